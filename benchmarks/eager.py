@@ -1,0 +1,64 @@
+"""What one eager operation costs on tiny arrays: chainrule, PyTorch, HIPS autograd.
+
+    python -m benchmarks.eager --rival-python /path/to/rivals/bin/python
+
+The libraries take turns in one run, each in its own process on one core; smallest of the rounds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from benchmarks import machine, report
+from benchmarks.contestant import Contestant
+
+LIBRARIES = ("chainrule-eager", "torch-eager", "autograd")
+
+
+def measure(libraries: list[str], python: str, rounds: int, seconds: float) -> dict[str, Any]:
+    """Microseconds of each operation, for each library."""
+    best: dict[str, dict[str, float]] = {name: {} for name in libraries}
+    with ExitStack() as stack:
+        running = [
+            stack.enter_context(
+                Contestant(
+                    name,
+                    python=sys.executable if name.startswith("chainrule") else python,
+                    cores="one",
+                    module="benchmarks.tiny_worker",
+                )
+            )
+            for name in libraries
+        ]
+        for _ in range(rounds):
+            for contestant in running:
+                for op, time in contestant.ask("slice", seconds=seconds).items():
+                    known = best[contestant.name]
+                    known[op] = min(time, known.get(op, time))
+    return best
+
+
+def main() -> None:
+    """Measure and print the table."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.eager")
+    parser.add_argument("--rivals", nargs="*", default=LIBRARIES[1:], choices=LIBRARIES[1:])
+    parser.add_argument("--rival-python", default=sys.executable, metavar="PATH")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=0.05, help="for each operation and round")
+    parser.add_argument("--json", type=Path, metavar="FILE")
+    options = parser.parse_args()
+    libraries = [LIBRARIES[0], *options.rivals]
+    times = measure(libraries, options.rival_python, options.rounds, options.seconds)
+    result = {"machine": machine.describe(), "microseconds": times}
+    if options.json:
+        options.json.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    print(report.eager_table(result))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,257 @@
+"""Results as Markdown, and into the pages that show them.
+
+    python -m benchmarks.report
+
+takes the kept results (benchmarks/results/*.json) and rewrites what stands between marker comments
+such as `<!-- steps:begin -->` and `<!-- steps:end -->` in docs/benchmarks.md and, the short table,
+README.md: no figure is ever copied by hand.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import re
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+TITLES = {
+    "chainrule": "chainrule",
+    "chainrule-eager": "chainrule, eager",
+    "torch-eager": "PyTorch eager",
+    "torch-compile": "torch.compile",
+    "jax": "JAX",
+    "autograd": "HIPS autograd",
+}
+Result = dict[str, Any]
+
+
+def number(value: float) -> str:
+    """Three significant digits without an exponent: 0.0312, 2.04, 38.5, 296."""
+    if value == 0 or not math.isfinite(value):
+        return str(value)
+    digits = max(0, 2 - math.floor(math.log10(abs(value))))
+    return f"{value:.{min(digits, 4)}f}"
+
+
+def table(head: list[str], rows: Iterable[list[str]]) -> str:
+    """A Markdown table; every column after the first is right-aligned."""
+    rule = ["---", *["---:"] * (len(head) - 1)]
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in [head, rule, *rows])
+
+
+def best_peer(row: Result) -> tuple[str, float]:
+    """The fastest rival of a row and its median milliseconds."""
+    times = {who: c["median_ms"] for who, c in row["contestants"].items() if who != "chainrule"}
+    who = min(times, key=times.__getitem__, default="")
+    return (who, times[who]) if who else ("", math.nan)
+
+
+def ratio(row: Result) -> float:
+    """How many times faster than the best peer: above 1 is ahead."""
+    return float(best_peer(row)[1] / row["contestants"]["chainrule"]["median_ms"])
+
+
+def geometric_mean(values: list[float]) -> float:
+    """exp(mean(log x))."""
+    return math.exp(sum(map(math.log, values)) / len(values)) if values else math.nan
+
+
+def peak_share(row: Result, peak: dict[str, float]) -> float:
+    """FLOPs a second of our step over the measured FMA peak of the cores used."""
+    seconds = row["contestants"]["chainrule"]["median_ms"] / 1e3
+    return float(row["flops"] / seconds / 1e9 / peak[row["cores"]])
+
+
+def rivals_of(rows: list[Result]) -> list[str]:
+    """The rivals in the table's order."""
+    return [who for who in TITLES if who != "chainrule" and who in rows[0]["contestants"]]
+
+
+def times_table(rows: list[Result], peak: dict[str, float]) -> str:
+    """Median milliseconds a step, ratio to the best peer, share of the FMA peak."""
+    rivals = rivals_of(rows)
+    head = ["ms per training step", "chainrule", *(TITLES[r] for r in rivals), "× best peer",
+            "of FMA peak"]  # fmt: skip
+    lines = []
+    for row in rows:
+        best, everyone = best_peer(row)[0], row["contestants"]
+        cells = [number(everyone[r]["median_ms"]) for r in rivals]
+        cells = [f"**{c}**" if r == best else c for r, c in zip(rivals, cells, strict=True)]
+        ours = number(everyone["chainrule"]["median_ms"])
+        lines.append(
+            [f"{row['workload']}: {row['summary']}", ours, *cells, f"{ratio(row):.2f}",
+             f"{peak_share(row, peak):.0%}"]
+        )  # fmt: skip
+    if rivals:
+        mean = geometric_mean([ratio(row) for row in rows])
+        lines.append(["geometric mean", "", *[""] * len(rivals), f"**{mean:.2f}**", ""])
+    return table(head, lines)
+
+
+def _cold_and_warm(contestant: Result) -> str:
+    cold, warm = contestant["first_cold_s"], contestant.get("first_warm_s")
+    return number(cold) if warm is None else f"{number(cold)} / {number(warm)}"
+
+
+def starts_table(rows: list[Result]) -> str:
+    """Seconds to the first loss, with an empty and with a filled cache."""
+    everyone = ["chainrule", *rivals_of(rows)]
+    head = ["first step, s (cold / warm)", *(TITLES[w] for w in everyone)]
+    return table(
+        head,
+        [
+            [row["workload"], *(_cold_and_warm(row["contestants"][w]) for w in everyone)]
+            for row in rows
+        ],
+    )
+
+
+def memory_table(rows: list[Result]) -> str:
+    """Peak resident memory above what the import took, megabytes."""
+    everyone = ["chainrule", *rivals_of(rows)]
+    head = ["memory above import, MB", *(TITLES[w] for w in everyone)]
+    return table(
+        head,
+        [
+            [
+                row["workload"],
+                *(f"{row['contestants'][w]['above_import_mb']:.0f}" for w in everyone),
+            ]
+            for row in rows
+        ],
+    )
+
+
+def imports_table(rows: list[Result]) -> str:
+    """Seconds and megabytes of importing each contestant."""
+    everyone = ["chainrule", *rivals_of(rows)]
+
+    def cell(who: str) -> str:
+        best = min((row["contestants"][who] for row in rows), key=lambda c: c["import_seconds"])
+        return f"{best['import_seconds']:.2f} s, {best['import_mb']:.0f} MB"
+
+    return table(["import after NumPy", *(TITLES[w] for w in everyone)],
+                 [["time, memory", *map(cell, everyone)]])  # fmt: skip
+
+
+def provenance(result: Result) -> str:
+    """One sentence: date, machine, versions."""
+    m = result["machine"]
+    versions: dict[str, str] = {}
+    for row in result["rows"]:
+        for contestant in row["contestants"].values():
+            versions |= contestant["versions"]
+    listed = ", ".join(f"{name} {version}" for name, version in sorted(versions.items()))
+    return (
+        f"Measured {m['date']} on {m['cores']} cores of {m['cpu']} ({', '.join(m['features'])}; "
+        f"FMA peak {result['peak_gflops']['one']:.0f} GFLOP/s a core), {m['system']}, "
+        f"Python {m['python']}; {listed}. {result['rounds']} alternating rounds of "
+        f"{number(result['seconds'])} s in one run, medians; best peer in bold."
+    )
+
+
+def _by_cores(result: Result, cores: str) -> list[Result]:
+    return [row for row in result["rows"] if row["cores"] == cores]
+
+
+def steps_short(result: Result) -> str:
+    """The README's table: all cores."""
+    rows = _by_cores(result, "all") or result["rows"]
+    return f"{times_table(rows, result['peak_gflops'])}\n\n{provenance(result)}\n"
+
+
+def steps_page(result: Result) -> str:
+    """Everything: times on all cores and on one, first steps, memory, imports."""
+    parts = [provenance(result)]
+    for cores, title in (("all", "All cores"), ("one", "One core")):
+        rows = _by_cores(result, cores)
+        if rows:
+            parts += [f"**{title}**", times_table(rows, result["peak_gflops"])]
+            parts += [starts_table(rows), memory_table(rows), imports_table(rows)]
+    return "\n\n".join(parts) + "\n"
+
+
+def where(result: Result) -> str:
+    """Date and machine in a line."""
+    m = result["machine"]
+    return f"{m['date']}, {m['cores']} cores of {m['cpu']}, Python {m['python']}."
+
+
+def compile_table(result: Result) -> str:
+    """Seconds to the first step by depth, cold / warm."""
+    everyone = list(result["rows"][0]["contestants"])
+    rows = [
+        [str(row["layers"]), *(_cold_and_warm(row["contestants"][who]) for who in everyone)]
+        for row in result["rows"]
+    ]
+    head = ["layers", *(f"{TITLES[who]}, s (cold / warm)" for who in everyone)]
+    return f"{table(head, rows)}\n\n{where(result)}\n"
+
+
+def import_table(result: Result) -> str:
+    """Milliseconds of each import and the ratio to NumPy's."""
+    base = result["imports"]["numpy"]
+    rows = [
+        [
+            f"`import {module}`",
+            *(f"{t[key] * 1e3:.0f}" for key in ("median_s", "min_s")),
+            *(f"{t[key] / base[key]:.2f}" for key in ("median_s", "min_s")),
+        ]
+        for module, t in result["imports"].items()
+    ]
+    head = ["", "ms, median", "ms, least", "× NumPy, median", "× NumPy, least"]
+    return f"{table(head, rows)}\n\n{where(result)}\n"
+
+
+def eager_table(result: Result) -> str:
+    """Microseconds a call of each library."""
+    times: dict[str, dict[str, float]] = result["microseconds"]
+    names = list(dict.fromkeys(op for ops in times.values() for op in ops))
+    rows = [
+        [op, *(number(ops[op]) if op in ops else "–" for ops in times.values())] for op in names
+    ]
+    head = ["µs a call, 4×4 float32", *(TITLES[who] for who in times)]
+    return f"{table(head, rows)}\n\n{where(result)}\n"
+
+
+def insert(page: Path, marker: str, text: str) -> None:
+    """Replace what stands between the page's `marker` comments; raise where they are missing."""
+    begin, end = f"<!-- {marker}:begin -->", f"<!-- {marker}:end -->"
+    pattern = re.compile(f"{re.escape(begin)}.*?{re.escape(end)}", re.DOTALL)
+    whole = page.read_text(encoding="utf-8")
+    if not pattern.search(whole):
+        raise SystemExit(f"{page} has no {begin} … {end}")
+    page.write_text(
+        pattern.sub(lambda _: f"{begin}\n{text.strip()}\n{end}", whole), encoding="utf-8"
+    )
+
+
+# file in benchmarks/results → (marker in docs/benchmarks.md, how it is shown)
+PAGES: dict[str, tuple[str, Callable[[Result], str]]] = {
+    "steps.json": ("steps", steps_page),
+    "compile_time.json": ("compile", compile_table),
+    "eager.json": ("eager", eager_table),
+    "import_time.json": ("import", import_table),
+}
+
+
+def main() -> None:
+    """Write every kept result into the docs, and the steps into README.md."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.report")
+    parser.add_argument("--results", type=Path, default=ROOT / "benchmarks" / "results")
+    folder = parser.parse_args().results
+    for name, (marker, show) in PAGES.items():
+        if (folder / name).exists():
+            result = json.loads((folder / name).read_text(encoding="utf-8"))
+            insert(ROOT / "docs" / "benchmarks.md", marker, show(result))
+            if marker == "steps":
+                insert(ROOT / "README.md", marker, steps_short(result))
+            print(f"{name}: written")
+
+
+if __name__ == "__main__":
+    main()

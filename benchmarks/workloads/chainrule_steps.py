@@ -1,0 +1,135 @@
+"""The steps in chainrule: PyTorch's classes with the import changed, `cr.compile` around the step.
+
+Mode `eager` runs the same function without the decorator.
+"""
+
+from __future__ import annotations
+
+import chainrule as cr
+import chainrule.nn.functional as F
+from benchmarks.workloads.spec import Workload
+from chainrule import nn, optim
+
+VERSIONS = {"chainrule": cr.__version__}
+
+
+class Window(nn.Module):
+    """Embeddings of a window of words side by side → tanh → classes."""
+
+    def __init__(self, s: dict[str, int]) -> None:
+        super().__init__()
+        self.embed = nn.Embedding(s["vocab"], s["width"])
+        self.hidden = nn.Linear(s["window"] * s["width"], s["hidden"])
+        self.out = nn.Linear(s["hidden"], s["classes"])
+
+    def forward(self, x: cr.Tensor, y: cr.Tensor) -> cr.Tensor:
+        """Mean cross-entropy of classes y (B,) given words x (B, window)."""
+        h = cr.tanh(self.hidden(self.embed(x).flatten(1)))
+        return F.cross_entropy(self.out(h), y)
+
+
+class SGNS(nn.Module):
+    """Skip-gram with negative sampling."""
+
+    def __init__(self, s: dict[str, int]) -> None:
+        super().__init__()
+        self.inner = nn.Embedding(s["vocab"], s["width"])
+        self.outer = nn.Embedding(s["vocab"], s["width"])
+
+    def forward(self, word: cr.Tensor, near: cr.Tensor, far: cr.Tensor) -> cr.Tensor:
+        """-log σ(v·u) - Σ log σ(-v·uₖ), mean over word (B,), near (B,), far (B, K)."""
+        v = self.inner(word)
+        positive = (v * self.outer(near)).sum(-1)
+        negative = (v.unsqueeze(1) * self.outer(far)).sum(-1)
+        return -(F.logsigmoid(positive).mean() + F.logsigmoid(-negative).sum(-1).mean())
+
+
+class MLP(nn.Module):
+    """Three linear layers with ReLU between."""
+
+    def __init__(self, s: dict[str, int]) -> None:
+        super().__init__()
+        self.first = nn.Linear(s["inputs"], s["hidden"])
+        self.second = nn.Linear(s["hidden"], s["hidden"])
+        self.out = nn.Linear(s["hidden"], s["classes"])
+
+    def forward(self, x: cr.Tensor, y: cr.Tensor) -> cr.Tensor:
+        """Mean cross-entropy of classes y (B,) given x (B, inputs)."""
+        return F.cross_entropy(self.out(F.relu(self.second(F.relu(self.first(x))))), y)
+
+
+class Block(nn.Module):
+    """Pre-norm Transformer block: attention, then a GELU layer four times as wide."""
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.norm1 = nn.LayerNorm(width)
+        self.qkv = nn.Linear(width, 3 * width)
+        self.proj = nn.Linear(width, width)
+        self.norm2 = nn.LayerNorm(width)
+        self.up = nn.Linear(width, 4 * width)
+        self.down = nn.Linear(4 * width, width)
+
+    def forward(self, x: cr.Tensor) -> cr.Tensor:
+        """(B, T, D) → (B, T, D), causal."""
+        B, T, D = x.shape
+        qkv = self.qkv(self.norm1(x)).view(B, T, 3, self.heads, D // self.heads)
+        q, k, v = qkv.permute(2, 0, 3, 1, 4)
+        a = F.scaled_dot_product_attention(q, k, v, is_causal=True)
+        x = x + self.proj(a.transpose(1, 2).reshape(B, T, D))
+        return x + self.down(F.gelu(self.up(self.norm2(x))))
+
+
+class GPT(nn.Module):
+    """A character language model."""
+
+    def __init__(self, s: dict[str, int]) -> None:
+        super().__init__()
+        self.embed = nn.Embedding(s["vocab"], s["width"])
+        self.place = nn.Embedding(s["context"], s["width"])
+        self.blocks = nn.ModuleList([Block(s["width"], s["heads"]) for _ in range(s["layers"])])
+        self.norm = nn.LayerNorm(s["width"])
+        self.head = nn.Linear(s["width"], s["vocab"], bias=False)
+
+    def forward(self, x: cr.Tensor, y: cr.Tensor) -> cr.Tensor:
+        """Mean cross-entropy of the next tokens y (B, T) given x (B, T)."""
+        h = self.embed(x) + self.place.weight[: x.shape[1]]
+        for block in self.blocks:
+            h = block(h)
+        return F.cross_entropy(self.head(self.norm(h)).flatten(0, 1), y.flatten())
+
+
+CLASSES = {"window": Window, "sgns": SGNS, "mlp": MLP, "gpt": GPT}
+
+
+class Step:
+    """Forward, backward and update on the next batch; the loss stays on hand."""
+
+    def __init__(self, work: Workload, mode: str) -> None:
+        model: nn.Module = CLASSES[work.kind](work.sizes)
+        model.load_state_dict({k: cr.tensor(v) for k, v in work.weights().items()})
+        self.parameters = sum(p.numel() for p in model.parameters())
+        kind = optim.SGD if work.optimizer == "sgd" else optim.AdamW
+        optimizer = kind(model.parameters(), lr=work.learning_rate)
+        self.batches = [tuple(cr.tensor(a) for a in batch) for batch in work.data()]
+        self.turn = 0
+
+        def step(*batch: cr.Tensor) -> cr.Tensor:
+            loss = model(*batch)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            return loss
+
+        self.step = step if mode == "eager" else cr.compile(step)
+
+    def run(self) -> None:
+        """One whole training step."""
+        batch = self.batches[self.turn % len(self.batches)]
+        self.turn += 1
+        self.last = self.step(*batch)
+
+    def loss(self) -> float:
+        """The last step's loss."""
+        return float(self.last)

@@ -1,0 +1,119 @@
+"""What the environment decides: the only reader of `os.environ`.
+
+`settings()` reads the variables once and returns a frozen object; `reload_settings()` reads them
+again (tests change the environment). Imports base only. Example:
+
+    CHAINRULE_THREADS=1 CHAINRULE_CHECK=1 python train.py     # settings().threads == 1
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from chainrule.base.errors import ConfigError
+
+_TRUE = frozenset({"1", "true", "yes", "on"})
+_FALSE = frozenset({"", "0", "false", "no", "off"})
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """One reading of the environment.
+
+    threads     CHAINRULE_THREADS: cores a compiled step may use; unset: all this process may use.
+    cache_dir   CHAINRULE_CACHE_DIR: where machine code is kept between runs; `off`: nowhere;
+                unset: chainrule/ in XDG_CACHE_HOME, ~/.cache or (Windows) LOCALAPPDATA.
+    check       CHAINRULE_CHECK: verify every graph, kernel and plan that a pass produces.
+    data        CHAINRULE_DATA: folder with the sample data sets.
+    traceback   CHAINRULE_TRACEBACK: the command line shows Python's traceback of an error.
+    no_compile  CHAINRULE_NO_COMPILE: compiled functions run eagerly instead.
+    """
+
+    threads: int
+    cache_dir: Path | None
+    check: bool
+    data: Path | None
+    traceback: bool
+    no_compile: bool
+
+
+def settings() -> Settings:
+    """The settings of this process, read at the first call."""
+    global _current  # noqa: PLW0603 - the one cached reading
+    if _current is None:
+        _current = read_settings(os.environ)
+    return _current
+
+
+def reload_settings() -> Settings:
+    """Read the environment again and return what it says now."""
+    global _current  # noqa: PLW0603
+    _current = None
+    return settings()
+
+
+def read_settings(env: Mapping[str, str]) -> Settings:
+    """The settings that `env` describes; a `ConfigError` names the variable it cannot read."""
+    return Settings(
+        threads=_threads(env),
+        cache_dir=_cache_dir(env),
+        check=_switch(env, "CHAINRULE_CHECK"),
+        data=_path(env, "CHAINRULE_DATA"),
+        traceback=_switch(env, "CHAINRULE_TRACEBACK"),
+        no_compile=_switch(env, "CHAINRULE_NO_COMPILE"),
+    )
+
+
+_current: Settings | None = None
+
+
+def _switch(env: Mapping[str, str], name: str) -> bool:
+    text = env.get(name, "").strip().lower()
+    if text in _TRUE:
+        return True
+    if text in _FALSE:
+        return False
+    raise ConfigError(f"{name}={env[name]!r} is not a switch: use 1 or 0")
+
+
+def _path(env: Mapping[str, str], name: str) -> Path | None:
+    text = env.get(name, "").strip()
+    return Path(text).expanduser() if text else None
+
+
+def _threads(env: Mapping[str, str]) -> int:
+    text = env.get("CHAINRULE_THREADS", "").strip()
+    if not text:
+        return _usable_cores()
+    if not (text.isascii() and text.isdigit()) or not 1 <= int(text) <= 1024:
+        raise ConfigError(
+            f"CHAINRULE_THREADS={text!r} is not a number of threads: use a whole number from 1 "
+            "to 1024, or leave it unset to use every core"
+        )
+    return int(text)
+
+
+def _usable_cores() -> int:
+    """Cores that this process may run on, which a container or `taskset` can narrow."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _cache_dir(env: Mapping[str, str]) -> Path | None:
+    text = env.get("CHAINRULE_CACHE_DIR", "").strip()
+    if text.lower() == "off":
+        return None
+    if text:
+        return Path(text).expanduser().absolute()
+    base = env.get("LOCALAPPDATA" if sys.platform == "win32" else "XDG_CACHE_HOME", "").strip()
+    if base and Path(base).is_absolute():
+        return Path(base) / "chainrule"
+    try:
+        return Path.home() / ".cache" / "chainrule"
+    except RuntimeError:  # an account without a home folder
+        return None

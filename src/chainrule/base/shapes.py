@@ -1,0 +1,166 @@
+"""Shape arithmetic on tuples: broadcasting, axes, and strided views of a contiguous buffer.
+
+Imports base errors only. Example: `broadcast((3, 1), (4,)) == (3, 4)`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from chainrule.base.errors import ShapeError
+
+Shape = tuple[int, ...]
+
+
+def size(shape: Sequence[int]) -> int:
+    """Number of elements."""
+    total = 1
+    for n in shape:
+        total *= n
+    return total
+
+
+def contiguous_strides(shape: Sequence[int]) -> Shape:
+    """Row-major strides in elements."""
+    strides: list[int] = []
+    step = 1
+    for n in reversed(shape):
+        strides.append(step)
+        step *= n
+    return tuple(reversed(strides))
+
+
+def broadcast(*shapes: Shape) -> Shape:
+    """The common shape by NumPy's rule; raises `ShapeError` naming the shapes and the axis."""
+    rank = max(map(len, shapes), default=0)
+    out = [1] * rank
+    for shape in shapes:
+        start = rank - len(shape)
+        for i, n in enumerate(shape, start):
+            if n == 1 or n == out[i]:
+                continue
+            if out[i] != 1:
+                listed = " and ".join(str(s) for s in shapes)
+                raise ShapeError(
+                    f"shapes {listed} do not broadcast: axis {i - rank} has sizes {out[i]} and "
+                    f"{n}; they must be equal or 1"
+                )
+            out[i] = n
+    return tuple(out)
+
+
+def normal_axis(axis: int, rank: int, *, extra: int = 0) -> int:
+    """A possibly negative axis as 0 ≤ axis < rank + extra; raises `ShapeError` out of range."""
+    limit = rank + extra
+    if not -max(limit, 1) <= axis < max(limit, 1):
+        raise ShapeError(
+            f"axis {axis} is out of range for {rank} axes; "
+            f"use {-max(limit, 1)} to {max(limit, 1) - 1}"
+        )
+    return axis % limit if limit else 0
+
+
+def normal_axes(axes: int | Sequence[int] | None, rank: int) -> Shape:
+    """Axes as a sorted tuple of distinct non-negative numbers; None means all."""
+    if axes is None:
+        return tuple(range(rank))
+    listed = (axes,) if isinstance(axes, int) else tuple(axes)
+    out = sorted(normal_axis(a, rank) for a in listed)
+    if len(set(out)) != len(out):
+        raise ShapeError(f"axes {listed} name the same axis twice")
+    return tuple(a for a in out if a < rank)
+
+
+def reduced(shape: Shape, axes: Sequence[int]) -> Shape:
+    """`shape` without `axes`."""
+    return tuple(n for i, n in enumerate(shape) if i not in axes)
+
+
+def with_ones(shape: Shape, axes: Sequence[int]) -> Shape:
+    """`shape` with the size of each of `axes` set to 1."""
+    return tuple(1 if i in axes else n for i, n in enumerate(shape))
+
+
+def fill_unknown(shape: Sequence[int], count: int) -> Shape:
+    """Resolve one -1 in a target shape so that it holds `count` elements."""
+    known = size([n for n in shape if n != -1])
+    unknown = sum(1 for n in shape if n == -1)
+    out = tuple(count // known if n == -1 and known else n for n in shape)
+    if unknown > 1 or any(n < 0 for n in out) or size(out) != count:
+        raise ShapeError(
+            f"shape {tuple(shape)} cannot hold {count} elements"
+            + (": only one -1 may stand for an unknown size" if unknown > 1 else "")
+        )
+    return out
+
+
+class View(NamedTuple):
+    """Element i of the view is element `offset + Σ i·strides` of a buffer."""
+
+    shape: Shape
+    strides: Shape
+    offset: int = 0
+
+    @staticmethod
+    def whole(shape: Shape) -> View:
+        """The view that is the row-major buffer itself."""
+        return View(shape, contiguous_strides(shape))
+
+    @property
+    def is_contiguous(self) -> bool:
+        """Whether the elements follow one another in row-major order."""
+        step = 1
+        for n, stride in zip(reversed(self.shape), reversed(self.strides), strict=True):
+            if n != 1 and stride != step:
+                return size(self.shape) == 0
+            step *= n
+        return True
+
+    def broadcast_to(self, shape: Shape) -> View:
+        """Repeat size-1 and new leading axes by stride 0."""
+        lead = len(shape) - len(self.shape)
+        strides = (0,) * lead + tuple(
+            0 if n == 1 and m != 1 else s
+            for n, m, s in zip(self.shape, shape[lead:], self.strides, strict=True)
+        )
+        return View(shape, strides, self.offset)
+
+    def transpose(self, axes: Shape) -> View:
+        """Permute the axes."""
+        return View(
+            tuple(self.shape[a] for a in axes), tuple(self.strides[a] for a in axes), self.offset
+        )
+
+    def slice(self, start: Shape, step: Shape, shape: Shape) -> View:
+        """Take `shape` elements per axis from `start` by `step`."""
+        offset = self.offset + sum(a * s for a, s in zip(start, self.strides, strict=True))
+        return View(shape, tuple(a * s for a, s in zip(step, self.strides, strict=True)), offset)
+
+    def reshape(self, shape: Shape) -> View | None:
+        """The same elements in order under another shape, or None where strides cannot say it."""
+        old = [(n, s) for n, s in zip(self.shape, self.strides, strict=True) if n != 1]
+        strides: list[int] = []
+        index = len(old) - 1
+        room, stride = 1, 0  # what is left of the old axis run that we are splitting
+        for n in reversed(shape):
+            if n == 1:
+                strides.append(0)
+                continue
+            while room < n:
+                if index < 0:
+                    return None
+                size_, step = old[index]
+                if room == 1:
+                    room, stride = size_, step
+                elif step == stride * room:
+                    room *= size_
+                else:
+                    return None
+                index -= 1
+            if room % n:
+                return None
+            strides.append(stride)
+            room //= n
+            stride *= n
+        return View(shape, tuple(reversed(strides)), self.offset)

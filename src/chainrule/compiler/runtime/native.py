@@ -1,0 +1,176 @@
+"""Textual LLVM IR → addresses of machine code in this process.
+
+The text is compiled as it stands: no IR passes, LLVM's code generator only, for exactly this CPU.
+Object code comes from and goes to the on-disk cache. llvmlite is imported when the first engine is
+made. May import base. Example:
+
+    address = engine().load({"twice": ir_text})["twice"]
+    twice = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_int64)(address)
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import itertools
+import os
+import platform
+import sys
+import threading
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from chainrule.base.errors import CompileError
+from chainrule.base.settings import settings
+from chainrule.compiler.runtime.object_cache import ObjectCache, cache_key
+
+_ARCHITECTURES = {"x86_64": "x86_64", "amd64": "x86_64", "aarch64": "aarch64", "arm64": "aarch64"}
+
+
+def architecture() -> str | None:
+    """`x86_64` or `aarch64`: what this process runs on, None if it is neither."""
+    return _ARCHITECTURES.get(platform.machine().lower()) if sys.maxsize > 2**32 else None
+
+
+@functools.cache
+def unavailable() -> str | None:
+    """Why machine code cannot be made in this process, None if it can."""
+    if architecture() is None:
+        return f"machine code is made for 64-bit x86 and ARM, and this is {platform.machine()}"
+    try:
+        importlib.import_module("llvmlite.binding")
+    except (ImportError, OSError) as error:
+        return f"llvmlite cannot be loaded ({error})"
+    return None
+
+
+class Engine:
+    """Compiles, loads and keeps machine code for the life of the process.
+
+    `cache` holds object code between processes. `opt` is the code generator's level, 0 to 3.
+    `compiled` and `reused` count the kernels that were compiled here and that came from the cache.
+    Safe to use from several threads; calls take turns, as LLVM's do.
+    """
+
+    def __init__(self, cache: ObjectCache, opt: int = 2) -> None:
+        reason = unavailable()
+        if reason is not None:
+            raise CompileError(f"no native code: {reason}")
+        import llvmlite.binding as llvm
+
+        llvm.initialize_native_target()
+        llvm.initialize_native_asmprinter()
+        self._llvm: Any = llvm
+        self._cpu: str = llvm.get_host_cpu_name()
+        self._features = _features(llvm)
+        self._opt = opt
+        self._cache = cache
+        self._machine = self._target_machine()
+        # The linker owns the machine that it is given, so it gets one of its own.
+        self._linker = llvm.create_lljit_compiler(self._target_machine())
+        self._environment = (
+            f"llvmlite {sys.modules['llvmlite'].__version__}",
+            f"LLVM {llvm.llvm_version_info}",
+            self._machine.triple,
+            self._cpu,
+            self._features,
+            f"opt {opt}",
+        )
+        self._addresses: dict[tuple[str, str], int] = {}  # by symbol and cache key
+        self._libraries: list[Any] = []  # machine code stays loaded as long as these live
+        self._numbers = itertools.count()
+        self._lock = threading.Lock()
+        self.compiled = 0
+        self.reused = 0
+        if hasattr(os, "register_at_fork"):
+            # A child that is born while another thread is inside LLVM would find LLVM locked.
+            os.register_at_fork(
+                before=self._lock.acquire,
+                after_in_parent=self._lock.release,
+                after_in_child=self._lock.release,
+            )
+
+    def load(self, irs: Mapping[str, str]) -> dict[str, int]:
+        """Address of each symbol: `irs[symbol]` is a module that defines the function `symbol`.
+
+        Symbols may share a text; other functions of a module may be those of the C library. What
+        was loaded before is not loaded again. Raises CompileError for a text that LLVM rejects and
+        for functions that nobody defines.
+        """
+        keys = {symbol: cache_key(text, *self._environment) for symbol, text in irs.items()}
+        with self._lock:
+            missing = [item for item in keys.items() if item not in self._addresses]
+            if missing:
+                objects: dict[str, bytes] = {}
+                for symbol, key in missing:
+                    if key not in objects:
+                        objects[key] = self._object(irs[symbol], key, symbol)
+                library = self._link(objects.values(), [symbol for symbol, _ in missing])
+                self._addresses.update({item: library[item[0]] for item in missing})
+            return {item[0]: self._addresses[item] for item in keys.items()}
+
+    def assembly(self, ir: str) -> str:
+        """The assembly text that `ir` compiles to here, for reading."""
+        with self._lock:
+            return str(self._machine.emit_assembly(self._parse("assembly", ir)))
+
+    def _object(self, text: str, key: str, symbol: str) -> bytes:
+        found = self._cache.get(key)
+        if found is not None:
+            self.reused += 1
+            return found
+        raw = bytes(self._machine.emit_object(self._parse(symbol, text)))
+        self.compiled += 1
+        self._cache.put(key, raw)
+        return raw
+
+    def _parse(self, symbol: str, text: str) -> Any:
+        try:
+            module = self._llvm.parse_assembly(text)
+            if settings().check:
+                module.verify()
+        except RuntimeError as error:
+            raise CompileError(f"LLVM rejects the text of {symbol}: {error}") from error
+        module.triple = self._machine.triple
+        module.data_layout = str(self._machine.target_data)
+        return module
+
+    def _link(self, objects: Iterable[bytes], symbols: Sequence[str]) -> Any:
+        """One library of all objects: linking them one by one takes twice as long."""
+        builder = self._llvm.JITLibraryBuilder().add_current_process()
+        for raw in objects:
+            builder.add_object_img(raw)
+        for symbol in symbols:
+            builder.export_symbol(symbol)
+        try:  # a failed library keeps its name, so names are never used twice
+            library = builder.link(self._linker, f"library{next(self._numbers)}")
+        except RuntimeError as error:
+            raise CompileError(f"cannot load {', '.join(symbols)}: {error}") from error
+        self._libraries.append(library)
+        return library
+
+    def _target_machine(self) -> Any:
+        target = self._llvm.Target.from_default_triple()
+        return target.create_target_machine(
+            cpu=self._cpu, features=self._features, opt=self._opt, reloc="pic"
+        )
+
+
+def _features(llvm: Any) -> str:
+    """All features of this CPU, with 512-bit vectors used wherever they exist."""
+    features: str = llvm.get_host_cpu_features().flatten()
+    return f"{features},-prefer-256-bit" if architecture() == "x86_64" else features
+
+
+_engine: Engine | None = None
+_engine_lock = threading.Lock()
+
+
+def engine() -> Engine:
+    """The engine of this process, made at the first call with the cache that settings name."""
+    global _engine  # noqa: PLW0603 - one per process: loaded code is never unloaded
+    if _engine is None:
+        with _engine_lock:
+            if _engine is None:
+                _engine = Engine(ObjectCache(settings().cache_dir))
+    return _engine

@@ -1,0 +1,1 @@
+"""Files that hold tensors. Every write is whole or not at all."""

@@ -1,0 +1,1 @@
+"""Differentiation as graph → graph: reverse mode and forward mode. Evaluates nothing."""

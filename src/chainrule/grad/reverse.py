@@ -1,0 +1,107 @@
+"""Reverse mode: the gradient of a graph is a bigger graph.
+
+Each node that lies between the outputs and the targets is visited once, in reverse topological
+order: the cotangents of its uses are summed (fan-out), and its op's local rule sends upstream ×
+local down to its inputs. Cost is a constant multiple of the forward pass. Imports ops and graph.
+
+Example: `differentiate(b, (loss,), (one,), (w, bias))` → gradient nodes of w and bias.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container, Sequence
+from typing import Any
+
+from chainrule.base.errors import GradientError
+from chainrule.graph.node import INPUT, Node, TupleType
+from chainrule.graph.walk import dependents, topological
+from chainrule.ops.arithmetic import add
+from chainrule.ops.record import Builder
+
+# Of a node with several results, a cotangent for each (None where none arrived).
+Cotangent = Node | list[Node | None]
+
+
+def differentiate(
+    b: Builder,
+    outputs: Sequence[Node],
+    cotangents: Sequence[Node | None],
+    targets: Sequence[Node],
+    stops: Container[Node] = (),
+) -> list[Node | None]:
+    """Vector-Jacobian products of `outputs` with respect to `targets`; None where disconnected.
+
+    `stops` are nodes through which no gradient flows.
+    """
+    order = topological(outputs)
+    wanted = set(targets)
+    active = {n for n in dependents(wanted, order) if n not in stops or n in wanted}
+    sums: dict[Node, Cotangent] = {}
+    for node, ct in zip(outputs, cotangents, strict=True):
+        if ct is not None and node in active:
+            _accumulate(b, sums, node, ct)
+    found: dict[Node, Node] = {}
+    for node in reversed(order):
+        ct = sums.pop(node, None)  # type: ignore[assignment]
+        if ct is None:
+            continue
+        if node in wanted:
+            assert isinstance(ct, Node)
+            found[node] = ct
+        if node.op is INPUT or not any(child in active for child in node.inputs):
+            continue
+        if "projection" in node.op.traits:
+            assert isinstance(ct, Node)
+            _accumulate_item(b, sums, node.inputs[0], node.attrs["index"], ct)
+            continue
+        b.visit(node)
+        for child, part in zip(node.inputs, local_rule(b, node, ct), strict=True):
+            if part is not None and child in active:
+                _accumulate(b, sums, child, part)
+    return [found.get(target) for target in targets]
+
+
+def local_rule(b: Builder, node: Node, ct: Any) -> Sequence[Node | None]:  # noqa: ANN401 - a `Cotangent`
+    """One node's vector-Jacobian product: its op's rule, or that of what the op expands to."""
+    if node.op.vjp is None:
+        if node.op.expand is None:
+            raise GradientError(
+                f"{node.op.name} has no gradient rule (asked for at {node.source}); "
+                "detach() the value if no gradient should flow"
+            )
+        return _through_expansion(b, node, ct)
+    if "control" in node.op.traits:
+        return node.op.vjp(b, node, ct, differentiate)  # type: ignore[no-any-return]
+    return node.op.vjp(b, node, ct)  # type: ignore[no-any-return]
+
+
+def _through_expansion(b: Builder, node: Node, ct: Any) -> list[Node | None]:  # noqa: ANN401 - a `Cotangent`
+    expanded = node.op.expand(b, node)
+    if isinstance(node.type, TupleType):
+        return differentiate(b, expanded.inputs, ct, node.inputs)
+    return differentiate(b, (expanded,), (ct,), node.inputs)
+
+
+def _accumulate(b: Builder, sums: dict[Node, Cotangent], node: Node, ct: Cotangent) -> None:
+    """Fan-out: the cotangents of all uses add up."""
+    if isinstance(ct, list):
+        for i, part in enumerate(ct):
+            if part is not None:
+                _accumulate_item(b, sums, node, i, part)
+        return
+    before = sums.get(node)
+    if before is None:
+        sums[node] = ct
+    else:
+        assert isinstance(before, Node)
+        sums[node] = b(add, before, ct)
+
+
+def _accumulate_item(
+    b: Builder, sums: dict[Node, Cotangent], node: Node, index: int, ct: Node
+) -> None:
+    assert isinstance(node.type, TupleType)
+    parts = sums.setdefault(node, [None] * len(node.type.items))
+    assert isinstance(parts, list)
+    before = parts[index]
+    parts[index] = ct if before is None else b(add, before, ct)

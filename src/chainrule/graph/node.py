@@ -1,0 +1,135 @@
+"""Types, nodes and graphs: the DAG that everything else reads, rewrites or evaluates.
+
+A node applies an op to the results of other nodes; a graph names which nodes come in and go out.
+The op is opaque here: only its name is used, for printing. Imports base only.
+
+Example: `Node(add, (x, y), {}, Type(float32, (3,)))` is the sum of nodes x and y.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple, Protocol, TypeAlias
+
+from chainrule.base import shapes
+from chainrule.base.dtypes import DType
+from chainrule.base.source import Source
+
+
+class Type(NamedTuple):
+    """Element type and static shape of one array."""
+
+    dtype: DType
+    shape: shapes.Shape
+
+    @property
+    def size(self) -> int:
+        """Number of elements."""
+        return shapes.size(self.shape)
+
+    @property
+    def nbytes(self) -> int:
+        """Number of bytes when stored."""
+        return shapes.size(self.shape) * self.dtype.itemsize
+
+    def __str__(self) -> str:
+        """`float32[3, 4]`."""
+        return f"{self.dtype.name}[{', '.join(map(str, self.shape))}]"
+
+
+class TupleType(NamedTuple):
+    """The type of an op with several results; a projection node picks one."""
+
+    items: tuple[Type, ...]
+
+    def __str__(self) -> str:
+        """`(float32[3], int64[])`."""
+        return f"({', '.join(map(str, self.items))})"
+
+
+AnyType: TypeAlias = Type | TupleType
+Attrs: TypeAlias = Mapping[str, Any]
+
+
+class OpLike(Protocol):
+    """What a graph knows of an op."""
+
+    @property
+    def name(self) -> str:
+        """The name under which it is printed and parsed."""
+        ...
+
+
+class Node:
+    """One application of `op` to `inputs`. Frozen by convention; compared by identity.
+
+    `attrs` are the op's static arguments (hashable, printable values), `type` is dtype and shape of
+    the result, `source` the user's line that asked for it.
+    """
+
+    __slots__ = ("__weakref__", "attrs", "inputs", "op", "source", "type")
+
+    def __init__(
+        self,
+        op: Any,  # noqa: ANN401 - an op record; this floor only prints its name
+        inputs: tuple[Node, ...],
+        attrs: Attrs,
+        type: AnyType,  # noqa: A002 - the field's name
+        source: Source | None = None,
+    ) -> None:
+        """Plain assignment: nodes are made on the hot path."""
+        self.op: Final = op
+        self.inputs: Final = inputs
+        self.attrs: Final = attrs
+        self.type: Final = type
+        self.source: Final = source
+
+    @property
+    def array(self) -> Type:
+        """The type of a node with a single result."""
+        if not isinstance(self.type, Type):
+            raise TypeError(f"{self.op.name} has several results: {self.type}")
+        return self.type
+
+    @property
+    def shape(self) -> shapes.Shape:
+        """Shape of the single result."""
+        return self.array.shape
+
+    @property
+    def dtype(self) -> DType:
+        """Element type of the single result."""
+        return self.array.dtype
+
+    def __repr__(self) -> str:
+        """`<matmul float32[3, 5]>`."""
+        return f"<{self.op.name} {self.type}>"
+
+
+class _Input:
+    """The op of nodes whose value comes from outside."""
+
+    name = "input"
+
+
+INPUT: Final = _Input()
+
+
+def input_node(type: AnyType, source: Source | None = None) -> Node:  # noqa: A002 - the field's name
+    """A node whose value comes from outside."""
+    return Node(INPUT, (), {}, type, source)
+
+
+class Graph:
+    """Inputs and outputs of a computation; the nodes between are found by walking."""
+
+    __slots__ = ("__weakref__", "inputs", "outputs")
+
+    def __init__(self, inputs: tuple[Node, ...], outputs: tuple[Node, ...]) -> None:
+        """Keep the two ends."""
+        self.inputs: Final = inputs
+        self.outputs: Final = outputs
+
+    def __repr__(self) -> str:
+        """`<Graph 3 -> 1>`; `graph.text.print_graph` shows all of it."""
+        return f"<Graph {len(self.inputs)} -> {len(self.outputs)}>"

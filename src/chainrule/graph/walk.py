@@ -1,0 +1,64 @@
+"""Walking a graph: iterative, so that a chain of any length works. Imports graph.node only.
+
+Example: `topological((loss,))` lists every node that `loss` needs, inputs before users.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from chainrule.graph.node import Node
+
+
+def topological(outputs: Iterable[Node]) -> list[Node]:
+    """All nodes that the outputs need, each once, every node after its inputs."""
+    order: list[Node] = []
+    done: set[Node] = set()
+    for root in outputs:
+        if root in done:
+            continue
+        stack = [(root, iter(root.inputs))]
+        done.add(root)
+        while stack:
+            node, pending = stack[-1]
+            for child in pending:
+                if child not in done:
+                    done.add(child)
+                    stack.append((child, iter(child.inputs)))
+                    break
+            else:
+                order.append(node)
+                stack.pop()
+    return order
+
+
+def dependents(roots: Iterable[Node], order: Iterable[Node]) -> set[Node]:
+    """The nodes of `order` (topological) that depend on any of `roots`, roots included."""
+    found = set(roots)
+    for node in order:
+        if node not in found and any(child in found for child in node.inputs):
+            found.add(node)
+    return found
+
+
+def uses(order: Iterable[Node]) -> dict[Node, list[Node]]:
+    """For each node its users, one entry per use."""
+    found: dict[Node, list[Node]] = {}
+    for node in order:
+        found.setdefault(node, [])
+        for child in node.inputs:
+            found.setdefault(child, []).append(node)
+    return found
+
+
+def substitute(outputs: Iterable[Node], replace: Mapping[Node, Node]) -> list[Node]:
+    """Rebuild the outputs with some nodes replaced; untouched parts are shared, not copied."""
+    new = dict(replace)
+    targets = list(outputs)
+    for node in topological(targets):
+        if node in new:
+            continue
+        inputs = tuple(new.get(child, child) for child in node.inputs)
+        if inputs != node.inputs:
+            new[node] = Node(node.op, inputs, node.attrs, node.type, node.source)
+    return [new.get(node, node) for node in targets]

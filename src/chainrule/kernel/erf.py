@@ -1,0 +1,97 @@
+"""The error function of NumPy arrays, from published rational approximations. Imports NumPy only.
+
+Work proceeds in blocks that stay in the processor's cache, whatever the array's size.
+Example: `erf(np.float32([-1.0, 0.0, 1.0]))` is `[-0.8427008, 0, 0.8427008]`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+Array = np.ndarray[Any, Any]
+_BLOCK = 16384
+
+# erf(x) ≈ x·P(x²)/Q(x²), highest power first, for |x| up to where float32 rounds erf to 1.
+_SINGLE_LIMIT = 3.832506856900711
+_SINGLE_P = (
+    0.00022905065861350646, 0.0034082910107109506, 0.050955695062380861, 0.18520832239976145,
+    1.128379143519084,
+)  # fmt: skip
+_SINGLE_Q = (
+    -1.1791602954361697e-7, 0.000023547966471313185, 0.0010179625278914885, 0.014070470171167667,
+    0.11098505178285362, 0.49746925110067538, 1.0,
+)  # fmt: skip
+
+# erf(x) ≈ x·P(x²)/Q(x²) for |x| ≤ 0.46875 and 1 - exp(-x²)·P(|x|)/Q(|x|) above.
+_CENTRE = 0.46875
+_CENTRE_P = (
+    1.85777706184603153e-1, 3.16112374387056560, 1.13864154151050156e2, 3.77485237685302021e2,
+    3.20937758913846947e3,
+)  # fmt: skip
+_CENTRE_Q = (
+    1.0, 2.36012909523441209e1, 2.44024637934444173e2, 1.28261652607737228e3,
+    2.84423683343917062e3,
+)  # fmt: skip
+_TAIL_LIMIT = 6.0
+_TAIL_P = (
+    2.15311535474403846e-8, 5.64188496988670089e-1, 8.88314979438837594, 6.61191906371416295e1,
+    2.98635138197400131e2, 8.81952221241769090e2, 1.71204761263407058e3, 2.05107837782607147e3,
+    1.23033935479799725e3,
+)  # fmt: skip
+_TAIL_Q = (
+    1.0, 1.57449261107098347e1, 1.17693950891312499e2, 5.37181101862009858e2,
+    1.62138957456669019e3, 3.29079923573345963e3, 4.36261909014324716e3, 3.43936767414372164e3,
+    1.23033935480374942e3,
+)  # fmt: skip
+
+
+def erf(x: Array) -> Array:
+    """erf(x) = 2/√π ∫₀ˣ exp(-t²) dt of a float32 or float64 array of any shape.
+
+    Error: below 1 ulp in float32 (computed in float64), below 5e-16 relative in float64.
+    Sources: float32 coefficients of XLA's ErfImpl32 (xla/hlo/builder/lib/math.cc); float64 from
+    W. J. Cody, Rational Chebyshev approximations for the error function, Math. Comp. 23 (1969),
+    whose middle range serves up to 6: beyond 4 erf is 1 to within 2e-8, of which it gives the rest.
+    """
+    x = np.asarray(x)
+    part = _single if x.dtype.itemsize == 4 else _double  # noqa: PLR2004 - float32
+    flat = np.ascontiguousarray(x).reshape(-1)
+    out = np.empty_like(flat)
+    for start in range(0, flat.size, _BLOCK):
+        stop = start + _BLOCK
+        out[start:stop] = part(flat[start:stop])
+    return out.reshape(x.shape)
+
+
+def _single(x: Array) -> Array:
+    wide = np.clip(x.astype(np.float64), -_SINGLE_LIMIT, _SINGLE_LIMIT)
+    wide *= _ratio(wide * wide, _SINGLE_P, _SINGLE_Q)
+    return wide
+
+
+def _double(x: Array) -> Array:
+    size = np.minimum(np.abs(x), _TAIL_LIMIT)
+    square = size * size
+    centre = x * _ratio(square, _CENTRE_P, _CENTRE_Q)
+    tail = _ratio(size, _TAIL_P, _TAIL_Q)
+    tail *= np.exp(-square)
+    np.subtract(1.0, tail, out=tail)
+    return np.where(size <= _CENTRE, centre, np.copysign(tail, x))
+
+
+def _ratio(x: Array, above: tuple[float, ...], below: tuple[float, ...]) -> Array:
+    out = _horner(x, above)
+    out /= _horner(x, below)
+    return out
+
+
+def _horner(x: Array, coefficients: tuple[float, ...]) -> Array:
+    """The polynomial with these coefficients, highest power first."""
+    out = x * coefficients[0]
+    out += coefficients[1]
+    for c in coefficients[2:]:
+        out *= x
+        out += c
+    return out

@@ -1,0 +1,186 @@
+"""The tile language: how a group of graph nodes is computed, in seven constructs.
+
+A kernel is a nest of `For` loops over tiles: small two-dimensional blocks of R rows by C columns
+(both static), which `Load` reads, `Map`, `Reduce` and `Mma` transform, and `Store` writes. `Local`
+is private scratch memory. Extents and strides are run-time integers, so one kernel serves all
+sizes; dtype, tile and structure are static. Tiles are named once (SSA). Imports base only.
+
+Example (`y = x + 1` over n elements, 32 lanes at a time):
+
+    kernel inc(buffer x: float32, buffer y: float32, extent n)
+      for grid b in n step 4096
+        for seq j in b.n step 32
+          t = load x[b + j] (1, 32) strides (0, 1) valid (1, j.n)
+          u = const 1.0 float32
+          v = add t u
+          store v y[b + j] strides (0, 1) valid (1, j.n)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from chainrule.base.dtypes import DType
+from chainrule.kernel.index import Index
+
+Shape = tuple[int, int]
+Monoid = Literal["add", "max", "min", "mul", "and", "or"]
+
+
+@dataclass(frozen=True, slots=True)
+class Buffer:
+    """A pointer parameter to elements of `dtype`. `written` says whether any `Store` targets it."""
+
+    name: str
+    dtype: DType
+    written: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """A run-time integer parameter (int64): a size or a stride, usable as an `Index` symbol."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Scalar:
+    """A run-time float64 number, read at each call (a learning rate); a (1, 1) tile by its name."""
+
+    name: str
+
+
+Param = Buffer | Extent | Scalar
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """`out[r, c] = buffer[at + r*strides[0] + c*strides[1] (+ lanes[r, c])]`, `fill` where invalid.
+
+    Element (r, c) is valid if r < valid[0] and c < valid[1]; None means always. A valid count that
+    is a constant ≥ the tile's size costs nothing. `lanes` names an integer tile of the same shape
+    (or broadcastable to it) added to the offset: a gather. `buffer` may name a `Local`.
+    """
+
+    out: str
+    buffer: str
+    at: Index
+    shape: Shape
+    strides: tuple[Index, Index]
+    valid: tuple[Index | None, Index | None] = (None, None)
+    lanes: str | None = None
+    fill: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Map:
+    """`out = fn(ins…)` element by element; (R,1), (1,C), (1,1) inputs broadcast.
+
+    `fn` is a name of `kernel.scalar.PRIMITIVES`, whose dtype rule gives the result's dtype.
+    `attr` is what the primitive needs: a constant, a dtype, an `Index`.
+    """
+
+    out: str
+    fn: str
+    ins: tuple[str, ...] = ()
+    attr: object = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reduce:
+    """Fold `tile` along `axis` (1: columns → (R, 1); 0: rows → (1, C)) with a monoid.
+
+    Invalid elements must already hold the monoid's identity (`Load.fill`, or a `select`).
+    """
+
+    out: str
+    monoid: Monoid
+    tile: str
+    axis: int
+
+
+@dataclass(frozen=True, slots=True)
+class Mma:
+    """`out = acc + a @ b` with acc (R, C), a (R, K), b (K, C), by fused multiply-adds in order of k."""
+
+    out: str
+    acc: str
+    a: str
+    b: str
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """Write (`set`) or accumulate (`add`) a tile; strides and validity as in `Load`.
+
+    A (1, 1), (R, 1) or (1, C) tile broadcasts to `shape`. Accumulation is not atomic: two tasks
+    never add to the same element.
+    """
+
+    tile: str
+    buffer: str
+    at: Index
+    shape: Shape
+    strides: tuple[Index, Index]
+    valid: tuple[Index | None, Index | None] = (None, None)
+    mode: Literal["set", "add"] = "set"
+
+
+@dataclass(frozen=True, slots=True)
+class Local:
+    """Private scratch of `size` elements for the rest of the enclosing block, 64-byte aligned.
+
+    Contents are undefined at first. `size` may use run-time extents.
+    """
+
+    name: str
+    dtype: DType
+    size: Index
+
+
+@dataclass(frozen=True, slots=True)
+class Carry:
+    """A loop-carried tile: `name` inside the body and after the loop; starts as tile `init`, and
+    each iteration continues with the value of the body's tile `next`."""
+
+    name: str
+    init: str
+    next: str
+
+
+@dataclass(frozen=True, slots=True)
+class For:
+    """Iterate `var` = 0, step, 2·step, … < extent.
+
+    Inside the body the symbol `var` is the start and `var.n` the number of positions that remain in
+    this step: `step`, or fewer in the last, partial one. Use `var.n` as `valid` count or as the
+    extent of an inner loop.
+
+    `kind`: "grid" loops stand outermost, one directly inside the other; their iterations are
+    independent tasks, numbered with the innermost varying fastest. "seq" loops run in order and
+    may carry tiles. `split` emits the body twice, for full steps (where `var.n` is the constant
+    `step`, so that masks vanish) and for the partial last one. `unroll` repeats the body.
+    An extent ≤ 0 runs nothing: a `For` with a 0/1 extent is a guard.
+    """
+
+    var: str
+    extent: Index
+    body: tuple[Statement, ...]
+    step: int = 1
+    kind: Literal["grid", "seq"] = "seq"
+    carries: tuple[Carry, ...] = ()
+    split: bool = False
+    unroll: int = 1
+
+
+Statement = Load | Map | Reduce | Mma | Store | Local | For
+
+
+@dataclass(frozen=True, slots=True)
+class Kernel:
+    """Parameters and body. The order of `params` is the order of argument slots."""
+
+    name: str
+    params: tuple[Param, ...]
+    body: tuple[Statement, ...] = field(default=())

@@ -1,0 +1,112 @@
+"""Comparison, logic and choice. Results of comparisons are bool and carry no gradient.
+
+Example: `where(c, x, y)`: the gradient flows to x where c holds, to y elsewhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from chainrule.base import dtypes
+from chainrule.base.errors import DTypeError, ShapeError
+from chainrule.graph.node import Attrs, Node, Type
+from chainrule.ops.elementwise import BOOLS, ELEMENTWISE, EVERYTHING, record
+from chainrule.ops.fill import filled
+from chainrule.ops.record import Builder, Formula, Illegal, Map, Op, Sample
+
+
+def _none(b: Builder, node: Node, ct: Node) -> tuple[None, ...]:  # noqa: ARG001 - the signature
+    return tuple(None for _ in node.inputs)
+
+
+eq = record("eq", np.equal, 2, kinds=EVERYTHING, result=dtypes.bool_, vjp=_none)
+ne = record("ne", np.not_equal, 2, kinds=EVERYTHING, result=dtypes.bool_, vjp=_none)
+lt = record("lt", np.less, 2, kinds=EVERYTHING, result=dtypes.bool_, vjp=_none)
+le = record("le", np.less_equal, 2, kinds=EVERYTHING, result=dtypes.bool_, vjp=_none)
+gt = record("gt", np.greater, 2, kinds=EVERYTHING, result=dtypes.bool_, vjp=_none)
+ge = record("ge", np.greater_equal, 2, kinds=EVERYTHING, result=dtypes.bool_, vjp=_none)
+
+
+def _logic(name: str, fn: np.ufunc, arity: int) -> Op:
+    return record(
+        f"logical_{name}",
+        fn,
+        arity,
+        kinds=BOOLS,
+        vjp=_none,
+        emit=lambda k, node, *ins: k(name, *ins),  # noqa: ARG005 - the signature
+    )
+
+
+logical_and = _logic("and", np.logical_and, 2)
+logical_or = _logic("or", np.logical_or, 2)
+logical_xor = _logic("xor", np.logical_xor, 2)
+logical_not = _logic("not", np.logical_not, 1)
+
+
+def _where_infer(ins: tuple[Type, ...], attrs: Attrs) -> Type:  # noqa: ARG001 - the signature
+    choice, x, y = ins
+    if choice.dtype is not dtypes.bool_:
+        raise DTypeError(f"where needs a bool condition, not {choice.dtype}")
+    if not choice.shape == x.shape == y.shape:
+        raise ShapeError(
+            f"where needs equal shapes, not {choice.shape}, {x.shape} and {y.shape}"
+        )
+    if x.dtype is not y.dtype:
+        raise DTypeError(f"where needs equal dtypes, not {x.dtype} and {y.dtype}")
+    return x
+
+
+def _where_vjp(b: Builder, node: Node, ct: Node) -> tuple[Node | None, ...]:
+    choice = node.inputs[0]
+    zero = filled(b, 0, ct)
+    return None, b(where, choice, ct, zero), b(where, choice, zero, ct)
+
+
+def _where_jvp(b: Builder, node: Node, tangents: tuple[Node | None, ...]) -> Node:
+    zero = filled(b, 0, node)
+    return b(where, node.inputs[0], tangents[1] or zero, tangents[2] or zero)
+
+
+def _where_samples(rng: np.random.Generator, dtype: np.dtype[Any]) -> Iterable[Sample]:
+    for shape in ((3, 4), (), (1,), (0, 2), (2, 33)):
+        x, y = (np.asarray(rng.integers(0, 2, shape), dtype) for _ in "xy")
+        yield Sample((np.asarray(rng.random(shape) < 0.5), x, y), {})
+    x, y = (np.asarray(rng.integers(0, 2, (6, 8)), dtype)[::2, ::-1].T for _ in "xy")
+    yield Sample((x == y, x, y), {})  # not contiguous
+    if dtype.kind == "f":  # what is not chosen does not matter
+        x = np.array([np.nan, 1, np.inf, 0], dtype)
+        choice = np.array([False, True, False, True])
+        yield Sample((choice, x, x[::-1]), {}, smooth=False)
+
+
+where = Op(
+    "where",
+    _where_infer,
+    lambda ins, _: np.where(*ins),
+    vjp=_where_vjp,
+    jvp=_where_jvp,
+    saves=(0,),
+    lower=Map(lambda k, node, c, x, y: k("select", c, x, y)),  # noqa: ARG005 - the signature
+    formula=Formula("where(x, y, z)", (None, "x", "~x")),
+    decisions=lambda ins, attrs: ins[0],  # noqa: ARG005 - the signature
+    traits=ELEMENTWISE,
+    samples=_where_samples,
+    illegal=(
+        Illegal((Type(dtypes.float32, (2,)),) * 3, {}, DTypeError),
+        Illegal(
+            (
+                Type(dtypes.bool_, (2,)),
+                Type(dtypes.float32, (2,)),
+                Type(dtypes.float32, (3,)),
+            ),
+            {},
+            ShapeError,
+        ),
+    ),
+)
+
+TABLE = (eq, ne, lt, le, gt, ge, logical_and, logical_or, logical_xor, logical_not, where)

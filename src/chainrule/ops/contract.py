@@ -1,0 +1,94 @@
+"""Matrix products: the contraction that everything heavy comes down to.
+
+Example: `matmul(a, b)` with a (…, m, k) and b (…, k, n), batch axes equal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from chainrule.base import dtypes
+from chainrule.base.errors import DTypeError, ShapeError
+from chainrule.graph.node import Attrs, Node, Type
+from chainrule.ops.arithmetic import add
+from chainrule.ops.layout import transpose
+from chainrule.ops.record import Array, Builder, Contract, Illegal, Op, Sample
+
+_f32 = dtypes.float32
+
+
+def _infer(ins: tuple[Type, ...], attrs: Attrs) -> Type:  # noqa: ARG001 - the rule's signature
+    a, c = ins
+    if len(a.shape) < 2 or len(a.shape) != len(c.shape) or a.shape[:-2] != c.shape[:-2]:
+        raise ShapeError(f"matmul needs matrices with equal batch axes, not {a.shape} @ {c.shape}")
+    if a.shape[-1] != c.shape[-2]:
+        raise ShapeError(
+            f"matmul of {a.shape} and {c.shape}: the last axis of the first ({a.shape[-1]}) must "
+            f"equal the second-last of the second ({c.shape[-2]})"
+        )
+    if a.dtype is not c.dtype:
+        raise DTypeError(f"matmul needs equal dtypes, not {a.dtype} and {c.dtype}")
+    if a.dtype.kind != "float":
+        raise DTypeError(f"matmul needs floating-point matrices, not {a.dtype}; use x.float()")
+    return Type(a.dtype, (*a.shape[:-1], c.shape[-1]))
+
+
+def swap(b: Builder, x: Node) -> Node:
+    """The matrix transpose of the last two axes."""
+    rank = len(x.shape)
+    return b(transpose, x, axes=(*range(rank - 2), rank - 1, rank - 2))
+
+
+def _vjp(b: Builder, node: Node, ct: Node) -> tuple[Node, Node]:
+    left, right = node.inputs
+    return b(matmul, ct, swap(b, right)), b(matmul, swap(b, left), ct)
+
+
+def _jvp(b: Builder, node: Node, tangents: tuple[Node | None, ...]) -> Node:
+    left, right = node.inputs
+    terms = []
+    if tangents[0] is not None:
+        terms.append(b(matmul, tangents[0], right))
+    if tangents[1] is not None:
+        terms.append(b(matmul, left, tangents[1]))
+    return terms[0] if len(terms) == 1 else b(add, *terms)
+
+
+def _samples(rng: np.random.Generator, dtype: np.dtype[Any]) -> Iterable[Sample]:
+    if dtype.kind != "f":
+        return
+
+    def draw(*shape: int) -> Array:
+        return np.asarray(rng.uniform(-1, 1, shape), dtype)
+
+    for m, k, n in ((3, 4, 5), (1, 1, 1), (2, 0, 3), (0, 2, 2), (1, 20, 1), (17, 3, 33)):
+        yield Sample((draw(m, k), draw(k, n)), {})
+    yield Sample((draw(2, 3, 4), draw(2, 4, 2)), {})
+    yield Sample((draw(2, 2, 3, 4), draw(2, 2, 4, 2)), {})
+    yield Sample((draw(0, 3, 4), draw(0, 4, 2)), {})
+    yield Sample((draw(4, 3).T, draw(5, 4).T), {})  # not contiguous
+
+
+matmul = Op(
+    "matmul",
+    _infer,
+    lambda ins, _: np.matmul(ins[0], ins[1]),
+    vjp=_vjp,
+    jvp=_jvp,
+    saves=(0, 1),
+    lower=Contract(),
+    traits=frozenset({"contraction", "multilinear"}),
+    samples=_samples,
+    illegal=(
+        Illegal((Type(_f32, (2, 3)), Type(_f32, (4, 5))), {}, ShapeError),
+        Illegal((Type(_f32, (3,)), Type(_f32, (3, 5))), {}, ShapeError),
+        Illegal((Type(_f32, (2, 3, 4)), Type(_f32, (1, 4, 5))), {}, ShapeError),
+        Illegal((Type(dtypes.int64, (2, 3)), Type(dtypes.int64, (3, 5))), {}, DTypeError),
+        Illegal((Type(_f32, (2, 3)), Type(dtypes.float64, (3, 5))), {}, DTypeError),
+    ),
+)
+
+TABLE = (matmul,)

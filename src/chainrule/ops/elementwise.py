@@ -1,0 +1,144 @@
+"""What all elementwise ops share: type rules, samples, and the short way to write a record.
+
+Operands have equal shape and dtype: broadcasting and promotion were made explicit before.
+Example: `exp = record("exp", np.exp, 1, kinds=FLOATS, vjp=…, saves=(OUT,), formula=…)`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from chainrule.base import dtypes
+from chainrule.base.errors import DTypeError, ShapeError
+from chainrule.graph.node import Attrs, Node, Type
+from chainrule.ops.record import Array, Builder, Formula, Illegal, Map, Op, Sample
+
+ELEMENTWISE = frozenset({"elementwise"})
+Vjp = Callable[[Builder, Node, Node], tuple[Node | None, ...]]
+Infer = Callable[[tuple[Type, ...], Attrs], Type]
+
+# Kinds of element type that an op accepts
+FLOATS = frozenset({"float"})
+NUMBERS = frozenset({"int", "float"})
+EVERYTHING = frozenset({"bool", "int", "float"})
+BOOLS = frozenset({"bool"})
+_OF_KIND = {"bool": dtypes.bool_, "int": dtypes.int64, "float": dtypes.float32}
+_ADVICE = {
+    FLOATS: "floating-point input, not {}; use x.float()",
+    NUMBERS: "numbers, not {}; use x.long() or x.float()",
+    BOOLS: "bool input, not {}; use x != 0",
+}
+
+
+def same_types(ins: tuple[Type, ...]) -> Type:
+    """The one type that all operands have; raises where they differ."""
+    first = ins[0]
+    for other in ins[1:]:
+        if other.shape != first.shape:
+            raise ShapeError(f"operands have different shapes {first.shape} and {other.shape}")
+        if other.dtype is not first.dtype:
+            raise DTypeError(f"operands have different dtypes {first.dtype} and {other.dtype}")
+    return first
+
+
+def need_kind(name: str, dtype: dtypes.DType, kinds: frozenset[str]) -> None:
+    """Raise `DTypeError`, saying what to do, unless `dtype` is of one of `kinds`."""
+    if dtype.kind not in kinds:
+        raise DTypeError(f"{name} needs {_ADVICE[kinds].format(dtype)}")
+
+
+def _infer(name: str, kinds: frozenset[str], result: dtypes.DType | None) -> Infer:
+    """One type in, of one of `kinds`; the same type out, or `result` with the same shape."""
+
+    def infer(ins: tuple[Type, ...], attrs: Attrs) -> Type:  # noqa: ARG001 - the signature
+        out = same_types(ins)
+        need_kind(name, out.dtype, kinds)
+        return out if result is None else Type(result, out.shape)
+
+    return infer
+
+
+NASTY = (0.0, -0.0, np.inf, -np.inf, np.nan, 1.0, -1.0, 1e-30, -1e30)
+_SHAPES = ((3, 4), (), (1,), (0, 3), (2, 1, 17))
+
+
+def edges(dtype: np.dtype[Any], nasty: Sequence[float]) -> Sequence[float]:
+    """The values of a dtype at which things go wrong; for floats those given."""
+    if dtype.kind == "f":
+        return nasty
+    if dtype.kind == "b":
+        return (False, True)
+    info = np.iinfo(dtype)
+    return sorted({int(info.min), int(info.max), max(int(info.min), -1), 0, 1, 2})
+
+
+def _samples(
+    arity: int, low: float, high: float, nasty: Sequence[float]
+) -> Callable[[np.random.Generator, np.dtype[Any]], Iterable[Sample]]:
+    """Random values in [low, high] in several shapes, then the nasty ones in all pairings."""
+
+    def samples(rng: np.random.Generator, dtype: np.dtype[Any]) -> Iterable[Sample]:
+        def draw(shape: tuple[int, ...]) -> Array:
+            if dtype.kind == "f":
+                return np.asarray(rng.uniform(low, high, shape), dtype)
+            if dtype.kind == "b":
+                return np.asarray(rng.random(shape) < 0.5)
+            floor = max(low, 0) if dtype.kind == "u" else low
+            return np.asarray(rng.integers(int(floor), int(high) + 1, shape), dtype)
+
+        for shape in _SHAPES:
+            yield Sample(tuple(draw(shape) for _ in range(arity)), {})
+        yield Sample(tuple(draw((6, 8))[::2, ::-1].T for _ in range(arity)), {})  # not contiguous
+        values = np.array(edges(dtype, nasty), dtype)
+        grid = np.array(np.meshgrid(*[values] * arity)).reshape(arity, -1)
+        yield Sample(tuple(grid), {}, smooth=False)
+
+    return samples
+
+
+def _refused(arity: int, kinds: frozenset[str]) -> Iterable[Illegal]:
+    for kind in sorted(EVERYTHING - kinds):
+        yield Illegal((Type(_OF_KIND[kind], (2, 3)),) * arity, {}, DTypeError)
+    if arity > 1:
+        rest = (Type(_OF_KIND[min(kinds)], (2, 3)),) * (arity - 1)
+        yield Illegal((*rest, Type(_OF_KIND[min(kinds)], (3, 2))), {}, ShapeError)
+        if len(kinds) > 1:
+            yield Illegal((*rest, Type(_OF_KIND[max(kinds)], (2, 3))), {}, DTypeError)
+
+
+def record(
+    name: str,
+    fn: Callable[..., Any],
+    arity: int,
+    *,
+    kinds: frozenset[str] = NUMBERS,
+    result: dtypes.DType | None = None,
+    vjp: Vjp | None = None,
+    saves: tuple[int, ...] = (),
+    emit: Callable[..., str] | None = None,
+    formula: Formula | None = None,
+    decisions: Callable[[Sequence[Any], Attrs], Any] | None = None,
+    domain: tuple[float, float] = (-3.0, 3.0),
+    nasty: Sequence[float] = NASTY,
+    traits: frozenset[str] = frozenset(),
+) -> Op:
+    """An elementwise `Op` of `fn`; by default the kernel primitive has the op's name.
+
+    Operands of other `kinds` are refused; `result` is the result's dtype where it is not theirs.
+    """
+    return Op(
+        name,
+        _infer(name, kinds, result),
+        lambda ins, _: fn(*ins),
+        vjp=vjp,
+        saves=saves,
+        lower=Map(emit or (lambda k, node, *ins: k(name, *ins))),  # noqa: ARG005 - the signature
+        formula=formula,
+        decisions=decisions,
+        traits=ELEMENTWISE | traits,
+        samples=_samples(arity, *domain, nasty),
+        illegal=tuple(_refused(arity, kinds)),
+    )

@@ -1,0 +1,250 @@
+"""Renumbering of elements: reshape, transpose, slice and its gradient pad, concat.
+
+Each is linear; slice/pad and concat/slice are each other's gradients.
+Example: `slice_(x, start=(0, 2), step=(1, 1), shape=(3, 2))` takes columns 2 and 3.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from chainrule.base import dtypes, shapes
+from chainrule.base.errors import ArgumentError, DTypeError, ShapeError
+from chainrule.graph.node import Attrs, Node, Type
+from chainrule.ops.fill import filled
+from chainrule.ops.record import Array, Builder, Illegal, IndexMap, Op, Pieces, Sample
+
+_f32 = dtypes.float32
+_TRAITS = frozenset({"index-map", "linear"})
+
+
+def _draw(rng: np.random.Generator, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
+    return np.asarray(rng.integers(0, 2 if dtype.kind == "b" else 9, shape), dtype)
+
+
+def _reshape_infer(ins: tuple[Type, ...], attrs: Attrs) -> Type:
+    (x,) = ins
+    shape = attrs["shape"]
+    if shapes.size(shape) != x.size or any(n < 0 for n in shape):
+        raise ShapeError(f"shape {x.shape} ({x.size} elements) does not reshape to {shape}")
+    return Type(x.dtype, shape)
+
+
+def _reshape_samples(rng: np.random.Generator, dtype: np.dtype[Any]) -> Iterable[Sample]:
+    for old, new in (
+        ((2, 6), (3, 4)), ((4,), (2, 1, 2)), ((1,), ()), ((), (1, 1)), ((0, 3), (5, 0)),
+    ):  # fmt: skip
+        yield Sample((_draw(rng, old, dtype),), {"shape": new})
+    yield Sample((_draw(rng, (4, 3), dtype).T,), {"shape": (12,)})
+
+
+reshape = Op(
+    "reshape",
+    _reshape_infer,
+    lambda ins, attrs: ins[0].reshape(attrs["shape"]),
+    vjp=lambda b, node, ct: (b(reshape, ct, shape=node.inputs[0].shape),),
+    lower=IndexMap(lambda attrs, view, shape: view.reshape(shape)),  # noqa: ARG005 - the signature
+    traits=_TRAITS,
+    samples=_reshape_samples,
+    illegal=(
+        Illegal((Type(_f32, (4,)),), {"shape": (3,)}, ShapeError),
+        Illegal((Type(_f32, (4,)),), {"shape": (-2, -2)}, ShapeError),
+    ),
+)
+
+
+def _transpose_infer(ins: tuple[Type, ...], attrs: Attrs) -> Type:
+    (x,) = ins
+    axes = attrs["axes"]
+    if sorted(axes) != list(range(len(x.shape))):
+        raise ShapeError(f"axes {axes} do not permute the {len(x.shape)} axes of {x.shape}")
+    return Type(x.dtype, tuple(x.shape[a] for a in axes))
+
+
+def _transpose_vjp(b: Builder, node: Node, ct: Node) -> tuple[Node]:
+    axes = node.attrs["axes"]
+    return (b(transpose, ct, axes=tuple(axes.index(i) for i in range(len(axes)))),)
+
+
+def _transpose_samples(rng: np.random.Generator, dtype: np.dtype[Any]) -> Iterable[Sample]:
+    for shape, axes in (((2, 3), (1, 0)), ((2, 3, 4), (1, 2, 0)), ((), ()), ((0, 2), (1, 0))):
+        yield Sample((_draw(rng, shape, dtype),), {"axes": axes})
+
+
+transpose = Op(
+    "transpose",
+    _transpose_infer,
+    lambda ins, attrs: ins[0].transpose(attrs["axes"]),
+    vjp=_transpose_vjp,
+    lower=IndexMap(lambda attrs, view, shape: view.transpose(attrs["axes"])),  # noqa: ARG005
+    traits=_TRAITS,
+    samples=_transpose_samples,
+    illegal=(Illegal((Type(_f32, (2, 3)),), {"axes": (0, 0)}, ShapeError),),
+)
+
+
+def _slice_infer(ins: tuple[Type, ...], attrs: Attrs) -> Type:
+    (x,) = ins
+    start, step, shape = attrs["start"], attrs["step"], attrs["shape"]
+    if not len(start) == len(step) == len(shape) == len(x.shape):
+        raise ShapeError(f"slice of shape {x.shape} needs one start, step and size per axis")
+    for a, s, n, limit in zip(start, step, shape, x.shape, strict=True):
+        last = a + s * (n - 1)
+        if n < 0 or (n and not (0 <= a < limit and 0 <= last < limit and s)):
+            raise ShapeError(f"slice from {start} by {step} of {shape} leaves shape {x.shape}")
+    return Type(x.dtype, shape)
+
+
+def _region(start: shapes.Shape, step: shapes.Shape, shape: shapes.Shape) -> tuple[slice, ...]:
+    """The NumPy index of a strided region (a negative step may end before the beginning)."""
+    stops = (a + s * n for a, s, n in zip(start, step, shape, strict=True))
+    return tuple(
+        slice(a, None if stop < 0 else stop, s) if n else slice(0, 0)
+        for a, s, n, stop in zip(start, step, shape, stops, strict=True)
+    )
+
+
+def _slice_samples(rng: np.random.Generator, dtype: np.dtype[Any]) -> Iterable[Sample]:
+    for shape, start, step, out in (
+        ((5,), (1,), (2,), (2,)), ((4, 6), (0, 2), (1, 1), (4, 3)), ((4, 6), (3, 5), (-1, -2), (4, 3)),
+        ((3,), (0,), (1,), (0,)), ((0,), (0,), (1,), (0,)), ((), (), (), ()), ((1,), (0,), (1,), (1,)),
+    ):  # fmt: skip
+        yield Sample((_draw(rng, shape, dtype),), {"start": start, "step": step, "shape": out})
+    attrs = {"start": (1, 0), "step": (2, 1), "shape": (2, 3)}
+    yield Sample((_draw(rng, (3, 4), dtype).T,), attrs)  # not contiguous
+
+
+def _slice_vjp(b: Builder, node: Node, ct: Node) -> tuple[Node]:
+    attrs = node.attrs
+    return (b(pad, ct, start=attrs["start"], step=attrs["step"], shape=node.inputs[0].shape),)
+
+
+slice_ = Op(
+    "slice",
+    _slice_infer,
+    lambda ins, attrs: ins[0][_region(attrs["start"], attrs["step"], attrs["shape"])],
+    vjp=_slice_vjp,
+    lower=IndexMap(lambda attrs, view, shape: view.slice(attrs["start"], attrs["step"], shape)),
+    traits=_TRAITS,
+    samples=_slice_samples,
+    illegal=(
+        Illegal((Type(_f32, (3,)),), {"start": (2,), "step": (1,), "shape": (2,)}, ShapeError),
+        Illegal((Type(_f32, (3,)),), {"start": (0,), "step": (-1,), "shape": (2,)}, ShapeError),
+        Illegal((Type(_f32, (3,)),), {"start": (0,), "step": (0,), "shape": (2,)}, ShapeError),
+        Illegal((Type(_f32, (3,)),), {"start": (), "step": (), "shape": ()}, ShapeError),
+    ),
+)
+
+
+def _pad_infer(ins: tuple[Type, ...], attrs: Attrs) -> Type:
+    (x,) = ins
+    whole = Type(x.dtype, attrs["shape"])
+    _slice_infer((whole,), {"start": attrs["start"], "step": attrs["step"], "shape": x.shape})
+    return whole
+
+
+def _pad(ins: Any, attrs: Attrs) -> Array:
+    (x,) = ins
+    out = np.zeros(attrs["shape"], x.dtype)
+    out[_region(attrs["start"], attrs["step"], x.shape)] = x
+    return out
+
+
+def _pad_vjp(b: Builder, node: Node, ct: Node) -> tuple[Node]:
+    attrs, shape = node.attrs, node.inputs[0].shape
+    return (b(slice_, ct, start=attrs["start"], step=attrs["step"], shape=shape),)
+
+
+def _pad_samples(rng: np.random.Generator, dtype: np.dtype[Any]) -> Iterable[Sample]:
+    for sample in _slice_samples(rng, dtype):
+        attrs = {**sample.attrs, "shape": sample.inputs[0].shape}
+        yield Sample((_draw(rng, sample.attrs["shape"], dtype),), attrs)
+    attrs = {"start": (1, 0), "step": (2, 1), "shape": (9, 3)}
+    yield Sample((_draw(rng, (3, 4), dtype).T,), attrs)  # not contiguous
+
+
+pad = Op(
+    "pad",
+    _pad_infer,
+    _pad,
+    vjp=_pad_vjp,
+    lower=Pieces(lambda node: (node.attrs["start"],)),
+    traits=frozenset({"linear"}),
+    samples=_pad_samples,
+    illegal=(
+        Illegal((Type(_f32, (3,)),), {"start": (2,), "step": (1,), "shape": (4,)}, ShapeError),
+    ),
+)
+
+
+def _concat_infer(ins: tuple[Type, ...], attrs: Attrs) -> Type:
+    if not ins:
+        raise ArgumentError("concat of no arrays")
+    axis, first = attrs["axis"], ins[0]
+    if not 0 <= axis < len(first.shape):
+        raise ShapeError(f"axis {axis} is not an axis of shape {first.shape}")
+    for other in ins[1:]:
+        if other.dtype is not first.dtype:
+            raise DTypeError(f"concat needs equal dtypes, not {first.dtype} and {other.dtype}")
+        if shapes.with_ones(other.shape, (axis,)) != shapes.with_ones(first.shape, (axis,)):
+            raise ShapeError(
+                f"concat along axis {axis} needs shapes equal elsewhere, "
+                f"not {first.shape} and {other.shape}"
+            )
+    total = sum(t.shape[axis] for t in ins)
+    return Type(first.dtype, (*first.shape[:axis], total, *first.shape[axis + 1 :]))
+
+
+def _starts(node: Node) -> tuple[shapes.Shape, ...]:
+    """Where each input of a concat begins in the result."""
+    axis, rank, at = node.attrs["axis"], len(node.shape), 0
+    out = []
+    for child in node.inputs:
+        out.append(tuple(at if i == axis else 0 for i in range(rank)))
+        at += child.shape[axis]
+    return tuple(out)
+
+
+def _concat_vjp(b: Builder, node: Node, ct: Node) -> tuple[Node, ...]:
+    ones = (1,) * len(node.shape)
+    return tuple(
+        b(slice_, ct, start=start, step=ones, shape=child.shape)
+        for start, child in zip(_starts(node), node.inputs, strict=True)
+    )
+
+
+def _concat_jvp(b: Builder, node: Node, tangents: tuple[Node | None, ...]) -> Node:
+    parts = [t or filled(b, 0, x) for t, x in zip(tangents, node.inputs, strict=True)]
+    return b(concat, *parts, axis=node.attrs["axis"])
+
+
+def _concat_samples(rng: np.random.Generator, dtype: np.dtype[Any]) -> Iterable[Sample]:
+    for parts, axis in (
+        (((2, 3), (2, 1)), 1), (((2, 3), (0, 3), (1, 3)), 0), (((4,),), 0), (((2, 3, 4),) * 3, 1),
+        (((0, 2), (0, 3)), 1),
+    ):  # fmt: skip
+        yield Sample(tuple(_draw(rng, s, dtype) for s in parts), {"axis": axis})
+    yield Sample(tuple(_draw(rng, (4, 3), dtype).T for _ in "xy"), {"axis": 0})  # not contiguous
+
+
+concat = Op(
+    "concat",
+    _concat_infer,
+    lambda ins, attrs: np.concatenate(ins, axis=attrs["axis"]),
+    vjp=_concat_vjp,
+    jvp=_concat_jvp,
+    lower=Pieces(_starts),
+    traits=frozenset({"linear"}),
+    samples=_concat_samples,
+    illegal=(
+        Illegal((Type(_f32, (2, 3)), Type(_f32, (3, 3))), {"axis": 1}, ShapeError),
+        Illegal((Type(_f32, (2,)), Type(dtypes.int64, (2,))), {"axis": 0}, DTypeError),
+        Illegal((Type(_f32, ()), Type(_f32, ())), {"axis": 0}, ShapeError),
+        Illegal((), {"axis": 0}, ArgumentError),
+    ),
+)
+
+TABLE = (reshape, transpose, slice_, pad, concat)

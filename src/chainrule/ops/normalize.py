@@ -1,0 +1,257 @@
+"""Softmax and its logarithms, and layer normalisation: composites that evaluate in one step.
+
+Compiled, they expand to elementwise ops and reductions, which row fusion finds again. A fully
+masked softmax row (all -inf) gives zeros and zero gradients, not NaN.
+Example: `softmax(x, axis=1)` = exp(x - max x) / Σ exp(x - max x).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from chainrule.base import dtypes, shapes
+from chainrule.base.errors import DTypeError, ShapeError
+from chainrule.graph.node import Attrs, Node, Type
+from chainrule.ops.arithmetic import abs_, add, div, mul, sub
+from chainrule.ops.compare import eq, where
+from chainrule.ops.exponential import exp, log, rsqrt
+from chainrule.ops.fill import filled, full
+from chainrule.ops.layout import reshape
+from chainrule.ops.record import OUT, Array, Builder, Illegal, Op, Sample
+from chainrule.ops.reduce import amax, broadcast_to, sum_
+
+_f32 = dtypes.float32
+
+
+def _check(ins: tuple[Type, ...], attrs: Attrs) -> Type:
+    (x,) = ins
+    if x.dtype.kind != "float":
+        raise DTypeError(f"softmax and normalisation need floats, not {x.dtype}; use x.float()")
+    if not 0 <= attrs["axis"] < len(x.shape):
+        raise ShapeError(f"axis {attrs['axis']} is not an axis of shape {x.shape}")
+    return x
+
+
+def _removed(ins: tuple[Type, ...], attrs: Attrs) -> Type:
+    x = _check(ins, attrs)
+    return Type(x.dtype, shapes.reduced(x.shape, (attrs["axis"],)))
+
+
+def along(b: Builder, small: Node, like: Node, axis: int) -> Node:
+    """Repeat `small` (without `axis`) along `axis` to the shape of `like`."""
+    kept = b(reshape, small, shape=shapes.with_ones(like.shape, (axis,)))
+    return b(broadcast_to, kept, shape=like.shape)
+
+
+def _total(b: Builder, x: Node, axis: int) -> Node:
+    return along(b, b(sum_, x, axes=(axis,)), x, axis)
+
+
+def _finite_max(x: Array, axis: int) -> Any:
+    """Maximum along an axis, kept; 0 where it is infinite, so that shifting never makes NaN."""
+    top = np.maximum.reduce(x, axis=axis, keepdims=True, initial=-np.inf)
+    return np.where(np.isinf(top), x.dtype.type(0), top)
+
+
+def _rows(rng: np.random.Generator, dtype: np.dtype[Any]) -> Iterable[Sample]:
+    """Normal numbers in several shapes, empty ones too."""
+    if dtype.kind != "f":
+        return
+    for shape, axis in (
+        ((3, 4), 1), ((3, 4), 0), ((5,), 0), ((2, 3, 40), 2), ((0, 3), 1), ((2, 0), 1), ((2, 1), 1),
+    ):  # fmt: skip
+        yield Sample((np.asarray(rng.normal(0, 2, shape), dtype),), {"axis": axis})
+    wide = np.asarray(rng.normal(0, 2, (6, 8)), dtype)
+    yield Sample((wide[::2, ::-1].T,), {"axis": 1})  # not contiguous
+
+
+def _samples(rng: np.random.Generator, dtype: np.dtype[Any]) -> Iterable[Sample]:
+    yield from _rows(rng, dtype)
+    if dtype.kind == "f":
+        far = np.array(
+            [[1e4, -1e4, 0], [-np.inf, 0, 1], [-np.inf] * 3, [1e4] * 3, [0, np.nan, 1]], dtype
+        )
+        yield Sample((far,), {"axis": 1}, smooth=False)
+
+
+_ILLEGAL = (
+    Illegal((Type(_f32, (2, 3)),), {"axis": 2}, ShapeError),
+    Illegal((Type(dtypes.int64, (2, 3)),), {"axis": 1}, DTypeError),
+)
+
+
+def _softmax(ins: Any, attrs: Attrs) -> Any:
+    (x,), axis = ins, attrs["axis"]
+    e = np.exp(x - _finite_max(x, axis))
+    total = np.add.reduce(e, axis=axis, keepdims=True)
+    e /= np.where(total == 0, x.dtype.type(1), total)
+    return e
+
+
+def _softmax_vjp(b: Builder, node: Node, ct: Node) -> tuple[Node]:
+    weighted = b(mul, ct, node)
+    return (b(sub, weighted, b(mul, node, _total(b, weighted, node.attrs["axis"]))),)
+
+
+def safe_shift(b: Builder, shift: Node) -> Node:
+    """`shift` with -inf replaced by 0, so that -inf - shift stays -inf."""
+    none = b(eq, shift, filled(b, -math.inf, shift))
+    return b(where, none, filled(b, 0, shift), shift)
+
+
+def _shifted(b: Builder, x: Node, axis: int) -> tuple[Node, Node]:
+    """x - max x and max x (without `axis`), an infinite maximum replaced by 0."""
+    if x.shape[axis]:
+        top = b(amax, x, axes=(axis,))
+        zero = filled(b, 0, top)
+        top = b(where, b(eq, b(abs_, top), filled(b, math.inf, top)), zero, top)
+    else:
+        top = b(full, value=0, dtype=x.dtype, shape=shapes.reduced(x.shape, (axis,)))
+    return b(sub, x, along(b, top, x, axis)), top
+
+
+def _softmax_expand(b: Builder, node: Node) -> Node:
+    (x,), axis = node.inputs, node.attrs["axis"]
+    e = b(exp, _shifted(b, x, axis)[0])
+    total = b(sum_, e, axes=(axis,))
+    none = b(eq, total, filled(b, 0, total))
+    scale = b(div, filled(b, 1, total), b(where, none, filled(b, 1, total), total))
+    return b(mul, e, along(b, scale, x, axis))
+
+
+softmax = Op(
+    "softmax",
+    _check,
+    _softmax,
+    vjp=_softmax_vjp,
+    saves=(OUT,),
+    expand=_softmax_expand,
+    traits=frozenset({"rows"}),
+    samples=_samples,
+    illegal=_ILLEGAL,
+)
+
+
+def _logsumexp(ins: Any, attrs: Attrs) -> Array:
+    (x,), axis = ins, attrs["axis"]
+    top = _finite_max(x, axis)
+    total = np.add.reduce(np.exp(x - top), axis=axis)
+    return np.asarray(np.log(total) + np.squeeze(top, axis))
+
+
+def _weights(b: Builder, x: Node, lse: Node, axis: int) -> Node:
+    """exp(x - lse): the softmax; zeros in rows whose lse is -inf."""
+    return b(exp, b(sub, x, along(b, safe_shift(b, lse), x, axis)))
+
+
+def _logsumexp_vjp(b: Builder, node: Node, ct: Node) -> tuple[Node]:
+    (x,), axis = node.inputs, node.attrs["axis"]
+    return (b(mul, _weights(b, x, node, axis), along(b, ct, x, axis)),)
+
+
+def _logsumexp_expand(b: Builder, node: Node) -> Node:
+    (x,), axis = node.inputs, node.attrs["axis"]
+    shifted, top = _shifted(b, x, axis)
+    return b(add, b(log, b(sum_, b(exp, shifted), axes=(axis,))), top)
+
+
+logsumexp = Op(
+    "logsumexp",
+    _removed,
+    _logsumexp,
+    vjp=_logsumexp_vjp,
+    saves=(0, OUT),
+    expand=_logsumexp_expand,
+    traits=frozenset({"rows"}),
+    samples=_samples,
+    illegal=_ILLEGAL,
+)
+
+
+def _log_softmax(ins: Any, attrs: Attrs) -> Array:
+    lse = np.expand_dims(_logsumexp(ins, attrs), attrs["axis"])
+    return np.asarray(ins[0] - np.where(lse == -np.inf, lse.dtype.type(0), lse))
+
+
+def _log_softmax_vjp(b: Builder, node: Node, ct: Node) -> tuple[Node]:
+    return (b(sub, ct, b(mul, b(exp, node), _total(b, ct, node.attrs["axis"]))),)
+
+
+def _log_softmax_expand(b: Builder, node: Node) -> Node:
+    (x,), axis = node.inputs, node.attrs["axis"]
+    lse = b(logsumexp, x, axis=axis)
+    return b(sub, x, along(b, safe_shift(b, lse), x, axis))
+
+
+log_softmax = Op(
+    "log_softmax",
+    _check,
+    _log_softmax,
+    vjp=_log_softmax_vjp,
+    saves=(OUT,),
+    expand=_log_softmax_expand,
+    traits=frozenset({"rows"}),
+    samples=_samples,
+    illegal=_ILLEGAL,
+)
+
+
+def _standardize(ins: Any, attrs: Attrs) -> Array:
+    (x,), axis = ins, attrs["axis"]
+    per_element = 1 / max(x.shape[axis], 1)
+    centred = x - np.add.reduce(x, axis=axis, keepdims=True) * per_element
+    variance = np.add.reduce(centred * centred, axis=axis, keepdims=True) * per_element
+    return np.asarray(centred / np.sqrt(variance + attrs["eps"]))
+
+
+def _mean(b: Builder, x: Node, axis: int) -> Node:
+    total = b(sum_, x, axes=(axis,))
+    return b(mul, total, filled(b, 1 / max(x.shape[axis], 1), total))
+
+
+def _moments(b: Builder, x: Node, axis: int, eps: float) -> tuple[Node, Node]:
+    """x - mean x, and 1/√(var + eps) repeated along the axis."""
+    centred = b(sub, x, along(b, _mean(b, x, axis), x, axis))
+    variance = _mean(b, b(mul, centred, centred), axis)
+    scale = b(rsqrt, b(add, variance, filled(b, eps, variance)))
+    return centred, along(b, scale, x, axis)
+
+
+def _standardize_vjp(b: Builder, node: Node, ct: Node) -> tuple[Node]:
+    # (ct - mean ct - out·mean(ct·out)) / σ
+    (x,), axis = node.inputs, node.attrs["axis"]
+    _, scale = _moments(b, x, axis, node.attrs["eps"])
+    centre = along(b, _mean(b, ct, axis), x, axis)
+    slope = along(b, _mean(b, b(mul, ct, node), axis), x, axis)
+    return (b(mul, b(sub, b(sub, ct, centre), b(mul, node, slope)), scale),)
+
+
+def _standardize_expand(b: Builder, node: Node) -> Node:
+    return b(mul, *_moments(b, node.inputs[0], node.attrs["axis"], node.attrs["eps"]))
+
+
+def _standardize_samples(rng: np.random.Generator, dtype: np.dtype[Any]) -> Iterable[Sample]:
+    for sample in _rows(rng, dtype):
+        yield Sample(sample.inputs, {**sample.attrs, "eps": 1e-5})
+    if dtype.kind == "f":
+        same = np.array([[3, 3, 3], [1e4, -1e4, 0], [np.nan, 0, 1]], dtype)
+        yield Sample((same,), {"axis": 1, "eps": 1e-5}, smooth=False)
+
+
+standardize = Op(
+    "standardize",
+    _check,
+    _standardize,
+    vjp=_standardize_vjp,
+    saves=(0, OUT),
+    expand=_standardize_expand,
+    traits=frozenset({"rows"}),
+    samples=_standardize_samples,
+    illegal=tuple(i._replace(attrs={**i.attrs, "eps": 1e-5}) for i in _ILLEGAL),
+)
+
+TABLE = (softmax, log_softmax, logsumexp, standardize)

@@ -1,0 +1,164 @@
+"""The op record: everything about one op stands in one place. Imports graph, kernel and base.
+
+Adding an op means writing one `Op` in the file of its family (and its public function in
+`tensor/functional`). The record answers every question the other rooms ask: which type comes out
+(`infer`), what it means (`numpy`), how it is differentiated (`vjp`, `jvp`), how it becomes a
+kernel (`lower` or `expand`), and on which inputs the generated laws try it (`samples`).
+
+Example: see `ops/arithmetic.py`, where `mul` is eight lines.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+
+from chainrule.base.errors import ChainruleError
+from chainrule.base.shapes import Shape, View
+from chainrule.graph.node import AnyType, Attrs, Node, Type
+
+Array = np.ndarray[Any, Any]
+OUT = -1  # in `saves`: the op's own result
+
+
+class Builder(Protocol):
+    """Makes nodes: symbolically, or evaluating each at once. `b(mul, x, y)`, `b(sum_, x, axes=…)`."""
+
+    def __call__(self, op: Op, /, *inputs: Node, **attrs: Any) -> Node:  # noqa: ANN401 - attributes are free
+        """Apply `op`."""
+        ...
+
+    def visit(self, node: Node) -> None:
+        """Reverse mode is about to apply the local rule of `node`."""
+        ...
+
+
+class Tiles(Protocol):
+    """Appends `Map` statements to a kernel: `k("mul", x, y)` returns the new tile's name."""
+
+    def __call__(self, fn: str, /, *ins: str, attr: object = None) -> str:
+        """Apply a primitive of `kernel.scalar`."""
+        ...
+
+
+class Map(NamedTuple):
+    """Lowering of an elementwise op: a scalar expression. `emit(k, node, *tiles) -> tile`."""
+
+    emit: Callable[..., str]
+
+
+class IndexMap(NamedTuple):
+    """Lowering of an op that only renumbers: the result as a strided view of the input.
+
+    `view(attrs, input_view, out_shape)` gives None where strides cannot say it; then it is copied.
+    """
+
+    view: Callable[[Attrs, View, Shape], View | None]
+
+
+class Pieces(NamedTuple):
+    """Lowering of an op that lays inputs side by side: result zeros, except for each region.
+
+    `regions(node)` gives per input the start of its region in the result.
+    """
+
+    regions: Callable[[Node], tuple[Shape, ...]]
+
+
+class Reduce(NamedTuple):
+    """Lowering of a reduction over `attrs["axes"]` with a kernel monoid."""
+
+    monoid: str
+
+
+class Contract(NamedTuple):
+    """Lowering of batched matrix products."""
+
+
+class Template(NamedTuple):
+    """Lowering by a compiler template of its own: gather, scatter, attention, scan, …"""
+
+    name: str
+
+
+Lower = Map | IndexMap | Pieces | Reduce | Contract | Template
+
+
+class Formula(NamedTuple):
+    """Executable text of an elementwise op in `x, y, z` and NumPy names, with local derivatives.
+
+    A derivative is None where the op has none. `out` stands for the result.
+    """
+
+    value: str
+    derivatives: tuple[str | None, ...]
+
+
+class Sample(NamedTuple):
+    """A legal call: input arrays and attributes. `smooth` allows finite differences on it."""
+
+    inputs: tuple[Array, ...]
+    attrs: dict[str, Any]
+    smooth: bool = True
+
+
+class Illegal(NamedTuple):
+    """A call that must raise: input types, attributes, and the error class."""
+
+    types: tuple[Type, ...]
+    attrs: dict[str, Any]
+    error: type[ChainruleError]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Op:
+    """One operation. See the module's docstring; fields in the order a reader asks for them.
+
+    `saves` lists the inputs (and `OUT`) whose *values* `vjp` touches; None means all of them. `decisions` computes the
+    masks, winners or sides whose change marks a kink. `traits` are what passes ask for:
+    elementwise, linear (in all float inputs), multilinear (in each), reduction, contraction,
+    index-map, random, control.
+    """
+
+    name: str
+    infer: Callable[[tuple[Any, ...], Attrs], AnyType]
+    numpy: Callable[[Sequence[Any], Attrs], Any]
+    vjp: Callable[[Builder, Node, Node], tuple[Node | None, ...]] | None = None
+    jvp: Callable[[Builder, Node, tuple[Node | None, ...]], Node] | None = None
+    saves: tuple[int, ...] | None = ()
+    lower: Lower | None = None
+    expand: Callable[[Builder, Node], Node] | None = None
+    formula: Formula | None = None
+    decisions: Callable[[Sequence[Any], Attrs], Any] | None = None
+    traits: frozenset[str] = frozenset()
+    samples: Callable[[np.random.Generator, np.dtype[Any]], Iterable[Sample]] | None = None
+    illegal: tuple[Illegal, ...] = field(default=())
+
+    def __repr__(self) -> str:
+        """`<op mul>`."""
+        return f"<op {self.name}>"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Refuse: ops are found by name in `ops.TABLE`."""
+        raise TypeError("ops are not pickled; print the graph as text instead")
+
+
+class Symbolic:
+    """The builder that only records. `source` is given to every node it makes."""
+
+    def __init__(self, source: Any = None) -> None:  # noqa: ANN401 - Source or None
+        """Start with a source line, usually None."""
+        self.source = source
+
+    def visit(self, node: Node) -> None:
+        """Gradient nodes carry the source line of the node that they differentiate."""
+        self.source = node.source
+
+    def __call__(self, op: Op, /, *inputs: Node, **attrs: Any) -> Node:  # noqa: ANN401 - attributes are free
+        """Infer the type, make the node."""
+        return Node(
+            op, inputs, attrs, op.infer(tuple([n.type for n in inputs]), attrs), self.source
+        )

@@ -1,0 +1,259 @@
+"""Reductions and broadcasting: each the other's gradient.
+
+`sum_(broadcast_to(x))` adds up what was repeated, so elementwise gradients never un-broadcast.
+Reduced axes are removed. `amax`/`amin` share the gradient equally among ties, as PyTorch's do.
+Example: `sum_(x, axes=(0,))`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+
+from chainrule.base import dtypes, shapes
+from chainrule.base.errors import ArgumentError, DTypeError, ShapeError
+from chainrule.graph.node import Attrs, Node, Type
+from chainrule.ops.arithmetic import div, mul
+from chainrule.ops.cast import cast
+from chainrule.ops.compare import eq
+from chainrule.ops.elementwise import NUMBERS, need_kind
+from chainrule.ops.fill import strided
+from chainrule.ops.layout import reshape
+from chainrule.ops.record import (
+    OUT,
+    Array,
+    Builder,
+    Illegal,
+    IndexMap,
+    Op,
+    Reduce,
+    Sample,
+    Template,
+)
+
+_f32 = dtypes.float32
+
+
+def _broadcast_infer(ins: tuple[Type, ...], attrs: Attrs) -> Type:
+    (x,) = ins
+    shape = attrs["shape"]
+    if shapes.broadcast(x.shape, shape) != shape:
+        raise ShapeError(f"shape {x.shape} does not broadcast to {shape}")
+    return Type(x.dtype, shape)
+
+
+def _repeated_axes(inner: shapes.Shape, outer: shapes.Shape) -> shapes.Shape:
+    lead = len(outer) - len(inner)
+    return tuple(i for i, n in enumerate(outer) if i < lead or (inner[i - lead] == 1 and n != 1))
+
+
+def _broadcast_vjp(b: Builder, node: Node, ct: Node) -> tuple[Node]:
+    inner = node.inputs[0].shape
+    return (unbroadcast(b, ct, inner),)
+
+
+def unbroadcast(b: Builder, ct: Node, shape: shapes.Shape) -> Node:
+    """Sum `ct` over the axes along which `shape` was repeated."""
+    axes = _repeated_axes(shape, ct.shape)
+    if axes:
+        ct = b(sum_, ct, axes=axes)
+    return ct if ct.shape == shape else b(reshape, ct, shape=shape)
+
+
+def _broadcast_samples(rng: np.random.Generator, dtype: np.dtype[Any]) -> Iterable[Sample]:
+    for inner, outer in (
+        ((3, 1), (3, 4)), ((), (2, 2)), ((5,), (2, 5)), ((1, 0), (3, 0)), ((1,), (0,)), ((), ()),
+        ((1, 3, 1), (2, 3, 20)), ((2, 3), (2, 3)),
+    ):  # fmt: skip
+        yield Sample((np.asarray(rng.integers(0, 2, inner), dtype),), {"shape": outer})
+    wide = np.asarray(rng.integers(0, 2, (6, 8)), dtype)
+    yield Sample((wide[::2, ::-8].T,), {"shape": (2, 1, 3)})  # not contiguous
+
+
+def _broadcast(ins: Any, attrs: Attrs) -> Array:
+    (x,), shape = ins, attrs["shape"]
+    if not x.flags.c_contiguous:
+        return np.broadcast_to(x, shape)
+    return strided(x, shape, shapes.View(x.shape, x.strides).broadcast_to(shape).strides)
+
+
+broadcast_to = Op(
+    "broadcast_to",
+    _broadcast_infer,
+    _broadcast,
+    vjp=_broadcast_vjp,
+    lower=IndexMap(lambda attrs, view, shape: view.broadcast_to(shape)),  # noqa: ARG005
+    traits=frozenset({"index-map", "linear"}),
+    samples=_broadcast_samples,
+    illegal=(
+        Illegal((Type(_f32, (3,)),), {"shape": (2,)}, ShapeError),
+        Illegal((Type(_f32, (2, 3)),), {"shape": (3,)}, ShapeError),
+    ),
+)
+
+
+def _check_axes(x: Type, attrs: Attrs) -> shapes.Shape:
+    axes: shapes.Shape = attrs["axes"]
+    if axes != shapes.normal_axes(axes, len(x.shape)):
+        raise ShapeError(f"axes {axes} are not sorted axes of shape {x.shape}")
+    return axes
+
+
+def _expand_back(b: Builder, small: Node, node: Node) -> Node:
+    """Repeat a reduced node along the axes that `node` reduced."""
+    big = node.inputs[0].shape
+    kept = b(reshape, small, shape=shapes.with_ones(big, node.attrs["axes"]))
+    return b(broadcast_to, kept, shape=big)
+
+
+_ADDABLE = frozenset({dtypes.int64, dtypes.float32, dtypes.float64})
+
+
+def _axis_samples(
+    refused: frozenset[dtypes.DType], *, empty: bool
+) -> Callable[[np.random.Generator, np.dtype[Any]], Iterable[Sample]]:
+    """Distinct numbers in several shapes; then empty arrays, ties and nasty values."""
+
+    def samples(rng: np.random.Generator, dtype: np.dtype[Any]) -> Iterable[Sample]:
+        if dtypes.from_numpy(dtype) in refused:
+            return
+        for shape, axes in (
+            ((3, 4), (1,)), ((3, 4), (0,)), ((2, 3, 19), (0, 2)), ((5,), (0,)), ((2, 3), (0, 1)),
+            ((40, 1), (0,)), ((3, 70), (1,)), ((3, 4), ()), ((), ()), ((0, 3), (1,)),
+        ):  # fmt: skip
+            x = rng.permutation(shapes.size(shape)).reshape(shape) / 4.0
+            yield Sample((np.asarray(x, dtype),), {"axes": axes})
+        wide = np.asarray(rng.permutation(48).reshape(6, 8), dtype)
+        yield Sample((wide[::2, ::-1].T,), {"axes": (1,)})  # not contiguous
+        if empty:
+            yield Sample((np.zeros((0, 3), dtype),), {"axes": (0,)})
+            yield Sample((np.zeros((3, 0), dtype),), {"axes": (1,)})
+        yield Sample((np.zeros((2, 3), dtype),), {"axes": (1,)}, smooth=False)  # ties
+        if dtype.kind == "f":
+            x = np.array([[np.nan, 1, np.inf], [-np.inf, 2, 3]], dtype)
+            yield Sample((x,), {"axes": (1,)}, smooth=False)
+        else:
+            info = np.iinfo(dtype)
+            yield Sample((np.array([info.max, info.min, 1], dtype),), {"axes": (0,)}, smooth=False)
+
+    return samples
+
+
+def _sum_infer(ins: tuple[Type, ...], attrs: Attrs) -> Type:
+    (x,) = ins
+    if x.dtype not in _ADDABLE:
+        raise DTypeError(f"sum adds floats or int64, not {x.dtype}; use x.long()")
+    return Type(x.dtype, shapes.reduced(x.shape, _check_axes(x, attrs)))
+
+
+def _sum(ins: Any, attrs: Attrs) -> Array:
+    return np.asarray(np.add.reduce(ins[0], axis=attrs["axes"]))
+
+
+_WRONG_AXES = tuple(
+    Illegal((Type(_f32, (2, 3)),), {"axes": axes}, ShapeError) for axes in ((2,), (-1,), (1, 0))
+)
+
+sum_ = Op(
+    "sum",
+    _sum_infer,
+    _sum,
+    vjp=lambda b, node, ct: (_expand_back(b, ct, node),),
+    lower=Reduce("add"),
+    traits=frozenset({"reduction", "linear"}),
+    samples=_axis_samples(frozenset(dtypes.ALL) - _ADDABLE, empty=True),
+    illegal=(*_WRONG_AXES, Illegal((Type(dtypes.int32, (2,)),), {"axes": (0,)}, DTypeError)),
+)
+
+
+def _extreme(name: str, fn: np.ufunc, monoid: str) -> Op:
+    def infer(ins: tuple[Type, ...], attrs: Attrs) -> Type:
+        (x,) = ins
+        need_kind(name, x.dtype, NUMBERS)
+        axes = _check_axes(x, attrs)
+        if any(x.shape[a] == 0 for a in axes) and shapes.size(shapes.reduced(x.shape, axes)):
+            raise ArgumentError(f"{name} of no elements: shape {x.shape} along axes {axes}")
+        return Type(x.dtype, shapes.reduced(x.shape, axes))
+
+    def numpy(ins: Any, attrs: Attrs) -> Array:
+        (x,) = ins
+        if not x.size:
+            return np.empty(shapes.reduced(x.shape, attrs["axes"]), x.dtype)
+        return np.asarray(fn.reduce(x, axis=attrs["axes"]))
+
+    def winners(b: Builder, node: Node) -> Node:
+        """1 at each winner divided by their number: the weights of the subgradient."""
+        mask = b(cast, b(eq, node.inputs[0], _expand_back(b, node, node)), dtype=node.dtype)
+        return b(div, mask, _expand_back(b, b(sum_, mask, axes=node.attrs["axes"]), node))
+
+    def jvp(b: Builder, node: Node, tangents: tuple[Node | None, ...]) -> Node:
+        assert tangents[0] is not None
+        return b(sum_, b(mul, tangents[0], winners(b, node)), axes=node.attrs["axes"])
+
+    return Op(
+        name,
+        infer,
+        numpy,
+        vjp=lambda b, node, ct: (b(mul, _expand_back(b, ct, node), winners(b, node)),),
+        jvp=jvp,
+        saves=(0, OUT),
+        lower=Reduce(monoid),
+        decisions=lambda ins, attrs: ins[0] == np.expand_dims(numpy(ins, attrs), attrs["axes"]),
+        traits=frozenset({"reduction"}),
+        samples=_axis_samples(frozenset({dtypes.bool_}), empty=False),
+        illegal=(
+            *_WRONG_AXES,
+            Illegal((Type(_f32, (0,)),), {"axes": (0,)}, ArgumentError),
+            Illegal((Type(dtypes.bool_, (2,)),), {"axes": (0,)}, DTypeError),
+        ),
+    )
+
+
+amax = _extreme("amax", np.maximum, "max")
+amin = _extreme("amin", np.minimum, "min")
+
+
+def _argmax_infer(ins: tuple[Type, ...], attrs: Attrs) -> Type:
+    (x,) = ins
+    axis = attrs["axis"]
+    need_kind("argmax", x.dtype, NUMBERS)
+    if not 0 <= axis < len(x.shape):
+        raise ShapeError(f"axis {axis} is not an axis of shape {x.shape}")
+    if x.shape[axis] == 0:
+        raise ArgumentError(f"argmax of no elements: shape {x.shape} along axis {axis}")
+    return Type(dtypes.int64, shapes.reduced(x.shape, (axis,)))
+
+
+def _argmax_samples(rng: np.random.Generator, dtype: np.dtype[Any]) -> Iterable[Sample]:
+    if dtype.kind == "b":
+        return
+    for shape, axis in (
+        ((3, 4), 1), ((3, 4), 0), ((5,), 0), ((2, 40), 1), ((2, 3, 2), 1), ((1,), 0), ((0, 2), 1),
+    ):  # fmt: skip
+        yield Sample((np.asarray(rng.integers(0, 3, shape), dtype),), {"axis": axis})
+    wide = np.asarray(rng.permutation(48).reshape(6, 8), dtype)
+    yield Sample((wide[::2, ::-1].T,), {"axis": 1})  # not contiguous
+    if dtype.kind == "f":
+        nasty = np.array([[1, np.nan, np.nan], [-np.inf] * 3, [0, np.inf, np.inf]], dtype)
+        yield Sample((nasty,), {"axis": 1}, smooth=False)
+
+
+argmax = Op(
+    "argmax",
+    _argmax_infer,
+    lambda ins, attrs: np.asarray(np.argmax(ins[0], axis=attrs["axis"])),
+    vjp=lambda b, node, ct: (None,),  # noqa: ARG005 - the rule's signature
+    lower=Template("argmax"),
+    decisions=lambda ins, attrs: np.argmax(ins[0], axis=attrs["axis"]),
+    traits=frozenset({"reduction"}),
+    samples=_argmax_samples,
+    illegal=(
+        Illegal((Type(_f32, (2,)),), {"axis": 1}, ShapeError),
+        Illegal((Type(_f32, (2, 0)),), {"axis": 1}, ArgumentError),
+        Illegal((Type(dtypes.bool_, (2,)),), {"axis": 0}, DTypeError),
+    ),
+)
+
+TABLE = (broadcast_to, sum_, amax, amin, argmax)

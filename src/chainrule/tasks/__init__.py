@@ -1,0 +1,1 @@
+"""Recipes that join text, models and training."""

@@ -1,0 +1,1 @@
+"""Tensors: recording, eager evaluation, backward, tracing, and the functions on them."""

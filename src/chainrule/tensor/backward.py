@@ -1,0 +1,218 @@
+"""The third step of training: seed, then reverse mode, eagerly or into the trace.
+
+Example: `backward(loss)` adds ∂loss/∂leaf to the `.grad` of every leaf that requires it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from chainrule.base.errors import ArgumentError, GradientError, ShapeError
+from chainrule.grad.reverse import differentiate
+from chainrule.graph.node import INPUT, Node
+from chainrule.graph.walk import topological
+from chainrule.ops import TABLE
+from chainrule.ops.record import Symbolic
+from chainrule.tensor.convert import as_tensor, cast
+from chainrule.tensor.dispatch import apply, wrap
+from chainrule.tensor.handle import NOT_KEPT, Handle
+from chainrule.tensor.modes import modes, set_grad_enabled
+from chainrule.tensor.tape import Backward, Evaluated, Recorded, release
+
+if TYPE_CHECKING:
+    from chainrule.tensor.tensor import Tensor
+    from chainrule.tensor.trace import Trace
+
+
+def _seed(output: Handle, gradient: Any) -> Tensor:  # noqa: ANN401 - a Tensor or array
+    """The cotangent to start from: 1 for a scalar, else `gradient` of the output's shape."""
+    if gradient is None:
+        if output.type.size != 1:
+            raise GradientError(
+                f"backward() starts from a scalar, not from shape {output.shape}; reduce it "
+                "(loss.mean()) or pass gradient= of the same shape"
+            )
+        return apply(TABLE["full"], value=1, dtype=output.dtype, shape=output.shape)
+    seed = cast(as_tensor(gradient), output.dtype)
+    if seed.shape != output.shape:
+        raise ShapeError(f"gradient has shape {seed.shape}, the output {output.shape}")
+    return seed
+
+
+def _check(output: Handle) -> None:
+    if not output.requires_grad:
+        raise GradientError(
+            "the tensor does not require grad: none of its inputs did, or it was computed under "
+            "no_grad() or from a detached tensor"
+        )
+
+
+def backward(
+    tensors: Sequence[Handle],
+    gradients: Sequence[Any],
+    *,
+    retain_graph: bool,
+    create_graph: bool,
+    inputs: Sequence[Handle] | None = None,
+) -> None:
+    """Accumulate gradients of the outputs into the leaves' `.grad`."""
+    for t in tensors:
+        _check(t)
+    with set_grad_enabled(False):
+        seeds = [_seed(t, g) for t, g in zip(tensors, gradients, strict=True)]
+    if modes.trace is not None:
+        _traced(modes.trace, tensors, seeds, inputs, create_graph=create_graph)
+        return
+    roots = [t._tape_node() for t in tensors]
+    if inputs is None:
+        order = topological(roots)
+        leaves = [n for n in order if n.op is INPUT and getattr(n, "leaf", None) is not None]
+        handles = [n.leaf() for n in leaves]  # type: ignore[attr-defined]
+    else:
+        handles = list(inputs)
+        leaves = [h._tape_node() for h in handles]
+    found = _eager(roots, seeds, leaves, retain=retain_graph or create_graph, record=create_graph)
+    for handle, gradient in zip(handles, found, strict=True):
+        if handle is not None and gradient is not None:
+            accumulate(handle, gradient)
+
+
+def _eager(
+    roots: list[Node], seeds: list[Tensor], targets: list[Node], *, retain: bool, record: bool
+) -> list[Tensor | None]:
+    b = Backward(retain=retain, record_graph=record)
+    with set_grad_enabled(record):
+        cotangents = [_given(b, seed, record=record) for seed in seeds]
+        nodes = differentiate(b, roots, cotangents, targets)
+        out: list[Tensor | None] = []
+        for node in nodes:
+            if node is None:
+                out.append(None)
+            elif record and isinstance(node, Recorded):
+                out.append(wrap(b.value(node), node, requires_grad=True))
+            else:
+                out.append(wrap(b.value(node)))
+    if not retain:
+        release(topological(roots))
+    return out
+
+
+def _given(b: Backward, seed: Tensor, *, record: bool) -> Node:
+    if not record:
+        return Evaluated(None, {}, seed._value)
+    node = seed._tape_node()
+    b.know(node, seed._value)
+    return node
+
+
+def _traced(
+    trace: Trace,
+    tensors: Sequence[Handle],
+    seeds: list[Tensor],
+    inputs: Sequence[Handle] | None,
+    *,
+    create_graph: bool,
+) -> None:
+    if inputs is None:
+        handles = [bound.handle for bound in trace.bound.values() if bound.requires_grad]
+        handles = [h for h in handles if h.is_leaf]
+    else:
+        handles = list(inputs)
+    found = traced_gradients(trace, tensors, seeds, handles, create_graph=create_graph)
+    for handle, gradient in zip(handles, found, strict=True):
+        if gradient is not None:
+            accumulate(handle, gradient)
+
+
+def traced_gradients(
+    trace: Trace,
+    tensors: Sequence[Handle],
+    seeds: Sequence[Tensor],
+    handles: Sequence[Handle],
+    *,
+    create_graph: bool,
+) -> list[Tensor | None]:
+    """Gradient symbols of `handles`, recorded into the trace."""
+    targets = [trace.node_of(h) for h in handles]
+    roots = [trace.node_of(t) for t in tensors]
+    cotangents = [trace.node_of(s) for s in seeds]
+    nodes = differentiate(Symbolic(), roots, cotangents, targets, stops=trace.frozen)
+    out: list[Tensor | None] = []
+    for node in nodes:
+        out.append(None if node is None else wrap(None, node, requires_grad=create_graph))
+    return out
+
+
+def accumulate(handle: Handle, gradient: Tensor) -> None:
+    """`handle.grad += gradient`, or the gradient itself where there was none."""
+    before = get_grad(handle)
+    if before is not None:
+        with set_grad_enabled(modes.grad and before.requires_grad):
+            gradient = apply(TABLE["add"], before, gradient)
+    set_grad(handle, gradient)
+
+
+def get_grad(handle: Handle) -> Tensor | None:
+    """The `.grad` of a handle, as the open trace sees it."""
+    trace = modes.trace
+    if trace is not None:
+        if id(handle) in trace.grads:
+            return trace.grads[id(handle)][1]
+        if handle._value is not None:
+            trace.grads_read[id(handle)] = handle
+    if handle._grad is NOT_KEPT:
+        raise GradientError(
+            "this gradient was computed inside a compiled step and not kept; compile with "
+            "cr.compile(keep_grads=True) to read gradients after the step"
+        )
+    return handle._grad  # type: ignore[no-any-return]
+
+
+def set_grad(handle: Handle, gradient: Tensor | None) -> None:
+    """Assign `.grad`; in a trace it is noted there."""
+    if gradient is not None and gradient.shape != handle.shape:
+        raise ShapeError(f"grad of shape {gradient.shape} for a tensor of shape {handle.shape}")
+    if modes.trace is not None and handle._value is not None:
+        modes.trace.grads[id(handle)] = (handle, gradient)
+    else:
+        handle._grad = gradient
+
+
+def gradients(  # noqa: PLR0913 - PyTorch's signature
+    outputs: Any,  # noqa: ANN401 - a Tensor or several
+    inputs: Any,  # noqa: ANN401 - a Tensor or several
+    grad_outputs: Any = None,  # noqa: ANN401 - a Tensor or several
+    retain_graph: bool | None = None,  # noqa: FBT001 - PyTorch's signature
+    create_graph: bool = False,  # noqa: FBT001, FBT002 - PyTorch's signature
+    allow_unused: bool = False,  # noqa: FBT001, FBT002 - PyTorch's signature
+) -> tuple[Tensor | None, ...]:
+    """∂outputs/∂inputs, summed over the outputs, without touching any `.grad`.
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.autograd.grad.html
+    """
+    outs = [outputs] if isinstance(outputs, Handle) else list(outputs)
+    ins = [inputs] if isinstance(inputs, Handle) else list(inputs)
+    given = [grad_outputs] if grad_outputs is None or isinstance(grad_outputs, Handle) else list(grad_outputs)
+    given = given if len(given) == len(outs) else [None] * len(outs)
+    for t in outs:
+        _check(t)
+    for t in ins:
+        if not t.requires_grad:
+            raise ArgumentError("grad() of an input that does not require grad")
+    with set_grad_enabled(False):
+        seeds = [_seed(t, g) for t, g in zip(outs, given, strict=True)]
+    if modes.trace is not None:
+        found = traced_gradients(modes.trace, outs, seeds, ins, create_graph=create_graph)
+    else:
+        roots = [t._tape_node() for t in outs]
+        targets = [t._tape_node() for t in ins]
+        retain = create_graph if retain_graph is None else retain_graph
+        found = _eager(roots, seeds, targets, retain=retain or create_graph, record=create_graph)
+    if not allow_unused and any(g is None for g in found):
+        missing = [i for i, g in enumerate(found) if g is None]
+        raise GradientError(
+            f"input {missing[0]} is not used to compute the outputs; pass allow_unused=True to get None"
+        )
+    return tuple(found)
+

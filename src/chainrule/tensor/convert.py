@@ -1,0 +1,190 @@
+"""From what a user passes to operands of one type: conversion, promotion, broadcasting.
+
+This is the last place where shapes and dtypes are implicit: what leaves here has equal shapes and
+dtypes, by explicit `cast`, `full` and `broadcast_to` ops. Promotion is PyTorch's, in which Python
+numbers and 0-d tensors only matter if their category (bool < int < float) is higher.
+Source: https://docs.pytorch.org/docs/stable/tensor_attributes.html#type-promotion-doc
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from chainrule.base import dtypes, shapes
+from chainrule.base.dtypes import DType
+from chainrule.base.errors import ArgumentError, DeviceError, DTypeError
+from chainrule.ops.cast import cast as cast_op
+from chainrule.ops.fill import full
+from chainrule.ops.reduce import broadcast_to
+from chainrule.tensor.dispatch import apply, wrap
+from chainrule.tensor.handle import Handle
+
+if TYPE_CHECKING:
+    from chainrule.tensor.tensor import Tensor
+
+Number = bool | int | float
+Operand = Any  # a Tensor, a Python number, or anything NumPy can read
+
+_default_float = [dtypes.float32]
+
+
+def get_default_dtype() -> DType:
+    """The float type of Python floats and of new tensors: float32 unless set."""
+    return _default_float[0]
+
+
+def set_default_dtype(d: DType) -> None:
+    """Set the float type of new tensors: float32 or float64."""
+    if d.kind != "float":
+        raise DTypeError(f"the default dtype must be float32 or float64, not {d}")
+    _default_float[0] = d
+
+
+def check_device(device: object) -> None:
+    """There is one device: None, "cpu", "cpu:0" or an object that prints as one of them."""
+    if device is not None and str(device) not in {"cpu", "cpu:0"}:
+        raise DeviceError(f"device {str(device)!r} does not exist here: use 'cpu'")
+
+
+def as_dtype(dtype: Any) -> DType:  # noqa: ANN401 - whatever names a dtype
+    """A `DType` from a `DType`, a NumPy dtype, its name, or float/int/bool."""
+    if isinstance(dtype, DType):
+        return dtype
+    if dtype is float:
+        return get_default_dtype()
+    if dtype is int:
+        return dtypes.int64
+    return dtypes.from_numpy(np.dtype(dtype))
+
+
+def as_array(data: Any, dtype: DType | None = None) -> np.ndarray[Any, Any]:  # noqa: ANN401 - anything
+    """A fresh NumPy array of `data`; Python floats become the default float type."""
+    if isinstance(data, (list, tuple)) and any(isinstance(v, Handle) for v in data):
+        data = [v._concrete("tensor()") if isinstance(v, Handle) else v for v in data]
+    array = np.array(data)
+    if dtype is not None:
+        return array.astype(dtype.numpy, copy=False)
+    if not isinstance(data, (np.ndarray, np.generic)) and array.dtype == np.float64:
+        return array.astype(get_default_dtype().numpy)
+    if array.dtype.kind not in "biuf":
+        raise DTypeError(f"cannot make a tensor of {type(data).__name__} ({array.dtype})")
+    dtypes.from_numpy(array.dtype)
+    return array
+
+
+def tensor(
+    data: Any,  # noqa: ANN401 - anything NumPy reads
+    *,
+    dtype: Any = None,  # noqa: ANN401 - whatever names a dtype
+    device: Any = None,  # noqa: ANN401 - PyTorch's signature
+    requires_grad: bool = False,
+) -> Tensor:
+    """A tensor with a copy of `data` (number, nested list, array or tensor).
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.tensor.html
+    """
+    check_device(device)
+    if isinstance(data, Handle):
+        data = data._concrete("tensor()")
+    value = as_array(data, None if dtype is None else as_dtype(dtype))
+    out = wrap(value)
+    if requires_grad:
+        out.requires_grad = True
+    return out
+
+
+def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:  # noqa: ANN401 - PyTorch's
+    """`data` itself if it is a tensor of the right dtype, else a tensor of it."""
+    check_device(device)
+    if isinstance(data, Handle):
+        out: Any = data
+        return out if dtype is None else cast(out, as_dtype(dtype))
+    return tensor(data, dtype=dtype)
+
+
+def from_numpy(array: np.ndarray[Any, Any]) -> Tensor:
+    """A tensor with the array's values (copied: tensors are values)."""
+    if not isinstance(array, np.ndarray):
+        raise DTypeError(f"from_numpy needs a NumPy array, not {type(array).__name__}")
+    return tensor(array)
+
+
+def cast(x: Handle, dtype: DType) -> Tensor:
+    """`x` with another element type; `x` itself if it has it already."""
+    if x.dtype is dtype:
+        return x  # type: ignore[return-value]
+    return apply(cast_op, x, dtype=dtype)
+
+
+def expand(x: Handle, shape: shapes.Shape) -> Tensor:
+    """`x` repeated to `shape` along axes of size 1; `x` itself if it has that shape."""
+    if x.shape == shape:
+        return x  # type: ignore[return-value]
+    return apply(broadcast_to, x, shape=shape)
+
+
+def _higher(higher: DType | None, lower: DType | None) -> DType | None:
+    """PyTorch's `combine_categories`: the lower group matters only by category."""
+    if higher is None:
+        return lower
+    if lower is None or higher.kind == "float":
+        return higher
+    if higher.kind == "bool" or lower.kind == "float":
+        return dtypes.promote(higher, lower)
+    return higher
+
+
+def _number_dtype(number: Any) -> DType:  # noqa: ANN401 - a Python or NumPy number
+    if isinstance(number, (bool, np.bool_)):
+        return dtypes.bool_
+    if isinstance(number, (int, np.integer)):
+        return dtypes.int64
+    return get_default_dtype()
+
+
+def result_dtype(operands: Sequence[Operand]) -> DType:
+    """The dtype that an operation on these operands has."""
+    groups: dict[str, DType | None] = {"dim": None, "zero": None, "number": None}
+    for x in operands:
+        if isinstance(x, Handle):
+            kind = "dim" if x.shape else "zero"
+            dtype = x.dtype
+        else:
+            kind, dtype = "number", _number_dtype(x)
+        before = groups[kind]
+        groups[kind] = dtype if before is None else dtypes.promote(before, dtype)
+    found = _higher(groups["dim"], _higher(groups["zero"], groups["number"]))
+    if found is None:
+        raise ArgumentError("an operation needs at least one operand")
+    return found
+
+
+def _known(x: Operand) -> Operand:
+    """Tensors and numbers as they are; arrays, lists and NumPy scalars as tensors."""
+    if isinstance(x, Handle) or isinstance(x, (bool, int, float)):
+        return x
+    if isinstance(x, np.generic):
+        return x.item()
+    return tensor(x)
+
+
+def operands(*xs: Operand, dtype: DType | None = None) -> tuple[Tensor, ...]:
+    """All operands with the common shape and the promoted (or the given) dtype."""
+    known = [_known(x) for x in xs]
+    dtype = dtype or result_dtype(known)
+    shape = shapes.broadcast(*[x.shape for x in known if isinstance(x, Handle)])
+    return tuple(
+        expand(cast(x, dtype), shape)
+        if isinstance(x, Handle)
+        else apply(full, value=x, dtype=dtype, shape=shape)
+        for x in known
+    )
+
+
+def floating(x: Operand) -> Tensor:
+    """`x` as a tensor of a floating-point dtype: integers become the default float type."""
+    x = as_tensor(x)
+    return x if x.dtype.kind == "float" else cast(x, get_default_dtype())

@@ -1,0 +1,87 @@
+"""Scaled dot-product attention in PyTorch's form. Example: `F.scaled_dot_product_attention(q, k, v, is_causal=True)`."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from chainrule.base import dtypes, shapes
+from chainrule.base.errors import ArgumentError, ShapeError
+from chainrule.ops import TABLE
+from chainrule.tensor.convert import Operand, as_tensor, expand
+from chainrule.tensor.dispatch import apply, apply_many
+from chainrule.tensor.functional import layout, linear, normalize, pointwise
+from chainrule.tensor.random import dropout
+
+if TYPE_CHECKING:
+    from chainrule.tensor.tensor import Tensor
+
+_RANK = 4
+
+
+def scaled_dot_product_attention(  # noqa: PLR0913 - PyTorch's signature
+    query: Operand,
+    key: Operand,
+    value: Operand,
+    attn_mask: Operand = None,
+    dropout_p: float = 0.0,
+    is_causal: bool = False,  # noqa: FBT001, FBT002 - PyTorch's signature
+    scale: float | None = None,
+) -> Tensor:
+    """softmax(q kᵀ · scale + mask) v; scale is 1/√D unless given.
+
+    q (…, T, D), k (…, S, D), v (…, S, E). `attn_mask` is added if float; if bool, False masks out.
+    `is_causal` lets position t see positions ≤ t. A fully masked row gives zeros.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.scaled_dot_product_attention.html
+    """
+    q, k, v = as_tensor(query), as_tensor(key), as_tensor(value)
+    if is_causal and attn_mask is not None:
+        raise ArgumentError("give attn_mask or is_causal, not both")
+    if min(map(len, (q.shape, k.shape, v.shape))) < 2:  # noqa: PLR2004 - matrices
+        raise ShapeError(f"attention needs matrices, not {q.shape}, {k.shape}, {v.shape}")
+    factor = 1 / math.sqrt(q.shape[-1]) if scale is None else scale
+    batch = shapes.broadcast(q.shape[:-2], k.shape[:-2], v.shape[:-2])
+    mask = None if attn_mask is None else _additive(as_tensor(attn_mask), q)
+    if dropout_p > 0.0:
+        return _with_dropout((q, k, v), mask, factor, dropout_p, is_causal=is_causal)
+    parts = [_four(x, batch) for x in (q, k, v)]
+    if mask is not None:
+        parts.append(_four(mask, batch, (q.shape[-2], k.shape[-2])))
+    out, _ = apply_many(TABLE["attention"], *parts, scale=factor, causal=is_causal)
+    shape = (*batch, q.shape[-2], v.shape[-1])
+    return out if out.shape == shape else apply(TABLE["reshape"], out, shape=shape)
+
+
+def _four(x: Tensor, batch: shapes.Shape, last: shapes.Shape | None = None) -> Tensor:
+    """`x` with exactly two batch axes."""
+    wide = expand(x, (*batch, *(last or x.shape[-2:])))
+    if len(wide.shape) == _RANK:
+        return wide
+    merged = (shapes.size(batch[:-1]), batch[-1]) if batch else (1, 1)
+    return apply(TABLE["reshape"], wide, shape=(*merged, *wide.shape[-2:]))
+
+
+def _additive(mask: Tensor, q: Tensor) -> Tensor:
+    if mask.dtype is dtypes.bool_:
+        zero = apply(TABLE["full"], value=0.0, dtype=q.dtype, shape=())
+        return pointwise.where(mask, zero, float("-inf"))
+    return mask
+
+
+def _with_dropout(
+    parts: tuple[Tensor, Tensor, Tensor],
+    mask: Tensor | None,
+    factor: float,
+    p: float,
+    *,
+    is_causal: bool,
+) -> Tensor:
+    q, k, v = parts
+    scores = pointwise.mul(linear.matmul(q, layout.transpose(k, -2, -1)), factor)
+    if mask is not None:
+        scores = pointwise.add(scores, mask)
+    if is_causal:
+        whole = apply(TABLE["full"], value=True, dtype=dtypes.bool_, shape=scores.shape)
+        allowed = layout.tril(whole)
+        scores = layout.masked_fill(scores, pointwise.logical_not(allowed), float("-inf"))
+    return linear.matmul(dropout(normalize.softmax(scores, -1), p), v)

@@ -1,0 +1,258 @@
+"""Renumbering: view, transpose, slice, concatenate. Most return views: lenses onto their base.
+
+Writing through a view rebinds the base; see `tensor/handle.py`. Example: `x.view(-1)[3] = 0.0`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from chainrule.base import dtypes, shapes
+from chainrule.base.errors import ArgumentError, ShapeError
+from chainrule.base.shapes import Shape
+from chainrule.ops import TABLE
+from chainrule.tensor.convert import Operand, as_tensor, cast, operands, result_dtype
+from chainrule.tensor.convert import expand as expand_to
+from chainrule.tensor.dispatch import apply
+from chainrule.tensor.handle import Handle, Lens
+
+if TYPE_CHECKING:
+    from chainrule.tensor.tensor import Tensor
+
+Get = Callable[[Any], "Tensor"]
+Put = Callable[[Any, Any], "Tensor"]
+
+
+def view_of(base: Handle, get: Get, put: Put) -> Tensor:
+    """A view of `base` through a lens."""
+    base._sync()
+    out = get(base)
+    if out is base:
+        out = apply(TABLE["reshape"], base, shape=base.shape)
+    out._lens = Lens(base, get, put)
+    out._seen = base._version
+    return out
+
+
+def flat_sizes(sizes: Sequence[Any]) -> Shape:
+    """`f(2, 3)` and `f((2, 3))` mean the same."""
+    if len(sizes) == 1 and not isinstance(sizes[0], int):
+        sizes = tuple(sizes[0])
+    return tuple(int(n) for n in sizes)
+
+
+def reshape(input: Operand, *shape: Any) -> Tensor:  # noqa: A002, ANN401 - PyTorch's
+    """The same elements in row-major order under another shape; one size may be -1."""
+    x = as_tensor(input)
+    target = shapes.fill_unknown(flat_sizes(shape), x.type.size)
+    return view_of(
+        x,
+        lambda base: apply(TABLE["reshape"], base, shape=target),
+        lambda base, new: apply(TABLE["reshape"], new, shape=base.shape),
+    )
+
+
+view = reshape
+
+
+def flatten(input: Operand, start_dim: int = 0, end_dim: int = -1) -> Tensor:  # noqa: A002 - PyTorch's
+    """Merge the axes from start_dim to end_dim into one."""
+    x = as_tensor(input)
+    rank = len(x.shape)
+    first, last = shapes.normal_axis(start_dim, rank), shapes.normal_axis(end_dim, rank)
+    if first > last:
+        raise ShapeError(f"flatten from axis {first} to {last}: the first must not be the larger")
+    merged = shapes.size(x.shape[first : last + 1])
+    return reshape(x, (*x.shape[:first], merged, *x.shape[last + 1 :]))
+
+
+def permute(input: Operand, *dims: Any) -> Tensor:  # noqa: A002, ANN401 - PyTorch's
+    """Reorder the axes."""
+    x = as_tensor(input)
+    axes = tuple(shapes.normal_axis(d, len(x.shape)) for d in flat_sizes(dims))
+    back = tuple(axes.index(i) for i in range(len(axes))) if len(set(axes)) == len(axes) else axes
+    return view_of(
+        x,
+        lambda base: apply(TABLE["transpose"], base, axes=axes),
+        lambda base, new: apply(TABLE["transpose"], new, axes=back),  # noqa: ARG005 - a lens
+    )
+
+
+def transpose(input: Operand, dim0: int, dim1: int) -> Tensor:  # noqa: A002 - PyTorch's
+    """Exchange two axes."""
+    x = as_tensor(input)
+    rank = len(x.shape)
+    order = list(range(rank))
+    a, b = shapes.normal_axis(dim0, rank), shapes.normal_axis(dim1, rank)
+    if order:
+        order[a], order[b] = order[b], order[a]
+    return permute(x, tuple(order))
+
+
+swapaxes = transpose
+
+
+def t(input: Operand) -> Tensor:  # noqa: A002 - PyTorch's
+    """The transpose of a matrix; vectors and scalars as they are."""
+    x = as_tensor(input)
+    if len(x.shape) > 2:  # noqa: PLR2004 - matrices
+        raise ShapeError(f"t() needs at most 2 axes, not shape {x.shape}; use transpose(d0, d1)")
+    return transpose(x, 0, 1) if len(x.shape) == 2 else x  # noqa: PLR2004 - matrices
+
+
+def unsqueeze(input: Operand, dim: int) -> Tensor:  # noqa: A002 - PyTorch's
+    """Insert an axis of size 1 before position `dim`."""
+    x = as_tensor(input)
+    at = shapes.normal_axis(dim, len(x.shape), extra=1)
+    return reshape(x, (*x.shape[:at], 1, *x.shape[at:]))
+
+
+def squeeze(input: Operand, dim: int | Sequence[int] | None = None) -> Tensor:  # noqa: A002 - PyTorch's
+    """Remove axes of size 1 (all, or those named)."""
+    x = as_tensor(input)
+    axes = shapes.normal_axes(dim, len(x.shape))
+    return reshape(x, tuple(n for i, n in enumerate(x.shape) if not (n == 1 and i in axes)))
+
+
+def slice_view(x: Handle, start: Shape, step: Shape, shape: Shape) -> Tensor:
+    """A view of the strided region; writing it pads the new values into the base."""
+
+    def put(base: Any, new: Any) -> Tensor:  # noqa: ANN401 - a lens
+        mask = apply(TABLE["full"], value=True, dtype=dtypes.bool_, shape=shape)
+        region = {"start": start, "step": step, "shape": base.shape}
+        inside = apply(TABLE["pad"], mask, **region)
+        return apply(TABLE["where"], inside, apply(TABLE["pad"], new, **region), base)
+
+    return view_of(
+        x, lambda base: apply(TABLE["slice"], base, start=start, step=step, shape=shape), put
+    )
+
+
+def narrow(input: Operand, dim: int, start: int, length: int) -> Tensor:  # noqa: A002 - PyTorch's
+    """`length` elements along `dim` from `start`."""
+    x = as_tensor(input)
+    axis = shapes.normal_axis(dim, len(x.shape))
+    first = start + x.shape[axis] if start < 0 else start
+    if not 0 <= first <= first + length <= x.shape[axis]:
+        raise ShapeError(
+            f"narrow takes {length} from {start} along axis {axis}, which has {x.shape[axis]}"
+        )
+    starts = tuple(first if i == axis else 0 for i in range(len(x.shape)))
+    shape = tuple(length if i == axis else n for i, n in enumerate(x.shape))
+    return slice_view(x, starts, (1,) * len(shape), shape)
+
+
+def select(input: Operand, dim: int, index: int) -> Tensor:  # noqa: A002 - PyTorch's
+    """The slice at `index` along `dim`, without that axis."""
+    x = as_tensor(input)
+    axis = shapes.normal_axis(dim, len(x.shape))
+    return squeeze(narrow(x, axis, index, 1), axis)
+
+
+def split(tensor: Operand, split_size_or_sections: int | Sequence[int], dim: int = 0) -> tuple[Tensor, ...]:
+    """Cut along `dim` into pieces of a size, or of the given sizes."""
+    x = as_tensor(tensor)
+    axis = shapes.normal_axis(dim, len(x.shape))
+    total = x.shape[axis]
+    if isinstance(split_size_or_sections, int):
+        step = split_size_or_sections
+        if step <= 0:
+            raise ArgumentError(f"split needs a positive size, not {step}")
+        sizes = [min(step, total - at) for at in range(0, total, step)] or [0]
+    else:
+        sizes = list(split_size_or_sections)
+        if sum(sizes) != total:
+            raise ShapeError(f"split sizes {sizes} add up to {sum(sizes)}, the axis has {total}")
+    starts = [sum(sizes[:i]) for i in range(len(sizes))]
+    return tuple(narrow(x, axis, at, n) for at, n in zip(starts, sizes, strict=True))
+
+
+def chunk(input: Operand, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:  # noqa: A002 - PyTorch's
+    """Cut along `dim` into at most `chunks` pieces of equal size (the last may be smaller)."""
+    x = as_tensor(input)
+    total = x.shape[shapes.normal_axis(dim, len(x.shape))]
+    return split(x, max(-(-total // chunks), 1), dim)
+
+
+def unbind(input: Operand, dim: int = 0) -> tuple[Tensor, ...]:  # noqa: A002 - PyTorch's
+    """Every slice along `dim`, without that axis."""
+    x = as_tensor(input)
+    return tuple(select(x, dim, i) for i in range(x.shape[shapes.normal_axis(dim, len(x.shape))]))
+
+
+def expand(input: Operand, *sizes: Any) -> Tensor:  # noqa: A002, ANN401 - PyTorch's
+    """Repeat axes of size 1 to `sizes` (-1 keeps an axis)."""
+    x = as_tensor(input)
+    target = flat_sizes(sizes)
+    lead = len(target) - len(x.shape)
+    if lead < 0:
+        raise ShapeError(f"expand of {x.shape} to {target}: fewer axes than the tensor has")
+    return expand_to(
+        x, tuple(x.shape[i - lead] if n == -1 else n for i, n in enumerate(target))
+    )
+
+
+def cat(tensors: Sequence[Operand], dim: int = 0) -> Tensor:
+    """Lay tensors one after the other along `dim`, promoted to one dtype."""
+    parts = [as_tensor(p) for p in tensors]
+    if not parts:
+        raise ArgumentError("cat needs at least one tensor")
+    parts = [p for p in parts if p.shape != (0,)] or parts[:1]
+    axis = shapes.normal_axis(dim, len(parts[0].shape))
+    if len({p.dtype for p in parts}) > 1:
+        dtype = result_dtype(parts)
+        parts = [cast(p, dtype) for p in parts]
+    return apply(TABLE["concat"], *parts, axis=axis)
+
+
+concat = cat
+
+
+def stack(tensors: Sequence[Operand], dim: int = 0) -> Tensor:
+    """Lay equal shapes along a new axis."""
+    return cat([unsqueeze(p, dim) for p in tensors], dim)
+
+
+def flip(input: Operand, *dims: Any) -> Tensor:  # noqa: A002, ANN401 - PyTorch's
+    """Reverse the order along the named axes."""
+    x = as_tensor(input)
+    axes = {shapes.normal_axis(d, len(x.shape)) for d in flat_sizes(dims)}
+    start = tuple(max(n - 1, 0) if i in axes else 0 for i, n in enumerate(x.shape))
+    step = tuple(-1 if i in axes else 1 for i in range(len(x.shape)))
+    return slice_view(x, start, step, x.shape)
+
+
+def masked_fill(input: Operand, mask: Operand, value: Operand) -> Tensor:  # noqa: A002 - PyTorch's
+    """`value` where mask holds, input elsewhere."""
+    x = as_tensor(input)
+    value = cast(as_tensor(value), x.dtype) if isinstance(value, Handle) else value
+    full_mask, _ = operands(as_tensor(mask), cast(x, dtypes.bool_), dtype=dtypes.bool_)
+    _, filling = operands(x, value, dtype=x.dtype)
+    return apply(
+        TABLE["where"],
+        full_mask,
+        expand_to(filling, full_mask.shape),
+        expand_to(x, full_mask.shape),
+    )
+
+
+def tril(input: Operand, diagonal: int = 0) -> Tensor:  # noqa: A002 - PyTorch's
+    """The elements on and below a diagonal of the last two axes, zeros elsewhere."""
+    return _triangle(as_tensor(input), diagonal, "ge")
+
+
+def triu(input: Operand, diagonal: int = 0) -> Tensor:  # noqa: A002 - PyTorch's
+    """The elements on and above a diagonal of the last two axes, zeros elsewhere."""
+    return _triangle(as_tensor(input), diagonal, "le")
+
+
+def _triangle(x: Tensor, diagonal: int, keep: str) -> Tensor:
+    rank = len(x.shape)
+    row = apply(TABLE["iota"], dtype=dtypes.int64, shape=x.shape, axis=rank - 2)
+    column = apply(TABLE["iota"], dtype=dtypes.int64, shape=x.shape, axis=rank - 1)
+    offset = apply(TABLE["full"], value=diagonal, dtype=dtypes.int64, shape=x.shape)
+    kept = apply(TABLE[keep], apply(TABLE["add"], row, offset), column)
+    return apply(
+        TABLE["where"], kept, x, apply(TABLE["full"], value=0, dtype=x.dtype, shape=x.shape)
+    )

@@ -1,0 +1,75 @@
+"""Matrix products in PyTorch's shapes: vectors, matrices, broadcast batches, and the linear layer.
+
+A product of many rows with one matrix is folded into a single matrix product, so that its weight
+gradient is one product too. Example: `linear(x, weight, bias)` = x weightᵀ + bias.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from chainrule.base import shapes
+from chainrule.base.errors import ShapeError
+from chainrule.ops import TABLE
+from chainrule.tensor.convert import Operand, as_tensor, cast, expand, result_dtype
+from chainrule.tensor.dispatch import apply
+from chainrule.tensor.functional import pointwise
+
+if TYPE_CHECKING:
+    from chainrule.tensor.tensor import Tensor
+
+_MATRIX = 2
+
+
+def _reshape(x: Tensor, shape: shapes.Shape) -> Tensor:
+    return x if x.shape == shape else apply(TABLE["reshape"], x, shape=shape)
+
+
+def matmul(input: Operand, other: Operand) -> Tensor:  # noqa: A002 - PyTorch's name
+    """The product of vectors, matrices, or batches of matrices, which broadcast.
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.matmul.html
+    """
+    a, b = as_tensor(input), as_tensor(other)
+    if not a.shape or not b.shape:
+        raise ShapeError(f"matmul needs at least one axis each, not {a.shape} @ {b.shape}")
+    dtype = result_dtype([a, b])
+    a, b = cast(a, dtype), cast(b, dtype)
+    if len(a.shape) == 1:
+        out = matmul(_reshape(a, (1, *a.shape)), b)
+        return _reshape(out, (*out.shape[:-2], out.shape[-1]) if len(b.shape) > 1 else ())
+    if len(b.shape) == 1:
+        out = matmul(a, _reshape(b, (*b.shape, 1)))
+        return _reshape(out, out.shape[:-1])
+    if len(b.shape) == _MATRIX:
+        rows = _reshape(a, (shapes.size(a.shape[:-1]), a.shape[-1]))
+        return _reshape(apply(TABLE["matmul"], rows, b), (*a.shape[:-1], b.shape[1]))
+    batch = shapes.broadcast(a.shape[:-2], b.shape[:-2])
+    return apply(
+        TABLE["matmul"], expand(a, (*batch, *a.shape[-2:])), expand(b, (*batch, *b.shape[-2:]))
+    )
+
+
+def mm(input: Operand, mat2: Operand) -> Tensor:  # noqa: A002 - PyTorch's name
+    """The product of two matrices."""
+    return matmul(input, mat2)
+
+
+def bmm(input: Operand, mat2: Operand) -> Tensor:  # noqa: A002 - PyTorch's name
+    """The products of two batches of matrices."""
+    return matmul(input, mat2)
+
+
+def linear(input: Operand, weight: Operand, bias: Operand = None) -> Tensor:  # noqa: A002 - PyTorch's name
+    """y = x Wᵀ + b with x (…, in), W (out, in), b (out): y (…, out).
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.linear.html
+    """
+    x, w = as_tensor(input), as_tensor(weight)
+    if x.shape[-1:] != w.shape[-1:]:
+        raise ShapeError(
+            f"linear: the input has {x.shape[-1:]} features on its last axis (shape {x.shape}), "
+            f"the weight of shape {w.shape} takes {w.shape[-1]}"
+        )
+    out = matmul(x, apply(TABLE["transpose"], w, axes=(1, 0)))
+    return out if bias is None else pointwise.add(out, bias)

@@ -1,0 +1,193 @@
+"""The handle behind every tensor: a value or a symbol, its node, its gradient, and the lens it
+looks through if it is a view.
+
+Tensors are values: in-place methods and `x[i] = v` bind the handle to a new value and never touch a
+buffer that something else may read. A view is a lens onto its base: writing through it rebinds the
+base, reading it after the base moved on looks again. Example: `Tensor` (tensor.py) adds the methods.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+
+from chainrule.base.dtypes import DType, from_numpy
+from chainrule.base.errors import GradientError, TraceError
+from chainrule.base.shapes import Shape
+from chainrule.graph.node import INPUT, Node, Type
+from chainrule.tensor.modes import modes
+from chainrule.tensor.tape import Recorded
+
+if TYPE_CHECKING:
+    from chainrule.ops.record import Array
+    from chainrule.tensor.tensor import Tensor
+
+
+class Lens(NamedTuple):
+    """How a view sees its base: `get(base)` reads it; `put(base, new)` is the base after writing."""
+
+    base: Handle
+    get: Callable[[Any], Tensor]
+    put: Callable[[Any, Any], Tensor]
+
+
+class _NotKept:
+    """Stands for a gradient that a compiled step computed but did not keep."""
+
+
+NOT_KEPT = _NotKept()
+
+
+class Handle:
+    """State of a tensor. `_value` is None exactly for a symbol that a trace made."""
+
+    __slots__ = (
+        "__dict__", "__weakref__",
+        "_grad", "_lens", "_node", "_requires_grad", "_seen", "_value", "_version",
+    )  # fmt: skip
+    tensor_class: ClassVar[type[Tensor]]
+
+    def __init_subclass__(cls, *, final: bool = False) -> None:
+        """The class declared `final=True` is what operations return."""
+        super().__init_subclass__()
+        if final:
+            Handle.tensor_class = cls  # type: ignore[assignment]
+
+    _value: Array | None
+    _node: Node | None
+    _requires_grad: bool
+    _grad: Any
+    _lens: Lens | None
+    _version: int
+    _seen: int
+
+    # -- what the handle shows ------------------------------------------------------------------
+
+    @property
+    def type(self) -> Type:
+        """Dtype and shape, also of a symbol."""
+        node = self._symbol()
+        if node is not None:
+            return node.array
+        value = self._value
+        assert value is not None
+        return Type(from_numpy(value.dtype), value.shape)
+
+    @property
+    def dtype(self) -> DType:
+        """Element type."""
+        return self.type.dtype
+
+    @property
+    def shape(self) -> Shape:
+        """Size along each axis."""
+        return self.type.shape
+
+    @property
+    def requires_grad(self) -> bool:
+        """Whether gradients flow to this tensor."""
+        if modes.trace is not None:
+            bound = modes.trace.bound.get(id(self))
+            if bound is not None:
+                return bound.requires_grad
+        self._sync()
+        return self._requires_grad
+
+    @requires_grad.setter
+    def requires_grad(self, value: bool) -> None:
+        if value and self.dtype.kind != "float":
+            raise GradientError(f"only floating-point tensors have gradients, not {self.dtype}")
+        if not value and not self.is_leaf:
+            raise GradientError("a computed tensor keeps requires_grad; use x.detach()")
+        if value != self._requires_grad:
+            self._requires_grad = bool(value)
+            if self._value is not None:
+                self._node = None
+
+    @property
+    def is_leaf(self) -> bool:
+        """Whether the tensor was made by the user rather than computed from others with gradient."""
+        if modes.trace is not None and modes.trace.is_computed(self):
+            return not self.requires_grad
+        node = self._node
+        return not self._requires_grad or node is None or node.op is INPUT
+
+    # -- value and symbol -----------------------------------------------------------------------
+
+    def _sync(self) -> None:
+        """Look through the lens again if the base was rebound since."""
+        lens = self._lens
+        if lens is None:
+            return
+        lens.base._sync()
+        if lens.base._version != self._seen:
+            self._seen = lens.base._version
+            self._copy_state(lens.get(lens.base))
+
+    def _copy_state(self, other: Handle) -> None:
+        if modes.trace is not None and self._value is not None:
+            modes.trace.bind(self, modes.trace.node_of(other), other.requires_grad)
+            return
+        self._value, self._node = other._value, other._node
+        self._requires_grad = other._requires_grad
+
+    def _symbol(self) -> Node | None:
+        """The node that stands for the value while tracing; None if the value is concrete."""
+        self._sync()
+        if modes.trace is not None:
+            bound = modes.trace.bound.get(id(self))
+            if bound is not None:
+                return bound.node
+        if self._value is None:
+            return self._node
+        return None
+
+    def _concrete(self, what: str) -> Array:
+        """The array, or a `TraceError` saying that `what` needs a value that is not there yet."""
+        self._sync()
+        if modes.trace is not None:
+            modes.trace.refuse_read(self, what)
+        if self._value is None:
+            raise TraceError(
+                f"{what} needs the value of a tensor that only stood for one inside a compiled "
+                "function; return it from the function to see it"
+            )
+        return self._value
+
+    def _tape_node(self) -> Node:
+        """The node of a concrete tensor on the eager tape: a leaf is made at its first use."""
+        node = self._node
+        if node is None:
+            node = Recorded(INPUT, (), {}, self.type)
+            if self._requires_grad:
+                node.leaf = weakref.ref(self)
+            self._node = node
+        return node
+
+    # -- rebinding --------------------------------------------------------------------------------
+
+    def _rebind(self, new: Handle) -> None:
+        """Become `new`, and write through the lens if this is a view."""
+        if self._lens is None:
+            self._become(new)
+            return
+        base = self._lens.base
+        base._rebind(self._lens.put(base, new))
+        self._sync()
+
+    def _become(self, new: Handle) -> None:
+        self._version += 1
+        trace = modes.trace
+        if trace is not None and self._value is not None:
+            keeps_leaf = self.is_leaf and not new.requires_grad
+            trace.bind(self, trace.node_of(new), self.requires_grad if keeps_leaf else True)
+            return
+        keeps_leaf = self.is_leaf and self._requires_grad and not new.requires_grad
+        self._value = new._value
+        if keeps_leaf and new._value is not None:
+            node = self._node
+            if node is not None and node.type != self.type:
+                self._node = None
+            return
+        self._node, self._requires_grad = new._node, new._requires_grad

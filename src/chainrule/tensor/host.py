@@ -1,0 +1,42 @@
+"""Python state beside a trace: numbers read at each call, guards, and making state for real.
+
+A compiled step reads `host_number(lambda: group["lr"])` anew at every call, so a schedule never
+retraces; a structural choice goes through `host_choice`, whose change makes another trace; and
+optimiser state is made `untraced()`, so that it exists before the step that updates it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, TypeVar
+
+from chainrule.tensor.dispatch import wrap
+from chainrule.tensor.modes import modes
+
+if TYPE_CHECKING:
+    from chainrule.tensor.tensor import Tensor
+
+T = TypeVar("T")
+
+
+def host_number(read: Callable[[], float]) -> float | Tensor:
+    """`read()` itself, or in a trace a float64 scalar that each call of the plan reads again."""
+    trace = modes.trace
+    return float(read()) if trace is None else wrap(None, trace.number(read))
+
+
+def host_choice(read: Callable[[], T]) -> T:
+    """`read()` as a constant; a compiled step that finds another value is traced again."""
+    trace = modes.trace
+    return read() if trace is None else trace.guard(read)  # type: ignore[no-any-return]
+
+
+@contextlib.contextmanager
+def untraced() -> Iterator[None]:
+    """What happens inside really happens, even while a function is traced."""
+    trace, modes.trace = modes.trace, None
+    try:
+        yield
+    finally:
+        modes.trace = trace

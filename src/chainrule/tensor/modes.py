@@ -1,0 +1,119 @@
+"""Per-thread modes: whether gradients are recorded, and the trace that is being captured, if any.
+
+Example: `with no_grad(): weight.add_(update)`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from chainrule.tensor.trace import Trace
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class _Modes(threading.local):
+    """The current thread's modes."""
+
+    def __init__(self) -> None:
+        self.grad = True
+        self.trace: Trace | None = None
+
+
+modes = _Modes()
+
+
+class set_grad_enabled(contextlib.ContextDecorator):  # noqa: N801 - PyTorch's name
+    """Turn recording on or off, at once, and back at the end of a `with` block or function.
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.autograd.grad_mode.set_grad_enabled.html
+    """
+
+    def __init__(self, mode: bool) -> None:  # noqa: FBT001 - PyTorch's signature
+        """Switch now; remember what was."""
+        self._before = modes.grad
+        self._mode = bool(mode)
+        modes.grad = self._mode
+
+    def __call__(self, func: F) -> F:
+        """As a decorator: the mode holds inside `func` only."""
+        modes.grad = self._before
+        return super().__call__(func)
+
+    def _recreate_cm(self) -> set_grad_enabled:
+        return type(self)(self._mode)
+
+    def __enter__(self) -> None:
+        """Already switched."""
+
+    def __exit__(self, *exc: object) -> None:
+        """Switch back."""
+        modes.grad = self._before
+
+
+class _Switch(contextlib.ContextDecorator):
+    """A `with` block or decorated function in which recording is on or off."""
+
+    enabled: bool
+
+    def __init__(self, orig_func: Callable[..., Any] | None = None) -> None:
+        """Also usable as a bare decorator: `@no_grad`."""
+        self._stack: list[bool] = []
+        self._func = orig_func
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - any function
+        """Decorate a function, or call the one decorated bare."""
+        if self._func is not None:
+            with type(self)():
+                return self._func(*args, **kwargs)
+        return super().__call__(*args, **kwargs)
+
+    def _recreate_cm(self) -> _Switch:
+        return type(self)()
+
+    def __enter__(self) -> None:
+        """Switch."""
+        self._stack.append(modes.grad)
+        modes.grad = self.enabled
+
+    def __exit__(self, *exc: object) -> None:
+        """Switch back."""
+        modes.grad = self._stack.pop()
+
+
+class no_grad(_Switch):  # noqa: N801 - PyTorch's name
+    """No operation inside is recorded. Usable as `with no_grad():` or as a decorator."""
+
+    enabled = False
+
+
+class enable_grad(_Switch):  # noqa: N801 - PyTorch's name
+    """Operations inside are recorded, also within `no_grad`."""
+
+    enabled = True
+
+
+class inference_mode(_Switch):  # noqa: N801 - PyTorch's name
+    """The same as `no_grad` here: values are never shared, so there is nothing else to skip."""
+
+    enabled = False
+
+    def __init__(self, mode: bool | Callable[..., Any] = True) -> None:  # noqa: FBT001, FBT002 - PyTorch's
+        """`inference_mode(False)` records."""
+        super().__init__(mode if callable(mode) else None)
+        if mode is False:
+            self.enabled = True
+
+
+def is_grad_enabled() -> bool:
+    """Whether operations on tensors that require gradients are recorded now."""
+    return modes.grad
+
+
+def trace_or_none() -> Trace | None:
+    """The trace being captured by this thread."""
+    return modes.trace

@@ -1,0 +1,227 @@
+"""Random numbers from Philox: a generator is a seed and a position, and a position is used once.
+
+The same seed gives the same numbers eagerly and compiled, for any number of threads.
+Example: `manual_seed(0); randn(2, 3)`.
+"""
+
+from __future__ import annotations
+
+import math
+import secrets
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from chainrule.base import dtypes, shapes
+from chainrule.base.dtypes import DType
+from chainrule.base.errors import ArgumentError
+from chainrule.ops import TABLE
+from chainrule.tensor.convert import (
+    Operand,
+    as_array,
+    as_dtype,
+    cast,
+    check_device,
+    get_default_dtype,
+)
+from chainrule.tensor.dispatch import apply, wrap
+from chainrule.tensor.functional import pointwise
+from chainrule.tensor.functional.layout import flat_sizes
+from chainrule.tensor.handle import Handle
+from chainrule.tensor.modes import modes, no_grad
+
+if TYPE_CHECKING:
+    from chainrule.tensor.tensor import Tensor
+
+_MASK = (1 << 63) - 1
+
+
+class Generator:
+    """A stream of random numbers. `state` is int64[3]: seed, position, 0.
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.Generator.html
+    """
+
+    def __init__(self, device: Any = None) -> None:  # noqa: ANN401 - PyTorch's signature
+        """Start from seed 0."""
+        check_device(device)
+        self.state: Tensor = wrap(np.zeros(3, np.int64))
+
+    def manual_seed(self, seed: int) -> Generator:
+        """Start the stream of `seed` from its beginning."""
+        self.state._rebind(wrap(np.array([seed & _MASK, 0, 0], np.int64)))
+        return self
+
+    def seed(self) -> int:
+        """Start from a seed of the operating system's randomness; returns it."""
+        seed = secrets.randbits(62)
+        self.manual_seed(seed)
+        return seed
+
+    def initial_seed(self) -> int:
+        """The seed of this stream."""
+        return int(self.state._concrete("initial_seed()")[0])
+
+    def get_state(self) -> Tensor:
+        """Seed and position, to be given to `set_state` later."""
+        return wrap(self.state._concrete("get_state()").copy())
+
+    def set_state(self, new_state: Tensor) -> Generator:
+        """Continue where `get_state` was called."""
+        value = as_array(new_state._concrete("set_state()"))
+        if value.shape != (3,) or value.dtype != np.int64:
+            raise ArgumentError("a generator's state is an int64 tensor of 3 numbers")
+        self.state._rebind(wrap(value))
+        return self
+
+    def _draw(self, shape: shapes.Shape, words: int) -> list[Tensor]:
+        """`words` arrays of random 32-bit integers, and the position moves on by one."""
+        if modes.trace is not None:
+            ordinal = modes.trace.ordinal(self)
+        else:
+            ordinal = 0
+        bits = [
+            apply(TABLE["random_bits"], self.state, ordinal=ordinal, word=w, shape=shape)
+            for w in range(words)
+        ]
+        if modes.trace is None:
+            self.state._rebind(wrap(self.state._concrete("random") + np.array([0, 1, 0])))
+        return bits
+
+
+default_generator = Generator()
+
+
+def manual_seed(seed: int) -> Generator:
+    """Seed the default generator."""
+    return default_generator.manual_seed(int(seed))
+
+
+def seed() -> int:
+    """Seed the default generator from the operating system; returns the seed."""
+    return default_generator.seed()
+
+
+def initial_seed() -> int:
+    """The seed of the default generator."""
+    return default_generator.initial_seed()
+
+
+def get_rng_state() -> Tensor:
+    """The state of the default generator."""
+    return default_generator.get_state()
+
+
+def set_rng_state(new_state: Tensor) -> None:
+    """Restore the state of the default generator."""
+    default_generator.set_state(new_state)
+
+
+def uniform(shape: shapes.Shape, dtype: DType, generator: Generator | None = None) -> Tensor:
+    """Uniform numbers in [0, 1): 24 random bits in float32, 53 in float64."""
+    source = generator or default_generator
+    with no_grad():
+        if dtype is dtypes.float64:
+            high, low = source._draw(shape, 2)
+            top = pointwise.floor_divide(high, 1 << 5)
+            bits = pointwise.add(
+                pointwise.mul(top, 1 << 26), pointwise.floor_divide(low, 1 << 6)
+            )
+            return pointwise.mul(cast(bits, dtype), 2.0**-53)
+        (word,) = source._draw(shape, 1)
+        return pointwise.mul(cast(pointwise.floor_divide(word, 1 << 8), dtype), 2.0**-24)
+
+
+def normal_values(shape: shapes.Shape, dtype: DType, generator: Generator | None = None) -> Tensor:
+    """Standard normal numbers by Box and Muller's transform of two uniforms."""
+    source = generator or default_generator
+    with no_grad():
+        first, second = source._draw(shape, 2)
+        # (word + 1)/2³² lies in (0, 1], so that the logarithm is finite
+        u = pointwise.mul(cast(pointwise.add(first, 1), dtypes.float64), 2.0**-32)
+        radius = pointwise.sqrt(pointwise.mul(pointwise.log(u), -2.0))
+        angle = pointwise.mul(cast(second, dtypes.float64), 2 * math.pi * 2.0**-32)
+        return cast(pointwise.mul(radius, pointwise.cos(angle)), dtype)
+
+
+def _new(  # noqa: PLR0913 - the keyword arguments of every factory
+    maker: Any,  # noqa: ANN401 - a function of shape, dtype, generator
+    size: Sequence[Any],
+    generator: Generator | None,
+    dtype: Any,  # noqa: ANN401 - whatever names a dtype
+    device: Any,  # noqa: ANN401 - PyTorch's signature
+    requires_grad: bool,  # noqa: FBT001 - PyTorch's signature
+) -> Tensor:
+    check_device(device)
+    chosen = get_default_dtype() if dtype is None else as_dtype(dtype)
+    out: Tensor = maker(flat_sizes(size), chosen, generator)
+    if requires_grad:
+        out.requires_grad = True
+    return out
+
+
+def rand(
+    *size: Any,  # noqa: ANN401 - sizes or one tuple
+    generator: Generator | None = None,
+    dtype: Any = None,  # noqa: ANN401 - whatever names a dtype
+    device: Any = None,  # noqa: ANN401 - PyTorch's signature
+    requires_grad: bool = False,
+) -> Tensor:
+    """Uniform numbers in [0, 1)."""
+    return _new(uniform, size, generator, dtype, device, requires_grad)
+
+
+def randn(
+    *size: Any,  # noqa: ANN401 - sizes or one tuple
+    generator: Generator | None = None,
+    dtype: Any = None,  # noqa: ANN401 - whatever names a dtype
+    device: Any = None,  # noqa: ANN401 - PyTorch's signature
+    requires_grad: bool = False,
+) -> Tensor:
+    """Standard normal numbers."""
+    return _new(normal_values, size, generator, dtype, device, requires_grad)
+
+
+def randint(
+    low: int,
+    high: Any = None,  # noqa: ANN401 - PyTorch lets `low` be left out
+    size: Any = None,  # noqa: ANN401 - a tuple
+    *,
+    generator: Generator | None = None,
+    dtype: Any = None,  # noqa: ANN401 - whatever names a dtype
+    device: Any = None,  # noqa: ANN401 - PyTorch's signature
+) -> Tensor:
+    """Integers from low (0 if left out) to high - 1."""
+    check_device(device)
+    if size is None:
+        low, high, size = 0, low, high
+    if high <= low:
+        raise ArgumentError(f"randint needs low < high, not {low} and {high}")
+    unit = uniform(flat_sizes([size]), dtypes.float64, generator)
+    whole = cast(pointwise.floor(pointwise.mul(unit, high - low)), dtypes.int64)
+    return cast(pointwise.add(whole, low), dtypes.int64 if dtype is None else as_dtype(dtype))
+
+
+def bernoulli(input: Operand, *, generator: Generator | None = None) -> Tensor:  # noqa: A002 - PyTorch's name
+    """1 with probability `input`, else 0, element by element."""
+    assert isinstance(input, Handle)
+    chosen = pointwise.lt(uniform(input.shape, input.dtype, generator), input)
+    return cast(chosen, input.dtype)
+
+
+def dropout(input: Operand, p: float = 0.5, training: bool = True) -> Tensor:  # noqa: A002, FBT001, FBT002 - PyTorch's
+    """Zero each element with probability p and scale the rest by 1/(1 - p), while training.
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.dropout.html
+    """
+    if not 0 <= p <= 1:
+        raise ArgumentError(f"dropout needs a probability between 0 and 1, not {p}")
+    x = input
+    assert isinstance(x, Handle)
+    if not training or p == 0:
+        return x  # type: ignore[return-value]
+    if p == 1:
+        return pointwise.mul(x, 0.0)
+    kept = pointwise.ge(uniform(x.shape, dtypes.float32), p)
+    return pointwise.where(kept, pointwise.mul(x, 1 / (1 - p)), 0.0)

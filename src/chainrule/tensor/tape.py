@@ -1,0 +1,144 @@
+"""Eager recording: nodes that keep the values their gradient rule needs, and the builder that
+evaluates gradient nodes while reverse mode makes them.
+
+A value lives in the handle that shows it, or in the `saved` of a node that will need it; both let
+go as soon as they can. Example: `Backward(retain=False)` is passed to `grad.reverse.differentiate`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from chainrule.base.dtypes import from_numpy
+from chainrule.base.errors import GradientError
+from chainrule.base.source import Source
+from chainrule.graph.node import AnyType, Attrs, Node, TupleType, Type
+from chainrule.ops.record import OUT, Op
+
+Value = Any  # an ndarray, or a tuple of them for an op with several results
+_RELEASED: dict[int, Value] = {}  # stands in for `saved` after backward()
+
+
+class Recorded(Node):
+    """A node of the eager tape. `saved` maps input position (or `OUT`) to the value kept.
+
+    `leaf` is a weak reference to the handle whose `.grad` the gradient goes to.
+    """
+
+    __slots__ = ("leaf", "saved")
+
+    def __init__(
+        self,
+        op: Any,  # noqa: ANN401 - an op record or INPUT
+        inputs: tuple[Node, ...],
+        attrs: Attrs,
+        type: AnyType,  # noqa: A002 - the field's name
+        source: Source | None = None,
+    ) -> None:
+        """A node that keeps nothing yet."""
+        super().__init__(op, inputs, attrs, type, source)
+        self.saved: dict[int, Value] = {}
+        self.leaf: Any = None
+
+
+class Evaluated(Node):
+    """A gradient node with its value; it holds no inputs, so nothing outlives its use."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, op: Any, attrs: Attrs, value: Value) -> None:  # noqa: ANN401 - an op record
+        """The type is that of the value."""
+        super().__init__(op, (), attrs, type_of(value))
+        self.value = value
+
+
+def type_of(value: Value) -> AnyType:
+    """The type of an array, or of a tuple of arrays."""
+    if isinstance(value, tuple):
+        return TupleType(tuple(Type(from_numpy(v.dtype), v.shape) for v in value))
+    return Type(from_numpy(value.dtype), value.shape)
+
+
+def record(  # noqa: PLR0913 - the parts of a node
+    op: Op,
+    inputs: tuple[Node, ...],
+    attrs: Attrs,
+    type_: AnyType,
+    source: Source | None,
+    values: Sequence[Value],
+    out: Value,
+) -> Recorded:
+    """A tape node that keeps what `op.vjp` will touch."""
+    node = Recorded(op, inputs, attrs, type_, source)
+    if op.saves is None:
+        node.saved = {OUT: out, **dict(enumerate(values))}
+    else:
+        node.saved = {i: out if i == OUT else values[i] for i in op.saves}
+    return node
+
+
+class Backward:
+    """The builder of eager reverse mode: evaluates each gradient node as it is made.
+
+    With `record_graph` the gradient nodes go on the tape themselves (higher derivatives).
+    """
+
+    def __init__(self, *, retain: bool, record_graph: bool) -> None:
+        """`retain` keeps the saved values for another backward."""
+        self.retain = retain
+        self.record_graph = record_graph
+        self.source: Source | None = None
+        self._values: dict[Node, Value] = {}
+        self._made: dict[Node, Value] = {}
+
+    def visit(self, node: Node) -> None:
+        """Make the saved values of `node` known, and let go of them unless they are retained."""
+        assert isinstance(node, Recorded)
+        saved = node.saved
+        if saved is _RELEASED:
+            where = f" (recorded at {node.source})" if node.source else ""
+            raise GradientError(
+                f"backward through {node.op.name}{where} a second time: its saved values were "
+                "released by the first backward(); pass retain_graph=True there to keep them"
+            )
+        self.source = node.source
+        self._values = {
+            (node if i == OUT else node.inputs[i]): value for i, value in saved.items()
+        }
+        if not self.retain:
+            node.saved = _RELEASED
+
+    def value(self, node: Node) -> Value:
+        """The value of a gradient node or of a forward node's saved operand."""
+        if type(node) is Evaluated:
+            return node.value
+        found = self._made.get(node)
+        return self._values[node] if found is None else found
+
+    def __call__(self, op: Op, /, *inputs: Node, **attrs: Any) -> Node:  # noqa: ANN401 - free attributes
+        """Evaluate `op`, and record it where a graph is wanted."""
+        values = [self.value(n) for n in inputs]
+        with np.errstate(all="ignore"):
+            out = op.numpy(values, attrs)
+        if not self.record_graph:
+            return Evaluated(op, attrs, out)
+        if "projection" in op.traits:
+            node: Node = Recorded(op, inputs, attrs, type_of(out), self.source)
+        else:
+            node = record(op, inputs, attrs, type_of(out), self.source, values, out)
+        self._made[node] = out
+        return node
+
+    def know(self, node: Node, value: Value) -> None:
+        """Tell the value of a node that something else made, such as the seed."""
+        self._made[node] = value
+
+
+def release(order: Sequence[Node]) -> None:
+    """Let go of every saved value of a graph."""
+    for node in order:
+        if isinstance(node, Recorded) and node.inputs:
+            node.saved = _RELEASED

@@ -1,0 +1,510 @@
+"""`Tensor`: the class that users see. Its methods are the functions of `tensor/functional`.
+
+Example: `x = tensor([1.0, 2.0], requires_grad=True); (x * x).sum().backward(); x.grad`.
+Source of names and conventions: https://docs.pytorch.org/docs/stable/tensors.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from chainrule.base import dtypes
+from chainrule.base.dtypes import DType
+from chainrule.base.errors import ArgumentError, DeviceError, GradientError
+from chainrule.ops import TABLE
+from chainrule.tensor import backward as reverse
+from chainrule.tensor.convert import as_array, as_dtype, as_tensor, cast, check_device, expand
+from chainrule.tensor.dispatch import apply, wrap
+from chainrule.tensor.functional import layout, linear, normalize, pointwise, reduce
+from chainrule.tensor.functional import select as selection
+from chainrule.tensor.functional.layout import view_of
+from chainrule.tensor.handle import NOT_KEPT, Handle
+from chainrule.tensor.indexing import getitem, setitem
+from chainrule.tensor.modes import modes, no_grad
+
+
+def _in_place(fn: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """The method form `x.fn_(…)`: compute, then rebind x to the result."""
+
+    def method(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:  # noqa: ANN401 - as fn's
+        self._write(fn(self, *args, **kwargs))
+        return self
+
+    method.__name__ = f"{fn.__name__}_"
+    method.__doc__ = f"Rebind this tensor to `{fn.__name__}` of it; returns the tensor."
+    return method
+
+
+def _swapped(fn: Callable[[Any, Any], Tensor]) -> Callable[[Tensor, Any], Tensor]:
+    def method(self: Tensor, other: Any) -> Tensor:  # noqa: ANN401 - an operand
+        return fn(other, self)
+
+    return method
+
+
+class Tensor(Handle, final=True):
+    """An array that can be differentiated: see `tensor()`, `zeros()`, `randn()` to make one."""
+
+    def __init__(self, data: Any = ()) -> None:  # noqa: ANN401 - anything NumPy reads
+        """A float tensor of `data`; prefer `tensor(data)`."""
+        if isinstance(data, Handle):
+            data = data._concrete("Tensor()")
+        self._value = as_array(data).astype(np.float32 if np.size(data) == 0 else None, copy=False)
+        self._node = None
+        self._requires_grad = False
+        self._grad = None
+        self._lens = None
+        self._version = 0
+
+    # -- gradients ------------------------------------------------------------------------------
+
+    @property
+    def grad(self) -> Tensor | None:
+        """The accumulated gradient, None before the first backward()."""
+        return reverse.get_grad(self)
+
+    @grad.setter
+    def grad(self, value: Tensor | None) -> None:
+        reverse.set_grad(self, value)
+
+    def backward(
+        self,
+        gradient: Any = None,  # noqa: ANN401 - a Tensor or array
+        retain_graph: bool | None = None,  # noqa: FBT001 - PyTorch's signature
+        create_graph: bool = False,  # noqa: FBT001, FBT002 - PyTorch's signature
+        inputs: Any = None,  # noqa: ANN401 - a Tensor or several
+    ) -> None:
+        """Add ∂self/∂leaf to the `.grad` of every leaf below, or of `inputs` only.
+
+        The graph's saved values are released unless `retain_graph`.
+        Source: https://docs.pytorch.org/docs/stable/generated/torch.Tensor.backward.html
+        """
+        chosen = [inputs] if isinstance(inputs, Handle) else inputs
+        retain = create_graph if retain_graph is None else retain_graph
+        reverse.backward(
+            [self], [gradient], retain_graph=retain, create_graph=create_graph, inputs=chosen
+        )
+
+    def requires_grad_(self, requires_grad: bool = True) -> Tensor:  # noqa: FBT001, FBT002 - PyTorch's
+        """Set `requires_grad`; returns the tensor."""
+        self.requires_grad = requires_grad
+        return self
+
+    def detach(self) -> Tensor:
+        """The same values, cut off from the graph: a view, outside autograd."""
+        return view_of(self, _detached, lambda base, new: _same_graph(base, new))
+
+    @property
+    def data(self) -> Tensor:
+        """The identity lens outside autograd: reading detaches, writing rebinds this tensor."""
+        return self.detach()
+
+    @data.setter
+    def data(self, value: Any) -> None:
+        with no_grad():
+            self._rebind(as_tensor(value).detach())
+
+    @property
+    def grad_fn(self) -> Any:  # noqa: ANN401 - the node, or None
+        """The node that computed this tensor, None for a leaf."""
+        return None if self.is_leaf else self._node
+
+    def _write(self, new: Handle) -> None:
+        """What every in-place operation does: check, fit dtype and shape, rebind."""
+        root: Handle = self
+        while root._lens is not None:
+            root = root._lens.base
+        if modes.grad and root.requires_grad and root.is_leaf and self.requires_grad:
+            raise GradientError(
+                "a leaf that requires grad cannot be changed in place while gradients are "
+                "recorded: do it under torch.no_grad(), or on a copy (x.clone())"
+            )
+        if new.dtype is not self.dtype:
+            if new.dtype.kind == "float" and self.dtype.kind != "float":
+                raise ArgumentError(f"a {new.dtype} result does not fit a {self.dtype} tensor")
+            new = cast(new, self.dtype)
+        if new.shape != self.shape:
+            raise ArgumentError(f"a result of shape {new.shape} does not fit shape {self.shape}")
+        self._rebind(new)
+
+    # -- values ---------------------------------------------------------------------------------
+
+    def numpy(self, *, force: bool = False) -> np.ndarray[Any, Any]:
+        """The values as a read-only NumPy array, without a copy."""
+        if self.requires_grad and not force:
+            raise GradientError("numpy() of a tensor that requires grad: use x.detach().numpy()")
+        array = self._concrete("numpy()").view()
+        array.flags.writeable = False
+        return array
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray[Any, Any]:  # noqa: ANN401, FBT001 - NumPy's
+        """NumPy's protocol: `np.asarray(x)`."""
+        array = self._concrete("np.asarray()")
+        if dtype is not None and array.dtype != dtype:
+            return array.astype(dtype)
+        if copy:
+            return array.copy()
+        array = array.view()
+        array.flags.writeable = False
+        return array
+
+    __array_priority__ = 1000.0
+
+    def __dlpack__(self, **kwargs: Any) -> Any:  # noqa: ANN401 - the protocol's
+        """The DLPack protocol, on a copy: another library may write to it."""
+        return self._concrete("DLPack").copy().__dlpack__(**kwargs)
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        """The CPU."""
+        return (1, 0)
+
+    def item(self) -> Any:  # noqa: ANN401 - a Python number
+        """The single element as a Python number."""
+        value = self._concrete("item()")
+        if value.size != 1:
+            raise ArgumentError(f"item() needs a tensor of one element, not shape {self.shape}")
+        return value.item()
+
+    def tolist(self) -> Any:  # noqa: ANN401 - a nested list
+        """The values as nested Python lists."""
+        return self._concrete("tolist()").tolist()
+
+    def __bool__(self) -> bool:
+        """The truth of a single element."""
+        return bool(self.item())
+
+    def __float__(self) -> float:
+        """The single element as a float."""
+        return float(self.item())
+
+    def __int__(self) -> int:
+        """The single element as an int."""
+        return int(self.item())
+
+    def __index__(self) -> int:
+        """The single integer element, for use as an index."""
+        if self.dtype.kind == "float":
+            raise TypeError("only integer tensors can be an index")
+        return int(self.item())
+
+    def __len__(self) -> int:
+        """Size of the first axis."""
+        if not self.shape:
+            raise TypeError("len() of a 0-d tensor")
+        return self.shape[0]
+
+    def __iter__(self) -> Iterator[Tensor]:
+        """The slices along the first axis."""
+        return iter(layout.unbind(self))
+
+    def __hash__(self) -> int:
+        """Identity: tensors can be keys, as in PyTorch."""
+        return id(self)
+
+    def __repr__(self) -> str:
+        """The values as NumPy prints them, and what matters about the gradient."""
+        node = self._symbol()
+        if node is not None:
+            return f"tensor(<symbol {node.type}>)"
+        assert self._value is not None
+        text = np.array2string(self._value, separator=", ", precision=4, prefix="tensor(")
+        notes = []
+        if self.dtype not in {dtypes.float32, dtypes.int64, dtypes.bool_}:
+            notes.append(f", dtype={self.dtype}")
+        if self.requires_grad:
+            notes.append(", requires_grad=True" if self.is_leaf else f", grad_fn=<{self.grad_fn.op.name}>")
+        return f"tensor({text}{''.join(notes)})"
+
+    def __format__(self, spec: str) -> str:
+        """Format a single element as a number."""
+        return format(self.item(), spec) if spec and not self.shape else repr(self)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
+        """A leaf with its own values."""
+        if not self.is_leaf:
+            raise GradientError("only leaf tensors can be deep-copied; detach() first")
+        cls = type(self)
+        out = cls.__new__(cls)
+        memo[id(self)] = out
+        out._value = self._concrete("deepcopy").copy()
+        out._node, out._lens, out._version = None, None, 0
+        out._requires_grad = self._requires_grad
+        grad = None if self._grad is NOT_KEPT else self._grad
+        out._grad = None if grad is None else grad.detach().clone()
+        return out
+
+    # -- facts ----------------------------------------------------------------------------------
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes."""
+        return len(self.shape)
+
+    def dim(self) -> int:
+        """Number of axes."""
+        return len(self.shape)
+
+    def size(self, dim: int | None = None) -> Any:  # noqa: ANN401 - a shape or one size
+        """The shape, or one axis' size."""
+        return self.shape if dim is None else self.shape[dim]
+
+    def numel(self) -> int:
+        """Number of elements."""
+        return self.type.size
+
+    nelement = numel
+
+    def element_size(self) -> int:
+        """Bytes per element."""
+        return self.dtype.itemsize
+
+    @property
+    def device(self) -> str:
+        """Always the CPU."""
+        return "cpu"
+
+    @property
+    def T(self) -> Tensor:  # noqa: N802 - PyTorch's name
+        """All axes reversed."""
+        return layout.permute(self, tuple(reversed(range(len(self.shape)))))
+
+    @property
+    def mT(self) -> Tensor:  # noqa: N802 - PyTorch's name
+        """The last two axes exchanged."""
+        return layout.transpose(self, -2, -1)
+
+    def is_contiguous(self) -> bool:
+        """Always: layout is the compiler's business here."""
+        return True
+
+    def contiguous(self) -> Tensor:
+        """The tensor itself: layout is the compiler's business here."""
+        return self
+
+    # -- conversion -----------------------------------------------------------------------------
+
+    def to(self, *args: Any, **kwargs: Any) -> Tensor:  # noqa: ANN401 - PyTorch's many forms
+        """Another dtype (`x.to(float64)`, `x.to(other)`); devices other than the CPU do not exist."""
+        dtype = kwargs.get("dtype")
+        device = kwargs.get("device")
+        for a in args:
+            if isinstance(a, Handle):
+                dtype = a.dtype
+            elif isinstance(a, str) and a.split(":")[0] in {"cpu", "cuda", "mps", "xpu", "meta"}:
+                device = a
+            elif isinstance(a, DType) or (isinstance(a, type) and a is not bool):
+                dtype = a
+            elif not isinstance(a, bool) and a is not None:
+                raise DeviceError(f"cannot move a tensor to {a!r}: use 'cpu' or a dtype")
+        check_device(device)
+        return self if dtype is None else cast(self, as_dtype(dtype))
+
+    def type_as(self, other: Handle) -> Tensor:
+        """With the dtype of `other`."""
+        return cast(self, other.dtype)
+
+    def float(self) -> Tensor:
+        """As float32."""
+        return cast(self, dtypes.float32)
+
+    def double(self) -> Tensor:
+        """As float64."""
+        return cast(self, dtypes.float64)
+
+    def long(self) -> Tensor:
+        """As int64."""
+        return cast(self, dtypes.int64)
+
+    def int(self) -> Tensor:
+        """As int32."""
+        return cast(self, dtypes.int32)
+
+    def bool(self) -> Tensor:
+        """As bool."""
+        return cast(self, dtypes.bool_)
+
+    def cpu(self) -> Tensor:
+        """The tensor itself."""
+        return self
+
+    def clone(self) -> Tensor:
+        """The same value in a handle of its own, with gradient."""
+        return apply(TABLE["reshape"], self, shape=self.shape)
+
+    # -- in place -------------------------------------------------------------------------------
+
+    def copy_(self, src: Any) -> Tensor:  # noqa: ANN401 - an operand
+        """Take the values of `src`, broadcast and cast."""
+        self._write(expand(cast(as_tensor(src), self.dtype), self.shape))
+        return self
+
+    def fill_(self, value: Any) -> Tensor:  # noqa: ANN401 - a number
+        """Take `value` everywhere."""
+        self._write(expand(cast(as_tensor(value), self.dtype), self.shape))
+        return self
+
+    def zero_(self) -> Tensor:
+        """Take 0 everywhere."""
+        return self.fill_(0)
+
+    def addcmul_(self, tensor1: Any, tensor2: Any, *, value: Any = 1) -> Tensor:  # noqa: ANN401 - operands
+        """Self += value · tensor1 · tensor2."""
+        return self.add_(pointwise.mul(tensor1, tensor2), alpha=value)
+
+    def addcdiv_(self, tensor1: Any, tensor2: Any, *, value: Any = 1) -> Tensor:  # noqa: ANN401 - operands
+        """Self += value · tensor1 / tensor2."""
+        return self.add_(pointwise.div(tensor1, tensor2), alpha=value)
+
+    add_ = _in_place(pointwise.add)
+    sub_ = _in_place(pointwise.sub)
+    mul_ = _in_place(pointwise.mul)
+    div_ = _in_place(pointwise.div)
+    pow_ = _in_place(pointwise.pow)
+    neg_ = _in_place(pointwise.neg)
+    exp_ = _in_place(pointwise.exp)
+    log_ = _in_place(pointwise.log)
+    sqrt_ = _in_place(pointwise.sqrt)
+    tanh_ = _in_place(pointwise.tanh)
+    relu_ = _in_place(pointwise.relu)
+    sigmoid_ = _in_place(pointwise.sigmoid)
+    clamp_ = _in_place(pointwise.clamp)
+    lerp_ = _in_place(pointwise.lerp)
+    masked_fill_ = _in_place(layout.masked_fill)
+
+    # -- functions as methods -------------------------------------------------------------------
+
+    add = pointwise.add
+    sub = pointwise.sub
+    mul = pointwise.mul
+    div = pointwise.div
+    floor_divide = pointwise.floor_divide
+    remainder = pointwise.remainder
+    pow = pointwise.pow
+    neg = pointwise.neg
+    abs = pointwise.abs
+    sign = pointwise.sign
+    floor = pointwise.floor
+    ceil = pointwise.ceil
+    round = pointwise.round
+    trunc = pointwise.trunc
+    exp = pointwise.exp
+    expm1 = pointwise.expm1
+    log = pointwise.log
+    log1p = pointwise.log1p
+    sqrt = pointwise.sqrt
+    rsqrt = pointwise.rsqrt
+    sin = pointwise.sin
+    cos = pointwise.cos
+    tanh = pointwise.tanh
+    sigmoid = pointwise.sigmoid
+    erf = pointwise.erf
+    relu = pointwise.relu
+    square = pointwise.square
+    reciprocal = pointwise.reciprocal
+    clamp = pointwise.clamp
+    clip = pointwise.clamp
+    lerp = pointwise.lerp
+    maximum = pointwise.maximum
+    minimum = pointwise.minimum
+    eq = pointwise.eq
+    ne = pointwise.ne
+    lt = pointwise.lt
+    le = pointwise.le
+    gt = pointwise.gt
+    ge = pointwise.ge
+    logical_not = pointwise.logical_not
+    logical_and = pointwise.logical_and
+    logical_or = pointwise.logical_or
+    isnan = pointwise.isnan
+    isinf = pointwise.isinf
+    isfinite = pointwise.isfinite
+    sum = reduce.sum
+    mean = reduce.mean
+    amax = reduce.amax
+    amin = reduce.amin
+    argmax = reduce.argmax
+    argmin = reduce.argmin
+    max = reduce.max
+    min = reduce.min
+    all = reduce.all
+    any = reduce.any
+    norm = reduce.norm
+    logsumexp = reduce.logsumexp
+    softmax = normalize.softmax
+    log_softmax = normalize.log_softmax
+    matmul = linear.matmul
+    mm = linear.mm
+    bmm = linear.bmm
+    view = layout.reshape
+    reshape = layout.reshape
+    flatten = layout.flatten
+    permute = layout.permute
+    transpose = layout.transpose
+    swapaxes = layout.transpose
+    t = layout.t
+    unsqueeze = layout.unsqueeze
+    squeeze = layout.squeeze
+    narrow = layout.narrow
+    select = layout.select
+    split = layout.split
+    chunk = layout.chunk
+    unbind = layout.unbind
+    expand = layout.expand
+    flip = layout.flip
+    tril = layout.tril
+    triu = layout.triu
+    masked_fill = layout.masked_fill
+    index_select = selection.index_select
+
+    # -- operators ------------------------------------------------------------------------------
+
+    __add__ = __radd__ = pointwise.add
+    __mul__ = __rmul__ = pointwise.mul
+    __sub__ = pointwise.sub
+    __rsub__ = _swapped(pointwise.sub)
+    __truediv__ = pointwise.div
+    __rtruediv__ = _swapped(pointwise.div)
+    __floordiv__ = pointwise.floor_divide
+    __rfloordiv__ = _swapped(pointwise.floor_divide)
+    __mod__ = pointwise.remainder
+    __rmod__ = _swapped(pointwise.remainder)
+    __pow__ = pointwise.pow
+    __rpow__ = _swapped(pointwise.pow)
+    __matmul__ = linear.matmul
+    __rmatmul__ = _swapped(linear.matmul)
+    __neg__ = pointwise.neg
+    __abs__ = pointwise.abs
+    __invert__ = pointwise.logical_not
+    __and__ = __rand__ = pointwise.logical_and
+    __or__ = __ror__ = pointwise.logical_or
+    __xor__ = __rxor__ = pointwise.logical_xor
+    __eq__ = pointwise.eq  # type: ignore[assignment]
+    __ne__ = pointwise.ne  # type: ignore[assignment]
+    __lt__ = pointwise.lt
+    __le__ = pointwise.le
+    __gt__ = pointwise.gt
+    __ge__ = pointwise.ge
+    __iadd__ = add_
+    __isub__ = sub_
+    __imul__ = mul_
+    __itruediv__ = div_
+    __getitem__ = getitem
+    __setitem__ = setitem
+
+
+def _detached(base: Handle) -> Tensor:
+    if modes.trace is not None:
+        with no_grad():
+            return apply(TABLE["detach"], base)
+    return wrap(base._concrete("detach()"))
+
+
+def _same_graph(base: Handle, new: Handle) -> Tensor:
+    """Writing through `.data`: new values, outside autograd."""
+    del base
+    return _detached(new)
+
+

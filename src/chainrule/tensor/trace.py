@@ -1,0 +1,105 @@
+"""A trace: the graph of everything a function does, its reads of outside state and its effects.
+
+While a trace is open on a thread, operations only record. A tensor from outside becomes an input
+when it is first read; rebinding it, or its gradient, is noted here and never done to the tensor
+itself, so a trace changes nothing. Example: `compiler/capture.py` opens one around a call.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from chainrule.base import dtypes
+from chainrule.base.errors import TraceError
+from chainrule.base.source import caller
+from chainrule.graph.node import INPUT, Node, Type, input_node
+from chainrule.ops.record import Op
+
+if TYPE_CHECKING:
+    from chainrule.tensor.handle import Handle
+    from chainrule.tensor.tensor import Tensor
+
+
+class Bound(NamedTuple):
+    """What an outside tensor stands for at this point of the trace."""
+
+    handle: Handle
+    node: Node
+    requires_grad: bool
+
+
+class Trace:
+    """Everything that was recorded; see the fields set in `__init__`."""
+
+    def __init__(self) -> None:
+        """Nothing read, nothing rebound."""
+        self.bound: dict[int, Bound] = {}  # by id(handle): outside tensors read or rebound
+        self.inputs: dict[int, Bound] = {}  # as they were when first read, in order
+        self.grads: dict[int, tuple[Handle, Tensor | None]] = {}  # `.grad` assigned in the trace
+        self.grads_read: dict[int, Handle] = {}  # `.grad` read before it was assigned
+        self.numbers: list[tuple[Callable[[], float], Node]] = []  # host scalars, read each call
+        self.guards: list[tuple[Callable[[], Any], Any]] = []  # retrace when a result changes
+        self.ordinals: dict[int, tuple[Any, int]] = {}  # per generator: random ops so far
+        self.frozen: set[Node] = set()  # nodes made where no gradient is recorded
+        self.born: list[weakref.ref[Handle]] = []  # symbols: none may leak
+
+    def node_of(self, handle: Handle) -> Node:
+        """The node that `handle` stands for now; an outside tensor becomes an input."""
+        node = handle._symbol()
+        if node is not None:
+            return node
+        node = input_node(handle.type, caller())
+        bound = Bound(handle, node, handle._requires_grad)
+        self.bound[id(handle)] = self.inputs[id(handle)] = bound
+        return node
+
+    def bind(self, handle: Handle, node: Node, requires_grad: bool) -> None:  # noqa: FBT001 - a state
+        """Note that an outside tensor was rebound."""
+        if id(handle) not in self.inputs:
+            first = input_node(Type(*_outside_type(handle)), caller())
+            self.inputs[id(handle)] = Bound(handle, first, handle._requires_grad)
+        self.bound[id(handle)] = Bound(handle, node, requires_grad)
+
+    def is_computed(self, handle: Handle) -> bool:
+        """Whether the handle stands for something computed with gradient inside this trace."""
+        node = handle._symbol()
+        return node is not None and node.op is not INPUT and node not in self.frozen
+
+    def number(self, read: Callable[[], float]) -> Node:
+        """A float64 scalar that `read()` supplies at each call."""
+        node = input_node(Type(dtypes.float64, ()))
+        self.numbers.append((read, node))
+        return node
+
+    def guard(self, read: Callable[[], Any]) -> Any:  # noqa: ANN401 - any comparable
+        """`read()` now, as a constant of this trace; another value later means another trace."""
+        value = read()
+        self.guards.append((read, value))
+        return value
+
+    def ordinal(self, generator: Any) -> int:  # noqa: ANN401 - a Generator
+        """The number of the next random op of a generator within this trace."""
+        _, count = self.ordinals.get(id(generator), (generator, 0))
+        self.ordinals[id(generator)] = (generator, count + 1)
+        return count
+
+    def refuse_read(self, handle: Handle, what: str) -> None:
+        """Values do not exist while tracing: say so with the user's line and the way out."""
+        if handle._value is None or id(handle) in self.bound:
+            raise TraceError(
+                f"{what} at {caller()} reads a value inside a compiled function, where only the "
+                "graph exists. Return the tensor and read it outside, use cr.where for choices, "
+                "or call the function without compile"
+            )
+
+    def record(self, op: Op, inputs: tuple[Node, ...], attrs: dict[str, Any]) -> Node:
+        """A node with the user's line."""
+        return Node(op, inputs, attrs, op.infer(tuple([n.type for n in inputs]), attrs), caller())
+
+
+def _outside_type(handle: Handle) -> tuple[Any, Any]:
+    value = handle._value
+    assert value is not None
+    return dtypes.from_numpy(value.dtype), value.shape

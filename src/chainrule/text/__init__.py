@@ -1,0 +1,1 @@
+"""Text for training: sources, characters, windows, and a counting baseline. Imports `base`."""

@@ -1,0 +1,70 @@
+"""A vocabulary of characters: text to integer codes and back.
+
+    >>> letters = Characters.of("banana")
+    >>> letters.symbols, letters.encode("nab").tolist(), letters.decode([1, 0])
+    ('abn', [2, 0, 1], 'ba')
+
+May import `base` and NumPy.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from chainrule.base.errors import DataError
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+_SHOWN = 10  # unknown characters named in a message
+
+
+@dataclass(frozen=True)
+class Characters:
+    """Distinct characters in code-point order; a character's code is its place in `symbols`."""
+
+    symbols: str
+
+    @classmethod
+    def of(cls, text: str) -> Characters:
+        """The vocabulary of exactly the characters in `text`."""
+        return cls("".join(sorted(set(text))))
+
+    def __len__(self) -> int:
+        """Number of distinct characters."""
+        return len(self.symbols)
+
+    def encode(self, text: str) -> NDArray[np.int64]:
+        """int64 codes, one a character; characters outside the vocabulary raise `DataError`."""
+        points = _code_points(text)
+        known = _code_points(self.symbols)
+        codes = np.searchsorted(known, points)
+        if not len(known) or not np.array_equal(known[np.minimum(codes, len(known) - 1)], points):
+            self._explain_unknown(text)
+        return codes.astype(np.int64)
+
+    def decode(self, codes: ArrayLike) -> str:
+        """The text of one-dimensional `codes`; codes outside the vocabulary raise `DataError`."""
+        indices = np.asarray(codes, dtype=np.int64)
+        if indices.size and not (0 <= indices.min() and indices.max() < len(self)):
+            raise DataError(f"codes must lie in 0 … {len(self) - 1} to stand for a character")
+        points: NDArray[np.uint32] = _code_points(self.symbols)[indices]
+        return points.astype("<u4").tobytes().decode("utf-32-le")
+
+    def _explain_unknown(self, text: str) -> None:
+        unknown = sorted(set(text) - set(self.symbols))
+        if not unknown:  # empty text in an empty vocabulary
+            return
+        shown = " ".join(repr(c) for c in unknown[:_SHOWN])
+        more = f" and {len(unknown) - _SHOWN} more" if len(unknown) > _SHOWN else ""
+        raise DataError(
+            f"the vocabulary of {len(self)} characters has no {shown}{more}; "
+            "use only characters that the training text contains"
+        )
+
+
+def _code_points(text: str) -> NDArray[np.uint32]:
+    return np.frombuffer(text.encode("utf-32-le"), dtype="<u4")

@@ -1,0 +1,72 @@
+"""Reading a text file for training, and setting its last tenth aside.
+
+    >>> train, held_out = split(np.arange(100))
+    >>> len(train), held_out[0]
+    (90, np.int64(90))
+
+May import `base` and NumPy.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from chainrule.base.errors import DataError
+
+if TYPE_CHECKING:
+    import os
+
+    from numpy.typing import NDArray
+
+HELD_OUT = 0.1
+
+
+def read_text(path: str | os.PathLike[str]) -> str:
+    """The characters of a UTF-8 file, line ends as `\\n`, without a byte-order mark.
+
+    Raises `DataError` with one sentence when the file is missing, a folder, unreadable, empty,
+    binary or not UTF-8.
+    """
+    name = Path(path)
+    try:
+        data = name.read_bytes()
+    except FileNotFoundError:
+        raise DataError(f"there is no file {str(path)!r}") from None
+    except IsADirectoryError:
+        raise DataError(f"{str(path)!r} is a folder; name one text file") from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        what = "is a folder; name one text file" if name.is_dir() else f"cannot be read: {reason}"
+        raise DataError(f"{str(path)!r} {what}") from None
+    if b"\0" in data:
+        raise DataError(f"{str(path)!r} is not a text file: it contains NUL bytes")
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise DataError(
+            f"{str(path)!r} is not UTF-8 text: byte {error.start} is 0x{data[error.start]:02x}; "
+            "convert it to UTF-8 first"
+        ) from None
+    if not text.strip():
+        raise DataError(f"{str(path)!r} is empty")
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def split(codes: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """(training part, held-out part): the last tenth, contiguous, is never trained on."""
+    cut = len(codes) - round(len(codes) * HELD_OUT)
+    return codes[:cut], codes[cut:]
+
+
+def require_length(codes: NDArray[np.int64], context: int, what: str) -> None:
+    """Raise `DataError` unless both parts hold a window of `context` characters and its target."""
+    train, held_out = split(codes)
+    if min(len(train), len(held_out)) > context:
+        return
+    raise DataError(
+        f"{what} is too short: {len(codes)} characters, but a context of {context} with a tenth "
+        f"held out needs at least {10 * (context + 1)}; give more text or --set context=<smaller>"
+    )

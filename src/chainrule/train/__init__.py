@@ -1,0 +1,1 @@
+"""The training loop, its configuration, run folders, checkpoints and reports; no screen."""

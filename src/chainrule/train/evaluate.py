@@ -1,0 +1,42 @@
+"""The mean loss over a held-out text, every character counted once.
+
+    >>> evaluate(losses, held_out, context=64, stop=lambda: False)
+    1.52
+
+May import `text` and NumPy.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from chainrule.text.batches import consecutive_batches
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+WINDOWS = 64  # judged at once
+
+
+def evaluate(
+    losses: Callable[[NDArray[np.int64], NDArray[np.int64]], Any],
+    codes: NDArray[np.int64],
+    context: int,
+    stop: Callable[[], bool],
+) -> float | None:
+    """Mean of `losses(inputs, targets)` ([windows · context] nats) over `codes[1:]`.
+
+    Windows lie end to end, so a character is predicted from what its window holds before it.
+    None if `stop()` turned true on the way.
+    """
+    total = 0.0
+    for inputs, targets, counts in consecutive_batches(codes, context, WINDOWS):
+        if stop():
+            return None
+        each = np.asarray(losses(inputs, targets), dtype=np.float64).reshape(counts.shape)
+        total += float(each[counts].sum())
+    return total / (len(codes) - 1)

@@ -1,0 +1,105 @@
+"""What a training run reports while it runs. A listener gets these and decides what to show.
+
+    >>> Evaluated(step=200, loss=1.7).loss
+    1.7
+
+May import the standard library only.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from chainrule.train.config import Config
+    from chainrule.train.health import Health
+
+
+@dataclass(frozen=True)
+class Began:
+    """A run is set up; `step` is above 0 when it continues an earlier one."""
+
+    folder: Path
+    config: Config
+    source: str  # what the text is, for people
+    characters: int
+    vocabulary: int
+    parameters: int
+    step: int
+
+
+@dataclass(frozen=True)
+class Stepped:
+    """A training step is done: mean loss in nats a character, gradient norm before clipping."""
+
+    step: int
+    loss: float
+    norm: float
+    learning_rate: float
+    seconds: float  # spent on training steps so far, over all parts of the run
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """Loss in nats a character on held-out text."""
+
+    step: int
+    loss: float
+
+
+@dataclass(frozen=True)
+class Examined:
+    """A look at gradients and updates of this step."""
+
+    step: int
+    health: Health
+
+
+@dataclass(frozen=True)
+class Sampled:
+    """Text the model wrote after this step."""
+
+    step: int
+    text: str
+
+
+@dataclass(frozen=True)
+class Compared:
+    """The counting baseline on the same split; `loss` is None where `reason` says why not."""
+
+    order: int
+    loss: float | None
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Saved:
+    """Everything needed to continue after this step is on disk."""
+
+    step: int
+    folder: Path
+
+
+@dataclass(frozen=True)
+class Stopped:
+    """A signal ended the run early; it is saved and can be resumed."""
+
+    step: int
+    folder: Path
+    signal: int
+
+
+@dataclass(frozen=True)
+class Finished:
+    """The run is complete; `result` is what `result.json` holds."""
+
+    folder: Path
+    result: dict[str, Any]
+
+
+Event = (
+    Began | Stepped | Evaluated | Examined | Sampled | Compared | Saved | Stopped | Finished
+)

@@ -1,0 +1,50 @@
+"""Ctrl-C and SIGTERM as a wish that the loop grants between two steps.
+
+    >>> with Interrupts() as interrupts:
+    ...     while not interrupts.wanted():
+    ...         work()
+
+A second signal no longer waits: it raises `KeyboardInterrupt` where the program stands. May
+import the standard library only.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+from typing import TYPE_CHECKING, Any, Self
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class Interrupts:
+    """While in use, the first signal is remembered and the second aborts at once."""
+
+    def __init__(self) -> None:
+        """Nothing is changed before the `with` block; other threads than the main one: never."""
+        self.signal: int | None = None
+        self._before: dict[signal.Signals, Any] = {}
+
+    def wanted(self) -> bool:
+        """Whether somebody asked to stop."""
+        return self.signal is not None
+
+    def __enter__(self) -> Self:
+        """Take over the two signals."""
+        if threading.current_thread() is threading.main_thread():
+            self._before = {name: signal.signal(name, self._note) for name in _SIGNALS}
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Give the signals back."""
+        for name, handler in self._before.items():
+            signal.signal(name, handler)
+        self._before = {}
+
+    def _note(self, number: int, _frame: FrameType | None) -> None:
+        if self.signal is not None:
+            raise KeyboardInterrupt
+        self.signal = number

@@ -1,0 +1,111 @@
+"""Run folders: `runs/001`, `runs/002`, …, where `last` names the newest.
+
+    >>> run = create_run(Path("runs"))
+    >>> find_run("last", Path("runs")) == run
+    True
+
+May import `base`, `formats` and the standard library.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import os
+from typing import TYPE_CHECKING, Any
+
+from chainrule.base.errors import CheckpointError
+from chainrule.formats.atomic import write_whole
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+CONFIG = "config.toml"
+METRICS = "metrics.jsonl"
+MODEL = "model.safetensors"
+STATE = "state.safetensors"
+RESULT = "result.json"
+REPORT = "report.html"
+LAST = "last"
+
+
+@contextlib.contextmanager
+def saving(path: Path) -> Iterator[None]:
+    """Turn the system's refusal to write `path` into one `CheckpointError` sentence."""
+    try:
+        yield
+    except OSError as error:
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        reason = "the disk is full" if full else error.strerror or str(error)
+        raise CheckpointError(f"cannot write {str(path)!r}: {reason}") from None
+
+
+def create_run(root: Path) -> Path:
+    """Make the next free numbered folder; two programs at once get two folders."""
+    with saving(root):
+        root.mkdir(parents=True, exist_ok=True)
+        number = max(_numbers(root), default=0) + 1
+        while True:
+            folder = root / f"{number:03d}"
+            try:
+                folder.mkdir()
+            except FileExistsError:
+                number += 1
+            else:
+                return folder
+
+
+def discard_empty(folder: Path) -> None:
+    """Remove a run folder that nothing was saved in."""
+    with contextlib.suppress(OSError):
+        folder.rmdir()
+
+
+def mark_last(folder: Path) -> None:
+    """Let `last` beside `folder` name it: a link, or a text file where links are not allowed."""
+    mark = folder.parent / LAST
+    fresh = folder.parent / f".{LAST}.{os.getpid()}"
+    with saving(mark):
+        try:
+            fresh.symlink_to(folder.name, target_is_directory=True)
+            fresh.replace(mark)
+        except OSError:
+            fresh.unlink(missing_ok=True)
+            write_whole(mark, folder.name.encode())
+
+
+def find_run(name: str, root: Path) -> Path:
+    """The folder that `name` means: a path, a number such as 7 or 007, or `last`."""
+    folder = _interpret(name, root)
+    if folder is None or not (folder / CONFIG).is_file():
+        there = [f"{number:03d}" for number in sorted(_numbers(root))]
+        hint = f"{str(root)!r} has {', '.join(there)}" if there else f"{str(root)!r} has no runs"
+        raise CheckpointError(f"there is no run {name!r}; {hint}")
+    return folder
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write `value` as indented JSON, atomically."""
+    with saving(path):
+        write_whole(path, (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode())
+
+
+def _interpret(name: str, root: Path) -> Path | None:
+    plain = type(root)(name)
+    if name == LAST or plain.name == LAST:
+        mark = root / LAST if name == LAST else plain
+        if mark.is_file():
+            return mark.parent / mark.read_text(encoding="utf-8").strip()
+        return mark.resolve() if mark.is_dir() else None
+    if name.isdecimal() and (root / f"{int(name):03d}").is_dir():
+        return root / f"{int(name):03d}"
+    return plain if plain.is_dir() else None
+
+
+def _numbers(root: Path) -> list[int]:
+    try:
+        return [int(entry.name) for entry in root.iterdir() if entry.name.isdecimal()]
+    except OSError:
+        return []

@@ -1,0 +1,77 @@
+"""Text from a language model, one code after another.
+
+    >>> codes = generate(next_logits, prompt, length=100, context=64, sampling=Sampling(0.8))
+    >>> "".join(letters.decode([code]) for code in codes)
+
+May import `base` and NumPy.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from chainrule.base.errors import ArgumentError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from numpy.typing import ArrayLike, NDArray
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """p ∝ exp(logit / temperature) over the `top_k` likeliest codes; temperature 0 takes the best.
+
+    `top_k` None keeps all codes.
+    """
+
+    temperature: float = 1.0
+    top_k: int | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what has no meaning."""
+        if not (self.temperature >= 0 and np.isfinite(self.temperature)):
+            raise ArgumentError(f"temperature must be 0 or more, not {self.temperature}")
+        if self.top_k is not None and self.top_k < 1:
+            raise ArgumentError(f"top_k must be 1 or more, not {self.top_k}")
+
+    def probabilities(self, logits: ArrayLike) -> NDArray[np.float64]:
+        """[vocabulary] logits → [vocabulary] probabilities."""
+        scores = np.asarray(logits, dtype=np.float64)
+        if self.temperature == 0:
+            return np.eye(len(scores))[scores.argmax()]
+        if self.top_k is not None and self.top_k < len(scores):
+            order = np.argsort(-scores, kind="stable")
+            scores = scores.copy()
+            scores[order[self.top_k :]] = -np.inf
+        weights = np.exp((scores - scores.max()) / self.temperature)
+        return np.asarray(weights / weights.sum())
+
+
+def generate(  # noqa: PLR0913 - each is a plain choice of the caller
+    next_logits: Callable[[NDArray[np.int64]], Any],
+    prompt: NDArray[np.int64],
+    *,
+    length: int,
+    context: int,
+    sampling: Sampling,
+    generator: np.random.Generator,
+) -> Iterator[int]:
+    """Yield `length` codes that continue `prompt` (one code or more).
+
+    `next_logits` maps int64 [1, context] to [1, context, vocabulary]. The window is filled up on
+    the right, which a causal model does not see, so that its shape never changes; a longer text
+    is cropped to its last `context` codes.
+    """
+    text = [int(code) for code in prompt]
+    for _ in range(length):
+        recent = text[-context:]
+        window = np.zeros((1, context), dtype=np.int64)
+        window[0, : len(recent)] = recent
+        logits = np.asarray(next_logits(window))[0, len(recent) - 1]
+        code = int(generator.choice(logits.size, p=sampling.probabilities(logits)))
+        text.append(code)
+        yield code

@@ -1,0 +1,108 @@
+"""The benchmarks measure what they say: same work for everyone, honest arithmetic, true tables."""
+
+from __future__ import annotations
+
+import pytest
+
+from benchmarks import report
+from benchmarks.contestant import Contestant, WorkerError
+from benchmarks.workloads.spec import WORKLOADS, workload
+
+# Milliseconds that two cores of 230 GFLOP/s need at least, from an independent count.
+FLOORS_MS = {"gpt_nano": 9, "gpt_mini": 162}
+
+
+def losses(who: str, name: str, count: int) -> list[float]:
+    with Contestant(who, name) as contestant:
+        first = contestant.ask("first")["loss"]
+        return [first, *contestant.ask("losses", count=count)["losses"]]
+
+
+@pytest.mark.parametrize("name", FLOORS_MS)
+def test_arithmetic_is_counted_right(name):
+    assert workload(name).flops / 460e9 * 1e3 == pytest.approx(FLOORS_MS[name], rel=0.1)
+
+
+def test_depth_can_be_chosen():
+    deep = workload("gpt_nano@12")
+    assert deep.sizes["layers"] == 12
+    assert "blocks.11.qkv.weight" in deep.weights()
+    with pytest.raises(KeyError, match="no workload 'gpt_pico'; there are window"):
+        workload("gpt_pico")
+
+
+def test_a_worker_times_the_steps_it_is_asked_for():
+    with Contestant("chainrule", "window") as contestant:
+        assert contestant.ready["parameters"] == 525_605
+        assert contestant.ask("first")["loss"] == pytest.approx(1.609, abs=1e-2)
+        taken = contestant.ask("slice", seconds=0.02, least=3)
+        assert taken["steps"] >= 3
+        assert 0 < taken["min_ms"] <= taken["median_ms"]
+        assert contestant.ask("memory")["peak_mb"] > 10
+
+
+def test_a_failing_worker_is_reported():
+    with pytest.raises(WorkerError, match="no workload 'nothing'"):
+        Contestant("chainrule", "nothing")
+
+
+@pytest.mark.parametrize("name", ["window", "sgns", "mlp"])
+def test_compiled_and_eager_do_the_same_work(name):
+    compiled, eager = losses("chainrule", name, 5), losses("chainrule-eager", name, 5)
+    assert compiled == pytest.approx(eager, rel=1e-5)
+
+
+@pytest.mark.oracle
+@pytest.mark.parametrize("name", ["window", "sgns", "mlp", "gpt_nano"])
+def test_pytorch_does_the_same_work(name):
+    assert losses("chainrule", name, 10) == pytest.approx(losses("torch-eager", name, 10), rel=1e-4)
+
+
+@pytest.mark.oracle
+@pytest.mark.parametrize("name", WORKLOADS)
+def test_weights_fit_the_models(name):
+    from benchmarks.workloads.torch_steps import model
+
+    assert model(WORKLOADS[name], sparse=False) is not None
+
+
+def result() -> report.Result:
+    def contestant(ms: float) -> report.Result:
+        return {
+            "median_ms": ms, "first_cold_s": 0.5, "first_warm_s": 0.25, "above_import_mb": 12.0,
+            "import_seconds": 0.1, "import_mb": 20.0, "versions": {"lib": "1.0"},
+        }  # fmt: skip
+
+    everyone = {
+        "chainrule": contestant(2.0),
+        "torch-eager": contestant(6.0),
+        "jax": contestant(4.0),
+    }
+    machine = {"date": "2025-01-01", "cores": 2, "cpu": "CPU", "features": ["fma"], "system": "OS",
+               "python": "3.11"}  # fmt: skip
+    row = {"workload": "mlp", "summary": "s", "cores": "all", "flops": 1e8, "contestants": everyone}
+    return {"machine": machine, "rounds": 3, "seconds": 1.0,
+            "peak_gflops": {"one": 100.0, "all": 200.0}, "rows": [row]}  # fmt: skip
+
+
+def test_the_table_compares_with_the_best_peer():
+    shown = report.steps_page(result())
+    assert "| mlp: s | 2.00 | 6.00 | **4.00** | 2.00 | 25% |" in shown
+    assert "| mlp | 0.500 / 0.250 |" in shown
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"), [(0.03125, "0.0312"), (2.04, "2.04"), (38.53, "38.5"), (296.2, "296")]
+)
+def test_numbers_have_three_digits(value, shown):
+    assert report.number(value) == shown
+
+
+def test_tables_are_put_between_their_marks(tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text("a\n<!-- t:begin -->\nold\n<!-- t:end -->\nb\n", encoding="utf-8")
+    report.insert(page, "t", "new\n")
+    report.insert(page, "t", "newer\n")
+    assert page.read_text(encoding="utf-8") == "a\n<!-- t:begin -->\nnewer\n<!-- t:end -->\nb\n"
+    with pytest.raises(SystemExit):
+        report.insert(page, "other", "x")

@@ -1,0 +1,31 @@
+"""What the package imports is what it declares, and the other way round."""
+
+from __future__ import annotations
+
+import re
+import sys
+import tomllib
+
+from tests.structure.package import ROOT, imports, modules
+
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+# Read where they are found, to print versions or to convert; never required.
+OPTIONAL = {"torch"}
+
+
+def declared() -> set[str]:
+    names = (re.match(r"[A-Za-z0-9_.-]+", line) for line in PROJECT["dependencies"])
+    return {name[0].replace("-", "_") for name in names if name}
+
+
+def imported() -> set[str]:
+    tops = {name.split(".")[0] for module in modules() for _, name in imports(module)}
+    return tops - set(sys.stdlib_module_names) - {"chainrule"}
+
+
+def test_every_import_is_declared():
+    assert imported() - OPTIONAL <= declared()
+
+
+def test_every_dependency_is_used():
+    assert declared() <= imported()

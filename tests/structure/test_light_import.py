@@ -1,0 +1,36 @@
+"""`import chainrule` costs about what `import numpy` costs: nothing heavy comes with it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+HEAVY = (
+    "llvmlite", "rich", "click", "msgspec", "safetensors", "threadpoolctl", "tomli_w", "torch",
+    "concurrent.futures.process", "multiprocessing", "asyncio", "unittest", "http", "pydoc",
+)  # fmt: skip
+
+
+def loaded_by(statement: str) -> set[str]:
+    """The modules that a fresh interpreter holds after the statement."""
+    code = f"import json, sys\n{statement}\nprint(json.dumps(sorted(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return set(json.loads(done.stdout))
+
+
+def test_nothing_heavy_is_imported():
+    extra = loaded_by("import chainrule") - loaded_by("import numpy")
+    heavy = [name for name in HEAVY if name in extra]
+    assert not heavy, f"`import chainrule` also imports {heavy}"
+
+
+def test_the_face_is_complete_without_the_compiler():
+    done = loaded_by(
+        "import chainrule as cr\n"
+        "from chainrule import nn, optim\n"
+        "import chainrule.nn.functional as F\n"
+        "F.relu(nn.Linear(2, 2)(cr.ones(1, 2))).sum().backward()"
+    )
+    assert "llvmlite" not in done, "an eager program must not load the code generator"

@@ -1,0 +1,37 @@
+"""Files say what they hold: no drawer for leftovers."""
+
+from __future__ import annotations
+
+import ast
+
+from tests.structure.package import ROOT, modules
+
+DRAWERS = {"utils", "helpers", "common", "misc", "manager", "util", "helper"}
+# PyTorch's public names; such a module may only re-export what lives under a name of its own.
+PYTORCH_NAMES = {"chainrule.nn.utils", "chainrule.utils"}
+
+
+def test_no_file_is_a_drawer():
+    found = [
+        module.name
+        for module in modules()
+        if DRAWERS & set(module.name.split(".")) and module.name not in PYTORCH_NAMES
+    ]
+    found += [
+        str(path.relative_to(ROOT))
+        for folder in ("benchmarks", "examples", "docs", "tests")
+        for path in (ROOT / folder).rglob("*.py")
+        if path.stem in DRAWERS or DRAWERS & set(path.relative_to(ROOT).parts)
+    ]
+    assert not found
+
+
+def test_pytorch_names_only_re_export():
+    for module in modules():
+        if module.name in PYTORCH_NAMES:
+            defined = {
+                node.name
+                for node in module.tree.body
+                if isinstance(node, ast.FunctionDef | ast.ClassDef)
+            }
+            assert defined <= {"__getattr__", "__dir__"}, module.name
