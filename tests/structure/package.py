@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import ast
 import importlib.util
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -73,6 +76,24 @@ def imports(module: Module) -> Iterator[tuple[int, str]]:
             and _MODULE_PATH.fullmatch(node.value)
         ):
             yield node.lineno, node.value  # a lazy re-export or import_module("…")
+
+
+def run_python(*arguments: str | Path, cwd: Path, stdin: str = "") -> str:
+    """Standard output of a fresh interpreter that has this package, wherever it runs."""
+    path = os.pathsep.join(
+        [str(package().parent.resolve()), *filter(None, [os.environ.get("PYTHONPATH")])]
+    )
+    done = subprocess.run(
+        [sys.executable, *map(str, arguments)],
+        input=stdin,
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=cwd,
+        env={**os.environ, "PYTHONPATH": path},
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 def _docstrings(tree: ast.Module) -> Iterator[ast.Constant]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
+
+from tests.structure.package import ROOT, run_python
 
 HEAVY = (
     "llvmlite", "rich", "click", "msgspec", "safetensors", "threadpoolctl", "tomli_w", "torch",
@@ -15,9 +15,7 @@ HEAVY = (
 def loaded_by(statement: str) -> set[str]:
     """The modules that a fresh interpreter holds after the statement."""
     code = f"import json, sys\n{statement}\nprint(json.dumps(sorted(sys.modules)))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return set(json.loads(done.stdout))
+    return set(json.loads(run_python("-c", code, cwd=ROOT)))
 
 
 def test_nothing_heavy_is_imported():

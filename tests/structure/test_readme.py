@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from tests.structure.package import ROOT
+from tests.structure.package import ROOT, run_python
 
 _FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _RUNNER = """
@@ -51,16 +49,8 @@ def blocks(text: str) -> list[tuple[str, str | None]]:
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_page_runs_as_printed(page: Path, tmp_path):
     pairs = blocks(page.read_text(encoding="utf-8"))
-    done = subprocess.run(
-        [sys.executable, "-c", _RUNNER],
-        input=json.dumps([code for code, _ in pairs]),
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=tmp_path,
-    )
-    assert done.returncode == 0, done.stderr
-    for printed, (code, shown) in zip(json.loads(done.stdout), pairs, strict=True):
+    said = run_python("-c", _RUNNER, cwd=tmp_path, stdin=json.dumps([code for code, _ in pairs]))
+    for printed, (code, shown) in zip(json.loads(said), pairs, strict=True):
         if shown is not None:
             assert printed.rstrip() == shown.rstrip(), code
 

@@ -56,7 +56,7 @@ def erf(x: Array) -> Array:
     whose middle range serves up to 6: beyond 4 erf is 1 to within 2e-8, of which it gives the rest.
     """
     x = np.asarray(x)
-    part = _single if x.dtype.itemsize == 4 else _double  # noqa: PLR2004 - float32
+    part = _single if x.dtype.itemsize == 4 else _double
     flat = np.ascontiguousarray(x).reshape(-1)
     out = np.empty_like(flat)
     for start in range(0, flat.size, _BLOCK):

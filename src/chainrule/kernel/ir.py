@@ -3,17 +3,22 @@
 A kernel is a nest of `For` loops over tiles: small two-dimensional blocks of R rows by C columns
 (both static), which `Load` reads, `Map`, `Reduce` and `Mma` transform, and `Store` writes. `Local`
 is private scratch memory. Extents and strides are run-time integers, so one kernel serves all
-sizes; dtype, tile and structure are static. Tiles are named once (SSA). Imports base only.
+sizes; dtype, tile and structure are static. Parameters, tiles and locals are named once (SSA) and
+are visible in the rest of their block; only loops side by side may share a variable. Imports base
+only. The rules are checked by `kernel.verify`, the syntax below is that of `kernel.text`.
 
 Example (`y = x + 1` over n elements, 32 lanes at a time):
 
-    kernel inc(buffer x: float32, buffer y: float32, extent n)
+    kernel inc(buffer x: float32, buffer y: float32 written, extent n)
       for grid b in n step 4096
         for seq j in b.n step 32
           t = load x[b + j] (1, 32) strides (0, 1) valid (1, j.n)
           u = const 1.0 float32
           v = add t u
-          store v y[b + j] strides (0, 1) valid (1, j.n)
+          store v y[b + j] (1, 32) strides (0, 1) valid (1, j.n)
+
+An index expression may use extents, loop variables in scope and their `.n`, and visible (1, 1)
+integer tiles.
 """
 
 from __future__ import annotations
@@ -30,7 +35,11 @@ Monoid = Literal["add", "max", "min", "mul", "and", "or"]
 
 @dataclass(frozen=True, slots=True)
 class Buffer:
-    """A pointer parameter to elements of `dtype`. `written` says whether any `Store` targets it."""
+    """A pointer parameter to elements of `dtype`. `written` says whether any `Store` targets it.
+
+    Buffers may share memory only where an element is read by none but the task that writes it, and
+    before it does.
+    """
 
     name: str
     dtype: DType
@@ -60,7 +69,8 @@ class Load:
 
     Element (r, c) is valid if r < valid[0] and c < valid[1]; None means always. A valid count that
     is a constant ≥ the tile's size costs nothing. `lanes` names an integer tile of the same shape
-    (or broadcastable to it) added to the offset: a gather. `buffer` may name a `Local`.
+    (or broadcastable to it) added to the offset: a gather. `buffer` may name a `Local`. Memory at
+    invalid elements is not touched; valid ones must lie inside the buffer.
     """
 
     out: str
@@ -91,7 +101,9 @@ class Map:
 class Reduce:
     """Fold `tile` along `axis` (1: columns → (R, 1); 0: rows → (1, C)) with a monoid.
 
-    Invalid elements must already hold the monoid's identity (`Load.fill`, or a `select`).
+    Invalid elements must already hold the monoid's identity (`Load.fill`, or a `select`). The
+    order is code generation's, fixed by the shape. max and min propagate NaN; on bool, add and mul
+    are or and and.
     """
 
     out: str
@@ -102,7 +114,10 @@ class Reduce:
 
 @dataclass(frozen=True, slots=True)
 class Mma:
-    """`out = acc + a @ b` with acc (R, C), a (R, K), b (K, C), by fused multiply-adds in order of k."""
+    """`out = acc + a @ b` with acc (R, C), a (R, K), b (K, C), by fused multiply-adds.
+
+    They come in the order of k. `acc` may be of a shape that broadcasts to (R, C). Integers wrap.
+    """
 
     out: str
     acc: str
@@ -114,8 +129,8 @@ class Mma:
 class Store:
     """Write (`set`) or accumulate (`add`) a tile; strides and validity as in `Load`.
 
-    A (1, 1), (R, 1) or (1, C) tile broadcasts to `shape`. Accumulation is not atomic: two tasks
-    never add to the same element.
+    A (1, 1), (R, 1) or (1, C) tile broadcasts to `shape`. The valid elements of one `Store` are
+    distinct. Accumulation is not atomic: two tasks never add to the same element.
     """
 
     tile: str
@@ -131,7 +146,8 @@ class Store:
 class Local:
     """Private scratch of `size` elements for the rest of the enclosing block, 64-byte aligned.
 
-    Contents are undefined at first. `size` may use run-time extents.
+    Contents are undefined each time the statement is reached. `size` may use run-time extents, but
+    no loop variables: a task's scratch memory is known before it runs.
     """
 
     name: str
@@ -141,8 +157,12 @@ class Local:
 
 @dataclass(frozen=True, slots=True)
 class Carry:
-    """A loop-carried tile: `name` inside the body and after the loop; starts as tile `init`, and
-    each iteration continues with the value of the body's tile `next`."""
+    """A loop-carried tile, called `name` inside the body and after the loop.
+
+    It starts as tile `init`; each iteration continues with the value of the body's tile `next`.
+    Its shape is that to which `init` and `next` broadcast: a (1, 1) zero may start a sum. All the
+    carried tiles of a loop advance at once. After no iteration `name` is `init`.
+    """
 
     name: str
     init: str

@@ -12,14 +12,15 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-import chainrule.nn.functional as F  # noqa: N812 - PyTorch's customary name
+import chainrule.nn.functional as F
 from chainrule import nn
 from chainrule.base.errors import ConfigError
 
 if TYPE_CHECKING:
-    from chainrule import Tensor
+    from chainrule.tensor.tensor import Tensor
 
-INITIAL_STD = 0.02
+# GPT-2's standard deviation at its width; narrower models need larger weights to start alive.
+GPT2_STD, GPT2_WIDTH = 0.02, 768
 
 
 class Attention(nn.Module):
@@ -65,7 +66,7 @@ class Block(nn.Module):
 class GPT(nn.Module):
     """codes → logits of the next code at every place."""
 
-    def __init__(  # noqa: PLR0913 - the size of a Transformer is these numbers
+    def __init__(
         self,
         vocabulary: int,
         context: int,
@@ -85,7 +86,7 @@ class GPT(nn.Module):
         self.blocks = nn.ModuleList([Block(width, heads, dropout) for _ in range(layers)])
         self.norm = nn.LayerNorm(width)
         self.head = nn.Linear(width, vocabulary, bias=False)
-        self._initialise(layers)
+        self._initialise(layers, GPT2_STD * math.sqrt(GPT2_WIDTH / width))
 
     def forward(self, codes: Tensor) -> Tensor:
         """int64 [batch, time ≤ context] → logits [batch, time, vocabulary]."""
@@ -95,15 +96,14 @@ class GPT(nn.Module):
             x = block(x)
         return self.head(self.norm(x))
 
-    def _initialise(self, layers: int) -> None:
-        """Matrices from N(0, 0.02), biases 0; what ends in the residual sum /√(2·layers).
+    def _initialise(self, layers: int, std: float) -> None:
+        """Matrices from N(0, std), biases 0; what ends in the residual sum / √(2 · layers).
 
         Source: Radford et al., Language Models are Unsupervised Multitask Learners (2019), §2.3.
         """
-        residual = INITIAL_STD / math.sqrt(2 * layers)
         for name, parameter in self.named_parameters():
             if name.endswith(".bias"):
                 nn.init.zeros_(parameter)
             elif parameter.dim() > 1:
                 ends_residual = name.endswith(("projection.weight", "narrow.weight"))
-                nn.init.normal_(parameter, std=residual if ends_residual else INITIAL_STD)
+                nn.init.normal_(parameter, std=std / math.sqrt(2 * layers) if ends_residual else std)

@@ -13,8 +13,9 @@ import numpy as np
 
 from chainrule.graph.node import Node
 from chainrule.kernel import scalar
+from chainrule.kernel.erf import erf as error_function
 from chainrule.ops.arithmetic import add, mul, neg
-from chainrule.ops.compare import gt, where
+from chainrule.ops.compare import le, where
 from chainrule.ops.elementwise import FLOATS, record
 from chainrule.ops.exponential import erf, exp, sigmoid
 from chainrule.ops.fill import filled
@@ -24,13 +25,13 @@ _ROOT_HALF = 1 / math.sqrt(2)
 _ROOT_TAU = 1 / math.sqrt(2 * math.pi)
 
 
-def _const(k: Any, value: float, node: Node) -> str:  # noqa: ANN401 - a `Tiles`
+def _const(k: Any, value: float, node: Node) -> str:
     return k("const", attr=(value, node.dtype))  # type: ignore[no-any-return]
 
 
 def _relu_vjp(b: Builder, node: Node, ct: Node) -> tuple[Node]:
     x, zero = node.inputs[0], filled(b, 0, ct)
-    return (b(where, b(gt, x, zero), ct, zero),)
+    return (b(where, b(le, x, zero), zero, ct),)
 
 
 relu = record(
@@ -46,7 +47,7 @@ relu = record(
 
 
 def _gelu(x: Array) -> Any:
-    return x * (0.5 * (1 + scalar.erf(x * _ROOT_HALF)))
+    return x * (0.5 * (1 + error_function(x * _ROOT_HALF)))
 
 
 def _gelu_vjp(b: Builder, node: Node, ct: Node) -> tuple[Node]:
@@ -59,7 +60,7 @@ def _gelu_vjp(b: Builder, node: Node, ct: Node) -> tuple[Node]:
     return (b(mul, ct, slope),)
 
 
-def _gelu_emit(k: Any, node: Node, x: str) -> str:  # noqa: ANN401 - a `Tiles`
+def _gelu_emit(k: Any, node: Node, x: str) -> str:
     inner = k("erf", k("mul", x, _const(k, _ROOT_HALF, node)))
     cdf = k("mul", k("add", inner, _const(k, 1, node)), _const(k, 0.5, node))
     return k("mul", x, cdf)  # type: ignore[no-any-return]
@@ -105,7 +106,7 @@ def _softplus(x: Array) -> Any:
     return np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))
 
 
-def _softplus_emit(k: Any, node: Node, x: str) -> str:  # noqa: ANN401 - a `Tiles`
+def _softplus_emit(k: Any, node: Node, x: str) -> str:
     tail = k("log1p", k("exp", k("neg", k("abs", x))))
     return k("add", k("max", x, _const(k, 0, node)), tail)  # type: ignore[no-any-return]
 

@@ -28,7 +28,7 @@ add = record(
     formula=Formula("x + y", ("1", "1")),
     traits=LINEAR,
 )
-neg = record(
+neg: Op = record(
     "neg",
     np.negative,
     1,
@@ -44,7 +44,7 @@ sub = record(
     formula=Formula("x - y", ("1", "-1")),
     traits=LINEAR,
 )
-mul = record(
+mul: Op = record(
     "mul",
     np.multiply,
     2,
@@ -72,14 +72,14 @@ div = record(
 
 
 def _share(b: Builder, node: Node, ct: Node, wins: Op, loses: Op) -> tuple[Node, Node]:
-    """Send `ct` to x where it wins, to y where it loses, half to each at a tie."""
+    """Send `ct` to x unless it loses, to y unless it does, half to each at a tie."""
     x, y = node.inputs
     zero = filled(b, 0, ct)
-    rest = b(where, b(eq, x, y), b(mul, ct, filled(b, 0.5, ct)), zero)
-    return b(where, b(wins, x, y), ct, rest), b(where, b(loses, x, y), ct, rest)
+    part = b(where, b(eq, x, y), b(mul, ct, filled(b, 0.5, ct)), ct)
+    return b(where, b(loses, x, y), zero, part), b(where, b(wins, x, y), zero, part)
 
 
-def _winner(ins: Sequence[Any], attrs: Attrs) -> Array:  # noqa: ARG001 - the signature
+def _winner(ins: Sequence[Any], attrs: Attrs) -> Any:  # noqa: ARG001 - the signature
     return np.greater(*ins).astype(np.int8) - np.less(*ins)
 
 
@@ -110,13 +110,17 @@ def _flat(b: Builder, node: Node, ct: Node) -> tuple[Node, ...]:
     return tuple(filled(b, 0, ct) for _ in node.inputs)
 
 
+def _side(ins: Sequence[Any], attrs: Attrs) -> Any:  # noqa: ARG001 - the signature
+    return np.greater(ins[0], 0).astype(np.int8) - np.less(ins[0], 0)
+
+
 sign = record(
     "sign",
     np.sign,
     1,
     vjp=_flat,
     formula=Formula("sign(x)", ("0",)),
-    decisions=lambda ins, attrs: np.sign(ins[0]),  # noqa: ARG005 - the signature
+    decisions=_side,
     domain=(0.5, 3.0),
 )
 
@@ -153,7 +157,7 @@ abs_ = record(
     vjp=lambda b, node, ct: (b(mul, ct, b(sign, node.inputs[0])),),
     saves=(0,),
     formula=Formula("abs(x)", ("sign(x)",)),
-    decisions=lambda ins, attrs: np.sign(ins[0]),  # noqa: ARG005 - the signature
+    decisions=_side,
 )
 
 

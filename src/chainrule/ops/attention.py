@@ -150,7 +150,8 @@ def _samples(rng: np.random.Generator, dtype: np.dtype[Any]) -> Iterable[Sample]
         q = _draw(rng, dtype, 2, 2, t, d)
         k, v = _draw(rng, dtype, 2, 2, s, d), _draw(rng, dtype, 2, 2, s, e)
         masks = (_draw(rng, dtype, 2, 2, t, s),) if masked else ()
-        yield Sample((q, k, v, *masks), {"scale": 0.5, "causal": causal})
+        attrs = {"scale": 0.5, "causal": causal}
+        yield Sample((q, k, v, *masks), attrs, smooth=s > 0)  # of nothing, lse is -inf
     heads = tuple(_draw(rng, dtype, 2, 5, 3, 4).transpose(0, 2, 1, 3) for _ in "qkv")
     yield Sample(heads, {"scale": 0.5, "causal": True})  # not contiguous
     q, k, v = (_draw(rng, dtype, 1, 1, 3, 2) for _ in "qkv")

@@ -52,9 +52,7 @@ def _where_infer(ins: tuple[Type, ...], attrs: Attrs) -> Type:  # noqa: ARG001 -
     if choice.dtype is not dtypes.bool_:
         raise DTypeError(f"where needs a bool condition, not {choice.dtype}")
     if not choice.shape == x.shape == y.shape:
-        raise ShapeError(
-            f"where needs equal shapes, not {choice.shape}, {x.shape} and {y.shape}"
-        )
+        raise ShapeError(f"where needs equal shapes, not {choice.shape}, {x.shape} and {y.shape}")
     if x.dtype is not y.dtype:
         raise DTypeError(f"where needs equal dtypes, not {x.dtype} and {y.dtype}")
     return x

@@ -10,7 +10,7 @@ from which the gradient walks back. Example: `call(x, w, graph=body)`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,7 @@ from chainrule.base import dtypes
 from chainrule.base.errors import ArgumentError, ShapeError
 from chainrule.graph.node import Attrs, Graph, Node, TupleType, Type, input_node
 from chainrule.ops.arithmetic import add, mul
+from chainrule.ops.cast import cast
 from chainrule.ops.evaluate import evaluate
 from chainrule.ops.exponential import tanh
 from chainrule.ops.fill import filled
@@ -26,10 +27,12 @@ from chainrule.ops.record import Array, Builder, Illegal, Op, Sample, Symbolic, 
 
 _f32 = dtypes.float32
 # differentiate(builder, outputs, cotangents, targets) -> one gradient node or None per target
+# push(builder, outputs, inputs, tangents) -> one tangent node or None per output
 Differentiate = Callable[
     [Builder, Sequence[Node], Sequence[Node | None], Sequence[Node]], list[Node | None]
 ]
-Cotangents = Sequence[Node | None]
+Push = Callable[[Builder, Sequence[Node], Sequence[Node], Sequence[Node | None]], list[Node | None]]
+Missing = Sequence[Node | None]  # cotangents or tangents, None where none arrived
 
 
 def _pairs(rng: np.random.Generator, dtype: np.dtype[Any]) -> Iterable[Sample]:
@@ -55,7 +58,7 @@ bundle = Op(
     "bundle",
     lambda ins, attrs: TupleType(ins),  # noqa: ARG005 - the rule's signature
     lambda ins, _: tuple(ins),
-    vjp=lambda b, node, ct: tuple(ct),  # type: ignore[arg-type]  # noqa: ARG005
+    vjp=lambda b, node, ct: tuple(ct),  # noqa: ARG005 - the rule's signature
     jvp=lambda b, node, tangents: list(tangents),  # noqa: ARG005 - the rule's signature
     traits=frozenset({"structure"}),
     samples=_pairs,
@@ -92,57 +95,75 @@ def _call_infer(ins: tuple[Any, ...], attrs: Attrs) -> TupleType:
     return TupleType(tuple(n.array for n in graph.outputs))
 
 
-def gradient_graph(
-    graph: Graph, differentiate: Differentiate, wanted: Sequence[int]
-) -> tuple[Graph, list[Node | None]]:
-    """The body's gradient: (inputs…, one cotangent per output) → gradients of `wanted` inputs."""
-    cotangents = tuple(input_node(n.type) for n in graph.outputs)
-    targets = [graph.inputs[i] for i in wanted]
-    found = differentiate(Symbolic(), graph.outputs, cotangents, targets)
-    outs = tuple(g for g in found if g is not None)
-    return Graph((*graph.inputs, *cotangents), outs), found
+def _floats(nodes: Sequence[Node], among: Iterable[int] | None = None) -> list[int]:
+    """Positions of the nodes that can carry a gradient."""
+    chosen = range(len(nodes)) if among is None else among
+    return [i for i in chosen if nodes[i].dtype.kind == "float"]
 
 
-def _float_positions(nodes: Sequence[Node]) -> list[int]:
-    return [i for i, n in enumerate(nodes) if n.dtype.kind == "float"]
+def _present(found: Missing) -> tuple[Node, ...]:
+    return tuple(n for n in found if n is not None)
 
 
-def _fill_missing(b: Builder, node: Node, ct: Cotangents) -> list[Node]:
-    results = items(b, node)
-    return [filled(b, 0, r) if c is None else c for c, r in zip(ct, results, strict=True)]
+def _back_in_place(found: Missing, results: Iterable[Node]) -> list[Node | None]:
+    """`results` at the places where `found` has something."""
+    given = iter(results)
+    return [None if n is None else next(given) for n in found]
 
 
 def _call_vjp(
-    b: Builder, node: Node, ct: Cotangents, differentiate: Differentiate
-) -> tuple[Node | None, ...]:
-    wanted = _float_positions(node.inputs)
-    body, found = gradient_graph(node.attrs["graph"], differentiate, wanted)
-    back = b(call, *node.inputs, *_fill_missing(b, node, ct), graph=body)
-    results = iter(items(b, back))
-    gradients: list[Node | None] = [None] * len(node.inputs)
-    for i, g in zip(wanted, found, strict=True):
-        gradients[i] = None if g is None else next(results)
-    return tuple(gradients)
+    b: Builder, node: Node, ct: Missing, differentiate: Differentiate
+) -> list[Node | None]:
+    """A call of the body's gradient: (inputs…, cotangents) → gradients of the float inputs."""
+    graph: Graph = node.attrs["graph"]
+    seeds = [
+        None if c is None else input_node(n.type) for c, n in zip(ct, graph.outputs, strict=True)
+    ]
+    wanted = _floats(graph.inputs)
+    some = differentiate(Symbolic(), graph.outputs, seeds, [graph.inputs[i] for i in wanted])
+    found: list[Node | None] = [None] * len(graph.inputs)
+    for i, gradient in zip(wanted, some, strict=True):
+        found[i] = gradient
+    body = Graph((*graph.inputs, *_present(seeds)), _present(found))
+    return _back_in_place(found, items(b, b(call, *node.inputs, *_present(ct), graph=body)))
+
+
+def _call_jvp(b: Builder, node: Node, tangents: Missing, push: Push) -> list[Node | None]:
+    """A call of the body's tangents: (inputs…, tangents) → tangents of the outputs."""
+    graph: Graph = node.attrs["graph"]
+    seeds = [
+        None if t is None else input_node(n.type)
+        for t, n in zip(tangents, graph.inputs, strict=True)
+    ]
+    found = push(Symbolic(), graph.outputs, graph.inputs, seeds)
+    body = Graph((*graph.inputs, *_present(seeds)), _present(found))
+    return _back_in_place(found, items(b, b(call, *node.inputs, *_present(tangents), graph=body)))
 
 
 def _body(shape: tuple[int, ...], dtype: Any) -> Graph:
+    """(x, y, count) → (tanh(x + y), count + count, x · count)."""
     x, y = (input_node(Type(dtype, shape)) for _ in "xy")
+    count = input_node(Type(dtypes.int64, shape))
     b = Symbolic()
-    out = b(tanh, b(add, x, y))
-    return Graph((x, y), (out, b(add, out, out)))
+    scaled = b(mul, x, b(cast, count, dtype=dtype))
+    return Graph((x, y, count), (b(tanh, b(add, x, y)), b(add, count, count), scaled))
 
 
 def _call_samples(rng: np.random.Generator, dtype: np.dtype[Any]) -> Iterable[Sample]:
-    if dtype.kind == "f":
-        x, y = (np.asarray(rng.normal(0, 1, (2, 3)), dtype) for _ in "xy")
-        yield Sample((x, y), {"graph": _body((2, 3), dtypes.from_numpy(dtype))})
+    if dtype.kind != "f":
+        return
+    for shape in ((2, 3), (), (0, 2)):
+        x, y = (np.asarray(rng.normal(0, 1, shape), dtype) for _ in "xy")
+        graph = _body(shape, dtypes.from_numpy(dtype))
+        yield Sample((x, y, np.asarray(rng.integers(0, 9, shape), np.int64)), {"graph": graph})
 
 
 call = Op(
     "call",
     _call_infer,
     lambda ins, attrs: tuple(evaluate(attrs["graph"], ins)),
-    vjp=_call_vjp,  # type: ignore[arg-type]
+    vjp=_call_vjp,
+    jvp=_call_jvp,
     saves=None,
     lower=Template("call"),
     traits=frozenset({"control"}),
@@ -194,38 +215,36 @@ def _scan(ins: Any, attrs: Attrs) -> tuple[Array, ...]:
 
 
 def _scan_vjp(
-    b: Builder, node: Node, ct: Cotangents, differentiate: Differentiate
-) -> tuple[Node | None, ...]:
+    b: Builder, node: Node, ct: Missing, differentiate: Differentiate
+) -> list[Node | None]:
     """A scan the other way: carries are the carries' cotangents and the constants' sums."""
-    attrs = node.attrs
+    attrs, ins = node.attrs, node.inputs
     count, first_const = attrs["carries"], attrs["carries"] + attrs["xs"]
-    wanted = _float_positions(node.inputs)
-    in_carries = [i for i in wanted if i < count]
-    in_xs = [i for i in wanted if count <= i < first_const]
-    in_consts = [i for i in wanted if i >= first_const]
-    body = _backward_body(attrs, differentiate, in_carries, in_xs, in_consts)
     n_out = len(attrs["graph"].outputs)
+    carries, xs = _floats(ins, range(count)), _floats(ins, range(count, first_const))
+    consts = _floats(ins, range(first_const, len(ins)))
+    seeded = [j for j in range(count, len(ct)) if ct[j] is not None]  # y, then history
+    body = _backward_body(attrs, differentiate, carries, xs, consts, seeded)
     history = items(b, node)[n_out:] if attrs["history"] else _history(b, node)
-    filled_ct = _fill_missing(b, node, ct)
-    zeros = [filled(b, 0, node.inputs[i]) for i in in_consts]
-    xs = (*history, *node.inputs[count:first_const], *filled_ct[count:n_out])
+    sums = [filled(b, 0, ins[i]) for i in consts]
+    steps = (*history, *ins[count:first_const], *_present([ct[j] for j in seeded]))
     back = b(
         scan,
-        *(filled_ct[i] for i in in_carries),
-        *zeros,
-        *xs,
-        *node.inputs[first_const:],
+        *(ct[i] or filled(b, 0, ins[i]) for i in carries),
+        *sums,
+        *steps,
+        *ins[first_const:],
         graph=body,
-        carries=len(in_carries) + len(zeros),
-        xs=len(xs),
+        carries=len(carries) + len(sums),
+        xs=len(steps),
         length=attrs["length"],
         reverse=not attrs["reverse"],
         history=False,
     )
-    gradients: list[Node | None] = [None] * len(node.inputs)
-    for i, g in zip((*in_carries, *in_consts, *in_xs), items(b, back), strict=True):
+    gradients: list[Node | None] = [None] * len(ins)
+    for i, g in zip((*carries, *consts, *xs), items(b, back), strict=True):
         gradients[i] = g
-    return tuple(gradients)
+    return gradients
 
 
 def _history(b: Builder, node: Node) -> list[Node]:
@@ -237,65 +256,110 @@ def _history(b: Builder, node: Node) -> list[Node]:
 def _backward_body(
     attrs: Attrs,
     differentiate: Differentiate,
-    in_carries: Sequence[int],
-    in_xs: Sequence[int],
-    in_consts: Sequence[int],
+    carries: Sequence[int],
+    xs: Sequence[int],
+    consts: Sequence[int],
+    seeded: Sequence[int],
 ) -> Graph:
-    """(d_carries, const sums, [carries, xs, d_ys], consts) → (d_carries, sums, [d_xs])."""
+    """(d_carries, sums, [carries, xs, d_ys, d_history], consts) → (d_carries, sums, [d_xs])."""
     b, graph, count = Symbolic(), attrs["graph"], attrs["carries"]
-    first_const = count + attrs["xs"]
-    d_carries = {i: input_node(graph.inputs[i].type) for i in in_carries}
-    sums = [input_node(graph.inputs[i].type) for i in in_consts]
-    d_ys = [input_node(n.type) for n in graph.outputs[count:]]
-    cotangents = (*(d_carries.get(i) for i in range(count)), *d_ys)
-    targets = [graph.inputs[i] for i in (*in_carries, *in_consts, *in_xs)]
-    found = [
-        filled(b, 0, x) if g is None else g
-        for x, g in zip(
-            targets, differentiate(b, graph.outputs, cotangents, targets), strict=True
-        )
-    ]
-    n = len(in_carries)
-    for i, total in enumerate(sums, n):
-        found[i] = b(add, total, found[i])
-    inside, consts = graph.inputs[:first_const], graph.inputs[first_const:]
-    return Graph((*d_carries.values(), *sums, *inside, *d_ys, *consts), tuple(found))
+    n_out, first_const = len(graph.outputs), count + attrs["xs"]
+    results = (*graph.outputs, *graph.inputs[:count])  # the history is of the incoming carries
+    seeds = {j: input_node(results[j].type) for j in (*carries, *seeded)}
+    sums = [input_node(graph.inputs[i].type) for i in consts]
+    targets = [graph.inputs[i] for i in (*carries, *consts, *xs)]
+    some = differentiate(b, graph.outputs, [seeds.get(j) for j in range(n_out)], targets)
+    found = [g or filled(b, 0, x) for x, g in zip(targets, some, strict=True)]
+    extra = {k: seeds[n_out + i] for k, i in enumerate(carries) if n_out + i in seeded}
+    for place, more in (*extra.items(), *enumerate(sums, len(carries))):
+        found[place] = b(add, found[place], more)
+    d_carries, d_steps = (tuple(seeds[j] for j in chosen) for chosen in (carries, seeded))
+    inside, outside = graph.inputs[:first_const], graph.inputs[first_const:]
+    return Graph((*d_carries, *sums, *inside, *d_steps, *outside), tuple(found))
+
+
+def _scan_jvp(b: Builder, node: Node, tangents: Missing, push: Push) -> list[Node | None]:
+    """The same loop over pairs: every float carry beside its tangent."""
+    attrs, graph, ins = node.attrs, node.attrs["graph"], node.inputs
+    count, first_const, n_out = attrs["carries"], attrs["carries"] + attrs["xs"], len(graph.outputs)
+    carries = _floats(ins, range(count))
+    moving = {i: t for i, t in enumerate(tangents) if t is not None}
+    moving |= {i: filled(b, 0, ins[i]) for i in carries if i not in moving}
+    xs = [i for i in range(count, first_const) if i in moving]
+    consts = [i for i in range(first_const, len(ins)) if i in moving]
+    seeds = {i: input_node(graph.inputs[i].type) for i in (*carries, *xs, *consts)}
+    inner = Symbolic()
+    found = push(inner, graph.outputs, [graph.inputs[i] for i in seeds], list(seeds.values()))
+    d_carries = [found[i] or filled(inner, 0, graph.outputs[i]) for i in carries]
+    ys = [j for j in range(count, n_out) if found[j] is not None]
+
+    def interleave(plain: Sequence[Node], extra: Mapping[int, Node]) -> list[Node]:
+        """Carries, their tangents, xs, theirs, constants, theirs."""
+        groups = (
+            (plain[:count], carries), (plain[count:first_const], xs), (plain[first_const:], consts),
+        )  # fmt: skip
+        return [n for own, which in groups for n in (*own, *(extra[i] for i in which))]
+
+    outs = (
+        *graph.outputs[:count],
+        *d_carries,
+        *graph.outputs[count:],
+        *_present([found[j] for j in ys]),
+    )
+    body = Graph(tuple(interleave(graph.inputs, seeds)), outs)
+    sizes = {"carries": count + len(carries), "xs": attrs["xs"] + len(xs)}
+    both = b(scan, *interleave(ins, moving), **{**attrs, **sizes, "graph": body})
+    results = items(b, both)
+    places = {i: count + k for k, i in enumerate(carries)}
+    places |= {j: n_out + len(carries) + k for k, j in enumerate(ys)}
+    places |= {n_out + i: len(outs) + count + k for k, i in enumerate(carries)}
+    number = n_out + (count if attrs["history"] else 0)
+    return [results[places[j]] if j in places else None for j in range(number)]
 
 
 def _rnn_body(hidden: tuple[int, ...], dtype: Any) -> Graph:
+    """(h, n), x, w → (tanh(w·h + x), n + n), new·x, n: a cell beside a doubling counter."""
     h, x, w = (input_node(Type(dtype, hidden)) for _ in "hxw")
+    n = input_node(Type(dtypes.int64, ()))
     b = Symbolic()
     new = b(tanh, b(add, b(mul, w, h), x))
-    return Graph((h, x, w), (new, b(mul, new, x)))
+    return Graph((h, n, x, w), (new, b(add, n, n), b(mul, new, x), n))
 
 
 def _scan_samples(rng: np.random.Generator, dtype: np.dtype[Any]) -> Iterable[Sample]:
     if dtype.kind != "f":
         return
     body = _rnn_body((2, 3), dtypes.from_numpy(dtype))
-    for length, reverse, history in ((4, False, False), (3, True, True), (1, False, True)):
+    for length, reverse, history in (
+        (4, False, False), (3, True, True), (1, False, True), (0, False, True),
+    ):  # fmt: skip
         h, w = (np.asarray(rng.normal(0, 1, (2, 3)), dtype) for _ in "hw")
         x = np.asarray(rng.normal(0, 1, (length, 2, 3)), dtype)
         attrs = {"length": length, "reverse": reverse, "history": history}
-        yield Sample((h, x, w), {"graph": body, "carries": 1, "xs": 1, **attrs})
+        yield Sample((h, np.array(1), x, w), {"graph": body, "carries": 2, "xs": 1, **attrs})
 
+
+_LOOP = {"graph": _rnn_body((2, 3), _f32), "xs": 1, "reverse": False, "history": False}
 
 scan = Op(
     "scan",
     _scan_infer,
     _scan,
-    vjp=_scan_vjp,  # type: ignore[arg-type]
+    vjp=_scan_vjp,
+    jvp=_scan_jvp,
     saves=None,
     lower=Template("scan"),
     traits=frozenset({"control"}),
     samples=_scan_samples,
     illegal=(
         Illegal(
-            (Type(_f32, (2, 3)), Type(_f32, (5, 2, 3)), Type(_f32, (2, 3))),
-            {
-                "graph": _rnn_body((2, 3), _f32),
-                **{"carries": 1, "xs": 1, "length": 4, "reverse": False, "history": False},
-            },
+            (Type(_f32, (2, 3)), Type(dtypes.int64, ()), Type(_f32, (5, 2, 3)), Type(_f32, (2, 3))),
+            {"carries": 2, "length": 4, **_LOOP},
+            ShapeError,
+        ),
+        Illegal(
+            (Type(_f32, (2, 3)), Type(dtypes.int64, ()), Type(_f32, (5, 2, 3)), Type(_f32, (2, 3))),
+            {"carries": 3, "length": 5, **_LOOP},
             ShapeError,
         ),
     ),

@@ -11,8 +11,15 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.graph.node import Graph, Node
+from chainrule.graph.node import Attrs, Graph, Node
 from chainrule.graph.walk import topological
+from chainrule.ops.record import Op
+
+
+def apply_meaning(op: Op, values: Sequence[Any], attrs: Attrs) -> Any:
+    """The NumPy meaning of one op: an array (never a NumPy scalar), or a tuple of them."""
+    out = op.numpy(values, attrs)
+    return out if type(out) is np.ndarray or type(out) is tuple else np.asarray(out)
 
 
 def evaluate(graph: Graph, values: Sequence[Any]) -> list[Any]:
@@ -24,7 +31,9 @@ def evaluate(graph: Graph, values: Sequence[Any]) -> list[Any]:
     with np.errstate(all="ignore"):
         for node in order:
             if node not in env:
-                env[node] = node.op.numpy([env[child] for child in node.inputs], node.attrs)
+                env[node] = apply_meaning(
+                    node.op, [env[child] for child in node.inputs], node.attrs
+                )
             for child in {*node.inputs}:
                 if last[child] is node and child not in keep:
                     del env[child]

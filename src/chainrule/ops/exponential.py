@@ -12,11 +12,12 @@ import numpy as np
 
 from chainrule.graph.node import Node
 from chainrule.kernel import scalar
+from chainrule.kernel.erf import erf as error_function
 from chainrule.ops.arithmetic import abs_, add, div, mul, neg, sub
-from chainrule.ops.compare import eq, where
+from chainrule.ops.compare import eq, ge, logical_and, where
 from chainrule.ops.elementwise import FLOATS, record
 from chainrule.ops.fill import filled
-from chainrule.ops.record import OUT, Builder, Formula
+from chainrule.ops.record import OUT, Builder, Formula, Op
 
 exp = record(
     "exp",
@@ -93,7 +94,7 @@ sin = record(
     formula=Formula("sin(x)", ("cos(x)",)),
     nasty=(0.0, 1e3, np.inf, np.nan),
 )
-cos = record(
+cos: Op = record(
     "cos",
     np.cos,
     1,
@@ -148,7 +149,7 @@ def _erf_vjp(b: Builder, node: Node, ct: Node) -> tuple[Node]:
 
 erf = record(
     "erf",
-    scalar.erf,
+    error_function,
     1,
     vjp=_erf_vjp,
     saves=(0,),
@@ -162,8 +163,8 @@ def _pow_vjp(b: Builder, node: Node, ct: Node) -> tuple[Node, Node]:
     one, zero = filled(b, 1, y), filled(b, 0, y)
     # d/dx = y·x^(y-1), zero where y = 0; d/dy = out·log x, zero where x = 0 and y ≥ 0
     slope = b(where, b(eq, y, zero), zero, b(mul, y, b(pow_, x, b(sub, y, one))))
-    at_zero = b(eq, node, zero)
-    logged = b(mul, node, b(log, b(where, at_zero, one, x)))
+    flat = b(logical_and, b(eq, x, zero), b(ge, y, zero))
+    logged = b(mul, node, b(log, b(where, flat, one, x)))
     return b(mul, ct, slope), b(mul, ct, logged)
 
 

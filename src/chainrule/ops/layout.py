@@ -41,12 +41,22 @@ def _reshape_samples(rng: np.random.Generator, dtype: np.dtype[Any]) -> Iterable
     yield Sample((_draw(rng, (4, 3), dtype).T,), {"shape": (12,)})
 
 
-reshape = Op(
+def _reshape_view(
+    attrs: Attrs,  # noqa: ARG001 - the signature
+    view: shapes.View,
+    shape: shapes.Shape,
+) -> shapes.View | None:
+    if view.is_contiguous:  # an empty one too
+        return shapes.View(shape, shapes.contiguous_strides(shape), view.offset)
+    return view.reshape(shape)
+
+
+reshape: Op = Op(
     "reshape",
     _reshape_infer,
     lambda ins, attrs: ins[0].reshape(attrs["shape"]),
     vjp=lambda b, node, ct: (b(reshape, ct, shape=node.inputs[0].shape),),
-    lower=IndexMap(lambda attrs, view, shape: view.reshape(shape)),  # noqa: ARG005 - the signature
+    lower=IndexMap(_reshape_view),
     traits=_TRAITS,
     samples=_reshape_samples,
     illegal=(
@@ -109,8 +119,9 @@ def _region(start: shapes.Shape, step: shapes.Shape, shape: shapes.Shape) -> tup
 
 def _slice_samples(rng: np.random.Generator, dtype: np.dtype[Any]) -> Iterable[Sample]:
     for shape, start, step, out in (
-        ((5,), (1,), (2,), (2,)), ((4, 6), (0, 2), (1, 1), (4, 3)), ((4, 6), (3, 5), (-1, -2), (4, 3)),
-        ((3,), (0,), (1,), (0,)), ((0,), (0,), (1,), (0,)), ((), (), (), ()), ((1,), (0,), (1,), (1,)),
+        ((5,), (1,), (2,), (2,)), ((4, 6), (0, 2), (1, 1), (4, 3)),
+        ((4, 6), (3, 5), (-1, -2), (4, 3)), ((3,), (0,), (1,), (0,)), ((0,), (0,), (1,), (0,)),
+        ((), (), (), ()), ((1,), (0,), (1,), (1,)),
     ):  # fmt: skip
         yield Sample((_draw(rng, shape, dtype),), {"start": start, "step": step, "shape": out})
     attrs = {"start": (1, 0), "step": (2, 1), "shape": (2, 3)}
@@ -182,7 +193,7 @@ pad = Op(
 
 def _concat_infer(ins: tuple[Type, ...], attrs: Attrs) -> Type:
     if not ins:
-        raise ArgumentError("concat of no arrays")
+        raise ArgumentError("concat needs at least one array")
     axis, first = attrs["axis"], ins[0]
     if not 0 <= axis < len(first.shape):
         raise ShapeError(f"axis {axis} is not an axis of shape {first.shape}")

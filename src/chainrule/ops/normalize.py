@@ -62,9 +62,10 @@ def _rows(rng: np.random.Generator, dtype: np.dtype[Any]) -> Iterable[Sample]:
     if dtype.kind != "f":
         return
     for shape, axis in (
-        ((3, 4), 1), ((3, 4), 0), ((5,), 0), ((2, 3, 40), 2), ((0, 3), 1), ((2, 0), 1), ((2, 1), 1),
+        ((3, 4), 1), ((3, 4), 0), ((5,), 0), ((2, 3, 40), 2), ((0, 3), 1), ((2, 1), 1),
     ):  # fmt: skip
         yield Sample((np.asarray(rng.normal(0, 2, shape), dtype),), {"axis": axis})
+    yield Sample((np.zeros((2, 0), dtype),), {"axis": 1}, smooth=False)
     wide = np.asarray(rng.normal(0, 2, (6, 8)), dtype)
     yield Sample((wide[::2, ::-1].T,), {"axis": 1})  # not contiguous
 
@@ -114,13 +115,16 @@ def _shifted(b: Builder, x: Node, axis: int) -> tuple[Node, Node]:
     return b(sub, x, along(b, top, x, axis)), top
 
 
+def _nonzero(b: Builder, total: Node) -> Node:
+    """`total` with 0, the sum of a fully masked row, replaced by 1."""
+    return b(where, b(eq, total, filled(b, 0, total)), filled(b, 1, total), total)
+
+
 def _softmax_expand(b: Builder, node: Node) -> Node:
     (x,), axis = node.inputs, node.attrs["axis"]
     e = b(exp, _shifted(b, x, axis)[0])
-    total = b(sum_, e, axes=(axis,))
-    none = b(eq, total, filled(b, 0, total))
-    scale = b(div, filled(b, 1, total), b(where, none, filled(b, 1, total), total))
-    return b(mul, e, along(b, scale, x, axis))
+    total = _nonzero(b, b(sum_, e, axes=(axis,)))
+    return b(mul, e, along(b, b(div, filled(b, 1, total), total), x, axis))
 
 
 softmax = Op(
@@ -172,9 +176,12 @@ logsumexp = Op(
 )
 
 
-def _log_softmax(ins: Any, attrs: Attrs) -> Array:
-    lse = np.expand_dims(_logsumexp(ins, attrs), attrs["axis"])
-    return np.asarray(ins[0] - np.where(lse == -np.inf, lse.dtype.type(0), lse))
+def _log_softmax(ins: Any, attrs: Attrs) -> Any:
+    (x,), axis = ins, attrs["axis"]
+    shifted = x - _finite_max(x, axis)
+    total = np.add.reduce(np.exp(shifted), axis=axis, keepdims=True)
+    shifted -= np.log(np.where(total == 0, x.dtype.type(1), total))
+    return shifted
 
 
 def _log_softmax_vjp(b: Builder, node: Node, ct: Node) -> tuple[Node]:
@@ -183,8 +190,9 @@ def _log_softmax_vjp(b: Builder, node: Node, ct: Node) -> tuple[Node]:
 
 def _log_softmax_expand(b: Builder, node: Node) -> Node:
     (x,), axis = node.inputs, node.attrs["axis"]
-    lse = b(logsumexp, x, axis=axis)
-    return b(sub, x, along(b, safe_shift(b, lse), x, axis))
+    shifted, _ = _shifted(b, x, axis)
+    total = _nonzero(b, b(sum_, b(exp, shifted), axes=(axis,)))
+    return b(sub, shifted, along(b, b(log, total), x, axis))
 
 
 log_softmax = Op(

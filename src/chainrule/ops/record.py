@@ -18,16 +18,16 @@ import numpy as np
 
 from chainrule.base.errors import ChainruleError
 from chainrule.base.shapes import Shape, View
-from chainrule.graph.node import AnyType, Attrs, Node, Type
+from chainrule.graph.node import AnyType, Attrs, Node
 
 Array = np.ndarray[Any, Any]
 OUT = -1  # in `saves`: the op's own result
 
 
 class Builder(Protocol):
-    """Makes nodes: symbolically, or evaluating each at once. `b(mul, x, y)`, `b(sum_, x, axes=…)`."""
+    """Makes nodes, symbolically or evaluating each at once: `b(sum_, x, axes=(0,))`."""
 
-    def __call__(self, op: Op, /, *inputs: Node, **attrs: Any) -> Node:  # noqa: ANN401 - attributes are free
+    def __call__(self, op: Op, /, *inputs: Node, **attrs: Any) -> Node:
         """Apply `op`."""
         ...
 
@@ -79,7 +79,7 @@ class Contract(NamedTuple):
 
 
 class Template(NamedTuple):
-    """Lowering by a compiler template of its own: gather, scatter, attention, scan, …"""
+    """Lowering by a compiler template of its own: gather, scatter, attention, scan and the like."""
 
     name: str
 
@@ -98,9 +98,12 @@ class Formula(NamedTuple):
 
 
 class Sample(NamedTuple):
-    """A legal call: input arrays and attributes. `smooth` allows finite differences on it."""
+    """A legal call: input arrays and attributes. `smooth` allows finite differences on it.
 
-    inputs: tuple[Array, ...]
+    An input of a tuple type is a tuple of arrays.
+    """
+
+    inputs: tuple[Any, ...]
     attrs: dict[str, Any]
     smooth: bool = True
 
@@ -108,7 +111,7 @@ class Sample(NamedTuple):
 class Illegal(NamedTuple):
     """A call that must raise: input types, attributes, and the error class."""
 
-    types: tuple[Type, ...]
+    types: tuple[AnyType, ...]
     attrs: dict[str, Any]
     error: type[ChainruleError]
 
@@ -117,17 +120,23 @@ class Illegal(NamedTuple):
 class Op:
     """One operation. See the module's docstring; fields in the order a reader asks for them.
 
-    `saves` lists the inputs (and `OUT`) whose *values* `vjp` touches; None means all of them. `decisions` computes the
-    masks, winners or sides whose change marks a kink. `traits` are what passes ask for:
-    elementwise, linear (in all float inputs), multilinear (in each), reduction, contraction,
-    index-map, random, control.
+    `numpy(values, attrs)` gives an array (a tuple of them for a tuple type; for a 0-d result a
+    NumPy number will do) that shares memory with no one who writes. It runs where floating-point
+    warnings are off. `vjp(b, node, ct)` gives a cotangent or None per input, `jvp(b, node,
+    tangents)` the result's tangent; with several results `ct`, and what `jvp` gives, is a list with
+    None for missing ones. Ops of the trait "control" get the differentiator as one more argument.
+
+    `saves` lists the inputs (and `OUT`) whose *values* `vjp` touches; None means all of them.
+    `decisions` computes the masks, winners or sides whose change marks a kink. `traits` are what
+    passes ask for: elementwise, linear (in all float inputs), multilinear (in each), reduction,
+    contraction, index-map, random, control.
     """
 
     name: str
     infer: Callable[[tuple[Any, ...], Attrs], AnyType]
     numpy: Callable[[Sequence[Any], Attrs], Any]
-    vjp: Callable[[Builder, Node, Node], tuple[Node | None, ...]] | None = None
-    jvp: Callable[[Builder, Node, tuple[Node | None, ...]], Node] | None = None
+    vjp: Callable[..., Sequence[Node | None]] | None = None
+    jvp: Callable[..., Any] | None = None
     saves: tuple[int, ...] | None = ()
     lower: Lower | None = None
     expand: Callable[[Builder, Node], Node] | None = None
@@ -149,7 +158,7 @@ class Op:
 class Symbolic:
     """The builder that only records. `source` is given to every node it makes."""
 
-    def __init__(self, source: Any = None) -> None:  # noqa: ANN401 - Source or None
+    def __init__(self, source: Any = None) -> None:
         """Start with a source line, usually None."""
         self.source = source
 
@@ -157,8 +166,7 @@ class Symbolic:
         """Gradient nodes carry the source line of the node that they differentiate."""
         self.source = node.source
 
-    def __call__(self, op: Op, /, *inputs: Node, **attrs: Any) -> Node:  # noqa: ANN401 - attributes are free
+    def __call__(self, op: Op, /, *inputs: Node, **attrs: Any) -> Node:
         """Infer the type, make the node."""
-        return Node(
-            op, inputs, attrs, op.infer(tuple([n.type for n in inputs]), attrs), self.source
-        )
+        type_ = op.infer(tuple([n.type for n in inputs]), attrs)
+        return Node(op, inputs, attrs, type_, self.source)

@@ -49,7 +49,7 @@ def _gather_infer(ins: tuple[Type, ...], attrs: Attrs) -> Type:  # noqa: ARG001 
     return Type(table.dtype, index.shape + table.shape[1:])
 
 
-def _gather(ins: Any, attrs: Attrs) -> Array:, ARG001 - the op's signature
+def _gather(ins: Any, attrs: Attrs) -> Array:  # noqa: ARG001 - the op's signature
     table, index = ins
     check_bounds(index, table.shape[0], f"gather from {table.shape[0]} rows")
     return np.asarray(table[index])
@@ -119,14 +119,13 @@ def _scatter_samples(rng: np.random.Generator, dtype: np.dtype[Any]) -> Iterable
     if dtype.kind == "b":
         return
     for index, rest, rows in (
-        ((2, 4), (3,), 5), ((6,), (), 4), ((), (2,), 3), ((0,), (2,), 3), ((), (), 1), ((0,), (2,), 0),
-        ((40,), (17,), 3), ((2,), (0,), 2),
+        ((2, 4), (3,), 5), ((6,), (), 4), ((), (2,), 3), ((0,), (2,), 3), ((), (), 1),
+        ((0,), (2,), 0), ((40,), (17,), 3), ((2,), (0,), 2),
     ):  # fmt: skip
         x = np.asarray(rng.integers(0, 9, index + rest), dtype)
         yield Sample((x, np.asarray(rng.integers(0, rows or 1, index), np.int64)), {"rows": rows})
     wide = np.asarray(rng.integers(0, 9, (6, 8)), dtype)
-    index = rng.integers(0, 3, 16)[::2]
-    yield Sample((wide[::2, ::-1].T, index), {"rows": 4})  # not contiguous
+    yield Sample((wide[::2, ::-1].T, rng.integers(0, 3, 16)[::2]), {"rows": 4})  # not contiguous
 
 
 scatter_add = Op(
@@ -161,7 +160,7 @@ def _pick_infer(ins: tuple[Type, ...], attrs: Attrs) -> Type:  # noqa: ARG001 - 
     return Type(x.dtype, index.shape)
 
 
-def _pick(ins: Any, attrs: Attrs) -> Array:, ARG001 - the op's signature
+def _pick(ins: Any, attrs: Attrs) -> Array:  # noqa: ARG001 - the op's signature
     x, index = ins
     check_bounds(index, x.shape[-1], f"pick from {x.shape[-1]} classes")
     return np.asarray(np.take_along_axis(x, index[..., None], -1)[..., 0])
@@ -236,7 +235,7 @@ def _unpick_samples(rng: np.random.Generator, dtype: np.dtype[Any]) -> Iterable[
     yield Sample((wide[::2, ::-1].T, index), {"classes": 5})  # not contiguous
 
 
-unpick = Op(
+unpick: Op = Op(
     "unpick",
     _unpick_infer,
     _unpick,

@@ -115,8 +115,9 @@ def _traced(
     create_graph: bool,
 ) -> None:
     if inputs is None:
-        handles = [bound.handle for bound in trace.bound.values() if bound.requires_grad]
-        handles = [h for h in handles if h.is_leaf]
+        known = [bound.handle for bound in trace.bound.values()]
+        known += [symbol for ref in trace.born if (symbol := ref()) is not None]
+        handles = [h for h in known if h.requires_grad and h.is_leaf]
     else:
         handles = list(inputs)
     found = traced_gradients(trace, tensors, seeds, handles, create_graph=create_graph)
@@ -159,7 +160,7 @@ def get_grad(handle: Handle) -> Tensor | None:
     if trace is not None:
         if id(handle) in trace.grads:
             return trace.grads[id(handle)][1]
-        if handle._value is not None:
+        if trace.is_outside(handle):
             trace.grads_read[id(handle)] = handle
     if handle._grad is NOT_KEPT:
         raise GradientError(
@@ -173,10 +174,45 @@ def set_grad(handle: Handle, gradient: Tensor | None) -> None:
     """Assign `.grad`; in a trace it is noted there."""
     if gradient is not None and gradient.shape != handle.shape:
         raise ShapeError(f"grad of shape {gradient.shape} for a tensor of shape {handle.shape}")
-    if modes.trace is not None and handle._value is not None:
+    if modes.trace is not None and modes.trace.is_outside(handle):
         modes.trace.grads[id(handle)] = (handle, gradient)
     else:
         handle._grad = gradient
+
+
+def clear_grad(handle: Handle, *, set_to_none: bool) -> None:
+    """Forget `.grad`, or fill it with zeros outside autograd."""
+    if set_to_none:
+        set_grad(handle, None)
+        return
+    grad = get_grad(handle)
+    if grad is not None:
+        with set_grad_enabled(False):
+            grad._rebind(apply(TABLE["full"], value=0, dtype=grad.dtype, shape=grad.shape))
+
+
+def backward_all(
+    tensors: Any,
+    grad_tensors: Any = None,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+    inputs: Any = None,
+) -> None:
+    """`backward()` of several tensors in one walk over the graph they share.
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.autograd.backward.html
+    """
+    outs = _several(tensors)
+    seeds = [None] * len(outs) if grad_tensors is None else _several(grad_tensors)
+    if len(seeds) != len(outs):
+        raise ArgumentError(f"{len(outs)} tensors with {len(seeds)} gradients")
+    retain = create_graph if retain_graph is None else retain_graph
+    chosen = None if inputs is None else _several(inputs)
+    backward(outs, seeds, retain_graph=retain, create_graph=create_graph, inputs=chosen)
+
+
+def _several(tensors: Any) -> list[Any]:
+    return [tensors] if isinstance(tensors, Handle) else list(tensors)
 
 
 def gradients(  # noqa: PLR0913 - PyTorch's signature
@@ -191,10 +227,10 @@ def gradients(  # noqa: PLR0913 - PyTorch's signature
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.autograd.grad.html
     """
-    outs = [outputs] if isinstance(outputs, Handle) else list(outputs)
-    ins = [inputs] if isinstance(inputs, Handle) else list(inputs)
-    given = [grad_outputs] if grad_outputs is None or isinstance(grad_outputs, Handle) else list(grad_outputs)
-    given = given if len(given) == len(outs) else [None] * len(outs)
+    outs, ins = _several(outputs), _several(inputs)
+    given = [None] * len(outs) if grad_outputs is None else _several(grad_outputs)
+    if len(given) != len(outs):
+        raise ArgumentError(f"{len(outs)} outputs with {len(given)} gradients in grad_outputs")
     for t in outs:
         _check(t)
     for t in ins:

@@ -6,7 +6,6 @@ Example: `apply(ops.mul, x, y)` returns a Tensor; `apply_many` a tuple for ops w
 
 from __future__ import annotations
 
-import weakref
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +14,7 @@ from chainrule.base.source import caller
 from chainrule.graph.node import INPUT, Node, TupleType
 from chainrule.ops.control import project
 from chainrule.ops.fill import detach
+from chainrule.ops.evaluate import apply_meaning
 from chainrule.ops.record import Op
 from chainrule.tensor.handle import Handle
 from chainrule.tensor.modes import modes
@@ -35,8 +35,8 @@ def wrap(value: Value | None, node: Node | None = None, *, requires_grad: bool =
     out._grad = None
     out._lens = None
     out._version = 0
-    if value is None and modes.trace is not None:
-        modes.trace.born.append(weakref.ref(out))
+    if modes.trace is not None:
+        modes.trace.bear(out)
     return out
 
 
@@ -76,7 +76,7 @@ def _evaluate(op: Op, ins: tuple[Handle, ...], attrs: dict[str, Any]) -> tuple[V
     values = [t._concrete(op.name) for t in ins]
     type_ = op.infer(tuple([t.type for t in ins]), attrs)
     with np.errstate(all="ignore"):
-        out = op.numpy(values, attrs)
+        out = apply_meaning(op, values, attrs)
     if not modes.grad or not any([t._requires_grad for t in ins]):
         return out, None
     if not isinstance(type_, TupleType) and type_.dtype.kind != "float":

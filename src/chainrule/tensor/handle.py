@@ -87,12 +87,10 @@ class Handle:
     @property
     def requires_grad(self) -> bool:
         """Whether gradients flow to this tensor."""
-        if modes.trace is not None:
-            bound = modes.trace.bound.get(id(self))
-            if bound is not None:
-                return bound.requires_grad
-        self._sync()
-        return self._requires_grad
+        if self._lens is not None:
+            self._sync()
+        trace = modes.trace
+        return self._requires_grad if trace is None else trace.requires_grad_of(self)
 
     @requires_grad.setter
     def requires_grad(self, value: bool) -> None:
@@ -108,44 +106,51 @@ class Handle:
     @property
     def is_leaf(self) -> bool:
         """Whether the tensor was made by the user rather than computed from others with gradient."""
+        if not self.requires_grad:
+            return True
         if modes.trace is not None and modes.trace.is_computed(self):
-            return not self.requires_grad
+            return False
         node = self._node
-        return not self._requires_grad or node is None or node.op is INPUT
+        return self._value is None or node is None or node.op is INPUT
 
     # -- value and symbol -----------------------------------------------------------------------
 
     def _sync(self) -> None:
-        """Look through the lens again if the base was rebound since."""
-        lens = self._lens
-        if lens is None:
-            return
-        lens.base._sync()
-        if lens.base._version != self._seen:
-            self._seen = lens.base._version
-            self._copy_state(lens.get(lens.base))
+        """Look through the lens again if the base was rebound since; views of views likewise."""
+        views = []
+        handle: Handle = self
+        while handle._lens is not None:
+            views.append(handle)
+            handle = handle._lens.base
+        for view in reversed(views):
+            lens = view._lens
+            assert lens is not None
+            if lens.base._version != view._seen:
+                view._seen = lens.base._version
+                view._version += 1
+                view._copy_state(lens.get(lens.base))
 
     def _copy_state(self, other: Handle) -> None:
-        if modes.trace is not None and self._value is not None:
-            modes.trace.bind(self, modes.trace.node_of(other), other.requires_grad)
+        trace = modes.trace
+        if trace is not None and trace.is_outside(self):
+            trace.bind(self, trace.node_of(other), other.requires_grad)
             return
         self._value, self._node = other._value, other._node
         self._requires_grad = other._requires_grad
 
     def _symbol(self) -> Node | None:
         """The node that stands for the value while tracing; None if the value is concrete."""
-        self._sync()
-        if modes.trace is not None:
-            bound = modes.trace.bound.get(id(self))
-            if bound is not None:
-                return bound.node
-        if self._value is None:
-            return self._node
-        return None
+        if self._lens is not None:
+            self._sync()
+        trace = modes.trace
+        if trace is not None:
+            return trace.symbol_of(self)
+        return self._node if self._value is None else None
 
     def _concrete(self, what: str) -> Array:
         """The array, or a `TraceError` saying that `what` needs a value that is not there yet."""
-        self._sync()
+        if self._lens is not None:
+            self._sync()
         if modes.trace is not None:
             modes.trace.refuse_read(self, what)
         if self._value is None:
@@ -179,11 +184,14 @@ class Handle:
     def _become(self, new: Handle) -> None:
         self._version += 1
         trace = modes.trace
-        if trace is not None and self._value is not None:
-            keeps_leaf = self.is_leaf and not new.requires_grad
-            trace.bind(self, trace.node_of(new), self.requires_grad if keeps_leaf else True)
+        keeps_leaf = self.is_leaf and self.requires_grad and not new.requires_grad
+        if trace is not None:
+            node = trace.node_of(new)
+            if trace.is_outside(self):
+                trace.bind(self, node, keeps_leaf or new.requires_grad)
+            else:
+                trace.rename(self, node, new.requires_grad)
             return
-        keeps_leaf = self.is_leaf and self._requires_grad and not new.requires_grad
         self._value = new._value
         if keeps_leaf and new._value is not None:
             node = self._node

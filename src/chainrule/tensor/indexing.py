@@ -124,11 +124,13 @@ def _advanced(x: Tensor, entries: list[Any]) -> tuple[Tensor, list[int], Tensor]
     axes = [i for i, e in enumerate(kept) if isinstance(e, Handle)]
     parts = [cast(e, dtypes.int64) for e in kept if isinstance(e, Handle)]
     sizes = [x.shape[a] for a in axes]
-    linear: Any = 0
+    linear: Any = None
     for part, n in zip(operands(*parts), sizes, strict=True):
         wrapped = pointwise.where(pointwise.lt(part, 0), pointwise.add(part, n), part)
         _check_range(part, n)
-        linear = pointwise.add(pointwise.mul(linear, n), wrapped) if linear is not 0 else wrapped  # noqa: F632 - the initial 0
+        if linear is not None:
+            wrapped = pointwise.add(pointwise.mul(linear, n), wrapped)
+        linear = wrapped
     rest = [i for i in range(len(x.shape)) if i not in axes]
     front = apply(TABLE["transpose"], x, axes=(*axes, *rest))
     merged = (shapes.size(sizes), *(x.shape[i] for i in rest))

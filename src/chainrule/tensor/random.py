@@ -21,9 +21,11 @@ from chainrule.tensor.convert import (
     Operand,
     as_array,
     as_dtype,
+    as_tensor,
     cast,
     check_device,
     get_default_dtype,
+    result_dtype,
 )
 from chainrule.tensor.dispatch import apply, wrap
 from chainrule.tensor.functional import pointwise
@@ -46,7 +48,14 @@ class Generator:
     def __init__(self, device: Any = None) -> None:  # noqa: ANN401 - PyTorch's signature
         """Start from seed 0."""
         check_device(device)
-        self.state: Tensor = wrap(np.zeros(3, np.int64))
+        self._state: Tensor | None = None
+
+    @property
+    def state(self) -> Tensor:
+        """The handle that a trace reads and rebinds; made at its first use."""
+        if self._state is None:
+            self._state = wrap(np.zeros(3, np.int64))
+        return self._state
 
     def manual_seed(self, seed: int) -> Generator:
         """Start the stream of `seed` from its beginning."""
@@ -75,18 +84,22 @@ class Generator:
         self.state._rebind(wrap(value))
         return self
 
+    def skip(self, positions: int) -> None:
+        """Move on without drawing."""
+        state = self.state._concrete("random numbers")
+        self.state._rebind(wrap(state + np.array([0, positions, 0])))
+
     def _draw(self, shape: shapes.Shape, words: int) -> list[Tensor]:
         """`words` arrays of random 32-bit integers, and the position moves on by one."""
-        if modes.trace is not None:
-            ordinal = modes.trace.ordinal(self)
-        else:
-            ordinal = 0
+        trace = modes.trace
+        state = self.state if trace is None else trace.stream(self)
+        ordinal = 0 if trace is None else trace.ordinal(self)
         bits = [
-            apply(TABLE["random_bits"], self.state, ordinal=ordinal, word=w, shape=shape)
+            apply(TABLE["random_bits"], state, ordinal=ordinal, word=w, shape=shape)
             for w in range(words)
         ]
-        if modes.trace is None:
-            self.state._rebind(wrap(self.state._concrete("random") + np.array([0, 1, 0])))
+        if trace is None:
+            self.skip(1)
         return bits
 
 
@@ -201,6 +214,63 @@ def randint(
     unit = uniform(flat_sizes([size]), dtypes.float64, generator)
     whole = cast(pointwise.floor(pointwise.mul(unit, high - low)), dtypes.int64)
     return cast(pointwise.add(whole, low), dtypes.int64 if dtype is None else as_dtype(dtype))
+
+
+def randperm(
+    n: int,
+    *,
+    generator: Generator | None = None,
+    dtype: Any = None,  # noqa: ANN401 - whatever names a dtype
+    device: Any = None,  # noqa: ANN401 - PyTorch's signature
+) -> Tensor:
+    """The numbers 0 to n - 1 in random order."""
+    check_device(device)
+    keys = uniform((n,), dtypes.float64, generator)._concrete("randperm()")
+    order = np.argsort(keys, kind="stable").astype(np.int64)
+    return cast(wrap(order), dtypes.int64 if dtype is None else as_dtype(dtype))
+
+
+def normal(
+    mean: Operand,
+    std: Operand = 1.0,
+    size: Any = None,
+    *,
+    generator: Generator | None = None,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+) -> Tensor:
+    """mean + std · standard normal numbers, of `size` or of the tensors' broadcast shape."""
+    check_device(device)
+    with no_grad():
+        if size is None:
+            tensors = [as_tensor(v) for v in (mean, std)]
+            shape = shapes.broadcast(*[t.shape for t in tensors])
+            kind = result_dtype(tensors) if dtype is None else as_dtype(dtype)
+        else:
+            shape = flat_sizes([size])
+            kind = get_default_dtype() if dtype is None else as_dtype(dtype)
+        unit = normal_values(shape, kind, generator)
+        out = pointwise.add(pointwise.mul(unit, std), mean)
+    if requires_grad:
+        out.requires_grad = True
+    return out
+
+
+def uniform_(
+    input: Handle, from_: float = 0.0, to: float = 1.0, *, generator: Generator | None = None
+) -> Tensor:
+    """Uniform numbers in [from_, to) of the input's shape and dtype."""
+    unit = uniform(input.shape, input.dtype, generator)
+    return pointwise.add(pointwise.mul(unit, to - from_), from_)
+
+
+def normal_(
+    input: Handle, mean: float = 0.0, std: float = 1.0, *, generator: Generator | None = None
+) -> Tensor:
+    """Normal numbers of the input's shape and dtype."""
+    unit = normal_values(input.shape, input.dtype, generator)
+    return pointwise.add(pointwise.mul(unit, std), mean)
 
 
 def bernoulli(input: Operand, *, generator: Generator | None = None) -> Tensor:  # noqa: A002 - PyTorch's name

@@ -16,6 +16,7 @@ from chainrule.base.dtypes import from_numpy
 from chainrule.base.errors import GradientError
 from chainrule.base.source import Source
 from chainrule.graph.node import AnyType, Attrs, Node, TupleType, Type
+from chainrule.ops.evaluate import apply_meaning
 from chainrule.ops.record import OUT, Op
 
 Value = Any  # an ndarray, or a tuple of them for an op with several results
@@ -122,7 +123,7 @@ class Backward:
         """Evaluate `op`, and record it where a graph is wanted."""
         values = [self.value(n) for n in inputs]
         with np.errstate(all="ignore"):
-            out = op.numpy(values, attrs)
+            out = apply_meaning(op, values, attrs)
         if not self.record_graph:
             return Evaluated(op, attrs, out)
         if "projection" in op.traits:

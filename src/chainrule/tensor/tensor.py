@@ -6,7 +6,7 @@ Source of names and conventions: https://docs.pytorch.org/docs/stable/tensors.ht
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -16,43 +16,32 @@ from chainrule.base.dtypes import DType
 from chainrule.base.errors import ArgumentError, DeviceError, GradientError
 from chainrule.ops import TABLE
 from chainrule.tensor import backward as reverse
-from chainrule.tensor.convert import as_array, as_dtype, as_tensor, cast, check_device, expand
+from chainrule.tensor.convert import (
+    as_array,
+    as_dtype,
+    as_tensor,
+    cast,
+    check_device,
+    expand,
+    get_default_dtype,
+)
+from chainrule.tensor.device import CPU, device, names_device
 from chainrule.tensor.dispatch import apply, wrap
-from chainrule.tensor.functional import layout, linear, normalize, pointwise, reduce
-from chainrule.tensor.functional import select as selection
+from chainrule.tensor.functional import layout, pointwise
 from chainrule.tensor.functional.layout import view_of
 from chainrule.tensor.handle import NOT_KEPT, Handle
-from chainrule.tensor.indexing import getitem, setitem
+from chainrule.tensor.methods import Methods
 from chainrule.tensor.modes import modes, no_grad
 
 
-def _in_place(fn: Callable[..., Tensor]) -> Callable[..., Tensor]:
-    """The method form `x.fn_(…)`: compute, then rebind x to the result."""
-
-    def method(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:  # noqa: ANN401 - as fn's
-        self._write(fn(self, *args, **kwargs))
-        return self
-
-    method.__name__ = f"{fn.__name__}_"
-    method.__doc__ = f"Rebind this tensor to `{fn.__name__}` of it; returns the tensor."
-    return method
-
-
-def _swapped(fn: Callable[[Any, Any], Tensor]) -> Callable[[Tensor, Any], Tensor]:
-    def method(self: Tensor, other: Any) -> Tensor:  # noqa: ANN401 - an operand
-        return fn(other, self)
-
-    return method
-
-
-class Tensor(Handle, final=True):
+class Tensor(Methods, Handle, final=True):
     """An array that can be differentiated: see `tensor()`, `zeros()`, `randn()` to make one."""
 
     def __init__(self, data: Any = ()) -> None:  # noqa: ANN401 - anything NumPy reads
         """A float tensor of `data`; prefer `tensor(data)`."""
         if isinstance(data, Handle):
             data = data._concrete("Tensor()")
-        self._value = as_array(data).astype(np.float32 if np.size(data) == 0 else None, copy=False)
+        self._value = as_array(data, get_default_dtype())
         self._node = None
         self._requires_grad = False
         self._grad = None
@@ -262,9 +251,9 @@ class Tensor(Handle, final=True):
         return self.dtype.itemsize
 
     @property
-    def device(self) -> str:
+    def device(self) -> device:
         """Always the CPU."""
-        return "cpu"
+        return CPU
 
     @property
     def T(self) -> Tensor:  # noqa: N802 - PyTorch's name
@@ -289,17 +278,16 @@ class Tensor(Handle, final=True):
     def to(self, *args: Any, **kwargs: Any) -> Tensor:  # noqa: ANN401 - PyTorch's many forms
         """Another dtype (`x.to(float64)`, `x.to(other)`); devices other than the CPU do not exist."""
         dtype = kwargs.get("dtype")
-        device = kwargs.get("device")
+        check_device(kwargs.get("device"))
         for a in args:
             if isinstance(a, Handle):
                 dtype = a.dtype
-            elif isinstance(a, str) and a.split(":")[0] in {"cpu", "cuda", "mps", "xpu", "meta"}:
-                device = a
-            elif isinstance(a, DType) or (isinstance(a, type) and a is not bool):
+            elif names_device(a):
+                check_device(a)
+            elif isinstance(a, (DType, type, str, np.dtype)):
                 dtype = a
             elif not isinstance(a, bool) and a is not None:
                 raise DeviceError(f"cannot move a tensor to {a!r}: use 'cpu' or a dtype")
-        check_device(device)
         return self if dtype is None else cast(self, as_dtype(dtype))
 
     def type_as(self, other: Handle) -> Tensor:
@@ -336,14 +324,19 @@ class Tensor(Handle, final=True):
 
     # -- in place -------------------------------------------------------------------------------
 
+    def _fitted(self, value: Any) -> Tensor:
+        """`value` in this dtype and shape, in a handle of its own."""
+        out = expand(cast(as_tensor(value), self.dtype), self.shape)
+        return out.clone() if out is value else out
+
     def copy_(self, src: Any) -> Tensor:  # noqa: ANN401 - an operand
         """Take the values of `src`, broadcast and cast."""
-        self._write(expand(cast(as_tensor(src), self.dtype), self.shape))
+        self._write(self._fitted(src))
         return self
 
     def fill_(self, value: Any) -> Tensor:  # noqa: ANN401 - a number
         """Take `value` everywhere."""
-        self._write(expand(cast(as_tensor(value), self.dtype), self.shape))
+        self._write(self._fitted(value))
         return self
 
     def zero_(self) -> Tensor:
@@ -357,142 +350,6 @@ class Tensor(Handle, final=True):
     def addcdiv_(self, tensor1: Any, tensor2: Any, *, value: Any = 1) -> Tensor:  # noqa: ANN401 - operands
         """Self += value · tensor1 / tensor2."""
         return self.add_(pointwise.div(tensor1, tensor2), alpha=value)
-
-    add_ = _in_place(pointwise.add)
-    sub_ = _in_place(pointwise.sub)
-    mul_ = _in_place(pointwise.mul)
-    div_ = _in_place(pointwise.div)
-    pow_ = _in_place(pointwise.pow)
-    neg_ = _in_place(pointwise.neg)
-    exp_ = _in_place(pointwise.exp)
-    log_ = _in_place(pointwise.log)
-    sqrt_ = _in_place(pointwise.sqrt)
-    tanh_ = _in_place(pointwise.tanh)
-    relu_ = _in_place(pointwise.relu)
-    sigmoid_ = _in_place(pointwise.sigmoid)
-    clamp_ = _in_place(pointwise.clamp)
-    lerp_ = _in_place(pointwise.lerp)
-    masked_fill_ = _in_place(layout.masked_fill)
-
-    # -- functions as methods -------------------------------------------------------------------
-
-    add = pointwise.add
-    sub = pointwise.sub
-    mul = pointwise.mul
-    div = pointwise.div
-    floor_divide = pointwise.floor_divide
-    remainder = pointwise.remainder
-    pow = pointwise.pow
-    neg = pointwise.neg
-    abs = pointwise.abs
-    sign = pointwise.sign
-    floor = pointwise.floor
-    ceil = pointwise.ceil
-    round = pointwise.round
-    trunc = pointwise.trunc
-    exp = pointwise.exp
-    expm1 = pointwise.expm1
-    log = pointwise.log
-    log1p = pointwise.log1p
-    sqrt = pointwise.sqrt
-    rsqrt = pointwise.rsqrt
-    sin = pointwise.sin
-    cos = pointwise.cos
-    tanh = pointwise.tanh
-    sigmoid = pointwise.sigmoid
-    erf = pointwise.erf
-    relu = pointwise.relu
-    square = pointwise.square
-    reciprocal = pointwise.reciprocal
-    clamp = pointwise.clamp
-    clip = pointwise.clamp
-    lerp = pointwise.lerp
-    maximum = pointwise.maximum
-    minimum = pointwise.minimum
-    eq = pointwise.eq
-    ne = pointwise.ne
-    lt = pointwise.lt
-    le = pointwise.le
-    gt = pointwise.gt
-    ge = pointwise.ge
-    logical_not = pointwise.logical_not
-    logical_and = pointwise.logical_and
-    logical_or = pointwise.logical_or
-    isnan = pointwise.isnan
-    isinf = pointwise.isinf
-    isfinite = pointwise.isfinite
-    sum = reduce.sum
-    mean = reduce.mean
-    amax = reduce.amax
-    amin = reduce.amin
-    argmax = reduce.argmax
-    argmin = reduce.argmin
-    max = reduce.max
-    min = reduce.min
-    all = reduce.all
-    any = reduce.any
-    norm = reduce.norm
-    logsumexp = reduce.logsumexp
-    softmax = normalize.softmax
-    log_softmax = normalize.log_softmax
-    matmul = linear.matmul
-    mm = linear.mm
-    bmm = linear.bmm
-    view = layout.reshape
-    reshape = layout.reshape
-    flatten = layout.flatten
-    permute = layout.permute
-    transpose = layout.transpose
-    swapaxes = layout.transpose
-    t = layout.t
-    unsqueeze = layout.unsqueeze
-    squeeze = layout.squeeze
-    narrow = layout.narrow
-    select = layout.select
-    split = layout.split
-    chunk = layout.chunk
-    unbind = layout.unbind
-    expand = layout.expand
-    flip = layout.flip
-    tril = layout.tril
-    triu = layout.triu
-    masked_fill = layout.masked_fill
-    index_select = selection.index_select
-
-    # -- operators ------------------------------------------------------------------------------
-
-    __add__ = __radd__ = pointwise.add
-    __mul__ = __rmul__ = pointwise.mul
-    __sub__ = pointwise.sub
-    __rsub__ = _swapped(pointwise.sub)
-    __truediv__ = pointwise.div
-    __rtruediv__ = _swapped(pointwise.div)
-    __floordiv__ = pointwise.floor_divide
-    __rfloordiv__ = _swapped(pointwise.floor_divide)
-    __mod__ = pointwise.remainder
-    __rmod__ = _swapped(pointwise.remainder)
-    __pow__ = pointwise.pow
-    __rpow__ = _swapped(pointwise.pow)
-    __matmul__ = linear.matmul
-    __rmatmul__ = _swapped(linear.matmul)
-    __neg__ = pointwise.neg
-    __abs__ = pointwise.abs
-    __invert__ = pointwise.logical_not
-    __and__ = __rand__ = pointwise.logical_and
-    __or__ = __ror__ = pointwise.logical_or
-    __xor__ = __rxor__ = pointwise.logical_xor
-    __eq__ = pointwise.eq  # type: ignore[assignment]
-    __ne__ = pointwise.ne  # type: ignore[assignment]
-    __lt__ = pointwise.lt
-    __le__ = pointwise.le
-    __gt__ = pointwise.gt
-    __ge__ = pointwise.ge
-    __iadd__ = add_
-    __isub__ = sub_
-    __imul__ = mul_
-    __itruediv__ = div_
-    __getitem__ = getitem
-    __setitem__ = setitem
 
 
 def _detached(base: Handle) -> Tensor:

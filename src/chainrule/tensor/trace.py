@@ -44,16 +44,52 @@ class Trace:
         self.ordinals: dict[int, tuple[Any, int]] = {}  # per generator: random ops so far
         self.frozen: set[Node] = set()  # nodes made where no gradient is recorded
         self.born: list[weakref.ref[Handle]] = []  # symbols: none may leak
+        self.fresh: dict[int, Handle] = {}  # constants that were made inside the trace
+
+    def bear(self, handle: Handle) -> None:
+        """Note a tensor that was made inside the trace: a symbol, or a constant."""
+        if handle._value is None:
+            self.born.append(weakref.ref(handle))
+        else:
+            self.fresh[id(handle)] = handle
+
+    def is_outside(self, handle: Handle) -> bool:
+        """Whether the handle is older than the trace, so that rebinding it is an effect."""
+        return handle._value is not None and id(handle) not in self.fresh
+
+    def symbol_of(self, handle: Handle) -> Node | None:
+        """The node that `handle` stands for; None for a value that was not read yet."""
+        bound = self.bound.get(id(handle))
+        if bound is not None:
+            return bound.node
+        return handle._node if handle._value is None else None
+
+    def requires_grad_of(self, handle: Handle) -> bool:
+        """Whether gradients flow to what the handle stands for."""
+        bound = self.bound.get(id(handle))
+        return handle._requires_grad if bound is None else bound.requires_grad
 
     def node_of(self, handle: Handle) -> Node:
         """The node that `handle` stands for now; an outside tensor becomes an input."""
         node = handle._symbol()
         if node is not None:
             return node
-        node = input_node(handle.type, caller())
-        bound = Bound(handle, node, handle._requires_grad)
-        self.bound[id(handle)] = self.inputs[id(handle)] = bound
+        requires_grad = handle.requires_grad
+        node = input_node(Type(*_outside_type(handle)), caller())
+        bound = Bound(handle, node, requires_grad)
+        self.bound[id(handle)] = bound
+        if id(handle) in self.fresh:  # the input keeps the value if the handle becomes a symbol
+            bound = Bound(_copy(handle), node, requires_grad)
+        self.inputs[id(bound.handle)] = bound
         return node
+
+    def rename(self, handle: Handle, node: Node, requires_grad: bool) -> None:
+        """Rebind a handle that was made inside the trace: it is a symbol from now on."""
+        if self.fresh.pop(id(handle), None) is not None:
+            self.bound.pop(id(handle), None)
+            handle._value = None
+            self.bear(handle)
+        handle._node, handle._requires_grad = node, requires_grad
 
     def bind(self, handle: Handle, node: Node, requires_grad: bool) -> None:  # noqa: FBT001 - a state
         """Note that an outside tensor was rebound."""
@@ -85,9 +121,13 @@ class Trace:
         self.ordinals[id(generator)] = (generator, count + 1)
         return count
 
+    def stream(self, generator: Any) -> Tensor:
+        """The state that a generator's random ops read."""
+        return generator.state  # type: ignore[no-any-return]
+
     def refuse_read(self, handle: Handle, what: str) -> None:
         """Values do not exist while tracing: say so with the user's line and the way out."""
-        if handle._value is None or id(handle) in self.bound:
+        if handle._value is None or self.is_outside(handle):
             raise TraceError(
                 f"{what} at {caller()} reads a value inside a compiled function, where only the "
                 "graph exists. Return the tensor and read it outside, use cr.where for choices, "
@@ -97,6 +137,13 @@ class Trace:
     def record(self, op: Op, inputs: tuple[Node, ...], attrs: dict[str, Any]) -> Node:
         """A node with the user's line."""
         return Node(op, inputs, attrs, op.infer(tuple([n.type for n in inputs]), attrs), caller())
+
+
+def _copy(handle: Handle) -> Handle:
+    out = type(handle).__new__(type(handle))
+    out._value, out._node, out._requires_grad = handle._value, None, handle._requires_grad
+    out._grad, out._lens, out._version = None, None, 0
+    return out
 
 
 def _outside_type(handle: Handle) -> tuple[Any, Any]:

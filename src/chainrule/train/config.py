@@ -46,7 +46,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     batch: Annotated[int, _whole(1, "windows of text a step")] = 12
     dropout: Annotated[float, _share("share of values dropped in training")] = 0.0
     learning_rate: Annotated[float, Meta(gt=0, description="highest, after warm-up")] = 3e-3
-    warmup: Annotated[int, _whole(0, "steps of linear rise")] = 100
+    warmup: Annotated[int, _whole(0, "steps of linear rise; at most steps / 5")] = 100
     decay_to: Annotated[float, Meta(ge=0, le=1, description="share left when the cosine ends")] = 0.1
     beta1: Annotated[float, _share("AdamW's memory of gradients")] = 0.9
     beta2: Annotated[float, _share("AdamW's memory of their squares")] = 0.99

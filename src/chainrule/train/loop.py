@@ -5,15 +5,14 @@
 
 It knows no screen. What is due after a step – evaluation, sample, save – is decided by the step
 number alone and remembered in `Progress`, so a run that was stopped anywhere continues as if it
-never had been. May import `base`, `text`, `nn`, `optim`.
+never had been. May import `base`, `text` and `train`.
 """
 
 from __future__ import annotations
 
 import math
 import time
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -24,10 +23,107 @@ from chainrule.train.events import Evaluated, Examined, Sampled, Saved, Stepped,
 from chainrule.train.sample import Sampling, generate
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from chainrule.train.events import Event
     from chainrule.train.interrupts import Interrupts
     from chainrule.train.metrics import Metrics
     from chainrule.train.session import Session
+
+SAMPLED_AT = (0.0, 0.1, 0.5, 1.0)  # shares of the run
+TEMPERATURE = 0.8  # of the samples on the way
+QUICK = 2**17  # held-out characters judged on the way; the end judges all
+
+
+def train(
+    session: Session, folder: Path, metrics: Metrics, interrupts: Interrupts
+) -> Iterator[Event]:
+    """Run to the last step, or to the first interrupt; ends with `Saved`, then `Stopped` if so."""
+    progress, config = session.progress, session.config
+    while True:
+        yield from _look(session, metrics, interrupts.wanted)
+        if interrupts.signal is not None or progress.step >= config.steps:
+            break
+        yield from _step(session, metrics)
+        if _every(config.save_every, progress.step) and progress.step < config.steps:
+            yield _save(session, folder, metrics)
+    yield _save(session, folder, metrics)
+    if interrupts.signal is not None:
+        yield Stopped(progress.step, folder, interrupts.signal)
+
+
+def _step(session: Session, metrics: Metrics) -> Iterator[Event]:
+    progress, config = session.progress, session.config
+    started = time.perf_counter()
+    step = progress.step + 1
+    rate = session.rate(step)
+    for group in session.optimizer.param_groups:
+        group["lr"] = rate
+    inputs, targets = session.windows.draw()
+    health = None
+    if _every(config.health_every, step):
+        loss, norm, health = session.steps.update_and_examine(inputs, targets)
+    else:
+        loss, norm = session.steps.update(inputs, targets)
+    if not (math.isfinite(loss) and math.isfinite(norm)):
+        raise GradientError(
+            f"the loss is {loss} and the gradient norm {norm} at step {step}: training diverged; "
+            f"lower learning_rate (now {config.learning_rate:g}) or clip (now {config.clip:g})"
+        )
+    progress.step = step
+    progress.seconds += time.perf_counter() - started
+    metrics.add({"step": step, "loss": loss, "norm": norm, "learning_rate": rate})
+    yield Stepped(step, loss, norm, rate, progress.seconds)
+    if health is not None:
+        metrics.add({"step": step, "health": health.as_record()})
+        yield Examined(step, health)
+
+
+def _look(session: Session, metrics: Metrics, stop: Callable[[], bool]) -> Iterator[Event]:
+    """Judge and sample the model where this step asks for it and it has not been done."""
+    progress, config = session.progress, session.config
+    step, last = progress.step, progress.step >= config.steps
+    if step and progress.evaluated < step and (last or _every(config.evaluate_every, step)):
+        codes = session.held_out if last else session.held_out[:QUICK]
+        loss = evaluate(session.losses, codes, config.context, stop)
+        if loss is not None:
+            progress.evaluated, progress.held_out = step, loss
+            metrics.add({"step": step, "held_out": loss})
+            yield Evaluated(step, loss)
+    due = step in {round(share * config.steps) for share in SAMPLED_AT}
+    if due and config.sample_length and progress.sampled < step:
+        text = _sample(session, stop)
+        if text is not None:
+            progress.sampled = step
+            metrics.add({"step": step, "sample": text})
+            yield Sampled(step, text)
+
+
+def _sample(session: Session, stop: Callable[[], bool]) -> str | None:
+    """Text from a random state of its own: looking must not change what is learnt."""
+    config, letters = session.config, session.letters
+    start = "\n" if "\n" in letters.symbols else letters.symbols[0]
+    codes = []
+    for code in generate(
+        session.logits,
+        letters.encode(start),
+        length=config.sample_length,
+        context=config.context,
+        sampling=Sampling(TEMPERATURE),
+        generator=np.random.default_rng([config.seed, session.progress.step]),
+    ):
+        if stop():
+            return None
+        codes.append(code)
+    return letters.decode(codes)
+
+
+def _save(session: Session, folder: Path, metrics: Metrics) -> Event:
+    session.progress.records = len(metrics.records)
+    save(session, folder)
+    return Saved(session.progress.step, folder)
+
+
+def _every(interval: int, step: int) -> bool:
+    return interval > 0 and step % interval == 0

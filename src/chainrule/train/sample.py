@@ -51,7 +51,7 @@ class Sampling:
         return np.asarray(weights / weights.sum())
 
 
-def generate(  # noqa: PLR0913 - each is a plain choice of the caller
+def generate(
     next_logits: Callable[[NDArray[np.int64]], Any],
     prompt: NDArray[np.int64],
     *,

@@ -1,7 +1,9 @@
-"""The four functions of a model that a training run calls; each is compiled as a whole.
+"""The functions of a model that a training run calls; each is compiled as a whole.
 
     >>> steps = Steps(model, optimizer, clip=1.0, eager=False)
     >>> loss, norm = steps.update(inputs, targets)
+    >>> predict(model, eager=False)(inputs).shape
+    (12, 64, 65)
 
 Codes go in and results come out as NumPy arrays. May import `nn`, `chainrule.compile` and NumPy.
 """
@@ -10,36 +12,34 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import chainrule as cr
-import chainrule.nn.functional as F  # noqa: N812 - PyTorch's customary name
+import numpy as np
+
+import chainrule.nn.functional as F
 from chainrule import nn
+from chainrule.compiler.compile import compile
+from chainrule.tensor.convert import tensor
+from chainrule.tensor.functional.layout import stack
+from chainrule.tensor.modes import no_grad
 from chainrule.train.health import Health, examine
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    import numpy as np
     from numpy.typing import NDArray
 
-    from chainrule import Tensor
     from chainrule.optim import Optimizer
+    from chainrule.tensor.tensor import Tensor
 
 
 class Steps:
-    """`update` and `update_and_examine` learn from a batch; `losses` and `logits` only look.
-
-    All take int64 codes [batch, context].
-    """
+    """Two ways to learn from int64 codes [batch, context] and their targets."""
 
     def __init__(self, model: nn.Module, optimizer: Optimizer, clip: float, *, eager: bool) -> None:
         """`clip` is the largest global gradient norm; `eager` runs operation by operation."""
-        ready = _from_arrays if eager else cr.compile
         self._model = model
         self._sizes = {name: p.numel() for name, p in model.named_parameters()}
-        self._update = ready(_updating(model, optimizer, clip))
-        self._update_and_examine = ready(_examining(model, optimizer, clip))
-        self._losses = ready(_judging(model))
-        self._logits = ready(_predicting(model))
+        self._update = _ready(_updating(model, optimizer, clip), eager=eager)
+        self._update_and_examine = _ready(_examining(model, optimizer, clip), eager=eager)
 
     def update(
         self, inputs: NDArray[np.int64], targets: NDArray[np.int64]
@@ -57,17 +57,25 @@ class Steps:
         loss, norm, sums = self._update_and_examine(inputs, targets)
         return float(loss), float(norm), examine(self._sizes, sums.numpy(), float(norm))
 
-    def losses(self, inputs: NDArray[np.int64], targets: NDArray[np.int64]) -> NDArray[Any]:
-        """The loss at every place, [batch · context]."""
-        self._model.eval()
-        with cr.no_grad():
-            return self._losses(inputs, targets).numpy()  # type: ignore[no-any-return]
 
-    def logits(self, inputs: NDArray[np.int64]) -> NDArray[Any]:
-        """The logits at every place, [batch, context, vocabulary]."""
-        self._model.eval()
-        with cr.no_grad():
-            return self._logits(inputs).numpy()  # type: ignore[no-any-return]
+def judge(
+    model: nn.Module, *, eager: bool
+) -> Callable[[NDArray[np.int64], NDArray[np.int64]], NDArray[Any]]:
+    """A function (inputs, targets) → the loss in nats at every place, [batch · context]."""
+
+    def losses(inputs: Tensor, targets: Tensor) -> Tensor:
+        return F.cross_entropy(model(inputs).flatten(0, 1), targets.flatten(), reduction="none")
+
+    return _without_learning(model, _ready(losses, eager=eager))
+
+
+def predict(model: nn.Module, *, eager: bool) -> Callable[[NDArray[np.int64]], NDArray[Any]]:
+    """A function inputs → the logits at every place, [batch, context, vocabulary]."""
+
+    def logits(inputs: Tensor) -> Tensor:
+        return model(inputs)
+
+    return _without_learning(model, _ready(logits, eager=eager))
 
 
 def _updating(
@@ -99,33 +107,32 @@ def _examining(
         optimizer.step()
         after = [p.detach() for p in parameters]
         changes = _sums_of_squares([new - old for new, old in zip(after, before, strict=True)])
-        return loss.detach(), norm, cr.stack([gradients, changes, _sums_of_squares(before)])
+        return loss.detach(), norm, stack([gradients, changes, _sums_of_squares(before)])
 
     return update_and_examine
 
 
-def _judging(model: nn.Module) -> Callable[[Tensor, Tensor], Tensor]:
-    def losses(inputs: Tensor, targets: Tensor) -> Tensor:
-        return F.cross_entropy(model(inputs).flatten(0, 1), targets.flatten(), reduction="none")
-
-    return losses
-
-
-def _predicting(model: nn.Module) -> Callable[[Tensor], Tensor]:
-    def logits(inputs: Tensor) -> Tensor:
-        return model(inputs)
-
-    return logits
-
-
 def _sums_of_squares(tensors: list[Tensor]) -> Tensor:
-    return cr.stack([(tensor * tensor).sum() for tensor in tensors])
+    return stack([(each * each).sum() for each in tensors])
 
 
-def _from_arrays(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The eager counterpart of a compiled function, which takes arrays by itself."""
+def _ready(function: Callable[..., Any], *, eager: bool) -> Callable[..., Any]:
+    """Compile, or give the eager function what a compiled one has: that it takes arrays."""
+    if not eager:
+        return compile(function)
 
     def run(*arrays: NDArray[np.int64]) -> Any:
-        return function(*(cr.tensor(array) for array in arrays))
+        return function(*(tensor(array) for array in arrays))
+
+    return run
+
+
+def _without_learning(
+    model: nn.Module, function: Callable[..., Tensor]
+) -> Callable[..., NDArray[Any]]:
+    def run(*arrays: NDArray[np.int64]) -> NDArray[Any]:
+        model.eval()
+        with no_grad():
+            return np.asarray(function(*arrays))
 
     return run

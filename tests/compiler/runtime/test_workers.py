@@ -9,6 +9,7 @@ import sys
 import textwrap
 import threading
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ import pytest
 
 from chainrule.base.errors import ArgumentError, CompileError
 from chainrule.base.settings import reload_settings
+from chainrule.compiler.runtime import layout
 from chainrule.compiler.runtime import workers as workers_module
 from chainrule.compiler.runtime.layout import Status
 from chainrule.compiler.runtime.program import Guard, Launch, Program
@@ -35,22 +37,23 @@ def two_threads():
 
 
 def steps_per_second():
-    """How fast `burn` counts here, now."""
+    """How fast `burn` counts here: the best of some tries, for others may take the processor."""
     out = np.zeros(1, np.int64)
     args = np.array([out.ctypes.data, 1_000_000])
-    program = Program([Launch(load("burn")["burn"], 0, 1, True)], args, 0, 1)
-    program.run()
-    start = time.perf_counter()
-    program.run()
-    return 1e6 / (time.perf_counter() - start)
+    program = Program([Launch(load("burn")["burn"], 0, 1, True)], args, 8, 1)
+    seconds = []
+    for _ in range(5):
+        start = time.perf_counter()
+        program.run()
+        seconds.append(time.perf_counter() - start)
+    return 1e6 / min(seconds)
 
 
-def burning(seconds, tasks=200, threads=2, scratch=8, after=()):
+def burning(seconds, tasks=200):
     """A program that keeps one thread busy for that long (two for half of it), and its output."""
     out = np.zeros(tasks, np.int64)
-    args = np.array([out.ctypes.data, int(steps_per_second() * seconds / tasks), 0, 0])
-    records = [Launch(load("burn")["burn"], 0, tasks, True), *after]
-    return Program(records, args, scratch, threads), out
+    args = np.array([out.ctypes.data, int(steps_per_second() * seconds / tasks)])
+    return Program([Launch(load("burn")["burn"], 0, tasks, True)], args, 8, 2), out
 
 
 def python(text):
@@ -60,18 +63,19 @@ def python(text):
         cwd=ROOT,
         env=os.environ | {"PYTHONPATH": os.pathsep.join([*filter(None, sys.path), str(ROOT)])},
         stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
+        stderr=subprocess.PIPE,
         text=True,
     )
 
 
 def outcome(process, timeout=30):
-    """(exit code, output) of a process that must end in time."""
+    """The output of a process that must end well and in time."""
     try:
-        output, _ = process.communicate(timeout=timeout)
+        output, complaints = process.communicate(timeout=timeout)
     finally:
         process.kill()
-    return process.returncode, output
+    assert process.returncode == 0, complaints
+    return output
 
 
 @POSIX
@@ -80,16 +84,17 @@ def test_interrupt_ends_a_long_program_and_tears_nothing(threads):
     process = python(f"""
         import time
         import numpy as np
-        from chainrule.compiler.runtime.program import Guard, Launch, Program
+        from chainrule.compiler.runtime.program import Guard, Launch, LoopBegin, LoopEnd, Program
         from chainrule.compiler.runtime.workers import set_num_threads
         from tests.compiler.runtime.ir_kernels import load
         set_num_threads({threads})
         kernels = load("burn", "count")
         busy, state, flag = np.zeros(400, np.int64), np.zeros(9, np.int64), np.zeros(1, np.int64)
         args = np.array([a.ctypes.data for a in (busy, busy, state, flag)])
-        args[1] = 500_000_000  # a second or so for each of 400 tasks
+        args[1] = 10_000_000  # some 4 ms for each of 1000 × 10 tasks
+        long = [LoopBegin(1000), Launch(kernels["burn"], 0, 10, True), LoopEnd()]
         commit = [Guard(3), Launch(kernels["count"], 2, 9, True)]
-        program = Program([Launch(kernels["burn"], 0, 40, True), *commit], args, 64, {threads})
+        program = Program([*long, *commit], args, 64, {threads})
         try:
             print("started", flush=True)
             program.run()
@@ -102,43 +107,43 @@ def test_interrupt_ends_a_long_program_and_tears_nothing(threads):
     time.sleep(0.3)
     sent = time.time()
     process.send_signal(signal.SIGINT)
-    code, output = outcome(process)
-    assert code == 0, output
-    stopped, again = output.splitlines()
+    stopped, again = outcome(process).splitlines()
     word, when, *state = stopped.split()
     assert (word, state) == ("stopped", ["0", "0"])
     assert float(when) - sent < 2.0
     assert again == "ok 9 1"
 
 
-class Signalled(Exception):  # noqa: N818 - what the handler below raises
-    pass
+@contextmanager
+def interrupted_after(seconds, act=lambda: None):
+    """An exception out of a signal handler must leave the block; `act` runs in the handler."""
 
-
-@pytest.fixture
-def alarm():
-    """alarm(seconds) raises Signalled in the main thread then; alarm(seconds, act) acts."""
-    acts = []
+    class Signalled(Exception):  # noqa: N818 - not an error
+        pass
 
     def handler(*_):
-        for act in acts:
+        if armed:
             act()
-        raise Signalled
+            raise Signalled
 
-    def arm(seconds, act=None):
-        if act is not None:
-            acts.append(act)
-        signal.setitimer(signal.ITIMER_REAL, seconds)
-
+    armed = True
     before = signal.signal(signal.SIGALRM, handler)
-    yield arm
-    signal.setitimer(signal.ITIMER_REAL, 0)
-    signal.signal(signal.SIGALRM, before)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+        armed = False
+        pytest.fail("nothing was interrupted")
+    except Signalled:
+        pass
+    finally:
+        armed = False
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 @POSIX
 @pytest.mark.parametrize("threads", [1, 2])
-def test_commit_is_never_interrupted(alarm, threads):
+def test_commit_is_never_interrupted(threads):
     kernels = load("burn", "count")
     out, state, flag = np.zeros(64, np.int64), np.zeros(9, np.int64), np.zeros(1, np.int64)
     steps = int(steps_per_second() * 0.5 / 64)
@@ -151,17 +156,56 @@ def test_commit_is_never_interrupted(alarm, threads):
         Launch(kernels["count"], 2, 9, True),
     ]
     program = Program(records, args, 64, threads, pause_every=0.01)
-    alarm(0.06)
-    with pytest.raises(Signalled):
-        program.run()
-    assert (state == 2).all(), "after the guard everything runs"
-    assert program.completed == 1
+    for _ in range(5):  # on a busy machine the signal may come before the guard
+        with interrupted_after(0.06):
+            program.run()
+        assert (state == 2 * program.completed).all(), "all of the commit or nothing"
+        if program.completed:
+            return
+    pytest.fail("interrupted after the guard")
 
 
 @POSIX
-def test_signal_handler_may_run_other_programs_but_not_the_same(alarm):
+def test_pause_that_meets_the_guard_is_given_up():
+    """The owner asks for a pause while a worker's task, the last one before the guard, runs."""
+    kernels = load("burn", "count")
+    out, state, flag = np.zeros(64, np.int64), np.zeros(9, np.int64), np.zeros(1, np.int64)
+    speed = steps_per_second()
+    slots = [out.ctypes.data, int(speed * 0.005), out.ctypes.data + 8, int(speed * 0.1)]
+    slots += [out.ctypes.data, int(speed * 0.05 / 64), state.ctypes.data, flag.ctypes.data]
+    records = [
+        Launch(kernels["burn"], 0, 1, True),
+        Launch(kernels["burn"], 2, 1, False),
+        Guard(7),
+        Launch(kernels["burn"], 4, 64, True),
+        Launch(kernels["count"], 6, 9, True),
+    ]
+    program = Program(records, np.array(slots), 64, 2, pause_every=0.02)
+    for _ in range(5):  # on a busy machine the pause may come before the last task is claimed
+        with interrupted_after(0.04):
+            program.run()
+        assert (state == program.completed).all(), "all of the commit or nothing"
+        if program.completed:
+            return
+    pytest.fail("paused after the guard")
+
+
+@POSIX
+def test_nobody_works_on_after_an_interrupt():
+    program, out = burning(4.0, tasks=40)
+    program._header[layout.Program.SLICE] //= 20
+    with interrupted_after(0.1):
+        program.run()
+    then = out.copy()
+    time.sleep(0.2)
+    assert (out == then).all()
+    assert not out.all()
+
+
+@POSIX
+def test_signal_handler_may_run_other_programs_but_not_the_same():
     program, _ = burning(5.0)
-    program._header[8] //= 20  # pause 20 times as often: the test need not wait
+    program._header[layout.Program.SLICE] //= 20  # the test need not wait for a full pause
     other, out = burning(0.001)
     seen = []
 
@@ -170,8 +214,7 @@ def test_signal_handler_may_run_other_programs_but_not_the_same(alarm):
         with pytest.raises(CompileError, match="signal handler"):
             program.run()
 
-    alarm(0.05, act)
-    with pytest.raises(Signalled):
+    with interrupted_after(0.05, act):
         program.run()
     assert seen == [Status.ok]
     assert out.all()
@@ -215,7 +258,7 @@ def test_forked_child_starts_afresh():
         assert long.completed == 1 and quick.run().name == "ok"
         print("parent goes on")
     """)
-    assert outcome(process, 60) == (0, "parent goes on\n")
+    assert outcome(process, 60) == "parent goes on\n"
 
 
 def in_threads(count, work):
@@ -333,4 +376,4 @@ def test_process_ends_while_workers_are_awake():
         Program([Launch(load("count")["count"], 0, 99, True)], args, 0, 3).run()
         print(out.sum())
     """)
-    assert outcome(process) == (0, "99\n")
+    assert outcome(process) == "99\n"

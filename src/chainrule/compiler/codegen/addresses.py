@@ -34,15 +34,14 @@ def _meaning(ctx: Context, name: str) -> Index:
     tile = ctx.tiles.get(name)
     if tile is None or tile.wide or tile.shape != (1, 1) or tile.dtype.kind != "int":
         raise CompileError(f"index symbol {name!r} is no loop variable, extent or integer tile")
-    atom = f"{name}@{tile.parts[0][0]}"
-    if atom not in ctx.atoms:
-        text = tile.parts[0][0]
-        if is_literal(text):
-            return as_index(int(text))
-        if tile.dtype.itemsize < 8:
-            extend = "sext" if tile.dtype.is_signed else "zext"
-            text = ctx.writer.hoist(f"{extend} {spell(tile.dtype)} {text} to i64", tile.depth)
-        ctx.atoms[atom] = Value(text, tile.depth)
+    text = tile.parts[0][0]
+    if is_literal(text):
+        return as_index(int(text))
+    if tile.dtype.itemsize < 8:
+        extend = "sext" if tile.dtype.is_signed else "zext"
+        text = ctx.writer.hoist(f"{extend} {spell(tile.dtype)} {text} to i64", tile.depth)
+    atom = f"{name}@{text}"
+    ctx.atoms[atom] = Value(text, tile.depth)
     return symbol(atom)
 
 
@@ -81,19 +80,27 @@ def value_of(ctx: Context, resolved: Index) -> Value:
     return integers.add(ctx.writer, total, constant(number))
 
 
-def pointer(ctx: Context, buffer: str, resolved: Index) -> str:
-    """The address of element `resolved` (over atoms) of a buffer or `Local`."""
+def pointer(ctx: Context, buffer: str, at: Index, offset: Index | int = 0) -> str:
+    """The address of element `at` + `offset` (over atoms) of a buffer or `Local`.
+
+    `offset` is what differs between the rows of a tile. It is added after what `at` knows outside
+    the current scope and before the rest: rows share the former and keep one register each.
+    """
+    writer = ctx.writer
+    common, number = _by_depth(ctx, at)
+    own, more = _by_depth(ctx, as_index(offset))
+    inner = common.pop(writer.depth, [])
     base, dtype = ctx.pointers[buffer]
     kind = spell_memory(dtype)
-    groups, number = _by_depth(ctx, resolved)
-    for values in groups.values():
-        offset = constant(0)
+    for values in (*common.values(), *own.values(), inner):
+        total = constant(0)
         for value in values:
-            offset = integers.add(ctx.writer, offset, value)
-        depth = max(base.depth, offset.depth)
-        text = f"getelementptr {kind}, ptr {base.text}, i64 {offset.text}"
-        base = Value(ctx.writer.hoist(text, depth), depth)
-    if not number:
+            total = integers.add(writer, total, value)
+        if total.const != 0:
+            depth = max(base.depth, total.depth)
+            text = f"getelementptr {kind}, ptr {base.text}, i64 {total.text}"
+            base = Value(writer.hoist(text, depth), depth)
+    if number + more == 0:
         return base.text
     # not hoisted: next to its use the constant becomes a displacement instead of a register
-    return ctx.writer.op(f"getelementptr {kind}, ptr {base.text}, i64 {number}")
+    return writer.op(f"getelementptr {kind}, ptr {base.text}, i64 {number + more}")

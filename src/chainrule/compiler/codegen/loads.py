@@ -24,7 +24,7 @@ from chainrule.compiler.codegen.tiles import (
     vectors_of,
     width_of,
 )
-from chainrule.compiler.codegen.transpose import transpose
+from chainrule.compiler.codegen.transpose import DEPTH, to_rows
 from chainrule.kernel.index import Index
 from chainrule.kernel.ir import Load
 
@@ -43,16 +43,18 @@ def load(ctx: Context, node: Load) -> Tile:
             parts = _masked_splats(ctx, node, dtype, which, parts)
     elif not wide_lanes and strides[1].constant == 1:
         parts, wide = _contiguous(ctx, node, dtype, which, strides[0], lanes), True
-    elif lanes is None and strides[0].constant == 1 and rows > 1:
+    elif lanes is None and strides[0].constant == 1 and rows > 1 and columns > 2:
         parts, wide = _transposed(ctx, node, dtype, which, strides[1]), True
     else:
         parts, wide = _gathered(ctx, node, dtype, which, strides, lanes), True
     return Tile(dtype, node.shape, parts, wide, ctx.writer.depth)
 
 
-def _row_address(ctx: Context, node: Load, at: Index, lanes: Tile | None, r: int) -> str:
-    """The address of `at`, displaced by the row's own offset if there is one."""
-    address = pointer(ctx, node.buffer, at)
+def _row_address(
+    ctx: Context, node: Load, at: tuple[Index, Index], lanes: Tile | None, r: int
+) -> str:
+    """The address of `at` (common part, row's part), displaced by the row's own lane offset."""
+    address = pointer(ctx, node.buffer, *at)
     if lanes is None:
         return address
     offset, offset_kind = _signed(ctx, lanes, lanes.row(r)[0], 1)
@@ -87,7 +89,7 @@ def _scalars(
         if condition.const == 0:
             parts.append((literal(node.fill, dtype),))
             continue
-        address = _row_address(ctx, node, at + stride * r, lanes, r)
+        address = _row_address(ctx, node, (at, stride * r), lanes, r)
         parts.append((_scalar(ctx, address, dtype, condition.text, node.fill),))
     return tuple(parts), which.columns.const != node.shape[1] and node.shape[1] > 1
 
@@ -139,7 +141,7 @@ def _contiguous(
         row = []
         for v in range(count):
             mask = masks.vector(ctx.writer, which, r, v * width, width)
-            address = _row_address(ctx, node, at + stride * r + v * width, lanes, r)
+            address = _row_address(ctx, node, (at, stride * r + v * width), lanes, r)
             row.append(vector_load(ctx, address, dtype, width, mask, node.fill))
         parts.append(tuple(row))
     return tuple(parts)
@@ -174,26 +176,25 @@ def vector_load(
 def _transposed(
     ctx: Context, node: Load, dtype: DType, which: Validity, stride: Index
 ) -> tuple[tuple[str, ...], ...]:
-    """Columns are contiguous in memory: load them as vectors, block by block, and turn them."""
+    """Columns are contiguous in memory: load them as short vectors, block by block, and turn them."""
     rows, columns = node.shape
     width = width_of(columns, ctx.target.lanes)
     turned = which.swapped()
     at = resolve(ctx, node.at)
-    table = [[""] * vectors_of(columns, ctx.target.lanes) for _ in range(rows)]
-    for first_row in range(0, rows, width):
-        for v in range(len(table[0])):
+    table: list[list[str]] = [[] for _ in range(rows)]
+    for first_row in range(0, rows, DEPTH):
+        for first in range(0, columns, width):
             block = []
-            for lane in range(width):
-                column = v * width + lane
+            for column in range(first, first + width):
                 if column >= columns:
                     block.append("poison")
                     continue
-                mask = masks.vector(ctx.writer, turned, column, first_row, width)
-                address = pointer(ctx, node.buffer, at + stride * column + first_row)
-                block.append(vector_load(ctx, address, dtype, width, mask, node.fill))
-            for r, vector in enumerate(transpose(ctx.writer, block, spell(dtype))):
-                if first_row + r < rows:
-                    table[first_row + r][v] = vector
+                mask = masks.vector(ctx.writer, turned, column, first_row, DEPTH)
+                address = pointer(ctx, node.buffer, at, stride * column + first_row)
+                block.append(vector_load(ctx, address, dtype, DEPTH, mask, node.fill))
+            vectors = to_rows(ctx.writer, block, spell(dtype))
+            for r, vector in enumerate(vectors[: rows - first_row]):
+                table[first_row + r].append(vector)
     return tuple(tuple(row) for row in table)
 
 
@@ -210,7 +211,7 @@ def _gathered(
     at = resolve(ctx, node.at)
     parts = []
     for r in range(_distinct_rows(node, which, strides[0], lanes)):
-        base = pointer(ctx, node.buffer, at + strides[0] * r)
+        base = pointer(ctx, node.buffer, at, strides[0] * r)
         row = []
         for v in range(count):
             mask = masks.vector(ctx.writer, which, r, v * width, width)

@@ -21,7 +21,7 @@ class Lines(Protocol):
 
     @property
     def lanes(self) -> int:
-        """Elements of a vector: its type is `<lanes x float>`, `<lanes x double>`, …"""
+        """Elements of a vector: its type is `<lanes x float>`, for example."""
 
     @property
     def avx512(self) -> bool:
@@ -145,12 +145,12 @@ class Vector:
         return self._intrinsic("copysign", magnitude, sign)
 
     def compare(self, predicate: str, a: str, b: str) -> str:
-        """`fcmp`: predicates olt, oeq, uno, …"""
+        """The mask of `fcmp` with a predicate such as olt or uno."""
         return self._emit(f"fcmp {predicate} {self.real} {a}, {b}")
 
-    def both(self, a: str, b: str) -> str:
-        """`a and b` of two masks."""
-        return self._emit(f"and {self.mask} {a}, {b}")
+    def masks(self, operation: str, a: str, b: str) -> str:
+        """and, or, xor of two masks."""
+        return self._emit(f"{operation} {self.mask} {a}, {b}")
 
     def select(self, mask: str, yes: str, no: str) -> str:
         """`yes` where the mask is set, else `no`."""
@@ -177,6 +177,32 @@ class Vector:
             total = self.fma(total, x, self.number(c))
         return total
 
+    # exact pairs: an unevaluated sum of two numbers holds twice the digits
+
+    def product(self, a: str, b: str) -> tuple[str, str]:
+        """a·b as (rounded, rest), exactly."""
+        high = self.mul(a, b)
+        return high, self.fma(a, b, self.neg(high))
+
+    def ordered_sum(self, a: str, b: str) -> tuple[str, str]:
+        """a + b as (rounded, rest), exactly where |a| ≥ |b| or a = 0."""
+        high = self.add(a, b)
+        return high, self.sub(b, self.sub(high, a))
+
+    # other precisions
+
+    def widened(self) -> Vector:
+        """The same lanes in float64."""
+        return Vector(self.lines, "float64", self.lanes)
+
+    def widen(self, wide: Vector, a: str) -> str:
+        """`a` in the precision of `wide`."""
+        return self._emit(f"fpext {self.real} {a} to {wide.real}")
+
+    def narrow(self, wide: Vector, a: str) -> str:
+        """`a`, a value of `wide`, rounded to this precision."""
+        return self._emit(f"fptrunc {wide.real} {a} to {self.real}")
+
     # bits
 
     def to_bits(self, a: str) -> str:
@@ -188,12 +214,12 @@ class Vector:
         return self._emit(f"bitcast {self.whole} {a} to {self.real}")
 
     def integers(self, operation: str, a: str, b: str) -> str:
-        """An integer instruction: add, sub, and, shl, lshr, ashr, …"""
+        """An integer instruction such as add, and, shl."""
         return self._emit(f"{operation} {self.whole} {a}, {b}")
 
-    def to_real(self, a: str) -> str:
-        """Signed integers as floating numbers."""
-        return self._emit(f"sitofp {self.whole} {a} to {self.real}")
+    def same_integers(self, a: str, b: str) -> str:
+        """The mask of `a == b`."""
+        return self._emit(f"icmp eq {self.whole} {a}, {b}")
 
     def power_of_two(self, bits: str) -> str:
         """2^k where the low bits of the integer hold k + bias: shift them into the exponent."""

@@ -82,6 +82,11 @@ def arithmetic(writer: Writer, fn: str, dtype: DType, width: int, ins: Sequence[
     return rules[fn](on, ins)
 
 
+def handles(fn: str) -> bool:
+    """Whether `arithmetic` knows a primitive of floats, for scalars and vectors alike."""
+    return fn in _FLOAT_RULES
+
+
 def select(
     writer: Writer, dtype: DType, width: int, mask: str, yes: str, no: str
 ) -> str:
@@ -107,12 +112,17 @@ def _float_round(name: str) -> Callable[[Lanes, Sequence[str]], str]:
 def _float_extreme(on: Lanes, ins: Sequence[str], predicate: str) -> str:
     """max or min: the machine's instruction returns its second operand when one is NaN."""
     a, b = ins
-    if is_literal(b):
+    if _is_number(b):
         a, b = b, a
     best = on.select(on.compare(predicate, a, b), a, b)
-    if is_literal(a):  # constants here are numbers, so only b can be NaN
+    if _is_number(a):  # only b can be NaN
         return best
     return on.select(on.compare("uno", a, a), a, best)
+
+
+def _is_number(text: str) -> bool:
+    """Whether an operand is a constant and not NaN."""
+    return is_literal(text) and "0x7FF8" not in text and "0xFFF8" not in text
 
 
 def _float_sign(on: Lanes, ins: Sequence[str]) -> str:

@@ -24,7 +24,7 @@ from chainrule.compiler.codegen.tiles import (
     vectors_of,
     width_of,
 )
-from chainrule.compiler.codegen.transpose import transpose
+from chainrule.compiler.codegen.transpose import DEPTH, to_columns
 from chainrule.kernel.index import Index
 from chainrule.kernel.ir import Store
 
@@ -41,7 +41,7 @@ def store(ctx: Context, node: Store) -> None:
         _scalars(ctx, node, tile, which, strides[0])
     elif strides[1].constant == 1:
         _contiguous(ctx, node, tile, which, strides[0])
-    elif strides[0].constant == 1 and rows > 1 and node.mode == "set":
+    elif strides[0].constant == 1 and rows > 1 and columns > 2 and node.mode == "set":
         _transposed(ctx, node, tile, which, strides[1])
     else:
         _scattered(ctx, node, tile, which, strides)
@@ -56,7 +56,7 @@ def _scalars(ctx: Context, node: Store, tile: Tile, which: Validity, stride: Ind
         if condition.const == 0:
             continue
         value = operand(writer, tile, r, 0, 1)
-        address = pointer(ctx, node.buffer, at + stride * r)
+        address = pointer(ctx, node.buffer, at, stride * r)
         if tile.dtype is bool_:
             value = writer.op(f"zext i1 {value} to i8")
         after = writer.fresh("stored")
@@ -80,7 +80,7 @@ def _contiguous(ctx: Context, node: Store, tile: Tile, which: Validity, stride: 
         for v in range(vectors_of(node.shape[1], ctx.target.lanes)):
             mask = masks.vector(ctx.writer, which, r, v * width, width)
             value = operand(ctx.writer, tile, r, v, width)
-            address = pointer(ctx, node.buffer, at + stride * r + v * width)
+            address = pointer(ctx, node.buffer, at, stride * r + v * width)
             if node.mode == "add":
                 old = vector_load(ctx, address, tile.dtype, width, mask)
                 value = arithmetic(ctx.writer, "add", tile.dtype, width, (old, value))
@@ -113,18 +113,17 @@ def _transposed(ctx: Context, node: Store, tile: Tile, which: Validity, stride: 
     width = width_of(columns, ctx.target.lanes)
     turned = which.swapped()
     at = resolve(ctx, node.at)
-    for first_row in range(0, rows, width):
+    for first_row in range(0, rows, DEPTH):
         for v in range(vectors_of(columns, ctx.target.lanes)):
             block = [
                 operand(ctx.writer, tile, r, v, width) if r < rows else "poison"
-                for r in range(first_row, first_row + width)
+                for r in range(first_row, first_row + DEPTH)
             ]
-            for lane, vector in enumerate(transpose(ctx.writer, block, spell(tile.dtype))):
-                column = v * width + lane
-                if column < columns:
-                    mask = masks.vector(ctx.writer, turned, column, first_row, width)
-                    address = pointer(ctx, node.buffer, at + stride * column + first_row)
-                    vector_store(ctx, vector, address, tile.dtype, width, mask)
+            vectors = to_columns(ctx.writer, block, spell(tile.dtype), width)
+            for column, vector in enumerate(vectors[: columns - v * width], v * width):
+                mask = masks.vector(ctx.writer, turned, column, first_row, DEPTH)
+                address = pointer(ctx, node.buffer, at, stride * column + first_row)
+                vector_store(ctx, vector, address, tile.dtype, DEPTH, mask)
 
 
 def _scattered(
@@ -137,7 +136,7 @@ def _scattered(
     at = resolve(ctx, node.at)
     tail = ((f"<{width} x ptr>", "i32", bits), f"i32 {dtype.itemsize}, {bits}")
     for r in range(node.shape[0]):
-        base = pointer(ctx, node.buffer, at + strides[0] * r)
+        base = pointer(ctx, node.buffer, at, strides[0] * r)
         for v in range(vectors_of(node.shape[1], ctx.target.lanes)):
             mask = masks.vector(writer, which, r, v * width, width) or "splat (i1 true)"
             value = operand(writer, tile, r, v, width)

@@ -30,11 +30,10 @@ class Target:
 
     @property
     def attributes(self) -> str:
-        """The LLVM function attributes that make the code generator use the full width."""
-        parts = [f'"target-cpu"="{self.cpu}"', f'"target-features"="{self.features}"']
-        if self.lanes == 16:
-            parts += ['"prefer-vector-width"="512"', '"min-legal-vector-width"="512"']
-        return " ".join(parts)
+        """LLVM function attributes: without them 512-bit vectors are split in two."""
+        if self.lanes < 16:
+            return ""
+        return '"prefer-vector-width"="512" "min-legal-vector-width"="512"'
 
 
 _AVX2 = (

@@ -101,6 +101,14 @@ class Writer:
         scope.lines.append(f"{label}:")
         scope.label = label
 
+    def reserve(self) -> list[str]:
+        """A place for lines to be added here later, such as the phis of a loop's first block."""
+        place: list[str] = []
+        rest: list[str] = []
+        self._chunks += [place, rest]
+        self._scopes[-1].lines = rest
+        return place
+
     def open_scope(self, terminator: str, label: str) -> None:
         """End the current block with `terminator` and open a scope that starts at `label`."""
         inner = [f"{label}:"]

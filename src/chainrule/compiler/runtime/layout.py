@@ -72,7 +72,7 @@ class Thread(IntEnum):
 
 
 class Program(IntEnum):
-    """Words of a program's header; the first seven that are addresses point to its tables."""
+    """Words of a program's header; all but counts and times are addresses of its tables."""
 
     SOURCE = 0  # argument slots as the caller sees them
     ARGS = 1  # the copy that kernels read and loops advance

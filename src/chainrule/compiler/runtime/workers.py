@@ -16,6 +16,7 @@ import ctypes
 import functools
 import os
 import threading
+import time
 
 import numpy as np
 import numpy.typing as npt
@@ -106,10 +107,11 @@ class Workers:
         return True
 
     def dismiss(self) -> None:
-        """Let all workers return, and wait until they have."""
+        """Let all workers return, and wait a second at most until they have."""
         interpreter().dismiss(self.board, len(self._threads) + 1)
+        deadline = time.monotonic() + 1.0
         for worker in self._threads:
-            worker.join(timeout=1.0)
+            worker.join(max(0.0, deadline - time.monotonic()))
         self._threads.clear()
 
 

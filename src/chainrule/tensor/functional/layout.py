@@ -223,6 +223,32 @@ def flip(input: Operand, *dims: Any) -> Tensor:  # noqa: A002, ANN401 - PyTorch'
     return slice_view(x, start, step, x.shape)
 
 
+def pad(
+    input: Operand, pad: Sequence[int], mode: str = "constant", value: float | None = None
+) -> Tensor:
+    """Add `value` (0) around the input: `pad` holds before and after of the last axis, then of the
+    one before it, …; negative numbers cut off. Only mode "constant" exists.
+    """
+    x = as_tensor(input)
+    if mode != "constant":
+        raise ArgumentError(f"pad knows the mode 'constant' only, not {mode!r}")
+    if len(pad) % 2 or len(pad) > 2 * len(x.shape):
+        raise ShapeError(f"pad {tuple(pad)} does not fit shape {x.shape}: it takes pairs")
+    for i in range(len(pad) // 2):
+        axis = len(x.shape) - 1 - i
+        before, after = pad[2 * i], pad[2 * i + 1]
+        cut = max(-before, 0)
+        x = narrow(x, axis, cut, x.shape[axis] - cut - max(-after, 0))
+        x = cat([_filler(x, axis, n, value) if isinstance(n, int) else n
+                 for n in (before, x, after) if not isinstance(n, int) or n > 0], axis)  # fmt: skip
+    return x
+
+
+def _filler(x: Tensor, axis: int, count: int, value: float | None) -> Tensor:
+    shape = tuple(count if i == axis else n for i, n in enumerate(x.shape))
+    return apply(TABLE["full"], value=value or 0, dtype=x.dtype, shape=shape)
+
+
 def masked_fill(input: Operand, mask: Operand, value: Operand) -> Tensor:  # noqa: A002 - PyTorch's
     """`value` where mask holds, input elsewhere."""
     x = as_tensor(input)

@@ -10,7 +10,7 @@ from chainrule.base.errors import ShapeError
 from chainrule.ops import TABLE
 from chainrule.tensor.convert import Operand, as_dtype, as_tensor, cast, floating
 from chainrule.tensor.dispatch import apply
-from chainrule.tensor.functional import pointwise
+from chainrule.tensor.functional import pointwise, reduce
 
 if TYPE_CHECKING:
     from chainrule.tensor.tensor import Tensor
@@ -64,3 +64,13 @@ def layer_norm(
     if weight is not None:
         out = pointwise.mul(out, weight)
     return out if bias is None else pointwise.add(out, bias)
+
+
+def normalize(input: Operand, p: float = 2.0, dim: int = 1, eps: float = 1e-12) -> Tensor:
+    """Input / max(‖input‖ₚ, eps), the norm along `dim`.
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.normalize.html
+    """
+    x = floating(input)
+    length = reduce.norm(x, p, dim, keepdim=True)
+    return pointwise.div(x, pointwise.clamp(length, min=eps))

@@ -176,6 +176,9 @@ def clamp(input: Operand, min: Operand = None, max: Operand = None) -> Tensor:  
     return x
 
 
+clip = clamp
+
+
 def lerp(input: Operand, end: Operand, weight: Operand) -> Tensor:  # noqa: A002 - PyTorch's name
     """Input + weight · (end - input)."""
     return add(input, mul(weight, sub(end, input)))

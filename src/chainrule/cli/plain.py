@@ -1,0 +1,125 @@
+"""A training run as plain lines, for pipes and files; the last line is `result: {json}`.
+
+    >>> with Plain() as listener:
+    ...     listener.show(Evaluated(step=200, loss=1.7))
+    step 200  held-out loss 1.7000
+
+May import `train`.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+from functools import singledispatchmethod
+from typing import TYPE_CHECKING, Self
+
+from chainrule.cli.listener import suggestions
+from chainrule.train.events import (
+    Began,
+    Compared,
+    Evaluated,
+    Event,
+    Examined,
+    Finished,
+    Sampled,
+    Saved,
+    Stepped,
+    Stopped,
+)
+from chainrule.train.health import describe
+
+if TYPE_CHECKING:
+    from chainrule.train.config import Config
+
+_LINES = 20  # about so many step lines a run
+
+
+class Plain:
+    """Prints what happened, one line an event, and flushes so that a reader sees it in time."""
+
+    def __init__(self) -> None:
+        """Nothing is known before `Began`."""
+        self._config: Config | None = None
+        self._first: Stepped | None = None
+
+    def __enter__(self) -> Self:
+        """Use as a context, as the screen is."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Nothing to close."""
+
+    @singledispatchmethod
+    def show(self, event: Event) -> None:
+        """Print `event`."""
+        raise TypeError(f"no way to show {event!r}")
+
+    @show.register
+    def _began(self, event: Began) -> None:
+        self._config = event.config
+        goes_on = f", continuing after step {event.step}" if event.step else ""
+        _say(f"run {event.folder}{goes_on}")
+        _say(f"text {event.source}: {event.characters:,} characters, {event.vocabulary} distinct")
+        _say(f"model of {event.parameters:,} parameters, {event.config.steps:,} steps")
+
+    @show.register
+    def _stepped(self, event: Stepped) -> None:
+        assert self._config is not None
+        steps = self._config.steps
+        newly = self._first is None
+        self._first = self._first or event
+        if not newly and event.step % max(1, steps // _LINES) and event.step != steps:
+            return
+        speed = ""
+        if event.step > self._first.step:
+            tokens = (event.step - self._first.step) * self._config.batch * self._config.context
+            speed = f"  {tokens / (event.seconds - self._first.seconds):,.0f} tokens/s"
+        _say(
+            f"step {event.step}/{steps}  loss {event.loss:.4f}  gradient norm {event.norm:.3f}  "
+            f"learning rate {event.learning_rate:.2e}{speed}"
+        )
+
+    @show.register
+    def _examined(self, event: Examined) -> None:
+        assert self._config is not None
+        every = self._config.health_every * -(-self._config.steps // _LINES)
+        if event.step % every == 0 or event.step == self._config.steps:
+            _say(f"step {event.step}  gradients: {describe(event.health)}")
+
+    @show.register
+    def _evaluated(self, event: Evaluated) -> None:
+        _say(f"step {event.step}  held-out loss {event.loss:.4f}")
+
+    @show.register
+    def _compared(self, event: Compared) -> None:
+        loss = f"none ({event.reason})" if event.loss is None else f"{event.loss:.4f}"
+        _say(f"held-out loss of a {event.order}-gram model on the same split: {loss}")
+
+    @show.register
+    def _sampled(self, event: Sampled) -> None:
+        _say(f"sample after step {event.step}:")
+        _say("".join(f"    | {line}\n" for line in event.text.split("\n")).rstrip("\n"))
+
+    @show.register
+    def _saved(self, event: Saved) -> None:
+        _say(f"step {event.step}  saved in {event.folder}")
+
+    @show.register
+    def _stopped(self, event: Stopped) -> None:
+        name = signal.Signals(event.signal).name
+        _say(
+            f"stopped by {name} after step {event.step}; everything is saved. "
+            f"Go on with: chainrule train --resume {event.folder}"
+        )
+
+    @show.register
+    def _finished(self, event: Finished) -> None:
+        _say(f"report: {event.folder / 'report.html'}")
+        for command, purpose in suggestions(event.folder, event.result["steps"]):
+            _say(f"try: {command}    # {purpose}")
+        _say(f"result: {json.dumps(event.result, ensure_ascii=False)}")
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)

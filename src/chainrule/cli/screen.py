@@ -1,0 +1,238 @@
+"""A training run on a terminal: progress, samples, gradient health, and the curve at the end.
+
+    >>> with Screen() as listener:
+    ...     listener.show(event)
+
+May import `train` and rich.
+"""
+
+from __future__ import annotations
+
+import signal
+import time
+from functools import singledispatchmethod
+from typing import TYPE_CHECKING, Self
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.padding import Padding
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from chainrule.cli.curve import plot
+from chainrule.cli.listener import suggestions
+from chainrule.train.events import (
+    Began,
+    Compared,
+    Evaluated,
+    Event,
+    Examined,
+    Finished,
+    Sampled,
+    Saved,
+    Stepped,
+    Stopped,
+)
+from chainrule.train.health import describe
+from chainrule.train.report import averaged
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from chainrule.train.config import Config
+
+_REFRESH = 0.1  # seconds between two pictures
+_MEMORY = 0.98  # of the running mean of the loss
+_CURVE_HEIGHT = 12
+_CURVE_WIDTH = 72
+_TRAINING, _HELD_OUT, _LEVEL = "blue", "bright_yellow", "bright_black"
+
+
+def suits() -> bool:
+    """Whether standard output is a terminal that can be drawn on."""
+    console = Console()
+    return console.is_terminal and not console.is_dumb_terminal
+
+
+class Screen:
+    """Draws on standard output; no thread of its own, so that the cores are left to training."""
+
+    def __init__(self) -> None:
+        """Nothing is drawn before the first event."""
+        self._console = Console(highlight=False)
+        self._live = Live(console=self._console, auto_refresh=False, transient=True)
+        self._config: Config | None = None
+        self._drawn = 0.0
+        self._first: tuple[Stepped, float] | None = None  # and when it was seen
+        self._now: Stepped | None = None
+        self._mean = 0.0
+        self._weight = 0.0
+        self._losses: list[tuple[float, float]] = []
+        self._held_out: list[tuple[float, float]] = []
+        self._baseline: Compared | None = None
+        self._health = ""
+
+    def __enter__(self) -> Self:
+        """Take the terminal."""
+        self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Give it back."""
+        self._live.stop()
+
+    @singledispatchmethod
+    def show(self, event: Event) -> None:
+        """Draw `event`."""
+        raise TypeError(f"no way to show {event!r}")
+
+    @show.register
+    def _began(self, event: Began) -> None:
+        self._config = event.config
+        title = Text.assemble(("chainrule ", "bold"), (str(event.folder), "bold cyan"))
+        if event.step:
+            title.append(f", continuing after step {event.step:,}")
+        self._console.print(title)
+        self._console.print(
+            Text(
+                f"{event.source}: {event.characters:,} characters, {event.vocabulary} distinct\n"
+                f"{event.config.layers} layers, {event.config.heads} heads, width "
+                f"{event.config.width}: {event.parameters:,} parameters",
+                "bright_black",
+            )
+        )
+
+    @show.register
+    def _stepped(self, event: Stepped) -> None:
+        self._first = self._first or (event, time.monotonic())
+        self._now = event
+        self._losses.append((event.step, event.loss))
+        self._mean = _MEMORY * self._mean + (1 - _MEMORY) * event.loss
+        self._weight = _MEMORY * self._weight + (1 - _MEMORY)
+        if time.monotonic() - self._drawn >= _REFRESH:
+            self._draw()
+
+    @show.register
+    def _examined(self, event: Examined) -> None:
+        self._health = describe(event.health)
+
+    @show.register
+    def _evaluated(self, event: Evaluated) -> None:
+        self._held_out.append((event.step, event.loss))
+        self._draw()
+
+    @show.register
+    def _compared(self, event: Compared) -> None:
+        self._baseline = event
+
+    @show.register
+    def _sampled(self, event: Sampled) -> None:
+        self._console.rule(Text(f"what it writes after {event.step:,} steps"), style=_LEVEL)
+        self._console.print(Padding(Text(event.text), (0, 2)))
+
+    @show.register
+    def _saved(self, _event: Saved) -> None:
+        pass  # the end says where
+
+    @show.register
+    def _stopped(self, event: Stopped) -> None:
+        self._live.stop()
+        name = signal.Signals(event.signal).name
+        self._console.print(
+            Text(f"Stopped by {name} after step {event.step:,}; everything is saved. Go on with")
+        )
+        self._console.print(Text(f"  chainrule train --resume {event.folder}", "cyan"))
+
+    @show.register
+    def _finished(self, event: Finished) -> None:
+        self._live.stop()
+        self._console.rule(Text("loss, nats a character"), style=_LEVEL)
+        self._console.print(self._curve())
+        self._console.print(self._verdict(event))
+        commands = Table.grid(padding=(0, 3))
+        for command, purpose in suggestions(event.folder, event.result["steps"]):
+            commands.add_row(Text(command, "cyan"), Text(purpose, "bright_black"))
+        self._console.print(Text("Try next", "bold"))
+        self._console.print(Padding(commands, (0, 2)))
+
+    def _draw(self) -> None:
+        self._drawn = time.monotonic()
+        rows: list[RenderableType] = [self._progress()]
+        if self._health:
+            rows.append(Text.assemble(("gradients  ", "bright_black"), self._health))
+        self._live.update(Group(*rows), refresh=True)
+
+    def _progress(self) -> RenderableType:
+        assert self._config is not None
+        if self._now is None:
+            return Text("")
+        total, step = self._config.steps, self._now.step
+        parts = [f"step {step:,}/{total:,}", f"loss {self._mean / self._weight:.3f}"]
+        if self._held_out:
+            parts.append(f"held out {self._held_out[-1][1]:.3f}")
+        if self._baseline and self._baseline.loss is not None:
+            parts.append(f"{self._baseline.order}-gram {self._baseline.loss:.3f}")
+        parts += self._pace(step, total)
+        bar = ProgressBar(total, step, width=max(10, self._console.width - 2))
+        return Group(bar, Text(" · ".join(parts)))
+
+    def _pace(self, step: int, total: int) -> list[str]:
+        """Tokens a second of training alone; time left also counts looking and saving."""
+        assert self._config is not None
+        assert self._now is not None
+        assert self._first is not None
+        first, since = self._first
+        if step == first.step:
+            return []
+        tokens = (step - first.step) * self._config.batch * self._config.context
+        left = (time.monotonic() - since) / (step - first.step) * (total - step)
+        return [
+            f"{tokens / max(self._now.seconds - first.seconds, 1e-9):,.0f} tokens/s",
+            f"{int(left) // 60}:{int(left) % 60:02d} left",
+        ]
+
+    def _curve(self) -> Text:
+        level = self._baseline.loss if self._baseline else None
+        curves = [averaged(self._losses), self._held_out]
+        values = [y for curve in curves for _, y in curve] + ([] if level is None else [level])
+        rows = plot(
+            curves,
+            width=min(_CURVE_WIDTH, self._console.width - 10),
+            height=_CURVE_HEIGHT,
+            level=level,
+            braille=not self._console.options.ascii_only,
+        )
+        text = Text()
+        for index, row in enumerate(rows):
+            at_end = index in (0, len(rows) - 1)
+            label = f"{max(values) if index == 0 else min(values):.2f}" if at_end else ""
+            text.append(f"{label:>7} ", _LEVEL)
+            for cell in row:
+                text.append(cell.symbol, _style(cell.curve))
+            text.append("\n")
+        text.append("        ━ training   ", _TRAINING)
+        text.append("━ held out   ", _HELD_OUT)
+        if level is not None and self._baseline is not None:
+            text.append(f"┅ {self._baseline.order}-gram model", _LEVEL)
+        return text
+
+    def _verdict(self, event: Finished) -> Table:
+        result = event.result
+        table = Table.grid(padding=(0, 2))
+        table.add_row("held-out loss", Text(f"{result['held_out_loss']:.4f}", "bold"))
+        if self._baseline is not None:
+            loss, reason = self._baseline.loss, self._baseline.reason
+            table.add_row(
+                f"{self._baseline.order}-gram model", f"none: {reason}" if loss is None else f"{loss:.4f}"
+            )
+        table.add_row(
+            "training", f"{result['seconds']:.1f} s, {result['tokens_per_second']:,} tokens/s"
+        )
+        table.add_row("saved in", Text(str(event.folder), "cyan"))
+        table.add_row("report", Text(str(event.folder / "report.html"), "cyan"))
+        return table
+
+
+def _style(curve: int | None) -> str:
+    return {0: _TRAINING, 1: _HELD_OUT, -1: _LEVEL}.get(-2 if curve is None else curve, "")

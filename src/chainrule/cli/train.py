@@ -1,0 +1,141 @@
+"""`chainrule train`: options in, events shown.
+
+    chainrule train --data book.txt --steps 5000 --set width=192
+
+May import everything below.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import signal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from chainrule.cli.listener import Listener
+    from chainrule.train.events import Event
+    from chainrule.train.interrupts import Interrupts
+
+_SIGNAL_EXIT = 128  # the shell's convention: 128 + number of the signal
+
+
+class _WithSettings(click.Command):
+    """A command whose help ends with the list of settings."""
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List every key that --set and --config understand, with its default."""
+        from chainrule.train.config import settings
+
+        with formatter.section("Settings for --set and --config"):
+            formatter.write_dl(
+                [(f"{name}={json.dumps(default)}", text) for name, default, text in settings()]
+            )
+        super().format_epilog(ctx, formatter)
+
+
+@click.command(cls=_WithSettings)
+@click.option("--data", metavar="FILE", help="UTF-8 text to learn; default: Python's documentation.")
+@click.option("--config", type=click.Path(path_type=Path), metavar="FILE", help="Settings in TOML.")
+@click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help="One setting; repeat.")
+@click.option("--steps", type=click.IntRange(min=1), help="Training steps.")
+@click.option("--seed", type=click.IntRange(min=0), help="Another seed, another run.")
+@click.option("--threads", type=click.IntRange(min=1), help="Cores to use; default: all.")
+@click.option("--resume", metavar="RUN", help="Continue a run: a folder, a number, or 'last'.")
+@click.option("--eager", is_flag=True, default=None, help="Run uncompiled, operation by operation.")
+@click.option(
+    "--runs",
+    type=click.Path(path_type=Path),
+    default="runs",
+    show_default=True,
+    metavar="FOLDER",
+    help="Where runs are kept.",
+)
+def train(
+    runs: Path,
+    resume: str | None,
+    config: Path | None,
+    assignments: tuple[str, ...],
+    steps: int | None,
+    **given: Any,
+) -> int:
+    """Train a character Transformer and watch it learn.
+
+    Without options it learns the documentation topics of this Python, in about a minute. A tenth
+    of the text is held out to judge by. Ctrl-C saves and stops; --resume goes on as if nothing
+    had happened.
+
+    \b
+    Examples
+      chainrule train
+      chainrule train --data book.txt --steps 5000
+      chainrule train --set layers=6 --set width=192 --set dropout=0.1
+      chainrule train --resume last
+      chainrule train | tail -n 1          the result as JSON
+    """
+    from chainrule.train.interrupts import Interrupts
+
+    with Interrupts() as interrupts:
+        if resume is None:
+            events = _new(runs, config, assignments, interrupts, steps=steps, **given)
+        else:
+            _refuse_settings(config, assignments, given)
+            events = _resumed(runs, resume, steps, interrupts)
+        # An event that cannot be shown must still let the run close its files.
+        with contextlib.closing(events), _listener() as listener:  # type: ignore[type-var]
+            return _follow(events, listener)
+
+
+def _new(
+    runs: Path,
+    config: Path | None,
+    assignments: tuple[str, ...],
+    interrupts: Interrupts,
+    **given: Any,
+) -> Iterator[Event]:
+    from chainrule.tasks.language_model import train_new
+    from chainrule.train.config import configure
+
+    return train_new(configure(config, assignments, **given), runs, interrupts)
+
+
+def _resumed(runs: Path, resume: str, steps: int | None, interrupts: Interrupts) -> Iterator[Event]:
+    from chainrule.tasks.language_model import train_on
+    from chainrule.train.runs import find_run
+
+    return train_on(find_run(resume, runs), steps, interrupts)
+
+
+def _refuse_settings(
+    config: Path | None, assignments: tuple[str, ...], given: dict[str, Any]
+) -> None:
+    changed = [f"--{name}" for name, value in given.items() if value is not None]
+    changed += ["--config"] * (config is not None) + ["--set"] * bool(assignments)
+    if changed:
+        raise click.UsageError(
+            f"--resume goes on with the run's own settings, so {' and '.join(changed)} cannot "
+            "go with it; only --steps can"
+        )
+
+
+def _listener() -> contextlib.AbstractContextManager[Listener]:
+    from chainrule.cli.plain import Plain
+    from chainrule.cli.screen import Screen, suits
+
+    return Screen() if suits() else Plain()
+
+
+def _follow(events: Iterator[Event], listener: Listener) -> int:
+    from chainrule.train.events import Stopped
+
+    code = 0
+    for event in events:
+        listener.show(event)
+        if isinstance(event, Stopped):
+            code = _SIGNAL_EXIT + signal.Signals(event.signal)
+    return code

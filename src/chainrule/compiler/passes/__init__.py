@@ -1,0 +1,1 @@
+"""Graph → graph → groups → plan, one small file per pass; `pipeline.py` gives their order."""

@@ -1,0 +1,102 @@
+"""How a kernel reaches a value: which stored array, and by which strides.
+
+A chain of renumbering ops (reshape, transpose, slice, broadcast) is never executed: it becomes the
+view through which its stored source is read. `full` and `iota` are sources that are computed.
+Example: `access(node, stored)` for `x.T` is x's array with exchanged strides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container, Mapping
+from typing import NamedTuple
+
+from chainrule.base import shapes
+from chainrule.base.shapes import Shape, View
+from chainrule.graph.node import INPUT, Node
+from chainrule.ops.record import IndexMap
+
+
+class Access(NamedTuple):
+    """Element i of the node is element `view(i)` of the (row-major) value of `source`."""
+
+    source: Node
+    view: View
+
+    def reshape(self, shape: Shape) -> Access | None:
+        """The same elements over another domain, or None where strides cannot say it."""
+        view = self.view.reshape(shape)
+        return None if view is None else Access(self.source, view)
+
+
+def is_view(node: Node) -> bool:
+    """Whether the op only renumbers elements."""
+    return node.op is not INPUT and isinstance(node.op.lower, IndexMap)
+
+
+def virtual(node: Node) -> bool:
+    """Whether the value needs no storage because kernels compute it where they need it."""
+    return node.op is not INPUT and "constant" in node.op.traits
+
+
+def access(
+    node: Node, stored: Container[Node] = (), layouts: Mapping[Node, View] | None = None
+) -> Access | None:
+    """The access of `node` through views down to the first node in `stored` or that is no view.
+
+    `layouts` are the sources that are not kept in row-major order. None if some reshape on the way
+    cannot be said in strides.
+    """
+    source = node
+    while is_view(source) and source not in stored:
+        source = source.inputs[0]
+    start = (layouts or {}).get(source) or _source_view(source)
+    view = through(start, node, source)
+    return None if view is None else Access(source, view)
+
+
+def through(view: View, node: Node, source: Node) -> View | None:
+    """`node`, which is `source` seen through views, as a view, if `source` is `view`."""
+    chain = []
+    while node is not source:
+        chain.append(node)
+        node = node.inputs[0]
+    found: View | None = view
+    for step in reversed(chain):
+        assert found is not None
+        found = step.op.lower.view(step.attrs, found, step.shape)
+        if found is None:
+            return None
+    return found
+
+
+def _source_view(node: Node) -> View:
+    if node.op is not INPUT and "positional" in node.op.traits:
+        # iota: the "element number" is the position along its axis itself
+        axis = node.attrs["axis"]
+        return View(node.shape, tuple(int(i == axis) for i in range(len(node.shape))))
+    if virtual(node):
+        return View(node.shape, (0,) * len(node.shape))
+    return View.whole(node.shape)
+
+
+def refine(a: Shape, b: Shape) -> Shape | None:
+    """The coarsest shape that both row-major shapes can be split into, or None."""
+    if a == b:
+        return a
+    if shapes.size(a) != shapes.size(b):
+        return None
+    cuts = sorted(_suffix_products(a) | _suffix_products(b))
+    factors = []
+    for small, large in zip(cuts, cuts[1:], strict=False):
+        if large % small:
+            return None
+        factors.append(large // small)
+    return tuple(reversed(factors))
+
+
+def _suffix_products(shape: Shape) -> set[int]:
+    found, product = {1}, 1
+    for n in reversed(shape):
+        product *= n
+        found.add(product)
+    return found

@@ -1,0 +1,25 @@
+"""Composite ops become the simple ones that fusion knows.
+
+    softmax(x)  →  e = exp(x - max x);  e · (1 / Σ e)
+
+Before → after for every op that has `expand` and no lowering of its own. Ops with a template
+(attention) keep their identity. Example: `expand(graph)`.
+"""
+
+from __future__ import annotations
+
+from chainrule.graph.node import INPUT, Graph, Node
+from chainrule.graph.rewrite import rewrite
+from chainrule.ops.record import Symbolic
+
+
+def expand(graph: Graph) -> Graph:
+    """Replace every op that only has an expansion."""
+    return rewrite(graph, _expand)
+
+
+def _expand(node: Node) -> Node | None:
+    op = node.op
+    if op is INPUT or op.lower is not None or op.expand is None:
+        return None
+    return op.expand(Symbolic(node.source), node)  # type: ignore[no-any-return]

@@ -1,0 +1,263 @@
+"""Fusion: which nodes are computed by one kernel. Passes ask traits and lowerings, never names.
+
+    a = x·w; b = a + y; c = Σ_last b; d = b / c   →   one row group {a, b, c, d}, storing d only
+    z = x@w; h = gelu(z + bias)                   →   one product group with an epilogue
+
+Nodes are visited inputs first; each joins the youngest group of its producers that it fits, if no
+path leads out of that group and back. Kinds: `rows` (elementwise work over a domain, reductions of
+its last axis), `columns` (reductions of other axes), `fold` (of a vector), `product`, `template`.
+Example: `group(graph, late)` returns the groups in an order in which they can run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+
+from chainrule.base import shapes
+from chainrule.base.shapes import Shape, View
+from chainrule.compiler.passes.access import access, is_view, refine, virtual
+from chainrule.graph.node import INPUT, Graph, Node
+from chainrule.graph.walk import topological, uses
+from chainrule.ops.record import Contract, IndexMap, Map, Pieces, Reduce, Template
+
+ROW_TEMPLATES = {"gather", "random_bits"}  # computed element by element inside a row group
+
+
+@dataclass(eq=False)
+class Group:
+    """Nodes computed by one kernel. `domain` is its iteration space, `inner` the length of its
+    rows if it reduces along them."""
+
+    number: int
+    kind: str
+    domain: Shape
+    nodes: list[Node] = field(default_factory=list)
+    inner: int | None = None
+    ancestors: int = 0  # bit set of group numbers it depends on
+    late: bool = False
+
+    def __contains__(self, node: Node) -> bool:
+        """Whether the node is computed here."""
+        return node in self.nodes
+
+
+def aligned(node: Node, producer: Node, domain: Shape, inner: int | None) -> bool:
+    """Whether `node`, read through views of `producer`, is the producer's own element (or, in a
+    row group, the producer's element of the same row)."""
+    found = access(node, {producer})
+    if found is None or found.source is not producer:
+        return False
+    if found.view.is_contiguous and found.view.offset == 0 and node.array.size == producer.array.size:
+        return True
+    if inner is None:
+        return False
+    rows = shapes.size(domain) // inner if inner else 0
+    if producer.array.size != rows:
+        return False
+    wide = found.view.reshape(domain)
+    return wide is not None and wide == row_view(domain)
+
+
+def row_view(domain: Shape) -> View:
+    """One number per row, repeated along the last axis."""
+    outer = View.whole(domain[:-1])
+    return View(domain, (*(s if n != 1 else 0 for s, n in zip(outer.strides, domain, strict=False)), 0))
+
+
+class _Grouping:
+    def __init__(
+        self, graph: Graph, late: Collection[Node], layouts: Mapping[Node, View]
+    ) -> None:
+        self.layouts = layouts
+        self.order = topological(graph.outputs)
+        self.users = uses(self.order)
+        self.outputs = set(graph.outputs)
+        self.late = set(late)
+        self.groups: list[Group] = []
+        self.of: dict[Node, Group] = {}
+        self.readers: dict[Node, list[Group]] = {}  # stored node → row groups that read it
+
+    # -- producers --------------------------------------------------------------------------
+
+    def producers(self, node: Node) -> list[Node]:
+        """The computed nodes behind the operands, looking through views."""
+        found = []
+        for child in node.inputs:
+            while is_view(child) and child not in self.of:
+                child = child.inputs[0]  # noqa: PLW2901 - walking down
+            if child.op is not INPUT and "projection" in child.op.traits:
+                child = child.inputs[0]  # noqa: PLW2901 - the op with several results
+            found.append(child)
+        return found
+
+    def depends(self, node: Node) -> int:
+        """The groups that a new group of `node` would depend on."""
+        bits = 0
+        for p in self.producers(node):
+            g = self.of.get(p)
+            if g is not None:
+                bits |= g.ancestors | (1 << g.number)
+        return bits
+
+    def joins(self, node: Node, g: Group, kind: str) -> bool:
+        """Whether adding `node` to `g` is possible: shapes, registers, no cycle."""
+        if (node in self.late) != g.late or g.kind not in {"rows", "product"}:
+            return False
+        domain = self.fit(node, g, kind)
+        if domain is None:
+            return False
+        me = 1 << g.number
+        for p in self.producers(node):
+            h = self.of.get(p)
+            if h is not None and h is not g and h.ancestors & me:
+                return False
+        inner = self.inner_after(node, g, kind)
+        for child in node.inputs:
+            for p in self.inside(child, g):
+                if not aligned(child, p, domain, inner):
+                    return False
+        return True
+
+    def inside(self, child: Node, g: Group) -> list[Node]:
+        """The group's own node behind an operand, if any."""
+        while is_view(child) and child not in self.of:
+            child = child.inputs[0]
+        return [child] if self.of.get(child) is g else []
+
+    def inner_after(self, node: Node, g: Group, kind: str) -> int | None:
+        return node.inputs[0].shape[-1] if kind == "reduce" else g.inner
+
+    def fit(self, node: Node, g: Group, kind: str) -> Shape | None:
+        """The group's domain with the node in it, or None."""
+        total = shapes.size(g.domain)
+        if kind == "reduce":
+            x = node.inputs[0]
+            if g.kind != "rows" or x.array.size != total:
+                return None
+            if g.inner is not None and g.inner != x.shape[-1]:
+                return None
+            return self.keep_rows(refine(g.domain, x.shape), x.shape[-1])
+        if node.array.size == total:
+            domain = refine(g.domain, node.shape)
+            if g.kind == "product":
+                return g.domain if domain is not None else None
+            return domain if g.inner is None else self.keep_rows(domain, g.inner)
+        rows = total // g.inner if g.inner else None
+        if rows is not None and node.array.size == rows:
+            domain = refine(g.domain[:-1], node.shape)
+            return None if domain is None else (*domain, g.domain[-1])
+        return None
+
+    @staticmethod
+    def keep_rows(domain: Shape | None, inner: int) -> Shape | None:
+        """A domain whose last axis is still the whole row."""
+        if domain is None or inner not in {domain[-1] if domain else 1}:
+            return None
+        return domain
+
+    # -- visiting ---------------------------------------------------------------------------
+
+    def run(self) -> list[Group]:
+        for node in self.order:
+            self.visit(node)
+        return self.groups
+
+    def visit(self, node: Node) -> None:
+        if node.op is INPUT or virtual(node) or "projection" in node.op.traits:
+            return
+        lower = node.op.lower
+        if isinstance(lower, IndexMap):
+            if access(node, self.of, self.layouts) is None:
+                self.start(node, "rows", node.inputs[0].shape)  # a copy
+            return
+        row_template = isinstance(lower, Template) and lower.name in ROW_TEMPLATES
+        if isinstance(lower, Map) or row_template:
+            self.place(node, "map")
+        elif isinstance(lower, Reduce):
+            self.reduction(node)
+        elif isinstance(lower, Contract):
+            self.start(node, "product", node.shape)
+        elif isinstance(lower, Pieces):
+            self.start(node, "pieces", node.shape)
+        else:
+            self.start(node, "template", ())
+
+    def place(self, node: Node, kind: str) -> None:
+        for g in self.candidates(node):
+            if self.joins(node, g, kind):
+                self.join(node, g, kind)
+                return
+        if kind == "reduce":
+            x = node.inputs[0]
+            g = self.start(node, "rows", x.shape)
+            g.inner = x.shape[-1]
+        else:
+            self.start(node, "rows", node.shape)
+
+    def candidates(self, node: Node) -> list[Group]:
+        """Groups of producers, youngest first, then groups that read what the node reads."""
+        producers = self.producers(node)
+        own = {self.of[p].number: self.of[p] for p in producers if p in self.of}
+        out = [own[n] for n in sorted(own, reverse=True)]
+        for p in producers:
+            for g in self.readers.get(p, ()):
+                if g not in out and self.sibling_fits(node, g):
+                    out.append(g)
+        return out
+
+    def sibling_fits(self, node: Node, g: Group) -> bool:
+        """A sibling joins only at the same size, and not if `g` must wait for what node needs."""
+        new = self.depends(node) & ~g.ancestors
+        return node.array.size == shapes.size(g.domain) and not new
+
+    def join(self, node: Node, g: Group, kind: str) -> None:
+        domain = self.fit(node, g, kind)
+        assert domain is not None
+        g.domain = domain
+        g.inner = self.inner_after(node, g, kind)
+        g.nodes.append(node)
+        self.of[node] = g
+        bits = self.depends(node) & ~(1 << g.number)
+        if bits & ~g.ancestors:
+            g.ancestors |= bits
+            me = 1 << g.number
+            for h in self.groups[g.number + 1 :]:
+                if h.ancestors & me:
+                    h.ancestors |= g.ancestors
+        self.note_reads(node, g)
+
+    def start(self, node: Node, kind: str, domain: Shape) -> Group:
+        g = Group(len(self.groups), kind, domain, late=node in self.late)
+        self.groups.append(g)
+        g.nodes.append(node)
+        g.ancestors = self.depends(node)
+        self.of[node] = g
+        self.note_reads(node, g)
+        return g
+
+    def note_reads(self, node: Node, g: Group) -> None:
+        if g.kind == "rows":
+            for p in self.producers(node):
+                if self.of.get(p) is not g and not virtual(p):
+                    known = self.readers.setdefault(p, [])
+                    if g not in known:
+                        known.append(g)
+
+    def reduction(self, node: Node) -> None:
+        x = node.inputs[0]
+        rank, axes = len(x.shape), node.attrs["axes"]
+        if axes == (rank - 1,) and rank > 1:
+            self.place(node, "reduce")
+            return
+        self.start(node, "fold" if rank == 1 else "columns", x.shape)
+
+
+def group(
+    graph: Graph, late: Collection[Node] = (), layouts: Mapping[Node, View] | None = None
+) -> list[Group]:
+    """The groups of a graph, numbered in order of creation (not yet an execution order).
+
+    `late` nodes update outside state and stay in groups of their own.
+    """
+    return _Grouping(graph, late, layouts or {}).run()

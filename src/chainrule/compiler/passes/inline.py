@@ -1,0 +1,27 @@
+"""Calls of subgraphs are laid open, so that the other passes see one graph.
+
+    call(x, w; graph = (a, b) → f(a, b))  →  f(x, w)
+
+Example: `inline_calls(graph)`.
+"""
+
+from __future__ import annotations
+
+from chainrule.graph.node import INPUT, Graph, Node
+from chainrule.graph.rewrite import rewrite
+from chainrule.graph.walk import substitute
+from chainrule.ops.control import bundle, call
+from chainrule.ops.record import Symbolic
+
+
+def inline_calls(graph: Graph) -> Graph:
+    """Replace every call by its body."""
+    return rewrite(graph, _inline)
+
+
+def _inline(node: Node) -> Node | None:
+    if node.op is INPUT or node.op is not call:
+        return None
+    body: Graph = node.attrs["graph"]
+    results = substitute(body.outputs, dict(zip(body.inputs, node.inputs, strict=True)))
+    return Symbolic(node.source)(bundle, *results)

@@ -1,0 +1,47 @@
+"""In which order of axes a heavy result is kept, so that what follows is a view and not a copy.
+
+    reshape(transpose(p, (0, 2, 1, 3)), …)   →   p is kept as (B, T, H, D); the reshape is free
+
+Example: `layouts(graph)` gives the views of results that are not kept in row-major order.
+"""
+
+from __future__ import annotations
+
+from chainrule.base.shapes import View
+from chainrule.compiler.passes.access import access, is_view
+from chainrule.graph.node import INPUT, Graph, Node
+from chainrule.graph.walk import topological
+from chainrule.ops.layout import reshape, transpose
+from chainrule.ops.record import Contract
+
+
+def layouts(graph: Graph) -> dict[Node, View]:
+    """Views of products' and attentions' results that a transposing reshape reads."""
+    found: dict[Node, View] = {}
+    for node in topological(graph.outputs):
+        if node.op is not reshape or access(node) is not None:
+            continue
+        moved = node.inputs[0]
+        if moved.op is not transpose or is_view(moved.inputs[0]):
+            continue
+        source = moved.inputs[0]
+        axes = moved.attrs["axes"]
+        last = len(axes) - 1
+        if _movable(source) and source not in found and axes[last] == last:
+            found[source] = _kept_as(source, axes)
+    return found
+
+
+def _movable(node: Node) -> bool:
+    """Whether the kernel that computes the node can write it in another order of axes."""
+    if node.op is INPUT:
+        return False
+    return isinstance(node.op.lower, Contract) or "projection" in node.op.traits
+
+
+def _kept_as(node: Node, axes: tuple[int, ...]) -> View:
+    memory = View.whole(tuple(node.shape[a] for a in axes)).strides
+    strides = [0] * len(axes)
+    for axis, stride in zip(axes, memory, strict=True):
+        strides[axis] = stride
+    return View(node.shape, tuple(strides))

@@ -1,0 +1,112 @@
+"""From groups to kernels: each kind of group has its template.
+
+Example: `lower(fused, homes, target)` gives, per group, stages of kernels; kernels of a stage are
+independent, a stage waits for the one before.
+"""
+
+from __future__ import annotations
+
+from chainrule.base.errors import CompileError
+from chainrule.base.shapes import View
+from chainrule.compiler.codegen.target import Target
+from chainrule.compiler.passes.access import access, through
+from chainrule.compiler.passes.store import Fused
+from chainrule.compiler.templates.attention import attention, attention_grad
+from chainrule.compiler.templates.columns import columns, fold, parts_of_fold
+from chainrule.compiler.templates.product import product
+from chainrule.compiler.templates.rows import RowGroup, rows
+from chainrule.compiler.templates.scatter import scatter, zeros
+from chainrule.compiler.templates.writer import Home, Work
+from chainrule.graph.node import Node, TupleType, Type, input_node
+from chainrule.ops.fill import detach
+from chainrule.ops.layout import pad
+from chainrule.ops.record import Symbolic
+
+Stages = list[list[Work]]
+
+
+def lower(f: Fused, homes: dict[Node, Home], projections: dict[Node, list[Node]], target: Target) -> Stages:
+    """The kernels of one group. `projections` lists the results of ops with several."""
+    g = f.group
+    if all(n.type.size == 0 for n in f.stores if isinstance(n.type, Type)) and f.stores:
+        return []
+    shape = RowGroup(g.domain, g.inner, tuple(f.nodes), tuple(f.stores))
+    if g.kind == "rows":
+        return [[rows(shape, homes, target.lanes)]]
+    if g.kind == "columns":
+        return [[columns(shape, homes, target.lanes)]]
+    if g.kind == "fold":
+        return _fold(shape, homes, target)
+    if g.kind == "product":
+        return [[product(shape, homes, target)]]
+    if g.kind == "pieces":
+        return _pieces(g.nodes[0], homes, target)
+    return _template(g.nodes[0], homes, projections, target)
+
+
+def _fold(group: RowGroup, homes: dict[Node, Home], target: Target) -> Stages:
+    (node,) = group.stores
+    parts = parts_of_fold(node.inputs[0].array.size)
+    home = homes[node]
+    if parts == 1:
+        return [[fold(group, homes, target.lanes, 1, home)]]
+    partial = input_node(Type(node.dtype, (parts,)))
+    homes[partial] = Home(partial, View.whole((parts,)))
+    total = Symbolic(node.source)(node.op, partial, axes=(0,))
+    second = RowGroup((parts,), None, (total,), (total,))
+    return [
+        [fold(group, homes, target.lanes, parts, homes[partial])],
+        [fold(second, homes, target.lanes, 1, home)],
+    ]
+
+
+def copy(source: Node, home: Home, homes: dict[Node, Home], target: Target) -> Work:
+    """Copy a node's value to another home."""
+    node = Symbolic(source.source)(detach, source)
+    group = RowGroup(source.shape, None, (node,), (node,))
+    return rows(group, {**homes, node: home}, target.lanes)
+
+
+def _pieces(node: Node, homes: dict[Node, Home], target: Target) -> Stages:
+    """Copies of the pieces that were not written in place; a pad is filled with zeros first."""
+    home = homes[node]
+    stages: Stages = []
+    if node.op is pad:
+        if not home.view.is_contiguous:
+            raise CompileError(f"{node} is padded into a part of another array")
+        stages.append([zeros(node, home, target.lanes)])
+    copies = []
+    step = node.attrs.get("step", (1,) * len(node.shape))
+    for start, piece in zip(node.op.lower.regions(node), node.inputs, strict=True):
+        region = home.view.slice(start, step, piece.shape)
+        if piece.array.size and not _written(piece, home, region, homes):
+            copies.append(copy(piece, Home(home.root, region), homes, target))
+    return [*stages, copies] if copies else stages
+
+
+def _written(piece: Node, home: Home, region: View, homes: dict[Node, Home]) -> bool:
+    """Whether the piece's producer writes it to its region already."""
+    found = access(piece, homes)
+    if found is None or found.source not in homes:
+        return False
+    kept = homes[found.source]
+    return kept.root is home.root and through(kept.view, piece, found.source) == region
+
+
+def _template(
+    node: Node, homes: dict[Node, Home], projections: dict[Node, list[Node]], target: Target
+) -> Stages:
+    name = node.op.lower.name
+    if name in {"attention", "attention_grad"}:
+        assert isinstance(node.type, TupleType)
+        results: list[Node | None] = [None] * len(node.type.items)
+        for p in projections.get(node, []):
+            results[p.attrs["index"]] = p
+        make = attention if name == "attention" else attention_grad
+        return [[make(node, results, homes, target)]]
+    if name == "scatter_add":
+        home = homes[node]
+        return [[zeros(node, home, target.lanes)], [scatter(node, home, homes, target.lanes)]]
+    if name == "index_add":
+        return [[scatter(node, homes[node], homes, target.lanes)]]
+    raise CompileError(f"no template for {node.op.name}")

@@ -1,0 +1,95 @@
+"""Embedding updates touch only the rows that were read.
+
+    w + s·scatter_add(x, i)          →   index_add(w, s·x, i)
+    w - s·scatter_add(x, i)          →   index_add(w, -s·x, i)
+
+for a factor s that is the same everywhere: then the update of a row that was not read is the
+identity, exactly. `index_add` writes into w itself. Example: `sparse_updates(graph)`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from chainrule.graph.node import INPUT, Graph, Node
+from chainrule.graph.rewrite import rewrite
+from chainrule.graph.walk import topological, uses
+from chainrule.ops.arithmetic import add, mul, neg, sub
+from chainrule.ops.fill import full
+from chainrule.ops.layout import reshape
+from chainrule.ops.record import Op, Symbolic, Template
+from chainrule.ops.reduce import broadcast_to
+from chainrule.ops.select import scatter_add
+
+
+def _index_add(ins: Any, attrs: Mapping[str, Any]) -> Any:  # noqa: ANN401 - arrays
+    base, updates, index = ins
+    rows = scatter_add.numpy((updates, index), {"rows": base.shape[0]})
+    return np.add(base, rows)
+
+
+index_add = Op(
+    "index_add",
+    lambda ins, attrs: ins[0],  # noqa: ARG005 - the rule's signature
+    _index_add,
+    lower=Template("index_add"),
+    traits=frozenset({"in-place"}),
+)
+
+
+def sparse_updates(graph: Graph) -> Graph:
+    """Rewrite sums of an input and a scaled scatter_add that nothing else reads."""
+    users = uses(topological(graph.outputs))
+
+    def once(node: Node) -> bool:
+        return len(users.get(node, ())) <= 1
+
+    def rule(node: Node) -> Node | None:
+        if node.op not in {add, sub} or len(node.shape) < 1:
+            return None
+        state, change = node.inputs
+        if state.op is not INPUT:
+            if node.op is sub or change.op is not INPUT:
+                return None
+            state, change = change, state
+        found = _scaled(change, Symbolic(node.source), once)
+        if found is None:
+            return None
+        updates, index = found
+        b = Symbolic(node.source)
+        if node.op is sub:
+            updates = b(neg, updates)
+        return b(index_add, state, updates, index)
+
+    return rewrite(graph, rule)
+
+
+def _scaled(node: Node, b: Symbolic, once: Any) -> tuple[Node, Node] | None:  # noqa: ANN401 - a predicate
+    """(updates, index) if the node is a uniformly scaled scatter_add."""
+    if node.op is scatter_add and once(node):
+        return node.inputs[0], node.inputs[1]
+    if node.op is neg and once(node):
+        inner = _scaled(node.inputs[0], b, once)
+        return None if inner is None else (b(neg, inner[0]), inner[1])
+    if node.op is not mul or not once(node):
+        return None
+    for x, factor in (node.inputs, node.inputs[::-1]):
+        scale = _uniform(factor)
+        inner = None if scale is None else _scaled(x, b, once)
+        if inner is not None and scale is not None:
+            updates, index = inner
+            wide = b(broadcast_to, b(reshape, scale, shape=()), shape=updates.shape)
+            return b(mul, updates, wide), index
+    return None
+
+
+def _uniform(node: Node) -> Node | None:
+    """The single number behind an array that holds the same number everywhere."""
+    if node.op is full:
+        return Symbolic(node.source)(full, value=node.attrs["value"], dtype=node.dtype, shape=())
+    while node.op in {broadcast_to, reshape}:
+        node = node.inputs[0]
+    return node if node.array.size == 1 else None

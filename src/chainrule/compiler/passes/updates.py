@@ -1,0 +1,69 @@
+"""Which nodes update outside state in place, after everything that reads the old state.
+
+    m' = β·m + (1-β)·g;  w' = w - lr·m'        →   late nodes {…}: written over m and w
+
+An update is late if it is elementwise all the way from the state to its new value, and nothing that
+is not late depends on it. Example: `updates(graph, pairs)` for pairs (old state, new value).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from chainrule.compiler.passes.access import is_view, virtual
+from chainrule.graph.node import INPUT, Graph, Node
+from chainrule.graph.walk import topological
+from chainrule.ops.record import Map, Template
+
+Pair = tuple[Node, Node]
+
+
+def updates(graph: Graph, pairs: Sequence[Pair]) -> tuple[set[Node], set[Node]]:
+    """The late nodes, and the states among `pairs` that their new values may overwrite."""
+    order = topological(graph.outputs)
+    regions = {state: _region(state, new) for state, new in pairs}
+    chosen = {state for state, nodes in regions.items() if nodes}
+    while True:
+        late = set().union(*(regions[s] for s in chosen)) if chosen else set()
+        wrong = _needed_early(order, late)
+        bad = {s for s in chosen if regions[s] & wrong}
+        if not bad:
+            return late, chosen
+        chosen -= bad
+
+
+def _region(state: Node, new: Node) -> set[Node]:
+    """The elementwise nodes between a state and its new value; empty if the state is not read so."""
+    if new.op is not INPUT and isinstance(new.op.lower, Template) and "in-place" in new.op.traits:
+        return {new} if new.inputs[0] is state else set()
+    found: set[Node] = set()
+    reads_state = False
+    pending = [new]
+    while pending:
+        node = pending.pop()
+        if node is state:
+            reads_state = True
+        if node in found or node.op is INPUT or virtual(node) or is_view(node):
+            continue
+        if not isinstance(node.op.lower, Map) or node.array.size != new.array.size:
+            continue
+        found.add(node)
+        pending.extend(node.inputs)
+    return found if reads_state else set()
+
+
+def _needed_early(order: Sequence[Node], late: set[Node]) -> set[Node]:
+    """Late nodes that some computed node outside depends on."""
+    wrong: set[Node] = set()
+    behind: dict[Node, set[Node]] = {}
+    for node in order:
+        reached: set[Node] = set()
+        for child in node.inputs:
+            reached |= {child} if child in late else behind.get(child, set())
+        if not reached or node in late:
+            continue
+        if is_view(node):
+            behind[node] = reached
+        else:
+            wrong |= reached
+    return wrong

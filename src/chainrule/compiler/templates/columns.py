@@ -1,0 +1,158 @@
+"""Sums along leading or middle axes, and of whole vectors, with their elementwise operands fused.
+
+    columns: out[i, c] = Σ_r f(x[i, r, c])      one task per block of columns walks the rows
+    fold:    out = Σ_n f(x[n])                   fixed chunks to partial results, then their sum
+
+The order of addition depends on shapes only. Example: the bias gradient of a linear layer.
+"""
+
+from __future__ import annotations
+
+from chainrule.base import shapes
+from chainrule.base.shapes import Shape, View
+from chainrule.compiler.templates.accumulate import STEP, identity, masked, wide_constant
+from chainrule.compiler.templates.rows import RowGroup, gather_views, merged_axes, views_of
+from chainrule.compiler.templates.site import Site, Tiles
+from chainrule.compiler.templates.writer import Home, Valid, Work, Writer, count
+from chainrule.graph.node import Node
+from chainrule.kernel.index import Index, as_index
+
+_VECTORS = 4  # vectors of columns that a task of a column kernel carries
+_PARTS = 64  # at most so many partial results of a fold
+_PART = 8192  # elements of a partial result, at least
+
+
+def columns(group: RowGroup, homes: dict[Node, Home], lanes: int) -> Work:
+    """The kernel of a reduction over axes that are not the last."""
+    return _Columns(group, homes, lanes).write()
+
+
+class _Columns:
+    """Axes are kept or reduced; the last is kept and runs in vectors."""
+
+    def __init__(self, group: RowGroup, homes: dict[Node, Home], lanes: int) -> None:
+        self.group, self.homes = group, homes
+        (self.node,) = group.stores
+        self.w = Writer("columns")
+        reduced = self.node.attrs["axes"]
+        shape = group.domain
+        steps = View.whole(self.node.shape).strides
+        kept = iter(steps)
+        # A view that is even along an axis exactly if both neighbours are reduced, or both kept
+        mark = View(shape, tuple(0 if i in reduced else next(kept) for i in range(len(shape))))
+        ramp = View(shape, tuple(_ramp(shape, reduced)))
+        views = [*views_of(group.nodes, set(group.nodes), homes, shape), mark, ramp]
+        views += gather_views(group.nodes, homes, shape)
+        self.domain = merged_axes(shape, views, keep=1)
+        self.is_reduced = self._flags(shape, reduced)
+        self.width = min(_VECTORS * lanes, -(-shape[-1] // lanes) * lanes)
+
+    def _flags(self, shape: Shape, reduced: Shape) -> list[bool]:
+        """Which of the merged axes are reduced."""
+        flags, i = [], 0
+        for n in self.domain:
+            flags.append(i in reduced)
+            product = shape[i]
+            i += 1
+            while product != n or (i < len(shape) - 1 and shape[i] == 1 and len(flags) < len(self.domain) - 1):
+                if i >= len(shape) or product == n:
+                    break
+                product *= shape[i]
+                i += 1
+        return flags
+
+    def write(self) -> Work:
+        kept = [i for i, r in enumerate(self.is_reduced[:-1]) if not r]
+        self._kept(kept, {})
+        return self.w.work()
+
+    def _kept(self, axes: list[int], at: dict[int, Index]) -> None:
+        w = self.w
+        if axes:
+            with w.loop(w.extent(self.domain[axes[0]]), grid=True) as i:
+                self._kept(axes[1:], {**at, axes[0]: i})
+            return
+        with w.loop(w.extent(self.domain[-1]), self.width, grid=True) as c:
+            at = {**at, len(self.domain) - 1: c}
+            start = wide_constant(w, identity(self.node), self.node.dtype, (1, self.width))
+            reduced = [i for i, r in enumerate(self.is_reduced[:-1]) if r]
+            total = self._reduced(reduced, at, start, count(c))
+            self._store(total, at, count(c))
+
+    def _reduced(self, axes: list[int], at: dict[int, Index], carry: str, valid: Index) -> str:
+        w = self.w
+        if not axes:
+            last = len(self.domain) - 1
+            coordinates = tuple(at[i] for i in range(len(self.domain)))
+            site = Site(self.domain, coordinates, None, last, (1, self.width), Valid(None, valid))
+            tiles = Tiles(w, site, self._inside, self.homes)
+            return w(STEP[self.node.op.lower.monoid], carry, tiles.value(self.node.inputs[0]))
+        (end,) = w.fold(
+            w.extent(self.domain[axes[0]]), 1, [carry],
+            lambda j, c: [self._reduced(axes[1:], {**at, axes[0]: j}, c[0], valid)],
+            split=False,
+        )  # fmt: skip
+        return end
+
+    def _inside(self, node: Node) -> bool:
+        return node in self.group.nodes and node is not self.node
+
+    def _store(self, total: str, at: dict[int, Index], valid: Index) -> None:
+        w, home = self.w, self.homes[self.node]
+        kept = [i for i, r in enumerate(self.is_reduced) if not r]
+        shape = tuple(self.domain[i] for i in kept)
+        view = home.view.reshape(shape)
+        assert view is not None
+        buffer = w.buffer(home.root, self.node.dtype, view.offset, written=True)
+        place = as_index(0)
+        for i, stride in zip(kept, view.strides, strict=True):
+            place = place + at[i] * w.extent(stride)
+        step = w.extent(view.strides[-1])
+        w.store(total, buffer, place, (1, self.width), (as_index(0), step), Valid(None, valid))
+
+
+def _ramp(shape: Shape, reduced: Shape) -> list[int]:
+    """Strides that run evenly only within runs of reduced or of kept axes."""
+    out, step, before = [1] * len(shape), 1, None
+    for i in reversed(range(len(shape))):
+        now = i in reduced
+        if before is not None and now != before:
+            step = step * 7 + 3
+        out[i] = step
+        step *= max(shape[i], 1)
+        before = now
+    return out
+
+
+def parts_of_fold(size: int) -> int:
+    """How many partial results a fold of `size` elements has: 1 means it is done in one kernel."""
+    return max(1, min(_PARTS, size // _PART))
+
+
+def fold(group: RowGroup, homes: dict[Node, Home], lanes: int, parts: int, into: Home) -> Work:
+    """Reduce a vector in `parts` equal chunks, one number each, written to `into`."""
+    w = Writer("fold")
+    (node,) = group.stores
+    size = shapes.size(group.domain)
+    width = 4 * lanes
+    chunk = -(-size // parts // width) * width if parts > 1 else size
+    chunk = max(chunk, 1)
+    with w.loop(w.extent(parts), grid=True) as part:
+        first = part * w.extent(chunk) if parts > 1 else as_index(0)
+        start = wide_constant(w, identity(node), node.dtype, (1, width))
+
+        def body(j: Index, carried: list[str]) -> list[str]:
+            limit = w.extent(size) - first - j if parts > 1 else count(j)
+            site = Site(
+                (size,), (first + j,), None, 0, (1, width), Valid(None, limit)
+            )
+            tiles = Tiles(w, site, lambda n: n in group.nodes and n is not node, homes)
+            value = masked(w, tiles.value(node.inputs[0]), width, limit, node)
+            return [w(STEP[node.op.lower.monoid], carried[0], value)]
+
+        (total,) = w.fold(w.extent(chunk), width, [start], body, split=parts == 1)
+        out = w.reduce(node.op.lower.monoid, total, 1)
+        buffer = w.buffer(into.root, node.dtype, into.view.offset, written=True)
+        zero = as_index(0)
+        w.store(out, buffer, part if parts > 1 else zero, (1, 1), (zero, zero))
+    return w.work()

@@ -1,0 +1,141 @@
+"""How a matrix product is cut into register tiles, blocks and tasks.
+
+The choice depends on shapes, layouts and the target only, never on threads or timings, so results
+are the same everywhere on one machine. Imports base and codegen.target.
+
+Example: `choose_tile(768, 384, 128, host_target())` on AVX-512 is an 8 × 48 tile without packing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from chainrule.base.dtypes import DType, float32
+from chainrule.compiler.codegen.target import Target
+
+ALayout = Literal["mk", "km"]
+BLayout = Literal["kn", "nk"]
+
+_LATENCY = 4  # of a multiply-add, in cycles: fewer accumulators than this leave it waiting
+_POINTER_ROWS = 10  # rows of A that are read through a pointer each, before pointers spill
+_PANEL_BYTES = 512 * 1024  # of B's packed block: half of a level-2 cache
+_DIRECT_BYTES = 256 * 1024  # of B's block up to which reading it in place is faster than packing
+_ALIAS_BYTES = 2048  # rows a multiple of this apart fall into few cache sets
+_CHUNK = 1024  # pieces of K, once K exceeds twice that
+_MOST_ROWS, _MOST_COLUMNS = 512, 256  # of a block
+_TASK_CYCLES = 60_000  # a task shorter than this is not worth splitting: some 20 µs
+_MOST_TASKS = 64
+
+
+@dataclass(frozen=True, slots=True)
+class GemmTile:
+    """How the work is cut. A tile of `rows` × `columns` is accumulated in registers.
+
+    A task covers `block_rows` × `block_columns` (multiples of the tile). `pack_b` copies B's block
+    into contiguous panels first, `pack_a` each sliver of A: B in layout "nk" needs it, A in layout
+    "km" may have it, A in layout "mk" cannot. `chunk` > 0 cuts K ≥ 1 into pieces of that length,
+    between which C waits in scratch. `ragged_rows`, `ragged_columns` say that M, N need not be
+    multiples of the tile, `ragged_depth` that K and chunk need not be multiples of 4.
+    """
+
+    rows: int
+    columns: int
+    block_rows: int
+    block_columns: int
+    pack_b: bool = True
+    pack_a: bool = False
+    chunk: int = 0
+    ragged_rows: bool = True
+    ragged_columns: bool = True
+    ragged_depth: bool = True
+
+
+def choose_tile(
+    M: int,
+    N: int,
+    K: int,
+    target: Target,
+    dtype: DType = float32,
+    a_layout: str = "mk",
+    b_layout: str = "kn",
+    *,
+    batch: int = 1,
+    a_stride: int = 0,
+    b_stride: int = 0,
+) -> GemmTile:
+    """The cut of `batch` products of M × K by K × N.
+
+    `a_stride` and `b_stride` are the operands' strides that are not 1, in elements; 0: unknown.
+    """
+    per_register = max(1, target.lanes * 4 // dtype.itemsize)
+    _, rows, columns = min(
+        (_cost(M, N, K, rows, columns, columns // per_register), -rows, columns)
+        for rows, columns in _candidates(target, per_register, a_layout)
+    )
+    rows = -rows
+    chunk = _CHUNK if K > 2 * _CHUNK else 0
+    depth = chunk or max(K, 1)
+    widest = max(columns, min(_MOST_COLUMNS, _PANEL_BYTES // (depth * dtype.itemsize)))
+    cycles = M * N * K * batch // per_register
+    tasks = min(_MOST_TASKS, max(1, cycles // _TASK_CYCLES))
+    block_rows, block_columns = _blocks(M, N, (rows, columns), (_MOST_ROWS, widest), tasks / batch)
+    pack_b = b_layout == "nk" or _pays(depth, block_columns, dtype, b_stride)
+    return GemmTile(
+        rows,
+        columns,
+        block_rows,
+        block_columns,
+        pack_b=pack_b,
+        pack_a=a_layout == "km" and depth >= 512 and _aliases(a_stride, dtype),
+        chunk=chunk,
+        ragged_rows=M % rows != 0,
+        ragged_columns=N % columns != 0,
+        ragged_depth=K % 4 != 0,
+    )
+
+
+def _candidates(target: Target, per_register: int, a_layout: str) -> Iterator[tuple[int, int]]:
+    """Tiles whose accumulators, a row of B and a splat fit the registers."""
+    most = _POINTER_ROWS if a_layout == "mk" else 16
+    for vectors in (1, 2, 3, 4, 5, 6, 7, 8):
+        columns = vectors * per_register
+        if columns > target.lanes and columns % target.lanes:
+            continue  # float64: a vector of `lanes` elements is two registers
+        for rows in range(1, most + 1):
+            if rows * vectors + vectors + 1 < target.registers:
+                yield rows, columns
+
+
+def _cost(M: int, N: int, K: int, rows: int, columns: int, vectors: int) -> float:
+    """Cycles, about: whole tiles times the work of one, and a toll for edges."""
+    multiply = max(rows * vectors, _LATENCY)
+    load = rows / 2 + vectors  # splats of A, rows of B; hidden behind the multiplications
+    step = max(multiply, load) + 0.1 * load
+    store = 2.0 * rows * vectors
+    edge = 1.0 + 0.03 * (M % rows != 0) + 0.05 * (N % columns != 0)
+    return -(-M // rows) * -(-N // columns) * (K * step * edge + store + 10)
+
+
+def _pays(depth: int, columns: int, dtype: DType, stride: int) -> bool:
+    """Whether to pack rows of B that could be read in place."""
+    size = depth * columns * dtype.itemsize
+    return size > _DIRECT_BYTES or (depth > 256 and _aliases(stride, dtype))
+
+
+def _aliases(stride: int, dtype: DType) -> bool:
+    return stride > 0 and stride * dtype.itemsize % _ALIAS_BYTES == 0
+
+
+def _blocks(
+    M: int, N: int, tile: tuple[int, int], most: tuple[int, int], tasks: float
+) -> tuple[int, int]:
+    """Even blocks, multiples of the tile: enough of them for `tasks`, columns divided first."""
+    slivers, panels = -(-M // tile[0]) or 1, -(-N // tile[1]) or 1
+    down = -(-M // most[0]) or 1
+    across = -(-panels // max(1, most[1] // tile[1]))
+    narrow = max(1, 64 // tile[1])  # panels that a block keeps
+    across = max(across, min(round(tasks / down), panels // narrow))
+    down = max(down, min(round(tasks / across), slivers // 4))
+    return -(-slivers // down) * tile[0], -(-panels // across) * tile[1]

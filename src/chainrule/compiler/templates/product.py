@@ -1,0 +1,138 @@
+"""Matrix products with what follows them: operands by stride, an epilogue of fused nodes.
+
+Example: `product(group, homes, target)` for {matmul, add bias, gelu} stores both z and gelu(z).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from chainrule.base.errors import CompileError
+from chainrule.base.shapes import View
+from chainrule.compiler.codegen.target import Target
+from chainrule.compiler.templates.gemm import TileSite, choose_tile, gemm
+from chainrule.compiler.templates.rows import RowGroup, merged_axes
+from chainrule.compiler.templates.site import Site, Tiles
+from chainrule.compiler.templates.writer import (
+    Argument,
+    BufferArgument,
+    Home,
+    Valid,
+    Work,
+    Writer,
+)
+from chainrule.graph.node import Node
+from chainrule.kernel.index import as_index
+from chainrule.kernel.ir import Statement
+
+
+def matrix_view(view: View) -> View:
+    """A batch of matrices with exactly two batch axes."""
+    batch = View(view.shape[:-2], view.strides[:-2], view.offset)
+    merged = merged_axes(batch.shape, [batch])
+    two = (1,) * (2 - len(merged)) + merged
+    shape = (*two, *view.shape[-2:])
+    wide = view.reshape(shape)
+    if len(two) > 2 or wide is None:  # noqa: PLR2004 - batch axes
+        raise CompileError(f"a product over batch {view.shape[:-2]} with strides {view.strides}")
+    return wide
+
+
+def layout_of(view: View, letters: str) -> str | None:
+    """The letters of the matrix axes, the one with stride 1 last; None if there is none."""
+    outer, inner = view.strides[-2:]
+    if inner == 1 or view.shape[-1] == 1:
+        return letters
+    return letters[::-1] if outer == 1 or view.shape[-2] == 1 else None
+
+
+def operand_view(node: Node, homes: dict[Node, Home]) -> tuple[Node, View]:
+    """The storage of a product's operand, and the operand as a view of it."""
+    site = Site(node.shape, (), None, None, (1, 1), Valid())
+    root, view = Tiles(Writer(""), site, lambda _: False, homes).stored(node)
+    return root, view
+
+
+def _common_batch(shape: tuple[int, ...]) -> tuple[int, int]:
+    batch = shape[:-2]
+    if len(batch) > 2:  # noqa: PLR2004 - batch axes
+        raise CompileError(f"a product over more than two batch axes: {shape}")
+    two = (1,) * (2 - len(batch)) + batch
+    return two[0], two[1]
+
+
+def product(group: RowGroup, homes: dict[Node, Home], target: Target) -> Work:
+    """The kernel of a product group; its first node is the contraction."""
+    node = group.nodes[0]
+    left, right = node.inputs
+    m, k, n = left.shape[-2], left.shape[-1], right.shape[-1]
+    b0, b1 = _common_batch(node.shape)
+    roots, views = [], []
+    for child, tail in ((left, (m, k)), (right, (k, n))):
+        root, view = operand_view(child, homes)
+        wide = view.reshape((b0, b1, *tail))
+        if wide is None:
+            raise CompileError(f"operand {child} of a product has strides {view.strides}")
+        roots.append(root)
+        views.append(wide)
+    a, b = views
+    a_layout, b_layout = layout_of(a, "mk"), layout_of(b, "kn")
+    if a_layout is None or b_layout is None:
+        raise CompileError(f"an operand of {node} has no axis with stride 1")
+    epilogue = _Epilogue(group, homes, (b0, b1, m, n))
+    params, arguments = epilogue.parameters()
+    kernel = gemm(
+        node.dtype,
+        a_layout=a_layout,  # type: ignore[arg-type]
+        b_layout=b_layout,  # type: ignore[arg-type]
+        params=params,
+        epilogue=epilogue,
+        tile=choose_tile(m, n, k, target, node.dtype, a_layout, b_layout, batch=b0 * b1),
+    )
+    values: dict[str, Argument] = {
+        "a": BufferArgument(roots[0], a.offset),
+        "b": BufferArgument(roots[1], b.offset),
+        **{"B0": b0, "B1": b1, "M": m, "N": n, "K": k},
+        **{"a_b0": a.strides[0], "a_b1": a.strides[1], "a_m": a.strides[2], "a_k": a.strides[3]},
+        **{"b_b0": b.strides[0], "b_b1": b.strides[1], "b_k": b.strides[2], "b_n": b.strides[3]},
+    }
+    own = kernel.params[: len(kernel.params) - len(params)]
+    return Work(
+        kernel,
+        (*(values[p.name] for p in own), *arguments),
+        frozenset({*roots, *epilogue.reads}),
+        frozenset(epilogue.writes),
+    )
+
+
+class _Epilogue:
+    """Computes the fused nodes on the accumulator tile and stores what is wanted."""
+
+    def __init__(
+        self, group: RowGroup, homes: dict[Node, Home], domain: tuple[int, ...]
+    ) -> None:
+        self.group, self.homes, self.domain = group, homes, domain
+        self.writer = Writer("epilogue", prefix="e")
+        self.reads: set[Node] = set()
+        self.writes: set[Node] = set()
+
+    def parameters(self) -> tuple[tuple[Any, ...], tuple[Argument, ...]]:
+        """The parameters the epilogue uses, found by writing it once to nowhere."""
+        zero = as_index(0)
+        self(TileSite("acc", (1, 1), zero, zero, zero, zero, (None, None)))
+        work = self.writer.work()
+        self.reads, self.writes = set(work.reads), set(work.writes)
+        return work.kernel.params, work.arguments
+
+    def __call__(self, site: TileSite) -> tuple[Statement, ...]:
+        """The statements for one accumulator tile."""
+        first = self.group.nodes[0]
+        at = (site.b0, site.b1, site.row, site.column)
+        place = Site(self.domain, at, 2, 3, site.shape, Valid(*site.valid))
+        inside = set(self.group.nodes).__contains__
+        tiles = Tiles(self.writer, place, inside, self.homes)
+        tiles.known[first] = site.acc
+        with self.writer.body() as statements:
+            for node in self.group.stores:
+                tiles.store(node, self.homes[node])
+        return tuple(statements)

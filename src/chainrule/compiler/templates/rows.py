@@ -1,0 +1,311 @@
+"""Row kernels: elementwise work over a domain, with reductions along its last axis.
+
+Without reductions, as many axes as possible merge into one. With them, the columns are walked once
+per level: a first pass finds the maximum, a second the sum of exponentials, a third writes. A row
+that fits in registers is walked once, and what is costly to compute twice stays in scratch.
+Example: layer normalisation forward is one kernel that reads x and writes the result.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from chainrule.base import shapes
+from chainrule.base.shapes import Shape, View
+from chainrule.compiler.passes.access import access, through, virtual
+from chainrule.compiler.templates.accumulate import STEP, identity, masked, wide_constant
+from chainrule.compiler.templates.site import Site, Tiles
+from chainrule.compiler.templates.writer import Home, Valid, Work, Writer, count
+from chainrule.graph.node import INPUT, Node
+from chainrule.kernel.index import Index, as_index
+from chainrule.ops.record import Reduce
+
+_CHUNK = 4096  # elements that a task of a flat kernel covers
+_TASK = 8192  # elements that a task of a row kernel covers, about
+_IN_REGISTERS = 8  # vectors of a row that stay in registers
+
+
+class RowGroup(NamedTuple):
+    """What a row kernel is made from: nodes in order, what of them is stored, and the domain."""
+
+    domain: Shape
+    inner: int | None
+    nodes: tuple[Node, ...]
+    stores: tuple[Node, ...]
+
+
+def rows(group: RowGroup, homes: dict[Node, Home], lanes: int) -> Work:
+    """The kernel of a row group for vectors of `lanes` elements."""
+    if group.inner is None:
+        return _flat(group, homes, lanes)
+    return _RowKernel(group, homes, lanes).write()
+
+
+def merged_axes(domain: Shape, views: Sequence[View], keep: int = 0) -> Shape:
+    """Merge neighbouring axes over which every view runs evenly; the last `keep` stay apart."""
+    views = [v for v in views if v.shape == domain]
+    out: list[int] = []
+    end = len(domain) - keep
+    for i in range(len(domain)):
+        if 0 < i < end and out:
+            even = all(v.strides[i - 1] == v.strides[i] * domain[i] or domain[i - 1] == 1 for v in views)
+            if even:
+                out[-1] *= domain[i]
+                continue
+        out.append(domain[i])
+    return tuple(out)
+
+
+def views_of(nodes: Sequence[Node], inside: set[Node], homes: dict[Node, Home], domain: Shape) -> list[View]:
+    """The views over `domain` through which the nodes' operands are read, where they fill it."""
+    found = []
+    for node in nodes:
+        operands = list(node.inputs) if node.op is not INPUT else []
+        for child in operands:
+            reached = access(child, {*homes, *inside})
+            if reached is None or reached.source in inside:
+                continue
+            view = reached.view
+            if not virtual(reached.source):
+                home = homes[reached.source]
+                seen = through(home.view, child, reached.source)
+                view = view if seen is None else seen
+            wide = view.reshape(domain)
+            if wide is not None:
+                found.append(wide)
+    return found
+
+
+def _flat(group: RowGroup, homes: dict[Node, Home], lanes: int) -> Work:
+    """No reductions: one loop over merged axes, the last of them in vectors."""
+    w = Writer("map")
+    inside = set(group.nodes)
+    views = views_of(group.nodes, inside, homes, group.domain)
+    views += gather_views(group.nodes, homes, group.domain)
+    views += [v for n in group.stores if (v := homes[n].view.reshape(group.domain))]
+    domain = merged_axes(group.domain, views) or (1,)
+    tile = 4 * lanes if domain[-1] > lanes else lanes
+    chunk = _CHUNK if len(domain) == 1 else max(domain[-1], 1)
+    at: list[Index] = []
+    _grid(w, group, homes, domain, at, tile, chunk)
+    return w.work()
+
+
+def is_gather(node: Node) -> bool:
+    """Whether the node reads rows of a table by index."""
+    return node.op is not INPUT and getattr(node.op.lower, "name", None) == "gather"
+
+
+def gather_views(nodes: Sequence[Node], homes: dict[Node, Home], domain: Shape) -> list[View]:
+    """Views that keep a gather's index axes apart from the rest of its row."""
+    found = []
+    for node in nodes:
+        if node.op is INPUT or not is_gather(node):
+            continue
+        rank = len(node.inputs[1].shape)
+        ones = View.whole(node.inputs[1].shape).strides
+        for view in (
+            View(node.shape, ones + (0,) * (len(node.shape) - rank)),
+            View(node.shape, (0,) * rank + View.whole(node.shape).strides[rank:]),
+        ):
+            wide = view.reshape(domain)
+            if wide is not None:
+                found.append(wide)
+    return found
+
+
+def _grid(  # noqa: PLR0913 - recursion over the axes
+    w: Writer,
+    group: RowGroup,
+    homes: dict[Node, Home],
+    domain: Shape,
+    at: list[Index],
+    tile: int,
+    chunk: int,
+) -> None:
+    """Grid loops over all axes but the last, then chunks of the last, then its vectors."""
+    axis = len(at)
+    last = len(domain) - 1
+    if axis < last:
+        with w.loop(w.extent(domain[axis]), grid=True) as i:
+            _grid(w, group, homes, domain, [*at, i], tile, chunk)
+        return
+    with w.loop(w.extent(domain[last]), chunk, grid=True) as start:
+        with w.loop(count(start), tile, split=True) as j:
+            site = Site(
+                domain, (*at, start + j), None, last, (1, tile), Valid(None, count(j))
+            )
+            tiles = Tiles(w, site, set(group.nodes).__contains__, homes)
+            for node in group.stores:
+                tiles.store(node, homes[node])
+
+
+class _RowKernel:
+    """Writes a kernel with reductions; the state is what the passes share."""
+
+    def __init__(self, group: RowGroup, homes: dict[Node, Home], lanes: int) -> None:
+        self.group, self.homes, self.lanes = group, homes, lanes
+        self.w = Writer("rows")
+        self.inside = set(group.nodes)
+        self.columns = group.domain[-1]
+        self.full = {n for n in group.nodes if n.array.size == shapes.size(group.domain)}
+        if self.columns == 1:
+            self.full = {n for n in self.full if not self._behind_reduction(n)}
+        views = views_of(group.nodes, self.inside, homes, group.domain)
+        views += gather_views(group.nodes, homes, group.domain)
+        views += [v for n in group.stores if n in self.full and (v := homes[n].view.reshape(group.domain))]
+        views += self._row_views()
+        self.domain = merged_axes(group.domain, views, keep=1)
+        self.gathers = any(map(is_gather, group.nodes))
+        self._choose_tile()
+        self.level = self._levels()
+
+    def _behind_reduction(self, node: Node) -> bool:
+        reduced = {n for n in self.group.nodes if isinstance(n.op.lower, Reduce)}
+        seen, pending = set(), [node]
+        while pending:
+            n = pending.pop()
+            if n in reduced:
+                return True
+            if n not in seen:
+                seen.add(n)
+                pending.extend(n.inputs)
+        return False
+
+    def _row_views(self) -> list[View]:
+        """Views of stored per-row values, with stride 0 along the row."""
+        found = []
+        outer = self.group.domain[:-1]
+        for node in self.group.stores:
+            if node not in self.full and (v := self.homes[node].view.reshape(outer)):
+                found.append(View(self.group.domain, (*v.strides, 0), v.offset))
+        for node in self.group.nodes:
+            if node in self.full or isinstance(node.op.lower, Reduce):
+                continue
+            for v in views_of([node], self.inside, self.homes, outer):
+                found.append(View(self.group.domain, (*v.strides, 0), v.offset))
+        return found
+
+    def _choose_tile(self) -> None:
+        vectors = -(-self.columns // self.lanes)
+        self.whole = vectors <= _IN_REGISTERS
+        if self.whole:
+            self.width = max(vectors, 1) * self.lanes
+            self.height = 4 if vectors <= 1 else 2 if vectors <= 4 else 1  # noqa: PLR2004 - registers
+        else:
+            self.width, self.height = 4 * self.lanes, 1
+        if self.gathers or len(self.domain) == 1 or shapes.size(self.domain[:-1]) < self.height:
+            self.height = 1
+        block = max(_TASK // max(self.columns, 1), 1)
+        self.block = -(-block // self.height) * self.height
+
+    # -- loops --------------------------------------------------------------------------------
+
+    def write(self) -> Work:
+        w, outer = self.w, self.domain[:-1]
+        if not outer:
+            with w.loop(1, grid=True):
+                self._row((), None, None)
+            return w.work()
+        self._outer([])
+        return w.work()
+
+    def _outer(self, at: list[Index]) -> None:
+        w, outer = self.w, self.domain[:-1]
+        if len(at) < len(outer) - 1:
+            with w.loop(w.extent(outer[len(at)]), grid=True) as i:
+                self._outer([*at, i])
+            return
+        with w.loop(w.extent(outer[-1]), self.block, grid=True) as start:
+            with w.loop(count(start), self.height, split=self.height > 1) as r:
+                self._row((*at, start + r), len(outer) - 1, count(r))
+
+    def _row(self, at: tuple[Index, ...], axis: int | None, valid: Index | None) -> None:
+        """All passes over a tile of rows."""
+        if self.height == 1:
+            axis, valid = None, None
+        outer = self.domain[:-1]
+        site = Site(outer, at, axis, None, (self.height, 1), Valid(valid, None))
+        row = Tiles(self.w, site, self._in_row, self.homes)
+        waiting = [n for n in self.group.nodes if isinstance(n.op.lower, Reduce)]
+        stores = [n for n in self.group.stores if n in self.full]
+        for now in range(max(self.level.values()) + 1):
+            for node in self.group.nodes:
+                if self._in_row(node) and self.level[node] == now:
+                    row.value(node)
+            reduce_now = [n for n in waiting if self.level[n] == now]
+            store_now = [n for n in stores if self.level[n] == now]
+            self._pass(row, at, axis, valid, reduce_now, store_now)
+        for node in self.group.stores:
+            if node not in self.full:
+                row.store(node, self.homes[node])
+
+    def _in_row(self, node: Node) -> bool:
+        return node in self.inside and node not in self.full and not isinstance(node.op.lower, Reduce)
+
+    def _levels(self) -> dict[Node, int]:
+        """The pass in which each node can be computed: one after the reductions it needs."""
+        level: dict[Node, int] = {}
+        for node in self.group.nodes:
+            below = [level[c] + isinstance(c.op.lower, Reduce) for c in self._inputs(node)]
+            level[node] = max(below, default=0)
+        return level
+
+    def _inputs(self, node: Node) -> list[Node]:
+        found = []
+        for child in node.inputs:
+            seen = child
+            while seen.op is not INPUT and "index-map" in seen.op.traits and seen not in self.inside:
+                seen = seen.inputs[0]
+            if seen in self.inside:
+                found.append(seen)
+        return found
+
+    # -- one pass -----------------------------------------------------------------------------
+
+    def _pass(  # noqa: PLR0913 - the place and the work
+        self,
+        row: Tiles,
+        at: tuple[Index, ...],
+        axis: int | None,
+        valid: Index | None,
+        reductions: list[Node],
+        stores: list[Node],
+    ) -> None:
+        if not reductions and not stores:
+            return
+        w, shape = self.w, (self.height, self.width)
+        starts = [wide_constant(w, identity(n), n.dtype, shape) for n in reductions]
+
+        def body(j: Index, carried: list[str], limit: Index) -> list[str]:
+            site = Site(
+                self.domain, (*at, j), axis, len(self.domain) - 1, shape, Valid(valid, limit)
+            )
+            tiles = self._columns(row, site)
+            following = []
+            for node, carry in zip(reductions, carried, strict=True):
+                value = masked(w, tiles.value(node.inputs[0]), self.width, limit, node)
+                following.append(w(STEP[node.op.lower.monoid], carry, value))
+            for node in stores:
+                tiles.store(node, self.homes[node])
+            return following
+
+        if self.whole:
+            ends = body(as_index(0), starts, as_index(self.columns))
+        else:
+            ends = w.fold(
+                w.extent(self.columns), self.width, starts, lambda j, c: body(j, c, count(j))
+            )
+        for node, tile in zip(reductions, ends, strict=True):
+            row.known[node] = w.reduce(node.op.lower.monoid, tile, 1)
+
+    def _columns(self, row: Tiles, site: Site) -> Tiles:
+        """The tiles of this pass; rows in registers keep theirs from pass to pass."""
+        if self.whole:
+            kept = getattr(row, "columns", None)
+            if kept is None:
+                kept = Tiles(self.w, site, self.full.__contains__, self.homes, outer=row)
+                row.columns = kept  # type: ignore[attr-defined]
+            return kept
+        return Tiles(self.w, site, self.full.__contains__, self.homes, outer=row)

@@ -1,0 +1,76 @@
+"""Rebuilding a graph node by node, sharing what is equal. Imports graph only.
+
+Example: `rewrite(graph, lambda node: replacement or None)` visits inputs before users.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from chainrule.graph.node import INPUT, Attrs, Graph, Node
+from chainrule.graph.walk import topological
+
+Rule = Callable[[Node], Node | None]
+
+
+def frozen_attrs(attrs: Attrs) -> Any:  # noqa: ANN401 - a hashable
+    """Attributes as a hashable key that tells 0 from 0.0, -0.0 and False."""
+    return tuple(sorted((k, _key(v)) for k, v in attrs.items()))
+
+
+def _key(value: object) -> object:
+    if isinstance(value, (bool, int, float)):
+        return (type(value).__name__, repr(value))
+    if isinstance(value, (str, tuple)):
+        return value
+    return id(value)
+
+
+class Sharing:
+    """Makes nodes, giving back an earlier equal one: common subexpressions exist once.
+
+    Ops with the trait `random` are distinguished by their attributes like all others.
+    """
+
+    def __init__(self) -> None:
+        """Nothing shared yet."""
+        self._known: dict[Any, Node] = {}
+
+    def share(self, node: Node) -> Node:
+        """The first node equal to this one."""
+        if node.op is INPUT:
+            return node
+        key = (id(node.op), tuple([id(n) for n in node.inputs]), frozen_attrs(node.attrs))
+        return self._known.setdefault(key, node)
+
+
+def rewrite(graph: Graph, rule: Rule, given: Mapping[Node, Node] | None = None) -> Graph:
+    """Apply `rule` to every node after its inputs; a replacement is offered to the rule again.
+
+    Equal nodes become one, unreachable ones vanish. The replacement may be any new subgraph.
+    """
+    sharing = Sharing()
+    done: dict[Node, Node] = dict(given or {})
+    for node in topological(graph.outputs):
+        if node not in done:
+            done[node] = _settle(node, done, rule, sharing)
+    return Graph(graph.inputs, tuple(done.get(n, n) for n in graph.outputs))
+
+
+def _settle(node: Node, done: dict[Node, Node], rule: Rule, sharing: Sharing) -> Node:
+    inputs = tuple([done.get(n, n) for n in node.inputs])
+    if inputs != node.inputs:
+        node = Node(node.op, inputs, node.attrs, node.type, node.source)
+    node = sharing.share(node)
+    if node in done:
+        return done[node]
+    new = rule(node)
+    if new is None or new is node:
+        done[node] = node
+        return node
+    for inner in topological((new,)):
+        if inner not in done:
+            done[inner] = _settle(inner, done, rule, sharing)
+    done[node] = done[new]
+    return done[new]

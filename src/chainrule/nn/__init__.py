@@ -1,0 +1,65 @@
+"""Layers, with PyTorch's names: `nn.Linear`, `nn.Module`, `nn.functional`, `nn.init`, `nn.utils`.
+
+May import `tensor`; written only with tensor operations.
+"""
+
+from __future__ import annotations
+
+from chainrule.nn import functional, init, parameter, utils
+from chainrule.nn.activation import (
+    GELU,
+    LeakyReLU,
+    LogSigmoid,
+    LogSoftmax,
+    ReLU,
+    Sigmoid,
+    SiLU,
+    Softmax,
+    Softplus,
+    Tanh,
+)
+from chainrule.nn.container import ModuleDict, ModuleList, ParameterList, Sequential
+from chainrule.nn.dropout import Dropout
+from chainrule.nn.embedding import Embedding
+from chainrule.nn.linear import Flatten, Identity, Linear
+from chainrule.nn.loss import BCEWithLogitsLoss, CrossEntropyLoss, L1Loss, MSELoss, NLLLoss
+from chainrule.nn.module import Module
+from chainrule.nn.normalization import LayerNorm
+from chainrule.nn.parameter import Parameter
+from chainrule.nn.recurrent import RNN, RNNCell
+
+__all__ = [
+    "GELU",
+    "RNN",
+    "BCEWithLogitsLoss",
+    "CrossEntropyLoss",
+    "Dropout",
+    "Embedding",
+    "Flatten",
+    "Identity",
+    "L1Loss",
+    "LayerNorm",
+    "LeakyReLU",
+    "Linear",
+    "LogSigmoid",
+    "LogSoftmax",
+    "MSELoss",
+    "Module",
+    "ModuleDict",
+    "ModuleList",
+    "NLLLoss",
+    "Parameter",
+    "ParameterList",
+    "RNNCell",
+    "ReLU",
+    "Sequential",
+    "SiLU",
+    "Sigmoid",
+    "Softmax",
+    "Softplus",
+    "Tanh",
+    "functional",
+    "init",
+    "parameter",
+    "utils",
+]

@@ -1,0 +1,68 @@
+"""Gradient clipping: the cure for exploding gradients.
+
+Example: `clip_grad_norm_(model.parameters(), 1.0)` between `backward()` and `step()`.
+May import `tensor`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from chainrule.base.errors import GradientError
+from chainrule.tensor.creation import zeros
+from chainrule.tensor.functional import layout, pointwise, reduce
+from chainrule.tensor.modes import no_grad
+from chainrule.tensor.tensor import Tensor
+
+
+def _gradients(parameters: Tensor | Iterable[Tensor]) -> list[Tensor]:
+    listed = [parameters] if isinstance(parameters, Tensor) else parameters
+    found = [p.grad for p in listed]
+    return [grad for grad in found if grad is not None]
+
+
+def get_total_norm(
+    tensors: Iterable[Tensor], norm_type: float = 2.0, error_if_nonfinite: bool = False
+) -> Tensor:
+    """The p-norm of all elements of all tensors."""
+    norms = [reduce.norm(t, norm_type) for t in tensors]
+    total = reduce.norm(layout.stack(norms), norm_type) if norms else zeros(())
+    if error_if_nonfinite and not pointwise.isfinite(total):
+        raise GradientError(
+            f"the norm of the gradients is {total.item()}: some gradient is infinite or NaN"
+        )
+    return total
+
+
+def clip_grad_norm_(
+    parameters: Tensor | Iterable[Tensor],
+    max_norm: float,
+    norm_type: float = 2.0,
+    error_if_nonfinite: bool = False,
+    foreach: Any = None,
+) -> Tensor:
+    """g ← g · min(1, max_norm / (norm + 1e-6)), norm over all gradients together; returns it.
+
+    `error_if_nonfinite` reads the value, so it works outside compiled functions only; `foreach`
+    is accepted and changes nothing. Source: Pascanu et al. (2013);
+    https://docs.pytorch.org/docs/stable/generated/torch.nn.utils.clip_grad_norm_.html
+    """
+    del foreach
+    with no_grad():
+        grads = _gradients(parameters)
+        total = get_total_norm(grads, norm_type, error_if_nonfinite)
+        factor = pointwise.clamp(pointwise.div(max_norm, pointwise.add(total, 1e-6)), max=1.0)
+        for grad in grads:
+            grad.mul_(factor)
+    return total
+
+
+def clip_grad_value_(
+    parameters: Tensor | Iterable[Tensor], clip_value: float, foreach: Any = None
+) -> None:
+    """g ← g limited to [-clip_value, clip_value], element by element."""
+    del foreach
+    with no_grad():
+        for grad in _gradients(parameters):
+            grad.clamp_(-clip_value, clip_value)

@@ -1,0 +1,215 @@
+"""PyTorch's `nn.functional`: layers without state, with its argument names, order and defaults.
+
+The meanings stand in `tensor/functional`; here are PyTorch's extra arguments: `inplace`, and the
+old `size_average` and `reduce`. May import `tensor`. Example: `F.cross_entropy(logits, labels)`.
+Source: https://docs.pytorch.org/docs/stable/nn.functional.html
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from chainrule.base.errors import ArgumentError
+from chainrule.tensor import random
+from chainrule.tensor.convert import Operand
+from chainrule.tensor.functional import activation, loss, pointwise, select
+from chainrule.tensor.functional import normalize as rows
+from chainrule.tensor.functional.attention import scaled_dot_product_attention
+from chainrule.tensor.functional.layout import pad
+from chainrule.tensor.functional.linear import linear
+from chainrule.tensor.functional.normalize import layer_norm
+from chainrule.tensor.functional.pointwise import logsigmoid, sigmoid, tanh
+from chainrule.tensor.functional.select import one_hot
+from chainrule.tensor.tensor import Tensor
+
+__all__ = [
+    "binary_cross_entropy_with_logits",
+    "cross_entropy",
+    "dropout",
+    "embedding",
+    "gelu",
+    "l1_loss",
+    "layer_norm",
+    "leaky_relu",
+    "linear",
+    "log_softmax",
+    "logsigmoid",
+    "mse_loss",
+    "nll_loss",
+    "normalize",
+    "one_hot",
+    "pad",
+    "relu",
+    "scaled_dot_product_attention",
+    "sigmoid",
+    "silu",
+    "softmax",
+    "softplus",
+    "tanh",
+]
+
+gelu = activation.gelu
+softplus = activation.softplus
+
+
+def _given(input: Operand, out: Tensor, inplace: bool) -> Tensor:
+    """`out`, or the input tensor rebound to it."""
+    if not inplace:
+        return out
+    if not isinstance(input, Tensor):
+        raise ArgumentError("inplace=True needs a tensor")
+    input._write(out)
+    return input
+
+
+def relu(input: Operand, inplace: bool = False) -> Tensor:
+    """max(input, 0); derivative 0 at 0."""
+    return _given(input, pointwise.relu(input), inplace)
+
+
+def silu(input: Operand, inplace: bool = False) -> Tensor:
+    """Input · sigmoid(input), also called swish."""
+    return _given(input, pointwise.silu(input), inplace)
+
+
+def leaky_relu(input: Operand, negative_slope: float = 0.01, inplace: bool = False) -> Tensor:
+    """Input where positive, negative_slope · input elsewhere."""
+    return _given(input, activation.leaky_relu(input, negative_slope), inplace)
+
+
+def dropout(
+    input: Operand, p: float = 0.5, training: bool = True, inplace: bool = False
+) -> Tensor:
+    """Zero each element with probability p and scale the rest by 1/(1 - p), while training."""
+    return _given(input, random.dropout(input, p, training), inplace)
+
+
+def _axis(name: str, dim: int | None) -> int:
+    if dim is None:
+        raise ArgumentError(f"{name} needs to know along which axis: {name}(x, dim=-1)")
+    return dim
+
+
+def softmax(
+    input: Operand, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None
+) -> Tensor:
+    """exp(x) / Σ exp(x) along `dim`; a fully masked row (all -inf) gives zeros."""
+    return rows.softmax(input, _axis("softmax", dim), dtype)
+
+
+def log_softmax(
+    input: Operand, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None
+) -> Tensor:
+    """Input - log Σ exp(input) along `dim`."""
+    return rows.log_softmax(input, _axis("log_softmax", dim), dtype)
+
+
+def normalize(
+    input: Operand, p: float = 2.0, dim: int = 1, eps: float = 1e-12, out: Tensor | None = None
+) -> Tensor:
+    """Input / max(‖input‖ₚ, eps), the norm along `dim`."""
+    found = rows.normalize(input, p, dim, eps)
+    return found if out is None else _given(out, found, inplace=True)
+
+
+def refuse_renormalised_rows(
+    max_norm: float | None, norm_type: float, scale_grad_by_freq: bool
+) -> None:
+    """Say that an embedding neither renormalises rows nor scales gradients by frequency."""
+    del norm_type
+    if max_norm is not None:
+        raise ArgumentError("embeddings with max_norm are not supported: normalise the rows")
+    if scale_grad_by_freq:
+        raise ArgumentError("embeddings with scale_grad_by_freq are not supported")
+
+
+def embedding(
+    input: Operand,
+    weight: Operand,
+    padding_idx: int | None = None,
+    max_norm: float | None = None,
+    norm_type: float = 2.0,
+    scale_grad_by_freq: bool = False,
+    sparse: bool = False,
+) -> Tensor:
+    """Rows of `weight` (V, D) at integer `input` (…): (…, D); no gradient to row padding_idx.
+
+    `sparse` is accepted: a compiled step keeps row gradients sparse by itself.
+    """
+    del sparse
+    refuse_renormalised_rows(max_norm, norm_type, scale_grad_by_freq)
+    return select.embedding(input, weight, padding_idx)
+
+
+def chosen_reduction(size_average: Any, reduce: Any, reduction: str) -> str:
+    """`reduction`, unless one of PyTorch's older switches decides."""
+    if size_average is None and reduce is None:
+        return reduction
+    if reduce is False:
+        return "none"
+    return "sum" if size_average is False else "mean"
+
+
+def cross_entropy(
+    input: Operand,
+    target: Operand,
+    weight: Operand = None,
+    size_average: Any = None,
+    ignore_index: int = -100,
+    reduce: Any = None,
+    reduction: str = "mean",
+    label_smoothing: float = 0.0,
+) -> Tensor:
+    """-log softmax(input)[target] along axis 1, averaged; see `tensor.functional.loss`."""
+    chosen = chosen_reduction(size_average, reduce, reduction)
+    return loss.cross_entropy(input, target, weight, ignore_index, chosen, label_smoothing)
+
+
+def nll_loss(
+    input: Operand,
+    target: Operand,
+    weight: Operand = None,
+    size_average: Any = None,
+    ignore_index: int = -100,
+    reduce: Any = None,
+    reduction: str = "mean",
+) -> Tensor:
+    """-input[target] for log-probabilities (N, C, …) and classes (N, …), averaged."""
+    chosen = chosen_reduction(size_average, reduce, reduction)
+    return loss.nll_loss(input, target, weight, ignore_index, chosen)
+
+
+def mse_loss(
+    input: Operand,
+    target: Operand,
+    size_average: Any = None,
+    reduce: Any = None,
+    reduction: str = "mean",
+) -> Tensor:
+    """(input - target)², averaged."""
+    return loss.mse_loss(input, target, chosen_reduction(size_average, reduce, reduction))
+
+
+def l1_loss(
+    input: Operand,
+    target: Operand,
+    size_average: Any = None,
+    reduce: Any = None,
+    reduction: str = "mean",
+) -> Tensor:
+    """|input - target|, averaged."""
+    return loss.l1_loss(input, target, chosen_reduction(size_average, reduce, reduction))
+
+
+def binary_cross_entropy_with_logits(
+    input: Operand,
+    target: Operand,
+    weight: Operand = None,
+    size_average: Any = None,
+    reduce: Any = None,
+    reduction: str = "mean",
+    pos_weight: Operand = None,
+) -> Tensor:
+    """-(p·t·log σ(x) + (1 - t)·log σ(-x)), averaged; p is `pos_weight`; finite for any logit."""
+    chosen = chosen_reduction(size_average, reduce, reduction)
+    return loss.binary_cross_entropy_with_logits(input, target, weight, chosen, pos_weight)

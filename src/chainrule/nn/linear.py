@@ -1,0 +1,91 @@
+"""`Linear`, `Identity` and `Flatten`: layers that mix or rearrange features.
+
+Example: `Linear(3, 5)(x)` turns (…, 3) into (…, 5). May import `tensor`.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from chainrule.nn import init
+from chainrule.nn.module import Module
+from chainrule.nn.parameter import Parameter
+from chainrule.tensor.convert import check_device
+from chainrule.tensor.creation import empty
+from chainrule.tensor.functional import layout, linear
+from chainrule.tensor.tensor import Tensor
+
+
+class Linear(Module):
+    """y = x Wᵀ + b: x (…, in_features), W (out_features, in_features), b (out_features).
+
+    Both start uniform in ±1/√in_features.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.Linear.html
+    """
+
+    bias: Parameter | None
+
+    def __init__(
+        self,
+        in_features: int,
+        out_features: int,
+        bias: bool = True,
+        device: Any = None,
+        dtype: Any = None,
+    ) -> None:
+        super().__init__()
+        check_device(device)
+        self.in_features = in_features
+        self.out_features = out_features
+        self.weight = Parameter(empty(out_features, in_features, dtype=dtype))
+        self.bias = Parameter(empty(out_features, dtype=dtype)) if bias else None
+        if not bias:
+            self.register_parameter("bias", None)
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Draw new start values."""
+        init.kaiming_uniform_(self.weight, a=math.sqrt(5))
+        if self.bias is not None:
+            bound = 1 / math.sqrt(self.in_features) if self.in_features else 0.0
+            init.uniform_(self.bias, -bound, bound)
+
+    def forward(self, input: Tensor) -> Tensor:
+        """(…, in_features) → (…, out_features)."""
+        return linear.linear(input, self.weight, self.bias)
+
+    def extra_repr(self) -> str:
+        """Sizes."""
+        return (
+            f"in_features={self.in_features}, out_features={self.out_features}, "
+            f"bias={self.bias is not None}"
+        )
+
+
+class Identity(Module):
+    """y = x, whatever the arguments."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__()
+
+    def forward(self, input: Tensor) -> Tensor:
+        """The input itself."""
+        return input
+
+
+class Flatten(Module):
+    """Merge the axes from start_dim to end_dim into one."""
+
+    def __init__(self, start_dim: int = 1, end_dim: int = -1) -> None:
+        super().__init__()
+        self.start_dim = start_dim
+        self.end_dim = end_dim
+
+    def forward(self, input: Tensor) -> Tensor:
+        """(B, …) → (B, product of the rest), by default."""
+        return layout.flatten(input, self.start_dim, self.end_dim)
+
+    def extra_repr(self) -> str:
+        """Axes."""
+        return f"start_dim={self.start_dim}, end_dim={self.end_dim}"

@@ -1,0 +1,372 @@
+"""`Module`: a part of a model. It knows its parameters, buffers and sub-modules by name.
+
+Assigning a `Parameter` or a `Module` to an attribute registers it; `forward` says what the module
+computes. May import `tensor`. Example:
+
+    class Tagger(Module):
+        def __init__(self):
+            super().__init__()
+            self.out = Linear(8, 3)
+        def forward(self, x):
+            return self.out(x)
+
+Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.Module.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Self
+
+from chainrule.base.errors import ArgumentError, ChainruleError
+from chainrule.nn.layer_path import add_layer
+from chainrule.nn.parameter import Parameter
+from chainrule.nn.state import KeysReport, load, named_state
+from chainrule.tensor.backward import clear_grad
+from chainrule.tensor.convert import as_dtype, check_device
+from chainrule.tensor.device import names_device
+from chainrule.tensor.host import host_choice
+from chainrule.tensor.modes import modes, no_grad
+from chainrule.tensor.tensor import Tensor
+
+
+class Module:
+    """Base class of all layers and models; see the module's docstring."""
+
+    _parameters: dict[str, Parameter | None]
+    _buffers: dict[str, Tensor | None]
+    _modules: dict[str, Module | None]
+    _non_persistent_buffers_set: set[str]
+    _training: bool
+
+    def __init__(self) -> None:
+        """Nothing registered, in training mode. A subclass calls this first."""
+        put = super().__setattr__
+        put("_training", True)
+        put("_parameters", {})
+        put("_buffers", {})
+        put("_modules", {})
+        put("_non_persistent_buffers_set", set())
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        """What the module computes; every subclass says it."""
+        raise NotImplementedError(f"{type(self).__name__} does not define forward()")
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """`forward(…)`; an error from inside names the layer it came from."""
+        try:
+            return self.forward(*args, **kwargs)
+        except ChainruleError as error:
+            add_layer(error, self)
+            raise
+
+    @property
+    def training(self) -> bool:
+        """Whether the module behaves as in training (dropout works) or in evaluation.
+
+        A compiled step that reads it is traced again when it changes.
+        """
+        return host_choice(lambda: self._training) if modes.trace is not None else self._training
+
+    @training.setter
+    def training(self, mode: bool) -> None:
+        self.__dict__["_training"] = bool(mode)
+
+    # -- registration ---------------------------------------------------------------------------
+
+    def _check_name(self, name: str, what: str, own: Mapping[str, Any]) -> None:
+        if "_parameters" not in self.__dict__:
+            raise AttributeError(f"cannot assign a {what} before super().__init__() was called")
+        if not name or "." in name:
+            raise KeyError(f"a {what}'s name cannot be empty or contain '.', as {name!r} does")
+        if hasattr(self, name) and name not in own:
+            raise KeyError(f"attribute {name!r} exists already")
+
+    def register_parameter(self, name: str, param: Parameter | None) -> None:
+        """Add a parameter, or None to reserve its name."""
+        self._check_name(name, "parameter", self.__dict__.get("_parameters", {}))
+        if param is not None and not isinstance(param, Parameter):
+            raise TypeError(f"parameter {name!r} must be a Parameter or None, not {type(param)}")
+        self._parameters[name] = param
+
+    def register_buffer(self, name: str, tensor: Tensor | None, persistent: bool = True) -> None:
+        """Add a tensor that is state but not learnt; it is saved if `persistent`."""
+        self._check_name(name, "buffer", self.__dict__.get("_buffers", {}))
+        if tensor is not None and not isinstance(tensor, Tensor):
+            raise TypeError(f"buffer {name!r} must be a Tensor or None, not {type(tensor)}")
+        self._buffers[name] = tensor
+        (self._non_persistent_buffers_set.discard if persistent else
+         self._non_persistent_buffers_set.add)(name)  # fmt: skip
+
+    def register_module(self, name: str, module: Module | None) -> None:
+        """Add a sub-module, or None to reserve its name."""
+        self._check_name(name, "module", self.__dict__.get("_modules", {}))
+        if module is not None and not isinstance(module, Module):
+            raise TypeError(f"sub-module {name!r} must be a Module or None, not {type(module)}")
+        self._modules[name] = module
+
+    add_module = register_module
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Register parameters, modules and values of known buffers; keep the rest as attributes."""
+        own = self.__dict__
+        for kind, registry in ((Parameter, "_parameters"), (Module, "_modules")):
+            if isinstance(value, kind):
+                if registry not in own:
+                    raise AttributeError(
+                        f"cannot assign a {kind.__name__} before super().__init__() was called"
+                    )
+                self._forget(name)
+                own[registry][name] = value
+                return
+        if name in own.get("_parameters", ()) and value is not None:
+            raise TypeError(f"parameter {name!r} must be a Parameter or None, not {type(value)}")
+        for registry in ("_parameters", "_modules", "_buffers"):
+            if name in own.get(registry, ()):
+                self._replace(own[registry], name, value)
+                return
+        if modes.trace is not None and isinstance(value, Tensor) and name in own:
+            self._replace(own, name, value)
+            return
+        super().__setattr__(name, value)
+
+    def _forget(self, name: str) -> None:
+        for registry in ("_parameters", "_modules", "_buffers"):
+            self.__dict__[registry].pop(name, None)
+        self.__dict__.pop(name, None)
+        self._non_persistent_buffers_set.discard(name)
+
+    def _replace(self, registry: dict[str, Any], name: str, value: Any) -> None:
+        """Put another value in place; in a trace a tensor's handle stays and is rebound."""
+        before = registry.get(name)
+        if (
+            modes.trace is not None
+            and isinstance(value, Tensor)
+            and isinstance(before, Tensor)
+            and before is not value
+            and before.type == value.type
+        ):
+            before._rebind(value)
+            return
+        if registry is self.__dict__.get("_buffers") and not isinstance(value, Tensor | None):
+            raise TypeError(f"buffer {name!r} must be a Tensor or None, not {type(value)}")
+        registry[name] = value
+
+    def __getattr__(self, name: str) -> Any:
+        """Find what was registered under the name."""
+        own = self.__dict__
+        for registry in ("_parameters", "_buffers", "_modules"):
+            if registry in own and name in own[registry]:
+                return own[registry][name]
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+    def __delattr__(self, name: str) -> None:
+        """Forget a parameter, buffer, sub-module or attribute."""
+        for registry in ("_parameters", "_buffers", "_modules"):
+            if name in self.__dict__[registry]:
+                del self.__dict__[registry][name]
+                self._non_persistent_buffers_set.discard(name)
+                return
+        super().__delattr__(name)
+
+    def __dir__(self) -> list[str]:
+        """Attributes and registered names."""
+        return sorted({*super().__dir__(), *self._parameters, *self._buffers, *self._modules})
+
+    # -- walking --------------------------------------------------------------------------------
+
+    def named_modules(
+        self, memo: set[Module] | None = None, prefix: str = "", remove_duplicate: bool = True
+    ) -> Iterator[tuple[str, Module]]:
+        """This module and all below it with their dotted names, each once."""
+        seen = set() if memo is None else memo
+        if self in seen:
+            return
+        if remove_duplicate:
+            seen.add(self)
+        yield prefix, self
+        for name, module in self._modules.items():
+            if module is not None:
+                below = f"{prefix}.{name}" if prefix else name
+                yield from module.named_modules(seen, below, remove_duplicate)
+
+    def modules(self) -> Iterator[Module]:
+        """This module and all below it."""
+        return (module for _, module in self.named_modules())
+
+    def named_children(self) -> Iterator[tuple[str, Module]]:
+        """The direct sub-modules with their names, each once."""
+        seen = set()
+        for name, module in self._modules.items():
+            if module is not None and module not in seen:
+                seen.add(module)
+                yield name, module
+
+    def children(self) -> Iterator[Module]:
+        """The direct sub-modules."""
+        return (module for _, module in self.named_children())
+
+    def _named(
+        self, registry: str, prefix: str, recurse: bool, remove_duplicate: bool
+    ) -> Iterator[tuple[str, Any]]:
+        seen: set[int] = set()
+        below = self.named_modules(prefix=prefix, remove_duplicate=remove_duplicate)
+        for path, module in below if recurse else [(prefix, self)]:
+            for name, value in module.__dict__[registry].items():
+                if value is None or id(value) in seen:
+                    continue
+                if remove_duplicate:
+                    seen.add(id(value))
+                yield (f"{path}.{name}" if path else name), value
+
+    def named_parameters(
+        self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
+    ) -> Iterator[tuple[str, Parameter]]:
+        """Parameters with their dotted names; a shared one appears once, under its first name."""
+        return self._named("_parameters", prefix, recurse, remove_duplicate)
+
+    def parameters(self, recurse: bool = True) -> Iterator[Parameter]:
+        """The parameters, each once."""
+        return (value for _, value in self.named_parameters(recurse=recurse))
+
+    def named_buffers(
+        self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
+    ) -> Iterator[tuple[str, Tensor]]:
+        """Buffers with their dotted names, each once."""
+        return self._named("_buffers", prefix, recurse, remove_duplicate)
+
+    def buffers(self, recurse: bool = True) -> Iterator[Tensor]:
+        """The buffers, each once."""
+        return (value for _, value in self.named_buffers(recurse=recurse))
+
+    def get_submodule(self, target: str) -> Module:
+        """The module at a dotted path; "" is this one."""
+        found: Module = self
+        for name in target.split(".") if target else ():
+            below = found._modules.get(name)
+            if below is None:
+                known = ", ".join(found._modules) or "none"
+                raise AttributeError(
+                    f"{type(found).__name__} has no sub-module {name!r}; it has: {known}"
+                )
+            found = below
+        return found
+
+    def get_parameter(self, target: str) -> Parameter:
+        """The parameter at a dotted path."""
+        path, _, name = target.rpartition(".")
+        found = self.get_submodule(path)._parameters.get(name)
+        if found is None:
+            raise AttributeError(f"{type(self).__name__} has no parameter {target!r}")
+        return found
+
+    # -- state ----------------------------------------------------------------------------------
+
+    def state_dict(self, *, prefix: str = "", keep_vars: bool = False) -> dict[str, Tensor]:
+        """Dotted name → tensor for all parameters and persistent buffers.
+
+        The tensors are views: they show the module's later values too; `clone()` to keep these.
+        """
+        found = named_state(self, prefix)
+        return {name: t if keep_vars else t.detach() for name, t in found.items()}
+
+    def load_state_dict(
+        self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False
+    ) -> KeysReport:
+        """Take the values of `state_dict` (tensors or arrays) by name.
+
+        Missing and unexpected names raise if `strict`, shapes that differ always; the
+        `CheckpointError` lists them all, and then nothing was loaded. With `assign` the
+        parameters take the dtypes of the state, too.
+        """
+        return load(self, state_dict, strict=strict, assign=assign)
+
+    # -- changing all of it ---------------------------------------------------------------------
+
+    def apply(self, fn: Callable[[Module], Any]) -> Self:
+        """Call `fn` on every sub-module and then on this one."""
+        for child in self.children():
+            child.apply(fn)
+        fn(self)
+        return self
+
+    def train(self, mode: bool = True) -> Self:
+        """Switch this module and all below to training, or with False to evaluation."""
+        if not isinstance(mode, bool):
+            raise ArgumentError(f"train() takes True or False, not {mode!r}")
+        for module in self.modules():
+            module.training = mode
+        return self
+
+    def eval(self) -> Self:
+        """Switch to evaluation: dropout does nothing."""
+        return self.train(False)
+
+    def requires_grad_(self, requires_grad: bool = True) -> Self:
+        """Set `requires_grad` of every parameter."""
+        for parameter in self.parameters():
+            parameter.requires_grad = requires_grad
+        return self
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Forget the gradients of all parameters, or fill them with zeros."""
+        for parameter in self.parameters():
+            clear_grad(parameter, set_to_none=set_to_none)
+
+    def _convert(self, convert: Callable[[Tensor], Tensor]) -> Self:
+        for tensor in (*self.parameters(), *self.buffers()):
+            with no_grad():
+                grad = tensor.grad
+                tensor.data = convert(tensor.detach())
+                if grad is not None:
+                    tensor.grad = convert(grad)
+        return self
+
+    def to(self, *args: Any, **kwargs: Any) -> Self:
+        """Convert floating-point parameters and buffers: `to(float64)`, `to("cpu")`."""
+        dtype = kwargs.get("dtype")
+        check_device(kwargs.get("device"))
+        for a in args:
+            if isinstance(a, Tensor):
+                dtype = a.dtype
+            elif names_device(a):
+                check_device(a)
+            elif a is not None and not isinstance(a, bool):
+                dtype = a
+        if dtype is None:
+            return self
+        wanted = as_dtype(dtype)
+        if wanted.kind != "float":
+            raise ArgumentError(f"a module's parameters are floats; it cannot become {wanted}")
+        return self._convert(lambda t: t.to(wanted) if t.dtype.kind == "float" else t)
+
+    def float(self) -> Self:
+        """As float32."""
+        return self.to(dtype="float32")
+
+    def double(self) -> Self:
+        """As float64."""
+        return self.to(dtype="float64")
+
+    def cpu(self) -> Self:
+        """The module itself."""
+        return self
+
+    # -- text -----------------------------------------------------------------------------------
+
+    def extra_repr(self) -> str:
+        """What `repr` shows between the parentheses; layers say their sizes."""
+        return ""
+
+    def __repr__(self) -> str:
+        """The tree of modules, as PyTorch prints it."""
+        lines = [
+            f"({name}): " + repr(module).replace("\n", "\n  ")
+            for name, module in self._modules.items()
+        ]
+        extra = self.extra_repr().split("\n") if self.extra_repr() else []
+        title = type(self).__name__
+        if len(extra) == 1 and not lines:
+            return f"{title}({extra[0]})"
+        body = [*extra, *lines]
+        return f"{title}(\n  " + "\n  ".join(body) + "\n)" if body else f"{title}()"

@@ -1,0 +1,103 @@
+"""A module's state by dotted name, and loading it: all of it, or nothing and a full report.
+
+Example: `load(model, read_state(path).arrays, strict=True, assign=False)`. May import `tensor`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from chainrule.base.errors import ChainruleError, CheckpointError
+from chainrule.tensor.convert import as_tensor
+from chainrule.tensor.modes import no_grad
+from chainrule.tensor.tensor import Tensor
+
+if TYPE_CHECKING:
+    from chainrule.nn.module import Module
+
+_SHOWN = 20  # names of each kind that a report lists
+
+
+class KeysReport(NamedTuple):
+    """What did not match when a state was loaded."""
+
+    missing_keys: list[str]
+    unexpected_keys: list[str]
+
+    def __repr__(self) -> str:
+        """As PyTorch prints it."""
+        if not self.missing_keys and not self.unexpected_keys:
+            return "<All keys matched successfully>"
+        return f"missing_keys={self.missing_keys}, unexpected_keys={self.unexpected_keys}"
+
+
+def named_state(module: Module, prefix: str = "") -> dict[str, Tensor]:
+    """Parameters and persistent buffers; a shared tensor appears under each of its names."""
+    found: dict[str, Tensor] = {}
+    for path, part in module.named_modules(prefix=prefix.rstrip("."), remove_duplicate=False):
+        for name, value in (*part._parameters.items(), *part._buffers.items()):
+            if value is not None and name not in part._non_persistent_buffers_set:
+                found[f"{path}.{name}" if path else name] = value
+    return found
+
+
+def load(
+    module: Module, state: Mapping[str, Any], *, strict: bool, assign: bool
+) -> KeysReport:
+    """Copy the values of `state` into the module; see `Module.load_state_dict`."""
+    if not isinstance(state, Mapping):
+        raise CheckpointError(f"a state is a dictionary of tensors, not {type(state).__name__}")
+    own = named_state(module)
+    missing = [name for name in own if name not in state]
+    unexpected = [name for name in state if name not in own]
+    faults = []
+    values: dict[str, Tensor] = {}
+    for name in own.keys() & state.keys():
+        try:
+            values[name] = _value(state[name])
+        except (ChainruleError, TypeError, ValueError) as error:
+            faults.append(f"  {name}: not a tensor: {error}")
+            continue
+        if values[name].shape != own[name].shape:
+            faults.append(
+                f"  {name}: shape {values[name].shape} in the state, "
+                f"{own[name].shape} in the model"
+            )
+    _report(module, missing if strict else [], unexpected if strict else [], sorted(faults))
+    with no_grad():
+        for name, value in values.items():
+            if assign:
+                own[name].data = value
+            else:
+                own[name].copy_(value)
+    return KeysReport(missing, unexpected)
+
+
+def _value(given: Any) -> Tensor:
+    return as_tensor(given if isinstance(given, Tensor) else np.asarray(given))
+
+
+def _report(
+    module: Module, missing: Sequence[str], unexpected: Sequence[str], faults: Sequence[str]
+) -> None:
+    parts = []
+    if missing:
+        parts.append(f"missing from the state: {_listed(missing)}")
+    if unexpected:
+        parts.append(f"unexpected in the state: {_listed(unexpected)}")
+    if faults:
+        more = [f"  and {len(faults) - _SHOWN} more"] if len(faults) > _SHOWN else []
+        parts.append("\n".join(["that do not fit:", *faults[:_SHOWN], *more]))
+    if parts:
+        raise CheckpointError(
+            f"the state does not fit {type(module).__name__}; nothing was loaded.\n"
+            + "\n".join(parts)
+        )
+
+
+def _listed(names: Sequence[str]) -> str:
+    rest = len(names) - _SHOWN
+    return ", ".join(names[:_SHOWN]) + (f" and {rest} more" if rest > 0 else "")

@@ -1,0 +1,28 @@
+"""All parameters as one vector, and back. Example: `parameters_to_vector(model.parameters())`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from chainrule.base.errors import ShapeError
+from chainrule.tensor.functional import layout
+from chainrule.tensor.modes import no_grad
+from chainrule.tensor.tensor import Tensor
+
+
+def parameters_to_vector(parameters: Iterable[Tensor]) -> Tensor:
+    """The elements of all parameters, one after the other."""
+    return layout.cat([layout.reshape(p, -1) for p in parameters])
+
+
+def vector_to_parameters(vec: Tensor, parameters: Iterable[Tensor]) -> None:
+    """Give the parameters the values of a vector that `parameters_to_vector` could have made."""
+    listed = list(parameters)
+    total = sum(p.numel() for p in listed)
+    if vec.shape != (total,):
+        raise ShapeError(f"{total} parameters need a vector of as many, not shape {vec.shape}")
+    with no_grad():
+        start = 0
+        for p in listed:
+            p.copy_(vec[start : start + p.numel()].reshape(p.shape))
+            start += p.numel()

@@ -1,0 +1,71 @@
+"""Adagrad: steps shrink where gradients were large. Example: `Adagrad(parameters, lr=0.01)`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from chainrule.optim.optimizer import Optimizer, check_range
+from chainrule.optim.step_count import advance
+from chainrule.tensor.creation import full_like
+from chainrule.tensor.functional import pointwise
+from chainrule.tensor.host import host_choice
+from chainrule.tensor.tensor import Tensor
+
+
+class Adagrad(Optimizer):
+    """G ← G + g²;  θ ← θ - lr / (1 + (t - 1)·η) · g / (√G + ε), η = lr_decay.
+
+    Source: Duchi et al., Adaptive subgradient methods (2011);
+    https://docs.pytorch.org/docs/stable/generated/torch.optim.Adagrad.html
+    """
+
+    def __init__(
+        self,
+        params: Any,
+        lr: float = 1e-2,
+        lr_decay: float = 0.0,
+        weight_decay: float = 0.0,
+        initial_accumulator_value: float = 0.0,
+        eps: float = 1e-10,
+        foreach: Any = None,
+        *,
+        maximize: bool = False,
+        differentiable: bool = False,
+        fused: Any = None,
+    ) -> None:
+        check_range("lr", lr)
+        check_range("lr_decay", lr_decay)
+        check_range("weight_decay", weight_decay)
+        check_range("initial_accumulator_value", initial_accumulator_value)
+        check_range("eps", eps)
+        defaults = {
+            "lr": lr,
+            "lr_decay": lr_decay,
+            "eps": eps,
+            "weight_decay": weight_decay,
+            "initial_accumulator_value": initial_accumulator_value,
+            "foreach": foreach,
+            "maximize": maximize,
+            "differentiable": differentiable,
+            "fused": fused,
+        }
+        super().__init__(params, defaults)
+
+    def _update(self, group: dict[str, Any], pairs: list[tuple[Tensor, Tensor]]) -> None:
+        gradient = {id(p): g for p, g in pairs}
+        decays = host_choice(lambda: group["weight_decay"] != 0)
+        decay = self._number(group, "weight_decay") if decays else 0.0
+        start = group["initial_accumulator_value"]
+        lr, lr_decay = self._number(group, "lr"), self._number(group, "lr_decay")
+        eps = self._number(group, "eps")
+        for parameters, t in advance(self.state, [p for p, _ in pairs]):
+            size = lr / (1 + (t - 1) * lr_decay)
+            for p in parameters:
+                g = gradient[id(p)]
+                g = pointwise.neg(g) if group["maximize"] else g
+                if decays:
+                    g = pointwise.add(g, p, alpha=decay)
+                total = self._kept(p, "sum", lambda p: full_like(p, start))
+                total.add_(pointwise.mul(g, g))
+                scale = pointwise.add(pointwise.sqrt(total), eps)
+                p.sub_(pointwise.div(g, scale), alpha=size)

@@ -1,0 +1,157 @@
+"""Adam and AdamW: steps scaled by running moments of the gradient.
+
+Scalars (bias corrections, step size) are computed once per group, so that what is left for each
+element is one pass: 2 moments, a root, a division. Example: `AdamW(model.parameters(), lr=3e-4)`.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from chainrule.base.errors import ArgumentError
+from chainrule.optim.optimizer import Number, Optimizer, check_range
+from chainrule.optim.step_count import advance, root
+from chainrule.tensor.creation import zeros_like
+from chainrule.tensor.functional import pointwise
+from chainrule.tensor.host import host_choice
+from chainrule.tensor.tensor import Tensor
+
+
+class _Scalars(NamedTuple):
+    """What is the same for all elements of a group in one step."""
+
+    keep: Number  # 1 - lr·λ, the share of the weights that decoupled decay leaves
+    decay: Number  # λ of decay that is part of the gradient
+    fresh1: Number  # 1 - β₁
+    beta2: Number
+    fresh2: Number  # 1 - β₂
+    size: Number  # -lr / (1 - β₁ᵗ)
+    unbias: Number  # 1 / √(1 - β₂ᵗ)
+    eps: Number
+
+
+class Adam(Optimizer):
+    """m ← β₁m + (1-β₁)g;  v ← β₂v + (1-β₂)g²;  θ ← θ - lr·m̂ / (√v̂ + ε), x̂ = x / (1 - βᵗ).
+
+    `weight_decay` λ adds λθ to the gradient; with `decoupled_weight_decay` it is AdamW's.
+    Source: Kingma & Ba, Adam (2015);
+    https://docs.pytorch.org/docs/stable/generated/torch.optim.Adam.html
+    """
+
+    def __init__(
+        self,
+        params: Any,
+        lr: float = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0.0,
+        amsgrad: bool = False,
+        *,
+        foreach: Any = None,
+        maximize: bool = False,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: Any = None,
+        decoupled_weight_decay: bool = False,
+    ) -> None:
+        check_range("lr", lr)
+        check_range("eps", eps)
+        check_range("weight_decay", weight_decay)
+        if len(betas) != 2:
+            raise ArgumentError(f"betas are two numbers, not {betas}")
+        for i, beta in enumerate(betas):
+            check_range(f"betas[{i}]", beta, below=1.0)
+        defaults = {
+            "lr": lr,
+            "betas": betas,
+            "eps": eps,
+            "weight_decay": weight_decay,
+            "amsgrad": amsgrad,
+            "maximize": maximize,
+            "foreach": foreach,
+            "capturable": capturable,
+            "differentiable": differentiable,
+            "fused": fused,
+            "decoupled_weight_decay": decoupled_weight_decay,
+        }
+        super().__init__(params, defaults)
+
+    def _update(self, group: dict[str, Any], pairs: list[tuple[Tensor, Tensor]]) -> None:
+        gradient = {id(p): g for p, g in pairs}
+        decays = host_choice(lambda: group["weight_decay"] != 0)
+        for parameters, t in advance(self.state, [p for p, _ in pairs]):
+            scalars = self._scalars(group, t, decays=decays)
+            for p in parameters:
+                g = gradient[id(p)]
+                g = pointwise.neg(g) if group["maximize"] else g
+                self._move(group, p, g, scalars, decays=decays)
+
+    def _scalars(self, group: dict[str, Any], t: Number, *, decays: bool) -> _Scalars:
+        lr, decay = self._number(group, "lr"), self._number(group, "weight_decay")
+        beta1, beta2 = (self._number(group, "betas", i) for i in (0, 1))
+        return _Scalars(
+            keep=1 - lr * decay if decays else 1.0,
+            decay=decay,
+            fresh1=1 - beta1,
+            beta2=beta2,
+            fresh2=1 - beta2,
+            size=-lr / (1 - beta1**t),
+            unbias=1 / root(1 - beta2**t),
+            eps=self._number(group, "eps"),
+        )
+
+    def _move(
+        self, group: dict[str, Any], p: Tensor, g: Tensor, s: _Scalars, *, decays: bool
+    ) -> None:
+        mean = self._kept(p, "exp_avg", zeros_like)
+        square = self._kept(p, "exp_avg_sq", zeros_like)
+        if decays and group["decoupled_weight_decay"]:
+            p.mul_(s.keep)
+        elif decays:
+            g = pointwise.add(g, p, alpha=s.decay)
+        mean.lerp_(g, s.fresh1)
+        square.mul_(s.beta2).add_(pointwise.mul(g, g), alpha=s.fresh2)
+        if group["amsgrad"]:
+            largest = self._kept(p, "max_exp_avg_sq", zeros_like)
+            largest.copy_(pointwise.maximum(largest, square))
+            square = largest
+        scale = pointwise.add(pointwise.mul(pointwise.sqrt(square), s.unbias), s.eps)
+        p.add_(pointwise.div(mean, scale), alpha=s.size)
+
+
+class AdamW(Adam):
+    """Adam with decoupled decay: θ ← θ - lr·λ·θ, then Adam's step.
+
+    Source: Loshchilov & Hutter, Decoupled weight decay regularization (2019);
+    https://docs.pytorch.org/docs/stable/generated/torch.optim.AdamW.html
+    """
+
+    def __init__(
+        self,
+        params: Any,
+        lr: float = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 1e-2,
+        amsgrad: bool = False,
+        *,
+        maximize: bool = False,
+        foreach: Any = None,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: Any = None,
+    ) -> None:
+        super().__init__(
+            params,
+            lr,
+            betas,
+            eps,
+            weight_decay,
+            amsgrad,
+            foreach=foreach,
+            maximize=maximize,
+            capturable=capturable,
+            differentiable=differentiable,
+            fused=fused,
+            decoupled_weight_decay=True,
+        )

@@ -1,0 +1,149 @@
+"""`Optimizer`: parameter groups with their numbers, and state for each parameter.
+
+A step is written with tensor operations only, so it runs eagerly and inside a compiled function.
+Numbers of a group are read through `host_number`, so a schedule never retraces; what changes the
+formula itself goes through `host_choice`. May import `tensor`. Example: see `sgd.py`.
+Source: https://docs.pytorch.org/docs/stable/optim.html
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, ClassVar
+
+from chainrule.base.errors import ArgumentError, CheckpointError
+from chainrule.optim.saved import group_faults, load_entry, positions
+from chainrule.tensor.backward import clear_grad
+from chainrule.tensor.host import host_number, untraced
+from chainrule.tensor.modes import enable_grad, no_grad
+from chainrule.tensor.tensor import Tensor
+
+Number = Any  # a float, or in a trace a float64 scalar
+
+
+class Optimizer:
+    """Base class: a subclass defines `defaults` and `_update(group)`."""
+
+    # Settings that PyTorch has and that change nothing here.
+    inert: ClassVar[tuple[str, ...]] = ("foreach", "fused", "capturable", "differentiable")
+
+    def __init__(self, params: Any, defaults: dict[str, Any]) -> None:
+        """`params` are parameters, or dictionaries with "params" and settings of their own."""
+        if isinstance(params, Tensor):
+            raise TypeError("an optimizer takes an iterable of tensors; wrap the one in a list")
+        self.defaults = defaults
+        self.state: defaultdict[Tensor, dict[str, Any]] = defaultdict(dict)
+        self.param_groups: list[dict[str, Any]] = []
+        listed = list(params)
+        if not listed:
+            raise ArgumentError("an optimizer got no parameters: is the model's list empty?")
+        groups = listed if isinstance(listed[0], Mapping) else [{"params": listed}]
+        for group in groups:
+            self.add_param_group(dict(group))
+
+    def add_param_group(self, param_group: dict[str, Any]) -> None:
+        """Also optimise these parameters; settings that are not given are the defaults."""
+        group = dict(param_group)
+        given = group["params"]
+        group["params"] = [given] if isinstance(given, Tensor) else list(given)
+        for p in group["params"]:
+            if not isinstance(p, Tensor):
+                raise TypeError(f"an optimizer takes tensors, not {type(p).__name__}")
+            if not p.is_leaf:
+                raise ArgumentError("an optimizer cannot change a computed tensor, only leaves")
+        known = {id(p) for other in self.param_groups for p in other["params"]}
+        fresh = {id(p) for p in group["params"]}
+        if len(fresh) < len(group["params"]) or known & fresh:
+            raise ArgumentError("a parameter appears twice, or in two parameter groups")
+        self.param_groups.append({**group, **{k: v for k, v in self.defaults.items()
+                                              if k not in group}})  # fmt: skip
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Forget the gradients, or fill them with zeros."""
+        for group in self.param_groups:
+            for p in group["params"]:
+                clear_grad(p, set_to_none=set_to_none)
+
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        """Update every parameter that has a gradient; `closure` computes the loss first."""
+        loss = None
+        if closure is not None:
+            with enable_grad():
+                loss = closure()
+        with no_grad():
+            for group in self.param_groups:
+                found = [(p, p.grad) for p in group["params"]]
+                self._update(group, [(p, g) for p, g in found if g is not None])
+        return loss
+
+    def _update(self, group: dict[str, Any], pairs: list[tuple[Tensor, Tensor]]) -> None:
+        """Change the parameters of `pairs` (parameter, gradient) in place."""
+        raise NotImplementedError
+
+    # -- what subclasses use --------------------------------------------------------------------
+
+    def _number(self, group: dict[str, Any], name: str, index: int | None = None) -> Number:
+        """A setting of the group that a compiled step reads again at each call."""
+        if index is None:
+            return host_number(lambda: group[name])
+        return host_number(lambda: group[name][index])
+
+    def _kept(self, p: Tensor, name: str, make: Callable[[Tensor], Tensor]) -> Tensor:
+        """State of a parameter; made for real, even while a step is traced."""
+        state = self.state[p]
+        if state.get(name) is None:
+            with untraced(), no_grad():
+                state[name] = make(p)
+        return state[name]  # type: ignore[no-any-return]
+
+    # -- saving ---------------------------------------------------------------------------------
+
+    def state_dict(self) -> dict[str, Any]:
+        """`state` by parameter number, and `param_groups` with numbers for parameters."""
+        number = positions(self.param_groups)
+        groups = [
+            {**group, "params": [number[id(p)] for p in group["params"]]}
+            for group in self.param_groups
+        ]
+        state = {number[id(p)]: dict(entry) for p, entry in self.state.items() if entry}
+        return {"state": state, "param_groups": groups}
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        """Continue from a saved state; a `CheckpointError` says what does not fit.
+
+        Settings and state are replaced; state tensors take the dtype of their parameter.
+        """
+        groups = [dict(group) for group in state_dict["param_groups"]]
+        faults = group_faults(self.param_groups, groups)
+        if faults:
+            raise CheckpointError(f"the state does not fit this optimizer: {faults}")
+        saved = [number for group in groups for number in group["params"]]
+        own = [p for group in self.param_groups for p in group["params"]]
+        entries = state_dict["state"]
+        loaded = {
+            p: load_entry(number, p, entries[number])
+            for number, p in zip(saved, own, strict=True)
+            if number in entries
+        }
+        for group, new in zip(self.param_groups, groups, strict=True):
+            group.update({name: value for name, value in new.items() if name != "params"})
+        self.state = defaultdict(dict, loaded)
+
+    def __repr__(self) -> str:
+        """The settings of each group, as PyTorch prints them."""
+        lines = []
+        for i, group in enumerate(self.param_groups):
+            lines.append(f"Parameter Group {i}")
+            lines += [f"    {k}: {group[k]}" for k in sorted(group) if k != "params"]
+        return f"{type(self).__name__} (\n" + "\n".join(lines) + "\n)"
+
+
+def check_range(name: str, value: Any, low: float = 0.0, below: float | None = None) -> None:
+    """Raise `ArgumentError` unless low ≤ value (< below)."""
+    number = float(value)
+    if not number >= low or (below is not None and not number < below):
+        limit = f"at least {low:g}" + ("" if below is None else f" and below {below:g}")
+        raise ArgumentError(f"{name} must be {limit}, not {value}")
+
+

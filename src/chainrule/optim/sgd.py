@@ -1,0 +1,80 @@
+"""Stochastic gradient descent with momentum. Example: `SGD(model.parameters(), lr=0.1)`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from chainrule.base.errors import ArgumentError
+from chainrule.optim.optimizer import Optimizer, check_range
+from chainrule.tensor.convert import tensor
+from chainrule.tensor.creation import zeros_like
+from chainrule.tensor.functional import pointwise
+from chainrule.tensor.host import host_choice
+from chainrule.tensor.tensor import Tensor
+
+
+class SGD(Optimizer):
+    """g ← g + λθ;  v ← μv + (1 - d)g, the first v is g;  θ ← θ - lr·v, nesterov: lr·(g + μv).
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.optim.SGD.html
+    """
+
+    def __init__(
+        self,
+        params: Any,
+        lr: float = 1e-3,
+        momentum: float = 0.0,
+        dampening: float = 0.0,
+        weight_decay: float = 0.0,
+        nesterov: bool = False,
+        *,
+        maximize: bool = False,
+        foreach: Any = None,
+        differentiable: bool = False,
+        fused: Any = None,
+    ) -> None:
+        check_range("lr", lr)
+        check_range("momentum", momentum)
+        check_range("weight_decay", weight_decay)
+        if nesterov and (momentum <= 0 or dampening != 0):
+            raise ArgumentError("nesterov needs a momentum above 0 and no dampening")
+        defaults = {
+            "lr": lr,
+            "momentum": momentum,
+            "dampening": dampening,
+            "weight_decay": weight_decay,
+            "nesterov": nesterov,
+            "maximize": maximize,
+            "foreach": foreach,
+            "differentiable": differentiable,
+            "fused": fused,
+        }
+        super().__init__(params, defaults)
+
+    def _update(self, group: dict[str, Any], pairs: list[tuple[Tensor, Tensor]]) -> None:
+        lr = self._number(group, "lr")
+        decays = host_choice(lambda: group["weight_decay"] != 0)
+        moves = host_choice(lambda: group["momentum"] != 0)
+        decay = self._number(group, "weight_decay") if decays else 0.0
+        for p, grad in pairs:
+            g = pointwise.neg(grad) if group["maximize"] else grad
+            if decays:
+                g = pointwise.add(g, p, alpha=decay)
+            if moves:
+                g = self._with_momentum(group, p, g)
+            p.sub_(g, alpha=lr)
+
+    def _with_momentum(self, group: dict[str, Any], p: Tensor, g: Tensor) -> Tensor:
+        momentum = self._number(group, "momentum")
+        damps = host_choice(lambda: group["dampening"] != 0)
+        known = self.state[p].get("momentum_buffer") is not None
+        buffer = self._kept(p, "momentum_buffer", zeros_like)
+        if not damps:
+            buffer.mul_(momentum).add_(g)
+        else:
+            # Zeros damped like any other step would not make the first velocity g
+            moving = self._kept(p, "moving", lambda _: tensor(known))
+            share = pointwise.where(moving, 1 - self._number(group, "dampening"), 1.0)
+            buffer.mul_(momentum).add_(g, alpha=share)
+            moving.fill_(True)
+        return pointwise.add(g, buffer, alpha=momentum) if group["nesterov"] else buffer

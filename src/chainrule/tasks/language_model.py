@@ -1,0 +1,243 @@
+"""The main job: a character Transformer learns a text.
+
+    >>> for event in train_new(Config(steps=100), Path("runs"), Interrupts()):
+    ...     print(event)
+    >>> print("".join(continue_text(Path("runs/001"), "The ", 100, Sampling(0.8), seed=0)))
+
+May import `text`, `models`, `train` and what lies below.
+"""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import numpy as np
+
+from chainrule.base.errors import CheckpointError, ConfigError
+from chainrule.compiler.runtime.workers import set_num_threads
+from chainrule.formats.atomic import write_whole
+from chainrule.formats.safetensors import read_state
+from chainrule.models.gpt import GPT
+from chainrule.tensor.random import manual_seed
+from chainrule.text.characters import Characters
+from chainrule.text.corpus import read_text, require_length
+from chainrule.text.documentation import documentation_text
+from chainrule.text.ngram import CharacterNGram
+from chainrule.train import runs
+from chainrule.train.checkpoint import load_parameters, restore
+from chainrule.train.config import Config, configure, to_toml
+from chainrule.train.events import Began, Compared, Finished, Saved, Stepped, Stopped
+from chainrule.train.loop import train
+from chainrule.train.metrics import Metrics
+from chainrule.train.report import report
+from chainrule.train.sample import Sampling, generate
+from chainrule.train.session import Session, begin
+from chainrule.train.steps import predict
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from chainrule.train.events import Event
+    from chainrule.train.interrupts import Interrupts
+
+BASELINE_ORDER = 5
+BASELINE_LIMIT = 20_000_000  # training characters; counting more takes minutes and gigabytes
+_DOCUMENTATION = "the documentation topics of this Python"
+_COPIES = 5  # parameters in the model file, and with AdamW's two moments in the state; one spare
+_RECENT = 100  # steps whose mean is the final training loss
+
+
+def train_new(config: Config, root: Path, interrupts: Interrupts) -> Iterator[Event]:
+    """Train from scratch in a new folder below `root`.
+
+    Bad text, a full disk and a folder that may not be written raise before anything is left.
+    """
+    if config.data:
+        config = msgspec.structs.replace(config, data=str(Path(config.data).resolve()))
+    session, source = _prepare(config)
+    folder = _make_folder(config, root, session.model)
+    yield from _run(session, source, folder, interrupts)
+
+
+def train_on(folder: Path, steps: int | None, interrupts: Interrupts) -> Iterator[Event]:
+    """Continue the run in `folder` exactly; `steps` moves its end, and with it the schedule."""
+    config = configure(folder / runs.CONFIG, ())
+    moved = steps is not None and steps != config.steps
+    if steps is not None:
+        config = msgspec.structs.replace(config, steps=steps)
+    session, source = _prepare(config)
+    restore(session, folder)
+    if session.progress.step >= config.steps:
+        raise ConfigError(
+            f"{str(folder)!r} has done its {session.progress.step} steps; "
+            "name a later end with --steps to go on"
+        )
+    if moved:
+        _write_config(config, folder)
+    yield from _run(session, source, folder, interrupts)
+
+
+def continue_text(
+    folder: Path, prompt: str, length: int, sampling: Sampling, seed: int | None
+) -> Iterator[str]:
+    """Yield `length` characters, one by one, that the model of a run writes after `prompt`."""
+    config = configure(folder / runs.CONFIG, ())
+    path = folder / runs.MODEL
+    state = read_state(path)
+    letters = Characters(state.metadata.get("symbols", ""))
+    if not len(letters):
+        raise CheckpointError(f"{str(path)!r} does not say which characters it knows")
+    model = _build(config, letters)
+    load_parameters(model, state.arrays, path)
+    codes = generate(
+        predict(model, eager=config.eager),
+        letters.encode(prompt or letters.symbols[0]),
+        length=length,
+        context=config.context,
+        sampling=sampling,
+        generator=np.random.default_rng(seed),
+    )
+    return (letters.decode([code]) for code in codes)
+
+
+def _prepare(config: Config) -> tuple[Session, str]:
+    """Read the text and set up a session at step 0; also what the text is, for people."""
+    text = read_text(config.data) if config.data else documentation_text()
+    source = config.data or _DOCUMENTATION
+    letters = Characters.of(text)
+    codes = letters.encode(text)
+    require_length(codes, config.context, repr(source) if config.data else source)
+    if config.threads:
+        set_num_threads(config.threads)
+    manual_seed(config.seed)
+    return begin(config, _build(config, letters), letters, codes), source
+
+
+def _build(config: Config, letters: Characters) -> GPT:
+    return GPT(
+        vocabulary=len(letters),
+        context=config.context,
+        layers=config.layers,
+        heads=config.heads,
+        width=config.width,
+        dropout=config.dropout,
+    )
+
+
+def _make_folder(config: Config, root: Path, model: GPT) -> Path:
+    folder = runs.create_run(root)
+    try:
+        needed = _COPIES * 4 * _size(model)
+        free = shutil.disk_usage(folder).free
+        if free < needed:
+            raise CheckpointError(
+                f"the disk of {str(root)!r} is full: a run of this size needs {needed / 1e6:.0f} MB "
+                f"and {free / 1e6:.0f} MB are free"
+            )
+        _write_config(config, folder)
+        runs.mark_last(folder)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    return folder
+
+
+def _run(
+    session: Session, source: str, folder: Path, interrupts: Interrupts
+) -> Iterator[Event]:
+    progress = session.progress
+    with Metrics(folder / runs.METRICS, keep=progress.records) as metrics:
+        yield Began(
+            folder=folder,
+            config=session.config,
+            source=source,
+            characters=_characters(session),
+            vocabulary=len(session.letters),
+            parameters=_size(session.model),
+            step=progress.step,
+        )
+        compared = None
+        for event in train(session, folder, metrics, interrupts):
+            yield event
+            if isinstance(event, Stepped) and compared is None:
+                compared = _compare(session, metrics)
+                yield compared
+            if isinstance(event, Saved):
+                _write_report(session, source, folder, metrics)
+            if isinstance(event, Stopped):
+                return
+    result = _result(session, source, folder, metrics.records)
+    runs.write_json(folder / runs.RESULT, result)
+    yield Finished(folder, result)
+
+
+def _compare(session: Session, metrics: Metrics) -> Compared:
+    """Count the baseline, or take it from the diary of the earlier part of the run."""
+    for record in metrics.records:
+        if "five_gram" in record:
+            return Compared(BASELINE_ORDER, record["five_gram"])
+    if not session.config.baseline:
+        return Compared(BASELINE_ORDER, None, "switched off")
+    if len(session.training) > BASELINE_LIMIT:
+        return Compared(BASELINE_ORDER, None, f"more than {BASELINE_LIMIT:,} characters to count")
+    model = CharacterNGram(session.training, len(session.letters), BASELINE_ORDER)
+    loss = float(-model.log_probabilities(session.held_out).mean())
+    metrics.add({"step": session.progress.step, "five_gram": loss})
+    return Compared(BASELINE_ORDER, loss)
+
+
+def _result(
+    session: Session, source: str, folder: Path, records: list[dict[str, Any]]
+) -> dict[str, Any]:
+    config, progress = session.config, session.progress
+    losses = [record["loss"] for record in records if "loss" in record]
+    baseline = [record["five_gram"] for record in records if "five_gram" in record]
+    tokens = config.batch * config.context * progress.step
+    return {
+        "run": str(folder),
+        "text": source,
+        "characters": _characters(session),
+        "vocabulary": len(session.letters),
+        "parameters": _size(session.model),
+        "steps": progress.step,
+        "seed": config.seed,
+        "training_loss": float(np.mean(losses[-_RECENT:])),
+        "held_out_loss": progress.held_out,
+        "five_gram_loss": baseline[-1] if baseline else None,
+        "seconds": round(progress.seconds, 3),
+        "tokens_per_second": round(tokens / progress.seconds),
+        "compiled": not config.eager,
+    }
+
+
+def _write_report(session: Session, source: str, folder: Path, metrics: Metrics) -> None:
+    config, progress = session.config, session.progress
+    held_out = "–" if progress.held_out is None else f"{progress.held_out:.4f} nats a character"
+    facts = {
+        "text": f"{source}, {_characters(session):,} characters, {len(session.letters)} distinct",
+        "model": f"{config.layers} layers, {config.heads} heads, width {config.width}, "
+        f"context {config.context}: {_size(session.model):,} parameters",
+        "steps": f"{progress.step:,} of {config.steps:,}, {config.batch} windows each",
+        "held-out loss": held_out,
+        "training time": f"{progress.seconds:.1f} s",
+    }
+    path = folder / runs.REPORT
+    page = report(f"chainrule run {folder.name}", facts, metrics.records)
+    with runs.saving(path):
+        write_whole(path, page.encode())
+
+
+def _write_config(config: Config, folder: Path) -> None:
+    with runs.saving(folder / runs.CONFIG):
+        write_whole(folder / runs.CONFIG, to_toml(config).encode())
+
+
+def _characters(session: Session) -> int:
+    return len(session.training) + len(session.held_out)
+
+
+def _size(model: Any) -> int:
+    return sum(parameter.numel() for parameter in model.parameters())

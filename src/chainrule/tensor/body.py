@@ -1,0 +1,232 @@
+"""A function as a body `Graph`: what `scan` and `checkpoint` are made of.
+
+The function runs once on symbols under a trace of its own. Tensors from outside become further
+inputs of the body, so gradients flow to them; random numbers and their order are those that the
+function would have drawn without a body. May import `graph`, `ops` and the trace.
+
+Example: `with body_trace() as trace: outs = fn(*symbols)`, then `trace.graph(symbols, outs)`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+
+from chainrule.base import dtypes
+from chainrule.base.errors import TraceError
+from chainrule.graph.node import INPUT, Graph, Node, Type, input_node
+from chainrule.graph.walk import topological
+from chainrule.ops import TABLE
+from chainrule.tensor.dispatch import apply, wrap
+from chainrule.tensor.handle import Handle
+from chainrule.tensor.modes import modes
+from chainrule.tensor.trace import Bound, Trace
+
+if TYPE_CHECKING:
+    from chainrule.tensor.tensor import Tensor
+
+T = TypeVar("T")
+
+
+class BodyTrace(Trace):
+    """A trace inside eager execution or inside another trace, `outer`."""
+
+    def __init__(self, outer: Trace | None, length: int | None = None) -> None:
+        """`length` is the number of iterations of a loop's body."""
+        super().__init__()
+        self.outer = outer
+        self.length = length
+        self.step: Node | None = None  # the iteration's number, if something asked for it
+        self.own: set[int] = set()  # symbols that were made inside, by id
+        self.given: set[Node] = set()  # inputs that stand for the function's arguments
+        self.streams: dict[int, Tensor] = {}  # generator states inside the loop
+        if outer is not None:
+            self.ordinals = outer.ordinals
+
+    # -- inside and outside ---------------------------------------------------------------------
+
+    def bear(self, handle: Handle) -> None:
+        """As in every trace; and remember the symbol as one of this body."""
+        super().bear(handle)
+        if handle._value is None:
+            self.own.add(id(handle))
+
+    def is_outside(self, handle: Handle) -> bool:
+        """Also a symbol of the outer trace is outside."""
+        return id(handle) not in self.own and id(handle) not in self.fresh
+
+    def symbol_of(self, handle: Handle) -> Node | None:
+        """A symbol of the outer trace becomes an input when it is first read."""
+        bound = self.bound.get(id(handle))
+        if bound is not None:
+            return bound.node
+        if handle._value is not None:
+            return None
+        if id(handle) in self.own:
+            return handle._node
+        return self._capture(handle)
+
+    def requires_grad_of(self, handle: Handle) -> bool:
+        """As the outer trace sees it, unless the body rebound the handle."""
+        bound = self.bound.get(id(handle))
+        if bound is not None:
+            return bound.requires_grad
+        return _in(self.outer, lambda: handle.requires_grad)
+
+    def node_of(self, handle: Handle) -> Node:
+        """The node inside the body; everything from outside becomes an input."""
+        node = handle._symbol()
+        if node is not None:
+            return node
+        return super().node_of(handle) if id(handle) in self.fresh else self._capture(handle)
+
+    def arguments(self, nodes: Sequence[Node]) -> list[Tensor]:
+        """Symbols of the body's own inputs; they stand for computed values."""
+        self.given.update(nodes)
+        return [
+            wrap(None, n, requires_grad=modes.grad and n.dtype.kind == "float") for n in nodes
+        ]
+
+    def is_computed(self, handle: Handle) -> bool:
+        """As in every trace; an argument is computed, and so is what is computed outside."""
+        node = handle._symbol()
+        if node is None or node.op is not INPUT:
+            return super().is_computed(handle)
+        return node in self.given or _in(self.outer, lambda: not handle.is_leaf)
+
+    def bind(self, handle: Handle, node: Node, requires_grad: bool) -> None:
+        """Note that an outside tensor was rebound."""
+        if id(handle) not in self.inputs:
+            self._capture(handle)
+        self.bound[id(handle)] = Bound(handle, node, requires_grad)
+
+    def _capture(self, handle: Handle) -> Node:
+        kind, requires_grad = _in(self.outer, lambda: (handle.type, handle.requires_grad))
+        node = input_node(kind)
+        self.inputs[id(handle)] = self.bound[id(handle)] = Bound(handle, node, requires_grad)
+        return node
+
+    # -- Python state ---------------------------------------------------------------------------
+
+    def number(self, read: Callable[[], float]) -> Node:
+        """A host scalar of the outer trace; a constant in eager execution."""
+        if self.outer is None:
+            attrs = {"value": float(read()), "dtype": dtypes.float64, "shape": ()}
+            return self.record(TABLE["full"], (), attrs)
+        node = self.outer.number(read)
+        return self.node_of(_in(self.outer, lambda: wrap(None, node)))
+
+    def guard(self, read: Callable[[], Any]) -> Any:
+        """A guard of the outer trace."""
+        return read() if self.outer is None else self.outer.guard(read)
+
+    def stream(self, generator: Any) -> Tensor:
+        """The generator's state; in a loop each iteration has numbers of its own."""
+        outer = self.outer
+        outside = generator.state if outer is None else _in(outer, lambda: outer.stream(generator))
+        if self.length is None:
+            return outside  # type: ignore[no-any-return]
+        found = self.streams.get(id(generator))
+        if found is None:
+            found = self.streams[id(generator)] = self._iterated(outside)
+        return found
+
+    def _iterated(self, state: Tensor) -> Tensor:
+        """State with its loop index at `index · length + step`."""
+        if self.step is None:
+            self.step = input_node(Type(dtypes.int64, (1,)))
+        step = wrap(None, self.step)
+        head = apply(TABLE["slice"], state, start=(0,), step=(1,), shape=(2,))
+        index = apply(TABLE["slice"], state, start=(2,), step=(1,), shape=(1,))
+        length = apply(TABLE["full"], value=self.length, dtype=dtypes.int64, shape=(1,))
+        place = apply(TABLE["add"], apply(TABLE["mul"], index, length), step)
+        return apply(TABLE["concat"], head, place, axis=0)
+
+    # -- the result -----------------------------------------------------------------------------
+
+    def effects(self) -> list[Bound]:
+        """Outside tensors that the body rebound; views follow their bases."""
+        return [
+            bound
+            for key, bound in self.bound.items()
+            if key in self.inputs
+            and bound.node is not self.inputs[key].node
+            and bound.handle._lens is None
+        ]
+
+    def refuse_gradients(self, what: str) -> None:
+        """A body's result is what it returns; `.grad` is not."""
+        if self.grads:
+            raise TraceError(
+                f"{what} cannot assign gradients: call backward() outside, or use autograd.grad"
+            )
+
+    def advance_generators(self) -> None:
+        """After eager execution: the random positions that the body used are used up."""
+        if self.outer is None:
+            for generator, used in self.ordinals.values():
+                generator.skip(used)
+
+    def captured(self) -> list[Handle]:
+        """The outside tensors, in the order of the body's last inputs."""
+        return [bound.handle for bound in self.inputs.values()]
+
+    def graph(self, first: Sequence[Node], outputs: Sequence[Handle]) -> Graph:
+        """The body: inputs `first`, then the captured tensors; gradients stop where they should."""
+        ends = [self.node_of(out) for out in outputs]
+        cut = {bound.node for bound in self.inputs.values() if not bound.requires_grad}
+        inputs = (*first, *(bound.node for bound in self.inputs.values()))
+        return Graph(inputs, tuple(_cut(ends, {*self.frozen, *cut})))
+
+
+def _in(outer: Trace | None, fn: Callable[[], T]) -> T:
+    """`fn()` as the surrounding trace (or eager execution) sees the world."""
+    inner, modes.trace = modes.trace, outer
+    try:
+        return fn()
+    finally:
+        modes.trace = inner
+
+
+@contextlib.contextmanager
+def body_trace(length: int | None = None) -> Iterator[BodyTrace]:
+    """Record into a new body; after it was applied, call its `advance_generators()`."""
+    outer = modes.trace
+    trace = BodyTrace(outer, length)
+    modes.trace = trace
+    try:
+        yield trace
+    finally:
+        modes.trace = outer
+
+
+def _cut(outputs: Sequence[Node], frozen: set[Node]) -> list[Node]:
+    """The outputs, with a `detach` wherever a frozen float is used by what is not frozen."""
+    new: dict[Node, Node] = {}
+    cuts: dict[Node, Node] = {}
+
+    def seen(node: Node) -> Node:
+        found = new.get(node, node)
+        if node not in frozen or not isinstance(node.type, Type) or node.dtype.kind != "float":
+            return found
+        if node not in cuts:
+            cuts[node] = Node(TABLE["detach"], (found,), {}, node.type, node.source)
+        return cuts[node]
+
+    for node in topological(outputs):
+        if node.op is INPUT or node in frozen:
+            continue
+        inputs = tuple([seen(child) for child in node.inputs])
+        if inputs != node.inputs:
+            new[node] = Node(node.op, inputs, node.attrs, node.type, node.source)
+    return [seen(node) for node in outputs]
+
+
+def step_numbers(length: int) -> Tensor:
+    """0 … length - 1 as (length, 1): the step input of a loop."""
+    if modes.trace is None:
+        return wrap(np.arange(length, dtype=np.int64).reshape(length, 1))
+    return apply(TABLE["iota"], dtype=dtypes.int64, shape=(length, 1), axis=0)

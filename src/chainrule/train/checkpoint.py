@@ -1,0 +1,100 @@
+"""Saving a run so that it continues bit for bit, and loading it again.
+
+    >>> save(session, folder)
+    >>> restore(session, folder)    # a session begun with the same configuration and text
+
+`model.safetensors` holds the parameters and what is needed to use them. `state.safetensors` holds
+everything needed to continue, the parameters too: being one file, it is never half old and half
+new. May import `formats`, `chainrule.tensor` through `chainrule`, and NumPy.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from chainrule.base.errors import CheckpointError
+from chainrule.formats.safetensors import read_state, write_state
+from chainrule.tensor.convert import tensor
+from chainrule.tensor.random import get_rng_state, set_rng_state
+from chainrule.train.runs import MODEL, STATE, saving
+from chainrule.train.session import Progress
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from chainrule.optim import Optimizer
+    from chainrule.train.session import Session
+
+_MODEL = "model."
+_OPTIMIZER = "optimizer."
+_RANDOM = "random"
+
+
+def save(session: Session, folder: Path) -> None:
+    """Write both files atomically; `CheckpointError` leaves the earlier ones as they were."""
+    parameters = session.model.state_dict()
+    state = {_MODEL + name: value for name, value in parameters.items()}
+    state |= _optimizer_arrays(session.optimizer)
+    state[_RANDOM] = get_rng_state()
+    notes = {
+        "progress": json.dumps(asdict(session.progress)),
+        "windows": json.dumps(session.windows.state()),
+        "fingerprint": session.fingerprint,
+    }
+    with saving(folder / STATE):
+        write_state(folder / STATE, state, notes)
+    with saving(folder / MODEL):
+        write_state(folder / MODEL, parameters, {"symbols": session.letters.symbols})
+
+
+def restore(session: Session, folder: Path) -> None:
+    """Continue `session` from what `save` wrote; another text raises `CheckpointError`."""
+    state = read_state(folder / STATE)
+    try:
+        fingerprint = state.metadata["fingerprint"]
+        session.progress = Progress(**json.loads(state.metadata["progress"]))
+        session.windows.restore(json.loads(state.metadata["windows"]))
+        random = state.arrays[_RANDOM]
+    except (KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(f"{str(folder / STATE)!r} lacks its notes: {error}") from None
+    if fingerprint != session.fingerprint:
+        raise CheckpointError(
+            f"the text of {str(folder)!r} has changed since; resuming needs the same text"
+        )
+    load_parameters(session.model, _below(state.arrays, _MODEL), folder / STATE)
+    _load_optimizer(session.optimizer, _below(state.arrays, _OPTIMIZER))
+    set_rng_state(tensor(random))
+
+
+def load_parameters(model: Any, arrays: dict[str, NDArray[Any]], path: Path) -> None:
+    """`model.load_state_dict`; arrays that do not fit raise `CheckpointError` naming `path`."""
+    try:
+        model.load_state_dict({name: tensor(array) for name, array in arrays.items()})
+    except (RuntimeError, KeyError) as error:
+        raise CheckpointError(f"{str(path)!r} does not fit the model: {error}") from None
+
+
+def _optimizer_arrays(optimizer: Optimizer) -> dict[str, Any]:
+    """`optimizer.<index>.<name>` for every Tensor of its state."""
+    return {
+        f"{_OPTIMIZER}{index}.{name}": value
+        for index, entries in optimizer.state_dict()["state"].items()
+        for name, value in entries.items()
+    }
+
+
+def _load_optimizer(optimizer: Optimizer, arrays: dict[str, NDArray[Any]]) -> None:
+    """The settings in `param_groups` stay as the configuration made them."""
+    state: dict[int, dict[str, Any]] = {}
+    for key, array in arrays.items():
+        index, _, name = key.partition(".")
+        state.setdefault(int(index), {})[name] = tensor(array)
+    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+
+
+def _below(arrays: dict[str, NDArray[Any]], prefix: str) -> dict[str, NDArray[Any]]:
+    return {name[len(prefix) :]: a for name, a in arrays.items() if name.startswith(prefix)}

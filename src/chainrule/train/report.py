@@ -1,0 +1,119 @@
+"""`report.html`: one page without outside resources that shows how a run went.
+
+    >>> page = report("run 003", facts, records)
+    >>> page.startswith("<!doctype html>")
+    True
+
+May import `train.chart` and the standard library.
+"""
+
+from __future__ import annotations
+
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+from chainrule.train.chart import Chart, Curve, draw
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+_STYLE = """
+:root { color-scheme: light dark; --ink: #1c2430; --paper: #fff; --faint: #8895a7; --grid: #dde3ea }
+@media (prefers-color-scheme: dark) {
+  :root { --ink: #e6ebf2; --paper: #12161c; --faint: #8895a7; --grid: #2a323d } }
+body { font: 16px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--paper);
+  max-width: 56rem; margin: 2rem auto; padding: 0 1rem }
+h1 { font-size: 1.6rem } h2 { font-size: 1.15rem; margin-top: 2.2rem }
+table { border-collapse: collapse } td, th { padding: .15rem 1rem .15rem 0; text-align: left }
+th { font-weight: 400; color: var(--faint) } td.number { text-align: right }
+pre { white-space: pre-wrap; border-left: 3px solid var(--grid); padding-left: 1rem;
+  font: 13px/1.45 ui-monospace, monospace }
+svg { width: 100%; height: auto } svg text { font: 12px system-ui, sans-serif; fill: var(--faint) }
+.key { color: var(--faint) } .key b { font-weight: 400 }
+"""
+_SMOOTH = 40  # the training curve is averaged into about this many points
+_LAYERS_DRAWN = 8
+
+
+def report(title: str, facts: Mapping[str, str], records: Sequence[Mapping[str, Any]]) -> str:
+    """The page. `facts` are shown as they are; `records` are the lines of `metrics.jsonl`."""
+    rows = "".join(
+        f"<tr><th>{escape(name)}<td>{escape(value)}" for name, value in facts.items()
+    )
+    return (
+        "<!doctype html>\n<html lang=en><meta charset=utf-8>"
+        "<meta name=viewport content='width=device-width'>"
+        f"<title>{escape(title)}</title><style>{_STYLE}</style>\n"
+        f"<h1>{escape(title)}</h1>\n<table>{rows}</table>\n"
+        + _losses(records)
+        + _gradients(records)
+        + _layers(records)
+        + _samples(records)
+        + "</html>\n"
+    )
+
+
+def _losses(records: Sequence[Mapping[str, Any]]) -> str:
+    curves = [
+        Curve("training", averaged(_series(records, "loss"))),
+        Curve("held out", _series(records, "held_out")),
+    ]
+    baselines = [record["five_gram"] for record in records if record.get("five_gram")]
+    chart = Chart("step", "nats a character", curves, level=baselines[-1] if baselines else None)
+    return _section("Loss", draw(chart, level_name="5-gram model"))
+
+
+def _gradients(records: Sequence[Mapping[str, Any]]) -> str:
+    chart = Chart(
+        "step", "norm", [Curve("before clipping", averaged(_series(records, "norm")))], log=True
+    )
+    return _section("Global gradient norm", draw(chart))
+
+
+def _layers(records: Sequence[Mapping[str, Any]]) -> str:
+    looks = [(record["step"], record["health"]) for record in records if "health" in record]
+    if not looks:
+        return ""
+    last = looks[-1][1]["layers"]
+    spread = list(last)[:: max(1, -(-len(last) // _LAYERS_DRAWN))]
+    curves = [
+        Curve(name, [(step, health["layers"][name]["norm"]) for step, health in looks])
+        for name in spread
+    ]
+    rows = "".join(
+        f"<tr><td>{escape(name)}"
+        + "".join(f"<td class=number>{layer[key]:.2e}" for key in ("norm", "rms", "update"))
+        for name, layer in last.items()
+    )
+    return (
+        _section("Gradient norm by layer", draw(Chart("step", "norm", curves, log=True)))
+        + f"<h2>All layers at step {looks[-1][0]}</h2>\n<table><tr><th>layer"
+        f"<th>gradient norm<th>rms gradient<th>update : weight{rows}</table>\n"
+    )
+
+
+def _samples(records: Sequence[Mapping[str, Any]]) -> str:
+    texts = [(record["step"], record["sample"]) for record in records if "sample" in record]
+    if not texts:
+        return ""
+    return "<h2>What it wrote</h2>\n" + "".join(
+        f"<p class=key>after step {step}</p><pre>{escape(text)}</pre>\n" for step, text in texts
+    )
+
+
+def _section(title: str, svg: str) -> str:
+    return f"<h2>{escape(title)}</h2>\n{svg}\n" if svg else ""
+
+
+def _series(records: Iterable[Mapping[str, Any]], key: str) -> list[tuple[float, float]]:
+    return [(record["step"], record[key]) for record in records if key in record]
+
+
+def averaged(points: list[tuple[float, float]]) -> list[tuple[float, float]]:
+    """The same curve as means of equal stretches, few enough to see a trend through the noise."""
+    size = max(1, len(points) // _SMOOTH)
+    stretches = [points[i : i + size] for i in range(0, len(points), size)]
+    return [
+        (sum(x for x, _ in part) / len(part), sum(y for _, y in part) / len(part))
+        for part in stretches
+    ]

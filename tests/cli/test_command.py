@@ -1,0 +1,62 @@
+"""`chainrule` itself: help, version, environment, errors."""
+
+import pytest
+
+from chainrule.base.errors import ConfigError, DataError
+from chainrule.cli import command
+
+
+def test_version(chainrule):
+    done = chainrule("--version")
+    assert done.code == 0
+    name, version = done.out.split()
+    assert name == "chainrule"
+    assert version[0].isdigit()
+
+
+def test_help_teaches(chainrule):
+    assert "chainrule train --data FILE" in chainrule("--help").out
+    page = chainrule("train", "--help").out
+    assert "chainrule train --resume last" in page
+    assert "learning_rate=0.003" in page
+    assert "--top-k 10" in chainrule("generate", "-h").out
+
+
+def test_environment(chainrule):
+    done = chainrule("env")
+    assert done.code == 0
+    assert {"chainrule", "python", "numpy", "llvmlite", "cpu", "cache"} <= {
+        line.split()[0] for line in done.out.splitlines()
+    }
+
+
+def test_an_unknown_command(chainrule):
+    done = chainrule("trian")
+    assert done.code == 2
+    assert "No such command" in done.err
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "text"),
+    [
+        (ConfigError("no such key"), 2, "error: no such key\n"),
+        (DataError("no text"), 1, "error: no text\n"),
+        (MemoryError(), 1, "error: not enough memory"),
+        (KeyboardInterrupt(), 130, "interrupted"),
+    ],
+)
+def test_errors_become_exit_codes(monkeypatch, capsys, error, code, text):
+    def fail(*_args, **_kwargs):
+        raise error
+
+    monkeypatch.setattr(command.group, "main", fail)
+    with pytest.raises(SystemExit) as ended:
+        command.main([])
+    assert ended.value.code == code
+    assert capsys.readouterr().err.startswith(text)
+
+
+def test_the_traceback_can_be_asked_for(chainrule):
+    done = chainrule("train", "--data", "nowhere", env={"CHAINRULE_TRACEBACK": "1"})
+    assert "Traceback" in done.err
+    assert "there is no file" in done.err

@@ -1,0 +1,222 @@
+"""`chainrule train` in a pipe and in a terminal, stopped, resumed and misused."""
+
+import json
+import os
+import signal
+import sys
+import time
+
+import pytest
+
+from chainrule.formats.safetensors import read_state
+from chainrule.train.metrics import read_metrics
+
+posix = pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals and terminals")
+
+
+def test_in_a_pipe(chainrule, tiny, tmp_path):
+    done = chainrule(*tiny)
+    assert done.code == 0, done.err
+    lines = done.out.splitlines()
+    assert lines[0] == f"run {os.path.join('runs', '001')}"
+    assert "\x1b" not in done.out
+    assert sum(line.startswith("sample after step") for line in lines) == 4
+    assert any(line.startswith("step 20  held-out loss") for line in lines)
+    assert any("5-gram" in line for line in lines)
+    assert sum(line.startswith("try: chainrule ") for line in lines) == 3
+    name, _, result = lines[-1].partition(" ")
+    assert name == "result:"
+    saved = tmp_path / "runs" / "last" / "result.json"
+    assert json.loads(result) == json.loads(saved.read_text(encoding="utf-8"))
+
+
+def test_without_data_it_reads_the_documentation(chainrule, tiny, tmp_path):
+    done = chainrule("train", *tiny[3:], "--steps", 2)
+    assert done.code == 0, done.err
+    assert "documentation topics of this Python" in done.out
+    assert os.listdir(tmp_path / "runs" / "001")
+
+
+def stop(process, name):
+    """Wait until training goes on, then send the signal and wait."""
+    for line in process.stdout:
+        if line.startswith("step "):
+            break
+    process.send_signal(name)
+    out, err = process.communicate(timeout=60)
+    return out, err
+
+
+@posix
+@pytest.mark.parametrize(("name", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_saves_and_the_run_goes_on(chainrule, tiny, tmp_path, name, code):
+    process = chainrule.start(*tiny, "--steps", 100_000)
+    out, err = stop(process, name)
+    assert process.returncode == code
+    assert not err
+    assert f"stopped by {name.name}" in out
+    assert "--resume runs/001" in out
+    folder = tmp_path / "runs" / "001"
+    notes = json.loads(read_state(folder / "state.safetensors").metadata["progress"])
+    assert notes["step"] == max(r["step"] for r in read_metrics(folder / "metrics.jsonl"))
+    assert not (folder / "result.json").exists()
+    done = chainrule("train", "--resume", "last", "--steps", notes["step"] + 3)
+    assert done.code == 0, done.err
+    assert f"continuing after step {notes['step']}" in done.out
+
+
+@posix
+def test_a_second_signal_does_not_wait(chainrule, tiny, tmp_path):
+    # A reader that does not read: the program hangs in a write, where no step will end.
+    process = chainrule.start(*tiny, "--steps", 10_000_000, "--set", "sample_length=2_000_000")
+    for line in process.stdout:
+        if line.startswith("model of"):
+            break
+    time.sleep(0.2)
+    process.send_signal(signal.SIGINT)
+    time.sleep(0.2)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert (tmp_path / "runs" / "001" / "config.toml").exists()
+
+
+def test_a_resumed_run_equals_an_uninterrupted_one(chainrule, tiny, tmp_path):
+    assert chainrule(*tiny, "--set", "dropout=0.2").code == 0
+    short = chainrule(*tiny, "--set", "dropout=0.2", "--set", "save_every=7", "--runs", "other")
+    assert short.code == 0
+    folder = tmp_path / "other" / "001"
+    with (folder / "config.toml").open(encoding="utf-8") as file:
+        assert "save_every = 7" in file.read()
+    left, right = (read_state(tmp_path / name / "001" / "state.safetensors").arrays
+                   for name in ("runs", "other"))  # fmt: skip
+    assert all(left[key].tobytes() == right[key].tobytes() for key in left)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--set", "layerz=2"], "unknown setting 'layerz'; did you mean 'layers'?"),
+        (["--set", "layers=two"], "setting 'layers': expected `int`, got `str`"),
+        (["--set", "layers"], "write it as key=value"),
+        (["--config", "nowhere.toml"], "there is no configuration file 'nowhere.toml'"),
+        (["--steps", "0"], "0 is not in the range"),
+        (["--step", "5"], "No such option"),
+        (["--resume", "last", "--seed", "3"], "--seed cannot go with it"),
+    ],
+)
+def test_requests_that_are_not_understood(chainrule, tmp_path, arguments, sentence):
+    done = chainrule("train", *arguments)
+    assert done.code == 2
+    assert sentence in " ".join(done.err.split())
+    assert "Traceback" not in done.err
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("data", "sentence"),
+    [
+        (None, "there is no file"),
+        (b"", "is empty"),
+        (b"PK\x03\x04\0\0\0", "is not a text file: it contains NUL bytes"),
+        (b"caf\xe9 " * 500, "is not UTF-8 text"),
+        (b"too short", "is too short: 9 characters"),
+    ],
+)
+def test_texts_that_cannot_be_learnt(chainrule, tmp_path, data, sentence):
+    path = tmp_path / "data.txt"
+    if data is not None:
+        path.write_bytes(data)
+    done = chainrule("train", "--data", path)
+    assert done.code == 1
+    assert done.err.startswith("error: ")
+    assert sentence in done.err
+    assert done.err.count("\n") == 1
+    assert not done.out
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_folder_instead_of_a_text(chainrule, tmp_path):
+    done = chainrule("train", "--data", tmp_path)
+    assert done.code == 1
+    assert "is a folder" in done.err
+
+
+def test_a_place_that_cannot_be_written(chainrule, tiny, tmp_path):
+    (tmp_path / "runs").write_text("in the way", encoding="utf-8")
+    done = chainrule(*tiny)
+    assert done.code == 1
+    assert done.err.startswith("error: cannot write 'runs'")
+    assert done.err.count("\n") == 1
+
+
+@posix
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write")
+def test_a_read_only_folder(chainrule, tiny, tmp_path):
+    (tmp_path / "runs").mkdir(mode=0o555)
+    done = chainrule(*tiny)
+    assert done.code == 1
+    assert "Permission denied" in done.err
+
+
+@posix
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no device that is always full")
+def test_output_that_cannot_be_written(chainrule, tiny):
+    with open("/dev/full", "w", encoding="utf-8") as full:
+        process = chainrule.start(*tiny)
+        process.kill()
+        process.communicate()
+        import subprocess
+
+        done = subprocess.run(process.args, cwd=None, stdout=full, stderr=subprocess.PIPE,
+                              text=True, check=False)  # fmt: skip
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+
+
+def test_a_reader_that_leaves(chainrule, tiny):
+    process = chainrule.start(*tiny, "--steps", 300)
+    process.stdout.readline()
+    process.stdout.close()
+    assert process.wait(timeout=60) == 1
+    assert "Traceback" not in process.stderr.read()
+    process.stderr.close()
+
+
+def test_runs_that_are_not_there(chainrule):
+    for command in (["train", "--resume", "7"], ["generate", "7"], ["generate"]):
+        done = chainrule(*command)
+        assert done.code == 1
+        assert "there is no run" in done.err
+
+
+@posix
+def test_on_a_terminal(chainrule, tiny, tmp_path):
+    import pty
+
+    ours, theirs = pty.openpty()
+    process = chainrule.start(*tiny, env={"TERM": "xterm-256color", "COLUMNS": "100"})
+    process.kill()
+    process.communicate()
+    import subprocess
+
+    env = {**os.environ, "TERM": "xterm-256color", "COLUMNS": "100", "PYTHONIOENCODING": "utf-8"}
+    process = subprocess.Popen(process.args, cwd=tmp_path, stdout=theirs, stderr=theirs,
+                               stdin=theirs, env=env)  # fmt: skip
+    os.close(theirs)
+    shown = b""
+    while True:
+        try:
+            data = os.read(ours, 65536)
+        except OSError:
+            break
+        if not data:
+            break
+        shown += data
+    os.close(ours)
+    assert process.wait(timeout=60) == 0
+    text = shown.decode()
+    for expected in ("step 20/20", "held out", "gradients", "5-gram", "Try next", "⠉", "report"):
+        assert expected in text or expected == "⠉"
+    assert any("⠀" < c <= "⣿" for c in text), "no curve was drawn"
+    assert "result:" not in text

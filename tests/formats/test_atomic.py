@@ -1,0 +1,75 @@
+"""A file is written whole or not at all."""
+
+import errno
+import os
+import stat
+import sys
+
+import pytest
+
+from chainrule.formats import atomic
+from chainrule.formats.atomic import write_whole
+
+
+def test_new_and_old_files(tmp_path):
+    path = tmp_path / "a.bin"
+    write_whole(path, b"one")
+    assert path.read_bytes() == b"one"
+    write_whole(path, b"two!")
+    assert path.read_bytes() == b"two!"
+    assert os.listdir(tmp_path) == ["a.bin"]
+
+
+class Full:
+    """A file on a disk that fills up half way through."""
+
+    def __init__(self, file):
+        self.file = file
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.file.close()
+
+    def write(self, data):
+        self.file.write(data[: len(data) // 2])
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+@pytest.mark.parametrize("failing", ["write", "fsync", "replace"])
+def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch, failing):
+    path = tmp_path / "a.bin"
+    write_whole(path, b"old")
+
+    def refuse(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    fdopen = os.fdopen
+    with monkeypatch.context() as patch:
+        if failing == "write":
+            patch.setattr(atomic.os, "fdopen", lambda *args: Full(fdopen(*args)))
+        else:
+            patch.setattr(atomic.os, failing, refuse)
+        with pytest.raises(OSError, match="No space"):
+            write_whole(path, b"brand new")
+    assert path.read_bytes() == b"old"
+    assert os.listdir(tmp_path) == ["a.bin"]
+
+
+def test_an_interrupt_leaves_nothing_behind(tmp_path, monkeypatch):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(atomic.os, "fsync", interrupt)
+        write_whole(tmp_path / "a.bin", b"new")
+    assert not os.listdir(tmp_path)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such permissions")
+def test_permissions_are_those_of_a_normal_file(tmp_path):
+    (tmp_path / "normal").write_bytes(b"")
+    write_whole(tmp_path / "ours", b"")
+    modes = [stat.S_IMODE((tmp_path / name).stat().st_mode) for name in ("normal", "ours")]
+    assert modes[0] == modes[1]

@@ -1,0 +1,190 @@
+"""Every op against PyTorch: values for all dtypes, gradients for floats, nasty samples included."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from chainrule.base import dtypes
+from chainrule.ops import TABLE
+from chainrule.ops.evaluate import evaluate
+from tests.ops.calls import Call, calls, directions, generator, gradient, is_float
+
+pytestmark = pytest.mark.oracle
+torch = pytest.importorskip("torch")
+F = torch.nn.functional
+
+
+def _slice(x, attrs):
+    for axis, (start, step, n) in enumerate(
+        zip(attrs["start"], attrs["step"], attrs["shape"], strict=True)
+    ):
+        x = x.index_select(axis, torch.arange(n) * step + start)
+    return x
+
+
+def _pad(x, attrs):
+    out = torch.zeros(attrs["shape"], dtype=x.dtype)
+    at = [
+        torch.arange(n) * step + start
+        for start, step, n in zip(attrs["start"], attrs["step"], x.shape, strict=True)
+    ]
+    if not at:
+        return x.clone()
+    return out.index_put(torch.meshgrid(*at, indexing="ij"), x)
+
+
+def _attention(q, k, v, mask=None, *, scale, causal):
+    scores = q @ k.transpose(2, 3) * scale
+    if mask is not None:
+        scores = scores + mask
+    if causal:
+        scores = scores.masked_fill(torch.ones(scores.shape[2:]).tril() == 0, -torch.inf)
+    return F.scaled_dot_product_attention(
+        q, k, v, scores - q @ k.transpose(2, 3) * scale, scale=scale
+    ), scores.logsumexp(3)
+
+
+def _scatter(x, index, attrs):
+    rest = x.shape[index.ndim :]
+    out = torch.zeros((attrs["rows"], *rest), dtype=x.dtype)
+    return out.index_add(0, index.reshape(-1), x.reshape(index.numel(), *rest))
+
+
+def _standardize(x, axis, eps):
+    last = x.movedim(axis, -1)
+    return F.layer_norm(last, last.shape[-1:], eps=eps).movedim(-1, axis)
+
+
+def _named(name: str):
+    return lambda _, *ins: getattr(torch, name)(*ins)
+
+
+TORCH: dict[str, Any] = {
+    **{
+        name: _named(name)
+        for name in (
+            "add", "sub", "mul", "div", "neg", "abs", "sign", "maximum", "minimum", "floor", "ceil",
+            "round", "trunc", "floor_divide", "remainder", "exp", "expm1", "log", "log1p", "sqrt",
+            "rsqrt", "sin", "cos", "tanh", "sigmoid", "erf", "pow", "relu", "eq", "ne", "lt", "le",
+            "gt", "ge", "logical_and", "logical_or", "logical_xor", "logical_not", "where",
+            "matmul",
+        )
+    },
+    "gelu": lambda _, x: F.gelu(x),
+    "silu": lambda _, x: F.silu(x),
+    "softplus": lambda _, x: F.softplus(x, threshold=1e9),
+    "logsigmoid": lambda _, x: F.logsigmoid(x),
+    "cast": lambda attrs, x: x.to(getattr(torch, attrs["dtype"].name)),
+    "detach": lambda _, x: x.detach(),
+    "full": lambda attrs: torch.full(
+        attrs["shape"], attrs["value"], dtype=getattr(torch, attrs["dtype"].name)
+    ),
+    "reshape": lambda attrs, x: x.reshape(attrs["shape"]),
+    "transpose": lambda attrs, x: x.permute(attrs["axes"]),
+    "slice": lambda attrs, x: _slice(x, attrs),
+    "pad": lambda attrs, x: _pad(x, attrs),
+    "concat": lambda attrs, *xs: torch.cat(xs, attrs["axis"]),
+    "broadcast_to": lambda attrs, x: x.broadcast_to(attrs["shape"]),
+    "sum": lambda attrs, x: x.sum(attrs["axes"]) if attrs["axes"] else x,
+    "amax": lambda attrs, x: x.amax(attrs["axes"]) if attrs["axes"] else x,
+    "amin": lambda attrs, x: x.amin(attrs["axes"]) if attrs["axes"] else x,
+    "argmax": lambda attrs, x: x.argmax(attrs["axis"]),
+    "gather": lambda _, x, i: x[i],
+    "scatter_add": lambda attrs, x, i: _scatter(x, i, attrs),
+    "pick": lambda _, x, i: x.gather(-1, i[..., None])[..., 0],
+    "softmax": lambda attrs, x: x.softmax(attrs["axis"]),
+    "log_softmax": lambda attrs, x: x.log_softmax(attrs["axis"]),
+    "logsumexp": lambda attrs, x: x.logsumexp(attrs["axis"]),
+    "standardize": lambda attrs, x: _standardize(x, **attrs),
+    "attention": lambda attrs, *ins: _attention(*ins, **attrs),
+}  # fmt: skip
+
+
+def _unmask(ins, attrs):
+    """Rows that are -inf throughout become zeros."""
+    axis = attrs.get("axis", -1)
+    return [np.where((x == -np.inf).all(axis, keepdims=True), 0, x).astype(x.dtype) for x in ins]
+
+
+# Where we differ on purpose (docs/conventions): what is done to the inputs so that both agree.
+DEVIATIONS: dict[str, Any] = {
+    # sign(NaN) is NaN, not 0: a NaN stays visible
+    "sign": lambda ins, _: np.nan_to_num(ins),
+    "abs": lambda ins, _: np.nan_to_num(ins),
+    # a fully masked row gives zeros (log: -inf) and finite gradients, not NaN
+    "softmax": _unmask,
+    "log_softmax": _unmask,
+    "logsumexp": _unmask,
+    "attention": lambda ins, _: [*ins[:3], *_unmask(ins[3:], {})],
+    # float → int out of range gives the nearest end and NaN gives 0; PyTorch leaves it undefined
+    "cast": lambda ins, attrs: [_in_range(ins[0], attrs["dtype"])],
+    # an integer divided by zero gives 0; PyTorch raises
+    "floor_divide": lambda ins, _: _divisible(ins),
+    "remainder": lambda ins, _: _divisible(ins),
+}
+
+
+def _in_range(x, dtype):
+    if x.dtype.kind != "f" or dtype.kind != "int":
+        return x
+    info = np.iinfo(dtype.numpy)
+    return np.where((x > info.min - 0.5) & (x < info.max), x, 0).astype(x.dtype)
+
+
+def _divisible(ins):
+    return (
+        ins
+        if ins[0].dtype.kind == "f"
+        else [ins[0], np.where(ins[1] == 0, 1, ins[1]).astype(ins[1].dtype)]
+    )
+
+
+def compare(name: str, ours: Any, theirs: Any, what: object) -> None:
+    ours, theirs = np.asarray(ours), theirs.detach().numpy()
+    assert ours.dtype == theirs.dtype, what
+    close = 50 * np.finfo(ours.dtype).eps if ours.dtype.kind == "f" else 0
+    np.testing.assert_allclose(ours, theirs, rtol=close, atol=close, err_msg=f"{name}: {what}")
+
+
+@pytest.mark.parametrize("name", sorted(TORCH))
+@pytest.mark.parametrize("dtype", dtypes.ALL, ids=lambda d: d.name)
+def test_values_and_gradients_agree(name, dtype):
+    rng = generator(name)
+    for c in calls(name, dtype):
+        tame = DEVIATIONS.get(name, lambda ins, _: ins)
+        values = list(tame(list(c.values), c.sample.attrs))
+        leaves = [torch.from_numpy(np.array(v)).requires_grad_(v.dtype.kind == "f") for v in values]
+        theirs = TORCH[name](c.sample.attrs, *leaves)
+        theirs = theirs if isinstance(theirs, tuple) else (theirs,)
+        for one, other in zip(evaluate(c.graph, values), theirs, strict=True):
+            compare(name, one, other, c)
+        if any(map(is_float, c.graph.inputs)) and any(map(is_float, c.graph.outputs)):
+            _compare_gradients(rng, c, values, leaves, theirs)
+
+
+def _compare_gradients(
+    rng: np.random.Generator, c: Call, values: list[Any], leaves: list[Any], theirs: Any
+) -> None:
+    back = gradient(c.graph)
+    if not back.moving or c.op.name == "floor_divide":  # PyTorch has no gradient, ours is zero
+        return
+    weights = directions(rng, [c.graph.outputs[i] for i in back.seeded])
+    ours = evaluate(back.graph, (*values, *weights))
+    wanted = torch.autograd.grad(
+        [theirs[i] for i in back.seeded],
+        [leaves[i] for i in back.moving],
+        [torch.from_numpy(w) for w in weights],
+        materialize_grads=True,
+    )
+    for one, other in zip(ours, wanted, strict=True):
+        compare(f"gradient of {c.op.name}", one, other, c)
+
+
+def test_every_op_with_a_counterpart_is_compared():
+    ours_alone = {
+        "iota", "unpick", "random_bits", "bundle", "project", "call", "scan", "attention_grad",
+    }  # fmt: skip
+    assert set(TABLE) - set(TORCH) == ours_alone

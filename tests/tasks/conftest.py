@@ -1,0 +1,30 @@
+"""Tiny runs: a quarter of a second each."""
+
+import pytest
+
+from chainrule.tasks.language_model import train_new
+from chainrule.train.config import from_values
+from chainrule.train.interrupts import Interrupts
+
+TINY = {
+    "steps": 20, "layers": 1, "heads": 2, "width": 8, "context": 8, "batch": 4, "dropout": 0.1,
+    "evaluate_every": 4, "save_every": 6, "health_every": 5, "sample_length": 12, "eager": True,
+}  # fmt: skip
+
+
+@pytest.fixture
+def book(tmp_path):
+    path = tmp_path / "book.txt"
+    path.write_text("the quick brown fox jumps over the lazy dog.\n" * 40, encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def start(tmp_path, book):
+    """`start(steps=…)` begins a tiny run: an iterator of its events."""
+
+    def start(interrupts=None, root="runs", **changes):
+        config = from_values(TINY | {"data": str(book)} | changes)
+        return train_new(config, tmp_path / root, interrupts or Interrupts())
+
+    return start

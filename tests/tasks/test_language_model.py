@@ -1,0 +1,255 @@
+"""The main job: events, files, stopping, going on bit for bit, and refusing."""
+
+import errno
+import json
+import os
+import signal
+import tomllib
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from chainrule.base.errors import CheckpointError, ConfigError, DataError, GradientError
+from chainrule.formats import atomic
+from chainrule.formats.safetensors import read_state
+from chainrule.tasks.language_model import continue_text, train_on
+from chainrule.train.events import (
+    Began,
+    Compared,
+    Evaluated,
+    Examined,
+    Finished,
+    Sampled,
+    Saved,
+    Stepped,
+    Stopped,
+)
+from chainrule.train.interrupts import Interrupts
+from chainrule.train.metrics import read_metrics
+from chainrule.train.runs import find_run
+from chainrule.train.sample import Sampling
+
+
+def steps_of(events, kind):
+    return [event.step for event in events if isinstance(event, kind)]
+
+
+def same_run(one, other):
+    """Equal losses, parameters, optimiser, random state: only the clock may differ."""
+    for name in ("model.safetensors", "state.safetensors"):
+        left, right = read_state(one / name).arrays, read_state(other / name).arrays
+        assert left.keys() == right.keys()
+        for key in left:
+            assert left[key].tobytes() == right[key].tobytes(), (name, key)
+    assert read_metrics(one / "metrics.jsonl") == read_metrics(other / "metrics.jsonl")
+    notes = [read_state(folder / "state.safetensors").metadata for folder in (one, other)]
+    assert notes[0]["windows"] == notes[1]["windows"]
+
+
+def test_what_happens_when(start):
+    events = list(start())
+    assert isinstance(events[0], Began)
+    assert steps_of(events, Stepped) == list(range(1, 21))
+    assert steps_of(events, Evaluated) == [4, 8, 12, 16, 20]
+    assert steps_of(events, Examined) == [5, 10, 15, 20]
+    assert steps_of(events, Sampled) == [0, 2, 10, 20]
+    assert steps_of(events, Saved) == [6, 12, 18, 20]
+    assert [type(e) for e in events].count(Compared) == 1
+    assert isinstance(events[-1], Finished)
+
+
+def test_what_is_left(start, tmp_path):
+    *_, finished = start()
+    folder = finished.folder
+    assert sorted(os.listdir(folder)) == [
+        "config.toml", "metrics.jsonl", "model.safetensors", "report.html", "result.json",
+        "state.safetensors",
+    ]  # fmt: skip
+    assert find_run("last", tmp_path / "runs").resolve() == folder.resolve()
+    result = json.loads((folder / "result.json").read_text(encoding="utf-8"))
+    assert result == finished.result
+    assert result["steps"] == 20
+    assert result["held_out_loss"] == read_metrics(folder / "metrics.jsonl")[-2]["held_out"]
+    assert tomllib.loads((folder / "config.toml").read_text(encoding="utf-8"))["steps"] == 20
+    assert "<svg" in (folder / "report.html").read_text(encoding="utf-8")
+
+
+def test_it_learns(start):
+    events = list(start(steps=60, learning_rate=0.02))
+    losses = [event.loss for event in events if isinstance(event, Stepped)]
+    assert np.mean(losses[-5:]) < np.mean(losses[:5]) - 0.5
+
+
+def test_the_seed_decides(start):
+    def losses(**changes):
+        return [e.loss for e in start(**changes) if isinstance(e, Stepped)]
+
+    assert losses(seed=1) == losses(seed=1) != losses(seed=2)
+
+
+def test_looking_changes_nothing(start):
+    *_, watched = start()
+    *_, blind = start(evaluate_every=0, save_every=0, health_every=0, sample_length=0)
+    paths = [event.folder / "model.safetensors" for event in (watched, blind)]
+    assert paths[0].read_bytes() == paths[1].read_bytes()
+
+
+class StopAfter(Interrupts):
+    """As if a signal came when this event had been seen."""
+
+    def __init__(self, kind, step):
+        super().__init__()
+        self.when = (kind, step)
+
+    def watch(self, events):
+        for event in events:
+            yield event
+            if (type(event), event.step if hasattr(event, "step") else None) == self.when:
+                self.signal = signal.SIGTERM
+
+
+@pytest.mark.parametrize(
+    ("kind", "step"),
+    [(Began, 0), (Sampled, 0), (Stepped, 1), (Stepped, 4), (Evaluated, 4), (Stepped, 10),
+     (Examined, 10), (Sampled, 10), (Saved, 12), (Stepped, 19)],
+)  # fmt: skip
+def test_a_stopped_run_goes_on_bit_for_bit(start, kind, step):
+    *_, whole = start(root="whole")
+    interrupts = StopAfter(kind, step)
+    events = list(interrupts.watch(start(interrupts, root="parts")))
+    stopped = events[-1]
+    assert isinstance(stopped, Stopped)
+    assert stopped.signal == signal.SIGTERM
+    assert stopped.step == step
+    rest = list(train_on(stopped.folder, None, Interrupts()))
+    assert steps_of(rest, Stepped) == list(range(step + 1, 21))
+    assert rest[-1].folder == stopped.folder
+    same_run(whole.folder, stopped.folder)
+
+
+def test_a_run_that_died_goes_on_from_its_last_save(start):
+    *_, whole = start(root="whole")
+    events = start(root="parts")
+    for event in events:
+        if isinstance(event, Stepped) and event.step == 15:
+            break
+    folder = next((whole.folder.parent.parent / "parts").glob("0*"))
+    del events  # no farewell: nothing is saved after step 12
+    rest = list(train_on(folder, None, Interrupts()))
+    assert steps_of(rest, Stepped)[0] == 13
+    same_run(whole.folder, folder)
+
+
+def test_what_was_due_when_the_signal_came_is_done_later(start):
+    *_, whole = start(root="whole")
+    interrupts = StopAfter(Stepped, 8)
+    stopped = list(interrupts.watch(start(interrupts, root="parts")))
+    assert steps_of(stopped, Evaluated) == [4]
+    rest = list(train_on(stopped[-1].folder, None, Interrupts()))
+    assert steps_of(rest, Evaluated) == [8, 12, 16, 20]
+    same_run(whole.folder, stopped[-1].folder)
+
+
+def test_a_finished_run_can_be_prolonged(start):
+    *_, finished = start()
+    with pytest.raises(ConfigError, match="has done its 20 steps"):
+        list(train_on(finished.folder, None, Interrupts()))
+    rest = list(train_on(finished.folder, 24, Interrupts()))
+    assert steps_of(rest, Stepped) == [21, 22, 23, 24]
+    assert rest[-1].result["steps"] == 24
+    config = (finished.folder / "config.toml").read_text(encoding="utf-8")
+    assert tomllib.loads(config)["steps"] == 24
+
+
+def test_another_text_is_not_the_same_run(start, book):
+    for event in start():
+        if isinstance(event, Saved):
+            break
+    book.write_text(book.read_text(encoding="utf-8").replace("fox", "cat"), encoding="utf-8")
+    with pytest.raises(CheckpointError, match="the text of .* has changed"):
+        list(train_on(event.folder, None, Interrupts()))
+
+
+def test_a_divergence_is_explained(start):
+    with pytest.raises(GradientError, match="diverged; lower learning_rate"):
+        list(start(learning_rate=1e30, clip=1e30, steps=50))
+
+
+def test_bad_text_leaves_nothing(start, book, tmp_path):
+    book.write_text("short", encoding="utf-8")
+    with pytest.raises(DataError, match="too short: 5 characters"):
+        list(start())
+    assert not (tmp_path / "runs").exists()
+
+
+def refusing(code, allowed):
+    """`os.replace` of a disk that takes `allowed` more files."""
+    real = os.replace
+    left = [allowed]
+
+    def replace(*args):
+        if not left[0]:
+            raise OSError(code, os.strerror(code))
+        left[0] -= 1
+        real(*args)
+
+    return replace
+
+
+def test_a_full_disk_at_the_start_leaves_nothing(start, tmp_path, monkeypatch):
+    monkeypatch.setattr(atomic.os, "replace", refusing(errno.ENOSPC, 0))
+    with pytest.raises(CheckpointError, match="the disk is full"):
+        list(start())
+    assert not os.listdir(tmp_path / "runs")
+
+
+def test_too_little_room_is_seen_before_training(start, tmp_path, monkeypatch):
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=9))
+    with pytest.raises(CheckpointError, match="the disk of .* is full"):
+        list(start())
+    assert not os.listdir(tmp_path / "runs")
+
+
+def test_a_disk_that_fills_up_keeps_the_last_save(start, tmp_path, monkeypatch):
+    *_, whole = start(root="whole")
+    with monkeypatch.context() as patch:
+        # config, mark, diary, then state + model + report of step 6, and the state of step 12
+        patch.setattr(atomic.os, "replace", refusing(errno.ENOSPC, 7))
+        with pytest.raises(CheckpointError, match=r"model.safetensors.*: the disk is full"):
+            list(start(root="parts"))
+    folder = find_run("last", tmp_path / "parts").resolve()
+    assert not [name for name in os.listdir(folder) if name.startswith(".")]
+    list(train_on(folder, None, Interrupts()))
+    same_run(whole.folder, folder)
+
+
+def test_generating(start):
+    *_, finished = start()
+
+    def write(**changes):
+        options = {"length": 30, "sampling": Sampling(0.8), "seed": 1} | changes
+        return "".join(continue_text(finished.folder, "the ", **options))
+
+    assert len(write()) == 30
+    assert write() == write() != write(seed=2)
+    assert write(sampling=Sampling(0.0), seed=1) == write(sampling=Sampling(0.0), seed=2)
+    with pytest.raises(DataError, match="has no 'Ω'"):
+        continue_text(finished.folder, "Ω", 5, Sampling(), 0)
+
+
+def test_weights_of_another_model_are_refused(start):
+    *_, small = start(width=8)
+    *_, large = start(width=16)
+    (small.folder / "model.safetensors").write_bytes(
+        (large.folder / "model.safetensors").read_bytes()
+    )
+    with pytest.raises(CheckpointError, match="does not fit the model"):
+        continue_text(small.folder, "the", 5, Sampling(), 0)
+
+
+def test_the_baseline_can_be_left_out(start):
+    *events, finished = start(baseline=False)
+    compared = next(event for event in events if isinstance(event, Compared))
+    assert compared.loss is None
+    assert finished.result["five_gram_loss"] is None

@@ -1,0 +1,90 @@
+"""Reading text files: every kind of bad file has its sentence."""
+
+import os
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chainrule.base.errors import DataError
+from chainrule.text.corpus import read_text, require_length, split
+
+
+@pytest.mark.parametrize(
+    ("data", "text"),
+    [
+        (b"one\ntwo\n", "one\ntwo\n"),
+        (b"one\r\ntwo\rthree", "one\ntwo\nthree"),
+        (b"\xef\xbb\xbfmarked", "marked"),
+        ("żółć ✓ 🐍".encode(), "żółć ✓ 🐍"),
+    ],
+)
+def test_text_is_read(tmp_path, data, text):
+    path = tmp_path / "a.txt"
+    path.write_bytes(data)
+    assert read_text(path) == text
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b"", "is empty"),
+        (b" \n\t\n", "is empty"),
+        (b"\xef\xbb\xbf", "is empty"),
+        (b"text\0text", "NUL"),
+        (b"\x89PNG\r\n\x1a\n", "byte 0 is 0x89"),
+        ("grüße".encode("latin-1"), "byte 2 is 0xfc"),
+        ("text".encode("utf-16"), "not a text file|not UTF-8"),
+    ],
+)
+def test_a_file_that_is_no_text(tmp_path, data, reason):
+    path = tmp_path / "a.txt"
+    path.write_bytes(data)
+    with pytest.raises(DataError, match=reason) as caught:
+        read_text(path)
+    assert "a.txt" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_file(tmp_path):
+    with pytest.raises(DataError, match="there is no file"):
+        read_text(tmp_path / "nowhere.txt")
+
+
+def test_a_folder(tmp_path):
+    with pytest.raises(DataError, match="is a folder"):
+        read_text(tmp_path)
+
+
+def test_an_unreadable_file(tmp_path, monkeypatch):
+    path = tmp_path / "a.txt"
+    path.write_text("secret", encoding="utf-8")
+
+    def refuse(_self):
+        raise PermissionError(13, os.strerror(13))
+
+    monkeypatch.setattr(type(path), "read_bytes", refuse)
+    with pytest.raises(DataError, match="cannot be read: Permission denied"):
+        read_text(path)
+
+
+def test_an_impossible_name():
+    with pytest.raises(DataError):
+        read_text("a\0b")
+
+
+@given(st.integers(0, 5000))
+def test_the_last_tenth_is_held_out(count):
+    train, held_out = split(np.arange(count))
+    assert np.array_equal(np.concatenate([train, held_out]), np.arange(count))
+    assert abs(len(held_out) - count / 10) <= 0.5
+
+
+@given(st.integers(1, 200))
+def test_the_length_that_is_asked_for_suffices(context):
+    enough = 10 * (context + 1)
+    require_length(np.zeros(enough, np.int64), context, "text")
+    with pytest.raises(DataError, match=f"at least {enough}") as caught:
+        require_length(np.zeros(5 * context, np.int64), context, "'a.txt'")
+    assert "'a.txt' is too short" in str(caught.value)

@@ -1,0 +1,57 @@
+"""The page that a run leaves."""
+
+import re
+from html.parser import HTMLParser
+
+from chainrule.train.report import averaged, report
+
+LAYER = {"norm": 0.5, "rms": 0.01, "update": 1e-3}
+RECORDS = [
+    *({"step": s, "loss": 4 / s, "norm": 1.0 / s, "learning_rate": 0.1} for s in range(1, 101)),
+    {"step": 50, "held_out": 1.5},
+    {"step": 100, "held_out": 1.25},
+    {"step": 1, "five_gram": 1.75},
+    {"step": 50, "health": {"norm": 1.0, "update": 1e-3, "layers": {"blocks.0.qkv": LAYER}}},
+    {"step": 100, "health": {"norm": 1.0, "update": 1e-3, "layers": {"blocks.0.qkv": LAYER}}},
+    {"step": 100, "sample": "<b>if x < 3 & y:\n    pass</b>"},
+]
+
+
+class Page(HTMLParser):
+    def __init__(self, text):
+        super().__init__()
+        self.tags, self.text = [], ""
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_data(self, data):
+        self.text += data
+
+
+def test_it_needs_nothing_from_outside():
+    text = report("run 001", {"text": "a"}, RECORDS)
+    assert not re.search(r"https?:|//[a-z]|url\(|@import|<script|<link|<img|<iframe", text)
+    assert not [a for _, a in Page(text).tags if {"src", "href"} & a.keys()]
+
+
+def test_it_shows_what_happened():
+    page = Page(report("run 001", {"held-out loss": "1.2500"}, RECORDS))
+    assert [tag for tag, _ in page.tags].count("svg") == 3
+    for expected in (
+        "run 001", "1.2500", "held out", "5-gram model", "blocks.0.qkv", "after step 100",
+        "<b>if x < 3 & y:\n    pass</b>",
+    ):  # fmt: skip
+        assert expected in page.text
+
+
+def test_an_empty_run_has_a_page_too():
+    page = Page(report("run 001", {}, []))
+    assert "svg" not in [tag for tag, _ in page.tags]
+
+
+def test_averaging_keeps_the_mean_of_each_stretch():
+    points = [(float(i), float(i % 2)) for i in range(80)]
+    assert averaged(points) == [(2 * i + 0.5, 0.5) for i in range(40)]
+    assert averaged(points[:10]) == points[:10]
