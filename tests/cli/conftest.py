@@ -26,7 +26,7 @@ def chainrule(tmp_path):
         return subprocess.Popen(
             [*PROGRAM, *map(str, arguments)],
             cwd=options.pop("cwd", tmp_path),
-            stdout=subprocess.PIPE,
+            stdout=options.pop("stdout", subprocess.PIPE),
             stderr=subprocess.PIPE,
             env={**os.environ, "PYTHONIOENCODING": "utf-8", **options.pop("env", {})},
             text=True,

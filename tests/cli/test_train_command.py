@@ -1,10 +1,11 @@
 """`chainrule train` in a pipe and in a terminal, stopped, resumed and misused."""
 
+import contextlib
 import json
 import os
 import signal
 import sys
-import time
+from pathlib import Path
 
 import pytest
 
@@ -18,7 +19,7 @@ def test_in_a_pipe(chainrule, tiny, tmp_path):
     done = chainrule(*tiny)
     assert done.code == 0, done.err
     lines = done.out.splitlines()
-    assert lines[0] == f"run {os.path.join('runs', '001')}"
+    assert lines[0] == f"run {Path('runs', '001')}"
     assert "\x1b" not in done.out
     assert sum(line.startswith("sample after step") for line in lines) == 4
     assert any(line.startswith("step 20  held-out loss") for line in lines)
@@ -34,7 +35,7 @@ def test_without_data_it_reads_the_documentation(chainrule, tiny, tmp_path):
     done = chainrule("train", *tiny[3:], "--steps", 2)
     assert done.code == 0, done.err
     assert "documentation topics of this Python" in done.out
-    assert os.listdir(tmp_path / "runs" / "001")
+    assert (tmp_path / "runs" / "001" / "result.json").exists()
 
 
 def stop(process, name):
@@ -63,22 +64,6 @@ def test_a_signal_saves_and_the_run_goes_on(chainrule, tiny, tmp_path, name, cod
     done = chainrule("train", "--resume", "last", "--steps", notes["step"] + 3)
     assert done.code == 0, done.err
     assert f"continuing after step {notes['step']}" in done.out
-
-
-@posix
-def test_a_second_signal_does_not_wait(chainrule, tiny, tmp_path):
-    # A reader that does not read: the program hangs in a write, where no step will end.
-    process = chainrule.start(*tiny, "--steps", 10_000_000, "--set", "sample_length=2_000_000")
-    for line in process.stdout:
-        if line.startswith("model of"):
-            break
-    time.sleep(0.2)
-    process.send_signal(signal.SIGINT)
-    time.sleep(0.2)
-    process.send_signal(signal.SIGINT)
-    process.communicate(timeout=30)
-    assert process.returncode == 130
-    assert (tmp_path / "runs" / "001" / "config.toml").exists()
 
 
 def test_a_resumed_run_equals_an_uninterrupted_one(chainrule, tiny, tmp_path):
@@ -160,18 +145,12 @@ def test_a_read_only_folder(chainrule, tiny, tmp_path):
 
 
 @posix
-@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no device that is always full")
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
 def test_output_that_cannot_be_written(chainrule, tiny):
-    with open("/dev/full", "w", encoding="utf-8") as full:
-        process = chainrule.start(*tiny)
-        process.kill()
-        process.communicate()
-        import subprocess
-
-        done = subprocess.run(process.args, cwd=None, stdout=full, stderr=subprocess.PIPE,
-                              text=True, check=False)  # fmt: skip
-    assert done.returncode == 1
-    assert "Traceback" not in done.stderr
+    with Path("/dev/full").open("w", encoding="utf-8") as full:
+        done = chainrule(*tiny, stdout=full)
+    assert done.code == 1
+    assert done.err == "error: the system refused: No space left on device\n"
 
 
 def test_a_reader_that_leaves(chainrule, tiny):
@@ -191,32 +170,22 @@ def test_runs_that_are_not_there(chainrule):
 
 
 @posix
-def test_on_a_terminal(chainrule, tiny, tmp_path):
+def test_on_a_terminal(chainrule, tiny):
     import pty
 
     ours, theirs = pty.openpty()
-    process = chainrule.start(*tiny, env={"TERM": "xterm-256color", "COLUMNS": "100"})
-    process.kill()
-    process.communicate()
-    import subprocess
-
-    env = {**os.environ, "TERM": "xterm-256color", "COLUMNS": "100", "PYTHONIOENCODING": "utf-8"}
-    process = subprocess.Popen(process.args, cwd=tmp_path, stdout=theirs, stderr=theirs,
-                               stdin=theirs, env=env)  # fmt: skip
+    size = {"COLUMNS": "100", "LINES": "40", "TERM": "xterm-256color"}
+    process = chainrule.start(*tiny, stdout=theirs, env=size)
     os.close(theirs)
     shown = b""
-    while True:
-        try:
-            data = os.read(ours, 65536)
-        except OSError:
-            break
-        if not data:
-            break
-        shown += data
+    with contextlib.suppress(OSError):  # Linux says so when the other end has closed
+        while data := os.read(ours, 65536):
+            shown += data
     os.close(ours)
-    assert process.wait(timeout=60) == 0
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 0, err
     text = shown.decode()
-    for expected in ("step 20/20", "held out", "gradients", "5-gram", "Try next", "⠉", "report"):
-        assert expected in text or expected == "⠉"
+    for expected in ("step 20/20", "held out", "gradients", "5-gram", "Try next", "report.html"):
+        assert expected in text
     assert any("⠀" < c <= "⣿" for c in text), "no curve was drawn"
     assert "result:" not in text

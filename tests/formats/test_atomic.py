@@ -17,7 +17,7 @@ def test_new_and_old_files(tmp_path):
     assert path.read_bytes() == b"one"
     write_whole(path, b"two!")
     assert path.read_bytes() == b"two!"
-    assert os.listdir(tmp_path) == ["a.bin"]
+    assert [entry.name for entry in tmp_path.iterdir()] == ["a.bin"]
 
 
 class Full:
@@ -54,17 +54,17 @@ def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch, f
         with pytest.raises(OSError, match="No space"):
             write_whole(path, b"brand new")
     assert path.read_bytes() == b"old"
-    assert os.listdir(tmp_path) == ["a.bin"]
+    assert [entry.name for entry in tmp_path.iterdir()] == ["a.bin"]
 
 
 def test_an_interrupt_leaves_nothing_behind(tmp_path, monkeypatch):
     def interrupt(*_):
         raise KeyboardInterrupt
 
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(atomic.os, "fsync", interrupt)
+    monkeypatch.setattr(atomic.os, "fsync", interrupt)
+    with pytest.raises(KeyboardInterrupt):
         write_whole(tmp_path / "a.bin", b"new")
-    assert not os.listdir(tmp_path)
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such permissions")

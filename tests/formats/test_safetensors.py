@@ -35,9 +35,17 @@ def test_round_trip(tmp_path_factory, arrays):
 
 def test_arrays_that_are_not_contiguous(tmp_path):
     whole = np.arange(24.0).reshape(4, 6)
-    arrays = {"t": whole.T, "step": whole[::2, ::3], "back": whole[::-1], "f": np.asfortranarray(whole)}
+    arrays = {
+        "t": whole.T,
+        "step": whole[::2, ::3],
+        "back": whole[::-1],
+        "f": np.asfortranarray(whole),
+    }
     write_state(tmp_path / "a.safetensors", arrays)
-    for read in (read_state(tmp_path / "a.safetensors").arrays, load_file(tmp_path / "a.safetensors")):
+    for read in (
+        read_state(tmp_path / "a.safetensors").arrays,
+        load_file(tmp_path / "a.safetensors"),
+    ):
         for name, array in arrays.items():
             assert np.array_equal(read[name], array), name
 
@@ -53,7 +61,7 @@ def test_a_full_disk_keeps_the_old_state(tmp_path, monkeypatch):
     with pytest.raises(OSError, match="No space"):
         write_state(path, {"x": np.ones(3)})
     assert not read_state(path).arrays["x"].any()
-    assert os.listdir(tmp_path) == ["a.safetensors"]
+    assert [entry.name for entry in tmp_path.iterdir()] == ["a.safetensors"]
 
 
 def test_missing_and_damaged_files(tmp_path):

@@ -30,7 +30,9 @@ def torch_loss(torch, weights, codes, targets, heads):
         q, k, v = (part.view(batch, time, heads, -1).transpose(1, 2) for part in split)
         mixed = f.scaled_dot_product_attention(q, k, v, is_causal=True)
         x = x + linear(f"{block}.attention.projection", mixed.transpose(1, 2).flatten(2))
-        x = x + linear(f"{block}.narrow", f.gelu(linear(f"{block}.widen", norm(f"{block}.norm2", x))))
+        x = x + linear(
+            f"{block}.narrow", f.gelu(linear(f"{block}.widen", norm(f"{block}.norm2", x)))
+        )
         layer += 1
     return f.cross_entropy(linear("head", norm("norm", x)).flatten(0, 1), targets.flatten())
 

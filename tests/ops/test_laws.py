@@ -263,6 +263,24 @@ def test_decisions_mark_each_element(name, dtype):
             np.testing.assert_array_equal(made, c.op.decisions(near, c.sample.attrs))
 
 
+@pytest.mark.parametrize("name", [n for n in SMOOTH if TABLE[n].decisions is not None])
+def test_equal_decisions_mean_equal_derivatives(name):
+    """Our ops with kinks are linear between them: the derivative is a function of the decision."""
+    rng = generator(name)
+    for c in smooth(name):
+        back = gradient(c.graph).graph
+        ones = [np.ones(n.shape) for n in c.graph.outputs]
+        other = [
+            rng.random(v.shape) < 0.5 if v.dtype.kind == "b" else 3 * rng.normal(size=v.shape)
+            for v in c.values
+        ]
+        sides = [np.asarray(c.op.decisions(v, c.sample.attrs)) for v in (c.values, other)]
+        slopes = [evaluate(back, (*v, *ones)) for v in (c.values, other)]
+        for one, two in zip(*slopes, strict=True):
+            equal = np.broadcast_to(sides[0] == sides[1], one.shape)
+            np.testing.assert_array_equal(one[equal], two[equal], err_msg=str(c))
+
+
 def used(c: Call, gradients: Graph) -> set[int]:
     """Which inputs' values, and whether the results' (`OUT`), the gradients are made from."""
     place = {n: i for i, n in enumerate(c.node.inputs)} | {c.node: OUT}

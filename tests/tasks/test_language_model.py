@@ -62,7 +62,7 @@ def test_what_happens_when(start):
 def test_what_is_left(start, tmp_path):
     *_, finished = start()
     folder = finished.folder
-    assert sorted(os.listdir(folder)) == [
+    assert sorted(entry.name for entry in folder.iterdir()) == [
         "config.toml", "metrics.jsonl", "model.safetensors", "report.html", "result.json",
         "state.safetensors",
     ]  # fmt: skip
@@ -167,7 +167,7 @@ def test_another_text_is_not_the_same_run(start, book):
         if isinstance(event, Saved):
             break
     book.write_text(book.read_text(encoding="utf-8").replace("fox", "cat"), encoding="utf-8")
-    with pytest.raises(CheckpointError, match="the text of .* has changed"):
+    with pytest.raises(CheckpointError, match=r"the text of .* has changed"):
         list(train_on(event.folder, None, Interrupts()))
 
 
@@ -201,14 +201,14 @@ def test_a_full_disk_at_the_start_leaves_nothing(start, tmp_path, monkeypatch):
     monkeypatch.setattr(atomic.os, "replace", refusing(errno.ENOSPC, 0))
     with pytest.raises(CheckpointError, match="the disk is full"):
         list(start())
-    assert not os.listdir(tmp_path / "runs")
+    assert not list((tmp_path / "runs").iterdir())
 
 
 def test_too_little_room_is_seen_before_training(start, tmp_path, monkeypatch):
     monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=9))
-    with pytest.raises(CheckpointError, match="the disk of .* is full"):
+    with pytest.raises(CheckpointError, match=r"the disk of .* is full"):
         list(start())
-    assert not os.listdir(tmp_path / "runs")
+    assert not list((tmp_path / "runs").iterdir())
 
 
 def test_a_disk_that_fills_up_keeps_the_last_save(start, tmp_path, monkeypatch):
@@ -219,7 +219,7 @@ def test_a_disk_that_fills_up_keeps_the_last_save(start, tmp_path, monkeypatch):
         with pytest.raises(CheckpointError, match=r"model.safetensors.*: the disk is full"):
             list(start(root="parts"))
     folder = find_run("last", tmp_path / "parts").resolve()
-    assert not [name for name in os.listdir(folder) if name.startswith(".")]
+    assert not list(folder.glob(".*"))
     list(train_on(folder, None, Interrupts()))
     same_run(whole.folder, folder)
 

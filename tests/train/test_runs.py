@@ -40,7 +40,7 @@ def test_names_of_runs(tmp_path):
     for name in ("2", "002", "last", str(second), str(tmp_path / "last")):
         assert find_run(name, tmp_path).resolve() == second.resolve()
     assert find_run("1", tmp_path) == first
-    assert sorted(os.listdir(tmp_path)) == ["001", "002", "last"]
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["001", "002", "last"]
 
 
 def test_last_is_a_text_file_where_links_are_not_allowed(tmp_path, monkeypatch):
@@ -52,7 +52,7 @@ def test_last_is_a_text_file_where_links_are_not_allowed(tmp_path, monkeypatch):
     mark_last(folder)
     assert (tmp_path / "last").read_text(encoding="utf-8") == "001"
     assert find_run("last", tmp_path) == folder
-    assert sorted(os.listdir(tmp_path)) == ["001", "last"]
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["001", "last"]
 
 
 @pytest.mark.parametrize("name", ["last", "7", "007", "nowhere", "."])

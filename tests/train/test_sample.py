@@ -66,16 +66,35 @@ def test_the_model_sees_the_last_characters_in_one_shape():
         windows.append(window.copy())
         return counting_up(window)
 
-    list(generate(watch, np.array([1, 2]), length=4, context=4, sampling=Sampling(0.0),
-                  generator=np.random.default_rng(0)))  # fmt: skip
+    list(
+        generate(
+            watch,
+            np.array([1, 2]),
+            length=4,
+            context=4,
+            sampling=Sampling(0.0),
+            generator=np.random.default_rng(0),
+        )
+    )
     assert [w.tolist() for w in windows] == [
-        [[1, 2, 0, 0]], [[1, 2, 3, 0]], [[1, 2, 3, 4]], [[2, 3, 4, 5]],
-    ]  # fmt: skip
+        [[1, 2, 0, 0]],
+        [[1, 2, 3, 0]],
+        [[1, 2, 3, 4]],
+        [[2, 3, 4, 5]],
+    ]
 
 
 def test_the_seed_decides():
     def write(seed):
-        return list(generate(lambda w: np.zeros((1, w.shape[1], 10)), np.array([0]), length=20,
-                    context=4, sampling=Sampling(), generator=np.random.default_rng(seed)))  # fmt: skip
+        return list(
+            generate(
+                lambda w: np.zeros((1, w.shape[1], 10)),
+                np.array([0]),
+                length=20,
+                context=4,
+                sampling=Sampling(),
+                generator=np.random.default_rng(seed),
+            )
+        )
 
     assert write(1) == write(1) != write(2)

@@ -1,5 +1,7 @@
 """Warm-up, then a cosine."""
 
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -24,4 +26,4 @@ def test_up_then_down_and_never_out_of_range(warmup, steps, decay_to):
     assert all(rate > 0 for rate in rates[:-1])
     rising, falling = rates[: max(warmup - 1, 0)], rates[max(warmup - 1, 0) :]
     assert rising == sorted(rising)
-    assert all(a >= b - 1e-12 for a, b in zip(falling, falling[1:], strict=False))
+    assert all(a >= b - 1e-12 for a, b in itertools.pairwise(falling))

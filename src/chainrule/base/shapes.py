@@ -117,6 +117,13 @@ class View(NamedTuple):
             step *= n
         return True
 
+    def same_elements(self, other: View) -> bool:
+        """Whether both views name the same elements; strides along axes of size 1 do not matter."""
+        if self.shape != other.shape or self.offset != other.offset:
+            return False
+        pairs = zip(self.shape, self.strides, other.strides, strict=True)
+        return all(a == b or n == 1 for n, a, b in pairs)
+
     def broadcast_to(self, shape: Shape) -> View:
         """Repeat size-1 and new leading axes by stride 0."""
         lead = len(shape) - len(self.shape)
@@ -139,6 +146,8 @@ class View(NamedTuple):
 
     def reshape(self, shape: Shape) -> View | None:
         """The same elements in order under another shape, or None where strides cannot say it."""
+        if size(shape) == 0:
+            return View(shape, contiguous_strides(shape), self.offset)
         old = [(n, s) for n, s in zip(self.shape, self.strides, strict=True) if n != 1]
         strides: list[int] = []
         index = len(old) - 1
@@ -147,7 +156,7 @@ class View(NamedTuple):
             if n == 1:
                 strides.append(0)
                 continue
-            while room < n:
+            while room % n:
                 if index < 0:
                     return None
                 size_, step = old[index]
@@ -158,8 +167,6 @@ class View(NamedTuple):
                 else:
                     return None
                 index -= 1
-            if room % n:
-                return None
             strides.append(stride)
             room //= n
             stride *= n

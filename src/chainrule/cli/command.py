@@ -8,6 +8,7 @@ Exit codes: 0 done · 1 the work could not be done · 2 the request was not unde
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from typing import TYPE_CHECKING
@@ -75,10 +76,13 @@ def _run(arguments: Sequence[str] | None) -> int:
     except (click.Abort, KeyboardInterrupt):
         click.echo("interrupted", err=True)
         return _INTERRUPTED
-    except BrokenPipeError:
-        # The reader went away. Python would complain once more when it closes standard output.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+    except OSError as error:
+        if settings().traceback:
+            raise
+        _abandon_output()
+        if isinstance(error, BrokenPipeError):
+            return 1  # the reader went away; there is nobody to tell
+        return _refuse(f"the system refused: {error.strerror or error}", 1)
     except MemoryError:
         return _refuse("not enough memory; make width, layers, batch or context smaller", 1)
     except ChainruleError as error:
@@ -86,6 +90,12 @@ def _run(arguments: Sequence[str] | None) -> int:
             raise
         return _refuse(str(error), 2 if isinstance(error, ConfigError) else 1)
     return code if isinstance(code, int) else 0
+
+
+def _abandon_output() -> None:
+    """Python flushes standard output once more at its end, and would complain about it again."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _refuse(sentence: str, code: int) -> int:

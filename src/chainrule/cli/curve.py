@@ -8,6 +8,7 @@ May import the standard library only.
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -82,7 +83,7 @@ class _Canvas:
         """The dots of the points and of straight lines between them."""
         corners = [(self.column(x), self.row(y)) for x, y in points]
         places = corners[:1]
-        for (x0, y0), (x1, y1) in zip(corners, corners[1:], strict=False):
+        for (x0, y0), (x1, y1) in itertools.pairwise(corners):
             count = max(abs(x1 - x0), abs(y1 - y0), 1)
             places += [
                 (round(x0 + (x1 - x0) * i / count), round(y0 + (y1 - y0) * i / count))

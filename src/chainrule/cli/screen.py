@@ -13,7 +13,7 @@ import time
 from functools import singledispatchmethod
 from typing import TYPE_CHECKING, Self
 
-from rich.console import Console, Group
+from rich.console import Console
 from rich.live import Live
 from rich.padding import Padding
 from rich.progress_bar import ProgressBar
@@ -38,8 +38,6 @@ from chainrule.train.health import describe
 from chainrule.train.report import averaged
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
-
     from chainrule.train.config import Config
 
 _REFRESH = 0.1  # seconds between two pictures
@@ -63,6 +61,7 @@ class Screen:
         self._console = Console(highlight=False)
         self._live = Live(console=self._console, auto_refresh=False, transient=True)
         self._config: Config | None = None
+        self._steps = 0
         self._drawn = 0.0
         self._first: tuple[Stepped, float] | None = None  # and when it was seen
         self._now: Stepped | None = None
@@ -89,7 +88,7 @@ class Screen:
 
     @show.register
     def _began(self, event: Began) -> None:
-        self._config = event.config
+        self._config, self._steps = event.config, event.config.steps
         title = Text.assemble(("chainrule ", "bold"), (str(event.folder), "bold cyan"))
         if event.step:
             title.append(f", continuing after step {event.step:,}")
@@ -158,24 +157,26 @@ class Screen:
 
     def _draw(self) -> None:
         self._drawn = time.monotonic()
-        rows: list[RenderableType] = [self._progress()]
-        if self._health:
-            rows.append(Text.assemble(("gradients  ", "bright_black"), self._health))
-        self._live.update(Group(*rows), refresh=True)
-
-    def _progress(self) -> RenderableType:
-        assert self._config is not None
         if self._now is None:
-            return Text("")
-        total, step = self._config.steps, self._now.step
+            return
+        rows = Table.grid()
+        rows.add_row(ProgressBar(self._steps, self._now.step, width=self._console.width - 2))
+        rows.add_row(Text(self._standing(), no_wrap=True, overflow="ellipsis"))
+        if self._health:
+            line = Text.assemble(("gradients  ", "bright_black"), self._health)
+            line.no_wrap, line.overflow = True, "ellipsis"
+            rows.add_row(line)
+        self._live.update(rows, refresh=True)
+
+    def _standing(self) -> str:
+        assert self._now is not None
+        total, step = self._steps, self._now.step
         parts = [f"step {step:,}/{total:,}", f"loss {self._mean / self._weight:.3f}"]
         if self._held_out:
             parts.append(f"held out {self._held_out[-1][1]:.3f}")
         if self._baseline and self._baseline.loss is not None:
             parts.append(f"{self._baseline.order}-gram {self._baseline.loss:.3f}")
-        parts += self._pace(step, total)
-        bar = ProgressBar(total, step, width=max(10, self._console.width - 2))
-        return Group(bar, Text(" · ".join(parts)))
+        return " · ".join(parts + self._pace(step, total))
 
     def _pace(self, step: int, total: int) -> list[str]:
         """Tokens a second of training alone; time left also counts looking and saving."""
@@ -224,7 +225,8 @@ class Screen:
         if self._baseline is not None:
             loss, reason = self._baseline.loss, self._baseline.reason
             table.add_row(
-                f"{self._baseline.order}-gram model", f"none: {reason}" if loss is None else f"{loss:.4f}"
+                f"{self._baseline.order}-gram model",
+                f"none: {reason}" if loss is None else f"{loss:.4f}",
             )
         table.add_row(
             "training", f"{result['seconds']:.1f} s, {result['tokens_per_second']:,} tokens/s"

@@ -40,9 +40,13 @@ class _WithSettings(click.Command):
 
 
 @click.command(cls=_WithSettings)
-@click.option("--data", metavar="FILE", help="UTF-8 text to learn; default: Python's documentation.")
+@click.option(
+    "--data", metavar="FILE", help="UTF-8 text to learn; default: Python's documentation."
+)
 @click.option("--config", type=click.Path(path_type=Path), metavar="FILE", help="Settings in TOML.")
-@click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help="One setting; repeat.")
+@click.option(
+    "--set", "assignments", multiple=True, metavar="KEY=VALUE", help="One setting; repeat."
+)
 @click.option("--steps", type=click.IntRange(min=1), help="Training steps.")
 @click.option("--seed", type=click.IntRange(min=0), help="Another seed, another run.")
 @click.option("--threads", type=click.IntRange(min=1), help="Cores to use; default: all.")
@@ -77,7 +81,7 @@ def train(
       chainrule train --set layers=6 --set width=192 --set dropout=0.1
       chainrule train --resume last
       chainrule train | tail -n 1          the result as JSON
-    """
+    """  # noqa: D301 - click wants a real backspace before text it must not wrap
     from chainrule.train.interrupts import Interrupts
 
     with Interrupts() as interrupts:

@@ -1,6 +1,7 @@
 """THE page of the compiler: every stage from a traced graph to a loaded plan, in order.
 
-    graph ── inline_calls ── expand ── simplify ── normalize_reductions ── sparse ── simplify
+    graph ── inline_calls ── drop_empty ── expand ── simplify ── transpose_products
+          ── normalize_reductions ── sparse_updates ── simplify
           ── seal ── group ── settle ── place ── lower ── schedule ── arena ── emit ── load
 
 Each stage is one small file in `passes/`, its docstring shows before → after. With
@@ -21,12 +22,14 @@ from chainrule.compiler.codegen.emit import emit
 from chainrule.compiler.codegen.target import Target, host_target
 from chainrule.compiler.passes.access import is_view, virtual
 from chainrule.compiler.passes.bounds import Bound, bounds
+from chainrule.compiler.passes.empty import drop_empty
 from chainrule.compiler.passes.expand import expand
 from chainrule.compiler.passes.group import group
 from chainrule.compiler.passes.inline import inline_calls
 from chainrule.compiler.passes.layout import layouts
 from chainrule.compiler.passes.lower import Stages, copy, lower
 from chainrule.compiler.passes.place import place
+from chainrule.compiler.passes.products import transpose_products
 from chainrule.compiler.passes.reductions import normalize_reductions
 from chainrule.compiler.passes.schedule import schedule
 from chainrule.compiler.passes.simplify import simplify
@@ -51,8 +54,10 @@ Pass = Callable[[Graph], Graph]
 
 GRAPH_PASSES: tuple[Pass, ...] = (
     inline_calls,
+    drop_empty,
     expand,
     simplify,
+    transpose_products,
     normalize_reductions,
     sparse_updates,
     simplify,
@@ -185,7 +190,7 @@ def _work(fused: Sequence[Fused]) -> float:
     for f in fused:
         for node in f.nodes:
             size = float(node.type.size) if isinstance(node.type, Type) else 0.0
-            if f.group.kind == "product" and node is f.nodes[0]:
+            if f.group.kind == "product" and node is f.group.nodes[0]:
                 size *= 2 * node.inputs[0].shape[-1] / 8
             total += size
     return total

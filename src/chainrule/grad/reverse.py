@@ -13,10 +13,11 @@ from collections.abc import Container, Sequence
 from typing import Any
 
 from chainrule.base.errors import GradientError
-from chainrule.graph.node import INPUT, Node, TupleType
+from chainrule.graph.node import INPUT, Graph, Node, TupleType, input_node
 from chainrule.graph.walk import dependents, topological
 from chainrule.ops.arithmetic import add
-from chainrule.ops.record import Builder
+from chainrule.ops.expansion import expansion, replay
+from chainrule.ops.record import Builder, Symbolic
 
 # Of a node with several results, a cotangent for each (None where none arrived).
 Cotangent = Node | list[Node | None]
@@ -75,11 +76,22 @@ def local_rule(b: Builder, node: Node, ct: Any) -> Sequence[Node | None]:  # noq
     return node.op.vjp(b, node, ct)  # type: ignore[no-any-return]
 
 
-def _through_expansion(b: Builder, node: Node, ct: Any) -> list[Node | None]:  # noqa: ANN401 - a `Cotangent`
-    expanded = node.op.expand(b, node)
-    if isinstance(node.type, TupleType):
-        return differentiate(b, expanded.inputs, ct, node.inputs)
-    return differentiate(b, (expanded,), (ct,), node.inputs)
+def _through_expansion(b: Builder, node: Node, ct: Any) -> list[Node | None]:
+    """The rule of what the op expands to, worked out on inputs of its own and made again here."""
+    graph = expansion(node)
+    cts = ct if isinstance(ct, list) else [ct]
+    seeds = [
+        None if c is None else input_node(out.type)
+        for c, out in zip(cts, graph.outputs, strict=True)
+    ]
+    found = differentiate(Symbolic(node.source), graph.outputs, seeds, graph.inputs)
+    inner = Graph(
+        (*graph.inputs, *(s for s in seeds if s is not None)),
+        tuple(g for g in found if g is not None),
+    )
+    given = (*node.inputs, *(c for c in cts if c is not None))
+    results = iter(replay(b, inner, given))
+    return [None if g is None else next(results) for g in found]
 
 
 def _accumulate(b: Builder, sums: dict[Node, Cotangent], node: Node, ct: Cotangent) -> None:

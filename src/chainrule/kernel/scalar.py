@@ -105,6 +105,11 @@ def _const(ins: tuple[Array, ...], attr: object) -> Array:  # noqa: ARG001 - the
     return np.asarray(value, dtype.numpy)
 
 
+def _whole(fn: Callable[[Array], Array]) -> Callable[[Array], Array]:
+    """Rounding that leaves integers as they are: NumPy would make floats of them."""
+    return lambda x: fn(x) if np.asarray(x).dtype.kind == "f" else np.asarray(x)
+
+
 def _unary(name: str, fn: Callable[[Array], Array], result: Rule = _same) -> Primitive:
     return Primitive(name, 1, lambda ins, _: fn(ins[0]), result)
 
@@ -124,10 +129,10 @@ _TABLE = (
     _unary("neg", np.negative),
     _unary("abs", np.abs),
     _unary("sign", np.sign),
-    _unary("floor", np.floor),
-    _unary("ceil", np.ceil),
-    _unary("round", np.rint),
-    _unary("trunc", np.trunc),
+    _unary("floor", _whole(np.floor)),
+    _unary("ceil", _whole(np.ceil)),
+    _unary("round", _whole(np.rint)),
+    _unary("trunc", _whole(np.trunc)),
     _binary("max", np.maximum),
     _binary("min", np.minimum),
     # transcendental functions of floats

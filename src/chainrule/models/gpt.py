@@ -41,7 +41,8 @@ class Attention(nn.Module):
         q, k, v = qkv.permute(2, 0, 3, 1, 4)
         dropout = self.dropout if self.training else 0.0
         mixed = F.scaled_dot_product_attention(q, k, v, dropout_p=dropout, is_causal=True)
-        return self.projection(mixed.transpose(1, 2).reshape(batch, time, width))
+        projected: Tensor = self.projection(mixed.transpose(1, 2).reshape(batch, time, width))
+        return projected
 
 
 class Block(nn.Module):
@@ -60,7 +61,8 @@ class Block(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """[batch, time, width] → the same shape."""
         x = x + self.dropout(self.attention(self.norm1(x)))
-        return x + self.dropout(self.narrow(F.gelu(self.widen(self.norm2(x)))))
+        out: Tensor = x + self.dropout(self.narrow(F.gelu(self.widen(self.norm2(x)))))
+        return out
 
 
 class GPT(nn.Module):
@@ -94,7 +96,8 @@ class GPT(nn.Module):
         x = self.dropout(x)
         for block in self.blocks:
             x = block(x)
-        return self.head(self.norm(x))
+        logits: Tensor = self.head(self.norm(x))
+        return logits
 
     def _initialise(self, layers: int, std: float) -> None:
         """Matrices from N(0, std), biases 0; what ends in the residual sum / √(2 · layers).
@@ -106,4 +109,6 @@ class GPT(nn.Module):
                 nn.init.zeros_(parameter)
             elif parameter.dim() > 1:
                 ends_residual = name.endswith(("projection.weight", "narrow.weight"))
-                nn.init.normal_(parameter, std=std / math.sqrt(2 * layers) if ends_residual else std)
+                nn.init.normal_(
+                    parameter, std=std / math.sqrt(2 * layers) if ends_residual else std
+                )

@@ -1,4 +1,4 @@
-"""Modules that hold modules or parameters: `Sequential`, `ModuleList`, `ModuleDict`, `ParameterList`.
+"""Modules that hold modules or parameters: in a row, in a list, in a dictionary.
 
 Example: `Sequential(Linear(2, 8), Tanh(), Linear(8, 1))`. May import `tensor`.
 Source: https://docs.pytorch.org/docs/stable/nn.html#containers

@@ -6,6 +6,7 @@ Example: `in layer blocks.3.mlp.up (Linear) of GPT`. May import `base`.
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ def add_layer(error: ChainruleError, module: Module) -> None:
 
 def _describe(way: list[Module]) -> str:
     """From the innermost module to the outermost."""
-    names = [_name(outer, inner) for inner, outer in zip(way, way[1:], strict=False)]
+    names = [_name(outer, inner) for inner, outer in pairwise(way)]
     title = type(way[0]).__name__
     if not names:
         return f"{_MARK}{title}"

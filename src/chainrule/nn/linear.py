@@ -39,8 +39,9 @@ class Linear(Module):
         self.in_features = in_features
         self.out_features = out_features
         self.weight = Parameter(empty(out_features, in_features, dtype=dtype))
-        self.bias = Parameter(empty(out_features, dtype=dtype)) if bias else None
-        if not bias:
+        if bias:
+            self.bias = Parameter(empty(out_features, dtype=dtype))
+        else:
             self.register_parameter("bias", None)
         self.reset_parameters()
 
@@ -67,6 +68,7 @@ class Identity(Module):
     """y = x, whatever the arguments."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
+        del args, kwargs
         super().__init__()
 
     def forward(self, input: Tensor) -> Tensor:

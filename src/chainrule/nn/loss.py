@@ -1,4 +1,4 @@
-"""Losses as modules. Each is its function from `functional`. Example: `CrossEntropyLoss()(x, y)`."""
+"""Losses as modules; each is its function from `functional`. Example: `MSELoss()(x, y)`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ from chainrule.tensor.tensor import Tensor
 class _Loss(Module):
     """A loss with PyTorch's `reduction`: "mean", "sum" or "none"."""
 
-    def __init__(self, size_average: Any = None, reduce: Any = None, reduction: str = "mean") -> None:
+    def __init__(
+        self, size_average: Any = None, reduce: Any = None, reduction: str = "mean"
+    ) -> None:
         super().__init__()
         self.reduction = F.chosen_reduction(size_average, reduce, reduction)
 

@@ -19,7 +19,7 @@ from chainrule.ops.compare import le, where
 from chainrule.ops.elementwise import FLOATS, record
 from chainrule.ops.exponential import erf, exp, sigmoid
 from chainrule.ops.fill import filled
-from chainrule.ops.record import Array, Builder, Formula
+from chainrule.ops.record import OUT, Array, Builder, Formula
 
 _ROOT_HALF = 1 / math.sqrt(2)
 _ROOT_TAU = 1 / math.sqrt(2 * math.pi)
@@ -30,8 +30,9 @@ def _const(k: Any, value: float, node: Node) -> str:
 
 
 def _relu_vjp(b: Builder, node: Node, ct: Node) -> tuple[Node]:
-    x, zero = node.inputs[0], filled(b, 0, ct)
-    return (b(where, b(le, x, zero), zero, ct),)
+    # The result is positive exactly where the input is, and it is kept anyway
+    zero = filled(b, 0, ct)
+    return (b(where, b(le, node, zero), zero, ct),)
 
 
 relu = record(
@@ -39,7 +40,7 @@ relu = record(
     lambda x: np.maximum(x, 0),
     1,
     vjp=_relu_vjp,
-    saves=(0,),
+    saves=(OUT,),
     emit=lambda k, node, x: k("max", x, _const(k, 0, node)),
     formula=Formula("maximum(x, 0)", ("x > 0",)),
     decisions=lambda ins, attrs: ins[0] > 0,  # noqa: ARG005 - the signature

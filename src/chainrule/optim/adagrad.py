@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from chainrule.optim.optimizer import Optimizer, check_range
-from chainrule.optim.step_count import advance
+from chainrule.optim.optimizer import Optimizer, Pairs, check_range
 from chainrule.tensor.creation import full_like
 from chainrule.tensor.functional import pointwise
 from chainrule.tensor.host import host_choice
-from chainrule.tensor.tensor import Tensor
 
 
 class Adagrad(Optimizer):
@@ -51,18 +49,16 @@ class Adagrad(Optimizer):
         }
         super().__init__(params, defaults)
 
-    def _update(self, group: dict[str, Any], pairs: list[tuple[Tensor, Tensor]]) -> None:
-        gradient = {id(p): g for p, g in pairs}
+    def _update(self, group: dict[str, Any], pairs: Pairs) -> None:
         decays = host_choice(lambda: group["weight_decay"] != 0)
         decay = self._number(group, "weight_decay") if decays else 0.0
         start = group["initial_accumulator_value"]
         lr, lr_decay = self._number(group, "lr"), self._number(group, "lr_decay")
         eps = self._number(group, "eps")
-        for parameters, t in advance(self.state, [p for p, _ in pairs]):
+        for together, t in self._counted(pairs):
             size = lr / (1 + (t - 1) * lr_decay)
-            for p in parameters:
-                g = gradient[id(p)]
-                g = pointwise.neg(g) if group["maximize"] else g
+            for p, grad in together:
+                g = pointwise.neg(grad) if group["maximize"] else grad
                 if decays:
                     g = pointwise.add(g, p, alpha=decay)
                 total = self._kept(p, "sum", lambda p: full_like(p, start))

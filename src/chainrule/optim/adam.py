@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from chainrule.base.errors import ArgumentError
-from chainrule.optim.optimizer import Number, Optimizer, check_range
-from chainrule.optim.step_count import advance, root
+from chainrule.optim.optimizer import Number, Optimizer, Pairs, check_range
+from chainrule.optim.step_count import root
 from chainrule.tensor.creation import zeros_like
 from chainrule.tensor.functional import pointwise
 from chainrule.tensor.host import host_choice
@@ -76,14 +76,12 @@ class Adam(Optimizer):
         }
         super().__init__(params, defaults)
 
-    def _update(self, group: dict[str, Any], pairs: list[tuple[Tensor, Tensor]]) -> None:
-        gradient = {id(p): g for p, g in pairs}
+    def _update(self, group: dict[str, Any], pairs: Pairs) -> None:
         decays = host_choice(lambda: group["weight_decay"] != 0)
-        for parameters, t in advance(self.state, [p for p, _ in pairs]):
+        for together, t in self._counted(pairs):
             scalars = self._scalars(group, t, decays=decays)
-            for p in parameters:
-                g = gradient[id(p)]
-                g = pointwise.neg(g) if group["maximize"] else g
+            for p, grad in together:
+                g = pointwise.neg(grad) if group["maximize"] else grad
                 self._move(group, p, g, scalars, decays=decays)
 
     def _scalars(self, group: dict[str, Any], t: Number, *, decays: bool) -> _Scalars:

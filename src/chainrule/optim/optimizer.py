@@ -9,24 +9,23 @@ Source: https://docs.pytorch.org/docs/stable/optim.html
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any, ClassVar
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from chainrule.base.errors import ArgumentError, CheckpointError
 from chainrule.optim.saved import group_faults, load_entry, positions
+from chainrule.optim.step_count import advance_counts, share_counts
 from chainrule.tensor.backward import clear_grad
-from chainrule.tensor.host import host_number, untraced
+from chainrule.tensor.host import host_choice, host_number, untraced
 from chainrule.tensor.modes import enable_grad, no_grad
 from chainrule.tensor.tensor import Tensor
 
 Number = Any  # a float, or in a trace a float64 scalar
+Pairs = list[tuple[Tensor, Tensor]]  # parameters with their gradients
 
 
 class Optimizer:
     """Base class: a subclass defines `defaults` and `_update(group)`."""
-
-    # Settings that PyTorch has and that change nothing here.
-    inert: ClassVar[tuple[str, ...]] = ("foreach", "fused", "capturable", "differentiable")
 
     def __init__(self, params: Any, defaults: dict[str, Any]) -> None:
         """`params` are parameters, or dictionaries with "params" and settings of their own."""
@@ -35,6 +34,7 @@ class Optimizer:
         self.defaults = defaults
         self.state: defaultdict[Tensor, dict[str, Any]] = defaultdict(dict)
         self.param_groups: list[dict[str, Any]] = []
+        self._exchanges = 0  # how often handles that a compiled step knows were exchanged
         listed = list(params)
         if not listed:
             raise ArgumentError("an optimizer got no parameters: is the model's list empty?")
@@ -56,8 +56,8 @@ class Optimizer:
         fresh = {id(p) for p in group["params"]}
         if len(fresh) < len(group["params"]) or known & fresh:
             raise ArgumentError("a parameter appears twice, or in two parameter groups")
-        self.param_groups.append({**group, **{k: v for k, v in self.defaults.items()
-                                              if k not in group}})  # fmt: skip
+        self.param_groups.append({**self.defaults, **group})
+        self._exchanges += 1
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget the gradients, or fill them with zeros."""
@@ -75,9 +75,10 @@ class Optimizer:
             for group in self.param_groups:
                 found = [(p, p.grad) for p in group["params"]]
                 self._update(group, [(p, g) for p, g in found if g is not None])
+        host_choice(lambda: self._exchanges)
         return loss
 
-    def _update(self, group: dict[str, Any], pairs: list[tuple[Tensor, Tensor]]) -> None:
+    def _update(self, group: dict[str, Any], pairs: Pairs) -> None:
         """Change the parameters of `pairs` (parameter, gradient) in place."""
         raise NotImplementedError
 
@@ -96,6 +97,16 @@ class Optimizer:
             with untraced(), no_grad():
                 state[name] = make(p)
         return state[name]  # type: ignore[no-any-return]
+
+    def _counted(self, pairs: Pairs) -> list[tuple[Pairs, Number]]:
+        """Count a step: the pairs with an equal step count, and that count, in turn."""
+        gradient = {id(p): g for p, g in pairs}
+        with untraced():
+            self._exchanges += share_counts(self.state, [p for p, _ in pairs])
+        return [
+            ([(p, gradient[id(p)]) for p in together], count)
+            for together, count in advance_counts(self.state, [p for p, _ in pairs])
+        ]
 
     # -- saving ---------------------------------------------------------------------------------
 
@@ -129,6 +140,7 @@ class Optimizer:
         for group, new in zip(self.param_groups, groups, strict=True):
             group.update({name: value for name, value in new.items() if name != "params"})
         self.state = defaultdict(dict, loaded)
+        self._exchanges += 1
 
     def __repr__(self) -> str:
         """The settings of each group, as PyTorch prints them."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from chainrule.base import dtypes
 from chainrule.base.errors import ArgumentError
-from chainrule.optim.optimizer import Optimizer, check_range
-from chainrule.tensor.convert import tensor
+from chainrule.optim.optimizer import Optimizer, Pairs, check_range
+from chainrule.tensor.convert import cast, tensor
 from chainrule.tensor.creation import zeros_like
 from chainrule.tensor.functional import pointwise
 from chainrule.tensor.host import host_choice
@@ -51,7 +52,7 @@ class SGD(Optimizer):
         }
         super().__init__(params, defaults)
 
-    def _update(self, group: dict[str, Any], pairs: list[tuple[Tensor, Tensor]]) -> None:
+    def _update(self, group: dict[str, Any], pairs: Pairs) -> None:
         lr = self._number(group, "lr")
         decays = host_choice(lambda: group["weight_decay"] != 0)
         moves = host_choice(lambda: group["momentum"] != 0)
@@ -74,7 +75,8 @@ class SGD(Optimizer):
         else:
             # Zeros damped like any other step would not make the first velocity g
             moving = self._kept(p, "moving", lambda _: tensor(known))
-            share = pointwise.where(moving, 1 - self._number(group, "dampening"), 1.0)
+            damped = pointwise.mul(cast(moving, dtypes.float64), self._number(group, "dampening"))
+            share = pointwise.sub(1.0, damped)
             buffer.mul_(momentum).add_(g, alpha=share)
             moving.fill_(True)
         return pointwise.add(g, buffer, alpha=momentum) if group["nesterov"] else buffer

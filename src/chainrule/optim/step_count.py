@@ -2,7 +2,7 @@
 
 Shared, a compiled step counts and corrects biases once per group instead of once per parameter.
 A parameter that sits out a step keeps the old count: then the handle is split. Example:
-`t = advance(self.state, parameters)` gives the count after this step.
+`share_counts(state, parameters)`, then `advance_counts(state, parameters)`.
 """
 
 from __future__ import annotations
@@ -14,20 +14,46 @@ from typing import Any
 from chainrule.base import dtypes
 from chainrule.tensor.convert import cast, tensor
 from chainrule.tensor.functional import pointwise
-from chainrule.tensor.host import untraced
 from chainrule.tensor.modes import modes
 from chainrule.tensor.tensor import Tensor
 
 State = MutableMapping[Tensor, dict[str, Any]]
 
 
-def advance(state: State, parameters: Sequence[Tensor]) -> list[tuple[list[Tensor], Any]]:
+def share_counts(state: State, parameters: Sequence[Tensor]) -> bool:
+    """Let equal counts among `parameters` be one handle that nobody else has.
+
+    Returns whether a handle that existed was exchanged for another.
+    """
+    chosen = {id(p) for p in parameters}
+    elsewhere = {
+        id(entry["step"]) for p, entry in state.items() if id(p) not in chosen and "step" in entry
+    }
+    own = {id(state[p].get("step")) for p in parameters}
+    if len(own) <= 1 and not own & elsewhere and all("step" in state[p] for p in parameters):
+        return False
+    handles: dict[float, Tensor] = {}
+    exchanged = False
+    for p in parameters:
+        before = state[p].get("step")
+        value = 0.0 if before is None else float(before)
+        if value not in handles:
+            if before is None or id(before) in elsewhere:
+                handles[value] = tensor(value, dtype=dtypes.float32)
+            else:
+                handles[value] = before
+        state[p]["step"] = handles[value]
+        exchanged |= before is not None and before is not handles[value]
+    return exchanged
+
+
+def advance_counts(
+    state: State, parameters: Sequence[Tensor]
+) -> list[tuple[list[Tensor], Any]]:
     """Count one step of `parameters`: (those with an equal count, that count) in turn.
 
     The count is a float; in a trace a float64 scalar.
     """
-    with untraced():
-        _share(state, parameters)
     together: dict[int, list[Tensor]] = {}
     for p in parameters:
         together.setdefault(id(state[p]["step"]), []).append(p)
@@ -38,24 +64,6 @@ def advance(state: State, parameters: Sequence[Tensor]) -> list[tuple[list[Tenso
         count = float(step) if modes.trace is None else cast(step, dtypes.float64)
         out.append((group, count))
     return out
-
-
-def _share(state: State, parameters: Sequence[Tensor]) -> None:
-    """One handle for equal counts among `parameters`, and for nobody else."""
-    chosen = {id(p) for p in parameters}
-    elsewhere = {
-        id(entry["step"]) for p, entry in state.items() if id(p) not in chosen and "step" in entry
-    }
-    if all(
-        "step" in state[p] and id(state[p]["step"]) not in elsewhere for p in parameters
-    ) and (len({id(state[p]["step"]) for p in parameters}) <= 1):
-        return
-    handles: dict[float, Tensor] = {}
-    for p in parameters:
-        value = float(state[p].get("step", 0.0))
-        if value not in handles:
-            handles[value] = tensor(value, dtype=dtypes.float32)
-        state[p]["step"] = handles[value]
 
 
 def root(x: Any) -> Any:

@@ -13,7 +13,7 @@ import platform
 import sys
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -47,7 +47,7 @@ def describe_environment() -> list[tuple[str, str]]:
         ("system", platform.platform()),
         ("cpu", _cpu_name()),
         ("code", _target()),
-        ("threads", f"{get_num_threads()} of {len(_cores())} cores"),
+        ("threads", f"{get_num_threads()} of {os.cpu_count()} cores"),
         ("numpy's BLAS", _blas()),
         ("cache", _cache()),
     ]
@@ -83,15 +83,9 @@ def _target() -> str:
     return f"{target.cpu}, {target.lanes} float32 lanes: {telling}"
 
 
-def _cores() -> list[int]:
-    if hasattr(os, "sched_getaffinity"):
-        return sorted(os.sched_getaffinity(0))
-    return list(range(os.cpu_count() or 1))
-
-
 def _blas() -> str:
-    build = np.show_config(mode="dicts")
-    blas = (build or {}).get("Build Dependencies", {}).get("blas", {})
+    build: dict[str, Any] = dict(np.show_config(mode="dicts"))
+    blas = build.get("Build Dependencies", {}).get("blas", {})
     return f"{blas.get('name', 'unknown')} {blas.get('version', '')}".strip()
 
 

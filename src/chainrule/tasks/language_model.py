@@ -40,6 +40,7 @@ from chainrule.train.steps import predict
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from chainrule.nn import Module
     from chainrule.train.events import Event
     from chainrule.train.interrupts import Interrupts
 
@@ -127,16 +128,10 @@ def _build(config: Config, letters: Characters) -> GPT:
     )
 
 
-def _make_folder(config: Config, root: Path, model: GPT) -> Path:
+def _make_folder(config: Config, root: Path, model: Module) -> Path:
     folder = runs.create_run(root)
     try:
-        needed = _COPIES * 4 * _size(model)
-        free = shutil.disk_usage(folder).free
-        if free < needed:
-            raise CheckpointError(
-                f"the disk of {str(root)!r} is full: a run of this size needs {needed / 1e6:.0f} MB "
-                f"and {free / 1e6:.0f} MB are free"
-            )
+        _require_room(folder, _COPIES * 4 * _size(model))
         _write_config(config, folder)
         runs.mark_last(folder)
     except BaseException:
@@ -145,9 +140,16 @@ def _make_folder(config: Config, root: Path, model: GPT) -> Path:
     return folder
 
 
-def _run(
-    session: Session, source: str, folder: Path, interrupts: Interrupts
-) -> Iterator[Event]:
+def _require_room(folder: Path, needed: int) -> None:
+    free = shutil.disk_usage(folder).free
+    if free < needed:
+        raise CheckpointError(
+            f"the disk of {str(folder.parent)!r} is full: a run of this size needs "
+            f"{needed / 1e6:.0f} MB and {free / 1e6:.0f} MB are free"
+        )
+
+
+def _run(session: Session, source: str, folder: Path, interrupts: Interrupts) -> Iterator[Event]:
     progress = session.progress
     with Metrics(folder / runs.METRICS, keep=progress.records) as metrics:
         yield Began(
@@ -239,5 +241,5 @@ def _characters(session: Session) -> int:
     return len(session.training) + len(session.held_out)
 
 
-def _size(model: Any) -> int:
+def _size(model: Module) -> int:
     return sum(parameter.numel() for parameter in model.parameters())

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from chainrule.tensor.trace import Trace
 
 
-def _seed(output: Handle, gradient: Any) -> Tensor:  # noqa: ANN401 - a Tensor or array
+def _seed(output: Handle, gradient: Any) -> Tensor:
     """The cotangent to start from: 1 for a scalar, else `gradient` of the output's shape."""
     if gradient is None:
         if output.type.size != 1:
@@ -139,10 +139,9 @@ def traced_gradients(
     roots = [trace.node_of(t) for t in tensors]
     cotangents = [trace.node_of(s) for s in seeds]
     nodes = differentiate(Symbolic(), roots, cotangents, targets, stops=trace.frozen)
-    out: list[Tensor | None] = []
-    for node in nodes:
-        out.append(None if node is None else wrap(None, node, requires_grad=create_graph))
-    return out
+    return [
+        None if node is None else wrap(None, node, requires_grad=create_graph) for node in nodes
+    ]
 
 
 def accumulate(handle: Handle, gradient: Tensor) -> None:
@@ -215,13 +214,13 @@ def _several(tensors: Any) -> list[Any]:
     return [tensors] if isinstance(tensors, Handle) else list(tensors)
 
 
-def gradients(  # noqa: PLR0913 - PyTorch's signature
-    outputs: Any,  # noqa: ANN401 - a Tensor or several
-    inputs: Any,  # noqa: ANN401 - a Tensor or several
-    grad_outputs: Any = None,  # noqa: ANN401 - a Tensor or several
-    retain_graph: bool | None = None,  # noqa: FBT001 - PyTorch's signature
-    create_graph: bool = False,  # noqa: FBT001, FBT002 - PyTorch's signature
-    allow_unused: bool = False,  # noqa: FBT001, FBT002 - PyTorch's signature
+def gradients(
+    outputs: Any,
+    inputs: Any,
+    grad_outputs: Any = None,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+    allow_unused: bool = False,
 ) -> tuple[Tensor | None, ...]:
     """∂outputs/∂inputs, summed over the outputs, without touching any `.grad`.
 
@@ -248,7 +247,8 @@ def gradients(  # noqa: PLR0913 - PyTorch's signature
     if not allow_unused and any(g is None for g in found):
         missing = [i for i, g in enumerate(found) if g is None]
         raise GradientError(
-            f"input {missing[0]} is not used to compute the outputs; pass allow_unused=True to get None"
+            f"input {missing[0]} is not used to compute the outputs; "
+            "pass allow_unused=True to get None"
         )
     return tuple(found)
 

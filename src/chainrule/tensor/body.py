@@ -128,7 +128,7 @@ class BodyTrace(Trace):
         outer = self.outer
         outside = generator.state if outer is None else _in(outer, lambda: outer.stream(generator))
         if self.length is None:
-            return outside  # type: ignore[no-any-return]
+            return outside
         found = self.streams.get(id(generator))
         if found is None:
             found = self.streams[id(generator)] = self._iterated(outside)

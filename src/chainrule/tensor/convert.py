@@ -49,7 +49,7 @@ def check_device(device: object) -> None:
         raise DeviceError(f"device {str(device)!r} does not exist here: use 'cpu'")
 
 
-def as_dtype(dtype: Any) -> DType:  # noqa: ANN401 - whatever names a dtype
+def as_dtype(dtype: Any) -> DType:
     """A `DType` from a `DType`, a NumPy dtype, its name, or float/int/bool."""
     if isinstance(dtype, DType):
         return dtype
@@ -60,7 +60,7 @@ def as_dtype(dtype: Any) -> DType:  # noqa: ANN401 - whatever names a dtype
     return dtypes.from_numpy(np.dtype(dtype))
 
 
-def as_array(data: Any, dtype: DType | None = None) -> np.ndarray[Any, Any]:  # noqa: ANN401 - anything
+def as_array(data: Any, dtype: DType | None = None) -> np.ndarray[Any, Any]:
     """A fresh NumPy array of `data`; Python floats become the default float type."""
     if isinstance(data, (list, tuple)) and any(isinstance(v, Handle) for v in data):
         data = [v._concrete("tensor()") if isinstance(v, Handle) else v for v in data]
@@ -76,10 +76,10 @@ def as_array(data: Any, dtype: DType | None = None) -> np.ndarray[Any, Any]:  # 
 
 
 def tensor(
-    data: Any,  # noqa: ANN401 - anything NumPy reads
+    data: Any,
     *,
-    dtype: Any = None,  # noqa: ANN401 - whatever names a dtype
-    device: Any = None,  # noqa: ANN401 - PyTorch's signature
+    dtype: Any = None,
+    device: Any = None,
     requires_grad: bool = False,
 ) -> Tensor:
     """A tensor with a copy of `data` (number, nested list, array or tensor).
@@ -96,7 +96,7 @@ def tensor(
     return out
 
 
-def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:  # noqa: ANN401 - PyTorch's
+def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
     """`data` itself if it is a tensor of the right dtype, else a tensor of it."""
     check_device(device)
     if isinstance(data, Handle):
@@ -137,7 +137,7 @@ def _higher(higher: DType | None, lower: DType | None) -> DType | None:
     return higher
 
 
-def _number_dtype(number: Any) -> DType:  # noqa: ANN401 - a Python or NumPy number
+def _number_dtype(number: Any) -> DType:
     if isinstance(number, (bool, np.bool_)):
         return dtypes.bool_
     if isinstance(number, (int, np.integer)):
@@ -164,7 +164,7 @@ def result_dtype(operands: Sequence[Operand]) -> DType:
 
 def _known(x: Operand) -> Operand:
     """Tensors and numbers as they are; arrays, lists and NumPy scalars as tensors."""
-    if isinstance(x, Handle) or isinstance(x, (bool, int, float)):
+    if isinstance(x, (Handle, bool, int, float)):
         return x
     if isinstance(x, np.generic):
         return x.item()

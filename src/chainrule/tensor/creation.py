@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from chainrule.tensor.tensor import Tensor
 
 
-def _filled(value: Any, shape: tuple[int, ...], dtype: DType, requires_grad: bool) -> Tensor:  # noqa: ANN401, FBT001
+def _filled(value: Any, shape: tuple[int, ...], dtype: DType, requires_grad: bool) -> Tensor:
     if any(n < 0 for n in shape):
         raise ArgumentError(f"sizes must not be negative: {shape}")
     if modes.trace is not None:
@@ -37,11 +37,11 @@ def _filled(value: Any, shape: tuple[int, ...], dtype: DType, requires_grad: boo
 
 
 def full(
-    size: Any,  # noqa: ANN401 - a tuple of sizes
-    fill_value: Any,  # noqa: ANN401 - a number
+    size: Any,
+    fill_value: Any,
     *,
-    dtype: Any = None,  # noqa: ANN401 - whatever names a dtype
-    device: Any = None,  # noqa: ANN401 - PyTorch's signature
+    dtype: Any = None,
+    device: Any = None,
     requires_grad: bool = False,
 ) -> Tensor:
     """A tensor of `fill_value`; its dtype follows the value unless given."""
@@ -55,9 +55,9 @@ def full(
 
 
 def zeros(
-    *size: Any,  # noqa: ANN401 - sizes or one tuple
-    dtype: Any = None,  # noqa: ANN401 - whatever names a dtype
-    device: Any = None,  # noqa: ANN401 - PyTorch's signature
+    *size: Any,
+    dtype: Any = None,
+    device: Any = None,
     requires_grad: bool = False,
 ) -> Tensor:
     """A tensor of zeros."""
@@ -67,9 +67,9 @@ def zeros(
 
 
 def ones(
-    *size: Any,  # noqa: ANN401 - sizes or one tuple
-    dtype: Any = None,  # noqa: ANN401 - whatever names a dtype
-    device: Any = None,  # noqa: ANN401 - PyTorch's signature
+    *size: Any,
+    dtype: Any = None,
+    device: Any = None,
     requires_grad: bool = False,
 ) -> Tensor:
     """A tensor of ones."""
@@ -81,16 +81,16 @@ def ones(
 empty = zeros
 
 
-def _like(input: Handle, dtype: Any) -> DType:  # noqa: A002, ANN401 - PyTorch's names
+def _like(input: Handle, dtype: Any) -> DType:
     return input.dtype if dtype is None else as_dtype(dtype)
 
 
-def zeros_like(input: Handle, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:  # noqa: A002, ANN401 - PyTorch's
+def zeros_like(input: Handle, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     """Zeros of the shape and dtype of `input`."""
     return _filled(0, input.shape, _like(input, dtype), requires_grad)
 
 
-def ones_like(input: Handle, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:  # noqa: A002, ANN401 - PyTorch's
+def ones_like(input: Handle, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     """Ones of the shape and dtype of `input`."""
     return _filled(1, input.shape, _like(input, dtype), requires_grad)
 
@@ -99,22 +99,22 @@ empty_like = zeros_like
 
 
 def full_like(
-    input: Handle,  # noqa: A002 - PyTorch's name
-    fill_value: Any,  # noqa: ANN401 - a number
+    input: Handle,
+    fill_value: Any,
     *,
-    dtype: Any = None,  # noqa: ANN401 - whatever names a dtype
+    dtype: Any = None,
     requires_grad: bool = False,
 ) -> Tensor:
     """`fill_value` in the shape and dtype of `input`."""
     return _filled(fill_value, input.shape, _like(input, dtype), requires_grad)
 
 
-def rand_like(input: Handle, *, dtype: Any = None) -> Tensor:  # noqa: A002, ANN401 - PyTorch's
+def rand_like(input: Handle, *, dtype: Any = None) -> Tensor:
     """Uniform numbers in [0, 1) of the shape of `input`."""
     return uniform(input.shape, _like(input, dtype))
 
 
-def randn_like(input: Handle, *, dtype: Any = None) -> Tensor:  # noqa: A002, ANN401 - PyTorch's
+def randn_like(input: Handle, *, dtype: Any = None) -> Tensor:
     """Standard normal numbers of the shape of `input`."""
     return normal_values(input.shape, _like(input, dtype))
 
@@ -124,8 +124,8 @@ def arange(
     end: float | None = None,
     step: float = 1,
     *,
-    dtype: Any = None,  # noqa: ANN401 - whatever names a dtype
-    device: Any = None,  # noqa: ANN401 - PyTorch's signature
+    dtype: Any = None,
+    device: Any = None,
     requires_grad: bool = False,
 ) -> Tensor:
     """start, start + step, … below end; int64 if all are integers."""
@@ -142,13 +142,13 @@ def arange(
     return out
 
 
-def linspace(start: float, end: float, steps: int, *, dtype: Any = None) -> Tensor:  # noqa: ANN401 - a dtype
+def linspace(start: float, end: float, steps: int, *, dtype: Any = None) -> Tensor:
     """`steps` numbers from start to end, both included."""
     chosen = get_default_dtype() if dtype is None else as_dtype(dtype)
     return wrap(np.linspace(start, end, steps).astype(chosen.numpy))
 
 
-def eye(n: int, m: int | None = None, *, dtype: Any = None) -> Tensor:  # noqa: ANN401 - a dtype
+def eye(n: int, m: int | None = None, *, dtype: Any = None) -> Tensor:
     """The identity matrix, n by m (n by n)."""
     chosen = get_default_dtype() if dtype is None else as_dtype(dtype)
     return wrap(np.eye(n, m, dtype=chosen.numpy))

@@ -1,6 +1,6 @@
-"""Apply an op to tensors: record it in the trace that is open, or evaluate it with its NumPy
-meaning and put it on the tape if a gradient may be asked for.
+"""Apply an op to tensors: record it in the open trace, or evaluate it and put it on the tape.
 
+Eager execution is the op's NumPy meaning; the tape is kept only if a gradient may be asked for.
 Example: `apply(ops.mul, x, y)` returns a Tensor; `apply_many` a tuple for ops with several results.
 """
 
@@ -40,7 +40,7 @@ def wrap(value: Value | None, node: Node | None = None, *, requires_grad: bool =
     return out
 
 
-def apply(op: Op, /, *ins: Handle, **attrs: Any) -> Tensor:  # noqa: ANN401 - free attributes
+def apply(op: Op, /, *ins: Handle, **attrs: Any) -> Tensor:
     """The result of a single-result op."""
     trace = modes.trace
     if trace is not None:
@@ -50,7 +50,7 @@ def apply(op: Op, /, *ins: Handle, **attrs: Any) -> Tensor:  # noqa: ANN401 - fr
     return wrap(value, node_, requires_grad=node_ is not None)
 
 
-def apply_many(op: Op, /, *ins: Handle, **attrs: Any) -> tuple[Tensor, ...]:  # noqa: ANN401 - free attributes
+def apply_many(op: Op, /, *ins: Handle, **attrs: Any) -> tuple[Tensor, ...]:
     """The results of an op with several."""
     trace = modes.trace
     if trace is not None:
@@ -99,7 +99,7 @@ def _trace(
 
 
 def _operand(trace: Trace, handle: Handle) -> Node:
-    """The operand's node; one that requires no gradient although its node would carry one is cut."""
+    """The operand's node, cut where it carries a gradient that the handle does not require."""
     node = trace.node_of(handle)
     if not handle.requires_grad and node.op is not INPUT and node not in trace.frozen:
         node = trace.record(detach, (node,), {})

@@ -1,9 +1,8 @@
-"""The handle behind every tensor: a value or a symbol, its node, its gradient, and the lens it
-looks through if it is a view.
+"""The handle behind every tensor: a value or a symbol, its node, its gradient, its lens.
 
 Tensors are values: in-place methods and `x[i] = v` bind the handle to a new value and never touch a
 buffer that something else may read. A view is a lens onto its base: writing through it rebinds the
-base, reading it after the base moved on looks again. Example: `Tensor` (tensor.py) adds the methods.
+base, reading it after the base moved on looks again. Example: `Tensor` adds the methods.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class Lens(NamedTuple):
-    """How a view sees its base: `get(base)` reads it; `put(base, new)` is the base after writing."""
+    """How a view sees its base: `get(base)` reads, `put(base, new)` is the base after writing."""
 
     base: Handle
     get: Callable[[Any], Tensor]
@@ -105,7 +104,7 @@ class Handle:
 
     @property
     def is_leaf(self) -> bool:
-        """Whether the tensor was made by the user rather than computed from others with gradient."""
+        """Whether the user made the tensor, rather than computed it from others with gradient."""
         if not self.requires_grad:
             return True
         if modes.trace is not None and modes.trace.is_computed(self):
@@ -193,9 +192,8 @@ class Handle:
                 trace.rename(self, node, new.requires_grad)
             return
         self._value = new._value
-        if keeps_leaf and new._value is not None:
-            node = self._node
-            if node is not None and node.type != self.type:
+        if keeps_leaf:
+            if self._node is not None and self._node.type != self.type:
                 self._node = None
             return
         self._node, self._requires_grad = new._node, new._requires_grad

@@ -29,7 +29,7 @@ def host_number(read: Callable[[], float]) -> float | Tensor:
 def host_choice(read: Callable[[], T]) -> T:
     """`read()` as a constant; a compiled step that finds another value is traced again."""
     trace = modes.trace
-    return read() if trace is None else trace.guard(read)  # type: ignore[no-any-return]
+    return read() if trace is None else trace.guard(read)
 
 
 @contextlib.contextmanager

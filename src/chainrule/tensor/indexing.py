@@ -33,7 +33,7 @@ class _Basic(NamedTuple):
     shape: shapes.Shape
 
 
-def _entries(x: Handle, index: Any) -> list[Any]:  # noqa: ANN401 - any index
+def _entries(x: Handle, index: Any) -> list[Any]:
     """The index as a list with one entry per axis of x, and None for each new axis."""
     given = list(index) if isinstance(index, tuple) else [index]
     given = [_entry(e) for e in given]
@@ -48,7 +48,7 @@ def _entries(x: Handle, index: Any) -> list[Any]:  # noqa: ANN401 - any index
     return [*given[:at], *[slice(None)] * (rank - used), *given[at + bool(dots) :]]
 
 
-def _entry(e: Any) -> Any:  # noqa: ANN401 - any index
+def _entry(e: Any) -> Any:
     if isinstance(e, (bool, np.bool_)):
         return tensor(bool(e))
     if isinstance(e, (int, np.integer)) or e is None or e is Ellipsis or isinstance(e, slice):
@@ -60,7 +60,7 @@ def _entry(e: Any) -> Any:  # noqa: ANN401 - any index
     return tensor(e if np.asarray(e).size else np.asarray(e, np.int64))
 
 
-def _consumes(e: Any) -> int:  # noqa: ANN401 - any index
+def _consumes(e: Any) -> int:
     if e is None or e is Ellipsis:
         return 0
     if isinstance(e, Handle) and e.dtype is dtypes.bool_:
@@ -68,7 +68,7 @@ def _consumes(e: Any) -> int:  # noqa: ANN401 - any index
     return 1
 
 
-def _whole(value: Any) -> int | None:  # noqa: ANN401 - a slice bound
+def _whole(value: Any) -> int | None:
     if isinstance(value, Handle):
         return int(value._concrete("a slice bound"))
     return None if value is None else int(value)
@@ -106,7 +106,7 @@ def _view(x: Handle, entries: list[Any]) -> Tensor:
     return layout.reshape(out, b.shape) if b.shape != b.region or out is x else out
 
 
-def getitem(x: Tensor, index: Any) -> Tensor:  # noqa: ANN401 - any index
+def getitem(x: Tensor, index: Any) -> Tensor:
     """`x[index]`."""
     entries = _entries(x, index)
     if not any(isinstance(e, Handle) for e in entries):
@@ -171,7 +171,7 @@ def _put_axes_back(rows: Tensor, axes: list[int], rank: int) -> Tensor:
     return apply(TABLE["transpose"], rows, axes=order)
 
 
-def setitem(x: Tensor, index: Any, value: Any) -> None:  # noqa: ANN401 - any index
+def setitem(x: Tensor, index: Any, value: Any) -> None:
     """`x[index] = value`: rebinds x, and writes through if x is a view."""
     mask = index if isinstance(index, Handle) else None
     new = cast(as_tensor(value), x.dtype)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def _in_place(fn: Callable[..., Tensor]) -> Callable[..., Tensor]:
     """The method form `x.fn_(…)`: compute, then rebind x to the result."""
 
-    def method(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:  # noqa: ANN401 - as fn's
+    def method(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         self._write(fn(self, *args, **kwargs))
         return self
 
@@ -31,13 +31,13 @@ def _in_place(fn: Callable[..., Tensor]) -> Callable[..., Tensor]:
 
 
 def _swapped(fn: Callable[[Any, Any], Tensor]) -> Callable[[Tensor, Any], Tensor]:
-    def method(self: Tensor, other: Any) -> Tensor:  # noqa: ANN401 - an operand
+    def method(self: Tensor, other: Any) -> Tensor:
         return fn(other, self)
 
     return method
 
 
-class Methods:
+class Methods:  # noqa: PLW1641 - Tensor hashes by identity
     """What `Tensor` inherits its functions from."""
 
     __slots__ = ()

@@ -33,7 +33,7 @@ class set_grad_enabled(contextlib.ContextDecorator):  # noqa: N801 - PyTorch's n
     Source: https://docs.pytorch.org/docs/stable/generated/torch.autograd.grad_mode.set_grad_enabled.html
     """
 
-    def __init__(self, mode: bool) -> None:  # noqa: FBT001 - PyTorch's signature
+    def __init__(self, mode: bool) -> None:
         """Switch now; remember what was."""
         self._before = modes.grad
         self._mode = bool(mode)
@@ -65,7 +65,7 @@ class _Switch(contextlib.ContextDecorator):
         self._stack: list[bool] = []
         self._func = orig_func
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - any function
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Decorate a function, or call the one decorated bare."""
         if self._func is not None:
             with type(self)():
@@ -102,7 +102,7 @@ class inference_mode(_Switch):  # noqa: N801 - PyTorch's name
 
     enabled = False
 
-    def __init__(self, mode: bool | Callable[..., Any] = True) -> None:  # noqa: FBT001, FBT002 - PyTorch's
+    def __init__(self, mode: bool | Callable[..., Any] = True) -> None:
         """`inference_mode(False)` records."""
         super().__init__(mode if callable(mode) else None)
         if mode is False:

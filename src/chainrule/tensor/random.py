@@ -7,7 +7,7 @@ Example: `manual_seed(0); randn(2, 3)`.
 from __future__ import annotations
 
 import math
-import secrets
+import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -45,7 +45,7 @@ class Generator:
     Source: https://docs.pytorch.org/docs/stable/generated/torch.Generator.html
     """
 
-    def __init__(self, device: Any = None) -> None:  # noqa: ANN401 - PyTorch's signature
+    def __init__(self, device: Any = None) -> None:
         """Start from seed 0."""
         check_device(device)
         self._state: Tensor | None = None
@@ -64,7 +64,7 @@ class Generator:
 
     def seed(self) -> int:
         """Start from a seed of the operating system's randomness; returns it."""
-        seed = secrets.randbits(62)
+        seed = int.from_bytes(os.urandom(8), "little") >> 2
         self.manual_seed(seed)
         return seed
 
@@ -158,13 +158,13 @@ def normal_values(shape: shapes.Shape, dtype: DType, generator: Generator | None
         return cast(pointwise.mul(radius, pointwise.cos(angle)), dtype)
 
 
-def _new(  # noqa: PLR0913 - the keyword arguments of every factory
-    maker: Any,  # noqa: ANN401 - a function of shape, dtype, generator
+def _new(
+    maker: Any,
     size: Sequence[Any],
     generator: Generator | None,
-    dtype: Any,  # noqa: ANN401 - whatever names a dtype
-    device: Any,  # noqa: ANN401 - PyTorch's signature
-    requires_grad: bool,  # noqa: FBT001 - PyTorch's signature
+    dtype: Any,
+    device: Any,
+    requires_grad: bool,
 ) -> Tensor:
     check_device(device)
     chosen = get_default_dtype() if dtype is None else as_dtype(dtype)
@@ -175,10 +175,10 @@ def _new(  # noqa: PLR0913 - the keyword arguments of every factory
 
 
 def rand(
-    *size: Any,  # noqa: ANN401 - sizes or one tuple
+    *size: Any,
     generator: Generator | None = None,
-    dtype: Any = None,  # noqa: ANN401 - whatever names a dtype
-    device: Any = None,  # noqa: ANN401 - PyTorch's signature
+    dtype: Any = None,
+    device: Any = None,
     requires_grad: bool = False,
 ) -> Tensor:
     """Uniform numbers in [0, 1)."""
@@ -186,10 +186,10 @@ def rand(
 
 
 def randn(
-    *size: Any,  # noqa: ANN401 - sizes or one tuple
+    *size: Any,
     generator: Generator | None = None,
-    dtype: Any = None,  # noqa: ANN401 - whatever names a dtype
-    device: Any = None,  # noqa: ANN401 - PyTorch's signature
+    dtype: Any = None,
+    device: Any = None,
     requires_grad: bool = False,
 ) -> Tensor:
     """Standard normal numbers."""
@@ -198,12 +198,12 @@ def randn(
 
 def randint(
     low: int,
-    high: Any = None,  # noqa: ANN401 - PyTorch lets `low` be left out
-    size: Any = None,  # noqa: ANN401 - a tuple
+    high: Any = None,
+    size: Any = None,
     *,
     generator: Generator | None = None,
-    dtype: Any = None,  # noqa: ANN401 - whatever names a dtype
-    device: Any = None,  # noqa: ANN401 - PyTorch's signature
+    dtype: Any = None,
+    device: Any = None,
 ) -> Tensor:
     """Integers from low (0 if left out) to high - 1."""
     check_device(device)
@@ -220,8 +220,8 @@ def randperm(
     n: int,
     *,
     generator: Generator | None = None,
-    dtype: Any = None,  # noqa: ANN401 - whatever names a dtype
-    device: Any = None,  # noqa: ANN401 - PyTorch's signature
+    dtype: Any = None,
+    device: Any = None,
 ) -> Tensor:
     """The numbers 0 to n - 1 in random order."""
     check_device(device)
@@ -273,14 +273,14 @@ def normal_(
     return pointwise.add(pointwise.mul(unit, std), mean)
 
 
-def bernoulli(input: Operand, *, generator: Generator | None = None) -> Tensor:  # noqa: A002 - PyTorch's name
+def bernoulli(input: Operand, *, generator: Generator | None = None) -> Tensor:
     """1 with probability `input`, else 0, element by element."""
     assert isinstance(input, Handle)
     chosen = pointwise.lt(uniform(input.shape, input.dtype, generator), input)
     return cast(chosen, input.dtype)
 
 
-def dropout(input: Operand, p: float = 0.5, training: bool = True) -> Tensor:  # noqa: A002, FBT001, FBT002 - PyTorch's
+def dropout(input: Operand, p: float = 0.5, training: bool = True) -> Tensor:
     """Zero each element with probability p and scale the rest by 1/(1 - p), while training.
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.dropout.html

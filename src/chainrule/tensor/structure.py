@@ -36,4 +36,4 @@ def _take(value: Any, leaves: list[Any]) -> Callable[[list[Any]], Any]:
     if isinstance(value, (tuple, list)):
         parts = [_take(part, leaves) for part in value]
         return lambda new: type(value)([part(new) for part in parts])
-    return lambda new: value  # noqa: ARG005 - a constant of the structure
+    return lambda _: value

@@ -1,7 +1,6 @@
-"""Eager recording: nodes that keep the values their gradient rule needs, and the builder that
-evaluates gradient nodes while reverse mode makes them.
+"""Eager recording: nodes that keep what their gradient rule needs, and eager reverse mode.
 
-A value lives in the handle that shows it, or in the `saved` of a node that will need it; both let
+The builder evaluates gradient nodes while reverse mode makes them. A value lives in the handle that shows it, or in the `saved` of a node that will need it; both let
 go as soon as they can. Example: `Backward(retain=False)` is passed to `grad.reverse.differentiate`.
 """
 
@@ -33,10 +32,10 @@ class Recorded(Node):
 
     def __init__(
         self,
-        op: Any,  # noqa: ANN401 - an op record or INPUT
+        op: Any,
         inputs: tuple[Node, ...],
         attrs: Attrs,
-        type: AnyType,  # noqa: A002 - the field's name
+        type: AnyType,
         source: Source | None = None,
     ) -> None:
         """A node that keeps nothing yet."""
@@ -50,7 +49,7 @@ class Evaluated(Node):
 
     __slots__ = ("value",)
 
-    def __init__(self, op: Any, attrs: Attrs, value: Value) -> None:  # noqa: ANN401 - an op record
+    def __init__(self, op: Any, attrs: Attrs, value: Value) -> None:
         """The type is that of the value."""
         super().__init__(op, (), attrs, type_of(value))
         self.value = value
@@ -63,7 +62,7 @@ def type_of(value: Value) -> AnyType:
     return Type(from_numpy(value.dtype), value.shape)
 
 
-def record(  # noqa: PLR0913 - the parts of a node
+def record(
     op: Op,
     inputs: tuple[Node, ...],
     attrs: Attrs,
@@ -119,7 +118,7 @@ class Backward:
         found = self._made.get(node)
         return self._values[node] if found is None else found
 
-    def __call__(self, op: Op, /, *inputs: Node, **attrs: Any) -> Node:  # noqa: ANN401 - free attributes
+    def __call__(self, op: Op, /, *inputs: Node, **attrs: Any) -> Node:
         """Evaluate `op`, and record it where a graph is wanted."""
         values = [self.value(n) for n in inputs]
         with np.errstate(all="ignore"):

@@ -37,7 +37,7 @@ from chainrule.tensor.modes import modes, no_grad
 class Tensor(Methods, Handle, final=True):
     """An array that can be differentiated: see `tensor()`, `zeros()`, `randn()` to make one."""
 
-    def __init__(self, data: Any = ()) -> None:  # noqa: ANN401 - anything NumPy reads
+    def __init__(self, data: Any = ()) -> None:
         """A float tensor of `data`; prefer `tensor(data)`."""
         if isinstance(data, Handle):
             data = data._concrete("Tensor()")
@@ -61,10 +61,10 @@ class Tensor(Methods, Handle, final=True):
 
     def backward(
         self,
-        gradient: Any = None,  # noqa: ANN401 - a Tensor or array
-        retain_graph: bool | None = None,  # noqa: FBT001 - PyTorch's signature
-        create_graph: bool = False,  # noqa: FBT001, FBT002 - PyTorch's signature
-        inputs: Any = None,  # noqa: ANN401 - a Tensor or several
+        gradient: Any = None,
+        retain_graph: bool | None = None,
+        create_graph: bool = False,
+        inputs: Any = None,
     ) -> None:
         """Add ∂self/∂leaf to the `.grad` of every leaf below, or of `inputs` only.
 
@@ -77,14 +77,14 @@ class Tensor(Methods, Handle, final=True):
             [self], [gradient], retain_graph=retain, create_graph=create_graph, inputs=chosen
         )
 
-    def requires_grad_(self, requires_grad: bool = True) -> Tensor:  # noqa: FBT001, FBT002 - PyTorch's
+    def requires_grad_(self, requires_grad: bool = True) -> Tensor:
         """Set `requires_grad`; returns the tensor."""
         self.requires_grad = requires_grad
         return self
 
     def detach(self) -> Tensor:
         """The same values, cut off from the graph: a view, outside autograd."""
-        return view_of(self, _detached, lambda base, new: _same_graph(base, new))
+        return view_of(self, _detached, _same_graph)
 
     @property
     def data(self) -> Tensor:
@@ -97,7 +97,7 @@ class Tensor(Methods, Handle, final=True):
             self._rebind(as_tensor(value).detach())
 
     @property
-    def grad_fn(self) -> Any:  # noqa: ANN401 - the node, or None
+    def grad_fn(self) -> Any:
         """The node that computed this tensor, None for a leaf."""
         return None if self.is_leaf else self._node
 
@@ -129,7 +129,7 @@ class Tensor(Methods, Handle, final=True):
         array.flags.writeable = False
         return array
 
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray[Any, Any]:  # noqa: ANN401, FBT001 - NumPy's
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray[Any, Any]:
         """NumPy's protocol: `np.asarray(x)`."""
         array = self._concrete("np.asarray()")
         if dtype is not None and array.dtype != dtype:
@@ -142,7 +142,7 @@ class Tensor(Methods, Handle, final=True):
 
     __array_priority__ = 1000.0
 
-    def __dlpack__(self, **kwargs: Any) -> Any:  # noqa: ANN401 - the protocol's
+    def __dlpack__(self, **kwargs: Any) -> Any:
         """The DLPack protocol, on a copy: another library may write to it."""
         return self._concrete("DLPack").copy().__dlpack__(**kwargs)
 
@@ -150,14 +150,14 @@ class Tensor(Methods, Handle, final=True):
         """The CPU."""
         return (1, 0)
 
-    def item(self) -> Any:  # noqa: ANN401 - a Python number
+    def item(self) -> Any:
         """The single element as a Python number."""
         value = self._concrete("item()")
         if value.size != 1:
             raise ArgumentError(f"item() needs a tensor of one element, not shape {self.shape}")
         return value.item()
 
-    def tolist(self) -> Any:  # noqa: ANN401 - a nested list
+    def tolist(self) -> Any:
         """The values as nested Python lists."""
         return self._concrete("tolist()").tolist()
 
@@ -204,7 +204,8 @@ class Tensor(Methods, Handle, final=True):
         if self.dtype not in {dtypes.float32, dtypes.int64, dtypes.bool_}:
             notes.append(f", dtype={self.dtype}")
         if self.requires_grad:
-            notes.append(", requires_grad=True" if self.is_leaf else f", grad_fn=<{self.grad_fn.op.name}>")
+            made = "" if self.is_leaf else self.grad_fn.op.name
+            notes.append(f", grad_fn=<{made}>" if made else ", requires_grad=True")
         return f"tensor({text}{''.join(notes)})"
 
     def __format__(self, spec: str) -> str:
@@ -236,7 +237,7 @@ class Tensor(Methods, Handle, final=True):
         """Number of axes."""
         return len(self.shape)
 
-    def size(self, dim: int | None = None) -> Any:  # noqa: ANN401 - a shape or one size
+    def size(self, dim: int | None = None) -> Any:
         """The shape, or one axis' size."""
         return self.shape if dim is None else self.shape[dim]
 
@@ -275,8 +276,8 @@ class Tensor(Methods, Handle, final=True):
 
     # -- conversion -----------------------------------------------------------------------------
 
-    def to(self, *args: Any, **kwargs: Any) -> Tensor:  # noqa: ANN401 - PyTorch's many forms
-        """Another dtype (`x.to(float64)`, `x.to(other)`); devices other than the CPU do not exist."""
+    def to(self, *args: Any, **kwargs: Any) -> Tensor:
+        """Another dtype (`x.to(float64)`, `x.to(other)`); the only device is the CPU."""
         dtype = kwargs.get("dtype")
         check_device(kwargs.get("device"))
         for a in args:
@@ -329,12 +330,12 @@ class Tensor(Methods, Handle, final=True):
         out = expand(cast(as_tensor(value), self.dtype), self.shape)
         return out.clone() if out is value else out
 
-    def copy_(self, src: Any) -> Tensor:  # noqa: ANN401 - an operand
+    def copy_(self, src: Any) -> Tensor:
         """Take the values of `src`, broadcast and cast."""
         self._write(self._fitted(src))
         return self
 
-    def fill_(self, value: Any) -> Tensor:  # noqa: ANN401 - a number
+    def fill_(self, value: Any) -> Tensor:
         """Take `value` everywhere."""
         self._write(self._fitted(value))
         return self
@@ -343,11 +344,11 @@ class Tensor(Methods, Handle, final=True):
         """Take 0 everywhere."""
         return self.fill_(0)
 
-    def addcmul_(self, tensor1: Any, tensor2: Any, *, value: Any = 1) -> Tensor:  # noqa: ANN401 - operands
+    def addcmul_(self, tensor1: Any, tensor2: Any, *, value: Any = 1) -> Tensor:
         """Self += value · tensor1 · tensor2."""
         return self.add_(pointwise.mul(tensor1, tensor2), alpha=value)
 
-    def addcdiv_(self, tensor1: Any, tensor2: Any, *, value: Any = 1) -> Tensor:  # noqa: ANN401 - operands
+    def addcdiv_(self, tensor1: Any, tensor2: Any, *, value: Any = 1) -> Tensor:
         """Self += value · tensor1 / tensor2."""
         return self.add_(pointwise.div(tensor1, tensor2), alpha=value)
 

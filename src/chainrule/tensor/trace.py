@@ -91,7 +91,7 @@ class Trace:
             self.bear(handle)
         handle._node, handle._requires_grad = node, requires_grad
 
-    def bind(self, handle: Handle, node: Node, requires_grad: bool) -> None:  # noqa: FBT001 - a state
+    def bind(self, handle: Handle, node: Node, requires_grad: bool) -> None:
         """Note that an outside tensor was rebound."""
         if id(handle) not in self.inputs:
             first = input_node(Type(*_outside_type(handle)), caller())
@@ -109,13 +109,13 @@ class Trace:
         self.numbers.append((read, node))
         return node
 
-    def guard(self, read: Callable[[], Any]) -> Any:  # noqa: ANN401 - any comparable
+    def guard(self, read: Callable[[], Any]) -> Any:
         """`read()` now, as a constant of this trace; another value later means another trace."""
         value = read()
         self.guards.append((read, value))
         return value
 
-    def ordinal(self, generator: Any) -> int:  # noqa: ANN401 - a Generator
+    def ordinal(self, generator: Any) -> int:
         """The number of the next random op of a generator within this trace."""
         _, count = self.ordinals.get(id(generator), (generator, 0))
         self.ordinals[id(generator)] = (generator, count + 1)

@@ -49,7 +49,7 @@ class Characters:
     def decode(self, codes: ArrayLike) -> str:
         """The text of one-dimensional `codes`; codes outside the vocabulary raise `DataError`."""
         indices = np.asarray(codes, dtype=np.int64)
-        if indices.size and not (0 <= indices.min() and indices.max() < len(self)):
+        if indices.size and not (indices.min() >= 0 and indices.max() < len(self)):
             raise DataError(f"codes must lie in 0 … {len(self) - 1} to stand for a character")
         points: NDArray[np.uint32] = _code_points(self.symbols)[indices]
         return points.astype("<u4").tobytes().decode("utf-32-le")

@@ -25,7 +25,7 @@ HELD_OUT = 0.1
 
 
 def read_text(path: str | os.PathLike[str]) -> str:
-    """The characters of a UTF-8 file, line ends as `\\n`, without a byte-order mark.
+    """The characters of a UTF-8 file, every line end a line feed, without a byte-order mark.
 
     Raises `DataError` with one sentence when the file is missing, a folder, unreadable, empty,
     binary or not UTF-8.

@@ -56,7 +56,9 @@ def draw(chart: Chart, level_name: str = "") -> str:
     across = _Axis.fit(xs, _LEFT, _WIDTH - _RIGHT, log=False)
     up = _Axis.fit(ys, _HEIGHT - _BOTTOM, _TOP, log=chart.log)
     parts = [_grid(across, up, chart)]
-    parts += [_line(curve, colour, across, up) for curve, colour in zip(curves, _cycle(), strict=False)]
+    parts += [
+        _line(curve, colour, across, up) for curve, colour in zip(curves, _cycle(), strict=False)
+    ]
     if chart.level is not None:
         y = up.place(chart.level)
         parts.append(

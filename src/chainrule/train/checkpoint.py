@@ -93,7 +93,9 @@ def _load_optimizer(optimizer: Optimizer, arrays: dict[str, NDArray[Any]]) -> No
     for key, array in arrays.items():
         index, _, name = key.partition(".")
         state.setdefault(int(index), {})[name] = tensor(array)
-    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+    optimizer.load_state_dict(
+        {"state": state, "param_groups": optimizer.state_dict()["param_groups"]}
+    )
 
 
 def _below(arrays: dict[str, NDArray[Any]], prefix: str) -> dict[str, NDArray[Any]]:

@@ -47,7 +47,9 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     dropout: Annotated[float, _share("share of values dropped in training")] = 0.0
     learning_rate: Annotated[float, Meta(gt=0, description="highest, after warm-up")] = 3e-3
     warmup: Annotated[int, _whole(0, "steps of linear rise; at most steps / 5")] = 100
-    decay_to: Annotated[float, Meta(ge=0, le=1, description="share left when the cosine ends")] = 0.1
+    decay_to: Annotated[float, Meta(ge=0, le=1, description="share left when the cosine ends")] = (
+        0.1
+    )
     beta1: Annotated[float, _share("AdamW's memory of gradients")] = 0.9
     beta2: Annotated[float, _share("AdamW's memory of their squares")] = 0.99
     weight_decay: Annotated[float, Meta(ge=0, description="of matrices; biases go free")] = 0.1

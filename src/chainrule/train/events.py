@@ -100,6 +100,4 @@ class Finished:
     result: dict[str, Any]
 
 
-Event = (
-    Began | Stepped | Evaluated | Examined | Sampled | Compared | Saved | Stopped | Finished
-)
+Event = Began | Stepped | Evaluated | Examined | Sampled | Compared | Saved | Stopped | Finished

@@ -37,9 +37,7 @@ _LAYERS_DRAWN = 8
 
 def report(title: str, facts: Mapping[str, str], records: Sequence[Mapping[str, Any]]) -> str:
     """The page. `facts` are shown as they are; `records` are the lines of `metrics.jsonl`."""
-    rows = "".join(
-        f"<tr><th>{escape(name)}<td>{escape(value)}" for name, value in facts.items()
-    )
+    rows = "".join(f"<tr><th>{escape(name)}<td>{escape(value)}" for name, value in facts.items())
     return (
         "<!doctype html>\n<html lang=en><meta charset=utf-8>"
         "<meta name=viewport content='width=device-width'>"

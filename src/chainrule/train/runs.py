@@ -94,7 +94,7 @@ def write_json(path: Path, value: Any) -> None:
 
 def _interpret(name: str, root: Path) -> Path | None:
     plain = type(root)(name)
-    if name == LAST or plain.name == LAST:
+    if LAST in {name, plain.name}:
         mark = root / LAST if name == LAST else plain
         if mark.is_file():
             return mark.parent / mark.read_text(encoding="utf-8").strip()

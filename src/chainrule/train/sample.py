@@ -42,7 +42,7 @@ class Sampling:
         """[vocabulary] logits → [vocabulary] probabilities."""
         scores = np.asarray(logits, dtype=np.float64)
         if self.temperature == 0:
-            return np.eye(len(scores))[scores.argmax()]
+            return np.asarray(np.arange(len(scores)) == scores.argmax(), dtype=np.float64)
         if self.top_k is not None and self.top_k < len(scores):
             order = np.argsort(-scores, kind="stable")
             scores = scores.copy()

@@ -63,7 +63,9 @@ class Session:
     progress: Progress
 
 
-def begin(config: Config, model: nn.Module, letters: Characters, codes: NDArray[np.int64]) -> Session:
+def begin(
+    config: Config, model: nn.Module, letters: Characters, codes: NDArray[np.int64]
+) -> Session:
     """A run at step 0 on `codes`, whose last tenth is held out."""
     training, held_out = split(codes)
     optimizer = _adamw(model, config)

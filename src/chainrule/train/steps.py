@@ -16,14 +16,13 @@ import numpy as np
 
 import chainrule.nn.functional as F
 from chainrule import nn
-from chainrule.compiler.compile import compile
 from chainrule.tensor.convert import tensor
 from chainrule.tensor.functional.layout import stack
 from chainrule.tensor.modes import no_grad
 from chainrule.train.health import Health, examine
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
@@ -41,9 +40,7 @@ class Steps:
         self._update = _ready(_updating(model, optimizer, clip), eager=eager)
         self._update_and_examine = _ready(_examining(model, optimizer, clip), eager=eager)
 
-    def update(
-        self, inputs: NDArray[np.int64], targets: NDArray[np.int64]
-    ) -> tuple[float, float]:
+    def update(self, inputs: NDArray[np.int64], targets: NDArray[np.int64]) -> tuple[float, float]:
         """One optimiser step: (mean loss in nats, gradient norm before clipping)."""
         self._model.train()
         loss, norm = self._update(inputs, targets)
@@ -73,7 +70,8 @@ def predict(model: nn.Module, *, eager: bool) -> Callable[[NDArray[np.int64]], N
     """A function inputs → the logits at every place, [batch, context, vocabulary]."""
 
     def logits(inputs: Tensor) -> Tensor:
-        return model(inputs)
+        predicted: Tensor = model(inputs)
+        return predicted
 
     return _without_learning(model, _ready(logits, eager=eager))
 
@@ -112,13 +110,15 @@ def _examining(
     return update_and_examine
 
 
-def _sums_of_squares(tensors: list[Tensor]) -> Tensor:
-    return stack([(each * each).sum() for each in tensors])
+def _sums_of_squares(tensors: Sequence[Tensor | None]) -> Tensor:
+    return stack([(each * each).sum() for each in tensors if each is not None])
 
 
 def _ready(function: Callable[..., Any], *, eager: bool) -> Callable[..., Any]:
     """Compile, or give the eager function what a compiled one has: that it takes arrays."""
     if not eager:
+        from chainrule.compiler.compile import compile  # an eager run does without the compiler
+
         return compile(function)
 
     def run(*arrays: NDArray[np.int64]) -> Any:

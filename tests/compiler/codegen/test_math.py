@@ -269,6 +269,22 @@ def test_no_calls_but_intrinsics_and_no_fast_math(name, avx512):
     assert not any(word in text for word in (" br ", "fast", "nnan", "ninf", "contract", "fptosi"))
 
 
+@pytest.mark.parametrize(
+    ("triple", "cpu", "lanes"),
+    [("aarch64-unknown-linux-gnu", "generic", 4), ("x86_64-unknown-linux-gnu", "haswell", 8)],
+)
+def test_other_machines_need_no_library(triple, cpu, lanes):
+    llvm.initialize_all_targets()
+    llvm.initialize_all_asmprinters()
+    machine = llvm.Target.from_triple(triple).create_target_machine(cpu=cpu, opt=1)
+    for name in MATH:
+        for dtype in ("float32", "float64"):
+            module = llvm.parse_assembly(_text(MATH[name], dtype, lanes, False, arity(name)))
+            module.triple = triple
+            lines = map(str.strip, machine.emit_assembly(module).splitlines())
+            assert not [line for line in lines if line.startswith(("bl\t", "call"))], name
+
+
 def philox_emitter(word):
     return lambda body, _, ins: emit_philox(body, ins, word)
 

@@ -46,12 +46,17 @@ def access(
     `layouts` are the sources that are not kept in row-major order. None if some reshape on the way
     cannot be said in strides.
     """
-    source = node
-    while is_view(source) and source not in stored:
-        source = source.inputs[0]
+    source = origin(node, stored)
     start = (layouts or {}).get(source) or _source_view(source)
     view = through(start, node, source)
     return None if view is None else Access(source, view)
+
+
+def origin(node: Node, stored: Container[Node]) -> Node:
+    """The node behind views: the first that is in `stored` or is no view."""
+    while is_view(node) and node not in stored:
+        node = node.inputs[0]
+    return node
 
 
 def through(view: View, node: Node, source: Node) -> View | None:

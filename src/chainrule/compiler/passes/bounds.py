@@ -28,7 +28,7 @@ def bounds(graph: Graph) -> list[Bound]:
     found: dict[tuple[Node, int], Bound] = {}
     for node in topological(graph.outputs):
         limit = _limit(node)
-        if limit is not None:
+        if limit is not None and node.inputs[1].array.size:
             index = node.inputs[1]
             found.setdefault((index, limit), Bound(index, limit, node))
     return list(found.values())

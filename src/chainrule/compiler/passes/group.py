@@ -104,6 +104,8 @@ class _Grouping:
         """Whether adding `node` to `g` is possible: shapes, registers, no cycle."""
         if (node in self.late) != g.late or g.kind not in {"rows", "product"}:
             return False
+        if g.kind == "product" and self.only_reduced(node):
+            return False
         domain = self.fit(node, g, kind)
         if domain is None:
             return False
@@ -118,6 +120,13 @@ class _Grouping:
                 if not aligned(child, p, domain, inner):
                     return False
         return True
+
+    def only_reduced(self, node: Node) -> bool:
+        """Whether only reductions of rows read the node: then it belongs to them."""
+        users = self.users[node]
+        return bool(users) and node not in self.outputs and all(
+            isinstance(u.op.lower, Reduce) for u in users
+        )
 
     def inside(self, child: Node, g: Group) -> list[Node]:
         """The group's own node behind an operand, if any."""
@@ -187,6 +196,7 @@ class _Grouping:
         for g in self.candidates(node):
             if self.joins(node, g, kind):
                 self.join(node, g, kind)
+                self.gather_producers(node, g)
                 return
         if kind == "reduce":
             x = node.inputs[0]
@@ -201,15 +211,23 @@ class _Grouping:
         own = {self.of[p].number: self.of[p] for p in producers if p in self.of}
         out = [own[n] for n in sorted(own, reverse=True)]
         for p in producers:
+            if p.type.size != node.type.size:  # sharing a number is no reason to be one kernel
+                continue
             for g in self.readers.get(p, ()):
                 if g not in out and self.sibling_fits(node, g):
                     out.append(g)
         return out
 
     def sibling_fits(self, node: Node, g: Group) -> bool:
-        """A sibling joins only at the same size, and not if `g` must wait for what node needs."""
-        new = self.depends(node) & ~g.ancestors
-        return node.array.size == shapes.size(g.domain) and not new
+        """A sibling joins at the same size, if it waits for nothing that `g` does not wait for.
+
+        Among single numbers the waits must be equal: else a number that is known early, and what
+        it is good for, would wait for the rest of its group.
+        """
+        size, waits = shapes.size(g.domain), self.depends(node)
+        if node.array.size != size:
+            return False
+        return waits == g.ancestors if size == 1 else not waits & ~g.ancestors
 
     def join(self, node: Node, g: Group, kind: str) -> None:
         domain = self.fit(node, g, kind)
@@ -222,10 +240,91 @@ class _Grouping:
         if bits & ~g.ancestors:
             g.ancestors |= bits
             me = 1 << g.number
-            for h in self.groups[g.number + 1 :]:
+            for h in self.groups:
                 if h.ancestors & me:
                     h.ancestors |= g.ancestors
         self.note_reads(node, g)
+
+    # -- merging ----------------------------------------------------------------------------
+
+    def gather_producers(self, node: Node, g: Group) -> None:
+        """Take the row groups that feed `node` into its group, where that is possible."""
+        for p in self.producers(node):
+            h = self.of.get(p)
+            if h is not None and h is not g and g.kind == "rows" and self.mergeable(h, g):
+                self.merge(h, g)
+
+    def mergeable(self, h: Group, g: Group) -> bool:
+        """Whether group `h` can be computed inside `g`: shapes, registers, no path around."""
+        if h.kind != "rows" or h.late != g.late or not h.nodes:
+            return False
+        if g.ancestors & ~(h.ancestors | 1 << h.number) and self.read_elsewhere(h, g):
+            return False
+        if self.merged_domain(h, g) is None or h.ancestors & (1 << g.number):
+            return False
+        mine, theirs = 1 << h.number, g.ancestors
+        for x in self.groups:
+            if x is not h and x is not g and x.ancestors & mine and theirs & (1 << x.number):
+                return False
+        domain, inner = self.merged_domain(h, g) or ((), None)
+        for node in g.nodes:
+            for child in node.inputs:
+                for p in self.inside(child, h):
+                    if not aligned(child, p, domain, inner):
+                        return False
+        return True
+
+    def read_elsewhere(self, h: Group, g: Group) -> bool:
+        """Whether someone else reads `h` too, and would then wait for all of `g`."""
+        return any(
+            self.of.get(reader) not in {g, h} for node in h.nodes for reader in self.consumers(node)
+        )
+
+    def consumers(self, node: Node) -> list[Node]:
+        """The computing nodes that read a node, looking through views."""
+        found, pending = [], list(self.users[node])
+        while pending:
+            user = pending.pop()
+            if is_view(user) and user not in self.of:
+                pending.extend(self.users[user])
+            else:
+                found.append(user)
+        return found
+
+    def merged_domain(self, h: Group, g: Group) -> tuple[Shape, int | None] | None:
+        """The domain and row length of both groups as one, or None."""
+        if shapes.size(h.domain) == shapes.size(g.domain):
+            if h.inner is not None and g.inner is not None and h.inner != g.inner:
+                return None
+            inner = g.inner if h.inner is None else h.inner
+            domain = refine(g.domain, h.domain)
+            kept = domain if inner is None else self.keep_rows(domain, inner)
+            return None if kept is None else (kept, inner)
+        rows = shapes.size(g.domain) // g.inner if g.inner else None
+        if h.inner is None and rows == shapes.size(h.domain):
+            outer = refine(g.domain[:-1], h.domain)
+            return None if outer is None else ((*outer, g.domain[-1]), g.inner)
+        return None
+
+    def merge(self, h: Group, g: Group) -> None:
+        """Move everything of `h` to `g`."""
+        found = self.merged_domain(h, g)
+        assert found is not None
+        g.domain, g.inner = found
+        g.nodes = [*h.nodes, *g.nodes]
+        for node in h.nodes:
+            self.of[node] = g
+        h.nodes = []
+        old, me = 1 << h.number, 1 << g.number
+        g.ancestors = (g.ancestors | h.ancestors) & ~old
+        for x in self.groups:
+            if x is not g and x.ancestors & (old | me):
+                x.ancestors = (x.ancestors & ~old) | me | g.ancestors
+        for known in self.readers.values():
+            if h in known:
+                known.remove(h)
+                if g not in known:
+                    known.append(g)
 
     def start(self, node: Node, kind: str, domain: Shape) -> Group:
         g = Group(len(self.groups), kind, domain, late=node in self.late)
@@ -260,4 +359,4 @@ def group(
 
     `late` nodes update outside state and stay in groups of their own.
     """
-    return _Grouping(graph, late, layouts or {}).run()
+    return [g for g in _Grouping(graph, late, layouts or {}).run() if g.nodes]

@@ -9,9 +9,10 @@ from __future__ import annotations
 from chainrule.base.errors import CompileError
 from chainrule.base.shapes import View
 from chainrule.compiler.codegen.target import Target
-from chainrule.compiler.passes.access import access, through
+from chainrule.compiler.passes.access import origin, through
 from chainrule.compiler.passes.store import Fused
-from chainrule.compiler.templates.attention import attention, attention_grad
+from chainrule.compiler.templates.attention import attention
+from chainrule.compiler.templates.attention_grad import attention_grad
 from chainrule.compiler.templates.columns import columns, fold, parts_of_fold
 from chainrule.compiler.templates.product import product
 from chainrule.compiler.templates.rows import RowGroup, rows
@@ -86,11 +87,12 @@ def _pieces(node: Node, homes: dict[Node, Home], target: Target) -> Stages:
 
 def _written(piece: Node, home: Home, region: View, homes: dict[Node, Home]) -> bool:
     """Whether the piece's producer writes it to its region already."""
-    found = access(piece, homes)
-    if found is None or found.source not in homes:
+    source = origin(piece, homes)
+    kept = homes.get(source)
+    if kept is None or kept.root is not home.root:
         return False
-    kept = homes[found.source]
-    return kept.root is home.root and through(kept.view, piece, found.source) == region
+    view = through(kept.view, piece, source)
+    return view is not None and view.same_elements(region)
 
 
 def _template(

@@ -34,6 +34,8 @@ def _normalize(node: Node) -> Node | None:
         return None
     b, (x,) = Symbolic(node.source), node.inputs
     rank, axes = len(x.shape), node.attrs["axes"]
+    if not axes:
+        return x
     ones = tuple(i for i in range(rank) if x.shape[i] == 1)
     if ones and rank > 1:  # axes of size 1 only hide the structure
         kept = [i for i in range(rank) if i not in ones]

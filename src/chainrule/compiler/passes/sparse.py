@@ -2,6 +2,7 @@
 
     w + s·scatter_add(x, i)          →   index_add(w, s·x, i)
     w - s·scatter_add(x, i)          →   index_add(w, -s·x, i)
+    scatter_add(x, i) + scatter_add(y, j)   →   scatter_add(concat(x, y), concat(i, j))
 
 for a factor s that is the same everywhere: then the update of a row that was not read is the
 identity, exactly. `index_add` writes into w itself. Example: `sparse_updates(graph)`.
@@ -19,7 +20,7 @@ from chainrule.graph.rewrite import rewrite
 from chainrule.graph.walk import topological, uses
 from chainrule.ops.arithmetic import add, mul, neg, sub
 from chainrule.ops.fill import full
-from chainrule.ops.layout import reshape
+from chainrule.ops.layout import concat, reshape
 from chainrule.ops.record import Op, Symbolic, Template
 from chainrule.ops.reduce import broadcast_to
 from chainrule.ops.select import scatter_add
@@ -50,6 +51,8 @@ def sparse_updates(graph: Graph) -> Graph:
     def rule(node: Node) -> Node | None:
         if node.op not in {add, sub} or len(node.shape) < 1:
             return None
+        if node.op is add and all(c.op is scatter_add and once(c) for c in node.inputs):
+            return _joined(node, Symbolic(node.source))
         state, change = node.inputs
         if state.op is not INPUT:
             if node.op is sub or change.op is not INPUT:
@@ -61,10 +64,23 @@ def sparse_updates(graph: Graph) -> Graph:
         updates, index = found
         b = Symbolic(node.source)
         if node.op is sub:
-            updates = b(neg, updates)
+            updates = _times(b, updates, b(full, value=-1, dtype=node.dtype, shape=()))
         return b(index_add, state, updates, index)
 
     return rewrite(graph, rule)
+
+
+def _joined(node: Node, b: Symbolic) -> Node:
+    """One scatter_add for the sum of two, in the order of the sum."""
+    parts, places = [], []
+    for child in node.inputs:
+        updates, index = child.inputs
+        count = index.array.size
+        parts.append(b(reshape, updates, shape=(count, *node.shape[1:])))
+        places.append(b(reshape, index, shape=(count,)))
+    return b(
+        scatter_add, b(concat, *parts, axis=0), b(concat, *places, axis=0), rows=node.shape[0]
+    )
 
 
 def _scaled(node: Node, b: Symbolic, once: Any) -> tuple[Node, Node] | None:  # noqa: ANN401 - a predicate
@@ -73,7 +89,10 @@ def _scaled(node: Node, b: Symbolic, once: Any) -> tuple[Node, Node] | None:  # 
         return node.inputs[0], node.inputs[1]
     if node.op is neg and once(node):
         inner = _scaled(node.inputs[0], b, once)
-        return None if inner is None else (b(neg, inner[0]), inner[1])
+        if inner is None:
+            return None
+        minus = b(full, value=-1, dtype=node.dtype, shape=())
+        return _times(b, inner[0], minus), inner[1]
     if node.op is not mul or not once(node):
         return None
     for x, factor in (node.inputs, node.inputs[::-1]):
@@ -81,9 +100,17 @@ def _scaled(node: Node, b: Symbolic, once: Any) -> tuple[Node, Node] | None:  # 
         inner = None if scale is None else _scaled(x, b, once)
         if inner is not None and scale is not None:
             updates, index = inner
-            wide = b(broadcast_to, b(reshape, scale, shape=()), shape=updates.shape)
-            return b(mul, updates, wide), index
+            return _times(b, updates, b(reshape, scale, shape=())), index
     return None
+
+
+def _times(b: Symbolic, x: Node, scale: Node) -> Node:
+    """x times a number; the parts of a concat are scaled where they are made."""
+    if x.op is concat:
+        return b(concat, *(_times(b, part, scale) for part in x.inputs), **x.attrs)
+    if x.op is reshape:
+        return b(reshape, _times(b, x.inputs[0], scale), **x.attrs)
+    return b(mul, x, b(broadcast_to, scale, shape=x.shape))
 
 
 def _uniform(node: Node) -> Node | None:

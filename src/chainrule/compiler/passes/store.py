@@ -119,7 +119,9 @@ class _Settling:
 
     def _cheap(self, node: Node) -> bool:
         g = self.of[node]
-        if g.kind != "rows" or not isinstance(node.op.lower, Map) or node.op.name not in CHEAP:
+        if g.kind not in {"rows", "product"} or not isinstance(node.op.lower, Map):
+            return False
+        if node.op.name not in CHEAP:
             return False
         readers = self.outside(node)
         if not readers or g.late:

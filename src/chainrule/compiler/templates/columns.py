@@ -11,13 +11,14 @@ from __future__ import annotations
 from chainrule.base import shapes
 from chainrule.base.shapes import Shape, View
 from chainrule.compiler.templates.accumulate import STEP, identity, masked, wide_constant
-from chainrule.compiler.templates.rows import RowGroup, gather_views, merged_axes, views_of
+from chainrule.compiler.templates.rows import RowGroup, gather_views, merged_axes, over_axes, views_of
 from chainrule.compiler.templates.site import Site, Tiles
 from chainrule.compiler.templates.writer import Home, Valid, Work, Writer, count
 from chainrule.graph.node import Node
 from chainrule.kernel.index import Index, as_index
 
 _VECTORS = 4  # vectors of columns that a task of a column kernel carries
+_TASK = 8192  # elements that are worth a task of their own
 _PARTS = 64  # at most so many partial results of a fold
 _PART = 8192  # elements of a partial result, at least
 
@@ -63,16 +64,27 @@ class _Columns:
 
     def write(self) -> Work:
         kept = [i for i, r in enumerate(self.is_reduced[:-1]) if not r]
-        self._kept(kept, {})
+        work = shapes.size([n for i, n in enumerate(self.domain) if i not in kept])
+        if kept and self.domain[-1] * work <= _TASK:
+            sizes = tuple(self.domain[i] for i in kept)
+            over_axes(
+                self.w, sizes, work, lambda at: self._block(dict(zip(kept, at, strict=True)), grid=False)
+            )
+        else:
+            self._kept(kept, {})
         return self.w.work()
 
     def _kept(self, axes: list[int], at: dict[int, Index]) -> None:
-        w = self.w
-        if axes:
-            with w.loop(w.extent(self.domain[axes[0]]), grid=True) as i:
-                self._kept(axes[1:], {**at, axes[0]: i})
+        if not axes:
+            self._block(at, grid=True)
             return
-        with w.loop(w.extent(self.domain[-1]), self.width, grid=True) as c:
+        with self.w.loop(self.w.extent(self.domain[axes[0]]), grid=True) as i:
+            self._kept(axes[1:], {**at, axes[0]: i})
+
+    def _block(self, at: dict[int, Index], *, grid: bool) -> None:
+        """Blocks of columns, each summed over all reduced axes."""
+        w = self.w
+        with w.loop(w.extent(self.domain[-1]), self.width, grid=grid) as c:
             at = {**at, len(self.domain) - 1: c}
             start = wide_constant(w, identity(self.node), self.node.dtype, (1, self.width))
             reduced = [i for i, r in enumerate(self.is_reduced[:-1]) if r]

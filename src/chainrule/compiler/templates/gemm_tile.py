@@ -20,13 +20,15 @@ BLayout = Literal["kn", "nk"]
 
 _LATENCY = 4  # of a multiply-add, in cycles: fewer accumulators than this leave it waiting
 _POINTER_ROWS = 10  # rows of A that are read through a pointer each, before pointers spill
+_OFFSET_ROWS = 8  # likewise where rows beyond M repeat the last one
 _PANEL_BYTES = 512 * 1024  # of B's packed block: half of a level-2 cache
 _DIRECT_BYTES = 256 * 1024  # of B's block up to which reading it in place is faster than packing
 _ALIAS_BYTES = 2048  # rows a multiple of this apart fall into few cache sets
 _CHUNK = 1024  # pieces of K, once K exceeds twice that
 _MOST_ROWS, _MOST_COLUMNS = 512, 256  # of a block
 _TASK_CYCLES = 60_000  # a task shorter than this is not worth splitting: some 20 µs
-_MOST_TASKS = 64
+_MOST_TASKS = 32
+_FEWEST_TASKS = 8  # so that a few threads share the work evenly
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,23 +74,32 @@ def choose_tile(
     per_register = max(1, target.lanes * 4 // dtype.itemsize)
     _, rows, columns = min(
         (_cost(M, N, K, rows, columns, columns // per_register), -rows, columns)
-        for rows, columns in _candidates(target, per_register, a_layout)
+        for rows, columns in _candidates(M, target, per_register, a_layout)
     )
     rows = -rows
     chunk = _CHUNK if K > 2 * _CHUNK else 0
     depth = chunk or max(K, 1)
     widest = max(columns, min(_MOST_COLUMNS, _PANEL_BYTES // (depth * dtype.itemsize)))
-    cycles = M * N * K * batch // per_register
-    tasks = min(_MOST_TASKS, max(1, cycles // _TASK_CYCLES))
-    block_rows, block_columns = _blocks(M, N, (rows, columns), (_MOST_ROWS, widest), tasks / batch)
-    pack_b = b_layout == "nk" or _pays(depth, block_columns, dtype, b_stride)
+    slivers = -(-M // rows)
+    pack_a = a_layout == "km" and depth >= 512 and _aliases(a_stride, dtype)
+    pack_b = b_layout == "nk" or (slivers >= 8 and _pays(depth, min(N, widest), dtype, b_stride))
+    # what a task packs must be used often; 32 rows already hide a task's start
+    least_rows = 256 if b_layout == "nk" else 128 if pack_b or chunk else 32
+    tasks = max(1, M * N * K // per_register // _TASK_CYCLES)
+    block_rows, block_columns = _blocks(
+        (M, N),
+        (rows, columns),
+        (_MOST_ROWS, 2 * widest if pack_a else widest),
+        ((least_rows, 256 if pack_a else 128), (min(least_rows, 128), 32)),
+        (min(_MOST_TASKS // batch, tasks), min(_FEWEST_TASKS // batch, tasks)),
+    )
     return GemmTile(
         rows,
         columns,
         block_rows,
         block_columns,
         pack_b=pack_b,
-        pack_a=a_layout == "km" and depth >= 512 and _aliases(a_stride, dtype),
+        pack_a=pack_a,
         chunk=chunk,
         ragged_rows=M % rows != 0,
         ragged_columns=N % columns != 0,
@@ -96,7 +107,9 @@ def choose_tile(
     )
 
 
-def _candidates(target: Target, per_register: int, a_layout: str) -> Iterator[tuple[int, int]]:
+def _candidates(
+    M: int, target: Target, per_register: int, a_layout: str
+) -> Iterator[tuple[int, int]]:
     """Tiles whose accumulators, a row of B and a splat fit the registers."""
     most = _POINTER_ROWS if a_layout == "mk" else 16
     for vectors in (1, 2, 3, 4, 5, 6, 7, 8):
@@ -104,6 +117,8 @@ def _candidates(target: Target, per_register: int, a_layout: str) -> Iterator[tu
         if columns > target.lanes and columns % target.lanes:
             continue  # float64: a vector of `lanes` elements is two registers
         for rows in range(1, most + 1):
+            if M % rows and rows > _OFFSET_ROWS:
+                continue
             if rows * vectors + vectors + 1 < target.registers:
                 yield rows, columns
 
@@ -129,13 +144,23 @@ def _aliases(stride: int, dtype: DType) -> bool:
 
 
 def _blocks(
-    M: int, N: int, tile: tuple[int, int], most: tuple[int, int], tasks: float
+    size: tuple[int, int],
+    tile: tuple[int, int],
+    most: tuple[int, int],
+    least: tuple[tuple[int, int], tuple[int, int]],
+    tasks: tuple[int, int],
 ) -> tuple[int, int]:
-    """Even blocks, multiples of the tile: enough of them for `tasks`, columns divided first."""
+    """Even blocks, multiples of the tile, of at most `most` rows and columns.
+
+    They are divided further, down to the first of `least`, until there are as many as the first
+    of `tasks`; and down to the second until there are as many as the second. Columns are divided
+    first: that repeats reads of A, not the packing of B.
+    """
+    M, N = size
     slivers, panels = -(-M // tile[0]) or 1, -(-N // tile[1]) or 1
     down = -(-M // most[0]) or 1
     across = -(-panels // max(1, most[1] // tile[1]))
-    narrow = max(1, 64 // tile[1])  # panels that a block keeps
-    across = max(across, min(round(tasks / down), panels // narrow))
-    down = max(down, min(round(tasks / across), slivers // 4))
+    for (rows, columns), wanted in zip(least, tasks, strict=True):
+        across = max(across, min(-(-wanted // down), N // max(columns, tile[1])))
+        down = max(down, min(-(-wanted // across), M // max(rows, tile[0])))
     return -(-slivers // down) * tile[0], -(-panels // across) * tile[1]

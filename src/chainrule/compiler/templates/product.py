@@ -24,6 +24,7 @@ from chainrule.compiler.templates.writer import (
 from chainrule.graph.node import Node
 from chainrule.kernel.index import as_index
 from chainrule.kernel.ir import Statement
+from chainrule.ops.record import Contract
 
 
 def matrix_view(view: View) -> View:
@@ -61,9 +62,15 @@ def _common_batch(shape: tuple[int, ...]) -> tuple[int, int]:
     return two[0], two[1]
 
 
+def contraction(group: RowGroup) -> Node:
+    """The one matrix product of a product group."""
+    (node,) = (n for n in group.nodes if isinstance(n.op.lower, Contract))
+    return node
+
+
 def product(group: RowGroup, homes: dict[Node, Home], target: Target) -> Work:
-    """The kernel of a product group; its first node is the contraction."""
-    node = group.nodes[0]
+    """The kernel of a product group: its one contraction, then the rest as epilogue."""
+    node = contraction(group)
     left, right = node.inputs
     m, k, n = left.shape[-2], left.shape[-1], right.shape[-1]
     b0, b1 = _common_batch(node.shape)
@@ -126,7 +133,7 @@ class _Epilogue:
 
     def __call__(self, site: TileSite) -> tuple[Statement, ...]:
         """The statements for one accumulator tile."""
-        first = self.group.nodes[0]
+        first = contraction(self.group)
         at = (site.b0, site.b1, site.row, site.column)
         place = Site(self.domain, at, 2, 3, site.shape, Valid(*site.valid))
         inside = set(self.group.nodes).__contains__

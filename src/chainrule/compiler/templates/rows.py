@@ -8,12 +8,13 @@ Example: layer normalisation forward is one kernel that reads x and writes the r
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import ChainMap
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from chainrule.base import shapes
 from chainrule.base.shapes import Shape, View
-from chainrule.compiler.passes.access import access, through, virtual
+from chainrule.compiler.passes.access import access, origin, through, virtual
 from chainrule.compiler.templates.accumulate import STEP, identity, masked, wide_constant
 from chainrule.compiler.templates.site import Site, Tiles
 from chainrule.compiler.templates.writer import Home, Valid, Work, Writer, count
@@ -57,39 +58,79 @@ def merged_axes(domain: Shape, views: Sequence[View], keep: int = 0) -> Shape:
     return tuple(out)
 
 
-def views_of(nodes: Sequence[Node], inside: set[Node], homes: dict[Node, Home], domain: Shape) -> list[View]:
+def views_of(
+    nodes: Sequence[Node], inside: set[Node], homes: dict[Node, Home], domain: Shape
+) -> list[View]:
     """The views over `domain` through which the nodes' operands are read, where they fill it."""
     found = []
-    for node in nodes:
-        operands = list(node.inputs) if node.op is not INPUT else []
-        for child in operands:
-            reached = access(child, {*homes, *inside})
-            if reached is None or reached.source in inside:
-                continue
-            view = reached.view
-            if not virtual(reached.source):
-                home = homes[reached.source]
-                seen = through(home.view, child, reached.source)
-                view = view if seen is None else seen
-            wide = view.reshape(domain)
-            if wide is not None:
-                found.append(wide)
+    known = ChainMap(homes, dict.fromkeys(inside))  # type: ignore[arg-type]
+    for child in {c: None for node in nodes for c in node.inputs}:
+        source = origin(child, known)
+        if source in inside:
+            continue
+        if virtual(source):
+            reached = access(child, known)
+            view = None if reached is None else reached.view
+        else:
+            view = through(homes[source].view, child, source)
+        wide = None if view is None else view.reshape(domain)
+        if wide is not None:
+            found.append(wide)
     return found
 
 
 def _flat(group: RowGroup, homes: dict[Node, Home], lanes: int) -> Work:
     """No reductions: one loop over merged axes, the last of them in vectors."""
     w = Writer("map")
-    inside = set(group.nodes)
-    views = views_of(group.nodes, inside, homes, group.domain)
+    views = views_of(group.nodes, set(group.nodes), homes, group.domain)
     views += gather_views(group.nodes, homes, group.domain)
     views += [v for n in group.stores if (v := homes[n].view.reshape(group.domain))]
     domain = merged_axes(group.domain, views) or (1,)
-    tile = 4 * lanes if domain[-1] > lanes else lanes
-    chunk = _CHUNK if len(domain) == 1 else max(domain[-1], 1)
-    at: list[Index] = []
-    _grid(w, group, homes, domain, at, tile, chunk)
+    last = len(domain) - 1
+    tile = min(4 * lanes, -(-max(domain[-1], 1) // lanes) * lanes)
+
+    def columns(at: tuple[Index, ...], start: Index | int, extent: Index) -> None:
+        with w.loop(extent, tile, split=True) as j:
+            place = (*at, j + start)
+            site = Site(domain, place, None, last, (1, tile), Valid(None, count(j)))
+            tiles = Tiles(w, site, set(group.nodes).__contains__, homes)
+            for node in group.stores:
+                tiles.store(node, homes[node])
+
+    if last == 0:
+        with w.loop(w.extent(domain[0]), _CHUNK, grid=True) as start:
+            columns((), start, count(start))
+    else:
+        over_axes(w, domain[:-1], domain[-1], lambda at: columns(at, 0, w.extent(domain[-1])))
     return w.work()
+
+
+def over_axes(
+    w: Writer, sizes: Shape, inner: int, body: Callable[[tuple[Index, ...]], None]
+) -> None:
+    """Loops over outer axes around `body`: tasks cover about `_TASK` elements each.
+
+    Leading axes make the grid, the last of these in blocks; the axes behind run inside a task.
+    """
+    axis, rest = len(sizes) - 1, inner
+    while axis > 0 and rest * sizes[axis] <= _TASK:
+        rest *= sizes[axis]
+        axis -= 1
+    block = max(_TASK // max(rest, 1), 1)
+
+    def descend(at: tuple[Index, ...]) -> None:
+        now = len(at)
+        if now == len(sizes):
+            body(at)
+        elif now == axis and block > 1:
+            with w.loop(w.extent(sizes[now]), block, grid=True) as start:
+                with w.loop(count(start)) as i:
+                    descend((*at, start + i))
+        else:
+            with w.loop(w.extent(sizes[now]), grid=now <= axis) as i:
+                descend((*at, i))
+
+    descend(())
 
 
 def is_gather(node: Node) -> bool:
@@ -113,32 +154,6 @@ def gather_views(nodes: Sequence[Node], homes: dict[Node, Home], domain: Shape) 
             if wide is not None:
                 found.append(wide)
     return found
-
-
-def _grid(  # noqa: PLR0913 - recursion over the axes
-    w: Writer,
-    group: RowGroup,
-    homes: dict[Node, Home],
-    domain: Shape,
-    at: list[Index],
-    tile: int,
-    chunk: int,
-) -> None:
-    """Grid loops over all axes but the last, then chunks of the last, then its vectors."""
-    axis = len(at)
-    last = len(domain) - 1
-    if axis < last:
-        with w.loop(w.extent(domain[axis]), grid=True) as i:
-            _grid(w, group, homes, domain, [*at, i], tile, chunk)
-        return
-    with w.loop(w.extent(domain[last]), chunk, grid=True) as start:
-        with w.loop(count(start), tile, split=True) as j:
-            site = Site(
-                domain, (*at, start + j), None, last, (1, tile), Valid(None, count(j))
-            )
-            tiles = Tiles(w, site, set(group.nodes).__contains__, homes)
-            for node in group.stores:
-                tiles.store(node, homes[node])
 
 
 class _RowKernel:
@@ -195,7 +210,7 @@ class _RowKernel:
             self.height = 4 if vectors <= 1 else 2 if vectors <= 4 else 1  # noqa: PLR2004 - registers
         else:
             self.width, self.height = 4 * self.lanes, 1
-        if self.gathers or len(self.domain) == 1 or shapes.size(self.domain[:-1]) < self.height:
+        if self.gathers or len(self.domain) == 1 or self.domain[-2] < self.height:
             self.height = 1
         block = max(_TASK // max(self.columns, 1), 1)
         self.block = -(-block // self.height) * self.height
@@ -207,24 +222,25 @@ class _RowKernel:
         if not outer:
             with w.loop(1, grid=True):
                 self._row((), None, None)
-            return w.work()
-        self._outer([])
+        elif self.height == 1:
+            over_axes(w, outer, self.columns, lambda at: self._row(at, None, None))
+        else:
+            self._tall([])
         return w.work()
 
-    def _outer(self, at: list[Index]) -> None:
+    def _tall(self, at: list[Index]) -> None:
+        """Tiles of several rows along the last outer axis."""
         w, outer = self.w, self.domain[:-1]
         if len(at) < len(outer) - 1:
             with w.loop(w.extent(outer[len(at)]), grid=True) as i:
-                self._outer([*at, i])
+                self._tall([*at, i])
             return
         with w.loop(w.extent(outer[-1]), self.block, grid=True) as start:
-            with w.loop(count(start), self.height, split=self.height > 1) as r:
+            with w.loop(count(start), self.height, split=True) as r:
                 self._row((*at, start + r), len(outer) - 1, count(r))
 
     def _row(self, at: tuple[Index, ...], axis: int | None, valid: Index | None) -> None:
         """All passes over a tile of rows."""
-        if self.height == 1:
-            axis, valid = None, None
         outer = self.domain[:-1]
         site = Site(outer, at, axis, None, (self.height, 1), Valid(valid, None))
         row = Tiles(self.w, site, self._in_row, self.homes)

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from chainrule.base import dtypes
 from chainrule.base.errors import CompileError
 from chainrule.base.shapes import Shape, View
-from chainrule.compiler.passes.access import access, through, virtual
+from chainrule.compiler.passes.access import access, origin, through, virtual
 from chainrule.compiler.templates.writer import Home, Valid, Writer
 from chainrule.graph.node import INPUT, Node
 from chainrule.kernel.index import Index, as_index
@@ -108,17 +108,20 @@ class Tiles:
 
     def load(self, node: Node) -> str:
         """The tile of a stored (or virtual) node."""
-        found = access(node, self.homes)
-        if found is not None and virtual(found.source):
-            return self._virtual(self._over_domain(node, found.view), found.source)
+        source = origin(node, self.homes)
+        if virtual(source):
+            found = access(node, self.homes)
+            if found is None:
+                raise CompileError(f"{node} does not follow a constant by strides")
+            return self._virtual(self._over_domain(node, found.view), source)
         root, view = self.stored(node)
         return self.load_view(root, node, self._over_domain(node, view))
 
     def stored(self, node: Node) -> tuple[Node, View]:
         """The storage that holds an operand, and the operand as a view of it."""
-        found = access(node, self.homes)
-        home = None if found is None else self.homes.get(found.source)
-        view = None if home is None or found is None else through(home.view, node, found.source)
+        source = origin(node, self.homes)
+        home = self.homes.get(source)
+        view = None if home is None else through(home.view, node, source)
         if home is None or view is None:
             raise CompileError(f"{node} is not stored where a kernel could read it")
         return home.root, view

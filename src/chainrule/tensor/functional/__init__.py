@@ -1,1 +1,1 @@
-"""Functions on tensors, one file per family; `chainrule`, `Tensor` and `nn.functional` show them."""
+"""Functions on tensors, one file per family, as `chainrule` and `nn.functional` show them."""

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from chainrule.tensor.tensor import Tensor
 
 
-def gelu(input: Operand, approximate: str = "none") -> Tensor:  # noqa: A002 - PyTorch's name
+def gelu(input: Operand, approximate: str = "none") -> Tensor:
     """x·Φ(x), Φ the normal distribution function, or its tanh approximation.
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.gelu.html
@@ -30,13 +30,13 @@ def gelu(input: Operand, approximate: str = "none") -> Tensor:  # noqa: A002 - P
     return pointwise.mul(pointwise.mul(x, 0.5), pointwise.add(pointwise.tanh(inner), 1))
 
 
-def leaky_relu(input: Operand, negative_slope: float = 0.01) -> Tensor:  # noqa: A002 - PyTorch's name
+def leaky_relu(input: Operand, negative_slope: float = 0.01) -> Tensor:
     """X where positive, negative_slope · x elsewhere."""
     x = as_tensor(input)
     return pointwise.where(pointwise.gt(x, 0), x, pointwise.mul(x, negative_slope))
 
 
-def softplus(input: Operand, beta: float = 1.0, threshold: float = 20.0) -> Tensor:  # noqa: A002 - PyTorch's name
+def softplus(input: Operand, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
     """log(1 + exp(beta·x)) / beta; x itself where beta·x exceeds the threshold."""
     x = floating(input)
     if beta == 1.0:

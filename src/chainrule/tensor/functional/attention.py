@@ -1,4 +1,7 @@
-"""Scaled dot-product attention in PyTorch's form. Example: `F.scaled_dot_product_attention(q, k, v, is_causal=True)`."""
+"""Scaled dot-product attention in PyTorch's form.
+
+Example: `F.scaled_dot_product_attention(q, k, v, is_causal=True)`.
+"""
 
 from __future__ import annotations
 
@@ -19,13 +22,13 @@ if TYPE_CHECKING:
 _RANK = 4
 
 
-def scaled_dot_product_attention(  # noqa: PLR0913 - PyTorch's signature
+def scaled_dot_product_attention(
     query: Operand,
     key: Operand,
     value: Operand,
     attn_mask: Operand = None,
     dropout_p: float = 0.0,
-    is_causal: bool = False,  # noqa: FBT001, FBT002 - PyTorch's signature
+    is_causal: bool = False,
     scale: float | None = None,
 ) -> Tensor:
     """softmax(q kᵀ · scale + mask) v; scale is 1/√D unless given.
@@ -37,7 +40,7 @@ def scaled_dot_product_attention(  # noqa: PLR0913 - PyTorch's signature
     q, k, v = as_tensor(query), as_tensor(key), as_tensor(value)
     if is_causal and attn_mask is not None:
         raise ArgumentError("give attn_mask or is_causal, not both")
-    if min(map(len, (q.shape, k.shape, v.shape))) < 2:  # noqa: PLR2004 - matrices
+    if min(map(len, (q.shape, k.shape, v.shape))) < 2:
         raise ShapeError(f"attention needs matrices, not {q.shape}, {k.shape}, {v.shape}")
     factor = 1 / math.sqrt(q.shape[-1]) if scale is None else scale
     batch = shapes.broadcast(q.shape[:-2], k.shape[:-2], v.shape[:-2])

@@ -1,7 +1,7 @@
-"""Checkpointing: less memory for more work. What a function computes inside is not kept for the
-gradient, but computed again, with the same random numbers.
+"""Checkpointing: less memory for more work.
 
-Example: `x = checkpoint(block, x)` keeps only `x` and the result of `block`.
+What a function computes inside is not kept for the gradient, but computed again, with the same
+random numbers. Example: `x = checkpoint(block, x)` keeps only `x` and the result of `block`.
 Source: Chen et al., Training deep nets with sublinear memory cost (2016);
 https://docs.pytorch.org/docs/stable/checkpoint.html
 """

@@ -42,7 +42,7 @@ def flat_sizes(sizes: Sequence[Any]) -> Shape:
     return tuple(int(n) for n in sizes)
 
 
-def reshape(input: Operand, *shape: Any) -> Tensor:  # noqa: A002, ANN401 - PyTorch's
+def reshape(input: Operand, *shape: Any) -> Tensor:
     """The same elements in row-major order under another shape; one size may be -1."""
     x = as_tensor(input)
     target = shapes.fill_unknown(flat_sizes(shape), x.type.size)
@@ -56,7 +56,7 @@ def reshape(input: Operand, *shape: Any) -> Tensor:  # noqa: A002, ANN401 - PyTo
 view = reshape
 
 
-def flatten(input: Operand, start_dim: int = 0, end_dim: int = -1) -> Tensor:  # noqa: A002 - PyTorch's
+def flatten(input: Operand, start_dim: int = 0, end_dim: int = -1) -> Tensor:
     """Merge the axes from start_dim to end_dim into one."""
     x = as_tensor(input)
     rank = len(x.shape)
@@ -67,7 +67,7 @@ def flatten(input: Operand, start_dim: int = 0, end_dim: int = -1) -> Tensor:  #
     return reshape(x, (*x.shape[:first], merged, *x.shape[last + 1 :]))
 
 
-def permute(input: Operand, *dims: Any) -> Tensor:  # noqa: A002, ANN401 - PyTorch's
+def permute(input: Operand, *dims: Any) -> Tensor:
     """Reorder the axes."""
     x = as_tensor(input)
     axes = tuple(shapes.normal_axis(d, len(x.shape)) for d in flat_sizes(dims))
@@ -75,11 +75,11 @@ def permute(input: Operand, *dims: Any) -> Tensor:  # noqa: A002, ANN401 - PyTor
     return view_of(
         x,
         lambda base: apply(TABLE["transpose"], base, axes=axes),
-        lambda base, new: apply(TABLE["transpose"], new, axes=back),  # noqa: ARG005 - a lens
+        lambda _, new: apply(TABLE["transpose"], new, axes=back),
     )
 
 
-def transpose(input: Operand, dim0: int, dim1: int) -> Tensor:  # noqa: A002 - PyTorch's
+def transpose(input: Operand, dim0: int, dim1: int) -> Tensor:
     """Exchange two axes."""
     x = as_tensor(input)
     rank = len(x.shape)
@@ -93,22 +93,22 @@ def transpose(input: Operand, dim0: int, dim1: int) -> Tensor:  # noqa: A002 - P
 swapaxes = transpose
 
 
-def t(input: Operand) -> Tensor:  # noqa: A002 - PyTorch's
+def t(input: Operand) -> Tensor:
     """The transpose of a matrix; vectors and scalars as they are."""
     x = as_tensor(input)
-    if len(x.shape) > 2:  # noqa: PLR2004 - matrices
+    if len(x.shape) > 2:
         raise ShapeError(f"t() needs at most 2 axes, not shape {x.shape}; use transpose(d0, d1)")
-    return transpose(x, 0, 1) if len(x.shape) == 2 else x  # noqa: PLR2004 - matrices
+    return transpose(x, 0, 1) if len(x.shape) == 2 else x
 
 
-def unsqueeze(input: Operand, dim: int) -> Tensor:  # noqa: A002 - PyTorch's
+def unsqueeze(input: Operand, dim: int) -> Tensor:
     """Insert an axis of size 1 before position `dim`."""
     x = as_tensor(input)
     at = shapes.normal_axis(dim, len(x.shape), extra=1)
     return reshape(x, (*x.shape[:at], 1, *x.shape[at:]))
 
 
-def squeeze(input: Operand, dim: int | Sequence[int] | None = None) -> Tensor:  # noqa: A002 - PyTorch's
+def squeeze(input: Operand, dim: int | Sequence[int] | None = None) -> Tensor:
     """Remove axes of size 1 (all, or those named)."""
     x = as_tensor(input)
     axes = shapes.normal_axes(dim, len(x.shape))
@@ -118,7 +118,7 @@ def squeeze(input: Operand, dim: int | Sequence[int] | None = None) -> Tensor:  
 def slice_view(x: Handle, start: Shape, step: Shape, shape: Shape) -> Tensor:
     """A view of the strided region; writing it pads the new values into the base."""
 
-    def put(base: Any, new: Any) -> Tensor:  # noqa: ANN401 - a lens
+    def put(base: Any, new: Any) -> Tensor:
         mask = apply(TABLE["full"], value=True, dtype=dtypes.bool_, shape=shape)
         region = {"start": start, "step": step, "shape": base.shape}
         inside = apply(TABLE["pad"], mask, **region)
@@ -129,7 +129,7 @@ def slice_view(x: Handle, start: Shape, step: Shape, shape: Shape) -> Tensor:
     )
 
 
-def narrow(input: Operand, dim: int, start: int, length: int) -> Tensor:  # noqa: A002 - PyTorch's
+def narrow(input: Operand, dim: int, start: int, length: int) -> Tensor:
     """`length` elements along `dim` from `start`."""
     x = as_tensor(input)
     axis = shapes.normal_axis(dim, len(x.shape))
@@ -143,14 +143,16 @@ def narrow(input: Operand, dim: int, start: int, length: int) -> Tensor:  # noqa
     return slice_view(x, starts, (1,) * len(shape), shape)
 
 
-def select(input: Operand, dim: int, index: int) -> Tensor:  # noqa: A002 - PyTorch's
+def select(input: Operand, dim: int, index: int) -> Tensor:
     """The slice at `index` along `dim`, without that axis."""
     x = as_tensor(input)
     axis = shapes.normal_axis(dim, len(x.shape))
     return squeeze(narrow(x, axis, index, 1), axis)
 
 
-def split(tensor: Operand, split_size_or_sections: int | Sequence[int], dim: int = 0) -> tuple[Tensor, ...]:
+def split(
+    tensor: Operand, split_size_or_sections: int | Sequence[int], dim: int = 0
+) -> tuple[Tensor, ...]:
     """Cut along `dim` into pieces of a size, or of the given sizes."""
     x = as_tensor(tensor)
     axis = shapes.normal_axis(dim, len(x.shape))
@@ -168,20 +170,20 @@ def split(tensor: Operand, split_size_or_sections: int | Sequence[int], dim: int
     return tuple(narrow(x, axis, at, n) for at, n in zip(starts, sizes, strict=True))
 
 
-def chunk(input: Operand, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:  # noqa: A002 - PyTorch's
+def chunk(input: Operand, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
     """Cut along `dim` into at most `chunks` pieces of equal size (the last may be smaller)."""
     x = as_tensor(input)
     total = x.shape[shapes.normal_axis(dim, len(x.shape))]
     return split(x, max(-(-total // chunks), 1), dim)
 
 
-def unbind(input: Operand, dim: int = 0) -> tuple[Tensor, ...]:  # noqa: A002 - PyTorch's
+def unbind(input: Operand, dim: int = 0) -> tuple[Tensor, ...]:
     """Every slice along `dim`, without that axis."""
     x = as_tensor(input)
     return tuple(select(x, dim, i) for i in range(x.shape[shapes.normal_axis(dim, len(x.shape))]))
 
 
-def expand(input: Operand, *sizes: Any) -> Tensor:  # noqa: A002, ANN401 - PyTorch's
+def expand(input: Operand, *sizes: Any) -> Tensor:
     """Repeat axes of size 1 to `sizes` (-1 keeps an axis)."""
     x = as_tensor(input)
     target = flat_sizes(sizes)
@@ -214,7 +216,7 @@ def stack(tensors: Sequence[Operand], dim: int = 0) -> Tensor:
     return cat([unsqueeze(p, dim) for p in tensors], dim)
 
 
-def flip(input: Operand, *dims: Any) -> Tensor:  # noqa: A002, ANN401 - PyTorch's
+def flip(input: Operand, *dims: Any) -> Tensor:
     """Reverse the order along the named axes."""
     x = as_tensor(input)
     axes = {shapes.normal_axis(d, len(x.shape)) for d in flat_sizes(dims)}
@@ -226,8 +228,10 @@ def flip(input: Operand, *dims: Any) -> Tensor:  # noqa: A002, ANN401 - PyTorch'
 def pad(
     input: Operand, pad: Sequence[int], mode: str = "constant", value: float | None = None
 ) -> Tensor:
-    """Add `value` (0) around the input: `pad` holds before and after of the last axis, then of the
-    one before it, …; negative numbers cut off. Only mode "constant" exists.
+    """The input with `value` (0) around it.
+
+    `pad` holds before and after of the last axis, then of the one before it, …; negative numbers
+    cut off. Only mode "constant" exists.
     """
     x = as_tensor(input)
     if mode != "constant":
@@ -249,7 +253,7 @@ def _filler(x: Tensor, axis: int, count: int, value: float | None) -> Tensor:
     return apply(TABLE["full"], value=value or 0, dtype=x.dtype, shape=shape)
 
 
-def masked_fill(input: Operand, mask: Operand, value: Operand) -> Tensor:  # noqa: A002 - PyTorch's
+def masked_fill(input: Operand, mask: Operand, value: Operand) -> Tensor:
     """`value` where mask holds, input elsewhere."""
     x = as_tensor(input)
     value = cast(as_tensor(value), x.dtype) if isinstance(value, Handle) else value
@@ -263,12 +267,12 @@ def masked_fill(input: Operand, mask: Operand, value: Operand) -> Tensor:  # noq
     )
 
 
-def tril(input: Operand, diagonal: int = 0) -> Tensor:  # noqa: A002 - PyTorch's
+def tril(input: Operand, diagonal: int = 0) -> Tensor:
     """The elements on and below a diagonal of the last two axes, zeros elsewhere."""
     return _triangle(as_tensor(input), diagonal, "ge")
 
 
-def triu(input: Operand, diagonal: int = 0) -> Tensor:  # noqa: A002 - PyTorch's
+def triu(input: Operand, diagonal: int = 0) -> Tensor:
     """The elements on and above a diagonal of the last two axes, zeros elsewhere."""
     return _triangle(as_tensor(input), diagonal, "le")
 

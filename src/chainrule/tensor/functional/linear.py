@@ -25,7 +25,7 @@ def _reshape(x: Tensor, shape: shapes.Shape) -> Tensor:
     return x if x.shape == shape else apply(TABLE["reshape"], x, shape=shape)
 
 
-def matmul(input: Operand, other: Operand) -> Tensor:  # noqa: A002 - PyTorch's name
+def matmul(input: Operand, other: Operand) -> Tensor:
     """The product of vectors, matrices, or batches of matrices, which broadcast.
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.matmul.html
@@ -50,17 +50,17 @@ def matmul(input: Operand, other: Operand) -> Tensor:  # noqa: A002 - PyTorch's 
     )
 
 
-def mm(input: Operand, mat2: Operand) -> Tensor:  # noqa: A002 - PyTorch's name
+def mm(input: Operand, mat2: Operand) -> Tensor:
     """The product of two matrices."""
     return matmul(input, mat2)
 
 
-def bmm(input: Operand, mat2: Operand) -> Tensor:  # noqa: A002 - PyTorch's name
+def bmm(input: Operand, mat2: Operand) -> Tensor:
     """The products of two batches of matrices."""
     return matmul(input, mat2)
 
 
-def linear(input: Operand, weight: Operand, bias: Operand = None) -> Tensor:  # noqa: A002 - PyTorch's name
+def linear(input: Operand, weight: Operand, bias: Operand = None) -> Tensor:
     """y = x Wᵀ + b with x (…, in), W (out, in), b (out): y (…, out).
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.linear.html

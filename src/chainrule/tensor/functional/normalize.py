@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from chainrule.tensor.tensor import Tensor
 
 
-def _rows(name: str, input: Operand, dim: int, dtype: Any) -> Tensor:  # noqa: A002, ANN401 - PyTorch's
+def _rows(name: str, input: Operand, dim: int, dtype: Any) -> Tensor:
     x = as_tensor(input)
     x = floating(x) if dtype is None else cast(x, as_dtype(dtype))
     if not x.shape:
@@ -28,18 +28,18 @@ def _lifted(x: Tensor) -> Tensor:
     return apply(TABLE["reshape"], x, shape=(1,))
 
 
-def softmax(input: Operand, dim: int, dtype: Any = None) -> Tensor:  # noqa: A002, ANN401 - PyTorch's
+def softmax(input: Operand, dim: int, dtype: Any = None) -> Tensor:
     """exp(x) / Σ exp(x) along `dim`; a fully masked row (all -inf) gives zeros."""
     return _rows("softmax", input, dim, dtype)
 
 
-def log_softmax(input: Operand, dim: int, dtype: Any = None) -> Tensor:  # noqa: A002, ANN401 - PyTorch's
+def log_softmax(input: Operand, dim: int, dtype: Any = None) -> Tensor:
     """X - log Σ exp(x) along `dim`."""
     return _rows("log_softmax", input, dim, dtype)
 
 
 def layer_norm(
-    input: Operand,  # noqa: A002 - PyTorch's name
+    input: Operand,
     normalized_shape: int | Sequence[int],
     weight: Operand = None,
     bias: Operand = None,

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 def _unary(op: Op, text: str) -> Callable[[Operand], Tensor]:
-    def function(input: Operand) -> Tensor:  # noqa: A002 - PyTorch's name
+    def function(input: Operand) -> Tensor:
         return apply(op, as_tensor(input))
 
     function.__name__ = function.__qualname__ = op.name
@@ -37,7 +37,7 @@ def _unary(op: Op, text: str) -> Callable[[Operand], Tensor]:
 
 
 def _floating(op: Op, text: str) -> Callable[[Operand], Tensor]:
-    def function(input: Operand) -> Tensor:  # noqa: A002 - PyTorch's name
+    def function(input: Operand) -> Tensor:
         return apply(op, floating(input))
 
     function.__name__ = function.__qualname__ = op.name
@@ -46,7 +46,7 @@ def _floating(op: Op, text: str) -> Callable[[Operand], Tensor]:
 
 
 def _binary(op: Op, text: str) -> Callable[[Operand, Operand], Tensor]:
-    def function(input: Operand, other: Operand) -> Tensor:  # noqa: A002 - PyTorch's name
+    def function(input: Operand, other: Operand) -> Tensor:
         return apply(op, *operands(input, other))
 
     function.__name__ = function.__qualname__ = op.name
@@ -55,11 +55,11 @@ def _binary(op: Op, text: str) -> Callable[[Operand, Operand], Tensor]:
 
 
 neg = _unary(TABLE["neg"], "-input, element by element.")
-abs = _unary(TABLE["abs"], "|input|; derivative sign(input), 0 at 0.")  # noqa: A001 - PyTorch's name
+abs = _unary(TABLE["abs"], "|input|; derivative sign(input), 0 at 0.")
 sign = _unary(TABLE["sign"], "-1, 0 or 1; derivative 0.")
 floor = _unary(TABLE["floor"], "Largest integer not above input; derivative 0.")
 ceil = _unary(TABLE["ceil"], "Smallest integer not below input; derivative 0.")
-round = _unary(TABLE["round"], "Nearest integer, ties to even; derivative 0.")  # noqa: A001 - PyTorch's name
+round = _unary(TABLE["round"], "Nearest integer, ties to even; derivative 0.")
 trunc = _unary(TABLE["trunc"], "Integer part; derivative 0.")
 relu = _unary(TABLE["relu"], "max(input, 0); derivative 0 at 0.")
 exp = _floating(TABLE["exp"], "e to the power of input.")
@@ -88,21 +88,21 @@ gt = _binary(TABLE["gt"], "input > other as bool.")
 ge = _binary(TABLE["ge"], "input >= other as bool.")
 
 
-def add(input: Operand, other: Operand, *, alpha: Operand = 1) -> Tensor:  # noqa: A002 - PyTorch's name
+def add(input: Operand, other: Operand, *, alpha: Operand = 1) -> Tensor:
     """Input + alpha · other."""
     if not (isinstance(alpha, (int, float)) and alpha == 1):
         other = mul(other, alpha)
     return apply(TABLE["add"], *operands(input, other))
 
 
-def sub(input: Operand, other: Operand, *, alpha: Operand = 1) -> Tensor:  # noqa: A002 - PyTorch's name
+def sub(input: Operand, other: Operand, *, alpha: Operand = 1) -> Tensor:
     """Input - alpha · other."""
     if not (isinstance(alpha, (int, float)) and alpha == 1):
         other = mul(other, alpha)
     return apply(TABLE["sub"], *operands(input, other))
 
 
-def div(input: Operand, other: Operand, *, rounding_mode: str | None = None) -> Tensor:  # noqa: A002 - PyTorch's name
+def div(input: Operand, other: Operand, *, rounding_mode: str | None = None) -> Tensor:
     """Input / other: true division, or rounded towards zero ("trunc") or down ("floor")."""
     if rounding_mode == "floor":
         return apply(TABLE["floor_divide"], *operands(input, other))
@@ -118,24 +118,24 @@ def div(input: Operand, other: Operand, *, rounding_mode: str | None = None) -> 
     return cast(trunc(out), kept)
 
 
-def floor_divide(input: Operand, other: Operand) -> Tensor:  # noqa: A002 - PyTorch's name
+def floor_divide(input: Operand, other: Operand) -> Tensor:
     """The largest integer not above input / other."""
     return apply(TABLE["floor_divide"], *operands(input, other))
 
 
-def pow(input: Operand, exponent: Operand) -> Tensor:  # noqa: A001, A002 - PyTorch's names
+def pow(input: Operand, exponent: Operand) -> Tensor:
     """Input to the power of exponent; small constant exponents become products and roots."""
     if isinstance(exponent, (int, float)) and not isinstance(input, (int, float)):
         x = as_tensor(input)
         if exponent == 1:
             return x
-        if exponent == 2:  # noqa: PLR2004 - a square
+        if exponent == 2:
             return mul(x, x)
-        if exponent == 0.5 and x.dtype.kind == "float":  # noqa: PLR2004 - a root
+        if exponent == 0.5 and x.dtype.kind == "float":
             return sqrt(x)
         if exponent == -1 and x.dtype.kind == "float":
             return div(1.0, x)
-        if exponent == 3:  # noqa: PLR2004 - a cube
+        if exponent == 3:
             return mul(mul(x, x), x)
     base, power = operands(input, exponent)
     if base.dtype.kind != "float":
@@ -144,17 +144,17 @@ def pow(input: Operand, exponent: Operand) -> Tensor:  # noqa: A001, A002 - PyTo
     return apply(TABLE["pow"], base, power)
 
 
-def square(input: Operand) -> Tensor:  # noqa: A002 - PyTorch's name
+def square(input: Operand) -> Tensor:
     """Input · input."""
     return mul(input, input)
 
 
-def reciprocal(input: Operand) -> Tensor:  # noqa: A002 - PyTorch's name
+def reciprocal(input: Operand) -> Tensor:
     """1 / input."""
     return div(1.0, input)
 
 
-def where(condition: Operand, input: Operand = None, other: Operand = None) -> Tensor:  # noqa: A002 - PyTorch's name
+def where(condition: Operand, input: Operand = None, other: Operand = None) -> Tensor:
     """Input where condition holds, other elsewhere; all three broadcast."""
     choice = as_tensor(condition)
     if choice.dtype is not dtypes.bool_:
@@ -164,7 +164,7 @@ def where(condition: Operand, input: Operand = None, other: Operand = None) -> T
     return apply(TABLE["where"], choice, expand(x, choice.shape), expand(y, choice.shape))
 
 
-def clamp(input: Operand, min: Operand = None, max: Operand = None) -> Tensor:  # noqa: A002 - PyTorch's names
+def clamp(input: Operand, min: Operand = None, max: Operand = None) -> Tensor:
     """Input limited to [min, max]; the gradient passes at the bounds themselves."""
     x = as_tensor(input)
     if min is None and max is None:
@@ -179,12 +179,12 @@ def clamp(input: Operand, min: Operand = None, max: Operand = None) -> Tensor:  
 clip = clamp
 
 
-def lerp(input: Operand, end: Operand, weight: Operand) -> Tensor:  # noqa: A002 - PyTorch's name
+def lerp(input: Operand, end: Operand, weight: Operand) -> Tensor:
     """Input + weight · (end - input)."""
     return add(input, mul(weight, sub(end, input)))
 
 
-def logical_not(input: Operand) -> Tensor:  # noqa: A002 - PyTorch's name
+def logical_not(input: Operand) -> Tensor:
     """True where input is zero or False."""
     return apply(TABLE["logical_not"], _as_bool(input))
 
@@ -197,7 +197,7 @@ def _as_bool(x: Operand) -> Tensor:
 def _logical(name: str, text: str) -> Callable[[Operand, Operand], Tensor]:
     op = TABLE[name]
 
-    def function(input: Operand, other: Operand) -> Tensor:  # noqa: A002 - PyTorch's name
+    def function(input: Operand, other: Operand) -> Tensor:
         return apply(op, *operands(_as_bool(input), _as_bool(other)))
 
     function.__name__ = function.__qualname__ = name
@@ -210,16 +210,16 @@ logical_or = _logical("logical_or", "True where either is.")
 logical_xor = _logical("logical_xor", "True where exactly one is.")
 
 
-def isnan(input: Operand) -> Tensor:  # noqa: A002 - PyTorch's name
+def isnan(input: Operand) -> Tensor:
     """True where input is NaN."""
     return ne(input, input)
 
 
-def isinf(input: Operand) -> Tensor:  # noqa: A002 - PyTorch's name
+def isinf(input: Operand) -> Tensor:
     """True where input is +inf or -inf."""
     return eq(abs(input), float("inf"))
 
 
-def isfinite(input: Operand) -> Tensor:  # noqa: A002 - PyTorch's name
+def isfinite(input: Operand) -> Tensor:
     """True where input is neither NaN nor infinite."""
     return lt(abs(floating(input)), float("inf"))

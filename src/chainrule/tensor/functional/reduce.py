@@ -1,6 +1,7 @@
 """Reductions over axes: sum, mean, extremes, logsumexp.
 
-`dim` is one axis, several, or None for all; `keepdim` keeps them with size 1. Example: `sum(x, -1)`.
+`dim` is one axis, several, or None for all; `keepdim` keeps them with size 1.
+Example: `sum(x, -1)`.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ def _reduce(op_name: str, x: Tensor, dim: Dim, *, keepdim: bool) -> Tensor:
     return out
 
 
-def sum(input: Operand, dim: Dim = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:  # noqa: A001, A002, ANN401, FBT001, FBT002 - PyTorch's
+def sum(input: Operand, dim: Dim = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
     """Σ input over `dim`; bools and small integers add up as int64."""
     x = as_tensor(input)
     if dtype is not None:
@@ -46,7 +47,7 @@ def sum(input: Operand, dim: Dim = None, keepdim: bool = False, *, dtype: Any = 
     return _reduce("sum", x, dim, keepdim=keepdim)
 
 
-def mean(input: Operand, dim: Dim = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:  # noqa: A002, ANN401, FBT001, FBT002 - PyTorch's
+def mean(input: Operand, dim: Dim = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
     """Σ input / count over `dim`; NaN for no elements."""
     x = as_tensor(input)
     x = x if dtype is None else cast(x, as_dtype(dtype))
@@ -58,17 +59,17 @@ def mean(input: Operand, dim: Dim = None, keepdim: bool = False, *, dtype: Any =
     return pointwise.mul(total, 1.0 / count if count else float("nan"))
 
 
-def amax(input: Operand, dim: Dim = (), keepdim: bool = False) -> Tensor:  # noqa: A002, FBT001, FBT002 - PyTorch's
+def amax(input: Operand, dim: Dim = (), keepdim: bool = False) -> Tensor:
     """Largest element over `dim`; ties share the gradient equally."""
     return _reduce("amax", as_tensor(input), dim, keepdim=keepdim)
 
 
-def amin(input: Operand, dim: Dim = (), keepdim: bool = False) -> Tensor:  # noqa: A002, FBT001, FBT002 - PyTorch's
+def amin(input: Operand, dim: Dim = (), keepdim: bool = False) -> Tensor:
     """Smallest element over `dim`; ties share the gradient equally."""
     return _reduce("amin", as_tensor(input), dim, keepdim=keepdim)
 
 
-def argmax(input: Operand, dim: int | None = None, keepdim: bool = False) -> Tensor:  # noqa: A002, FBT001, FBT002 - PyTorch's
+def argmax(input: Operand, dim: int | None = None, keepdim: bool = False) -> Tensor:
     """Index of the first largest element along `dim` (of the flattened tensor for None)."""
     x = as_tensor(input)
     if x.dtype is dtypes.bool_:
@@ -86,12 +87,12 @@ def argmax(input: Operand, dim: int | None = None, keepdim: bool = False) -> Ten
     return out
 
 
-def argmin(input: Operand, dim: int | None = None, keepdim: bool = False) -> Tensor:  # noqa: A002, FBT001, FBT002 - PyTorch's
+def argmin(input: Operand, dim: int | None = None, keepdim: bool = False) -> Tensor:
     """Index of the first smallest element along `dim`."""
     return argmax(pointwise.neg(as_tensor(input)), dim, keepdim)
 
 
-def _extreme(name: str, input: Operand, dim: Any, keepdim: bool) -> Any:  # noqa: A002, ANN401, FBT001 - see max
+def _extreme(name: str, input: Operand, dim: Any, keepdim: bool) -> Any:
     x = as_tensor(input)
     if dim is None:
         return _reduce(name, x, None, keepdim=False)
@@ -109,17 +110,17 @@ def _extreme(name: str, input: Operand, dim: Any, keepdim: bool) -> Any:  # noqa
     return MaxResult(values, index)
 
 
-def max(input: Operand, dim: Any = None, keepdim: bool = False) -> Any:  # noqa: A001, A002, ANN401, FBT001, FBT002 - PyTorch's
+def max(input: Operand, dim: Any = None, keepdim: bool = False) -> Any:
     """The largest element of all, or with `dim` (values, indices), or of two tensors."""
     return _extreme("amax", input, dim, keepdim)
 
 
-def min(input: Operand, dim: Any = None, keepdim: bool = False) -> Any:  # noqa: A001, A002, ANN401, FBT001, FBT002 - PyTorch's
+def min(input: Operand, dim: Any = None, keepdim: bool = False) -> Any:
     """The smallest element of all, or with `dim` (values, indices), or of two tensors."""
     return _extreme("amin", input, dim, keepdim)
 
 
-def logsumexp(input: Operand, dim: Dim, keepdim: bool = False) -> Tensor:  # noqa: A002, FBT001, FBT002 - PyTorch's
+def logsumexp(input: Operand, dim: Dim, keepdim: bool = False) -> Tensor:
     """Log Σ exp(input) over `dim`, without overflow."""
     x = floating(input)
     for axis in reversed(shapes.normal_axes(dim, len(x.shape))):
@@ -130,24 +131,24 @@ def logsumexp(input: Operand, dim: Dim, keepdim: bool = False) -> Tensor:  # noq
     return x
 
 
-def all(input: Operand, dim: Dim = None, keepdim: bool = False) -> Tensor:  # noqa: A001, A002, FBT001, FBT002 - PyTorch's
+def all(input: Operand, dim: Dim = None, keepdim: bool = False) -> Tensor:
     """Whether all elements along `dim` are true."""
     holds = pointwise.logical_not(input)
     return pointwise.eq(sum(holds, dim, keepdim), 0)
 
 
-def any(input: Operand, dim: Dim = None, keepdim: bool = False) -> Tensor:  # noqa: A001, A002, FBT001, FBT002 - PyTorch's
+def any(input: Operand, dim: Dim = None, keepdim: bool = False) -> Tensor:
     """Whether any element along `dim` is true."""
     holds = pointwise.logical_not(pointwise.logical_not(input))
     return pointwise.gt(sum(holds, dim, keepdim), 0)
 
 
-def norm(input: Operand, p: float = 2, dim: Dim = None, keepdim: bool = False) -> Tensor:  # noqa: A002, FBT001, FBT002 - PyTorch's
+def norm(input: Operand, p: float = 2, dim: Dim = None, keepdim: bool = False) -> Tensor:
     """The p-norm (Σ |x|ᵖ)^(1/p) over `dim`; p may be inf."""
     x = floating(input)
     if p == float("inf"):
         return amax(pointwise.abs(x), () if dim is None else dim, keepdim)
-    if p == 2:  # noqa: PLR2004 - the Euclidean norm
+    if p == 2:
         return pointwise.sqrt(sum(pointwise.mul(x, x), dim, keepdim))
     if p == 1:
         return sum(pointwise.abs(x), dim, keepdim)

@@ -26,7 +26,7 @@ def as_index(x: Operand) -> Tensor:
 
 
 def embedding(
-    input: Operand,  # noqa: A002 - PyTorch's name
+    input: Operand,
     weight: Operand,
     padding_idx: int | None = None,
 ) -> Tensor:
@@ -48,7 +48,7 @@ def embedding(
     return apply(TABLE["where"], wide, out, apply(TABLE["detach"], out))
 
 
-def index_select(input: Operand, dim: int, index: Operand) -> Tensor:  # noqa: A002 - PyTorch's name
+def index_select(input: Operand, dim: int, index: Operand) -> Tensor:
     """The slices of `input` along `dim` at the integers of the 1-D `index`."""
     x, at = as_tensor(input), as_index(index)
     axis = shapes.normal_axis(dim, len(x.shape))

@@ -1,0 +1,57 @@
+"""Arrays of no elements leave the graph: what is computed from nothing is a constant.
+
+    any op with an empty result              →  full
+    sum of nothing, a @ b with no columns, scatter_add of no rows, gather of no table  →  full(0)
+    concat(a, empty, b)                      →  concat(a, b)
+    scan of no steps                         →  the carries it starts from
+
+After it no kernel has an empty domain or reads an empty array. Example: `drop_empty(graph)`.
+"""
+
+from __future__ import annotations
+
+from chainrule.graph.node import INPUT, Graph, Node, Type
+from chainrule.graph.rewrite import rewrite
+from chainrule.ops.control import bundle, scan
+from chainrule.ops.fill import full
+from chainrule.ops.layout import concat
+from chainrule.ops.record import Symbolic
+
+
+def drop_empty(graph: Graph) -> Graph:
+    """Replace what has no elements, or is computed from nothing."""
+    return rewrite(graph, _drop)
+
+
+def _drop(node: Node) -> Node | None:
+    b = Symbolic(node.source)
+    if node.op is INPUT or node.op is full:
+        return None
+    if isinstance(node.type, Type) and not node.type.size:
+        return b(full, value=0, dtype=node.dtype, shape=node.shape)
+    if node.op is scan:
+        return _no_steps(b, node)
+    present = [child for child in node.inputs if _has_elements(child)]
+    if len(present) == len(node.inputs):
+        return None
+    if node.op is concat:
+        return present[0] if len(present) == 1 else b(concat, *present, **node.attrs)
+    if node.op is bundle or not isinstance(node.type, Type) and node.op.expand is None:
+        return None
+    if node.op.expand is not None:
+        return node.op.expand(b, node)  # type: ignore[no-any-return]
+    return b(full, value=0, dtype=node.dtype, shape=node.shape)
+
+
+def _has_elements(node: Node) -> bool:
+    items = (node.type,) if isinstance(node.type, Type) else node.type.items
+    return any(item.size for item in items)
+
+
+def _no_steps(b: Symbolic, node: Node) -> Node | None:
+    if node.attrs["length"]:
+        return None
+    assert not isinstance(node.type, Type)
+    count = node.attrs["carries"]
+    stacks = [b(full, value=0, dtype=t.dtype, shape=t.shape) for t in node.type.items[count:]]
+    return b(bundle, *node.inputs[:count], *stacks)

@@ -1,0 +1,302 @@
+"""Learning-rate schedules: each `step()` writes the next rate into the optimizer's groups.
+
+Compiled steps read the rate anew at every call, so a schedule never retraces. As in PyTorch, most
+rates follow from the one before, so that schedules can be combined and rates changed by hand.
+Example: `schedule = CosineAnnealingLR(optimizer, T_max=100)`, then `schedule.step()` per epoch.
+Source: https://docs.pytorch.org/docs/stable/optim.html#how-to-adjust-learning-rate
+"""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_right
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from chainrule.base.errors import ArgumentError
+from chainrule.optim.optimizer import Optimizer
+
+
+class LRScheduler:
+    """Base class: a subclass defines `_next(rate, base)`, and `_closed(base)` to start over."""
+
+    _hidden: tuple[str, ...] = ("optimizer",)  # attributes that are not state
+    _is_initial = False  # during the step that the constructor takes
+    _group = 0  # the group whose rate is computed
+
+    def __init__(self, optimizer: Optimizer, last_epoch: int = -1) -> None:
+        """`last_epoch` other than -1 resumes: the groups must know their "initial_lr"."""
+        if not isinstance(optimizer, Optimizer):
+            raise TypeError(f"a schedule needs an Optimizer, not {type(optimizer).__name__}")
+        self.optimizer = optimizer
+        for i, group in enumerate(optimizer.param_groups):
+            if last_epoch == -1:
+                group.setdefault("initial_lr", group["lr"])
+            elif "initial_lr" not in group:
+                raise KeyError(f"param_groups[{i}] has no 'initial_lr' to resume from")
+        self.base_lrs = [group["initial_lr"] for group in optimizer.param_groups]
+        self.last_epoch = last_epoch
+        self._first_step()
+
+    def _first_step(self) -> None:
+        self._step_count = 0
+        self._is_initial = True
+        try:
+            self.step()
+        finally:
+            self._is_initial = False
+
+    def step(self) -> None:
+        """Go on to the next rate; call it after `optimizer.step()`."""
+        self._step_count += 1
+        self.last_epoch += 1
+        self._set(self._next)
+
+    def _restart(self) -> None:
+        """Continue as if epoch 0 were now."""
+        self.last_epoch = 0
+        self._set(lambda _, base: self._closed(base))
+
+    def _rewind(self) -> None:
+        """Take back the step that was made at the start."""
+        self.last_epoch -= 1
+
+    def _set(self, rate: Callable[[float, float], float]) -> None:
+        groups = self.optimizer.param_groups
+        for i, (group, base) in enumerate(zip(groups, self.base_lrs, strict=True)):
+            self._group = i
+            group["lr"] = rate(group["lr"], base)
+        self._group = 0
+        self._last_lr = [group["lr"] for group in groups]
+
+    def get_last_lr(self) -> list[float]:
+        """The rates written last, one per group."""
+        return self._last_lr
+
+    def _next(self, rate: float, base: float) -> float:
+        """The rate of `last_epoch`, given the one before."""
+        raise NotImplementedError
+
+    def _closed(self, base: float) -> float:
+        """The rate of `last_epoch`, given the base rate only."""
+        return self._next(base, base)
+
+    def state_dict(self) -> dict[str, Any]:
+        """All numbers of the schedule."""
+        return {k: v for k, v in self.__dict__.items() if k not in self._hidden}
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        """Continue from a saved state."""
+        self.__dict__.update(state_dict)
+
+
+class LambdaLR(LRScheduler):
+    """base · lr_lambda(epoch); one function, or one per group."""
+
+    _hidden = ("optimizer", "lr_lambdas")
+
+    def __init__(
+        self,
+        optimizer: Optimizer,
+        lr_lambda: Callable[[int], float] | Sequence[Callable[[int], float]],
+        last_epoch: int = -1,
+    ) -> None:
+        count = len(optimizer.param_groups)
+        self.lr_lambdas = [lr_lambda] * count if callable(lr_lambda) else list(lr_lambda)
+        if len(self.lr_lambdas) != count:
+            raise ArgumentError(f"{count} parameter groups with {len(self.lr_lambdas)} functions")
+        super().__init__(optimizer, last_epoch)
+
+    def _next(self, rate: float, base: float) -> float:
+        del rate
+        return base * self.lr_lambdas[self._group](self.last_epoch)
+
+
+class StepLR(LRScheduler):
+    """Multiply by `gamma` every `step_size` epochs."""
+
+    def __init__(
+        self, optimizer: Optimizer, step_size: int, gamma: float = 0.1, last_epoch: int = -1
+    ) -> None:
+        self.step_size = step_size
+        self.gamma = gamma
+        super().__init__(optimizer, last_epoch)
+
+    def _next(self, rate: float, base: float) -> float:
+        del base
+        due = self.last_epoch != 0 and self.last_epoch % self.step_size == 0
+        return rate * self.gamma if due else rate
+
+
+class ExponentialLR(LRScheduler):
+    """Multiply by `gamma` every epoch."""
+
+    def __init__(self, optimizer: Optimizer, gamma: float, last_epoch: int = -1) -> None:
+        self.gamma = gamma
+        super().__init__(optimizer, last_epoch)
+
+    def _next(self, rate: float, base: float) -> float:
+        del base
+        return rate if self._is_initial else rate * self.gamma
+
+    def _closed(self, base: float) -> float:
+        return base * self.gamma**self.last_epoch
+
+
+class ConstantLR(LRScheduler):
+    """base · factor for `total_iters` epochs, then base."""
+
+    def __init__(
+        self,
+        optimizer: Optimizer,
+        factor: float = 1.0 / 3,
+        total_iters: int = 5,
+        last_epoch: int = -1,
+    ) -> None:
+        if not 0 <= factor <= 1:
+            raise ArgumentError(f"factor lies between 0 and 1, not {factor}")
+        self.factor = factor
+        self.total_iters = total_iters
+        super().__init__(optimizer, last_epoch)
+
+    def _next(self, rate: float, base: float) -> float:
+        del base
+        if self.last_epoch == 0:
+            return rate * self.factor
+        return rate * (1.0 / self.factor) if self.last_epoch == self.total_iters else rate
+
+    def _closed(self, base: float) -> float:
+        return base * (self.factor + (self.last_epoch >= self.total_iters) * (1 - self.factor))
+
+
+class LinearLR(LRScheduler):
+    """From base · start_factor to base · end_factor in `total_iters` equal steps."""
+
+    def __init__(
+        self,
+        optimizer: Optimizer,
+        start_factor: float = 1.0 / 3,
+        end_factor: float = 1.0,
+        total_iters: int = 5,
+        last_epoch: int = -1,
+    ) -> None:
+        if not 0 < start_factor <= 1:
+            raise ArgumentError(f"start_factor lies above 0 and up to 1, not {start_factor}")
+        if not 0 <= end_factor <= 1:
+            raise ArgumentError(f"end_factor lies between 0 and 1, not {end_factor}")
+        self.start_factor = start_factor
+        self.end_factor = end_factor
+        self.total_iters = total_iters
+        super().__init__(optimizer, last_epoch)
+
+    def _next(self, rate: float, base: float) -> float:
+        del base
+        if self.last_epoch == 0:
+            return rate * self.start_factor
+        if self._is_initial or self.last_epoch > self.total_iters:
+            return rate
+        rise = self.end_factor - self.start_factor
+        before = self.total_iters * self.start_factor + (self.last_epoch - 1) * rise
+        return rate * (1.0 + rise / before)
+
+    def _closed(self, base: float) -> float:
+        rise = self.end_factor - self.start_factor
+        done = min(self.total_iters, self.last_epoch) / self.total_iters
+        return base * (self.start_factor + rise * done)
+
+
+class CosineAnnealingLR(LRScheduler):
+    """eta_min + (base - eta_min)·(1 + cos(π·epoch / T_max)) / 2.
+
+    Source: Loshchilov & Hutter, SGDR (2017), eq. 5.
+    """
+
+    def __init__(
+        self, optimizer: Optimizer, T_max: int, eta_min: float = 0.0, last_epoch: int = -1
+    ) -> None:
+        self.T_max = T_max
+        self.eta_min = eta_min
+        super().__init__(optimizer, last_epoch)
+
+    def _next(self, rate: float, base: float) -> float:
+        if self._is_initial and self.last_epoch == 0:
+            return rate
+        if self._step_count == 1 and self.last_epoch > 0:
+            return self._closed(base)
+        if (self.last_epoch - 1 - self.T_max) % (2 * self.T_max) == 0:
+            rise = (base - self.eta_min) * (1 - math.cos(math.pi / self.T_max)) / 2
+            return rate + rise
+        now = 1 + math.cos(math.pi * self.last_epoch / self.T_max)
+        before = 1 + math.cos(math.pi * (self.last_epoch - 1) / self.T_max)
+        return now / before * (rate - self.eta_min) + self.eta_min
+
+    def _closed(self, base: float) -> float:
+        height = (1 + math.cos(math.pi * self.last_epoch / self.T_max)) / 2
+        return self.eta_min + (base - self.eta_min) * height
+
+
+class SequentialLR(LRScheduler):
+    """One schedule after the other: the next begins at each of `milestones`."""
+
+    _hidden = ("optimizer", "_schedulers")
+
+    def __init__(
+        self,
+        optimizer: Optimizer,
+        schedulers: Sequence[LRScheduler],
+        milestones: Sequence[int],
+        last_epoch: int = -1,
+    ) -> None:
+        if not schedulers or len(milestones) != len(schedulers) - 1:
+            raise ArgumentError(
+                f"{len(schedulers)} schedules need {max(len(schedulers) - 1, 0)} milestones, "
+                f"not {len(milestones)}"
+            )
+        if any(s.optimizer is not optimizer for s in schedulers):
+            raise ArgumentError("all schedules must belong to the same optimizer")
+        self.optimizer = optimizer
+        self._schedulers = list(schedulers)
+        self._milestones = list(milestones)
+        self.last_epoch = last_epoch + 1
+        for group in optimizer.param_groups:
+            group["lr"] = group["initial_lr"]
+        for schedule in schedulers:  # undo the step that each took when it was made
+            schedule._rewind()
+        first = self._schedulers[bisect_right(self._milestones, 0)]
+        first._first_step()
+        self._last_lr = first.get_last_lr()
+
+    def _rewind(self) -> None:
+        for schedule in self._schedulers:
+            schedule._rewind()
+
+    def _first_step(self) -> None:
+        self._schedulers[0]._first_step()
+        self._last_lr = self._schedulers[0].get_last_lr()
+
+    def _restart(self) -> None:
+        self.last_epoch = 0
+        self._schedulers[0]._restart()
+        self._last_lr = self._schedulers[0].get_last_lr()
+
+    def step(self) -> None:
+        """Go on to the next rate of the schedule whose turn it is."""
+        self.last_epoch += 1
+        turn = bisect_right(self._milestones, self.last_epoch)
+        schedule = self._schedulers[turn]
+        if turn > 0 and self._milestones[turn - 1] == self.last_epoch:
+            schedule._restart()
+        else:
+            schedule.step()
+        self._last_lr = schedule.get_last_lr()
+
+    def state_dict(self) -> dict[str, Any]:
+        """All numbers of this schedule and of its parts."""
+        return {**super().state_dict(), "_schedulers": [s.state_dict() for s in self._schedulers]}
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        """Continue from a saved state."""
+        own = dict(state_dict)
+        for schedule, state in zip(self._schedulers, own.pop("_schedulers"), strict=True):
+            schedule.load_state_dict(state)
+        super().load_state_dict(own)

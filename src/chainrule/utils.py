@@ -1,0 +1,15 @@
+"""PyTorch's `utils`: today `utils.checkpoint.checkpoint`. Re-exports only.
+
+Example: `from chainrule.utils.checkpoint import checkpoint`.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from chainrule.tensor.functional import checkpoint
+
+__all__ = ["checkpoint"]
+
+# `import chainrule.utils.checkpoint` finds the module under PyTorch's name
+sys.modules[f"{__name__}.checkpoint"] = checkpoint

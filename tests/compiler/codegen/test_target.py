@@ -1,0 +1,66 @@
+"""CPU features decide the width of vectors; code for other machines assembles."""
+
+from __future__ import annotations
+
+import re
+
+import llvmlite.binding as llvm
+import pytest
+
+from chainrule.base.errors import CompileError
+from chainrule.compiler.codegen.emit import emit
+from chainrule.compiler.codegen.target import AVX2, AVX512, NEON, describe, host_target
+from tests.kernel import samples
+
+X86 = "x86_64-unknown-linux-gnu"
+
+
+def test_host_is_described_by_its_features():
+    target = host_target()
+    assert target is host_target()
+    assert target.lanes in (4, 8, 16)
+    assert target.registers in (16, 32)
+
+
+def test_avx512_needs_all_of_its_parts():
+    features = dict.fromkeys(("avx2", "fma", "avx512f", "avx512vl", "avx512bw"), True)
+    assert describe(X86, "cpu", features).lanes == 8
+    wide = describe(X86, "cpu", {**features, "avx512dq": True, "prefer-256-bit": True})
+    assert (wide.lanes, wide.registers) == (16, 32)
+    assert "-prefer-256-bit" in wide.features
+    assert "512" in wide.attributes
+
+
+def test_arm_has_four_lanes():
+    assert describe("arm64-apple-darwin24", "apple-m1", {}).lanes == 4
+
+
+def test_cpus_without_fma_are_refused():
+    with pytest.raises(CompileError, match="runs eagerly"):
+        describe(X86, "old", {"avx2": True})
+
+
+def assembly(ir, target):
+    llvm.initialize_all_targets()
+    llvm.initialize_all_asmprinters()
+    try:
+        chosen = llvm.Target.from_triple(target.triple)
+    except RuntimeError:
+        pytest.skip(f"this llvmlite has no back end for {target.triple}")
+    machine = chosen.create_target_machine(cpu=target.cpu, features=target.features, opt=2)
+    module = llvm.parse_assembly(ir)
+    module.verify()
+    return machine.emit_assembly(module)
+
+
+@pytest.mark.parametrize("kernel", samples.ALL, ids=lambda k: k.name)
+@pytest.mark.parametrize("target", [AVX512, AVX2, NEON], ids=["avx512", "avx2", "neon"])
+def test_cross_emission_assembles_without_calls(kernel, target):
+    ir = emit(kernel, target, "f")
+    text = assembly(ir, target)
+    # llvm.fma and llvm.floor become calls where the CPU lacks the instruction
+    assert not re.search(r"^\s+(callq?|bl)\s", text, re.MULTILINE)
+    if kernel is samples.GEMM:
+        assert re.search(r"fmla|vfmadd", text)
+    registers = {AVX512: "zmm", AVX2: "ymm", NEON: r"\.4s|\.2d"}[target]
+    assert re.search(registers, text)
