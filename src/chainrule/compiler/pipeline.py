@@ -27,7 +27,7 @@ from chainrule.compiler.passes.expand import expand
 from chainrule.compiler.passes.group import group
 from chainrule.compiler.passes.inline import inline_calls
 from chainrule.compiler.passes.layout import layouts
-from chainrule.compiler.passes.lower import Stages, copy, lower
+from chainrule.compiler.passes.lower import copy, lower
 from chainrule.compiler.passes.place import place
 from chainrule.compiler.passes.products import transpose_products
 from chainrule.compiler.passes.reductions import normalize_reductions
@@ -150,8 +150,10 @@ def plan_graph(
     fused = settle(graph, group(graph, late, kept), kept)
     replaced = {new: state for state, new in pairs if state in overwritten}
     results = outputs[: captured.results]
-    homes = place(fused, kept, graph.inputs, replaced, outputs)
-    staged = _stages(graph, fused, homes, target)
+    projections = _projections(graph)
+    items = [p for found in projections.values() for p in found]
+    homes = place(fused, kept, graph.inputs, replaced, outputs, items)
+    staged = [(lower(f, homes, projections, target), f.group.late) for f in _ordered(fused)]
     copies = [
         copy(new, Home(state, View.whole(state.shape)), homes, target)
         for state, new in pairs
@@ -166,17 +168,13 @@ def plan_graph(
     return make_plan(units, externals, flag, _work(fused)), results, flag
 
 
-def _stages(
-    graph: Graph, fused: Sequence[Fused], homes: dict[Node, Home], target: Target
-) -> list[tuple[Stages, bool]]:
-    """Kernels of all groups, in an order in which they could run one after the other."""
-    projections: dict[Node, list[Node]] = {}
+def _projections(graph: Graph) -> dict[Node, list[Node]]:
+    """For each op with several results the nodes that pick them."""
+    found: dict[Node, list[Node]] = {}
     for node in topological(graph.outputs):
         if node.op is not INPUT and "projection" in node.op.traits:
-            projections.setdefault(node.inputs[0], []).append(node)
-            if node not in homes:
-                homes[node] = Home(node, View.whole(node.shape))
-    return [(lower(f, homes, projections, target), f.group.late) for f in _ordered(fused)]
+            found.setdefault(node.inputs[0], []).append(node)
+    return found
 
 
 def _ordered(fused: Sequence[Fused]) -> list[Fused]:

@@ -9,7 +9,7 @@ Example: `differentiate(b, (loss,), (one,), (w, bias))` → gradient nodes of w 
 
 from __future__ import annotations
 
-from collections.abc import Container, Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from chainrule.base.errors import GradientError
@@ -28,15 +28,18 @@ def differentiate(
     outputs: Sequence[Node],
     cotangents: Sequence[Node | None],
     targets: Sequence[Node],
-    stops: Container[Node] = (),
+    stops: Collection[Node] = (),
+    order: Sequence[Node] | None = None,
 ) -> list[Node | None]:
     """Vector-Jacobian products of `outputs` with respect to `targets`; None where disconnected.
 
-    `stops` are nodes through which no gradient flows.
+    `stops` are nodes through which no gradient flows; `order` is `topological(outputs)`, if known.
     """
-    order = topological(outputs)
+    order = topological(outputs) if order is None else order
     wanted = set(targets)
-    active = {n for n in dependents(wanted, order) if n not in stops or n in wanted}
+    active = dependents(wanted, order)
+    if stops:
+        active = {n for n in active if n not in stops or n in wanted}
     sums: dict[Node, Cotangent] = {}
     for node, ct in zip(outputs, cotangents, strict=True):
         if ct is not None and node in active:
@@ -49,31 +52,37 @@ def differentiate(
         if node in wanted:
             assert isinstance(ct, Node)
             found[node] = ct
-        if node.op is INPUT or not any(child in active for child in node.inputs):
+        op, inputs = node.op, node.inputs
+        if op is INPUT or active.isdisjoint(inputs):
             continue
-        if "projection" in node.op.traits:
+        if "projection" in op.traits:
             assert isinstance(ct, Node)
-            _accumulate_item(b, sums, node.inputs[0], node.attrs["index"], ct)
+            _accumulate_item(b, sums, inputs[0], node.attrs["index"], ct)
             continue
         b.visit(node)
-        for child, part in zip(node.inputs, local_rule(b, node, ct), strict=True):
-            if part is not None and child in active:
+        for child, part in zip(inputs, local_rule(b, node, ct), strict=True):
+            if part is None or child not in active:
+                continue
+            if child in sums:
                 _accumulate(b, sums, child, part)
+            else:
+                sums[child] = part
     return [found.get(target) for target in targets]
 
 
 def local_rule(b: Builder, node: Node, ct: Any) -> Sequence[Node | None]:  # noqa: ANN401 - a `Cotangent`
     """One node's vector-Jacobian product: its op's rule, or that of what the op expands to."""
-    if node.op.vjp is None:
-        if node.op.expand is None:
+    op = node.op
+    if op.vjp is None:
+        if op.expand is None:
             raise GradientError(
                 f"{node.op.name} has no gradient rule (asked for at {node.source}); "
                 "detach() the value if no gradient should flow"
             )
         return _through_expansion(b, node, ct)
-    if "control" in node.op.traits:
-        return node.op.vjp(b, node, ct, differentiate)  # type: ignore[no-any-return]
-    return node.op.vjp(b, node, ct)  # type: ignore[no-any-return]
+    if "control" in op.traits:
+        return op.vjp(b, node, ct, differentiate)  # type: ignore[no-any-return]
+    return op.vjp(b, node, ct)  # type: ignore[no-any-return]
 
 
 def _through_expansion(b: Builder, node: Node, ct: Any) -> list[Node | None]:

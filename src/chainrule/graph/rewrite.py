@@ -69,7 +69,7 @@ def _settle(node: Node, done: dict[Node, Node], rule: Rule, sharing: Sharing) ->
     if new is None or new is node:
         done[node] = node
         return node
-    for inner in topological((new,)):
+    for inner in topological((new,), done):
         if inner not in done:
             done[inner] = _settle(inner, done, rule, sharing)
     done[node] = done[new]

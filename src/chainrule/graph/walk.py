@@ -5,24 +5,27 @@ Example: `topological((loss,))` lists every node that `loss` needs, inputs befor
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 
 from chainrule.graph.node import Node
 
 
-def topological(outputs: Iterable[Node]) -> list[Node]:
-    """All nodes that the outputs need, each once, every node after its inputs."""
+def topological(outputs: Iterable[Node], known: Container[Node] = ()) -> list[Node]:
+    """All nodes that the outputs need, each once, every node after its inputs.
+
+    The walk does not go into nodes of `known`.
+    """
     order: list[Node] = []
     done: set[Node] = set()
     for root in outputs:
-        if root in done:
+        if root in done or root in known:
             continue
         stack = [(root, iter(root.inputs))]
         done.add(root)
         while stack:
             node, pending = stack[-1]
             for child in pending:
-                if child not in done:
+                if child not in done and child not in known:
                     done.add(child)
                     stack.append((child, iter(child.inputs)))
                     break
@@ -36,7 +39,7 @@ def dependents(roots: Iterable[Node], order: Iterable[Node]) -> set[Node]:
     """The nodes of `order` (topological) that depend on any of `roots`, roots included."""
     found = set(roots)
     for node in order:
-        if node not in found and any(child in found for child in node.inputs):
+        if node not in found and not found.isdisjoint(node.inputs):
             found.add(node)
     return found
 

@@ -21,6 +21,7 @@ class Parameter(Tensor):
         """`data` is a tensor or anything that `tensor()` reads."""
         super().__init__()
         self._value = as_tensor(data)._concrete("Parameter()")
+        self._type = None
         self.requires_grad = requires_grad
 
     def __repr__(self) -> str:

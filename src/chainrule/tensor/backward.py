@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from chainrule.base.errors import ArgumentError, GradientError, ShapeError
 from chainrule.grad.reverse import differentiate
 from chainrule.graph.node import INPUT, Node
@@ -65,26 +67,34 @@ def backward(
         _traced(modes.trace, tensors, seeds, inputs, create_graph=create_graph)
         return
     roots = [t._tape_node() for t in tensors]
+    order = topological(roots)
     if inputs is None:
-        order = topological(roots)
-        leaves = [n for n in order if n.op is INPUT and getattr(n, "leaf", None) is not None]
+        leaves = [n for n in order if n.op is INPUT and n.leaf is not None]  # type: ignore[attr-defined]
         handles = [n.leaf() for n in leaves]  # type: ignore[attr-defined]
     else:
         handles = list(inputs)
         leaves = [h._tape_node() for h in handles]
-    found = _eager(roots, seeds, leaves, retain=retain_graph or create_graph, record=create_graph)
+    found = _eager(
+        roots, seeds, leaves, order, retain=retain_graph or create_graph, record=create_graph
+    )
     for handle, gradient in zip(handles, found, strict=True):
         if handle is not None and gradient is not None:
             accumulate(handle, gradient)
 
 
 def _eager(
-    roots: list[Node], seeds: list[Tensor], targets: list[Node], *, retain: bool, record: bool
+    roots: list[Node],
+    seeds: list[Tensor],
+    targets: list[Node],
+    order: list[Node],
+    *,
+    retain: bool,
+    record: bool,
 ) -> list[Tensor | None]:
     b = Backward(retain=retain, record_graph=record)
-    with set_grad_enabled(record):
+    with set_grad_enabled(record), np.errstate(all="ignore"):
         cotangents = [_given(b, seed, record=record) for seed in seeds]
-        nodes = differentiate(b, roots, cotangents, targets)
+        nodes = differentiate(b, roots, cotangents, targets, order=order)
         out: list[Tensor | None] = []
         for node in nodes:
             if node is None:
@@ -94,7 +104,7 @@ def _eager(
             else:
                 out.append(wrap(b.value(node)))
     if not retain:
-        release(topological(roots))
+        release(order)
     return out
 
 
@@ -243,7 +253,14 @@ def gradients(
         roots = [t._tape_node() for t in outs]
         targets = [t._tape_node() for t in ins]
         retain = create_graph if retain_graph is None else retain_graph
-        found = _eager(roots, seeds, targets, retain=retain or create_graph, record=create_graph)
+        found = _eager(
+            roots,
+            seeds,
+            targets,
+            topological(roots),
+            retain=retain or create_graph,
+            record=create_graph,
+        )
     if not allow_unused and any(g is None for g in found):
         missing = [i for i, g in enumerate(found) if g is None]
         raise GradientError(

@@ -16,16 +16,20 @@ import numpy as np
 from chainrule.base import dtypes, shapes
 from chainrule.base.dtypes import DType
 from chainrule.base.errors import ArgumentError, DeviceError, DTypeError
+from chainrule.graph.node import Type
 from chainrule.ops.cast import cast as cast_op
 from chainrule.ops.fill import full
 from chainrule.ops.reduce import broadcast_to
 from chainrule.tensor.dispatch import apply, wrap
 from chainrule.tensor.handle import Handle
+from chainrule.tensor.modes import modes
+from chainrule.tensor.tape import constant
 
 if TYPE_CHECKING:
     from chainrule.tensor.tensor import Tensor
 
 Number = bool | int | float
+_NUMBERS = frozenset({bool, int, float})
 Operand = Any  # a Tensor, a Python number, or anything NumPy can read
 
 _default_float = [dtypes.float32]
@@ -148,7 +152,7 @@ def _number_dtype(number: Any) -> DType:
 def result_dtype(operands: Sequence[Operand]) -> DType:
     """The dtype that an operation on these operands has."""
     groups: dict[str, DType | None] = {"dim": None, "zero": None, "number": None}
-    for x in operands:
+    for x in map(_known, operands):
         if isinstance(x, Handle):
             kind = "dim" if x.shape else "zero"
             dtype = x.dtype
@@ -173,15 +177,41 @@ def _known(x: Operand) -> Operand:
 
 def operands(*xs: Operand, dtype: DType | None = None) -> tuple[Tensor, ...]:
     """All operands with the common shape and the promoted (or the given) dtype."""
+    if dtype is None and len(xs) == 2:
+        ready = _ready_pair(*xs)
+        if ready is not None:
+            return ready
     known = [_known(x) for x in xs]
     dtype = dtype or result_dtype(known)
     shape = shapes.broadcast(*[x.shape for x in known if isinstance(x, Handle)])
     return tuple(
         expand(cast(x, dtype), shape)
         if isinstance(x, Handle)
-        else apply(full, value=x, dtype=dtype, shape=shape)
+        else filled(x, dtype, shape)
         for x in known
     )
+
+
+def _ready_pair(x: Operand, y: Operand) -> tuple[Tensor, Tensor] | None:
+    """The common cases that need no thought: equal types, or a float tensor and a number."""
+    if isinstance(x, Handle):
+        kind = x.type
+        if isinstance(y, Handle):
+            return (x, y) if y.type == kind else None  # type: ignore[return-value]
+        if kind.dtype.kind == "float" and type(y) in _NUMBERS:
+            return x, filled(y, *kind)  # type: ignore[return-value]
+    elif isinstance(y, Handle) and type(x) in _NUMBERS:
+        kind = y.type
+        if kind.dtype.kind == "float":
+            return filled(x, *kind), y  # type: ignore[return-value]
+    return None
+
+
+def filled(value: Any, dtype: DType, shape: shapes.Shape) -> Tensor:
+    """An operand full of `value`; its array may be shared."""
+    if modes.trace is not None:
+        return apply(full, value=value, dtype=dtype, shape=shape)
+    return wrap(constant(value, dtype, shape), type=Type(dtype, shape))
 
 
 def floating(x: Operand) -> Tensor:

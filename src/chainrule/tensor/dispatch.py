@@ -8,28 +8,33 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from chainrule.base.source import caller
-from chainrule.graph.node import INPUT, Node, TupleType
+from chainrule.graph.node import INPUT, AnyType, Node, TupleType, Type
 from chainrule.ops.control import project
-from chainrule.ops.fill import detach
 from chainrule.ops.evaluate import apply_meaning
+from chainrule.ops.fill import detach
 from chainrule.ops.record import Op
 from chainrule.tensor.handle import Handle
 from chainrule.tensor.modes import modes
-from chainrule.tensor.tape import Recorded, Value, record, type_of
+from chainrule.tensor.tape import Recorded, Value, record
 
 if TYPE_CHECKING:
     from chainrule.tensor.tensor import Tensor
     from chainrule.tensor.trace import Trace
 
 
-def wrap(value: Value | None, node: Node | None = None, *, requires_grad: bool = False) -> Tensor:
-    """A tensor around an array, or around the symbol `node` where value is None."""
+def wrap(
+    value: Value | None,
+    node: Node | None = None,
+    *,
+    requires_grad: bool = False,
+    type: Type | None = None,
+) -> Tensor:
+    """A tensor around an array (of `type`, if known), or around the symbol `node`."""
     cls = Handle.tensor_class
     out = cls.__new__(cls)
     out._value = value
+    out._type = type
     out._node = node
     out._requires_grad = requires_grad
     out._grad = None
@@ -46,8 +51,8 @@ def apply(op: Op, /, *ins: Handle, **attrs: Any) -> Tensor:
     if trace is not None:
         node, grad = _trace(trace, op, ins, attrs)
         return wrap(None, node, requires_grad=grad)
-    value, node_ = _evaluate(op, ins, attrs)
-    return wrap(value, node_, requires_grad=node_ is not None)
+    value, type_, made = _evaluate(op, ins, attrs)
+    return wrap(value, made, requires_grad=made is not None, type=type_)  # type: ignore[arg-type]
 
 
 def apply_many(op: Op, /, *ins: Handle, **attrs: Any) -> tuple[Tensor, ...]:
@@ -56,33 +61,47 @@ def apply_many(op: Op, /, *ins: Handle, **attrs: Any) -> tuple[Tensor, ...]:
     if trace is not None:
         node, grad = _trace(trace, op, ins, attrs)
         assert isinstance(node.type, TupleType)
-        picked = [trace.record(project, (node,), {"index": i}) for i in range(len(node.type.items))]
+        items = [trace.record(project, (node,), {"index": i}) for i in range(len(node.type.items))]
         if not grad:
-            trace.frozen.update(picked)
-        return tuple(wrap(None, n, requires_grad=grad and n.dtype.kind == "float") for n in picked)
-    values, node_ = _evaluate(op, ins, attrs)
-    if node_ is None:
-        return tuple(wrap(v) for v in values)
+            trace.frozen.update(items)
+        return tuple([wrap(None, n, requires_grad=grad and _is_float(n.array)) for n in items])
+    values, type_, made = _evaluate(op, ins, attrs)
+    assert isinstance(type_, TupleType)
+    if made is None:
+        return tuple([wrap(v, type=t) for v, t in zip(values, type_.items, strict=True)])
     out = []
-    for i, value in enumerate(values):
-        one = type_of(value)
-        picked_node = Recorded(project, (node_,), {"index": i}, one, node_.source)
-        is_float = value.dtype.kind == "f"
-        out.append(wrap(value, picked_node if is_float else None, requires_grad=is_float))
+    for i, (value, one) in enumerate(zip(values, type_.items, strict=True)):
+        is_float = _is_float(one)
+        picked = Recorded(project, (made,), {"index": i}, one, made.source) if is_float else None
+        out.append(wrap(value, picked, requires_grad=is_float, type=one))
     return tuple(out)
 
 
-def _evaluate(op: Op, ins: tuple[Handle, ...], attrs: dict[str, Any]) -> tuple[Value, Node | None]:
-    values = [t._concrete(op.name) for t in ins]
-    type_ = op.infer(tuple([t.type for t in ins]), attrs)
-    with np.errstate(all="ignore"):
-        out = apply_meaning(op, values, attrs)
-    if not modes.grad or not any([t._requires_grad for t in ins]):
-        return out, None
-    if not isinstance(type_, TupleType) and type_.dtype.kind != "float":
-        return out, None
-    nodes = tuple([t._tape_node() for t in ins])
-    return out, record(op, nodes, attrs, type_, caller(), values, out)
+def _evaluate(
+    op: Op, ins: tuple[Handle, ...], attrs: dict[str, Any]
+) -> tuple[Value, AnyType, Node | None]:
+    """The value, its type, and the tape's node where a gradient may be asked for."""
+    grad = False
+    values, types = [], []
+    for t in ins:
+        if t._lens is not None:
+            t._sync()
+        value = t._value
+        if value is None:
+            value = t._concrete(op.name)
+        values.append(value)
+        types.append(t._type or t._value_type())
+        grad = grad or t._requires_grad
+    type_ = op.infer(tuple(types), attrs)
+    out = modes.quiet.run(apply_meaning, op, values, attrs)
+    if not (grad and modes.grad) or not (isinstance(type_, TupleType) or _is_float(type_)):
+        return out, type_, None
+    nodes = tuple([t._node or t._tape_node() for t in ins])
+    return out, type_, record(op, nodes, attrs, type_, caller(), values, out)
+
+
+def _is_float(type_: Type) -> bool:
+    return type_.dtype.kind == "float"
 
 
 def _trace(
@@ -90,7 +109,7 @@ def _trace(
 ) -> tuple[Node, bool]:
     nodes = tuple([_operand(trace, t) for t in ins])
     node = trace.record(op, nodes, attrs)
-    grad = modes.grad and any([t.requires_grad for t in ins])
+    grad = modes.grad and any(t.requires_grad for t in ins)
     if grad and not isinstance(node.type, TupleType):
         grad = node.dtype.kind == "float"
     if not grad:

@@ -43,7 +43,7 @@ class Handle:
 
     __slots__ = (
         "__dict__", "__weakref__",
-        "_grad", "_lens", "_node", "_requires_grad", "_seen", "_value", "_version",
+        "_grad", "_lens", "_node", "_requires_grad", "_seen", "_type", "_value", "_version",
     )  # fmt: skip
     tensor_class: ClassVar[type[Tensor]]
 
@@ -54,6 +54,7 @@ class Handle:
             Handle.tensor_class = cls  # type: ignore[assignment]
 
     _value: Array | None
+    _type: Type | None  # of the value, once someone asked
     _node: Node | None
     _requires_grad: bool
     _grad: Any
@@ -66,12 +67,17 @@ class Handle:
     @property
     def type(self) -> Type:
         """Dtype and shape, also of a symbol."""
-        node = self._symbol()
-        if node is not None:
-            return node.array
+        if modes.trace is not None or self._lens is not None or self._value is None:
+            node = self._symbol()
+            if node is not None:
+                return node.array
+        return self._type or self._value_type()
+
+    def _value_type(self) -> Type:
         value = self._value
         assert value is not None
-        return Type(from_numpy(value.dtype), value.shape)
+        self._type = found = Type(from_numpy(value.dtype), value.shape)
+        return found
 
     @property
     def dtype(self) -> DType:
@@ -134,7 +140,7 @@ class Handle:
         if trace is not None and trace.is_outside(self):
             trace.bind(self, trace.node_of(other), other.requires_grad)
             return
-        self._value, self._node = other._value, other._node
+        self._value, self._type, self._node = other._value, other._type, other._node
         self._requires_grad = other._requires_grad
 
     def _symbol(self) -> Node | None:
@@ -191,7 +197,7 @@ class Handle:
             else:
                 trace.rename(self, node, new.requires_grad)
             return
-        self._value = new._value
+        self._value, self._type = new._value, new._type
         if keeps_leaf:
             if self._node is not None and self._node.type != self.type:
                 self._node = None

@@ -1,24 +1,27 @@
 """Eager recording: nodes that keep what their gradient rule needs, and eager reverse mode.
 
-The builder evaluates gradient nodes while reverse mode makes them. A value lives in the handle that shows it, or in the `saved` of a node that will need it; both let
-go as soon as they can. Example: `Backward(retain=False)` is passed to `grad.reverse.differentiate`.
+The builder evaluates gradient nodes while reverse mode makes them. A value lives in the handle that
+shows it, or in the `saved` of a node that will need it; both let go as soon as they can.
+Example: `Backward(retain=False)` is passed to `grad.reverse.differentiate`.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
-from chainrule.base.dtypes import from_numpy
+from chainrule.base.dtypes import DType, from_numpy
 from chainrule.base.errors import GradientError
+from chainrule.base.shapes import Shape
 from chainrule.base.source import Source
 from chainrule.graph.node import AnyType, Attrs, Node, TupleType, Type
 from chainrule.ops.evaluate import apply_meaning
+from chainrule.ops.fill import full
 from chainrule.ops.record import OUT, Op
 
 Value = Any  # an ndarray, or a tuple of them for an op with several results
+_MOST_CONSTANTS = 256
 _RELEASED: dict[int, Value] = {}  # stands in for `saved` after backward()
 
 
@@ -39,7 +42,11 @@ class Recorded(Node):
         source: Source | None = None,
     ) -> None:
         """A node that keeps nothing yet."""
-        super().__init__(op, inputs, attrs, type, source)
+        self.op = op  # type: ignore[misc]
+        self.inputs = inputs  # type: ignore[misc]
+        self.attrs = attrs  # type: ignore[misc]
+        self.type = type  # type: ignore[misc]
+        self.source = source  # type: ignore[misc]
         self.saved: dict[int, Value] = {}
         self.leaf: Any = None
 
@@ -48,11 +55,19 @@ class Evaluated(Node):
     """A gradient node with its value; it holds no inputs, so nothing outlives its use."""
 
     __slots__ = ("value",)
+    inputs = ()  # type: ignore[misc]
+    source = None  # type: ignore[misc]
 
     def __init__(self, op: Any, attrs: Attrs, value: Value) -> None:
-        """The type is that of the value."""
-        super().__init__(op, (), attrs, type_of(value))
+        """Made on the hot path: the type is worked out only if a rule asks for it."""
+        self.op = op  # type: ignore[misc]
+        self.attrs = attrs  # type: ignore[misc]
         self.value = value
+
+    @property
+    def type(self) -> AnyType:  # type: ignore[misc]
+        """The type of the value."""
+        return type_of(self.value)
 
 
 def type_of(value: Value) -> AnyType:
@@ -60,6 +75,27 @@ def type_of(value: Value) -> AnyType:
     if isinstance(value, tuple):
         return TupleType(tuple(Type(from_numpy(v.dtype), v.shape) for v in value))
     return Type(from_numpy(value.dtype), value.shape)
+
+
+_constants: dict[tuple[Any, ...], Value] = {}
+
+
+def constant(value: float, dtype: DType, shape: Shape) -> Value:
+    """An array full of `value`; the last few hundred are kept, for they are made all the time."""
+    key = (value, dtype, shape)
+    found = _constants.get(key)
+    if found is None:
+        attrs = {"value": value, "dtype": dtype, "shape": shape}
+        full.infer((), attrs)
+        found = full.numpy((), attrs)
+        if value == 0 and math.copysign(1.0, value) < 0:
+            return found  # as a key, -0.0 is the same as 0.0
+        if len(_constants) > _MOST_CONSTANTS:
+            _constants.clear()
+        _constants[key] = found
+    elif value == 0 and math.copysign(1.0, value) < 0:
+        return full.numpy((), {"value": value, "dtype": dtype, "shape": shape})
+    return found
 
 
 def record(
@@ -73,17 +109,19 @@ def record(
 ) -> Recorded:
     """A tape node that keeps what `op.vjp` will touch."""
     node = Recorded(op, inputs, attrs, type_, source)
-    if op.saves is None:
+    saves = op.saves
+    if saves is None:
         node.saved = {OUT: out, **dict(enumerate(values))}
-    else:
-        node.saved = {i: out if i == OUT else values[i] for i in op.saves}
+    elif saves:
+        node.saved = {i: out if i == OUT else values[i] for i in saves}
     return node
 
 
 class Backward:
     """The builder of eager reverse mode: evaluates each gradient node as it is made.
 
-    With `record_graph` the gradient nodes go on the tape themselves (higher derivatives).
+    With `record_graph` the gradient nodes go on the tape themselves (higher derivatives). Floating
+    point warnings are silenced around the whole walk, not here.
     """
 
     def __init__(self, *, retain: bool, record_graph: bool) -> None:
@@ -105,9 +143,8 @@ class Backward:
                 "released by the first backward(); pass retain_graph=True there to keep them"
             )
         self.source = node.source
-        self._values = {
-            (node if i == OUT else node.inputs[i]): value for i, value in saved.items()
-        }
+        inputs = node.inputs
+        self._values = {(node if i == OUT else inputs[i]): v for i, v in saved.items()}
         if not self.retain:
             node.saved = _RELEASED
 
@@ -120,8 +157,10 @@ class Backward:
 
     def __call__(self, op: Op, /, *inputs: Node, **attrs: Any) -> Node:
         """Evaluate `op`, and record it where a graph is wanted."""
-        values = [self.value(n) for n in inputs]
-        with np.errstate(all="ignore"):
+        if op is full:
+            out = constant(**attrs)
+        else:
+            values = [n.value if type(n) is Evaluated else self.value(n) for n in inputs]
             out = apply_meaning(op, values, attrs)
         if not self.record_graph:
             return Evaluated(op, attrs, out)
@@ -140,5 +179,5 @@ class Backward:
 def release(order: Sequence[Node]) -> None:
     """Let go of every saved value of a graph."""
     for node in order:
-        if isinstance(node, Recorded) and node.inputs:
+        if node.inputs and isinstance(node, Recorded):
             node.saved = _RELEASED

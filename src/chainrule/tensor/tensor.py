@@ -42,6 +42,7 @@ class Tensor(Methods, Handle, final=True):
         if isinstance(data, Handle):
             data = data._concrete("Tensor()")
         self._value = as_array(data, get_default_dtype())
+        self._type = None
         self._node = None
         self._requires_grad = False
         self._grad = None
@@ -220,7 +221,7 @@ class Tensor(Methods, Handle, final=True):
         out = cls.__new__(cls)
         memo[id(self)] = out
         out._value = self._concrete("deepcopy").copy()
-        out._node, out._lens, out._version = None, None, 0
+        out._type, out._node, out._lens, out._version = None, None, None, 0
         out._requires_grad = self._requires_grad
         grad = None if self._grad is NOT_KEPT else self._grad
         out._grad = None if grad is None else grad.detach().clone()

@@ -80,6 +80,7 @@ class Trace:
         self.bound[id(handle)] = bound
         if id(handle) in self.fresh:  # the input keeps the value if the handle becomes a symbol
             bound = Bound(_copy(handle), node, requires_grad)
+            self.bound[id(bound.handle)] = bound
         self.inputs[id(bound.handle)] = bound
         return node
 
@@ -87,7 +88,7 @@ class Trace:
         """Rebind a handle that was made inside the trace: it is a symbol from now on."""
         if self.fresh.pop(id(handle), None) is not None:
             self.bound.pop(id(handle), None)
-            handle._value = None
+            handle._value = handle._type = None
             self.bear(handle)
         handle._node, handle._requires_grad = node, requires_grad
 
@@ -141,7 +142,8 @@ class Trace:
 
 def _copy(handle: Handle) -> Handle:
     out = type(handle).__new__(type(handle))
-    out._value, out._node, out._requires_grad = handle._value, None, handle._requires_grad
+    out._value, out._type = handle._value, handle._type
+    out._node, out._requires_grad = None, handle._requires_grad
     out._grad, out._lens, out._version = None, None, 0
     return out
 

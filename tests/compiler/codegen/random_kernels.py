@@ -160,9 +160,7 @@ def _starts(carries: tuple[Carry, ...], draft: Draft) -> tuple[Map, ...]:
     return tuple(Map(c.init, "const", (), (1, dtype)) for c in carries)
 
 
-def _arguments(
-    draw: st.DrawFn, kernel: Kernel, shape: tuple[int, int]
-) -> list[dict[str, Any]]:
+def _arguments(draw: st.DrawFn, kernel: Kernel, shape: tuple[int, int]) -> list[dict[str, Any]]:
     sizes = [(0, 3), (shape[0] * 2 + 1, shape[1] * 4 + 1), (shape[0], shape[1])]
     sizes.append((draw(st.integers(0, 12)), draw(st.integers(0, 70))))
     rng = np.random.default_rng(draw(st.integers(0, 1000)))

@@ -10,9 +10,9 @@ import pytest
 from chainrule.base.dtypes import ALL, bool_, float32, int64
 from chainrule.base.errors import VerifyError
 from chainrule.compiler.codegen.math import MATH
+from chainrule.kernel.index import as_index, symbol
 from chainrule.kernel.infer import map_type
 from chainrule.kernel.ir import Buffer, Extent, For, Kernel, Load, Map, Store
-from chainrule.kernel.index import as_index, symbol
 from chainrule.kernel.scalar import PRIMITIVES
 from tests.compiler.codegen.launch import agree
 from tests.compiler.codegen.random_kernels import NASTY, array
@@ -38,9 +38,7 @@ def apply(fn, dtypes, out, shape, attr=None):
     strides, step = (as_index(columns), ONE), rows * columns
     i = symbol("i")
     valid = (None, symbol("i.n")) if rows == 1 else (None, None)
-    body = [
-        Load(f"t{k}", f"x{k}", i, shape, strides, valid) for k in range(len(dtypes))
-    ]
+    body = [Load(f"t{k}", f"x{k}", i, shape, strides, valid) for k in range(len(dtypes))]
     body.append(Map("r", fn, tuple(f"t{k}" for k in range(len(dtypes))), attr))
     body.append(Store("r", "y", i, shape, strides, valid))
     buffers = [Buffer(f"x{k}", d) for k, d in enumerate(dtypes)]

@@ -11,7 +11,6 @@ from chainrule.kernel.text import print_kernel
 from tests.compiler.codegen.launch import Native, agree
 from tests.compiler.codegen.random_kernels import kernels
 
-
 WIDTHS = (host_target(), AVX2, NEON)  # 8 and 4 lanes run anywhere: LLVM makes do with them
 
 

@@ -74,7 +74,7 @@ def test_ragged_products(a_layout, b_layout, packed, chunk):
         12,
         64,
         pack_b=packed or b_layout == "nk",
-        pack_a=packed and a_layout == "km",
+        pack_a=12 if packed and a_layout == "km" else 0,
         chunk=chunk,
     )
     kernel = Native(plain(float32, a_layout, b_layout, tile))
@@ -102,7 +102,7 @@ def test_other_dtypes(dtype, layouts):
 sizes = st.integers(1, 70)
 
 
-@settings(max_examples=30)
+@settings(max_examples=20)
 @given(
     st.tuples(sizes, sizes, sizes),
     st.sampled_from(["mk", "km"]),

@@ -28,7 +28,7 @@ from chainrule.kernel.ir import Mma, Monoid, Reduce
 
 
 def identity(monoid: Monoid, dtype: DType) -> float:
-    """The neutral element: 0 for add and or, 1 for mul, the lowest value for max, …"""
+    """The neutral element: 0 for add and or, 1 for mul, the lowest value for max."""
     if monoid in ("add", "or"):
         return 0
     if monoid == "mul":

@@ -29,7 +29,6 @@ from chainrule.compiler.codegen.writer import Value, Writer, constant
 from chainrule.kernel.ir import (
     Buffer,
     Extent,
-    For,
     Kernel,
     Load,
     Local,
@@ -81,9 +80,7 @@ def _parameters(ctx: Context, kernel: Kernel) -> None:
         else:
             assert isinstance(parameter, Scalar)
             number = writer.op(f"load double, ptr {place}, align 8")
-            ctx.tiles[parameter.name] = Tile(
-                float64, (1, 1), ((number,),), wide=False, depth=0
-            )
+            ctx.tiles[parameter.name] = Tile(float64, (1, 1), ((number,),), wide=False, depth=0)
 
 
 def _tasks(ctx: Context, kernel: Kernel) -> None:

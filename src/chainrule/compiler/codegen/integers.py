@@ -1,8 +1,8 @@
 """Integer arithmetic on int64 operands: folded when constant, hoisted and shared otherwise.
 
-Every function returns a `Value` at the depth of its deepest operand. Imports nothing but the writer.
+Every function returns a `Value` at the depth of its deepest operand. Imports the writer only.
 
-Example: `multiply(w, Value("%ld"), constant(4))` writes `shl`-free `mul i64 %ld, 4` at entry, once.
+Example: `multiply(w, Value("%ld"), constant(4))` writes `mul i64 %ld, 4` at entry, once.
 """
 
 from __future__ import annotations

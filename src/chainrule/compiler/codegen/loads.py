@@ -176,7 +176,7 @@ def vector_load(
 def _transposed(
     ctx: Context, node: Load, dtype: DType, which: Validity, stride: Index
 ) -> tuple[tuple[str, ...], ...]:
-    """Columns are contiguous in memory: load them as short vectors, block by block, and turn them."""
+    """Columns are contiguous in memory: load them as short vectors, turn them block by block."""
     rows, columns = node.shape
     width = width_of(columns, ctx.target.lanes)
     turned = which.swapped()

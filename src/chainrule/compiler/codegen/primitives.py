@@ -87,9 +87,7 @@ def handles(fn: str) -> bool:
     return fn in _FLOAT_RULES
 
 
-def select(
-    writer: Writer, dtype: DType, width: int, mask: str, yes: str, no: str
-) -> str:
+def select(writer: Writer, dtype: DType, width: int, mask: str, yes: str, no: str) -> str:
     """`yes` where `mask`, else `no`."""
     return Lanes(writer, dtype, width).select(mask, yes, no)
 

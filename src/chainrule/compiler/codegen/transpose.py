@@ -64,14 +64,13 @@ def _interleave(writer: Writer, rows: Sequence[str], kind: str, n: int) -> list[
     second = [lane + 2 for lane in first]
     out = []
     for lanes in (low, high):
-        pair = [_shuffle(writer, x, y, kind, n, lanes) for x, y in ((a, b), (c, d))]
-        out += [_shuffle(writer, *pair, kind, n, picks) for picks in (first, second)]
+        ab = _shuffle(writer, a, b, kind, n, lanes)
+        cd = _shuffle(writer, c, d, kind, n, lanes)
+        out += [_shuffle(writer, ab, cd, kind, n, picks) for picks in (first, second)]
     return out
 
 
-def _shuffle(
-    writer: Writer, a: str, b: str, kind: str, width: int, lanes: Sequence[int]
-) -> str:
+def _shuffle(writer: Writer, a: str, b: str, kind: str, width: int, lanes: Sequence[int]) -> str:
     """Lanes picked from the 2·width lanes of a and b."""
     picks = ", ".join(f"i32 {lane}" for lane in lanes)
     vector = f"<{width} x {kind}>"

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """A scalar operand: its text, the depth of the scope that defines it, its number if constant."""
+    """A scalar operand: text, depth of the scope that defines it, number if it is constant."""
 
     text: str
     depth: int = 0

@@ -29,7 +29,7 @@ Stages = list[list[Work]]
 def lower(f: Fused, homes: dict[Node, Home], projections: dict[Node, list[Node]], target: Target) -> Stages:
     """The kernels of one group. `projections` lists the results of ops with several."""
     g = f.group
-    if all(n.type.size == 0 for n in f.stores if isinstance(n.type, Type)) and f.stores:
+    if all(isinstance(n.type, Type) and n.type.size == 0 for n in f.stores):
         return []
     shape = RowGroup(g.domain, g.inner, tuple(f.nodes), tuple(f.stores))
     if g.kind == "rows":

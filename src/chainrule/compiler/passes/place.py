@@ -15,7 +15,7 @@ from chainrule.compiler.passes.access import is_view
 from chainrule.compiler.passes.store import Fused
 from chainrule.compiler.templates.product import matrix_view
 from chainrule.compiler.templates.writer import Home
-from chainrule.graph.node import Node
+from chainrule.graph.node import Node, TupleType
 from chainrule.ops.layout import concat, reshape, transpose
 from chainrule.ops.record import Pieces
 
@@ -26,16 +26,23 @@ def place(
     inputs: Iterable[Node],
     replaced: Mapping[Node, Node],
     outputs: Iterable[Node],
+    projections: Iterable[Node],
 ) -> dict[Node, Home]:
-    """Homes of inputs and of stored nodes. `replaced` maps a new value to the state it overwrites."""
+    """Homes of inputs and of stored nodes. `replaced` maps a new value to the state it overwrites;
+    `projections` are the results of ops with several, which are stored each by itself."""
     homes = {n: Home(n, View.whole(n.shape)) for n in inputs}
     kinds: dict[Node, str] = {}
     for f in fused:
         for node in f.stores:
+            if isinstance(node.type, TupleType):
+                continue
             kinds[node] = f.group.kind
             state = replaced.get(node)
             root = node if state is None else state
             homes[node] = Home(root, layouts.get(node, View.whole(node.shape)))
+    for node in projections:
+        kinds[node] = "template"
+        homes[node] = Home(node, layouts.get(node, View.whole(node.shape)))
     fixed = {*outputs, *replaced}
     for f in reversed(fused):
         if isinstance(f.group.nodes[0].op.lower, Pieces) and f.group.nodes[0].op is concat:

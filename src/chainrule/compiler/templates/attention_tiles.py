@@ -23,7 +23,7 @@ from chainrule.kernel.index import Index, as_index, symbol
 from chainrule.kernel.ir import Carry, For, Mma
 
 ZERO, ONE = as_index(0), as_index(1)
-_UNROLL = 4  # steps of an inner product per iteration
+_UNROLL = 1  # steps of an inner product per iteration
 
 
 class Tiling(NamedTuple):

@@ -138,7 +138,7 @@ class _Product:
         first, length = symbol("kc"), symbol("kc.n")
         pack = self._pack_b(first, length) if t.pack_b else ()
         pieces = For("kc", K, (*pack, *self._slivers(first, length, self._wait)), t.chunk)
-        again = Load("whole", "pc", _block_place(t), (t.rows, t.columns), (as_index(t.columns), ONE))
+        again = Load("whole", "pc", self._place(), (t.rows, t.columns), (as_index(t.columns), ONE))
         finish = self._over_tiles((again, *self._finish("whole")))
         return (Local("pc", self.dtype, as_index(t.block_rows * t.block_columns)), pieces, finish)
 
@@ -181,23 +181,25 @@ class _Product:
         )
 
     def _pack_a(self, first: Index, length: Index) -> tuple[Statement, ...]:
-        """The sliver of A as pa[k][row], zeros beyond M."""
+        """Slivers of A as pa[sliver][k][row], zeros beyond M, read row by row as A lies."""
         t = self.tile
         shape, k = (1, t.rows), symbol("kp")
-        at = _batch("a") + (first + k) * symbol("a_k") + symbol("ib") + symbol("ip")
+        at = _batch("a") + (first + k) * symbol("a_k")
+        at += symbol("ib") + symbol("ig") + symbol("ip")
         valid = (None, symbol("ip.n") if t.ragged_rows else None)
         copy = (
             Load("ta", "a", at, shape, (ZERO, ONE), valid),
-            Store("ta", "pa", k * t.rows, shape, (ZERO, ONE)),
+            Store("ta", "pa", symbol("ip") * length + k * t.rows, shape, (ZERO, ONE)),
         )
-        size = (as_index(t.chunk) if t.chunk else K) * t.rows
-        return (Local("pa", self.dtype, size), For("kp", length, copy))
+        size = (as_index(t.chunk) if t.chunk else K) * t.pack_a
+        across = For("ip", symbol("ig.n"), copy, t.rows)
+        return (Local("pa", self.dtype, size), For("kp", length, (across,)))
 
-    def _load_a(self, first: Index) -> Load:
+    def _load_a(self, first: Index, length: Index) -> Load:
         t = self.tile
         shape, k = (t.rows, 1), symbol("k")
         if t.pack_a:
-            return Load("ak", "pa", k * t.rows, shape, (ONE, ZERO))
+            return Load("ak", "pa", symbol("ip") * length + k * t.rows, shape, (ONE, ZERO))
         strides = (symbol("a_m"), ONE) if self.a_layout == "mk" else (ONE, symbol("a_k"))
         at = _batch("a") + (symbol("ib") + symbol("ip")) * strides[0] + (first + k) * strides[1]
         if t.ragged_rows:
@@ -222,27 +224,42 @@ class _Product:
         start: tuple[Statement, ...] = (Map("zero", "const", (), (0.0, self.dtype)),)
         if t.chunk:  # later pieces continue from what the Local holds
             shape, strides = (t.rows, t.columns), (as_index(t.columns), ONE)
-            start = (Load("zero", "pc", _block_place(t), shape, strides, (first, None)),)
-        step = (self._load_a(first), self._load_b(first, length), Mma("sum", "acc", "ak", "bk"))
+            start = (Load("zero", "pc", self._place(), shape, strides, (first, None)),)
+        step = (
+            self._load_a(first, length),
+            self._load_b(first, length),
+            Mma("sum", "acc", "ak", "bk"),
+        )
         multiply = For("k", length, step, carries=(Carry("acc", "zero", "sum"),))
         split = t.ragged_columns and not t.pack_b
         inner = For("jp", symbol("jb.n"), (*start, multiply, *after()), t.columns, split=split)
-        before: tuple[Statement, ...] = ()
         if t.pack_a:
-            before = self._pack_a(first, length)
-        elif t.ragged_rows:
-            before = self._a_rows()
-        return (For("ip", symbol("ib.n"), (*before, inner), t.rows),)
+            return (self._rows(self._pack_a(first, length), (inner,)),)
+        return (self._rows((), (*(self._a_rows() if t.ragged_rows else ()), inner)),)
+
+    def _rows(self, before: tuple[Statement, ...], body: tuple[Statement, ...]) -> For:
+        """Slivers of the block's rows, in groups if A is packed, with `before` once a group."""
+        t = self.tile
+        if not t.pack_a:
+            return For("ip", symbol("ib.n"), (*before, *body), t.rows)
+        slivers = For("ip", symbol("ig.n"), body, t.rows)
+        return For("ig", symbol("ib.n"), (*before, slivers), t.pack_a)
 
     def _over_tiles(self, body: tuple[Statement, ...]) -> For:
-        t = self.tile
-        inner = For("jp", symbol("jb.n"), body, t.columns)
-        return For("ip", symbol("ib.n"), (inner,), t.rows)
+        return self._rows((), (For("jp", symbol("jb.n"), body, self.tile.columns),))
+
+    def _row(self) -> Index:
+        """The sliver's first row in its block."""
+        return symbol("ig") + symbol("ip") if self.tile.pack_a else symbol("ip")
+
+    def _place(self) -> Index:
+        """Where a task's tile waits between pieces of K, tile after tile."""
+        return self._row() * self.tile.block_columns + symbol("jp") * self.tile.rows
 
     def _wait(self) -> tuple[Statement, ...]:
         t = self.tile
         strides = (as_index(t.columns), ONE)
-        return (Store("acc", "pc", _block_place(t), (t.rows, t.columns), strides),)
+        return (Store("acc", "pc", self._place(), (t.rows, t.columns), strides),)
 
     def _finish(self, acc: str = "acc") -> tuple[Statement, ...]:
         """The epilogue on the accumulated tile."""
@@ -252,7 +269,7 @@ class _Product:
         site = TileSite(
             acc,
             (t.rows, t.columns),
-            symbol("ib") + symbol("ip"),
+            symbol("ib") + self._row(),
             symbol("jb") + symbol("jp"),
             symbol("b0"),
             symbol("b1"),
@@ -263,8 +280,3 @@ class _Product:
 
 def _batch(operand: str) -> Index:
     return symbol("b0") * symbol(f"{operand}_b0") + symbol("b1") * symbol(f"{operand}_b1")
-
-
-def _block_place(tile: GemmTile) -> Index:
-    """Where the tile at (ip, jp) of a task waits between pieces of K, tile after tile."""
-    return symbol("ip") * tile.block_columns + symbol("jp") * tile.rows

@@ -24,6 +24,8 @@ _OFFSET_ROWS = 8  # likewise where rows beyond M repeat the last one
 _PANEL_BYTES = 512 * 1024  # of B's packed block: half of a level-2 cache
 _DIRECT_BYTES = 256 * 1024  # of B's block up to which reading it in place is faster than packing
 _ALIAS_BYTES = 2048  # rows a multiple of this apart fall into few cache sets
+_ALIAS_DEPTH = 512  # so many of them do not survive in a level-2 cache
+_GROUP_ROWS = 64  # of A that are packed at a time
 _CHUNK = 1024  # pieces of K, once K exceeds twice that
 _MOST_ROWS, _MOST_COLUMNS = 512, 256  # of a block
 _TASK_CYCLES = 60_000  # a task shorter than this is not worth splitting: some 20 µs
@@ -36,10 +38,10 @@ class GemmTile:
     """How the work is cut. A tile of `rows` × `columns` is accumulated in registers.
 
     A task covers `block_rows` × `block_columns` (multiples of the tile). `pack_b` copies B's block
-    into contiguous panels first, `pack_a` each sliver of A: B in layout "nk" needs it, A in layout
-    "km" may have it, A in layout "mk" cannot. `chunk` > 0 cuts K ≥ 1 into pieces of that length,
-    between which C waits in scratch. `ragged_rows`, `ragged_columns` say that M, N need not be
-    multiples of the tile, `ragged_depth` that K and chunk need not be multiples of 4.
+    into contiguous panels first: layout "nk" needs it. `pack_a` > 0 copies that many rows of A at
+    a time (a multiple of the tile), in layout "km" only. `chunk` > 0 cuts K ≥ 1 into pieces of
+    that length, between which C waits in scratch. `ragged_rows`, `ragged_columns` say that M, N
+    need not be multiples of the tile, `ragged_depth` that K and chunk need not be multiples of 4.
     """
 
     rows: int
@@ -47,7 +49,7 @@ class GemmTile:
     block_rows: int
     block_columns: int
     pack_b: bool = True
-    pack_a: bool = False
+    pack_a: int = 0
     chunk: int = 0
     ragged_rows: bool = True
     ragged_columns: bool = True
@@ -81,7 +83,9 @@ def choose_tile(
     depth = chunk or max(K, 1)
     widest = max(columns, min(_MOST_COLUMNS, _PANEL_BYTES // (depth * dtype.itemsize)))
     slivers = -(-M // rows)
-    pack_a = a_layout == "km" and depth >= 512 and _aliases(a_stride, dtype)
+    pack_a = 0
+    if a_layout == "km" and depth >= _ALIAS_DEPTH and _aliases(a_stride, dtype):
+        pack_a = max(1, _GROUP_ROWS // rows) * rows
     pack_b = b_layout == "nk" or (slivers >= 8 and _pays(depth, min(N, widest), dtype, b_stride))
     # what a task packs must be used often; 32 rows already hide a task's start
     least_rows = 256 if b_layout == "nk" else 128 if pack_b or chunk else 32
@@ -136,7 +140,7 @@ def _cost(M: int, N: int, K: int, rows: int, columns: int, vectors: int) -> floa
 def _pays(depth: int, columns: int, dtype: DType, stride: int) -> bool:
     """Whether to pack rows of B that could be read in place."""
     size = depth * columns * dtype.itemsize
-    return size > _DIRECT_BYTES or (depth > 256 and _aliases(stride, dtype))
+    return size > _DIRECT_BYTES or (depth >= _ALIAS_DEPTH and _aliases(stride, dtype))
 
 
 def _aliases(stride: int, dtype: DType) -> bool:

@@ -5,11 +5,13 @@ Example: `product(group, homes, target)` for {matmul, add bias, gelu} stores bot
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from chainrule.base.errors import CompileError
 from chainrule.base.shapes import View
 from chainrule.compiler.codegen.target import Target
+from chainrule.compiler.passes.store import CHEAP
 from chainrule.compiler.templates.gemm import TileSite, choose_tile, gemm
 from chainrule.compiler.templates.rows import RowGroup, merged_axes
 from chainrule.compiler.templates.site import Site, Tiles
@@ -20,11 +22,14 @@ from chainrule.compiler.templates.writer import (
     Valid,
     Work,
     Writer,
+    count,
 )
 from chainrule.graph.node import Node
 from chainrule.kernel.index import as_index
 from chainrule.kernel.ir import Statement
 from chainrule.ops.record import Contract
+
+_ROWS_AT_ONCE = 2  # rows of a tile that a costly epilogue works on at a time
 
 
 def matrix_view(view: View) -> View:
@@ -120,6 +125,9 @@ class _Epilogue:
     ) -> None:
         self.group, self.homes, self.domain = group, homes, domain
         self.writer = Writer("epilogue", prefix="e")
+        self.costly = any(
+            n.op.name not in CHEAP and n is not contraction(group) for n in group.nodes
+        )
         self.reads: set[Node] = set()
         self.writes: set[Node] = set()
 
@@ -133,13 +141,33 @@ class _Epilogue:
 
     def __call__(self, site: TileSite) -> tuple[Statement, ...]:
         """The statements for one accumulator tile."""
-        first = contraction(self.group)
+        with self.writer.body() as statements:
+            if self.costly:
+                self._row_by_row(site)
+            else:
+                self._write(site, site.acc)
+        return tuple(statements)
+
+    def _write(self, site: TileSite, acc: str) -> None:
         at = (site.b0, site.b1, site.row, site.column)
         place = Site(self.domain, at, 2, 3, site.shape, Valid(*site.valid))
-        inside = set(self.group.nodes).__contains__
-        tiles = Tiles(self.writer, place, inside, self.homes)
-        tiles.known[first] = site.acc
-        with self.writer.body() as statements:
-            for node in self.group.stores:
-                tiles.store(node, self.homes[node])
-        return tuple(statements)
+        tiles = Tiles(self.writer, place, set(self.group.nodes).__contains__, self.homes)
+        tiles.known[contraction(self.group)] = acc
+        for node in self.group.stores:
+            tiles.store(node, self.homes[node])
+
+    def _row_by_row(self, site: TileSite) -> None:
+        """Long expressions on all of a tile at once would not fit the registers."""
+        w, dtype = self.writer, contraction(self.group).dtype
+        rows, columns = site.shape
+        step = as_index(columns)
+        scratch = w.local(dtype, as_index(rows * columns))
+        w.store(site.acc, scratch, as_index(0), site.shape, (step, as_index(1)))
+        height = min(_ROWS_AT_ONCE, rows)
+        with w.loop(rows if site.valid[0] is None else site.valid[0], height, split=True) as r:
+            shape = (height, columns)
+            acc = w.load(scratch, r * columns, shape, (step, as_index(1)))
+            part = replace(
+                site, acc=acc, shape=shape, row=site.row + r, valid=(count(r), site.valid[1])
+            )
+            self._write(part, acc)

@@ -31,6 +31,8 @@ def matmul(input: Operand, other: Operand) -> Tensor:
     Source: https://docs.pytorch.org/docs/stable/generated/torch.matmul.html
     """
     a, b = as_tensor(input), as_tensor(other)
+    if len(a.shape) == len(b.shape) == _MATRIX and a.dtype is b.dtype:
+        return apply(TABLE["matmul"], a, b)
     if not a.shape or not b.shape:
         raise ShapeError(f"matmul needs at least one axis each, not {a.shape} @ {b.shape}")
     dtype = result_dtype([a, b])

@@ -71,7 +71,7 @@ rsqrt = _floating(TABLE["rsqrt"], "1 / sqrt(input).")
 sin = _floating(TABLE["sin"], "Sine of input in radians.")
 cos = _floating(TABLE["cos"], "Cosine of input in radians.")
 tanh = _floating(TABLE["tanh"], "Hyperbolic tangent; its derivative is exact in the tails.")
-sigmoid = _floating(TABLE["sigmoid"], "1 / (1 + exp(-input)); its derivative is exact in the tails.")
+sigmoid = _floating(TABLE["sigmoid"], "1 / (1 + exp(-input)); derivative exact in the tails.")
 erf = _floating(TABLE["erf"], "The error function 2/√π ∫₀ˣ exp(-t²) dt.")
 silu = _floating(TABLE["silu"], "input · sigmoid(input), also called swish.")
 logsigmoid = _floating(TABLE["logsigmoid"], "log(sigmoid(input)), finite everywhere.")
@@ -106,8 +106,7 @@ def div(input: Operand, other: Operand, *, rounding_mode: str | None = None) -> 
     """Input / other: true division, or rounded towards zero ("trunc") or down ("floor")."""
     if rounding_mode == "floor":
         return apply(TABLE["floor_divide"], *operands(input, other))
-    dtype = result_dtype([as_tensor(input) if not isinstance(input, (int, float)) else input, other])
-    kept = dtype
+    kept = dtype = result_dtype([input, other])
     if dtype.kind != "float":
         dtype = result_dtype([1.0])
     out = apply(TABLE["div"], *operands(input, other, dtype=dtype))

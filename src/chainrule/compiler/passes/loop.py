@@ -1,0 +1,172 @@
+"""A `scan` taken apart, so that passes can give it and take from it, and put together again.
+
+    scan(h0, xs, w; (h, x, w) → (h', y))  ↔  carries [h, h0, h'], xs [x, xs], consts [w, w], ys [y]
+
+The history of the carries is one more thing that is collected: y = h. Example:
+
+    loop = Loop(node)
+    more = loop.collect(inner)           # a node of the body becomes a stacked result
+    built = loop.build(b)
+    built.of[more]                       # … which is this node outside
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from chainrule.graph.node import Graph, Node, Type, input_node
+from chainrule.graph.rewrite import rewrite
+from chainrule.graph.walk import substitute, topological
+from chainrule.ops.control import bundle, project, scan
+from chainrule.ops.record import Builder
+
+
+@dataclass(eq=False)
+class Carried:
+    """A carry: the body's input, the value it starts from, and the body's next value."""
+
+    inside: Node
+    start: Node
+    next: Node
+
+
+@dataclass(eq=False)
+class Given:
+    """An operand of the body: its input, and the stack (or the constant) outside."""
+
+    inside: Node
+    outside: Node
+
+
+@dataclass(eq=False)
+class Collected:
+    """A node of the body whose values of all steps are stacked."""
+
+    value: Node
+
+
+Result = Carried | Collected | Node  # a Node: computed outside the loop instead
+
+
+@dataclass(frozen=True)
+class Built:
+    """The new loop: `bundle` has the results of the old one, `of` those of each part."""
+
+    bundle: Node
+    of: dict[Carried | Collected, Node]
+
+
+class Loop:
+    """The parts of a scan; `results` says what each result of the original is now."""
+
+    def __init__(self, node: Node) -> None:
+        """Take `node` apart."""
+        body: Graph = node.attrs["graph"]
+        self.length: int = node.attrs["length"]
+        self.reverse: bool = node.attrs["reverse"]
+        count, steps = node.attrs["carries"], node.attrs["carries"] + node.attrs["xs"]
+        pairs = list(zip(body.inputs, node.inputs, strict=True))
+        self.carries = [
+            Carried(inside, start, new)
+            for (inside, start), new in zip(pairs[:count], body.outputs[:count], strict=True)
+        ]
+        self.xs = [Given(*pair) for pair in pairs[count:steps]]
+        self.consts = [Given(*pair) for pair in pairs[steps:]]
+        self.ys = [Collected(value) for value in body.outputs[count:]]
+        if node.attrs["history"]:
+            self.ys += [Collected(carry.inside) for carry in self.carries]
+        self.results: list[Result] = [*self.carries, *self.ys]
+
+    # -- changing ---------------------------------------------------------------------------------
+
+    def outputs(self) -> list[Node]:
+        """The ends of the body."""
+        return [*(c.next for c in self.carries), *(y.value for y in self.ys)]
+
+    def collect(self, value: Node) -> Collected:
+        """The stack of a body node, new or that which exists."""
+        for y in self.ys:
+            if y.value is value:
+                return y
+        self.ys.append(Collected(value))
+        return self.ys[-1]
+
+    def step(self, stack: Node) -> Node:
+        """The body input for one step of a stack."""
+        for x in self.xs:
+            if x.outside is stack:
+                return x.inside
+        self.xs.append(Given(input_node(Type(stack.dtype, stack.shape[1:])), stack))
+        return self.xs[-1].inside
+
+    def fix(self, value: Node) -> Node:
+        """The body input for a value that all steps share."""
+        for c in self.consts:
+            if c.outside is value:
+                return c.inside
+        self.consts.append(Given(input_node(value.type), value))
+        return self.consts[-1].inside
+
+    def replace(self, swap: dict[Node, Node]) -> None:
+        """Substitute nodes of the body."""
+        ends = substitute(self.outputs(), swap)
+        for c, new in zip(self.carries, ends, strict=False):
+            c.next = new
+        for y, new in zip(self.ys, ends[len(self.carries) :], strict=True):
+            y.value = new
+
+    # -- putting together -------------------------------------------------------------------------
+
+    def build(self, b: Builder) -> Built:
+        """The scan of these parts."""
+        inputs = [*self.carries, *self.xs, *self.consts]
+        starts = [p.start if isinstance(p, Carried) else p.outside for p in inputs]
+        node = b(
+            scan,
+            *starts,
+            graph=Graph(tuple(p.inside for p in inputs), tuple(self.outputs())),
+            carries=len(self.carries),
+            xs=len(self.xs),
+            length=self.length,
+            reverse=self.reverse,
+            history=False,
+        )
+        parts = [*self.carries, *self.ys]
+        of = {part: b(project, node, index=i) for i, part in enumerate(parts)}
+        ends = [r if isinstance(r, Node) else of[r] for r in self.results]
+        return Built(b(bundle, *ends), of)
+
+
+def is_loop(node: Node) -> bool:
+    """Whether the node is a scan."""
+    return node.op is scan
+
+
+def loops(graph: Graph) -> list[Node]:
+    """The scans of a graph, each after those that it reads."""
+    return [node for node in topological(graph.outputs) if is_loop(node)]
+
+
+def in_bodies(run: Callable[[Graph], Graph], graph: Graph) -> Graph:
+    """The graph with `run` applied to the body of each loop; equal bodies stay one."""
+    done: dict[int, tuple[Graph, Graph]] = {}  # by id of the old and of the new body
+
+    def rule(node: Node) -> Node | None:
+        if not is_loop(node):
+            return None
+        old: Graph = node.attrs["graph"]
+        if id(old) not in done:
+            new = run(old)
+            done[id(old)], done[id(new)] = (old, new), (new, new)
+        new = done[id(old)][1]
+        if new is old:
+            return None
+        return Node(scan, node.inputs, {**node.attrs, "graph": new}, node.type, node.source)
+
+    return rewrite(graph, rule) if loops(graph) else graph
+
+
+def everywhere(run: Callable[[Graph], Graph], graph: Graph) -> Graph:
+    """The graph with `run` applied to it, and then to the bodies of its loops, and theirs."""
+    return in_bodies(lambda body: everywhere(run, body), run(graph))
