@@ -69,10 +69,10 @@ def capture(
         _poison(trace)
 
 
-def _type(leaf: Any) -> tuple[Any, Any]:  # noqa: ANN401 - a Tensor or array
+def _type(leaf: Any) -> tuple[Any, Any]:
     if isinstance(leaf, Handle):
         return leaf.dtype, leaf.shape
-    from chainrule.base.dtypes import from_numpy  # noqa: PLC0415 - one use
+    from chainrule.base.dtypes import from_numpy
 
     return from_numpy(leaf.dtype), leaf.shape
 
@@ -83,7 +83,7 @@ def _poison(trace: Trace) -> None:
 
 
 def _finish(
-    trace: Trace, nodes: list[Node], outs: Leaves, structure: Any, *, keep_grads: bool  # noqa: ANN401
+    trace: Trace, nodes: list[Node], outs: Leaves, structure: Any, *, keep_grads: bool
 ) -> Capture:
     owners = {id(h._grad): h for h in trace.grads_read.values() if isinstance(h._grad, Handle)}
     _advance_generators(trace)
@@ -166,10 +166,6 @@ def _advance_generators(trace: Trace) -> None:
     for generator, used in trace.ordinals.values():
         state = generator.state
         before = trace.node_of(state)
-        parts = [
-            b(full, value=n, dtype=before.dtype, shape=(1,)) for n in (0, used, 0)
-        ]
+        parts = [b(full, value=n, dtype=before.dtype, shape=(1,)) for n in (0, used, 0)]
         after = b(add, before, b(concat, *parts, axis=0))
         trace.bind(state, after, requires_grad=False)
-
-

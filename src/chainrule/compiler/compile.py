@@ -51,7 +51,7 @@ class CompiledFunction:
         self._variants: dict[Any, list[_Variant]] = {}
         self._lock = threading.RLock()
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - as fn's
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run the variant that fits, compiling it if there is none."""
         if modes.trace is not None or not _native():
             return self.fn(*args, **kwargs)
@@ -73,7 +73,7 @@ class CompiledFunction:
                 variants.append(variant)
             return variant.run(leaves)
 
-    def __get__(self, instance: Any, owner: Any = None) -> Any:  # noqa: ANN401 - a descriptor
+    def __get__(self, instance: Any, owner: Any = None) -> Any:
         """Compiled methods bind to their instance."""
         return self if instance is None else functools.partial(self, instance)
 
@@ -142,7 +142,7 @@ class _Variant:
     def _state_nodes(self) -> tuple[Node, ...]:
         return self.capture.captured.graph.inputs[self._n_args :][: len(self.capture.states)]
 
-    def run(self, leaves: list[Any]) -> Any:  # noqa: ANN401 - as the function's
+    def run(self, leaves: list[Any]) -> Any:
         """Bind, run, and hand out results and effects."""
         keep: list[Any] = []
         self._bind_arguments(leaves, keep)
@@ -180,8 +180,7 @@ class _Variant:
             self._addresses[i] = array.__array_interface__["data"][0]
 
     def _bind_states(self) -> None:
-        """Addresses of outside tensors; one that something else may see is copied before it is
-        written over."""
+        """Addresses of outside tensors; what others may see is copied before it is written."""
         bound = self._bound
         for i, handle in enumerate(self.capture.states):
             handle._sync()
@@ -199,7 +198,7 @@ class _Variant:
             self._addresses[self._n_args + i] = value.__array_interface__["data"][0]
 
     def _publish(self, results: list[Any]) -> None:
-        """Make the committed state visible: views look again, gradients are as the trace left them."""
+        """Make the committed state visible: views look again, gradients are as traced."""
         c = self.capture
         for i in c.replaced:
             c.states[i]._version += 1
@@ -215,8 +214,8 @@ class _Variant:
         inputs = self.capture.captured.graph.inputs
         for bound in self.compiled.bounds:
             where = f" (read at {bound.reader.source})" if bound.reader.source else ""
-            if bound.index in inputs[: len(leaves)]:
-                value = np.asarray(leaves[inputs.index(bound.index)])
+            if bound.indices in inputs[: len(leaves)]:
+                value = np.asarray(leaves[inputs.index(bound.indices)])
                 bad = value[(value < 0) | (value >= bound.limit)]
                 if bad.size:
                     raise IndexBoundsError(
@@ -247,10 +246,10 @@ def _native() -> bool:
 
 
 @overload
-def compile(model: F, *, keep_grads: bool = False) -> F: ...  # noqa: A001 - PyTorch's name
+def compile(model: F, *, keep_grads: bool = False) -> F: ...
 @overload
-def compile(model: None = None, *, keep_grads: bool = False) -> Callable[[F], F]: ...  # noqa: A001
-def compile(model: Any = None, *, keep_grads: bool = False, **inert: Any) -> Any:  # noqa: A001, ANN401
+def compile(model: None = None, *, keep_grads: bool = False) -> Callable[[F], F]: ...
+def compile(model: Any = None, *, keep_grads: bool = False, **inert: Any) -> Any:
     """Compile a function: forward, backward and update inside it become one native call.
 
     It is traced at the first call with arguments of new shapes, dtypes or Python values. `.grad`s

@@ -66,8 +66,11 @@ GRAPH_PASSES: tuple[Pass, ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Captured:
-    """A traced computation. The first `results` outputs are returned to the caller; each other
-    output is the new value of the input (outside state) that `replaces` names by position."""
+    """A traced computation.
+
+    The first `results` outputs are returned to the caller; each other output is the new value of
+    the input (outside state) that `replaces` names by position.
+    """
 
     graph: Graph
     results: int
@@ -100,11 +103,12 @@ def optimize(
 ) -> tuple[Graph, list[Bound]]:
     """The graph after all graph → graph passes, and the index bounds to check.
 
-    Checked indices travel through the passes as extra outputs. `watch(name, graph)` sees each stage.
+    Checked indices travel through the passes as extra outputs; `watch(name, graph)` sees each
+    stage.
     """
     graph = inline_calls(captured.graph)
     limits = bounds(graph)
-    graph = Graph(graph.inputs, (*graph.outputs, *(b.index for b in limits)))
+    graph = Graph(graph.inputs, (*graph.outputs, *(b.indices for b in limits)))
     for run in GRAPH_PASSES[1:]:
         graph = run(graph)
         if settings().check:
@@ -112,12 +116,12 @@ def optimize(
         if watch is not None:
             watch(run.__name__, graph)
     count = len(graph.outputs) - len(limits)
-    found = [b._replace(index=n) for b, n in zip(limits, graph.outputs[count:], strict=True)]
+    found = [b._replace(indices=n) for b, n in zip(limits, graph.outputs[count:], strict=True)]
     return seal(graph, count), _distinct(found)
 
 
 def _distinct(found: Sequence[Bound]) -> list[Bound]:
-    return list({(b.index, b.limit): b for b in found if not virtual(b.index)}.values())
+    return list({(b.indices, b.limit): b for b in found if not virtual(b.indices)}.values())
 
 
 def seal(graph: Graph, count: int) -> Graph:
@@ -161,7 +165,7 @@ def plan_graph(
     ]
     flag = input_node(Type(dtypes.int64, ())) if limits else None
     if flag is not None:
-        checks = [check_bounds(b.index, b.limit, flag, homes, target.lanes) for b in limits]
+        checks = [check_bounds(b.indices, b.limit, flag, homes, target.lanes) for b in limits]
         staged.append(([[c] for c in checks], False))
     units = schedule([*staged, ([copies], True)])
     externals = [*graph.inputs, *results, *([flag] if flag is not None else [])]

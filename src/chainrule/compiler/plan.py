@@ -42,7 +42,9 @@ class Plan:
             phase = "commit" if unit.late else "compute"
             tasks = task_count(unit.work.kernel, extents(unit.work))
             writes = ", ".join(str(n.type) for n in unit.work.writes)
-            out.append(f"{unit.level:4d} {phase} {unit.work.kernel.name:9s} ×{tasks:<5d} → {writes}")
+            out.append(
+                f"{unit.level:4d} {phase} {unit.work.kernel.name:9s} ×{tasks:<5d} → {writes}"
+            )
         return out
 
 

@@ -17,13 +17,13 @@ Leaves = list[Any]
 _LEAF = "*"
 
 
-def flatten(value: Any) -> tuple[Leaves, Any]:  # noqa: ANN401 - anything
+def flatten(value: Any) -> tuple[Leaves, Any]:
     """The array leaves in order, and the structure with `*` in their places."""
     leaves: Leaves = []
     return leaves, _flatten(value, leaves)
 
 
-def _flatten(value: Any, leaves: Leaves) -> Any:  # noqa: ANN401 - anything
+def _flatten(value: Any, leaves: Leaves) -> Any:
     if isinstance(value, (Handle, np.ndarray)):
         leaves.append(value)
         return _LEAF
@@ -38,12 +38,12 @@ def _flatten(value: Any, leaves: Leaves) -> Any:  # noqa: ANN401 - anything
     return ("static", type(value).__name__, value)
 
 
-def unflatten(structure: Any, leaves: Sequence[Any]) -> Any:  # noqa: ANN401 - anything
+def unflatten(structure: Any, leaves: Sequence[Any]) -> Any:
     """The value that `flatten` took apart, with other leaves."""
     return _unflatten(structure, iter(leaves))
 
 
-def _unflatten(structure: Any, leaves: Any) -> Any:  # noqa: ANN401 - anything
+def _unflatten(structure: Any, leaves: Any) -> Any:
     if structure == _LEAF and isinstance(structure, str):
         return next(leaves)
     kind, *rest = structure

@@ -70,7 +70,7 @@ def differentiate(
     return [found.get(target) for target in targets]
 
 
-def local_rule(b: Builder, node: Node, ct: Any) -> Sequence[Node | None]:  # noqa: ANN401 - a `Cotangent`
+def local_rule(b: Builder, node: Node, ct: Any) -> Sequence[Node | None]:
     """One node's vector-Jacobian product: its op's rule, or that of what the op expands to."""
     op = node.op
     if op.vjp is None:

@@ -71,10 +71,10 @@ class Node:
 
     def __init__(
         self,
-        op: Any,  # noqa: ANN401 - an op record; this floor only prints its name
+        op: Any,
         inputs: tuple[Node, ...],
         attrs: Attrs,
-        type: AnyType,  # noqa: A002 - the field's name
+        type: AnyType,
         source: Source | None = None,
     ) -> None:
         """Plain assignment: nodes are made on the hot path."""
@@ -115,7 +115,7 @@ class _Input:
 INPUT: Final = _Input()
 
 
-def input_node(type: AnyType, source: Source | None = None) -> Node:  # noqa: A002 - the field's name
+def input_node(type: AnyType, source: Source | None = None) -> Node:
     """A node whose value comes from outside."""
     return Node(INPUT, (), {}, type, source)
 

@@ -14,7 +14,7 @@ from chainrule.graph.walk import topological
 Rule = Callable[[Node], Node | None]
 
 
-def frozen_attrs(attrs: Attrs) -> Any:  # noqa: ANN401 - a hashable
+def frozen_attrs(attrs: Attrs) -> Any:
     """Attributes as a hashable key that tells 0 from 0.0, -0.0 and False."""
     return tuple(sorted((k, _key(v)) for k, v in attrs.items()))
 

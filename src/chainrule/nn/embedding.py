@@ -43,9 +43,7 @@ class Embedding(Module):
         check_device(device)
         functional.refuse_renormalised_rows(max_norm, norm_type, scale_grad_by_freq)
         if padding_idx is not None and not -num_embeddings <= padding_idx < num_embeddings:
-            raise ArgumentError(
-                f"padding_idx {padding_idx} is not one of {num_embeddings} rows"
-            )
+            raise ArgumentError(f"padding_idx {padding_idx} is not one of {num_embeddings} rows")
         self.num_embeddings = num_embeddings
         self.embedding_dim = embedding_dim
         self.padding_idx = None if padding_idx is None else padding_idx % num_embeddings
@@ -55,8 +53,7 @@ class Embedding(Module):
             self.reset_parameters()
         elif _weight.shape != (num_embeddings, embedding_dim):
             raise ShapeError(
-                f"an embedding of shape {_weight.shape} for sizes "
-                f"{(num_embeddings, embedding_dim)}"
+                f"an embedding of shape {_weight.shape} for sizes {(num_embeddings, embedding_dim)}"
             )
         else:
             self.weight = Parameter(_weight, not _freeze)

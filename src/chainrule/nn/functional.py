@@ -77,9 +77,7 @@ def leaky_relu(input: Operand, negative_slope: float = 0.01, inplace: bool = Fal
     return _given(input, activation.leaky_relu(input, negative_slope), inplace)
 
 
-def dropout(
-    input: Operand, p: float = 0.5, training: bool = True, inplace: bool = False
-) -> Tensor:
+def dropout(input: Operand, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
     """Zero each element with probability p and scale the rest by 1/(1 - p), while training."""
     return _given(input, random.dropout(input, p, training), inplace)
 

@@ -54,13 +54,10 @@ class LayerNorm(Module):
 
     def forward(self, input: Tensor) -> Tensor:
         """The same shape."""
-        return normalize.layer_norm(
-            input, self.normalized_shape, self.weight, self.bias, self.eps
-        )
+        return normalize.layer_norm(input, self.normalized_shape, self.weight, self.bias, self.eps)
 
     def extra_repr(self) -> str:
         """Sizes and options."""
         return (
-            f"{self.normalized_shape}, eps={self.eps}, "
-            f"elementwise_affine={self.elementwise_affine}"
+            f"{self.normalized_shape}, eps={self.eps}, elementwise_affine={self.elementwise_affine}"
         )

@@ -44,9 +44,7 @@ def named_state(module: Module, prefix: str = "") -> dict[str, Tensor]:
     return found
 
 
-def load(
-    module: Module, state: Mapping[str, Any], *, strict: bool, assign: bool
-) -> KeysReport:
+def load(module: Module, state: Mapping[str, Any], *, strict: bool, assign: bool) -> KeysReport:
     """Copy the values of `state` into the module; see `Module.load_state_dict`."""
     if not isinstance(state, Mapping):
         raise CheckpointError(f"a state is a dictionary of tensors, not {type(state).__name__}")
@@ -63,8 +61,7 @@ def load(
             continue
         if values[name].shape != own[name].shape:
             faults.append(
-                f"  {name}: shape {values[name].shape} in the state, "
-                f"{own[name].shape} in the model"
+                f"  {name}: shape {values[name].shape} in the state, {own[name].shape} in the model"
             )
     _report(module, missing if strict else [], unexpected if strict else [], sorted(faults))
     with no_grad():

@@ -157,5 +157,3 @@ def check_range(name: str, value: Any, low: float = 0.0, below: float | None = N
     if not number >= low or (below is not None and not number < below):
         limit = f"at least {low:g}" + ("" if below is None else f" and below {below:g}")
         raise ArgumentError(f"{name} must be {limit}, not {value}")
-
-

@@ -47,9 +47,7 @@ def share_counts(state: State, parameters: Sequence[Tensor]) -> bool:
     return exchanged
 
 
-def advance_counts(
-    state: State, parameters: Sequence[Tensor]
-) -> list[tuple[list[Tensor], Any]]:
+def advance_counts(state: State, parameters: Sequence[Tensor]) -> list[tuple[list[Tensor], Any]]:
     """Count one step of `parameters`: (those with an equal count, that count) in turn.
 
     The count is a float; in a trace a float64 scalar.

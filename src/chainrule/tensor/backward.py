@@ -268,4 +268,3 @@ def gradients(
             "pass allow_unused=True to get None"
         )
     return tuple(found)
-

@@ -86,9 +86,7 @@ class BodyTrace(Trace):
     def arguments(self, nodes: Sequence[Node]) -> list[Tensor]:
         """Symbols of the body's own inputs; they stand for computed values."""
         self.given.update(nodes)
-        return [
-            wrap(None, n, requires_grad=modes.grad and n.dtype.kind == "float") for n in nodes
-        ]
+        return [wrap(None, n, requires_grad=modes.grad and n.dtype.kind == "float") for n in nodes]
 
     def is_computed(self, handle: Handle) -> bool:
         """As in every trace; an argument is computed, and so is what is computed outside."""

@@ -185,9 +185,7 @@ def operands(*xs: Operand, dtype: DType | None = None) -> tuple[Tensor, ...]:
     dtype = dtype or result_dtype(known)
     shape = shapes.broadcast(*[x.shape for x in known if isinstance(x, Handle)])
     return tuple(
-        expand(cast(x, dtype), shape)
-        if isinstance(x, Handle)
-        else filled(x, dtype, shape)
+        expand(cast(x, dtype), shape) if isinstance(x, Handle) else filled(x, dtype, shape)
         for x in known
     )
 

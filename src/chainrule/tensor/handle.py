@@ -24,9 +24,13 @@ if TYPE_CHECKING:
 
 
 class Lens(NamedTuple):
-    """How a view sees its base: `get(base)` reads, `put(base, new)` is the base after writing."""
+    """How a view sees its base: `get(base)` reads, `put(base, new)` is the base after writing.
+
+    `root` is the base of all bases: what is written anywhere is written there.
+    """
 
     base: Handle
+    root: Handle
     get: Callable[[Any], Tensor]
     put: Callable[[Any, Any], Tensor]
 
@@ -60,7 +64,7 @@ class Handle:
     _grad: Any
     _lens: Lens | None
     _version: int
-    _seen: int
+    _seen: int  # a view's: the root's version when it was last read
 
     # -- what the handle shows ------------------------------------------------------------------
 
@@ -121,19 +125,19 @@ class Handle:
     # -- value and symbol -----------------------------------------------------------------------
 
     def _sync(self) -> None:
-        """Look through the lens again if the base was rebound since; views of views likewise."""
-        views = []
+        """Look through the lens again if the root of all bases was rebound since."""
+        lens = self._lens
+        if lens is None or lens.root._version == self._seen:
+            return
+        now = lens.root._version
+        stale: list[tuple[Handle, Lens]] = []
         handle: Handle = self
-        while handle._lens is not None:
-            views.append(handle)
-            handle = handle._lens.base
-        for view in reversed(views):
-            lens = view._lens
-            assert lens is not None
-            if lens.base._version != view._seen:
-                view._seen = lens.base._version
-                view._version += 1
-                view._copy_state(lens.get(lens.base))
+        while (up := handle._lens) is not None and handle._seen != now:
+            stale.append((handle, up))
+            handle = up.base
+        for view, up in reversed(stale):
+            view._seen = now
+            view._copy_state(up.get(up.base))
 
     def _copy_state(self, other: Handle) -> None:
         trace = modes.trace
@@ -179,12 +183,11 @@ class Handle:
 
     def _rebind(self, new: Handle) -> None:
         """Become `new`, and write through the lens if this is a view."""
-        if self._lens is None:
-            self._become(new)
-            return
-        base = self._lens.base
-        base._rebind(self._lens.put(base, new))
-        self._sync()
+        handle: Handle = self
+        while (lens := handle._lens) is not None:
+            new = lens.put(lens.base, new)
+            handle = lens.base
+        handle._become(new)
 
     def _become(self, new: Handle) -> None:
         self._version += 1

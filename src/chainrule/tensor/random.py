@@ -138,9 +138,7 @@ def uniform(shape: shapes.Shape, dtype: DType, generator: Generator | None = Non
         if dtype is dtypes.float64:
             high, low = source._draw(shape, 2)
             top = pointwise.floor_divide(high, 1 << 5)
-            bits = pointwise.add(
-                pointwise.mul(top, 1 << 26), pointwise.floor_divide(low, 1 << 6)
-            )
+            bits = pointwise.add(pointwise.mul(top, 1 << 26), pointwise.floor_divide(low, 1 << 6))
             return pointwise.mul(cast(bits, dtype), 2.0**-53)
         (word,) = source._draw(shape, 1)
         return pointwise.mul(cast(pointwise.floor_divide(word, 1 << 8), dtype), 2.0**-24)

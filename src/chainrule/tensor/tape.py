@@ -64,8 +64,8 @@ class Evaluated(Node):
         self.attrs = attrs  # type: ignore[misc]
         self.value = value
 
-    @property
-    def type(self) -> AnyType:  # type: ignore[misc]
+    @property  # type: ignore[misc]
+    def type(self) -> AnyType:
         """The type of the value."""
         return type_of(self.value)
 

@@ -104,9 +104,7 @@ class Tensor(Methods, Handle, final=True):
 
     def _write(self, new: Handle) -> None:
         """What every in-place operation does: check, fit dtype and shape, rebind."""
-        root: Handle = self
-        while root._lens is not None:
-            root = root._lens.base
+        root: Handle = self if self._lens is None else self._lens.root
         if modes.grad and root.requires_grad and root.is_leaf and self.requires_grad:
             raise GradientError(
                 "a leaf that requires grad cannot be changed in place while gradients are "
@@ -365,5 +363,3 @@ def _same_graph(base: Handle, new: Handle) -> Tensor:
     """Writing through `.data`: new values, outside autograd."""
     del base
     return _detached(new)
-
-

@@ -8,6 +8,7 @@ Example: `access(node, stored)` for `x.T` is x's array with exchanged strides.
 from __future__ import annotations
 
 from collections.abc import Container, Mapping
+from itertools import pairwise
 from typing import NamedTuple
 
 from chainrule.base import shapes
@@ -92,7 +93,7 @@ def refine(a: Shape, b: Shape) -> Shape | None:
         return None
     cuts = sorted(_suffix_products(a) | _suffix_products(b))
     factors = []
-    for small, large in zip(cuts, cuts[1:], strict=False):
+    for small, large in pairwise(cuts):
         if large % small:
             return None
         factors.append(large // small)

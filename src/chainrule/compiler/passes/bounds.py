@@ -16,9 +16,9 @@ from chainrule.ops.select import gather, pick, scatter_add, unpick
 
 
 class Bound(NamedTuple):
-    """`index` must lie in 0 … limit - 1; `reader` is the node that uses it."""
+    """Indices that must lie in 0 … limit - 1; `reader` is the node that uses them."""
 
-    index: Node
+    indices: Node
     limit: int
     reader: Node
 

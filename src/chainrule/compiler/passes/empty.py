@@ -36,7 +36,7 @@ def _drop(node: Node) -> Node | None:
         return None
     if node.op is concat:
         return present[0] if len(present) == 1 else b(concat, *present, **node.attrs)
-    if node.op is bundle or not isinstance(node.type, Type) and node.op.expand is None:
+    if node.op is bundle or (not isinstance(node.type, Type) and node.op.expand is None):
         return None
     if node.op.expand is not None:
         return node.op.expand(b, node)  # type: ignore[no-any-return]

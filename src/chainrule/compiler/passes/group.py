@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from chainrule.base import shapes
 from chainrule.base.shapes import Shape, View
 from chainrule.compiler.passes.access import access, is_view, refine, virtual
-from chainrule.graph.node import INPUT, Graph, Node
+from chainrule.graph.node import INPUT, Graph, Node, Type
 from chainrule.graph.walk import topological, uses
 from chainrule.ops.record import Contract, IndexMap, Map, Pieces, Reduce, Template
 
@@ -26,8 +26,10 @@ ROW_TEMPLATES = {"gather", "random_bits"}  # computed element by element inside 
 
 @dataclass(eq=False)
 class Group:
-    """Nodes computed by one kernel. `domain` is its iteration space, `inner` the length of its
-    rows if it reduces along them."""
+    """Nodes computed by one kernel.
+
+    `domain` is its iteration space, `inner` the length of its rows if it reduces along them.
+    """
 
     number: int
     kind: str
@@ -43,12 +45,18 @@ class Group:
 
 
 def aligned(node: Node, producer: Node, domain: Shape, inner: int | None) -> bool:
-    """Whether `node`, read through views of `producer`, is the producer's own element (or, in a
-    row group, the producer's element of the same row)."""
+    """Whether `node`, read through views of `producer`, is the producer's own element.
+
+    In a row group it may also be the producer's element of the same row.
+    """
     found = access(node, {producer})
     if found is None or found.source is not producer:
         return False
-    if found.view.is_contiguous and found.view.offset == 0 and node.array.size == producer.array.size:
+    if (
+        found.view.is_contiguous
+        and found.view.offset == 0
+        and node.array.size == producer.array.size
+    ):
         return True
     if inner is None:
         return False
@@ -59,16 +67,21 @@ def aligned(node: Node, producer: Node, domain: Shape, inner: int | None) -> boo
     return wide is not None and wide == row_view(domain)
 
 
+def size_of(node: Node) -> int | None:
+    """Number of elements; None for an op with several results."""
+    return node.type.size if isinstance(node.type, Type) else None
+
+
 def row_view(domain: Shape) -> View:
     """One number per row, repeated along the last axis."""
     outer = View.whole(domain[:-1])
-    return View(domain, (*(s if n != 1 else 0 for s, n in zip(outer.strides, domain, strict=False)), 0))
+    return View(
+        domain, (*(s if n != 1 else 0 for s, n in zip(outer.strides, domain, strict=False)), 0)
+    )
 
 
 class _Grouping:
-    def __init__(
-        self, graph: Graph, late: Collection[Node], layouts: Mapping[Node, View]
-    ) -> None:
+    def __init__(self, graph: Graph, late: Collection[Node], layouts: Mapping[Node, View]) -> None:
         self.layouts = layouts
         self.order = topological(graph.outputs)
         self.users = uses(self.order)
@@ -124,8 +137,10 @@ class _Grouping:
     def only_reduced(self, node: Node) -> bool:
         """Whether only reductions of rows read the node: then it belongs to them."""
         users = self.users[node]
-        return bool(users) and node not in self.outputs and all(
-            isinstance(u.op.lower, Reduce) for u in users
+        return (
+            bool(users)
+            and node not in self.outputs
+            and all(isinstance(u.op.lower, Reduce) for u in users)
         )
 
     def inside(self, child: Node, g: Group) -> list[Node]:
@@ -161,9 +176,9 @@ class _Grouping:
     @staticmethod
     def keep_rows(domain: Shape | None, inner: int) -> Shape | None:
         """A domain whose last axis is still the whole row."""
-        if domain is None or inner not in {domain[-1] if domain else 1}:
+        if domain is None:
             return None
-        return domain
+        return domain if inner == (domain[-1] if domain else 1) else None
 
     # -- visiting ---------------------------------------------------------------------------
 
@@ -211,7 +226,7 @@ class _Grouping:
         own = {self.of[p].number: self.of[p] for p in producers if p in self.of}
         out = [own[n] for n in sorted(own, reverse=True)]
         for p in producers:
-            if p.type.size != node.type.size:  # sharing a number is no reason to be one kernel
+            if size_of(p) != size_of(node):  # sharing a number is no reason to be one kernel
                 continue
             for g in self.readers.get(p, ()):
                 if g not in out and self.sibling_fits(node, g):

@@ -49,7 +49,8 @@ def summable(node: Node) -> bool:
 
 class Lift:
     """Nodes of a body, outside: `stacks` are those known with a first axis of steps, `fixed`
-    those that are the same in every step."""
+    those that are the same in every step.
+    """
 
     def __init__(
         self, b: Builder, length: int, stacks: Mapping[Node, Node], fixed: Mapping[Node, Node]
@@ -61,7 +62,7 @@ class Lift:
 
     def __call__(self, node: Node) -> Node:
         """The stack of a node over all steps."""
-        self._reach(node)
+        self.reach(node)
         return self._stack(node)
 
     def total(self, node: Node) -> Node:
@@ -71,7 +72,7 @@ class Lift:
             chain.append(node)
             node = node.inputs[0]
         for child in node.inputs:
-            self._reach(child)
+            self.reach(child)
         out = self._total(node)
         for view in reversed(chain):
             out = self.b(view.op, out, **view.attrs)
@@ -79,7 +80,7 @@ class Lift:
 
     # -- walking ----------------------------------------------------------------------------------
 
-    def _reach(self, node: Node) -> None:
+    def reach(self, node: Node) -> None:
         """Lift everything that `node` needs, inputs first."""
         waiting = [node]
         while waiting:

@@ -8,17 +8,18 @@ The history of the carries is one more thing that is collected: y = h. Example:
     more = loop.collect(inner)           # a node of the body becomes a stacked result
     built = loop.build(b)
     built.of[more]                       # … which is this node outside
+    graph = exchange(graph, node, built.results)
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from chainrule.graph.node import Graph, Node, Type, input_node
 from chainrule.graph.rewrite import rewrite
 from chainrule.graph.walk import substitute, topological
-from chainrule.ops.control import bundle, project, scan
+from chainrule.ops.control import project, scan
 from chainrule.ops.record import Builder
 
 
@@ -51,9 +52,9 @@ Result = Carried | Collected | Node  # a Node: computed outside the loop instead
 
 @dataclass(frozen=True)
 class Built:
-    """The new loop: `bundle` has the results of the old one, `of` those of each part."""
+    """The new loop outside: `results` are those of the old one, `of` gives those of the parts."""
 
-    bundle: Node
+    results: list[Node]
     of: dict[Carried | Collected, Node]
 
 
@@ -134,8 +135,7 @@ class Loop:
         )
         parts = [*self.carries, *self.ys]
         of = {part: b(project, node, index=i) for i, part in enumerate(parts)}
-        ends = [r if isinstance(r, Node) else of[r] for r in self.results]
-        return Built(b(bundle, *ends), of)
+        return Built([r if isinstance(r, Node) else of[r] for r in self.results], of)
 
 
 def is_loop(node: Node) -> bool:
@@ -146,6 +146,33 @@ def is_loop(node: Node) -> bool:
 def loops(graph: Graph) -> list[Node]:
     """The scans of a graph, each after those that it reads."""
     return [node for node in topological(graph.outputs) if is_loop(node)]
+
+
+def exchange(graph: Graph, node: Node, results: Sequence[Node]) -> Graph:
+    """The graph with other nodes for the results of a scan."""
+    swap = {
+        n: results[n.attrs["index"]]
+        for n in topological(graph.outputs)
+        if n.op is project and n.inputs[0] is node
+    }
+    return Graph(graph.inputs, tuple(substitute(graph.outputs, swap)))
+
+
+def change_loops(graph: Graph, change: Callable[[Graph, Node], Sequence[Node] | None]) -> Graph:
+    """Offer each loop to `change`, which gives other nodes for its results, or None.
+
+    A changed loop is offered again.
+    """
+    done: set[Node] = set()
+    while True:
+        node = next((n for n in loops(graph) if n not in done), None)
+        if node is None:
+            return graph
+        results = change(graph, node)
+        if results is None:
+            done.add(node)
+        else:
+            graph = exchange(graph, node, results)
 
 
 def in_bodies(run: Callable[[Graph], Graph], graph: Graph) -> Graph:

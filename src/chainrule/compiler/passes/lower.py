@@ -26,7 +26,9 @@ from chainrule.ops.record import Symbolic
 Stages = list[list[Work]]
 
 
-def lower(f: Fused, homes: dict[Node, Home], projections: dict[Node, list[Node]], target: Target) -> Stages:
+def lower(
+    f: Fused, homes: dict[Node, Home], projections: dict[Node, list[Node]], target: Target
+) -> Stages:
     """The kernels of one group. `projections` lists the results of ops with several."""
     g = f.group
     if all(isinstance(n.type, Type) and n.type.size == 0 for n in f.stores):

@@ -1,4 +1,4 @@
-"""Where every stored result is kept: its own array, a state that it replaces, or a part of a concat.
+"""Where every stored result is kept: in its own array, over a state, or in a part of a concat.
 
     concat(dq, dk, dv)      →   the three are written side by side at once; nothing is copied
     w' = w - lr·g           →   written over w
@@ -28,8 +28,11 @@ def place(
     outputs: Iterable[Node],
     projections: Iterable[Node],
 ) -> dict[Node, Home]:
-    """Homes of inputs and of stored nodes. `replaced` maps a new value to the state it overwrites;
-    `projections` are the results of ops with several, which are stored each by itself."""
+    """Homes of inputs and of stored nodes.
+
+    `replaced` maps a new value to the state it overwrites; `projections` are the results of ops
+    with several, which are stored each by itself.
+    """
     homes = {n: Home(n, View.whole(n.shape)) for n in inputs}
     kinds: dict[Node, str] = {}
     for f in fused:
@@ -84,5 +87,5 @@ def _can_write(kind: str, view: View) -> bool:
         return True
     inner = view.strides[-1] == 1 or view.shape[-1] == 1
     if kind == "product":
-        return inner and len(matrix_view(view).shape) == 4  # noqa: PLR2004 - two batch axes
+        return inner and len(matrix_view(view).shape) == 4
     return inner and kind == "template"

@@ -13,11 +13,11 @@ from __future__ import annotations
 from typing import Any
 
 from chainrule.compiler.passes.access import is_view, virtual
-from chainrule.compiler.passes.loop import Built, Loop, in_bodies, loops
+from chainrule.compiler.passes.loop import Loop, exchange, in_bodies, loops
 from chainrule.compiler.passes.store import CHEAP
 from chainrule.graph.node import INPUT, Graph, Node, Type
 from chainrule.graph.rewrite import frozen_attrs
-from chainrule.graph.walk import dependents, substitute, topological, uses
+from chainrule.graph.walk import dependents, topological, uses
 from chainrule.ops.control import project
 from chainrule.ops.record import Symbolic
 
@@ -42,31 +42,17 @@ def _link(graph: Graph, forward: Node, reverse: Node) -> Graph | None:
         return None
     first, second = Loop(forward), Loop(reverse)
     shared = _shared(forward, first, second)
-    if not any(n.op is not INPUT for n in shared.values()):
+    if not shared:
         return None
     equal = _equal(second, shared, _Known(first))
     saved = _Choice(second, equal).saved
     if not saved:
         return None
     collected = {n: first.collect(equal[n]) for n in saved}
-    new_first = first.build(Symbolic(forward.source))
-    swap = {n: second.step(new_first.of[y]) for n, y in collected.items()}
-    second.replace(swap)
-    return _exchange(graph, (forward, new_first), second, reverse)
-
-
-def _exchange(graph: Graph, forward: tuple[Node, Built], loop: Loop, reverse: Node) -> Graph:
-    """The graph with both loops replaced; the new operands of the second read the new first."""
-    old, built = forward
-    swap = {old: built.bundle}
-    parts = [*loop.xs, *loop.consts]
-    outside = substitute([*(c.start for c in loop.carries), *(p.outside for p in parts)], swap)
-    for carry, node in zip(loop.carries, outside, strict=False):
-        carry.start = node
-    for part, node in zip(parts, outside[len(loop.carries) :], strict=True):
-        part.outside = node
-    swap[reverse] = loop.build(Symbolic(reverse.source)).bundle
-    return Graph(graph.inputs, tuple(substitute(graph.outputs, swap)))
+    built = first.build(Symbolic(forward.source))
+    second.replace({n: second.step(built.of[y]) for n, y in collected.items()})
+    graph = exchange(graph, reverse, second.build(Symbolic(reverse.source)).results)
+    return exchange(graph, forward, built.results)
 
 
 def _shared(forward: Node, first: Loop, second: Loop) -> dict[Node, Node]:
@@ -75,9 +61,11 @@ def _shared(forward: Node, first: Loop, second: Loop) -> dict[Node, Node]:
     consts = {c.outside: c.inside for c in first.consts}
     values = [y.value for y in first.ys]
     found: dict[Node, Node] = {}
+    if not any(_result_of(forward, x.outside) for x in second.xs):
+        return found
     for x in second.xs:
         stack = x.outside
-        if stack.op is project and stack.inputs[0] is forward:
+        if _result_of(forward, stack):
             index = stack.attrs["index"] - len(first.carries)
             if index >= 0:
                 found[x.inside] = values[index]
@@ -85,6 +73,10 @@ def _shared(forward: Node, first: Loop, second: Loop) -> dict[Node, Node]:
             found[x.inside] = stacks[stack]
     found |= {c.inside: consts[c.outside] for c in second.consts if c.outside in consts}
     return found
+
+
+def _result_of(loop: Node, node: Node) -> bool:
+    return node.op is project and node.inputs[0] is loop
 
 
 class _Known:

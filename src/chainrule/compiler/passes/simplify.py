@@ -110,9 +110,7 @@ def _transpose(node: Node) -> Node | None:
         return x
     if x.op is transpose:
         inner = x.attrs["axes"]
-        return Symbolic(node.source)(
-            transpose, x.inputs[0], axes=tuple(inner[a] for a in axes)
-        )
+        return Symbolic(node.source)(transpose, x.inputs[0], axes=tuple(inner[a] for a in axes))
     if x.op is concat:
         b = Symbolic(node.source)
         pieces = [b(transpose, piece, axes=axes) for piece in x.inputs]

@@ -26,7 +26,7 @@ from chainrule.ops.reduce import broadcast_to
 from chainrule.ops.select import scatter_add
 
 
-def _index_add(ins: Any, attrs: Mapping[str, Any]) -> Any:  # noqa: ANN401 - arrays
+def _index_add(ins: Any, attrs: Mapping[str, Any]) -> Any:  # noqa: ARG001 - the signature
     base, updates, index = ins
     rows = scatter_add.numpy((updates, index), {"rows": base.shape[0]})
     return np.add(base, rows)
@@ -78,12 +78,10 @@ def _joined(node: Node, b: Symbolic) -> Node:
         count = index.array.size
         parts.append(b(reshape, updates, shape=(count, *node.shape[1:])))
         places.append(b(reshape, index, shape=(count,)))
-    return b(
-        scatter_add, b(concat, *parts, axis=0), b(concat, *places, axis=0), rows=node.shape[0]
-    )
+    return b(scatter_add, b(concat, *parts, axis=0), b(concat, *places, axis=0), rows=node.shape[0])
 
 
-def _scaled(node: Node, b: Symbolic, once: Any) -> tuple[Node, Node] | None:  # noqa: ANN401 - a predicate
+def _scaled(node: Node, b: Symbolic, once: Any) -> tuple[Node, Node] | None:
     """(updates, index) if the node is a uniformly scaled scatter_add."""
     if node.op is scatter_add and once(node):
         return node.inputs[0], node.inputs[1]

@@ -35,17 +35,13 @@ class Fused:
     stores: list[Node]
 
 
-def settle(
-    graph: Graph, groups: Sequence[Group], layouts: Mapping[Node, View]
-) -> list[Fused]:
+def settle(graph: Graph, groups: Sequence[Group], layouts: Mapping[Node, View]) -> list[Fused]:
     """Decide what is stored; returns the groups that are left."""
     return _Settling(graph, groups, layouts).run()
 
 
 class _Settling:
-    def __init__(
-        self, graph: Graph, groups: Sequence[Group], layouts: Mapping[Node, View]
-    ) -> None:
+    def __init__(self, graph: Graph, groups: Sequence[Group], layouts: Mapping[Node, View]) -> None:
         self.graph, self.layouts = graph, layouts
         self.order = topological(graph.outputs)
         self.position = {n: i for i, n in enumerate(self.order)}
@@ -151,7 +147,9 @@ class _Settling:
                 continue
             if source not in self.of:
                 continue  # a projection: always stored
-            if not self.outside(source) or self.of[source] is self.of[node] and not self._kept(source):
+            if not self.outside(source) or (
+                self.of[source] is self.of[node] and not self._kept(source)
+            ):
                 return False
             if access(child, self.of, self.layouts) is None:
                 return False
@@ -179,4 +177,3 @@ class _Settling:
         ordered = sorted(nodes, key=self.position.__getitem__)
         stores = sorted(wanted, key=self.position.__getitem__)
         return Fused(g, ordered, stores)
-

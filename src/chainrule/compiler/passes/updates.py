@@ -33,7 +33,7 @@ def updates(graph: Graph, pairs: Sequence[Pair]) -> tuple[set[Node], set[Node]]:
 
 
 def _region(state: Node, new: Node) -> set[Node]:
-    """The elementwise nodes between a state and its new value; empty if the state is not read so."""
+    """The elementwise nodes between a state and its new value; empty if there is no such way."""
     if new.op is not INPUT and isinstance(new.op.lower, Template) and "in-place" in new.op.traits:
         return {new} if new.inputs[0] is state else set()
     found: set[Node] = set()

@@ -17,13 +17,13 @@ STEP = {"add": "add", "max": "max", "min": "min"}  # monoid → the primitive th
 
 def identity(node: Node) -> float:
     """The neutral element of a reduction."""
-    monoid = node.op.lower.monoid
+    monoid: str = node.op.lower.monoid
     if monoid == "add":
         return 0
     if node.dtype.kind == "float":
         return -np.inf if monoid == "max" else np.inf
     if node.dtype.kind == "bool":
-        return monoid == "min"
+        return float(monoid == "min")
     limits = np.iinfo(node.dtype.numpy)
     return int(limits.min if monoid == "max" else limits.max)
 

@@ -138,7 +138,9 @@ class _Forward:
         """The additive mask's tile; along an axis on which it repeats it has one element."""
         t, block = self.s.tiling, self.block
         shape = (t.keys if mask.column.terms else 1, t.queries if mask.row.terms else 1)
-        valid = Valid(block.left(key) if shape[0] > 1 else None, block.valid if shape[1] > 1 else None)
+        valid = Valid(
+            block.left(key) if shape[0] > 1 else None, block.valid if shape[1] > 1 else None
+        )
         at = mask.at(block.first, key)
         return self.w.load(mask.buffer, at, shape, (mask.column, mask.row), valid)
 

@@ -15,7 +15,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from chainrule.base import dtypes
 from chainrule.compiler.codegen.target import Target
 from chainrule.compiler.templates.attention_tiles import (
     ONE,
@@ -25,11 +24,12 @@ from chainrule.compiler.templates.attention_tiles import (
     ResultTile,
     Setting,
     choose_tiling,
+    extreme,
     inner_product,
 )
 from chainrule.compiler.templates.writer import Home, Valid, Work, Writer, count
 from chainrule.graph.node import Node
-from chainrule.kernel.index import Index, as_index, symbol
+from chainrule.kernel.index import Index, as_index
 
 
 def attention_grad(
@@ -123,7 +123,9 @@ class _Backward:
             def body(e: Index, carried: list[str]) -> list[str]:
                 valid = Valid(rows, count(e) if self.out.width % wide else None)
                 tiles = [
-                    w.load(x.buffer, x.at(block.first + r, e), (t.rows, wide), (x.row, x.column), valid)
+                    w.load(
+                        x.buffer, x.at(block.first + r, e), (t.rows, wide), (x.row, x.column), valid
+                    )
                     for x in (self.d_out, self.out)
                 ]
                 return [w("add", carried[0], w("mul", *tiles))]
@@ -186,16 +188,14 @@ class _Backward:
                 strides = (ZERO, rows.column)
                 return w.load(rows.buffer, at, (1, wide), strides, Valid(None, columns))
 
-            new = inner_product(w, self.s.queries, block.n - start, old, left, right)
+            new = inner_product(w, block.n - start, old, left, right)
             w.store(new, into.buffer, into.at(key, e), shape, strides, valid)
 
     def _first(self, block: Block, key: Index) -> Index:
-        """The first query of the block that sees the key, rounded down to what loops step by."""
-        w = self.w
+        """The first query of the block that sees the key."""
         if not self.s.causal:
             return ZERO
-        ahead = w("max", w("index", attr=key - block.first), w("const", attr=(0, dtypes.int64)))
-        return symbol(w("and", ahead, w("const", attr=(-8, dtypes.int64))))
+        return extreme(self.w, "max", ZERO, key - block.first)
 
     # -- dq -------------------------------------------------------------------------------------
 

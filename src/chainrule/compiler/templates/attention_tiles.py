@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from chainrule.base import dtypes
 from chainrule.base.dtypes import DType
@@ -20,10 +20,9 @@ from chainrule.compiler.templates.product import operand_view
 from chainrule.compiler.templates.writer import Home, Valid, Writer, count
 from chainrule.graph.node import Node
 from chainrule.kernel.index import Index, as_index, symbol
-from chainrule.kernel.ir import Carry, For, Mma
+from chainrule.kernel.ir import Mma
 
 ZERO, ONE = as_index(0), as_index(1)
-_UNROLL = 1  # steps of an inner product per iteration
 
 
 class Tiling(NamedTuple):
@@ -92,7 +91,9 @@ class Setting(NamedTuple):
     ) -> Heads:
         """A (B, H, rows[, columns]) array as it is kept; without columns their stride is 0."""
         w, shape = self.w, node.shape
-        strides = [w.extent(1 if n == 1 else s) for n, s in zip(shape, home.view.strides, strict=True)]
+        strides = [
+            w.extent(1 if n == 1 else s) for n, s in zip(shape, home.view.strides, strict=True)
+        ]
         buffer = w.buffer(home.root, node.dtype, home.view.offset, written=written)
         place = at[0] * strides[0] + at[1] * strides[1]
         column, width = (strides[3], shape[3]) if len(shape) > 3 else (ZERO, 1)
@@ -137,9 +138,9 @@ class Block:
         self.ragged_keys = setting.keys % t.keys != 0
 
     def limit(self) -> Index:
-        """How many keys the block sees; a whole block's, so that it stays a round number."""
-        keys, end = self.w.extent(self.s.keys), self.first + self.s.tiling.queries
-        return minimum(self.w, keys, end) if self.s.causal else keys
+        """How many keys the block sees."""
+        keys, end = self.w.extent(self.s.keys), self.first + self.n
+        return extreme(self.w, "min", keys, end) if self.s.causal else keys
 
     # -- scores -------------------------------------------------------------------------------
 
@@ -149,14 +150,15 @@ class Block:
         deep = min(t.turn, _power_of_two(heads.width))
         width = w.extent(heads.width)
         out = w.local(self.s.dtype, (width + 1) * t.queries)
-        with w.loop(width, deep) as d:
+        shape = (deep, t.turn)
+        with w.loop(width, deep) as d, w.loop(t.queries, t.turn) as c:
             rows = count(d) if heads.width % deep else None
-            shape = (deep, t.queries)
-            strides = (heads.column, heads.row)
-            at = heads.at(self.first, d)
-            x = w.load(heads.buffer, at, shape, strides, Valid(rows, self.valid))
+            columns = None if self.valid is None else self.valid - c
+            at, strides = heads.at(self.first + c, d), (heads.column, heads.row)
+            x = w.load(heads.buffer, at, shape, strides, Valid(rows, columns))
             x = w("mul", x, self.s.constant(scale))
-            w.store(x, out, d * t.queries, shape, (as_index(t.queries), ONE), Valid(rows))
+            strides = (as_index(t.queries), ONE)
+            w.store(x, out, d * t.queries + c, shape, strides, Valid(rows))
         return out
 
     def scores(self, heads: Heads, panel: str, key: Index) -> str:
@@ -174,7 +176,7 @@ class Block:
         def right(d: Index) -> str:
             return w.load(panel, d * t.queries, (1, t.queries), (ZERO, ONE))
 
-        return inner_product(w, heads.width, w.extent(heads.width), self.s.constant(0), left, right)
+        return inner_product(w, w.extent(heads.width), self.s.constant(0), left, right)
 
     def left(self, key: Index) -> Index | None:
         """How many keys there are from `key` on; None if that is a whole tile or more."""
@@ -241,8 +243,8 @@ class Block:
                 return w.load(heads.buffer, at, shape, (ZERO, heads.column), valid)
 
             if self.s.causal:
-                n = minimum(w, n, self.first + tile.row + t.rows - first)
-            finish(tile, inner_product(w, self.s.keys, n, start(tile), left, right))
+                n = extreme(w, "min", n, self.first + tile.row + t.rows - first)
+            finish(tile, inner_product(w, n, start(tile), left, right))
 
     @contextmanager
     def result_tiles(self, width: int) -> Iterator[ResultTile]:
@@ -257,30 +259,27 @@ class Block:
 
 def inner_product(
     w: Writer,
-    size: int,
     trips: Index,
     start: str,
     left: Callable[[Index], str],
     right: Callable[[Index], str],
 ) -> str:
-    """start + Σ_k left(k) @ right(k) for k < trips.
+    """start + Σ_k left(k) @ right(k) for k < trips."""
 
-    Where `size` is a multiple of the unrolling, `trips` counts as rounded up to one.
-    """
-    var, total = w.fresh("i"), w.fresh("c")
-    step = 1 if size % _UNROLL else _UNROLL
-    with w.body() as inside:
-        running = total
-        for k in range(step):
-            a, b = left(symbol(var) + k), right(symbol(var) + k)
-            after = w.fresh()
-            w.add(Mma(after, running, a, b))
-            running = after
-    carries = (Carry(total, start, running),)
-    w.add(For(var, trips, tuple(inside), step, "seq", carries, unroll=_UNROLL // step))
+    def body(k: Index, carried: list[str]) -> list[str]:
+        return [_mma(w, carried[0], left(k), right(k))]
+
+    # Not unrolled: a step is 16 multiply-adds, which hide the loop's own two instructions
+    (total,) = w.fold(trips, 1, [start], body, split=False)
     return total
 
 
-def minimum(w: Writer, a: Index, b: Index) -> Index:
-    """min(a, b) of two run-time integers."""
-    return symbol(w("min", w("index", attr=a), w("index", attr=b)))
+def _mma(w: Writer, start: str, left: str, right: str) -> str:
+    out = w.fresh()
+    w.add(Mma(out, start, left, right))
+    return out
+
+
+def extreme(w: Writer, which: Literal["min", "max"], a: Index, b: Index) -> Index:
+    """The smaller or the larger of two run-time integers."""
+    return symbol(w(which, w("index", attr=a), w("index", attr=b)))

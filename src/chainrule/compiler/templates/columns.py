@@ -11,7 +11,13 @@ from __future__ import annotations
 from chainrule.base import shapes
 from chainrule.base.shapes import Shape, View
 from chainrule.compiler.templates.accumulate import STEP, identity, masked, wide_constant
-from chainrule.compiler.templates.rows import RowGroup, gather_views, merged_axes, over_axes, views_of
+from chainrule.compiler.templates.rows import (
+    RowGroup,
+    gather_views,
+    merged_axes,
+    over_axes,
+    views_of,
+)
 from chainrule.compiler.templates.site import Site, Tiles
 from chainrule.compiler.templates.writer import Home, Valid, Work, Writer, count
 from chainrule.graph.node import Node
@@ -55,7 +61,9 @@ class _Columns:
             flags.append(i in reduced)
             product = shape[i]
             i += 1
-            while product != n or (i < len(shape) - 1 and shape[i] == 1 and len(flags) < len(self.domain) - 1):
+            while product != n or (
+                i < len(shape) - 1 and shape[i] == 1 and len(flags) < len(self.domain) - 1
+            ):
                 if i >= len(shape) or product == n:
                     break
                 product *= shape[i]
@@ -68,7 +76,10 @@ class _Columns:
         if kept and self.domain[-1] * work <= _TASK:
             sizes = tuple(self.domain[i] for i in kept)
             over_axes(
-                self.w, sizes, work, lambda at: self._block(dict(zip(kept, at, strict=True)), grid=False)
+                self.w,
+                sizes,
+                work,
+                lambda at: self._block(dict(zip(kept, at, strict=True)), grid=False),
             )
         else:
             self._kept(kept, {})
@@ -155,9 +166,7 @@ def fold(group: RowGroup, homes: dict[Node, Home], lanes: int, parts: int, into:
 
         def body(j: Index, carried: list[str]) -> list[str]:
             limit = w.extent(size) - first - j if parts > 1 else count(j)
-            site = Site(
-                (size,), (first + j,), None, 0, (1, width), Valid(None, limit)
-            )
+            site = Site((size,), (first + j,), None, 0, (1, width), Valid(None, limit))
             tiles = Tiles(w, site, lambda n: n in group.nodes and n is not node, homes)
             value = masked(w, tiles.value(node.inputs[0]), width, limit, node)
             return [w(STEP[node.op.lower.monoid], carried[0], value)]

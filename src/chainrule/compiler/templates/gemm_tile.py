@@ -18,7 +18,7 @@ from chainrule.compiler.codegen.target import Target
 ALayout = Literal["mk", "km"]
 BLayout = Literal["kn", "nk"]
 
-_LATENCY = 4  # of a multiply-add, in cycles: fewer accumulators than this leave it waiting
+_LATENCY = 8  # multiply-adds in flight (4 cycles, two a cycle): fewer accumulators leave it waiting
 _POINTER_ROWS = 10  # rows of A that are read through a pointer each, before pointers spill
 _OFFSET_ROWS = 8  # likewise where rows beyond M repeat the last one
 _PANEL_BYTES = 512 * 1024  # of B's packed block: half of a level-2 cache

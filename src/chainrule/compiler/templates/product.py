@@ -39,7 +39,7 @@ def matrix_view(view: View) -> View:
     two = (1,) * (2 - len(merged)) + merged
     shape = (*two, *view.shape[-2:])
     wide = view.reshape(shape)
-    if len(two) > 2 or wide is None:  # noqa: PLR2004 - batch axes
+    if len(two) > 2 or wide is None:
         raise CompileError(f"a product over batch {view.shape[:-2]} with strides {view.strides}")
     return wide
 
@@ -61,7 +61,7 @@ def operand_view(node: Node, homes: dict[Node, Home]) -> tuple[Node, View]:
 
 def _common_batch(shape: tuple[int, ...]) -> tuple[int, int]:
     batch = shape[:-2]
-    if len(batch) > 2:  # noqa: PLR2004 - batch axes
+    if len(batch) > 2:
         raise CompileError(f"a product over more than two batch axes: {shape}")
     two = (1,) * (2 - len(batch)) + batch
     return two[0], two[1]
@@ -104,9 +104,19 @@ def product(group: RowGroup, homes: dict[Node, Home], target: Target) -> Work:
     values: dict[str, Argument] = {
         "a": BufferArgument(roots[0], a.offset),
         "b": BufferArgument(roots[1], b.offset),
-        **{"B0": b0, "B1": b1, "M": m, "N": n, "K": k},
-        **{"a_b0": a.strides[0], "a_b1": a.strides[1], "a_m": a.strides[2], "a_k": a.strides[3]},
-        **{"b_b0": b.strides[0], "b_b1": b.strides[1], "b_k": b.strides[2], "b_n": b.strides[3]},
+        "B0": b0,
+        "B1": b1,
+        "M": m,
+        "N": n,
+        "K": k,
+        "a_b0": a.strides[0],
+        "a_b1": a.strides[1],
+        "a_m": a.strides[2],
+        "a_k": a.strides[3],
+        "b_b0": b.strides[0],
+        "b_b1": b.strides[1],
+        "b_k": b.strides[2],
+        "b_n": b.strides[3],
     }
     own = kernel.params[: len(kernel.params) - len(params)]
     return Work(
@@ -120,9 +130,7 @@ def product(group: RowGroup, homes: dict[Node, Home], target: Target) -> Work:
 class _Epilogue:
     """Computes the fused nodes on the accumulator tile and stores what is wanted."""
 
-    def __init__(
-        self, group: RowGroup, homes: dict[Node, Home], domain: tuple[int, ...]
-    ) -> None:
+    def __init__(self, group: RowGroup, homes: dict[Node, Home], domain: tuple[int, ...]) -> None:
         self.group, self.homes, self.domain = group, homes, domain
         self.writer = Writer("epilogue", prefix="e")
         self.costly = any(

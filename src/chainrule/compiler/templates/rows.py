@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import ChainMap
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from chainrule.base import shapes
 from chainrule.base.shapes import Shape, View
@@ -50,7 +50,9 @@ def merged_axes(domain: Shape, views: Sequence[View], keep: int = 0) -> Shape:
     end = len(domain) - keep
     for i in range(len(domain)):
         if 0 < i < end and out:
-            even = all(v.strides[i - 1] == v.strides[i] * domain[i] or domain[i - 1] == 1 for v in views)
+            even = all(
+                v.strides[i - 1] == v.strides[i] * domain[i] or domain[i - 1] == 1 for v in views
+            )
             if even:
                 out[-1] *= domain[i]
                 continue
@@ -63,7 +65,7 @@ def views_of(
 ) -> list[View]:
     """The views over `domain` through which the nodes' operands are read, where they fill it."""
     found = []
-    known = ChainMap(homes, dict.fromkeys(inside))  # type: ignore[arg-type]
+    known: ChainMap[Node, Any] = ChainMap(homes, dict.fromkeys(inside))
     for child in {c: None for node in nodes for c in node.inputs}:
         source = origin(child, known)
         if source in inside:
@@ -123,9 +125,8 @@ def over_axes(
         if now == len(sizes):
             body(at)
         elif now == axis and block > 1:
-            with w.loop(w.extent(sizes[now]), block, grid=True) as start:
-                with w.loop(count(start)) as i:
-                    descend((*at, start + i))
+            with w.blocks(w.extent(sizes[now]), block) as i:
+                descend((*at, i))
         else:
             with w.loop(w.extent(sizes[now]), grid=now <= axis) as i:
                 descend((*at, i))
@@ -169,7 +170,9 @@ class _RowKernel:
             self.full = {n for n in self.full if not self._behind_reduction(n)}
         views = views_of(group.nodes, self.inside, homes, group.domain)
         views += gather_views(group.nodes, homes, group.domain)
-        views += [v for n in group.stores if n in self.full and (v := homes[n].view.reshape(group.domain))]
+        views += [
+            v for n in group.stores if n in self.full and (v := homes[n].view.reshape(group.domain))
+        ]
         views += self._row_views()
         self.domain = merged_axes(group.domain, views, keep=1)
         self.gathers = any(map(is_gather, group.nodes))
@@ -190,24 +193,22 @@ class _RowKernel:
 
     def _row_views(self) -> list[View]:
         """Views of stored per-row values, with stride 0 along the row."""
-        found = []
         outer = self.group.domain[:-1]
-        for node in self.group.stores:
-            if node not in self.full and (v := self.homes[node].view.reshape(outer)):
-                found.append(View(self.group.domain, (*v.strides, 0), v.offset))
-        for node in self.group.nodes:
-            if node in self.full or isinstance(node.op.lower, Reduce):
-                continue
-            for v in views_of([node], self.inside, self.homes, outer):
-                found.append(View(self.group.domain, (*v.strides, 0), v.offset))
-        return found
+        found = [
+            v
+            for node in self.group.stores
+            if node not in self.full and (v := self.homes[node].view.reshape(outer))
+        ]
+        by_row = [n for n in self.group.nodes if self._in_row(n)]
+        found += views_of(by_row, self.inside, self.homes, outer)
+        return [View(self.group.domain, (*v.strides, 0), v.offset) for v in found]
 
     def _choose_tile(self) -> None:
         vectors = -(-self.columns // self.lanes)
         self.whole = vectors <= _IN_REGISTERS
         if self.whole:
             self.width = max(vectors, 1) * self.lanes
-            self.height = 4 if vectors <= 1 else 2 if vectors <= 4 else 1  # noqa: PLR2004 - registers
+            self.height = 4 if vectors <= 1 else 2 if vectors <= 4 else 1
         else:
             self.width, self.height = 4 * self.lanes, 1
         if self.gathers or len(self.domain) == 1 or self.domain[-2] < self.height:
@@ -235,9 +236,12 @@ class _RowKernel:
             with w.loop(w.extent(outer[len(at)]), grid=True) as i:
                 self._tall([*at, i])
             return
-        with w.loop(w.extent(outer[-1]), self.block, grid=True) as start:
-            with w.loop(count(start), self.height, split=True) as r:
-                self._row((*at, start + r), len(outer) - 1, count(r))
+        extent = w.extent(outer[-1])
+        with (
+            w.loop(extent, self.block, grid=True) as start,
+            w.loop(count(start), self.height, split=True) as r,
+        ):
+            self._row((*at, start + r), len(outer) - 1, count(r))
 
     def _row(self, at: tuple[Index, ...], axis: int | None, valid: Index | None) -> None:
         """All passes over a tile of rows."""
@@ -258,7 +262,9 @@ class _RowKernel:
                 row.store(node, self.homes[node])
 
     def _in_row(self, node: Node) -> bool:
-        return node in self.inside and node not in self.full and not isinstance(node.op.lower, Reduce)
+        return (
+            node in self.inside and node not in self.full and not isinstance(node.op.lower, Reduce)
+        )
 
     def _levels(self) -> dict[Node, int]:
         """The pass in which each node can be computed: one after the reductions it needs."""
@@ -272,7 +278,9 @@ class _RowKernel:
         found = []
         for child in node.inputs:
             seen = child
-            while seen.op is not INPUT and "index-map" in seen.op.traits and seen not in self.inside:
+            while (
+                seen.op is not INPUT and "index-map" in seen.op.traits and seen not in self.inside
+            ):
                 seen = seen.inputs[0]
             if seen in self.inside:
                 found.append(seen)
@@ -280,7 +288,7 @@ class _RowKernel:
 
     # -- one pass -----------------------------------------------------------------------------
 
-    def _pass(  # noqa: PLR0913 - the place and the work
+    def _pass(
         self,
         row: Tiles,
         at: tuple[Index, ...],

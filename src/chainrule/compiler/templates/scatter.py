@@ -22,9 +22,11 @@ _ONE, _ZERO = as_index(1), as_index(0)
 
 
 def scatter(node: Node, home: Home, homes: dict[Node, Home], lanes: int) -> Work:
-    """Accumulate `updates` (input 0) at rows `index` (input 1) into `home`, which has its start
-    values already."""
-    updates, index = node.inputs[-2:]
+    """Accumulate the updates (second-last input) at the rows of the index (last) into `home`.
+
+    `home` has its start values already.
+    """
+    index = node.inputs[-1]
     w = Writer("scatter")
     rows, width = node.shape[0], shapes.size(node.shape[1:])
     number = index.array.size
@@ -37,7 +39,9 @@ def scatter(node: Node, home: Home, homes: dict[Node, Home], lanes: int) -> Work
     at = w.buffer(places[0], int64, places[1][2])
     with w.loop(w.extent(owners), grid=True) as owner:
         first = w("index", attr=owner * w.extent(share))
-        end = w("min", w("index", attr=(owner + 1) * w.extent(share)), w("index", attr=w.extent(rows)))
+        end = w(
+            "min", w("index", attr=(owner + 1) * w.extent(share)), w("index", attr=w.extent(rows))
+        )
         with w.loop(w.extent(number)) as j:
             row = w.load(at, j * w.extent(places[1][1]), (1, 1), (_ZERO, _ZERO))
             mine = w("and", w("ge", row, first), w("lt", row, end))
@@ -70,8 +74,8 @@ def _flat_views(
     if into is None or source is None or places is None:
         raise CompileError(f"{node} reads or writes through strides that are not a matrix")
     return (
-        (*into.strides, into.offset),
-        (data_root, (*source.strides, source.offset)),
+        (into.strides[0], into.strides[1], into.offset),
+        (data_root, (source.strides[0], source.strides[1], source.offset)),
         (index_root, (0, places.strides[0], places.offset)),
     )
 
@@ -82,10 +86,12 @@ def zeros(node: Node, home: Home, lanes: int) -> Work:
     size = node.array.size
     tile, chunk = 4 * lanes, 16384
     buffer = w.buffer(home.root, node.dtype, home.view.offset, written=True)
-    with w.loop(w.extent(size), chunk, grid=True) as start:
-        with w.loop(count(start), tile, split=True) as j:
-            zero = w("const", attr=(0, node.dtype))
-            w.store(zero, buffer, start + j, (1, tile), (_ZERO, _ONE), Valid(None, count(j)))
+    with (
+        w.loop(w.extent(size), chunk, grid=True) as start,
+        w.loop(count(start), tile, split=True) as j,
+    ):
+        zero = w("const", attr=(0, node.dtype))
+        w.store(zero, buffer, start + j, (1, tile), (_ZERO, _ONE), Valid(None, count(j)))
     return w.work()
 
 

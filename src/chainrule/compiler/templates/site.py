@@ -41,10 +41,11 @@ class Site(NamedTuple):
 
     def strides(self, view: View, extent: Callable[[int], Index]) -> tuple[Index, Index]:
         """Strides of a view along the tile's rows and columns."""
-        found = []
-        for axis in (self.row_axis, self.column_axis):
-            found.append(as_index(0) if axis is None else _stride(view.strides[axis], extent))
-        return found[0], found[1]
+        rows, columns = (
+            as_index(0) if axis is None else _stride(view.strides[axis], extent)
+            for axis in (self.row_axis, self.column_axis)
+        )
+        return rows, columns
 
 
 def _stride(value: int, extent: Callable[[int], Index]) -> Index:
@@ -52,8 +53,11 @@ def _stride(value: int, extent: Callable[[int], Index]) -> Index:
 
 
 class Tiles:
-    """Tiles of nodes at one site. `inside` are the nodes that this kernel computes itself;
-    `outer` is the scope around (a row around its columns), asked first."""
+    """Tiles of nodes at one site.
+
+    `inside` are the nodes that this kernel computes itself; `outer` is the scope around (a row
+    around its columns), asked first.
+    """
 
     def __init__(
         self,
@@ -153,7 +157,9 @@ class Tiles:
         if "positional" not in source.op.traits:
             return source.op.lower.emit(self.writer, source)  # type: ignore[no-any-return]
         place = self.position(view)
-        return place if source.dtype is dtypes.int64 else self.writer("cast", place, attr=source.dtype)
+        return (
+            place if source.dtype is dtypes.int64 else self.writer("cast", place, attr=source.dtype)
+        )
 
     def position(self, view: View) -> str:
         """The element numbers of a view as an int64 tile."""

@@ -119,7 +119,7 @@ class Writer:
         self.add(Map(out, fn, ins, attr))
         return out
 
-    def load(  # noqa: PLR0913 - the parts of a load
+    def load(
         self,
         buffer: str,
         at: Index,
@@ -131,10 +131,10 @@ class Writer:
     ) -> str:
         """A `Load`; the tile's name."""
         out = self.fresh()
-        self.add(Load(out, buffer, at, shape, strides, tuple(valid), lanes, fill))
+        self.add(Load(out, buffer, at, shape, strides, (valid.rows, valid.columns), lanes, fill))
         return out
 
-    def store(  # noqa: PLR0913 - the parts of a store
+    def store(
         self,
         tile: str,
         buffer: str,
@@ -147,7 +147,7 @@ class Writer:
     ) -> None:
         """A `Store`."""
         mode = "add" if accumulate else "set"
-        self.add(Store(tile, buffer, at, shape, strides, tuple(valid), mode))  # type: ignore[arg-type]
+        self.add(Store(tile, buffer, at, shape, strides, (valid.rows, valid.columns), mode))  # type: ignore[arg-type]
 
     def reduce(self, monoid: Monoid, tile: str, axis: int) -> str:
         """A `Reduce`; the result's name."""
@@ -179,6 +179,12 @@ class Writer:
         kind = "grid" if grid else "seq"
         self.add(For(var, as_index(extent), tuple(inside), step, kind, (), split))  # type: ignore[arg-type]
 
+    @contextmanager
+    def blocks(self, extent: Index, step: int) -> Iterator[Index]:
+        """A grid loop over blocks of positions and a loop inside each; yields the position."""
+        with self.loop(extent, step, grid=True) as start, self.loop(count(start)) as i:
+            yield start + i
+
     def fold(
         self,
         extent: Index | int,
@@ -200,7 +206,8 @@ class Writer:
     def work(self) -> Work:
         """The finished kernel with its arguments."""
         kernel = Kernel(self.name, tuple(self.params), tuple(self._bodies[0]))
-        reads, writes = set(), set()
+        reads: set[Node] = set()
+        writes: set[Node] = set()
         for param, argument in zip(self.params, self.arguments, strict=True):
             if isinstance(argument, BufferArgument):
                 assert isinstance(param, Buffer)

@@ -30,8 +30,9 @@ def view_of(base: Handle, get: Get, put: Put) -> Tensor:
     out = get(base)
     if out is base:
         out = apply(TABLE["reshape"], base, shape=base.shape)
-    out._lens = Lens(base, get, put)
-    out._seen = base._version
+    root = base if base._lens is None else base._lens.root
+    out._lens = Lens(base, root, get, put)
+    out._seen = root._version
     return out
 
 
@@ -190,9 +191,7 @@ def expand(input: Operand, *sizes: Any) -> Tensor:
     lead = len(target) - len(x.shape)
     if lead < 0:
         raise ShapeError(f"expand of {x.shape} to {target}: fewer axes than the tensor has")
-    return expand_to(
-        x, tuple(x.shape[i - lead] if n == -1 else n for i, n in enumerate(target))
-    )
+    return expand_to(x, tuple(x.shape[i - lead] if n == -1 else n for i, n in enumerate(target)))
 
 
 def cat(tensors: Sequence[Operand], dim: int = 0) -> Tensor:

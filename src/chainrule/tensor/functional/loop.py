@@ -86,9 +86,7 @@ def _length(columns: list[Any], length: int | None) -> int:
     return found.pop()[0]  # type: ignore[no-any-return]
 
 
-def _checked(
-    result: Any, carries: list[Any]
-) -> tuple[list[Tensor], list[Tensor], Rebuild]:
+def _checked(result: Any, carries: list[Any]) -> tuple[list[Tensor], list[Tensor], Rebuild]:
     """The new carries, what is collected, and its structure."""
     if not isinstance(result, tuple) or len(result) != 2:
         raise ArgumentError("the body of scan returns two things: the next carry, and y or None")

@@ -114,9 +114,7 @@ def _weighted(
     scale = cast(kept, logp.dtype)
     if per_class is not None:
         scale = pointwise.mul(scale, apply(TABLE["gather"], per_class, safe))
-    loss = pointwise.where(
-        kept, pointwise.neg(pointwise.mul(select.pick(logp, safe), scale)), 0.0
-    )
+    loss = pointwise.where(kept, pointwise.neg(pointwise.mul(select.pick(logp, safe), scale)), 0.0)
     if smoothing:
         spread = logp if per_class is None else pointwise.mul(logp, per_class)
         even = pointwise.neg(pointwise.where(kept, reduce.sum(spread, -1), 0.0))
