@@ -92,9 +92,10 @@ def times_table(rows: list[Result], peak: dict[str, float]) -> str:
     return table(head, lines)
 
 
-def _cold_and_warm(contestant: Result) -> str:
-    cold, warm = contestant["first_cold_s"], contestant.get("first_warm_s")
-    return number(cold) if warm is None else f"{number(cold)} / {number(warm)}"
+def _cold_and_warm(contestant: Result, cold: str, warm: str) -> str:
+    """What a contestant with a cache on disk needed when it was empty / when it was filled."""
+    first, again = contestant[cold], contestant.get(warm)
+    return number(first) if again is None else f"{number(first)} / {number(again)}"
 
 
 def starts_table(rows: list[Result]) -> str:
@@ -104,22 +105,31 @@ def starts_table(rows: list[Result]) -> str:
     return table(
         head,
         [
-            [row["workload"], *(_cold_and_warm(row["contestants"][w]) for w in everyone)]
+            [
+                row["workload"],
+                *(
+                    _cold_and_warm(row["contestants"][w], "first_cold_s", "first_warm_s")
+                    for w in everyone
+                ),
+            ]
             for row in rows
         ],
     )
 
 
 def memory_table(rows: list[Result]) -> str:
-    """Peak resident memory above what the import took, megabytes."""
+    """Peak resident memory above what the import took, megabytes: cold / warm cache."""
     everyone = ["chainrule", *rivals_of(rows)]
-    head = ["memory above import, MB", *(TITLES[w] for w in everyone)]
+    head = ["memory above import, MB (cold / warm)", *(TITLES[w] for w in everyone)]
     return table(
         head,
         [
             [
                 row["workload"],
-                *(f"{row['contestants'][w]['above_import_mb']:.0f}" for w in everyone),
+                *(
+                    _cold_and_warm(row["contestants"][w], "above_import_mb", "warm_above_import_mb")
+                    for w in everyone
+                ),
             ]
             for row in rows
         ],

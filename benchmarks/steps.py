@@ -97,6 +97,8 @@ def measure(name: str, cores: str, options: argparse.Namespace) -> dict[str, Any
                     who, name, python=where[who], cores=cores, cache=str(folder / who)
                 ) as again:
                     row["first_warm_s"] = again.ask("first", patience=1200.0)["seconds"]
+                    again.ask("slice", seconds=0.3, least=3)
+                    row["warm_above_import_mb"] = again.ask("memory")["above_import_mb"]
     for who, row in rows.items():
         say(f"{name} {cores}: {who} {row['median_ms']:.3f} ms")
     return {

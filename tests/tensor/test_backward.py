@@ -102,18 +102,16 @@ def test_intermediates_are_gone_after_backward(monkeypatch):
 
     def watched(op, values, attrs):
         out = real(op, values, attrs)
-        if op.name in {"exp", "mul", "sum"}:
-            made.append(weakref.ref(out.base if out.base is not None else out))
+        if op.name in {"exp", "tanh", "matmul"}:
+            made.append(weakref.ref(out))
         return out
 
+    x = cr.rand(50, 50, requires_grad=True)
     monkeypatch.setattr(dispatch, "apply_meaning", watched)
-    x = cr.rand(50, 50)
-    x.requires_grad = True
-    loss = ((x * 2.0).exp() * x).sum()
-    assert all(ref() is not None for ref in made[1:])  # exp, its product and the loss
+    loss = ((x @ x).tanh().exp() * x).sum()
+    assert [ref() is not None for ref in made] == [True, False, True]  # tanh' needs its input
     loss.backward()
-    del loss
-    assert all(ref() is None for ref in made)
+    assert not any(ref() for ref in made)
 
 
 def test_values_that_no_rule_needs_are_not_kept():
@@ -131,7 +129,7 @@ def test_a_second_backward_explains_itself():
     x = leaf(2.0)
     loss = (x * x).sum()
     loss.backward()
-    with pytest.raises(GradientError, match=r"mul.*second time.*retain_graph=True") as caught:
+    with pytest.raises(GradientError, match=r"a second time.*retain_graph=True") as caught:
         loss.backward()
     assert "test_backward.py" in str(caught.value)
 
@@ -279,7 +277,7 @@ def test_warnings_of_numpy_stay_away(recwarn):
     x = leaf(0.0, -1.0)
     (x.log() + 1.0 / x).sum().backward()
     assert not recwarn.list
-    assert np.isinf(x.grad.numpy()[0])
+    assert not np.isfinite(x.grad.numpy()[0])
 
 
 def test_gradients_through_both_results_of_max():

@@ -66,7 +66,7 @@ def differentiate(
             if child in sums:
                 _accumulate(b, sums, child, part)
             else:
-                sums[child] = part
+                sums[child] = b.need(part)
     return [found.get(target) for target in targets]
 
 
@@ -115,7 +115,7 @@ def _accumulate(b: Builder, sums: dict[Node, Cotangent], node: Node, ct: Cotange
         sums[node] = ct
     else:
         assert isinstance(before, Node)
-        sums[node] = b(add, before, ct)
+        sums[node] = b.need(b(add, before, ct))
 
 
 def _accumulate_item(
@@ -125,4 +125,4 @@ def _accumulate_item(
     parts = sums.setdefault(node, [None] * len(node.type.items))
     assert isinstance(parts, list)
     before = parts[index]
-    parts[index] = ct if before is None else b(add, before, ct)
+    parts[index] = b.need(ct if before is None else b(add, before, ct))

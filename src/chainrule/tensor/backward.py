@@ -110,7 +110,7 @@ def _eager(
 
 def _given(b: Backward, seed: Tensor, *, record: bool) -> Node:
     if not record:
-        return Evaluated(None, {}, seed._value)
+        return Evaluated(None, {}, seed._value, None)
     node = seed._tape_node()
     b.know(node, seed._value)
     return node

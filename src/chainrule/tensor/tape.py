@@ -52,22 +52,36 @@ class Recorded(Node):
 
 
 class Evaluated(Node):
-    """A gradient node with its value; it holds no inputs, so nothing outlives its use."""
+    """A gradient node that is evaluated when someone needs it: `args` are values or such nodes.
 
-    __slots__ = ("value",)
+    Once it has its value it holds no inputs, so nothing outlives its use.
+    """
+
+    __slots__ = ("args", "value")
     inputs = ()  # type: ignore[misc]
     source = None  # type: ignore[misc]
 
-    def __init__(self, op: Any, attrs: Attrs, value: Value) -> None:
+    def __init__(self, op: Any, attrs: Attrs, value: Value, args: Sequence[Any] | None) -> None:
         """Made on the hot path: the type is worked out only if a rule asks for it."""
         self.op = op  # type: ignore[misc]
         self.attrs = attrs  # type: ignore[misc]
         self.value = value
+        self.args = args
 
     @property  # type: ignore[misc]
     def type(self) -> AnyType:
         """The type of the value."""
-        return type_of(self.value)
+        return type_of(evaluated(self))
+
+
+def evaluated(node: Evaluated) -> Value:
+    """The value of a gradient node, computed now if it was not before."""
+    args = node.args
+    if args is not None:
+        values = [evaluated(a) if type(a) is Evaluated else a for a in args]
+        node.value = apply_meaning(node.op, values, node.attrs)
+        node.args = None
+    return node.value
 
 
 def type_of(value: Value) -> AnyType:
@@ -151,19 +165,27 @@ class Backward:
     def value(self, node: Node) -> Value:
         """The value of a gradient node or of a forward node's saved operand."""
         if type(node) is Evaluated:
-            return node.value
+            return evaluated(node)
         found = self._made.get(node)
         return self._values[node] if found is None else found
 
+    def need(self, node: Node) -> Node:
+        """Evaluate now, so that saved values can be let go of."""
+        if type(node) is Evaluated and node.args is not None:
+            evaluated(node)
+        return node
+
     def __call__(self, op: Op, /, *inputs: Node, **attrs: Any) -> Node:
-        """Evaluate `op`, and record it where a graph is wanted."""
+        """A node to be evaluated when needed; or at once, and recorded, where a graph is wanted."""
         if op is full:
             out = constant(**attrs)
-        else:
-            values = [n.value if type(n) is Evaluated else self.value(n) for n in inputs]
-            out = apply_meaning(op, values, attrs)
-        if not self.record_graph:
-            return Evaluated(op, attrs, out)
+            if not self.record_graph:
+                return Evaluated(op, attrs, out, None)
+        elif not self.record_graph:
+            args = [n if type(n) is Evaluated else self.value(n) for n in inputs]
+            return Evaluated(op, attrs, None, args)
+        values = [self.value(n) for n in inputs]
+        out = apply_meaning(op, values, attrs)
         if "projection" in op.traits:
             node: Node = Recorded(op, inputs, attrs, type_of(out), self.source)
         else:

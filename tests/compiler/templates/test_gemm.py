@@ -83,6 +83,21 @@ def test_ragged_products(a_layout, b_layout, packed, chunk):
         np.testing.assert_allclose(got, a @ b, atol=1e-3)
 
 
+@pytest.mark.parametrize("lanes", [4, 16])
+def test_few_rows_against_many_columns(lanes):
+    tile = GemmTile(1, 8, 3, 16, pack_b=False, along_k=lanes)
+    kernel = Native(plain(float32, "mk", "nk", tile))
+    for sizes in [(1, 1, 1), (3, 16, 16), (4, 21, 37), (2, 7, 0)]:
+        got, a, b = run(kernel, "mk", "nk", sizes, batch=(1, 2))
+        np.testing.assert_allclose(got, a @ b, atol=1e-3)
+
+
+def test_one_row_is_not_packed():
+    tile = choose_tile(1, 512, 512, AVX512, float32, "mk", "nk")
+    assert (tile.along_k, tile.pack_b) == (16, False)
+    assert choose_tile(64, 512, 512, AVX512, float32, "mk", "nk").pack_b
+
+
 def test_an_empty_sum_is_zero():
     kernel = Native(plain(float32, "mk", "kn", GemmTile(2, 16, 4, 32)))
     got, *_ = run(kernel, "mk", "kn", (3, 20, 0))
@@ -99,7 +114,7 @@ def test_other_dtypes(dtype, layouts):
     np.testing.assert_allclose(got, a @ b, rtol=1e-10)
 
 
-sizes = st.integers(1, 70)
+sizes = st.integers(1, 70) | st.integers(1, 3)
 
 
 @settings(max_examples=20)
@@ -122,7 +137,7 @@ def test_chosen_blocks_are_whole_tiles_and_fit_the_cache(shape, target):
     for a_layout, b_layout in (("mk", "kn"), ("mk", "nk"), ("km", "kn")):
         tile = choose_tile(*shape, target, float32, a_layout, b_layout)
         vectors = -(-tile.columns // target.lanes)
-        assert tile.rows * vectors + vectors + 1 <= target.registers
+        assert tile.rows * vectors + vectors + 1 <= target.registers or tile.along_k
         assert tile.block_rows % tile.rows == tile.block_columns % tile.columns == 0
         kernel = plain(float32, a_layout, b_layout, tile)
         extents = dict.fromkeys(("B0", "B1"), 1) | dict(zip("MNK", shape, strict=True))

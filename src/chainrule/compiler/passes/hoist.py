@@ -9,7 +9,7 @@ behind them; what is the same in every step is computed once. Example: `hoist(gr
 
 from __future__ import annotations
 
-from chainrule.compiler.passes.access import is_view, virtual
+from chainrule.compiler.passes.access import is_view, origin, virtual
 from chainrule.compiler.passes.lift import Lift, liftable
 from chainrule.compiler.passes.loop import Loop, change_loops, in_bodies
 from chainrule.graph.node import INPUT, Graph, Node, TupleType
@@ -95,12 +95,5 @@ class _Body:
             return True
         if "elementwise" not in node.op.traits:
             return False
-        sources = map(behind, node.inputs)
+        sources = [origin(c, ()) for c in node.inputs]
         return any(s in moved and node.array.size <= s.array.size for s in sources)
-
-
-def behind(node: Node) -> Node:
-    """The node behind views."""
-    while is_view(node):
-        node = node.inputs[0]
-    return node

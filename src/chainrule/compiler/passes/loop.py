@@ -13,7 +13,7 @@ The history of the carries is one more thing that is collected: y = h. Example:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from chainrule.graph.node import Graph, Node, Type, input_node
@@ -54,6 +54,7 @@ Result = Carried | Collected | Node  # a Node: computed outside the loop instead
 class Built:
     """The new loop outside: `results` are those of the old one, `of` gives those of the parts."""
 
+    node: Node
     results: list[Node]
     of: dict[Carried | Collected, Node]
 
@@ -109,15 +110,31 @@ class Loop:
         self.consts.append(Given(input_node(value.type), value))
         return self.consts[-1].inside
 
-    def replace(self, swap: dict[Node, Node]) -> None:
+    def replace(self, swap: Mapping[Node, Node]) -> None:
         """Substitute nodes of the body."""
-        ends = substitute(self.outputs(), swap)
+        self.set_outputs(substitute(self.outputs(), swap))
+
+    def set_outputs(self, ends: Sequence[Node]) -> None:
+        """Exchange the ends of the body."""
         for c, new in zip(self.carries, ends, strict=False):
             c.next = new
         for y, new in zip(self.ys, ends[len(self.carries) :], strict=True):
             y.value = new
 
+    def renew(self) -> None:
+        """Give the body inputs of its own, which no other loop has."""
+        parts = [*self.carries, *self.xs, *self.consts]
+        swap = {p.inside: input_node(p.inside.type) for p in parts}
+        self.replace(swap)
+        for p in parts:
+            p.inside = swap[p.inside]
+
     # -- putting together -------------------------------------------------------------------------
+
+    def body(self) -> Graph:
+        """The body as a graph."""
+        inputs = (*self.carries, *self.xs, *self.consts)
+        return Graph(tuple(p.inside for p in inputs), tuple(self.outputs()))
 
     def build(self, b: Builder) -> Built:
         """The scan of these parts."""
@@ -126,7 +143,7 @@ class Loop:
         node = b(
             scan,
             *starts,
-            graph=Graph(tuple(p.inside for p in inputs), tuple(self.outputs())),
+            graph=self.body(),
             carries=len(self.carries),
             xs=len(self.xs),
             length=self.length,
@@ -135,7 +152,7 @@ class Loop:
         )
         parts = [*self.carries, *self.ys]
         of = {part: b(project, node, index=i) for i, part in enumerate(parts)}
-        return Built([r if isinstance(r, Node) else of[r] for r in self.results], of)
+        return Built(node, [r if isinstance(r, Node) else of[r] for r in self.results], of)
 
 
 def is_loop(node: Node) -> bool:

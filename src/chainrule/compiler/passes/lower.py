@@ -10,6 +10,7 @@ from chainrule.base.errors import CompileError
 from chainrule.base.shapes import View
 from chainrule.compiler.codegen.target import Target
 from chainrule.compiler.passes.access import origin, through
+from chainrule.compiler.passes.operands import bring
 from chainrule.compiler.passes.store import Fused
 from chainrule.compiler.templates.attention import attention
 from chainrule.compiler.templates.attention_grad import attention_grad
@@ -30,9 +31,15 @@ def lower(
     f: Fused, homes: dict[Node, Home], projections: dict[Node, list[Node]], target: Target
 ) -> Stages:
     """The kernels of one group. `projections` lists the results of ops with several."""
-    g = f.group
     if all(isinstance(n.type, Type) and n.type.size == 0 for n in f.stores):
         return []
+    return [*bring(f, homes, target.lanes), *_kernels(f, homes, projections, target)]
+
+
+def _kernels(
+    f: Fused, homes: dict[Node, Home], projections: dict[Node, list[Node]], target: Target
+) -> Stages:
+    g = f.group
     shape = RowGroup(g.domain, g.inner, tuple(f.nodes), tuple(f.stores))
     if g.kind == "rows":
         return [[rows(shape, homes, target.lanes)]]

@@ -1,17 +1,17 @@
-"""What a loop's body computes without any later step needing it leaves the loop at the end.
+"""What a loop's body computes without any later step needing it leaves the loop at its end.
 
     for t: …; dw = dw + x_tᵀ @ d_t    →   for t: …, collect d_t;    dw = dw0 + Xᵀ @ D
     for t: …; y = d_t @ wᵀ            →   for t: …, collect d_t;    Y = D @ wᵀ
 
-Sums that a carry accumulates become one contraction (or reduction, or scatter_add) over all steps,
-and products that are only collected one product. Example: `sink(graph)`.
+Sums that a carry accumulates become one contraction (or reduction, or scatter_add) over all steps;
+products that are only collected, and what follows them, become one product. Example: `sink(graph)`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from chainrule.compiler.passes.access import is_view, virtual
+from chainrule.compiler.passes.access import is_view, origin, virtual
 from chainrule.compiler.passes.lift import Lift, liftable, summable
 from chainrule.compiler.passes.loop import Carried, Collected, Loop, change_loops, in_bodies
 from chainrule.graph.node import INPUT, Graph, Node
@@ -28,13 +28,118 @@ def sink(graph: Graph) -> Graph:
 
 def _sink(graph: Graph, node: Node) -> list[Node] | None:  # noqa: ARG001 - the signature
     loop = Loop(node)
-    sums = {c: found for c in loop.carries if (found := _accumulated(loop, c))}
-    for carry, terms in sums.items():
-        _leave(loop, carry, terms)
+    sums = {carry: terms for carry in loop.carries if (terms := _leave(loop, carry))}
     late = _late(loop)
-    products = [y for y in loop.ys if y.value in late]
-    if not sums and not products:
+    ends = [y for y in loop.ys if y.value in late]
+    if not sums and not ends:
         return None
-    after = _After(loop, late, [*(t for ts in sums.values() for t in ts)], products)
-    ends = [after.ends.get(r, r) for r in loop.results]  # the parts that are computed outside
-    ...
+    moved = [*(y.value for y in ends), *(t for terms in sums.values() for t in terms)]
+    kept = [y for y in loop.ys if y not in ends]
+    loop.ys = kept
+    loop.carries = [c for c in loop.carries if c.next is not c.inside or c not in sums]
+    cuts = {n: loop.collect(n) for n in _cuts(loop, moved, late)}
+    b = Symbolic(node.source)
+    results, loop.results = loop.results, []
+    of = loop.build(b).of
+    stacks = {x.inside: x.outside for x in loop.xs} | {n: of[y] for n, y in cuts.items()}
+    lift = Lift(b, loop.length, stacks, {c.inside: c.outside for c in loop.consts})
+    outside: dict[Carried | Collected, Node] = {y: lift(y.value) for y in ends}
+    for carry, terms in sums.items():
+        outside[carry] = _total(b, of.get(carry, carry.start), [lift.total(t) for t in terms])
+    return [r if isinstance(r, Node) else outside.get(r) or of[r] for r in results]
+
+
+def _total(b: Symbolic, start: Node, parts: Iterable[Node]) -> Node:
+    """start + Σ parts; a start of zeros is left out."""
+    total = None if start.op is full and start.attrs["value"] == 0 else start
+    for part in parts:
+        total = part if total is None else b(add, total, part)
+    return start if total is None else total
+
+
+# -- sums -----------------------------------------------------------------------------------------
+
+
+def _leave(loop: Loop, carry: Carried) -> list[Node]:
+    """Take from a sum that a carry accumulates the terms that can be summed outside.
+
+    carry' = carry + term + rest   →   carry' = carry + rest
+    """
+    ends = loop.outputs()
+    users = uses(topological(ends))
+
+    def only_here(node: Node) -> bool:
+        return len(users[node]) + ends.count(node) == 1
+
+    leaves: list[Node] = []
+    waiting = [carry.next]
+    while waiting:
+        node = waiting.pop()
+        if node.op is add and only_here(node):
+            waiting.extend(reversed(node.inputs))
+        else:
+            leaves.append(node)
+    if len(leaves) == 1 or leaves.count(carry.inside) != 1 or not only_here(carry.inside):
+        return []
+    terms = [t for t in leaves if _summed_outside(t, only_here)]
+    rest = [t for t in leaves if t not in terms and t is not carry.inside]
+    if terms:
+        b, carry.next = Symbolic(carry.next.source), carry.inside
+        for term in rest:
+            carry.next = b(add, carry.next, term)
+    return terms
+
+
+def _summed_outside(node: Node, only_here: Callable[[Node], bool]) -> bool:
+    """Whether it is a summable node that nothing else reads, or a view of one."""
+    while is_view(node):
+        if not only_here(node):
+            return False
+        node = node.inputs[0]
+    return node.op is not INPUT and summable(node) and only_here(node)
+
+
+# -- products -------------------------------------------------------------------------------------
+
+
+def _late(loop: Loop) -> set[Node]:
+    """Products that no carry needs, and what follows them, as far as it can be lifted."""
+    order = topological(loop.outputs())
+    users = uses(order)
+    early = set(topological(c.next for c in loop.carries))
+    varying = dependents([p.inside for p in (*loop.carries, *loop.xs)], order)
+    stay: set[Node] = set()
+    while True:
+        late: set[Node] = set()
+        for node in order:
+            if node in early or node in stay or node not in varying or node.op is INPUT:
+                continue
+            follows = any(origin(c, ()) in late for c in node.inputs)
+            if liftable(node, varying) and (isinstance(node.op.lower, Contract) or follows):
+                late.add(node)
+        read_inside = {n for n in late if any(user not in late for user in users[n])}
+        if not read_inside:
+            return late
+        stay |= read_inside
+
+
+def _cuts(loop: Loop, moved: Iterable[Node], late: set[Node]) -> list[Node]:
+    """The nodes of the body that what is moved reads, and that must be collected."""
+    moved = list(moved)
+    order = topological(moved)
+    given = {p.inside for p in (*loop.xs, *loop.consts)}
+    varying = dependents([n for n in order if n.op is INPUT and n not in given], order)
+    varying |= dependents([x.inside for x in loop.xs], order)
+    inside = late | {origin(n, ()) for n in moved}
+    found: dict[Node, None] = {}
+    seen: set[Node] = set()
+    while moved:
+        node = moved.pop()
+        if node in seen or node in given or virtual(node):
+            continue
+        seen.add(node)
+        if node in inside or is_view(node) or node not in varying:
+            moved.extend(node.inputs)
+        else:
+            found[node] = None
+    return list(found)

@@ -33,7 +33,7 @@ from chainrule.kernel.index import Index, as_index
 def attention(
     node: Node, results: Sequence[Node | None], homes: dict[Node, Home], target: Target
 ) -> Work:
-    """The kernel of an `attention` node; `results` are (out, lse), None where nobody reads it."""
+    """The kernel of an `attention` node; `results` are (out, lse), None where unread."""
     q, k = node.inputs[:2]
     w, tiling = Writer("attention"), choose_tiling(target, q.dtype, q.shape[2])
     setting = Setting(w, q.dtype, tiling, bool(node.attrs["causal"]), q.shape[2], k.shape[2])
@@ -212,8 +212,8 @@ class _Forward:
             shift = self._finite(top)
             factor = w("exp", w("sub", before, shift))
             total = self._exponentials(count(c), shift, w("mul", factor, s.load_lanes(totals)))
-            for tile, local in ((top, tops), (total, totals), (factor, self.factor)):
-                s.store_lanes(tile, local)
+            for lanes, local in ((top, tops), (total, totals), (factor, self.factor)):
+                s.store_lanes(lanes, local)
             if out is not None:
                 keys = (c, count(c))
                 start = partial(self._rescaled, sums)

@@ -35,7 +35,7 @@ from chainrule.kernel.index import Index, as_index
 def attention_grad(
     node: Node, results: Sequence[Node | None], homes: dict[Node, Home], target: Target
 ) -> Work:
-    """The kernel of an `attention_grad` node; `results` are (dq, dk, dv), None if nobody reads it."""
+    """The kernel of an `attention_grad` node; `results` are (dq, dk, dv), None where unread."""
     q, k = node.inputs[:2]
     w, tiling = Writer("attention_grad"), choose_tiling(target, q.dtype, q.shape[2])
     setting = Setting(w, q.dtype, tiling, bool(node.attrs["causal"]), q.shape[2], k.shape[2])

@@ -1,4 +1,4 @@
-"""What the attention kernels share: how they are cut, their operands, tiles of scores, sums of rows.
+"""What the attention kernels share: how they are cut, operands, tiles of scores, sums of rows.
 
 Queries lie side by side in vector lanes and keys run down the rows of a tile: maxima and sums over
 keys need no shuffles, keys and values are read in place by scalar broadcast, and blocks of queries
@@ -55,7 +55,8 @@ def choose_tiling(target: Target, dtype: DType, queries: int) -> Tiling:
     block = 2 * unit if queries > unit else unit
     many = target.registers >= 32
     keys, rows = (8, 8) if many else (6, 4)
-    return Tiling(block, keys, min(rows, block), 256 * keys, unit, min(target.lanes, block))
+    rows = min(rows, block, _power_of_two(queries))
+    return Tiling(block, keys, rows, 256 * keys, unit, min(target.lanes, block))
 
 
 def _power_of_two(n: int) -> int:
@@ -126,7 +127,7 @@ class ResultTile(NamedTuple):
 
 
 class Block:
-    """Queries first … first + n - 1 of a head, in vector lanes. Scores are (keys, queries) tiles."""
+    """Queries first … first + n - 1 of a head in vector lanes; scores are (keys, queries) tiles."""
 
     def __init__(self, setting: Setting, first: Index) -> None:
         """`first` is the variable of a loop over queries."""

@@ -29,6 +29,7 @@ from chainrule.kernel.ir import (
     Map,
     Mma,
     Param,
+    Reduce,
     Shape,
     Statement,
     Store,
@@ -127,6 +128,8 @@ class _Product:
     def task(self) -> tuple[Statement, ...]:
         """One block of C."""
         t = self.tile
+        if t.along_k:
+            return self._dots()
         if t.chunk:
             return self._chunked()
         pack = self._pack_b(ZERO, K) if t.pack_b else ()
@@ -141,6 +144,32 @@ class _Product:
         again = Load("whole", "pc", self._place(), (t.rows, t.columns), (as_index(t.columns), ONE))
         finish = self._over_tiles((again, *self._finish("whole")))
         return (Local("pc", self.dtype, as_index(t.block_rows * t.block_columns)), pieces, finish)
+
+    def _dots(self) -> tuple[Statement, ...]:
+        """Each row of A against `columns` rows of B at a time, a vector of both along K a step."""
+        t = self.tile
+        shape, k = (t.columns, t.along_k), symbol("k")
+        row = symbol("ib") + symbol("ip")
+        b_at = _batch("b") + (symbol("jb") + symbol("jp")) * symbol("b_n") + k
+        step = (
+            Load("bk", "b", b_at, shape, (ZERO, ONE), (None, symbol("k.n")), "rows"),
+            Load("ak", "a", _batch("a") + row * symbol("a_m") + k, (1, t.along_k), (ZERO, ONE),
+                 (None, symbol("k.n"))),
+            Map("product", "mul", ("bk", "ak")),
+            Map("sum", "add", ("acc", "product")),
+        )  # fmt: skip
+        each = (
+            Map("zero", "const", (), (0.0, self.dtype)),
+            For("k", K, step, t.along_k, carries=(Carry("acc", "zero", "sum"),), split=True),
+            Reduce("column", "add", "acc", 1),
+            Store("column", "pd", ZERO, (t.columns, 1), (ONE, ZERO)),
+            Load("whole", "pd", ZERO, (1, t.columns), (ZERO, ONE)),
+            *self._finish("whole"),
+        )
+        rows = _repeat_last(t.columns, symbol("jp.n"), symbol("b_n"))
+        inner = (*rows, For("ip", symbol("ib.n"), each))
+        local = Local("pd", self.dtype, as_index(t.columns))
+        return (local, For("jp", symbol("jb.n"), inner, t.columns))
 
     # operands
 
@@ -167,17 +196,6 @@ class _Product:
         return (
             Local("pb", self.dtype, size),
             For("jp", symbol("jb.n"), (panel,), t.columns, split=t.ragged_columns),
-        )
-
-    def _a_rows(self) -> tuple[Statement, ...]:
-        """Offsets of the sliver's rows; rows beyond M repeat the last one, and are never stored."""
-        stride = symbol("a_m") if self.a_layout == "mk" else ONE
-        return (
-            Map("row", "iota", (), (self.tile.rows, 1, 0)),
-            Map("last", "index", (), symbol("ip.n") - 1),
-            Map("near", "min", ("row", "last")),
-            Map("pitch", "index", (), stride),
-            Map("rows", "mul", ("near", "pitch")),
         )
 
     def _pack_a(self, first: Index, length: Index) -> tuple[Statement, ...]:
@@ -235,7 +253,9 @@ class _Product:
         inner = For("jp", symbol("jb.n"), (*start, multiply, *after()), t.columns, split=split)
         if t.pack_a:
             return (self._rows(self._pack_a(first, length), (inner,)),)
-        return (self._rows((), (*(self._a_rows() if t.ragged_rows else ()), inner)),)
+        stride = symbol("a_m") if self.a_layout == "mk" else ONE
+        offsets = _repeat_last(t.rows, symbol("ip.n"), stride) if t.ragged_rows else ()
+        return (self._rows((), (*offsets, inner)),)
 
     def _rows(self, before: tuple[Statement, ...], body: tuple[Statement, ...]) -> For:
         """Slivers of the block's rows, in groups if A is packed, with `before` once a group."""
@@ -276,6 +296,17 @@ class _Product:
             (rows, columns),
         )
         return self.epilogue(site)
+
+
+def _repeat_last(count: int, valid: Index, stride: Index) -> tuple[Statement, ...]:
+    """Tile `rows`: offsets of `count` rows; invalid ones repeat the last, and are never stored."""
+    return (
+        Map("row", "iota", (), (count, 1, 0)),
+        Map("last", "index", (), valid - 1),
+        Map("near", "min", ("row", "last")),
+        Map("pitch", "index", (), stride),
+        Map("rows", "mul", ("near", "pitch")),
+    )
 
 
 def _batch(operand: str) -> Index:

@@ -22,15 +22,19 @@ _LATENCY = 8  # multiply-adds in flight (4 cycles, two a cycle): fewer accumulat
 _POINTER_ROWS = 10  # rows of A that are read through a pointer each, before pointers spill
 _OFFSET_ROWS = 8  # likewise where rows beyond M repeat the last one
 _PANEL_BYTES = 512 * 1024  # of B's packed block: half of a level-2 cache
-_DIRECT_BYTES = 256 * 1024  # of B's block up to which reading it in place is faster than packing
+_DIRECT_BYTES = 400 * 1024  # of B's block up to which reading it in place is faster than packing
+_DIRECT_COLUMNS = 128  # of a block that is read in place
 _ALIAS_BYTES = 2048  # rows a multiple of this apart fall into few cache sets
-_ALIAS_DEPTH = 512  # so many of them do not survive in a level-2 cache
+_ALIAS_DEPTH = 640  # so many of them do not survive in a level-2 cache
+_DEEP = 512  # K from which a task has 256 rows rather than 32, if there are enough tasks
 _GROUP_ROWS = 64  # of A that are packed at a time
+_DOT_ROWS = 24  # of A, up to which dot products along K can beat packing B
+_DOT_DEPTH = 25  # of K for each row, from which they do: the sum of a vector's lanes takes time
 _CHUNK = 1024  # pieces of K, once K exceeds twice that
 _MOST_ROWS, _MOST_COLUMNS = 512, 256  # of a block
 _TASK_CYCLES = 60_000  # a task shorter than this is not worth splitting: some 20 µs
-_MOST_TASKS = 32
-_FEWEST_TASKS = 8  # so that a few threads share the work evenly
+_FEWEST_TASKS, _MOST_TASKS = 8, 16  # so that a few threads share the work evenly
+_LARGE_CYCLES = 8_000_000  # one more task for each of these: some 2 ms
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +46,8 @@ class GemmTile:
     a time (a multiple of the tile), in layout "km" only. `chunk` > 0 cuts K ≥ 1 into pieces of
     that length, between which C waits in scratch. `ragged_rows`, `ragged_columns` say that M, N
     need not be multiples of the tile, `ragged_depth` that K and chunk need not be multiples of 4.
+    `along_k` > 0 is for few rows of A against B in layout "nk": vectors of that many elements run
+    along K, nothing is packed, and the tile is one row.
     """
 
     rows: int
@@ -54,6 +60,7 @@ class GemmTile:
     ragged_rows: bool = True
     ragged_columns: bool = True
     ragged_depth: bool = True
+    along_k: int = 0
 
 
 def choose_tile(
@@ -74,6 +81,8 @@ def choose_tile(
     `a_stride` and `b_stride` are the operands' strides that are not 1, in elements; 0: unknown.
     """
     per_register = max(1, target.lanes * 4 // dtype.itemsize)
+    if (a_layout, b_layout) == ("mk", "nk") and max(1, min(_DOT_ROWS, K // _DOT_DEPTH)) >= M:
+        return _dot_tile(M, N, K * M, per_register)
     _, rows, columns = min(
         (_cost(M, N, K, rows, columns, columns // per_register), -rows, columns)
         for rows, columns in _candidates(M, target, per_register, a_layout)
@@ -81,21 +90,26 @@ def choose_tile(
     rows = -rows
     chunk = _CHUNK if K > 2 * _CHUNK else 0
     depth = chunk or max(K, 1)
-    widest = max(columns, min(_MOST_COLUMNS, _PANEL_BYTES // (depth * dtype.itemsize)))
-    slivers = -(-M // rows)
+    pack_b = b_layout == "nk" or (8 * rows <= M and _pays(N, depth, dtype, b_stride))
     pack_a = 0
     if a_layout == "km" and depth >= _ALIAS_DEPTH and _aliases(a_stride, dtype):
         pack_a = max(1, _GROUP_ROWS // rows) * rows
-    pack_b = b_layout == "nk" or (slivers >= 8 and _pays(depth, min(N, widest), dtype, b_stride))
-    # what a task packs must be used often; 32 rows already hide a task's start
-    least_rows = 256 if b_layout == "nk" else 128 if pack_b or chunk else 32
-    tasks = max(1, M * N * K // per_register // _TASK_CYCLES)
+    widest = _DIRECT_COLUMNS
+    if pack_a:
+        widest = _MOST_COLUMNS
+    elif pack_b:
+        widest = min(_MOST_COLUMNS, _PANEL_BYTES // (depth * dtype.itemsize))
+    # what a task packs or brings into the cache must be used often
+    least_rows = 256 if pack_b or depth >= _DEEP else 32
+    fewest_rows = 128 if pack_b or chunk else 32
+    cycles = M * N * K // per_register
+    tasks = max(1, min(cycles // _TASK_CYCLES, _MOST_TASKS + cycles // _LARGE_CYCLES))
     block_rows, block_columns = _blocks(
         (M, N),
         (rows, columns),
-        (_MOST_ROWS, 2 * widest if pack_a else widest),
-        ((least_rows, 256 if pack_a else 128), (min(least_rows, 128), 32)),
-        (min(_MOST_TASKS // batch, tasks), min(_FEWEST_TASKS // batch, tasks)),
+        (_MOST_ROWS, widest),
+        ((least_rows, widest if pack_a else 128), (fewest_rows, 128 if pack_a else 32)),
+        (tasks // batch, min(_FEWEST_TASKS, tasks) // batch),
     )
     return GemmTile(
         rows,
@@ -109,6 +123,15 @@ def choose_tile(
         ragged_columns=N % columns != 0,
         ragged_depth=K % 4 != 0,
     )
+
+
+def _dot_tile(M: int, N: int, depth: int, lanes: int) -> GemmTile:
+    """For few rows: eight dot products at a time, some 20 µs a task."""
+    panels = max(1, min(-(-N // 8), _TASK_CYCLES * lanes // (8 * max(1, depth))))
+    return GemmTile(
+        1, 8, max(1, M), 8 * panels, pack_b=False, ragged_rows=False, ragged_columns=N % 8 != 0,
+        along_k=lanes,
+    )  # fmt: skip
 
 
 def _candidates(
@@ -137,9 +160,9 @@ def _cost(M: int, N: int, K: int, rows: int, columns: int, vectors: int) -> floa
     return -(-M // rows) * -(-N // columns) * (K * step * edge + store + 10)
 
 
-def _pays(depth: int, columns: int, dtype: DType, stride: int) -> bool:
+def _pays(N: int, depth: int, dtype: DType, stride: int) -> bool:
     """Whether to pack rows of B that could be read in place."""
-    size = depth * columns * dtype.itemsize
+    size = depth * min(N, _DIRECT_COLUMNS) * dtype.itemsize
     return size > _DIRECT_BYTES or (depth >= _ALIAS_DEPTH and _aliases(stride, dtype))
 
 

@@ -8,12 +8,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from chainrule.base import shapes
 from chainrule.base.errors import CompileError
-from chainrule.base.shapes import View
+from chainrule.base.shapes import Shape, View
 from chainrule.compiler.codegen.target import Target
 from chainrule.compiler.passes.store import CHEAP
 from chainrule.compiler.templates.gemm import TileSite, choose_tile, gemm
-from chainrule.compiler.templates.rows import RowGroup, merged_axes
+from chainrule.compiler.templates.rows import RowGroup
 from chainrule.compiler.templates.site import Site, Tiles
 from chainrule.compiler.templates.writer import (
     Argument,
@@ -32,18 +33,6 @@ from chainrule.ops.record import Contract
 _ROWS_AT_ONCE = 2  # rows of a tile that a costly epilogue works on at a time
 
 
-def matrix_view(view: View) -> View:
-    """A batch of matrices with exactly two batch axes."""
-    batch = View(view.shape[:-2], view.strides[:-2], view.offset)
-    merged = merged_axes(batch.shape, [batch])
-    two = (1,) * (2 - len(merged)) + merged
-    shape = (*two, *view.shape[-2:])
-    wide = view.reshape(shape)
-    if len(two) > 2 or wide is None:
-        raise CompileError(f"a product over batch {view.shape[:-2]} with strides {view.strides}")
-    return wide
-
-
 def layout_of(view: View, letters: str) -> str | None:
     """The letters of the matrix axes, the one with stride 1 last; None if there is none."""
     outer, inner = view.strides[-2:]
@@ -59,12 +48,10 @@ def operand_view(node: Node, homes: dict[Node, Home]) -> tuple[Node, View]:
     return root, view
 
 
-def _common_batch(shape: tuple[int, ...]) -> tuple[int, int]:
-    batch = shape[:-2]
-    if len(batch) > 2:
-        raise CompileError(f"a product over more than two batch axes: {shape}")
-    two = (1,) * (2 - len(batch)) + batch
-    return two[0], two[1]
+def batched(shape: Shape) -> tuple[int, int, int, int]:
+    """The shape of a batch of matrices with exactly two batch axes; further ones merge."""
+    *lead, m, n = (1, 1, *shape)
+    return shapes.size(lead[:-1]), lead[-1], m, n
 
 
 def contraction(group: RowGroup) -> Node:
@@ -78,7 +65,7 @@ def product(group: RowGroup, homes: dict[Node, Home], target: Target) -> Work:
     node = contraction(group)
     left, right = node.inputs
     m, k, n = left.shape[-2], left.shape[-1], right.shape[-1]
-    b0, b1 = _common_batch(node.shape)
+    b0, b1, _, _ = batched(node.shape)
     roots, views = [], []
     for child, tail in ((left, (m, k)), (right, (k, n))):
         root, view = operand_view(child, homes)

@@ -277,11 +277,7 @@ class _RowKernel:
     def _inputs(self, node: Node) -> list[Node]:
         found = []
         for child in node.inputs:
-            seen = child
-            while (
-                seen.op is not INPUT and "index-map" in seen.op.traits and seen not in self.inside
-            ):
-                seen = seen.inputs[0]
+            seen = origin(child, {*self.homes, *self.inside})
             if seen in self.inside:
                 found.append(seen)
         return found

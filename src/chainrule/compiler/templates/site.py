@@ -12,9 +12,9 @@ from typing import NamedTuple
 from chainrule.base import dtypes
 from chainrule.base.errors import CompileError
 from chainrule.base.shapes import Shape, View
-from chainrule.compiler.passes.access import access, origin, through, virtual
+from chainrule.compiler.passes.access import access, is_view, origin, through, virtual
 from chainrule.compiler.templates.writer import Home, Valid, Writer
-from chainrule.graph.node import INPUT, Node
+from chainrule.graph.node import Node
 from chainrule.kernel.index import Index, as_index
 from chainrule.ops.record import Template
 
@@ -84,7 +84,7 @@ class Tiles:
     def source(self, node: Node) -> Node:
         """The node behind views that this kernel computes, or the node itself."""
         seen = node
-        while seen.op is not INPUT and "index-map" in seen.op.traits and not self.inside(seen):
+        while is_view(seen) and not self.inside(seen) and seen not in self.homes:
             seen = seen.inputs[0]
         return seen
 

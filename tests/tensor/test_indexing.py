@@ -1,0 +1,189 @@
+"""Reading and writing by index, against NumPy and PyTorch.
+
+They differ in one place: beside an index array, NumPy takes an integer for another index array,
+PyTorch (and chainrule) selects with it first.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+import chainrule as cr
+from chainrule.base.errors import IndexBoundsError, ShapeError
+
+SHAPE = (3, 4, 2)
+
+
+def _slices(n):
+    bound = st.one_of(st.none(), st.integers(-n - 1, n + 1))
+    return st.builds(slice, bound, bound, st.one_of(st.none(), st.integers(1, 3)))
+
+
+@st.composite
+def indices(draw, *, arrays):
+    """One entry per leading axis, with an ellipsis and new axes now and then."""
+    entries = []
+    shape = draw(st.sampled_from([(), (2,), (3, 1), (0,)]))
+    for n in SHAPE[: draw(st.integers(0, 3))]:
+        kinds = [st.integers(-n, n - 1), _slices(n)]
+        if arrays:
+            seed = draw(st.integers(0, 9))
+            drawn = np.random.default_rng(seed).integers(-n, n, shape)
+            kinds += [st.just(drawn)] * 2
+        entries.append(draw(st.one_of(kinds)))
+    if draw(st.booleans()):
+        entries.insert(draw(st.integers(0, len(entries))), None)
+    if draw(st.booleans()):
+        entries.append(Ellipsis)
+    return tuple(entries)
+
+
+def numpy_agrees(index):
+    return not (
+        any(isinstance(e, np.ndarray) for e in index) and any(isinstance(e, int) for e in index)
+    )
+
+
+def base():
+    return np.arange(24.0).reshape(SHAPE)
+
+
+def as_tensors(index):
+    return tuple(cr.tensor(e) if isinstance(e, np.ndarray) else e for e in index)
+
+
+@given(indices(arrays=False))
+def test_basic_reading(index):
+    wanted = base()[index]
+    got = cr.tensor(base())[index]
+    assert got.shape == wanted.shape
+    assert got.tolist() == wanted.tolist()
+
+
+@given(indices(arrays=True))
+def test_reading_with_arrays(index):
+    assume(numpy_agrees(index))
+    wanted = base()[index]
+    got = cr.tensor(base())[as_tensors(index)]
+    assert got.shape == wanted.shape
+    assert got.tolist() == wanted.tolist()
+
+
+@given(indices(arrays=True), st.booleans())
+def test_writing(index, scalar):
+    assume(numpy_agrees(index))
+    array, tensor = base(), cr.tensor(base())
+    value = -1.0 if scalar else np.arange(100.0, 100.0 + array[index].size)
+    if not scalar:
+        value = value.reshape(array[index].shape)
+    array[index] = value
+    tensor[as_tensors(index)] = value
+    assert tensor.tolist() == array.tolist()
+
+
+@given(indices(arrays=True))
+def test_the_gradient_of_reading_counts_how_often(index):
+    assume(numpy_agrees(index))
+    x = cr.tensor(base(), requires_grad=True)
+    got = x[as_tensors(index)]
+    got.sum().backward()
+    counts = np.zeros(SHAPE)
+    np.add.at(counts, index, 1.0)
+    assert x.grad.tolist() == counts.tolist()
+
+
+@pytest.mark.oracle
+@given(indices(arrays=True), st.booleans())
+def test_pytorch_reads_and_writes_the_same(index, scalar):
+    import torch
+
+    theirs = torch.tensor(base(), requires_grad=True)
+    ours = cr.tensor(base(), requires_grad=True)
+    there = tuple(torch.tensor(e) if isinstance(e, np.ndarray) else e for e in index)
+    wanted, got = theirs[there], ours[as_tensors(index)]
+    assert got.shape == tuple(wanted.shape)
+    assert got.tolist() == wanted.tolist()
+    wanted.sum().backward()
+    got.sum().backward()
+    assert ours.grad.tolist() == theirs.grad.tolist()
+    value = -1.0 if scalar else np.arange(float(got.numel())).reshape(got.shape)
+    with torch.no_grad(), cr.no_grad():
+        theirs[there] = value if scalar else torch.tensor(value)
+        ours[as_tensors(index)] = value
+    assert ours.tolist() == theirs.tolist()
+
+
+@given(st.integers(0, 99))
+def test_masks(seed):
+    rng = np.random.default_rng(seed)
+    array = base()
+    mask = rng.random(SHAPE[: rng.integers(1, 4)]) < 0.4
+    tensor = cr.tensor(array, requires_grad=True)
+    picked = tensor[cr.tensor(mask)]
+    assert picked.tolist() == array[mask].tolist()
+    picked.sum().backward()
+    spread = np.broadcast_to(mask.reshape(mask.shape + (1,) * (3 - mask.ndim)), SHAPE)
+    assert tensor.grad.tolist() == spread.astype(float).tolist()
+    other = cr.tensor(array)
+    other[cr.tensor(mask)] = -5.0
+    array[mask] = -5.0
+    assert other.tolist() == array.tolist()
+
+
+def test_a_mask_takes_values_one_by_one():
+    x = cr.zeros(4)
+    x[x == 0] = cr.tensor([1.0, 2.0, 3.0, 4.0])
+    assert x.tolist() == [1, 2, 3, 4]
+    x[cr.tensor([True, False, True, False])] = cr.tensor([8.0, 9.0])
+    assert x.tolist() == [8, 2, 9, 4]
+
+
+def test_written_values_get_their_gradient():
+    x = cr.ones(4, requires_grad=True)
+    value = cr.ones(2, requires_grad=True)
+    y = x * 1.0
+    y[cr.tensor([0, 3])] = value * 5.0
+    (y * cr.tensor([1.0, 10.0, 100.0, 1000.0])).sum().backward()
+    assert value.grad.tolist() == [5.0, 5000.0]
+    assert x.grad.tolist() == [0.0, 10.0, 100.0, 0.0]
+
+
+def test_lists_and_numpy_arrays_are_indices():
+    x = cr.arange(5)
+    assert x[[0, -1]].tolist() == [0, 4]
+    assert x[np.array([2])].tolist() == [2]
+    assert x[cr.tensor(3)].item() == 3
+    assert x[[]].shape == (0,)
+    assert x[[True, False, True, False, False]].tolist() == [0, 2]
+
+
+def test_bad_indices_name_what_is_wrong():
+    x = cr.ones(3, 4)
+    with pytest.raises(IndexBoundsError, match="index 3 is outside axis 0"):
+        x[3]
+    with pytest.raises(IndexBoundsError, match="4"):
+        x[:, cr.tensor([0, 4])]
+    with pytest.raises(ShapeError, match="too many indices"):
+        x[0, 0, 0]
+    with pytest.raises(ShapeError, match="ellipsis"):
+        x[..., ...]
+    with pytest.raises(ShapeError):
+        x[0] = cr.ones(5)
+
+
+def test_iteration_and_unpacking():
+    rows = list(cr.tensor([[1, 2], [3, 4]]))
+    assert [r.tolist() for r in rows] == [[1, 2], [3, 4]]
+    a, b = cr.tensor([5.0, 6.0])
+    assert (a.item(), b.item()) == (5.0, 6.0)
+
+
+def test_views_and_copies_are_told_apart():
+    x = cr.zeros(3)
+    x[cr.tensor([0])].fill_(1.0)  # gathering copies
+    assert x.tolist() == [0, 0, 0]
+    x[0:1].fill_(1.0)
+    assert x.tolist() == [1, 0, 0]
