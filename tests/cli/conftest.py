@@ -7,6 +7,8 @@ from types import SimpleNamespace
 
 import pytest
 
+from chainrule.cli import main
+
 PROGRAM = [sys.executable, "-c", "from chainrule.cli import main; main()"]
 TINY = ["--eager", "--steps", "20"] + [
     part
@@ -40,6 +42,20 @@ def chainrule(tmp_path):
         return SimpleNamespace(code=process.returncode, out=out, err=err)
 
     run.start = start
+    return run
+
+
+@pytest.fixture
+def inside(tmp_path, monkeypatch, capsys):
+    """The same without a process, for requests that are refused: starting Python costs more."""
+
+    def run(*arguments):
+        monkeypatch.chdir(tmp_path)
+        with pytest.raises(SystemExit) as ended:
+            main([str(argument) for argument in arguments])
+        out, err = capsys.readouterr()
+        return SimpleNamespace(code=ended.value.code, out=out, err=err)
+
     return run
 
 

@@ -14,24 +14,24 @@ def test_version(chainrule):
     assert version[0].isdigit()
 
 
-def test_help_teaches(chainrule):
-    assert "chainrule train --data FILE" in chainrule("--help").out
-    page = chainrule("train", "--help").out
+def test_help_teaches(inside):
+    assert "chainrule train --data FILE" in inside("--help").out
+    page = inside("train", "--help").out
     assert "chainrule train --resume last" in page
-    assert "learning_rate=0.003" in page
-    assert "--top-k 10" in chainrule("generate", "-h").out
+    assert "learning_rate=0.002" in page
+    assert "--top-k 10" in inside("generate", "-h").out
 
 
-def test_environment(chainrule):
-    done = chainrule("env")
+def test_environment(inside):
+    done = inside("env")
     assert done.code == 0
     assert {"chainrule", "python", "numpy", "llvmlite", "cpu", "cache"} <= {
         line.split()[0] for line in done.out.splitlines()
     }
 
 
-def test_an_unknown_command(chainrule):
-    done = chainrule("trian")
+def test_an_unknown_command(inside):
+    done = inside("trian")
     assert done.code == 2
     assert "No such command" in done.err
 

@@ -4,23 +4,23 @@ import pytest
 
 
 @pytest.fixture
-def run(chainrule, tiny):
-    done = chainrule(*tiny)
+def run(inside, tiny):
+    done = inside(*tiny)
     assert done.code == 0, done.err
     return "last"
 
 
-def test_text_comes_out(chainrule, run):
-    done = chainrule("generate", run, "--prompt", "the quick ", "--length", 50, "--seed", 1)
+def test_text_comes_out(inside, run):
+    done = inside("generate", run, "--prompt", "the quick ", "--length", 50, "--seed", 1)
     assert done.code == 0, done.err
     assert done.out.startswith("the quick ")
     assert len(done.out) == len("the quick ") + 50 + 1
     assert set(done.out) <= set("the quick brown fox jumps over the lazy dog.\n")
-    again = chainrule("generate", "1", "--prompt", "the quick ", "--length", 50, "--seed", 1)
+    again = inside("generate", "1", "--prompt", "the quick ", "--length", 50, "--seed", 1)
     assert again.out == done.out
     sure = ["--temperature", 0, "--length", 30]
     one_kept = ["--top-k", 1, "--length", 30]
-    assert chainrule("generate", *sure).out == chainrule("generate", *one_kept).out
+    assert inside("generate", *sure).out == inside("generate", *one_kept).out
 
 
 @pytest.mark.parametrize(
@@ -32,17 +32,17 @@ def test_text_comes_out(chainrule, run):
         (["--length", "many"], 2, "is not a valid integer"),
     ],
 )
-def test_bad_requests(chainrule, run, arguments, code, sentence):
-    done = chainrule("generate", run, *arguments)
+def test_bad_requests(inside, run, arguments, code, sentence):
+    done = inside("generate", run, *arguments)
     assert done.code == code
     assert sentence in done.err
     assert not done.out
 
 
-def test_a_damaged_model(chainrule, run, tmp_path):
+def test_a_damaged_model(inside, run, tmp_path):
     path = tmp_path / "runs" / "001" / "model.safetensors"
     path.write_bytes(path.read_bytes()[:-100])
-    done = chainrule("generate", run)
+    done = inside("generate", run)
     assert done.code == 1
     assert "is not a whole safetensors file" in done.err
     assert done.err.count("\n") == 1

@@ -66,18 +66,6 @@ def test_a_signal_saves_and_the_run_goes_on(chainrule, tiny, tmp_path, name, cod
     assert f"continuing after step {notes['step']}" in done.out
 
 
-def test_a_resumed_run_equals_an_uninterrupted_one(chainrule, tiny, tmp_path):
-    assert chainrule(*tiny, "--set", "dropout=0.2").code == 0
-    short = chainrule(*tiny, "--set", "dropout=0.2", "--set", "save_every=7", "--runs", "other")
-    assert short.code == 0
-    folder = tmp_path / "other" / "001"
-    with (folder / "config.toml").open(encoding="utf-8") as file:
-        assert "save_every = 7" in file.read()
-    left, right = (read_state(tmp_path / name / "001" / "state.safetensors").arrays
-                   for name in ("runs", "other"))  # fmt: skip
-    assert all(left[key].tobytes() == right[key].tobytes() for key in left)
-
-
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
@@ -90,8 +78,8 @@ def test_a_resumed_run_equals_an_uninterrupted_one(chainrule, tiny, tmp_path):
         (["--resume", "last", "--seed", "3"], "--seed cannot go with it"),
     ],
 )
-def test_requests_that_are_not_understood(chainrule, tmp_path, arguments, sentence):
-    done = chainrule("train", *arguments)
+def test_requests_that_are_not_understood(inside, tmp_path, arguments, sentence):
+    done = inside("train", *arguments)
     assert done.code == 2
     assert sentence in " ".join(done.err.split())
     assert "Traceback" not in done.err
@@ -108,11 +96,11 @@ def test_requests_that_are_not_understood(chainrule, tmp_path, arguments, senten
         (b"too short", "is too short: 9 characters"),
     ],
 )
-def test_texts_that_cannot_be_learnt(chainrule, tmp_path, data, sentence):
+def test_texts_that_cannot_be_learnt(inside, tmp_path, data, sentence):
     path = tmp_path / "data.txt"
     if data is not None:
         path.write_bytes(data)
-    done = chainrule("train", "--data", path)
+    done = inside("train", "--data", path)
     assert done.code == 1
     assert done.err.startswith("error: ")
     assert sentence in done.err
@@ -121,15 +109,15 @@ def test_texts_that_cannot_be_learnt(chainrule, tmp_path, data, sentence):
     assert not (tmp_path / "runs").exists()
 
 
-def test_a_folder_instead_of_a_text(chainrule, tmp_path):
-    done = chainrule("train", "--data", tmp_path)
+def test_a_folder_instead_of_a_text(inside, tmp_path):
+    done = inside("train", "--data", tmp_path)
     assert done.code == 1
     assert "is a folder" in done.err
 
 
-def test_a_place_that_cannot_be_written(chainrule, tiny, tmp_path):
+def test_a_place_that_cannot_be_written(inside, tiny, tmp_path):
     (tmp_path / "runs").write_text("in the way", encoding="utf-8")
-    done = chainrule(*tiny)
+    done = inside(*tiny)
     assert done.code == 1
     assert done.err.startswith("error: cannot write 'runs'")
     assert done.err.count("\n") == 1
@@ -162,9 +150,9 @@ def test_a_reader_that_leaves(chainrule, tiny):
     process.stderr.close()
 
 
-def test_runs_that_are_not_there(chainrule):
+def test_runs_that_are_not_there(inside):
     for command in (["train", "--resume", "7"], ["generate", "7"], ["generate"]):
-        done = chainrule(*command)
+        done = inside(*command)
         assert done.code == 1
         assert "there is no run" in done.err
 

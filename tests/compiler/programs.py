@@ -104,7 +104,7 @@ class Maker:
             self.unary, self.binary, self.binary, self.broadcast, self.reduce, self.transpose,
             self.reshape, self.slice, self.matmul, self.concat, self.pad, self.rows, self.where,
             self.gather, self.scatter, self.constant, self.pick, self.attention, self.cut,
-            self.tall,
+            self.tall, self.integers, self.noise, self.loop,
         )  # fmt: skip
         try:
             self.one_of(kinds)()
@@ -322,6 +322,75 @@ class Maker:
             turned = self("transpose", picked[0], axes=(0, 2, 1, 3))
             shape = (*turned.shape[:2], turned.shape[2] * turned.shape[3])
             self("reshape", turned, shape=shape)
+
+
+    def integers(self) -> None:
+        """Whole numbers, which wrap and divide exactly, brought back to floats."""
+        shape = self.shape(self.choose(4))
+        x = self.give(np.asarray(self.rng.integers(-9, 9, shape), np.int64))
+        y = self.give(np.asarray(self.rng.integers(-3, 4, shape), np.int64))
+        name = self.one_of(("add", "mul", "floor_divide", "remainder", "maximum", "sub"))
+        out = self(name, x, y)
+        if shape and self.chance(2):
+            axes = tuple(i for i in range(len(shape)) if self.chance(2))
+            names = ("sum", "amax", "amin") if out.array.size else ("sum",)
+            out = self(self.one_of(names), out, axes=axes)
+        if out.shape and out.shape[-1] and self.chance(3):
+            out = self("argmax", out, axis=len(out.shape) - 1)
+        five = self("full", value=5, dtype=dtypes.int64, shape=out.shape)
+        small = self("cast", self("remainder", out, five), dtype=self.dtype)
+        self("mul", small, self("full", value=0.25, dtype=self.dtype, shape=out.shape))
+
+    def noise(self) -> None:
+        """Random numbers from a state, some of them kept as dropout does."""
+        x = self.node()
+        state = self.give(np.array([self.choose(99), self.choose(9), 0], np.int64))
+        bits = self("random_bits", state, ordinal=self.choose(3), word=self.choose(4), shape=x.shape)
+        unit = self("cast", bits, dtype=self.dtype)
+        scale = self("full", value=2.0**-32, dtype=self.dtype, shape=x.shape)
+        self("mul", x, self("mul", unit, scale))
+
+    def loop(self) -> None:
+        """A scan whose body is a small random program."""
+        start = self.node()
+        if start.array.size > 200:
+            return
+        body = Body(self)
+        h = body.input(Type(self.dtype, start.shape))
+        length = self.choose(5)
+        x = body.input(Type(self.dtype, self.shape(self.choose(3))))
+        for _ in range(1 + self.choose(5)):
+            body.step()
+        same = [n for n in body.nodes if n.array == h.array]
+        new = body("tanh", body("add", self.one_of(same), body.one_of(same)))
+        collected = [body.node() for _ in range(self.choose(3))]
+        xs = self.leaf((length, *x.shape))
+        inputs = (h, x, *body.inputs)
+        graph = Graph(inputs, (new, *collected))
+        attrs = {"length": length, "reverse": self.chance(2), "history": False}
+        ins = (start, xs, *body.outside)
+        node = self("scan", *ins, graph=graph, carries=1, xs=1, **attrs)
+        self.nodes += [self.b(project, node, index=i) for i in range(len(graph.outputs))]
+
+
+class Body(Maker):
+    """The body of a loop: what it takes from outside becomes a constant of the loop."""
+
+    def __init__(self, outer: Maker) -> None:
+        self.outer = outer
+        self.choose, self.dtype, self.smooth, self.rng = (
+            outer.choose, outer.dtype, outer.smooth, outer.rng,
+        )  # fmt: skip
+        self.b = Symbolic()
+        self.inputs, self.values, self.nodes, self.outside = [], [], [], []
+
+    def input(self, kind: Type) -> Node:
+        self.nodes.append(input_node(kind))
+        return self.nodes[-1]
+
+    def give(self, value: np.ndarray) -> Node:
+        self.outside.append(self.outer.give(value))
+        return super().give(value)
 
 
 def make_program(

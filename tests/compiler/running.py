@@ -12,11 +12,14 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.compiler.pipeline import Captured, Compiled, compile_graph
+from chainrule.compiler.codegen.target import host_target
+from chainrule.compiler.passes.schedule import Repeat, Unit
+from chainrule.compiler.pipeline import Captured, Compiled, compile_graph, optimize, plan_graph
+from chainrule.compiler.plan import Plan
 from chainrule.compiler.templates.writer import BufferArgument, Work
 from chainrule.graph.node import Graph, Node
 from chainrule.kernel.interpret import interpret
-from chainrule.kernel.ir import Buffer, For, Kernel, Load, Statement, Store
+from chainrule.kernel.ir import For, Load, Statement, Store
 
 Array = np.ndarray[Any, Any]
 
@@ -25,26 +28,11 @@ class IndexStopped(Exception):  # noqa: N818 - not an error of the plan's
     """The guard found an index out of range."""
 
 
-def build(
+def captured(
     graph: Graph, *, results: int | None = None, replaces: Mapping[int, int] | None = None
-) -> Compiled:
-    """The loaded plan of a graph whose outputs are all results, unless said otherwise."""
-    count = len(graph.outputs) if results is None else results
-    return compile_graph(Captured(graph, count, replaces or {}))
-
-
-def launch(compiled: Compiled, values: Sequence[Array]) -> list[Array]:
-    """Run on C-contiguous arrays, which states are written into; the results."""
-    results = [np.full(n.shape, 77, n.dtype.numpy) for n in compiled.results]
-    flag = np.zeros(1, np.int64)
-    arrays = [*values, *results, flag]
-    for array, node in zip(arrays, compiled.plan.externals, strict=False):
-        assert array.dtype == node.dtype.numpy
-        assert array.flags.c_contiguous
-    addresses = np.array([a.__array_interface__["data"][0] for a in arrays], np.int64)
-    if not compiled.executable.run(addresses[: len(compiled.plan.externals)]):
-        raise IndexStopped
-    return results
+) -> Captured:
+    """A graph whose outputs are all results, unless said otherwise."""
+    return Captured(graph, len(graph.outputs) if results is None else results, replaces or {})
 
 
 def contiguous(values: Sequence[Any]) -> list[Array]:
@@ -52,53 +40,90 @@ def contiguous(values: Sequence[Any]) -> list[Array]:
     return [np.array(v, order="C") for v in values]
 
 
+# machine code
+
+
 def native(graph: Graph, values: Sequence[Any]) -> list[Array]:
     """The outputs by machine code."""
-    return launch(build(graph), contiguous(values))
+    return launch(compile_graph(captured(graph)), contiguous(values))
 
 
-def interpreted(graph: Graph, values: Sequence[Any]) -> list[Array]:
-    """The outputs by the tile interpreter."""
-    return walk(build(graph), contiguous(values))
-
-
-def walk(compiled: Compiled, values: Sequence[Array]) -> list[Array]:
-    """Run each kernel of a plan with the interpreter; states among `values` are written into.
-
-    Each array is memory of its own, exactly as large as it is, so every access is checked.
-    """
-    plan = compiled.plan
-    results = [np.zeros(n.shape, n.dtype.numpy) for n in compiled.results]
-    flag = np.zeros(1, np.int64)
-    memory: dict[Node, Array] = {}
-    for array, node in zip([*values, *results, flag], plan.externals, strict=False):
-        memory[node] = array.reshape(-1)
-    stopped = False
-    for unit in plan.units:
-        if unit.late and flag[0]:
-            stopped = True
-            break
-        _run(unit.work, memory)
-    if stopped or flag[0]:
+def launch(compiled: Compiled, values: Sequence[Array]) -> list[Array]:
+    """Run on C-contiguous arrays, which states are written into; the results."""
+    results = [np.full(n.shape, 77, n.dtype.numpy) for n in compiled.results]
+    arrays = [*values, *results, np.zeros(1, np.int64)][: len(compiled.plan.externals)]
+    for array, node in zip(arrays, compiled.plan.externals, strict=True):
+        assert array.dtype == node.dtype.numpy
+        assert array.flags.c_contiguous
+    addresses = np.array([a.__array_interface__["data"][0] for a in arrays], np.int64)
+    if not compiled.executable.run(addresses):
         raise IndexStopped
     return results
 
 
-def _run(work: Work, memory: dict[Node, Array]) -> None:
+# the tile interpreter
+
+
+def interpreted(graph: Graph, values: Sequence[Any]) -> list[Array]:
+    """The outputs by the tile interpreter."""
+    return walk(planned(captured(graph)), contiguous(values))
+
+
+def planned(given: Captured) -> tuple[Plan, Sequence[Node]]:
+    """The plan and the nodes of its results; nothing is made into machine code."""
+    graph, limits = optimize(given)
+    plan, results, _ = plan_graph(given, graph, limits, host_target())
+    return plan, results
+
+
+def walk(made: tuple[Plan, Sequence[Node]], values: Sequence[Array]) -> list[Array]:
+    """Run each kernel of a plan with the interpreter; states among `values` are written into.
+
+    Each array is memory of its own, exactly as large as it is, so every access is checked.
+    """
+    plan, nodes = made
+    results = [np.zeros(n.shape, n.dtype.numpy) for n in nodes]
+    flag = np.zeros(1, np.int64)
+    arrays = [*values, *results, flag][: len(plan.externals)]
+    memory = {n: a.reshape(-1) for n, a in zip(plan.externals, arrays, strict=True)}
+    _walk([u for u in plan.units if not u.late], memory, {})
+    if flag[0]:
+        raise IndexStopped
+    _walk([u for u in plan.units if u.late], memory, {})
+    return results
+
+
+def _walk(
+    units: Sequence[Unit], memory: dict[Node, Array], places: Mapping[Node, tuple[Node, int]]
+) -> None:
+    for unit in units:
+        if not isinstance(unit.work, Repeat):
+            _run(unit.work, memory, places)
+            continue
+        for trip in range(unit.work.trips):
+            now = dict(places)
+            for node, (root, offset, step) in unit.work.moving.items():
+                array, start = places.get(root, (root, 0))
+                now[node] = array, start + offset + trip * step
+            _walk(unit.work.units, memory, now)
+
+
+def _run(
+    work: Work, memory: dict[Node, Array], places: Mapping[Node, tuple[Node, int]]
+) -> None:
     shifts: dict[str, int] = {}
     arguments: dict[str, Any] = {}
     for param, argument in zip(work.kernel.params, work.arguments, strict=True):
-        if isinstance(argument, BufferArgument):
-            assert isinstance(param, Buffer)
-            node = argument.node
-            if node not in memory:
-                memory[node] = _unwritten(node)
-            arguments[param.name] = memory[node]
-            shifts[param.name] = argument.offset
-        else:
+        if not isinstance(argument, BufferArgument):
             arguments[param.name] = argument
-    kernel = work.kernel
-    interpret(dataclasses.replace(kernel, body=_shifted(kernel, kernel.body, shifts)), arguments)
+            continue
+        node, shift = places.get(argument.node, (argument.node, 0))
+        if node not in memory:
+            memory[node] = _unwritten(node)
+        arguments[param.name] = memory[node]
+        shifts[param.name] = argument.offset + shift
+    kernel = dataclasses.replace(work.kernel, body=_shifted(work.kernel.body, shifts))
+    interpret(kernel, arguments)
 
 
 def _unwritten(node: Node) -> Array:
@@ -108,19 +133,20 @@ def _unwritten(node: Node) -> Array:
     return np.full(node.array.size, 1 if node.dtype.kind == "bool" else 85, node.dtype.numpy)
 
 
-def _shifted(
-    kernel: Kernel, body: tuple[Statement, ...], shifts: Mapping[str, int]
-) -> tuple[Statement, ...]:
+def _shifted(body: tuple[Statement, ...], shifts: Mapping[str, int]) -> tuple[Statement, ...]:
     """The statements with each buffer's first element at its storage's beginning."""
     out: list[Statement] = []
     for node in body:
         if isinstance(node, For):
-            out.append(dataclasses.replace(node, body=_shifted(kernel, node.body, shifts)))
+            out.append(dataclasses.replace(node, body=_shifted(node.body, shifts)))
         elif isinstance(node, (Load, Store)) and shifts.get(node.buffer):
             out.append(dataclasses.replace(node, at=node.at + shifts[node.buffer]))
         else:
             out.append(node)
     return tuple(out)
+
+
+# comparison
 
 
 def assert_same(
@@ -130,15 +156,13 @@ def assert_same(
 
     `scale` allows as many ulps of a number of this size more: what a sum of such numbers may lose.
     """
-    for number, (a, b) in enumerate(zip(got, want, strict=True)):
-        b = np.asarray(b)  # noqa: PLW2901 - a NumPy scalar will do
+    for number, (a, b) in enumerate(zip(got, map(np.asarray, want), strict=True)):
         where = f"output {number} of {what}"
         assert a.dtype == b.dtype, where
         assert a.shape == b.shape, where
         if b.dtype.kind != "f":
             np.testing.assert_array_equal(a, b, err_msg=where)
             continue
-        eps = np.finfo(b.dtype).eps
-        close = ulps * eps
-        tiny = float(np.finfo(b.dtype).tiny)
+        close = ulps * float(np.finfo(b.dtype).eps)
+        tiny = float(np.finfo(b.dtype).tiny) if ulps else 0.0
         np.testing.assert_allclose(a, b, rtol=close, atol=close * scale + tiny, err_msg=where)

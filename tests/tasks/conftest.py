@@ -2,6 +2,7 @@
 
 import pytest
 
+from chainrule.compiler.runtime.workers import get_num_threads, set_num_threads
 from chainrule.tasks.language_model import train_new
 from chainrule.train.config import from_values
 from chainrule.train.interrupts import Interrupts
@@ -27,4 +28,6 @@ def start(tmp_path, book):
         config = from_values(TINY | {"data": str(book)} | changes)
         return train_new(config, tmp_path / root, interrupts or Interrupts())
 
-    return start
+    threads = get_num_threads()
+    yield start
+    set_num_threads(threads)

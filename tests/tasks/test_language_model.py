@@ -128,6 +128,22 @@ def test_a_stopped_run_goes_on_bit_for_bit(start, kind, step):
     same_run(whole.folder, stopped.folder)
 
 
+def test_a_compiled_run_goes_on_bit_for_bit_with_any_number_of_threads(start):
+    *_, whole = start(root="whole", eager=False, threads=1)
+    interrupts = StopAfter(Stepped, 11)
+    *_, stopped = interrupts.watch(start(interrupts, root="parts", eager=False, threads=2))
+    list(train_on(stopped.folder, None, Interrupts()))
+    same_run(whole.folder, stopped.folder)
+
+
+def test_compiled_and_eager_learn_the_same(start):
+    def losses(**changes):
+        events = start(dropout=0.0, **changes)
+        return [e.loss for e in events if isinstance(e, Stepped | Evaluated)]
+
+    assert losses(eager=False) == pytest.approx(losses(eager=True), rel=1e-4)
+
+
 def test_a_run_that_died_goes_on_from_its_last_save(start):
     *_, whole = start(root="whole")
     events = start(root="parts")

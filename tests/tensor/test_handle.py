@@ -192,12 +192,12 @@ def test_scalars_convert_and_others_refuse():
 
 VIEWS = {
     "reverse": lambda lib, x: lib.flip(x, (0,)) if lib is cr else x[::-1],
-    "flat": lambda lib, x: x.reshape(-1),
+    "flat": lambda _, x: x.reshape(-1),
     "turn": lambda lib, x: x.transpose(0, 1) if lib is cr else x.T,
-    "first": lambda lib, x: x[0],
-    "tail": lambda lib, x: x[1:],
-    "even": lambda lib, x: x[::2],
-    "lift": lambda lib, x: x[None],
+    "first": lambda _, x: x[0],
+    "tail": lambda _, x: x[1:],
+    "even": lambda _, x: x[::2],
+    "lift": lambda _, x: x[None],
 }
 RANK_TWO = {"turn"}
 

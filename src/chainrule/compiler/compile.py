@@ -85,7 +85,7 @@ class CompiledFunction:
             for v in variants:
                 plan = v.compiled.plan
                 found.append(
-                    CacheEntry(shapes, len(plan.units), plan.arena_bytes, v.seconds, v.calls)
+                    CacheEntry(shapes, plan.kernels, plan.arena_bytes, v.seconds, v.calls)
                 )
         return found
 

@@ -1,10 +1,12 @@
 """THE page of the compiler: every stage from a traced graph to a loaded plan, in order.
 
-    graph ── inline_calls ── drop_empty ── expand ── simplify ── transpose_products
+    graph ── inline_calls ── drop_empty ── keep_residuals ── expand ── simplify
+          ── sink ── hoist ── trim ── transpose_products
           ── normalize_reductions ── sparse_updates ── simplify
           ── seal ── group ── settle ── place ── lower ── schedule ── arena ── emit ── load
 
-Each stage is one small file in `passes/`, its docstring shows before → after. With
+Each stage is one small file in `passes/`, its docstring shows before → after. Most run in the
+bodies of loops too; keep_residuals, sink, hoist and trim are about loops. With
 `CHAINRULE_CHECK=1` the graph is verified after each pass. `stages(…)` gives them all for printing.
 Example: `compile_graph(Captured(graph, results=1, replaces={}))` → `Executable`.
 """
@@ -20,33 +22,36 @@ from chainrule.base.settings import settings
 from chainrule.base.shapes import View
 from chainrule.compiler.codegen.emit import emit
 from chainrule.compiler.codegen.target import Target, host_target
-from chainrule.compiler.passes.access import is_view, virtual
 from chainrule.compiler.passes.bounds import Bound, bounds
 from chainrule.compiler.passes.empty import drop_empty
 from chainrule.compiler.passes.expand import expand
 from chainrule.compiler.passes.group import group
+from chainrule.compiler.passes.hoist import hoist
 from chainrule.compiler.passes.inline import inline_calls
 from chainrule.compiler.passes.layout import layouts
-from chainrule.compiler.passes.lower import copy, lower
+from chainrule.compiler.passes.loop import everywhere, is_loop
+from chainrule.compiler.passes.loop_bounds import loop_bounds
+from chainrule.compiler.passes.lower import check, copy
 from chainrule.compiler.passes.place import place
 from chainrule.compiler.passes.products import transpose_products
 from chainrule.compiler.passes.reductions import normalize_reductions
-from chainrule.compiler.passes.schedule import schedule
+from chainrule.compiler.passes.repeat import loop_work, projected, stages
+from chainrule.compiler.passes.residuals import keep_residuals
+from chainrule.compiler.passes.schedule import schedule, works
+from chainrule.compiler.passes.seal import seal
 from chainrule.compiler.passes.simplify import simplify
+from chainrule.compiler.passes.sink import sink
 from chainrule.compiler.passes.sparse import sparse_updates
 from chainrule.compiler.passes.store import Fused, settle
+from chainrule.compiler.passes.trim import trim
 from chainrule.compiler.passes.updates import updates
 from chainrule.compiler.plan import Executable, Plan, make_plan
 from chainrule.compiler.runtime.native import engine
 from chainrule.compiler.runtime.workers import get_num_threads
-from chainrule.compiler.templates.scatter import check_bounds
 from chainrule.compiler.templates.writer import Home
-from chainrule.graph.node import INPUT, Graph, Node, Type, input_node
+from chainrule.graph.node import Graph, Node, Type, input_node
 from chainrule.graph.verify import verify
-from chainrule.graph.walk import topological
 from chainrule.kernel.ir import Kernel
-from chainrule.ops.fill import detach
-from chainrule.ops.record import Symbolic
 
 _SYMBOL = "chainrule_kernel"  # replaced by a name that follows from the text
 
@@ -55,13 +60,19 @@ Pass = Callable[[Graph], Graph]
 GRAPH_PASSES: tuple[Pass, ...] = (
     inline_calls,
     drop_empty,
+    keep_residuals,
     expand,
     simplify,
+    sink,
+    hoist,
+    trim,
     transpose_products,
     normalize_reductions,
     sparse_updates,
     simplify,
 )
+_ON_THEIR_OWN = {keep_residuals, sink, hoist, trim}  # go into bodies themselves
+_OUTSIDE = {sparse_updates}  # not in bodies: what they read is not theirs to write over
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,11 +117,12 @@ def optimize(
     Checked indices travel through the passes as extra outputs; `watch(name, graph)` sees each
     stage.
     """
-    graph = inline_calls(captured.graph)
-    limits = bounds(graph)
+    graph = everywhere(inline_calls, captured.graph)
+    graph, limits = loop_bounds(graph)
+    limits = [*bounds(graph), *limits]
     graph = Graph(graph.inputs, (*graph.outputs, *(b.indices for b in limits)))
     for run in GRAPH_PASSES[1:]:
-        graph = run(graph)
+        graph = run(graph) if run in _ON_THEIR_OWN | _OUTSIDE else everywhere(run, graph)
         if settings().check:
             verify(graph)
         if watch is not None:
@@ -121,26 +133,7 @@ def optimize(
 
 
 def _distinct(found: Sequence[Bound]) -> list[Bound]:
-    return list({(b.indices, b.limit): b for b in found if not virtual(b.indices)}.values())
-
-
-def seal(graph: Graph, count: int) -> Graph:
-    """Give each of the first `count` outputs an array of its own.
-
-    out = view(x), an input, a constant, or the same node twice   →   out = copy
-    """
-    seen: set[Node] = set()
-    outs = []
-    for i, node in enumerate(graph.outputs):
-        if i < count and (_borrowed(node) or node in seen):
-            node = Symbolic(node.source)(detach, node)  # noqa: PLW2901 - sealed
-        seen.add(node)
-        outs.append(node)
-    return Graph(graph.inputs, tuple(outs))
-
-
-def _borrowed(node: Node) -> bool:
-    return node.op is INPUT or virtual(node) or is_view(node) or "projection" in node.op.traits
+    return list({(b.indices, b.limit): b for b in found}.values())
 
 
 def plan_graph(
@@ -149,15 +142,17 @@ def plan_graph(
     """Groups, homes, kernels, levels and memory. Returns the plan, the results, the guard's flag."""
     outputs = graph.outputs
     pairs = [(graph.inputs[i], outputs[o]) for o, i in captured.replaces.items()]
-    late, overwritten = updates(graph, pairs)
+    late, overwritten = updates(graph, pairs, [b.indices for b in limits])
     kept = layouts(graph)
-    fused = settle(graph, group(graph, late, kept), kept)
+    fused = settle(graph, group(graph, late, kept), kept, overwritten)
     replaced = {new: state for state, new in pairs if state in overwritten}
     results = outputs[: captured.results]
-    projections = _projections(graph)
+    projections = projected(graph)
     items = [p for found in projections.values() for p in found]
     homes = place(fused, kept, graph.inputs, replaced, outputs, items)
-    staged = [(lower(f, homes, projections, target), f.group.late) for f in _ordered(fused)]
+    order = _ordered(fused)
+    kernels = stages(order, homes, projections, target)
+    staged = [(k, f.group.late) for k, f in zip(kernels, order, strict=True)]
     copies = [
         copy(new, Home(state, View.whole(state.shape)), homes, target)
         for state, new in pairs
@@ -165,20 +160,10 @@ def plan_graph(
     ]
     flag = input_node(Type(dtypes.int64, ())) if limits else None
     if flag is not None:
-        checks = [check_bounds(b.indices, b.limit, flag, homes, target.lanes) for b in limits]
-        staged.append(([[c] for c in checks], False))
+        staged += [(check(b, flag, homes, target), False) for b in limits]
     units = schedule([*staged, ([copies], True)])
     externals = [*graph.inputs, *results, *([flag] if flag is not None else [])]
     return make_plan(units, externals, flag, _work(fused)), results, flag
-
-
-def _projections(graph: Graph) -> dict[Node, list[Node]]:
-    """For each op with several results the nodes that pick them."""
-    found: dict[Node, list[Node]] = {}
-    for node in topological(graph.outputs):
-        if node.op is not INPUT and "projection" in node.op.traits:
-            found.setdefault(node.inputs[0], []).append(node)
-    return found
 
 
 def _ordered(fused: Sequence[Fused]) -> list[Fused]:
@@ -192,6 +177,8 @@ def _work(fused: Sequence[Fused]) -> float:
     for f in fused:
         for node in f.nodes:
             size = float(node.type.size) if isinstance(node.type, Type) else 0.0
+            if is_loop(node):
+                total += loop_work(node)
             if f.group.kind == "product" and node is f.group.nodes[0]:
                 size *= 2 * node.inputs[0].shape[-1] / 8
             total += size
@@ -202,12 +189,12 @@ def load_kernels(plan: Plan, target: Target) -> list[int]:
     """Machine code for each unit's kernel; equal kernels are emitted and compiled once."""
     symbols: dict[Kernel, str] = {}
     texts: dict[str, str] = {}
-    for unit in plan.units:
-        kernel = unit.work.kernel
+    for work in works(plan.units):
+        kernel = work.kernel
         if kernel not in symbols:
             text = emit(kernel, target, _SYMBOL)
             symbol = f"{kernel.name}_{hashlib.sha256(text.encode()).hexdigest()[:16]}"
             symbols[kernel] = symbol
             texts[symbol] = text.replace(f"@{_SYMBOL}(", f"@{symbol}(")
     addresses = engine().load(texts)
-    return [addresses[symbols[unit.work.kernel]] for unit in plan.units]
+    return [addresses[symbols[work.kernel]] for work in works(plan.units)]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import groupby
 from typing import Any, Self
 
 from chainrule.nn.module import Module
@@ -111,6 +112,17 @@ class ModuleList(_Numbered):
 
     def _like(self, items: list[tuple[str, Any]]) -> Module:
         return type(self)([module for _, module in items])
+
+    def _part_texts(self) -> list[tuple[str, str]]:
+        """Equal neighbours on one line: `(0-3): 4 x Linear(…)`."""
+        out: list[tuple[str, str]] = []
+        for text, run in groupby(super()._part_texts(), key=lambda part: part[1]):
+            names = [name for name, _ in run]
+            if len(names) == 1:
+                out.append((names[0], text))
+            else:
+                out.append((f"{names[0]}-{names[-1]}", f"{len(names)} x {text}"))
+        return out
 
     def __iadd__(self, modules: Iterable[Module]) -> Self:
         """`layers += [Linear(2, 2)]`."""

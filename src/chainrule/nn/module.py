@@ -358,12 +358,13 @@ class Module:
         """What `repr` shows between the parentheses; layers say their sizes."""
         return ""
 
+    def _part_texts(self) -> list[tuple[str, str]]:
+        """Name and text of each sub-module."""
+        return [(name, repr(module)) for name, module in self._modules.items()]
+
     def __repr__(self) -> str:
         """The tree of modules, as PyTorch prints it."""
-        lines = [
-            f"({name}): " + repr(module).replace("\n", "\n  ")
-            for name, module in self._modules.items()
-        ]
+        lines = [f"({name}): " + text.replace("\n", "\n  ") for name, text in self._part_texts()]
         extra = self.extra_repr().split("\n") if self.extra_repr() else []
         title = type(self).__name__
         if len(extra) == 1 and not lines:

@@ -271,8 +271,7 @@ class SequentialLR(LRScheduler):
             schedule._rewind()
 
     def _first_step(self) -> None:
-        self._schedulers[0]._first_step()
-        self._last_lr = self._schedulers[0].get_last_lr()
+        self.step()
 
     def _restart(self) -> None:
         self.last_epoch = 0

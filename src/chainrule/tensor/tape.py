@@ -22,6 +22,7 @@ from chainrule.ops.record import OUT, Op
 
 Value = Any  # an ndarray, or a tuple of them for an op with several results
 _MOST_CONSTANTS = 256
+_NOTHING: dict[int, Value] = {}  # `saved` of a node whose rule needs no values
 _RELEASED: dict[int, Value] = {}  # stands in for `saved` after backward()
 
 
@@ -47,7 +48,7 @@ class Recorded(Node):
         self.attrs = attrs  # type: ignore[misc]
         self.type = type  # type: ignore[misc]
         self.source = source  # type: ignore[misc]
-        self.saved: dict[int, Value] = {}
+        self.saved: dict[int, Value] = _NOTHING
         self.leaf: Any = None
 
 
@@ -73,12 +74,27 @@ class Evaluated(Node):
         """The type of the value."""
         return type_of(evaluated(self))
 
+    @property
+    def shape(self) -> Shape:
+        """Shape of the single result, on the hot path of every rule with a constant."""
+        return evaluated(self).shape  # type: ignore[no-any-return]
+
+    @property
+    def dtype(self) -> DType:
+        """Element type of the single result, likewise."""
+        return from_numpy(evaluated(self).dtype)
+
 
 def evaluated(node: Evaluated) -> Value:
     """The value of a gradient node, computed now if it was not before."""
     args = node.args
     if args is not None:
-        values = [evaluated(a) if type(a) is Evaluated else a for a in args]
+        values = []
+        for a in args:
+            if type(a) is not Evaluated:
+                values.append(a)
+            else:
+                values.append(a.value if a.args is None else evaluated(a))
         node.value = apply_meaning(node.op, values, node.attrs)
         node.args = None
     return node.value

@@ -225,6 +225,11 @@ class Tensor(Methods, Handle, final=True):
         out._grad = None if grad is None else grad.detach().clone()
         return out
 
+    def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
+        """Pickled as values: the graph and the gradient stay behind."""
+        del protocol
+        return _restored, (type(self), self._concrete("pickling"), self.requires_grad)
+
     # -- facts ----------------------------------------------------------------------------------
 
     @property
@@ -350,6 +355,14 @@ class Tensor(Methods, Handle, final=True):
     def addcdiv_(self, tensor1: Any, tensor2: Any, *, value: Any = 1) -> Tensor:
         """Self += value · tensor1 / tensor2."""
         return self.add_(pointwise.div(tensor1, tensor2), alpha=value)
+
+
+def _restored(cls: type[Tensor], value: np.ndarray[Any, Any], requires_grad: bool) -> Tensor:
+    """What was pickled, as a leaf."""
+    out = cls(wrap(value))
+    out._value, out._type = value, None
+    out.requires_grad = requires_grad
+    return out
 
 
 def _detached(base: Handle) -> Tensor:

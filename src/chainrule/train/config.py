@@ -45,16 +45,14 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     context: Annotated[int, _whole(1, "characters the model looks back on")] = 64
     batch: Annotated[int, _whole(1, "windows of text a step")] = 12
     dropout: Annotated[float, _share("share of values dropped in training")] = 0.0
-    learning_rate: Annotated[float, Meta(gt=0, description="highest, after warm-up")] = 3e-3
+    learning_rate: Annotated[float, Meta(gt=0, description="highest, after warm-up")] = 2e-3
     warmup: Annotated[int, _whole(0, "steps of linear rise; at most steps / 5")] = 100
-    decay_to: Annotated[float, Meta(ge=0, le=1, description="share left when the cosine ends")] = (
-        0.1
-    )
+    decay_to: Annotated[float, Meta(ge=0, le=1, description="share the cosine leaves")] = 0.05
     beta1: Annotated[float, _share("AdamW's memory of gradients")] = 0.9
     beta2: Annotated[float, _share("AdamW's memory of their squares")] = 0.99
     weight_decay: Annotated[float, Meta(ge=0, description="of matrices; biases go free")] = 0.1
     clip: Annotated[float, Meta(gt=0, description="largest global gradient norm")] = 1.0
-    evaluate_every: Annotated[int, _whole(0, "steps between validations; 0: at the end only")] = 200
+    evaluate_every: Annotated[int, _whole(0, "steps between validations; 0: at the end only")] = 250
     save_every: Annotated[int, _whole(0, "steps between saves; 0: at the end only")] = 500
     health_every: Annotated[int, _whole(0, "steps between looks at gradients; 0: never")] = 50
     sample_length: Annotated[int, _whole(0, "characters of each sample; 0: none")] = 200

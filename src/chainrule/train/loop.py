@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 SAMPLED_AT = (0.0, 0.1, 0.5, 1.0)  # shares of the run
 TEMPERATURE = 0.8  # of the samples on the way
+_BEGINNINGS = ("The ", "the ", "\n")  # of a sample, if the text has these characters
 QUICK = 2**17  # held-out characters judged on the way; the end judges all
 
 
@@ -103,8 +104,8 @@ def _look(session: Session, metrics: Metrics, stop: Callable[[], bool]) -> Itera
 def _sample(session: Session, stop: Callable[[], bool]) -> str | None:
     """Text from a random state of its own: looking must not change what is learnt."""
     config, letters = session.config, session.letters
-    start = "\n" if "\n" in letters.symbols else letters.symbols[0]
-    codes = []
+    start = next(s for s in (*_BEGINNINGS, letters.symbols[0]) if set(s) <= set(letters.symbols))
+    codes: list[int] = []
     for code in generate(
         session.logits,
         letters.encode(start),
@@ -116,7 +117,7 @@ def _sample(session: Session, stop: Callable[[], bool]) -> str | None:
         if stop():
             return None
         codes.append(code)
-    return letters.decode(codes)
+    return start.lstrip() + letters.decode(codes)
 
 
 def _save(session: Session, folder: Path, metrics: Metrics) -> Event:

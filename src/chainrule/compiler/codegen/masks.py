@@ -85,4 +85,8 @@ def vector(writer: Writer, which: Validity, row: int, first: int, width: int) ->
         f"shufflevector {kind} {head}, {kind} poison, {kind} zeroinitializer", count.depth
     )
     lanes = iota(width, "i32", first)
-    return writer.hoist(f"icmp slt {kind} {lanes}, {limit}", count.depth)
+    mask = writer.hoist(f"icmp slt {kind} {lanes}, {limit}", count.depth)
+    if width < 16:
+        return mask
+    # LLVM repeats comparisons next to their uses, inside loops; AVX-512 has registers for masks
+    return writer.hoist(f"freeze <{width} x i1> {mask}", count.depth)

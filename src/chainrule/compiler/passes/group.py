@@ -127,12 +127,24 @@ class _Grouping:
             h = self.of.get(p)
             if h is not None and h is not g and h.ancestors & me:
                 return False
-        inner = self.inner_after(node, g, kind)
-        for child in node.inputs:
-            for p in self.inside(child, g):
-                if not aligned(child, p, domain, inner):
-                    return False
-        return True
+        if g.kind == "product" and not self.fits_epilogue(node, g):
+            return False
+        return self.reads_own(node, g, domain, self.inner_after(node, g, kind))
+
+    def reads_own(self, node: Node, g: Group, domain: Shape, inner: int | None) -> bool:
+        """Whether what `node` reads of group `g` is its own element, or its own row's."""
+        within = [(child, p) for child in node.inputs for p in self.inside(child, g)]
+        if within and isinstance(node.op.lower, Template):
+            return False  # a gather reads anywhere
+        return all(aligned(child, p, domain, inner) for child, p in within)
+
+    def fits_epilogue(self, node: Node, g: Group) -> bool:
+        """Whether all operands follow the axes of a product by strides."""
+        if refine(g.domain, node.shape) == g.domain:
+            return True
+        reached = [access(child, self.of, self.layouts) for child in node.inputs]
+        over = all(a is not None and a.reshape(g.domain) for a in reached)
+        return over and not isinstance(node.op.lower, Template)
 
     def only_reduced(self, node: Node) -> bool:
         """Whether only reductions of rows read the node: then it belongs to them."""
@@ -282,12 +294,7 @@ class _Grouping:
             if x is not h and x is not g and x.ancestors & mine and theirs & (1 << x.number):
                 return False
         domain, inner = self.merged_domain(h, g) or ((), None)
-        for node in g.nodes:
-            for child in node.inputs:
-                for p in self.inside(child, h):
-                    if not aligned(child, p, domain, inner):
-                        return False
-        return True
+        return all(self.reads_own(node, h, domain, inner) for node in g.nodes)
 
     def read_elsewhere(self, h: Group, g: Group) -> bool:
         """Whether someone else reads `h` too, and would then wait for all of `g`."""

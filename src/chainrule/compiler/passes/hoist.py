@@ -4,7 +4,8 @@
     for t: h = tanh(h @ (u · mask))                →   v = u · mask;   for t: h = tanh(h @ v)
 
 Products of what is given step by step become one product over all steps, with the elementwise work
-behind them; what is the same in every step is computed once. Example: `hoist(graph)`.
+behind them, and so does what is only collected; what is the same in every step is computed once.
+Example: `hoist(graph)`.
 """
 
 from __future__ import annotations
@@ -25,8 +26,11 @@ def hoist(graph: Graph) -> Graph:
 def _hoist(graph: Graph, node: Node) -> list[Node] | None:  # noqa: ARG001 - the signature
     loop = Loop(node)
     body = _Body(loop)
+    given = [y for y in loop.ys if y.value.op is not INPUT and y.value in body.movable]
+    loop.ys = [y for y in loop.ys if y not in given]
+    body = _Body(loop)
     fixed, stepped = body.fixed_ends(), body.stepped_ends()
-    if not fixed and not stepped:
+    if not (given or fixed or stepped):
         return None
     b = Symbolic(node.source)
     stacks = {x.inside: x.outside for x in loop.xs}
@@ -37,7 +41,7 @@ def _hoist(graph: Graph, node: Node) -> list[Node] | None:  # noqa: ARG001 - the
         swap[n] = loop.fix(lift.fixed[n])
     swap |= {n: loop.step(lift(n)) for n in stepped}
     loop.replace(swap)
-    return loop.build(b).results
+    return loop.build(b).results({y: lift(y.value) for y in given})
 
 
 class _Body:
@@ -49,6 +53,7 @@ class _Body:
         self.users = uses(self.order)
         self.carried = dependents([c.inside for c in loop.carries], self.order)
         self.stepped = dependents([x.inside for x in loop.xs], self.order) - self.carried
+        self.movable = self._movable()
 
     def read_elsewhere(self, node: Node, moved: set[Node]) -> bool:
         """Whether something that stays reads the node, directly or through views."""
@@ -75,17 +80,21 @@ class _Body:
         }
         return [n for n in self.order if n in fixed and self.read_elsewhere(n, fixed)]
 
+    def _movable(self) -> set[Node]:
+        """What is given step by step, and what can be computed from it over all steps."""
+        found: set[Node] = set()
+        for node in self.order:
+            known = all(c in found or c not in self.stepped for c in node.inputs)
+            if known and node in self.stepped and liftable(node, self.stepped):
+                found.add(node)
+        return found
+
     def stepped_ends(self) -> list[Node]:
         """Products of what is given, and the elementwise nodes behind them."""
-        movable: set[Node] = set()  # all that could be computed outside
-        moved: set[Node] = set()  # what is worth it
+        moved: set[Node] = set()
         for node in self.order:
-            if node not in self.stepped or not liftable(node, self.stepped):
-                continue
-            if all(c in movable or c not in self.stepped for c in node.inputs):
-                movable.add(node)
-                if node.op is not INPUT and self.worth(node, moved):
-                    moved.add(node)
+            if node in self.movable and node.op is not INPUT and self.worth(node, moved):
+                moved.add(node)
         return [n for n in self.order if n in moved and self.read_elsewhere(n, moved)]
 
     @staticmethod

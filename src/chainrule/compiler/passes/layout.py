@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from chainrule.base.shapes import View
 from chainrule.compiler.passes.access import access, is_view
+from chainrule.compiler.templates.product import batched
 from chainrule.graph.node import INPUT, Graph, Node
 from chainrule.graph.walk import topological
 from chainrule.ops.layout import reshape, transpose
@@ -18,6 +19,7 @@ from chainrule.ops.record import Contract
 def layouts(graph: Graph) -> dict[Node, View]:
     """Views of products' and attentions' results that a transposing reshape reads."""
     found: dict[Node, View] = {}
+    ends = set(graph.outputs)  # their arrays belong to the caller: row-major
     for node in topological(graph.outputs):
         if node.op is not reshape or access(node) is not None:
             continue
@@ -27,16 +29,21 @@ def layouts(graph: Graph) -> dict[Node, View]:
         source = moved.inputs[0]
         axes = moved.attrs["axes"]
         last = len(axes) - 1
-        if _movable(source) and source not in found and axes[last] == last:
-            found[source] = _kept_as(source, axes)
+        if source in found or source in ends or axes[last] != last:
+            continue
+        view = _kept_as(source, axes)
+        if _movable(source, view):
+            found[source] = view
     return found
 
 
-def _movable(node: Node) -> bool:
+def _movable(node: Node, view: View) -> bool:
     """Whether the kernel that computes the node can write it in another order of axes."""
     if node.op is INPUT:
         return False
-    return isinstance(node.op.lower, Contract) or "projection" in node.op.traits
+    if isinstance(node.op.lower, Contract):
+        return view.reshape(batched(node.shape)) is not None
+    return "projection" in node.op.traits
 
 
 def _kept_as(node: Node, axes: tuple[int, ...]) -> View:

@@ -8,7 +8,7 @@ The history of the carries is one more thing that is collected: y = h. Example:
     more = loop.collect(inner)           # a node of the body becomes a stacked result
     built = loop.build(b)
     built.of[more]                       # … which is this node outside
-    graph = exchange(graph, node, built.results)
+    graph = exchange(graph, node, built.results())
 """
 
 from __future__ import annotations
@@ -47,20 +47,28 @@ class Collected:
     value: Node
 
 
-Result = Carried | Collected | Node  # a Node: computed outside the loop instead
+Part = Carried | Collected  # what a loop has results of
 
 
 @dataclass(frozen=True)
 class Built:
-    """The new loop outside: `results` are those of the old one, `of` gives those of the parts."""
+    """The new loop outside: `of` gives the results of its parts, `old` are those of the original.
 
-    node: Node
-    results: list[Node]
-    of: dict[Carried | Collected, Node]
+    A loop without any part is None.
+    """
+
+    node: Node | None
+    of: dict[Part, Node]
+    old: list[Part]
+
+    def results(self, outside: Mapping[Part, Node] | None = None) -> list[Node]:
+        """What the original's results are now, some of them computed `outside`."""
+        found = self.of | dict(outside or {})
+        return [found[part] for part in self.old]
 
 
 class Loop:
-    """The parts of a scan; `results` says what each result of the original is now."""
+    """The parts of a scan; `results` says which part each result of the original belongs to."""
 
     def __init__(self, node: Node) -> None:
         """Take `node` apart."""
@@ -78,9 +86,13 @@ class Loop:
         self.ys = [Collected(value) for value in body.outputs[count:]]
         if node.attrs["history"]:
             self.ys += [Collected(carry.inside) for carry in self.carries]
-        self.results: list[Result] = [*self.carries, *self.ys]
+        self.results: list[Part] = [*self.carries, *self.ys]
 
     # -- changing ---------------------------------------------------------------------------------
+
+    def inputs(self) -> list[Carried | Given]:
+        """What the body's inputs belong to, in order."""
+        return [*self.carries, *self.xs, *self.consts]
 
     def outputs(self) -> list[Node]:
         """The ends of the body."""
@@ -123,7 +135,7 @@ class Loop:
 
     def renew(self) -> None:
         """Give the body inputs of its own, which no other loop has."""
-        parts = [*self.carries, *self.xs, *self.consts]
+        parts = self.inputs()
         swap = {p.inside: input_node(p.inside.type) for p in parts}
         self.replace(swap)
         for p in parts:
@@ -133,16 +145,16 @@ class Loop:
 
     def body(self) -> Graph:
         """The body as a graph."""
-        inputs = (*self.carries, *self.xs, *self.consts)
-        return Graph(tuple(p.inside for p in inputs), tuple(self.outputs()))
+        return Graph(tuple(p.inside for p in self.inputs()), tuple(self.outputs()))
 
     def build(self, b: Builder) -> Built:
         """The scan of these parts."""
-        inputs = [*self.carries, *self.xs, *self.consts]
-        starts = [p.start if isinstance(p, Carried) else p.outside for p in inputs]
+        parts: list[Part] = [*self.carries, *self.ys]
+        if not parts:
+            return Built(None, {}, self.results)
         node = b(
             scan,
-            *starts,
+            *(p.start if isinstance(p, Carried) else p.outside for p in self.inputs()),
             graph=self.body(),
             carries=len(self.carries),
             xs=len(self.xs),
@@ -150,9 +162,8 @@ class Loop:
             reverse=self.reverse,
             history=False,
         )
-        parts = [*self.carries, *self.ys]
         of = {part: b(project, node, index=i) for i, part in enumerate(parts)}
-        return Built(node, [r if isinstance(r, Node) else of[r] for r in self.results], of)
+        return Built(node, of, self.results)
 
 
 def is_loop(node: Node) -> bool:

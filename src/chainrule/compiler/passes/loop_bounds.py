@@ -26,7 +26,7 @@ def loop_bounds(graph: Graph) -> tuple[Graph, list[Bound]]:
         limits += found
         done.add(new)
     indices = graph.outputs[count:]  # they were rebuilt with the graph
-    limits = [b._replace(index=n) for b, n in zip(limits, indices, strict=True)]
+    limits = [b._replace(indices=n) for b, n in zip(limits, indices, strict=True)]
     return Graph(graph.inputs, graph.outputs[:count]), limits
 
 
@@ -39,8 +39,9 @@ def _loop(graph: Graph, node: Node) -> tuple[Graph, list[Bound], Node]:
         return graph, [], node
     loop.set_outputs(body.outputs)
     known = {p.inside: p.outside for p in (*loop.xs, *loop.consts)}
-    more = {b.index: loop.collect(b.index) for b in limits if b.index not in known}
+    more = {b.indices: loop.collect(b.indices) for b in limits if b.indices not in known}
     built = loop.build(Symbolic(node.source))
-    indices = [known.get(b.index) or built.of[more[b.index]] for b in limits]
+    indices = [known.get(b.indices) or built.of[more[b.indices]] for b in limits]
     graph = Graph(graph.inputs, (*graph.outputs, *indices))
-    return exchange(graph, node, built.results), limits, built.node
+    assert built.node is not None
+    return exchange(graph, node, built.results()), limits, built.node

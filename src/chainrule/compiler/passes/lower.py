@@ -10,14 +10,15 @@ from chainrule.base.errors import CompileError
 from chainrule.base.shapes import View
 from chainrule.compiler.codegen.target import Target
 from chainrule.compiler.passes.access import origin, through
-from chainrule.compiler.passes.operands import bring
+from chainrule.compiler.passes.bounds import Bound
+from chainrule.compiler.passes.operands import bring, settle_operand, vector
 from chainrule.compiler.passes.store import Fused
 from chainrule.compiler.templates.attention import attention
 from chainrule.compiler.templates.attention_grad import attention_grad
 from chainrule.compiler.templates.columns import columns, fold, parts_of_fold
 from chainrule.compiler.templates.product import product
 from chainrule.compiler.templates.rows import RowGroup, rows
-from chainrule.compiler.templates.scatter import scatter, zeros
+from chainrule.compiler.templates.scatter import check_bounds, scatter, zeros
 from chainrule.compiler.templates.writer import Home, Work
 from chainrule.graph.node import Node, TupleType, Type, input_node
 from chainrule.ops.fill import detach
@@ -77,6 +78,13 @@ def copy(source: Node, home: Home, homes: dict[Node, Home], target: Target) -> W
     return rows(group, {**homes, node: home}, target.lanes)
 
 
+def check(bound: Bound, flag: Node, homes: dict[Node, Home], target: Target) -> Stages:
+    """Set `flag` if an index leaves its bound."""
+    indices = bound.indices
+    stages = settle_operand(indices, homes, target.lanes, fits=vector)
+    return [*stages, [check_bounds(indices, bound.limit, flag, homes, target.lanes)]]
+
+
 def _pieces(node: Node, homes: dict[Node, Home], target: Target) -> Stages:
     """Copies of the pieces that were not written in place; a pad is filled with zeros first."""
     home = homes[node]
@@ -119,5 +127,7 @@ def _template(
         home = homes[node]
         return [[zeros(node, home, target.lanes)], [scatter(node, home, homes, target.lanes)]]
     if name == "index_add":
-        return [[scatter(node, homes[node], homes, target.lanes)]]
+        home, base = homes[node], node.inputs[0]
+        own = [] if home.root is base else [[copy(base, home, homes, target)]]
+        return [*own, [scatter(node, home, homes, target.lanes)]]
     raise CompileError(f"no template for {node.op.name}")

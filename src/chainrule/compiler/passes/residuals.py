@@ -51,8 +51,8 @@ def _link(graph: Graph, forward: Node, reverse: Node) -> Graph | None:
     collected = {n: first.collect(equal[n]) for n in saved}
     built = first.build(Symbolic(forward.source))
     second.replace({n: second.step(built.of[y]) for n, y in collected.items()})
-    graph = exchange(graph, reverse, second.build(Symbolic(reverse.source)).results)
-    return exchange(graph, forward, built.results)
+    graph = exchange(graph, reverse, second.build(Symbolic(reverse.source)).results())
+    return exchange(graph, forward, built.results())
 
 
 def _shared(forward: Node, first: Loop, second: Loop) -> dict[Node, Node]:

@@ -1,12 +1,14 @@
 """When each kernel runs: levels of kernels that do not depend on each other, a barrier between.
 
-Kernels that overwrite outside state come last, after a guard. Example: `schedule(units)`.
+Kernels that overwrite outside state come last, after a guard. A loop is one piece of work: all
+levels of its body lie between its begin and its end. Example: `schedule(units)`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from chainrule.compiler.templates.writer import Work
 from chainrule.graph.node import Node
@@ -14,14 +16,63 @@ from chainrule.graph.node import Node
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """A kernel at its place: `late` kernels run after the guard; `level` counts barriers."""
+    """Work at its place: `late` kernels run after the guard; `level` counts barriers."""
 
-    work: Work
+    work: Work | Repeat
     late: bool
     level: int
 
 
-def schedule(staged: Sequence[tuple[list[list[Work]], bool]]) -> list[Unit]:
+class Moving(NamedTuple):
+    """A part of the array `root`: from element `offset` on, in each trip `step` further."""
+
+    root: Node
+    offset: int
+    step: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Repeat:
+    """A loop: `units` run `trips` times.
+
+    Arrays in `kept` last from trip to trip; `moving` are names that its units have for parts of
+    other arrays. `reads` and `writes` are in outer terms.
+    """
+
+    trips: int
+    units: tuple[Unit, ...]
+    moving: Mapping[Node, Moving]
+    kept: frozenset[Node]
+    reads: frozenset[Node]
+    writes: frozenset[Node]
+
+    @staticmethod
+    def of(
+        trips: int, units: Sequence[Unit], moving: Mapping[Node, Moving], kept: Collection[Node]
+    ) -> Repeat:
+        """A loop over units that are in order."""
+
+        def outer(nodes: frozenset[Node]) -> frozenset[Node]:
+            return frozenset(moving[n].root if n in moving else n for n in nodes)
+
+        reads = frozenset[Node]().union(*(outer(u.work.reads) for u in units))
+        writes = frozenset[Node]().union(*(outer(u.work.writes) for u in units))
+        return Repeat(trips, tuple(units), moving, frozenset(kept), reads, writes)
+
+
+Stages = Sequence[Sequence[Work | Repeat]]
+
+
+def works(units: Sequence[Unit]) -> Iterator[Work]:
+    """All kernels, those of loops once, in the order of the plan."""
+    for unit in units:
+        if isinstance(unit.work, Repeat):
+            yield from works(unit.work.units)
+        else:
+            yield unit.work
+
+
+def schedule(staged: Sequence[tuple[Stages, bool]]) -> list[Unit]:
     """Levels for the stages of groups, given in an order in which they could run one by one.
 
     A kernel waits for those before it that write what it reads or writes, and for those that read
@@ -37,11 +88,11 @@ def schedule(staged: Sequence[tuple[list[list[Work]], bool]]) -> list[Unit]:
         for stages, is_late in part:
             units.extend(_levels(stages, floor, written, read, late=is_late))
         floor = 1 + max((u.level for u in units), default=-1)
-    return sorted(units, key=lambda u: u.level)
+    return sorted(units, key=lambda u: (u.level, isinstance(u.work, Repeat)))
 
 
 def _levels(
-    stages: list[list[Work]],
+    stages: Stages,
     floor: int,
     written: dict[Node, int],
     read: dict[Node, int],

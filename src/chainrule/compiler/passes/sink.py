@@ -9,11 +9,11 @@ products that are only collected, and what follows them, become one product. Exa
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Mapping, Sequence
 
 from chainrule.compiler.passes.access import is_view, origin, virtual
 from chainrule.compiler.passes.lift import Lift, liftable, summable
-from chainrule.compiler.passes.loop import Carried, Collected, Loop, change_loops, in_bodies
+from chainrule.compiler.passes.loop import Carried, Loop, Part, change_loops, in_bodies
 from chainrule.graph.node import INPUT, Graph, Node
 from chainrule.graph.walk import dependents, topological, uses
 from chainrule.ops.arithmetic import add
@@ -28,25 +28,24 @@ def sink(graph: Graph) -> Graph:
 
 def _sink(graph: Graph, node: Node) -> list[Node] | None:  # noqa: ARG001 - the signature
     loop = Loop(node)
-    sums = {carry: terms for carry in loop.carries if (terms := _leave(loop, carry))}
+    sums = _leave(loop)
     late = _late(loop)
     ends = [y for y in loop.ys if y.value in late]
     if not sums and not ends:
         return None
     moved = [*(y.value for y in ends), *(t for terms in sums.values() for t in terms)]
-    kept = [y for y in loop.ys if y not in ends]
-    loop.ys = kept
+    loop.ys = [y for y in loop.ys if y not in ends]
     loop.carries = [c for c in loop.carries if c.next is not c.inside or c not in sums]
     cuts = {n: loop.collect(n) for n in _cuts(loop, moved, late)}
     b = Symbolic(node.source)
-    results, loop.results = loop.results, []
-    of = loop.build(b).of
-    stacks = {x.inside: x.outside for x in loop.xs} | {n: of[y] for n, y in cuts.items()}
+    built = loop.build(b)
+    stacks = {x.inside: x.outside for x in loop.xs} | {n: built.of[y] for n, y in cuts.items()}
     lift = Lift(b, loop.length, stacks, {c.inside: c.outside for c in loop.consts})
-    outside: dict[Carried | Collected, Node] = {y: lift(y.value) for y in ends}
+    outside: dict[Part, Node] = {y: lift(y.value) for y in ends}
     for carry, terms in sums.items():
-        outside[carry] = _total(b, of.get(carry, carry.start), [lift.total(t) for t in terms])
-    return [r if isinstance(r, Node) else outside.get(r) or of[r] for r in results]
+        parts = [lift.total(t) for t in terms]
+        outside[carry] = _total(b, built.of.get(carry, carry.start), parts)
+    return built.results(outside)
 
 
 def _total(b: Symbolic, start: Node, parts: Iterable[Node]) -> Node:
@@ -60,43 +59,61 @@ def _total(b: Symbolic, start: Node, parts: Iterable[Node]) -> Node:
 # -- sums -----------------------------------------------------------------------------------------
 
 
-def _leave(loop: Loop, carry: Carried) -> list[Node]:
-    """Take from a sum that a carry accumulates the terms that can be summed outside.
+def _leave(loop: Loop) -> dict[Carried, list[Node]]:
+    """Take from the sums that carries accumulate the terms that can be summed outside.
 
     carry' = carry + term + rest   →   carry' = carry + rest
     """
     ends = loop.outputs()
     users = uses(topological(ends))
+    leaves = {c: found for c in loop.carries if (found := _accumulated(c, users, ends))}
+    inside = {node for _, nodes in leaves.values() for node in nodes}  # the additions
+
+    def summed_outside(node: Node) -> bool:
+        """Whether it is summable, or a view of that, and only such sums read it."""
+        while True:
+            if node in ends or any(u not in inside for u in users[node]):
+                return False
+            if not is_view(node):
+                return node.op is not INPUT and summable(node)
+            inside.add(node)
+            node = node.inputs[0]
+
+    found: dict[Carried, list[Node]] = {}
+    for carry, (terms, _) in leaves.items():
+        out = [t for t in terms if summed_outside(t)]
+        if out:
+            b, total = Symbolic(carry.next.source), carry.inside
+            for term in terms:
+                if term not in out and term is not carry.inside:
+                    total = b(add, total, term)
+            found[carry], carry.next = out, total
+    return found
+
+
+def _accumulated(
+    carry: Carried, users: Mapping[Node, Sequence[Node]], ends: Sequence[Node]
+) -> tuple[list[Node], set[Node]] | None:
+    """The terms of a sum that has the carry as one of them, and its additions; None if it is none.
+
+    Nothing else reads the carry or a partial sum.
+    """
 
     def only_here(node: Node) -> bool:
         return len(users[node]) + ends.count(node) == 1
 
-    leaves: list[Node] = []
+    terms: list[Node] = []
+    additions: set[Node] = set()
     waiting = [carry.next]
     while waiting:
         node = waiting.pop()
         if node.op is add and only_here(node):
+            additions.add(node)
             waiting.extend(reversed(node.inputs))
         else:
-            leaves.append(node)
-    if len(leaves) == 1 or leaves.count(carry.inside) != 1 or not only_here(carry.inside):
-        return []
-    terms = [t for t in leaves if _summed_outside(t, only_here)]
-    rest = [t for t in leaves if t not in terms and t is not carry.inside]
-    if terms:
-        b, carry.next = Symbolic(carry.next.source), carry.inside
-        for term in rest:
-            carry.next = b(add, carry.next, term)
-    return terms
-
-
-def _summed_outside(node: Node, only_here: Callable[[Node], bool]) -> bool:
-    """Whether it is a summable node that nothing else reads, or a view of one."""
-    while is_view(node):
-        if not only_here(node):
-            return False
-        node = node.inputs[0]
-    return node.op is not INPUT and summable(node) and only_here(node)
+            terms.append(node)
+    good = additions and terms.count(carry.inside) == 1 and only_here(carry.inside)
+    return (terms, additions) if good else None
 
 
 # -- products -------------------------------------------------------------------------------------

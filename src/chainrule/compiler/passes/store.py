@@ -9,7 +9,7 @@ stored anyway. Example: `settle(graph, groups, layouts)` → nodes and stores pe
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from chainrule.base.shapes import View
@@ -35,14 +35,29 @@ class Fused:
     stores: list[Node]
 
 
-def settle(graph: Graph, groups: Sequence[Group], layouts: Mapping[Node, View]) -> list[Fused]:
-    """Decide what is stored; returns the groups that are left."""
-    return _Settling(graph, groups, layouts).run()
+def settle(
+    graph: Graph,
+    groups: Sequence[Group],
+    layouts: Mapping[Node, View],
+    overwritten: Collection[Node] = (),
+) -> list[Fused]:
+    """Decide what is stored; returns the groups that are left.
+
+    Late groups compute nothing again from states that are `overwritten`: those may be gone.
+    """
+    return _Settling(graph, groups, layouts, overwritten).run()
 
 
 class _Settling:
-    def __init__(self, graph: Graph, groups: Sequence[Group], layouts: Mapping[Node, View]) -> None:
+    def __init__(
+        self,
+        graph: Graph,
+        groups: Sequence[Group],
+        layouts: Mapping[Node, View],
+        overwritten: Collection[Node],
+    ) -> None:
         self.graph, self.layouts = graph, layouts
+        self.volatile = set(overwritten)  # states, and what would be computed again from them
         self.order = topological(graph.outputs)
         self.position = {n: i for i, n in enumerate(self.order)}
         self.groups = list(groups)
@@ -83,7 +98,7 @@ class _Settling:
                 self.absorb(g)
         self.groups = [g for g in self.groups if g.nodes]
         self.recompute()
-        return [self.fuse(g) for g in self.groups]
+        return [fused for g in self.groups if (fused := self.fuse(g)).stores]
 
     def absorb(self, g: Group) -> None:
         """Take in the elementwise group that only this reduction reads."""
@@ -112,6 +127,8 @@ class _Settling:
         for node in self.order:
             if node in self.of and self._cheap(node) and self._at_hand(node):
                 self.again.add(node)
+                if self._is_volatile(node):
+                    self.volatile.add(node)
 
     def _cheap(self, node: Node) -> bool:
         g = self.of[node]
@@ -122,7 +139,16 @@ class _Settling:
         readers = self.outside(node)
         if not readers or g.late:
             return False
+        if self._is_volatile(node) and any(self._is_late(r) for r in readers):
+            return False
         return all(r is not None and self._reads_elementwise(r, node) for r in readers)
+
+    def _is_volatile(self, node: Node) -> bool:
+        return any(self.origin(child) in self.volatile for child in node.inputs)
+
+    def _is_late(self, reader: Node | None) -> bool:
+        g = None if reader is None else self.of.get(reader)
+        return g is not None and g.late
 
     def _reads_elementwise(self, reader: Node, node: Node) -> bool:
         """Whether the reader's kernel can compute the node where it would load it."""

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from chainrule.compiler.passes.access import virtual
-from chainrule.compiler.passes.loop import Given, Loop, Result, exchange, in_bodies, loops
+from chainrule.compiler.passes.loop import Given, Loop, Part, exchange, in_bodies, loops
 from chainrule.graph.node import Graph, Node, TupleType
 from chainrule.graph.walk import topological
 from chainrule.ops.control import project
@@ -46,17 +46,16 @@ def _trimmed(graph: Graph, node: Node) -> list[Node] | None:
     _drop_unread(loop, [part for i, part in enumerate(loop.results) if i in read])
     if _size(loop) == before:
         return None
-    results, loop.results = loop.results, []
-    of = {**loop.build(b).of, **outside} if loop.carries or loop.ys else outside
     assert isinstance(node.type, TupleType)
-    return [
-        of.get(part) or b(full, value=0, dtype=t.dtype, shape=t.shape)  # type: ignore[arg-type]
-        for part, t in zip(results, node.type.items, strict=True)
-    ]
+    kept: list[Part] = [*loop.carries, *loop.ys]
+    for part, t in zip(loop.results, node.type.items, strict=True):
+        if part not in kept and part not in outside:  # nobody reads it
+            outside[part] = b(full, value=0, dtype=t.dtype, shape=t.shape)
+    return loop.build(b).results(outside)
 
 
 def _size(loop: Loop) -> tuple[int, ...]:
-    return tuple(map(len, (loop.carries, loop.xs, loop.consts, loop.ys)))
+    return len(loop.carries), len(loop.xs), len(loop.consts), len(loop.ys)
 
 
 def _result_of(loop: Node, node: Node) -> bool:
@@ -92,7 +91,7 @@ def _inline_constants(b: Symbolic, loop: Loop) -> None:
     loop.replace(swap)
 
 
-def _unchanged(loop: Loop) -> dict[Result, Node]:
+def _unchanged(loop: Loop) -> dict[Part, Node]:
     """Carries that stay what they are become constants; their last values."""
     same = [c for c in loop.carries if c.next is c.inside]
     loop.carries = [c for c in loop.carries if c not in same]
@@ -100,11 +99,11 @@ def _unchanged(loop: Loop) -> dict[Result, Node]:
     return {c: c.start for c in same}
 
 
-def _given_back(b: Symbolic, loop: Loop) -> dict[Result, Node]:
+def _given_back(b: Symbolic, loop: Loop) -> dict[Part, Node]:
     """Stacks of what is known outside."""
     stacks = {x.inside: x.outside for x in loop.xs}
     fixed = {c.inside: c.outside for c in loop.consts}
-    found: dict[Result, Node] = {}
+    found: dict[Part, Node] = {}
     for y in loop.ys:
         shape = (loop.length, *y.value.shape)
         if y.value in stacks:
@@ -117,7 +116,7 @@ def _given_back(b: Symbolic, loop: Loop) -> dict[Result, Node]:
     return found
 
 
-def _drop_unread(loop: Loop, read: Sequence[Result]) -> None:
+def _drop_unread(loop: Loop, read: Sequence[Part]) -> None:
     """Keep what the results in `read` need."""
     loop.ys = [y for y in loop.ys if y in read]
     needed = [c for c in loop.carries if c in read]

@@ -8,9 +8,9 @@ is not late depends on it. Example: `updates(graph, pairs)` for pairs (old state
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from chainrule.compiler.passes.access import is_view, virtual
+from chainrule.compiler.passes.access import access, is_view, origin, virtual
 from chainrule.graph.node import INPUT, Graph, Node
 from chainrule.graph.walk import topological
 from chainrule.ops.record import Map, Template
@@ -18,15 +18,20 @@ from chainrule.ops.record import Map, Template
 Pair = tuple[Node, Node]
 
 
-def updates(graph: Graph, pairs: Sequence[Pair]) -> tuple[set[Node], set[Node]]:
-    """The late nodes, and the states among `pairs` that their new values may overwrite."""
+def updates(
+    graph: Graph, pairs: Sequence[Pair], early: Sequence[Node] = ()
+) -> tuple[set[Node], set[Node]]:
+    """The late nodes, and the states among `pairs` that their new values may overwrite.
+
+    What the nodes in `early` need is never late.
+    """
     order = topological(graph.outputs)
     regions = {state: _region(state, new) for state, new in pairs}
     chosen = {state for state, nodes in regions.items() if nodes}
     while True:
         late = set().union(*(regions[s] for s in chosen)) if chosen else set()
-        wrong = _needed_early(order, late)
-        bad = {s for s in chosen if regions[s] & wrong}
+        wrong = _needed_early(order, late, early)
+        bad = {s for s in chosen if regions[s] & wrong} | _read_elsewhere(regions, chosen, late)
         if not bad:
             return late, chosen
         chosen -= bad
@@ -52,9 +57,36 @@ def _region(state: Node, new: Node) -> set[Node]:
     return found if reads_state else set()
 
 
-def _needed_early(order: Sequence[Node], late: set[Node]) -> set[Node]:
-    """Late nodes that some computed node outside depends on."""
-    wrong: set[Node] = set()
+def _read_elsewhere(
+    regions: Mapping[Node, set[Node]], chosen: set[Node], late: set[Node]
+) -> set[Node]:
+    """States whose old value a late node may read after, or at other places than, it is replaced.
+
+    Safe is a node on the way to the state's own new value that reads it element by element.
+    """
+    bad: set[Node] = set()
+    for node in late:
+        for child in node.inputs:
+            state = origin(child, ())
+            if state in chosen and not (node in regions[state] and _is_same(child, state)):
+                bad.add(state)
+    return bad
+
+
+def _is_same(node: Node, source: Node) -> bool:
+    """Whether each element of the view is the source's element at the same place."""
+    found = access(node)
+    return (
+        found is not None
+        and found.view.is_contiguous
+        and found.view.offset == 0
+        and node.array.size == source.array.size
+    )
+
+
+def _needed_early(order: Sequence[Node], late: set[Node], early: Sequence[Node]) -> set[Node]:
+    """Late nodes that some computed node outside, or one in `early`, depends on."""
+    wrong: set[Node] = {origin(node, late) for node in early} & late
     behind: dict[Node, set[Node]] = {}
     for node in order:
         reached: set[Node] = set()

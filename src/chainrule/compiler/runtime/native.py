@@ -74,7 +74,7 @@ class Engine:
             self._machine.triple,
             self._cpu,
             self._features,
-            f"opt {opt}",
+            f"opt {opt}, small code model",
         )
         self._addresses: dict[tuple[str, str], int] = {}  # by symbol and cache key
         self._libraries: list[Any] = []  # machine code stays loaded as long as these live
@@ -151,8 +151,9 @@ class Engine:
 
     def _target_machine(self) -> Any:
         target = self._llvm.Target.from_default_triple()
+        # Code and constants lie within 2 GB of each other: constants load relative to the code
         return target.create_target_machine(
-            cpu=self._cpu, features=self._features, opt=self._opt, reloc="pic"
+            cpu=self._cpu, features=self._features, opt=self._opt, reloc="pic", codemodel="small"
         )
 
 

@@ -40,11 +40,17 @@ def get_num_threads() -> int:
 
 
 def set_num_threads(count: int) -> None:
-    """Let compiled steps use `count` threads from now on; results do not depend on it."""
+    """Let compiled steps, and NumPy's BLAS in eager ones, use `count` threads from now on.
+
+    Results of compiled steps do not depend on it.
+    """
+    from threadpoolctl import threadpool_limits
+
     global _num_threads  # noqa: PLW0603 - one number per process, as in PyTorch
     if not 1 <= count <= MAX_THREADS:
         raise ArgumentError(f"set_num_threads({count!r}): expected 1 to {MAX_THREADS} threads")
     _num_threads = int(count)
+    threadpool_limits(limits=int(count), user_api="blas")
 
 
 def new_board(threads: int) -> npt.NDArray[np.int64]:

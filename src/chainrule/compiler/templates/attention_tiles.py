@@ -16,7 +16,7 @@ from typing import Literal, NamedTuple
 from chainrule.base import dtypes
 from chainrule.base.dtypes import DType
 from chainrule.compiler.codegen.target import Target
-from chainrule.compiler.templates.product import operand_view
+from chainrule.compiler.templates.site import stored
 from chainrule.compiler.templates.writer import Home, Valid, Writer, count
 from chainrule.graph.node import Node
 from chainrule.kernel.index import Index, as_index, symbol
@@ -102,7 +102,7 @@ class Setting(NamedTuple):
 
     def operand(self, node: Node, homes: dict[Node, Home], at: tuple[Index, Index]) -> Heads:
         """An operand, read through whatever views lead to its storage."""
-        return self.reach(node, Home(*operand_view(node, homes)), at)
+        return self.reach(node, Home(*stored(homes, node)), at)
 
     def constant(self, value: float) -> str:
         """A (1, 1) tile."""

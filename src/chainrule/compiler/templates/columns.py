@@ -13,8 +13,8 @@ from chainrule.base.shapes import Shape, View
 from chainrule.compiler.templates.accumulate import STEP, identity, masked, wide_constant
 from chainrule.compiler.templates.rows import (
     RowGroup,
+    axis_runs,
     gather_views,
-    merged_axes,
     over_axes,
     views_of,
 )
@@ -45,30 +45,14 @@ class _Columns:
         shape = group.domain
         steps = View.whole(self.node.shape).strides
         kept = iter(steps)
-        # A view that is even along an axis exactly if both neighbours are reduced, or both kept
+        # A view that is even from axis to axis exactly if both are reduced, or both kept
         mark = View(shape, tuple(0 if i in reduced else next(kept) for i in range(len(shape))))
-        ramp = View(shape, tuple(_ramp(shape, reduced)))
-        views = [*views_of(group.nodes, set(group.nodes), homes, shape), mark, ramp]
+        views = [*views_of(group.nodes, set(group.nodes), homes, shape), mark]
         views += gather_views(group.nodes, homes, shape)
-        self.domain = merged_axes(shape, views, keep=1)
-        self.is_reduced = self._flags(shape, reduced)
+        runs = axis_runs(shape, views, keep=1)
+        self.domain = tuple(shapes.size([shape[i] for i in run]) for run in runs)
+        self.is_reduced = [run[0] in reduced for run in runs]
         self.width = min(_VECTORS * lanes, -(-shape[-1] // lanes) * lanes)
-
-    def _flags(self, shape: Shape, reduced: Shape) -> list[bool]:
-        """Which of the merged axes are reduced."""
-        flags, i = [], 0
-        for n in self.domain:
-            flags.append(i in reduced)
-            product = shape[i]
-            i += 1
-            while product != n or (
-                i < len(shape) - 1 and shape[i] == 1 and len(flags) < len(self.domain) - 1
-            ):
-                if i >= len(shape) or product == n:
-                    break
-                product *= shape[i]
-                i += 1
-        return flags
 
     def write(self) -> Work:
         kept = [i for i, r in enumerate(self.is_reduced[:-1]) if not r]
@@ -132,19 +116,6 @@ class _Columns:
             place = place + at[i] * w.extent(stride)
         step = w.extent(view.strides[-1])
         w.store(total, buffer, place, (1, self.width), (as_index(0), step), Valid(None, valid))
-
-
-def _ramp(shape: Shape, reduced: Shape) -> list[int]:
-    """Strides that run evenly only within runs of reduced or of kept axes."""
-    out, step, before = [1] * len(shape), 1, None
-    for i in reversed(range(len(shape))):
-        now = i in reduced
-        if before is not None and now != before:
-            step = step * 7 + 3
-        out[i] = step
-        step *= max(shape[i], 1)
-        before = now
-    return out
 
 
 def parts_of_fold(size: int) -> int:

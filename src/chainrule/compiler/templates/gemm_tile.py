@@ -9,7 +9,7 @@ Example: `choose_tile(768, 384, 128, host_target())` on AVX-512 is an 8 × 48 ti
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from chainrule.base.dtypes import DType, float32
@@ -94,28 +94,11 @@ def choose_tile(
     pack_a = 0
     if a_layout == "km" and depth >= _ALIAS_DEPTH and _aliases(a_stride, dtype):
         pack_a = max(1, _GROUP_ROWS // rows) * rows
-    widest = _DIRECT_COLUMNS
-    if pack_a:
-        widest = _MOST_COLUMNS
-    elif pack_b:
-        widest = min(_MOST_COLUMNS, _PANEL_BYTES // (depth * dtype.itemsize))
-    # what a task packs or brings into the cache must be used often
-    least_rows = 256 if pack_b or depth >= _DEEP else 32
-    fewest_rows = 128 if pack_b or chunk else 32
-    cycles = M * N * K // per_register
-    tasks = max(1, min(cycles // _TASK_CYCLES, _MOST_TASKS + cycles // _LARGE_CYCLES))
-    block_rows, block_columns = _blocks(
-        (M, N),
-        (rows, columns),
-        (_MOST_ROWS, widest),
-        ((least_rows, widest if pack_a else 128), (fewest_rows, 128 if pack_a else 32)),
-        (tasks // batch, min(_FEWEST_TASKS, tasks) // batch),
-    )
-    return GemmTile(
+    whole = GemmTile(
         rows,
         columns,
-        block_rows,
-        block_columns,
+        block_rows=M,
+        block_columns=N,
         pack_b=pack_b,
         pack_a=pack_a,
         chunk=chunk,
@@ -123,6 +106,9 @@ def choose_tile(
         ragged_columns=N % columns != 0,
         ragged_depth=K % 4 != 0,
     )
+    cycles = M * N * K // per_register
+    block_rows, block_columns = _blocks(whole, depth, dtype.itemsize, cycles, batch)
+    return replace(whole, block_rows=block_rows, block_columns=block_columns)
 
 
 def _dot_tile(M: int, N: int, depth: int, lanes: int) -> GemmTile:
@@ -170,24 +156,27 @@ def _aliases(stride: int, dtype: DType) -> bool:
     return stride > 0 and stride * dtype.itemsize % _ALIAS_BYTES == 0
 
 
-def _blocks(
-    size: tuple[int, int],
-    tile: tuple[int, int],
-    most: tuple[int, int],
-    least: tuple[tuple[int, int], tuple[int, int]],
-    tasks: tuple[int, int],
-) -> tuple[int, int]:
-    """Even blocks, multiples of the tile, of at most `most` rows and columns.
+def _blocks(t: GemmTile, depth: int, itemsize: int, cycles: int, batch: int) -> tuple[int, int]:
+    """Even blocks, multiples of the tile: enough for several threads, large enough to pay.
 
-    They are divided further, down to the first of `least`, until there are as many as the first
-    of `tasks`; and down to the second until there are as many as the second. Columns are divided
-    first: that repeats reads of A, not the packing of B.
+    What a task packs or brings into its cache must be used often. So blocks are divided down to a
+    comfortable size until there are tasks for all, and further only if there are hardly any.
+    Columns are divided first: that repeats reads of A, not the packing of B.
     """
-    M, N = size
-    slivers, panels = -(-M // tile[0]) or 1, -(-N // tile[1]) or 1
-    down = -(-M // most[0]) or 1
-    across = -(-panels // max(1, most[1] // tile[1]))
-    for (rows, columns), wanted in zip(least, tasks, strict=True):
-        across = max(across, min(-(-wanted // down), N // max(columns, tile[1])))
-        down = max(down, min(-(-wanted // across), M // max(rows, tile[0])))
-    return -(-slivers // down) * tile[0], -(-panels // across) * tile[1]
+    widest = _DIRECT_COLUMNS
+    if t.pack_a:
+        widest = _MOST_COLUMNS
+    elif t.pack_b:
+        widest = min(_MOST_COLUMNS, _PANEL_BYTES // (depth * itemsize))
+    M, N = t.block_rows, t.block_columns
+    slivers, panels = -(-M // t.rows) or 1, -(-N // t.columns) or 1
+    down = -(-M // _MOST_ROWS) or 1
+    across = -(-panels // max(1, widest // t.columns))
+    many = max(1, min(cycles // _TASK_CYCLES, _MOST_TASKS + cycles // _LARGE_CYCLES))
+    few = min(_FEWEST_TASKS, many)
+    comfortable = (256 if t.pack_b or depth >= _DEEP else 32, widest if t.pack_a else 128)
+    smallest = (128 if t.pack_b or t.chunk else 32, 128 if t.pack_a else 32)
+    for (rows, columns), tasks in ((comfortable, many // batch), (smallest, few // batch)):
+        across = max(across, min(-(-tasks // down), N // max(columns, t.columns)))
+        down = max(down, min(-(-tasks // across), M // max(rows, t.rows)))
+    return -(-slivers // down) * t.rows, -(-panels // across) * t.columns

@@ -6,7 +6,7 @@ Example: `product(group, homes, target)` for {matmul, add bias, gelu} stores bot
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from chainrule.base import shapes
 from chainrule.base.errors import CompileError
@@ -15,7 +15,7 @@ from chainrule.compiler.codegen.target import Target
 from chainrule.compiler.passes.store import CHEAP
 from chainrule.compiler.templates.gemm import TileSite, choose_tile, gemm
 from chainrule.compiler.templates.rows import RowGroup
-from chainrule.compiler.templates.site import Site, Tiles
+from chainrule.compiler.templates.site import Site, Tiles, stored
 from chainrule.compiler.templates.writer import (
     Argument,
     BufferArgument,
@@ -41,13 +41,6 @@ def layout_of(view: View, letters: str) -> str | None:
     return letters[::-1] if outer == 1 or view.shape[-2] == 1 else None
 
 
-def operand_view(node: Node, homes: dict[Node, Home]) -> tuple[Node, View]:
-    """The storage of a product's operand, and the operand as a view of it."""
-    site = Site(node.shape, (), None, None, (1, 1), Valid())
-    root, view = Tiles(Writer(""), site, lambda _: False, homes).stored(node)
-    return root, view
-
-
 def batched(shape: Shape) -> tuple[int, int, int, int]:
     """The shape of a batch of matrices with exactly two batch axes; further ones merge."""
     *lead, m, n = (1, 1, *shape)
@@ -60,56 +53,64 @@ def contraction(group: RowGroup) -> Node:
     return node
 
 
+class _Operand(NamedTuple):
+    """A batch of matrices in memory: storage, view (B0, B1, rows, columns), layout letters."""
+
+    root: Node
+    view: View
+    layout: str
+
+    def arguments(self, name: str, letters: str) -> dict[str, Argument]:
+        """What the parameters of this operand are bound to."""
+        axes = zip(("b0", "b1", *letters), self.view.strides, strict=True)
+        strides = {f"{name}_{axis}": stride for axis, stride in axes}
+        return {name: BufferArgument(self.root, self.view.offset), **strides}
+
+
+def _operand(
+    node: Node, homes: dict[Node, Home], shape: tuple[int, int, int, int], letters: str
+) -> _Operand:
+    root, view = stored(homes, node)
+    wide = view.reshape(shape)
+    if wide is None:
+        raise CompileError(f"operand {node} of a product has strides {view.strides}")
+    layout = layout_of(wide, letters)
+    if layout is None:
+        raise CompileError(f"operand {node} of a product has no axis with stride 1")
+    return _Operand(root, wide, layout)
+
+
 def product(group: RowGroup, homes: dict[Node, Home], target: Target) -> Work:
     """The kernel of a product group: its one contraction, then the rest as epilogue."""
     node = contraction(group)
     left, right = node.inputs
-    m, k, n = left.shape[-2], left.shape[-1], right.shape[-1]
-    b0, b1, _, _ = batched(node.shape)
-    roots, views = [], []
-    for child, tail in ((left, (m, k)), (right, (k, n))):
-        root, view = operand_view(child, homes)
-        wide = view.reshape((b0, b1, *tail))
-        if wide is None:
-            raise CompileError(f"operand {child} of a product has strides {view.strides}")
-        roots.append(root)
-        views.append(wide)
-    a, b = views
-    a_layout, b_layout = layout_of(a, "mk"), layout_of(b, "kn")
-    if a_layout is None or b_layout is None:
-        raise CompileError(f"an operand of {node} has no axis with stride 1")
+    b0, b1, m, n = batched(node.shape)
+    k = left.shape[-1]
+    a = _operand(left, homes, (b0, b1, m, k), "mk")
+    b = _operand(right, homes, (b0, b1, k, n), "kn")
     epilogue = _Epilogue(group, homes, (b0, b1, m, n))
     params, arguments = epilogue.parameters()
+    tile = choose_tile(
+        *(m, n, k, target, node.dtype, a.layout, b.layout),
+        batch=b0 * b1,
+        a_stride=max(a.view.strides[2:]),
+        b_stride=max(b.view.strides[2:]),
+    )
     kernel = gemm(
         node.dtype,
-        a_layout=a_layout,  # type: ignore[arg-type]
-        b_layout=b_layout,  # type: ignore[arg-type]
+        a_layout=a.layout,  # type: ignore[arg-type]
+        b_layout=b.layout,  # type: ignore[arg-type]
         params=params,
         epilogue=epilogue,
-        tile=choose_tile(m, n, k, target, node.dtype, a_layout, b_layout, batch=b0 * b1),
+        tile=tile,
     )
-    values: dict[str, Argument] = {
-        "a": BufferArgument(roots[0], a.offset),
-        "b": BufferArgument(roots[1], b.offset),
-        "B0": b0,
-        "B1": b1,
-        "M": m,
-        "N": n,
-        "K": k,
-        "a_b0": a.strides[0],
-        "a_b1": a.strides[1],
-        "a_m": a.strides[2],
-        "a_k": a.strides[3],
-        "b_b0": b.strides[0],
-        "b_b1": b.strides[1],
-        "b_k": b.strides[2],
-        "b_n": b.strides[3],
-    }
+    values: dict[str, Argument] = {"B0": b0, "B1": b1, "M": m, "N": n, "K": k}
+    values |= a.arguments("a", "mk") | b.arguments("b", "kn")
     own = kernel.params[: len(kernel.params) - len(params)]
     return Work(
         kernel,
         (*(values[p.name] for p in own), *arguments),
-        frozenset({*roots, *epilogue.reads}),
+        frozenset({a.root, b.root, *epilogue.reads}),
         frozenset(epilogue.writes),
     )
 
@@ -156,9 +157,9 @@ class _Epilogue:
         w, dtype = self.writer, contraction(self.group).dtype
         rows, columns = site.shape
         step = as_index(columns)
-        scratch = w.local(dtype, as_index(rows * columns))
-        w.store(site.acc, scratch, as_index(0), site.shape, (step, as_index(1)))
         height = min(_ROWS_AT_ONCE, rows)
+        scratch = w.local(dtype, as_index(-(-rows // height) * height * columns))
+        w.store(site.acc, scratch, as_index(0), site.shape, (step, as_index(1)))
         with w.loop(rows if site.valid[0] is None else site.valid[0], height, split=True) as r:
             shape = (height, columns)
             acc = w.load(scratch, r * columns, shape, (step, as_index(1)))

@@ -16,7 +16,7 @@ from chainrule.base import shapes
 from chainrule.base.shapes import Shape, View
 from chainrule.compiler.passes.access import access, origin, through, virtual
 from chainrule.compiler.templates.accumulate import STEP, identity, masked, wide_constant
-from chainrule.compiler.templates.site import Site, Tiles
+from chainrule.compiler.templates.site import Site, Tiles, gathered_index, gathered_rows
 from chainrule.compiler.templates.writer import Home, Valid, Work, Writer, count
 from chainrule.graph.node import INPUT, Node
 from chainrule.kernel.index import Index, as_index
@@ -43,21 +43,24 @@ def rows(group: RowGroup, homes: dict[Node, Home], lanes: int) -> Work:
     return _RowKernel(group, homes, lanes).write()
 
 
-def merged_axes(domain: Shape, views: Sequence[View], keep: int = 0) -> Shape:
-    """Merge neighbouring axes over which every view runs evenly; the last `keep` stay apart."""
+def axis_runs(domain: Shape, views: Sequence[View], keep: int = 0) -> list[list[int]]:
+    """Runs of neighbouring axes over which every view is even; the last `keep` stay apart."""
     views = [v for v in views if v.shape == domain]
-    out: list[int] = []
+    runs: list[list[int]] = []
     end = len(domain) - keep
     for i in range(len(domain)):
-        if 0 < i < end and out:
-            even = all(
-                v.strides[i - 1] == v.strides[i] * domain[i] or domain[i - 1] == 1 for v in views
-            )
-            if even:
-                out[-1] *= domain[i]
-                continue
-        out.append(domain[i])
-    return tuple(out)
+        if 0 < i < end and all(
+            v.strides[i - 1] == v.strides[i] * domain[i] or domain[i - 1] == 1 for v in views
+        ):
+            runs[-1].append(i)
+        else:
+            runs.append([i])
+    return runs
+
+
+def merged_axes(domain: Shape, views: Sequence[View], keep: int = 0) -> Shape:
+    """The domain with each of its `axis_runs` as one axis."""
+    return tuple(shapes.size([domain[i] for i in run]) for run in axis_runs(domain, views, keep))
 
 
 def views_of(
@@ -90,12 +93,15 @@ def _flat(group: RowGroup, homes: dict[Node, Home], lanes: int) -> Work:
     domain = merged_axes(group.domain, views) or (1,)
     last = len(domain) - 1
     tile = min(4 * lanes, -(-max(domain[-1], 1) // lanes) * lanes)
+    over = writes_over(group, homes)
 
     def columns(at: tuple[Index, ...], start: Index | int, extent: Index) -> None:
         with w.loop(extent, tile, split=True) as j:
             place = (*at, j + start)
             site = Site(domain, place, None, last, (1, tile), Valid(None, count(j)))
             tiles = Tiles(w, site, set(group.nodes).__contains__, homes)
+            for node in group.stores if over else ():  # read all before anything is overwritten
+                tiles.value(node)
             for node in group.stores:
                 tiles.store(node, homes[node])
 
@@ -105,6 +111,13 @@ def _flat(group: RowGroup, homes: dict[Node, Home], lanes: int) -> Work:
     else:
         over_axes(w, domain[:-1], domain[-1], lambda at: columns(at, 0, w.extent(domain[-1])))
     return w.work()
+
+
+def writes_over(group: RowGroup, homes: dict[Node, Home]) -> bool:
+    """Whether a result is written over an array that the kernel reads."""
+    sources = {origin(child, homes) for node in group.nodes for child in node.inputs}
+    read = {homes[s].root for s in sources if s in homes and s not in group.nodes}
+    return any(homes[node].root in read for node in group.stores)
 
 
 def over_axes(
@@ -141,20 +154,9 @@ def is_gather(node: Node) -> bool:
 
 def gather_views(nodes: Sequence[Node], homes: dict[Node, Home], domain: Shape) -> list[View]:
     """Views that keep a gather's index axes apart from the rest of its row."""
-    found = []
-    for node in nodes:
-        if node.op is INPUT or not is_gather(node):
-            continue
-        rank = len(node.inputs[1].shape)
-        ones = View.whole(node.inputs[1].shape).strides
-        for view in (
-            View(node.shape, ones + (0,) * (len(node.shape) - rank)),
-            View(node.shape, (0,) * rank + View.whole(node.shape).strides[rank:]),
-        ):
-            wide = view.reshape(domain)
-            if wide is not None:
-                found.append(wide)
-    return found
+    gathers = filter(is_gather, nodes)
+    views = [v for n in gathers for v in (gathered_index(n, homes)[1], gathered_rows(n, homes)[2])]
+    return [wide for view in views if (wide := view.reshape(domain)) is not None]
 
 
 class _RowKernel:
@@ -201,6 +203,7 @@ class _RowKernel:
         ]
         by_row = [n for n in self.group.nodes if self._in_row(n)]
         found += views_of(by_row, self.inside, self.homes, outer)
+        found += gather_views(by_row, self.homes, outer)
         return [View(self.group.domain, (*v.strides, 0), v.offset) for v in found]
 
     def _choose_tile(self) -> None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 from chainrule.base import shapes
 from chainrule.base.dtypes import int64
 from chainrule.base.errors import CompileError
-from chainrule.compiler.templates.product import operand_view
+from chainrule.compiler.templates.site import stored
 from chainrule.compiler.templates.writer import Home, Valid, Work, Writer, count
 from chainrule.graph.node import Node
 from chainrule.kernel.index import as_index, symbol
@@ -67,9 +67,9 @@ def _flat_views(
     """Target, updates and indices as matrices and a vector."""
     updates, index = node.inputs[-2:]
     into = home.view.reshape(table)
-    data_root, data = operand_view(updates, homes)
+    data_root, data = stored(homes, updates)
     source = data.reshape((number, table[1]))
-    index_root, index_view = operand_view(index, homes)
+    index_root, index_view = stored(homes, index)
     places = index_view.reshape((number,))
     if into is None or source is None or places is None:
         raise CompileError(f"{node} reads or writes through strides that are not a matrix")
@@ -98,7 +98,7 @@ def zeros(node: Node, home: Home, lanes: int) -> Work:
 def check_bounds(index: Node, limit: int, flag: Node, homes: dict[Node, Home], lanes: int) -> Work:
     """Set the int64 `flag` to 1 if any index is outside 0 … limit - 1."""
     w = Writer("bounds")
-    root, view = operand_view(index, homes)
+    root, view = stored(homes, index)
     flat = view.reshape((index.array.size,))
     if flat is None:
         raise CompileError(f"indices {index} are not a vector in memory")

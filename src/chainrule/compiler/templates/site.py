@@ -6,7 +6,7 @@ is stored, computes what is fused, once per scope. Example: see `templates/rows.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from chainrule.base import dtypes
@@ -50,6 +50,31 @@ class Site(NamedTuple):
 
 def _stride(value: int, extent: Callable[[int], Index]) -> Index:
     return extent(-value) * -1 if value < 0 else extent(value)
+
+
+def stored(homes: Mapping[Node, Home], node: Node) -> tuple[Node, View]:
+    """The storage that holds an operand, and the operand as a view of it."""
+    source = origin(node, homes)
+    home = homes.get(source)
+    view = None if home is None else through(home.view, node, source)
+    if home is None or view is None:
+        raise CompileError(f"{node} is not stored where a kernel could read it")
+    return home.root, view
+
+
+def gathered_index(node: Node, homes: Mapping[Node, Home]) -> tuple[Node, View]:
+    """The storage of a gather's indices, and a view of it with the index of each element."""
+    index = node.inputs[1]
+    root, view = stored(homes, index)
+    rest = (0,) * (len(node.shape) - len(index.shape))
+    return root, View(node.shape, view.strides + rest, view.offset)
+
+
+def gathered_rows(node: Node, homes: Mapping[Node, Home]) -> tuple[Node, int, View]:
+    """The storage of a gather's table, the stride from row to row, and a view within row 0."""
+    root, view = stored(homes, node.inputs[0])
+    ahead = (0,) * len(node.inputs[1].shape)
+    return root, view.strides[0], View(node.shape, ahead + view.strides[1:], view.offset)
 
 
 class Tiles:
@@ -118,17 +143,8 @@ class Tiles:
             if found is None:
                 raise CompileError(f"{node} does not follow a constant by strides")
             return self._virtual(self._over_domain(node, found.view), source)
-        root, view = self.stored(node)
+        root, view = stored(self.homes, node)
         return self.load_view(root, node, self._over_domain(node, view))
-
-    def stored(self, node: Node) -> tuple[Node, View]:
-        """The storage that holds an operand, and the operand as a view of it."""
-        source = origin(node, self.homes)
-        home = self.homes.get(source)
-        view = None if home is None else through(home.view, node, source)
-        if home is None or view is None:
-            raise CompileError(f"{node} is not stored where a kernel could read it")
-        return home.root, view
 
     def _over_domain(self, node: Node, view: View) -> View:
         wide = view.reshape(self.site.domain)
@@ -189,23 +205,19 @@ class Tiles:
 
     def _gather(self, node: Node) -> str:
         """Rows of a table: the index, kept inside the table, times the row's stride."""
-        table, index = node.inputs
-        w, rank = self.writer, len(index.shape)
-        index_root, by = self.stored(index)
-        rest = len(node.shape) - rank
-        over = self._over_domain(node, View(node.shape, by.strides + (0,) * rest, by.offset))
-        row = self.load_view(index_root, index, over)
+        w, (table, index) = self.writer, node.inputs
+        index_root, over = gathered_index(node, self.homes)
+        row = self.load_view(index_root, index, self._over_domain(node, over))
         top = w("index", attr=w.extent(table.shape[0]) - 1)
         row = w("min", w("max", row, w("const", attr=(0, dtypes.int64))), top)
-        root, view = self.stored(table)
-        inside = View(node.shape, (0,) * rank + view.strides[1:], view.offset)
-        start = w("mul", row, w("index", attr=w.extent(view.strides[0])))
+        root, pitch, inside = gathered_rows(node, self.homes)
+        start = w("mul", row, w("index", attr=_stride(pitch, w.extent)))
         return self.load_view(root, node, self._over_domain(node, inside), lanes=start)
 
     def _bits(self, node: Node) -> str:
         """Philox of (state + ordinal, loop, element): see `ops/random.py`."""
         w = self.writer
-        root, view = self.stored(node.inputs[0])
+        root, view = stored(self.homes, node.inputs[0])
         zero = as_index(0)
         seed, position, loop = (
             w.load(

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from chainrule.base import dtypes
-from chainrule.base.errors import ArgumentError
+from chainrule.base.errors import ArgumentError, DTypeError
 from chainrule.ops import TABLE
 from chainrule.ops.record import Op
 from chainrule.tensor.convert import (
@@ -45,9 +45,19 @@ def _floating(op: Op, text: str) -> Callable[[Operand], Tensor]:
     return function
 
 
-def _binary(op: Op, text: str) -> Callable[[Operand, Operand], Tensor]:
+def _apply_pair(op: Op, pair: tuple[Tensor, ...], of_bools: Op | None) -> Tensor:
+    """`op` of two operands; two bools make it a logical one, if it has a meaning for them."""
+    try:
+        return apply(op, *pair)
+    except DTypeError:
+        if of_bools is None or pair[0].dtype is not dtypes.bool_:
+            raise
+        return apply(of_bools, *pair)
+
+
+def _binary(op: Op, text: str, of_bools: Op | None = None) -> Callable[[Operand, Operand], Tensor]:
     def function(input: Operand, other: Operand) -> Tensor:
-        return apply(op, *operands(input, other))
+        return _apply_pair(op, operands(input, other), of_bools)
 
     function.__name__ = function.__qualname__ = op.name
     function.__doc__ = text
@@ -76,9 +86,13 @@ erf = _floating(TABLE["erf"], "The error function 2/√π ∫₀ˣ exp(-t²) dt.
 silu = _floating(TABLE["silu"], "input · sigmoid(input), also called swish.")
 logsigmoid = _floating(TABLE["logsigmoid"], "log(sigmoid(input)), finite everywhere.")
 
-mul = _binary(TABLE["mul"], "input · other.")
-maximum = _binary(TABLE["maximum"], "The larger of two; a tie shares the gradient equally.")
-minimum = _binary(TABLE["minimum"], "The smaller of two; a tie shares the gradient equally.")
+mul = _binary(TABLE["mul"], "input · other; of bools: both.", TABLE["logical_and"])
+maximum = _binary(
+    TABLE["maximum"], "The larger of two; a tie shares the gradient equally.", TABLE["logical_or"]
+)
+minimum = _binary(
+    TABLE["minimum"], "The smaller of two; a tie shares the gradient equally.", TABLE["logical_and"]
+)
 remainder = _binary(TABLE["remainder"], "input modulo other, with the sign of other.")
 eq = _binary(TABLE["eq"], "input == other as bool.")
 ne = _binary(TABLE["ne"], "input != other as bool.")
@@ -89,10 +103,10 @@ ge = _binary(TABLE["ge"], "input >= other as bool.")
 
 
 def add(input: Operand, other: Operand, *, alpha: Operand = 1) -> Tensor:
-    """Input + alpha · other."""
+    """Input + alpha · other; of bools: either."""
     if not (isinstance(alpha, (int, float)) and alpha == 1):
         other = mul(other, alpha)
-    return apply(TABLE["add"], *operands(input, other))
+    return _apply_pair(TABLE["add"], operands(input, other), TABLE["logical_or"])
 
 
 def sub(input: Operand, other: Operand, *, alpha: Operand = 1) -> Tensor:

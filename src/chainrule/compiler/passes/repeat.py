@@ -1,0 +1,262 @@
+"""A loop in the plan: the kernels of its body, once, between a begin and an end.
+
+    scan(h0, xs, w; (h, x, w) → (h', y))   →   copy h0 to h
+                                               repeat T times: kernels that read h, x_t, w and
+                                               write y_t and the next h; x_t and y_t move on
+
+A carry lives in one of three ways: in a stack of T + 1 rows, if its history (or that of its next
+values) is wanted; in an array of its own that is written over when nothing reads it any more; or in
+such an array into which the next value is copied at the end of a trip.
+Example: `repeat(node, homes, projections, target)` → stages for `schedule`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from chainrule.base.errors import CompileError
+from chainrule.base.shapes import View
+from chainrule.compiler.codegen.target import Target
+from chainrule.compiler.passes.access import access, origin, through, virtual
+from chainrule.compiler.passes.group import group
+from chainrule.compiler.passes.layout import layouts
+from chainrule.compiler.passes.loop import Carried, Collected, Loop, Part, is_loop
+from chainrule.compiler.passes.lower import copy, lower
+from chainrule.compiler.passes.overwrite import overwrite
+from chainrule.compiler.passes.place import place
+from chainrule.compiler.passes.schedule import Moving, Repeat, Stages, schedule
+from chainrule.compiler.passes.seal import seal
+from chainrule.compiler.passes.store import Fused, settle
+from chainrule.compiler.templates.product import layout_of
+from chainrule.compiler.templates.writer import Home, Work
+from chainrule.graph.node import INPUT, Graph, Node, Type, input_node
+from chainrule.graph.walk import topological
+from chainrule.ops.record import Contract
+
+Projections = dict[Node, list[Node]]
+_WORTH_COPYING = 3  # trips from which a copy of a matrix pays for itself
+_ALIAS = 2048  # bytes: rows a multiple of this apart fall into few cache sets
+_APART = 64  # bytes put between rows then
+
+
+def stages(
+    fused: Sequence[Fused], homes: dict[Node, Home], projections: Projections, target: Target
+) -> list[Stages]:
+    """The kernels of groups that are given in order."""
+    found: list[Stages] = []
+    for f in fused:
+        first = f.group.nodes[0]
+        if is_loop(first):
+            found.append(repeat(first, homes, projections, target))
+        else:
+            found.append(lower(f, homes, projections, target))
+    return found
+
+
+def projected(graph: Graph) -> dict[Node, list[Node]]:
+    """For each op with several results the nodes that pick them."""
+    found: dict[Node, list[Node]] = {}
+    for node in topological(graph.outputs):
+        if node.op is not INPUT and "projection" in node.op.traits:
+            found.setdefault(node.inputs[0], []).append(node)
+    return found
+
+
+def repeat(
+    node: Node, homes: dict[Node, Home], projections: Projections, target: Target
+) -> Stages:
+    """The copies before the loop, then the loop. Its results' homes are put into `homes`."""
+    return _Repeat(node, homes, projections, target).stages()
+
+
+class _Repeat:
+    def __init__(
+        self, node: Node, homes: dict[Node, Home], projections: Projections, target: Target
+    ) -> None:
+        self.loop = Loop(node)
+        self.loop.renew()
+        self.outside = homes
+        self.target = target
+        self.results: dict[Part, list[Node]] = {}
+        for p in projections.get(node, ()):
+            self.results.setdefault(self.loop.results[p.attrs["index"]], []).append(p)
+        self.loop.ys = [y for y in self.loop.ys if y in self.results]
+        self.homes: dict[Node, Home] = {}  # of the body's inputs
+        self.moving: dict[Node, Moving] = {}
+        self.replaced: dict[Node, Node] = {}  # new value → what it is written over
+        self.before: list[Work] = []
+        self.kept: set[Node] = set()  # arrays that must last from trip to trip
+        self.stacked: dict[Carried, Node] = {}  # → the row that the next value is written to
+
+    def stages(self) -> Stages:
+        self.reach_operands()
+        self.turn_weights()
+        self.make_stacks()
+        for carry in self.loop.carries:
+            if carry not in self.stacked:
+                self.keep(carry)
+        units = schedule([(stages, False) for stages in self.body()])
+        loop = Repeat.of(self.loop.length, units, self.moving, self.kept)
+        return [self.before, [loop]] if self.before else [[loop]]
+
+    # -- operands ---------------------------------------------------------------------------------
+
+    def reach_operands(self) -> None:
+        """Where the body finds its constants, and its inputs step by step."""
+        for c in self.loop.consts:
+            self.homes[c.inside] = self.stored(c.outside)
+        for x in self.loop.xs:
+            root, view = self.stored(x.outside)
+            self.homes[x.inside] = self.step(x.inside, root, view)
+
+    def stored(self, node: Node) -> Home:
+        """The home of an operand; what has none, or has awkward strides, is copied first."""
+        found = access(node, self.outside)
+        if found is not None and not virtual(found.source):
+            kept = self.outside[found.source]
+            view = through(kept.view, node, found.source)
+            if view is not None and _has_unit_stride(view):
+                return Home(kept.root, view)
+        array = input_node(node.array)
+        home = Home(array, View.whole(node.shape))
+        self.before.append(copy(node, home, self.outside, self.target))
+        return home
+
+    def step(self, node: Node, root: Node, view: View) -> Home:
+        """One row of a stacked array, which moves on: the home of `node` in the body."""
+        pitch = view.strides[0]
+        first = (self.loop.length - 1) * pitch if self.loop.reverse else 0
+        self.moving[node] = Moving(
+            root, view.offset + first, -pitch if self.loop.reverse else pitch
+        )
+        return Home(node, View(view.shape[1:], view.strides[1:]))
+
+    def turn_weights(self) -> None:
+        """Copy matrices that products read in every step, where that makes reading them fast.
+
+        h @ transpose(w)   →   v = copy of transpose(w), rows not 2 KB apart;  h @ v
+        """
+        if self.loop.length < _WORTH_COPYING:
+            return
+        consts = {c.inside for c in self.loop.consts}
+        swap: dict[Node, Node] = {}
+        for node in topological(self.loop.outputs()):
+            if node.op is INPUT or not isinstance(node.op.lower, Contract):
+                continue
+            right = node.inputs[1]
+            source = origin(right, ())
+            if source not in consts or right in swap or len(right.shape) != 2:
+                continue
+            view = through(self.homes[source].view, right, source)
+            if view is None or _awkward(view, right.dtype.itemsize):
+                rows, columns = right.shape
+                pitch = columns + _APART // right.dtype.itemsize
+                array = input_node(Type(right.dtype, (rows, pitch)))
+                home = Home(array, View(right.shape, (pitch, 1)))
+                self.before.append(copy(right, home, {**self.outside, **self.homes}, self.target))
+                swap[right] = input_node(right.array)
+                self.homes[swap[right]] = home
+        self.loop.replace(swap)
+
+    # -- carries ----------------------------------------------------------------------------------
+
+    def make_stacks(self) -> None:
+        """Stacks of length + 1 rows for carries of which each step's value is wanted anyway."""
+        for carry in self.loop.carries:
+            kin = [
+                y
+                for y in self.loop.ys
+                if y.value in {carry.inside, carry.next} and all(map(self.own, self.results[y]))
+            ]
+            if kin and carry.next is not carry.inside:
+                self.make_stack(carry, kin)
+                self.loop.ys = [y for y in self.loop.ys if y not in kin]
+
+    def own(self, result: Node) -> bool:
+        """Whether a result of the loop was not given a place that it must be written to."""
+        return self.outside[result] == Home(result, View.whole(result.shape))
+
+    def make_stack(self, carry: Carried, kin: Sequence[Collected]) -> None:
+        length, shape = self.loop.length, carry.inside.shape
+        size = carry.inside.array.size
+        stack = input_node(Type(carry.inside.dtype, (length + 1, *shape)))
+        rows = View.whole((length, *shape))
+        old, new = View(*rows[:2]), View(*rows[:2], size)
+        if self.loop.reverse:
+            old, new = new, old
+        self.homes[carry.inside] = self.step(carry.inside, stack, old)
+        self.stacked[carry] = input_node(carry.inside.array)
+        self.step(self.stacked[carry], stack, new)
+        for y in kin:
+            for p in self.results[y]:
+                self.outside[p] = Home(stack, old if y.value is carry.inside else new)
+        row = View.whole(shape)
+        start = View(*row[:2], length * size if self.loop.reverse else 0)
+        end = View(*row[:2], 0 if self.loop.reverse else length * size)
+        self.before.append(copy(carry.start, Home(stack, start), self.outside, self.target))
+        for p in self.results.get(carry, ()):
+            self.outside[p] = Home(stack, end)
+
+    def keep(self, carry: Carried) -> None:
+        """An array for a carry, with its first value."""
+        home = Home(carry.inside, View.whole(carry.inside.shape))
+        self.homes[carry.inside] = home
+        self.kept.add(carry.inside)
+        self.before.append(copy(carry.start, home, self.outside, self.target))
+        for p in self.results.get(carry, ()):
+            self.outside[p] = home
+
+    # -- body -------------------------------------------------------------------------------------
+
+    def body(self) -> list[Stages]:
+        """The kernels of one trip."""
+        carries, ys = self.loop.carries, self.loop.ys
+        ends = self.loop.outputs()
+        graph = seal(Graph((), tuple(ends)), len(ends))
+        values = dict(zip((*carries, *ys), graph.outputs, strict=True))
+        kept = {n: v for n, v in layouts(graph).items() if n not in graph.outputs}
+        kept |= {n: home.view for n, home in self.homes.items()}
+        for y in ys:
+            first, *more = self.results[y]
+            if more:
+                raise CompileError(f"a loop's result is picked twice: {more}")
+            row = input_node(y.value.array)
+            kept[values[y]] = self.step(row, *self.outside[first]).view
+            self.replaced[values[y]] = row
+        self.replaced |= {values[c]: row for c, row in self.stacked.items()}
+        fused = settle(graph, group(graph, (), kept), kept, ())
+        pairs = [(c.inside, values[c]) for c in carries if c not in self.stacked]
+        order, over = overwrite(fused, pairs)
+        self.replaced |= {new: state for state, new in pairs if state in over}
+        projections = projected(graph)
+        items = [p for found in projections.values() for p in found]
+        homes = place(fused, kept, (), self.replaced, graph.outputs, items)
+        homes |= self.homes
+        found = stages(order, homes, projections, self.target)
+        copies = [
+            copy(new, homes[state], homes, self.target) for state, new in pairs if state not in over
+        ]
+        return [*found, [copies]] if copies else found
+
+
+def _has_unit_stride(view: View) -> bool:
+    """Whether products can read it: one of the last two axes has stride 1 (or no length)."""
+    pairs = list(zip(view.shape, view.strides, strict=True))[-2:]
+    return not pairs or any(n == 1 or s == 1 for n, s in pairs)
+
+
+def _awkward(view: View, itemsize: int) -> bool:
+    """Whether a product must rearrange this right operand each time it reads it."""
+    return layout_of(view, "kn") != "kn" or view.strides[0] * itemsize % _ALIAS == 0
+
+
+def loop_work(node: Node) -> float:
+    """Scalar operations of all trips, about."""
+    total = 0.0
+    for n in topological(node.attrs["graph"].outputs):
+        if is_loop(n):
+            total += loop_work(n)
+        elif n.op is not INPUT and isinstance(n.type, Type):
+            depth = 2 * n.inputs[0].shape[-1] / 8 if isinstance(n.op.lower, Contract) else 1
+            total += n.type.size * depth
+    return total * float(node.attrs["length"])

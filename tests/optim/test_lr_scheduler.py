@@ -1,0 +1,104 @@
+"""Schedules: PyTorch's numbers, exactly."""
+
+from __future__ import annotations
+
+import pytest
+
+import chainrule as cr
+from chainrule import optim
+from chainrule.base.errors import ArgumentError
+
+CASES = {
+    "StepLR": lambda S, o: S.StepLR(o, 3, gamma=0.5),
+    "ExponentialLR": lambda S, o: S.ExponentialLR(o, 0.9),
+    "ConstantLR": lambda S, o: S.ConstantLR(o, factor=0.25, total_iters=4),
+    "LinearLR": lambda S, o: S.LinearLR(o, start_factor=0.1, end_factor=0.8, total_iters=7),
+    "CosineAnnealingLR": lambda S, o: S.CosineAnnealingLR(o, T_max=6, eta_min=0.01),
+    "LambdaLR": lambda S, o: S.LambdaLR(o, [lambda e: 1 / (e + 1), lambda e: 0.9**e]),
+    "SequentialLR": lambda S, o: S.SequentialLR(
+        o,
+        [S.LinearLR(o, 0.01, total_iters=4), S.CosineAnnealingLR(o, 10), S.ExponentialLR(o, 0.5)],
+        milestones=[4, 14],
+    ),
+    "nested": lambda S, o: S.SequentialLR(
+        o,
+        [
+            S.SequentialLR(o, [S.ConstantLR(o), S.StepLR(o, 2)], [3]),
+            S.LinearLR(o, 0.5, total_iters=3),
+        ],
+        [9],
+    ),
+}
+
+
+def optimizer(lib):
+    groups = [{"params": [lib.nn.Parameter(lib.ones(1))], "lr": lr} for lr in (0.1, 0.02)]
+    return lib.optim.SGD(groups)
+
+
+def rates(lib, make, steps=25):
+    opt = optimizer(lib)
+    schedule = make(lib.optim.lr_scheduler, opt)
+    seen = []
+    for _ in range(steps):
+        seen.append([group["lr"] for group in opt.param_groups])
+        assert schedule.get_last_lr() == seen[-1]
+        opt.step()
+        schedule.step()
+    return seen
+
+
+@pytest.mark.oracle
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.parametrize("name", CASES)
+def test_rates_are_pytorchs(name):
+    import torch
+
+    assert rates(cr, CASES[name]) == rates(torch, CASES[name])
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_saved_schedule_continues(name):
+    wanted = rates(cr, CASES[name])
+    opt = optimizer(cr)
+    schedule = CASES[name](optim.lr_scheduler, opt)
+    for _ in range(8):
+        schedule.step()
+    state, saved = schedule.state_dict(), opt.state_dict()
+    again = optimizer(cr)
+    other = CASES[name](optim.lr_scheduler, again)
+    other.load_state_dict(state)
+    again.load_state_dict(saved)
+    for at in range(8, 20):
+        assert [group["lr"] for group in again.param_groups] == wanted[at]
+        other.step()
+
+
+def test_known_values():
+    opt = optimizer(cr)
+    schedule = optim.lr_scheduler.CosineAnnealingLR(opt, T_max=2)
+    schedule.step()
+    assert opt.param_groups[0]["lr"] == pytest.approx(0.05)
+    schedule.step()
+    assert opt.param_groups[0]["lr"] == pytest.approx(0.0)
+
+
+def test_resuming_needs_the_first_rate():
+    with pytest.raises(KeyError, match="initial_lr"):
+        optim.lr_scheduler.StepLR(optimizer(cr), 2, last_epoch=3)
+
+
+def test_what_is_refused():
+    S, opt = optim.lr_scheduler, optimizer(cr)
+    with pytest.raises(TypeError, match="Optimizer"):
+        S.StepLR("sgd", 1)
+    with pytest.raises(ArgumentError, match="factor"):
+        S.ConstantLR(opt, factor=2.0)
+    with pytest.raises(ArgumentError, match="start_factor"):
+        S.LinearLR(opt, start_factor=0.0)
+    with pytest.raises(ArgumentError, match="functions"):
+        S.LambdaLR(opt, [lambda _: 1.0])
+    with pytest.raises(ArgumentError, match="milestones"):
+        S.SequentialLR(opt, [S.StepLR(opt, 1)], [3])
+    with pytest.raises(ArgumentError, match="same optimizer"):
+        S.SequentialLR(opt, [S.StepLR(optimizer(cr), 1)], [])

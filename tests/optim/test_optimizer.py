@@ -1,0 +1,228 @@
+"""Optimizers: groups, state, saving; and ten steps equal PyTorch's."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import chainrule as cr
+from chainrule import nn, optim
+from chainrule.base.errors import ArgumentError, CheckpointError
+
+SETTINGS = [
+    ("SGD", {"lr": 0.1}),
+    ("SGD", {"lr": 0.1, "momentum": 0.9}),
+    ("SGD", {"lr": 0.1, "momentum": 0.9, "dampening": 0.3, "weight_decay": 0.01}),
+    ("SGD", {"lr": 0.1, "momentum": 0.9, "nesterov": True, "maximize": True}),
+    ("Adam", {"lr": 0.01}),
+    ("Adam", {"lr": 0.01, "weight_decay": 0.1, "amsgrad": True}),
+    ("Adam", {"lr": 0.01, "weight_decay": 0.1, "decoupled_weight_decay": True}),
+    ("AdamW", {}),
+    ("AdamW", {"lr": 0.02, "weight_decay": 0.0, "eps": 1e-3}),
+    ("AdamW", {"amsgrad": True, "weight_decay": 0.3, "betas": (0.8, 0.95), "maximize": True}),
+    ("Adagrad", {"lr": 0.1}),
+    ("Adagrad", {"lr_decay": 0.1, "weight_decay": 0.1, "initial_accumulator_value": 0.5}),
+]
+
+
+def make(lib, name, settings, dtype, seed=0):
+    rng = np.random.default_rng(seed)
+    values = [rng.normal(size=s).astype(dtype) for s in ((3, 4), (5,), ())]
+    parameters = [lib.nn.Parameter(lib.tensor(v)) for v in values]
+    return parameters, getattr(lib.optim, name)(parameters, **settings)
+
+
+def give(lib, parameters, rng, *, skip=()):
+    for i, p in enumerate(parameters):
+        gradient = np.asarray(rng.normal(size=tuple(p.shape)))
+        p.grad = None if i in skip else lib.tensor(gradient).to(p.dtype)
+
+
+@pytest.mark.oracle
+@pytest.mark.parametrize(("dtype", "tolerance"), [("float64", 1e-10), ("float32", 1e-5)])
+@pytest.mark.parametrize(("name", "settings"), SETTINGS)
+def test_ten_steps_are_pytorchs(name, settings, dtype, tolerance):
+    import torch
+
+    ours, mine = make(cr, name, settings, dtype)
+    theirs, other = make(torch, name, settings, dtype)
+    rngs = [np.random.default_rng(1) for _ in range(2)]
+    for step in range(10):
+        skip = (1,) if step in {3, 4} else ()  # a parameter may sit out
+        give(cr, ours, rngs[0], skip=skip)
+        give(torch, theirs, rngs[1], skip=skip)
+        mine.step()
+        other.step()
+    for p, q in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(
+            p.numpy(force=True), q.detach().numpy(), rtol=tolerance, atol=tolerance
+        )
+
+
+@pytest.mark.oracle
+@pytest.mark.parametrize(("name", "settings"), SETTINGS)
+def test_states_go_to_and_from_pytorch(name, settings):
+    import torch
+
+    ours, mine = make(cr, name, settings, "float64")
+    theirs, other = make(torch, name, settings, "float64")
+    rng = np.random.default_rng(1)
+    for _ in range(3):
+        give(torch, theirs, rng)
+        other.step()
+    with cr.no_grad():
+        for p, q in zip(ours, theirs, strict=True):
+            p.copy_(cr.tensor(q.detach().numpy()))
+    mine.load_state_dict(other.state_dict())
+    for _ in range(3):
+        give(cr, ours, np.random.default_rng(9))
+        give(torch, theirs, np.random.default_rng(9))
+        mine.step()
+        other.step()
+    for p, q in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(p.numpy(force=True), q.detach().numpy(), rtol=1e-10)
+    saved, wanted = mine.state_dict(), other.state_dict()
+    assert saved["state"].keys() == wanted["state"].keys()
+    for number, entry in wanted["state"].items():
+        assert set(entry) <= set(saved["state"][number])
+    assert saved["param_groups"][0].keys() >= {"lr", "params", "weight_decay"}
+
+
+@pytest.mark.oracle
+@pytest.mark.parametrize(("name", "settings"), SETTINGS)
+def test_settings_have_pytorchs_names_and_defaults(name, settings):
+    import inspect
+
+    import torch
+
+    ours = inspect.signature(getattr(optim, name)).parameters
+    theirs = inspect.signature(getattr(torch.optim, name)).parameters
+    assert list(ours) == list(theirs)
+    assert {k: p.default for k, p in ours.items()} == {k: p.default for k, p in theirs.items()}
+    assert settings.keys() <= ours.keys()
+
+
+@pytest.mark.parametrize(("name", "settings"), SETTINGS)
+def test_a_saved_state_continues_exactly(name, settings):
+    parameters, one = make(cr, name, settings, "float32")
+    rng = np.random.default_rng(0)
+    for step in range(4):
+        give(cr, parameters, rng, skip=(2,) if step == 1 else ())
+        one.step()
+    values = [p.detach().clone() for p in parameters]
+    state = one.state_dict()
+    twins = [nn.Parameter(v) for v in values]
+    other = getattr(optim, name)(twins, **{**settings, "lr": 9.9})
+    other.load_state_dict(state)
+    for _ in range(3):
+        seed = int(rng.integers(99))
+        give(cr, parameters, np.random.default_rng(seed))
+        give(cr, twins, np.random.default_rng(seed))
+        one.step()
+        other.step()
+    for p, q in zip(parameters, twins, strict=True):
+        assert p.tolist() == q.tolist()
+
+
+def test_groups_have_settings_of_their_own():
+    a, b, c = (nn.Parameter(cr.ones(1)) for _ in "abc")
+    optimizer = optim.SGD([{"params": [a]}, {"params": b, "lr": 0.5}], lr=0.1)
+    optimizer.add_param_group({"params": [c], "lr": 0.0})
+    for p in (a, b, c):
+        p.grad = cr.ones(1)
+    optimizer.step()
+    assert [p.item() for p in (a, b, c)] == pytest.approx([0.9, 0.5, 1.0])
+    assert "lr: 0.5" in repr(optimizer)
+    assert repr(optimizer).startswith("SGD (\nParameter Group 0\n    dampening: 0")
+
+
+def test_step_counts_are_shared_until_a_parameter_sits_out():
+    parameters, optimizer = make(cr, "Adam", {}, "float32")
+    rng = np.random.default_rng(0)
+    give(cr, parameters, rng)
+    optimizer.step()
+    counts = [optimizer.state[p]["step"] for p in parameters]
+    assert counts[0] is counts[1] is counts[2]
+    give(cr, parameters, rng, skip=(1,))
+    optimizer.step()
+    assert [optimizer.state[p]["step"].item() for p in parameters] == [2.0, 1.0, 2.0]
+    give(cr, parameters, rng)
+    optimizer.step()
+    assert [optimizer.state[p]["step"].item() for p in parameters] == [3.0, 2.0, 3.0]
+
+
+def test_a_closure_is_called_with_gradients_on():
+    p = nn.Parameter(cr.tensor([2.0]))
+    optimizer = optim.SGD([p], lr=0.5)
+
+    @cr.no_grad()
+    def run():
+        return optimizer.step(closure)
+
+    def closure():
+        optimizer.zero_grad()
+        loss = (p * p).sum()
+        loss.backward()
+        return loss
+
+    assert run().item() == 4.0
+    assert p.item() == 0.0
+
+
+def test_zero_grad_forgets_or_fills():
+    p = nn.Parameter(cr.ones(2))
+    optimizer = optim.SGD([p])
+    p.grad = cr.ones(2)
+    kept = p.grad
+    optimizer.zero_grad(set_to_none=False)
+    assert p.grad is kept
+    assert kept.tolist() == [0.0, 0.0]
+    optimizer.zero_grad()
+    assert p.grad is None
+
+
+def test_the_learning_rate_is_read_at_each_step():
+    p = nn.Parameter(cr.ones(1))
+    optimizer = optim.SGD([p], lr=1.0)
+    for lr in (0.5, 0.25):
+        optimizer.param_groups[0]["lr"] = lr
+        p.grad = cr.ones(1)
+        optimizer.step()
+    assert p.item() == 0.25
+
+
+@pytest.mark.parametrize(
+    ("build", "error", "text"),
+    [
+        (optim.SGD, TypeError, "iterable"),
+        (lambda _: optim.SGD([]), ArgumentError, "no parameters"),
+        (lambda _: optim.SGD([1.0]), TypeError, "not float"),
+        (lambda p: optim.SGD([p * 2.0]), ArgumentError, "computed"),
+        (lambda p: optim.SGD([p, p]), ArgumentError, "twice"),
+        (lambda p: optim.SGD([{"params": p}, {"params": p}]), ArgumentError, "two parameter"),
+        (lambda p: optim.SGD([p], lr=-1), ArgumentError, "lr must be at least 0"),
+        (lambda p: optim.SGD([p], momentum=float("nan")), ArgumentError, "momentum"),
+        (lambda p: optim.SGD([p], nesterov=True), ArgumentError, "nesterov"),
+        (lambda p: optim.Adam([p], betas=(0.9, 1.0)), ArgumentError, r"betas\[1\].*below 1"),
+        (lambda p: optim.Adam([p], eps=-1e-8), ArgumentError, "eps"),
+    ],
+)
+def test_wrong_settings_are_refused(build, error, text):
+    with pytest.raises(error, match=text):
+        build(nn.Parameter(cr.ones(1)))
+
+
+def test_states_that_do_not_fit_change_nothing():
+    parameters, optimizer = make(cr, "Adam", {"lr": 0.1}, "float32")
+    give(cr, parameters, np.random.default_rng(0))
+    optimizer.step()
+    state = optimizer.state_dict()
+    other = optim.Adam([nn.Parameter(cr.ones(2))], lr=0.5)
+    with pytest.raises(CheckpointError, match=r"groups of \[1\] parameters, the state of \[3\]"):
+        other.load_state_dict(state)
+    wrong = [nn.Parameter(cr.ones(2)) for _ in range(3)]
+    other = optim.Adam(wrong, lr=0.5)
+    with pytest.raises(CheckpointError, match="nothing was loaded"):
+        other.load_state_dict(state)
+    assert other.param_groups[0]["lr"] == 0.5
+    assert not other.state
