@@ -173,9 +173,11 @@ class Maker:
             start, step = self.choose(n), self.one_of((1, 2, 3, -1, -2))
             most = (n - start + step - 1) // step if step > 0 else start // -step + 1
             parts.append((start, step, most - self.choose(2) if most > 1 else most))
-        return dict(
-            zip(("start", "step", "shape"), map(tuple, zip(*parts, strict=True)), strict=True)
-        ) if parts else {"start": (), "step": (), "shape": ()}
+        return (
+            dict(zip(("start", "step", "shape"), map(tuple, zip(*parts, strict=True)), strict=True))
+            if parts
+            else {"start": (), "step": (), "shape": ()}
+        )
 
     def slice(self) -> None:
         x = self.node()
@@ -309,7 +311,11 @@ class Maker:
             return
         lead = x.shape[:-2]
         fold = (*lead[:1], shapes.size(lead[1:])) if lead else (1, 1)
-        q = self("reshape", x, shape=((*fold, *x.shape[-2:]) if len(fold) == 2 else (*fold, 1, *x.shape[-2:])))
+        q = self(
+            "reshape",
+            x,
+            shape=((*fold, *x.shape[-2:]) if len(fold) == 2 else (*fold, 1, *x.shape[-2:])),
+        )
         if self.chance(2):
             q = self("transpose", q, axes=(0, 2, 1, 3))
         k = self.leaf((*q.shape[:2], 1 + self.choose(5), q.shape[3]))
@@ -322,7 +328,6 @@ class Maker:
             turned = self("transpose", picked[0], axes=(0, 2, 1, 3))
             shape = (*turned.shape[:2], turned.shape[2] * turned.shape[3])
             self("reshape", turned, shape=shape)
-
 
     def integers(self) -> None:
         """Whole numbers, which wrap and divide exactly, brought back to floats."""
@@ -345,7 +350,9 @@ class Maker:
         """Random numbers from a state, some of them kept as dropout does."""
         x = self.node()
         state = self.give(np.array([self.choose(99), self.choose(9), 0], np.int64))
-        bits = self("random_bits", state, ordinal=self.choose(3), word=self.choose(4), shape=x.shape)
+        bits = self(
+            "random_bits", state, ordinal=self.choose(3), word=self.choose(4), shape=x.shape
+        )
         unit = self("cast", bits, dtype=self.dtype)
         scale = self("full", value=2.0**-32, dtype=self.dtype, shape=x.shape)
         self("mul", x, self("mul", unit, scale))
@@ -427,7 +434,9 @@ def _update(m: Maker, state: Node) -> Node:
     if kind == 2 and state.shape and state.shape[0]:
         count = 1 + m.choose(4)
         rows = m.leaf((count, *state.shape[1:]))
-        change = m.b(TABLE["scatter_add"], rows, m.index((count,), state.shape[0]), rows=state.shape[0])
+        change = m.b(
+            TABLE["scatter_add"], rows, m.index((count,), state.shape[0]), rows=state.shape[0]
+        )
         return m.b(TABLE["sub"], state, change)
     new = m.b(TABLE["add"], state, m.b(TABLE["mul"], change, rate))
     if kind == 3:

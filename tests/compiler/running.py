@@ -108,9 +108,7 @@ def _walk(
             _walk(unit.work.units, memory, now)
 
 
-def _run(
-    work: Work, memory: dict[Node, Array], places: Mapping[Node, tuple[Node, int]]
-) -> None:
+def _run(work: Work, memory: dict[Node, Array], places: Mapping[Node, tuple[Node, int]]) -> None:
     shifts: dict[str, int] = {}
     arguments: dict[str, Any] = {}
     for param, argument in zip(work.kernel.params, work.arguments, strict=True):

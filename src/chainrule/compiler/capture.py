@@ -8,14 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from chainrule.base.errors import TraceError
 from chainrule.compiler.pipeline import Captured
 from chainrule.compiler.structure import Leaves, flatten, unflatten
-from chainrule.graph.node import Graph, Node, Type, input_node
+from chainrule.graph.node import INPUT, Graph, Node, Type, input_node
+from chainrule.graph.walk import topological
 from chainrule.ops.arithmetic import add
 from chainrule.ops.fill import full
 from chainrule.ops.layout import concat
@@ -24,6 +25,9 @@ from chainrule.tensor.dispatch import wrap
 from chainrule.tensor.handle import Handle
 from chainrule.tensor.modes import modes
 from chainrule.tensor.trace import Bound, Trace
+
+if TYPE_CHECKING:
+    from chainrule.tensor.tensor import Tensor
 
 Array = np.ndarray[Any, Any]
 
@@ -38,16 +42,28 @@ class Capture:
 
     captured: Captured
     structure: Any
+    rebound: tuple[tuple[int, int], ...]  # arguments whose new value is result number i
+    argument_grads: tuple[tuple[int, int], ...]  # arguments that got a gradient: result number i
     states: tuple[Handle, ...]
+    requires_grad: tuple[bool, ...]  # of each state
     grad_owners: tuple[Handle, ...]
     numbers: tuple[Callable[[], float], ...]
     guards: tuple[tuple[Callable[[], Any], Any], ...]
     replaced: tuple[int, ...]  # positions in `states` that get a new value
     reshaped: tuple[tuple[Handle, int], ...]  # states whose new value is result number i
+    rewritten: tuple[tuple[Handle, int], ...]  # owners of gradients changed in place: result i
     grads: tuple[tuple[Handle, int | None], ...]  # new .grad: result number, or None
     forgotten: tuple[Handle, ...]  # handles whose gradient was computed and not kept
     grad_was_none: tuple[tuple[Handle, bool], ...]
     results: int  # results that belong to the function's return value
+
+
+class _Argument(NamedTuple):
+    """An array argument of the call, and what stands for it."""
+
+    leaf: Any
+    node: Node
+    symbol: Tensor
 
 
 def capture(
@@ -58,15 +74,26 @@ def capture(
     trace = Trace()
     before, modes.trace = modes.trace, trace
     try:
-        nodes = [input_node(Type(*_type(leaf))) for leaf in leaves]
-        symbols = [wrap(None, n) for n in nodes]
-        call_args, call_kwargs = unflatten(structure, symbols)
+        arguments = _arguments(leaves)
+        call_args, call_kwargs = unflatten(structure, [a.symbol for a in arguments])
         result = fn(*call_args, **call_kwargs)
         outs, out_structure = flatten(result)
-        return _finish(trace, nodes, outs, out_structure, keep_grads=keep_grads)
+        return _finish(trace, arguments, outs, out_structure, keep_grads=keep_grads)
     finally:
         modes.trace = before
         _poison(trace)
+
+
+def _arguments(leaves: Leaves) -> list[_Argument]:
+    """Symbols for the arguments; one tensor that is passed twice stays one."""
+    found: dict[int, Tensor] = {}
+    arguments = []
+    for leaf in leaves:
+        node = input_node(Type(*_type(leaf)))
+        grad = isinstance(leaf, Handle) and leaf._requires_grad
+        symbol = found.setdefault(id(leaf), wrap(None, node, requires_grad=grad))
+        arguments.append(_Argument(leaf, node, symbol))
+    return arguments
 
 
 def _type(leaf: Any) -> tuple[Any, Any]:
@@ -83,33 +110,40 @@ def _poison(trace: Trace) -> None:
 
 
 def _finish(
-    trace: Trace, nodes: list[Node], outs: Leaves, structure: Any, *, keep_grads: bool
+    trace: Trace, arguments: list[_Argument], outs: Leaves, structure: Any, *, keep_grads: bool
 ) -> Capture:
     owners = {id(h._grad): h for h in trace.grads_read.values() if isinstance(h._grad, Handle)}
     _advance_generators(trace)
     results = [trace.node_of(o) if isinstance(o, Handle) else _constant(o) for o in outs]
     count = len(results)
+    rebound, argument_grads = _argument_effects(arguments, results)
     grads, forgotten = _gradients(trace, results, keep_grads=keep_grads)
     inputs = [b for b in trace.inputs.values() if id(b.handle) not in owners]
     grad_inputs = [b for b in trace.inputs.values() if id(b.handle) in owners]
+    rewritten = _rewritten(trace, grad_inputs, owners, results)
     replaced, reshaped, new = _effects(trace, inputs, results)
     everything = (
-        *nodes,
+        *(a.node for a in arguments),
         *(b.node for b in inputs),
         *(b.node for b in grad_inputs),
         *(node for _, node in trace.numbers),
     )
     graph = Graph(everything, (*results, *new))
-    pairs = {len(results) + i: len(nodes) + at for i, at in enumerate(replaced)}
+    _refuse_strangers(graph)
+    pairs = {len(results) + i: len(arguments) + at for i, at in enumerate(replaced)}
     return Capture(
         Captured(graph, len(results), pairs),
         structure,
+        tuple(rebound),
+        tuple(argument_grads),
         tuple(b.handle for b in inputs),
+        tuple(b.requires_grad for b in inputs),
         tuple(owners[id(b.handle)] for b in grad_inputs),
         tuple(read for read, _ in trace.numbers),
         tuple(trace.guards),
         tuple(replaced),
         tuple(reshaped),
+        tuple(rewritten),
         tuple(grads),
         tuple(forgotten),
         tuple((h, not isinstance(h._grad, Handle)) for h in trace.grads_read.values()),
@@ -117,10 +151,59 @@ def _finish(
     )
 
 
+def _refuse_strangers(graph: Graph) -> None:
+    """Symbols of another trace have no value here."""
+    known = set(graph.inputs)
+    for node in topological(graph.outputs):
+        if node.op is INPUT and node not in known:
+            raise TraceError(
+                f"a tensor of type {node.type} that only stood for one inside another compiled "
+                "call is used; return it from the function in which it was made"
+            )
+
+
 def _constant(value: Array) -> Node:
     raise TraceError(
         f"a compiled function returned a NumPy array of shape {value.shape}; return tensors"
     )
+
+
+def _argument_effects(
+    arguments: list[_Argument], results: list[Node]
+) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
+    """Arguments that the function changed in place, and those whose `.grad` it computed."""
+    rebound, gradients = [], []
+    seen: set[int] = set()
+    for at, (leaf, node, symbol) in enumerate(arguments):
+        if not isinstance(leaf, Handle) or id(leaf) in seen:
+            continue
+        seen.add(id(leaf))
+        if symbol._node is not node:
+            assert symbol._node is not None
+            rebound.append((at, len(results)))
+            results.append(symbol._node)
+        if symbol._grad is not None:
+            if not leaf.is_leaf:
+                raise TraceError(
+                    f"argument {at} of a compiled function was computed with gradient outside of "
+                    "it, where backward() inside cannot go; pass x.detach(), or compile both parts"
+                )
+            gradients.append((at, len(results)))
+            results.append(symbol._grad._node)
+    return rebound, gradients
+
+
+def _rewritten(
+    trace: Trace, grad_inputs: list[Bound], owners: dict[int, Handle], results: list[Node]
+) -> list[tuple[Handle, int]]:
+    """Gradients from outside that were changed in place, as by clipping."""
+    found = []
+    for first in grad_inputs:
+        now = trace.bound[id(first.handle)]
+        if now.node is not first.node:
+            found.append((owners[id(first.handle)], len(results)))
+            results.append(now.node)
+    return found
 
 
 def _gradients(

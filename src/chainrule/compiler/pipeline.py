@@ -1,6 +1,6 @@
 """THE page of the compiler: every stage from a traced graph to a loaded plan, in order.
 
-    graph ── inline_calls ── drop_empty ── keep_residuals ── expand ── simplify
+    graph ── inline_calls ── run_once ── drop_empty ── keep_residuals ── expand ── simplify
           ── sink ── hoist ── trim ── transpose_products
           ── normalize_reductions ── sparse_updates ── simplify
           ── seal ── group ── settle ── place ── lower ── schedule ── arena ── emit ── load
@@ -16,6 +16,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from chainrule.base import dtypes
 from chainrule.base.settings import settings
@@ -32,6 +33,7 @@ from chainrule.compiler.passes.layout import layouts
 from chainrule.compiler.passes.loop import everywhere, is_loop
 from chainrule.compiler.passes.loop_bounds import loop_bounds
 from chainrule.compiler.passes.lower import check, copy
+from chainrule.compiler.passes.once import run_once
 from chainrule.compiler.passes.place import place
 from chainrule.compiler.passes.products import transpose_products
 from chainrule.compiler.passes.reductions import normalize_reductions
@@ -52,6 +54,7 @@ from chainrule.compiler.templates.writer import Home
 from chainrule.graph.node import Graph, Node, Type, input_node
 from chainrule.graph.verify import verify
 from chainrule.kernel.ir import Kernel
+from chainrule.kernel.verify import verify as verify_kernel
 
 _SYMBOL = "chainrule_kernel"  # replaced by a name that follows from the text
 
@@ -117,42 +120,62 @@ def optimize(
     Checked indices travel through the passes as extra outputs; `watch(name, graph)` sees each
     stage.
     """
-    graph = everywhere(inline_calls, captured.graph)
-    graph, limits = loop_bounds(graph)
-    limits = [*bounds(graph), *limits]
-    graph = Graph(graph.inputs, (*graph.outputs, *(b.indices for b in limits)))
-    for run in GRAPH_PASSES[1:]:
-        graph = run(graph) if run in _ON_THEIR_OWN | _OUTSIDE else everywhere(run, graph)
+
+    def seen(name: str, graph: Graph) -> Graph:
         if settings().check:
             verify(graph)
         if watch is not None:
-            watch(run.__name__, graph)
+            watch(name, graph)
+        return graph
+
+    graph = seen("inline_calls", everywhere(inline_calls, captured.graph))
+    graph = seen("run_once", everywhere(run_once, graph))
+    graph, limits = loop_bounds(graph)
+    limits = [*bounds(graph), *limits]
+    graph = Graph(graph.inputs, (*graph.outputs, *(b.indices for b in limits)))
+    graph = seen("bounds", graph)
+    for run in GRAPH_PASSES[1:]:
+        graph = run(graph) if run in _ON_THEIR_OWN | _OUTSIDE else everywhere(run, graph)
+        graph = seen(run.__name__, graph)
     count = len(graph.outputs) - len(limits)
     found = [b._replace(indices=n) for b, n in zip(limits, graph.outputs[count:], strict=True)]
-    return seal(graph, count), _distinct(found)
+    return seen("seal", seal(graph, count)), _distinct(found)
 
 
 def _distinct(found: Sequence[Bound]) -> list[Bound]:
     return list({(b.indices, b.limit): b for b in found}.values())
 
 
-def plan_graph(
-    captured: Captured, graph: Graph, limits: Sequence[Bound], target: Target
-) -> tuple[Plan, tuple[Node, ...], Node | None]:
-    """Groups, homes, kernels, levels and memory. Returns the plan, the results, the guard's flag."""
-    outputs = graph.outputs
-    pairs = [(graph.inputs[i], outputs[o]) for o, i in captured.replaces.items()]
+class Fusion(NamedTuple):
+    """Groups in an order in which they can run, and what was decided about memory so far."""
+
+    groups: list[Fused]
+    layouts: dict[Node, View]
+    pairs: list[tuple[Node, Node]]  # (state, new value)
+    overwritten: set[Node]  # states that their new values are written over
+
+
+def fuse(captured: Captured, graph: Graph, limits: Sequence[Bound]) -> Fusion:
+    """Which nodes one kernel computes, what it stores, and what is updated in place."""
+    pairs = [(graph.inputs[i], graph.outputs[o]) for o, i in captured.replaces.items()]
     late, overwritten = updates(graph, pairs, [b.indices for b in limits])
     kept = layouts(graph)
     fused = settle(graph, group(graph, late, kept), kept, overwritten)
+    return Fusion(_ordered(fused), kept, pairs, overwritten)
+
+
+def plan_graph(
+    captured: Captured, graph: Graph, limits: Sequence[Bound], target: Target
+) -> tuple[Plan, tuple[Node, ...], Node | None]:
+    """Homes, kernels, levels and memory: the plan, the results, the guard's flag."""
+    fused, kept, pairs, overwritten = fuse(captured, graph, limits)
     replaced = {new: state for state, new in pairs if state in overwritten}
-    results = outputs[: captured.results]
+    results = graph.outputs[: captured.results]
     projections = projected(graph)
     items = [p for found in projections.values() for p in found]
-    homes = place(fused, kept, graph.inputs, replaced, outputs, items)
-    order = _ordered(fused)
-    kernels = stages(order, homes, projections, target)
-    staged = [(k, f.group.late) for k, f in zip(kernels, order, strict=True)]
+    homes = place(fused, kept, graph.inputs, replaced, graph.outputs, items)
+    kernels = stages(fused, homes, projections, target)
+    staged = [(k, f.group.late) for k, f in zip(kernels, fused, strict=True)]
     copies = [
         copy(new, Home(state, View.whole(state.shape)), homes, target)
         for state, new in pairs
@@ -192,6 +215,8 @@ def load_kernels(plan: Plan, target: Target) -> list[int]:
     for work in works(plan.units):
         kernel = work.kernel
         if kernel not in symbols:
+            if settings().check:
+                verify_kernel(kernel)
             text = emit(kernel, target, _SYMBOL)
             symbol = f"{kernel.name}_{hashlib.sha256(text.encode()).hexdigest()[:16]}"
             symbols[kernel] = symbol

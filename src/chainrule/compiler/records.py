@@ -29,9 +29,7 @@ def extents(work: Work) -> dict[str, int]:
 class Recorder:
     """Collects records; `number` are the arrays from outside, `offsets` those in the arena."""
 
-    def __init__(
-        self, number: Mapping[Node, int], offsets: Mapping[Node, int], base: int
-    ) -> None:
+    def __init__(self, number: Mapping[Node, int], offsets: Mapping[Node, int], base: int) -> None:
         """Nothing recorded yet; the arena begins at address `base`."""
         self.number, self.offsets, self.base = number, offsets, base
         self.records: list[Record] = []

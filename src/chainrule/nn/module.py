@@ -25,7 +25,7 @@ from chainrule.nn.state import KeysReport, load, named_state
 from chainrule.tensor.backward import clear_grad
 from chainrule.tensor.convert import as_dtype, check_device
 from chainrule.tensor.device import names_device
-from chainrule.tensor.host import host_choice
+from chainrule.tensor.host import host_choice, host_same
 from chainrule.tensor.modes import modes, no_grad
 from chainrule.tensor.tensor import Tensor
 
@@ -157,7 +157,10 @@ class Module:
         own = self.__dict__
         for registry in ("_parameters", "_buffers", "_modules"):
             if registry in own and name in own[registry]:
-                return own[registry][name]
+                found = own[registry][name]
+                if modes.trace is not None:  # another object under this name is another trace
+                    host_same(lambda: own[registry].get(name) is found, (id(self), name))
+                return found
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     def __delattr__(self, name: str) -> None:

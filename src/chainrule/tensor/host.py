@@ -8,7 +8,7 @@ optimiser state is made `untraced()`, so that it exists before the step that upd
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from typing import TYPE_CHECKING, TypeVar
 
 from chainrule.tensor.dispatch import wrap
@@ -30,6 +30,13 @@ def host_choice(read: Callable[[], T]) -> T:
     """`read()` as a constant; a compiled step that finds another value is traced again."""
     trace = modes.trace
     return read() if trace is None else trace.guard(read)
+
+
+def host_same(read: Callable[[], bool], key: Hashable) -> None:
+    """A compiled step is traced again when `read()`, true now, is false; asked once per `key`."""
+    trace = modes.trace
+    if trace is not None:
+        trace.guard_once(read, key)
 
 
 @contextlib.contextmanager

@@ -13,6 +13,7 @@ import numpy as np
 
 from chainrule.base import dtypes, shapes
 from chainrule.base.errors import IndexBoundsError, ShapeError, TraceError
+from chainrule.base.source import caller
 from chainrule.ops import TABLE
 from chainrule.tensor.convert import as_tensor, cast, expand, operands, tensor
 from chainrule.tensor.dispatch import apply, wrap
@@ -152,7 +153,8 @@ def _masks_to_integers(entries: list[Any]) -> list[Any]:
         if isinstance(e, Handle) and e.dtype is dtypes.bool_:
             if modes.trace is not None:
                 raise TraceError(
-                    "x[mask] has a shape that depends on values, which a compiled function cannot "
+                    f"x[mask] at {caller()} has a shape that depends on values, which a compiled "
+                    "function cannot "
                     "have; use cr.where(mask, x, 0.0) or multiply by the mask"
                 )
             out.extend(wrap(np.asarray(i)) for i in np.nonzero(e._concrete("x[mask]")))

@@ -8,7 +8,7 @@ itself, so a trace changes nothing. Example: `compiler/capture.py` opens one aro
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from chainrule.base import dtypes
@@ -41,6 +41,7 @@ class Trace:
         self.grads_read: dict[int, Handle] = {}  # `.grad` read before it was assigned
         self.numbers: list[tuple[Callable[[], float], Node]] = []  # host scalars, read each call
         self.guards: list[tuple[Callable[[], Any], Any]] = []  # retrace when a result changes
+        self.guarded: set[Hashable] = set()  # keys of the guards that are asked for repeatedly
         self.ordinals: dict[int, tuple[Any, int]] = {}  # per generator: random ops so far
         self.frozen: set[Node] = set()  # nodes made where no gradient is recorded
         self.born: list[weakref.ref[Handle]] = []  # symbols: none may leak
@@ -115,6 +116,12 @@ class Trace:
         value = read()
         self.guards.append((read, value))
         return value
+
+    def guard_once(self, read: Callable[[], Any], key: Hashable) -> None:
+        """A guard that is asked for many times under the same key."""
+        if key not in self.guarded:
+            self.guarded.add(key)
+            self.guard(read)
 
     def ordinal(self, generator: Any) -> int:
         """The number of the next random op of a generator within this trace."""

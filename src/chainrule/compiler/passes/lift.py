@@ -48,8 +48,9 @@ def summable(node: Node) -> bool:
 
 
 class Lift:
-    """Nodes of a body, outside: `stacks` are those known with a first axis of steps, `fixed`
-    those that are the same in every step.
+    """Nodes of a body, outside.
+
+    `stacks` are those known with a first axis of steps, `fixed` those that all steps share.
     """
 
     def __init__(

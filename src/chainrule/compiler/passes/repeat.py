@@ -62,9 +62,7 @@ def projected(graph: Graph) -> dict[Node, list[Node]]:
     return found
 
 
-def repeat(
-    node: Node, homes: dict[Node, Home], projections: Projections, target: Target
-) -> Stages:
+def repeat(node: Node, homes: dict[Node, Home], projections: Projections, target: Target) -> Stages:
     """The copies before the loop, then the loop. Its results' homes are put into `homes`."""
     return _Repeat(node, homes, projections, target).stages()
 

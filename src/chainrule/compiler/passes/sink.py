@@ -50,7 +50,7 @@ def _sink(graph: Graph, node: Node) -> list[Node] | None:  # noqa: ARG001 - the 
 
 def _total(b: Symbolic, start: Node, parts: Iterable[Node]) -> Node:
     """start + Σ parts; a start of zeros is left out."""
-    total = None if start.op is full and start.attrs["value"] == 0 else start
+    total = None if _is_zero(start) else start
     for part in parts:
         total = part if total is None else b(add, total, part)
     return start if total is None else total
@@ -62,11 +62,11 @@ def _total(b: Symbolic, start: Node, parts: Iterable[Node]) -> Node:
 def _leave(loop: Loop) -> dict[Carried, list[Node]]:
     """Take from the sums that carries accumulate the terms that can be summed outside.
 
-    carry' = carry + term + rest   →   carry' = carry + rest
+    carry' = carry + term + 0 + rest   →   carry' = carry + rest
     """
     ends = loop.outputs()
     users = uses(topological(ends))
-    leaves = {c: found for c in loop.carries if (found := _accumulated(c, users, ends))}
+    leaves = {c: tree for c in loop.carries if (tree := _accumulated(c, users, ends))}
     inside = {node for _, nodes in leaves.values() for node in nodes}  # the additions
 
     def summed_outside(node: Node) -> bool:
@@ -82,13 +82,17 @@ def _leave(loop: Loop) -> dict[Carried, list[Node]]:
     found: dict[Carried, list[Node]] = {}
     for carry, (terms, _) in leaves.items():
         out = [t for t in terms if summed_outside(t)]
-        if out:
+        stay = [t for t in terms if t not in out and t is not carry.inside and not _is_zero(t)]
+        if len(stay) < len(terms) - 1:
             b, total = Symbolic(carry.next.source), carry.inside
-            for term in terms:
-                if term not in out and term is not carry.inside:
-                    total = b(add, total, term)
+            for term in stay:
+                total = b(add, total, term)
             found[carry], carry.next = out, total
     return found
+
+
+def _is_zero(node: Node) -> bool:
+    return node.op is full and node.attrs["value"] == 0
 
 
 def _accumulated(
@@ -124,7 +128,8 @@ def _late(loop: Loop) -> set[Node]:
     order = topological(loop.outputs())
     users = uses(order)
     early = set(topological(c.next for c in loop.carries))
-    varying = dependents([p.inside for p in (*loop.carries, *loop.xs)], order)
+    consts = {c.inside for c in loop.consts}
+    varying = dependents([n for n in order if n.op is INPUT and n not in consts], order)
     stay: set[Node] = set()
     while True:
         late: set[Node] = set()
@@ -145,8 +150,8 @@ def _cuts(loop: Loop, moved: Iterable[Node], late: set[Node]) -> list[Node]:
     moved = list(moved)
     order = topological(moved)
     given = {p.inside for p in (*loop.xs, *loop.consts)}
-    varying = dependents([n for n in order if n.op is INPUT and n not in given], order)
-    varying |= dependents([x.inside for x in loop.xs], order)
+    consts = {c.inside for c in loop.consts}
+    varying = dependents([n for n in order if n.op is INPUT and n not in consts], order)
     inside = late | {origin(n, ()) for n in moved}
     found: dict[Node, None] = {}
     seen: set[Node] = set()

@@ -9,7 +9,7 @@ The order of addition depends on shapes only. Example: the bias gradient of a li
 from __future__ import annotations
 
 from chainrule.base import shapes
-from chainrule.base.shapes import Shape, View
+from chainrule.base.shapes import View
 from chainrule.compiler.templates.accumulate import STEP, identity, masked, wide_constant
 from chainrule.compiler.templates.rows import (
     RowGroup,

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from chainrule.base import shapes
 from chainrule.base.shapes import Shape, View
 from chainrule.compiler.passes.access import access, origin, through, virtual
+from chainrule.compiler.passes.store import CHEAP
 from chainrule.compiler.templates.accumulate import STEP, identity, masked, wide_constant
 from chainrule.compiler.templates.site import Site, Tiles, gathered_index, gathered_rows
 from chainrule.compiler.templates.writer import Home, Valid, Work, Writer, count
@@ -109,7 +110,9 @@ def _flat(group: RowGroup, homes: dict[Node, Home], lanes: int) -> Work:
         with w.loop(w.extent(domain[0]), _CHUNK, grid=True) as start:
             columns((), start, count(start))
     else:
-        over_axes(w, domain[:-1], domain[-1], lambda at: columns(at, 0, w.extent(domain[-1])))
+        costly = sum(node.op.name not in CHEAP for node in group.nodes)
+        work = domain[-1] * (1 + costly)  # of a row, in cheap elements
+        over_axes(w, domain[:-1], work, lambda at: columns(at, 0, w.extent(domain[-1])))
     return w.work()
 
 

@@ -1,0 +1,105 @@
+"""Which stage of the compiler changes what a program computes.
+
+The traced graph is evaluated with the ops' NumPy meanings, and so is the graph after each pass, on
+the same inputs: the first pass after which a result differs is guilty. Then the machine code runs
+on copies of the inputs. Example: `check_call(step, words, tags)` says nothing if all is well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from chainrule.base.errors import VerifyError
+from chainrule.compiler.capture import capture
+from chainrule.compiler.pipeline import Captured, Compiled, compile_graph, optimize
+from chainrule.compiler.structure import flatten
+from chainrule.graph.node import Graph, Type
+from chainrule.graph.walk import topological
+from chainrule.ops.evaluate import evaluate
+from chainrule.tensor.handle import Handle
+
+Array = np.ndarray[Any, Any]
+_CLOSE = {4: 1e-4, 8: 1e-9}  # by bytes of the float: of the largest number in the program
+
+
+def check_call(fn: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
+    """Check every stage of compiling `fn` for these arguments; nothing is changed outside.
+
+    Raises `VerifyError` naming the guilty stage.
+    """
+    found = capture(fn, args, kwargs, keep_grads=True)
+    leaves, _ = flatten((args, kwargs))
+    handles = [*leaves, *found.states, *(owner._grad for owner in found.grad_owners)]
+    values = [h._concrete("check_call") if isinstance(h, Handle) else h for h in handles]
+    values += [np.array(read(), np.float64) for read in found.numbers]
+    check_passes(found.captured, values)
+
+
+def check_passes(captured: Captured, values: Sequence[Any]) -> None:
+    """Check every stage on `values` of the graph's inputs; they are not changed.
+
+    Raises `VerifyError` naming the first pass after which an output differs, or the kernels if
+    only what they compute differs.
+    """
+    count = len(captured.graph.outputs)
+    want = evaluate(captured.graph, values)
+    scale = _largest(captured.graph, values)
+
+    def compare(stage: str, got: Sequence[Any]) -> None:
+        for number, (a, b) in enumerate(zip(got, want, strict=True)):
+            difference = _difference(np.asarray(a), np.asarray(b), scale)
+            if difference is not None:
+                kind = "result" if number < captured.results else "new state"
+                raise VerifyError(f"{stage} changes {kind} number {number}: {difference}")
+
+    def watch(name: str, graph: Graph) -> None:
+        compare(f"the pass {name}", evaluate(Graph(graph.inputs, graph.outputs[:count]), values))
+
+    optimize(captured, watch)
+    compare("fusion, placement or code generation", _run(compile_graph(captured), captured, values))
+
+
+def _run(compiled: Compiled, captured: Captured, values: Sequence[Any]) -> list[Array]:
+    """Results and new states of the machine code."""
+    inputs = [np.array(v, n.dtype.numpy, order="C") for v, n in zip(values, captured.graph.inputs)]
+    results = [np.empty(n.shape, n.dtype.numpy) for n in compiled.results]
+    arrays = [*inputs, *results, np.zeros(1, np.int64)][: len(compiled.plan.externals)]
+    addresses = np.array([a.__array_interface__["data"][0] for a in arrays], np.int64)
+    if not compiled.executable.run(addresses):
+        raise VerifyError("the compiled index check stops where evaluation does not")
+    states = {out: inputs[place] for out, place in captured.replaces.items()}
+    return [
+        *results,
+        *(states[out] for out in range(captured.results, len(captured.graph.outputs))),
+    ]
+
+
+def _largest(graph: Graph, values: Sequence[Any]) -> float:
+    """The largest finite number that the program meets: what rounding is measured by."""
+    nodes = tuple(n for n in topological(graph.outputs) if isinstance(n.type, Type))
+    largest = 1.0
+    for value in evaluate(Graph(graph.inputs, nodes), values):
+        sizes = np.abs(value[np.isfinite(value)]) if value.dtype.kind == "f" else np.zeros(0)
+        largest = max(largest, float(sizes.max(initial=0)))
+    return largest
+
+
+def _difference(a: Array, b: Array, scale: float) -> str | None:
+    """How two arrays differ by more than rounding, or None."""
+    if (a.dtype, a.shape) != (b.dtype, b.shape):
+        return f"it is {a.dtype}{list(a.shape)}, not {b.dtype}{list(b.shape)}"
+    if b.dtype.kind != "f":
+        wrong = a != b
+    else:
+        close = _CLOSE[b.dtype.itemsize]
+        wrong = ~np.isclose(a, b, rtol=close, atol=close * scale, equal_nan=True)
+    if not wrong.any():
+        return None
+    place = tuple(int(i) for i in np.argwhere(wrong)[0])
+    return (
+        f"{int(wrong.sum())} of {wrong.size} elements differ, the first at {place}: "
+        f"{a[place]} instead of {b[place]}"
+    )

@@ -1,0 +1,220 @@
+"""One compiled variant of a function: a trace with its plan, bound to the outside tensors it uses.
+
+A call checks what was constant in the trace (`fits`), binds arrays, runs natively and then makes
+the new state visible. Nothing is visible before the plan's commit, and all of it after.
+Example: `variant.run(leaves)` as `compile.CompiledFunction` does.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+import weakref
+from collections import deque
+from collections.abc import Callable
+from itertools import starmap
+from typing import Any
+
+import numpy as np
+
+from chainrule.base.errors import IndexBoundsError
+from chainrule.compiler.capture import Capture, capture
+from chainrule.compiler.pipeline import Compiled, compile_graph
+from chainrule.compiler.structure import unflatten
+from chainrule.tensor.backward import accumulate, get_grad
+from chainrule.tensor.dispatch import wrap
+from chainrule.tensor.handle import NOT_KEPT, Handle
+from chainrule.tensor.modes import no_grad
+from chainrule.tensor.tensor import Tensor
+
+Array = np.ndarray[Any, Any]
+Setting = tuple[Any, str, Any]  # object, attribute, new value
+
+
+def _references(handle: Any) -> int:
+    """References to a handle's array, those of this very look included."""
+    value = handle._value
+    return sys.getrefcount(value)
+
+
+class _Alone:
+    """Stands for a handle whose array nothing else refers to."""
+
+    def __init__(self) -> None:
+        self._value = np.zeros(1)
+
+
+_ALONE = _references(_Alone())
+
+
+def _address(array: Array) -> int:
+    return array.__array_interface__["data"][0]  # type: ignore[no-any-return]
+
+
+def _assign(settings: list[Setting]) -> None:
+    """Make all assignments, without a moment at which Python would handle a signal."""
+    deque(starmap(setattr, settings), maxlen=0)
+
+
+class Variant:
+    """See the module's docstring; `seconds` is what making it took, `calls` how often it ran."""
+
+    def __init__(
+        self,
+        fn: Callable[..., Any],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        *,
+        keep_grads: bool,
+    ) -> None:
+        """Trace `fn` on these arguments and compile what it does."""
+        start = time.perf_counter()
+        self.capture: Capture = capture(fn, args, kwargs, keep_grads=keep_grads)
+        self.compiled: Compiled = compile_graph(self.capture.captured)
+        self.seconds = time.perf_counter() - start
+        self.calls = 0
+        c, inputs = self.capture, self.capture.captured.graph.inputs
+        count = len(c.states)
+        self._addresses = np.zeros(len(self.compiled.plan.externals), np.int64)
+        self._first_state = len(inputs) - count - len(c.grad_owners) - len(c.numbers)
+        self._first_grad = self._first_state + count
+        self._first_result = len(inputs)
+        self._argument_types = [n.array for n in inputs[: self._first_state]]
+        self._state_types = [n.array for n in inputs[self._first_state : self._first_grad]]
+        self._result_types = [n.array for n in self.compiled.results]
+        self._written = [i in c.replaced for i in range(count)]
+        self._known: list[weakref.ref[Array]] = [weakref.ref(np.zeros(0))] * count
+        self._numbers = np.zeros(max(len(c.numbers), 1), np.float64)
+        for i in range(len(c.numbers)):
+            self._addresses[self._first_result - len(c.numbers) + i] = _address(self._numbers[i:])
+        self._flag = np.zeros(1, np.int64)
+        if self.compiled.flag is not None:
+            self._addresses[-1] = _address(self._flag)
+
+    # -- before ---------------------------------------------------------------------------------
+
+    def fits(self) -> bool:
+        """Whether everything that was constant in the trace still is."""
+        c = self.capture
+        for read, value in c.guards:
+            if read() != value:
+                return False
+        for handle, none in c.grad_was_none:
+            if (get_grad(handle) is None) is not none:
+                return False
+        for handle, grad, type_, known in zip(
+            c.states, c.requires_grad, self._state_types, self._known, strict=True
+        ):
+            if handle._lens is not None:
+                handle._sync()
+            value = handle._value
+            if value is None or handle._requires_grad is not grad:
+                return False
+            if known() is not value and (value.shape, value.dtype) != (
+                type_.shape,
+                type_.dtype.numpy,
+            ):
+                return False
+        return True
+
+    def _bind_arguments(self, leaves: list[Any], keep: list[Array]) -> None:
+        for i, (leaf, type_) in enumerate(zip(leaves, self._argument_types, strict=True)):
+            array = leaf._concrete("a compiled call") if isinstance(leaf, Handle) else leaf
+            array = np.ascontiguousarray(array, type_.dtype.numpy)
+            keep.append(array)
+            self._addresses[i] = _address(array)
+        for i, owner in enumerate(self.capture.grad_owners, self._first_grad):
+            array = np.ascontiguousarray(owner._grad._concrete("grad"))
+            keep.append(array)
+            self._addresses[i] = _address(array)
+
+    def _bind_states(self, keep: list[Array]) -> None:
+        """Addresses of outside tensors; what others may see is copied before it is written."""
+        for i, handle in enumerate(self.capture.states):
+            shared = self._written[i] and _references(handle) > _ALONE
+            value = handle._value
+            assert value is not None
+            if shared or self._known[i]() is not value:
+                flags = value.flags
+                own = flags.writeable and value.base is None
+                if shared or not flags.c_contiguous or (self._written[i] and not own):
+                    handle._value = value = np.array(value, order="C")
+                self._known[i] = weakref.ref(value)
+                self._addresses[self._first_state + i] = _address(value)
+            keep.append(value)
+
+    # -- the call -------------------------------------------------------------------------------
+
+    def run(self, leaves: list[Any]) -> Any:
+        """Bind, run, and hand out results and effects."""
+        keep: list[Array] = []  # alive while machine code reads and writes them
+        self._bind_arguments(leaves, keep)
+        self._bind_states(keep)
+        results = [np.empty(t.shape, t.dtype.numpy) for t in self._result_types]
+        for i, array in enumerate(results, self._first_result):
+            self._addresses[i] = _address(array)
+        for i, read in enumerate(self.capture.numbers):
+            self._numbers[i] = read()
+        self._flag[0] = 0
+        values = [wrap(a) for a in results]
+        settings = self._settings(values)
+        program = self.compiled.executable.program
+        done = program.completed
+        settled = False
+        try:
+            try:
+                if not self.compiled.executable.run(self._addresses):
+                    self._report_bounds(leaves)
+            finally:
+                if program.completed != done:
+                    _assign(settings)
+                    settled = True
+        finally:  # an interrupt may have struck just there
+            if not settled and program.completed != done:
+                _assign(settings)
+        self.calls += 1
+        self._change_arguments(leaves, values)
+        return unflatten(self.capture.structure, values[: self.capture.results])
+
+    def _settings(self, values: list[Tensor]) -> list[Setting]:
+        """What makes the committed state visible: views look again, gradients are as traced."""
+        c = self.capture
+        found: list[Setting] = [
+            (c.states[i], "_version", c.states[i]._version + 1) for i in c.replaced
+        ]
+        for handle, number in (*c.reshaped, *((h._grad, n) for h, n in c.rewritten)):
+            found += [
+                (handle, "_version", handle._version + 1),
+                (handle, "_value", values[number]._value),
+                (handle, "_node", None),
+            ]
+        found += [(h, "_grad", None if n is None else values[n]) for h, n in c.grads]
+        found += [(h, "_grad", NOT_KEPT) for h in c.forgotten]
+        return found
+
+    def _change_arguments(self, leaves: list[Any], values: list[Tensor]) -> None:
+        """What the function did to its arguments: new values, and gradients added up."""
+        with no_grad():
+            for at, number in self.capture.rebound:
+                leaves[at]._rebind(values[number])
+            for at, number in self.capture.argument_grads:
+                accumulate(leaves[at], values[number])
+
+    def _report_bounds(self, leaves: list[Any]) -> None:
+        """The guard stopped the step: say which index, as far as it can still be seen."""
+        inputs = self.capture.captured.graph.inputs
+        for bound in self.compiled.bounds:
+            where = f" (read at {bound.reader.source})" if bound.reader.source else ""
+            if bound.indices in inputs[: len(leaves)]:
+                value = np.asarray(leaves[inputs.index(bound.indices)])
+                bad = value[(value < 0) | (value >= bound.limit)]
+                if bad.size:
+                    raise IndexBoundsError(
+                        f"index {int(bad.flat[0])} is outside 0 to {bound.limit - 1}{where}; "
+                        "nothing was changed"
+                    )
+        limits = sorted({f"0 to {b.limit - 1}" for b in self.compiled.bounds})
+        raise IndexBoundsError(
+            f"an index inside the compiled step is out of range ({' or '.join(limits)}); "
+            "nothing was changed; run the function without compile to see which"
+        )
