@@ -278,6 +278,32 @@ def work_without_the_carry(reverse, h, xs, w, u):
     return cr.scan(step, h, xs, reverse=reverse)
 
 
+@cell((2, B, H), (T, 2, B, D), (D, H), (H, H))
+def results_in_another_order(reverse, h, xs, w, u):
+    def step(h, x):
+        h = (x.reshape(2 * B, D) @ w + h.reshape(2 * B, H) @ u).tanh().reshape(2, B, H)
+        return h, h
+
+    last, states = cr.scan(step, h, xs, reverse=reverse)
+    heads = states.transpose(1, 2).reshape(-1, B, 2 * H)
+    return last.transpose(0, 1).reshape(B, 2 * H), heads * 2, last * 3
+
+
+@cell((B, H), (T, B, D), (D, H), (H, H), (T, B, "index"))
+def results_side_by_side(reverse, h, xs, w, u, words):
+    def step(h, given):
+        x, word = given
+        h = (x @ w + h @ u).tanh()
+        split = h.reshape(B, 2, H // 2)
+        product = (split @ u[: H // 2, :2]).reshape(B, 2, 2)
+        sums = cr.stack([h, h * h]).sum(1)
+        return h, (h, product, sums, cr.cat([h, x], -1), h[word % B])
+
+    last, (a, b, c, d, e) = cr.scan(step, h, (xs, words), reverse=reverse)
+    wide = cr.cat([a, xs, a * 2, d, e], -1)
+    return wide, cr.cat([b, b * b], -1), cr.cat([c, c.cos()], -1), cr.cat([last, last], -1)
+
+
 def bodies(graph: Graph) -> list[list[str]]:
     """The names of the ops in the body of each loop."""
     return [

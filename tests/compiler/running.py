@@ -12,10 +12,12 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.compiler.codegen.scratch import task_count
 from chainrule.compiler.codegen.target import host_target
 from chainrule.compiler.passes.schedule import Repeat, Unit
 from chainrule.compiler.pipeline import Captured, Compiled, compile_graph, optimize, plan_graph
 from chainrule.compiler.plan import Plan
+from chainrule.compiler.records import extents
 from chainrule.compiler.templates.writer import BufferArgument, Work
 from chainrule.graph.node import Graph, Node
 from chainrule.kernel.interpret import interpret
@@ -56,6 +58,7 @@ def launch(compiled: Compiled, values: Sequence[Array]) -> list[Array]:
         assert array.dtype == node.dtype.numpy
         assert array.flags.c_contiguous
     addresses = np.array([a.__array_interface__["data"][0] for a in arrays], np.int64)
+    compiled.executable._arena[:] = 0xFF  # NaN: nothing may depend on what was there
     if not compiled.executable.run(addresses):
         raise IndexStopped
     return results
@@ -76,52 +79,65 @@ def planned(given: Captured) -> tuple[Plan, Sequence[Node]]:
     return plan, results
 
 
-def walk(made: tuple[Plan, Sequence[Node]], values: Sequence[Array]) -> list[Array]:
+def walk(
+    made: tuple[Plan, Sequence[Node]], values: Sequence[Array], *, backwards: bool = False
+) -> list[Array]:
     """Run each kernel of a plan with the interpreter; states among `values` are written into.
 
-    Each array is memory of its own, exactly as large as it is, so every access is checked.
+    Each array is memory of its own, exactly as large as it is, so every access is checked. What
+    the plan leaves open, the order of tasks and of kernels between two barriers, may be turned.
     """
     plan, nodes = made
     results = [np.zeros(n.shape, n.dtype.numpy) for n in nodes]
     flag = np.zeros(1, np.int64)
     arrays = [*values, *results, flag][: len(plan.externals)]
     memory = {n: a.reshape(-1) for n, a in zip(plan.externals, arrays, strict=True)}
-    _walk([u for u in plan.units if not u.late], memory, {})
+    walker = _Walker(memory, backwards=backwards)
+    walker.walk([u for u in plan.units if not u.late], {})
     if flag[0]:
         raise IndexStopped
-    _walk([u for u in plan.units if u.late], memory, {})
+    walker.walk([u for u in plan.units if u.late], {})
     return results
 
 
-def _walk(
-    units: Sequence[Unit], memory: dict[Node, Array], places: Mapping[Node, tuple[Node, int]]
-) -> None:
-    for unit in units:
-        if not isinstance(unit.work, Repeat):
-            _run(unit.work, memory, places)
-            continue
-        for trip in range(unit.work.trips):
-            now = dict(places)
-            for node, (root, offset, step) in unit.work.moving.items():
-                array, start = places.get(root, (root, 0))
-                now[node] = array, start + offset + trip * step
-            _walk(unit.work.units, memory, now)
+class _Walker:
+    """Runs units on arrays; `memory` holds those that are known so far."""
 
+    def __init__(self, memory: dict[Node, Array], *, backwards: bool) -> None:
+        self.memory, self.backwards = memory, backwards
 
-def _run(work: Work, memory: dict[Node, Array], places: Mapping[Node, tuple[Node, int]]) -> None:
-    shifts: dict[str, int] = {}
-    arguments: dict[str, Any] = {}
-    for param, argument in zip(work.kernel.params, work.arguments, strict=True):
-        if not isinstance(argument, BufferArgument):
-            arguments[param.name] = argument
-            continue
-        node, shift = places.get(argument.node, (argument.node, 0))
-        if node not in memory:
-            memory[node] = _unwritten(node)
-        arguments[param.name] = memory[node]
-        shifts[param.name] = argument.offset + shift
-    kernel = dataclasses.replace(work.kernel, body=_shifted(work.kernel.body, shifts))
-    interpret(kernel, arguments)
+    def walk(self, units: Sequence[Unit], places: Mapping[Node, tuple[Node, int]]) -> None:
+        """Run units in order; `places` says where moving parts of arrays are now."""
+        if self.backwards:
+            last_first = list(units)[::-1]
+            units = sorted(last_first, key=lambda unit: unit.level)
+        for unit in units:
+            if not isinstance(unit.work, Repeat):
+                self.run(unit.work, places)
+                continue
+            for trip in range(unit.work.trips):
+                now = dict(places)
+                for node, (root, offset, step) in unit.work.moving.items():
+                    array, start = places.get(root, (root, 0))
+                    now[node] = array, start + offset + trip * step
+                self.walk(unit.work.units, now)
+
+    def run(self, work: Work, places: Mapping[Node, tuple[Node, int]]) -> None:
+        """Interpret one kernel."""
+        shifts: dict[str, int] = {}
+        arguments: dict[str, Any] = {}
+        for param, argument in zip(work.kernel.params, work.arguments, strict=True):
+            if not isinstance(argument, BufferArgument):
+                arguments[param.name] = argument
+                continue
+            node, shift = places.get(argument.node, (argument.node, 0))
+            if node not in self.memory:
+                self.memory[node] = _unwritten(node)
+            arguments[param.name] = self.memory[node]
+            shifts[param.name] = argument.offset + shift
+        kernel = dataclasses.replace(work.kernel, body=_shifted(work.kernel.body, shifts))
+        tasks = range(task_count(work.kernel, extents(work)))
+        interpret(kernel, arguments, order=reversed(tasks) if self.backwards else None)
 
 
 def _unwritten(node: Node) -> Array:

@@ -3,7 +3,7 @@ from __future__ import annotations
 from chainrule.base import dtypes
 from chainrule.compiler.lifetimes import lifetimes
 from chainrule.compiler.passes.schedule import Moving, Repeat, Unit
-from chainrule.compiler.templates.writer import Work
+from chainrule.compiler.templates.writer import BufferArgument, Work
 from chainrule.graph.node import Type, input_node
 from chainrule.kernel.ir import Kernel
 
@@ -13,7 +13,8 @@ def arrays(count):
 
 
 def work(reads, writes):
-    return Work(Kernel("k", ()), (), frozenset(reads), frozenset(writes))
+    arguments = tuple(BufferArgument(node, 0) for node in (*reads, *writes))
+    return Work(Kernel("k", ()), arguments, frozenset(reads), frozenset(writes))
 
 
 def units(*levels):
@@ -33,7 +34,7 @@ def test_without_loops_lives_are_counted_in_levels():
 def test_what_one_trip_uses_lives_for_a_part_of_it():
     h, row, stack, before, a, b, after = arrays(7)
     body = units(work([h, before, row], [a]), work([a], [b]), work([b], [h]))
-    loop = Repeat.of(9, body, {row: Moving(stack, 0, 4)}, {h})
+    loop = Repeat.of(9, body, {row: Moving(stack, 0, 4)}, [h])
     found = spans(units(work([], [before, stack]), loop, work([h], [after])))
     assert found == {
         before: (0, 3),  # read in every trip

@@ -2,7 +2,8 @@
 
 Their graphs hold views, broadcasts, reductions over any axes, products, gathers, shared parts,
 empty and size-1 axes, several outputs and states that are replaced; see `programs.py`. What is
-compared is the whole pipeline: fusion, placement in one arena, in-place updates, guards.
+compared is the whole pipeline: fusion, placement in one arena, in-place updates, guards. The
+interpreter runs tasks, and kernels without a barrier between them, in the opposite order.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ def check(p: Program, *, interpreted: bool) -> None:
     given_ = captured(p.graph, results=p.results, replaces=p.states)
     values = contiguous(p.values)
     if interpreted:
-        got = walk(planned(given_), values)
+        got = walk(planned(given_), values, backwards=True)
     else:
         got = launch(compile_graph(given_), values)
     got += [values[place] for place in p.states.values()]

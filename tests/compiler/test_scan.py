@@ -67,6 +67,12 @@ def test_the_plan_does_not_grow_with_the_length(name):
     assert inside[0] == inside[1], "the same machine code in the loop, whatever its length"
 
 
+def test_the_same_loop_makes_the_same_plan_each_time():
+    plans = [planned(with_gradients(loop("language_model", 5))) for _ in range(3)]
+    assert len({"\n".join(plan.lines()) for plan in plans}) == 1
+    assert len({tuple(plan.offsets.values()) for plan in plans}) == 1
+
+
 def test_only_what_depends_on_the_carry_stays_in_the_loop():
     """One product forward, one back; the rest are products over all steps."""
     outside, (forward, back) = parts(planned(with_gradients(loop("rnn", 9))))

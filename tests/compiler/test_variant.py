@@ -110,7 +110,7 @@ def test_steps_write_in_place_while_nobody_else_looks():
     training.run(2)
     handles = list(training.model.parameters())
     before = [h._value.__array_interface__["data"][0] for h in handles]
-    evaluate = cr.compile(lambda x: training.model(x))
+    evaluate = cr.compile(training.model)
     evaluate(X)  # another compiled function that knows the parameters
     training.run(2)
     assert [h._value.__array_interface__["data"][0] for h in handles] == before

@@ -19,6 +19,7 @@ from chainrule.base.errors import ChainruleError, ConfigError
 from chainrule.base.settings import settings
 from chainrule.cli.env import env
 from chainrule.cli.generate import generate
+from chainrule.cli.show import show
 from chainrule.cli.train import train
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ Begin with
   chainrule train                 a language model learns Python's documentation
   chainrule train --data FILE     … or a text of yours
   chainrule generate last         and writes some
+  chainrule show                  what the compiler makes of a program, stage by stage
 """
 
 
@@ -54,7 +56,7 @@ def group() -> None:
     """Computation graphs you can see through, trained at machine speed."""
 
 
-for _command in (train, generate, env):
+for _command in (train, generate, show, env):
     group.add_command(_command)
 
 

@@ -57,6 +57,12 @@ class Capture:
     grad_was_none: tuple[tuple[Handle, bool], ...]
     results: int  # results that belong to the function's return value
 
+    def values(self, leaves: Leaves) -> list[Array]:
+        """Values of the graph's inputs as they are now, for these arguments."""
+        found = [*leaves, *self.states, *(owner._grad for owner in self.grad_owners)]
+        arrays = [v._concrete("a trace") if isinstance(v, Handle) else v for v in found]
+        return [*arrays, *(np.array(read(), np.float64) for read in self.numbers)]
+
 
 class _Argument(NamedTuple):
     """An array argument of the call, and what stands for it."""

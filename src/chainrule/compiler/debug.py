@@ -19,7 +19,6 @@ from chainrule.compiler.structure import flatten
 from chainrule.graph.node import Graph, Type
 from chainrule.graph.walk import topological
 from chainrule.ops.evaluate import evaluate
-from chainrule.tensor.handle import Handle
 
 Array = np.ndarray[Any, Any]
 _CLOSE = {4: 1e-4, 8: 1e-9}  # by bytes of the float: of the largest number in the program
@@ -32,10 +31,7 @@ def check_call(fn: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
     """
     found = capture(fn, args, kwargs, keep_grads=True)
     leaves, _ = flatten((args, kwargs))
-    handles = [*leaves, *found.states, *(owner._grad for owner in found.grad_owners)]
-    values = [h._concrete("check_call") if isinstance(h, Handle) else h for h in handles]
-    values += [np.array(read(), np.float64) for read in found.numbers]
-    check_passes(found.captured, values)
+    check_passes(found.captured, found.values(leaves))
 
 
 def check_passes(captured: Captured, values: Sequence[Any]) -> None:
@@ -64,7 +60,8 @@ def check_passes(captured: Captured, values: Sequence[Any]) -> None:
 
 def _run(compiled: Compiled, captured: Captured, values: Sequence[Any]) -> list[Array]:
     """Results and new states of the machine code."""
-    inputs = [np.array(v, n.dtype.numpy, order="C") for v, n in zip(values, captured.graph.inputs)]
+    pairs = zip(values, captured.graph.inputs, strict=True)
+    inputs = [np.array(v, n.dtype.numpy, order="C") for v, n in pairs]
     results = [np.empty(n.shape, n.dtype.numpy) for n in compiled.results]
     arrays = [*inputs, *results, np.zeros(1, np.int64)][: len(compiled.plan.externals)]
     addresses = np.array([a.__array_interface__["data"][0] for a in arrays], np.int64)

@@ -56,7 +56,7 @@ class _Clock:
                 self.spans[unit.work] = start, self.now
                 self.note(unit.work.kept, _Use(start, self.now, path))
             else:
-                self.note(unit.work.reads | unit.work.writes, _Use(self.now, self.now, path))
+                self.note(unit.work.arrays, _Use(self.now, self.now, path))
 
     def note(self, nodes: Iterable[Node], use: _Use) -> None:
         self.uses += [(node, use) for node in nodes]

@@ -54,7 +54,7 @@ def _lines(units: Sequence[Unit], indent: str = "") -> list[str]:
             out += _lines(work.units, f"{indent}  ")
             continue
         tasks = task_count(work.kernel, extents(work))
-        writes = ", ".join(str(n.type) for n in work.writes)
+        writes = ", ".join(str(n.type) for n in work.arrays if n in work.writes)
         out.append(f"{indent}{unit.level:4d} {phase} {work.kernel.name:9s} ×{tasks:<5d} → {writes}")
     return out
 

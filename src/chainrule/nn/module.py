@@ -157,11 +157,15 @@ class Module:
         own = self.__dict__
         for registry in ("_parameters", "_buffers", "_modules"):
             if registry in own and name in own[registry]:
-                found = own[registry][name]
-                if modes.trace is not None:  # another object under this name is another trace
-                    host_same(lambda: own[registry].get(name) is found, (id(self), name))
-                return found
+                if modes.trace is not None:
+                    self._guard_name(own[registry], name)
+                return own[registry][name]
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+    def _guard_name(self, registry: dict[str, Any], name: str) -> None:
+        """Another object under this name is another trace."""
+        found = registry[name]
+        host_same(lambda: registry.get(name) is found, (id(self), name))
 
     def __delattr__(self, name: str) -> None:
         """Forget a parameter, buffer, sub-module or attribute."""

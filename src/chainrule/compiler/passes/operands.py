@@ -94,7 +94,7 @@ def _table(rows_: int) -> Fits:
 def settle_operand(
     child: Node, homes: dict[Node, Home], lanes: int, *, stored: bool = True, fits: Fits = _anywhere
 ) -> list[list[Work]]:
-    """Make `child` readable: no work if it is; else copies, after which it has a home of its own."""
+    """Make `child` readable: no work if it is, else copies that give it a home of its own."""
     source = origin(child, homes)
     if source not in homes:
         found = access(child, homes)

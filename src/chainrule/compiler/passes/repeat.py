@@ -13,6 +13,7 @@ Example: `repeat(node, homes, projections, target)` → stages for `schedule`.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from chainrule.base.errors import CompileError
 from chainrule.base.shapes import View
@@ -23,7 +24,7 @@ from chainrule.compiler.passes.layout import layouts
 from chainrule.compiler.passes.loop import Carried, Collected, Loop, Part, is_loop
 from chainrule.compiler.passes.lower import copy, lower
 from chainrule.compiler.passes.overwrite import overwrite
-from chainrule.compiler.passes.place import place
+from chainrule.compiler.passes.place import place, write_space
 from chainrule.compiler.passes.schedule import Moving, Repeat, Stages, schedule
 from chainrule.compiler.passes.seal import seal
 from chainrule.compiler.passes.store import Fused, settle
@@ -31,7 +32,8 @@ from chainrule.compiler.templates.product import layout_of
 from chainrule.compiler.templates.writer import Home, Work
 from chainrule.graph.node import INPUT, Graph, Node, Type, input_node
 from chainrule.graph.walk import topological
-from chainrule.ops.record import Contract
+from chainrule.ops.fill import detach
+from chainrule.ops.record import Contract, Symbolic
 
 Projections = dict[Node, list[Node]]
 _WORTH_COPYING = 3  # trips from which a copy of a matrix pays for itself
@@ -81,9 +83,9 @@ class _Repeat:
         self.loop.ys = [y for y in self.loop.ys if y in self.results]
         self.homes: dict[Node, Home] = {}  # of the body's inputs
         self.moving: dict[Node, Moving] = {}
-        self.replaced: dict[Node, Node] = {}  # new value → what it is written over
         self.before: list[Work] = []
-        self.kept: set[Node] = set()  # arrays that must last from trip to trip
+        self.after: list[Work] = []
+        self.kept: set[Carried] = set()  # carries in arrays of their own
         self.stacked: dict[Carried, Node] = {}  # → the row that the next value is written to
 
     def stages(self) -> Stages:
@@ -94,8 +96,9 @@ class _Repeat:
             if carry not in self.stacked:
                 self.keep(carry)
         units = schedule([(stages, False) for stages in self.body()])
-        loop = Repeat.of(self.loop.length, units, self.moving, self.kept)
-        return [self.before, [loop]] if self.before else [[loop]]
+        kept = [carry.inside for carry in self.loop.carries if carry in self.kept]
+        loop = Repeat.of(self.loop.length, units, self.moving, kept)
+        return [self.before, [loop], self.after]
 
     # -- operands ---------------------------------------------------------------------------------
 
@@ -115,8 +118,7 @@ class _Repeat:
             view = through(kept.view, node, found.source)
             if view is not None and _has_unit_stride(view):
                 return Home(kept.root, view)
-        array = input_node(node.array)
-        home = Home(array, View.whole(node.shape))
+        home = _whole(input_node(node.array))
         self.before.append(copy(node, home, self.outside, self.target))
         return home
 
@@ -172,7 +174,7 @@ class _Repeat:
 
     def own(self, result: Node) -> bool:
         """Whether a result of the loop was not given a place that it must be written to."""
-        return self.outside[result] == Home(result, View.whole(result.shape))
+        return self.outside[result] == _whole(result)
 
     def make_stack(self, carry: Carried, kin: Sequence[Collected]) -> None:
         length, shape = self.loop.length, carry.inside.shape
@@ -192,49 +194,100 @@ class _Repeat:
         start = View(*row[:2], length * size if self.loop.reverse else 0)
         end = View(*row[:2], 0 if self.loop.reverse else length * size)
         self.before.append(copy(carry.start, Home(stack, start), self.outside, self.target))
-        for p in self.results.get(carry, ()):
-            self.outside[p] = Home(stack, end)
+        self.give_back(carry, Home(stack, end))
 
     def keep(self, carry: Carried) -> None:
         """An array for a carry, with its first value."""
-        home = Home(carry.inside, View.whole(carry.inside.shape))
-        self.homes[carry.inside] = home
-        self.kept.add(carry.inside)
+        home = self.homes[carry.inside] = _whole(carry.inside)
+        self.kept.add(carry)
         self.before.append(copy(carry.start, home, self.outside, self.target))
+        self.give_back(carry, home)
+
+    def give_back(self, carry: Carried, home: Home) -> None:
+        """The last value stays where it is, or is copied to the place it was given."""
         for p in self.results.get(carry, ()):
-            self.outside[p] = home
+            if self.own(p):
+                self.outside[p] = home
+            else:
+                last = {**self.outside, carry.inside: home}
+                self.after.append(copy(carry.inside, self.outside[p], last, self.target))
 
     # -- body -------------------------------------------------------------------------------------
 
     def body(self) -> list[Stages]:
         """The kernels of one trip."""
-        carries, ys = self.loop.carries, self.loop.ys
-        ends = self.loop.outputs()
-        graph = seal(Graph((), tuple(ends)), len(ends))
-        values = dict(zip((*carries, *ys), graph.outputs, strict=True))
-        kept = {n: v for n, v in layouts(graph).items() if n not in graph.outputs}
-        kept |= {n: home.view for n, home in self.homes.items()}
-        for y in ys:
-            first, *more = self.results[y]
-            if more:
-                raise CompileError(f"a loop's result is picked twice: {more}")
-            row = input_node(y.value.array)
-            kept[values[y]] = self.step(row, *self.outside[first]).view
-            self.replaced[values[y]] = row
-        self.replaced |= {values[c]: row for c, row in self.stacked.items()}
-        fused = settle(graph, group(graph, (), kept), kept, ())
-        pairs = [(c.inside, values[c]) for c in carries if c not in self.stacked]
-        order, over = overwrite(fused, pairs)
-        self.replaced |= {new: state for state, new in pairs if state in over}
+        carries, rows = self.loop.carries, [self.row(y) for y in self.loop.ys]
+        graph = self.sealed(rows)
+        nexts, results = graph.outputs[: len(carries)], graph.outputs[len(carries) :]
+        views = layouts(graph) | {node: home.view for node, home in self.homes.items()}
+        fused = settle(graph, group(graph, (), views), views, ())
+        kept = [(c.inside, n) for c, n in zip(carries, nexts, strict=True) if c in self.kept]
+        order, over = overwrite(fused, kept)
+        ends = [_End(new, self.homes[state], state in over) for state, new in kept]
+        ends += [
+            _End(n, _whole(self.stacked[c]), at_once=True)
+            for c, n in zip(carries, nexts, strict=True)
+            if c in self.stacked
+        ]
+        ends += [
+            _End(n, home, _can_write(fused, n, home.view))
+            for n, home in zip(results, rows, strict=True)
+        ]
+        return self.kernels(graph, order, views, ends)
+
+    def row(self, y: Collected) -> Home:
+        """Where the result of one step is written."""
+        first, *more = self.results[y]
+        if more:
+            raise CompileError(f"a loop's result is picked twice: {more}")
+        return self.step(input_node(y.value.array), *self.outside[first])
+
+    def sealed(self, rows: Sequence[Home]) -> Graph:
+        """The body; what goes to a place with gaps is a copy, which may be fused or not."""
+        b, ends = Symbolic(), [c.next for c in self.loop.carries]
+        for y, home in zip(self.loop.ys, rows, strict=True):
+            ends.append(y.value if home.view.is_contiguous else b(detach, y.value))
+        return seal(Graph((), tuple(ends)), len(ends))
+
+    def kernels(
+        self,
+        graph: Graph,
+        order: Sequence[Fused],
+        views: dict[Node, View],
+        ends: Sequence[_End],
+    ) -> list[Stages]:
+        """The kernels of groups in order, with results where they belong."""
+        direct = [end for end in ends if end.at_once]
+        replaced = {end.node: end.home.root for end in direct}
+        views = views | {end.node: end.home.view for end in direct}
         projections = projected(graph)
         items = [p for found in projections.values() for p in found]
-        homes = place(fused, kept, (), self.replaced, graph.outputs, items)
-        homes |= self.homes
+        homes = place(order, views, (), replaced, graph.outputs, items) | self.homes
         found = stages(order, homes, projections, self.target)
-        copies = [
-            copy(new, homes[state], homes, self.target) for state, new in pairs if state not in over
-        ]
+        copies = [copy(e.node, e.home, homes, self.target) for e in ends if not e.at_once]
         return [*found, [copies]] if copies else found
+
+
+class _End(NamedTuple):
+    """A result of the body belongs to a place, to which its kernel writes it or it is copied."""
+
+    node: Node
+    home: Home
+    at_once: bool
+
+
+def _whole(node: Node) -> Home:
+    return Home(node, View.whole(node.shape))
+
+
+def _can_write(fused: Sequence[Fused], node: Node, view: View) -> bool:
+    """Whether the kernel that computes a node can write it to this place."""
+    (writer,) = (f for f in fused if node in f.stores)
+    if view.is_contiguous:
+        return True
+    if writer.group.kind not in {"rows", "product"}:
+        return False
+    return view.reshape(write_space(writer.group, node)) is not None
 
 
 def _has_unit_stride(view: View) -> bool:

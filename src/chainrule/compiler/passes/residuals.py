@@ -115,18 +115,18 @@ class _Choice:
         users, ends = uses(order), set(loop.outputs())
         consts = {c.inside for c in loop.consts}
         self.stepped = dependents([n for n in order if n.op is INPUT and n not in consts], order)
-        self.saved: set[Node] = set()
+        self.saved: dict[Node, None] = {}  # in order
         for node in order:
             wanted = node in ends or any(user not in equal for user in users[node])
             if node in equal and wanted and isinstance(node.type, Type):
-                self.saved |= self.missing(node)
+                self.saved |= dict.fromkeys(self.missing(node))
 
-    def missing(self, node: Node) -> set[Node]:
-        """What must be saved so that `node` is at hand."""
+    def missing(self, node: Node) -> list[Node]:
+        """What must be saved so that `node` is at hand: nothing, or one node."""
         if node.op is INPUT or virtual(node) or node in self.saved or node not in self.stepped:
-            return set()
+            return []
         if is_view(node):
             return self.missing(node.inputs[0])
         if node.op.name in CHEAP and not any(self.missing(child) for child in node.inputs):
-            return set()
-        return {node}
+            return []
+        return [node]

@@ -6,7 +6,7 @@ levels of its body lie between its begin and its end. Example: `schedule(units)`
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -42,13 +42,13 @@ class Repeat:
     trips: int
     units: tuple[Unit, ...]
     moving: Mapping[Node, Moving]
-    kept: frozenset[Node]
+    kept: tuple[Node, ...]
     reads: frozenset[Node]
     writes: frozenset[Node]
 
     @staticmethod
     def of(
-        trips: int, units: Sequence[Unit], moving: Mapping[Node, Moving], kept: Collection[Node]
+        trips: int, units: Sequence[Unit], moving: Mapping[Node, Moving], kept: Iterable[Node]
     ) -> Repeat:
         """A loop over units that are in order."""
 
@@ -57,7 +57,7 @@ class Repeat:
 
         reads = frozenset[Node]().union(*(outer(u.work.reads) for u in units))
         writes = frozenset[Node]().union(*(outer(u.work.writes) for u in units))
-        return Repeat(trips, tuple(units), moving, frozenset(kept), reads, writes)
+        return Repeat(trips, tuple(units), moving, tuple(kept), reads, writes)
 
 
 Stages = Sequence[Sequence[Work | Repeat]]

@@ -57,6 +57,12 @@ class Work(NamedTuple):
     reads: frozenset[Node]
     writes: frozenset[Node]
 
+    @property
+    def arrays(self) -> list[Node]:
+        """The arrays that are read or written, each once, in the order of the parameters."""
+        nodes = [a.node for a in self.arguments if isinstance(a, BufferArgument)]
+        return list(dict.fromkeys(nodes))
+
 
 class Valid(NamedTuple):
     """How many rows and columns of a tile exist; None means all."""
