@@ -7,11 +7,12 @@ Example: `native(graph, values)` and `interpreted(graph, values)` return the out
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from chainrule.base.dtypes import from_numpy
 from chainrule.compiler.codegen.scratch import task_count
 from chainrule.compiler.codegen.target import host_target
 from chainrule.compiler.passes.schedule import Repeat, Unit
@@ -19,9 +20,13 @@ from chainrule.compiler.pipeline import Captured, Compiled, compile_graph, optim
 from chainrule.compiler.plan import Plan
 from chainrule.compiler.records import extents
 from chainrule.compiler.templates.writer import BufferArgument, Work
-from chainrule.graph.node import Graph, Node
+from chainrule.graph.node import Graph, Node, Type, input_node
+from chainrule.graph.text import print_graph
 from chainrule.kernel.interpret import interpret
 from chainrule.kernel.ir import For, Load, Statement, Store
+from chainrule.ops import TABLE
+from chainrule.ops.evaluate import evaluate
+from chainrule.ops.record import Symbolic
 
 Array = np.ndarray[Any, Any]
 
@@ -158,6 +163,50 @@ def _shifted(body: tuple[Statement, ...], shifts: Mapping[str, int]) -> tuple[St
         else:
             out.append(node)
     return tuple(out)
+
+
+# all of them
+
+Build = Callable[..., Node | Sequence[Node]]
+
+
+def agree(
+    build: Build, *values: Any, replaces: Mapping[int, int] | None = None, ulps: float = 64
+) -> Plan:
+    """`build(b, *inputs)` gives outputs that mean the same in all three ways; the plan.
+
+    `replaces` maps outputs, the last ones, to the inputs whose new values they are.
+    """
+    inputs = [input_node(Type(from_numpy(v.dtype), v.shape)) for v in values]
+    outs = build(Applying(), *inputs)
+    graph = Graph(tuple(inputs), (outs,) if isinstance(outs, Node) else tuple(outs))
+    replaces = replaces or {}
+    given = captured(graph, results=len(graph.outputs) - len(replaces), replaces=replaces)
+    want = evaluate(graph, values)
+    sizes = [np.abs(v[np.isfinite(v)]).max(initial=0) for v in (*values, *want)]
+    compiled = compile_graph(given)
+    for run in (
+        lambda arrays: launch(compiled, arrays),
+        lambda arrays: walk(planned(given), arrays),
+        lambda arrays: walk(planned(given), arrays, backwards=True),
+    ):
+        arrays = contiguous(values)
+        got = run(arrays) + [arrays[place] for place in replaces.values()]
+        assert_same(got, want, print_graph(graph), ulps=ulps, scale=float(max(sizes, default=0)))
+        for place, (before, after) in enumerate(zip(values, arrays, strict=True)):
+            if place not in replaces.values():
+                np.testing.assert_array_equal(after, before, err_msg="an input was written to")
+    return compiled.plan
+
+
+class Applying(Symbolic):
+    """The recording builder, which finds ops by name: `b("add", x, y)`, and fills: `b.full(2, x)`."""
+
+    def __call__(self, op: Any, /, *inputs: Node, **attrs: Any) -> Node:
+        return super().__call__(TABLE[op] if isinstance(op, str) else op, *inputs, **attrs)
+
+    def full(self, value: float, like: Node) -> Node:
+        return self("full", value=value, dtype=like.dtype, shape=like.shape)
 
 
 # comparison
