@@ -200,7 +200,7 @@ def agree(
 
 
 class Applying(Symbolic):
-    """The recording builder, which finds ops by name: `b("add", x, y)`, and fills: `b.full(2, x)`."""
+    """The recording builder that finds ops by name: `b("add", x, y)`; `b.full(2, x)` is like x."""
 
     def __call__(self, op: Any, /, *inputs: Node, **attrs: Any) -> Node:
         return super().__call__(TABLE[op] if isinstance(op, str) else op, *inputs, **attrs)

@@ -23,11 +23,20 @@ def test_what_is_computed_from_nothing():
         rows = b("gather", x, index)
         wide = b("broadcast_to", b("reshape", none, shape=(1, 0)), shape=(3, 0))
         return (
-            b("matmul", b("transpose", wide, axes=(1, 0)), x), b("matmul", wide, b("transpose", wide, axes=(1, 0))),
-            b("sum", wide, axes=(0,)), b("sum", wide, axes=(1,)), b("softmax", wide, axis=1), b("logsumexp", wide, axis=1),
-            rows, b("scatter_add", rows, index, rows=3), b("concat", x, wide, x, axis=1), b("concat", wide, x, axis=1),
-            b("pad", wide, start=(0, 1), step=(1, 1), shape=(3, 4)), b("tanh", rows), b("sum", rows, axes=(0, 1)),
-        )  # fmt: skip
+            b("matmul", b("transpose", wide, axes=(1, 0)), x),
+            b("matmul", wide, b("transpose", wide, axes=(1, 0))),
+            b("sum", wide, axes=(0,)),
+            b("sum", wide, axes=(1,)),
+            b("softmax", wide, axis=1),
+            b("logsumexp", wide, axis=1),
+            rows,
+            b("scatter_add", rows, index, rows=3),
+            b("concat", x, wide, x, axis=1),
+            b("concat", wide, x, axis=1),
+            b("pad", wide, start=(0, 1), step=(1, 1), shape=(3, 4)),
+            b("tanh", rows),
+            b("sum", rows, axes=(0, 1)),
+        )
 
     agree(build, np.ones((3, 2), np.float32), zeros(0), np.zeros(0, np.int64))
 

@@ -48,6 +48,11 @@ def test_other_readers_of_what_is_kept_in_another_order():
     def build(b, q, k, w):
         scores, merged = heads(b, q, k)
         flat = b("reshape", scores, shape=(48, 4))
-        return merged, b("sum", flat, axes=(0,)), b("matmul", scores, w), b("softmax", scores, axis=3)
+        return (
+            merged,
+            b("sum", flat, axes=(0,)),
+            b("matmul", scores, w),
+            b("softmax", scores, axis=3),
+        )
 
     agree(build, draw(2, 3, 8, 5), draw(2, 3, 5, 4), draw(2, 3, 4, 2))

@@ -5,7 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tests.compiler.running import agree
+from chainrule.base.dtypes import float32, int64
+from chainrule.compiler.pipeline import compile_graph
+from chainrule.graph.node import Graph, Type, input_node
+from tests.compiler.running import Applying, IndexStopped, agree, captured, launch
 
 RNG = np.random.default_rng(0)
 
@@ -41,6 +44,14 @@ def test_a_state_that_is_read_elsewhere_than_it_is_written():
         assert in_place(agree(build, draw(5, 5), replaces={0: 0})) == 0
 
 
+def test_work_that_an_early_kernel_shares_does_not_keep_a_state_from_being_written_over():
+    def build(b, w, g):
+        step = b("tanh", g)
+        return b("sum", b("mul", step, step), axes=(0,)), b("sub", w, step)
+
+    assert in_place(agree(build, draw(50), draw(50), replaces={1: 0})) == 1
+
+
 def test_states_that_read_each_other():
     def crosswise(b, x, y):
         return b("add", x, y), b("sub", y, x)
@@ -49,7 +60,7 @@ def test_states_that_read_each_other():
         new = b("mul", x, y)
         return new, b("add", y, new)
 
-    def exchanged(b, x, y):
+    def exchanged(b, x, y):  # noqa: ARG001 - as the others
         return y, x
 
     def chained(b, x, y):
@@ -94,6 +105,22 @@ def test_an_index_that_is_a_new_state(late):
         return b("sum", rows, axes=(0, 1)), new
 
     agree(build, np.array([0, 3, 1]), draw(5, 4), replaces={1: 0})
+
+
+def test_an_index_is_checked_as_it_is_before_the_commit():
+    b = Applying()
+    table, index = input_node(Type(float32, (5, 0))), input_node(Type(int64, (2,)))
+    new = b("add", index, b.full(1, index))
+    graph = Graph((table, index), (b("gather", table, new), new))
+    for value, stops in ((3, False), (4, True), (-1, False), (-2, True)):
+        compiled = compile_graph(captured(graph, results=1, replaces={1: 1}))
+        values = [np.zeros((5, 0), np.float32), np.array([value, 0])]
+        if stops:
+            with pytest.raises(IndexStopped):
+                launch(compiled, values)
+        else:
+            launch(compiled, values)
+        assert values[1].tolist() == ([value, 0] if stops else [value + 1, 1])
 
 
 def test_rows_are_added_in_place_or_to_a_copy():

@@ -64,7 +64,11 @@ def test_nan_and_infinities_reach_every_result():
     x[1, 7, 2], x[2, 3, 1], x[4, 39, 0] = np.nan, np.inf, -np.inf
 
     def build(b, x):
-        return [b(name, x, axes=axes) for name in ("sum", "amax", "amin") for axes in ((0,), (1,), (2,), (0, 1, 2))]
+        return [
+            b(name, x, axes=axes)
+            for name in ("sum", "amax", "amin")
+            for axes in ((0,), (1,), (2,), (0, 1, 2))
+        ]
 
     with np.errstate(all="ignore"):
         agree(build, x)

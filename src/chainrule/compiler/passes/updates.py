@@ -3,7 +3,8 @@
     m' = β·m + (1-β)·g;  w' = w - lr·m'        →   late nodes {…}: written over m and w
 
 An update is late if it is elementwise all the way from the state to its new value, and nothing that
-is not late depends on it. Example: `updates(graph, pairs)` for pairs (old state, new value).
+is not late depends on it; so is the elementwise work that only it needs.
+Example: `updates(graph, pairs)` for pairs (old state, new value).
 """
 
 from __future__ import annotations
@@ -27,34 +28,46 @@ def updates(
     """
     order = topological(graph.outputs)
     regions = {state: _region(state, new) for state, new in pairs}
-    chosen = {state for state, nodes in regions.items() if nodes}
+    cores = {state: _reading(state, nodes, order) for state, nodes in regions.items()}
+    chosen = {state for state, nodes in cores.items() if nodes}
     while True:
-        late = set().union(*(regions[s] for s in chosen)) if chosen else set()
+        late = set[Node]().union(*(regions[s] for s in chosen))
         wrong = _needed_early(order, late, early)
-        bad = {s for s in chosen if regions[s] & wrong} | _read_elsewhere(regions, chosen, late)
+        if wrong:
+            chosen -= {s for s in chosen if cores[s] & wrong}
+            for region in regions.values():  # what does not read the state may as well be early
+                region.difference_update(wrong)
+            continue
+        bad = _read_elsewhere(regions, chosen, late)
         if not bad:
             return late, chosen
         chosen -= bad
 
 
 def _region(state: Node, new: Node) -> set[Node]:
-    """The elementwise nodes between a state and its new value; empty if there is no such way."""
+    """The elementwise nodes from which a new value is computed."""
     if new.op is not INPUT and isinstance(new.op.lower, Template) and "in-place" in new.op.traits:
         return {new} if new.inputs[0] is state else set()
     found: set[Node] = set()
-    reads_state = False
     pending = [new]
     while pending:
         node = pending.pop()
-        if node is state:
-            reads_state = True
         if node in found or node.op is INPUT or virtual(node) or is_view(node):
             continue
         if not isinstance(node.op.lower, Map) or node.array.size != new.array.size:
             continue
         found.add(node)
         pending.extend(node.inputs)
-    return found if reads_state else set()
+    return found
+
+
+def _reading(state: Node, region: set[Node], order: Sequence[Node]) -> set[Node]:
+    """The nodes of a region on the way from the state to its new value."""
+    found = {state}
+    for node in order:
+        if node in region and any(child in found for child in node.inputs):
+            found.add(node)
+    return found - {state}
 
 
 def _read_elsewhere(
