@@ -168,6 +168,9 @@ def test_gradients_are_not_kept_unless_asked_for():
     parameter = training.model[0].weight
     with pytest.raises(GradientError, match="keep_grads=True"):
         _ = parameter.grad
+    training.opt.zero_grad(set_to_none=False)
+    assert not parameter.grad.numpy().any()
+    training.run(1)
     training.opt.zero_grad()
     assert parameter.grad is None
 

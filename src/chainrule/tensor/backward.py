@@ -194,6 +194,9 @@ def clear_grad(handle: Handle, *, set_to_none: bool) -> None:
     if set_to_none:
         set_grad(handle, None)
         return
+    if handle._grad is NOT_KEPT and modes.trace is None:  # what it was does not matter
+        set_grad(handle, apply(TABLE["full"], value=0, dtype=handle.dtype, shape=handle.shape))
+        return
     grad = get_grad(handle)
     if grad is not None:
         with set_grad_enabled(False):

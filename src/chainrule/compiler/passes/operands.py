@@ -10,7 +10,9 @@ Example: `bring(f, homes, lanes)` → stages of copies; `homes` then knows the n
 
 from __future__ import annotations
 
+from collections import ChainMap
 from collections.abc import Callable, Iterator
+from typing import Any
 
 from chainrule.base import shapes
 from chainrule.base.shapes import Shape, View
@@ -31,9 +33,10 @@ def bring(f: Fused, homes: dict[Node, Home], lanes: int) -> list[list[Work]]:
     """Copies of the operands of a group that its kernel could not read otherwise."""
     stages: list[list[Work]] = []
     inside = set(f.nodes)
+    known: ChainMap[Node, Any] = ChainMap(homes, dict.fromkeys(inside))
     for node in f.nodes:
         for child, stored, fits in _needs(f, node):
-            if origin(child, {*homes, *inside}) not in inside:
+            if origin(child, known) not in inside:
                 stages += settle_operand(child, homes, lanes, stored=stored, fits=fits)
     return stages
 

@@ -169,6 +169,7 @@ class _RowKernel:
         self.group, self.homes, self.lanes = group, homes, lanes
         self.w = Writer("rows")
         self.inside = set(group.nodes)
+        self.known: ChainMap[Node, Any] = ChainMap(homes, dict.fromkeys(self.inside))
         self.columns = group.domain[-1]
         self.full = {n for n in group.nodes if n.array.size == shapes.size(group.domain)}
         if self.columns == 1:
@@ -283,7 +284,7 @@ class _RowKernel:
     def _inputs(self, node: Node) -> list[Node]:
         found = []
         for child in node.inputs:
-            seen = origin(child, {*self.homes, *self.inside})
+            seen = origin(child, self.known)
             if seen in self.inside:
                 found.append(seen)
         return found
