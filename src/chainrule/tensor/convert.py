@@ -28,6 +28,14 @@ from chainrule.tensor.tape import constant
 if TYPE_CHECKING:
     from chainrule.tensor.tensor import Tensor
 
+__all__ = [
+    "as_tensor",
+    "from_numpy",
+    "get_default_dtype",
+    "set_default_dtype",
+    "tensor",
+]
+
 Number = bool | int | float
 _NUMBERS = frozenset({bool, int, float})
 Operand = Any  # a Tensor, a Python number, or anything NumPy can read

@@ -23,6 +23,22 @@ from chainrule.tensor.random import normal_values, uniform
 if TYPE_CHECKING:
     from chainrule.tensor.tensor import Tensor
 
+__all__ = [
+    "arange",
+    "empty",
+    "empty_like",
+    "eye",
+    "full",
+    "full_like",
+    "linspace",
+    "ones",
+    "ones_like",
+    "rand_like",
+    "randn_like",
+    "zeros",
+    "zeros_like",
+]
+
 
 def _filled(value: Any, shape: tuple[int, ...], dtype: DType, requires_grad: bool) -> Tensor:
     if any(n < 0 for n in shape):

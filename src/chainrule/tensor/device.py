@@ -10,6 +10,10 @@ from dataclasses import dataclass
 
 from chainrule.base.errors import DeviceError
 
+__all__ = [
+    "device",
+]
+
 _KNOWN = frozenset({"cpu", "cuda", "mps", "xpu", "meta"})
 
 

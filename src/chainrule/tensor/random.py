@@ -36,6 +36,23 @@ from chainrule.tensor.modes import modes, no_grad
 if TYPE_CHECKING:
     from chainrule.tensor.tensor import Tensor
 
+__all__ = [
+    "Generator",
+    "bernoulli",
+    "default_generator",
+    "dropout",
+    "get_rng_state",
+    "initial_seed",
+    "manual_seed",
+    "normal",
+    "rand",
+    "randint",
+    "randn",
+    "randperm",
+    "seed",
+    "set_rng_state",
+]
+
 _MASK = (1 << 63) - 1
 
 

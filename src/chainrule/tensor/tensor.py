@@ -30,8 +30,12 @@ from chainrule.tensor.dispatch import apply, wrap
 from chainrule.tensor.functional import layout, pointwise
 from chainrule.tensor.functional.layout import view_of
 from chainrule.tensor.handle import NOT_KEPT, Handle
-from chainrule.tensor.methods import Methods
+from chainrule.tensor.methods.table import Methods
 from chainrule.tensor.modes import modes, no_grad
+
+__all__ = [
+    "Tensor",
+]
 
 
 class Tensor(Methods, Handle, final=True):

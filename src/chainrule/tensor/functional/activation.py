@@ -14,6 +14,10 @@ from chainrule.tensor.functional import pointwise
 if TYPE_CHECKING:
     from chainrule.tensor.tensor import Tensor
 
+__all__ = [
+    "softplus",
+]
+
 
 def gelu(input: Operand, approximate: str = "none") -> Tensor:
     """x·Φ(x), Φ the normal distribution function, or its tanh approximation.

@@ -20,6 +20,32 @@ from chainrule.tensor.handle import Handle, Lens
 if TYPE_CHECKING:
     from chainrule.tensor.tensor import Tensor
 
+__all__ = [
+    "cat",
+    "chunk",
+    "concat",
+    "concatenate",
+    "expand",
+    "flatten",
+    "flip",
+    "masked_fill",
+    "narrow",
+    "permute",
+    "reshape",
+    "select",
+    "split",
+    "squeeze",
+    "stack",
+    "swapaxes",
+    "swapdims",
+    "t",
+    "transpose",
+    "tril",
+    "triu",
+    "unbind",
+    "unsqueeze",
+]
+
 Get = Callable[[Any], "Tensor"]
 Put = Callable[[Any, Any], "Tensor"]
 
@@ -285,3 +311,8 @@ def _triangle(x: Tensor, diagonal: int, keep: str) -> Tensor:
     return apply(
         TABLE["where"], kept, x, apply(TABLE["full"], value=0, dtype=x.dtype, shape=x.shape)
     )
+
+
+# PyTorch's other names
+concatenate = cat
+swapdims = swapaxes

@@ -18,6 +18,12 @@ from chainrule.tensor.functional import pointwise
 if TYPE_CHECKING:
     from chainrule.tensor.tensor import Tensor
 
+__all__ = [
+    "bmm",
+    "matmul",
+    "mm",
+]
+
 _MATRIX = 2
 
 

@@ -15,6 +15,11 @@ from chainrule.tensor.functional import pointwise, reduce
 if TYPE_CHECKING:
     from chainrule.tensor.tensor import Tensor
 
+__all__ = [
+    "log_softmax",
+    "softmax",
+]
+
 
 def _rows(name: str, input: Operand, dim: int, dtype: Any) -> Tensor:
     x = as_tensor(input)

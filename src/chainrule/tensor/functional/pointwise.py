@@ -26,6 +26,66 @@ from chainrule.tensor.dispatch import apply
 if TYPE_CHECKING:
     from chainrule.tensor.tensor import Tensor
 
+__all__ = [
+    "abs",
+    "absolute",
+    "add",
+    "ceil",
+    "clamp",
+    "clip",
+    "cos",
+    "div",
+    "divide",
+    "eq",
+    "erf",
+    "exp",
+    "expm1",
+    "floor",
+    "floor_divide",
+    "ge",
+    "greater",
+    "greater_equal",
+    "gt",
+    "isfinite",
+    "isinf",
+    "isnan",
+    "le",
+    "lerp",
+    "less",
+    "less_equal",
+    "log",
+    "log1p",
+    "logical_and",
+    "logical_not",
+    "logical_or",
+    "logical_xor",
+    "lt",
+    "maximum",
+    "minimum",
+    "mul",
+    "multiply",
+    "ne",
+    "neg",
+    "negative",
+    "not_equal",
+    "pow",
+    "reciprocal",
+    "relu",
+    "remainder",
+    "round",
+    "rsqrt",
+    "sigmoid",
+    "sign",
+    "sin",
+    "sqrt",
+    "square",
+    "sub",
+    "subtract",
+    "tanh",
+    "trunc",
+    "where",
+]
+
 
 def _unary(op: Op, text: str) -> Callable[[Operand], Tensor]:
     def function(input: Operand) -> Tensor:
@@ -236,3 +296,16 @@ def isinf(input: Operand) -> Tensor:
 def isfinite(input: Operand) -> Tensor:
     """True where input is neither NaN nor infinite."""
     return lt(abs(floating(input)), float("inf"))
+
+
+# PyTorch's other names
+subtract = sub
+multiply = mul
+divide = div
+negative = neg
+absolute = abs
+greater = gt
+greater_equal = ge
+less = lt
+less_equal = le
+not_equal = ne

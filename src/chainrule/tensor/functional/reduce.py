@@ -19,6 +19,21 @@ from chainrule.tensor.functional import pointwise
 if TYPE_CHECKING:
     from chainrule.tensor.tensor import Tensor
 
+__all__ = [
+    "all",
+    "amax",
+    "amin",
+    "any",
+    "argmax",
+    "argmin",
+    "logsumexp",
+    "max",
+    "mean",
+    "min",
+    "norm",
+    "sum",
+]
+
 Dim = int | Sequence[int] | None
 
 

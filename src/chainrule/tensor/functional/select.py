@@ -16,6 +16,10 @@ from chainrule.tensor.dispatch import apply
 if TYPE_CHECKING:
     from chainrule.tensor.tensor import Tensor
 
+__all__ = [
+    "index_select",
+]
+
 
 def as_index(x: Operand) -> Tensor:
     """Integer indices as int64; floats and bools are refused."""

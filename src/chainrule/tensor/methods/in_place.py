@@ -1,0 +1,33 @@
+"""The forms of a function that are methods only: `x.fn_(…)`, and with the operands swapped.
+
+Example: `exp_ = in_place(pointwise.exp)`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from chainrule.tensor.tensor import Tensor
+
+
+def in_place(fn: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """The method form `x.fn_(…)`: compute, then rebind x to the result."""
+
+    def method(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        self._write(fn(self, *args, **kwargs))
+        return self
+
+    method.__name__ = f"{fn.__name__.rstrip('_')}_"
+    method.__doc__ = f"Rebind this tensor to `{fn.__name__}` of it; returns the tensor."
+    return method
+
+
+def swapped(fn: Callable[[Any, Any], Tensor]) -> Callable[[Tensor, Any], Tensor]:
+    """`other ∘ x` for the operators whose left operand is not a tensor."""
+
+    def method(self: Tensor, other: Any) -> Tensor:
+        return fn(other, self)
+
+    return method

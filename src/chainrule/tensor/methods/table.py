@@ -1,0 +1,30 @@
+"""Everything that `Tensor` inherits from the families of functions, one part a family.
+
+Example: `class Tensor(Methods, Handle)`.
+"""
+
+from __future__ import annotations
+
+from chainrule.tensor.methods.layout import LayoutMethods
+from chainrule.tensor.methods.linear import LinearMethods
+from chainrule.tensor.methods.normalize import NormalizeMethods
+from chainrule.tensor.methods.operators import Operators
+from chainrule.tensor.methods.pointwise import PointwiseMethods
+from chainrule.tensor.methods.random import RandomMethods
+from chainrule.tensor.methods.reduce import ReduceMethods
+from chainrule.tensor.methods.select import SelectMethods
+
+
+class Methods(
+    PointwiseMethods,
+    ReduceMethods,
+    LayoutMethods,
+    SelectMethods,
+    LinearMethods,
+    NormalizeMethods,
+    RandomMethods,
+    Operators,
+):
+    """All parts together."""
+
+    __slots__ = ()
