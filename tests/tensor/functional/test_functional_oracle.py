@@ -3,49 +3,19 @@
 from __future__ import annotations
 
 import importlib
+from pathlib import Path
 
-import numpy as np
 import pytest
 
 import chainrule as cr
-from chainrule import autograd
+from tests.tensor.functional.oracle import A, B, F, agree, method, unary
 
 pytestmark = [
     pytest.mark.oracle,
     pytest.mark.filterwarnings("ignore:size_average and reduce:UserWarning"),
 ]
 
-F = "nn.functional"
-A, B = (3, 4), (4,)
-
-
-def unary(name, *args, low=-2.0, high=2.0, **kwargs):
-    label = f"{name}({', '.join(map(str, [*args, *kwargs.items()]))})"
-    call = lambda lib, x: find(lib, name)(x, *args, **kwargs)  # noqa: E731
-    return pytest.param(call, (A,), low, high, id=label)
-
-
-def method(text, *shapes, low=-2.0, high=2.0):
-    names = "xyz"[: len(shapes)]
-    code = compile(text, text, "eval")
-    call = lambda lib, *ins: eval(  # noqa: E731, S307
-        code, {"lib": lib, "F": find(lib, F), "t": integer(lib)}, dict(zip(names, ins, strict=True))
-    )
-    return pytest.param(call, shapes, low, high, id=text)
-
-
-def integer(lib):
-    return lambda *values: lib.tensor(list(values))
-
-
-def find(lib, path):
-    if path.startswith(F):
-        lib = importlib.import_module(f"{lib.__name__}.{F}")
-        path = path[len(F) :].lstrip(".")
-    for part in path.split(".") if path else ():
-        lib = getattr(lib, part)
-    return lib
-
+FAMILIES = sorted(Path(__file__).parent.glob("test_*_oracle.py"))
 
 CASES = [
     *[
@@ -246,34 +216,11 @@ CASES = [
 
 @pytest.mark.parametrize(("call", "shapes", "low", "high"), CASES)
 def test_values_and_gradients(call, shapes, low, high):
-    import torch
-
-    rng = np.random.default_rng(len(shapes))
-    values = [rng.uniform(low, high, s) for s in shapes]
-    ours = [cr.tensor(v, requires_grad=True) for v in values]
-    theirs = [torch.tensor(v, requires_grad=True) for v in values]
-    got, wanted = call(cr, *ours), call(torch, *theirs)
-    assert got.shape == tuple(wanted.shape)
-    assert got.dtype.name == str(wanted.dtype).split(".")[1]
-    close(got, wanted)
-    if not wanted.requires_grad:
-        assert not got.requires_grad
-        return
-    seed = rng.normal(size=got.shape)
-    mine = autograd.grad(got, ours, cr.tensor(seed), allow_unused=True)
-    other = torch.autograd.grad(wanted, theirs, torch.tensor(seed), allow_unused=True)
-    for g, w, v in zip(mine, other, values, strict=True):
-        zero = np.zeros_like(v)
-        close(zero if g is None else g, zero if w is None else w)
-
-
-def close(got, wanted):
-    value = wanted if isinstance(wanted, np.ndarray) else wanted.detach().numpy()
-    np.testing.assert_allclose(np.asarray(got), value, rtol=1e-10, atol=1e-12)
+    agree(call, shapes, low, high)
 
 
 def test_the_list_above_leaves_nothing_out():
-    """Every function that `nn.functional` and `chainrule` show has a case, or stands here."""
+    """Every function that is shown has a case in one of the families' files, or stands here."""
     elsewhere = {
         "arange",
         "as_tensor",
@@ -311,9 +258,12 @@ def test_the_list_above_leaves_nothing_out():
         "set_num_threads",
         "scan",
     }
-    text = " ".join(str(case.id) for case in CASES)
+    families = [
+        importlib.import_module(f"tests.tensor.functional.{path.stem}") for path in FAMILIES
+    ]
+    text = " ".join(str(case.id) for family in families for case in family.CASES)
     functional = importlib.import_module("chainrule.nn.functional")
-    shown = [n for n in cr.__all__ if n.islower() and n not in elsewhere]
+    shown = [n for n in dir(cr) if n[0].islower() and n not in elsewhere]
     public = [n for n in shown if type(getattr(cr, n)).__name__ == "function"]
     aliases = {"swapaxes", "swapdims", "concat", "concatenate", "greater_equal", "less_equal",
                "not_equal"}  # fmt: skip
