@@ -17,6 +17,7 @@ from chainrule.base.dtypes import float64 as float64
 from chainrule.base.dtypes import int32 as int32
 from chainrule.base.dtypes import int64 as int64
 from chainrule.base.dtypes import uint8 as uint8
+from chainrule.base.missing import missing_name as missing_name
 from chainrule.tensor.convert import *
 from chainrule.tensor.creation import *
 from chainrule.tensor.device import *
@@ -66,7 +67,7 @@ def __getattr__(name: str) -> Any:
         found = getattr(importlib.import_module(_LAZY[name]), name)
         globals()[name] = found
         return found
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return missing_name(__name__, name)
 
 
 def __dir__() -> list[str]:

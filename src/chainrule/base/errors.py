@@ -45,6 +45,18 @@ class ArgumentError(ChainruleError, ValueError):
     code = "CR105"
 
 
+class MissingError(ChainruleError, AttributeError):
+    """A name, perhaps of PyTorch's, that does not exist here."""
+
+    code = "CR106"
+
+
+class MissingImportError(ChainruleError, ImportError):
+    """An import of a name or module that does not exist here."""
+
+    code = "CR107"
+
+
 class GradientError(ChainruleError, RuntimeError):
     """A gradient that is undefined, disconnected, or whose graph was released."""
 

@@ -19,6 +19,7 @@ from chainrule.base.errors import ChainruleError, ConfigError
 from chainrule.base.settings import settings
 from chainrule.cli.env import env
 from chainrule.cli.generate import generate
+from chainrule.cli.run import run
 from chainrule.cli.show import show
 from chainrule.cli.train import train
 
@@ -31,6 +32,7 @@ Begin with
   chainrule train                 a language model learns Python's documentation
   chainrule train --data FILE     … or a text of yours
   chainrule generate last         and writes some
+  chainrule run SCRIPT.py         a program written for PyTorch, unmodified
   chainrule show                  what the compiler makes of a program, stage by stage
 """
 
@@ -56,7 +58,7 @@ def group() -> None:
     """Computation graphs you can see through, trained at machine speed."""
 
 
-for _command in (train, generate, show, env):
+for _command in (train, generate, run, show, env):
     group.add_command(_command)
 
 

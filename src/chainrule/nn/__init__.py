@@ -5,6 +5,7 @@ May import `tensor`; written only with tensor operations.
 
 from __future__ import annotations
 
+from chainrule.base.missing import missing_from
 from chainrule.nn import functional, init, parameter, utils
 from chainrule.nn.activation import (
     GELU,
@@ -63,3 +64,5 @@ __all__ = [
     "parameter",
     "utils",
 ]
+
+__getattr__ = missing_from(__name__)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from chainrule.base.errors import ArgumentError
+from chainrule.base.missing import missing_from
 from chainrule.tensor import random
 from chainrule.tensor.convert import Operand
 from chainrule.tensor.functional import activation, loss, pointwise, select
@@ -211,3 +212,6 @@ def binary_cross_entropy_with_logits(
     """-(p·t·log σ(x) + (1 - t)·log σ(-x)), averaged; p is `pos_weight`; finite for any logit."""
     chosen = chosen_reduction(size_average, reduce, reduction)
     return loss.binary_cross_entropy_with_logits(input, target, weight, chosen, pos_weight)
+
+
+__getattr__ = missing_from(__name__)

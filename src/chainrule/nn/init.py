@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from chainrule.base import shapes
 from chainrule.base.errors import ArgumentError, ShapeError
+from chainrule.base.missing import missing_from
 from chainrule.tensor.creation import eye
 from chainrule.tensor.modes import no_grad
 from chainrule.tensor.random import Generator
@@ -136,3 +137,6 @@ def kaiming_normal_(
 ) -> T:
     """Normal with standard deviation gain / √fan, after He et al."""
     return normal_(tensor, 0.0, _kaiming_std(tensor, a, mode, nonlinearity), generator)
+
+
+__getattr__ = missing_from(__name__)

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from chainrule.base.errors import ArgumentError
+from chainrule.base.missing import missing_from
 from chainrule.optim.optimizer import Optimizer
 
 
@@ -299,3 +300,6 @@ class SequentialLR(LRScheduler):
         for schedule, state in zip(self._schedulers, own.pop("_schedulers"), strict=True):
             schedule.load_state_dict(state)
         super().load_state_dict(own)
+
+
+__getattr__ = missing_from(__name__)

@@ -1,0 +1,135 @@
+"""What does not exist here says so: its name, the line that wants it, and the page that lists it.
+
+A module with PyTorch's names ends with `__getattr__ = missing_from(__name__)`. In a script run as
+PyTorch (`deferred()`), importing a missing name gives a `Missing` that raises on its use; an import
+inside `try:` fails at once, so that the script's own way out is taken. May import base only.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dis
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import FrameType
+from typing import Any, NoReturn
+
+from chainrule.base.errors import MissingError, MissingImportError
+
+PAGE = "docs/differences.md"
+_PACKAGE = __name__.partition(".")[0]
+_INSIDE = str(Path(__file__).parents[1])
+_IMPORT_FROM = dis.opmap["IMPORT_FROM"]
+_deferring = [False]
+
+
+@contextlib.contextmanager
+def deferred() -> Iterator[None]:
+    """Inside, importing what is missing is allowed, and using it raises."""
+    before, _deferring[0] = _deferring[0], True
+    try:
+        yield
+    finally:
+        _deferring[0] = before
+
+
+def missing_from(module: str) -> Callable[[str], Any]:
+    """The `__getattr__` of a module with PyTorch's names."""
+
+    def __getattr__(name: str) -> Any:  # noqa: N807 - it is assigned to that name
+        return missing_name(module, name)
+
+    return __getattr__
+
+
+def missing_name(module: str, name: str) -> Missing:
+    """Raise for `module.name`, or give what raises later if an import may be deferred."""
+    if name.startswith("__"):
+        raise AttributeError(f"module {module!r} has no attribute {name!r}")
+    frame = sys._getframe(1)  # noqa: SLF001 - who asks decides what happens
+    while frame.f_back is not None and frame.f_code.co_name == "__getattr__":
+        frame = frame.f_back
+    shown = shown_name(f"{module}.{name}")
+    hint = near(name, dir(sys.modules[module])) if module in sys.modules else ""
+    if not importing(frame):
+        raise MissingError(sentence(shown, hint))
+    if _deferring[0] and not in_try(frame):
+        return Missing(shown, hint)
+    raise MissingImportError(sentence(shown, hint))
+
+
+def shown_name(name: str) -> str:
+    """`name` as the program writes it: a script run as PyTorch says `torch`."""
+    return f"torch{name.removeprefix(_PACKAGE)}" if _deferring[0] else name
+
+
+def sentence(shown: str, hint: str = "") -> str:
+    """What is missing, where it is wanted, and where to look."""
+    return f"{shown} does not exist here{_place()}{hint}; {PAGE} lists what does"
+
+
+class Missing:
+    """Stands for a name that was imported and does not exist: every use raises `MissingError`."""
+
+    def __init__(self, shown: str, hint: str = "") -> None:
+        """`shown` is the name as PyTorch has it."""
+        self.__dict__.update(_shown=shown, _hint=hint)
+
+    def _refuse(self, *_: Any, **__: Any) -> NoReturn:
+        raise MissingError(sentence(self._shown, self._hint))
+
+    def __getattr__(self, name: str) -> NoReturn:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        raise MissingError(sentence(f"{self._shown}.{name}", self._hint))
+
+    __call__ = __mro_entries__ = __getitem__ = __setattr__ = __iter__ = _refuse
+    __enter__ = __exit__ = _refuse
+
+    def __instancecheck__(self, instance: object) -> bool:
+        return False
+
+    def __or__(self, other: Any) -> Any:
+        return other  # an annotation such as `Missing | None`
+
+    __ror__ = __or__
+
+
+def importing(frame: FrameType) -> bool:
+    """Whether `frame` stands at the `name` of a `from module import name`."""
+    return frame.f_code.co_code[frame.f_lasti] == _IMPORT_FROM
+
+
+def in_try(frame: FrameType) -> bool:
+    """Whether an exception raised at this point of `frame` would be looked at there."""
+    entries = dis.Bytecode(frame.f_code).exception_entries  # type: ignore[attr-defined]
+    return any(start <= frame.f_lasti < end for start, end, *_ in entries)
+
+
+def script_frame() -> FrameType | None:
+    """The nearest calling frame outside the package and outside the import system."""
+    frame: FrameType | None = sys._getframe(1)  # noqa: SLF001
+    while frame is not None:
+        file = frame.f_code.co_filename
+        if not file.startswith((_INSIDE, "<frozen importlib")):
+            return frame
+        frame = frame.f_back
+    return None
+
+
+def near(name: str, known: list[str]) -> str:
+    """`; did you mean …?` if there is a public name like it."""
+    import difflib  # only an error needs it
+
+    public = [each for each in known if not each.startswith("_")]
+    folded = {each.lower(): each for each in public}
+    if name.lower() in folded:
+        return f"; did you mean {folded[name.lower()]}?"
+    found = difflib.get_close_matches(name, public, 1, 0.75)
+    return f"; did you mean {found[0]}?" if found else ""
+
+
+def _place() -> str:
+    frame = script_frame()
+    return "" if frame is None else f" ({frame.f_code.co_filename}:{frame.f_lineno})"

@@ -1,0 +1,113 @@
+"""Run a program written for PyTorch, unmodified: its `torch` is this package.
+
+    >>> run_script("train.py", ["--epochs", "3"])
+
+While it runs, `torch` and its submodules resolve to the modules of the same names here; a PyTorch
+that is installed stays out of it, and is as it was afterwards. May import everything below.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import os
+import runpy
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import ModuleType, TracebackType
+
+from chainrule.base.errors import ChainruleError, ConfigError
+from chainrule.base.missing import deferred
+from chainrule.tasks.torch_alias import TorchFinder
+
+_PACKAGE = str(Path(__file__).parents[1]) + os.sep
+
+
+def check_script(script: str, *, module: bool = False) -> None:
+    """Raise `ConfigError` unless there is such a file, or such a module."""
+    if not module:
+        if not Path(script).is_file():
+            raise ConfigError(f"there is no script {script}")
+        return
+    with _process([script], str(Path.cwd())):
+        try:
+            found = importlib.util.find_spec(script)
+        except (ImportError, ValueError):
+            found = None
+    if found is None:
+        raise ConfigError(f"there is no module {script}")
+
+
+def run_script(script: str, arguments: Sequence[str], *, module: bool = False) -> None:
+    """Run a file, or a module by its dotted name, as the main program.
+
+    What it raises comes out as it is, `SystemExit` included; see `own_traceback`.
+    """
+    # a module is found from the working directory, a script finds its neighbours: as Python does
+    start = str(Path.cwd()) if module else str(Path(script).resolve().parent)
+    with as_torch(), _process([script, *arguments], start):
+        if module:
+            runpy.run_module(script, run_name="__main__", alter_sys=True)
+        else:
+            runpy.run_path(script, run_name="__main__")
+
+
+@contextlib.contextmanager
+def as_torch() -> Iterator[None]:
+    """Inside, `import torch` imports this package; afterwards everything is as before."""
+    before = _take_torch()
+    finder = TorchFinder()
+    sys.meta_path.insert(0, finder)
+    try:
+        with deferred():
+            yield
+    finally:
+        sys.meta_path.remove(finder)
+        _take_torch()
+        sys.modules.update(before)
+
+
+def own_traceback(error: BaseException, *, whole: bool = False) -> TracebackType | None:
+    """The traceback of `error` from the script's first line on.
+
+    For an error that was raised on purpose it ends at the script's last line, unless `whole`.
+    """
+    trace = error.__traceback__
+    while trace is not None and _ours(trace):
+        trace = trace.tb_next
+    if whole or not isinstance(error, ChainruleError):
+        return trace or error.__traceback__
+    kept: list[TracebackType] = []
+    while trace is not None:
+        kept.append(trace)
+        trace = trace.tb_next
+    while kept and _ours(kept[-1]):
+        kept.pop()
+    rest: TracebackType | None = None
+    for each in reversed(kept):
+        rest = TracebackType(rest, each.tb_frame, each.tb_lasti, each.tb_lineno)
+    return rest or error.__traceback__
+
+
+def _ours(trace: TracebackType) -> bool:
+    file = trace.tb_frame.f_code.co_filename
+    return file.startswith((_PACKAGE, "<frozen runpy", "<frozen importlib"))
+
+
+def _take_torch() -> dict[str, ModuleType]:
+    """Take `torch` and what lies in it out of the loaded modules."""
+    names = [name for name in sys.modules if name.partition(".")[0] == "torch"]
+    return {name: sys.modules.pop(name) for name in names}
+
+
+@contextlib.contextmanager
+def _process(argv: list[str], start: str) -> Iterator[None]:
+    """The arguments and the search path of a program that was started by itself."""
+    old_argv, old_path = sys.argv, sys.path[:]
+    sys.argv = argv
+    sys.path.insert(0, start)
+    try:
+        yield
+    finally:
+        sys.argv, sys.path[:] = old_argv, old_path

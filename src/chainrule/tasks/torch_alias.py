@@ -1,0 +1,120 @@
+"""`torch` and its submodules, found in this package: a finder for `sys.meta_path`.
+
+`torch.nn.functional` is the very module that this package has under the same name, so that a class
+is one class however it was imported; only `torch` itself is a front with PyTorch's version. A
+submodule that does not exist here imports, and raises when something of it is used.
+May import base only.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Sequence
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
+from types import FrameType, ModuleType
+from typing import Any
+
+from chainrule.base.errors import MissingError, MissingImportError
+from chainrule.base.missing import Missing, importing, in_try, script_frame, sentence
+
+_PACKAGE = __name__.partition(".")[0]
+PYTORCH = "2.13.0"  # whose names and defaults are followed
+
+
+class TorchFinder(MetaPathFinder):
+    """Finds `torch` and everything below it, whatever is installed."""
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        """A module here, or one that stands for what is missing."""
+        del path, target
+        if fullname.partition(".")[0] != "torch":
+            return None
+        return ModuleSpec(fullname, _AliasLoader(_found(fullname)), is_package=True)
+
+
+class _AliasLoader(Loader):
+    """Gives a module that exists already."""
+
+    def __init__(self, module: ModuleType) -> None:
+        self.module = module
+        self.spec = module.__spec__
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType:
+        del spec
+        return self.module
+
+    def exec_module(self, module: ModuleType) -> None:
+        module.__spec__ = self.spec  # the import system has put that of the alias there
+
+
+class _Front(ModuleType):
+    """`torch`: every name of the package, and PyTorch's version."""
+
+    def __init__(self, home: ModuleType) -> None:
+        super().__init__("torch", home.__doc__)
+        self.__version__ = f"{PYTORCH}+{_PACKAGE}{home.__version__}"
+        self.__path__: list[str] = []
+        self.__dict__["_home"] = home
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._home, name)
+        if not isinstance(found, Missing):
+            self.__dict__[name] = found
+        return found
+
+    def __setattr__(self, name: str, value: object) -> None:
+        super().__setattr__(name, value)
+        if not name.startswith("__") and not isinstance(value, ModuleType):
+            setattr(self._home, name, value)
+
+    def __dir__(self) -> list[str]:
+        return dir(self._home)
+
+
+class _Absent(ModuleType):
+    """A submodule that does not exist here."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.__path__: list[str] = []
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}")
+        shown = f"{self.__name__}.{name}"
+        frame = sys._getframe(1)  # noqa: SLF001 - an import may be deferred, a use may not
+        if not importing(frame):
+            raise MissingError(sentence(shown))
+        if in_try(frame):
+            raise MissingImportError(sentence(shown))
+        return Missing(shown)
+
+
+def _found(fullname: str) -> ModuleType:
+    """The module of this name here, or `_Absent`; inside a script's `try:` an import error."""
+    name = _PACKAGE + fullname.removeprefix("torch")
+    if fullname == "torch":
+        return _Front(importlib.import_module(name))
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name is None or not f"{name}.".startswith(f"{error.name}."):
+            raise  # a package that the module here needs
+    frame = script_frame()
+    if frame is None or in_try(frame) or _only_tried():
+        raise ModuleNotFoundError(sentence(fullname), name=fullname)
+    return _Absent(fullname)
+
+
+def _only_tried() -> bool:
+    """Whether the import system tries a name of `from torch import name` as a submodule."""
+    frame: FrameType | None = sys._getframe(1)  # noqa: SLF001
+    while frame is not None and frame is not script_frame():
+        if frame.f_code.co_name == "_handle_fromlist":
+            return True
+        frame = frame.f_back
+    return False

@@ -1,0 +1,110 @@
+"""`chainrule run`: a script's arguments, exit code, traceback and interruption are its own."""
+
+import signal
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.structure.package import run_python
+
+SCRIPT = """
+import sys
+import torch
+import torch.nn as nn, torch.nn.functional as F
+from torch.nn import functional as F2
+
+def main():
+    print(torch.__version__, __name__, *sys.argv)
+    assert F is F2 and torch.nn is nn
+    if "exit" in sys.argv:
+        sys.exit(7)
+    if "shapes" in sys.argv:
+        nn.Linear(3, 2)(torch.ones(1, 4))
+    if "missing" in sys.argv:
+        torch.rellu(torch.ones(1))
+
+main()
+"""
+PENDING = "import torch, time\nprint('ready', flush=True)\ntime.sleep(60)\n"
+
+
+@pytest.fixture
+def script(tmp_path):
+    (tmp_path / "prog.py").write_text(SCRIPT)
+    return "prog.py"
+
+
+def test_the_script_gets_its_arguments(chainrule, script):
+    done = chainrule("run", script, "--help", "-m", "x")
+    assert done.code == 0, done.err
+    version, *rest = done.out.split()
+    assert version.startswith("2.")
+    assert "+chainrule" in version
+    assert rest == ["__main__", script, "--help", "-m", "x"]
+
+
+def test_a_module_runs_too(chainrule, script):
+    done = chainrule("run", "-m", "prog", "a")
+    assert done.code == 0, done.err
+    name, path, *rest = done.out.split()[1:]
+    assert (name, Path(path).name, rest) == ("__main__", script, ["a"])
+
+
+def test_as_torch_is_the_same_command(script, tmp_path):
+    out = run_python("-m", "chainrule.as_torch", script, "a", cwd=tmp_path)
+    assert out.split()[1:] == ["__main__", script, "a"]
+
+
+def test_exit_codes_are_the_scripts(chainrule, script):
+    assert chainrule("run", script, "exit").code == 7
+
+
+def test_a_traceback_ends_in_the_script(chainrule, script):
+    done = chainrule("run", script, "shapes")
+    assert done.code == 1
+    lines = done.err.splitlines()
+    assert lines[0] == "Traceback (most recent call last):"
+    files = [line.split('"')[1] for line in lines if line.startswith("  File ")]
+    assert files == [script, script]
+    assert "nn.Linear(3, 2)(torch.ones(1, 4))" in done.err
+    assert lines[-2].startswith("chainrule.base.errors.ShapeError: ")
+    assert lines[-1] == "in layer Linear"
+    whole = chainrule("run", script, "shapes", env={"CHAINRULE_TRACEBACK": "1"})
+    assert "nn/linear.py" in whole.err.replace("\\", "/")
+
+
+def test_what_is_missing_is_named_with_its_line(chainrule, script):
+    done = chainrule("run", script, "missing")
+    assert done.code == 1
+    assert done.err.splitlines()[-1] == (
+        "chainrule.base.errors.MissingError: torch.rellu does not exist here (prog.py:15); did you "
+        "mean relu?; docs/differences.md lists what does"
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["nowhere.py"], "error: there is no script nowhere.py\n"),
+        (["-m", "nowhere.at_all"], "error: there is no module nowhere.at_all\n"),
+        ([], "Missing argument 'SCRIPT'"),
+    ],
+)
+def test_nothing_to_run(inside, arguments, message):
+    done = inside("run", *arguments)
+    assert done.code == 2
+    assert message in done.err
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a console sends Ctrl-C differently there")
+def test_ctrl_c_ends_the_script(chainrule, tmp_path):
+    (tmp_path / "pending.py").write_text(PENDING)
+    with chainrule.start("run", "pending.py") as process:
+        assert process.stdout.readline() == "ready\n"
+        time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert err.strip() == "interrupted"

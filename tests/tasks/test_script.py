@@ -1,0 +1,113 @@
+"""Resolving `torch`: one class however it is imported, gone afterwards, missing names deferred."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+import types
+
+import pytest
+
+import chainrule as cr
+from chainrule.base.errors import MissingError
+from chainrule.tasks.script import as_torch, run_script
+
+
+@pytest.fixture
+def program(tmp_path):
+    """Run the text of a script; what it puts in `seen` comes back."""
+
+    def run(text):
+        sys.modules["seen_by_script"] = seen = types.ModuleType("seen_by_script")
+        path = tmp_path / "script.py"
+        path.write_text(f"import seen_by_script as seen\n{text}")
+        try:
+            run_script(str(path), [])
+        finally:
+            del sys.modules["seen_by_script"]
+        return seen
+
+    return run
+
+
+def test_modules_are_the_very_same(program):
+    seen = program(
+        "import torch, torch.nn, torch.nn.functional as F\n"
+        "from torch.nn.parameter import Parameter\n"
+        "from torch.optim.lr_scheduler import StepLR\n"
+        "seen.all = [torch.nn.Linear, F.relu, Parameter, StepLR, torch.Tensor, torch.float32]"
+    )
+    from chainrule.optim import lr_scheduler
+
+    assert seen.all == [
+        cr.nn.Linear, cr.nn.functional.relu, cr.nn.Parameter, lr_scheduler.StepLR, cr.Tensor,
+        cr.float32,
+    ]  # fmt: skip
+
+
+def test_importing_what_is_missing_is_no_error_yet(program):
+    seen = program(
+        "from torch.nn import Nonesuch\n"
+        "import torch.nonesuch.deep as deep\n"
+        "from torch.nonesuch import thing\n"
+        "import torch\n"
+        "seen.uses = [Nonesuch, lambda: deep.thing, thing, lambda: thing.part,\n"
+        "             lambda: type('Sub', (Nonesuch,), {}) if 0 else __build_class__(\n"
+        "                 lambda: None, 'Sub', Nonesuch), lambda: torch.nonesuch.x]\n"
+        "seen.no = isinstance(3, Nonesuch)\n"
+        "seen.has = hasattr(torch, 'nonesuch_function')\n"
+    )
+    assert seen.no is False
+    assert seen.has is False
+    for use in seen.uses:
+        with pytest.raises(MissingError, match=r"torch\.[\w.]+ does not exist here \("):
+            use()
+
+
+@pytest.mark.parametrize("line", ["import torch.nonesuch", "from torch.nn import Nonesuch"])
+def test_inside_try_the_import_fails_at_once(program, line):
+    seen = program(
+        f"seen.fell_back = False\ntry:\n    {line}\nexcept ImportError as error:\n"
+        "    seen.fell_back = str(error)\n"
+    )
+    assert "does not exist here (" in seen.fell_back
+    assert "script.py:4)" in seen.fell_back
+
+
+def test_outside_a_run_a_missing_import_fails():
+    with pytest.raises(ImportError, match=r"chainrule\.nn\.Liner does not exist.*mean Linear\?"):
+        from chainrule.nn import Liner  # noqa: F401
+    with pytest.raises(AttributeError, match=r"chainrule\.rellu does not exist.*test_script\.py:"):
+        cr.rellu  # noqa: B018
+
+
+def test_everything_is_as_before():
+    finders, path, argv = sys.meta_path[:], sys.path[:], sys.argv
+    pretended = types.ModuleType("torch")
+    held = {name: sys.modules.pop(name) for name in list(sys.modules) if name == "torch"}
+    sys.modules["torch"] = pretended
+    spec = cr.nn.__spec__
+    try:
+        with as_torch():
+            import torch
+
+            assert torch is not pretended
+            assert importlib.import_module("torch.nn") is cr.nn
+        assert sys.modules["torch"] is pretended
+        assert "torch.nn" not in sys.modules or sys.modules["torch.nn"] is not cr.nn
+    finally:
+        del sys.modules["torch"]
+        sys.modules.update(held)
+    assert (sys.meta_path, sys.path, sys.argv) == (finders, path, argv)
+    assert cr.nn.__spec__ is spec
+
+
+@pytest.mark.oracle
+def test_an_installed_pytorch_stays_itself():
+    import torch
+
+    with as_torch():
+        assert importlib.import_module("torch").__version__ != torch.__version__
+    assert importlib.import_module("torch") is torch
+    assert importlib.util.find_spec("torch").origin == torch.__spec__.origin
