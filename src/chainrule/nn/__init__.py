@@ -19,6 +19,7 @@ from chainrule.nn.activation import (
     Softplus,
     Tanh,
 )
+from chainrule.nn.cell import GRUCell, LSTMCell, RNNCell
 from chainrule.nn.container import ModuleDict, ModuleList, ParameterList, Sequential
 from chainrule.nn.dropout import Dropout
 from chainrule.nn.embedding import Embedding
@@ -27,18 +28,22 @@ from chainrule.nn.loss import BCEWithLogitsLoss, CrossEntropyLoss, L1Loss, MSELo
 from chainrule.nn.module import Module
 from chainrule.nn.normalization import LayerNorm
 from chainrule.nn.parameter import Parameter
-from chainrule.nn.recurrent import RNN, RNNCell
+from chainrule.nn.recurrent import GRU, LSTM, RNN, RNNBase
 
 __all__ = [
     "GELU",
+    "GRU",
+    "LSTM",
     "RNN",
     "BCEWithLogitsLoss",
     "CrossEntropyLoss",
     "Dropout",
     "Embedding",
     "Flatten",
+    "GRUCell",
     "Identity",
     "L1Loss",
+    "LSTMCell",
     "LayerNorm",
     "LeakyReLU",
     "Linear",
@@ -51,6 +56,7 @@ __all__ = [
     "NLLLoss",
     "Parameter",
     "ParameterList",
+    "RNNBase",
     "RNNCell",
     "ReLU",
     "Sequential",

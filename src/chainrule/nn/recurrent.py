@@ -1,107 +1,225 @@
-"""Recurrent layers: one cell, and the loop over time as a `scan`, so that length costs no code.
+"""Recurrent layers: stacks of cells, and the loop over time as a `scan`, so that length is no code.
 
-Example: `RNN(8, 16, batch_first=True)(x)` for x (batch, time, 8). May import `tensor`.
+Example: `out, (h, c) = LSTM(8, 16, num_layers=2, batch_first=True)(x)` for x (batch, time, 8).
+May import `tensor`. One step is in `gates.py`.
 """
 
 from __future__ import annotations
 
-import math
+import warnings
+from collections.abc import Sequence
 from typing import Any
 
 from chainrule.base.errors import ArgumentError, ShapeError
-from chainrule.nn import init
+from chainrule.nn import functional, gates
+from chainrule.nn.cell import check_features, draw_uniform, simple_kind
+from chainrule.nn.gates import Kind, States, Weights
 from chainrule.nn.module import Module
+from chainrule.nn.packed import PackedSequence, Packing, time_mask
 from chainrule.nn.parameter import Parameter
 from chainrule.tensor.convert import check_device
 from chainrule.tensor.creation import empty, zeros
-from chainrule.tensor.functional import layout, linear, pointwise
+from chainrule.tensor.functional import layout, pointwise, select
 from chainrule.tensor.functional.loop import scan
 from chainrule.tensor.tensor import Tensor
 
-_NONLINEARITIES = {"tanh": pointwise.tanh, "relu": pointwise.relu}
+_BATCHED = 3  # axes of (time, batch, features)
 
 
-def _check_nonlinearity(name: str) -> None:
-    if name not in _NONLINEARITIES:
-        raise ArgumentError(f"nonlinearity is 'tanh' or 'relu', not {name!r}")
+class RNNBase(Module):
+    """Layers k = 0, 1, … of one kind, each in one or two directions; the next reads the last.
 
-
-class _Recurrent(Module):
-    """Parameters weight_ih (H, I), weight_hh (H, H), bias_ih, bias_hh (H), uniform in ±1/√H."""
-
-    def _make(
-        self, sizes: tuple[int, int], suffix: str, *, bias: bool, device: Any, dtype: Any
-    ) -> None:
-        check_device(device)
-        self.input_size, self.hidden_size = sizes
-        self.bias = bias
-        hidden = self.hidden_size
-        shapes = {
-            "weight_ih": (hidden, self.input_size),
-            "weight_hh": (hidden, hidden),
-            "bias_ih": (hidden,),
-            "bias_hh": (hidden,),
-        }
-        for name, shape in shapes.items():
-            wanted = bias or name.startswith("weight")
-            made = Parameter(empty(shape, dtype=dtype)) if wanted else None
-            self.register_parameter(name + suffix, made)
-        self.reset_parameters()
-
-    def reset_parameters(self) -> None:
-        """Draw new start values."""
-        bound = 1 / math.sqrt(self.hidden_size) if self.hidden_size else 0.0
-        for parameter in self.parameters():
-            init.uniform_(parameter, -bound, bound)
-
-    def _check_features(self, input: Tensor) -> None:
-        if input.shape[-1:] != (self.input_size,):
-            raise ShapeError(
-                f"the input has shape {input.shape}; its last axis must be {self.input_size}"
-            )
-
-
-class RNNCell(_Recurrent):
-    """h' = tanh(W_ih x + b_ih + W_hh h + b_hh): x (B, I) or (I), h (B, H) or (H).
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.RNNCell.html
+    Parameters weight_ih_l{k} (G·H, I), weight_hh_l{k} (G·H, H), bias_ih_l{k}, bias_hh_l{k} (G·H),
+    for G gates, and the same again with `_reverse`; all start uniform in ±1/√H.
     """
 
     def __init__(
         self,
+        mode: str,
         input_size: int,
         hidden_size: int,
+        num_layers: int = 1,
         bias: bool = True,
-        nonlinearity: str = "tanh",
+        batch_first: bool = False,
+        dropout: float = 0.0,
+        bidirectional: bool = False,
+        proj_size: int = 0,
         device: Any = None,
         dtype: Any = None,
     ) -> None:
         super().__init__()
-        _check_nonlinearity(nonlinearity)
-        self.nonlinearity = nonlinearity
-        self._make((input_size, hidden_size), "", bias=bias, device=device, dtype=dtype)
+        check_device(device)
+        if hidden_size <= 0 or num_layers <= 0:
+            raise ArgumentError(
+                f"hidden_size and num_layers are at least 1, not {hidden_size} and {num_layers}"
+            )
+        if not 0 <= dropout <= 1:
+            raise ArgumentError(f"dropout is a probability between 0 and 1, not {dropout}")
+        if not 0 <= proj_size < hidden_size:
+            raise ArgumentError(f"proj_size is from 0 to below hidden_size, not {proj_size}")
+        if dropout and num_layers == 1:
+            text = f"dropout={dropout} stands between layers: with num_layers=1 it does nothing"
+            warnings.warn(text, stacklevel=3)
+        self.mode, self._kind = mode, gates.KINDS[mode]
+        self.input_size, self.hidden_size, self.num_layers = input_size, hidden_size, num_layers
+        self.bias, self.batch_first, self.dropout = bias, batch_first, float(dropout)
+        self.bidirectional, self.proj_size = bidirectional, proj_size
+        for layer in range(num_layers):
+            for suffix in self._directions(layer):
+                for name, shape in self._shapes(layer).items():
+                    self.register_parameter(name + suffix, Parameter(empty(shape, dtype=dtype)))
+        self.reset_parameters()
 
-    def forward(self, input: Tensor, hx: Tensor | None = None) -> Tensor:
-        """The next state; `hx` is zeros unless given."""
-        self._check_features(input)
-        if hx is None:
-            hx = zeros((*input.shape[:-1], self.hidden_size), dtype=input.dtype)
-        total = pointwise.add(
-            linear.linear(input, self.weight_ih, self.bias_ih),
-            linear.linear(hx, self.weight_hh, self.bias_hh),
+    def _directions(self, layer: int) -> list[str]:
+        """How the names of a layer's parameters end."""
+        return [f"_l{layer}", f"_l{layer}_reverse"][: 1 + self.bidirectional]
+
+    def _shapes(self, layer: int) -> dict[str, tuple[int, ...]]:
+        out, rows = self.proj_size or self.hidden_size, self._kind.gates * self.hidden_size
+        ins = self.input_size if layer == 0 else out * (1 + self.bidirectional)
+        shapes: dict[str, tuple[int, ...]] = {"weight_ih": (rows, ins), "weight_hh": (rows, out)}
+        if self.bias:
+            shapes |= {"bias_ih": (rows,), "bias_hh": (rows,)}
+        if self.proj_size:
+            shapes["weight_hr"] = (self.proj_size, self.hidden_size)
+        return shapes
+
+    def reset_parameters(self) -> None:
+        """Draw new start values."""
+        draw_uniform(self, self.hidden_size)
+
+    def flatten_parameters(self) -> None:
+        """Nothing: weights need no common memory here. PyTorch programs call it for GPUs."""
+
+    @property
+    def all_weights(self) -> list[list[Parameter]]:
+        """The parameters of each layer and direction."""
+        names = [s for layer in range(self.num_layers) for s in self._directions(layer)]
+        return [[p for p in self._weights(s) if isinstance(p, Parameter)] for s in names]
+
+    def _weights(self, suffix: str) -> Weights:
+        def found(name: str) -> Any:
+            return getattr(self, name + suffix)
+
+        return Weights(
+            found("weight_ih"),
+            found("weight_hh"),
+            found("bias_ih") if self.bias else None,
+            found("bias_hh") if self.bias else None,
+            found("weight_hr") if self.proj_size else None,
         )
-        return _NONLINEARITIES[self.nonlinearity](total)
+
+    # -- running ----------------------------------------------------------------------------------
+
+    def _run(
+        self, input: Tensor | PackedSequence, states: States | None, lengths: Any
+    ) -> tuple[Any, States]:
+        """All outputs, and the last states."""
+        if isinstance(input, PackedSequence):
+            if lengths is not None:
+                raise ArgumentError("a packed sequence knows its lengths: leave lengths= out")
+            return self._run_packed(input, states)
+        check_features(input, self.input_size)
+        batched = len(input.shape) == _BATCHED
+        if not batched and len(input.shape) != _BATCHED - 1:
+            raise ShapeError(
+                f"{type(self).__name__} takes (time, batch, features) or (time, features), "
+                f"not shape {input.shape}"
+            )
+        turned = self.batch_first and batched
+        x = layout.transpose(input, 0, 1) if turned else input
+        mask = None
+        if lengths is not None:
+            if not batched:
+                raise ShapeError("lengths= is for batches: (time, batch, features)")
+            mask = time_mask(lengths, x.shape[0], x.shape[1])
+        out, last = self._layers(x, self._first(x, states), mask)
+        return (layout.transpose(out, 0, 1) if turned else out), last
+
+    def _run_packed(
+        self, input: PackedSequence, states: States | None
+    ) -> tuple[PackedSequence, States]:
+        check_features(input.data, self.input_size)
+        packing = Packing.of(input)
+        x = packing.unpack(input.data)
+        first = self._first(x, states)
+        order, back = input.sorted_indices, input.unsorted_indices
+        if order is not None and states is not None:
+            first = tuple(select.index_select(s, 1, order) for s in first)
+        out, last = self._layers(x, first, time_mask(packing.lengths, *x.shape[:2]))
+        if back is not None:
+            last = tuple(select.index_select(s, 1, back) for s in last)
+        return PackedSequence(packing.pack(out), *input[1:]), last
+
+    def _first(self, x: Tensor, states: States | None) -> States:
+        """The states to start from (layers · directions, batch, width each), checked."""
+        if not x.shape[0]:
+            raise ShapeError(f"{type(self).__name__} needs at least one step in time")
+        count = self.num_layers * (1 + self.bidirectional)
+        widths = [self.proj_size or self.hidden_size, self.hidden_size][: self._kind.states]
+        shapes = [(count, *x.shape[1:-1], width) for width in widths]
+        if states is None:
+            return tuple(zeros(shape, dtype=x.dtype) for shape in shapes)
+        for name, state, shape in zip("hc", states, shapes, strict=False):
+            if state.shape != shape:
+                raise ShapeError(f"the first state {name} has shape {state.shape}, not {shape}")
+        return states
+
+    def _layers(self, x: Tensor, first: States, mask: Tensor | None) -> tuple[Tensor, States]:
+        ends: list[States] = []
+        for layer in range(self.num_layers):
+            if layer and self.dropout:
+                x = functional.dropout(x, self.dropout, self.training)
+            outs = []
+            for suffix in self._directions(layer):
+                start = tuple(s[len(ends)] for s in first)
+                reverse = suffix.endswith("reverse")
+                last, out = _sweep(self._kind, x, start, self._weights(suffix), mask, reverse)
+                ends.append(last)
+                outs.append(out)
+            x = outs[0] if len(outs) == 1 else layout.cat(outs, -1)
+        return x, tuple(_stacked(states) for states in zip(*ends, strict=True))
 
     def extra_repr(self) -> str:
-        """Sizes."""
-        return _sizes(self, tanh=self.nonlinearity == "tanh")
+        """Sizes and the options that are not the defaults."""
+        defaults = {
+            "proj_size": 0, "num_layers": 1, "bias": True, "batch_first": False, "dropout": 0.0,
+            "bidirectional": False,
+        }  # fmt: skip
+        options = [f"{k}={v}" for k in defaults if (v := getattr(self, k)) != defaults[k]]
+        return ", ".join([str(self.input_size), str(self.hidden_size), *options])
 
 
-class RNN(_Recurrent):
-    """hₜ = tanh(W_ih xₜ + b_ih + W_hh hₜ₋₁ + b_hh) for t = 1 … T: one layer, one direction.
+def _stacked(states: Sequence[Tensor]) -> Tensor:
+    return layout.unsqueeze(states[0], 0) if len(states) == 1 else layout.stack(states)
 
-    x (T, B, I), or (B, T, I) with `batch_first`, or (T, I); h₀ (1, B, H) or (1, H), zeros unless
-    given. Returns all states (T, B, H) and the last one (1, B, H).
+
+def _sweep(
+    kind: Kind, x: Tensor, first: States, weights: Weights, mask: Tensor | None, reverse: bool
+) -> tuple[States, Tensor]:
+    """One layer in one direction: the last states, and h of all times.
+
+    Where the mask is False, states stay what they are and the output is zero.
+    """
+
+    def step(states: States, given: tuple[Tensor, ...]) -> tuple[States, Tensor]:
+        new = kind.step(given[0], states, weights)
+        if mask is None:
+            return new, new[0]
+        here = given[1]
+        kept = tuple(pointwise.where(here, n, s) for n, s in zip(new, states, strict=True))
+        return kept, pointwise.where(here, new[0], 0.0)
+
+    ahead = kind.ahead(x, weights)
+    last, out = scan(step, first, (ahead,) if mask is None else (ahead, mask), reverse=reverse)
+    return last, out
+
+
+class RNN(RNNBase):
+    """hₜ = tanh(W_ih xₜ + b_ih + W_hh hₜ₋₁ + b_hh) for t = 1 … T, in layers and directions.
+
+    x (T, B, I), or (B, T, I) with `batch_first`, or (T, I), or packed; h₀ (L·D, B, H), zeros
+    unless given. Returns the last layer's states (T, B, D·H) and the last ones (L·D, B, H).
     Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.RNN.html
     """
 
@@ -118,48 +236,85 @@ class RNN(_Recurrent):
         device: Any = None,
         dtype: Any = None,
     ) -> None:
-        super().__init__()
-        _check_nonlinearity(nonlinearity)
-        if num_layers != 1 or bidirectional or dropout:
-            raise ArgumentError("RNN has one layer and one direction here: stack several modules")
-        self.num_layers = 1
+        mode = simple_kind(nonlinearity).name
+        super().__init__(
+            mode, input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional,
+            device=device, dtype=dtype,
+        )  # fmt: skip
         self.nonlinearity = nonlinearity
-        self.batch_first = batch_first
-        self._make((input_size, hidden_size), "_l0", bias=bias, device=device, dtype=dtype)
 
-    def forward(self, input: Tensor, hx: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """All states, and the last."""
-        self._check_features(input)
-        batched = len(input.shape) == 3
-        if not batched and len(input.shape) != 2:
-            raise ShapeError(f"RNN takes (time, batch, features), not shape {input.shape}")
-        turned = self.batch_first and batched
-        x = layout.transpose(input, 0, 1) if turned else input
-        first = self._first(x, hx)
-        ahead = linear.linear(x, self.weight_ih_l0, self.bias_ih_l0)
-        activate = _NONLINEARITIES[self.nonlinearity]
-
-        def step(h: Tensor, x_t: Tensor) -> tuple[Tensor, Tensor]:
-            new = activate(pointwise.add(x_t, linear.linear(h, self.weight_hh_l0, self.bias_hh_l0)))
-            return new, new
-
-        last, states = scan(step, first, ahead)
-        out = layout.transpose(states, 0, 1) if turned else states
-        return out, layout.unsqueeze(last, 0)
-
-    def _first(self, x: Tensor, hx: Tensor | None) -> Tensor:
-        shape = (*x.shape[1:-1], self.hidden_size)
-        if hx is None:
-            return zeros(shape, dtype=x.dtype)
-        if hx.shape != (1, *shape):
-            raise ShapeError(f"the first state has shape {hx.shape}, not {(1, *shape)}")
-        return layout.squeeze(hx, 0)
-
-    def extra_repr(self) -> str:
-        """Sizes and options."""
-        return _sizes(self, tanh=True) + (", batch_first=True" if self.batch_first else "")
+    def forward(
+        self, input: Any, hx: Tensor | None = None, *, lengths: Any = None
+    ) -> tuple[Any, Tensor]:
+        """All states, and the last. `lengths` (B) says where each sequence of the batch ends."""
+        out, (last,) = self._run(input, None if hx is None else (hx,), lengths)
+        return out, last
 
 
-def _sizes(layer: _Recurrent, *, tanh: bool) -> str:
-    text = f"{layer.input_size}, {layer.hidden_size}"
-    return text + ("" if layer.bias else ", bias=False") + ("" if tanh else ", nonlinearity=relu")
+class LSTM(RNNBase):
+    """cₜ = σ(f)·cₜ₋₁ + σ(i)·tanh(g), hₜ = σ(o)·tanh(cₜ), in layers and directions.
+
+    (i, f, g, o) = W_ih xₜ + b_ih + W_hh hₜ₋₁ + b_hh. x (T, B, I), or (B, T, I) with `batch_first`,
+    or (T, I), or packed; h₀, c₀ (L·D, B, H), zeros unless given. Returns the last layer's h
+    (T, B, D·H) and the last (h, c). With `proj_size` P, h is W_hr h, of width P.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.LSTM.html
+    """
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        bias: bool = True,
+        batch_first: bool = False,
+        dropout: float = 0.0,
+        bidirectional: bool = False,
+        proj_size: int = 0,
+        device: Any = None,
+        dtype: Any = None,
+    ) -> None:
+        super().__init__(
+            "LSTM", input_size, hidden_size, num_layers, bias, batch_first, dropout,
+            bidirectional, proj_size, device, dtype,
+        )  # fmt: skip
+
+    def forward(
+        self, input: Any, hx: tuple[Tensor, Tensor] | None = None, *, lengths: Any = None
+    ) -> tuple[Any, tuple[Tensor, Tensor]]:
+        """All h, and the last (h, c). `lengths` (B) says where each sequence of the batch ends."""
+        out, (h, c) = self._run(input, None if hx is None else tuple(hx), lengths)
+        return out, (h, c)
+
+
+class GRU(RNNBase):
+    """hₜ = (1 - u)·n + u·hₜ₋₁ with n = tanh(W_in xₜ + b_in + r·(W_hn hₜ₋₁ + b_hn)), in layers.
+
+    Gates r = σ(W_ir xₜ + b_ir + W_hr hₜ₋₁ + b_hr), and u alike. x (T, B, I), or (B, T, I) with
+    `batch_first`, or (T, I), or packed; h₀ (L·D, B, H), zeros unless given. Returns the last
+    layer's states (T, B, D·H) and the last ones (L·D, B, H).
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.GRU.html
+    """
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        bias: bool = True,
+        batch_first: bool = False,
+        dropout: float = 0.0,
+        bidirectional: bool = False,
+        device: Any = None,
+        dtype: Any = None,
+    ) -> None:
+        super().__init__(
+            "GRU", input_size, hidden_size, num_layers, bias, batch_first, dropout,
+            bidirectional, device=device, dtype=dtype,
+        )  # fmt: skip
+
+    def forward(
+        self, input: Any, hx: Tensor | None = None, *, lengths: Any = None
+    ) -> tuple[Any, Tensor]:
+        """All states, and the last. `lengths` (B) says where each sequence of the batch ends."""
+        out, (last,) = self._run(input, None if hx is None else (hx,), lengths)
+        return out, last

@@ -1,0 +1,85 @@
+"""One step of each recurrent network: what its gates compute, for cells and for whole layers.
+
+    RNN   h' = tanh(z)                                 z = W_ih x + b_ih + W_hh h + b_hh
+    LSTM  c' = σ(f)·c + σ(i)·tanh(g),  h' = σ(o)·tanh(c')           (i, f, g, o) = z
+    GRU   n = tanh(z_n),  h' = (1 - σ(u))·n + σ(u)·h,  z_n = W_in x + b_in + σ(r)·(W_hn h + b_hn)
+
+The part of x is computed `ahead`, for all times in one product. May import `tensor`.
+Sources: Hochreiter & Schmidhuber (1997); Cho et al. (2014).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from chainrule.tensor.functional import layout, linear, pointwise
+from chainrule.tensor.tensor import Tensor
+
+States = tuple[Tensor, ...]  # h, or h and c
+
+
+class Weights(NamedTuple):
+    """Parameters of one cell; biases may be missing, `hr` is LSTM's projection of h."""
+
+    ih: Tensor
+    hh: Tensor
+    b_ih: Tensor | None = None
+    b_hh: Tensor | None = None
+    hr: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A recurrent network: rows of its weights for each hidden unit, its states, its formula."""
+
+    name: str
+    gates: int
+    states: int
+    ahead: Callable[[Tensor, Weights], Tensor]
+    step: Callable[[Tensor, States, Weights], States]
+
+
+def _sum_ahead(x: Tensor, w: Weights) -> Tensor:
+    """W_ih x and both biases: nothing of them stands between h and h'."""
+    both = w.b_ih if w.b_ih is None or w.b_hh is None else pointwise.add(w.b_ih, w.b_hh)
+    return linear.linear(x, w.ih, both)
+
+
+def _own_ahead(x: Tensor, w: Weights) -> Tensor:
+    """W_ih x + b_ih: GRU's reset gate scales b_hh."""
+    return linear.linear(x, w.ih, w.b_ih)
+
+
+def _simple(activate: Callable[[Tensor], Tensor]) -> Callable[[Tensor, States, Weights], States]:
+    def step(ahead: Tensor, states: States, w: Weights) -> States:
+        return (activate(pointwise.add(ahead, linear.linear(states[0], w.hh))),)
+
+    return step
+
+
+def _lstm(ahead: Tensor, states: States, w: Weights) -> States:
+    h, c = states
+    z = pointwise.add(ahead, linear.linear(h, w.hh))
+    i, f, g, o = layout.chunk(z, 4, -1)
+    kept = pointwise.mul(pointwise.sigmoid(f), c)
+    c = pointwise.add(kept, pointwise.mul(pointwise.sigmoid(i), pointwise.tanh(g)))
+    h = pointwise.mul(pointwise.sigmoid(o), pointwise.tanh(c))
+    return (h if w.hr is None else linear.linear(h, w.hr)), c
+
+
+def _gru(ahead: Tensor, states: States, w: Weights) -> States:
+    (h,) = states
+    r, u, n = layout.chunk(ahead, 3, -1)
+    hr, hu, hn = layout.chunk(linear.linear(h, w.hh, w.b_hh), 3, -1)
+    reset, update = pointwise.sigmoid(pointwise.add(r, hr)), pointwise.sigmoid(pointwise.add(u, hu))
+    new = pointwise.tanh(pointwise.add(n, pointwise.mul(reset, hn)))
+    return (pointwise.add(new, pointwise.mul(update, pointwise.sub(h, new))),)
+
+
+RNN_TANH = Kind("RNN_TANH", 1, 1, _sum_ahead, _simple(pointwise.tanh))
+RNN_RELU = Kind("RNN_RELU", 1, 1, _sum_ahead, _simple(pointwise.relu))
+LSTM = Kind("LSTM", 4, 2, _sum_ahead, _lstm)
+GRU = Kind("GRU", 3, 1, _own_ahead, _gru)
+KINDS = {kind.name: kind for kind in (RNN_TANH, RNN_RELU, LSTM, GRU)}

@@ -1,0 +1,168 @@
+"""Recurrent layers: lengths and packing say the same, eagerly and compiled; what they refuse."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import chainrule as cr
+from chainrule import nn, optim
+from chainrule.base.errors import ArgumentError, ShapeError, TraceError
+from chainrule.nn.utils import rnn
+from tests.nn import recurrent_cases as cases
+
+X = np.random.default_rng(1).normal(size=(cases.TIME, cases.BATCH, cases.WIDTH))
+
+
+def make(text):
+    cr.manual_seed(0)
+    return cases.network(cr, text)
+
+
+def gradients(net, results):
+    """What came out, and every gradient of a weighted sum of it."""
+    net.zero_grad()
+    cases.weighed(cr, results).backward()
+    return [np.array(a.detach().numpy()) for a in (*results, *(p.grad for p in net.parameters()))]
+
+
+@pytest.mark.parametrize("text", [t for t in cases.LAYERS if "batch_first" not in t])
+def test_lengths_do_what_packing_does(text):
+    net = make(text)
+    hx = cases.first_states(text, (cases.directions(text), cases.BATCH))
+    hx = cases.given([cr.tensor(s) for s in hx])
+    packed = rnn.pack_padded_sequence(cr.tensor(X), cases.LENGTHS, enforce_sorted=False)
+    out, last = net(packed, hx)
+    padded, _ = rnn.pad_packed_sequence(out)
+    wanted = gradients(net, (padded, *cases.flat(last)))
+
+    def step(x, lengths):
+        out, last = net(x, hx, lengths=lengths)
+        results = (out, *cases.flat(last))
+        cases.weighed(cr, results).backward()
+        return results
+
+    for call in (step, cr.compile(step, keep_grads=True)):
+        net.zero_grad()
+        results = call(cr.tensor(X), cr.tensor(cases.LENGTHS))
+        found = [np.array(a.detach().numpy()) for a in results]
+        found += [p.grad.numpy() for p in net.parameters()]
+        for a, b in zip(found, wanted, strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("text", ["GRU(4, 3)", "LSTM(4, 3, num_layers=2, bidirectional=True)"])
+def test_a_sentence_alone_gives_what_it_gives_in_a_padded_batch(text):
+    net = make(text)
+    out, last = net(cr.tensor(X), lengths=cases.LENGTHS)
+    for i, n in enumerate(cases.LENGTHS):
+        alone, end = net(cr.tensor(X[:n, i]))
+        np.testing.assert_allclose(out[:n, i].detach().numpy(), alone.detach().numpy(), rtol=1e-12)
+        assert not out[n:, i].detach().numpy().any()
+        for a, b in zip(cases.flat(last), cases.flat(end), strict=True):
+            np.testing.assert_allclose(a[:, i].detach().numpy(), b.detach().numpy(), rtol=1e-12)
+
+
+@pytest.mark.parametrize("text", ["RNN(4, 3)", "LSTM(4, 3)", "GRU(4, 3)"])
+def test_a_cell_step_by_step_is_a_layer(text):
+    net, cell = make(text), make(text.replace("(", "Cell(", 1))
+    cell.load_state_dict({k.removesuffix("_l0"): v for k, v in net.state_dict().items()})
+    states = None
+    for t in range(cases.TIME):
+        states = cell(cr.tensor(X[t]), states)
+    _, last = net(cr.tensor(X))
+    for a, b in zip(cases.flat(last), cases.flat(states), strict=True):
+        np.testing.assert_allclose(a[0].detach().numpy(), b.detach().numpy(), rtol=1e-12)
+
+
+def test_carried_states_of_a_language_model():
+    """States go from call to call, detached; compiled and eager steps agree."""
+    found = []
+    for compiled in (False, True):
+        net = make("LSTM(4, 3, num_layers=2)")
+        opt = optim.SGD(net.parameters(), lr=0.1)
+
+        def step(x, h, c, net=net, opt=opt):
+            out, (h, c) = net(x, (h.detach(), c.detach()))
+            loss = (out * out).sum()
+            opt.zero_grad()
+            loss.backward()
+            opt.step()
+            return loss, h.detach(), c.detach()
+
+        call = cr.compile(step) if compiled else step
+        h = c = cr.zeros(2, cases.BATCH, 3, dtype=cr.float64)
+        losses = []
+        for _ in range(4):
+            loss, h, c = call(cr.tensor(X), h, c)
+            assert not h.requires_grad
+            losses.append(loss.item())
+        found.append(losses)
+    np.testing.assert_allclose(*found, rtol=1e-12)
+
+
+def test_dropout_between_layers_only():
+    net, x = make("LSTM(4, 3, num_layers=2, dropout=0.5)"), cr.tensor(X)
+    cr.manual_seed(1)
+    first, second = net(x)[0], net(x)[0]
+    assert (first != second).any()
+    whole, clean = net.eval()(x)[0], make("LSTM(4, 3, num_layers=2)")(x)[0]
+    assert (whole == clean).all()
+    with pytest.warns(UserWarning, match="between layers"):
+        nn.GRU(2, 3, dropout=0.1)
+
+
+@pytest.mark.parametrize(
+    ("build", "error", "text"),
+    [
+        (lambda: nn.RNNCell(2, 3, nonlinearity="sin"), ArgumentError, "tanh"),
+        (lambda: nn.RNN(2, 3, nonlinearity="sin"), ArgumentError, "tanh"),
+        (lambda: nn.LSTM(2, 3, num_layers=0), ArgumentError, "at least 1"),
+        (lambda: nn.GRU(2, 0), ArgumentError, "at least 1"),
+        (lambda: nn.LSTM(2, 3, proj_size=3), ArgumentError, "below hidden_size"),
+        (lambda: nn.LSTM(2, 3, 2, dropout=1.5), ArgumentError, "between 0 and 1"),
+        (lambda: nn.RNN(2, 3)(cr.ones(4, 5, 6)), ShapeError, "last axis must be 2"),
+        (lambda: nn.RNN(2, 3)(cr.ones(2)), ShapeError, "time, batch"),
+        (lambda: nn.GRU(2, 3)(cr.ones(0, 1, 2)), ShapeError, "at least one step"),
+        (lambda: nn.RNN(2, 3)(cr.ones(4, 1, 2), cr.ones(1, 2, 3)), ShapeError, "first state h"),
+        (
+            lambda: nn.LSTM(2, 3)(cr.ones(4, 1, 2), (cr.ones(1, 1, 3), cr.ones(1, 2, 3))),
+            ShapeError,
+            "first state c",
+        ),
+        (lambda: nn.GRU(2, 3)(cr.ones(4, 5, 2), lengths=[1, 2]), ShapeError, "as many lengths"),
+        (lambda: nn.GRU(2, 3)(cr.ones(4, 2), lengths=[1]), ShapeError, "for batches"),
+        (lambda: nn.GRUCell(2, 3)(cr.ones(4, 5, 2)), ShapeError, "or .features."),
+        (lambda: nn.LSTMCell(2, 3)(cr.ones(4, 2), (cr.ones(3, 3),) * 2), ShapeError, "the state"),
+        (lambda: rnn.pack_padded_sequence(cr.ones(3, 2, 1), [1, 3]), ArgumentError, "enforce_"),
+        (lambda: rnn.pack_padded_sequence(cr.ones(3, 2, 1), [3, 0]), ArgumentError, "from 1 to 3"),
+        (lambda: rnn.pack_padded_sequence(cr.ones(3, 2, 1), [3]), ShapeError, "1 lengths"),
+        (lambda: rnn.pad_sequence([]), ArgumentError, "at least one"),
+        (lambda: rnn.pad_sequence([cr.ones(1)], padding_side="up"), ArgumentError, "'left'"),
+        (
+            lambda: cr.compile(lambda x: rnn.pack_sequence([x]).data)(cr.ones(3)),
+            TraceError,
+            "lengths=",
+        ),
+    ],
+)
+def test_refusals_say_what_is_wrong(build, error, text):
+    with pytest.raises(error, match=text):
+        build()
+
+
+def test_packed_sequences_have_pytorchs_face():
+    packed = rnn.pack_sequence([cr.ones(2), cr.ones(1)])
+    data, sizes, order, back = packed
+    assert data.tolist() == [1, 1, 1]
+    assert sizes.tolist() == [2, 1]
+    assert order is back is None
+    assert packed.double().data.dtype is cr.float64
+    assert packed.to(cr.float64).float().cpu().data.dtype is cr.float32
+    with pytest.raises(ArgumentError, match="total_length=1"):
+        rnn.pad_packed_sequence(packed, total_length=1)
+    with pytest.raises(ArgumentError, match="leave lengths= out"):
+        nn.GRU(1, 2)(packed, lengths=[1])
+    net = nn.LSTM(2, 3, num_layers=2, bidirectional=True)
+    net.flatten_parameters()
+    assert [len(ps) for ps in net.all_weights] == [4, 4, 4, 4]
