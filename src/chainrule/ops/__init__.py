@@ -10,6 +10,7 @@ from chainrule.ops import (
     compare,
     contract,
     control,
+    convolution,
     exponential,
     fill,
     layout,
@@ -17,6 +18,7 @@ from chainrule.ops import (
     random,
     reduce,
     select,
+    windows,
 )
 from chainrule.ops.record import Op
 
@@ -35,6 +37,8 @@ _FAMILIES = (
     random,
     control,
     attention,
+    windows,
+    convolution,
 )
 
 TABLE: dict[str, Op] = {op.name: op for family in _FAMILIES for op in family.TABLE}
