@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import numpy as np
@@ -58,6 +59,44 @@ def _standardize(x, axis, eps):
     return F.layer_norm(last, last.shape[-1:], eps=eps).movedim(-1, axis)
 
 
+def _windows(x, axes, size, step, dilation):
+    for axis, k, s, d in zip(axes, size, step, dilation, strict=True):
+        x = x.unfold(axis, (k - 1) * d + 1, s)[..., ::d]
+    return x
+
+
+def _overlap_add(x, axes, lengths, step, dilation):
+    rank = x.ndim - len(axes)
+    whole = dict(zip(axes, lengths, strict=True))
+    out = torch.zeros([whole.get(i, n) for i, n in enumerate(x.shape[:rank])], dtype=x.dtype)
+    size = x.shape[rank:]
+    for tap in itertools.product(*map(range, size)):
+        one = torch.zeros_like(out)
+        windows = _windows(one, axes, size, step, dilation)
+        windows[(..., *tap)] += x[(..., *tap)]
+        out = out + one
+    return out
+
+
+def _convolution(kind: str):
+    def call(attrs, one, other):
+        attrs = dict(attrs)
+        lengths, size = attrs.pop("lengths", None), attrs.pop("size", None)
+        rank = one.ndim - 2
+        if kind == "conv":
+            return getattr(F, f"conv{rank}d")(one, other, **attrs)
+        shape = (
+            (one.shape[0], other.shape[1] * attrs["groups"], *lengths)
+            if kind == "input"
+            else (other.shape[1], one.shape[1] // attrs["groups"], *size)
+        )
+        first, second = (shape, other) if kind == "input" else (one, shape)
+        third = one if kind == "input" else other
+        return getattr(torch.nn.grad, f"conv{rank}d_{kind}")(first, second, third, **attrs)
+
+    return call
+
+
 def _named(name: str):
     return lambda _, *ins: getattr(torch, name)(*ins)
 
@@ -100,6 +139,11 @@ TORCH: dict[str, Any] = {
     "logsumexp": lambda attrs, x: x.logsumexp(attrs["axis"]),
     "standardize": lambda attrs, x: _standardize(x, **attrs),
     "attention": lambda attrs, *ins: _attention(*ins, **attrs),
+    "windows": lambda attrs, x: _windows(x, **attrs),
+    "overlap_add": lambda attrs, x: _overlap_add(x, **attrs),
+    "conv": _convolution("conv"),
+    "conv_input": _convolution("input"),
+    "conv_weight": _convolution("weight"),
 }  # fmt: skip
 
 
