@@ -29,6 +29,7 @@ def test_nothing_set():
         ("CHAINRULE_CHECK", "check"),
         ("CHAINRULE_TRACEBACK", "traceback"),
         ("CHAINRULE_NO_COMPILE", "no_compile"),
+        ("CHAINRULE_RETRACE", "retrace"),
     ],
 )
 def test_switches(name, field, text, value):

@@ -31,6 +31,8 @@ class Settings:
     data        CHAINRULE_DATA: folder with the sample data sets.
     traceback   CHAINRULE_TRACEBACK: the command line shows Python's traceback of an error.
     no_compile  CHAINRULE_NO_COMPILE: compiled functions run eagerly instead.
+    retrace     CHAINRULE_RETRACE: compiled functions are traced again before each call, and a
+                constant that has changed is an error (`cr.compile(debug=True)` for one function).
     """
 
     threads: int
@@ -39,6 +41,7 @@ class Settings:
     data: Path | None
     traceback: bool
     no_compile: bool
+    retrace: bool
 
 
 def settings() -> Settings:
@@ -65,6 +68,7 @@ def read_settings(env: Mapping[str, str]) -> Settings:
         data=_path(env, "CHAINRULE_DATA"),
         traceback=_switch(env, "CHAINRULE_TRACEBACK"),
         no_compile=_switch(env, "CHAINRULE_NO_COMPILE"),
+        retrace=_switch(env, "CHAINRULE_RETRACE"),
     )
 
 

@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from chainrule.base.errors import TraceError
+from chainrule.compiler.gradient import Joint, Link, split
 from chainrule.compiler.pipeline import Captured
 from chainrule.compiler.structure import Leaves, flatten, unflatten
+from chainrule.grad.reverse import differentiate
 from chainrule.graph.node import INPUT, Graph, Node, Type, input_node
 from chainrule.graph.walk import topological
 from chainrule.ops.arithmetic import add
@@ -56,6 +58,7 @@ class Capture:
     forgotten: tuple[Handle, ...]  # handles whose gradient was computed and not kept
     grad_was_none: tuple[tuple[Handle, bool], ...]
     results: int  # results that belong to the function's return value
+    link: Link | None  # how results that require grad are differentiated outside
 
     def values(self, leaves: Leaves) -> list[Array]:
         """Values of the graph's inputs as they are now, for these arguments."""
@@ -70,6 +73,7 @@ class _Argument(NamedTuple):
     leaf: Any
     node: Node
     symbol: Tensor
+    symbol_grad: bool
 
 
 def capture(
@@ -98,7 +102,7 @@ def _arguments(leaves: Leaves) -> list[_Argument]:
         node = input_node(Type(*_type(leaf)))
         grad = isinstance(leaf, Handle) and leaf._requires_grad
         symbol = found.setdefault(id(leaf), wrap(None, node, requires_grad=grad))
-        arguments.append(_Argument(leaf, node, symbol))
+        arguments.append(_Argument(leaf, node, symbol, grad))
     return arguments
 
 
@@ -136,9 +140,15 @@ def _finish(
     )
     graph = Graph(everything, (*results, *new))
     _refuse_strangers(graph)
-    pairs = {len(results) + i: len(arguments) + at for i, at in enumerate(replaced)}
+    flags = [*(a.symbol_grad for a in arguments), *(b.requires_grad for b in inputs)]
+    link = None
+    joint = _joint(trace, graph, outs, flags)
+    if joint is not None:
+        link, graph = split(joint, len(results))
+    first = len(graph.outputs) - len(new)
+    pairs = {first + i: len(arguments) + at for i, at in enumerate(replaced)}
     return Capture(
-        Captured(graph, len(results), pairs),
+        Captured(graph, first, pairs),
         structure,
         tuple(rebound),
         tuple(argument_grads),
@@ -154,7 +164,39 @@ def _finish(
         tuple(forgotten),
         tuple((h, not isinstance(h._grad, Handle)) for h in trace.grads_read.values()),
         count,
+        link,
     )
+
+
+def _joint(trace: Trace, graph: Graph, outs: Leaves, flags: list[bool]) -> Joint | None:
+    """The gradient that backward outside would ask for; None if no result can be asked."""
+    asked = [i for i, o in enumerate(outs) if modes.grad and o.requires_grad]
+    spent = set(topological(trace.spent)) if asked else set()
+    asked = [i for i in asked if spent.isdisjoint(_inner(graph.outputs[i]))]
+    wanted = [i for i, flag in enumerate(flags) if flag]
+    if not asked or not wanted:
+        return None
+    seeds = [input_node(graph.outputs[i].type) for i in asked]
+    found = differentiate(
+        Symbolic(),
+        [graph.outputs[i] for i in asked],
+        seeds,
+        [graph.inputs[i] for i in wanted],
+        stops=trace.frozen,
+    )
+    reached = [(i, g) for i, g in zip(wanted, found, strict=True) if g is not None]
+    return Joint(
+        graph,
+        tuple(asked),
+        tuple(seeds),
+        tuple(i for i, _ in reached),
+        tuple(g for _, g in reached),
+    )
+
+
+def _inner(node: Node) -> list[Node]:
+    """What was computed for a node, itself included."""
+    return [n for n in topological((node,)) if n.op is not INPUT]
 
 
 def _refuse_strangers(graph: Graph) -> None:
@@ -180,7 +222,7 @@ def _argument_effects(
     """Arguments that the function changed in place, and those whose `.grad` it computed."""
     rebound, gradients = [], []
     seen: set[int] = set()
-    for at, (leaf, node, symbol) in enumerate(arguments):
+    for at, (leaf, node, symbol, _) in enumerate(arguments):
         if not isinstance(leaf, Handle) or id(leaf) in seen:
             continue
         seen.add(id(leaf))

@@ -17,7 +17,10 @@ from chainrule.base.dtypes import DType, from_numpy
 from chainrule.base.errors import CompileError
 from chainrule.base.settings import settings
 from chainrule.base.shapes import Shape
+from chainrule.compiler.capture import capture
 from chainrule.compiler.codegen.target import host_target
+from chainrule.compiler.modules import compiled_module, is_module
+from chainrule.compiler.retrace import check_constants
 from chainrule.compiler.runtime.native import unavailable
 from chainrule.compiler.structure import describe, flatten
 from chainrule.compiler.variant import Variant
@@ -42,12 +45,15 @@ class CacheEntry(NamedTuple):
 class CompiledFunction:
     """A function with its compiled variants; call it like the function."""
 
-    def __init__(self, fn: Callable[..., Any], *, keep_grads: bool) -> None:
-        """Nothing is compiled before the first call."""
+    def __init__(
+        self, fn: Callable[..., Any], *, keep_grads: bool, debug: bool, name: str | None = None
+    ) -> None:
+        """Nothing is compiled before the first call; `debug` traces again at every call."""
         functools.update_wrapper(self, fn, updated=())
         self.fn = fn
-        self.name = getattr(fn, "__name__", type(fn).__name__)
+        self.name: str = name or str(getattr(fn, "__name__", type(fn).__name__))
         self.keep_grads = keep_grads
+        self.debug = debug
         self._variants: dict[Any, list[Variant]] = {}
         self._lock = threading.RLock()
         _functions.add(self)
@@ -69,9 +75,12 @@ class CompiledFunction:
         with self._lock:
             for variant in variants:
                 if variant.fits():
+                    if self.debug or settings().retrace:
+                        again = capture(self.fn, args, kwargs, keep_grads=self.keep_grads)
+                        check_constants(self.name, variant.capture, again)
                     break
             else:
-                variant = Variant(self.fn, args, kwargs, keep_grads=self.keep_grads)
+                variant = Variant(self.fn, args, kwargs, keep_grads=self.keep_grads, name=self.name)
                 self._keep(variants, variant)
             return variant.run(leaves)
 
@@ -91,12 +100,6 @@ class CompiledFunction:
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         """Compiled methods bind to their instance."""
         return self if instance is None else functools.partial(self, instance)
-
-    def __getattr__(self, name: str) -> Any:
-        """A compiled module is used like the module: `compiled.train()`, `.parameters()`."""
-        if name == "fn":  # not there yet
-            raise AttributeError(name)
-        return getattr(self.fn, name)
 
     def explain_cache(self) -> list[CacheEntry]:
         """One entry per compiled variant: what it is for, its size, what it cost."""
@@ -164,17 +167,44 @@ def _twice(leaves: Sequence[Any]) -> tuple[int, ...]:
 
 
 @overload
-def compile(model: F, *, keep_grads: bool = False) -> F: ...
+def compile(model: F, **options: Any) -> F: ...
 @overload
-def compile(model: None = None, *, keep_grads: bool = False) -> Callable[[F], F]: ...
-def compile(model: Any = None, *, keep_grads: bool = False, **inert: Any) -> Any:
-    """Compile a function: forward, backward and update inside it become one native call.
+def compile(model: None = None, **options: Any) -> Callable[[F], F]: ...
+def compile(  # type: ignore[misc]  # the overloads have one word for all options
+    model: Any = None,
+    *,
+    fullgraph: bool = False,
+    dynamic: bool | None = None,
+    backend: Any = "inductor",
+    mode: str | None = None,
+    options: Any = None,
+    disable: bool = False,
+    keep_grads: bool = False,
+    debug: bool = False,
+) -> Any:
+    """Compile a function or module: what one call of it does becomes one native call.
 
-    It is traced at the first call with arguments of new shapes, dtypes or Python values. `.grad`s
-    that the function assigns are not kept after the step unless `keep_grads`. Other keyword
-    arguments of PyTorch's `torch.compile` are accepted and change nothing.
+    It is traced at the first call with arguments of new shapes, dtypes or Python values. What it
+    calls – forward, `backward()`, an optimizer's `step()` – is part of it. Results that require
+    grad can be differentiated outside: their `backward()` is a second native call. A compiled
+    module is a module of the same class that shares the parameters.
+
+    `.grad`s that the function assigns are not kept after the step unless `keep_grads`. `debug`
+    traces again before every call and raises where a Python constant has changed. `disable` gives
+    the model back as it is. `fullgraph`, `dynamic`, `backend`, `mode` and `options` change nothing:
+    there is one graph, one backend, and a plan for each kind of argument.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.compile.html
     """
-    del inert
+    del fullgraph, dynamic, backend, mode, options
+    wrap = functools.partial(_compiled, keep_grads=keep_grads, debug=debug)
+    if disable:
+        return (lambda fn: fn) if model is None else model
     if model is None:
-        return lambda fn: compile(fn, keep_grads=keep_grads)
-    return CompiledFunction(model, keep_grads=keep_grads)
+        return lambda fn: compile(fn, keep_grads=keep_grads, debug=debug)
+    return compiled_module(model, wrap) if is_module(model) else wrap(model)
+
+
+def _compiled(
+    fn: Callable[..., Any], name: str | None = None, *, keep_grads: bool, debug: bool
+) -> CompiledFunction:
+    return CompiledFunction(fn, keep_grads=keep_grads, debug=debug, name=name)

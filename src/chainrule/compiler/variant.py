@@ -19,6 +19,7 @@ import numpy as np
 
 from chainrule.base.errors import IndexBoundsError
 from chainrule.compiler.capture import Capture, capture
+from chainrule.compiler.gradient import Link, connect, tape_node
 from chainrule.compiler.pipeline import Compiled, compile_graph
 from chainrule.compiler.structure import unflatten
 from chainrule.tensor.backward import accumulate, get_grad
@@ -66,8 +67,10 @@ class Variant:
         kwargs: dict[str, Any],
         *,
         keep_grads: bool,
+        name: str,
     ) -> None:
         """Trace `fn` on these arguments and compile what it does."""
+        self.name = name
         start = time.perf_counter()
         self.capture: Capture = capture(fn, args, kwargs, keep_grads=keep_grads)
         self.compiled: Compiled = compile_graph(self.capture.captured)
@@ -157,6 +160,7 @@ class Variant:
             self._numbers[i] = read()
         self._flag[0] = 0
         values = [wrap(a) for a in results]
+        kept = self._kept_inputs(keep, leaves) if self.capture.link is not None else {}
         settings = self._settings(values)
         program = self.compiled.executable.program
         done = program.completed
@@ -173,8 +177,38 @@ class Variant:
             if not settled and program.completed != done:
                 _assign(settings)
         self.calls += 1
+        if self.capture.link is not None:
+            self._connect(self.capture.link, leaves, kept, values)
         self._change_arguments(leaves, values)
         return unflatten(self.capture.structure, values[: self.capture.results])
+
+    def _kept_inputs(self, keep: list[Array], leaves: list[Any]) -> dict[int, Array]:
+        """Values of the inputs that backward reads: what may be written over is copied."""
+        link = self.capture.link
+        assert link is not None
+        owners, first = len(self.capture.grad_owners), self._first_state
+        arrays = [*keep[:first], *keep[first + owners :], *keep[first : first + owners]]
+        arrays += [self._numbers[i] for i in range(len(self.capture.numbers))]
+        found = {}
+        for i in link.kept:
+            if i < first:
+                volatile = not isinstance(leaves[i], Handle)
+            else:
+                volatile = i >= first + len(self._written) or self._written[i - first]
+            found[i] = np.array(arrays[i]) if volatile else arrays[i]
+        return found
+
+    def _connect(
+        self, link: Link, leaves: list[Any], kept: dict[int, Array], values: list[Tensor]
+    ) -> None:
+        """Results that require grad know what they were computed from."""
+        c, types = self.capture, [n.array for n in self.capture.captured.graph.inputs]
+        owners, wanted = [*leaves, *c.states], set(link.wanted)
+        sources = [tape_node(owners[i] if i in wanted else None, t) for i, t in enumerate(types)]
+        arrays: list[Any] = [v._value for v in values]
+        nodes = connect(link, sources, kept, arrays, self.name)
+        for number, node in zip(link.results, nodes, strict=True):
+            values[number]._node, values[number]._requires_grad = node, True
 
     def _settings(self, values: list[Tensor]) -> list[Setting]:
         """What makes the committed state visible: views look again, gradients are as traced."""

@@ -2,7 +2,9 @@
 
 `call` and `scan` hold a body `Graph`; their gradients need the differentiator, which comes in as
 an argument, since reverse mode lives one floor up. `call` carries checkpointing: nothing inside it
-is saved, its gradient computes the body again. `scan` runs
+is saved, its gradient computes the body again. With `vjp_graph`, (inputs…, cotangents) → gradients
+of the inputs numbered in `wanted`, its gradient is that graph and not the body's: a rule of the
+user's, or one that was worked out before. `scan` runs
     (carry, y_t) = body(carry, x_t, consts) for t = 0 … length-1,
 and returns the final carries, the stacked y, and, as `history`, each step's incoming carries,
 from which the gradient walks back. Example: `call(x, w, graph=body)`.
@@ -16,13 +18,13 @@ from typing import Any
 import numpy as np
 
 from chainrule.base import dtypes
-from chainrule.base.errors import ArgumentError, ShapeError
+from chainrule.base.errors import ArgumentError, GradientError, ShapeError
 from chainrule.graph.node import Attrs, Graph, Node, TupleType, Type, input_node
 from chainrule.ops.arithmetic import add, mul
 from chainrule.ops.cast import cast
 from chainrule.ops.evaluate import evaluate
 from chainrule.ops.exponential import tanh
-from chainrule.ops.fill import filled
+from chainrule.ops.fill import filled, full
 from chainrule.ops.record import Array, Builder, Illegal, Op, Sample, Symbolic, Template
 
 _f32 = dtypes.float32
@@ -113,8 +115,14 @@ def _back_in_place(found: Missing, results: Iterable[Node]) -> list[Node | None]
 
 def _call_vjp(
     b: Builder, node: Node, ct: Missing, differentiate: Differentiate
-) -> list[Node | None]:
+) -> Sequence[Node | None]:
     """A call of the body's gradient: (inputs…, cotangents) → gradients of the float inputs."""
+    rule = node.attrs.get("rule")
+    given = None if rule is None else rule(b, node, ct)
+    if given is not None:
+        return given  # type: ignore[no-any-return]
+    if "vjp_graph" in node.attrs:
+        return _given_vjp(b, node, ct)
     graph: Graph = node.attrs["graph"]
     seeds = [
         None if c is None else input_node(n.type) for c, n in zip(ct, graph.outputs, strict=True)
@@ -128,8 +136,27 @@ def _call_vjp(
     return _back_in_place(found, items(b, b(call, *node.inputs, *_present(ct), graph=body)))
 
 
+def _given_vjp(b: Builder, node: Node, ct: Missing) -> list[Node | None]:
+    """A call of the gradient that came with the call; what got no cotangent gets zeros."""
+    assert isinstance(node.type, TupleType)
+    seeds = [
+        b(full, value=0, dtype=t.dtype, shape=t.shape) if c is None else c
+        for c, t in zip(ct, node.type.items, strict=True)
+    ]
+    found: list[Node | None] = [None] * len(node.inputs)
+    results = items(b, b(call, *node.inputs, *seeds, graph=node.attrs["vjp_graph"]))
+    for at, gradient in zip(node.attrs["wanted"], results, strict=True):
+        found[at] = gradient
+    return found
+
+
 def _call_jvp(b: Builder, node: Node, tangents: Missing, push: Push) -> list[Node | None]:
     """A call of the body's tangents: (inputs…, tangents) → tangents of the outputs."""
+    if "vjp_graph" in node.attrs and "rule" not in node.attrs:
+        raise GradientError(
+            f"the call at {node.source} has a gradient rule of its own and no forward-mode rule: "
+            "give the autograd.Function a jvp, or use reverse mode"
+        )
     graph: Graph = node.attrs["graph"]
     seeds = [
         None if t is None else input_node(n.type)

@@ -64,7 +64,8 @@ def backward(
     with set_grad_enabled(False):
         seeds = [_seed(t, g) for t, g in zip(tensors, gradients, strict=True)]
     if modes.trace is not None:
-        _traced(modes.trace, tensors, seeds, inputs, create_graph=create_graph)
+        retain = retain_graph or create_graph
+        _traced(modes.trace, tensors, seeds, inputs, retain=retain, create_graph=create_graph)
         return
     roots = [t._tape_node() for t in tensors]
     order = topological(roots)
@@ -122,8 +123,11 @@ def _traced(
     seeds: list[Tensor],
     inputs: Sequence[Handle] | None,
     *,
+    retain: bool,
     create_graph: bool,
 ) -> None:
+    if not retain:
+        trace.spent += [trace.node_of(t) for t in tensors]
     if inputs is None:
         known = [bound.handle for bound in trace.bound.values()]
         known += [symbol for ref in trace.born if (symbol := ref()) is not None]
@@ -250,12 +254,14 @@ def gradients(
             raise ArgumentError("grad() of an input that does not require grad")
     with set_grad_enabled(False):
         seeds = [_seed(t, g) for t, g in zip(outs, given, strict=True)]
+    retain = create_graph if retain_graph is None else retain_graph
     if modes.trace is not None:
         found = traced_gradients(modes.trace, outs, seeds, ins, create_graph=create_graph)
+        if not (retain or create_graph):
+            modes.trace.spent += [modes.trace.node_of(t) for t in outs]
     else:
         roots = [t._tape_node() for t in outs]
         targets = [t._tape_node() for t in ins]
-        retain = create_graph if retain_graph is None else retain_graph
         found = _eager(
             roots,
             seeds,
