@@ -339,9 +339,8 @@ class Maker:
         """Random numbers from a state, some of them kept as dropout does."""
         x = self.node()
         state = self.give(np.array([self.choose(99), self.choose(9), 0], np.int64))
-        bits = self(
-            "random_bits", state, ordinal=self.choose(3), word=self.choose(4), shape=x.shape
-        )
+        attrs = {"ordinal": self.choose(3), "word": self.choose(4), "start": self.choose(2)}
+        bits = self("random_bits", state, shape=x.shape, **attrs)
         unit = self("cast", bits, dtype=self.dtype)
         scale = self("full", value=2.0**-32, dtype=self.dtype, shape=x.shape)
         self("mul", x, self("mul", unit, scale))

@@ -29,7 +29,7 @@ def test_philox_gives_the_known_answers(counter, key, want):
 
 
 def bits(state, **attrs):
-    attrs = {"ordinal": 0, "word": 0, "shape": (64,), **attrs}
+    attrs = {"ordinal": 0, "word": 0, "start": 0, "shape": (64,), **attrs}
     return random_bits.numpy([np.array(state, np.int64)], attrs)
 
 
@@ -59,3 +59,8 @@ def test_bits_are_fair():
     ones = np.unpackbits(sample.astype(np.uint32).view(np.uint8)).mean()
     assert ones == pytest.approx(0.5, abs=0.005)
     assert (sample / 2**32).mean() == pytest.approx(0.5, abs=0.01)
+
+
+def test_a_part_is_drawn_as_in_the_whole():
+    whole = bits((3, 1, 0), shape=(8, 10))
+    assert np.array_equal(bits((3, 1, 0), start=17, shape=(30,)), whole.reshape(-1)[17:47])

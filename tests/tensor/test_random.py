@@ -104,3 +104,16 @@ def test_dropout_keeps_the_mean():
     for bad in (-0.1, 1.1):
         with pytest.raises(ArgumentError, match="between 0 and 1"):
             F.dropout(x, bad)
+
+
+@pytest.mark.parametrize("draw", [cr.rand, cr.randn])
+@pytest.mark.parametrize("dtype", [cr.float32, cr.float64])
+def test_big_arrays_are_drawn_in_blocks_of_the_same_numbers(draw, dtype):
+    shape = (3, 40_000)
+    cr.manual_seed(2)
+    blocks = draw(shape, dtype=dtype)
+    after = cr.rand(3)
+    cr.manual_seed(2)
+    whole = cr.compile(lambda: draw(shape, dtype=dtype))()
+    np.testing.assert_allclose(blocks.numpy(), whole.numpy(), rtol=1e-5, atol=1e-6)
+    assert cr.rand(3).tolist() == after.tolist()

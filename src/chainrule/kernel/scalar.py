@@ -62,17 +62,19 @@ def philox(ins: tuple[Array, ...], word: object) -> Array:
     Inputs are int64 tiles holding unsigned 32-bit values; so is the result.
     Source: Salmon et al., Parallel random numbers: as easy as 1, 2, 3 (SC 2011).
     """
-    mask = np.uint64(0xFFFFFFFF)
-    k0, k1, c0, c1, c2, c3 = (np.asarray(v).astype(np.uint64) & mask for v in ins)
+    mask, half = np.uint64(0xFFFFFFFF), np.uint64(32)
+    shape = np.broadcast_shapes(*(np.shape(v) for v in ins))
+    k0, k1 = (np.asarray(v).astype(np.uint64) & mask for v in ins[:2])
+    c0, c1, c2, c3 = (np.broadcast_to(v, shape).astype(np.uint64) & mask for v in ins[2:])
     for _ in range(10):
-        p0 = np.uint64(0xD2511F53) * c0
-        p1 = np.uint64(0xCD9E8D57) * c2
-        c0, c1, c2, c3 = (
-            (p1 >> np.uint64(32)) ^ c1 ^ k0,
-            p1 & mask,
-            (p0 >> np.uint64(32)) ^ c3 ^ k1,
-            p0 & mask,
-        )
+        p0, p1 = np.uint64(0xD2511F53) * c0, np.uint64(0xCD9E8D57) * c2
+        c1 ^= k0
+        c3 ^= k1
+        c1 ^= p1 >> half
+        c3 ^= p0 >> half
+        p1 &= mask
+        p0 &= mask
+        c0, c1, c2, c3 = c1, p1, c3, p0
         k0 = (k0 + np.uint64(0x9E3779B9)) & mask
         k1 = (k1 + np.uint64(0xBB67AE85)) & mask
     assert isinstance(word, int)

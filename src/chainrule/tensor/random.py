@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -54,6 +54,7 @@ __all__ = [
 ]
 
 _MASK = (1 << 63) - 1
+_BLOCK = 1 << 16  # elements that are drawn at a time
 
 
 class Generator:
@@ -106,18 +107,35 @@ class Generator:
         state = self.state._concrete("random numbers")
         self.state._rebind(wrap(state + np.array([0, positions, 0])))
 
-    def _draw(self, shape: shapes.Shape, words: int) -> list[Tensor]:
-        """`words` arrays of random 32-bit integers, and the position moves on by one."""
+    def _draw(
+        self, shape: shapes.Shape, dtype: DType, words: int, finish: Callable[..., Tensor]
+    ) -> Tensor:
+        """`finish` of `words` arrays of random 32-bit integers; the position moves on by one.
+
+        A big array is drawn a block at a time: what is drawn is small next to what is kept.
+        """
         trace = modes.trace
         state = self.state if trace is None else trace.stream(self)
         ordinal = 0 if trace is None else trace.ordinal(self)
-        bits = [
-            apply(TABLE["random_bits"], state, ordinal=ordinal, word=w, shape=shape)
-            for w in range(words)
-        ]
-        if trace is None:
-            self.skip(1)
-        return bits
+
+        def drawn(start: int, part: shapes.Shape) -> Tensor:
+            attrs = {"ordinal": ordinal, "start": start, "shape": part}
+            return finish(*[apply(TABLE["random_bits"], state, word=w, **attrs)
+                            for w in range(words)])  # fmt: skip
+
+        size = shapes.size(shape)
+        if trace is not None:
+            return drawn(0, shape)
+        if size <= _BLOCK:
+            out = drawn(0, shape)
+        else:
+            values = np.empty(size, dtype.numpy)
+            for start in range(0, size, _BLOCK):
+                part = values[start : start + _BLOCK]
+                part[:] = drawn(start, part.shape)._concrete("random numbers")
+            out = wrap(values.reshape(shape))
+        self.skip(1)
+        return out
 
 
 default_generator = Generator()
@@ -150,27 +168,31 @@ def set_rng_state(new_state: Tensor) -> None:
 
 def uniform(shape: shapes.Shape, dtype: DType, generator: Generator | None = None) -> Tensor:
     """Uniform numbers in [0, 1): 24 random bits in float32, 53 in float64."""
+
+    def finish(high: Tensor, *low: Tensor) -> Tensor:
+        if not low:
+            return pointwise.mul(cast(pointwise.floor_divide(high, 1 << 8), dtype), 2.0**-24)
+        top = pointwise.mul(pointwise.floor_divide(high, 1 << 5), 1 << 26)
+        bits = pointwise.add(top, pointwise.floor_divide(low[0], 1 << 6))
+        return pointwise.mul(cast(bits, dtype), 2.0**-53)
+
     source = generator or default_generator
     with no_grad():
-        if dtype is dtypes.float64:
-            high, low = source._draw(shape, 2)
-            top = pointwise.floor_divide(high, 1 << 5)
-            bits = pointwise.add(pointwise.mul(top, 1 << 26), pointwise.floor_divide(low, 1 << 6))
-            return pointwise.mul(cast(bits, dtype), 2.0**-53)
-        (word,) = source._draw(shape, 1)
-        return pointwise.mul(cast(pointwise.floor_divide(word, 1 << 8), dtype), 2.0**-24)
+        return source._draw(shape, dtype, 2 if dtype is dtypes.float64 else 1, finish)
 
 
 def normal_values(shape: shapes.Shape, dtype: DType, generator: Generator | None = None) -> Tensor:
     """Standard normal numbers by Box and Muller's transform of two uniforms."""
-    source = generator or default_generator
-    with no_grad():
-        first, second = source._draw(shape, 2)
+
+    def finish(first: Tensor, second: Tensor) -> Tensor:
         # (word + 1)/2³² lies in (0, 1], so that the logarithm is finite
         u = pointwise.mul(cast(pointwise.add(first, 1), dtypes.float64), 2.0**-32)
         radius = pointwise.sqrt(pointwise.mul(pointwise.log(u), -2.0))
         angle = pointwise.mul(cast(second, dtypes.float64), 2 * math.pi * 2.0**-32)
         return cast(pointwise.mul(radius, pointwise.cos(angle)), dtype)
+
+    with no_grad():
+        return (generator or default_generator)._draw(shape, dtype, 2, finish)
 
 
 def _new(

@@ -235,6 +235,8 @@ class Tiles:
         low, word = const(_LOW), const(_WORD)
         place = w("add", position, w("index", attr=w.extent(node.attrs["ordinal"])))
         element = self.position(View.whole(self.site.domain))
+        if node.attrs["start"]:
+            element = w("add", element, const(node.attrs["start"]))
         key = (w("and", seed, low), w("and", w("floordiv", seed, word), low))
         counter = (
             w("and", place, low),
