@@ -108,11 +108,14 @@ class Step:
 
     def __init__(self, work: Workload, mode: str) -> None:
         model: nn.Module = CLASSES[work.kind](work.sizes)
-        model.load_state_dict({k: cr.tensor(v) for k, v in work.weights().items()})
+        model.load_state_dict(work.weights())
         self.parameters = sum(p.numel() for p in model.parameters())
         kind = optim.SGD if work.optimizer == "sgd" else optim.AdamW
         optimizer = kind(model.parameters(), lr=work.learning_rate)
-        self.batches = [tuple(cr.tensor(a) for a in batch) for batch in work.data()]
+        # A compiled step takes NumPy arrays as they are
+        self.batches = work.data()
+        if mode == "eager":
+            self.batches = [tuple(map(cr.tensor, batch)) for batch in self.batches]
         self.turn = 0
 
         def step(*batch: cr.Tensor) -> cr.Tensor:

@@ -48,6 +48,18 @@ class _Alone:
 _ALONE = _references(_Alone())
 
 
+def _look_behind(handle: Handle) -> None:
+    """Hold the array of which the value is a whole view: copies share one until it is written."""
+    view = handle._value
+    base = None if view is None else view.base
+    if (
+        isinstance(base, np.ndarray)
+        and view is not None
+        and (base.shape, base.dtype, base.strides) == (view.shape, view.dtype, view.strides)
+    ):
+        handle._value = base
+
+
 def _address(array: Array) -> int:
     return array.__array_interface__["data"][0]  # type: ignore[no-any-return]
 
@@ -134,6 +146,8 @@ class Variant:
     def _bind_states(self, keep: list[Array]) -> None:
         """Addresses of outside tensors; what others may see is copied before it is written."""
         for i, handle in enumerate(self.capture.states):
+            if self._written[i]:
+                _look_behind(handle)
             shared = self._written[i] and _references(handle) > _ALONE
             value = handle._value
             assert value is not None

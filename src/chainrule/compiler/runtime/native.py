@@ -22,6 +22,7 @@ from typing import Any
 
 from chainrule.base.errors import CompileError
 from chainrule.base.settings import settings
+from chainrule.compiler.runtime.heap import trim_heap
 from chainrule.compiler.runtime.object_cache import ObjectCache, cache_key
 
 _ARCHITECTURES = {"x86_64": "x86_64", "amd64": "x86_64", "aarch64": "aarch64", "arm64": "aarch64"}
@@ -173,5 +174,6 @@ def engine() -> Engine:
     if _engine is None:
         with _engine_lock:
             if _engine is None:
+                trim_heap()  # what initial values and a first trace left: LLVM needs room itself
                 _engine = Engine(ObjectCache(settings().cache_dir))
     return _engine
