@@ -22,6 +22,7 @@ from chainrule.tensor.convert import *
 from chainrule.tensor.creation import *
 from chainrule.tensor.device import *
 from chainrule.tensor.functional.activation import *
+from chainrule.tensor.functional.distance import *
 from chainrule.tensor.functional.layout import *
 from chainrule.tensor.functional.linear import *
 from chainrule.tensor.functional.normalize import *

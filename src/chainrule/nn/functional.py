@@ -1,7 +1,7 @@
 """PyTorch's `nn.functional`: layers without state, with its argument names, order and defaults.
 
-The meanings stand in `tensor/functional`; here are PyTorch's extra arguments: `inplace`, and the
-old `size_average` and `reduce`. May import `tensor`. Example: `F.cross_entropy(logits, labels)`.
+The meanings stand in `tensor/functional`; here is PyTorch's extra argument `inplace`. May import
+`tensor`. Example: `F.cross_entropy(logits, labels)`.
 Source: https://docs.pytorch.org/docs/stable/nn.functional.html
 """
 
@@ -13,40 +13,85 @@ from chainrule.base.errors import ArgumentError
 from chainrule.base.missing import missing_from
 from chainrule.tensor import random
 from chainrule.tensor.convert import Operand
-from chainrule.tensor.functional import activation, loss, pointwise, select
+from chainrule.tensor.functional import activation, pointwise, select
 from chainrule.tensor.functional import normalize as rows
 from chainrule.tensor.functional.attention import scaled_dot_product_attention
+from chainrule.tensor.functional.distance import cosine_similarity, pairwise_distance
 from chainrule.tensor.functional.layout import pad
 from chainrule.tensor.functional.linear import linear
+from chainrule.tensor.functional.loss.binary import (
+    binary_cross_entropy,
+    binary_cross_entropy_with_logits,
+    multilabel_soft_margin_loss,
+    soft_margin_loss,
+)
+from chainrule.tensor.functional.loss.classification import cross_entropy, nll_loss
+from chainrule.tensor.functional.loss.ctc import ctc_loss
+from chainrule.tensor.functional.loss.margin import (
+    cosine_embedding_loss,
+    hinge_embedding_loss,
+    margin_ranking_loss,
+    multi_margin_loss,
+    multilabel_margin_loss,
+    triplet_margin_loss,
+    triplet_margin_with_distance_loss,
+)
+from chainrule.tensor.functional.loss.regression import (
+    gaussian_nll_loss,
+    huber_loss,
+    kl_div,
+    l1_loss,
+    mse_loss,
+    poisson_nll_loss,
+    smooth_l1_loss,
+)
 from chainrule.tensor.functional.normalize import layer_norm
 from chainrule.tensor.functional.pointwise import logsigmoid, sigmoid, tanh
 from chainrule.tensor.functional.select import one_hot
 from chainrule.tensor.tensor import Tensor
 
 __all__ = [
+    "binary_cross_entropy",
     "binary_cross_entropy_with_logits",
+    "cosine_embedding_loss",
+    "cosine_similarity",
     "cross_entropy",
+    "ctc_loss",
     "dropout",
     "embedding",
+    "gaussian_nll_loss",
     "gelu",
+    "hinge_embedding_loss",
+    "huber_loss",
+    "kl_div",
     "l1_loss",
     "layer_norm",
     "leaky_relu",
     "linear",
     "log_softmax",
     "logsigmoid",
+    "margin_ranking_loss",
     "mse_loss",
+    "multi_margin_loss",
+    "multilabel_margin_loss",
+    "multilabel_soft_margin_loss",
     "nll_loss",
     "normalize",
     "one_hot",
     "pad",
+    "pairwise_distance",
+    "poisson_nll_loss",
     "relu",
     "scaled_dot_product_attention",
     "sigmoid",
     "silu",
+    "smooth_l1_loss",
+    "soft_margin_loss",
     "softmax",
     "softplus",
     "tanh",
+    "triplet_margin_loss",
+    "triplet_margin_with_distance_loss",
 ]
 
 gelu = activation.gelu
@@ -138,80 +183,6 @@ def embedding(
     del sparse
     refuse_renormalised_rows(max_norm, norm_type, scale_grad_by_freq)
     return select.embedding(input, weight, padding_idx)
-
-
-def chosen_reduction(size_average: Any, reduce: Any, reduction: str) -> str:
-    """`reduction`, unless one of PyTorch's older switches decides."""
-    if size_average is None and reduce is None:
-        return reduction
-    if reduce is False:
-        return "none"
-    return "sum" if size_average is False else "mean"
-
-
-def cross_entropy(
-    input: Operand,
-    target: Operand,
-    weight: Operand = None,
-    size_average: Any = None,
-    ignore_index: int = -100,
-    reduce: Any = None,
-    reduction: str = "mean",
-    label_smoothing: float = 0.0,
-) -> Tensor:
-    """-log softmax(input)[target] along axis 1, averaged; see `tensor.functional.loss`."""
-    chosen = chosen_reduction(size_average, reduce, reduction)
-    return loss.cross_entropy(input, target, weight, ignore_index, chosen, label_smoothing)
-
-
-def nll_loss(
-    input: Operand,
-    target: Operand,
-    weight: Operand = None,
-    size_average: Any = None,
-    ignore_index: int = -100,
-    reduce: Any = None,
-    reduction: str = "mean",
-) -> Tensor:
-    """-input[target] for log-probabilities (N, C, …) and classes (N, …), averaged."""
-    chosen = chosen_reduction(size_average, reduce, reduction)
-    return loss.nll_loss(input, target, weight, ignore_index, chosen)
-
-
-def mse_loss(
-    input: Operand,
-    target: Operand,
-    size_average: Any = None,
-    reduce: Any = None,
-    reduction: str = "mean",
-) -> Tensor:
-    """(input - target)², averaged."""
-    return loss.mse_loss(input, target, chosen_reduction(size_average, reduce, reduction))
-
-
-def l1_loss(
-    input: Operand,
-    target: Operand,
-    size_average: Any = None,
-    reduce: Any = None,
-    reduction: str = "mean",
-) -> Tensor:
-    """|input - target|, averaged."""
-    return loss.l1_loss(input, target, chosen_reduction(size_average, reduce, reduction))
-
-
-def binary_cross_entropy_with_logits(
-    input: Operand,
-    target: Operand,
-    weight: Operand = None,
-    size_average: Any = None,
-    reduce: Any = None,
-    reduction: str = "mean",
-    pos_weight: Operand = None,
-) -> Tensor:
-    """-(p·t·log σ(x) + (1 - t)·log σ(-x)), averaged; p is `pos_weight`; finite for any logit."""
-    chosen = chosen_reduction(size_average, reduce, reduction)
-    return loss.binary_cross_entropy_with_logits(input, target, weight, chosen, pos_weight)
 
 
 __getattr__ = missing_from(__name__)

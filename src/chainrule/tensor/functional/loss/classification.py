@@ -1,28 +1,23 @@
-"""Losses. Example: `cross_entropy(logits, labels)` with logits (N, C) and int64 labels (N,)."""
+"""Losses on classes: the label, or the probability of each.
+
+Example: `cross_entropy(logits, labels)` with logits (N, C) and int64 labels (N,).
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from chainrule.base import dtypes
 from chainrule.base.errors import ArgumentError, DTypeError, ShapeError
 from chainrule.ops import TABLE
 from chainrule.tensor.convert import Operand, as_tensor, cast, floating
 from chainrule.tensor.dispatch import apply
-from chainrule.tensor.functional import layout, pointwise, reduce, select
+from chainrule.tensor.functional import layout, pointwise, select
+from chainrule.tensor.functional.loss.reduction import chosen_reduction, finish
+from chainrule.tensor.functional.reduce import sum as sum_
 
 if TYPE_CHECKING:
     from chainrule.tensor.tensor import Tensor
-
-
-def _finish(loss: Tensor, reduction: str) -> Tensor:
-    if reduction == "mean":
-        return reduce.mean(loss)
-    if reduction == "sum":
-        return reduce.sum(loss)
-    if reduction == "none":
-        return loss
-    raise ArgumentError(f"reduction is 'none', 'mean' or 'sum', not {reduction!r}")
 
 
 def _class_axis_last(x: Tensor) -> Tensor:
@@ -34,23 +29,41 @@ def _class_axis_last(x: Tensor) -> Tensor:
 
 def _classes(name: str, x: Tensor, target: Tensor, logits: Operand) -> Tensor:
     """The labels as int64, one for each row of x (…, C)."""
+    given = as_tensor(logits).shape
     if target.dtype.kind != "int":
-        raise DTypeError(
-            f"{name} needs integer class labels, not {target.dtype}; use target.long()"
-        )
-    if x.shape[:-1] != target.shape:
+        way = "use target.long()"
+        if target.dtype.kind == "float":
+            way += f", or give probabilities of the input's shape {given}"
+        raise DTypeError(f"{name} needs integer class labels, not {target.dtype}: {way}")
+    if not given or x.shape[:-1] != target.shape:
+        way = ""
+        if len(given) > 2 and given[:-1] == target.shape:
+            way = "; the classes are axis 1: use input.flatten(0, -2) and target.flatten()"
+        elif target.shape == (*x.shape[:-1], 1):
+            way = "; use target.squeeze(-1)"
         raise ShapeError(
-            f"{name}: an input of shape {as_tensor(logits).shape} needs labels of shape "
-            f"{x.shape[:-1]}, not {target.shape}"
+            f"{name}: an input of shape {given} needs labels of shape {x.shape[:-1]}, not "
+            f"{target.shape}{way}"
         )
     return cast(target, dtypes.int64)
+
+
+def _class_weights(weight: Operand, classes: int) -> Tensor | None:
+    if weight is None:
+        return None
+    given = as_tensor(weight)
+    if given.shape != (classes,):
+        raise ShapeError(f"{classes} classes need weights of that shape, not {given.shape}")
+    return given
 
 
 def cross_entropy(
     input: Operand,
     target: Operand,
     weight: Operand = None,
+    size_average: Any = None,
     ignore_index: int = -100,
+    reduce: Any = None,
     reduction: str = "mean",
     label_smoothing: float = 0.0,
 ) -> Tensor:
@@ -64,24 +77,25 @@ def cross_entropy(
     x, wanted = _class_axis_last(floating(input)), as_tensor(target)
     if not 0.0 <= label_smoothing <= 1.0:
         raise ArgumentError(f"label_smoothing lies between 0 and 1, not {label_smoothing}")
+    reduction = chosen_reduction(size_average, reduce, reduction)
     if wanted.dtype.kind == "float" and wanted.shape == as_tensor(input).shape:
         return _probabilities(x, _class_axis_last(wanted), weight, reduction, label_smoothing)
     labels = _classes("cross_entropy", x, wanted, input)
-    if weight is None and ignore_index < 0 and label_smoothing == 0.0:
+    if weight is None and label_smoothing == 0.0:
         return _plain(x, labels, ignore_index, reduction)
     logp = apply(TABLE["log_softmax"], x, axis=len(x.shape) - 1)
     return _weighted(logp, labels, weight, ignore_index, reduction, label_smoothing)
 
 
 def _plain(x: Tensor, labels: Tensor, ignore_index: int, reduction: str) -> Tensor:
-    """Every label counts, or is exactly `ignore_index`, which no class has."""
+    """Without weights: log-sum-exp minus the label's logit, where the label counts."""
     kept = pointwise.ne(labels, ignore_index)
     chosen = select.pick(x, pointwise.where(kept, labels, 0))
     loss = pointwise.sub(apply(TABLE["logsumexp"], x, axis=len(x.shape) - 1), chosen)
     loss = pointwise.where(kept, loss, 0.0)
     if reduction == "mean":
-        return pointwise.div(reduce.sum(loss), reduce.sum(cast(kept, x.dtype)))
-    return _finish(loss, reduction)
+        return pointwise.div(sum_(loss), sum_(cast(kept, x.dtype)))
+    return finish(loss, reduction)
 
 
 def _probabilities(
@@ -93,11 +107,11 @@ def _probabilities(
         target = pointwise.add(
             pointwise.mul(target, 1 - smoothing), smoothing / max(x.shape[-1], 1)
         )
-    terms = pointwise.mul(logp, target)
-    loss = pointwise.neg(reduce.sum(terms if weight is None else pointwise.mul(terms, weight), -1))
+    terms, per_class = pointwise.mul(logp, target), _class_weights(weight, x.shape[-1])
+    loss = pointwise.neg(sum_(terms if per_class is None else pointwise.mul(terms, per_class), -1))
     if reduction == "mean":
-        return pointwise.div(reduce.sum(loss), loss.numel())
-    return _finish(loss, reduction)
+        return pointwise.div(sum_(loss), loss.numel())
+    return finish(loss, reduction)
 
 
 def _weighted(
@@ -110,63 +124,36 @@ def _weighted(
 ) -> Tensor:
     kept = pointwise.ne(labels, ignore_index)
     safe = pointwise.where(kept, labels, 0)
-    per_class = None if weight is None else as_tensor(weight)
+    per_class = _class_weights(weight, logp.shape[-1])
     scale = cast(kept, logp.dtype)
     if per_class is not None:
         scale = pointwise.mul(scale, apply(TABLE["gather"], per_class, safe))
     loss = pointwise.where(kept, pointwise.neg(pointwise.mul(select.pick(logp, safe), scale)), 0.0)
     if smoothing:
         spread = logp if per_class is None else pointwise.mul(logp, per_class)
-        even = pointwise.neg(pointwise.where(kept, reduce.sum(spread, -1), 0.0))
+        even = pointwise.neg(pointwise.where(kept, sum_(spread, -1), 0.0))
         loss = pointwise.add(
             pointwise.mul(loss, 1 - smoothing), pointwise.mul(even, smoothing / logp.shape[-1])
         )
     if reduction == "mean":
-        return pointwise.div(reduce.sum(loss), reduce.sum(scale))
-    return _finish(loss, reduction)
+        return pointwise.div(sum_(loss), sum_(scale))
+    return finish(loss, reduction)
 
 
 def nll_loss(
     input: Operand,
     target: Operand,
     weight: Operand = None,
+    size_average: Any = None,
     ignore_index: int = -100,
+    reduce: Any = None,
     reduction: str = "mean",
 ) -> Tensor:
-    """-input[target] for log-probabilities (N, C, …) and classes (N, …), averaged."""
+    """-input[target] for log-probabilities (N, C, …) and classes (N, …), averaged.
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.nll_loss.html
+    """
     x = _class_axis_last(floating(input))
+    reduction = chosen_reduction(size_average, reduce, reduction)
     labels = _classes("nll_loss", x, as_tensor(target), input)
     return _weighted(x, labels, weight, ignore_index, reduction, 0.0)
-
-
-def mse_loss(input: Operand, target: Operand, reduction: str = "mean") -> Tensor:
-    """(input - target)², averaged."""
-    return _finish(pointwise.square(pointwise.sub(input, target)), reduction)
-
-
-def l1_loss(input: Operand, target: Operand, reduction: str = "mean") -> Tensor:
-    """|input - target|, averaged."""
-    return _finish(pointwise.abs(pointwise.sub(input, target)), reduction)
-
-
-def binary_cross_entropy_with_logits(
-    input: Operand,
-    target: Operand,
-    weight: Operand = None,
-    reduction: str = "mean",
-    pos_weight: Operand = None,
-) -> Tensor:
-    """-(p·t·log σ(x) + (1 - t)·log σ(-x)), averaged, p = pos_weight; finite for any logit.
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.binary_cross_entropy_with_logits.html
-    """
-    x, wanted = floating(input), as_tensor(target)
-    if x.shape != wanted.shape:
-        raise ShapeError(f"logits of shape {x.shape} need targets of it, not {wanted.shape}")
-    if pos_weight is None:
-        loss = pointwise.sub(apply(TABLE["softplus"], x), pointwise.mul(x, wanted))
-    else:
-        positive = pointwise.mul(pointwise.mul(pos_weight, wanted), pointwise.logsigmoid(x))
-        other = pointwise.mul(pointwise.sub(1, wanted), apply(TABLE["softplus"], x))
-        loss = pointwise.sub(other, positive)
-    return _finish(loss if weight is None else pointwise.mul(loss, weight), reduction)

@@ -1,0 +1,1 @@
+"""Losses, one file a family; each has PyTorch's whole signature. Re-exports nothing."""

@@ -1,0 +1,126 @@
+"""Losses on yes-or-no targets, one or many at a time.
+
+Example: `binary_cross_entropy_with_logits(logits, labels)`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from chainrule.base.errors import ArgumentError, ShapeError
+from chainrule.ops import TABLE
+from chainrule.tensor.convert import Operand, as_tensor, floating
+from chainrule.tensor.dispatch import apply
+from chainrule.tensor.functional import pointwise
+from chainrule.tensor.functional.loss.reduction import chosen_reduction, finish
+from chainrule.tensor.functional.reduce import mean
+from chainrule.tensor.modes import modes
+
+if TYPE_CHECKING:
+    from chainrule.tensor.tensor import Tensor
+
+_LEAST_LOG = -100.0
+_LOGITS = ": apply a sigmoid, or use binary_cross_entropy_with_logits"
+
+
+def _equal_shapes(name: str, input: Operand, target: Operand) -> tuple[Tensor, Tensor]:
+    x, wanted = floating(input), as_tensor(target)
+    if x.shape != wanted.shape:
+        raise ShapeError(
+            f"{name}: an input of shape {x.shape} needs a target of that shape, not "
+            f"{wanted.shape}; reshape one of them (target.view_as(input), input.squeeze(-1))"
+        )
+    return x, wanted
+
+
+def _log(x: Tensor) -> Tensor:
+    """Log x, at least -100; constant where x is 0."""
+    zero = pointwise.eq(x, 0)
+    log = pointwise.clamp(pointwise.log(pointwise.where(zero, 1.0, x)), min=_LEAST_LOG)
+    return pointwise.where(zero, _LEAST_LOG, log)
+
+
+def binary_cross_entropy(
+    input: Operand,
+    target: Operand,
+    weight: Operand = None,
+    size_average: Any = None,
+    reduce: Any = None,
+    reduction: str = "mean",
+) -> Tensor:
+    """-(t·log p + (1 - t)·log(1 - p)) for probabilities p, averaged; logarithms are ≥ -100.
+
+    From logits, `binary_cross_entropy_with_logits` is more exact.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.binary_cross_entropy.html
+    """
+    p, wanted = _equal_shapes("binary_cross_entropy", input, target)
+    if modes.trace is None:
+        for what, way in ((p, _LOGITS), (wanted, " as targets")):
+            value = what._concrete("binary_cross_entropy")
+            if not ((value >= 0) & (value <= 1)).all():
+                raise ArgumentError(
+                    f"binary_cross_entropy needs probabilities between 0 and 1{way}"
+                )
+    yes = pointwise.mul(wanted, _log(p))
+    no = pointwise.mul(pointwise.sub(1, wanted), _log(pointwise.sub(1, p)))
+    loss = pointwise.neg(pointwise.add(yes, no))
+    if weight is not None:
+        loss = pointwise.mul(loss, weight)
+    return finish(loss, chosen_reduction(size_average, reduce, reduction))
+
+
+def binary_cross_entropy_with_logits(
+    input: Operand,
+    target: Operand,
+    weight: Operand = None,
+    size_average: Any = None,
+    reduce: Any = None,
+    reduction: str = "mean",
+    pos_weight: Operand = None,
+) -> Tensor:
+    """-(p·t·log σ(x) + (1 - t)·log σ(-x)), averaged, p = pos_weight; finite for any logit.
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.binary_cross_entropy_with_logits.html
+    """
+    x, wanted = _equal_shapes("binary_cross_entropy_with_logits", input, target)
+    if pos_weight is None:
+        loss = pointwise.sub(apply(TABLE["softplus"], x), pointwise.mul(x, wanted))
+    else:
+        positive = pointwise.mul(pointwise.mul(pos_weight, wanted), pointwise.logsigmoid(x))
+        other = pointwise.mul(pointwise.sub(1, wanted), apply(TABLE["softplus"], x))
+        loss = pointwise.sub(other, positive)
+    if weight is not None:
+        loss = pointwise.mul(loss, weight)
+    return finish(loss, chosen_reduction(size_average, reduce, reduction))
+
+
+def soft_margin_loss(
+    input: Operand,
+    target: Operand,
+    size_average: Any = None,
+    reduce: Any = None,
+    reduction: str = "mean",
+) -> Tensor:
+    """log(1 + exp(-t·x)) for targets t = ±1, averaged.
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.soft_margin_loss.html
+    """
+    against = pointwise.neg(pointwise.mul(target, floating(input)))
+    loss = apply(TABLE["softplus"], against)
+    return finish(loss, chosen_reduction(size_average, reduce, reduction))
+
+
+def multilabel_soft_margin_loss(
+    input: Operand,
+    target: Operand,
+    weight: Operand = None,
+    size_average: Any = None,
+    reduce: Any = None,
+    reduction: str = "mean",
+) -> Tensor:
+    """-(t·log σ(x) + (1 - t)·log σ(-x)) with t in {0, 1}, the mean over the last axis; averaged.
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.multilabel_soft_margin_loss.html
+    """
+    each = binary_cross_entropy_with_logits(input, target, weight, reduction="none")
+    return finish(mean(each, -1), chosen_reduction(size_average, reduce, reduction))

@@ -1,0 +1,78 @@
+"""What all losses share: reductions, PyTorch's older switches, and operands that should match.
+
+Example: `finish(squared, chosen_reduction(None, None, "mean"))`.
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING, Any
+
+from chainrule.base import shapes
+from chainrule.base.errors import ArgumentError
+from chainrule.tensor.convert import Operand, as_tensor, floating
+from chainrule.tensor.functional import pointwise, reduce
+
+if TYPE_CHECKING:
+    from chainrule.tensor.tensor import Tensor
+
+_OUTSIDE = 4  # from `chosen_reduction` through the loss to the line that called it
+
+
+def chosen_reduction(size_average: Any, reduce: Any, reduction: str) -> str:
+    """`reduction`, unless one of PyTorch's older switches decides."""
+    if size_average is None and reduce is None:
+        return reduction
+    chosen = "none" if reduce is False else "sum" if size_average is False else "mean"
+    text = f"size_average and reduce are old switches: write reduction={chosen!r}"
+    warnings.warn(text, UserWarning, stacklevel=_OUTSIDE)
+    return chosen
+
+
+def finish(loss: Tensor, reduction: str, weight: Tensor | None = None) -> Tensor:
+    """The mean (over the sum of weights, if given), the sum, or every term."""
+    if reduction == "none":
+        return loss
+    if reduction == "sum":
+        return reduce.sum(loss)
+    if reduction == "mean":
+        if weight is not None:
+            return pointwise.div(reduce.sum(loss), reduce.sum(weight))
+        return reduce.mean(loss)
+    raise ArgumentError(f"reduction is 'none', 'mean' or 'sum', not {reduction!r}")
+
+
+def weights_for(loss: Tensor, weight: Operand) -> Tensor:
+    """The weights, one for each element of the loss."""
+    scale = as_tensor(weight)
+    if scale.shape != loss.shape:
+        raise ArgumentError(f"weights of shape {scale.shape} for a loss of shape {loss.shape}")
+    return scale
+
+
+def weighted(loss: Tensor, weight: Operand, reduction: str) -> Tensor:
+    """Σ w·loss / Σ w for "mean", with weights of the loss's shape."""
+    if weight is None:
+        return finish(loss, reduction)
+    scale = weights_for(loss, weight)
+    return finish(pointwise.mul(loss, scale), reduction, scale)
+
+
+def compared(name: str, input: Operand, target: Operand) -> tuple[Tensor, Tensor]:
+    """Input as floats and target; shapes that differ broadcast, which is rarely what was meant."""
+    x, wanted = floating(input), as_tensor(target)
+    if x.shape != wanted.shape:
+        whole = shapes.broadcast(x.shape, wanted.shape)
+        warnings.warn(
+            f"{name}: an input of shape {x.shape} and a target of shape {wanted.shape} are "
+            f"compared as {whole}, each element with many; reshape one of them, for example "
+            "target.view_as(input) or input.squeeze(-1)",
+            UserWarning,
+            stacklevel=3,
+        )
+    return x, wanted
+
+
+def hinge(x: Tensor) -> Tensor:
+    """max(0, x), whose gradient passes at 0, as that of `clamp`."""
+    return pointwise.clamp(x, min=0.0)

@@ -1,0 +1,206 @@
+"""Losses on real-valued targets: squares, absolute values, and likelihoods of a noise.
+
+Example: `smooth_l1_loss(prediction, target, beta=0.5)`.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from chainrule.base.errors import ArgumentError, ShapeError
+from chainrule.ops import TABLE
+from chainrule.tensor.convert import Operand, as_tensor, floating
+from chainrule.tensor.dispatch import apply
+from chainrule.tensor.functional import layout, pointwise
+from chainrule.tensor.functional.loss.reduction import (
+    chosen_reduction,
+    compared,
+    finish,
+    weighted,
+    weights_for,
+)
+from chainrule.tensor.functional.reduce import sum as sum_
+from chainrule.tensor.modes import modes
+
+if TYPE_CHECKING:
+    from chainrule.tensor.tensor import Tensor
+
+
+def mse_loss(
+    input: Operand,
+    target: Operand,
+    size_average: Any = None,
+    reduce: Any = None,
+    reduction: str = "mean",
+    weight: Operand = None,
+) -> Tensor:
+    """(input - target)², averaged; over Σ weight with weights.
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.mse_loss.html
+    """
+    x, wanted = compared("mse_loss", input, target)
+    chosen = chosen_reduction(size_average, reduce, reduction)
+    return weighted(pointwise.square(pointwise.sub(x, wanted)), weight, chosen)
+
+
+def l1_loss(
+    input: Operand,
+    target: Operand,
+    size_average: Any = None,
+    reduce: Any = None,
+    reduction: str = "mean",
+    weight: Operand = None,
+) -> Tensor:
+    """|input - target|, averaged; over Σ weight with weights.
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.l1_loss.html
+    """
+    x, wanted = compared("l1_loss", input, target)
+    chosen = chosen_reduction(size_average, reduce, reduction)
+    return weighted(pointwise.abs(pointwise.sub(x, wanted)), weight, chosen)
+
+
+def smooth_l1_loss(
+    input: Operand,
+    target: Operand,
+    size_average: Any = None,
+    reduce: Any = None,
+    reduction: str = "mean",
+    beta: float = 1.0,
+) -> Tensor:
+    """d²/2β where |d| < β, |d| - β/2 elsewhere, d = input - target; averaged.
+
+    Source: Girshick, Fast R-CNN (2015);
+    https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.smooth_l1_loss.html
+    """
+    if beta < 0:
+        raise ArgumentError(f"smooth_l1_loss needs beta ≥ 0, not {beta}")
+    x, wanted = compared("smooth_l1_loss", input, target)
+    d = pointwise.sub(x, wanted)
+    loss = pointwise.abs(d)
+    if beta:
+        square = pointwise.mul(pointwise.square(d), 0.5 / beta)
+        loss = pointwise.where(pointwise.lt(loss, beta), square, pointwise.sub(loss, 0.5 * beta))
+    return finish(loss, chosen_reduction(size_average, reduce, reduction))
+
+
+def huber_loss(
+    input: Operand,
+    target: Operand,
+    reduction: str = "mean",
+    delta: float = 1.0,
+    weight: Operand = None,
+) -> Tensor:
+    """d²/2 where |d| ≤ δ, δ·(|d| - δ/2) elsewhere, d = input - target; averaged.
+
+    Weights of the input's shape are factors only: the mean divides by the number of elements.
+    Source: Huber, Robust estimation of a location parameter (1964);
+    https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.huber_loss.html
+    """
+    if delta <= 0:
+        raise ArgumentError(f"huber_loss needs delta > 0, not {delta}")
+    x, wanted = compared("huber_loss", input, target)
+    d = pointwise.sub(x, wanted)
+    size = pointwise.abs(d)
+    square = pointwise.mul(pointwise.square(d), 0.5)
+    line = pointwise.mul(pointwise.sub(size, 0.5 * delta), delta)
+    loss = pointwise.where(pointwise.le(size, delta), square, line)
+    if weight is not None:
+        loss = pointwise.mul(loss, weights_for(loss, weight))
+    return finish(loss, reduction)
+
+
+def poisson_nll_loss(
+    input: Operand,
+    target: Operand,
+    log_input: bool = True,
+    full: bool = False,
+    size_average: Any = None,
+    eps: float = 1e-8,
+    reduce: Any = None,
+    reduction: str = "mean",
+) -> Tensor:
+    """exp(x) - t·x for the logarithm x of a Poisson rate, else x - t·log(x + eps); averaged.
+
+    `full` adds Stirling's t·log t - t + log(2πt)/2 for log t! where t > 1.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.poisson_nll_loss.html
+    """
+    x, wanted = floating(input), as_tensor(target)
+    if log_input:
+        loss = pointwise.sub(pointwise.exp(x), pointwise.mul(wanted, x))
+    else:
+        log = pointwise.log(pointwise.add(x, eps))
+        loss = pointwise.sub(x, pointwise.mul(wanted, log))
+    if full:
+        many = pointwise.gt(wanted, 1)
+        t = floating(pointwise.where(many, wanted, 1))
+        log = pointwise.log(t)
+        stirling = pointwise.add(
+            pointwise.sub(pointwise.mul(t, log), t),
+            pointwise.mul(pointwise.add(log, math.log(2 * math.pi)), 0.5),
+        )
+        loss = pointwise.add(loss, pointwise.where(many, stirling, 0.0))
+    return finish(loss, chosen_reduction(size_average, reduce, reduction))
+
+
+def gaussian_nll_loss(
+    input: Operand,
+    target: Operand,
+    var: Operand,
+    full: bool = False,
+    eps: float = 1e-6,
+    reduction: str = "mean",
+) -> Tensor:
+    """(log v + (input - target)²/v) / 2 with v = max(var, eps), averaged.
+
+    `var` has the input's shape, or lacks its last axis, or has 1 there; its gradient passes where
+    it was raised to eps. `full` adds log(2π)/2.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.gaussian_nll_loss.html
+    """
+    x, wanted = floating(input), as_tensor(target)
+    spread = floating(var)
+    if spread.shape not in {(), x.shape}:
+        if spread.shape == x.shape[:-1]:
+            spread = layout.unsqueeze(spread, -1)
+        elif spread.shape != (*x.shape[:-1], 1):
+            raise ShapeError(f"var of shape {spread.shape} does not fit an input of {x.shape}")
+    if modes.trace is None and (spread._concrete("var") < 0).any():
+        raise ArgumentError("gaussian_nll_loss: a variance is negative")
+    # the value is raised, the gradient passes: v + (max(v, eps) - v) with the bracket constant
+    raised = pointwise.clamp(spread, min=eps)
+    lift = apply(TABLE["detach"], pointwise.sub(raised, spread))
+    spread = pointwise.add(spread, lift)
+    square = pointwise.square(pointwise.sub(x, wanted))
+    loss = pointwise.add(pointwise.log(spread), pointwise.div(square, spread))
+    loss = pointwise.mul(loss, 0.5)
+    if full:
+        loss = pointwise.add(loss, 0.5 * math.log(2 * math.pi))
+    return finish(loss, reduction)
+
+
+def kl_div(
+    input: Operand,
+    target: Operand,
+    size_average: Any = None,
+    reduce: Any = None,
+    reduction: str = "mean",
+    log_target: bool = False,
+) -> Tensor:
+    """t·(log t - input) for log-probabilities `input`, averaged; t = exp(target) if `log_target`.
+
+    Where t = 0 the term is 0. The divergence itself is reduction "batchmean": the sum divided by
+    the first axis; "mean" divides by the number of elements.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.kl_div.html
+    """
+    x, wanted = floating(input), floating(target)
+    if log_target:
+        loss = pointwise.mul(pointwise.exp(wanted), pointwise.sub(wanted, x))
+    else:
+        some = pointwise.gt(wanted, 0)
+        log = pointwise.log(pointwise.where(some, wanted, 1.0))
+        loss = pointwise.sub(pointwise.mul(wanted, log), pointwise.mul(wanted, x))
+    chosen = chosen_reduction(size_average, reduce, reduction)
+    if chosen == "batchmean":
+        return pointwise.div(sum_(loss), x.shape[0] if x.shape else 1)
+    return finish(loss, chosen)
