@@ -19,6 +19,7 @@ FLOORS = {
     "nn": 6,
     "optim": 6,
     "text": 6,
+    "data": 6,
     "formats": 6,
     "train": 7,
     "inspect": 7,
@@ -26,8 +27,9 @@ FLOORS = {
     "parallel": 7,
     "tasks": 8,
     "cli": 9,
+    "utils": 10,
 }
-TOP = 10  # chainrule/__init__.py and its neighbours: the face, which no room may look at
+TOP = 11  # chainrule/__init__.py and its neighbours: the face, which no room may look at
 
 # What a room never touches although the floors would allow it.
 NEVER = {

@@ -97,3 +97,9 @@ class CheckpointError(ChainruleError, RuntimeError):
     """A file that does not hold the state it should, or does not fit the model."""
 
     code = "CR403"
+
+
+class WorkerError(ChainruleError, RuntimeError):
+    """A background worker that reads data did not answer in time."""
+
+    code = "CR404"

@@ -1,0 +1,201 @@
+"""Samplers: the order in which a dataset's samples are read, as an iterable of their numbers.
+
+    >>> list(BatchSampler(SequentialSampler(range(5)), batch_size=2, drop_last=False))
+    [[0, 1], [2, 3], [4]]
+
+Random ones draw a seed from the default generator at each `iter()`, or use the generator given.
+Source: https://docs.pytorch.org/docs/stable/data.html#data-loading-order-and-sampler
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence, Sized
+from typing import Any, Generic, TypeVar
+
+import numpy as np
+
+from chainrule.base import dtypes
+from chainrule.base.errors import ArgumentError
+from chainrule.tensor.random import Generator, rand, randint, randperm
+
+T_co = TypeVar("T_co", covariant=True)
+
+
+class Sampler(Generic[T_co]):
+    """Base class: a subclass defines `__iter__` and, to be counted, `__len__`."""
+
+    def __init__(self, data_source: Any = None) -> None:
+        """`data_source` is accepted and not used."""
+
+    def __iter__(self) -> Iterator[T_co]:
+        """Numbers of samples, or lists of them."""
+        raise NotImplementedError(f"{type(self).__name__} does not define __iter__()")
+
+
+class SequentialSampler(Sampler[int]):
+    """0, 1, …, n - 1."""
+
+    def __init__(self, data_source: Sized) -> None:
+        """n is the length of `data_source`."""
+        self.data_source = data_source
+
+    def __iter__(self) -> Iterator[int]:
+        """In order."""
+        return iter(range(len(self.data_source)))
+
+    def __len__(self) -> int:
+        """n."""
+        return len(self.data_source)
+
+
+class RandomSampler(Sampler[int]):
+    """A permutation of 0, …, n - 1; with `replacement` independent draws from them.
+
+    `num_samples` (n unless given) may exceed n: then permutations follow each other.
+    """
+
+    def __init__(
+        self,
+        data_source: Sized,
+        replacement: bool = False,
+        num_samples: int | None = None,
+        generator: Generator | None = None,
+    ) -> None:
+        if not isinstance(replacement, bool):
+            raise TypeError(f"replacement is True or False, not {replacement!r}")
+        self.data_source = data_source
+        self.replacement = replacement
+        self._num_samples = num_samples
+        self.generator = generator
+        if num_samples is not None:
+            check_count("num_samples", num_samples)
+
+    @property
+    def num_samples(self) -> int:
+        """How many numbers a pass gives."""
+        return len(self.data_source) if self._num_samples is None else self._num_samples
+
+    def __iter__(self) -> Iterator[int]:
+        """A new order each time."""
+        n, left = len(self.data_source), self.num_samples
+        generator = private_generator(self.generator)
+        if self.replacement and left:
+            yield from randint(0, n, (left,), generator=generator).tolist()
+            return
+        while left > 0 and n:
+            yield from randperm(n, generator=generator).tolist()[:left]
+            left -= n
+
+    def __len__(self) -> int:
+        """`num_samples`."""
+        return self.num_samples
+
+
+class SubsetRandomSampler(Sampler[int]):
+    """The given indices, each once, in random order."""
+
+    def __init__(self, indices: Sequence[int], generator: Generator | None = None) -> None:
+        self.indices = indices
+        self.generator = generator
+
+    def __iter__(self) -> Iterator[int]:
+        """A new order each time."""
+        for i in randperm(len(self.indices), generator=self.generator).tolist():
+            yield self.indices[i]
+
+    def __len__(self) -> int:
+        """How many indices there are."""
+        return len(self.indices)
+
+
+class WeightedRandomSampler(Sampler[int]):
+    """Number i with probability weights[i] / Σ weights, `num_samples` times.
+
+    Without `replacement` no number comes twice: i is first with that probability, then the same
+    among the rest. Source: Efraimidis & Spirakis, Weighted random sampling with a reservoir (2006).
+    """
+
+    def __init__(
+        self,
+        weights: Any,
+        num_samples: int,
+        replacement: bool = True,
+        generator: Generator | None = None,
+    ) -> None:
+        if not isinstance(replacement, bool):
+            raise TypeError(f"replacement is True or False, not {replacement!r}")
+        check_count("num_samples", num_samples)
+        self.weights = np.asarray(weights, np.float64)
+        if self.weights.ndim != 1:
+            raise ArgumentError(f"weights have one axis, not shape {self.weights.shape}")
+        if not np.isfinite(self.weights).all() or (self.weights < 0).any():
+            raise ArgumentError("weights must be finite and not negative")
+        possible = int((self.weights > 0).sum())
+        if possible == 0 or (not replacement and num_samples > possible):
+            raise ArgumentError(
+                f"cannot draw {num_samples} different samples: {possible} weights are above 0"
+            )
+        self.num_samples = num_samples
+        self.replacement = replacement
+        self.generator = generator
+
+    def __iter__(self) -> Iterator[int]:
+        """New draws each time."""
+        size = self.num_samples if self.replacement else len(self.weights)
+        u = np.asarray(rand(size, generator=self.generator, dtype=dtypes.float64))
+        if self.replacement:
+            sums = np.cumsum(self.weights)
+            drawn = np.searchsorted(sums, u * sums[-1], side="right")
+        else:
+            with np.errstate(divide="ignore", invalid="ignore"):
+                waits = np.where(self.weights > 0, -np.log1p(-u) / self.weights, np.inf)
+            drawn = np.argsort(waits, kind="stable")[: self.num_samples]
+        return iter(drawn.tolist())
+
+    def __len__(self) -> int:
+        """`num_samples`."""
+        return self.num_samples
+
+
+class BatchSampler(Sampler[list[int]]):
+    """Lists of `batch_size` numbers of another sampler; a short last one unless `drop_last`."""
+
+    def __init__(self, sampler: Iterable[int], batch_size: int, drop_last: bool) -> None:
+        check_count("batch_size", batch_size)
+        if not isinstance(drop_last, bool):
+            raise ArgumentError(f"drop_last is True or False, not {drop_last!r}")
+        self.sampler = sampler
+        self.batch_size = batch_size
+        self.drop_last = drop_last
+
+    def __iter__(self) -> Iterator[list[int]]:
+        """One list per batch."""
+        batch: list[int] = []
+        for index in self.sampler:
+            batch.append(index)
+            if len(batch) == self.batch_size:
+                yield batch
+                batch = []
+        if batch and not self.drop_last:
+            yield batch
+
+    def __len__(self) -> int:
+        """How many lists a pass gives."""
+        whole, rest = divmod(len(self.sampler), self.batch_size)  # type: ignore[arg-type]
+        return whole + (rest > 0 and not self.drop_last)
+
+
+def check_count(name: str, value: Any) -> None:
+    """Raise `ArgumentError` unless `value` is a whole number of at least 1."""
+    if not isinstance(value, int) or isinstance(value, bool) or value <= 0:
+        raise ArgumentError(f"{name} is a whole number of at least 1, not {value!r}")
+
+
+def draw_seed(generator: Generator | None) -> int:
+    """A seed from `generator`, or from the default one."""
+    return int(randint(0, 1 << 53, (), generator=generator).item())
+
+
+def private_generator(generator: Generator | None) -> Generator:
+    """`generator` itself, or a new one seeded from the default: interleaved draws do no harm."""
+    return Generator().manual_seed(draw_seed(None)) if generator is None else generator

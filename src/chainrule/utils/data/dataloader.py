@@ -1,0 +1,12 @@
+"""PyTorch's `utils.data.dataloader`: `from chainrule.utils.data.dataloader import DataLoader`."""
+
+from __future__ import annotations
+
+from chainrule.base.missing import missing_from
+from chainrule.data.collate import default_collate, default_convert
+from chainrule.data.loader import DataLoader
+from chainrule.data.workers import get_worker_info
+
+__all__ = ["DataLoader", "default_collate", "default_convert", "get_worker_info"]
+
+__getattr__ = missing_from(__name__)

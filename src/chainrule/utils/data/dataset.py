@@ -1,0 +1,28 @@
+"""PyTorch's `utils.data.dataset`. Example: `from chainrule.utils.data.dataset import Dataset`."""
+
+from __future__ import annotations
+
+from chainrule.base.missing import missing_from
+from chainrule.data.dataset import (
+    ChainDataset,
+    ConcatDataset,
+    Dataset,
+    IterableDataset,
+    StackDataset,
+    Subset,
+    TensorDataset,
+    random_split,
+)
+
+__all__ = [
+    "ChainDataset",
+    "ConcatDataset",
+    "Dataset",
+    "IterableDataset",
+    "StackDataset",
+    "Subset",
+    "TensorDataset",
+    "random_split",
+]
+
+__getattr__ = missing_from(__name__)
