@@ -8,9 +8,10 @@ https://docs.pytorch.org/docs/stable/checkpoint.html
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
+from chainrule.base.errors import ArgumentError
 from chainrule.ops.control import call
 from chainrule.tensor.body import body_trace
 from chainrule.tensor.dispatch import apply_many, wrap
@@ -21,15 +22,22 @@ def checkpoint(
     function: Callable[..., Any],
     *args: Any,
     use_reentrant: bool | None = None,
+    context_fn: Callable[[], Any] | None = None,
+    determinism_check: str = "default",
+    debug: bool = False,
+    early_stop: bool = True,
     preserve_rng_state: bool = True,
     **kwargs: Any,
 ) -> Any:
     """`function(*args, **kwargs)`, whose inner values are computed again by its gradient.
 
-    The function runs once here on symbols, so it cannot read values. The same random numbers are
-    always used again, and both of PyTorch's switches are accepted and change nothing.
+    The function runs once here on symbols, so it cannot read values; what is computed again is the
+    same graph with the same random numbers. So PyTorch's switches are accepted and change nothing;
+    only `context_fn`, which would choose what is kept, is refused.
     """
-    del use_reentrant, preserve_rng_state
+    del use_reentrant, determinism_check, debug, early_stop, preserve_rng_state
+    if context_fn is not None:
+        raise ArgumentError("checkpoint keeps nothing of a function's inside: leave context_fn out")
     with body_trace() as trace:
         outputs, rebuild = flatten(function(*args, **kwargs))
         trace.refuse_gradients("a checkpointed function")
@@ -41,3 +49,38 @@ def checkpoint(
     for bound, result in zip(changed, results[len(outputs) :], strict=True):
         bound.handle._become(result)
     return rebuild(results[: len(outputs)])
+
+
+def checkpoint_sequential(
+    functions: Any,
+    segments: int,
+    input: Any,
+    use_reentrant: bool | None = None,
+    *,
+    preserve_rng_state: bool = True,
+) -> Any:
+    """`input` through all functions in turn; only what goes from segment to segment is kept.
+
+    `functions` is a `Sequential` or a list; it is cut into `segments` of ⌊n / segments⌋ functions,
+    the last with the rest, which runs as it is.
+    Source: https://docs.pytorch.org/docs/stable/checkpoint.html
+    """
+    del use_reentrant, preserve_rng_state
+    listed = list(functions.children() if hasattr(functions, "children") else functions)
+    if not 1 <= segments <= len(listed):
+        raise ArgumentError(
+            f"{len(listed)} functions make 1 to {len(listed)} segments, not {segments}"
+        )
+    size = len(listed) // segments
+    for start in range(0, size * (segments - 1), size):
+        input = checkpoint(_chained(listed[start : start + size]), input)
+    return _chained(listed[size * (segments - 1) :])(input)
+
+
+def _chained(functions: Iterable[Callable[[Any], Any]]) -> Callable[[Any], Any]:
+    def run(value: Any) -> Any:
+        for function in functions:
+            value = function(value)
+        return value
+
+    return run
