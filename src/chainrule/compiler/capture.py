@@ -25,6 +25,7 @@ from chainrule.ops.layout import concat
 from chainrule.ops.record import Symbolic
 from chainrule.tensor.dispatch import wrap
 from chainrule.tensor.handle import Handle
+from chainrule.tensor.hooks import watched_in
 from chainrule.tensor.modes import modes
 from chainrule.tensor.trace import Bound, Trace
 
@@ -183,6 +184,7 @@ def _joint(trace: Trace, graph: Graph, outs: Leaves, flags: list[bool]) -> Joint
         seeds,
         [graph.inputs[i] for i in wanted],
         stops=trace.frozen,
+        watch=watched_in(trace, ()),
     )
     reached = [(i, g) for i, g in zip(wanted, found, strict=True) if g is not None]
     return Joint(

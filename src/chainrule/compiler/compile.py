@@ -60,7 +60,7 @@ class CompiledFunction:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run the variant that fits, compiling it if there is none."""
-        if modes.trace is not None or not _native():
+        if modes.trace is not None or modes.anomaly or not _native():
             return self.fn(*args, **kwargs)
         leaves, structure = flatten((args, kwargs))
         kinds, repeats = tuple([_kind(a) for a in leaves]), _twice(leaves)

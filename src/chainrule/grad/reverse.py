@@ -9,7 +9,7 @@ Example: `differentiate(b, (loss,), (one,), (w, bias))` → gradient nodes of w 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from chainrule.base.errors import GradientError
@@ -21,6 +21,8 @@ from chainrule.ops.record import Builder, Symbolic
 
 # Of a node with several results, a cotangent for each (None where none arrived).
 Cotangent = Node | list[Node | None]
+Watch = Callable[[Builder, Node], Node]  # sees a node's whole cotangent, and may give another
+_NOBODY: Mapping[Node, Watch] = {}
 
 
 def differentiate(
@@ -30,10 +32,12 @@ def differentiate(
     targets: Sequence[Node],
     stops: Collection[Node] = (),
     order: Sequence[Node] | None = None,
+    watch: Mapping[Node, Watch] = _NOBODY,
 ) -> list[Node | None]:
     """Vector-Jacobian products of `outputs` with respect to `targets`; None where disconnected.
 
-    `stops` are nodes through which no gradient flows; `order` is `topological(outputs)`, if known.
+    `stops` are nodes through which no gradient flows; `order` is `topological(outputs)`, if known;
+    `watch` has the hooks of some nodes.
     """
     order = topological(outputs) if order is None else order
     wanted = set(targets)
@@ -49,6 +53,9 @@ def differentiate(
         ct = sums.pop(node, None)  # type: ignore[assignment]
         if ct is None:
             continue
+        if node in watch:
+            assert isinstance(ct, Node)
+            ct = watch[node](b, ct)
         if node in wanted:
             assert isinstance(ct, Node)
             found[node] = ct

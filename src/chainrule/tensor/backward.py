@@ -16,9 +16,11 @@ from chainrule.graph.node import INPUT, Node
 from chainrule.graph.walk import topological
 from chainrule.ops import TABLE
 from chainrule.ops.record import Symbolic
+from chainrule.tensor.anomaly import Suspicious
 from chainrule.tensor.convert import as_tensor, cast
 from chainrule.tensor.dispatch import apply, wrap
 from chainrule.tensor.handle import NOT_KEPT, Handle
+from chainrule.tensor.hooks import call_after, watched, watched_in
 from chainrule.tensor.modes import modes, set_grad_enabled
 from chainrule.tensor.tape import Backward, Evaluated, Recorded, release
 
@@ -81,6 +83,7 @@ def backward(
     for handle, gradient in zip(handles, found, strict=True):
         if handle is not None and gradient is not None:
             accumulate(handle, gradient)
+            call_after(handle)
 
 
 def _eager(
@@ -92,10 +95,11 @@ def _eager(
     retain: bool,
     record: bool,
 ) -> list[Tensor | None]:
-    b = Backward(retain=retain, record_graph=record)
+    kind = Suspicious if modes.anomaly else Backward
+    b = kind(retain=retain, record_graph=record)
     with set_grad_enabled(record), np.errstate(all="ignore"):
         cotangents = [_given(b, seed, record=record) for seed in seeds]
-        nodes = differentiate(b, roots, cotangents, targets, order=order)
+        nodes = differentiate(b, roots, cotangents, targets, order=order, watch=watched(order))
         out: list[Tensor | None] = []
         for node in nodes:
             if node is None:
@@ -138,6 +142,7 @@ def _traced(
     for handle, gradient in zip(handles, found, strict=True):
         if gradient is not None:
             accumulate(handle, gradient)
+            call_after(handle)
 
 
 def traced_gradients(
@@ -152,7 +157,11 @@ def traced_gradients(
     targets = [trace.node_of(h) for h in handles]
     roots = [trace.node_of(t) for t in tensors]
     cotangents = [trace.node_of(s) for s in seeds]
-    nodes = differentiate(Symbolic(), roots, cotangents, targets, stops=trace.frozen)
+    watch = watched_in(trace, handles)
+    with set_grad_enabled(create_graph):
+        nodes = differentiate(
+            Symbolic(), roots, cotangents, targets, stops=trace.frozen, watch=watch
+        )
     return [
         None if node is None else wrap(None, node, requires_grad=create_graph) for node in nodes
     ]
@@ -212,6 +221,7 @@ def backward_all(
     grad_tensors: Any = None,
     retain_graph: bool | None = None,
     create_graph: bool = False,
+    grad_variables: Any = None,
     inputs: Any = None,
 ) -> None:
     """`backward()` of several tensors in one walk over the graph they share.
@@ -219,6 +229,7 @@ def backward_all(
     Source: https://docs.pytorch.org/docs/stable/generated/torch.autograd.backward.html
     """
     outs = _several(tensors)
+    grad_tensors = grad_variables if grad_tensors is None else grad_tensors
     seeds = [None] * len(outs) if grad_tensors is None else _several(grad_tensors)
     if len(seeds) != len(outs):
         raise ArgumentError(f"{len(outs)} tensors with {len(seeds)} gradients")
@@ -237,12 +248,22 @@ def gradients(
     grad_outputs: Any = None,
     retain_graph: bool | None = None,
     create_graph: bool = False,
-    allow_unused: bool = False,
+    only_inputs: bool = True,
+    allow_unused: bool | None = None,
+    is_grads_batched: bool = False,
+    materialize_grads: bool = False,
 ) -> tuple[Tensor | None, ...]:
     """∂outputs/∂inputs, summed over the outputs, without touching any `.grad`.
 
+    An input that the outputs do not depend on raises; with `allow_unused` its gradient is None,
+    with `materialize_grads` zeros.
     Source: https://docs.pytorch.org/docs/stable/generated/torch.autograd.grad.html
     """
+    if is_grads_batched or not only_inputs:
+        raise ArgumentError(
+            "grad() takes one gradient per output and gives those of the inputs only: use "
+            "func.vmap over func.vjp for a batch of them, and backward() to fill every .grad"
+        )
     outs, ins = _several(outputs), _several(inputs)
     given = [None] * len(outs) if grad_outputs is None else _several(grad_outputs)
     if len(given) != len(outs):
@@ -270,6 +291,8 @@ def gradients(
             retain=retain or create_graph,
             record=create_graph,
         )
+    if materialize_grads:
+        found = [_zeros(x) if g is None else g for x, g in zip(ins, found, strict=True)]
     if not allow_unused and any(g is None for g in found):
         missing = [i for i, g in enumerate(found) if g is None]
         raise GradientError(
@@ -277,3 +300,7 @@ def gradients(
             "pass allow_unused=True to get None"
         )
     return tuple(found)
+
+
+def _zeros(like: Handle) -> Tensor:
+    return apply(TABLE["full"], value=0, dtype=like.dtype, shape=like.shape)

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import contextlib
 import contextvars
+import functools
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -25,6 +26,7 @@ __all__ = [
 ]
 
 F = TypeVar("F", bound=Callable[..., Any])
+_GENERATOR = 0x20  # the flag of a generator function's code
 
 
 class _Modes(threading.local):
@@ -33,6 +35,7 @@ class _Modes(threading.local):
     def __init__(self) -> None:
         self.grad = True
         self.trace: Trace | None = None
+        self.anomaly = False  # whether backward looks for NaN
         # Infinities and NaN are values: `quiet.run(fn, …)` calls without NumPy's warnings, and is
         # several times cheaper than an `np.errstate` block around each op
         self.quiet = contextvars.copy_context()
@@ -40,6 +43,40 @@ class _Modes(threading.local):
 
 
 modes = _Modes()
+
+
+def _decorated(func: F, switch: Callable[[], contextlib.AbstractContextManager[Any]]) -> F:
+    """`func` with the mode inside; a generator has it while it runs, not while it waits."""
+    if getattr(func, "__code__", None) is None or not func.__code__.co_flags & _GENERATOR:
+        made: Any = functools.wraps(func)(lambda *a, **k: _run(switch, func, *a, **k))
+    else:
+        made = functools.wraps(func)(lambda *a, **k: _steps(switch, func(*a, **k)))
+    return made  # type: ignore[no-any-return]
+
+
+def _run(switch: Callable[[], Any], func: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    with switch():
+        return func(*args, **kwargs)
+
+
+def _steps(
+    switch: Callable[[], Any], generator: Generator[Any, Any, Any]
+) -> Generator[Any, Any, Any]:
+    advance: Callable[[], Any] = functools.partial(next, generator)
+    while True:
+        try:
+            item = _run(switch, advance)
+        except StopIteration as end:
+            return end.value
+        try:
+            sent = yield item
+        except GeneratorExit:
+            _run(switch, generator.close)
+            raise
+        except BaseException as error:  # noqa: BLE001 - the generator decides
+            advance = functools.partial(generator.throw, error)
+        else:
+            advance = functools.partial(generator.send, sent)
 
 
 class set_grad_enabled(contextlib.ContextDecorator):  # noqa: N801 - PyTorch's name
@@ -57,7 +94,7 @@ class set_grad_enabled(contextlib.ContextDecorator):  # noqa: N801 - PyTorch's n
     def __call__(self, func: F) -> F:
         """As a decorator: the mode holds inside `func` only."""
         modes.grad = self._before
-        return super().__call__(func)
+        return _decorated(func, self._recreate_cm)
 
     def _recreate_cm(self) -> set_grad_enabled:
         return type(self)(self._mode)
@@ -85,7 +122,8 @@ class _Switch(contextlib.ContextDecorator):
         if self._func is not None:
             with type(self)():
                 return self._func(*args, **kwargs)
-        return super().__call__(*args, **kwargs)
+        (func,) = args
+        return _decorated(func, self._recreate_cm)
 
     def _recreate_cm(self) -> _Switch:
         return type(self)()
@@ -122,6 +160,9 @@ class inference_mode(_Switch):  # noqa: N801 - PyTorch's name
         super().__init__(mode if callable(mode) else None)
         if mode is False:
             self.enabled = True
+
+    def _recreate_cm(self) -> inference_mode:
+        return type(self)(not self.enabled)
 
 
 def is_grad_enabled() -> bool:

@@ -16,6 +16,7 @@ from chainrule.base.dtypes import DType
 from chainrule.base.errors import ArgumentError, DeviceError, GradientError
 from chainrule.ops import TABLE
 from chainrule.tensor import backward as reverse
+from chainrule.tensor import hooks
 from chainrule.tensor.convert import (
     as_array,
     as_dtype,
@@ -29,6 +30,7 @@ from chainrule.tensor.device import CPU, device, names_device
 from chainrule.tensor.dispatch import apply, wrap
 from chainrule.tensor.functional import layout, pointwise
 from chainrule.tensor.functional.layout import view_of
+from chainrule.tensor.grad_fn import GradFn
 from chainrule.tensor.handle import NOT_KEPT, Handle
 from chainrule.tensor.methods.table import Methods
 from chainrule.tensor.modes import modes, no_grad
@@ -103,8 +105,13 @@ class Tensor(Methods, Handle, final=True):
 
     @property
     def grad_fn(self) -> Any:
-        """The node that computed this tensor, None for a leaf."""
-        return None if self.is_leaf else self._node
+        """The node that computed this tensor, to look at; None for a leaf."""
+        return None if self.is_leaf else GradFn(self._tape_node())
+
+    register_hook = hooks.register_hook
+    register_post_accumulate_grad_hook = hooks.register_post_accumulate_grad_hook
+    retain_grad = hooks.retain_grad
+    retains_grad = property(hooks.retains_grad)
 
     def _write(self, new: Handle) -> None:
         """What every in-place operation does: check, fit dtype and shape, rebind."""
@@ -207,7 +214,7 @@ class Tensor(Methods, Handle, final=True):
         if self.dtype not in {dtypes.float32, dtypes.int64, dtypes.bool_}:
             notes.append(f", dtype={self.dtype}")
         if self.requires_grad:
-            made = "" if self.is_leaf else self.grad_fn.op.name
+            made = "" if self.is_leaf else self.grad_fn.name()
             notes.append(f", grad_fn=<{made}>" if made else ", requires_grad=True")
         return f"tensor({text}{''.join(notes)})"
 

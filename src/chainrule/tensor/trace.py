@@ -46,6 +46,7 @@ class Trace:
         self.frozen: set[Node] = set()  # nodes made where no gradient is recorded
         self.born: list[weakref.ref[Handle]] = []  # symbols: none may leak
         self.fresh: dict[int, Handle] = {}  # constants that were made inside the trace
+        self.hooks: dict[Node, dict[int, Callable[[Any], Any]]] = {}  # at symbols, for backward
         self.spent: list[Node] = []  # what backward started from without retaining its graph
 
     def bear(self, handle: Handle) -> None:

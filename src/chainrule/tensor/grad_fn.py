@@ -1,0 +1,76 @@
+"""`grad_fn`: the recorded graph as PyTorch shows it, for looking at.
+
+    y = (x * 2).sum();  y.grad_fn.name() == "SumBackward0"
+    y.grad_fn.next_functions      # ((<MulBackward0 …>, 0),): where the gradient goes next
+
+Source: https://docs.pytorch.org/docs/stable/autograd.html#torch.autograd.graph.Node.name
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from chainrule.graph.node import INPUT, Node
+from chainrule.ops.control import project
+from chainrule.tensor.tape import Recorded
+
+
+class GradFn:
+    """One node of the recorded graph, seen from where its gradient starts."""
+
+    __slots__ = ("node",)
+
+    def __init__(self, node: Node) -> None:
+        """A view of a node: nothing is copied."""
+        self.node = node.inputs[0] if node.op is project else node
+
+    def name(self) -> str:
+        """`MulBackward0`; `AccumulateGrad` for a leaf."""
+        return backward_name(self.node)
+
+    @property
+    def next_functions(self) -> tuple[tuple[GradFn | None, int], ...]:
+        """For each input what its gradient goes to, and which of its results the input is."""
+        return tuple([_next(child) for child in self.node.inputs])
+
+    @property
+    def variable(self) -> Any:
+        """The tensor of a leaf."""
+        if self.node.op is not INPUT or not isinstance(self.node, Recorded):
+            raise AttributeError(f"{self.name()} has no variable: only AccumulateGrad has one")
+        return None if self.node.leaf is None else self.node.leaf()
+
+    @property
+    def source(self) -> Any:
+        """The line that recorded the node."""
+        return self.node.source
+
+    def __eq__(self, other: object) -> bool:
+        """The same node."""
+        return isinstance(other, GradFn) and self.node is other.node
+
+    def __hash__(self) -> int:
+        """Of the node."""
+        return hash(self.node)
+
+    def __repr__(self) -> str:
+        """`<MulBackward0 object at 0x…>`."""
+        return f"<{self.name()} object at {id(self.node):#x}>"
+
+
+def _next(child: Node) -> tuple[GradFn | None, int]:
+    if child.op is INPUT:
+        leaf = child.leaf if isinstance(child, Recorded) else None
+        return (None if leaf is None else GradFn(child)), 0
+    return GradFn(child), child.attrs["index"] if child.op is project else 0
+
+
+def backward_name(node: Node) -> str:
+    """`log_softmax` → `LogSoftmaxBackward0`; a user's function has a name of its own."""
+    if node.op is INPUT:
+        return "AccumulateGrad"
+    if node.op is project:
+        return backward_name(node.inputs[0])
+    if "name" in node.attrs and node.op.name == "call":
+        return f"{node.attrs['name']}Backward"
+    return "".join([part.capitalize() for part in node.op.name.split("_")]) + "Backward0"

@@ -1,0 +1,200 @@
+"""Functions that see, and may change, a gradient: on its way, or once `.grad` was added to.
+
+A hook of a computed tensor stays with the node that computed it; a hook of a leaf stays with the
+leaf. In a trace hooks run on symbols, once, and are part of the graph: `watched` gives reverse mode
+what to call at which node. Example: `x.register_hook(lambda g: g.clamp(-1, 1))`.
+Source: https://docs.pytorch.org/docs/stable/generated/torch.Tensor.register_hook.html
+"""
+
+from __future__ import annotations
+
+import itertools
+import weakref
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Self
+
+from chainrule.base.errors import GradientError, ShapeError
+from chainrule.graph.node import INPUT, Node
+from chainrule.ops.record import Builder
+from chainrule.tensor.dispatch import wrap
+from chainrule.tensor.handle import Handle
+from chainrule.tensor.modes import modes
+from chainrule.tensor.tape import Backward, Evaluated, Recorded
+
+if TYPE_CHECKING:
+    from chainrule.tensor.tensor import Tensor
+    from chainrule.tensor.trace import Trace
+
+Hook = Callable[[Any], Any]
+Watch = Callable[[Builder, Node], Node]
+
+_numbers = itertools.count()
+_on_nodes: weakref.WeakKeyDictionary[Node, dict[int, Hook]] = weakref.WeakKeyDictionary()
+_LEAF, _AFTER = "_backward_hooks", "_post_accumulate_grad_hooks"
+_LAST = 1 << 62  # number of the hook that keeps a gradient: it sees what all others made of it
+
+
+class RemovableHandle:
+    """What registering a hook gives: `remove()` takes the hook away; also as a `with` block."""
+
+    def __init__(self, hooks: dict[int, Hook], number: int) -> None:
+        """The hook of this number among `hooks`."""
+        self._hooks, self.id = hooks, number
+
+    def remove(self) -> None:
+        """Take the hook away; a second time does nothing."""
+        self._hooks.pop(self.id, None)
+
+    def __enter__(self) -> Self:
+        """The handle."""
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        """Remove."""
+        self.remove()
+
+
+def register_hook(self: Tensor, hook: Hook) -> RemovableHandle:
+    """Call `hook(grad)` whenever the gradient of this tensor is known; it may return another one.
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.Tensor.register_hook.html
+    """
+    if not self.requires_grad:
+        raise GradientError("cannot register a hook on a tensor that does not require grad")
+    return _add(_hooks_of(self), hook)
+
+
+def register_post_accumulate_grad_hook(self: Tensor, hook: Hook) -> RemovableHandle:
+    """Call `hook(tensor)` after backward has added to the `.grad` of this leaf.
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.Tensor.register_post_accumulate_grad_hook.html
+    """
+    if not self.requires_grad or not self.is_leaf:
+        raise GradientError(
+            "post accumulate grad hooks are for leaf tensors that require grad; "
+            "register_hook() is for the others"
+        )
+    return _add(self.__dict__.setdefault(_AFTER, {}), hook)
+
+
+def retain_grad(self: Tensor) -> None:
+    """Keep the gradient of this computed tensor in its `.grad`; nothing to do for a leaf.
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.Tensor.retain_grad.html
+    """
+    if not self.requires_grad:
+        raise GradientError("cannot retain the gradient of a tensor that does not require grad")
+    if self.is_leaf:
+        return
+    seen = weakref.ref(self)
+
+    def keep(gradient: Tensor) -> None:
+        handle = seen()
+        if handle is not None:
+            before = handle._grad
+            handle._grad = gradient if before is None else before + gradient
+
+    _hooks_of(self)[_LAST] = keep
+
+
+def retains_grad(self: Tensor) -> bool:
+    """Whether `retain_grad()` was called on this computed tensor."""
+    return not self.is_leaf and _LAST in _hooks_of(self, make=False)
+
+
+def _hooks_of(handle: Handle, *, make: bool = True) -> dict[int, Hook]:
+    """The hooks at a tensor, as the open trace or eager execution sees it."""
+    trace = modes.trace
+    if trace is not None and not (trace.is_outside(handle) and handle.is_leaf):
+        node = trace.node_of(handle)
+        return trace.hooks.setdefault(node, {}) if make else trace.hooks.get(node, {})
+    if handle.is_leaf:
+        return handle.__dict__.setdefault(_LEAF, {})  # type: ignore[no-any-return]
+    node = handle._tape_node()
+    return _on_nodes.setdefault(node, {}) if make else _on_nodes.get(node, {})
+
+
+def _add(hooks: dict[int, Hook], hook: Hook) -> RemovableHandle:
+    number = next(_numbers)
+    hooks[number] = hook
+    return RemovableHandle(hooks, number)
+
+
+# what reverse mode asks
+
+
+def watched(order: Iterable[Node]) -> dict[Node, Watch]:
+    """For the nodes of the eager tape that have hooks: what to do with their gradient."""
+    found: dict[Node, Watch] = {}
+    for node in order:
+        hooks: Mapping[int, Hook] | None = None
+        if node.op is INPUT:
+            handle = node.leaf() if isinstance(node, Recorded) and node.leaf is not None else None
+            hooks = None if handle is None else handle.__dict__.get(_LEAF)
+        elif _on_nodes:
+            hooks = _on_nodes.get(node)
+        if hooks:
+            found[node] = _calling(hooks)
+    return found
+
+
+def watched_in(trace: Trace, handles: Sequence[Handle]) -> dict[Node, Watch]:
+    """The same for the nodes of a trace, and for `handles`: leaves from outside with hooks."""
+    found = {node: _calling(hooks) for node, hooks in trace.hooks.items() if hooks}
+    leaves = [h for h in handles if trace.is_outside(h)]
+    if leaves and trace.guard(lambda: _numbers_of(leaves)):
+        found |= {
+            trace.node_of(h): _calling(hooks) for h in leaves if (hooks := h.__dict__.get(_LEAF))
+        }
+    return found
+
+
+def _numbers_of(handles: Sequence[Handle]) -> tuple[int, ...]:
+    """The numbers of all hooks: they never come back, so other hooks are other numbers."""
+    own = [h.__dict__ for h in handles if h.__dict__]
+    return tuple([n for d in own for kind in (_LEAF, _AFTER) for n in d.get(kind, ())])
+
+
+def call_after(handle: Handle) -> None:
+    """The hooks after `.grad` was added to."""
+    for hook in list(handle.__dict__.get(_AFTER, {}).values()):
+        if hook(handle) is not None:
+            raise GradientError("a post accumulate grad hook returns nothing")
+
+
+def _calling(hooks: Mapping[int, Hook]) -> Watch:
+    def watch(b: Builder, ct: Node) -> Node:
+        for _, hook in sorted(hooks.items()):
+            gradient = shown(b, ct)
+            new = hook(gradient)
+            if new is None:
+                continue
+            if new.shape != gradient.shape:
+                raise ShapeError(
+                    f"a hook made a gradient of shape {gradient.shape} into one of {new.shape}"
+                )
+            ct = hidden(b, new)
+        return ct
+
+    return watch
+
+
+def shown(b: Builder, ct: Node) -> Tensor:
+    """The tensor that stands for a gradient node."""
+    if not isinstance(b, Backward):
+        return wrap(None, ct, requires_grad=modes.grad)
+    if b.record_graph and isinstance(ct, Recorded):
+        return wrap(b.value(ct), ct, requires_grad=True)
+    return wrap(b.value(ct))
+
+
+def hidden(b: Builder, tensor: Handle) -> Node:
+    """The gradient node of a tensor."""
+    if not isinstance(b, Backward):
+        assert modes.trace is not None
+        return modes.trace.node_of(tensor)
+    if not b.record_graph:
+        return Evaluated(None, {}, tensor._concrete("a gradient"), None)
+    node = tensor._tape_node()
+    b.know(node, tensor._concrete("a gradient"))
+    return node
