@@ -21,7 +21,7 @@ Loss = Callable[..., jax.Array]
 
 def params(work: Workload) -> Params:
     """The starting weights; linear layers' turned to in × out, as JAX programs keep them."""
-    tables = {"embed.weight", "place.weight", "inner.weight", "outer.weight"}
+    tables = {f"{name}.weight" for name in ("embed", "place", "inner", "outer", "source", "target")}
     return {
         name: jnp.asarray(w.T if w.ndim == 2 and name not in tables else w)
         for name, w in work.weights().items()
@@ -65,6 +65,68 @@ def mlp(_: Workload, p: Params, x: jax.Array, y: jax.Array) -> jax.Array:
     return cross_entropy(dense(p, "out", jax.nn.relu(dense(p, "second", h))), y)
 
 
+def lstm(p: Params, name: str, suffix: str, x: jax.Array) -> jax.Array:
+    """One layer in one direction over x (B, T, I)."""
+    ahead, w, bias = _ahead(p, name, suffix, x)
+    zeros = jnp.zeros((len(x), w.shape[0]))
+
+    def cell(state: tuple[jax.Array, jax.Array], z: jax.Array) -> Any:
+        h, c = state
+        i, f, g, o = jnp.split(z + h @ w, 4, -1)
+        c = jax.nn.sigmoid(f) * c + jax.nn.sigmoid(i) * jnp.tanh(g)
+        h = jax.nn.sigmoid(o) * jnp.tanh(c)
+        return (h, c), h
+
+    reverse = suffix.endswith("reverse")
+    _, hs = lax.scan(cell, (zeros, zeros), ahead + bias, reverse=reverse)
+    return jnp.swapaxes(hs, 0, 1)
+
+
+def gru(p: Params, name: str, suffix: str, x: jax.Array) -> jax.Array:
+    """One layer over x (B, T, I)."""
+    ahead, w, bias = _ahead(p, name, suffix, x)
+
+    def cell(h: jax.Array, z: jax.Array) -> Any:
+        (zr, zu, zn), (hr, hu, hn) = jnp.split(z, 3, -1), jnp.split(h @ w + bias, 3, -1)
+        r, u = jax.nn.sigmoid(zr + hr), jax.nn.sigmoid(zu + hu)
+        n = jnp.tanh(zn + r * hn)
+        h = (1 - u) * n + u * h
+        return h, h
+
+    return jnp.swapaxes(lax.scan(cell, jnp.zeros((len(x), w.shape[0])), ahead)[1], 0, 1)
+
+
+def _ahead(
+    p: Params, name: str, suffix: str, x: jax.Array
+) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """The input's part of all steps (T, B, G·H), the recurrent weight and its bias."""
+    made = x @ p[f"{name}.weight_ih_{suffix}"] + p[f"{name}.bias_ih_{suffix}"]
+    return (
+        jnp.swapaxes(made, 0, 1),
+        p[f"{name}.weight_hh_{suffix}"],
+        p[f"{name}.bias_hh_{suffix}"],
+    )
+
+
+def recurrent(work: Workload, p: Params, x: jax.Array, y: jax.Array) -> jax.Array:
+    """A language model: embedding → LSTM (4 gates) or GRU (3) → next token."""
+    layer = {4: lstm, 3: gru}[work.sizes["gates"]]
+    h = p["embed.weight"][x]
+    for i in range(work.sizes["layers"]):
+        h = layer(p, "rnn", f"l{i}", h)
+    return cross_entropy(dense(p, "out", h), y)
+
+
+def seq2seq(_: Workload, p: Params, source: jax.Array, x: jax.Array, y: jax.Array) -> jax.Array:
+    """A bidirectional LSTM reads, another LSTM writes, with attention to what was read."""
+    read = p["source.weight"][source]
+    e = jnp.concatenate([lstm(p, "encoder", s, read) for s in ("l0", "l0_reverse")], -1)
+    d = lstm(p, "decoder", "l0", p["target.weight"][x])
+    a = jax.nn.softmax(d @ p["attend.weight"] @ jnp.swapaxes(e, 1, 2), -1) @ e
+    h = jnp.tanh(dense(p, "combine", jnp.concatenate([a, d], -1)))
+    return cross_entropy(dense(p, "out", h), y)
+
+
 def gpt(work: Workload, p: Params, x: jax.Array, y: jax.Array) -> jax.Array:
     """A character language model, pre-norm, causal attention, exact GELU."""
     (B, T), D, H = x.shape, work.sizes["width"], work.sizes["heads"]
@@ -83,7 +145,14 @@ def gpt(work: Workload, p: Params, x: jax.Array, y: jax.Array) -> jax.Array:
     return cross_entropy(norm(p, "norm", h) @ p["head.weight"], y)
 
 
-LOSSES: dict[str, Loss] = {"window": window, "sgns": sgns, "mlp": mlp, "gpt": gpt}
+LOSSES: dict[str, Loss] = {
+    "window": window,
+    "sgns": sgns,
+    "mlp": mlp,
+    "recurrent": recurrent,
+    "seq2seq": seq2seq,
+    "gpt": gpt,
+}
 
 
 class Step:

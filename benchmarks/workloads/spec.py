@@ -24,7 +24,7 @@ class Workload:
     """One training step: `kind` names the model's class, `sizes` its arguments."""
 
     name: str
-    kind: Literal["window", "sgns", "mlp", "gpt"]
+    kind: Literal["window", "sgns", "mlp", "recurrent", "seq2seq", "gpt"]
     summary: str
     optimizer: Literal["sgd", "adamw"]
     batches: int  # different batches, taken in turn: one alone is soon learnt by heart
@@ -52,7 +52,7 @@ class Workload:
 
 
 def _start(name: str, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray[Any, Any]:
-    if name.endswith("bias"):
+    if "bias" in name:
         return np.zeros(shape, np.float32)
     if "norm" in name:
         return np.ones(shape, np.float32)
@@ -84,6 +84,40 @@ def _mlp_shapes(s: Sizes) -> Shapes:
         *_linear("first", s["inputs"], s["hidden"]),
         *_linear("second", s["hidden"], s["hidden"]),
         *_linear("out", s["hidden"], s["classes"]),
+    ]
+
+
+def _recurrent(name: str, gates: int, ins: int, width: int, suffix: str) -> Shapes:
+    rows = gates * width
+    return [
+        (f"{name}.weight_ih_{suffix}", (rows, ins)),
+        (f"{name}.weight_hh_{suffix}", (rows, width)),
+        (f"{name}.bias_ih_{suffix}", (rows,)),
+        (f"{name}.bias_hh_{suffix}", (rows,)),
+    ]
+
+
+def _recurrent_shapes(s: Sizes) -> Shapes:
+    width = s["width"]
+    layers = (_recurrent("rnn", s["gates"], width, width, f"l{i}") for i in range(s["layers"]))
+    return [
+        ("embed.weight", (s["vocab"], width)),
+        *(shape for layer in layers for shape in layer),
+        *_linear("out", width, s["vocab"]),
+    ]
+
+
+def _seq2seq_shapes(s: Sizes) -> Shapes:
+    width = s["width"]
+    return [
+        ("source.weight", (s["vocab"], width)),
+        ("target.weight", (s["vocab"], width)),
+        *_recurrent("encoder", 4, width, width // 2, "l0"),
+        *_recurrent("encoder", 4, width, width // 2, "l0_reverse"),
+        *_recurrent("decoder", 4, width, width, "l0"),
+        ("attend.weight", (width, width)),
+        *_linear("combine", 2 * width, width),
+        *_linear("out", width, s["vocab"]),
     ]
 
 
@@ -127,7 +161,12 @@ def _mlp_batch(s: Sizes, rng: np.random.Generator) -> Batch:
     return x, rng.integers(0, s["classes"], s["batch"])
 
 
-def _gpt_batch(s: Sizes, rng: np.random.Generator) -> Batch:
+def _seq2seq_batch(s: Sizes, rng: np.random.Generator) -> Batch:
+    source = rng.integers(0, s["vocab"], (s["batch"], s["context"]))
+    return source, *_next_token_batch(s, rng)
+
+
+def _next_token_batch(s: Sizes, rng: np.random.Generator) -> Batch:
     text = rng.integers(0, s["vocab"], (s["batch"], s["context"] + 1))
     return np.ascontiguousarray(text[:, :-1]), np.ascontiguousarray(text[:, 1:])
 
@@ -145,6 +184,20 @@ def _mlp_flops(s: Sizes) -> int:
     return s["batch"] * (4 * s["inputs"] * h + 6 * h * h + 6 * h * s["classes"])
 
 
+def _recurrent_flops(s: Sizes) -> int:
+    width = s["width"]
+    weights = s["layers"] * 2 * s["gates"] * width * width + width * s["vocab"]
+    return 6 * s["batch"] * s["context"] * weights
+
+
+def _seq2seq_flops(s: Sizes) -> int:
+    width = s["width"]
+    encoder, decoder = 2 * 4 * (width // 2) * (width + width // 2), 4 * width * 2 * width
+    attention = width * width + 2 * s["context"] * width + 2 * width * width
+    weights = encoder + decoder + attention + width * s["vocab"]
+    return 6 * s["batch"] * s["context"] * weights
+
+
 def _gpt_flops(s: Sizes) -> int:
     tokens, width = s["batch"] * s["context"], s["width"]
     block = 6 * tokens * 12 * width * width + 12 * tokens * s["context"] * width
@@ -155,18 +208,24 @@ _SHAPES: dict[str, Callable[[Sizes], Shapes]] = {
     "window": _window_shapes,
     "sgns": _sgns_shapes,
     "mlp": _mlp_shapes,
+    "recurrent": _recurrent_shapes,
+    "seq2seq": _seq2seq_shapes,
     "gpt": _gpt_shapes,
 }
 _BATCH: dict[str, Callable[[Sizes, np.random.Generator], Batch]] = {
     "window": _window_batch,
     "sgns": _sgns_batch,
     "mlp": _mlp_batch,
-    "gpt": _gpt_batch,
+    "recurrent": _next_token_batch,
+    "seq2seq": _seq2seq_batch,
+    "gpt": _next_token_batch,
 }
 _FLOPS: dict[str, Callable[[Sizes], int]] = {
     "window": _window_flops,
     "sgns": _sgns_flops,
     "mlp": _mlp_flops,
+    "recurrent": _recurrent_flops,
+    "seq2seq": _seq2seq_flops,
     "gpt": _gpt_flops,
 }
 
@@ -206,6 +265,30 @@ WORKLOADS: dict[str, Workload] = {
             "adamw",
             64,
             {"inputs": 300, "hidden": 256, "classes": 10, "batch": 128},
+        ),
+        Workload(
+            "lstm_lm",
+            "recurrent",
+            "LSTM language model: 10k words, 2 layers, 200 wide, 20×35, SGD",
+            "sgd",
+            16,
+            {"vocab": 10_000, "width": 200, "gates": 4, "layers": 2, "context": 35, "batch": 20},
+        ),
+        Workload(
+            "char_gru",
+            "recurrent",
+            "GRU of characters: 65, 1 layer, 256 wide, 32×64, AdamW",
+            "adamw",
+            16,
+            {"vocab": 65, "width": 256, "gates": 3, "layers": 1, "context": 64, "batch": 32},
+        ),
+        Workload(
+            "seq2seq",
+            "seq2seq",
+            "biLSTM 2×128 → LSTM 256 with attention, 8k words, 32×25, AdamW",
+            "adamw",
+            16,
+            {"vocab": 8_000, "width": 256, "context": 25, "batch": 32},
         ),
         _gpt("gpt_nano", 128, 4, 4, 64, 12),
         _gpt("gpt_mini", 384, 6, 6, 256, 4),

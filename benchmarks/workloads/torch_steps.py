@@ -62,6 +62,45 @@ class MLP(nn.Module):
         return F.cross_entropy(self.out(F.relu(self.second(F.relu(self.first(x))))), y)
 
 
+class Recurrent(nn.Module):
+    """A language model: embedding → LSTM (4 gates) or GRU (3) → next token."""
+
+    def __init__(self, s: dict[str, int]) -> None:
+        super().__init__()
+        kind = {4: nn.LSTM, 3: nn.GRU}[s["gates"]]
+        self.embed = nn.Embedding(s["vocab"], s["width"])
+        self.rnn = kind(s["width"], s["width"], s["layers"], batch_first=True)
+        self.out = nn.Linear(s["width"], s["vocab"])
+
+    def forward(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        """Mean cross-entropy of the next tokens y (B, T) given x (B, T)."""
+        h, _ = self.rnn(self.embed(x))
+        return F.cross_entropy(self.out(h).flatten(0, 1), y.flatten())
+
+
+class Seq2Seq(nn.Module):
+    """A bidirectional LSTM reads, another LSTM writes, with attention to what was read."""
+
+    def __init__(self, s: dict[str, int]) -> None:
+        super().__init__()
+        vocab, width = s["vocab"], s["width"]
+        self.source = nn.Embedding(vocab, width)
+        self.target = nn.Embedding(vocab, width)
+        self.encoder = nn.LSTM(width, width // 2, batch_first=True, bidirectional=True)
+        self.decoder = nn.LSTM(width, width, batch_first=True)
+        self.attend = nn.Linear(width, width, bias=False)
+        self.combine = nn.Linear(2 * width, width)
+        self.out = nn.Linear(width, vocab)
+
+    def forward(self, source: torch.Tensor, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        """Mean cross-entropy of the next words y (B, T) given source (B, S) and x (B, T)."""
+        e, _ = self.encoder(self.source(source))
+        d, _ = self.decoder(self.target(x))
+        a = torch.softmax(self.attend(d) @ e.transpose(1, 2), -1) @ e
+        h = torch.tanh(self.combine(torch.cat([a, d], -1)))
+        return F.cross_entropy(self.out(h).flatten(0, 1), y.flatten())
+
+
 class Block(nn.Module):
     """Pre-norm Transformer block: attention, then a GELU layer four times as wide."""
 
@@ -104,13 +143,22 @@ class GPT(nn.Module):
         return F.cross_entropy(self.head(self.norm(h)).flatten(0, 1), y.flatten())
 
 
+CLASSES = {
+    "window": Window,
+    "mlp": MLP,
+    "recurrent": Recurrent,
+    "seq2seq": Seq2Seq,
+    "gpt": GPT,
+}
+
+
 def model(work: Workload, *, sparse: bool) -> nn.Module:
     """The workload's model at its starting weights."""
     made: nn.Module
     if work.kind == "sgns":
         made = SGNS(work.sizes, sparse=sparse)
     else:
-        made = {"window": Window, "mlp": MLP, "gpt": GPT}[work.kind](work.sizes)
+        made = CLASSES[work.kind](work.sizes)
     made.load_state_dict({k: torch.from_numpy(v) for k, v in work.weights().items()})
     return made
 

@@ -76,7 +76,60 @@ def window(rng):
     return model, step, data, lambda: None
 
 
-@pytest.mark.parametrize("make", [gpt, skip_gram, window])
+def next_token(rng, kind, width, layers, make):
+    """A recurrent language model: dropout between its layers, clipping."""
+    embed, rnn = nn.Embedding(13, width), kind(width, width, layers, dropout=0.1 * (layers > 1))
+    model = nn.ModuleList([embed, rnn, nn.Linear(width, 13)])
+    opt = make(model.parameters())
+    words = rng.integers(0, 13, (10, 7, 3))
+
+    def step(x, y):
+        loss = F.cross_entropy(model[2](rnn(embed(x))[0]).flatten(0, 1), y.flatten())
+        opt.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(model.parameters(), 0.5)
+        opt.step()
+        return loss
+
+    return model, step, [(w, np.roll(w, -1, 0)) for w in words], lambda: None
+
+
+def lstm(rng):
+    """Two layers, plain SGD."""
+    return next_token(rng, nn.LSTM, 6, 2, lambda ps: optim.SGD(ps, lr=0.5))
+
+
+def gru(rng):
+    """One layer, AdamW."""
+    return next_token(rng, nn.GRU, 8, 1, lambda ps: optim.AdamW(ps, lr=1e-2))
+
+
+def seq2seq(rng):
+    """A bidirectional encoder, lengths, a decoder that attends to it."""
+    embed, out = nn.Embedding(11, 8), nn.Linear(16, 11)
+    encoder, decoder = nn.LSTM(8, 4, bidirectional=True), nn.LSTM(8, 8)
+    model = nn.ModuleList([embed, out, encoder, decoder])
+    opt = optim.AdamW(model.parameters(), lr=1e-2)
+
+    def step(source, lengths, x, y):
+        read = encoder(embed(source), lengths=lengths)[0].transpose(0, 1)
+        written = decoder(embed(x))[0].transpose(0, 1)
+        seen = cr.softmax(written @ read.transpose(1, 2), -1) @ read
+        logits = out(cr.cat([seen, written], -1))
+        opt.zero_grad()
+        loss = F.cross_entropy(logits.flatten(0, 1), y.flatten())
+        loss.backward()
+        opt.step()
+        return loss
+
+    def draw():
+        words = rng.integers(0, 11, (2, 5, 3))
+        return words[0], rng.integers(1, 6, 3), words[1], rng.integers(0, 11, (3, 5))
+
+    return model, step, [draw() for _ in range(10)], lambda: None
+
+
+@pytest.mark.parametrize("make", [gpt, skip_gram, window, lstm, gru, seq2seq])
 def test_ten_steps_agree_with_eager(make):
     found = []
     for compiled in (False, True):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.util
+
 import pytest
 
 from benchmarks import report
@@ -9,7 +11,7 @@ from benchmarks.contestant import Contestant, WorkerError
 from benchmarks.workloads.spec import WORKLOADS, workload
 
 # Milliseconds that two cores of 230 GFLOP/s need at least, from an independent count.
-FLOORS_MS = {"gpt_nano": 9, "gpt_mini": 162}
+FLOORS_MS = {"lstm_lm": 25, "char_gru": 11, "seq2seq": 34, "gpt_nano": 9, "gpt_mini": 162}
 
 
 def losses(who: str, name: str, count: int) -> list[float]:
@@ -46,16 +48,21 @@ def test_a_failing_worker_is_reported():
         Contestant("chainrule", "nothing")
 
 
-@pytest.mark.parametrize("name", ["window", "sgns", "mlp"])
+@pytest.mark.parametrize("name", ["window", "sgns", "mlp", "char_gru"])
 def test_compiled_and_eager_do_the_same_work(name):
     compiled, eager = losses("chainrule", name, 5), losses("chainrule-eager", name, 5)
     assert compiled == pytest.approx(eager, rel=1e-5)
 
 
 @pytest.mark.oracle
-@pytest.mark.parametrize("name", ["window", "sgns", "mlp", "gpt_nano"])
-def test_pytorch_does_the_same_work(name):
-    assert losses("chainrule", name, 10) == pytest.approx(losses("torch-eager", name, 10), rel=1e-4)
+@pytest.mark.parametrize("rival", ["torch-eager", "jax"])
+@pytest.mark.parametrize(
+    "name", ["window", "sgns", "mlp", "lstm_lm", "char_gru", "seq2seq", "gpt_nano"]
+)
+def test_rivals_do_the_same_work(name, rival):
+    if rival == "jax" and importlib.util.find_spec("jax") is None:
+        pytest.skip("JAX is not installed: nothing to compare with")
+    assert losses("chainrule", name, 10) == pytest.approx(losses(rival, name, 10), rel=1e-4)
 
 
 @pytest.mark.oracle
