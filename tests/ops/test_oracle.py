@@ -109,7 +109,10 @@ TORCH: dict[str, Any] = {
             "round", "trunc", "floor_divide", "remainder", "exp", "expm1", "log", "log1p", "sqrt",
             "rsqrt", "sin", "cos", "tanh", "sigmoid", "erf", "pow", "relu", "eq", "ne", "lt", "le",
             "gt", "ge", "logical_and", "logical_or", "logical_xor", "logical_not", "where",
-            "matmul",
+            "matmul", "fmod", "copysign", "hypot", "tan", "sinh", "cosh", "asin", "acos", "atan",
+            "atan2", "asinh", "acosh", "atanh", "exp2", "log2", "log10", "logaddexp",
+            "bitwise_and", "bitwise_or", "bitwise_xor", "bitwise_left_shift",
+            "bitwise_right_shift",
         )
     },
     "gelu": lambda _, x: F.gelu(x),
@@ -165,9 +168,14 @@ DEVIATIONS: dict[str, Any] = {
     "attention": lambda ins, _: [*ins[:3], *_unmask(ins[3:], {})],
     # float → int out of range gives the nearest end and NaN gives 0; PyTorch leaves it undefined
     "cast": lambda ins, attrs: [_in_range(ins[0], attrs["dtype"])],
+    # infinite operands: finite gradients, not NaN; beyond the domain the gradient's sign is open
+    "copysign": lambda ins, _: np.nan_to_num(ins, posinf=1, neginf=-1),
+    "logaddexp": lambda ins, _: np.nan_to_num(ins, posinf=1, neginf=-1),
+    "acosh": lambda ins, _: np.abs(ins),
     # an integer divided by zero gives 0; PyTorch raises
     "floor_divide": lambda ins, _: _divisible(ins),
     "remainder": lambda ins, _: _divisible(ins),
+    "fmod": lambda ins, _: _divisible(ins),
 }
 
 

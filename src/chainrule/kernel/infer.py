@@ -29,6 +29,7 @@ _KINDS = {
     **dict.fromkeys(_ARITHMETIC, _NUMBERS),
     **dict.fromkeys(_LOGIC, frozenset({"bool", "int"})),
     "not": frozenset({"bool"}),
+    **dict.fromkeys(("shl", "shr"), frozenset({"int"})),
 }
 
 

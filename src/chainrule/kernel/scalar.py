@@ -137,6 +137,7 @@ _TABLE = (
     _unary("trunc", _whole(np.trunc)),
     _binary("max", np.maximum),
     _binary("min", np.minimum),
+    _binary("copysign", np.copysign),  # floats only: |a| with the sign of b, of zeros and NaN too
     # transcendental functions of floats
     _unary("exp", np.exp),
     _unary("expm1", np.expm1),
@@ -161,6 +162,8 @@ _TABLE = (
     _binary("or", lambda a, b: a | b),
     _binary("xor", lambda a, b: a ^ b),
     _unary("not", np.logical_not),  # bool
+    _binary("shl", np.left_shift),  # ints; a count outside 0 … bits-1 shifts everything out:
+    _binary("shr", np.right_shift),  # to 0, of negative numbers to the right to -1
     Primitive("select", 3, lambda ins, _: np.where(ins[0], ins[1], ins[2]), _same),
     # conversion and constants
     Primitive("cast", 1, _cast, _given),  # attr: DType; see `convert`

@@ -6,6 +6,7 @@ from chainrule.ops import (
     activation,
     arithmetic,
     attention,
+    bits,
     cast,
     compare,
     contract,
@@ -14,11 +15,13 @@ from chainrule.ops import (
     exponential,
     fill,
     layout,
+    logarithm,
     normalize,
     random,
     reduce,
     select,
     windows,
+    trigonometry,
 )
 from chainrule.ops.record import Op
 
@@ -27,8 +30,11 @@ _FAMILIES = (
     cast,
     compare,
     arithmetic,
+    bits,
     exponential,
     activation,
+    logarithm,
+    trigonometry,
     layout,
     reduce,
     contract,

@@ -25,7 +25,8 @@ _ROOT_HALF = 1 / math.sqrt(2)
 _ROOT_TAU = 1 / math.sqrt(2 * math.pi)
 
 
-def _const(k: Any, value: float, node: Node) -> str:
+def const(k: Any, value: float, node: Node) -> str:
+    """The tile of one number, of the dtype of `node`."""
     return k("const", attr=(value, node.dtype))  # type: ignore[no-any-return]
 
 
@@ -41,7 +42,7 @@ relu = record(
     1,
     vjp=_relu_vjp,
     saves=(OUT,),
-    emit=lambda k, node, x: k("max", x, _const(k, 0, node)),
+    emit=lambda k, node, x: k("max", x, const(k, 0, node)),
     formula=Formula("maximum(x, 0)", ("x > 0",)),
     decisions=lambda ins, attrs: ins[0] > 0,  # noqa: ARG005 - the signature
 )
@@ -62,8 +63,8 @@ def _gelu_vjp(b: Builder, node: Node, ct: Node) -> tuple[Node]:
 
 
 def _gelu_emit(k: Any, node: Node, x: str) -> str:
-    inner = k("erf", k("mul", x, _const(k, _ROOT_HALF, node)))
-    cdf = k("mul", k("add", inner, _const(k, 1, node)), _const(k, 0.5, node))
+    inner = k("erf", k("mul", x, const(k, _ROOT_HALF, node)))
+    cdf = k("mul", k("add", inner, const(k, 1, node)), const(k, 0.5, node))
     return k("mul", x, cdf)  # type: ignore[no-any-return]
 
 
@@ -109,7 +110,7 @@ def _softplus(x: Array) -> Any:
 
 def _softplus_emit(k: Any, node: Node, x: str) -> str:
     tail = k("log1p", k("exp", k("neg", k("abs", x))))
-    return k("add", k("max", x, _const(k, 0, node)), tail)  # type: ignore[no-any-return]
+    return k("add", k("max", x, const(k, 0, node)), tail)  # type: ignore[no-any-return]
 
 
 softplus = record(

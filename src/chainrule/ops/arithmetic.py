@@ -193,7 +193,60 @@ remainder = record(
     nasty=(0.0, -0.0, 2.0, -2.0, 7.5, -7.5, np.nan),
 )
 
+
+def _truncated(ins: Sequence[Any], attrs: Attrs) -> Array:  # noqa: ARG001 - the signature
+    return np.asarray(np.trunc(np.true_divide(*ins)))
+
+
+def _fmod_vjp(b: Builder, node: Node, ct: Node) -> tuple[Node, Node]:
+    return ct, b(neg, b(mul, ct, b(trunc, b(div, *node.inputs))))
+
+
+def _fmod_emit(k: Tiles, node: Node, x: str, y: str) -> str:
+    """The remainder with the sign of x: of floats from the sizes, of integers moved by y."""
+    if node.dtype.kind == "float":
+        return k("copysign", k("mod", k("abs", x), k("abs", y)), x)
+    zero, rest = k("const", attr=(0, node.dtype)), k("mod", x, y)
+    opposite = k("xor", k("lt", x, zero), k("lt", rest, zero))
+    return k("select", k("and", opposite, k("ne", rest, zero)), k("sub", rest, y), rest)
+
+
+fmod = record(
+    "fmod",
+    np.fmod,
+    2,
+    vjp=_fmod_vjp,
+    saves=(0, 1),
+    emit=_fmod_emit,
+    formula=Formula("fmod(x, y)", ("1", "-trunc(x / y)")),
+    decisions=_truncated,
+    domain=(1.1, 1.9),
+    nasty=(0.0, -0.0, 2.0, -2.0, 7.5, -7.5, np.nan),
+)
+
+
+def _copysign_vjp(b: Builder, node: Node, ct: Node) -> tuple[Node, Node]:
+    x, y = node.inputs
+    return b(mul, ct, b(mul, b(sign, x), b(copysign, filled(b, 1, y), y))), filled(b, 0, ct)
+
+
+def _signs(ins: Sequence[Any], attrs: Attrs) -> Array:  # noqa: ARG001 - the signature
+    return np.asarray(np.sign(ins[0]) * np.copysign(1, ins[1]))
+
+
+copysign: Op = record(
+    "copysign",
+    np.copysign,
+    2,
+    kinds=FLOATS,
+    vjp=_copysign_vjp,
+    saves=(0, 1),
+    formula=Formula("copysign(x, y)", ("sign(x) * copysign(1, y)", "0")),
+    decisions=_signs,
+)
+
 TABLE = (
     add, sub, mul, div, neg, abs_, sign, maximum, minimum,
     floor, ceil, round_, trunc, floor_divide, remainder,
+    fmod, copysign,
 )  # fmt: skip

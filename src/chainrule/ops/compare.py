@@ -18,16 +18,17 @@ from chainrule.ops.fill import filled
 from chainrule.ops.record import Builder, Formula, Illegal, Map, Op, Sample
 
 
-def _none(b: Builder, node: Node, ct: Node) -> tuple[None, ...]:  # noqa: ARG001 - the signature
+def no_gradient(b: Builder, node: Node, ct: Node) -> tuple[None, ...]:  # noqa: ARG001
+    """The rule of what is a step or no number at all."""
     return tuple(None for _ in node.inputs)
 
 
-eq = record("eq", np.equal, 2, kinds=EVERYTHING, result=dtypes.bool_, vjp=_none)
-ne = record("ne", np.not_equal, 2, kinds=EVERYTHING, result=dtypes.bool_, vjp=_none)
-lt = record("lt", np.less, 2, kinds=EVERYTHING, result=dtypes.bool_, vjp=_none)
-le = record("le", np.less_equal, 2, kinds=EVERYTHING, result=dtypes.bool_, vjp=_none)
-gt = record("gt", np.greater, 2, kinds=EVERYTHING, result=dtypes.bool_, vjp=_none)
-ge = record("ge", np.greater_equal, 2, kinds=EVERYTHING, result=dtypes.bool_, vjp=_none)
+eq = record("eq", np.equal, 2, kinds=EVERYTHING, result=dtypes.bool_, vjp=no_gradient)
+ne = record("ne", np.not_equal, 2, kinds=EVERYTHING, result=dtypes.bool_, vjp=no_gradient)
+lt = record("lt", np.less, 2, kinds=EVERYTHING, result=dtypes.bool_, vjp=no_gradient)
+le = record("le", np.less_equal, 2, kinds=EVERYTHING, result=dtypes.bool_, vjp=no_gradient)
+gt = record("gt", np.greater, 2, kinds=EVERYTHING, result=dtypes.bool_, vjp=no_gradient)
+ge = record("ge", np.greater_equal, 2, kinds=EVERYTHING, result=dtypes.bool_, vjp=no_gradient)
 
 
 def _logic(name: str, fn: np.ufunc, arity: int) -> Op:
@@ -36,7 +37,7 @@ def _logic(name: str, fn: np.ufunc, arity: int) -> Op:
         fn,
         arity,
         kinds=BOOLS,
-        vjp=_none,
+        vjp=no_gradient,
         emit=lambda k, node, *ins: k(name, *ins),  # noqa: ARG005 - the signature
     )
 

@@ -25,11 +25,13 @@ FLOATS = frozenset({"float"})
 NUMBERS = frozenset({"int", "float"})
 EVERYTHING = frozenset({"bool", "int", "float"})
 BOOLS = frozenset({"bool"})
+INTEGERS = frozenset({"int"})
 _OF_KIND = {"bool": dtypes.bool_, "int": dtypes.int64, "float": dtypes.float32}
 _ADVICE = {
     FLOATS: "floating-point input, not {}; use x.float()",
     NUMBERS: "numbers, not {}; use x.long() or x.float()",
     BOOLS: "bool input, not {}; use x != 0",
+    INTEGERS: "integers, not {}; use x.long()",
 }
 
 

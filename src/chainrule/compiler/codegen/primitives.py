@@ -170,6 +170,7 @@ _FLOAT_RULES: dict[str, Callable[[Lanes, Sequence[str]], str]] = {
     "min": lambda on, ins: _float_extreme(on, ins, "olt"),
     "sign": _float_sign,
     "sqrt": lambda on, ins: on.call("sqrt", ins[0]),
+    "copysign": lambda on, ins: on.call("copysign", *ins),
     "rsqrt": lambda on, ins: on.op("fdiv", on.number(1), on.call("sqrt", ins[0])),
     "mod": _float_modulo,
     "floordiv": _float_floordiv,
@@ -226,6 +227,16 @@ def _integer_abs(on: Lanes, ins: Sequence[str]) -> str:
     return on.call("abs", ins[0], flags=(("i1", "false"),))
 
 
+def _shift(on: Lanes, ins: Sequence[str], name: str) -> str:
+    """A shift by any count: beyond the last bit all go out, and copies of the sign come in."""
+    a, count = ins
+    bits = 8 * on.dtype.itemsize
+    fits = on.compare("ult", count, on.number(bits))
+    if name == "ashr":
+        return on.op(name, a, on.select(fits, count, on.number(bits - 1)))
+    return on.select(fits, on.op(name, a, on.select(fits, count, on.number(0))), on.number(0))
+
+
 _INTEGER_RULES: dict[str, Callable[[Lanes, Sequence[str]], str]] = {
     **{name: lambda _, ins: ins[0] for name in ("floor", "ceil", "round", "trunc")},
     "neg": lambda on, ins: on.op("sub", on.number(0), ins[0]),
@@ -235,6 +246,8 @@ _INTEGER_RULES: dict[str, Callable[[Lanes, Sequence[str]], str]] = {
     "min": _integer_extreme("min"),
     "floordiv": lambda on, ins: _integer_divide(on, ins)[0],
     "mod": lambda on, ins: _integer_divide(on, ins)[1],
+    "shl": lambda on, ins: _shift(on, ins, "shl"),
+    "shr": lambda on, ins: _shift(on, ins, "ashr" if on.dtype.is_signed else "lshr"),
 }
 
 
