@@ -22,7 +22,9 @@ from chainrule.tensor.convert import *
 from chainrule.tensor.creation import *
 from chainrule.tensor.device import *
 from chainrule.tensor.functional.activation import *
+from chainrule.tensor.functional.bitwise import *
 from chainrule.tensor.functional.distance import *
+from chainrule.tensor.functional.elementary import *
 from chainrule.tensor.functional.layout import *
 from chainrule.tensor.functional.linear import *
 from chainrule.tensor.functional.normalize import *

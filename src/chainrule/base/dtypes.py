@@ -41,6 +41,13 @@ class DType:
         """Whether negative numbers can be represented."""
         return self.kind == "float" or (self.kind == "int" and self.name != "uint8")
 
+    @property
+    def largest(self) -> float:
+        """The largest finite number of this type."""
+        if self.kind == "float":
+            return float(np.finfo(self.numpy).max)
+        return 1 if self.kind == "bool" else int(np.iinfo(self.numpy).max)
+
     def __repr__(self) -> str:
         """Show the name a user would type."""
         return f"chainrule.{self.name}"

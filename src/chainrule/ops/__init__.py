@@ -20,8 +20,8 @@ from chainrule.ops import (
     random,
     reduce,
     select,
-    windows,
     trigonometry,
+    windows,
 )
 from chainrule.ops.record import Op
 

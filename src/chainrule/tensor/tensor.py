@@ -28,7 +28,7 @@ from chainrule.tensor.convert import (
 )
 from chainrule.tensor.device import CPU, device, names_device
 from chainrule.tensor.dispatch import apply, wrap
-from chainrule.tensor.functional import layout, pointwise
+from chainrule.tensor.functional import layout
 from chainrule.tensor.functional.layout import view_of
 from chainrule.tensor.grad_fn import GradFn
 from chainrule.tensor.handle import NOT_KEPT, Handle
@@ -358,14 +358,6 @@ class Tensor(Methods, Handle, final=True):
     def zero_(self) -> Tensor:
         """Take 0 everywhere."""
         return self.fill_(0)
-
-    def addcmul_(self, tensor1: Any, tensor2: Any, *, value: Any = 1) -> Tensor:
-        """Self += value · tensor1 · tensor2."""
-        return self.add_(pointwise.mul(tensor1, tensor2), alpha=value)
-
-    def addcdiv_(self, tensor1: Any, tensor2: Any, *, value: Any = 1) -> Tensor:
-        """Self += value · tensor1 / tensor2."""
-        return self.add_(pointwise.div(tensor1, tensor2), alpha=value)
 
 
 def _restored(cls: type[Tensor], value: np.ndarray[Any, Any], requires_grad: bool) -> Tensor:

@@ -5,13 +5,13 @@ Example: `mul(x, 2.0)`; ranges and errors are those of the op of the same name i
 
 from __future__ import annotations
 
+import builtins
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from chainrule.base import dtypes
-from chainrule.base.errors import ArgumentError, DTypeError
+from chainrule.base.errors import ArgumentError
 from chainrule.ops import TABLE
-from chainrule.ops.record import Op
 from chainrule.tensor.convert import (
     Operand,
     as_tensor,
@@ -22,6 +22,14 @@ from chainrule.tensor.convert import (
     result_dtype,
 )
 from chainrule.tensor.dispatch import apply
+from chainrule.tensor.functional.forms import (
+    apply_pair,
+    binary_of,
+    deliver,
+    floating_of,
+    unary_of,
+    with_out,
+)
 
 if TYPE_CHECKING:
     from chainrule.tensor.tensor import Tensor
@@ -30,8 +38,12 @@ __all__ = [
     "abs",
     "absolute",
     "add",
+    "addcdiv",
+    "addcmul",
     "ceil",
     "clamp",
+    "clamp_max",
+    "clamp_min",
     "clip",
     "cos",
     "div",
@@ -40,8 +52,11 @@ __all__ = [
     "erf",
     "exp",
     "expm1",
+    "fix",
+    "float_power",
     "floor",
     "floor_divide",
+    "fmod",
     "ge",
     "greater",
     "greater_equal",
@@ -74,6 +89,8 @@ __all__ = [
     "remainder",
     "round",
     "rsqrt",
+    "rsub",
+    "sgn",
     "sigmoid",
     "sign",
     "sin",
@@ -82,134 +99,131 @@ __all__ = [
     "sub",
     "subtract",
     "tanh",
+    "true_divide",
     "trunc",
     "where",
 ]
 
 
-def _unary(op: Op, text: str) -> Callable[[Operand], Tensor]:
-    def function(input: Operand) -> Tensor:
-        return apply(op, as_tensor(input))
+neg = unary_of(TABLE["neg"], "-input, element by element.")
+abs = unary_of(TABLE["abs"], "|input|; derivative sign(input), 0 at 0.")
+sign = unary_of(TABLE["sign"], "-1, 0 or 1; derivative 0.")
+floor = unary_of(TABLE["floor"], "Largest integer not above input; derivative 0.")
+ceil = unary_of(TABLE["ceil"], "Smallest integer not below input; derivative 0.")
+trunc = unary_of(TABLE["trunc"], "Integer part; derivative 0.")
+relu = unary_of(TABLE["relu"], "max(input, 0); derivative 0 at 0.")
+exp = floating_of(TABLE["exp"], "e to the power of input.")
+expm1 = floating_of(TABLE["expm1"], "exp(input) - 1, exact near 0.")
+log = floating_of(TABLE["log"], "Natural logarithm: -inf at 0, NaN below.")
+log1p = floating_of(TABLE["log1p"], "log(1 + input), exact near 0.")
+sqrt = floating_of(TABLE["sqrt"], "Square root: NaN below 0, derivative inf at 0.")
+rsqrt = floating_of(TABLE["rsqrt"], "1 / sqrt(input).")
+sin = floating_of(TABLE["sin"], "Sine of input in radians.")
+cos = floating_of(TABLE["cos"], "Cosine of input in radians.")
+tanh = floating_of(TABLE["tanh"], "Hyperbolic tangent; its derivative is exact in the tails.")
+sigmoid = floating_of(TABLE["sigmoid"], "1 / (1 + exp(-input)); derivative exact in the tails.")
+erf = floating_of(TABLE["erf"], "The error function 2/√π ∫₀ˣ exp(-t²) dt.")
+silu = floating_of(TABLE["silu"], "input · sigmoid(input), also called swish.")
+logsigmoid = floating_of(TABLE["logsigmoid"], "log(sigmoid(input)), finite everywhere.")
 
-    function.__name__ = function.__qualname__ = op.name
-    function.__doc__ = text
-    return function
-
-
-def _floating(op: Op, text: str) -> Callable[[Operand], Tensor]:
-    def function(input: Operand) -> Tensor:
-        return apply(op, floating(input))
-
-    function.__name__ = function.__qualname__ = op.name
-    function.__doc__ = text
-    return function
-
-
-def _apply_pair(op: Op, pair: tuple[Tensor, ...], of_bools: Op | None) -> Tensor:
-    """`op` of two operands; two bools make it a logical one, if it has a meaning for them."""
-    try:
-        return apply(op, *pair)
-    except DTypeError:
-        if of_bools is None or pair[0].dtype is not dtypes.bool_:
-            raise
-        return apply(of_bools, *pair)
-
-
-def _binary(op: Op, text: str, of_bools: Op | None = None) -> Callable[[Operand, Operand], Tensor]:
-    def function(input: Operand, other: Operand) -> Tensor:
-        return _apply_pair(op, operands(input, other), of_bools)
-
-    function.__name__ = function.__qualname__ = op.name
-    function.__doc__ = text
-    return function
-
-
-neg = _unary(TABLE["neg"], "-input, element by element.")
-abs = _unary(TABLE["abs"], "|input|; derivative sign(input), 0 at 0.")
-sign = _unary(TABLE["sign"], "-1, 0 or 1; derivative 0.")
-floor = _unary(TABLE["floor"], "Largest integer not above input; derivative 0.")
-ceil = _unary(TABLE["ceil"], "Smallest integer not below input; derivative 0.")
-round = _unary(TABLE["round"], "Nearest integer, ties to even; derivative 0.")
-trunc = _unary(TABLE["trunc"], "Integer part; derivative 0.")
-relu = _unary(TABLE["relu"], "max(input, 0); derivative 0 at 0.")
-exp = _floating(TABLE["exp"], "e to the power of input.")
-expm1 = _floating(TABLE["expm1"], "exp(input) - 1, exact near 0.")
-log = _floating(TABLE["log"], "Natural logarithm: -inf at 0, NaN below.")
-log1p = _floating(TABLE["log1p"], "log(1 + input), exact near 0.")
-sqrt = _floating(TABLE["sqrt"], "Square root: NaN below 0, derivative inf at 0.")
-rsqrt = _floating(TABLE["rsqrt"], "1 / sqrt(input).")
-sin = _floating(TABLE["sin"], "Sine of input in radians.")
-cos = _floating(TABLE["cos"], "Cosine of input in radians.")
-tanh = _floating(TABLE["tanh"], "Hyperbolic tangent; its derivative is exact in the tails.")
-sigmoid = _floating(TABLE["sigmoid"], "1 / (1 + exp(-input)); derivative exact in the tails.")
-erf = _floating(TABLE["erf"], "The error function 2/√π ∫₀ˣ exp(-t²) dt.")
-silu = _floating(TABLE["silu"], "input · sigmoid(input), also called swish.")
-logsigmoid = _floating(TABLE["logsigmoid"], "log(sigmoid(input)), finite everywhere.")
-
-mul = _binary(TABLE["mul"], "input · other; of bools: both.", TABLE["logical_and"])
-maximum = _binary(
+mul = binary_of(TABLE["mul"], "input · other; of bools: both.", TABLE["logical_and"])
+maximum = binary_of(
     TABLE["maximum"], "The larger of two; a tie shares the gradient equally.", TABLE["logical_or"]
 )
-minimum = _binary(
+minimum = binary_of(
     TABLE["minimum"], "The smaller of two; a tie shares the gradient equally.", TABLE["logical_and"]
 )
-remainder = _binary(TABLE["remainder"], "input modulo other, with the sign of other.")
-eq = _binary(TABLE["eq"], "input == other as bool.")
-ne = _binary(TABLE["ne"], "input != other as bool.")
-lt = _binary(TABLE["lt"], "input < other as bool.")
-le = _binary(TABLE["le"], "input <= other as bool.")
-gt = _binary(TABLE["gt"], "input > other as bool.")
-ge = _binary(TABLE["ge"], "input >= other as bool.")
+remainder = binary_of(TABLE["remainder"], "input modulo other, with the sign of other.")
+fmod = binary_of(TABLE["fmod"], "input modulo other, with the sign of input.")
+floor_divide = binary_of(TABLE["floor_divide"], "The largest integer not above input / other.")
+eq = binary_of(TABLE["eq"], "input == other as bool.")
+ne = binary_of(TABLE["ne"], "input != other as bool.")
+lt = binary_of(TABLE["lt"], "input < other as bool.")
+le = binary_of(TABLE["le"], "input <= other as bool.")
+gt = binary_of(TABLE["gt"], "input > other as bool.")
+ge = binary_of(TABLE["ge"], "input >= other as bool.")
 
 
-def add(input: Operand, other: Operand, *, alpha: Operand = 1) -> Tensor:
+def _scaled(other: Operand, alpha: Operand) -> Operand:
+    return other if isinstance(alpha, (int, float)) and alpha == 1 else mul(other, alpha)
+
+
+def add(input: Operand, other: Operand, *, alpha: Operand = 1, out: Tensor | None = None) -> Tensor:
     """Input + alpha · other; of bools: either."""
-    if not (isinstance(alpha, (int, float)) and alpha == 1):
-        other = mul(other, alpha)
-    return _apply_pair(TABLE["add"], operands(input, other), TABLE["logical_or"])
+    pair = operands(input, _scaled(other, alpha))
+    result = apply_pair(TABLE["add"], pair, TABLE["logical_or"])
+    return result if out is None else deliver(result, out)
 
 
-def sub(input: Operand, other: Operand, *, alpha: Operand = 1) -> Tensor:
+def sub(input: Operand, other: Operand, *, alpha: Operand = 1, out: Tensor | None = None) -> Tensor:
     """Input - alpha · other."""
-    if not (isinstance(alpha, (int, float)) and alpha == 1):
-        other = mul(other, alpha)
-    return apply(TABLE["sub"], *operands(input, other))
+    result = apply(TABLE["sub"], *operands(input, _scaled(other, alpha)))
+    return result if out is None else deliver(result, out)
 
 
-def div(input: Operand, other: Operand, *, rounding_mode: str | None = None) -> Tensor:
+def rsub(input: Operand, other: Operand, *, alpha: Operand = 1) -> Tensor:
+    """Other - alpha · input."""
+    return sub(other, input, alpha=alpha)
+
+
+def div(
+    input: Operand, other: Operand, *, rounding_mode: str | None = None, out: Tensor | None = None
+) -> Tensor:
     """Input / other: true division, or rounded towards zero ("trunc") or down ("floor")."""
+    if rounding_mode not in {None, "trunc", "floor"}:
+        raise ArgumentError(f"rounding_mode is None, 'trunc' or 'floor', not {rounding_mode!r}")
     if rounding_mode == "floor":
-        return apply(TABLE["floor_divide"], *operands(input, other))
-    kept = dtype = result_dtype([input, other])
+        return deliver(floor_divide(input, other), out)
+    dtype = result_dtype([input, other])
+    if rounding_mode == "trunc" and dtype.kind == "int":
+        x, y = operands(input, other)
+        return deliver(floor_divide(sub(x, fmod(x, y)), y), out)
     if dtype.kind != "float":
         dtype = result_dtype([1.0])
-    out = apply(TABLE["div"], *operands(input, other, dtype=dtype))
-    if rounding_mode is None:
-        return out
-    if rounding_mode != "trunc":
-        raise ArgumentError(f"rounding_mode is None, 'trunc' or 'floor', not {rounding_mode!r}")
-    return cast(trunc(out), kept)
+    result = apply(TABLE["div"], *operands(input, other, dtype=dtype))
+    if rounding_mode == "trunc":
+        result = trunc(result)
+    return result if out is None else deliver(result, out)
 
 
-def floor_divide(input: Operand, other: Operand) -> Tensor:
-    """The largest integer not above input / other."""
-    return apply(TABLE["floor_divide"], *operands(input, other))
+def _whole_power(x: Tensor, exponent: int) -> Tensor:
+    """x · x · … by repeated squaring: exact for integers, which wrap around."""
+    out: Tensor | None = None
+    while True:
+        if exponent & 1:
+            out = x if out is None else mul(out, x)
+        exponent >>= 1
+        if not exponent:
+            return apply(TABLE["reshape"], x, shape=x.shape) if out is None else out
+        x = mul(x, x)
 
 
+def _number_power(x: Tensor, exponent: Any) -> Tensor | None:
+    """A power with a number as exponent that is cheaper or more exact by other means."""
+    if x.dtype.kind != "float":
+        if isinstance(exponent, float):
+            x = floating(x)
+        elif exponent < 0:
+            raise ArgumentError(f"integers have no power {exponent}: use x.float() ** {exponent}")
+        elif x.dtype is not dtypes.bool_ and exponent:
+            return _whole_power(x, exponent)
+        else:
+            return None
+    if exponent in {1, 2, 3}:
+        whole = _whole_power(x, int(exponent))
+        return apply(TABLE["reshape"], x, shape=x.shape) if whole is x else whole
+    if exponent == 0.5:
+        return sqrt(x)
+    return div(1.0, x) if exponent == -1 else None
+
+
+@with_out
 def pow(input: Operand, exponent: Operand) -> Tensor:
     """Input to the power of exponent; small constant exponents become products and roots."""
     if isinstance(exponent, (int, float)) and not isinstance(input, (int, float)):
-        x = as_tensor(input)
-        if exponent == 1:
-            return x
-        if exponent == 2:
-            return mul(x, x)
-        if exponent == 0.5 and x.dtype.kind == "float":
-            return sqrt(x)
-        if exponent == -1 and x.dtype.kind == "float":
-            return div(1.0, x)
-        if exponent == 3:
-            return mul(mul(x, x), x)
+        quick = _number_power(as_tensor(input), exponent)
+        if quick is not None:
+            return quick
     base, power = operands(input, exponent)
     if base.dtype.kind != "float":
         whole = apply(TABLE["pow"], cast(base, dtypes.float64), cast(power, dtypes.float64))
@@ -217,14 +231,19 @@ def pow(input: Operand, exponent: Operand) -> Tensor:
     return apply(TABLE["pow"], base, power)
 
 
+def float_power(input: Operand, exponent: Operand) -> Tensor:
+    """Input to the power of exponent in float64."""
+    return apply(TABLE["pow"], *operands(input, exponent, dtype=dtypes.float64))
+
+
 def square(input: Operand) -> Tensor:
     """Input · input."""
     return mul(input, input)
 
 
-def reciprocal(input: Operand) -> Tensor:
+def reciprocal(input: Operand, *, out: Tensor | None = None) -> Tensor:
     """1 / input."""
-    return div(1.0, input)
+    return div(1.0, input, out=out)
 
 
 def where(condition: Operand, input: Operand = None, other: Operand = None) -> Tensor:
@@ -237,6 +256,17 @@ def where(condition: Operand, input: Operand = None, other: Operand = None) -> T
     return apply(TABLE["where"], choice, expand(x, choice.shape), expand(y, choice.shape))
 
 
+def round(input: Operand, *, decimals: int = 0, out: Tensor | None = None) -> Tensor:
+    """The nearest multiple of 10^-decimals, ties to even; derivative 0."""
+    x = as_tensor(input)
+    if decimals and x.dtype.kind == "float":
+        scale = 10.0 ** builtins.abs(decimals)
+        up, down = (mul, div) if decimals > 0 else (div, mul)
+        return deliver(down(apply(TABLE["round"], up(x, scale)), scale), out)
+    return deliver(apply(TABLE["round"], x), out)
+
+
+@with_out
 def clamp(input: Operand, min: Operand = None, max: Operand = None) -> Tensor:
     """Input limited to [min, max]; the gradient passes at the bounds themselves."""
     x = as_tensor(input)
@@ -249,12 +279,35 @@ def clamp(input: Operand, min: Operand = None, max: Operand = None) -> Tensor:
     return x
 
 
+def clamp_min(input: Operand, min: Operand) -> Tensor:
+    """Input, but at least min."""
+    return clamp(input, min=min)
+
+
+def clamp_max(input: Operand, max: Operand) -> Tensor:
+    """Input, but at most max."""
+    return clamp(input, max=max)
+
+
 clip = clamp
 
 
+@with_out
 def lerp(input: Operand, end: Operand, weight: Operand) -> Tensor:
     """Input + weight · (end - input)."""
     return add(input, mul(weight, sub(end, input)))
+
+
+@with_out
+def addcmul(input: Operand, tensor1: Operand, tensor2: Operand, *, value: Operand = 1) -> Tensor:
+    """Input + value · tensor1 · tensor2."""
+    return add(input, mul(tensor1, tensor2), alpha=value)
+
+
+@with_out
+def addcdiv(input: Operand, tensor1: Operand, tensor2: Operand, *, value: Operand = 1) -> Tensor:
+    """Input + value · tensor1 / tensor2."""
+    return add(input, div(tensor1, tensor2), alpha=value)
 
 
 def logical_not(input: Operand) -> Tensor:
@@ -301,9 +354,11 @@ def isfinite(input: Operand) -> Tensor:
 # PyTorch's other names
 subtract = sub
 multiply = mul
-divide = div
+divide = true_divide = div
 negative = neg
 absolute = abs
+sgn = sign
+fix = trunc
 greater = gt
 greater_equal = ge
 less = lt

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chainrule.tensor.functional import linear, pointwise
+from chainrule.tensor.functional import bitwise, elementary, linear, pointwise
 from chainrule.tensor.indexing import getitem, setitem
 from chainrule.tensor.methods.in_place import in_place, swapped
 
@@ -28,10 +28,15 @@ class Operators:  # noqa: PLW1641 - Tensor hashes by identity
     __rmatmul__ = swapped(linear.matmul)
     __neg__ = pointwise.neg
     __abs__ = pointwise.abs
-    __invert__ = pointwise.logical_not
-    __and__ = __rand__ = pointwise.logical_and
-    __or__ = __ror__ = pointwise.logical_or
-    __xor__ = __rxor__ = pointwise.logical_xor
+    __pos__ = elementary.positive
+    __invert__ = bitwise.bitwise_not
+    __and__ = __rand__ = bitwise.bitwise_and
+    __or__ = __ror__ = bitwise.bitwise_or
+    __xor__ = __rxor__ = bitwise.bitwise_xor
+    __lshift__ = bitwise.bitwise_left_shift
+    __rlshift__ = swapped(bitwise.bitwise_left_shift)
+    __rshift__ = bitwise.bitwise_right_shift
+    __rrshift__ = swapped(bitwise.bitwise_right_shift)
     __eq__ = pointwise.eq  # type: ignore[assignment]
     __ne__ = pointwise.ne  # type: ignore[assignment]
     __lt__ = pointwise.lt
@@ -42,5 +47,13 @@ class Operators:  # noqa: PLW1641 - Tensor hashes by identity
     __isub__ = in_place(pointwise.sub)
     __imul__ = in_place(pointwise.mul)
     __itruediv__ = in_place(pointwise.div)
+    __ifloordiv__ = in_place(pointwise.floor_divide)
+    __imod__ = in_place(pointwise.remainder)
+    __ipow__ = in_place(pointwise.pow)
+    __iand__ = in_place(bitwise.bitwise_and)
+    __ior__ = in_place(bitwise.bitwise_or)
+    __ixor__ = in_place(bitwise.bitwise_xor)
+    __ilshift__ = in_place(bitwise.bitwise_left_shift)
+    __irshift__ = in_place(bitwise.bitwise_right_shift)
     __getitem__ = getitem
     __setitem__ = setitem

@@ -5,6 +5,8 @@ Example: `class Tensor(Methods, Handle)`.
 
 from __future__ import annotations
 
+from chainrule.tensor.methods.bitwise import BitwiseMethods
+from chainrule.tensor.methods.elementary import ElementaryMethods
 from chainrule.tensor.methods.layout import LayoutMethods
 from chainrule.tensor.methods.linear import LinearMethods
 from chainrule.tensor.methods.normalize import NormalizeMethods
@@ -17,6 +19,8 @@ from chainrule.tensor.methods.select import SelectMethods
 
 class Methods(
     PointwiseMethods,
+    ElementaryMethods,
+    BitwiseMethods,
     ReduceMethods,
     LayoutMethods,
     SelectMethods,

@@ -1,0 +1,109 @@
+"""The ways in which a function of tensors is made from an op, and PyTorch's `out=`.
+
+`out=` names a tensor that is rebound to the result: tensors are values here, so nothing is computed
+in its memory. Example: `exp = floating_of(TABLE["exp"], "e to the power of input.")`.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from chainrule.base import dtypes
+from chainrule.base.errors import ArgumentError, DTypeError
+from chainrule.ops.record import Op
+from chainrule.tensor.convert import Operand, as_tensor, cast, floating, operands
+from chainrule.tensor.dispatch import apply
+
+if TYPE_CHECKING:
+    from chainrule.tensor.tensor import Tensor
+
+R = TypeVar("R")
+
+
+def deliver(result: Tensor, out: Tensor | None) -> Tensor:
+    """`result`, or `out` rebound to it: of its dtype, and of its shape unless `out` is empty."""
+    if out is None:
+        return result
+    if result.dtype.kind == "float" and out.dtype.kind != "float":
+        raise ArgumentError(f"a {result.dtype} result does not fit out= of {out.dtype}")
+    if result.shape != out.shape and out.type.size:
+        raise ArgumentError(f"a result of shape {result.shape} does not fit out= of {out.shape}")
+    if out.shape == result.shape:
+        out._write(cast(result, out.dtype))
+    else:
+        out._rebind(cast(result, out.dtype))
+    return out
+
+
+def with_out(fn: Callable[..., R]) -> Callable[..., R]:
+    """`fn` with the argument `out`: a tensor, or one for each of several results."""
+
+    @functools.wraps(fn)
+    def function(*args: Any, out: Any = None, **kwargs: Any) -> Any:
+        result = fn(*args, **kwargs)
+        if out is None:
+            return result
+        if not isinstance(result, tuple):
+            return deliver(result, out)  # type: ignore[arg-type]
+        return type(result)(*map(deliver, result, out))
+
+    return function
+
+
+def _named(function: Callable[..., Tensor], name: str, text: str) -> Callable[..., Tensor]:
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = text
+    return function
+
+
+def unary_of(op: Op, text: str) -> Callable[..., Tensor]:
+    """A function of one tensor, of the dtypes that the op accepts."""
+
+    def function(input: Operand, *, out: Tensor | None = None) -> Tensor:
+        result = apply(op, as_tensor(input))
+        return result if out is None else deliver(result, out)
+
+    return _named(function, op.name, text)
+
+
+def floating_of(op: Op, text: str) -> Callable[..., Tensor]:
+    """A function of one tensor; integers become the default float type."""
+
+    def function(input: Operand, *, out: Tensor | None = None) -> Tensor:
+        result = apply(op, floating(input))
+        return result if out is None else deliver(result, out)
+
+    return _named(function, op.name, text)
+
+
+def apply_pair(op: Op, pair: tuple[Tensor, ...], of_bools: Op | None) -> Tensor:
+    """`op` of two operands; two bools make it a logical one, if it has a meaning for them."""
+    try:
+        return apply(op, *pair)
+    except DTypeError:
+        if of_bools is None or pair[0].dtype is not dtypes.bool_:
+            raise
+        return apply(of_bools, *pair)
+
+
+def binary_of(op: Op, text: str, of_bools: Op | None = None) -> Callable[..., Tensor]:
+    """A function of two operands that broadcast and promote."""
+
+    def function(input: Operand, other: Operand, *, out: Tensor | None = None) -> Tensor:
+        result = apply_pair(op, operands(input, other), of_bools)
+        return result if out is None else deliver(result, out)
+
+    return _named(function, op.name, text)
+
+
+def floating_pair_of(op: Op, text: str) -> Callable[..., Tensor]:
+    """A function of two operands that broadcast and promote; integers become floats."""
+
+    def function(input: Operand, other: Operand, *, out: Tensor | None = None) -> Tensor:
+        x, y = operands(input, other)
+        result = apply(op, floating(x), floating(y))
+        return result if out is None else deliver(result, out)
+
+    return _named(function, op.name, text)
