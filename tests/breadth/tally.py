@@ -1,0 +1,206 @@
+"""Every sample of an entry, counted: passed, skipped for a reason, failed with a reason.
+
+`count_function("softmax", 20)` and `count_module("Linear", 8)` give a `Tally`.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+import warnings
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import chainrule as cr
+from tests.breadth import compare, generators
+from tests.breadth.translate import Untranslatable, into, tensor
+
+SKIPS = Path(__file__).with_name("skips.toml")
+
+
+@dataclass
+class Tally:
+    """Counts of one entry."""
+
+    passed: int = 0
+    skipped: Counter[str] = field(default_factory=Counter)
+    failed: Counter[str] = field(default_factory=Counter)
+
+    def one(self, name: str, what: str, call: Callable[[], None]) -> None:
+        """Run `call` and count how it went; `what` describes it in a failure."""
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                call()
+        except Untranslatable as reason:
+            self.skipped[str(reason)] += 1
+        except Exception as error:  # noqa: BLE001 - whatever goes wrong is a result here
+            short = f"{what}: {_short(error)}"
+            reason = justified(name, short)
+            (self.failed if reason is None else self.skipped)[reason or short] += 1
+        else:
+            self.passed += 1
+
+
+def _short(error: Exception) -> str:
+    text = str(error).splitlines()[0] if str(error) else ""
+    if not isinstance(error, compare.Differs):
+        text = f"{type(error).__name__}: {text}"
+    return re.sub(r"0x[0-9a-f]+", "0x", text)[:160]
+
+
+@cache
+def _rules() -> list[tuple[re.Pattern[str], re.Pattern[str], str]]:
+    table = tomllib.loads(SKIPS.read_text(encoding="utf-8"))["skip"]
+    return [(re.compile(r["entry"]), re.compile(r.get("when", "")), r["reason"]) for r in table]
+
+
+def justified(name: str, failure: str) -> str | None:
+    """Why this failure of this entry is meant, None if it is not."""
+    for entry, when, reason in _rules():
+        if entry.fullmatch(name) and when.search(failure):
+            return reason
+    return None
+
+
+@cache
+def random_entries() -> re.Pattern[str]:
+    """Entries whose values are random: shapes and dtypes are compared."""
+    return re.compile(tomllib.loads(SKIPS.read_text(encoding="utf-8"))["random"])
+
+
+def count_function(name: str, limit: int) -> Tally:
+    """All forms of a function: itself, its method, its in-place method, its other names."""
+    entry, tally = generators.functions()[name], Tally()
+    function = generators.ours(entry)
+    values = random_entries().fullmatch(name) is None
+    for dtype in generators.dtypes(entry):
+        gradients = dtype.startswith("float") and entry.supports_autograd
+        for number, sample in enumerate(generators.samples(entry, dtype, limit)):
+            call = ((sample.input, *sample.args), sample.kwargs)
+            tally.one(
+                name,
+                f"{dtype} {_describe(sample)}",
+                lambda call=call, gradients=gradients: compare.run(
+                    entry.op, function, call, gradients=gradients, values=values
+                ),
+            )
+            if number < 4:
+                _forms(tally, name, entry, call, dtype, values=values)
+    for wrong in generators.errors(entry, limit):
+        sample = wrong.sample_input
+        tally.one(
+            name,
+            f"wrong call {_describe(sample)}",
+            lambda sample=sample: _refused(entry, function, sample),
+        )
+    return tally
+
+
+def _forms(
+    tally: Tally, name: str, entry: Any, call: tuple[Any, Any], dtype: str, *, values: bool
+) -> None:
+    pairs: list[tuple[str, Any, Any]] = []
+    method = entry.method_variant
+    if method is not None and not entry.name.startswith("__"):
+        pairs.append(("method", method, getattr(cr.Tensor, entry.name, None)))
+    if entry.inplace_variant is not None and not entry.name.startswith("__"):
+        mine = getattr(cr.Tensor, f"{entry.name}_", None)
+        pairs.append(("in place", entry.inplace_variant, mine))
+    for alias in entry.aliases:
+        pairs.append((f"as {alias.name}", alias.op, generators.find(alias.name)))
+    for form, theirs, mine in pairs:
+        if theirs is None or mine is None or isinstance(mine, property):
+            continue
+        if form == "in place":
+            theirs, mine = _on_copy(theirs), _on_copy(mine)
+        tally.one(
+            name,
+            f"{form} {dtype}",
+            lambda theirs=theirs, mine=mine: compare.run(
+                theirs, mine, call, gradients=False, values=values
+            ),
+        )
+
+
+def _on_copy(method: Callable[..., Any]) -> Callable[..., Any]:
+    """An in-place method on a copy of its tensor; where PyTorch refuses, nothing is compared."""
+
+    def call(first: Any, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return method(first.clone(), *args, **kwargs)
+        except RuntimeError as error:
+            if isinstance(error, cr.base.errors.ChainruleError):
+                raise
+            raise Untranslatable("PyTorch has no in-place form of this call") from error
+
+    return call
+
+
+def _refused(entry: Any, function: Any, sample: Any) -> None:
+    """PyTorch refuses the call, so it must be refused here, whatever the words."""
+    args, kwargs = into((sample.input, *sample.args)), into(sample.kwargs)
+    del entry
+    try:
+        function(*args, **kwargs)
+    except (RuntimeError, ValueError, TypeError, IndexError, NotImplementedError):
+        return
+    raise compare.Differs("is not refused")
+
+
+def _describe(sample: Any) -> str:
+    text = re.sub(r'size=|, device="cpu"|dtype=torch\.|Tensor', "", sample.summary())
+    text = text.removeprefix("SampleInput(").split(", broadcasts_input")[0]
+    return re.sub(r"0x[0-9a-f]+", "0x", text)[:200]
+
+
+def count_module(name: str, limit: int) -> Tally:
+    """A module in training and in evaluation: outputs, gradients of inputs and parameters."""
+    entry, tally = generators.modules()[name], Tally()
+    for dtype in ("float32", "float64"):
+        for training in (False, True):
+            for sample in generators.module_samples(entry, dtype, training, limit):
+                made = sample.constructor_input
+                mode = "training" if training else "evaluation"
+                what = f"{dtype} {mode} {sample.desc} {made.args} {made.kwargs}"
+                tally.one(
+                    name,
+                    re.sub(r"tensor\(.*?\)", "tensor", what)[:200],
+                    lambda sample=sample, training=training, dtype=dtype: _module(
+                        entry, sample, dtype, training=training
+                    ),
+                )
+    return tally
+
+
+def _module(entry: Any, sample: Any, dtype: str, *, training: bool) -> None:
+    import torch
+
+    made, given = sample.constructor_input, sample.forward_input
+    theirs = entry.module_cls(*made.args, **made.kwargs).to(getattr(torch, dtype))
+    arguments = {k: v for k, v in made.kwargs.items() if k not in {"device", "dtype"}}
+    mine = getattr(cr.nn, entry.module_cls.__name__)(*into(made.args), **into(arguments))
+    mine.to(getattr(cr, dtype))
+    state = theirs.state_dict()
+    if list(mine.state_dict()) != list(state):
+        raise compare.Differs(f"state keys {list(mine.state_dict())}, not {list(state)}")
+    mine.load_state_dict({key: tensor(value) for key, value in state.items()})
+    theirs.train(training)
+    mine.train(training)
+    args, kwargs = given.args, given.kwargs
+    if training and any(getattr(m, "dropout", 0) or getattr(m, "p", 0) for m in theirs.modules()):
+        raise Untranslatable("random numbers differ: dropout in training")
+    mine_args, mine_kwargs = into(args), into(kwargs)
+    expected_ins, mine_ins = (compare.leaves(v) for v in ((args, kwargs), (mine_args, mine_kwargs)))
+    expected = theirs(*args, **kwargs)
+    found = mine(*mine_args, **mine_kwargs)
+    compare.outputs(found, expected)
+    compare.compare_gradients(
+        found, [*mine_ins, *mine.parameters()], expected, [*expected_ins, *theirs.parameters()]
+    )
+    for key, value in theirs.state_dict().items():
+        compare.equal(mine.state_dict()[key].detach().numpy(), value.numpy(), f"state {key}")
