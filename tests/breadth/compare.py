@@ -1,7 +1,7 @@
 """One sample under both libraries: outputs, dtypes, first gradients.
 
-`run(call, theirs, ours)` raises `Differs` with a short reason, or returns; a result counts as equal
-within 1e-10 of its norm in float64 and 1e-5 in float32.
+`run(theirs, ours, arguments)` raises `DifferenceError` with a short reason, or returns; a result
+counts as equal within 1e-10 of its norm in float64 and 1e-5 in float32.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from tests.breadth.translate import array, flat, into, kind
 TOLERANCE = {"float64": 1e-10, "float32": 1e-5}
 
 
-class Differs(Exception):
+class DifferenceError(Exception):
     """What differs, in a few words."""
 
 
@@ -26,11 +26,11 @@ def outputs(mine: Any, theirs: Any, *, values: bool = True) -> None:
     """Both results have the same structure, shapes, dtypes and values."""
     a, b = flat(mine), flat(theirs)
     if len(a) != len(b):
-        raise Differs(f"{len(a)} results, not {len(b)}")
+        raise DifferenceError(f"{len(a)} results, not {len(b)}")
     for x, y in zip(a, b, strict=True):
         name = kind(y).removeprefix("torch.")
         if kind(x) != name:
-            raise Differs(f"dtype {kind(x)}, not {name}")
+            raise DifferenceError(f"dtype {kind(x)}, not {name}")
         equal(array(x), array(y), "value", values=values)
 
 
@@ -38,21 +38,21 @@ def equal(x: Any, y: Any, what: str, *, values: bool = True) -> None:
     """Shapes agree, and the values within the dtype's tolerance."""
     x, y = np.asarray(x), np.asarray(y)
     if x.shape != y.shape:
-        raise Differs(f"{what}: shape {x.shape}, not {y.shape}")
+        raise DifferenceError(f"{what}: shape {x.shape}, not {y.shape}")
     if not values or not x.size:
         return
     tolerance = TOLERANCE.get(y.dtype.name)
     if tolerance is None:
         if not np.array_equal(x, y):
-            raise Differs(f"{what} differs")
+            raise DifferenceError(f"{what} differs")
         return
     odd = ~np.isfinite(y)
     if not np.array_equal(x[odd], y[odd], equal_nan=True) or not np.isfinite(x[~odd]).all():
-        raise Differs(f"{what}: not finite elsewhere")
+        raise DifferenceError(f"{what}: not finite elsewhere")
     size = np.linalg.norm(y[~odd].astype("d"))
     off = np.linalg.norm(x[~odd].astype("d") - y[~odd].astype("d"))
     if not off <= tolerance * max(size, 1.0):
-        raise Differs(f"{what} is off by {off / max(size, 1.0):.0e}")
+        raise DifferenceError(f"{what} is off by {off / max(size, 1.0):.0e}")
 
 
 def leaves(value: Any) -> list[Any]:
@@ -94,7 +94,7 @@ def compare_gradients(
         return
     for x, _ in pairs:
         if not x.requires_grad:
-            raise Differs("no gradient flows")
+            raise DifferenceError("no gradient flows")
     weights = [_weight(tuple(y.shape), array(y).dtype, i) for i, (_, y) in enumerate(pairs)]
     wanted = torch.autograd.grad(
         [y for _, y in pairs], expected_ins, [torch.tensor(w) for w in weights], allow_unused=True

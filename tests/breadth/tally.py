@@ -17,7 +17,7 @@ from typing import Any
 
 import chainrule as cr
 from tests.breadth import compare, generators
-from tests.breadth.translate import Untranslatable, into, tensor
+from tests.breadth.translate import NoCounterpartError, into, tensor
 
 SKIPS = Path(__file__).with_name("skips.toml")
 
@@ -36,7 +36,7 @@ class Tally:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 call()
-        except Untranslatable as reason:
+        except NoCounterpartError as reason:
             self.skipped[str(reason)] += 1
         except Exception as error:  # noqa: BLE001 - whatever goes wrong is a result here
             short = f"{what}: {_short(error)}"
@@ -48,9 +48,9 @@ class Tally:
 
 def _short(error: Exception) -> str:
     text = str(error).splitlines()[0] if str(error) else ""
-    if not isinstance(error, compare.Differs):
+    if not isinstance(error, compare.DifferenceError):
         text = f"{type(error).__name__}: {text}"
-    return re.sub(r"0x[0-9a-f]+", "0x", text)[:160]
+    return re.sub(r"0x[0-9a-f]+|\(/\S+\)", "", text)[:100]
 
 
 @cache
@@ -111,13 +111,12 @@ def _forms(
     if entry.inplace_variant is not None and not entry.name.startswith("__"):
         mine = getattr(cr.Tensor, f"{entry.name}_", None)
         pairs.append(("in place", entry.inplace_variant, mine))
-    for alias in entry.aliases:
-        pairs.append((f"as {alias.name}", alias.op, generators.find(alias.name)))
-    for form, theirs, mine in pairs:
-        if theirs is None or mine is None or isinstance(mine, property):
+    pairs += [(f"as {a.name}", a.op, generators.find(a.name)) for a in entry.aliases]
+    for form, left, right in pairs:
+        if left is None or right is None or isinstance(right, property):
             continue
-        if form == "in place":
-            theirs, mine = _on_copy(theirs), _on_copy(mine)
+        copied = form == "in place"
+        theirs, mine = (_on_copy(left), _on_copy(right)) if copied else (left, right)
         tally.one(
             name,
             f"{form} {dtype}",
@@ -136,7 +135,7 @@ def _on_copy(method: Callable[..., Any]) -> Callable[..., Any]:
         except RuntimeError as error:
             if isinstance(error, cr.base.errors.ChainruleError):
                 raise
-            raise Untranslatable("PyTorch has no in-place form of this call") from error
+            raise NoCounterpartError("PyTorch has no in-place form of this call") from error
 
     return call
 
@@ -149,13 +148,13 @@ def _refused(entry: Any, function: Any, sample: Any) -> None:
         function(*args, **kwargs)
     except (RuntimeError, ValueError, TypeError, IndexError, NotImplementedError):
         return
-    raise compare.Differs("is not refused")
+    raise compare.DifferenceError("is not refused")
 
 
 def _describe(sample: Any) -> str:
     text = re.sub(r'size=|, device="cpu"|dtype=torch\.|Tensor', "", sample.summary())
     text = text.removeprefix("SampleInput(").split(", broadcasts_input")[0]
-    return re.sub(r"0x[0-9a-f]+", "0x", text)[:200]
+    return re.sub(r"0x[0-9a-f]+", "0x", text)[:160]
 
 
 def count_module(name: str, limit: int) -> Tally:
@@ -187,13 +186,13 @@ def _module(entry: Any, sample: Any, dtype: str, *, training: bool) -> None:
     mine.to(getattr(cr, dtype))
     state = theirs.state_dict()
     if list(mine.state_dict()) != list(state):
-        raise compare.Differs(f"state keys {list(mine.state_dict())}, not {list(state)}")
+        raise compare.DifferenceError(f"state keys {list(mine.state_dict())}, not {list(state)}")
     mine.load_state_dict({key: tensor(value) for key, value in state.items()})
     theirs.train(training)
     mine.train(training)
     args, kwargs = given.args, given.kwargs
     if training and any(getattr(m, "dropout", 0) or getattr(m, "p", 0) for m in theirs.modules()):
-        raise Untranslatable("random numbers differ: dropout in training")
+        raise NoCounterpartError("random numbers differ: dropout in training")
     mine_args, mine_kwargs = into(args), into(kwargs)
     expected_ins, mine_ins = (compare.leaves(v) for v in ((args, kwargs), (mine_args, mine_kwargs)))
     expected = theirs(*args, **kwargs)

@@ -10,7 +10,7 @@ import chainrule as cr
 from chainrule.base import dtypes
 
 
-class Untranslatable(Exception):
+class NoCounterpartError(Exception):
     """A value that has no counterpart here, and why that is meant."""
 
 
@@ -27,9 +27,9 @@ def dtype(theirs: Any) -> Any:
     name = str(theirs).removeprefix("torch.")
     for start, reason in _REASONS.items():
         if name.startswith(start):
-            raise Untranslatable(reason)
+            raise NoCounterpartError(reason)
     if name not in _OURS:
-        raise Untranslatable("float16, bfloat16, int8 and int16 are not computed with")
+        raise NoCounterpartError("float16, bfloat16, int8 and int16 are not computed with")
     return _OURS[name]
 
 
@@ -42,13 +42,13 @@ def into(value: Any) -> Any:
     if isinstance(value, torch.dtype):
         return dtype(value)
     if isinstance(value, complex):
-        raise Untranslatable("complex numbers are out")
+        raise NoCounterpartError("complex numbers are out")
     if isinstance(value, torch.device):
         return str(value)
     if isinstance(value, (torch.layout, torch.memory_format)):
-        raise Untranslatable("layout is the compiler's business")
+        raise NoCounterpartError("layout is the compiler's business")
     if isinstance(value, torch.Generator):
-        raise Untranslatable("random numbers differ")
+        raise NoCounterpartError("random numbers differ")
     if isinstance(value, torch.Size):
         return tuple(value)
     if isinstance(value, (list, tuple)):
@@ -66,7 +66,7 @@ def tensor(theirs: Any) -> Any:
     import torch
 
     if theirs.layout is not torch.strided:
-        raise Untranslatable("sparse tensors are out")
+        raise NoCounterpartError("sparse tensors are out")
     kind = dtype(theirs.dtype)
     out = cr.tensor(theirs.detach().resolve_neg().numpy(), dtype=kind)
     return out.requires_grad_() if theirs.requires_grad else out
