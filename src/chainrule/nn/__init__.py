@@ -19,6 +19,14 @@ from chainrule.nn.activation import (
     Softplus,
     Tanh,
 )
+from chainrule.nn.batch_norm import (
+    BatchNorm1d,
+    BatchNorm2d,
+    BatchNorm3d,
+    InstanceNorm1d,
+    InstanceNorm2d,
+    InstanceNorm3d,
+)
 from chainrule.nn.cell import GRUCell, LSTMCell, RNNCell
 from chainrule.nn.container import ModuleDict, ModuleList, ParameterList, Sequential
 from chainrule.nn.dropout import Dropout
@@ -52,7 +60,7 @@ from chainrule.nn.margin_loss import (
     TripletMarginWithDistanceLoss,
 )
 from chainrule.nn.module import Module
-from chainrule.nn.normalization import LayerNorm
+from chainrule.nn.normalization import GroupNorm, LayerNorm, LocalResponseNorm, RMSNorm
 from chainrule.nn.parameter import Parameter
 from chainrule.nn.recurrent import GRU, LSTM, RNN, RNNBase
 
@@ -63,6 +71,9 @@ __all__ = [
     "RNN",
     "BCELoss",
     "BCEWithLogitsLoss",
+    "BatchNorm1d",
+    "BatchNorm2d",
+    "BatchNorm3d",
     "CTCLoss",
     "CosineEmbeddingLoss",
     "CosineSimilarity",
@@ -72,15 +83,20 @@ __all__ = [
     "Flatten",
     "GRUCell",
     "GaussianNLLLoss",
+    "GroupNorm",
     "HingeEmbeddingLoss",
     "HuberLoss",
     "Identity",
+    "InstanceNorm1d",
+    "InstanceNorm2d",
+    "InstanceNorm3d",
     "KLDivLoss",
     "L1Loss",
     "LSTMCell",
     "LayerNorm",
     "LeakyReLU",
     "Linear",
+    "LocalResponseNorm",
     "LogSigmoid",
     "LogSoftmax",
     "MSELoss",
@@ -96,6 +112,7 @@ __all__ = [
     "Parameter",
     "ParameterList",
     "PoissonNLLLoss",
+    "RMSNorm",
     "RNNBase",
     "RNNCell",
     "ReLU",

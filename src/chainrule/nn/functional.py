@@ -16,6 +16,7 @@ from chainrule.tensor.convert import Operand
 from chainrule.tensor.functional import activation, pointwise, select
 from chainrule.tensor.functional import normalize as rows
 from chainrule.tensor.functional.attention import scaled_dot_product_attention
+from chainrule.tensor.functional.batch_norm import batch_norm, instance_norm
 from chainrule.tensor.functional.distance import cosine_similarity, pairwise_distance
 from chainrule.tensor.functional.layout import pad
 from chainrule.tensor.functional.linear import linear
@@ -45,12 +46,18 @@ from chainrule.tensor.functional.loss.regression import (
     poisson_nll_loss,
     smooth_l1_loss,
 )
-from chainrule.tensor.functional.normalize import layer_norm
+from chainrule.tensor.functional.normalize import (
+    group_norm,
+    layer_norm,
+    local_response_norm,
+    rms_norm,
+)
 from chainrule.tensor.functional.pointwise import logsigmoid, sigmoid, tanh
 from chainrule.tensor.functional.select import one_hot
 from chainrule.tensor.tensor import Tensor
 
 __all__ = [
+    "batch_norm",
     "binary_cross_entropy",
     "binary_cross_entropy_with_logits",
     "cosine_embedding_loss",
@@ -61,13 +68,16 @@ __all__ = [
     "embedding",
     "gaussian_nll_loss",
     "gelu",
+    "group_norm",
     "hinge_embedding_loss",
     "huber_loss",
+    "instance_norm",
     "kl_div",
     "l1_loss",
     "layer_norm",
     "leaky_relu",
     "linear",
+    "local_response_norm",
     "log_softmax",
     "logsigmoid",
     "margin_ranking_loss",
@@ -82,6 +92,7 @@ __all__ = [
     "pairwise_distance",
     "poisson_nll_loss",
     "relu",
+    "rms_norm",
     "scaled_dot_product_attention",
     "sigmoid",
     "silu",

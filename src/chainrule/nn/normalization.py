@@ -1,10 +1,14 @@
-"""`LayerNorm`. Example: `LayerNorm(64)(x)` for x (…, 64). May import `tensor`."""
+"""Normalisation of rows and groups of channels, without state of the batch.
+
+Example: `LayerNorm(64)(x)` for x (…, 64). May import `tensor`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
+from chainrule.base.errors import ArgumentError
 from chainrule.nn import init
 from chainrule.nn.module import Module
 from chainrule.nn.parameter import Parameter
@@ -60,3 +64,118 @@ class LayerNorm(Module):
         """Sizes and options."""
         options = f"elementwise_affine={self.elementwise_affine}, bias={self.bias is not None}"
         return f"{self.normalized_shape}, eps={self.eps}, {options}"
+
+
+class RMSNorm(Module):
+    """X / √(mean x² + eps) · weight over the last axes; eps is the dtype's unless given.
+
+    Source: Zhang & Sennrich, Root mean square layer normalization (2019);
+    https://docs.pytorch.org/docs/stable/generated/torch.nn.RMSNorm.html
+    """
+
+    weight: Parameter | None
+
+    def __init__(
+        self,
+        normalized_shape: int | Sequence[int],
+        eps: float | None = None,
+        elementwise_affine: bool = True,
+        device: Any = None,
+        dtype: Any = None,
+    ) -> None:
+        super().__init__()
+        check_device(device)
+        sizes = [normalized_shape] if isinstance(normalized_shape, int) else normalized_shape
+        self.normalized_shape = tuple(sizes)
+        self.eps = eps
+        self.elementwise_affine = elementwise_affine
+        made = Parameter(empty(self.normalized_shape, dtype=dtype)) if elementwise_affine else None
+        self.register_parameter("weight", made)
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Weight 1."""
+        if self.weight is not None:
+            init.ones_(self.weight)
+
+    def forward(self, input: Tensor) -> Tensor:
+        """The same shape."""
+        return normalize.rms_norm(input, self.normalized_shape, self.weight, self.eps)
+
+    def extra_repr(self) -> str:
+        """Sizes and options."""
+        options = f"elementwise_affine={self.elementwise_affine}"
+        return f"{self.normalized_shape}, eps={self.eps}, {options}"
+
+
+class GroupNorm(Module):
+    """(x - μ) / √(σ² + eps) · weight + bias, μ and σ² over each group of channels.
+
+    Source: Wu & He, Group normalization (2018);
+    https://docs.pytorch.org/docs/stable/generated/torch.nn.GroupNorm.html
+    """
+
+    weight: Parameter | None
+    bias: Parameter | None
+
+    def __init__(
+        self,
+        num_groups: int,
+        num_channels: int,
+        eps: float = 1e-5,
+        affine: bool = True,
+        device: Any = None,
+        dtype: Any = None,
+        *,
+        bias: bool = True,
+    ) -> None:
+        super().__init__()
+        check_device(device)
+        if num_groups < 1 or num_channels % num_groups:
+            raise ArgumentError(f"{num_channels} channels do not make {num_groups} equal groups")
+        self.num_groups = num_groups
+        self.num_channels = num_channels
+        self.eps = eps
+        self.affine = affine
+        for name, wanted in (("weight", affine), ("bias", affine and bias)):
+            made = Parameter(empty(num_channels, dtype=dtype)) if wanted else None
+            self.register_parameter(name, made)
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Weight 1, bias 0."""
+        if self.weight is not None:
+            init.ones_(self.weight)
+        if self.bias is not None:
+            init.zeros_(self.bias)
+
+    def forward(self, input: Tensor) -> Tensor:
+        """(N, C, …) → the same shape."""
+        return normalize.group_norm(input, self.num_groups, self.weight, self.bias, self.eps)
+
+    def extra_repr(self) -> str:
+        """Sizes and options."""
+        options = f"affine={self.affine}, bias={self.bias is not None}"
+        return f"{self.num_groups}, {self.num_channels}, eps={self.eps}, {options}"
+
+
+class LocalResponseNorm(Module):
+    """X / (k + alpha · mean x²)^beta, the mean over `size` channels around each.
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.LocalResponseNorm.html
+    """
+
+    def __init__(self, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> None:
+        super().__init__()
+        self.size = size
+        self.alpha = alpha
+        self.beta = beta
+        self.k = k
+
+    def forward(self, input: Tensor) -> Tensor:
+        """(N, C, …) → the same shape."""
+        return normalize.local_response_norm(input, self.size, self.alpha, self.beta, self.k)
+
+    def extra_repr(self) -> str:
+        """Options."""
+        return f"{self.size}, alpha={self.alpha}, beta={self.beta}, k={self.k}"

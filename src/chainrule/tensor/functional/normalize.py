@@ -1,16 +1,18 @@
-"""Softmax, log-softmax and layer normalisation. Example: `softmax(scores, dim=-1)`."""
+"""Softmax and its logarithm; normalisation of rows and groups. Example: `softmax(x, dim=-1)`."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from chainrule.base import shapes
 from chainrule.base.errors import ShapeError
 from chainrule.ops import TABLE
 from chainrule.tensor.convert import Operand, as_dtype, as_tensor, cast, floating
 from chainrule.tensor.dispatch import apply
-from chainrule.tensor.functional import pointwise, reduce
+from chainrule.tensor.functional import layout, pointwise, reduce
 
 if TYPE_CHECKING:
     from chainrule.tensor.tensor import Tensor
@@ -43,6 +45,14 @@ def log_softmax(input: Operand, dim: int, dtype: Any = None) -> Tensor:
     return _rows("log_softmax", input, dim, dtype)
 
 
+def _inner_shape(name: str, x: Tensor, normalized_shape: int | Sequence[int]) -> shapes.Shape:
+    """The last axes' sizes, which must be the input's."""
+    inner = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
+    if not inner or len(inner) > len(x.shape) or x.shape[len(x.shape) - len(inner) :] != inner:
+        raise ShapeError(f"{name} over {inner} got an input of shape {x.shape}")
+    return inner
+
+
 def layer_norm(
     input: Operand,
     normalized_shape: int | Sequence[int],
@@ -56,9 +66,7 @@ def layer_norm(
     Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.layer_norm.html
     """
     x = floating(input)
-    inner = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
-    if x.shape[len(x.shape) - len(inner) :] != inner:
-        raise ShapeError(f"layer_norm over {inner} got an input of shape {x.shape}")
+    inner = _inner_shape("layer_norm", x, normalized_shape)
     flat = x
     if len(inner) != 1:
         outer = x.shape[: len(x.shape) - len(inner)]
@@ -69,6 +77,81 @@ def layer_norm(
     if weight is not None:
         out = pointwise.mul(out, weight)
     return out if bias is None else pointwise.add(out, bias)
+
+
+def rms_norm(
+    input: Operand,
+    normalized_shape: int | Sequence[int],
+    weight: Operand = None,
+    eps: float | None = None,
+) -> Tensor:
+    """X / √(mean x² + eps) · weight over the last axes; eps is the dtype's unless given.
+
+    Source: Zhang & Sennrich, Root mean square layer normalization (2019);
+    https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.rms_norm.html
+    """
+    x = floating(input)
+    inner = _inner_shape("rms_norm", x, normalized_shape)
+    small = float(np.finfo(x.dtype.numpy).eps) if eps is None else eps
+    axes = tuple(range(len(x.shape) - len(inner), len(x.shape)))
+    square = reduce.mean(pointwise.square(x), axes, keepdim=True)
+    out = pointwise.mul(x, pointwise.rsqrt(pointwise.add(square, small)))
+    return out if weight is None else pointwise.mul(out, weight)
+
+
+def per_channel(x: Tensor, weight: Operand, bias: Operand) -> Tensor:
+    """X · weight + bias, each (C), along axis 1."""
+    along = (x.shape[1], *(1,) * (len(x.shape) - 2))
+    if weight is not None:
+        x = pointwise.mul(x, apply(TABLE["reshape"], as_tensor(weight), shape=along))
+    if bias is not None:
+        x = pointwise.add(x, apply(TABLE["reshape"], as_tensor(bias), shape=along))
+    return x
+
+
+def group_norm(
+    input: Operand,
+    num_groups: int,
+    weight: Operand = None,
+    bias: Operand = None,
+    eps: float = 1e-5,
+) -> Tensor:
+    """(x - μ) / √(σ² + eps) · weight + bias, μ and σ² over each group of channels: x (N, C, …).
+
+    Source: Wu & He, Group normalization (2018);
+    https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.group_norm.html
+    """
+    x = floating(input)
+    if len(x.shape) < 2 or num_groups < 1 or x.shape[1] % num_groups:
+        raise ShapeError(
+            f"group_norm takes (N, C, …) with channels that {num_groups} groups share evenly, "
+            f"not shape {x.shape}"
+        )
+    rows = (x.shape[0], num_groups, x.type.size // max(x.shape[0] * num_groups, 1))
+    flat = apply(TABLE["reshape"], x, shape=rows)
+    normal = apply(TABLE["standardize"], flat, axis=2, eps=eps)
+    return per_channel(apply(TABLE["reshape"], normal, shape=x.shape), weight, bias)
+
+
+def local_response_norm(
+    input: Operand, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0
+) -> Tensor:
+    """X / (k + alpha · mean x²)^beta, the mean over `size` channels around each: x (N, C, …).
+
+    Channels beyond the ends count as zeros.
+    Source: Krizhevsky et al., ImageNet classification (2012);
+    https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.local_response_norm.html
+    """
+    x = floating(input)
+    if len(x.shape) < 3 or size < 1:
+        raise ShapeError(f"local_response_norm takes (N, C, …), not shape {x.shape}, and size ≥ 1")
+    around = [0] * (2 * len(x.shape) - 4) + [size // 2, (size - 1) // 2]
+    wide = layout.pad(pointwise.square(x), around)
+    total = layout.narrow(wide, 1, 0, x.shape[1])
+    for i in range(1, size):
+        total = pointwise.add(total, layout.narrow(wide, 1, i, x.shape[1]))
+    scale = pointwise.add(pointwise.mul(total, alpha / size), k)
+    return pointwise.div(x, pointwise.pow(scale, beta))
 
 
 def normalize(input: Operand, p: float = 2.0, dim: int = 1, eps: float = 1e-12) -> Tensor:

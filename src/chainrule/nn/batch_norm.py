@@ -1,0 +1,217 @@
+"""Normalisation by the batch's statistics: `BatchNorm1d`, `InstanceNorm2d` and their kin.
+
+The running averages are buffers: they move in training and are used in evaluation.
+Example: `BatchNorm1d(64)(x)` for x (N, 64) or (N, 64, L). May import `tensor`.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from chainrule.base.errors import ArgumentError, ShapeError
+from chainrule.nn import init
+from chainrule.nn.module import Module
+from chainrule.nn.parameter import Parameter
+from chainrule.tensor.convert import check_device, tensor
+from chainrule.tensor.creation import empty, ones, zeros
+from chainrule.tensor.functional import batch_norm, layout, pointwise
+from chainrule.tensor.modes import no_grad
+from chainrule.tensor.tensor import Tensor
+
+
+class _ByChannel(Module):
+    """Scale and shift per channel, and running averages; subclasses say what is averaged."""
+
+    ranks: ClassVar[tuple[int, ...]]  # of inputs with a batch axis
+    weight: Parameter | None
+    bias: Parameter | None
+    running_mean: Tensor | None
+    running_var: Tensor | None
+    num_batches_tracked: Tensor | None
+
+    def __init__(
+        self,
+        num_features: int,
+        eps: float = 1e-5,
+        momentum: float | None = 0.1,
+        affine: bool = True,
+        track_running_stats: bool = True,
+        device: Any = None,
+        dtype: Any = None,
+        *,
+        bias: bool = True,
+    ) -> None:
+        super().__init__()
+        check_device(device)
+        self.num_features = num_features
+        self.eps = eps
+        self.momentum = momentum
+        self.affine = affine
+        self.track_running_stats = track_running_stats
+        for name, wanted in (("weight", affine), ("bias", affine and bias)):
+            made = Parameter(empty(num_features, dtype=dtype)) if wanted else None
+            self.register_parameter(name, made)
+        tracked = track_running_stats
+        mean, var = zeros(num_features, dtype=dtype), ones(num_features, dtype=dtype)
+        self.register_buffer("running_mean", mean if tracked else None)
+        self.register_buffer("running_var", var if tracked else None)
+        self.register_buffer("num_batches_tracked", tensor(0) if tracked else None)
+        self.reset_parameters()
+
+    def reset_running_stats(self) -> None:
+        """Mean 0, variance 1, no batch seen."""
+        if self.running_mean is not None:
+            assert self.running_var is not None
+            assert self.num_batches_tracked is not None
+            with no_grad():
+                self.running_mean.zero_()
+                self.running_var.fill_(1)
+                self.num_batches_tracked.zero_()
+
+    def reset_parameters(self) -> None:
+        """Weight 1, bias 0, and the running averages as at the start."""
+        self.reset_running_stats()
+        if self.weight is not None:
+            init.ones_(self.weight)
+        if self.bias is not None:
+            init.zeros_(self.bias)
+
+    def _check_channels(self, input: Tensor, axis: int) -> None:
+        if input.shape[axis] != self.num_features:
+            raise ShapeError(
+                f"{type(self).__name__} of {self.num_features} channels got an input of shape "
+                f"{input.shape}: axis {axis} must be {self.num_features}"
+            )
+
+    def _count_batch(self) -> float | Tensor:
+        """The factor by which the averages move; without momentum they are plain means."""
+        count = self.num_batches_tracked
+        if count is not None:
+            with no_grad():
+                count.add_(1)
+        if self.momentum is not None:
+            return self.momentum
+        if count is None:
+            return 0.0
+        assert self.running_mean is not None
+        return pointwise.div(1.0, count.to(self.running_mean.dtype))
+
+    def extra_repr(self) -> str:
+        """Sizes and options."""
+        return (
+            f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, "
+            f"affine={self.affine}, bias={self.bias is not None}, "
+            f"track_running_stats={self.track_running_stats}"
+        )
+
+
+class _BatchNorm(_ByChannel):
+    """(x - μ) / √(σ² + eps) · weight + bias per channel, over batch and positions.
+
+    μ, σ² are the batch's in training (and without running averages), the running ones in
+    evaluation. Source: Ioffe & Szegedy, Batch normalization (2015);
+    https://docs.pytorch.org/docs/stable/generated/torch.nn.BatchNorm1d.html
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        """The same shape."""
+        if len(input.shape) not in self.ranks:
+            wanted = " or ".join(map(str, self.ranks))
+            raise ShapeError(f"{type(self).__name__} takes {wanted} axes, not shape {input.shape}")
+        self._check_channels(input, 1)
+        moves = self.training and self.track_running_stats
+        momentum = self._count_batch() if moves else (self.momentum or 0.0)
+        used = not self.training or self.track_running_stats
+        return batch_norm.batch_norm(
+            input,
+            self.running_mean if used else None,
+            self.running_var if used else None,
+            self.weight,
+            self.bias,
+            self.training or self.running_mean is None,
+            momentum,
+            self.eps,
+        )
+
+
+class BatchNorm1d(_BatchNorm):
+    """Of (N, C) or (N, C, L); see `_BatchNorm`'s formula: per channel, over the batch."""
+
+    ranks = (2, 3)
+
+
+class BatchNorm2d(_BatchNorm):
+    """Of (N, C, H, W), per channel, over the batch and both positions."""
+
+    ranks = (4,)
+
+
+class BatchNorm3d(_BatchNorm):
+    """Of (N, C, D, H, W), per channel, over the batch and all positions."""
+
+    ranks = (5,)
+
+
+class _InstanceNorm(_ByChannel):
+    """(x - μ) / √(σ² + eps) · weight + bias per channel of each instance, over positions.
+
+    Source: Ulyanov et al., Instance normalization (2016);
+    https://docs.pytorch.org/docs/stable/generated/torch.nn.InstanceNorm1d.html
+    """
+
+    def __init__(
+        self,
+        num_features: int,
+        eps: float = 1e-5,
+        momentum: float = 0.1,
+        affine: bool = False,
+        track_running_stats: bool = False,
+        device: Any = None,
+        dtype: Any = None,
+        *,
+        bias: bool = True,
+    ) -> None:
+        if momentum is None:
+            raise ArgumentError("InstanceNorm needs a momentum: only BatchNorm averages without")
+        options = (affine, track_running_stats, device, dtype)
+        super().__init__(num_features, eps, momentum, *options, bias=bias)
+
+    def forward(self, input: Tensor) -> Tensor:
+        """The same shape, with or without a batch axis."""
+        rank = len(input.shape)
+        if rank not in {self.ranks[0], self.ranks[0] - 1}:
+            raise ShapeError(
+                f"{type(self).__name__} takes {self.ranks[0]} axes, or one less without a batch, "
+                f"not shape {input.shape}"
+            )
+        single = rank < self.ranks[0]
+        self._check_channels(input, 0 if single else 1)
+        out = batch_norm.instance_norm(
+            layout.unsqueeze(input, 0) if single else input,
+            self.running_mean,
+            self.running_var,
+            self.weight,
+            self.bias,
+            self.training or not self.track_running_stats,
+            self.momentum,
+            self.eps,
+        )
+        return layout.squeeze(out, 0) if single else out
+
+
+class InstanceNorm1d(_InstanceNorm):
+    """Of (N, C, L) or (C, L), per channel of each instance, over positions."""
+
+    ranks = (3,)
+
+
+class InstanceNorm2d(_InstanceNorm):
+    """Of (N, C, H, W) or (C, H, W), per channel of each instance, over positions."""
+
+    ranks = (4,)
+
+
+class InstanceNorm3d(_InstanceNorm):
+    """Of (N, C, D, H, W) or (C, D, H, W), per channel of each instance, over positions."""
+
+    ranks = (5,)

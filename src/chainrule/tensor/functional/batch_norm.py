@@ -1,0 +1,120 @@
+"""Normalisation by statistics of the batch, and by their running averages.
+
+Example: `batch_norm(x, running_mean, running_var, weight, bias, training=True)`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from chainrule.base import shapes
+from chainrule.base.errors import ArgumentError, ShapeError
+from chainrule.tensor.convert import Operand, floating
+from chainrule.tensor.functional import layout, pointwise, reduce
+from chainrule.tensor.functional.normalize import per_channel
+from chainrule.tensor.handle import Handle
+from chainrule.tensor.modes import no_grad
+
+if TYPE_CHECKING:
+    from chainrule.tensor.tensor import Tensor
+
+
+def batch_norm(
+    input: Operand,
+    running_mean: Tensor | None,
+    running_var: Tensor | None,
+    weight: Operand = None,
+    bias: Operand = None,
+    training: bool = False,
+    momentum: Operand = 0.1,
+    eps: float = 1e-5,
+) -> Tensor:
+    """(x - μ) / √(σ² + eps) · weight + bias for each channel: x (N, C, …), the rest (C).
+
+    In training μ and σ² (divided by the count) are the batch's over all axes but 1, and the
+    running averages move: r ← (1 - m)·r + m·new, with the variance divided by the count - 1.
+    Else the running averages are μ and σ².
+    Source: Ioffe & Szegedy, Batch normalization (2015);
+    https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.batch_norm.html
+    """
+    x = floating(input)
+    if len(x.shape) < 2:
+        raise ShapeError(f"batch_norm takes (N, C, …), not shape {x.shape}")
+    if training:
+        if x.type.size == x.shape[1]:
+            raise ArgumentError(
+                f"batch_norm in training needs more than 1 value per channel, not shape {x.shape}; "
+                "use a larger batch, or model.eval()"
+            )
+        axes = tuple(i for i in range(len(x.shape)) if i != 1)
+        normal, mean, var = _standardized(x, axes, eps)
+        _move(running_mean, layout.reshape(mean, -1), momentum)
+        _move(running_var, layout.reshape(var, -1), momentum, x.type.size // max(x.shape[1], 1))
+    else:
+        if running_mean is None or running_var is None:
+            raise ArgumentError("batch_norm in evaluation needs running_mean and running_var")
+        normal = _by_running(x, running_mean, running_var, eps)
+    return per_channel(normal, weight, bias)
+
+
+def instance_norm(
+    input: Operand,
+    running_mean: Tensor | None = None,
+    running_var: Tensor | None = None,
+    weight: Operand = None,
+    bias: Operand = None,
+    use_input_stats: bool = True,
+    momentum: Operand = 0.1,
+    eps: float = 1e-5,
+) -> Tensor:
+    """(x - μ) / √(σ² + eps) · weight + bias for each channel of each instance: x (N, C, …).
+
+    Running averages, if given, move by the mean over instances of μ and σ²; without
+    `use_input_stats` they are used instead.
+    Source: Ulyanov et al., Instance normalization (2016);
+    https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.instance_norm.html
+    """
+    x = floating(input)
+    if len(x.shape) < 3:
+        raise ShapeError(f"instance_norm takes (N, C, L, …), not shape {x.shape}")
+    if use_input_stats:
+        count = shapes.size(x.shape[2:])
+        if count == 1:
+            raise ArgumentError(
+                f"instance_norm needs more than 1 value per channel, not shape {x.shape}"
+            )
+        normal, mean, var = _standardized(x, tuple(range(2, len(x.shape))), eps)
+        flat = x.shape[:2]
+        _move(running_mean, reduce.mean(layout.reshape(mean, flat), 0), momentum)
+        _move(running_var, reduce.mean(layout.reshape(var, flat), 0), momentum, count)
+    else:
+        if running_mean is None or running_var is None:
+            raise ArgumentError("instance_norm without use_input_stats needs running averages")
+        normal = _by_running(x, running_mean, running_var, eps)
+    return per_channel(normal, weight, bias)
+
+
+def _standardized(x: Tensor, axes: Sequence[int], eps: float) -> tuple[Tensor, Tensor, Tensor]:
+    """(x - μ)/√(σ² + eps), μ and σ², over `axes`, which keep size 1."""
+    mean = reduce.mean(x, axes, keepdim=True)
+    centred = pointwise.sub(x, mean)
+    var = reduce.mean(pointwise.square(centred), axes, keepdim=True)
+    return pointwise.mul(centred, pointwise.rsqrt(pointwise.add(var, eps))), mean, var
+
+
+def _by_running(x: Tensor, mean: Tensor, var: Tensor, eps: float) -> Tensor:
+    along = (x.shape[1], *(1,) * (len(x.shape) - 2))
+    centred = pointwise.sub(x, layout.reshape(mean, along))
+    return pointwise.mul(centred, layout.reshape(pointwise.rsqrt(pointwise.add(var, eps)), along))
+
+
+def _move(running: Tensor | None, new: Tensor, momentum: Operand, count: int = 0) -> None:
+    """Running ← (1 - m)·running + m·new; with a count, new is a variance divided by it."""
+    if running is None:
+        return
+    with no_grad():
+        factor = momentum if isinstance(momentum, Handle) else float(momentum)
+        step = pointwise.mul(new.detach(), count / max(count - 1, 1) if count else 1.0)
+        kept = pointwise.mul(running, 1 - factor)  # type: ignore[operator]
+        running.copy_(pointwise.add(kept, pointwise.mul(step, factor)))
