@@ -138,7 +138,9 @@ def _assignment(text: str) -> tuple[str, Any]:
 
 
 def _suggestion(key: str, known: Iterable[str]) -> str:
-    close = difflib.get_close_matches(key, known, n=1)
+    """What was meant: a name much like it, or the one it abbreviates (lr, wd)."""
+    short = {"".join(word[0] for word in name.split("_")): name for name in known if "_" in name}
+    close = [short[key]] if key in short else difflib.get_close_matches(key, known, n=1)
     return f"; did you mean {close[0]!r}?" if close else f"; the settings are {', '.join(known)}"
 
 
