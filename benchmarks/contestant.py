@@ -51,6 +51,7 @@ def environment(contestant: str, cores: str, cache: str | None) -> dict[str, str
     source = os.pathsep.join([str(ROOT), str(ROOT / "src")])
     env = {**os.environ, "PYTHONPATH": source, "PYTHONUNBUFFERED": "1", **_JAX_KEEP_ALL}
     env.pop("CHAINRULE_CHECK", None)  # verification is for tests, not for the clock
+    env.pop("PYTHONDONTWRITEBYTECODE", None)  # byte code is there, as after pip install
     if cores == "one":
         env |= _ONE_CORE
     if cache is not None and contestant in CACHE_VARIABLES:
