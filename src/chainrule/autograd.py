@@ -9,17 +9,21 @@ import sys
 
 from chainrule.base.missing import missing_from
 from chainrule.tensor import anomaly as anomaly_mode
+from chainrule.tensor import function
 from chainrule.tensor import modes as grad_mode
 from chainrule.tensor.anomaly import detect_anomaly, is_anomaly_enabled, set_detect_anomaly
 from chainrule.tensor.backward import backward_all as backward
 from chainrule.tensor.backward import gradients as grad
+from chainrule.tensor.function import Function
 from chainrule.tensor.modes import enable_grad, inference_mode, no_grad, set_grad_enabled
 
 __all__ = [
+    "Function",
     "anomaly_mode",
     "backward",
     "detect_anomaly",
     "enable_grad",
+    "function",
     "grad",
     "grad_mode",
     "inference_mode",
@@ -29,7 +33,8 @@ __all__ = [
     "set_grad_enabled",
 ]
 
-for _name in ("anomaly_mode", "grad_mode"):  # `import chainrule.autograd.grad_mode` finds it
+# `import chainrule.autograd.grad_mode` finds the module under PyTorch's name
+for _name in ("anomaly_mode", "function", "grad_mode"):
     sys.modules[f"{__name__}.{_name}"] = globals()[_name]
 
 __getattr__ = missing_from(__name__)

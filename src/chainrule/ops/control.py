@@ -2,9 +2,9 @@
 
 `call` and `scan` hold a body `Graph`; their gradients need the differentiator, which comes in as
 an argument, since reverse mode lives one floor up. `call` carries checkpointing: nothing inside it
-is saved, its gradient computes the body again. With `vjp_graph`, (inputs…, cotangents) → gradients
-of the inputs numbered in `wanted`, its gradient is that graph and not the body's: a rule of the
-user's, or one that was worked out before. `scan` runs
+is saved, its gradient computes the body again. With `vjp_graph` its gradient is that graph, not the
+body's: a rule of the user's, or one worked out before. It takes the inputs, the results numbered in
+`reads` and the first cotangents, and gives gradients of the inputs in `wanted`. `scan` runs
     (carry, y_t) = body(carry, x_t, consts) for t = 0 … length-1,
 and returns the final carries, the stacked y, and, as `history`, each step's incoming carries,
 from which the gradient walks back. Example: `call(x, w, graph=body)`.
@@ -139,12 +139,15 @@ def _call_vjp(
 def _given_vjp(b: Builder, node: Node, ct: Missing) -> list[Node | None]:
     """A call of the gradient that came with the call; what got no cotangent gets zeros."""
     assert isinstance(node.type, TupleType)
+    graph: Graph = node.attrs["vjp_graph"]
+    read = [b(project, node, index=i) for i in node.attrs.get("reads", ())]
+    count = len(graph.inputs) - len(node.inputs) - len(read)
     seeds = [
         b(full, value=0, dtype=t.dtype, shape=t.shape) if c is None else c
-        for c, t in zip(ct, node.type.items, strict=True)
+        for c, t in zip(ct[:count], node.type.items, strict=False)
     ]
     found: list[Node | None] = [None] * len(node.inputs)
-    results = items(b, b(call, *node.inputs, *seeds, graph=node.attrs["vjp_graph"]))
+    results = items(b, b(call, *node.inputs, *read, *seeds, graph=graph))
     for at, gradient in zip(node.attrs["wanted"], results, strict=True):
         found[at] = gradient
     return found
