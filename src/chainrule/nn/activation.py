@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from chainrule.base.errors import ShapeError
 from chainrule.nn import functional as F
 from chainrule.nn.module import Module
+from chainrule.nn.parameter import Parameter
+from chainrule.tensor.creation import full
+from chainrule.tensor.modes import no_grad
 from chainrule.tensor.tensor import Tensor
 
 
@@ -34,13 +40,16 @@ class _InPlace(Module):
         """Options."""
         return "inplace=True" if self.inplace else ""
 
+    def _mark(self) -> str:
+        return ", inplace=True" if self.inplace else ""
+
 
 class ReLU(_InPlace):
     """max(x, 0)."""
 
     def forward(self, input: Tensor) -> Tensor:
         """Element by element."""
-        return F.relu(input, self.inplace)
+        return F.relu(input, inplace=self.inplace)
 
 
 class SiLU(_InPlace):
@@ -48,16 +57,47 @@ class SiLU(_InPlace):
 
     def forward(self, input: Tensor) -> Tensor:
         """Element by element."""
-        return F.silu(input, self.inplace)
+        return F.silu(input, inplace=self.inplace)
 
 
-class LeakyReLU(Module):
+class SELU(_InPlace):
+    """elu with the constants that keep mean 0 and variance 1."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Element by element."""
+        return F.selu(input, inplace=self.inplace)
+
+
+class Hardsigmoid(_InPlace):
+    """relu6(x + 3) / 6."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Element by element."""
+        return F.hardsigmoid(input, inplace=self.inplace)
+
+
+class Hardswish(_InPlace):
+    """X · relu6(x + 3) / 6."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Element by element."""
+        return F.hardswish(input, inplace=self.inplace)
+
+
+class Mish(_InPlace):
+    """X · tanh(softplus x)."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Element by element."""
+        return F.mish(input, inplace=self.inplace)
+
+
+class LeakyReLU(_InPlace):
     """X where positive, negative_slope · x elsewhere."""
 
     def __init__(self, negative_slope: float = 0.01, inplace: bool = False) -> None:
-        super().__init__()
+        super().__init__(inplace)
         self.negative_slope = negative_slope
-        self.inplace = inplace
 
     def forward(self, input: Tensor) -> Tensor:
         """Element by element."""
@@ -65,7 +105,174 @@ class LeakyReLU(Module):
 
     def extra_repr(self) -> str:
         """Options."""
-        return f"negative_slope={self.negative_slope}" + (", inplace=True" if self.inplace else "")
+        return f"negative_slope={self.negative_slope}" + self._mark()
+
+
+class ELU(_InPlace):
+    """X where positive, alpha · (exp x - 1) elsewhere."""
+
+    def __init__(self, alpha: float = 1.0, inplace: bool = False) -> None:
+        super().__init__(inplace)
+        self.alpha = alpha
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Element by element."""
+        return F.elu(input, self.alpha, self.inplace)
+
+    def extra_repr(self) -> str:
+        """Options."""
+        return f"alpha={self.alpha}" + self._mark()
+
+
+class CELU(_InPlace):
+    """X where positive, alpha · (exp(x/alpha) - 1) elsewhere."""
+
+    def __init__(self, alpha: float = 1.0, inplace: bool = False) -> None:
+        super().__init__(inplace)
+        self.alpha = alpha
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Element by element."""
+        return F.celu(input, self.alpha, self.inplace)
+
+    def extra_repr(self) -> str:
+        """Options."""
+        return f"alpha={self.alpha}" + self._mark()
+
+
+class Hardtanh(_InPlace):
+    """X limited to [min_val, max_val]."""
+
+    def __init__(self, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False) -> None:
+        super().__init__(inplace)
+        self.min_val = min_val
+        self.max_val = max_val
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Element by element."""
+        return F.hardtanh(input, self.min_val, self.max_val, self.inplace)
+
+    def extra_repr(self) -> str:
+        """Options."""
+        return f"min_val={self.min_val}, max_val={self.max_val}" + self._mark()
+
+
+class ReLU6(Hardtanh):
+    """X limited to [0, 6]."""
+
+    def __init__(self, inplace: bool = False) -> None:
+        super().__init__(0.0, 6.0, inplace)
+
+    def extra_repr(self) -> str:
+        """Options."""
+        return "inplace=True" if self.inplace else ""
+
+
+class Threshold(_InPlace):
+    """X where above the threshold, value elsewhere."""
+
+    def __init__(self, threshold: float, value: float, inplace: bool = False) -> None:
+        super().__init__(inplace)
+        self.threshold = threshold
+        self.value = value
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Element by element."""
+        return F.threshold(input, self.threshold, self.value, self.inplace)
+
+    def extra_repr(self) -> str:
+        """Options."""
+        return f"threshold={self.threshold}, value={self.value}" + self._mark()
+
+
+class Hardshrink(Module):
+    """X where |x| > lambd, 0 elsewhere."""
+
+    def __init__(self, lambd: float = 0.5) -> None:
+        super().__init__()
+        self.lambd = lambd
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Element by element."""
+        return F.hardshrink(input, self.lambd)
+
+    def extra_repr(self) -> str:
+        """Options."""
+        return str(self.lambd)
+
+
+class Softshrink(Module):
+    """X moved towards 0 by lambd."""
+
+    def __init__(self, lambd: float = 0.5) -> None:
+        super().__init__()
+        self.lambd = lambd
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Element by element."""
+        return F.softshrink(input, self.lambd)
+
+    def extra_repr(self) -> str:
+        """Options."""
+        return str(self.lambd)
+
+
+class Softsign(Module):
+    """X / (1 + |x|)."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Element by element."""
+        return F.softsign(input)
+
+
+class Tanhshrink(Module):
+    """X - tanh x."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Element by element."""
+        return F.tanhshrink(input)
+
+
+class RReLU(_InPlace):
+    """X where positive, elsewhere times a slope drawn from [lower, upper]; their mean in eval."""
+
+    def __init__(self, lower: float = 1 / 8, upper: float = 1 / 3, inplace: bool = False) -> None:
+        super().__init__(inplace)
+        self.lower = lower
+        self.upper = upper
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Element by element."""
+        return F.rrelu(input, self.lower, self.upper, self.training, self.inplace)
+
+    def extra_repr(self) -> str:
+        """Options."""
+        return f"lower={self.lower}, upper={self.upper}" + self._mark()
+
+
+class PReLU(Module):
+    """X where positive, elsewhere times a learned weight: one, or one for each entry of axis 1."""
+
+    def __init__(
+        self, num_parameters: int = 1, init: float = 0.25, device: Any = None, dtype: Any = None
+    ) -> None:
+        super().__init__()
+        self.num_parameters = num_parameters
+        self.init = init
+        self.weight = Parameter(full((num_parameters,), init, device=device, dtype=dtype))
+
+    def reset_parameters(self) -> None:
+        """Set every weight to `init` again."""
+        with no_grad():
+            self.weight.fill_(self.init)
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Element by element."""
+        return F.prelu(input, self.weight)
+
+    def extra_repr(self) -> str:
+        """Options."""
+        return f"num_parameters={self.num_parameters}"
 
 
 class GELU(Module):
@@ -133,3 +340,37 @@ class LogSoftmax(_AlongAxis):
     def forward(self, input: Tensor) -> Tensor:
         """The same shape."""
         return F.log_softmax(input, self.dim)
+
+
+class Softmin(_AlongAxis):
+    """Exp(-x) / Σ exp(-x) along `dim`."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """The same shape; sums to 1 along the axis."""
+        return F.softmin(input, self.dim)
+
+
+class Softmax2d(Module):
+    """Softmax over the channels of (N, C, H, W) or (C, H, W)."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """The same shape; sums to 1 at each place."""
+        if len(input.shape) not in {3, 4}:
+            raise ShapeError(f"Softmax2d needs (N, C, H, W) or (C, H, W), not {input.shape}")
+        return F.softmax(input, -3)
+
+
+class GLU(Module):
+    """First half · sigmoid(second half) along `dim`."""
+
+    def __init__(self, dim: int = -1) -> None:
+        super().__init__()
+        self.dim = dim
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Half as many along the axis."""
+        return F.glu(input, self.dim)
+
+    def extra_repr(self) -> str:
+        """The axis."""
+        return f"dim={self.dim}"

@@ -15,6 +15,31 @@ from chainrule.tensor import random
 from chainrule.tensor.convert import Operand
 from chainrule.tensor.functional import activation, pointwise, select
 from chainrule.tensor.functional import normalize as rows
+from chainrule.tensor.functional.activation import (
+    celu,
+    elu,
+    gelu,
+    given,
+    glu,
+    gumbel_softmax,
+    hardshrink,
+    hardsigmoid,
+    hardswish,
+    hardtanh,
+    leaky_relu,
+    mish,
+    prelu,
+    relu,
+    relu6,
+    rrelu,
+    selu,
+    silu,
+    softplus,
+    softshrink,
+    softsign,
+    tanhshrink,
+    threshold,
+)
 from chainrule.tensor.functional.attention import scaled_dot_product_attention
 from chainrule.tensor.functional.batch_norm import batch_norm, instance_norm
 from chainrule.tensor.functional.distance import cosine_similarity, pairwise_distance
@@ -54,21 +79,33 @@ from chainrule.tensor.functional.normalize import (
 )
 from chainrule.tensor.functional.pointwise import logsigmoid, sigmoid, tanh
 from chainrule.tensor.functional.select import one_hot
+from chainrule.tensor.methods.in_place import in_place
 from chainrule.tensor.tensor import Tensor
 
 __all__ = [
     "batch_norm",
     "binary_cross_entropy",
     "binary_cross_entropy_with_logits",
+    "celu",
+    "celu_",
     "cosine_embedding_loss",
     "cosine_similarity",
     "cross_entropy",
     "ctc_loss",
     "dropout",
+    "elu",
+    "elu_",
     "embedding",
     "gaussian_nll_loss",
     "gelu",
+    "glu",
     "group_norm",
+    "gumbel_softmax",
+    "hardshrink",
+    "hardsigmoid",
+    "hardswish",
+    "hardtanh",
+    "hardtanh_",
     "hinge_embedding_loss",
     "huber_loss",
     "instance_norm",
@@ -76,11 +113,13 @@ __all__ = [
     "l1_loss",
     "layer_norm",
     "leaky_relu",
+    "leaky_relu_",
     "linear",
     "local_response_norm",
     "log_softmax",
     "logsigmoid",
     "margin_ranking_loss",
+    "mish",
     "mse_loss",
     "multi_margin_loss",
     "multilabel_margin_loss",
@@ -91,52 +130,46 @@ __all__ = [
     "pad",
     "pairwise_distance",
     "poisson_nll_loss",
+    "prelu",
     "relu",
+    "relu6",
+    "relu_",
     "rms_norm",
+    "rrelu",
+    "rrelu_",
     "scaled_dot_product_attention",
+    "selu",
+    "selu_",
     "sigmoid",
     "silu",
     "smooth_l1_loss",
     "soft_margin_loss",
     "softmax",
+    "softmin",
     "softplus",
+    "softshrink",
+    "softsign",
     "tanh",
+    "tanhshrink",
+    "threshold",
+    "threshold_",
     "triplet_margin_loss",
     "triplet_margin_with_distance_loss",
 ]
 
-gelu = activation.gelu
-softplus = activation.softplus
-
-
-def _given(input: Operand, out: Tensor, inplace: bool) -> Tensor:
-    """`out`, or the input tensor rebound to it."""
-    if not inplace:
-        return out
-    if not isinstance(input, Tensor):
-        raise ArgumentError("inplace=True needs a tensor")
-    input._write(out)
-    return input
-
-
-def relu(input: Operand, inplace: bool = False) -> Tensor:
-    """max(input, 0); derivative 0 at 0."""
-    return _given(input, pointwise.relu(input), inplace)
-
-
-def silu(input: Operand, inplace: bool = False) -> Tensor:
-    """Input · sigmoid(input), also called swish."""
-    return _given(input, pointwise.silu(input), inplace)
-
-
-def leaky_relu(input: Operand, negative_slope: float = 0.01, inplace: bool = False) -> Tensor:
-    """Input where positive, negative_slope · input elsewhere."""
-    return _given(input, activation.leaky_relu(input, negative_slope), inplace)
+relu_ = in_place(activation.relu)
+elu_ = in_place(activation.elu)
+selu_ = in_place(activation.selu)
+celu_ = in_place(activation.celu)
+hardtanh_ = in_place(activation.hardtanh)
+leaky_relu_ = in_place(activation.leaky_relu)
+rrelu_ = in_place(activation.rrelu)
+threshold_ = in_place(activation.threshold)
 
 
 def dropout(input: Operand, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
     """Zero each element with probability p and scale the rest by 1/(1 - p), while training."""
-    return _given(input, random.dropout(input, p, training), inplace)
+    return given(input, random.dropout(input, p, training), inplace)
 
 
 def _axis(name: str, dim: int | None) -> int:
@@ -152,6 +185,13 @@ def softmax(
     return rows.softmax(input, _axis("softmax", dim), dtype)
 
 
+def softmin(
+    input: Operand, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None
+) -> Tensor:
+    """exp(-input) / Σ exp(-input) along `dim`."""
+    return rows.softmax(pointwise.neg(input), _axis("softmin", dim), dtype)
+
+
 def log_softmax(
     input: Operand, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None
 ) -> Tensor:
@@ -164,7 +204,7 @@ def normalize(
 ) -> Tensor:
     """Input / max(‖input‖ₚ, eps), the norm along `dim`."""
     found = rows.normalize(input, p, dim, eps)
-    return found if out is None else _given(out, found, inplace=True)
+    return found if out is None else given(out, found, inplace=True)
 
 
 def refuse_renormalised_rows(

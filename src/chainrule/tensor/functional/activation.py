@@ -1,22 +1,59 @@
-"""Activations with options. Those without stand in `pointwise`. Example: `gelu(x)`."""
+"""Activations with options. Those without stand in `pointwise`. Example: `gelu(x)`.
+
+`inplace=True` rebinds the input tensor to the result.
+Source: https://docs.pytorch.org/docs/stable/nn.functional.html#non-linear-activation-functions
+"""
 
 from __future__ import annotations
 
 import math
 from typing import TYPE_CHECKING
 
-from chainrule.base.errors import ArgumentError
+from chainrule.base import dtypes, shapes
+from chainrule.base.errors import ArgumentError, ShapeError
 from chainrule.ops import TABLE
-from chainrule.tensor.convert import Operand, as_tensor, floating
+from chainrule.tensor import random
+from chainrule.tensor.convert import Operand, as_tensor, cast, floating
 from chainrule.tensor.dispatch import apply
-from chainrule.tensor.functional import pointwise
+from chainrule.tensor.functional import layout, normalize, pointwise, reduce
+from chainrule.tensor.functional.pointwise import where
+from chainrule.tensor.handle import Handle
 
 if TYPE_CHECKING:
     from chainrule.tensor.tensor import Tensor
 
 __all__ = [
+    "celu",
+    "hardshrink",
+    "prelu",
+    "rrelu",
+    "selu",
     "softplus",
+    "threshold",
 ]
+
+_SELU_ALPHA, _SELU_SCALE = 1.6732632423543772, 1.0507009873554805
+
+
+def given(input: Operand, out: Tensor, inplace: bool) -> Tensor:
+    """`out`, or the input tensor rebound to it."""
+    if not inplace:
+        return out
+    if not isinstance(input, Handle):
+        raise ArgumentError("inplace=True needs a tensor")
+    x = as_tensor(input)
+    x._write(out)
+    return x
+
+
+def relu(input: Operand, inplace: bool = False) -> Tensor:
+    """max(input, 0); derivative 0 at 0."""
+    return given(input, apply(TABLE["relu"], as_tensor(input)), inplace)
+
+
+def silu(input: Operand, inplace: bool = False) -> Tensor:
+    """Input · sigmoid(input), also called swish."""
+    return given(input, pointwise.silu(input), inplace)
 
 
 def gelu(input: Operand, approximate: str = "none") -> Tensor:
@@ -34,10 +71,11 @@ def gelu(input: Operand, approximate: str = "none") -> Tensor:
     return pointwise.mul(pointwise.mul(x, 0.5), pointwise.add(pointwise.tanh(inner), 1))
 
 
-def leaky_relu(input: Operand, negative_slope: float = 0.01) -> Tensor:
+def leaky_relu(input: Operand, negative_slope: float = 0.01, inplace: bool = False) -> Tensor:
     """X where positive, negative_slope · x elsewhere."""
     x = as_tensor(input)
-    return pointwise.where(pointwise.gt(x, 0), x, pointwise.mul(x, negative_slope))
+    out = where(pointwise.gt(x, 0), x, pointwise.mul(x, negative_slope))
+    return given(input, out, inplace)
 
 
 def softplus(input: Operand, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
@@ -45,7 +83,158 @@ def softplus(input: Operand, beta: float = 1.0, threshold: float = 20.0) -> Tens
     x = floating(input)
     if beta == 1.0:
         smooth = apply(TABLE["softplus"], x)
-        return pointwise.where(pointwise.gt(x, threshold), x, smooth)
+        return where(pointwise.gt(x, threshold), x, smooth)
     scaled = pointwise.mul(x, beta)
     smooth = pointwise.div(apply(TABLE["softplus"], scaled), beta)
-    return pointwise.where(pointwise.gt(scaled, threshold), x, smooth)
+    return where(pointwise.gt(scaled, threshold), x, smooth)
+
+
+def _exponential_below(x: Tensor, above: float, below: float, rate: float) -> Tensor:
+    """above · x where positive, below · (exp(rate·x) - 1) elsewhere."""
+    positive = pointwise.gt(x, 0)
+    small = where(positive, 0.0, x)  # no overflow, whose gradient would be NaN, on the other side
+    grown = pointwise.expm1(small if rate == 1 else pointwise.mul(small, rate))
+    return where(
+        positive, x if above == 1 else pointwise.mul(x, above), pointwise.mul(grown, below)
+    )
+
+
+def elu(input: Operand, alpha: float = 1.0, inplace: bool = False) -> Tensor:
+    """X where positive, alpha · (exp(x) - 1) elsewhere."""
+    return given(input, _exponential_below(floating(input), 1, alpha, 1), inplace)
+
+
+def selu(input: Operand, inplace: bool = False) -> Tensor:
+    """1.0507 · (x where positive, 1.6733 · (exp(x) - 1) elsewhere).
+
+    Source: Klambauer et al., Self-normalizing neural networks (NeurIPS 2017).
+    """
+    scale, alpha = _SELU_SCALE, _SELU_ALPHA
+    return given(input, _exponential_below(floating(input), scale, scale * alpha, 1), inplace)
+
+
+def celu(input: Operand, alpha: float = 1.0, inplace: bool = False) -> Tensor:
+    """X where positive, alpha · (exp(x/alpha) - 1) elsewhere."""
+    return given(input, _exponential_below(floating(input), 1, alpha, 1 / alpha), inplace)
+
+
+def hardtanh(
+    input: Operand, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False
+) -> Tensor:
+    """X limited to [min_val, max_val]; derivative 0 at both ends, unlike that of `clamp`."""
+    if min_val > max_val:
+        raise ArgumentError(f"hardtanh's min_val {min_val} is above its max_val {max_val}")
+    x = as_tensor(input)
+    out = where(pointwise.ge(x, max_val), max_val, x)
+    out = where(pointwise.le(x, min_val), min_val, out)
+    return given(input, out, inplace)
+
+
+def relu6(input: Operand, inplace: bool = False) -> Tensor:
+    """X limited to [0, 6]."""
+    return given(input, hardtanh(input, 0, 6), inplace)
+
+
+def hardsigmoid(input: Operand, inplace: bool = False) -> Tensor:
+    """relu6(x + 3) / 6."""
+    return given(input, pointwise.div(relu6(pointwise.add(input, 3)), 6), inplace)
+
+
+def hardswish(input: Operand, inplace: bool = False) -> Tensor:
+    """X · relu6(x + 3) / 6."""
+    return given(input, pointwise.mul(input, hardsigmoid(input)), inplace)
+
+
+def mish(input: Operand, inplace: bool = False) -> Tensor:
+    """X · tanh(softplus(x))."""
+    x = floating(input)
+    out = pointwise.mul(x, pointwise.tanh(apply(TABLE["softplus"], x)))
+    return given(input, out, inplace)
+
+
+def softsign(input: Operand) -> Tensor:
+    """X / (1 + |x|)."""
+    return pointwise.div(input, pointwise.add(pointwise.abs(input), 1))
+
+
+def tanhshrink(input: Operand) -> Tensor:
+    """X - tanh(x)."""
+    return pointwise.sub(input, pointwise.tanh(input))
+
+
+def hardshrink(input: Operand, lambd: float = 0.5) -> Tensor:
+    """X where |x| > lambd, 0 elsewhere."""
+    return where(pointwise.le(pointwise.abs(input), lambd), 0, input)
+
+
+def softshrink(input: Operand, lambd: float = 0.5) -> Tensor:
+    """X moved towards 0 by lambd, 0 within that distance."""
+    if lambd < 0:
+        raise ArgumentError(f"softshrink's lambd must not be negative: {lambd}")
+    return pointwise.sub(input, pointwise.clamp(input, -lambd, lambd))
+
+
+def threshold(input: Operand, threshold: float, value: float, inplace: bool = False) -> Tensor:
+    """X where above the threshold, value elsewhere."""
+    return given(input, where(pointwise.le(input, threshold), value, input), inplace)
+
+
+def prelu(input: Operand, weight: Operand) -> Tensor:
+    """X where positive, weight · x elsewhere; one weight, or one for each entry of axis 1."""
+    x, slope = as_tensor(input), as_tensor(weight)
+    if slope.type.size != 1:
+        if len(x.shape) < 2 or slope.shape != (x.shape[1],):
+            raise ShapeError(f"prelu of {x.shape} needs one weight per channel, not {slope.shape}")
+        beside = (1,) * (len(x.shape) - 2)
+        slope = apply(TABLE["reshape"], slope, shape=(*slope.shape, *beside))
+    elif slope.shape:
+        slope = apply(TABLE["reshape"], slope, shape=())
+    return where(pointwise.gt(x, 0), x, pointwise.mul(x, slope))
+
+
+def rrelu(
+    input: Operand,
+    lower: float = 1.0 / 8,
+    upper: float = 1.0 / 3,
+    training: bool = False,
+    inplace: bool = False,
+) -> Tensor:
+    """X where positive, slope · x elsewhere: drawn from [lower, upper], or their mean."""
+    x = floating(input)
+    if not training:
+        return leaky_relu(input, (lower + upper) / 2, inplace)
+    drawn = random.uniform(x.shape, x.dtype)
+    slope = pointwise.add(pointwise.mul(drawn, upper - lower), lower)
+    return given(input, where(pointwise.gt(x, 0), x, pointwise.mul(x, slope)), inplace)
+
+
+def glu(input: Operand, dim: int = -1) -> Tensor:
+    """First half · sigmoid(second half) along `dim`."""
+    x = floating(input)
+    size = x.shape[shapes.normal_axis(dim, len(x.shape))] if x.shape else 1
+    if size % 2:
+        raise ShapeError(f"glu halves axis {dim} of {x.shape}, whose size must be even")
+    value, gate = layout.chunk(x, 2, dim)
+    return pointwise.mul(value, pointwise.sigmoid(gate))
+
+
+def gumbel_softmax(
+    logits: Operand, tau: float = 1, hard: bool = False, eps: float = 1e-10, dim: int = -1
+) -> Tensor:
+    """softmax((logits + g) / tau), g from the Gumbel distribution; `hard`: its one-hot maximum.
+
+    The gradient of a hard sample is that of the soft one. PyTorch ignores `eps` as well.
+    Source: Jang et al., Categorical reparameterization with Gumbel-softmax (ICLR 2017).
+    """
+    del eps
+    x = floating(logits)
+    drawn = pointwise.clamp(random.uniform(x.shape, x.dtype), min=1e-30)
+    noise = pointwise.neg(pointwise.log(pointwise.neg(pointwise.log(drawn))))
+    soft = normalize.softmax(pointwise.div(pointwise.add(x, noise), tau), dim)
+    if not hard:
+        return soft
+    axis = shapes.normal_axis(dim, len(x.shape))
+    winner = reduce.argmax(soft, axis, keepdim=True)
+    places = apply(TABLE["iota"], dtype=dtypes.int64, shape=x.shape, axis=axis)
+    chosen = cast(pointwise.eq(places, winner), x.dtype)
+    return pointwise.add(pointwise.sub(chosen, soft.detach()), soft)
