@@ -12,6 +12,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from chainrule.base import dtypes as _dtypes
+from chainrule.base.dtypes import bfloat16 as bfloat16
+from chainrule.base.dtypes import float16 as float16
 from chainrule.base.dtypes import float32 as float32
 from chainrule.base.dtypes import float64 as float64
 from chainrule.base.dtypes import int32 as int32
@@ -31,18 +33,29 @@ from chainrule.tensor.functional.normalize import *
 from chainrule.tensor.functional.pointwise import *
 from chainrule.tensor.functional.reduce import *
 from chainrule.tensor.functional.select import *
+from chainrule.tensor.inert import *
+from chainrule.tensor.legacy import *
 from chainrule.tensor.modes import *
+from chainrule.tensor.numbers import *
 from chainrule.tensor.random import *
 from chainrule.tensor.tensor import *
 
 if TYPE_CHECKING:
+    from chainrule import amp as amp
     from chainrule import autograd as autograd
+    from chainrule import backends as backends
+    from chainrule import cuda as cuda
+    from chainrule import distributed as distributed
+    from chainrule import mps as mps
     from chainrule import nn as nn
     from chainrule import optim as optim
     from chainrule import utils as utils
+    from chainrule import version as version
+    from chainrule import xpu as xpu
     from chainrule.compiler.compile import compile as compile
     from chainrule.compiler.runtime.workers import get_num_threads as get_num_threads
     from chainrule.compiler.runtime.workers import set_num_threads as set_num_threads
+    from chainrule.optim.grad_scaler import GradScaler as GradScaler
     from chainrule.tensor.functional.loop import scan as scan
 
 __version__ = "0.1.0"
@@ -51,10 +64,17 @@ Size = tuple[builtins.int, ...]
 dtype = _dtypes.DType
 bool = _dtypes.bool_
 float, double = float32, float64
+half = float16
 int, long = int32, int64
 
-_ROOMS = frozenset({"autograd", "nn", "optim", "utils"})
+_ROOMS = frozenset(
+    {
+        "amp", "autograd", "backends", "cuda", "distributed", "mps", "nn", "optim", "utils",
+        "version", "xpu",
+    }
+)  # fmt: skip
 _LAZY = {
+    "GradScaler": "chainrule.optim.grad_scaler",
     "compile": "chainrule.compiler.compile",
     "get_num_threads": "chainrule.compiler.runtime.workers",
     "scan": "chainrule.tensor.functional.loop",

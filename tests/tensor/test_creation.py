@@ -63,7 +63,7 @@ def test_what_is_refused():
     with pytest.raises(ArgumentError, match="step"):
         cr.arange(0, 3, 0)
     with pytest.raises(DeviceError):
-        cr.device("cuda")
+        cr.zeros(1, device=cr.device("cuda"))
 
 
 def test_device_objects():

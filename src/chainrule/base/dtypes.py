@@ -54,7 +54,7 @@ class DType:
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Copy and unpickle to the same singleton."""
-        return (by_name, (self.name,))
+        return (_singleton, (self.name,))
 
 
 bool_ = DType("bool", "bool", 1, 0)
@@ -64,10 +64,20 @@ int64 = DType("int64", "int", 8, 2)
 float32 = DType("float32", "float", 4, 0)
 float64 = DType("float64", "float", 8, 1)
 
+# Names in files and in `autocast`; nothing is computed in them.
+float16 = DType("float16", "float", 2, -2)
+bfloat16 = DType("bfloat16", "float", 2, -1)
+NARROW = (float16, bfloat16)
+
 ALL: tuple[DType, ...] = (bool_, uint8, int32, int64, float32, float64)
 _NAMED = {d.name: d for d in ALL}
 _NUMPY: dict[str, np.dtype[Any]] = {d.name: np.dtype(d.name) for d in ALL}
 _FROM_NUMPY = {np.dtype(d.name): d for d in ALL}
+
+
+def _singleton(name: str) -> DType:
+    """The dtype of this name, the narrow ones too."""
+    return next(d for d in (*ALL, *NARROW) if d.name == name)
 
 
 def by_name(name: str) -> DType:

@@ -64,6 +64,11 @@ def check_device(device: object) -> None:
 def as_dtype(dtype: Any) -> DType:
     """A `DType` from a `DType`, a NumPy dtype, its name, or float/int/bool."""
     if isinstance(dtype, DType):
+        if dtype in dtypes.NARROW:
+            raise DTypeError(
+                f"{dtype.name} is only read from files here, where it becomes float32: compute in "
+                "float32 or float64"
+            )
         return dtype
     if dtype is float:
         return get_default_dtype()

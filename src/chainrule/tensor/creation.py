@@ -1,10 +1,13 @@
-"""New tensors from a shape: zeros, ones, full, arange, eye and the *_like forms.
+"""New tensors from a shape or a rule: zeros, ones, full, arange, linspace, eye, the *_like forms.
 
+`layout=`, `pin_memory=` and `memory_format=` are accepted and change nothing.
 Example: `zeros(2, 3, requires_grad=True)`.
 """
 
 from __future__ import annotations
 
+import math
+import operator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,8 +16,9 @@ from chainrule.base import dtypes
 from chainrule.base.dtypes import DType
 from chainrule.base.errors import ArgumentError
 from chainrule.ops import TABLE
-from chainrule.tensor.convert import as_dtype, check_device, get_default_dtype
+from chainrule.tensor.convert import as_array, as_dtype, check_device, get_default_dtype
 from chainrule.tensor.dispatch import apply, wrap
+from chainrule.tensor.functional.forms import with_out
 from chainrule.tensor.functional.layout import flat_sizes
 from chainrule.tensor.handle import Handle
 from chainrule.tensor.modes import modes
@@ -31,13 +35,21 @@ __all__ = [
     "full",
     "full_like",
     "linspace",
+    "logspace",
     "ones",
     "ones_like",
     "rand_like",
     "randn_like",
+    "scalar_tensor",
     "zeros",
     "zeros_like",
 ]
+
+
+def _asking(out: Tensor, requires_grad: bool) -> Tensor:
+    if requires_grad:
+        out.requires_grad = True
+    return out
 
 
 def _filled(value: Any, shape: tuple[int, ...], dtype: DType, requires_grad: bool) -> Tensor:
@@ -47,48 +59,74 @@ def _filled(value: Any, shape: tuple[int, ...], dtype: DType, requires_grad: boo
         out = apply(TABLE["full"], value=value, dtype=dtype, shape=shape)
     else:
         out = wrap(np.full(shape, value, dtype.numpy))
-    if requires_grad:
-        out.requires_grad = True
-    return out
+    return _asking(out, requires_grad)
 
 
+def _number(value: Any, name: str) -> Any:
+    """A Python number: a 0-d tensor's value is read."""
+    if isinstance(value, Handle):
+        value = value._concrete(name)
+        if value.size != 1:
+            raise ArgumentError(f"{name} needs a number, not a tensor of shape {value.shape}")
+        return value.item()
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _kind(value: Any) -> DType:
+    """The dtype that a Python number has by itself."""
+    return {bool: dtypes.bool_, int: dtypes.int64}.get(type(value), get_default_dtype())
+
+
+@with_out
 def full(
     size: Any,
     fill_value: Any,
     *,
     dtype: Any = None,
+    layout: Any = None,
     device: Any = None,
     requires_grad: bool = False,
+    pin_memory: bool = False,
 ) -> Tensor:
     """A tensor of `fill_value`; its dtype follows the value unless given."""
+    del layout, pin_memory
     check_device(device)
-    if dtype is None:
-        kinds = {bool: dtypes.bool_, int: dtypes.int64}
-        chosen = kinds.get(type(fill_value), get_default_dtype())
-    else:
-        chosen = as_dtype(dtype)
-    return _filled(fill_value, flat_sizes([size]), chosen, requires_grad)
+    if isinstance(fill_value, Handle) and modes.trace is not None:
+        out: Any = fill_value.reshape(()).expand(flat_sizes([size]))  # type: ignore[attr-defined]
+        return out if dtype is None else out.to(dtype)  # type: ignore[no-any-return]
+    value = _number(fill_value, "full()")
+    own = fill_value.dtype if isinstance(fill_value, Handle) else _kind(value)
+    return _filled(value, flat_sizes([size]), as_dtype(dtype or own), requires_grad)
 
 
+@with_out
 def zeros(
     *size: Any,
     dtype: Any = None,
+    layout: Any = None,
     device: Any = None,
     requires_grad: bool = False,
+    pin_memory: bool = False,
+    memory_format: Any = None,
 ) -> Tensor:
     """A tensor of zeros."""
+    del layout, pin_memory, memory_format
     check_device(device)
     chosen = get_default_dtype() if dtype is None else as_dtype(dtype)
     return _filled(0, flat_sizes(size), chosen, requires_grad)
 
 
+@with_out
 def ones(
     *size: Any,
     dtype: Any = None,
+    layout: Any = None,
     device: Any = None,
     requires_grad: bool = False,
+    pin_memory: bool = False,
 ) -> Tensor:
     """A tensor of ones."""
+    del layout, pin_memory
     check_device(device)
     chosen = get_default_dtype() if dtype is None else as_dtype(dtype)
     return _filled(1, flat_sizes(size), chosen, requires_grad)
@@ -97,21 +135,9 @@ def ones(
 empty = zeros
 
 
-def _like(input: Handle, dtype: Any) -> DType:
+def _like(input: Handle, dtype: Any, device: Any) -> DType:
+    check_device(device)
     return input.dtype if dtype is None else as_dtype(dtype)
-
-
-def zeros_like(input: Handle, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
-    """Zeros of the shape and dtype of `input`."""
-    return _filled(0, input.shape, _like(input, dtype), requires_grad)
-
-
-def ones_like(input: Handle, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
-    """Ones of the shape and dtype of `input`."""
-    return _filled(1, input.shape, _like(input, dtype), requires_grad)
-
-
-empty_like = zeros_like
 
 
 def full_like(
@@ -119,52 +145,195 @@ def full_like(
     fill_value: Any,
     *,
     dtype: Any = None,
-    requires_grad: bool = False,
-) -> Tensor:
-    """`fill_value` in the shape and dtype of `input`."""
-    return _filled(fill_value, input.shape, _like(input, dtype), requires_grad)
-
-
-def rand_like(input: Handle, *, dtype: Any = None) -> Tensor:
-    """Uniform numbers in [0, 1) of the shape of `input`."""
-    return uniform(input.shape, _like(input, dtype))
-
-
-def randn_like(input: Handle, *, dtype: Any = None) -> Tensor:
-    """Standard normal numbers of the shape of `input`."""
-    return normal_values(input.shape, _like(input, dtype))
-
-
-def arange(
-    start: float,
-    end: float | None = None,
-    step: float = 1,
-    *,
-    dtype: Any = None,
+    layout: Any = None,
     device: Any = None,
     requires_grad: bool = False,
+    memory_format: Any = None,
+) -> Tensor:
+    """`fill_value` in the shape and dtype of `input`."""
+    del layout, memory_format
+    chosen = _like(input, dtype, device)
+    return full(input.shape, fill_value, dtype=chosen, requires_grad=requires_grad)
+
+
+def zeros_like(
+    input: Handle,
+    *,
+    dtype: Any = None,
+    layout: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    memory_format: Any = None,
+) -> Tensor:
+    """Zeros of the shape and dtype of `input`."""
+    del layout, memory_format
+    return _filled(0, input.shape, _like(input, dtype, device), requires_grad)
+
+
+def ones_like(
+    input: Handle,
+    *,
+    dtype: Any = None,
+    layout: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    memory_format: Any = None,
+) -> Tensor:
+    """Ones of the shape and dtype of `input`."""
+    del layout, memory_format
+    return _filled(1, input.shape, _like(input, dtype, device), requires_grad)
+
+
+empty_like = zeros_like
+
+
+def rand_like(
+    input: Handle,
+    *,
+    generator: Any = None,
+    dtype: Any = None,
+    layout: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    memory_format: Any = None,
+) -> Tensor:
+    """Uniform numbers in [0, 1) of the shape of `input`."""
+    del layout, memory_format
+    return _asking(uniform(input.shape, _like(input, dtype, device), generator), requires_grad)
+
+
+def randn_like(
+    input: Handle,
+    *,
+    generator: Any = None,
+    dtype: Any = None,
+    layout: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    memory_format: Any = None,
+) -> Tensor:
+    """Standard normal numbers of the shape of `input`."""
+    del layout, memory_format
+    out = normal_values(input.shape, _like(input, dtype, device), generator)
+    return _asking(out, requires_grad)
+
+
+@with_out
+def arange(
+    start: Any,
+    end: Any = None,
+    step: Any = 1,
+    *,
+    dtype: Any = None,
+    layout: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    pin_memory: bool = False,
 ) -> Tensor:
     """start, start + step, … below end; int64 if all are integers."""
+    del layout, pin_memory
     check_device(device)
     if end is None:
         start, end = 0, start
+    start, end, step = (_number(v, "arange()") for v in (start, end, step))
     if step == 0:
         raise ArgumentError("arange needs a step other than 0")
+    if (end - start) * step < 0:
+        raise ArgumentError(f"arange from {start} never reaches {end} by steps of {step}")
     whole = all(isinstance(v, int) for v in (start, end, step))
-    default = dtypes.int64 if whole else get_default_dtype()
-    out = wrap(np.arange(start, end, step).astype((as_dtype(dtype) if dtype else default).numpy))
-    if requires_grad:
-        out.requires_grad = True
-    return out
+    chosen = as_dtype(dtype or (dtypes.int64 if whole else get_default_dtype()))
+    if chosen.kind == "int":  # an integer result counts in whole steps from a whole start
+        count = math.ceil((end - start) / step)
+        values = int(start) + np.arange(count, dtype=np.int64) * int(step)
+    else:
+        values = np.arange(start, end, step)
+    return _asking(wrap(values.astype(chosen.numpy)), requires_grad)
 
 
-def linspace(start: float, end: float, steps: int, *, dtype: Any = None) -> Tensor:
+def _between(start: Any, end: Any, steps: Any, dtype: Any) -> tuple[np.ndarray[Any, Any], DType]:
+    count = operator.index(_number(steps, "linspace()"))
+    if count < 0:
+        raise ArgumentError(f"the number of steps must not be negative: {count}")
+    for value in (start, end):
+        if isinstance(value, Handle) and value.shape:
+            raise ArgumentError(f"the ends must be numbers, not a tensor of shape {value.shape}")
+    first, last = _number(start, "linspace()"), _number(end, "linspace()")
+    chosen = get_default_dtype() if dtype is None else as_dtype(dtype)
+    return np.linspace(first, last, count), chosen
+
+
+@with_out
+def linspace(
+    start: Any,
+    end: Any,
+    steps: int,
+    *,
+    dtype: Any = None,
+    layout: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    pin_memory: bool = False,
+) -> Tensor:
     """`steps` numbers from start to end, both included."""
-    chosen = get_default_dtype() if dtype is None else as_dtype(dtype)
-    return wrap(np.linspace(start, end, steps).astype(chosen.numpy))
+    del layout, pin_memory
+    check_device(device)
+    values, chosen = _between(start, end, steps, dtype)
+    return _asking(wrap(values.astype(chosen.numpy)), requires_grad)
 
 
-def eye(n: int, m: int | None = None, *, dtype: Any = None) -> Tensor:
+@with_out
+def logspace(
+    start: Any,
+    end: Any,
+    steps: int,
+    base: float = 10.0,
+    *,
+    dtype: Any = None,
+    layout: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    pin_memory: bool = False,
+) -> Tensor:
+    """`steps` numbers from base^start to base^end, evenly spaced in their logarithm."""
+    del layout, pin_memory
+    check_device(device)
+    values, chosen = _between(start, end, steps, dtype)
+    with np.errstate(all="ignore"):
+        powers = np.power(float(base), values)
+    return _asking(wrap(powers.astype(chosen.numpy)), requires_grad)
+
+
+@with_out
+def eye(
+    n: int,
+    m: int | None = None,
+    *,
+    dtype: Any = None,
+    layout: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    pin_memory: bool = False,
+) -> Tensor:
     """The identity matrix, n by m (n by n)."""
+    del layout, pin_memory
+    check_device(device)
+    if n < 0 or (m is not None and m < 0):
+        raise ArgumentError(f"sizes must not be negative: {(n, n if m is None else m)}")
     chosen = get_default_dtype() if dtype is None else as_dtype(dtype)
-    return wrap(np.eye(n, m, dtype=chosen.numpy))
+    return _asking(wrap(np.eye(n, m, dtype=chosen.numpy)), requires_grad)
+
+
+def scalar_tensor(
+    s: Any,
+    *,
+    dtype: Any = None,
+    layout: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    pin_memory: bool = False,
+) -> Tensor:
+    """A 0-d tensor of the default float type, or of `dtype`."""
+    del layout, pin_memory
+    check_device(device)
+    chosen = get_default_dtype() if dtype is None else as_dtype(dtype)
+    return _asking(wrap(as_array(_number(s, "scalar_tensor()"), chosen)), requires_grad)

@@ -1,12 +1,13 @@
-"""The one device there is, in PyTorch's form: `device("cpu")`. May import base.
+"""Devices in PyTorch's form: `device("cpu")` is the one that exists. May import base.
 
-Programs written for several devices run unchanged: `x.to(device)` accepts it, anything else says
-what is missing. Example: `device("cpu").type == "cpu"`.
+Programs written for several devices run unchanged: any device can be named and compared, and where
+a tensor is to go to one that is not the CPU, the error says so. Example: `device("cpu").type`.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Self
 
 from chainrule.base.errors import DeviceError
 
@@ -14,12 +15,12 @@ __all__ = [
     "device",
 ]
 
-_KNOWN = frozenset({"cpu", "cuda", "mps", "xpu", "meta"})
+_KNOWN = frozenset({"cpu", "cuda", "mps", "xpu", "meta", "hpu", "xla", "mtia"})
 
 
 @dataclass(frozen=True, slots=True, init=False)
 class device:  # noqa: N801 - PyTorch's name
-    """A device by kind and number; only the CPU exists.
+    """A device by kind and number; only the CPU exists. As a `with` block: where tensors are made.
 
     Source: https://docs.pytorch.org/docs/stable/tensor_attributes.html#torch.device
     """
@@ -27,13 +28,26 @@ class device:  # noqa: N801 - PyTorch's name
     type: str
     index: int | None
 
-    def __init__(self, type: str | device = "cpu", index: int | None = None) -> None:
-        """`device("cpu")`, `device("cpu:0")` or `device("cpu", 0)`."""
-        kind, _, number = str(type).partition(":")
-        if kind != "cpu" or (number and number != "0") or index not in {None, 0}:
-            raise DeviceError(f"device {str(type)!r} does not exist here: use 'cpu'")
+    def __init__(self, type: str | int | device = "cpu", index: int | None = None) -> None:
+        """`device("cpu")`, `device("cuda:0")` or `device("cpu", 0)`."""
+        if isinstance(type, int):
+            raise DeviceError(f"device({type}) is an accelerator's number, and there is none here")
+        kind, colon, number = str(type).partition(":")
+        if kind not in _KNOWN:
+            raise DeviceError(f"there is no kind of device {kind!r}: use 'cpu'")
+        if colon and (not number.isdecimal() or index is not None):
+            raise DeviceError(f"{str(type)!r} with index {index} names no device: use 'cpu'")
         object.__setattr__(self, "type", kind)
-        object.__setattr__(self, "index", 0 if number or index == 0 else None)
+        object.__setattr__(self, "index", int(number) if colon else index)
+
+    def __enter__(self) -> Self:
+        """New tensors are made on the CPU; a block of another device raises."""
+        if self.type != "cpu":
+            raise DeviceError(f"device {str(self)!r} does not exist here: use 'cpu'")
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        """Nothing to take back."""
 
     def __str__(self) -> str:
         """`cpu` or `cpu:0`."""

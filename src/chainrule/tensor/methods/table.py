@@ -6,6 +6,7 @@ Example: `class Tensor(Methods, Handle)`.
 from __future__ import annotations
 
 from chainrule.tensor.methods.bitwise import BitwiseMethods
+from chainrule.tensor.methods.device import DeviceMethods
 from chainrule.tensor.methods.elementary import ElementaryMethods
 from chainrule.tensor.methods.layout import LayoutMethods
 from chainrule.tensor.methods.linear import LinearMethods
@@ -27,6 +28,7 @@ class Methods(
     LinearMethods,
     NormalizeMethods,
     RandomMethods,
+    DeviceMethods,
     Operators,
 ):
     """All parts together."""

@@ -1,0 +1,66 @@
+"""`GradScaler`: PyTorch's guard against underflow of float16 gradients, which do not occur here.
+
+Source: https://docs.pytorch.org/docs/stable/amp.html#gradient-scaling
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+class GradScaler:
+    """Scale by 1: losses and steps pass through.
+
+    Gradients are float32 or float64, whose range needs no help; asking for scaling (`enabled=True`)
+    warns once per object and passes through as well.
+    """
+
+    def __init__(
+        self,
+        device: str = "cuda",
+        init_scale: float = 2.0**16,
+        growth_factor: float = 2.0,
+        backoff_factor: float = 0.5,
+        growth_interval: int = 2000,
+        enabled: bool = True,
+    ) -> None:
+        """PyTorch's arguments; none has an effect."""
+        del init_scale, growth_factor, backoff_factor, growth_interval
+        if enabled:
+            warnings.warn(
+                f"GradScaler({device!r}) passes through: gradients here are not float16",
+                UserWarning,
+                stacklevel=2,
+            )
+
+    def scale(self, outputs: T) -> T:
+        """The outputs as they are."""
+        return outputs
+
+    def unscale_(self, optimizer: Any) -> None:
+        """Gradients are not scaled."""
+
+    def step(self, optimizer: Any, *args: Any, **kwargs: Any) -> Any:
+        """`optimizer.step(…)`."""
+        return optimizer.step(*args, **kwargs)
+
+    def update(self, new_scale: Any = None) -> None:
+        """The scale stays 1."""
+
+    def get_scale(self) -> float:
+        """1.0."""
+        return 1.0
+
+    def is_enabled(self) -> bool:
+        """False."""
+        return False
+
+    def state_dict(self) -> dict[str, Any]:
+        """Empty, as PyTorch's is when disabled."""
+        return {}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Whatever was saved has no effect here."""

@@ -1,0 +1,106 @@
+"""PyTorch's older names for tensors of a dtype: `FloatTensor([1, 2])`, `LongTensor(3)`.
+
+Calling one with sizes makes zeros, with data a tensor; `isinstance(x, LongTensor)` asks for the
+dtype. May import base and the tensor's conversions.
+Source: https://docs.pytorch.org/docs/stable/tensors.html#data-types
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from chainrule.base import dtypes
+from chainrule.base.dtypes import DType
+from chainrule.base.errors import ArgumentError
+from chainrule.tensor.convert import as_array, set_default_dtype
+from chainrule.tensor.dispatch import wrap
+from chainrule.tensor.handle import Handle
+
+__all__ = [
+    "BoolTensor",
+    "ByteTensor",
+    "DoubleTensor",
+    "FloatTensor",
+    "IntTensor",
+    "LongTensor",
+    "set_default_tensor_type",
+    "typename",
+]
+
+
+class _OfDType(type):
+    """The type of these names: what calling them and `isinstance` mean."""
+
+    dtype: DType
+
+    def __call__(cls, *args: Any) -> Any:
+        if args and all(isinstance(a, int) for a in args):
+            return wrap(np.zeros(args, cls.dtype.numpy))
+        if len(args) > 1:
+            raise ArgumentError(f"{cls.__name__} takes sizes or one list of data")
+        data = args[0] if args else ()
+        if isinstance(data, Handle):
+            data = data._concrete(cls.__name__)
+        return wrap(as_array(data, cls.dtype))
+
+    def __instancecheck__(cls, instance: object) -> bool:
+        return isinstance(instance, Handle) and instance.dtype is cls.dtype
+
+
+class FloatTensor(metaclass=_OfDType):
+    """float32."""
+
+    dtype = dtypes.float32
+
+
+class DoubleTensor(metaclass=_OfDType):
+    """float64."""
+
+    dtype = dtypes.float64
+
+
+class LongTensor(metaclass=_OfDType):
+    """int64."""
+
+    dtype = dtypes.int64
+
+
+class IntTensor(metaclass=_OfDType):
+    """int32."""
+
+    dtype = dtypes.int32
+
+
+class ByteTensor(metaclass=_OfDType):
+    """uint8."""
+
+    dtype = dtypes.uint8
+
+
+class BoolTensor(metaclass=_OfDType):
+    """bool."""
+
+    dtype = dtypes.bool_
+
+
+_KINDS = (FloatTensor, DoubleTensor, LongTensor, IntTensor, ByteTensor, BoolTensor)
+
+
+def set_default_tensor_type(t: Any) -> None:
+    """Make `FloatTensor` or `DoubleTensor`, or `"torch.DoubleTensor"`, the default dtype."""
+    names = {f"torch.{kind.__name__}": kind for kind in _KINDS}
+    kind = names.get(t) if isinstance(t, str) else t
+    if kind not in {FloatTensor, DoubleTensor}:
+        raise ArgumentError(f"the default type is FloatTensor or DoubleTensor here, not {t!r}")
+    set_default_dtype(kind.dtype)
+
+
+def typename(obj: Any) -> str:
+    """`torch.FloatTensor` for a float32 tensor; the qualified name of anything else's type."""
+    if isinstance(obj, Handle):
+        return next(f"torch.{kind.__name__}" for kind in _KINDS if kind.dtype is obj.dtype)
+    kind = obj if isinstance(obj, type) else type(obj)
+    module = "" if kind.__module__ == "builtins" else f"{kind.__module__}."
+    return f"{module}{kind.__qualname__}"
