@@ -120,12 +120,14 @@ class _Walker:
             if not isinstance(unit.work, Repeat):
                 self.run(unit.work, places)
                 continue
-            for trip in range(unit.work.trips):
-                now = dict(places)
-                for node, (root, offset, step) in unit.work.moving.items():
-                    array, start = places.get(root, (root, 0))
-                    now[node] = array, start + offset + trip * step
-                self.walk(unit.work.units, now)
+            blocks = range(unit.work.blocks)
+            for block in reversed(blocks) if self.backwards else blocks:
+                for trip in range(unit.work.trips):
+                    now = dict(places)
+                    for node, (root, offset, step, spread) in unit.work.moving.items():
+                        array, start = places.get(root, (root, 0))
+                        now[node] = array, start + offset + trip * step + block * spread
+                    self.walk(unit.work.units, now)
 
     def run(self, work: Work, places: Mapping[Node, tuple[Node, int]]) -> None:
         """Interpret one kernel."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Container, Iterable, Sequence
 from typing import NamedTuple
 
-from chainrule.compiler.passes.schedule import Repeat, Unit
+from chainrule.compiler.passes.schedule import Repeat, Unit, has_barriers, works
 from chainrule.compiler.runtime.arena import Lifetime
 from chainrule.graph.node import Node
 
@@ -47,12 +47,16 @@ class _Clock:
     def run(self, units: Sequence[Unit], path: Path) -> None:
         level = None
         for unit in units:
-            if level is not None and (unit.level != level or isinstance(unit.work, Repeat)):
+            if level is not None and (unit.level != level or has_barriers(unit.work)):
                 self.now += 1
             level = unit.level
             if isinstance(unit.work, Repeat):
-                start = self.now
-                self.run(unit.work.units, (*path, unit.work))
+                start, inside = self.now, (*path, unit.work)
+                if has_barriers(unit.work):
+                    self.run(unit.work.units, inside)
+                else:
+                    for work in works(unit.work.units):
+                        self.note(work.arrays, _Use(start, start, inside))
                 self.spans[unit.work] = start, self.now
                 self.note(unit.work.kept, _Use(start, self.now, path))
             else:

@@ -50,7 +50,8 @@ def _lines(units: Sequence[Unit], indent: str = "") -> list[str]:
     for unit in units:
         phase, work = "commit" if unit.late else "compute", unit.work
         if isinstance(work, Repeat):
-            out += [f"{indent}{unit.level:4d} repeat {work.trips} times"]
+            blocks = f" in {work.blocks} blocks of rows" if work.blocks > 1 else ""
+            out += [f"{indent}{unit.level:4d} repeat {work.trips} times{blocks}"]
             out += _lines(work.units, f"{indent}  ")
             continue
         tasks = task_count(work.kernel, extents(work))
@@ -84,6 +85,7 @@ class Executable:
         if plan.guard is not None:
             recorder.guard(plan.guard)
         recorder.run([unit for unit in plan.units if unit.late], code)
+        self._tables = recorder.tables  # records hold their addresses
         table = np.array(recorder.patches, np.int64).reshape(-1, 3)
         self._slots, self._numbers, self._shifts = table.T.copy()
         serial = plan.work < _SERIAL_WORK

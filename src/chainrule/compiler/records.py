@@ -8,9 +8,14 @@ Example: `Recorder(number, offsets, base).run(units, addresses)`.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
 
 from chainrule.compiler.codegen.scratch import scratch_bytes, task_count
-from chainrule.compiler.passes.schedule import Repeat, Unit
+from chainrule.compiler.passes.schedule import Repeat, Unit, works
+from chainrule.compiler.runtime.blocks import block_table, run_blocks
 from chainrule.compiler.runtime.program import Guard, Launch, LoopBegin, LoopEnd, Record
 from chainrule.compiler.templates.writer import BufferArgument, Work
 from chainrule.graph.node import Node
@@ -26,6 +31,14 @@ def extents(work: Work) -> dict[str, int]:
     }
 
 
+@dataclass(frozen=True)
+class _Moves:
+    """(slot, bytes) of what moves on with each trip of a loop, and from block to block."""
+
+    advances: list[tuple[int, int]] = field(default_factory=list)
+    spreads: list[tuple[int, int]] = field(default_factory=list)
+
+
 class Recorder:
     """Collects records; `number` are the arrays from outside, `offsets` those in the arena."""
 
@@ -36,7 +49,8 @@ class Recorder:
         self.slots: list[int] = []
         self.patches: list[tuple[int, int, int]] = []
         self.scratch = 0
-        self._advances: dict[Repeat, list[tuple[int, int]]] = {}
+        self.tables: list[npt.NDArray[np.int64]] = []  # must live as long as the program
+        self._moves: dict[Repeat, _Moves] = {}
 
     def guard(self, flag: Node) -> None:
         """Stop here if the flag is set."""
@@ -50,24 +64,62 @@ class Recorder:
         """Record units inside `loops`; `addresses` gives the machine code of each kernel."""
         level = None
         for unit in units:
-            work = unit.work
-            if isinstance(work, Repeat):
+            work, barrier = unit.work, unit.level != level
+            if not isinstance(work, Repeat):
+                launched = self._launch(work, next(addresses), loops, barrier=barrier)
+            elif work.blocks > 1:
+                launched = self._blocks(work, addresses, (*loops, work), barrier=barrier)
+            else:
                 self._loop(work, addresses, (*loops, work))
-                level = None
-            elif self._launch(work, next(addresses), loops, barrier=unit.level != level):
+                level, launched = None, False
+            if launched:
                 level = unit.level
 
     def _loop(self, work: Repeat, addresses: Iterator[int], loops: tuple[Repeat, ...]) -> None:
-        self._advances[work] = []
+        moves = self._moves[work] = _Moves()
         at = len(self.records)
         self.records.append(LoopBegin(work.trips))
         self.run(work.units, addresses, loops)
-        self.records[at] = LoopBegin(work.trips, tuple(self._advances[work]))
+        self.records[at] = LoopBegin(work.trips, tuple(moves.advances))
         self.records.append(LoopEnd())
+
+    def _blocks(
+        self, work: Repeat, addresses: Iterator[int], loops: tuple[Repeat, ...], *, barrier: bool
+    ) -> bool:
+        """One launch with a task for each block; its first slot points to what a block does."""
+        moves = self._moves[work] = _Moves()
+        start = len(self.slots)
+        self.slots.append(0)
+        launches, scratch = [], 0
+        for inner in works(work.units):
+            slot, tasks, needed = self._bind(inner, loops)
+            launches.append((next(addresses), slot - start - 1, tasks))
+            scratch = max(scratch, needed)
+        count = len(self.slots) - start - 1
+
+        def within(pairs: list[tuple[int, int]]) -> list[tuple[int, int]]:
+            return [(slot - start - 1, delta) for slot, delta in pairs if delta]
+
+        table, own = block_table(
+            count, work.trips, launches, within(moves.spreads), within(moves.advances)
+        )
+        self.tables.append(table)
+        self.slots[start] = table.ctypes.data
+        self.scratch = max(self.scratch, own + scratch)
+        self.records.append(Launch(run_blocks(), start, work.blocks, barrier))
+        return True
 
     def _launch(
         self, work: Work, address: int, loops: tuple[Repeat, ...], *, barrier: bool
     ) -> bool:
+        start, tasks, scratch = self._bind(work, loops)
+        self.scratch = max(self.scratch, scratch)
+        if tasks:
+            self.records.append(Launch(address, start, tasks, barrier))
+        return bool(tasks)
+
+    def _bind(self, work: Work, loops: tuple[Repeat, ...]) -> tuple[int, int, int]:
+        """Slots for a kernel's parameters: the first one, the tasks, the bytes of scratch."""
         start = len(self.slots)
         for param, argument in zip(work.kernel.params, work.arguments, strict=True):
             if isinstance(argument, BufferArgument):
@@ -76,11 +128,7 @@ class Recorder:
             else:
                 self.slots.append(argument)
         sizes = extents(work)
-        self.scratch = max(self.scratch, scratch_bytes(work.kernel, sizes))
-        tasks = task_count(work.kernel, sizes)
-        if tasks:
-            self.records.append(Launch(address, start, tasks, barrier))
-        return bool(tasks)
+        return start, task_count(work.kernel, sizes), scratch_bytes(work.kernel, sizes)
 
     def _buffer(self, argument: BufferArgument, itemsize: int, loops: tuple[Repeat, ...]) -> None:
         """The slot of an array, or of the moving part of one."""
@@ -90,7 +138,8 @@ class Recorder:
             part = loop.moving.get(node)
             if part is not None:
                 node, offset = part.root, offset + part.offset
-                self._advances[loop].append((slot, part.step * itemsize))
+                self._moves[loop].advances.append((slot, part.step * itemsize))
+                self._moves[loop].spreads.append((slot, part.spread * itemsize))
         if node in self.number:
             self.patches.append((slot, self.number[node], offset * itemsize))
             self.slots.append(0)

@@ -4,6 +4,7 @@
                                                repeat T times: kernels that read h, x_t, w and
                                                write y_t and the next h; x_t and y_t move on
 
+Where rows do not meet, blocks of rows run the loop each by itself, and the body is that of a block.
 A carry lives in one of three ways: in a stack of T + 1 rows, if its history (or that of its next
 values) is wanted; in an array of its own that is written over when nothing reads it any more; or in
 such an array into which the next value is copied at the end of a trip.
@@ -19,13 +20,14 @@ from chainrule.base.errors import CompileError
 from chainrule.base.shapes import View
 from chainrule.compiler.codegen.target import Target
 from chainrule.compiler.passes.access import access, origin, through, virtual
+from chainrule.compiler.passes.blocks import split_rows
 from chainrule.compiler.passes.group import group
 from chainrule.compiler.passes.layout import layouts
 from chainrule.compiler.passes.loop import Carried, Collected, Loop, Part, is_loop
 from chainrule.compiler.passes.lower import copy, lower
 from chainrule.compiler.passes.overwrite import overwrite
 from chainrule.compiler.passes.place import place, write_space
-from chainrule.compiler.passes.schedule import Moving, Repeat, Stages, schedule
+from chainrule.compiler.passes.schedule import Moving, Repeat, Stages, Unit, schedule
 from chainrule.compiler.passes.seal import seal
 from chainrule.compiler.passes.store import Fused, settle
 from chainrule.compiler.templates.product import layout_of
@@ -81,6 +83,7 @@ class _Repeat:
         for p in projections.get(node, ()):
             self.results.setdefault(self.loop.results[p.attrs["index"]], []).append(p)
         self.loop.ys = [y for y in self.loop.ys if y in self.results]
+        self.blocks = split_rows(self.loop, loop_work(node))
         self.homes: dict[Node, Home] = {}  # of the body's inputs
         self.moving: dict[Node, Moving] = {}
         self.before: list[Work] = []
@@ -97,15 +100,32 @@ class _Repeat:
                 self.keep(carry)
         units = schedule([(stages, False) for stages in self.body()])
         kept = [carry.inside for carry in self.loop.carries if carry in self.kept]
-        loop = Repeat.of(self.loop.length, units, self.moving, kept)
+        if self.blocks > 1:
+            self.part_arrays(units)
+            kept = []
+        loop = Repeat.of(self.loop.length, units, self.moving, kept, self.blocks)
         return [self.before, [loop], self.after]
+
+    def part_arrays(self, units: Sequence[Unit]) -> None:
+        """Each block has its own part of what the body keeps for a part of a trip."""
+        for unit in units:
+            assert not isinstance(unit.work, Repeat)
+            for node in unit.work.writes:
+                if node not in self.moving:
+                    self.moving[node] = self.shared(node)
+
+    def shared(self, node: Node) -> Moving:
+        """A block's part of an array for all blocks."""
+        size = node.array.size
+        return Moving(input_node(Type(node.dtype, (self.blocks, size))), 0, 0, size)
 
     # -- operands ---------------------------------------------------------------------------------
 
     def reach_operands(self) -> None:
         """Where the body finds its constants, and its inputs step by step."""
         for c in self.loop.consts:
-            self.homes[c.inside] = self.stored(c.outside)
+            root, view = self.stored(c.outside)
+            self.homes[c.inside] = self.part(c.inside, root, view, 0)
         for x in self.loop.xs:
             root, view = self.stored(x.outside)
             self.homes[x.inside] = self.step(x.inside, root, view)
@@ -126,10 +146,17 @@ class _Repeat:
         """One row of a stacked array, which moves on: the home of `node` in the body."""
         pitch = view.strides[0]
         first = (self.loop.length - 1) * pitch if self.loop.reverse else 0
-        self.moving[node] = Moving(
-            root, view.offset + first, -pitch if self.loop.reverse else pitch
-        )
-        return Home(node, View(view.shape[1:], view.strides[1:]))
+        row = View(view.shape[1:], view.strides[1:], view.offset + first)
+        return self.part(node, root, row, -pitch if self.loop.reverse else pitch)
+
+    def part(self, node: Node, root: Node, view: View, step: int) -> Home:
+        """The home in the body of an array in `view`, or of a block's rows of it."""
+        whole = view.shape == node.shape
+        if whole and not step:
+            return Home(root, view)
+        spread = 0 if whole else view.strides[0] * node.shape[0]
+        self.moving[node] = Moving(root, view.offset, step, spread)
+        return Home(node, View(node.shape, view.strides))
 
     def turn_weights(self) -> None:
         """Copy matrices that products read in every step, where that makes reading them fast.
@@ -177,8 +204,7 @@ class _Repeat:
         return self.outside[result] == _whole(result)
 
     def make_stack(self, carry: Carried, kin: Sequence[Collected]) -> None:
-        length, shape = self.loop.length, carry.inside.shape
-        size = carry.inside.array.size
+        length, shape, size = self.loop.length, carry.start.shape, carry.start.array.size
         stack = input_node(Type(carry.inside.dtype, (length + 1, *shape)))
         rows = View.whole((length, *shape))
         old, new = View(*rows[:2]), View(*rows[:2], size)
@@ -198,8 +224,9 @@ class _Repeat:
 
     def keep(self, carry: Carried) -> None:
         """An array for a carry, with its first value."""
-        home = self.homes[carry.inside] = _whole(carry.inside)
         self.kept.add(carry)
+        home = _whole(carry.inside if self.blocks == 1 else input_node(carry.start.array))
+        self.homes[carry.inside] = self.part(carry.inside, *home, 0)
         self.before.append(copy(carry.start, home, self.outside, self.target))
         self.give_back(carry, home)
 
@@ -209,8 +236,9 @@ class _Repeat:
             if self.own(p):
                 self.outside[p] = home
             else:
-                last = {**self.outside, carry.inside: home}
-                self.after.append(copy(carry.inside, self.outside[p], last, self.target))
+                last = input_node(carry.start.array)
+                homes = {**self.outside, last: home}
+                self.after.append(copy(last, self.outside[p], homes, self.target))
 
     # -- body -------------------------------------------------------------------------------------
 

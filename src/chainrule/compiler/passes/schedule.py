@@ -24,11 +24,15 @@ class Unit:
 
 
 class Moving(NamedTuple):
-    """A part of the array `root`: from element `offset` on, in each trip `step` further."""
+    """A part of the array `root`: from element `offset` on, in each trip `step` further.
+
+    In each block of rows it begins `spread` elements further than in the one before.
+    """
 
     root: Node
     offset: int
     step: int
+    spread: int = 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,7 +40,8 @@ class Repeat:
     """A loop: `units` run `trips` times.
 
     Arrays in `kept` last from trip to trip; `moving` are names that its units have for parts of
-    other arrays. `reads` and `writes` are in outer terms.
+    other arrays. `reads` and `writes` are in outer terms. With several `blocks`, each runs the
+    whole loop as one task, and all that its units write is `moving`.
     """
 
     trips: int
@@ -45,10 +50,15 @@ class Repeat:
     kept: tuple[Node, ...]
     reads: frozenset[Node]
     writes: frozenset[Node]
+    blocks: int = 1
 
     @staticmethod
     def of(
-        trips: int, units: Sequence[Unit], moving: Mapping[Node, Moving], kept: Iterable[Node]
+        trips: int,
+        units: Sequence[Unit],
+        moving: Mapping[Node, Moving],
+        kept: Iterable[Node],
+        blocks: int = 1,
     ) -> Repeat:
         """A loop over units that are in order."""
 
@@ -57,7 +67,7 @@ class Repeat:
 
         reads = frozenset[Node]().union(*(outer(u.work.reads) for u in units))
         writes = frozenset[Node]().union(*(outer(u.work.writes) for u in units))
-        return Repeat(trips, tuple(units), moving, tuple(kept), reads, writes)
+        return Repeat(trips, tuple(units), moving, tuple(kept), reads, writes, blocks)
 
 
 Stages = Sequence[Sequence[Work | Repeat]]
@@ -88,7 +98,12 @@ def schedule(staged: Sequence[tuple[Stages, bool]]) -> list[Unit]:
         for stages, is_late in part:
             units.extend(_levels(stages, floor, written, read, late=is_late))
         floor = 1 + max((u.level for u in units), default=-1)
-    return sorted(units, key=lambda u: (u.level, isinstance(u.work, Repeat)))
+    return sorted(units, key=lambda u: (u.level, has_barriers(u.work)))
+
+
+def has_barriers(work: Work | Repeat) -> bool:
+    """Whether it is a loop with barriers inside: nothing else runs at the same time."""
+    return isinstance(work, Repeat) and work.blocks == 1
 
 
 def _levels(
