@@ -17,6 +17,7 @@ from chainrule.compiler.capture import capture
 from chainrule.compiler.passes.loop import loops as scans
 from chainrule.graph.node import Graph
 from chainrule.graph.walk import topological
+from chainrule.tensor.structure import flatten
 from tests.ops.calls import generator, gradient
 
 B, D, H, V, T = 3, 4, 6, 7, "T"  # batch, inputs, hidden, vocabulary; the length
@@ -58,10 +59,16 @@ def loop(name: str, length: int, dtype: str = "float64", *, reverse: bool = Fals
     values = [draw(shape) for shape in CELLS[name].shapes]
     cr.manual_seed(5)
     tensors = [cr.tensor(v, requires_grad=v.dtype.kind == "f") for v in values]
-    found = capture(lambda: CELLS[name].fn(reverse, *tensors), (), {}, keep_grads=False)
+
+    def run() -> Any:  # detached: nothing is kept for a gradient outside
+        outs, rebuild = flatten(CELLS[name].fn(reverse, *tensors))
+        return rebuild([out.detach() for out in outs])
+
+    found = capture(run, (), {}, keep_grads=False)
     values = [np.asarray(handle._value) for handle in found.states]
     graph = found.captured.graph
-    return Loop(Graph(graph.inputs, graph.outputs[: found.captured.results]), values)
+    outs = (out.inputs[0] for out in graph.outputs[: found.captured.results])
+    return Loop(Graph(graph.inputs, tuple(outs)), values)
 
 
 def with_gradients(given: Loop, order: int = 1) -> Loop:
