@@ -24,9 +24,12 @@ from chainrule.tensor.convert import *
 from chainrule.tensor.creation import *
 from chainrule.tensor.device import *
 from chainrule.tensor.functional.activation import *
+from chainrule.tensor.functional.arrange import *
 from chainrule.tensor.functional.bitwise import *
+from chainrule.tensor.functional.diagonal import *
 from chainrule.tensor.functional.distance import *
 from chainrule.tensor.functional.elementary import *
+from chainrule.tensor.functional.join import *
 from chainrule.tensor.functional.layout import *
 from chainrule.tensor.functional.linear import *
 from chainrule.tensor.functional.normalize import *

@@ -43,7 +43,6 @@ from chainrule.tensor.functional.activation import (
 from chainrule.tensor.functional.attention import scaled_dot_product_attention
 from chainrule.tensor.functional.batch_norm import batch_norm, instance_norm
 from chainrule.tensor.functional.distance import cosine_similarity, pairwise_distance
-from chainrule.tensor.functional.layout import pad
 from chainrule.tensor.functional.linear import linear
 from chainrule.tensor.functional.loss.binary import (
     binary_cross_entropy,
@@ -77,6 +76,7 @@ from chainrule.tensor.functional.normalize import (
     local_response_norm,
     rms_norm,
 )
+from chainrule.tensor.functional.padding import pad
 from chainrule.tensor.functional.pointwise import logsigmoid, sigmoid, tanh
 from chainrule.tensor.functional.select import one_hot
 from chainrule.tensor.methods.in_place import in_place

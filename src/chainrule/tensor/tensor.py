@@ -13,7 +13,8 @@ import numpy as np
 
 from chainrule.base import dtypes
 from chainrule.base.dtypes import DType
-from chainrule.base.errors import ArgumentError, DeviceError, GradientError
+from chainrule.base.errors import ArgumentError, DeviceError, GradientError, ShapeError
+from chainrule.base.shapes import normal_axis
 from chainrule.ops import TABLE
 from chainrule.tensor import backward as reverse
 from chainrule.tensor import hooks
@@ -23,7 +24,6 @@ from chainrule.tensor.convert import (
     as_tensor,
     cast,
     check_device,
-    expand,
     get_default_dtype,
 )
 from chainrule.tensor.device import CPU, device, names_device
@@ -254,7 +254,7 @@ class Tensor(Methods, Handle, final=True):
 
     def size(self, dim: int | None = None) -> Any:
         """The shape, or one axis' size."""
-        return self.shape if dim is None else self.shape[dim]
+        return self.shape if dim is None else self.shape[normal_axis(dim, len(self.shape))]
 
     def numel(self) -> int:
         """Number of elements."""
@@ -273,20 +273,36 @@ class Tensor(Methods, Handle, final=True):
 
     @property
     def T(self) -> Tensor:  # noqa: N802 - PyTorch's name
-        """All axes reversed."""
+        """A matrix transposed; for other ranks, which PyTorch discourages, all axes reversed."""
         return layout.permute(self, tuple(reversed(range(len(self.shape)))))
 
     @property
     def mT(self) -> Tensor:  # noqa: N802 - PyTorch's name
         """The last two axes exchanged."""
+        if len(self.shape) < 2:
+            raise ShapeError(f"mT needs at least 2 axes, not shape {self.shape}")
         return layout.transpose(self, -2, -1)
 
-    def is_contiguous(self) -> bool:
+    @property
+    def H(self) -> Tensor:  # noqa: N802 - PyTorch's name
+        """A matrix transposed (numbers are real)."""
+        if len(self.shape) not in {0, 2}:
+            raise ShapeError(f"H needs a matrix, not shape {self.shape}; use mH")
+        return self.T
+
+    @property
+    def mH(self) -> Tensor:  # noqa: N802 - PyTorch's name
+        """The last two axes exchanged (numbers are real)."""
+        return self.mT
+
+    def is_contiguous(self, memory_format: Any = None) -> bool:
         """Always: layout is the compiler's business here."""
+        del memory_format
         return True
 
-    def contiguous(self) -> Tensor:
+    def contiguous(self, memory_format: Any = None) -> Tensor:
         """The tensor itself: layout is the compiler's business here."""
+        del memory_format
         return self
 
     # -- conversion -----------------------------------------------------------------------------
@@ -334,30 +350,10 @@ class Tensor(Methods, Handle, final=True):
         """The tensor itself."""
         return self
 
-    def clone(self) -> Tensor:
+    def clone(self, *, memory_format: Any = None) -> Tensor:
         """The same value in a handle of its own, with gradient."""
+        del memory_format
         return apply(TABLE["reshape"], self, shape=self.shape)
-
-    # -- in place -------------------------------------------------------------------------------
-
-    def _fitted(self, value: Any) -> Tensor:
-        """`value` in this dtype and shape, in a handle of its own."""
-        out = expand(cast(as_tensor(value), self.dtype), self.shape)
-        return out.clone() if out is value else out
-
-    def copy_(self, src: Any) -> Tensor:
-        """Take the values of `src`, broadcast and cast."""
-        self._write(self._fitted(src))
-        return self
-
-    def fill_(self, value: Any) -> Tensor:
-        """Take `value` everywhere."""
-        self._write(self._fitted(value))
-        return self
-
-    def zero_(self) -> Tensor:
-        """Take 0 everywhere."""
-        return self.fill_(0)
 
 
 def _restored(cls: type[Tensor], value: np.ndarray[Any, Any], requires_grad: bool) -> Tensor:

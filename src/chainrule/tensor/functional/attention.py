@@ -13,7 +13,7 @@ from chainrule.base.errors import ArgumentError, ShapeError
 from chainrule.ops import TABLE
 from chainrule.tensor.convert import Operand, as_tensor, expand
 from chainrule.tensor.dispatch import apply, apply_many
-from chainrule.tensor.functional import layout, linear, normalize, pointwise
+from chainrule.tensor.functional import diagonal, layout, linear, normalize, pointwise
 from chainrule.tensor.random import dropout
 
 if TYPE_CHECKING:
@@ -85,6 +85,6 @@ def _with_dropout(
         scores = pointwise.add(scores, mask)
     if is_causal:
         whole = apply(TABLE["full"], value=True, dtype=dtypes.bool_, shape=scores.shape)
-        allowed = layout.tril(whole)
+        allowed = diagonal.tril(whole)
         scores = layout.masked_fill(scores, pointwise.logical_not(allowed), float("-inf"))
     return linear.matmul(dropout(normalize.softmax(scores, -1), p), v)

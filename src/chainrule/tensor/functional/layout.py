@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from chainrule.base import dtypes, shapes
-from chainrule.base.errors import ArgumentError, ShapeError
+from chainrule.base.errors import ArgumentError, DTypeError, ShapeError
 from chainrule.base.shapes import Shape
 from chainrule.ops import TABLE
 from chainrule.tensor.convert import Operand, as_tensor, cast, operands, result_dtype
@@ -40,8 +40,6 @@ __all__ = [
     "swapdims",
     "t",
     "transpose",
-    "tril",
-    "triu",
     "unbind",
     "unsqueeze",
 ]
@@ -80,7 +78,14 @@ def reshape(input: Operand, *shape: Any) -> Tensor:
     )
 
 
-view = reshape
+def view(input: Operand, *shape: Any) -> Tensor:
+    """As `reshape`; reading the bytes under another dtype is refused."""
+    if len(shape) == 1 and isinstance(shape[0], dtypes.DType):
+        raise DTypeError(
+            f"view({shape[0]}) reads bytes under another dtype, which values do not have: "
+            "use x.to(dtype) to convert them"
+        )
+    return reshape(input, *shape)
 
 
 def flatten(input: Operand, start_dim: int = 0, end_dim: int = -1) -> Tensor:
@@ -217,7 +222,10 @@ def expand(input: Operand, *sizes: Any) -> Tensor:
     lead = len(target) - len(x.shape)
     if lead < 0:
         raise ShapeError(f"expand of {x.shape} to {target}: fewer axes than the tensor has")
-    return expand_to(x, tuple(x.shape[i - lead] if n == -1 else n for i, n in enumerate(target)))
+    if -1 in target[:lead]:
+        raise ShapeError(f"expand of {x.shape} to {target}: -1 keeps an axis, but this one is new")
+    wide = tuple(x.shape[i - lead] if n == -1 else n for i, n in enumerate(target))
+    return expand_to(x, wide)
 
 
 def cat(tensors: Sequence[Operand], dim: int = 0) -> Tensor:
@@ -250,34 +258,6 @@ def flip(input: Operand, *dims: Any) -> Tensor:
     return slice_view(x, start, step, x.shape)
 
 
-def pad(
-    input: Operand, pad: Sequence[int], mode: str = "constant", value: float | None = None
-) -> Tensor:
-    """The input with `value` (0) around it.
-
-    `pad` holds before and after of the last axis, then of the one before it, …; negative numbers
-    cut off. Only mode "constant" exists.
-    """
-    x = as_tensor(input)
-    if mode != "constant":
-        raise ArgumentError(f"pad knows the mode 'constant' only, not {mode!r}")
-    if len(pad) % 2 or len(pad) > 2 * len(x.shape):
-        raise ShapeError(f"pad {tuple(pad)} does not fit shape {x.shape}: it takes pairs")
-    for i in range(len(pad) // 2):
-        axis = len(x.shape) - 1 - i
-        before, after = pad[2 * i], pad[2 * i + 1]
-        cut = max(-before, 0)
-        x = narrow(x, axis, cut, x.shape[axis] - cut - max(-after, 0))
-        x = cat([_filler(x, axis, n, value) if isinstance(n, int) else n
-                 for n in (before, x, after) if not isinstance(n, int) or n > 0], axis)  # fmt: skip
-    return x
-
-
-def _filler(x: Tensor, axis: int, count: int, value: float | None) -> Tensor:
-    shape = tuple(count if i == axis else n for i, n in enumerate(x.shape))
-    return apply(TABLE["full"], value=value or 0, dtype=x.dtype, shape=shape)
-
-
 def masked_fill(input: Operand, mask: Operand, value: Operand) -> Tensor:
     """`value` where mask holds, input elsewhere."""
     x = as_tensor(input)
@@ -289,27 +269,6 @@ def masked_fill(input: Operand, mask: Operand, value: Operand) -> Tensor:
         full_mask,
         expand_to(filling, full_mask.shape),
         expand_to(x, full_mask.shape),
-    )
-
-
-def tril(input: Operand, diagonal: int = 0) -> Tensor:
-    """The elements on and below a diagonal of the last two axes, zeros elsewhere."""
-    return _triangle(as_tensor(input), diagonal, "ge")
-
-
-def triu(input: Operand, diagonal: int = 0) -> Tensor:
-    """The elements on and above a diagonal of the last two axes, zeros elsewhere."""
-    return _triangle(as_tensor(input), diagonal, "le")
-
-
-def _triangle(x: Tensor, diagonal: int, keep: str) -> Tensor:
-    rank = len(x.shape)
-    row = apply(TABLE["iota"], dtype=dtypes.int64, shape=x.shape, axis=rank - 2)
-    column = apply(TABLE["iota"], dtype=dtypes.int64, shape=x.shape, axis=rank - 1)
-    offset = apply(TABLE["full"], value=diagonal, dtype=dtypes.int64, shape=x.shape)
-    kept = apply(TABLE[keep], apply(TABLE["add"], row, offset), column)
-    return apply(
-        TABLE["where"], kept, x, apply(TABLE["full"], value=0, dtype=x.dtype, shape=x.shape)
     )
 
 

@@ -5,8 +5,30 @@ Source of the names: https://docs.pytorch.org/docs/stable/tensors.html
 
 from __future__ import annotations
 
-from chainrule.tensor.functional import layout
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from chainrule.base import shapes
+from chainrule.base.errors import ArgumentError
+from chainrule.tensor.functional import arrange, diagonal, join, layout
 from chainrule.tensor.methods.in_place import in_place
+
+if TYPE_CHECKING:
+    from chainrule.tensor.tensor import Tensor
+
+
+def _reshaped(fn: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """The method form `x.fn_(…)` of a function that changes the shape: rebind x to the result."""
+
+    def method(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        if self._lens is not None:
+            raise ArgumentError(f"{fn.__name__}_ of a view: use y = x.{fn.__name__}(…)")
+        self._rebind(fn(self, *args, **kwargs).clone())
+        return self
+
+    method.__name__ = f"{fn.__name__}_"
+    method.__doc__ = f"Rebind this tensor to `{fn.__name__}` of it; returns the tensor."
+    return method
 
 
 class LayoutMethods:
@@ -14,12 +36,12 @@ class LayoutMethods:
 
     __slots__ = ()
 
-    view = layout.reshape
+    view = layout.view
     reshape = layout.reshape
     flatten = layout.flatten
     permute = layout.permute
     transpose = layout.transpose
-    swapaxes = layout.transpose
+    swapaxes = swapdims = layout.transpose
     t = layout.t
     unsqueeze = layout.unsqueeze
     squeeze = layout.squeeze
@@ -30,9 +52,71 @@ class LayoutMethods:
     unbind = layout.unbind
     expand = layout.expand
     flip = layout.flip
-    tril = layout.tril
-    triu = layout.triu
     masked_fill = layout.masked_fill
+
+    movedim = moveaxis = arrange.movedim
+    unflatten = arrange.unflatten
+    ravel = arrange.ravel
+    expand_as = arrange.expand_as
+    view_as = reshape_as = arrange.view_as
+    broadcast_to = arrange.broadcast_to
+    repeat = arrange.repeat
+    tile = arrange.tile
+    repeat_interleave = arrange.repeat_interleave
+    roll = arrange.roll
+    rot90 = arrange.rot90
+    fliplr = arrange.fliplr
+    flipud = arrange.flipud
+    unfold = arrange.unfold
+
+    tensor_split = join.tensor_split
+    split_with_sizes = join.split_with_sizes
+    hsplit = join.hsplit
+    vsplit = join.vsplit
+    dsplit = join.dsplit
+
+    tril = diagonal.tril
+    triu = diagonal.triu
+    diag = diagonal.diag
+    diag_embed = diagonal.diag_embed
+    diagflat = diagonal.diagflat
+    trace = diagonal.trace
+    diagonal = diagonal.diagonal
 
     # in place
     masked_fill_ = in_place(layout.masked_fill)
+    tril_ = in_place(tril)
+    triu_ = in_place(triu)
+    squeeze_ = _reshaped(layout.squeeze)
+    unsqueeze_ = _reshaped(layout.unsqueeze)
+    transpose_ = swapaxes_ = swapdims_ = _reshaped(layout.transpose)
+    t_ = _reshaped(layout.t)
+
+    def fill_diagonal_(self: Any, fill_value: Any, wrap: bool = False) -> Any:
+        """Take `fill_value` on the main diagonal (again below a tall matrix' square if `wrap`)."""
+        shape = self.shape
+        if len(shape) < 2 or (len(shape) > 2 and len(set(shape)) > 1):
+            raise ArgumentError(f"fill_diagonal_ needs a matrix or equal sizes, not shape {shape}")
+        step = sum(shapes.contiguous_strides(shape))
+        end = shapes.size(shape) if wrap or len(shape) > 2 else min(shape) * step
+        self.view(-1)[:end:step] = fill_value
+        return self
+
+    # memory, which is the compiler's business here
+
+    def stride(self: Any, dim: int | None = None) -> Any:
+        """Row-major strides in elements: every tensor counts as contiguous."""
+        strides = shapes.contiguous_strides([max(n, 1) for n in self.shape])
+        return strides if dim is None else strides[shapes.normal_axis(dim, len(strides))]
+
+    def storage_offset(self) -> int:
+        """Always 0: a tensor is a value, not a part of a buffer."""
+        return 0
+
+    def as_strided(self, *args: Any, **kwargs: Any) -> NoReturn:
+        """Refused: there is no buffer whose elements strides could name."""
+        del args, kwargs
+        raise ArgumentError(
+            "as_strided does not exist here: a tensor has no buffer. Use unfold for windows, "
+            "diagonal, slices with steps, or expand"
+        )

@@ -5,11 +5,13 @@ Example: `class Tensor(Methods, Handle)`.
 
 from __future__ import annotations
 
+from chainrule.tensor.methods.assign import AssignMethods
 from chainrule.tensor.methods.bitwise import BitwiseMethods
 from chainrule.tensor.methods.device import DeviceMethods
 from chainrule.tensor.methods.elementary import ElementaryMethods
 from chainrule.tensor.methods.layout import LayoutMethods
 from chainrule.tensor.methods.linear import LinearMethods
+from chainrule.tensor.methods.new import NewMethods
 from chainrule.tensor.methods.normalize import NormalizeMethods
 from chainrule.tensor.methods.operators import Operators
 from chainrule.tensor.methods.pointwise import PointwiseMethods
@@ -29,6 +31,8 @@ class Methods(
     NormalizeMethods,
     RandomMethods,
     DeviceMethods,
+    NewMethods,
+    AssignMethods,
     Operators,
 ):
     """All parts together."""

@@ -1,0 +1,142 @@
+"""Triangles and diagonals of the last (or any) two axes, their places, and the trace.
+
+`diagonal` is a view: `x.diagonal().fill_(1)` writes into x. Example: `tril(x, -1)`.
+Source of the names: https://docs.pytorch.org/docs/stable/torch.html
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from chainrule.base import dtypes, shapes
+from chainrule.base.errors import ShapeError
+from chainrule.ops import TABLE
+from chainrule.tensor.convert import Operand, as_dtype, as_tensor, cast, check_device
+from chainrule.tensor.dispatch import apply, wrap
+from chainrule.tensor.functional import layout
+
+if TYPE_CHECKING:
+    from chainrule.tensor.tensor import Tensor
+
+__all__ = [
+    "diag",
+    "diag_embed",
+    "diagflat",
+    "diagonal",
+    "trace",
+    "tril",
+    "tril_indices",
+    "triu",
+    "triu_indices",
+]
+
+
+def tril(input: Operand, diagonal: int = 0) -> Tensor:
+    """The elements on and below a diagonal of the last two axes, zeros elsewhere."""
+    return _triangle("tril", as_tensor(input), diagonal, "ge")
+
+
+def triu(input: Operand, diagonal: int = 0) -> Tensor:
+    """The elements on and above a diagonal of the last two axes, zeros elsewhere."""
+    return _triangle("triu", as_tensor(input), diagonal, "le")
+
+
+def _triangle(name: str, x: Tensor, diagonal: int, keep: str) -> Tensor:
+    rank = len(x.shape)
+    if rank < 2:
+        raise ShapeError(f"{name} needs at least 2 axes, not shape {x.shape}")
+    row = apply(TABLE["iota"], dtype=dtypes.int64, shape=x.shape, axis=rank - 2)
+    column = apply(TABLE["iota"], dtype=dtypes.int64, shape=x.shape, axis=rank - 1)
+    offset = apply(TABLE["full"], value=diagonal, dtype=dtypes.int64, shape=x.shape)
+    kept = apply(TABLE[keep], apply(TABLE["add"], row, offset), column)
+    return apply(
+        TABLE["where"], kept, x, apply(TABLE["full"], value=0, dtype=x.dtype, shape=x.shape)
+    )
+
+
+def tril_indices(
+    row: int, col: int, offset: int = 0, *, dtype: Any = dtypes.int64, device: Any = None
+) -> Tensor:
+    """(2, n): rows and columns of the elements on and below a diagonal, row by row."""
+    check_device(device)
+    places = np.stack(np.tril_indices(row, offset, col)).astype(np.int64)
+    return cast(wrap(places), as_dtype(dtype))
+
+
+def triu_indices(
+    row: int, col: int, offset: int = 0, *, dtype: Any = dtypes.int64, device: Any = None
+) -> Tensor:
+    """(2, n): rows and columns of the elements on and above a diagonal, row by row."""
+    check_device(device)
+    places = np.stack(np.triu_indices(row, offset, col)).astype(np.int64)
+    return cast(wrap(places), as_dtype(dtype))
+
+
+def diagonal(input: Operand, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Tensor:
+    """The elements where the positions on dim2 and dim1 differ by `offset`, as a new last axis."""
+    x = as_tensor(input)
+    rank = len(x.shape)
+    first, second = shapes.normal_axis(dim1, rank), shapes.normal_axis(dim2, rank)
+    if first == second or rank < 2:
+        raise ShapeError(f"a diagonal of shape {x.shape} needs two axes, not {dim1} and {dim2}")
+    rest = [a for a in range(rank) if a not in (first, second)]
+    rows, columns = x.shape[first], x.shape[second]
+    length = max(min(rows, columns - offset) if offset >= 0 else min(rows + offset, columns), 0)
+    flat = layout.reshape(
+        layout.permute(x, (*rest, first, second)), (*(x.shape[a] for a in rest), rows * columns)
+    )
+    begin = (offset if offset >= 0 else -offset * columns) if length else 0
+    zeros, lead = (0,) * len(rest), tuple(x.shape[a] for a in rest)
+    steps = (1,) * len(rest)
+    return layout.slice_view(flat, (*zeros, begin), (*steps, columns + 1), (*lead, length))
+
+
+def diag_embed(input: Operand, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Tensor:
+    """Zeros, and the last axis of the input on a diagonal of the two axes dim1 and dim2."""
+    x = as_tensor(input)
+    rank = len(x.shape) + 1
+    first, second = shapes.normal_axis(dim1, rank), shapes.normal_axis(dim2, rank)
+    if first == second:
+        raise ShapeError(f"diag_embed needs two different axes, not {dim1} and {dim2}")
+    n = x.shape[-1]
+    size = n + abs(offset)
+    begin = (offset if offset >= 0 else -offset * size) if n else 0
+    lead = x.shape[:-1]
+    flat = apply(
+        TABLE["pad"], x, start=(*(0,) * len(lead), begin), step=(*(1,) * len(lead), size + 1),
+        shape=(*lead, size * size),
+    )  # fmt: skip
+    square = layout.reshape(flat, (*lead, size, size))
+    order: list[int] = list(range(len(lead)))
+    for place, axis in sorted(((first, rank - 2), (second, rank - 1))):
+        order.insert(place, axis)
+    return layout.permute(square, order)
+
+
+def diag(input: Operand, diagonal: int = 0) -> Tensor:
+    """A vector as the diagonal of a matrix of zeros; of a matrix, a copy of its diagonal."""
+    x = as_tensor(input)
+    if len(x.shape) == 1:
+        return diag_embed(x, diagonal)
+    if len(x.shape) != 2:
+        raise ShapeError(f"diag needs a vector or a matrix, not shape {x.shape}; use diagonal")
+    part = globals()["diagonal"](x, diagonal)
+    return apply(TABLE["reshape"], part, shape=part.shape)
+
+
+def diagflat(input: Operand, offset: int = 0) -> Tensor:
+    """All elements in order as the diagonal of a matrix of zeros."""
+    return diag_embed(layout.reshape(input, (-1,)), offset)
+
+
+def trace(input: Operand) -> Tensor:
+    """The sum of a matrix' main diagonal."""
+    x = as_tensor(input)
+    if len(x.shape) != 2:
+        raise ShapeError(f"trace needs a matrix, not shape {x.shape}")
+    part = diagonal(x)
+    if part.dtype.kind != "float":
+        part = cast(part, dtypes.int64)
+    return apply(TABLE["sum"], part, axes=(0,))

@@ -1,0 +1,54 @@
+"""Taking other values in place as methods of `Tensor`. Example: `x.copy_(y)`.
+
+Source of the names: https://docs.pytorch.org/docs/stable/tensors.html
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from chainrule.base.errors import ArgumentError, GradientError
+from chainrule.tensor.convert import as_tensor, cast, expand
+from chainrule.tensor.handle import Handle
+
+
+class AssignMethods:
+    """A part of `Methods`."""
+
+    __slots__ = ()
+
+    def _fitted(self: Any, value: Any) -> Any:
+        """`value` in this dtype and shape, in a handle of its own."""
+        out = expand(cast(as_tensor(value), self.dtype), self.shape)
+        return out.clone() if out is value else out
+
+    def copy_(self: Any, src: Any) -> Any:
+        """Take the values of `src`, broadcast and cast."""
+        self._write(self._fitted(src))
+        return self
+
+    def fill_(self: Any, value: Any) -> Any:
+        """Take `value` everywhere."""
+        self._write(self._fitted(value))
+        return self
+
+    def zero_(self: Any) -> Any:
+        """Take 0 everywhere."""
+        return self.fill_(0)
+
+    def set_(self: Any, source: Handle) -> Any:
+        """Become `source`: its values, shape and dtype."""
+        if self._lens is not None:
+            raise ArgumentError("set_ of a view: rebind its base, or use copy_")
+        self._rebind(as_tensor(source).detach())
+        return self
+
+    def detach_(self: Any) -> Any:
+        """Cut this tensor off from the graph; returns the tensor."""
+        if self._lens is not None:
+            raise GradientError("detach_ of a view would cut its base: use y = x.detach()")
+        if self.is_leaf:
+            self.requires_grad = False
+        else:
+            self._rebind(self.detach())
+        return self
