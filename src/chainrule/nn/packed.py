@@ -21,6 +21,7 @@ from chainrule.base.errors import ArgumentError, ShapeError, TraceError
 from chainrule.tensor.convert import as_tensor, cast, tensor
 from chainrule.tensor.creation import arange
 from chainrule.tensor.functional import layout, pointwise, select
+from chainrule.tensor.functional.padding import pad
 from chainrule.tensor.modes import trace_or_none
 from chainrule.tensor.tensor import Tensor
 
@@ -158,9 +159,7 @@ def pad_packed_sequence(
     if total_length is not None:
         if total_length < time:
             raise ArgumentError(f"total_length={total_length} is less than the longest, {time}")
-        x = layout.pad(
-            x, (0, 0) * (len(x.shape) - 1) + (0, total_length - time), value=padding_value
-        )
+        x = pad(x, (0, 0) * (len(x.shape) - 1) + (0, total_length - time), value=padding_value)
     lengths = packing.lengths
     if sequence.unsorted_indices is not None:
         x = select.index_select(x, 1, sequence.unsorted_indices)
@@ -186,7 +185,7 @@ def pad_sequence(
         missing = time - s.shape[0]
         ends = (missing, 0) if padding_side == "left" else (0, missing)
         widths = (0, 0) * (len(s.shape) - 1) + ends
-        rows.append(layout.pad(s, widths, value=padding_value) if missing else s)
+        rows.append(pad(s, widths, value=padding_value) if missing else s)
     return layout.stack(rows, 0 if batch_first else 1)
 
 
