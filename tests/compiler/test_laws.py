@@ -124,13 +124,16 @@ def test_machine_code_of_all_dtypes_and_gradients(name):
     check(backward(name, [dtypes.float32, dtypes.float64]), machine)
 
 
-@pytest.mark.parametrize("name", ["gather", "scatter_add", "pick", "unpick"])
+@pytest.mark.parametrize(
+    "name", ["gather", "scatter_add", "pick", "unpick", "scatter", "ravel_index"]
+)
 @pytest.mark.parametrize("wrong", [-1, 1 << 40])
 def test_an_index_out_of_range_stops_the_plan(name, wrong):
-    c: Call = next(c for c in calls(name, dtypes.float32) if c.values[1].size > 1)
-    index = c.values[1].copy()
+    dtype = dtypes.int64 if name == "ravel_index" else dtypes.float32
+    c: Call = next(c for c in calls(name, dtype) if c.values[-1].size > 1)
+    index = c.values[-1].copy()
     index.reshape(-1)[-1] = wrong
-    values = [c.values[0], index]
+    values = [*c.values[:-1], index]
     for run in (native, interpreted):
         with pytest.raises(IndexStopped):
             run(c.graph, values)

@@ -54,6 +54,18 @@ def _scatter(x, index, attrs):
     return out.index_add(0, index.reshape(-1), x.reshape(index.numel(), *rest))
 
 
+def _place(base, updates, index, how):
+    rest = base.shape[1:]
+    rows = updates.reshape(index.numel(), *rest)
+    if how == "set":  # the last of a repeated index stays
+        flat = index.reshape(-1).tolist()
+        keep = [i for i, row in enumerate(flat) if row not in flat[i + 1 :]]
+        return base.index_put((index.reshape(-1)[keep],), rows[keep])
+    names = {"mul": "prod", "max": "amax", "min": "amin"}
+    wide = index.reshape(-1, *(1,) * len(rest)).expand(-1, *rest)
+    return base.scatter_reduce(0, wide, rows, names[how])
+
+
 def _standardize(x, axis, eps):
     last = x.movedim(axis, -1)
     return F.layer_norm(last, last.shape[-1:], eps=eps).movedim(-1, axis)
@@ -136,6 +148,7 @@ TORCH: dict[str, Any] = {
     "argmax": lambda attrs, x: x.argmax(attrs["axis"]),
     "gather": lambda _, x, i: x[i],
     "scatter_add": lambda attrs, x, i: _scatter(x, i, attrs),
+    "scatter": lambda attrs, x, u, i: _place(x, u, i, attrs["how"]),
     "pick": lambda _, x, i: x.gather(-1, i[..., None])[..., 0],
     "softmax": lambda attrs, x: x.softmax(attrs["axis"]),
     "log_softmax": lambda attrs, x: x.log_softmax(attrs["axis"]),
@@ -237,6 +250,7 @@ def _compare_gradients(
 
 def test_every_op_with_a_counterpart_is_compared():
     ours_alone = {
-        "iota", "unpick", "random_bits", "bundle", "project", "call", "scan", "attention_grad",
+        "iota", "unpick", "ravel_index", "random_bits", "bundle", "project", "call", "scan",
+        "attention_grad",
     }  # fmt: skip
     assert set(TABLE) - set(TORCH) == ours_alone

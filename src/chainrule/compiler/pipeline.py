@@ -23,7 +23,7 @@ from chainrule.base.settings import settings
 from chainrule.base.shapes import View
 from chainrule.compiler.codegen.emit import emit
 from chainrule.compiler.codegen.target import Target, host_target
-from chainrule.compiler.passes.bounds import Bound, bounds
+from chainrule.compiler.passes.bounds import Bound, bounds, distinct
 from chainrule.compiler.passes.empty import drop_empty
 from chainrule.compiler.passes.expand import expand
 from chainrule.compiler.passes.group import group
@@ -139,11 +139,7 @@ def optimize(
         graph = seen(run.__name__, graph)
     count = len(graph.outputs) - len(limits)
     found = [b._replace(indices=n) for b, n in zip(limits, graph.outputs[count:], strict=True)]
-    return seen("seal", seal(graph, count)), _distinct(found)
-
-
-def _distinct(found: Sequence[Bound]) -> list[Bound]:
-    return list({(b.indices, b.limit): b for b in found}.values())
+    return seen("seal", seal(graph, count)), distinct(found)
 
 
 class Fusion(NamedTuple):

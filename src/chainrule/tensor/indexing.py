@@ -1,41 +1,42 @@
 """Reading and writing by index: PyTorch's rules for `x[…]` and `x[…] = v`.
 
-Integers, slices, None and `...` give views; integer tensors gather; bool masks need values and
-are eager only. Writing rebinds the handle (or the base of a view). Example: `x[:, -1, None]`.
-Source: https://numpy.org/doc/stable/user/basics.indexing.html
+Integers, slices, None and `...` give views; integer tensors gather, and scatter when written to;
+bool masks become integers, whose number depends on values: eager only, except where a write to a
+mask is a choice between two values. Writing rebinds the handle (or the base of a view).
+Example: `x[:, -1, None]`. Source: https://docs.pytorch.org/docs/stable/tensor_view.html and
+https://numpy.org/doc/stable/user/basics.indexing.html
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from chainrule.base import dtypes, shapes
-from chainrule.base.errors import IndexBoundsError, ShapeError, TraceError
+from chainrule.base.errors import DTypeError, IndexBoundsError, ShapeError, TraceError
 from chainrule.base.source import caller
 from chainrule.ops import TABLE
 from chainrule.tensor.convert import as_tensor, cast, expand, operands, tensor
 from chainrule.tensor.dispatch import apply, wrap
-from chainrule.tensor.functional import layout, pointwise
+from chainrule.tensor.functional import layout
 from chainrule.tensor.handle import Handle
 from chainrule.tensor.modes import modes
 
 if TYPE_CHECKING:
     from chainrule.tensor.tensor import Tensor
 
-
-class _Basic(NamedTuple):
-    """The strided region that integers and slices name, and the result's shape."""
-
-    start: shapes.Shape
-    step: shapes.Shape
-    region: shapes.Shape
-    shape: shapes.Shape
+__all__ = [
+    "index_put",
+]
 
 
 def _entries(x: Handle, index: Any) -> list[Any]:
-    """The index as a list with one entry per axis of x, and None for each new axis."""
+    """The index as a list with one entry per axis of x, and None for each new axis.
+
+    A mask is one entry for as many axes as it has.
+    """
     given = list(index) if isinstance(index, tuple) else [index]
     given = [_entry(e) for e in given]
     used = sum(_consumes(e) for e in given)
@@ -54,19 +55,34 @@ def _entry(e: Any) -> Any:
         return tensor(bool(e))
     if isinstance(e, (int, np.integer)) or e is None or e is Ellipsis or isinstance(e, slice):
         return e
-    if isinstance(e, Handle):
-        if not e.shape and e.dtype.kind == "int" and e._value is not None and modes.trace is None:
-            return int(e._value)
-        return e
-    return tensor(e if np.asarray(e).size else np.asarray(e, np.int64))
+    if not isinstance(e, Handle):
+        e = tensor(e if np.asarray(e).size else np.asarray(e, np.int64))
+    if e.dtype is dtypes.uint8:
+        return cast(e, dtypes.bool_)  # PyTorch's older masks
+    if e.dtype.kind == "float":
+        raise DTypeError(f"an index is an integer or bool tensor, not {e.dtype}; use index.long()")
+    if not e.shape and e.dtype.kind == "int" and e._value is not None and modes.trace is None:
+        return int(e._value)
+    return e
+
+
+def _is_mask(e: Any) -> bool:
+    return isinstance(e, Handle) and e.dtype is dtypes.bool_
 
 
 def _consumes(e: Any) -> int:
     if e is None or e is Ellipsis:
         return 0
-    if isinstance(e, Handle) and e.dtype is dtypes.bool_:
-        return len(e.shape)
-    return 1
+    return len(e.shape) if _is_mask(e) else 1
+
+
+class _Basic(NamedTuple):
+    """The strided region that integers and slices name, and the result's shape."""
+
+    start: shapes.Shape
+    step: shapes.Shape
+    region: shapes.Shape
+    shape: shapes.Shape
 
 
 def _whole(value: Any) -> int | None:
@@ -107,91 +123,165 @@ def _view(x: Handle, entries: list[Any]) -> Tensor:
     return layout.reshape(out, b.shape) if b.shape != b.region or out is x else out
 
 
+class _Picked(NamedTuple):
+    """What integer tensors select: rows of `part`, whose indexed axes were brought to the front.
+
+    `order` are the axes of part with the indexed ones first, `at` is where the result has the
+    axes of the index.
+    """
+
+    part: Tensor
+    order: shapes.Shape
+    linear: Tensor
+    depth: int
+    at: int
+
+    def table(self, x: Tensor) -> Tensor:
+        """`part`, or another value of its shape, as a table of rows."""
+        front = apply(TABLE["transpose"], x, axes=self.order)
+        rows = (shapes.size(front.shape[: self.depth]), *front.shape[self.depth :])
+        return apply(TABLE["reshape"], front, shape=rows)
+
+    def from_table(self, rows: Tensor) -> Tensor:
+        """The inverse of `table`."""
+        front = apply(TABLE["reshape"], rows, shape=tuple(self.part.shape[a] for a in self.order))
+        back = tuple(self.order.index(a) for a in range(len(self.order)))
+        return apply(TABLE["transpose"], front, axes=back)
+
+    @property
+    def _turn(self) -> shapes.Shape:
+        """Axes of (index…, rest…) in the order of the result."""
+        rank, rest = len(self.linear.shape), len(self.order) - self.depth
+        lead, behind = range(rank, rank + self.at), range(rank + self.at, rank + rest)
+        return (*lead, *range(rank), *behind)
+
+    def result(self, rows: Tensor) -> Tensor:
+        """(index…, rest…) with the index' axes where they belong."""
+        return apply(TABLE["transpose"], rows, axes=self._turn) if self.at else rows
+
+    def rows(self, value: Tensor) -> Tensor:
+        """A value, broadcast to the result's shape, as (index…, rest…)."""
+        rest = tuple(self.part.shape[a] for a in self.order[self.depth :])
+        shape = (*self.linear.shape, *rest)
+        turn = self._turn
+        wide = _fit(value, tuple(shape[a] for a in turn))
+        back = tuple(turn.index(a) for a in range(len(turn)))
+        return apply(TABLE["transpose"], wide, axes=back) if self.at else wide
+
+
 def getitem(x: Tensor, index: Any) -> Tensor:
     """`x[index]`."""
     entries = _entries(x, index)
     if not any(isinstance(e, Handle) for e in entries):
         return _view(x, entries)
-    base, axes, linear = _advanced(x, entries)
-    rows = apply(TABLE["gather"], base, linear)
-    return _put_axes_back(rows, axes, len(linear.shape))
+    found = _pick(x, entries)
+    return found.result(apply(TABLE["gather"], found.table(found.part), found.linear))
 
 
-def _advanced(x: Tensor, entries: list[Any]) -> tuple[Tensor, list[int], Tensor]:
-    """x with its indexed axes merged in front, where they were, and the linear index into them."""
-    entries = _masks_to_integers(entries)
-    x = _view(x, [slice(None) if isinstance(e, Handle) else e for e in entries])
-    kept = [e for e in entries if e is None or isinstance(e, (slice, Handle))]
-    axes = [i for i, e in enumerate(kept) if isinstance(e, Handle)]
-    parts = [cast(e, dtypes.int64) for e in kept if isinstance(e, Handle)]
-    sizes = [x.shape[a] for a in axes]
-    linear: Any = None
-    for part, n in zip(operands(*parts), sizes, strict=True):
-        wrapped = pointwise.where(pointwise.lt(part, 0), pointwise.add(part, n), part)
-        _check_range(part, n)
-        if linear is not None:
-            wrapped = pointwise.add(pointwise.mul(linear, n), wrapped)
-        linear = wrapped
-    rest = [i for i in range(len(x.shape)) if i not in axes]
-    front = apply(TABLE["transpose"], x, axes=(*axes, *rest))
-    merged = (shapes.size(sizes), *(x.shape[i] for i in rest))
-    return apply(TABLE["reshape"], front, shape=merged), axes, linear
-
-
-def _check_range(index: Tensor, n: int) -> None:
-    if index._value is None or modes.trace is not None:
-        return  # a compiled gather checks its bounds itself
-    value = index._value
-    if value.size and (value.min() < -n or value.max() >= n):
-        bad = value[(value < -n) | (value >= n)].flat[0]
-        raise IndexBoundsError(f"index {int(bad)} is outside an axis of size {n}")
-
-
-def _masks_to_integers(entries: list[Any]) -> list[Any]:
-    out: list[Any] = []
+def _pick(x: Tensor, entries: list[Any]) -> _Picked:
+    """The parts of an index with tensors in it."""
+    x, entries = _scalars_first(x, entries)
+    views = [v for e in entries for v in _viewed(e)]
+    part = _view(x, views)
+    places: dict[int, Tensor] = {}
+    axis = 0
     for e in entries:
-        if isinstance(e, Handle) and e.dtype is dtypes.bool_:
-            if modes.trace is not None:
-                raise TraceError(
-                    f"x[mask] at {caller()} has a shape that depends on values, which a compiled "
-                    "function cannot "
-                    "have; use cr.where(mask, x, 0.0) or multiply by the mask"
-                )
-            out.extend(wrap(np.asarray(i)) for i in np.nonzero(e._concrete("x[mask]")))
-        else:
-            out.append(e)
-    return out
+        if isinstance(e, Handle):
+            found = _integers(e, part.shape[axis : axis + max(len(e.shape), 1)])
+            places.update(enumerate(found, axis))
+            axis += len(found)
+        elif not isinstance(e, (int, np.integer)):
+            axis += 1
+    axes = list(places)
+    sizes = tuple(part.shape[a] for a in axes)
+    linear = apply(
+        TABLE["ravel_index"],
+        *operands(*places.values(), dtype=dtypes.int64),
+        sizes=sizes,
+        wrap=True,
+    )
+    together = not axes or axes == list(range(axes[0], axes[0] + len(axes)))
+    order = (*axes, *(a for a in range(len(part.shape)) if a not in places))
+    return _Picked(part, order, linear, len(axes), axes[0] if together else 0)
 
 
-def _put_axes_back(rows: Tensor, axes: list[int], rank: int) -> Tensor:
-    """Adjacent index axes: the result's index axes stand where they were; else in front."""
-    together = axes == list(range(axes[0], axes[0] + len(axes)))
-    first = axes[0] if together else 0
-    if first == 0:
-        return rows
-    order = (*range(rank, rank + first), *range(rank), *range(rank + first, len(rows.shape)))
-    return apply(TABLE["transpose"], rows, axes=order)
+def _viewed(e: Any) -> list[Any]:
+    """The view in which an entry selects: all of its axes, or a new one for a single bool."""
+    if not isinstance(e, Handle):
+        return [e]
+    return [slice(None)] * len(e.shape) or [None] if _is_mask(e) else [slice(None)]
+
+
+def _scalars_first(x: Tensor, entries: list[Any]) -> tuple[Tensor, list[Any]]:
+    """Single integers select before index arrays do; in a trace they are tensors without axes."""
+    if all(not isinstance(e, Handle) or e.shape or _is_mask(e) for e in entries):
+        return x, entries
+    if sum(isinstance(e, Handle) for e in entries) == 1:
+        return x, entries
+    kept, axis = list[Any](), 0
+    for e in entries:
+        if isinstance(e, Handle) and not e.shape and not _is_mask(e):
+            x = getitem(x, (*[slice(None)] * axis, e))
+            continue
+        kept.append(e)
+        axis += _consumes(e)
+    return x, kept
+
+
+def _integers(e: Handle, axes: shapes.Shape) -> list[Tensor]:
+    """An index tensor as it is; a mask as the places where it is true, along each of its axes."""
+    if not _is_mask(e):
+        return [cast(e, dtypes.int64)]
+    if modes.trace is not None and modes.trace.symbol_of(e) is not None:
+        raise TraceError(
+            f"x[mask] at {caller()} has a shape that depends on values, which a compiled function "
+            "cannot have; use cr.where(mask, x, 0.0) or multiply by the mask"
+        )
+    mask = e._concrete("x[mask]")
+    if not mask.ndim:
+        return [wrap(np.zeros(int(mask), np.int64))]
+    if mask.shape != axes:
+        raise IndexBoundsError(f"a mask of shape {mask.shape} indexes axes of sizes {axes}")
+    return [wrap(np.ascontiguousarray(i)) for i in np.nonzero(mask)]
 
 
 def setitem(x: Tensor, index: Any, value: Any) -> None:
     """`x[index] = value`: rebinds x, and writes through if x is a view."""
-    mask = index if isinstance(index, Handle) else None
     new = cast(as_tensor(value), x.dtype)
-    if mask is not None and mask.dtype is dtypes.bool_ and not new.shape:
-        x._write(layout.masked_fill(x, _over(mask, x), new))
-        return
     entries = _entries(x, index)
     if not any(isinstance(e, Handle) for e in entries):
         part = _view(x, entries)
         part._write(_fit(new, part.shape))
         return
-    _assign_rows(x, entries, new)
+    choice = _chosen_by_mask(x, entries, new)
+    if choice is not None:
+        x._write(choice)
+        return
+    found = _pick(x, entries)
+    found.part._write(_scattered(found, new, "set"))
 
 
-def _over(mask: Handle, x: Handle) -> Tensor:
-    """A mask over leading axes, with size-1 axes for the rest."""
-    extra = len(x.shape) - len(mask.shape)
-    return apply(TABLE["reshape"], mask, shape=(*mask.shape, *(1,) * extra))
+def _scattered(found: _Picked, new: Tensor, how: str) -> Tensor:
+    """The picked part with `new` set at (or added to) its places."""
+    table, rows = found.table(found.part), found.rows(new)
+    if how == "add":
+        sums = apply(TABLE["scatter_add"], rows, found.linear, rows=table.shape[0])
+        return found.from_table(apply(TABLE["add"], table, sums))
+    return found.from_table(apply(TABLE["scatter"], table, rows, found.linear, how="set"))
+
+
+def _chosen_by_mask(x: Tensor, entries: list[Any], new: Tensor) -> Tensor | None:
+    """x[mask] = v as a choice between v and x, if v is the same for each place of the mask."""
+    mask = entries[0]
+    if not _is_mask(mask) or not mask.shape or any(e != slice(None) for e in entries[1:]):
+        return None
+    rank = len(mask.shape)
+    while new.shape[:1] == (1,) and len(new.shape) > len(x.shape) - rank:
+        new = apply(TABLE["reshape"], new, shape=new.shape[1:])
+    if mask.shape != x.shape[:rank] or len(new.shape) > len(x.shape) - rank:
+        return None
+    over = apply(TABLE["reshape"], mask, shape=(*mask.shape, *(1,) * (len(x.shape) - rank)))
+    return apply(TABLE["where"], expand(over, x.shape), expand(new, x.shape), x)
 
 
 def _fit(new: Tensor, shape: shapes.Shape) -> Tensor:
@@ -200,24 +290,14 @@ def _fit(new: Tensor, shape: shapes.Shape) -> Tensor:
     return expand(new, shape)
 
 
-def _assign_rows(x: Tensor, entries: list[Any], new: Tensor) -> None:
-    """Integer-array assignment: where an index repeats, its last value stays."""
-    numbers = apply(
-        TABLE["reshape"],
-        apply(TABLE["iota"], dtype=dtypes.int64, shape=(x.type.size,), axis=0),
-        shape=x.shape,
-    )
-    places = getitem(numbers, tuple(entries))._concrete("x[index] = value")
-    values = _fit(new, places.shape)
-    flat = places.reshape(-1)
-    last = {int(place): i for i, place in enumerate(flat)}
-    order = np.fromiter(last.values(), np.int64, len(last))
-    where = wrap(np.fromiter(last.keys(), np.int64, len(last)))
-    chosen = apply(
-        TABLE["gather"], apply(TABLE["reshape"], values, shape=(flat.size,)), wrap(order)
-    )
-    laid = apply(TABLE["scatter_add"], chosen, where, rows=x.type.size)
-    mask = np.zeros(x.type.size, bool)
-    mask[list(last)] = True
-    laid = apply(TABLE["reshape"], laid, shape=x.shape)
-    x._write(pointwise.where(wrap(mask.reshape(x.shape)), laid, x))
+def index_put(
+    input: Tensor, indices: Sequence[Any], values: Any, accumulate: bool = False
+) -> Tensor:
+    """`input` with `values` at the places that the index tensors name, set or added up.
+
+    Where a place is named twice, the last value stays, or all are added if `accumulate`.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.Tensor.index_put_.html
+    """
+    new = cast(as_tensor(values), input.dtype)
+    found = _pick(input, _entries(input, tuple(indices)))
+    return _scattered(found, new, "add" if accumulate else "set")

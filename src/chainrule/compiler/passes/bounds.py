@@ -1,6 +1,8 @@
 """Which indices a step must check before it commits anything.
 
-    gather(table, i), scatter_add(x, i; rows), pick(x, i)   →   0 ≤ i < limit
+    gather(table, i), scatter_add(x, i; rows), pick(x, i), …   →   0 ≤ i < limit
+    ravel_index(i, …; sizes, wrap=True)                        →   -n ≤ i < n
+    an index that iota or ravel_index made inside the range    →   nothing
 
 Found before `pick` expands, and carried through the other passes as extra outputs.
 Example: `bounds(graph)` → [(index node, limit, what it indexes)].
@@ -8,39 +10,67 @@ Example: `bounds(graph)` → [(index node, limit, what it indexes)].
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from chainrule.graph.node import Graph, Node
+from chainrule.base.shapes import size
+from chainrule.graph.node import INPUT, Graph, Node
 from chainrule.graph.walk import topological
+from chainrule.ops.fill import iota
+from chainrule.ops.place import ravel_index, scatter
+from chainrule.ops.reduce import broadcast_to
 from chainrule.ops.select import gather, pick, scatter_add, unpick
 
 
 class Bound(NamedTuple):
-    """Indices that must lie in 0 … limit - 1; `reader` is the node that uses them."""
+    """Indices that must lie in low … limit - 1; `reader` is the node that uses them."""
 
     indices: Node
     limit: int
     reader: Node
+    low: int = 0
 
 
 def bounds(graph: Graph) -> list[Bound]:
     """All index bounds of a graph, each index and limit once."""
-    found: dict[tuple[Node, int], Bound] = {}
-    for node in topological(graph.outputs):
-        limit = _limit(node)
-        if limit is not None and node.inputs[1].array.size:
-            index = node.inputs[1]
-            found.setdefault((index, limit), Bound(index, limit, node))
-    return list(found.values())
+    found = [
+        bound
+        for node in topological(graph.outputs)
+        for bound in _limits(node)
+        if bound.indices.array.size and not _fits(bound)
+    ]
+    return distinct(found)
 
 
-def _limit(node: Node) -> int | None:
+def distinct(found: Iterable[Bound]) -> list[Bound]:
+    """Each index and range once, with its first reader."""
+    kept: dict[tuple[Node, int, int], Bound] = {}
+    for bound in found:
+        kept.setdefault((bound.indices, bound.low, bound.limit), bound)
+    return list(kept.values())
+
+
+def _limits(node: Node) -> Iterator[Bound]:
     if node.op is gather:
-        return node.inputs[0].shape[0]
-    if node.op is scatter_add:
-        return int(node.attrs["rows"])
-    if node.op is pick:
-        return node.inputs[0].shape[-1]
-    if node.op is unpick:
-        return int(node.attrs["classes"])
-    return None
+        yield Bound(node.inputs[1], node.inputs[0].shape[0], node)
+    elif node.op is scatter_add:
+        yield Bound(node.inputs[1], int(node.attrs["rows"]), node)
+    elif node.op is scatter:
+        yield Bound(node.inputs[2], node.shape[0], node)
+    elif node.op is pick:
+        yield Bound(node.inputs[1], node.inputs[0].shape[-1], node)
+    elif node.op is unpick:
+        yield Bound(node.inputs[1], int(node.attrs["classes"]), node)
+    elif node.op is ravel_index:
+        for index, n in zip(node.inputs, node.attrs["sizes"], strict=True):
+            yield Bound(index, n, node, -n if node.attrs["wrap"] else 0)
+
+
+def _fits(bound: Bound) -> bool:
+    """Whether the indices keep the range by the way they are made."""
+    node = bound.indices
+    while node.op is not INPUT and ("index-map" in node.op.traits or node.op is broadcast_to):
+        node = node.inputs[0]
+    if node.op is ravel_index:
+        return size(node.attrs["sizes"]) <= bound.limit
+    return node.op is iota and node.shape[node.attrs["axis"]] <= bound.limit

@@ -3,6 +3,7 @@
     any op with an empty result              →  full
     sum of nothing, a @ b with no columns, scatter_add of no rows, gather of no table  →  full(0)
     concat(a, empty, b)                      →  concat(a, b)
+    scatter of no updates                    →  its base
     scan of no steps                         →  the carries it starts from
 
 After it no kernel has an empty domain or reads an empty array. Example: `drop_empty(graph)`.
@@ -15,6 +16,7 @@ from chainrule.graph.rewrite import rewrite
 from chainrule.ops.control import bundle, scan
 from chainrule.ops.fill import full
 from chainrule.ops.layout import concat
+from chainrule.ops.place import scatter
 from chainrule.ops.record import Symbolic
 
 
@@ -34,6 +36,8 @@ def _drop(node: Node) -> Node | None:
     present = [child for child in node.inputs if _has_elements(child)]
     if len(present) == len(node.inputs):
         return None
+    if node.op is scatter and _has_elements(node.inputs[0]):
+        return node.inputs[0]
     if node.op is concat:
         return present[0] if len(present) == 1 else b(concat, *present, **node.attrs)
     if node.op is bundle or (not isinstance(node.type, Type) and node.op.expand is None):

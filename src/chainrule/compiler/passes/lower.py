@@ -82,7 +82,7 @@ def check(bound: Bound, flag: Node, homes: dict[Node, Home], target: Target) -> 
     """Set `flag` if an index leaves its bound."""
     indices = bound.indices
     stages = settle_operand(indices, homes, target.lanes, fits=vector)
-    return [*stages, [check_bounds(indices, bound.limit, flag, homes, target.lanes)]]
+    return [*stages, [check_bounds(bound, flag, homes, target.lanes)]]
 
 
 def _pieces(node: Node, homes: dict[Node, Home], target: Target) -> Stages:
@@ -126,7 +126,7 @@ def _template(
     if name == "scatter_add":
         home = homes[node]
         return [[zeros(node, home, target.lanes)], [scatter(node, home, homes, target.lanes)]]
-    if name == "index_add":
+    if name in {"index_add", "scatter"}:
         home, base = homes[node], node.inputs[0]
         own = [] if home.root is base else [[copy(base, home, homes, target)]]
         return [*own, [scatter(node, home, homes, target.lanes)]]

@@ -56,7 +56,7 @@ def _needs(f: Fused, node: Node) -> Iterator[tuple[Node, bool, Fits]]:
     if isinstance(lower, Contract):
         shape = batched(f.group.domain)
         yield from ((child, True, _matrix(shape[:2])) for child in node.inputs)
-    elif isinstance(lower, Template) and lower.name in {"scatter_add", "index_add"}:
+    elif isinstance(lower, Template) and lower.name in {"scatter_add", "index_add", "scatter"}:
         *base, updates, index = node.inputs
         yield from ((child, False, _anywhere) for child in base)
         yield updates, True, _table(index.array.size)

@@ -1,6 +1,7 @@
 """Adding rows by index, and checking indices.
 
     scatter_add: out[index[j], :] += updates[j, :]     into zeros, or in place into a table
+    scatter:     out[index[j], :] = updates[j, :]      or the product, the maximum, the minimum
 
 Each task owns a range of rows and walks all indices in order, so the sum of a row has a fixed order
 whatever the number of threads. An index out of range raises a flag and is otherwise skipped.
@@ -12,6 +13,7 @@ from __future__ import annotations
 from chainrule.base import shapes
 from chainrule.base.dtypes import int64
 from chainrule.base.errors import CompileError
+from chainrule.compiler.passes.bounds import Bound
 from chainrule.compiler.templates.site import stored
 from chainrule.compiler.templates.writer import Home, Valid, Work, Writer, count
 from chainrule.graph.node import Node
@@ -22,11 +24,11 @@ _ONE, _ZERO = as_index(1), as_index(0)
 
 
 def scatter(node: Node, home: Home, homes: dict[Node, Home], lanes: int) -> Work:
-    """Accumulate the updates (second-last input) at the rows of the index (last) into `home`.
+    """Combine the updates (second-last input) with the rows of the index (last) in `home`.
 
     `home` has its start values already.
     """
-    index = node.inputs[-1]
+    index, how = node.inputs[-1], node.attrs.get("how", "add")
     w = Writer("scatter")
     rows, width = node.shape[0], shapes.size(node.shape[1:])
     number = index.array.size
@@ -51,10 +53,12 @@ def scatter(node: Node, home: Home, homes: dict[Node, Home], lanes: int) -> Work
                     data, j * w.extent(source[1][0]) + c * w.extent(source[1][1]), (1, tile),
                     (_ZERO, w.extent(source[1][1])), Valid(None, count(c)),
                 )  # fmt: skip
-                w.store(
-                    value, target, symbol(row) * w.extent(into[0]) + c * w.extent(into[1]),
-                    (1, tile), (_ZERO, w.extent(into[1])), Valid(None, count(c)), accumulate=True,
-                )  # fmt: skip
+                place = symbol(row) * w.extent(into[0]) + c * w.extent(into[1])
+                steps, valid = (_ZERO, w.extent(into[1])), Valid(None, count(c))
+                if how not in {"add", "set"}:
+                    before = w.load(target, place, (1, tile), steps, valid)
+                    value = w(how, before, value)
+                w.store(value, target, place, (1, tile), steps, valid, accumulate=how == "add")
     return w.work()
 
 
@@ -95,8 +99,9 @@ def zeros(node: Node, home: Home, lanes: int) -> Work:
     return w.work()
 
 
-def check_bounds(index: Node, limit: int, flag: Node, homes: dict[Node, Home], lanes: int) -> Work:
-    """Set the int64 `flag` to 1 if any index is outside 0 … limit - 1."""
+def check_bounds(bound: Bound, flag: Node, homes: dict[Node, Home], lanes: int) -> Work:
+    """Set the int64 `flag` to 1 if any index is outside its bound."""
+    index = bound.indices
     w = Writer("bounds")
     root, view = stored(homes, index)
     flat = view.reshape((index.array.size,))
@@ -107,8 +112,8 @@ def check_bounds(index: Node, limit: int, flag: Node, homes: dict[Node, Home], l
     out = w.buffer(flag, int64, written=True)
     with w.loop(1, grid=True), w.loop(w.extent(index.array.size), lanes, split=True) as j:
         row = w.load(source, j * stride, (1, lanes), (_ZERO, stride), Valid(None, count(j)))
-        low = w("lt", row, w("const", attr=(0, int64)))
-        high = w("gt", row, w("index", attr=w.extent(limit) - 1))
+        low = w("lt", row, w("index", attr=w.extent(-bound.low) * -1))
+        high = w("gt", row, w("index", attr=w.extent(bound.limit) - 1))
         wrong = w("cast", w("or", low, high), attr=int64)
         bad = w.reduce("max", wrong, 1)
         with w.loop(symbol(bad)):

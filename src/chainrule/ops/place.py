@@ -1,0 +1,257 @@
+"""Several indices as one, and putting rows at their places: what `x[i, j]` and `x[i] = v` become.
+
+    ravel_index(i, j; sizes=(m, n)) = i·n + j        checked, negative ones counted from the end
+    scatter(base, updates, index; how)               base with rows set, multiplied, raised, lowered
+
+Where an index of `scatter` repeats, the updates come in order: the last one that is set stays.
+Example: `x[i, j]` is `gather(reshape(x), ravel_index(i, j, sizes=x.shape))`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from chainrule.base import dtypes, shapes
+from chainrule.base.errors import ArgumentError, DTypeError, IndexBoundsError, ShapeError
+from chainrule.graph.node import Attrs, Node, Type
+from chainrule.ops.arithmetic import add, div, mul
+from chainrule.ops.cast import cast
+from chainrule.ops.compare import eq, lt, ne, where
+from chainrule.ops.elementwise import NUMBERS, need_kind
+from chainrule.ops.fill import filled, full, iota
+from chainrule.ops.layout import reshape
+from chainrule.ops.record import OUT, Array, Builder, Illegal, Op, Sample, Template
+from chainrule.ops.reduce import broadcast_to
+from chainrule.ops.select import check_bounds, gather, scatter_add
+
+_f32, _i64 = dtypes.float32, dtypes.int64
+
+
+def _ravel_infer(ins: tuple[Type, ...], attrs: Attrs) -> Type:
+    sizes = attrs["sizes"]
+    if not ins or len(ins) != len(sizes):
+        raise ShapeError(f"ravel_index of {len(ins)} indices needs a size for each, not {sizes}")
+    for index in ins:
+        if index.dtype is not _i64:
+            raise DTypeError(f"indices are int64, not {index.dtype}; use index.long()")
+        if index.shape != ins[0].shape:
+            raise ShapeError(f"indices have different shapes {ins[0].shape} and {index.shape}")
+    return ins[0]
+
+
+def _ravel(ins: Any, attrs: Attrs) -> Array:
+    sizes, total = attrs["sizes"], None
+    for index, n in zip(ins, sizes, strict=True):
+        _check_range(index, n, wrap=attrs["wrap"])
+        inside = np.where(index < 0, index + n, index) if attrs["wrap"] else index
+        total = inside if total is None else total * n + inside
+    return np.asarray(total)
+
+
+def _check_range(index: Array, n: int, *, wrap: bool) -> None:
+    low = -n if wrap else 0
+    if index.size and (index.min() < low or index.max() >= n):
+        bad = np.argwhere((index < low) | (index >= n))[0]
+        place = tuple(int(i) for i in bad)
+        raise IndexBoundsError(
+            f"index {int(index[tuple(bad)])} at position {place} of the indices is outside an axis "
+            f"of size {n}: {low} to {n - 1}"
+        )
+
+
+def _ravel_expand(b: Builder, node: Node) -> Node:
+    total: Node | None = None
+    for index, n in zip(node.inputs, node.attrs["sizes"], strict=True):
+        size, inside = filled(b, n, index), index
+        if node.attrs["wrap"]:
+            negative = b(lt, index, filled(b, 0, index))
+            inside = b(where, negative, b(add, index, size), index)
+        total = inside if total is None else b(add, b(mul, total, size), inside)
+    assert total is not None
+    return total
+
+
+def _ravel_samples(rng: np.random.Generator, dtype: np.dtype[Any]) -> Iterable[Sample]:
+    if dtype != np.int64:
+        return
+    for shape, sizes in (
+        ((3,), (4,)), ((2, 3), (4, 5)), ((), (2, 2, 2)), ((0,), (3,)), ((1,), (1,)),
+        ((20, 17), (9,)),
+    ):  # fmt: skip
+        for wrap in (False, True):
+            ins = [rng.integers(-n if wrap else 0, n, shape) for n in sizes]
+            yield Sample(
+                tuple(np.asarray(i, np.int64) for i in ins), {"sizes": sizes, "wrap": wrap}
+            )
+    turned = rng.integers(-4, 4, (6, 8))[::2, ::-1].T
+    yield Sample((turned, turned), {"sizes": (4, 5), "wrap": True})  # not contiguous
+
+
+ravel_index = Op(
+    "ravel_index",
+    _ravel_infer,
+    _ravel,
+    vjp=lambda b, node, ct: (None,) * len(node.inputs),  # noqa: ARG005 - the rule's signature
+    expand=_ravel_expand,
+    traits=frozenset({"bounded"}),
+    samples=_ravel_samples,
+    illegal=(
+        Illegal((Type(_f32, (2,)),), {"sizes": (3,), "wrap": True}, DTypeError),
+        Illegal((Type(_i64, (2,)),), {"sizes": (3, 4), "wrap": True}, ShapeError),
+        Illegal((Type(_i64, (2,)), Type(_i64, (3,))), {"sizes": (3, 4), "wrap": True}, ShapeError),
+    ),
+)
+
+_COMBINE = {"mul": np.multiply, "max": np.maximum, "min": np.minimum}
+
+
+def _scatter_infer(ins: tuple[Type, ...], attrs: Attrs) -> Type:
+    base, updates, index = ins
+    if index.dtype is not _i64:
+        raise DTypeError(f"scatter needs int64 indices, not {index.dtype}; use index.long()")
+    if updates.dtype is not base.dtype:
+        raise DTypeError(f"scatter of {updates.dtype} into {base.dtype}: the dtypes must be equal")
+    if not base.shape or updates.shape != index.shape + base.shape[1:]:
+        raise ShapeError(
+            f"scatter into {base.shape} at indices of shape {index.shape} needs updates of shape "
+            f"{index.shape + base.shape[1:]}, not {updates.shape}"
+        )
+    if attrs["how"] not in {"set", *_COMBINE}:
+        raise ArgumentError(f"scatter knows set, mul, max and min, not {attrs['how']!r}")
+    if attrs["how"] != "set":
+        need_kind("scatter", base.dtype, NUMBERS)
+    return base
+
+
+def _scatter(ins: Any, attrs: Attrs) -> Array:
+    base, updates, index = ins
+    check_bounds(index, base.shape[0], f"scatter into {base.shape[0]} rows")
+    out, flat = base.copy(), index.reshape(-1)
+    rows = updates.reshape(flat.size, *base.shape[1:])
+    if attrs["how"] == "set":
+        out[flat] = rows
+    else:
+        _COMBINE[attrs["how"]].at(out, flat, rows)
+    return np.asarray(out)
+
+
+def _rows(b: Builder, x: Node, like: Node) -> Node:
+    """One number a row, repeated over the rest of the row."""
+    wide = (*x.shape, *(1,) * (len(like.shape) - len(x.shape)))
+    return b(broadcast_to, b(reshape, x, shape=wide), shape=like.shape)
+
+
+def _set_vjp(b: Builder, node: Node, ct: Node) -> tuple[Node, Node]:
+    """The base where no row was set; an update where it was the last one for its row."""
+    base, updates, index = node.inputs
+    kept = b(scatter, ct, filled(b, 0, updates), index, how="set")
+    number = b(iota, dtype=_i64, shape=(max(index.array.size, 1),), axis=0)
+    order = b(reshape, number, shape=index.shape) if index.array.size else index
+    nobody = b(full, value=-1, dtype=_i64, shape=base.shape[:1])
+    last = b(gather, b(scatter, nobody, order, index, how="set"), index)
+    won = _rows(b, b(eq, last, order), updates)
+    return kept, b(where, won, b(gather, ct, index), filled(b, 0, updates))
+
+
+def _extreme_vjp(b: Builder, node: Node, ct: Node) -> tuple[Node, Node]:
+    """Shared equally between all that equal the result."""
+    base, updates, index = node.inputs
+    first = b(eq, base, node)
+    others = b(eq, updates, b(gather, node, index))
+    hits = b(scatter_add, b(cast, others, dtype=base.dtype), index, rows=base.shape[0])
+    share = b(div, ct, b(add, b(cast, first, dtype=base.dtype), hits))
+    return (
+        b(where, first, share, filled(b, 0, base)),
+        b(where, others, b(gather, share, index), filled(b, 0, updates)),
+    )
+
+
+def _product_vjp(b: Builder, node: Node, ct: Node) -> tuple[Node, Node]:
+    """The product of the other factors, also where one of them is zero."""
+    base, updates, index = node.inputs
+
+    def split(x: Node) -> tuple[Node, Node]:
+        """Where x is zero, and x with ones there."""
+        zero = b(eq, x, filled(b, 0, x))
+        return zero, b(where, zero, filled(b, 1, x), x)
+
+    (zero, safe), (zeros, safes) = split(base), split(updates)
+    product = b(scatter, safe, safes, index, how="mul")
+    counts = b(scatter_add, b(cast, zeros, dtype=base.dtype), index, rows=base.shape[0])
+    counts = b(add, counts, b(cast, zero, dtype=base.dtype))
+    upstream = b(mul, ct, product)
+
+    def part(zero: Node, safe: Node, counts: Node, upstream: Node) -> Node:
+        others = b(where, zero, b(add, counts, filled(b, -1, counts)), counts)
+        alone = b(where, zero, upstream, b(div, upstream, safe))
+        return b(where, b(ne, others, filled(b, 0, others)), filled(b, 0, alone), alone)
+
+    return (
+        part(zero, safe, counts, upstream),
+        part(zeros, safes, b(gather, counts, index), b(gather, upstream, index)),
+    )
+
+
+_VJP = {"set": _set_vjp, "mul": _product_vjp, "max": _extreme_vjp, "min": _extreme_vjp}
+
+
+def _scatter_vjp(b: Builder, node: Node, ct: Node) -> tuple[Node, Node, None]:
+    return (*_VJP[node.attrs["how"]](b, node, ct), None)
+
+
+def _scatter_jvp(b: Builder, node: Node, tangents: tuple[Node | None, ...]) -> Node:
+    """Σ local derivative · tangent: every update goes to one row only."""
+    base, updates, index = node.inputs
+    local = _VJP[node.attrs["how"]](b, node, filled(b, 1, node))
+    first, others = tangents[0] or filled(b, 0, base), tangents[1] or filled(b, 0, updates)
+    moved = b(scatter_add, b(mul, local[1], others), index, rows=base.shape[0])
+    return b(add, b(mul, local[0], first), moved)
+
+
+def _scatter_samples(rng: np.random.Generator, dtype: np.dtype[Any]) -> Iterable[Sample]:
+    def draw(shape: tuple[int, ...], more: float = 0.25) -> Array:
+        if dtype.kind == "f":  # all different: no ties, and no zeros in products
+            return np.asarray(rng.permutation(shapes.size(shape)).reshape(shape) + more, dtype) / 4
+        return np.asarray(rng.integers(0, 2 if dtype.kind == "b" else 4, shape), dtype)
+
+    for how in ("set",) if dtype.kind == "b" else ("set", "mul", "max", "min"):
+        for index, rest, rows in (
+            ((2, 2), (3,), 5), ((6,), (), 4), ((), (2,), 3), ((0,), (2,), 3), ((), (), 1),
+            ((9,), (17,), 3), ((2,), (0,), 2),
+        ):  # fmt: skip
+            places = np.asarray(rng.integers(0, rows, index), np.int64)
+            yield Sample((draw((rows, *rest)), draw(index + rest, 0.75), places), {"how": how})
+        turned = draw((6, 8))[::2, ::-1][:, :3], draw((3, 8)).T, rng.integers(0, 3, 16)[::2]
+        yield Sample(turned, {"how": how}, smooth=False)  # not contiguous
+
+
+scatter: Op = Op(
+    "scatter",
+    _scatter_infer,
+    _scatter,
+    vjp=_scatter_vjp,
+    jvp=_scatter_jvp,
+    saves=(0, 1, 2, OUT),
+    lower=Template("scatter"),
+    samples=_scatter_samples,
+    illegal=(
+        Illegal(
+            (Type(_f32, (3, 2)), Type(_f32, (2,)), Type(_i64, (2,))), {"how": "set"}, ShapeError
+        ),
+        Illegal((Type(_f32, (3,)), Type(_f32, (2,)), Type(_f32, (2,))), {"how": "set"}, DTypeError),
+        Illegal((Type(_f32, (3,)), Type(_i64, (2,)), Type(_i64, (2,))), {"how": "set"}, DTypeError),
+        Illegal(
+            (Type(_f32, (3,)), Type(_f32, (2,)), Type(_i64, (2,))), {"how": "sum"}, ArgumentError
+        ),
+        Illegal(
+            (Type(dtypes.bool_, (3,)), Type(dtypes.bool_, (2,)), Type(_i64, (2,))),
+            {"how": "max"},
+            DTypeError,
+        ),
+    ),
+)
+
+TABLE = (ravel_index, scatter)
