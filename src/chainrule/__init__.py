@@ -36,6 +36,7 @@ from chainrule.tensor.functional.normalize import *
 from chainrule.tensor.functional.pointwise import *
 from chainrule.tensor.functional.reduce import *
 from chainrule.tensor.functional.select import *
+from chainrule.tensor.indexing import *
 from chainrule.tensor.inert import *
 from chainrule.tensor.legacy import *
 from chainrule.tensor.modes import *

@@ -170,7 +170,7 @@ def test_an_index_out_of_range_inside_a_loop_stops_the_step():
         return cr.scan(lambda h, w: (h + table[w], None), cr.zeros(3, dtype=cr.float64), words)[0]
 
     np.testing.assert_array_equal(look_up(np.array([0, 2, 2])).detach().numpy(), [1, 0, 2])
-    with pytest.raises(IndexBoundsError, match="0 to 2"):
+    with pytest.raises(IndexBoundsError, match=r"index 3 at position .* outside -3 to 2"):
         look_up(np.array([0, 3, 1]))
 
 
@@ -183,5 +183,5 @@ def test_an_index_that_a_loop_computes_is_checked():
 
     last, path = follow(np.array(0), np.zeros(3, np.int64))
     assert (last.item(), path.tolist()) == (4, [0, 1, 2])
-    with pytest.raises(IndexBoundsError, match="out of range"):
+    with pytest.raises(IndexBoundsError, match=r"index 4 .* outside 0 to 3"):
         follow(np.array(0), np.array([0, 0, 0, 1]))

@@ -12,7 +12,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 import chainrule as cr
-from chainrule.base.errors import IndexBoundsError, ShapeError
+from chainrule.base.errors import DTypeError, IndexBoundsError, ShapeError
 
 SHAPE = (3, 4, 2)
 
@@ -23,10 +23,23 @@ def _slices(n):
 
 
 @st.composite
-def indices(draw, *, arrays):
+def indices(draw, *, arrays, masks=False):
     """One entry per leading axis, with an ellipsis and new axes now and then."""
     entries = []
     shape = draw(st.sampled_from([(), (2,), (3, 1), (0,)]))
+    if masks:  # a mask broadcasts with index arrays of one element only
+        shape = draw(st.sampled_from([(), (1,)]))
+        mask = np.random.default_rng(draw(st.integers(0, 9))).random(SHAPE) < 0.5
+        rank = draw(st.integers(0, 3))
+        entries.append(draw(st.sampled_from([np.asarray(mask[(0,) * (3 - rank)]), True, False])))
+        if rank and isinstance(entries[0], np.ndarray) and entries[0].shape != SHAPE[:rank]:
+            entries[0] = mask.reshape(*SHAPE[:rank], -1)[..., 0]
+        used = rank if isinstance(entries[0], np.ndarray) else 0
+        shorter = SHAPE[used : used + draw(st.integers(0, 3 - used))]
+        entries += [draw(st.one_of(st.integers(-n, n - 1), _slices(n))) for n in shorter]
+        if draw(st.booleans()):
+            entries.append(Ellipsis)
+        return tuple(entries)
     for n in SHAPE[: draw(st.integers(0, 3))]:
         kinds = [st.integers(-n, n - 1), _slices(n)]
         if arrays:
@@ -96,7 +109,7 @@ def test_the_gradient_of_reading_counts_how_often(index):
 
 
 @pytest.mark.oracle
-@given(indices(arrays=True), st.booleans())
+@given(st.one_of(indices(arrays=True), indices(arrays=False, masks=True)), st.booleans())
 def test_pytorch_reads_and_writes_the_same(index, scalar):
     import torch
 
@@ -187,3 +200,83 @@ def test_views_and_copies_are_told_apart():
     assert x.tolist() == [0, 0, 0]
     x[0:1].fill_(1.0)
     assert x.tolist() == [1, 0, 0]
+
+
+def several_indices(i, j):
+    """Two arrays; apart; beside numbers, traced ones too; lists; new axes; steps; repeated."""
+    rest = slice(None)
+    return [
+        (rest, i, j), (i, slice(1, None), j), (-1, rest, j), (i[0, 0], rest, j), (i[1, 0],),
+        ([0, -1], [1, 2]), (None, i, ..., slice(None, None, 2)), (slice(0, 2), slice(-1, None), 1), (j,), (i, j, j),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("form", ["read", "write", "add"])
+def test_compiled_it_is_the_same(form):
+    x = cr.tensor(base(), requires_grad=True)
+    v = cr.tensor(np.arange(1.0, 1.0 + 2), requires_grad=True)
+    i, j = cr.tensor([[0], [-2]]), cr.tensor([1, 0])
+
+    def program(x, v, i, j):
+        out = []
+        for at in several_indices(i, j):
+            y = x * 1.0
+            if form == "read":
+                y = y[at]
+            elif form == "write":
+                y[at] = v.sum() * 2.0
+            else:
+                y[at] += v.mean()
+            total = (y * y).sum()
+            out += [y.detach(), *cr.autograd.grad(total, [x, v], allow_unused=form == "read")]
+        return [o for o in out if o is not None]
+
+    for got, wanted in zip(cr.compile(program)(x, v, i, j), program(x, v, i, j), strict=True):
+        np.testing.assert_allclose(got.numpy(), wanted.numpy(), rtol=1e-12)
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_index_put(compiled):
+    def put(x, i, v):
+        x.index_put_((i,), v, accumulate=True)
+        return x, cr.index_put(x, (i, i), cr.tensor(-1.0))
+
+    x = cr.zeros(3, 3)
+    out, other = (cr.compile(put) if compiled else put)(x, cr.tensor([0, 2, 0]), cr.ones(3, 3))
+    assert out.tolist() == [[2.0] * 3, [0.0] * 3, [1.0] * 3]
+    assert other.diagonal().tolist() == [-1, 0, -1]
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_an_index_must_be_inside_its_own_axis(compiled):
+    x = cr.zeros(4, 4)
+
+    def read(i):
+        return x[0, i]
+
+    def write(i):
+        x[i * 2, 1] = 1.0
+
+    for fn in (read, write):
+        run = cr.compile(fn) if compiled else fn
+        with pytest.raises(IndexBoundsError, match=r"index -?\d+ at position \(1,\).*-4 to 3"):
+            run(cr.tensor([1, 9 if fn is read else -3]))
+    assert not x.any()
+
+
+def test_a_mask_must_have_the_sizes_of_its_axes():
+    with pytest.raises(IndexBoundsError, match=r"mask of shape \(2,\)"):
+        cr.zeros(3, 4)[cr.tensor([True, False])]
+    with pytest.raises(DTypeError, match="long"):
+        cr.zeros(3)[cr.tensor([0.0])]
+
+
+def test_writing_to_a_mask_compiles_where_no_number_of_places_is_needed():
+    @cr.compile
+    def fill(x, row):
+        x[x[:, 0] > 0] = row
+        x[x < 0] = 0.0
+        return x
+
+    x = cr.tensor([[1.0, 2.0], [-1.0, 5.0]])
+    assert fill(x, cr.tensor([7.0, 8.0])).tolist() == [[7, 8], [0, 5]]

@@ -17,9 +17,9 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.base.errors import IndexBoundsError
 from chainrule.compiler.capture import Capture, capture
 from chainrule.compiler.gradient import Link, connect, tape_node
+from chainrule.compiler.out_of_range import out_of_range
 from chainrule.compiler.pipeline import Compiled, compile_graph
 from chainrule.compiler.structure import unflatten
 from chainrule.tensor.backward import accumulate, get_grad
@@ -182,7 +182,8 @@ class Variant:
         try:
             try:
                 if not self.compiled.executable.run(self._addresses):
-                    self._report_bounds(leaves)
+                    inputs = self.capture.captured.graph.inputs
+                    raise out_of_range(self.compiled.bounds, inputs, self._values(leaves))
             finally:
                 if program.completed != done:
                     _assign(settings)
@@ -248,21 +249,13 @@ class Variant:
             for at, number in self.capture.argument_grads:
                 accumulate(leaves[at], values[number])
 
-    def _report_bounds(self, leaves: list[Any]) -> None:
-        """The guard stopped the step: say which index, as far as it can still be seen."""
-        inputs = self.capture.captured.graph.inputs
-        for bound in self.compiled.bounds:
-            where = f" (read at {bound.reader.source})" if bound.reader.source else ""
-            if bound.indices in inputs[: len(leaves)]:
-                value = np.asarray(leaves[inputs.index(bound.indices)])
-                bad = value[(value < 0) | (value >= bound.limit)]
-                if bad.size:
-                    raise IndexBoundsError(
-                        f"index {int(bad.flat[0])} is outside 0 to {bound.limit - 1}{where}; "
-                        "nothing was changed"
-                    )
-        limits = sorted({f"0 to {b.limit - 1}" for b in self.compiled.bounds})
-        raise IndexBoundsError(
-            f"an index inside the compiled step is out of range ({' or '.join(limits)}); "
-            "nothing was changed; run the function without compile to see which"
-        )
+    def _values(self, leaves: list[Any]) -> list[Any]:
+        """What the graph's inputs hold."""
+        c = self.capture
+        handles = [*leaves, *c.states, *(get_grad(h) for h in c.grad_owners)]
+        numbers = [np.asarray(v) for v in self._numbers[: len(c.numbers)]]
+        arrays = [h._concrete("an index") if isinstance(h, Handle) else h for h in handles]
+        types = [n.array for n in c.captured.graph.inputs]
+        return [
+            np.asarray(v, t.dtype.numpy) for v, t in zip([*arrays, *numbers], types, strict=True)
+        ]

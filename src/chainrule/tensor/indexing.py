@@ -15,7 +15,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from chainrule.base import dtypes, shapes
-from chainrule.base.errors import DTypeError, IndexBoundsError, ShapeError, TraceError
+from chainrule.base.errors import (
+    ArgumentError,
+    DTypeError,
+    IndexBoundsError,
+    ShapeError,
+    TraceError,
+)
 from chainrule.base.source import caller
 from chainrule.ops import TABLE
 from chainrule.tensor.convert import as_tensor, cast, expand, operands, tensor
@@ -171,16 +177,18 @@ class _Picked(NamedTuple):
 
 def getitem(x: Tensor, index: Any) -> Tensor:
     """`x[index]`."""
-    entries = _entries(x, index)
+    x, entries = _scalars_first(x, _entries(x, index))
     if not any(isinstance(e, Handle) for e in entries):
         return _view(x, entries)
-    found = _pick(x, entries)
+    return _gathered(_pick(x, entries))
+
+
+def _gathered(found: _Picked) -> Tensor:
     return found.result(apply(TABLE["gather"], found.table(found.part), found.linear))
 
 
 def _pick(x: Tensor, entries: list[Any]) -> _Picked:
     """The parts of an index with tensors in it."""
-    x, entries = _scalars_first(x, entries)
     views = [v for e in entries for v in _viewed(e)]
     part = _view(x, views)
     places: dict[int, Tensor] = {}
@@ -214,18 +222,27 @@ def _viewed(e: Any) -> list[Any]:
 
 def _scalars_first(x: Tensor, entries: list[Any]) -> tuple[Tensor, list[Any]]:
     """Single integers select before index arrays do; in a trace they are tensors without axes."""
-    if all(not isinstance(e, Handle) or e.shape or _is_mask(e) for e in entries):
-        return x, entries
-    if sum(isinstance(e, Handle) for e in entries) == 1:
-        return x, entries
     kept, axis = list[Any](), 0
     for e in entries:
         if isinstance(e, Handle) and not e.shape and not _is_mask(e):
-            x = getitem(x, (*[slice(None)] * axis, e))
+            x = _at_scalar(x, [*[slice(None)] * axis, e])
             continue
         kept.append(e)
         axis += _consumes(e)
     return x, kept
+
+
+def _at_scalar(x: Tensor, entries: list[Any]) -> Tensor:
+    """The slice at an integer that has no value yet: a view, as it is at a number."""
+
+    def put(base: Any, new: Any) -> Tensor:
+        return _scattered(_pick(base, _filled_up(base, entries)), new, "set")
+
+    return layout.view_of(x, lambda base: _gathered(_pick(base, _filled_up(base, entries))), put)
+
+
+def _filled_up(x: Handle, entries: list[Any]) -> list[Any]:
+    return [*entries, *[slice(None)] * (len(x.shape) - len(entries))]
 
 
 def _integers(e: Handle, axes: shapes.Shape) -> list[Tensor]:
@@ -248,7 +265,7 @@ def _integers(e: Handle, axes: shapes.Shape) -> list[Tensor]:
 def setitem(x: Tensor, index: Any, value: Any) -> None:
     """`x[index] = value`: rebinds x, and writes through if x is a view."""
     new = cast(as_tensor(value), x.dtype)
-    entries = _entries(x, index)
+    x, entries = _scalars_first(x, _entries(x, index))
     if not any(isinstance(e, Handle) for e in entries):
         part = _view(x, entries)
         part._write(_fit(new, part.shape))
@@ -299,5 +316,7 @@ def index_put(
     Source: https://docs.pytorch.org/docs/stable/generated/torch.Tensor.index_put_.html
     """
     new = cast(as_tensor(values), input.dtype)
+    if not indices:
+        raise ArgumentError("index_put needs at least one index tensor")
     found = _pick(input, _entries(input, tuple(indices)))
     return _scattered(found, new, "add" if accumulate else "set")

@@ -5,7 +5,9 @@ Source of the names: https://docs.pytorch.org/docs/stable/tensors.html
 
 from __future__ import annotations
 
+from chainrule.tensor import indexing
 from chainrule.tensor.functional import select
+from chainrule.tensor.methods.in_place import in_place
 
 
 class SelectMethods:
@@ -14,3 +16,7 @@ class SelectMethods:
     __slots__ = ()
 
     index_select = select.index_select
+    index_put = indexing.index_put
+
+    # in place
+    index_put_ = in_place(indexing.index_put)
