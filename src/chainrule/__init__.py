@@ -35,6 +35,7 @@ from chainrule.tensor.functional.linear import *
 from chainrule.tensor.functional.normalize import *
 from chainrule.tensor.functional.pointwise import *
 from chainrule.tensor.functional.reduce import *
+from chainrule.tensor.functional.scatter import *
 from chainrule.tensor.functional.select import *
 from chainrule.tensor.indexing import *
 from chainrule.tensor.inert import *

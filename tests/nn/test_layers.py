@@ -31,7 +31,6 @@ def test_embedding_from_rows():
     [
         (lambda: nn.Embedding(3, 2, padding_idx=3), ArgumentError, "one of 3 rows"),
         (lambda: nn.Embedding(3, 2, max_norm=1.0), ArgumentError, "max_norm"),
-        (lambda: nn.Embedding(3, 2, scale_grad_by_freq=True), ArgumentError, "by_freq"),
         (lambda: nn.Embedding(3, 2)(cr.ones(2)), DTypeError, "index.long"),
         (lambda: nn.Embedding(3, 2)(cr.tensor([3])), IndexBoundsError, "outside"),
         (lambda: nn.Embedding.from_pretrained(cr.ones(3)), ShapeError, "2 axes"),

@@ -207,7 +207,8 @@ def several_indices(i, j):
     rest = slice(None)
     return [
         (rest, i, j), (i, slice(1, None), j), (-1, rest, j), (i[0, 0], rest, j), (i[1, 0],),
-        ([0, -1], [1, 2]), (None, i, ..., slice(None, None, 2)), (slice(0, 2), slice(-1, None), 1), (j,), (i, j, j),
+        ([0, -1], [1, 2]), (None, i, ..., slice(None, None, 2)), (slice(0, 2), slice(-1, None), 1),
+        (j,), (i, j, j),
     ]  # fmt: skip
 
 

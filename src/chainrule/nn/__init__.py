@@ -48,7 +48,7 @@ from chainrule.nn.batch_norm import (
 from chainrule.nn.cell import GRUCell, LSTMCell, RNNCell
 from chainrule.nn.container import ModuleDict, ModuleList, ParameterList, Sequential
 from chainrule.nn.dropout import Dropout
-from chainrule.nn.embedding import Embedding
+from chainrule.nn.embedding import Embedding, EmbeddingBag
 from chainrule.nn.linear import Flatten, Identity, Linear
 from chainrule.nn.loss import (
     BCELoss,
@@ -102,6 +102,7 @@ __all__ = [
     "CrossEntropyLoss",
     "Dropout",
     "Embedding",
+    "EmbeddingBag",
     "Flatten",
     "GRUCell",
     "GaussianNLLLoss",

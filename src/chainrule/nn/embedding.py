@@ -1,4 +1,4 @@
-"""`Embedding`: a learnt row for each word. Example: `Embedding(1000, 64)(tokens)`.
+"""A learnt row for each word, alone or summed over bags. Example: `Embedding(1000, 64)(tokens)`.
 
 May import `tensor`.
 """
@@ -17,7 +17,64 @@ from chainrule.tensor.modes import no_grad
 from chainrule.tensor.tensor import Tensor
 
 
-class Embedding(Module):
+class _Table(Module):
+    """A matrix with a row for each word, and what PyTorch keeps beside it."""
+
+    def __init__(
+        self,
+        num_embeddings: int,
+        embedding_dim: int,
+        padding_idx: int | None,
+        max_norm: float | None,
+        norm_type: float,
+        scale_grad_by_freq: bool,
+        sparse: bool,
+        weight: Tensor | None,
+        frozen: bool,
+        device: Any,
+        dtype: Any,
+    ) -> None:
+        super().__init__()
+        check_device(device)
+        functional.refuse_renormalised_rows(max_norm, norm_type)
+        if padding_idx is not None and not -num_embeddings <= padding_idx < num_embeddings:
+            raise ArgumentError(f"padding_idx {padding_idx} is not one of {num_embeddings} rows")
+        self.num_embeddings = num_embeddings
+        self.embedding_dim = embedding_dim
+        self.padding_idx = None if padding_idx is None else padding_idx % num_embeddings
+        self.max_norm, self.norm_type = max_norm, norm_type
+        self.scale_grad_by_freq = scale_grad_by_freq
+        self.sparse = sparse
+        if weight is None:
+            self.weight = Parameter(empty(num_embeddings, embedding_dim, dtype=dtype), not frozen)
+            self.reset_parameters()
+        elif weight.shape != (num_embeddings, embedding_dim):
+            raise ShapeError(
+                f"an embedding of shape {weight.shape} for sizes {(num_embeddings, embedding_dim)}"
+            )
+        else:
+            self.weight = Parameter(weight, not frozen)
+
+    def reset_parameters(self) -> None:
+        """Draw new start values; the padding row is zero."""
+        init.normal_(self.weight)
+        if self.padding_idx is not None:
+            with no_grad():
+                self.weight[self.padding_idx].fill_(0)
+
+    def extra_repr(self) -> str:
+        """Sizes."""
+        padding = "" if self.padding_idx is None else f", padding_idx={self.padding_idx}"
+        return f"{self.num_embeddings}, {self.embedding_dim}{padding}"
+
+
+def _sizes(embeddings: Tensor) -> tuple[int, int]:
+    if len(embeddings.shape) != 2:
+        raise ShapeError(f"an embedding table has 2 axes, not shape {embeddings.shape}")
+    return embeddings.shape[0], embeddings.shape[1]
+
+
+class Embedding(_Table):
     """Rows of a table (num_embeddings, embedding_dim) at integer indices.
 
     Rows start from N(0, 1). Row `padding_idx` starts at zero and gets no gradient. `sparse` is
@@ -39,46 +96,96 @@ class Embedding(Module):
         device: Any = None,
         dtype: Any = None,
     ) -> None:
-        super().__init__()
-        check_device(device)
-        functional.refuse_renormalised_rows(max_norm, norm_type, scale_grad_by_freq)
-        if padding_idx is not None and not -num_embeddings <= padding_idx < num_embeddings:
-            raise ArgumentError(f"padding_idx {padding_idx} is not one of {num_embeddings} rows")
-        self.num_embeddings = num_embeddings
-        self.embedding_dim = embedding_dim
-        self.padding_idx = None if padding_idx is None else padding_idx % num_embeddings
-        self.sparse = sparse
-        if _weight is None:
-            self.weight = Parameter(empty(num_embeddings, embedding_dim, dtype=dtype), not _freeze)
-            self.reset_parameters()
-        elif _weight.shape != (num_embeddings, embedding_dim):
-            raise ShapeError(
-                f"an embedding of shape {_weight.shape} for sizes {(num_embeddings, embedding_dim)}"
-            )
-        else:
-            self.weight = Parameter(_weight, not _freeze)
+        options: Any = (padding_idx, max_norm, norm_type, scale_grad_by_freq, sparse)
+        options += (_weight, _freeze, device, dtype)
+        super().__init__(num_embeddings, embedding_dim, *options)
 
     @classmethod
     def from_pretrained(
-        cls, embeddings: Tensor, freeze: bool = True, padding_idx: int | None = None
+        cls,
+        embeddings: Tensor,
+        freeze: bool = True,
+        padding_idx: int | None = None,
+        max_norm: float | None = None,
+        norm_type: float = 2.0,
+        scale_grad_by_freq: bool = False,
+        sparse: bool = False,
     ) -> Self:
         """A layer with the given rows (V, D), not trained unless `freeze` is False."""
-        if len(embeddings.shape) != 2:
-            raise ShapeError(f"an embedding table has 2 axes, not shape {embeddings.shape}")
-        return cls(*embeddings.shape, padding_idx=padding_idx, _weight=embeddings, _freeze=freeze)
-
-    def reset_parameters(self) -> None:
-        """Draw new start values; the padding row is zero."""
-        init.normal_(self.weight)
-        if self.padding_idx is not None:
-            with no_grad():
-                self.weight[self.padding_idx].fill_(0)
+        options: Any = (padding_idx, max_norm, norm_type, scale_grad_by_freq, sparse)
+        options += (embeddings, freeze)
+        return cls(*_sizes(embeddings), *options)
 
     def forward(self, input: Tensor) -> Tensor:
         """int (…) → (…, embedding_dim)."""
-        return functional.embedding(input, self.weight, self.padding_idx)
+        return functional.embedding(
+            input, self.weight, self.padding_idx, scale_grad_by_freq=self.scale_grad_by_freq
+        )
+
+
+class EmbeddingBag(_Table):
+    """The sum, mean or max of the rows that each bag of indices names.
+
+    Rows start from N(0, 1). Words equal to `padding_idx` do not count.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.EmbeddingBag.html
+    """
+
+    def __init__(
+        self,
+        num_embeddings: int,
+        embedding_dim: int,
+        max_norm: float | None = None,
+        norm_type: float = 2.0,
+        scale_grad_by_freq: bool = False,
+        mode: str = "mean",
+        sparse: bool = False,
+        _weight: Tensor | None = None,
+        include_last_offset: bool = False,
+        padding_idx: int | None = None,
+        device: Any = None,
+        dtype: Any = None,
+    ) -> None:
+        options: Any = (padding_idx, max_norm, norm_type, scale_grad_by_freq, sparse)
+        options += (_weight, False, device, dtype)
+        super().__init__(num_embeddings, embedding_dim, *options)
+        self.mode = mode
+        self.include_last_offset = include_last_offset
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        embeddings: Tensor,
+        freeze: bool = True,
+        max_norm: float | None = None,
+        norm_type: float = 2.0,
+        scale_grad_by_freq: bool = False,
+        mode: str = "mean",
+        sparse: bool = False,
+        include_last_offset: bool = False,
+        padding_idx: int | None = None,
+    ) -> Self:
+        """A layer with the given rows (V, D), not trained unless `freeze` is False."""
+        options: Any = (max_norm, norm_type, scale_grad_by_freq, mode, sparse)
+        options += (embeddings, include_last_offset, padding_idx)
+        out = cls(*_sizes(embeddings), *options)
+        out.weight.requires_grad = not freeze
+        return out
+
+    def forward(
+        self, input: Tensor, offsets: Tensor | None = None, per_sample_weights: Tensor | None = None
+    ) -> Tensor:
+        """int (bags, n), or (n) with offsets (bags) → (bags, embedding_dim)."""
+        return functional.embedding_bag(
+            input,
+            self.weight,
+            offsets,
+            scale_grad_by_freq=self.scale_grad_by_freq,
+            mode=self.mode,
+            per_sample_weights=per_sample_weights,
+            include_last_offset=self.include_last_offset,
+            padding_idx=self.padding_idx,
+        )
 
     def extra_repr(self) -> str:
-        """Sizes."""
-        padding = "" if self.padding_idx is None else f", padding_idx={self.padding_idx}"
-        return f"{self.num_embeddings}, {self.embedding_dim}{padding}"
+        """Sizes and mode."""
+        return f"{super().extra_repr()}, mode={self.mode!r}"

@@ -13,7 +13,7 @@ from chainrule.base.errors import ArgumentError
 from chainrule.base.missing import missing_from
 from chainrule.tensor import random
 from chainrule.tensor.convert import Operand
-from chainrule.tensor.functional import activation, pointwise, select
+from chainrule.tensor.functional import activation, bag, pointwise, select
 from chainrule.tensor.functional import normalize as rows
 from chainrule.tensor.functional.activation import (
     celu,
@@ -96,6 +96,7 @@ __all__ = [
     "elu",
     "elu_",
     "embedding",
+    "embedding_bag",
     "gaussian_nll_loss",
     "gelu",
     "glu",
@@ -207,15 +208,14 @@ def normalize(
     return found if out is None else given(out, found, inplace=True)
 
 
-def refuse_renormalised_rows(
-    max_norm: float | None, norm_type: float, scale_grad_by_freq: bool
-) -> None:
-    """Say that an embedding neither renormalises rows nor scales gradients by frequency."""
+def refuse_renormalised_rows(max_norm: float | None, norm_type: float) -> None:
+    """Say that an embedding does not renormalise the rows that it reads."""
     del norm_type
     if max_norm is not None:
-        raise ArgumentError("embeddings with max_norm are not supported: normalise the rows")
-    if scale_grad_by_freq:
-        raise ArgumentError("embeddings with scale_grad_by_freq are not supported")
+        raise ArgumentError(
+            "embeddings with max_norm are not supported: reading would change the table. Divide "
+            "the rows by their norms where they exceed it, under no_grad, after each step"
+        )
 
 
 def embedding(
@@ -229,11 +229,40 @@ def embedding(
 ) -> Tensor:
     """Rows of `weight` (V, D) at integer `input` (…): (…, D); no gradient to row padding_idx.
 
-    `sparse` is accepted: a compiled step keeps row gradients sparse by itself.
+    `scale_grad_by_freq` divides a row's gradient by how often it was read. `sparse` is accepted: a
+    compiled step keeps row gradients sparse by itself.
     """
     del sparse
-    refuse_renormalised_rows(max_norm, norm_type, scale_grad_by_freq)
-    return select.embedding(input, weight, padding_idx)
+    refuse_renormalised_rows(max_norm, norm_type)
+    return select.embedding(input, weight, padding_idx, scale_grad_by_freq)
+
+
+def embedding_bag(
+    input: Operand,
+    weight: Operand,
+    offsets: Operand = None,
+    max_norm: float | None = None,
+    norm_type: float = 2,
+    scale_grad_by_freq: bool = False,
+    mode: str = "mean",
+    sparse: bool = False,
+    per_sample_weights: Operand = None,
+    include_last_offset: bool = False,
+    padding_idx: int | None = None,
+) -> Tensor:
+    """(bags, D): sum, mean or max of the rows of `weight` that each bag of words names."""
+    del sparse
+    refuse_renormalised_rows(max_norm, norm_type)
+    return bag.embedding_bag(
+        input,
+        weight,
+        offsets,
+        scale_grad_by_freq,
+        mode,
+        per_sample_weights,
+        include_last_offset,
+        padding_idx,
+    )
 
 
 __getattr__ = missing_from(__name__)

@@ -247,8 +247,15 @@ def reciprocal(input: Operand, *, out: Tensor | None = None) -> Tensor:
 
 
 def where(condition: Operand, input: Operand = None, other: Operand = None) -> Tensor:
-    """Input where condition holds, other elsewhere; all three broadcast."""
+    """Input where condition holds, other elsewhere; all three broadcast.
+
+    With a condition alone: the places where it holds, as `nonzero(condition, as_tuple=True)`.
+    """
+    from chainrule.tensor.functional import select
+
     choice = as_tensor(condition)
+    if input is None and other is None:
+        return select.nonzero(choice, as_tuple=True)  # type: ignore[no-any-return]
     if choice.dtype is not dtypes.bool_:
         choice = ne(choice, 0)
     x, y = operands(input, other)

@@ -1,23 +1,35 @@
-"""Reading by index: embedding, index_select, gather along the last axis, one_hot.
+"""Reading by index: embedding, gather, take, index_select, one_hot; places and counts.
 
-Negative indices count from the end where PyTorch allows them. Example: `embedding(tokens, table)`.
+Negative indices count from the end where PyTorch allows them. Results whose size depends on values
+(`nonzero`, `masked_select`, `bincount`) are eager only. Example: `embedding(tokens, table)`.
+Source of the names: https://docs.pytorch.org/docs/stable/torch.html
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from chainrule.base import dtypes, shapes
-from chainrule.base.errors import ArgumentError, DTypeError
+from chainrule.base.errors import ArgumentError, DTypeError, ShapeError
 from chainrule.ops import TABLE
 from chainrule.tensor.convert import Operand, as_tensor, cast, expand
-from chainrule.tensor.dispatch import apply
+from chainrule.tensor.dispatch import apply, wrap
+from chainrule.tensor.handle import Handle
 
 if TYPE_CHECKING:
     from chainrule.tensor.tensor import Tensor
 
 __all__ = [
+    "argwhere",
+    "bincount",
+    "gather",
     "index_select",
+    "masked_select",
+    "nonzero",
+    "take",
+    "take_along_dim",
 ]
 
 
@@ -33,23 +45,136 @@ def embedding(
     input: Operand,
     weight: Operand,
     padding_idx: int | None = None,
+    scale_grad_by_freq: bool = False,
 ) -> Tensor:
     """Rows of `weight` (V, D) at integer `input` (…): (…, D); no gradient to row padding_idx.
 
+    `scale_grad_by_freq` divides the gradient of a row by the number of times it was read.
     Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.embedding.html
     """
     index, table = as_index(input), as_tensor(weight)
     out = apply(TABLE["gather"], table, index)
+    if scale_grad_by_freq:
+        ones = apply(TABLE["full"], value=1, dtype=table.dtype, shape=index.shape)
+        counts = apply(TABLE["scatter_add"], ones, index, rows=table.shape[0])
+        out = with_gradient_over(out, _wide(apply(TABLE["gather"], counts, index), out))
     if padding_idx is None:
         return out
-    row = padding_idx % table.shape[0]
-    real = apply(
-        TABLE["ne"],
-        index,
-        apply(TABLE["full"], value=row, dtype=dtypes.int64, shape=index.shape),
-    )
-    wide = expand(apply(TABLE["reshape"], real, shape=(*index.shape, 1)), out.shape)
-    return apply(TABLE["where"], wide, out, apply(TABLE["detach"], out))
+    real = apply(TABLE["ne"], index, _like(index, padding_idx % table.shape[0]))
+    return apply(TABLE["where"], _wide(real, out), out, apply(TABLE["detach"], out))
+
+
+def _like(index: Handle, value: int) -> Tensor:
+    return apply(TABLE["full"], value=value, dtype=dtypes.int64, shape=index.shape)
+
+
+def _wide(x: Handle, like: Handle) -> Tensor:
+    """x (…) repeated along the last axis of `like` (…, D)."""
+    return expand(apply(TABLE["reshape"], x, shape=(*x.shape, 1)), like.shape)
+
+
+def with_gradient_over(x: Handle, divisor: Handle) -> Tensor:
+    """The value of x; its gradient is divided by `divisor`."""
+    still = apply(TABLE["detach"], x)
+    moving = apply(TABLE["div"], apply(TABLE["sub"], x, still), divisor)
+    return apply(TABLE["add"], still, moving)
+
+
+def element_places(name: str, x: Handle, dim: int, index: Handle) -> Tensor:
+    """For each element of `index` the number in x (in row-major order) of the place it names.
+
+    The other coordinates are the index' own.
+    """
+    rank = max(len(x.shape), 1)
+    shape = x.shape or (1,)
+    axis = shapes.normal_axis(dim, rank)
+    if max(len(index.shape), 1) != rank or any(
+        i > n for a, (i, n) in enumerate(zip(index.shape, shape, strict=False)) if a != axis
+    ):
+        raise ShapeError(
+            f"{name} along axis {axis} of shape {x.shape} needs an index with as many axes and no "
+            f"more elements along the others, not shape {index.shape}"
+        )
+    if not index.shape:
+        return apply(TABLE["ravel_index"], index, sizes=shape, wrap=False)
+    parts = [
+        index if a == axis else apply(TABLE["iota"], dtype=dtypes.int64, shape=index.shape, axis=a)
+        for a in range(rank)
+    ]
+    return apply(TABLE["ravel_index"], *parts, sizes=shape, wrap=False)
+
+
+def gather(input: Operand, dim: int, index: Operand, *, sparse_grad: bool = False) -> Tensor:
+    """out[i, j] = input[index[i, j], j] for dim = 0: the elements that `index` names along `dim`.
+
+    `sparse_grad` is accepted. Source: https://docs.pytorch.org/docs/stable/generated/torch.gather.html
+    """
+    del sparse_grad
+    x, at = as_tensor(input), as_index(index)
+    flat = apply(TABLE["reshape"], x, shape=(x.type.size,))
+    return apply(TABLE["gather"], flat, element_places("gather", x, dim, at))
+
+
+def take(input: Operand, index: Operand) -> Tensor:
+    """The elements at the numbers `index` of the input as a vector."""
+    x = as_tensor(input)
+    places = apply(TABLE["ravel_index"], as_index(index), sizes=(x.type.size,), wrap=True)
+    return apply(TABLE["gather"], apply(TABLE["reshape"], x, shape=(x.type.size,)), places)
+
+
+def take_along_dim(input: Operand, indices: Operand, dim: int | None = None) -> Tensor:
+    """As `gather`, where input and indices broadcast along the other axes; of a vector for None."""
+    x, at = as_tensor(input), as_index(indices)
+    if dim is None:
+        flat = apply(TABLE["reshape"], x, shape=(x.type.size,))
+        return gather(flat, 0, apply(TABLE["reshape"], at, shape=(at.type.size,)))
+    if len(x.shape) != len(at.shape):
+        raise ShapeError(f"take_along_dim needs equally many axes, not {x.shape} and {at.shape}")
+    axis = shapes.normal_axis(dim, len(x.shape))
+    common = shapes.broadcast(*[shapes.with_ones(s, (axis,)) for s in (x.shape, at.shape)])
+    wide = [
+        tuple(s[i] if i == axis else n for i, n in enumerate(common)) for s in (x.shape, at.shape)
+    ]
+    return gather(expand(x, wide[0]), axis, expand(at, wide[1]))
+
+
+def masked_select(input: Operand, mask: Operand) -> Tensor:
+    """The elements where the mask holds, as a vector; both broadcast. Eager only."""
+    x, held = as_tensor(input), as_tensor(mask)
+    shape = shapes.broadcast(x.shape, held.shape)
+    return expand(x, shape)[expand(held, shape)]
+
+
+def nonzero(input: Operand, *, as_tuple: bool = False) -> Any:
+    """(n, rank): the places of all elements that are not zero; `as_tuple` for one vector an axis.
+
+    Eager only: how many there are depends on values.
+    """
+    value = as_tensor(input)._concrete("nonzero()")
+    if as_tuple:
+        places = np.nonzero(value if value.ndim else value.reshape(1))
+        return tuple(wrap(np.asarray(i, np.int64)) for i in places)
+    return wrap(np.argwhere(value).astype(np.int64).reshape(-1, value.ndim))
+
+
+def argwhere(input: Operand) -> Tensor:
+    """(n, rank): the places of all elements that are not zero. Eager only."""
+    found: Tensor = nonzero(input)
+    return found
+
+
+def bincount(input: Operand, weights: Operand = None, minlength: int = 0) -> Tensor:
+    """How often each number 0, 1, … occurs, or the sum of its weights. Eager only."""
+    value = as_index(input)._concrete("bincount()")
+    if value.ndim != 1 or (value.size and value.min() < 0):
+        raise ArgumentError("bincount needs a vector of numbers that are not negative")
+    if weights is None:
+        return wrap(np.bincount(value, minlength=minlength).astype(np.int64))
+    given = as_tensor(weights)._concrete("bincount()")
+    if given.shape != value.shape:
+        raise ShapeError(f"bincount of {value.shape} with weights of shape {given.shape}")
+    kind = np.float32 if given.dtype == np.float32 else np.float64
+    return wrap(np.bincount(value, given, minlength).astype(kind))
 
 
 def index_select(input: Operand, dim: int, index: Operand) -> Tensor:

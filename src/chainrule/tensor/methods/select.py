@@ -5,8 +5,10 @@ Source of the names: https://docs.pytorch.org/docs/stable/tensors.html
 
 from __future__ import annotations
 
+from typing import Any
+
 from chainrule.tensor import indexing
-from chainrule.tensor.functional import select
+from chainrule.tensor.functional import pointwise, scatter, select
 from chainrule.tensor.methods.in_place import in_place
 
 
@@ -16,7 +18,39 @@ class SelectMethods:
     __slots__ = ()
 
     index_select = select.index_select
+    gather = select.gather
+    take = select.take
+    take_along_dim = select.take_along_dim
+    masked_select = select.masked_select
+    nonzero = select.nonzero
+    argwhere = select.argwhere
+    bincount = select.bincount
+
+    scatter_add = scatter.scatter_add
+    scatter_reduce = scatter.scatter_reduce
+    index_add = scatter.index_add
+    index_copy = scatter.index_copy
+    index_fill = scatter.index_fill
+    index_reduce = scatter.index_reduce
     index_put = indexing.index_put
+    masked_scatter = scatter.masked_scatter
+    select_scatter = scatter.select_scatter
+    slice_scatter = scatter.slice_scatter
+    diagonal_scatter = scatter.diagonal_scatter
+
+    def where(self: Any, condition: Any, other: Any) -> Any:
+        """This tensor where the condition holds, other elsewhere."""
+        return pointwise.where(condition, self, other)
 
     # in place
-    index_put_ = in_place(indexing.index_put)
+    scatter_add_ = in_place(scatter_add)
+    scatter_reduce_ = in_place(scatter_reduce)
+    index_add_ = in_place(index_add)
+    index_copy_ = in_place(index_copy)
+    index_fill_ = in_place(index_fill)
+    index_reduce_ = in_place(index_reduce)
+    index_put_ = in_place(index_put)
+    masked_scatter_ = in_place(masked_scatter)
+
+    scatter = scatter.scatter
+    scatter_ = in_place(scatter)
