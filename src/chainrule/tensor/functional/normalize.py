@@ -13,6 +13,7 @@ from chainrule.ops import TABLE
 from chainrule.tensor.convert import Operand, as_dtype, as_tensor, cast, floating
 from chainrule.tensor.dispatch import apply
 from chainrule.tensor.functional import layout, pointwise, reduce
+from chainrule.tensor.functional.padding import pad
 
 if TYPE_CHECKING:
     from chainrule.tensor.tensor import Tensor
@@ -146,7 +147,7 @@ def local_response_norm(
     if len(x.shape) < 3 or size < 1:
         raise ShapeError(f"local_response_norm takes (N, C, …), not shape {x.shape}, and size ≥ 1")
     around = [0] * (2 * len(x.shape) - 4) + [size // 2, (size - 1) // 2]
-    wide = layout.pad(pointwise.square(x), around)
+    wide = pad(pointwise.square(x), around)
     total = layout.narrow(wide, 1, 0, x.shape[1])
     for i in range(1, size):
         total = pointwise.add(total, layout.narrow(wide, 1, i, x.shape[1]))
