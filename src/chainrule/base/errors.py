@@ -63,6 +63,17 @@ class GradientError(ChainruleError, RuntimeError):
     code = "CR201"
 
 
+class GradcheckError(GradientError):
+    """Analytic and numeric gradients differ; `report` says where, by how much, and why."""
+
+    code = "CR202"
+
+    def __init__(self, message: str, report: object = None) -> None:
+        """Keep the report for whoever catches this."""
+        super().__init__(message)
+        self.report = report
+
+
 class TraceError(ChainruleError, RuntimeError):
     """Something that a traced function cannot do, such as reading a value."""
 

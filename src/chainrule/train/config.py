@@ -37,7 +37,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """One run, whole: the same configuration gives the same run."""
 
     data: Annotated[str, Meta(description="UTF-8 text file; empty: Python's documentation")] = ""
-    steps: Annotated[int, _whole(1, "training steps")] = 2000
+    steps: Annotated[int, _whole(1, "training steps")] = 1800
     seed: Annotated[int, _whole(0, "of weights, batches, dropout and samples")] = 0
     layers: Annotated[int, _whole(1, "Transformer blocks")] = 4
     heads: Annotated[int, _whole(1, "attention heads a block; divides width")] = 4

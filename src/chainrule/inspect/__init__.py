@@ -1,0 +1,12 @@
+"""Looking at computations: are the gradients right, where do they come from, what went wrong.
+
+May import everything below `train`'s floor. Re-exports only.
+"""
+
+from __future__ import annotations
+
+from chainrule.inspect.claim import check_gradient
+from chainrule.inspect.gradcheck import gradcheck, gradcheck_module
+from chainrule.inspect.verdict import Report
+
+__all__ = ["Report", "check_gradient", "gradcheck", "gradcheck_module"]

@@ -1,0 +1,85 @@
+"""Decisions: masks, winners and sides that a computation takes, and whether a step changes them.
+
+Where a decision differs between x and x ± h, a kink lies between them: the finite difference is
+not the derivative's fault. Decisions inside loops, calls and composite ops count too. Example:
+
+    before = decisions(node, values)
+    same(before, decisions(node, other_values))
+
+May import `ops` and what lies below it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from chainrule.graph.node import INPUT, Attrs, Graph, Node
+from chainrule.graph.walk import topological
+from chainrule.ops.evaluate import apply_meaning
+from chainrule.ops.expansion import expansion
+
+Decisions = list[np.ndarray[Any, Any]]
+
+
+def decides(node: Node) -> bool:
+    """Whether the op, or what it is made of, can have a kink."""
+    op = node.op
+    if op is INPUT:
+        return False
+    if op.decisions is not None or "control" in op.traits:
+        return True
+    if op.expand is None or op.vjp is not None:
+        return False
+    return any(decides(inner) for inner in topological(expansion(node).outputs))
+
+
+def decisions(node: Node, ins: Sequence[Any]) -> Decisions:
+    """All decisions of one node for the values of its inputs."""
+    op = node.op
+    with np.errstate(all="ignore"):
+        if op.decisions is not None:
+            return [np.asarray(op.decisions(ins, node.attrs))]
+        if "control" in op.traits:
+            return list(_of_control(node.attrs, ins))
+        return list(_of_graph(expansion(node), ins))
+
+
+def same(before: Decisions, after: Decisions) -> bool:
+    """Whether nothing was decided differently."""
+    return all(np.array_equal(a, b) for a, b in zip(before, after, strict=True))
+
+
+def _of_graph(graph: Graph, values: Sequence[Any]) -> Iterator[np.ndarray[Any, Any]]:
+    env: dict[Node, Any] = dict(zip(graph.inputs, values, strict=True))
+    for node in topological(graph.outputs):
+        if node in env:
+            continue
+        ins = [env[n] for n in node.inputs]
+        if decides(node):
+            yield from decisions(node, ins)
+        env[node] = apply_meaning(node.op, ins, node.attrs)
+
+
+def _of_control(attrs: Attrs, ins: Sequence[Any]) -> Iterator[np.ndarray[Any, Any]]:
+    """A call's body once; a loop's body for each step, with the carries of that step."""
+    graph: Graph = attrs["graph"]
+    if "length" not in attrs:
+        yield from _of_graph(graph, ins)
+        return
+    if not any(decides(node) for node in topological(graph.outputs)):
+        return
+    count = attrs["carries"]
+    columns = count + attrs["xs"]
+    carries, xs, consts = ins[:count], ins[count:columns], ins[columns:]
+    steps = range(attrs["length"])
+    for t in reversed(steps) if attrs["reverse"] else steps:
+        values = (*carries, *(x[t] for x in xs), *consts)
+        yield from _of_graph(graph, values)
+        env: dict[Node, Any] = dict(zip(graph.inputs, values, strict=True))
+        for node in topological(graph.outputs):
+            if node not in env:
+                env[node] = apply_meaning(node.op, [env[n] for n in node.inputs], node.attrs)
+        carries = tuple(env[n] for n in graph.outputs[:count])

@@ -1,0 +1,160 @@
+"""Derivatives by finite differences, with an estimate of their own error and an eye for kinks.
+
+    D(h) = (f(x + h·v) - f(x - h·v)) / 2h,    D ≈ (4·D(h/2) - D(h)) / 3
+
+Richardson's combination is exact to h⁴; |D(h/2) - D(h)| / 3 and the rounding of f say how far it
+can be off, so a tolerance follows from the numbers themselves. The step that promises the least
+error is taken. Where f can be evaluated on complex numbers, Im f(x + i·h·v) / h with h = 1e-20 has
+no cancellation at all (Squire and Trapp, Using complex variables to estimate derivatives of real
+functions, 1998); it is used if it lies within the error of D.
+
+May import `inspect.kinks`, `inspect.recording` and what lies below them.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from chainrule.graph.node import Node
+from chainrule.graph.walk import dependents, topological
+from chainrule.inspect.kinks import decides, decisions, same
+from chainrule.inspect.recording import moved
+
+Array = np.ndarray[Any, Any]
+_EPS = float(np.finfo(np.float64).eps)
+_STEPS = (1e-3, 1e-4, 1e-5, 1e-2)  # relative to the size of x
+_SMALL_STEPS = (1e-6, 1e-7)  # for points near a kink
+_GOOD = 1e-10  # relative error at which no other step is tried
+_COMPLEX = 1e-20
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A numerical derivative, what its own error may be, and the step it was taken with.
+
+    `kink`: every step crossed one. `complex_step`: the value is free of cancellation.
+    """
+
+    value: float
+    error: float
+    step: float
+    kink: bool = False
+    complex_step: bool = False
+
+
+class Probe:
+    """f(x + h·v) for one input of a graph, from whose values `env` everything else is taken.
+
+    f is the sum of `target` times `weight` (1 for a scalar).
+    """
+
+    def __init__(
+        self,
+        target: Node,
+        wiggled: Node,
+        env: Mapping[Node, Any],
+        weight: Array | float = 1.0,
+    ) -> None:
+        """Find what depends on the input, and what it decides now."""
+        order = topological((target,))
+        active = dependents((wiggled,), order)
+        self.order = [n for n in order if n in active]
+        self.target, self.wiggled, self.env, self.weight = target, wiggled, env, weight
+        self.connected = target in active
+        self._deciding = [n for n in self.order if decides(n)]
+        self._before = [decisions(n, [env[c] for c in n.inputs]) for n in self._deciding]
+        self._complex = True  # until an op refuses
+
+    def difference(self, direction: Array) -> Difference:
+        """The derivative of f along `direction`, at the best of several steps."""
+        if not self.connected:
+            return Difference(0.0, 0.0, 0.0)
+        x = self.env[self.wiggled]
+        scale = _length(x, direction)
+        best: Difference | None = None
+        for step in (*_STEPS, *_SMALL_STEPS):
+            if step in _SMALL_STEPS and best is not None:
+                break
+            found = self._richardson(direction, step * scale)
+            if found is not None and (best is None or found.error < best.error):
+                best = found
+            if best is not None and best.error <= _GOOD * abs(best.value):
+                break
+        if best is None:
+            return Difference(float("nan"), float("inf"), _SMALL_STEPS[-1] * scale, kink=True)
+        return self._refined(direction, best)
+
+    def _richardson(self, direction: Array, h: float) -> Difference | None:
+        """D from h and h/2; None if a decision changes on the way."""
+        wide, narrow = self._central(direction, h), self._central(direction, h / 2)
+        if wide is None or narrow is None:
+            return None
+        (d_wide, _), (d_narrow, size) = wide, narrow
+        rounding = 8 * _EPS * size / h
+        value = (4 * d_narrow - d_wide) / 3
+        error = abs(d_narrow - d_wide) / 3  # of the half step; the combination's is of higher order
+        error *= min(1.0, error / max(abs(value), _EPS)) ** 0.5
+        return Difference(value, error + rounding, h)
+
+    def _central(self, direction: Array, h: float) -> tuple[float, float] | None:
+        found = []
+        for side in (h, -h):
+            env = self._moved(side * direction)
+            if not self._same_decisions(env):
+                return None
+            found.append(self._total(env[self.target]))
+        # as floats: a step that rounding swallows must not count in full
+        return (found[0] - found[1]) / (2 * h), max(map(abs, found))
+
+    def _moved(self, by: Array) -> dict[Node, Any]:
+        changed = {self.wiggled: self.env[self.wiggled] + by}
+        return moved(self.env, changed, self.order)
+
+    def _total(self, value: Array) -> float:
+        return float(np.sum(value * self.weight))
+
+    def _same_decisions(self, new: Mapping[Node, Any]) -> bool:
+        for node, before in zip(self._deciding, self._before, strict=True):
+            ins = [new[c] if c in new else self.env[c] for c in node.inputs]
+            if not same(before, decisions(node, ins)):
+                return False
+        return True
+
+    def _refined(self, direction: Array, rough: Difference) -> Difference:
+        """The complex step's value where all ops allow it and it agrees."""
+        if not self._complex:
+            return rough
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("error", np.exceptions.ComplexWarning)
+                env = self._moved(1j * _COMPLEX * direction)
+                value = env[self.target]
+        except (TypeError, ValueError, ArithmeticError, IndexError, Warning):
+            self._complex = False
+            return rough
+        if not np.iscomplexobj(value):
+            self._complex = False
+            return rough
+        exact = float(np.sum(value.imag * self.weight)) / _COMPLEX
+        if not abs(exact - rough.value) <= 4 * rough.error:
+            return rough
+        return Difference(exact, 4 * _EPS * abs(exact), rough.step, complex_step=True)
+
+
+def _length(x: Array, direction: Array) -> float:
+    """A step's natural size: about that of the entries that move, per unit of direction."""
+    moving = np.abs(x[direction != 0]) if x.ndim else np.abs(np.atleast_1d(x))
+    size = max(1.0, float(np.median(moving))) if moving.size else 1.0
+    return size / max(1.0, float(np.max(np.abs(direction), initial=0.0)))
+
+
+def unit(shape: Sequence[int], index: tuple[int, ...]) -> Array:
+    """The direction of one entry."""
+    out = np.zeros(tuple(shape))
+    out[index] = 1.0
+    return out

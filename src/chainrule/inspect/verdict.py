@@ -1,0 +1,152 @@
+"""What a gradient check says: entry by entry, the worst, the guilty node, and why.
+
+A relative difference |a - n| / max(|a|, |n|) up to 1e-7 is what float64 gives a right gradient
+("exact"); up to 1e-4 it is "close", up to 1e-2 "doubtful", above "wrong". What lies within the
+numerical derivative's own error agrees, whatever its band. Example: `print(report)`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+BANDS = ((1e-7, "exact"), (1e-4, "close"), (1e-2, "doubtful"))
+PASSING = ("exact", "close", "zero")
+_SAFETY = 20.0  # times the error estimate
+_SHOWN = 5
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One derivative: where, both values, the error that the numeric one may have, its step."""
+
+    input: str
+    index: tuple[int, ...] | None  # None: along a random direction
+    analytic: float
+    numeric: float
+    error: float
+    step: float
+    verdict: str
+
+    @property
+    def relative(self) -> float:
+        """|a - n| / max(|a|, |n|); 0 where both are 0."""
+        return relative(self.analytic, self.numeric)
+
+    @property
+    def place(self) -> str:
+        """`weight[2, 0]`, or `weight along a random direction`."""
+        if self.index is None:
+            return f"{self.input} along a random direction"
+        return f"{self.input}[{', '.join(map(str, self.index))}]" if self.index else self.input
+
+    def describe(self, names: tuple[str, str]) -> str:
+        """One line; `names` say what is judged and what it is judged by."""
+        how = f" (± {self.error:.1g}, h = {self.step:.1g})" if self.step else ""
+        return (
+            f"{self.place}: {names[0]} {self.analytic:.9g}, {names[1]} {self.numeric:.9g}{how}, "
+            f"relative {self.relative:.1e}: {self.verdict}"
+        )
+
+
+def relative(a: float, n: float) -> float:
+    """|a - n| / max(|a|, |n|); 0 where both are 0."""
+    largest = max(abs(a), abs(n))
+    return abs(a - n) / largest if largest else 0.0
+
+
+def judge(analytic: float, numeric: float, error: float, floor: float) -> str:
+    """The verdict on one entry; both below `floor` are zero, whatever their ratio."""
+    if math.isnan(analytic - numeric):
+        return "wrong"
+    if abs(analytic) <= floor and abs(numeric) <= floor:
+        return "zero"
+    if abs(analytic - numeric) <= _SAFETY * error + floor:
+        return "exact"
+    found = relative(analytic, numeric)
+    return next((name for limit, name in BANDS if found <= limit), "wrong")
+
+
+@dataclass(frozen=True)
+class Guilty:
+    """The node whose local rule is wrong: where it stands, which input, how far, and why."""
+
+    op: str
+    layer: str
+    source: str
+    operand: int
+    index: tuple[int, ...]
+    analytic: float
+    numeric: float
+    step: float
+    diagnosis: str
+
+    @property
+    def relative(self) -> float:
+        """Relative difference at `index`."""
+        return relative(self.analytic, self.numeric)
+
+    def __str__(self) -> str:
+        """Three lines."""
+        where = " ".join(filter(None, [self.layer and f"in {self.layer}", f"at {self.source}"]))
+        place = ", ".join(map(str, self.index))
+        return (
+            f"guilty: {self.op} {where}, its gradient with respect to operand {self.operand}\n"
+            f"  at [{place}]: analytic {self.analytic:.9g}, numeric {self.numeric:.9g}, "
+            f"h = {self.step:.1g}, relative {self.relative:.1e}\n"
+            f"  diagnosis: {self.diagnosis}"
+        )
+
+
+@dataclass(frozen=True)
+class Report:
+    """The outcome of a check; true when all is well."""
+
+    subject: str
+    checked: int
+    entries: int  # how many there are altogether
+    failures: tuple[Entry, ...]
+    worst: Entry | None
+    faults: tuple[str, ...] = ()  # of the gradient as a whole, such as its shape
+    kinks: tuple[str, ...] = ()
+    guilty: Guilty | None = None
+    diagnosis: str = ""
+    notes: tuple[str, ...] = field(default=())
+    names: tuple[str, str] = ("analytic", "numeric")  # what is judged, what it is judged by
+
+    def __bool__(self) -> bool:
+        """Whether every entry and every local rule passed, and something was checked."""
+        wrong = self.failures or self.faults or self.guilty
+        return not wrong and self.checked > 0
+
+    def __str__(self) -> str:
+        """As shown to a person."""
+        state = "agree" if self else "DISAGREE"
+        right = f"{self.checked - len(self.failures)} of {self.checked} checked derivatives"
+        pair = " and ".join(self.names)
+        lines = [f"{self.subject}: {pair} gradients {state} ({right}; {self.entries} entries)"]
+        lines += [f"  {fault}" for fault in self.faults]
+        lines += [f"  {e.describe(self.names)}" for e in self.failures[:_SHOWN]]
+        if len(self.failures) > _SHOWN:
+            lines.append(f"  … and {len(self.failures) - _SHOWN} more")
+        if self and self.worst is not None:
+            lines.append(f"  largest difference: {self.worst.describe(self.names)}")
+        if self.guilty is not None:
+            lines += [f"  {line}" for line in str(self.guilty).splitlines()]
+        if self.diagnosis:
+            lines.append(f"  diagnosis: {self.diagnosis}")
+        if self.kinks:
+            lines.append(f"  at a kink, not judged: {_listed(self.kinks)}")
+        lines += [f"  note: {note}" for note in self.notes]
+        return "\n".join(lines)
+
+    def as_record(self) -> dict[str, Any]:
+        """In JSON's types, with `ok`."""
+        return {"ok": bool(self), **asdict(self)}
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return ", ".join(names[:_SHOWN]) + more

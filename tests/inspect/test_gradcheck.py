@@ -1,0 +1,185 @@
+"""Right gradients pass, wrong ones fail, kinks are not failures, and the guilty node is named."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import chainrule as cr
+import chainrule.nn.functional as F
+from chainrule import nn
+from chainrule.base import dtypes
+from chainrule.base.errors import ArgumentError, DTypeError, GradcheckError
+from chainrule.graph.node import INPUT, Node, Type
+from chainrule.inspect import gradcheck, gradcheck_module
+from chainrule.inspect.local import check_rule
+from chainrule.ops import TABLE
+from tests.inspect.planting import CHANGES, chain, mutant
+
+RIGHT = {
+    "log_softmax": lambda x: F.log_softmax(x, -1)[..., 0].sum(),
+    "several outputs": lambda x: (x.exp(), [x * x]),
+    "layer_norm": lambda x: F.layer_norm(x, (4,)),
+    "gelu": lambda x: F.gelu(x).sum(),
+    "scan": lambda x: cr.scan(lambda h, v: (cr.tanh(h + v), h), x[0], x)[1],
+    "dropout": lambda x: F.dropout(x, 0.5) ** 2,
+    "attention": lambda x: F.scaled_dot_product_attention(x, 2 * x, x * x, is_causal=True),
+}
+
+
+@pytest.mark.parametrize("name", RIGHT)
+def test_right_gradients_agree(name):
+    cr.manual_seed(1)
+    report = gradcheck(RIGHT[name], (cr.randn(3, 4),))
+    assert report
+    assert report.checked == report.entries == 12
+    assert report.worst.relative < 1e-7
+
+
+def test_second_order():
+    assert gradcheck(lambda x, y: cr.tanh(x @ y), (cr.randn(2, 3), cr.randn(3, 2)), order=2)
+
+
+def test_modules_are_checked_with_every_parameter():
+    model = nn.Sequential(nn.Linear(3, 5), nn.Tanh(), nn.LayerNorm(5), nn.Linear(5, 2))
+    batch, labels = cr.randn(4, 3), cr.tensor([0, 1, 1, 0])
+    before = {k: v.numpy().copy() for k, v in model.state_dict().items()}
+    report = gradcheck_module(model, batch, loss=lambda out: F.cross_entropy(out, labels))
+    assert report.checked == report.entries == sum(p.numel() for p in model.parameters())
+    assert all(np.array_equal(before[k], v.numpy()) for k, v in model.state_dict().items())
+    assert all(p.grad is None for p in model.parameters())
+    assert "float32 tensors were checked in float64" in str(report)
+
+
+def test_beyond_the_budget_entries_are_sampled_and_directions_drawn():
+    report = gradcheck(lambda x: (x**3).sum(), (cr.randn(40, 40),), budget=20)
+    assert report.checked == 20
+    assert report.entries == 1600
+
+
+@pytest.mark.parametrize("trial", [*range(4), *(pytest.param(i, marks=pytest.mark.slow)
+                                                for i in range(4, 100))])  # fmt: skip
+def test_a_wrong_rule_among_two_hundred_nodes_is_named(trial):
+    fn = chain(trial, 110, wrong_at=(trial * 37) % 110)
+    x = cr.tensor(np.random.default_rng(trial).normal(0, 0.7, (4, 4)))
+    with pytest.raises(GradcheckError) as caught:
+        gradcheck(fn, (x,), budget=6)
+    guilty = caught.value.report.guilty
+    assert guilty.op == "wrong_sine"
+    assert "planting.py" in guilty.source
+    assert guilty.diagnosis == "it is the right one times 1.5"
+
+
+def test_chains_without_a_wrong_rule_pass():
+    assert gradcheck(chain(3, 110, None), (cr.tensor(np.eye(4)),), budget=6)
+
+
+def _net(seed: int):
+    """A ReLU, max and mask network with exact zeros and ties, and its input."""
+    rng = np.random.default_rng(seed)
+    w = cr.tensor(rng.integers(-2, 3, (3, 4)).astype(np.float64))
+    mask = cr.tensor(rng.random((2, 4)) < 0.5)
+
+    def fn(x):
+        h = F.relu(x @ w)
+        return (cr.where(mask, h, 0.5 * h).amax(-1) + h.abs().sum(-1)).sum()
+
+    return fn, cr.tensor(rng.integers(-1, 2, (2, 3)).astype(np.float64))
+
+
+@pytest.mark.parametrize("block", [0, *(pytest.param(i, marks=pytest.mark.slow)
+                                        for i in range(1, 200))])  # fmt: skip
+def test_kinks_are_reported_and_never_fail(block):
+    kinks = 0
+    for seed in range(50 * block, 50 * block + 50):
+        fn, x = _net(seed)
+        report = gradcheck(fn, (x,), raise_exception=False)
+        assert not report.failures, f"seed {seed}: {report}"
+        kinks += len(report.kinks)
+    assert kinks > 0
+
+
+# A gradient of zero stays zero when it is doubled, negated or zeroed
+FLAT = {"ceil", "floor", "floor_divide", "round", "sign", "trunc"}
+
+
+def _caught(op, name, rng):
+    """Whether the check finds the change on any of the op's own samples; None if it cannot show."""
+    shown = None
+    for sample in op.samples(rng, np.dtype(np.float64)):
+        if not sample.smooth or any(isinstance(v, tuple) for v in sample.inputs):
+            continue
+        inputs = tuple(
+            Node(INPUT, (), {}, Type(dtypes.from_numpy(v.dtype), v.shape)) for v in sample.inputs
+        )
+        types = tuple(n.type for n in inputs)
+        right = Node(op, inputs, sample.attrs, op.infer(types, sample.attrs))
+        if check_rule(right, sample.inputs, set(inputs), rng) is not None:
+            raise AssertionError(f"{op.name}: the rule itself is wrong on {sample.attrs}")
+        changed, applied = mutant(op, name)
+        node = Node(changed, inputs, sample.attrs, right.type)
+        if check_rule(node, sample.inputs, set(inputs), rng) is not None:
+            return True
+        shown = False if applied else shown
+    return shown
+
+
+def _takes_floats(op):
+    return not any(
+        bad.error is DTypeError and all(t.dtype.kind == "float" for t in bad.types)
+        for bad in op.illegal
+        if all(isinstance(t, Type) for t in bad.types)
+    )
+
+
+@pytest.mark.slow
+def test_changed_rules_of_all_ops_are_caught():
+    rng = np.random.default_rng(0)
+    verdicts = {}
+    for op in TABLE.values():
+        skipped = "structure" in op.traits or op.name == "detach"  # whose zero is meant
+        if op.vjp is None or op.samples is None or skipped or not _takes_floats(op):
+            continue
+        for name in CHANGES:
+            verdicts[op.name, name] = _caught(op, name, rng)
+    judged = {k: v for k, v in verdicts.items() if v is not None}
+    survivors = sorted(k for k, v in judged.items() if not v)
+    assert len(judged) > 100
+    assert {name for name, _ in survivors} <= FLAT, survivors
+    real = [name for name, _ in judged if name not in FLAT]
+    assert len(real) > 150
+
+
+@pytest.mark.parametrize(
+    ("inputs", "message"),
+    [
+        ((cr.arange(3),), "needs a floating-point input"),
+        ((cr.tensor([1.0, float("nan")]),), "input 0 holds NaN or infinity"),
+    ],
+)
+def test_inputs_without_derivatives_are_refused(inputs, message):
+    with pytest.raises(ArgumentError, match=message):
+        gradcheck(lambda x: x.sum(), inputs)
+
+
+def test_the_same_tensor_twice_is_refused():
+    x = cr.ones(2)
+    with pytest.raises(ArgumentError, match="same tensor"):
+        gradcheck(lambda a, b: (a * b).sum(), (x, x))
+
+
+def test_a_function_without_gradient_says_so():
+    with pytest.raises(ArgumentError, match="do not depend"):
+        gradcheck(lambda x: x.detach().sum(), (cr.ones(2),))
+
+
+def test_a_hook_that_changes_gradients_is_not_a_wrong_rule():
+    def fn(x):
+        y = x * x
+        y.register_hook(lambda g: 3 * g)
+        return y.sum()
+
+    report = gradcheck(fn, (cr.randn(3),), raise_exception=False)
+    assert not report
+    assert report.guilty is None
+    assert "every local rule is right" in report.diagnosis
