@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from chainrule import backends as backends
     from chainrule import cuda as cuda
     from chainrule import distributed as distributed
+    from chainrule import inspect as inspect
     from chainrule import mps as mps
     from chainrule import nn as nn
     from chainrule import optim as optim
@@ -60,6 +61,8 @@ if TYPE_CHECKING:
     from chainrule.compiler.compile import compile as compile
     from chainrule.compiler.runtime.workers import get_num_threads as get_num_threads
     from chainrule.compiler.runtime.workers import set_num_threads as set_num_threads
+    from chainrule.inspect.claim import check_gradient as check_gradient
+    from chainrule.inspect.gradcheck import gradcheck as gradcheck
     from chainrule.optim.grad_scaler import GradScaler as GradScaler
     from chainrule.tensor.functional.loop import scan as scan
 
@@ -74,14 +77,16 @@ int, long = int32, int64
 
 _ROOMS = frozenset(
     {
-        "amp", "autograd", "backends", "cuda", "distributed", "mps", "nn", "optim", "utils",
+        "amp", "autograd", "backends", "cuda", "distributed", "inspect", "mps", "nn", "optim", "utils",
         "version", "xpu",
     }
 )  # fmt: skip
 _LAZY = {
     "GradScaler": "chainrule.optim.grad_scaler",
+    "check_gradient": "chainrule.inspect.claim",
     "compile": "chainrule.compiler.compile",
     "get_num_threads": "chainrule.compiler.runtime.workers",
+    "gradcheck": "chainrule.inspect.gradcheck",
     "scan": "chainrule.tensor.functional.loop",
     "set_num_threads": "chainrule.compiler.runtime.workers",
 }
