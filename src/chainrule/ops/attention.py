@@ -2,7 +2,8 @@
 
 softmax(q kᵀ·scale + mask) v without a T×S matrix that outlives the op: the row-wise log-sum-exp is
 kept instead, from which the gradient recomputes the weights. A fully masked row gives zeros.
-Operands are (B, H, T, D), (B, H, S, D), (B, H, S, Dv) and an optional additive mask (B, H, T, S).
+Operands are (B, H, T, D), (B, H, S, D), (B, H, S, Dv) and an optional additive mask (B, H, T, S),
+which the gradient reads again.
 Source: Dao et al., FlashAttention (2022). Example: `attention(q, k, v, scale=0.125, causal=True)`.
 """
 
@@ -107,11 +108,14 @@ def _vjp(b: Builder, node: Node, ct: Any) -> tuple[Node | None, ...]:
     if d_out is None:
         d_out = filled(b, 0, b(project, node, index=0))
     out, lse = b(project, node, index=0), b(project, node, index=1)
-    if d_lse is None and not masks:
-        grad = b(attention_grad, q, k, v, out, lse, d_out, **node.attrs)
-        return tuple(b(project, grad, index=i) for i in range(3))
-    parts = _gradients(b, (q, k, v, out, lse, d_out), tuple(masks), node.attrs, d_lse)
-    return tuple(parts[: len(node.inputs)])
+    ins = (q, k, v, out, lse, d_out)
+    if d_lse is not None:
+        parts = _gradients(b, ins, tuple(masks), node.attrs, d_lse)
+        return tuple(parts[: len(node.inputs)])
+    grad = b(attention_grad, *ins, *masks, **node.attrs)
+    parts = tuple(b(project, grad, index=i) for i in range(3))
+    # what a mask gets has the size of the scores: it is only evaluated for a mask that learns
+    return (*parts, *(_gradients(b, ins, tuple(masks), node.attrs, None)[3] for _ in masks))
 
 
 def _gradients(
@@ -186,17 +190,18 @@ attention = Op(
 def _grad_infer(ins: tuple[Type, ...], attrs: Attrs) -> TupleType:
     out, lse = _infer(ins[:3], attrs).items
     wanted = (out, lse, out)
-    if ins[3:] != wanted:
-        shown = ", ".join(map(str, ins[3:]))
+    if ins[3:6] != wanted:
+        shown = ", ".join(map(str, ins[3:6]))
         raise ShapeError(
             f"attention_grad needs out, lse, d_out of {', '.join(map(str, wanted))}, not {shown}"
         )
+    _check_mask(ins, ins[6:])
     return TupleType(ins[:3])
 
 
 def _grad_numpy(ins: Any, attrs: Attrs) -> tuple[Array, ...]:
-    q, k, v, out, lse, d_out = ins
-    weights, _ = _weights(ins, (), attrs, lse)
+    q, k, v, out, lse, d_out, *masks = ins
+    weights, _ = _weights(ins, masks, attrs, lse)
     shift = np.add.reduce(d_out * out, axis=_COLUMNS, keepdims=True)
     scaled = weights * (np.matmul(d_out, np.swapaxes(v, 2, 3)) - shift)
     scaled *= attrs["scale"]
@@ -208,15 +213,16 @@ def _grad_numpy(ins: Any, attrs: Attrs) -> tuple[Array, ...]:
 
 
 def _grad_expand(b: Builder, node: Node) -> Node:
-    return b(bundle, *_gradients(b, node.inputs, (), node.attrs, None)[:3])
+    ins, masks = node.inputs[:6], node.inputs[6:]
+    return b(bundle, *_gradients(b, ins, masks, node.attrs, None)[:3])
 
 
 def _grad_samples(rng: np.random.Generator, dtype: np.dtype[Any]) -> Iterable[Sample]:
     for inputs, attrs, smooth in _samples(rng, dtype):
-        if len(inputs) == 3:  # q, k, v without a mask
-            with np.errstate(all="ignore"):
-                out, lse = _numpy(inputs, attrs)
-            yield Sample((*inputs, out, lse, _draw(rng, dtype, *out.shape)), attrs, smooth)
+        with np.errstate(all="ignore"):
+            out, lse = _numpy(inputs, attrs)
+        given = (*inputs[:3], out, lse, _draw(rng, dtype, *out.shape), *inputs[3:])
+        yield Sample(given, attrs, smooth)
 
 
 attention_grad = Op(
@@ -230,6 +236,7 @@ attention_grad = Op(
     illegal=(
         Illegal(_WRONG + _WRONG, _PLAIN, ShapeError),
         Illegal(_RIGHT + _RIGHT, _PLAIN, ShapeError),
+        Illegal((*_RIGHT, _RIGHT[0], Type(_f32, (1, 1, 2)), *_RIGHT[:2]), _PLAIN, ShapeError),
     ),
 )
 

@@ -81,13 +81,13 @@ class Scene:
     def attention(self, *masks):
         return self._results(attention, *self.inputs, *masks)
 
-    def gradient(self, d_out=None):
+    def gradient(self, d_out=None, masks=()):
         """The gradient's results; out and log-sum-exp come from NumPy."""
-        node, found = self._results(attention, *self.inputs)
+        node, found = self._results(attention, *self.inputs, *masks)
         for result, value in zip(found, self.meaning(node), strict=True):
             self.value(result)[...] = value
         d_out = d_out or self.operand(found[0].shape)
-        return self._results(attention_grad, *self.inputs, *found, d_out)
+        return self._results(attention_grad, *self.inputs, *found, d_out, *masks)
 
     def _results(self, op, *inputs):
         node = self.b(op, *inputs, **self.attrs)
@@ -213,7 +213,7 @@ def test_machine_code(sizes, choices, lanes, chunk):
         scene = Scene(sizes, **choices)
         masks = [scene.operand(scene.mask_shape, mask_of(scene))] if chunk == 1 else []
         judge(scene, *scene.attention(*masks), lanes=lanes)
-        judge(scene, *scene.gradient(), lanes=lanes)
+        judge(scene, *scene.gradient(masks=masks), lanes=lanes)
 
 
 @settings(max_examples=15)
@@ -225,7 +225,7 @@ def test_interpreter(sizes, choices, chunk):
         scene = Scene(sizes, **choices)
         masks = [scene.operand(scene.mask_shape, mask_of(scene))] if chunk == 1 else []
         judge(scene, *scene.attention(*masks), run=walk, lanes=4)
-        judge(scene, *scene.gradient(), run=walk, lanes=4)
+        judge(scene, *scene.gradient(masks=masks), run=walk, lanes=4)
 
 
 @pytest.mark.parametrize("causal", [False, True])
@@ -284,8 +284,9 @@ def test_columns_apart_in_memory():
 @pytest.mark.parametrize("shape", [(2, 1, 1, 21), (1, 1, 20, 21), (2, 2, 20, 1), (1, 1, 1, 1)])
 def test_repeated_mask(shape):
     scene = Scene((2, 2, 20, 21, 4, 4))
-    mask = scene.operand(shape)
-    judge(scene, *scene.attention(scene.b(broadcast_to, mask, shape=scene.mask_shape)))
+    mask = scene.b(broadcast_to, scene.operand(shape), shape=scene.mask_shape)
+    judge(scene, *scene.attention(mask))
+    judge(scene, *scene.gradient(masks=[mask]))
 
 
 def test_repeated_gradient():

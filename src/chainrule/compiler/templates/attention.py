@@ -120,7 +120,7 @@ class _Forward:
             key = first + j
             tile = self.block.scores(self.k, self.panel, key)
             for mask in self.masks:
-                tile = w("add", tile, self._mask(mask, key))
+                tile = w("add", tile, self.block.mask(mask, key))
             tile = self.block.hide(tile, key, -math.inf)
             at, strides = j * t.queries, (as_index(t.queries), ONE)
             w.store(tile, self.weights, at, (t.keys, t.queries), strides)
@@ -133,16 +133,6 @@ class _Forward:
 
         (top,) = w.fold(n, t.keys, [top], body, split=False)
         return top
-
-    def _mask(self, mask: Heads, key: Index) -> str:
-        """The additive mask's tile; along an axis on which it repeats it has one element."""
-        t, block = self.s.tiling, self.block
-        shape = (t.keys if mask.column.terms else 1, t.queries if mask.row.terms else 1)
-        valid = Valid(
-            block.left(key) if shape[0] > 1 else None, block.valid if shape[1] > 1 else None
-        )
-        at = mask.at(block.first, key)
-        return self.w.load(mask.buffer, at, shape, (mask.column, mask.row), valid)
 
     def _finite(self, top: str) -> str:
         """What is subtracted before exp: the maximum, or 0 where that is infinite."""

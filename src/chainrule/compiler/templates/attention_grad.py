@@ -1,6 +1,6 @@
 """The gradient of scaled dot-product attention as one kernel: dq, dk, dv from out and log-sum-exp.
 
-    P = exp(q kᵀ·scale - lse)    dS = P ∘ (dO vᵀ - rowsum(dO ∘ O))·scale
+    P = exp(q kᵀ·scale + mask - lse)    dS = P ∘ (dO vᵀ - rowsum(dO ∘ O))·scale
     dv = Pᵀ dO    dk = dSᵀ q    dq = dS k
 
 A task is one head. It walks blocks of queries; for each tile of keys it computes P and dS again
@@ -61,7 +61,7 @@ class _Backward:
     ) -> None:
         self.s, self.w, self.scale = setting, setting.w, node.attrs["scale"]
         reached = (setting.operand(n, homes, at) for n in node.inputs)
-        self.q, self.k, self.v, self.out, self.lse, self.d_out = reached
+        self.q, self.k, self.v, self.out, self.lse, self.d_out, *self.masks = reached
         self.dq, self.dk, self.dv = (
             None if n is None else setting.reach(n, homes[n], at, written=True) for n in results
         )
@@ -149,7 +149,10 @@ class _Backward:
         shape, strides = (t.keys, t.queries), (as_index(t.queries), ONE)
         with w.loop(n, t.keys) as j:
             key, at = first + j, j * t.queries
-            p = w("exp", w("sub", block.scores(self.k, turned[0], key), lanes[0]))
+            scores = block.scores(self.k, turned[0], key)
+            for mask in self.masks:
+                scores = w("add", scores, block.mask(mask, key))
+            p = w("exp", w("sub", scores, lanes[0]))
             w.store(block.hide(p, key, 0), self.weights, ZERO, shape, strides)
             if self.dv is not None:
                 self._add(block, key, self.dv, (self.weights, ZERO), self.d_out)

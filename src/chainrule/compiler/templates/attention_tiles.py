@@ -179,6 +179,16 @@ class Block:
 
         return inner_product(w, w.extent(heads.width), self.s.constant(0), left, right)
 
+    def mask(self, mask: Heads, key: Index) -> str:
+        """The additive mask's tile; along an axis on which it repeats it has one element."""
+        t = self.s.tiling
+        shape = (t.keys if mask.column.terms else 1, t.queries if mask.row.terms else 1)
+        valid = Valid(
+            self.left(key) if shape[0] > 1 else None, self.valid if shape[1] > 1 else None
+        )
+        at = mask.at(self.first, key)
+        return self.w.load(mask.buffer, at, shape, (mask.column, mask.row), valid)
+
     def left(self, key: Index) -> Index | None:
         """How many keys there are from `key` on; None if that is a whole tile or more."""
         return self.w.extent(self.s.keys) - key if self.ragged_keys else None
