@@ -20,7 +20,10 @@ def close(got: Any, wanted: Any, tolerance: float, what: str = "") -> None:
 class Twins:
     """`N.Linear(3, 4)` under both libraries; `check(x)` compares outputs and all gradients."""
 
-    def __init__(self, text: str, *, compiled: bool = False, dtype: str = "float64") -> None:
+    def __init__(
+        self, text: str, *, compiled: bool = False, dtype: str = "float64", call: str = ""
+    ) -> None:
+        """`call` says how `m` is called with `x`, a list of inputs, if not simply with all."""
         import torch
 
         self.torch = torch
@@ -28,6 +31,7 @@ class Twins:
         self.ours = eval(text, {"N": cr.nn}).to(getattr(cr, dtype))  # noqa: S307
         self.ours.load_state_dict(self.theirs.state_dict())
         self.dtype = dtype
+        self.way = compile(call or "m(*x, **options)", "<call>", "eval")
         self.call = cr.compile(self._step, keep_grads=True) if compiled else self._step
 
     def train(self, mode: bool = True) -> None:
@@ -39,8 +43,11 @@ class Twins:
         """Both state dictionaries."""
         return dict(self.ours.state_dict()), dict(self.theirs.state_dict())
 
+    def _out(self, module: Any, inputs: Any, options: Any) -> Any:
+        return eval(self.way, {"m": module, "x": inputs, "options": options, **options})  # noqa: S307
+
     def _step(self, inputs: Any, options: Any, seeds: Any) -> Any:
-        out = self.ours(*inputs, **options)
+        out = self._out(self.ours, inputs, options)
         results = [t for t in (out if isinstance(out, tuple) else (out,)) if t is not None]
         total = sum((r * s).sum() for r, s in zip(results, seeds, strict=True))
         if total.requires_grad:
@@ -68,7 +75,7 @@ class Twins:
             {k: lib.tensor(v) if isinstance(v, np.ndarray) else v for k, v in options.items()}
             for lib in (cr, torch)
         ]
-        out = self.theirs(*yours, **with_tensors[1])
+        out = self._out(self.theirs, yours, with_tensors[1])
         wanted = [t for t in (out if isinstance(out, tuple) else (out,)) if t is not None]
         seeds = [rng.normal(size=tuple(w.shape)).astype(self.dtype) for w in wanted]
         total = sum((w * torch.tensor(s)).sum() for w, s in zip(wanted, seeds, strict=True))

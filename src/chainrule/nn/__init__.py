@@ -37,6 +37,7 @@ from chainrule.nn.activation import (
     Tanhshrink,
     Threshold,
 )
+from chainrule.nn.attention import MultiheadAttention
 from chainrule.nn.batch_norm import (
     BatchNorm1d,
     BatchNorm2d,
@@ -81,6 +82,8 @@ from chainrule.nn.module import Module
 from chainrule.nn.normalization import GroupNorm, LayerNorm, LocalResponseNorm, RMSNorm
 from chainrule.nn.parameter import Parameter
 from chainrule.nn.recurrent import GRU, LSTM, RNN, RNNBase
+from chainrule.nn.transformer import Transformer, TransformerDecoder, TransformerEncoder
+from chainrule.nn.transformer_layers import TransformerDecoderLayer, TransformerEncoderLayer
 
 __all__ = [
     "CELU",
@@ -135,6 +138,7 @@ __all__ = [
     "MultiLabelMarginLoss",
     "MultiLabelSoftMarginLoss",
     "MultiMarginLoss",
+    "MultiheadAttention",
     "NLLLoss",
     "PReLU",
     "PairwiseDistance",
@@ -161,6 +165,11 @@ __all__ = [
     "Tanh",
     "Tanhshrink",
     "Threshold",
+    "Transformer",
+    "TransformerDecoder",
+    "TransformerDecoderLayer",
+    "TransformerEncoder",
+    "TransformerEncoderLayer",
     "TripletMarginLoss",
     "TripletMarginWithDistanceLoss",
     "functional",

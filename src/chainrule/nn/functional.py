@@ -70,6 +70,7 @@ from chainrule.tensor.functional.loss.regression import (
     poisson_nll_loss,
     smooth_l1_loss,
 )
+from chainrule.tensor.functional.multi_head import multi_head_attention_forward
 from chainrule.tensor.functional.normalize import (
     group_norm,
     layer_norm,
@@ -122,6 +123,7 @@ __all__ = [
     "margin_ranking_loss",
     "mish",
     "mse_loss",
+    "multi_head_attention_forward",
     "multi_margin_loss",
     "multilabel_margin_loss",
     "multilabel_soft_margin_loss",

@@ -9,9 +9,10 @@ import math
 from typing import TYPE_CHECKING
 
 from chainrule.base import dtypes, shapes
-from chainrule.base.errors import ArgumentError, ShapeError
+from chainrule.base.dtypes import DType
+from chainrule.base.errors import ArgumentError, DTypeError, ShapeError
 from chainrule.ops import TABLE
-from chainrule.tensor.convert import Operand, as_tensor, expand
+from chainrule.tensor.convert import Operand, as_tensor, cast, expand
 from chainrule.tensor.dispatch import apply, apply_many
 from chainrule.tensor.functional import diagonal, layout, linear, normalize, pointwise
 from chainrule.tensor.random import dropout
@@ -30,11 +31,13 @@ def scaled_dot_product_attention(
     dropout_p: float = 0.0,
     is_causal: bool = False,
     scale: float | None = None,
+    enable_gqa: bool = False,
 ) -> Tensor:
     """softmax(q kᵀ · scale + mask) v; scale is 1/√D unless given.
 
     q (…, T, D), k (…, S, D), v (…, S, E). `attn_mask` is added if float; if bool, False masks out.
-    `is_causal` lets position t see positions ≤ t. A fully masked row gives zeros.
+    `is_causal` lets position t see positions ≤ t. A fully masked row gives zeros. `enable_gqa`
+    lets groups of query heads (axis -3) share a head of k and v.
     Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.scaled_dot_product_attention.html
     """
     q, k, v = as_tensor(query), as_tensor(key), as_tensor(value)
@@ -42,17 +45,47 @@ def scaled_dot_product_attention(
         raise ArgumentError("give attn_mask or is_causal, not both")
     if min(map(len, (q.shape, k.shape, v.shape))) < 2:
         raise ShapeError(f"attention needs matrices, not {q.shape}, {k.shape}, {v.shape}")
-    factor = 1 / math.sqrt(q.shape[-1]) if scale is None else scale
-    batch = shapes.broadcast(q.shape[:-2], k.shape[:-2], v.shape[:-2])
+    if enable_gqa:
+        k, v = (_shared_by_groups(x, q) for x in (k, v))
+    factor = 1 / math.sqrt(max(q.shape[-1], 1)) if scale is None else scale
     mask = None if attn_mask is None else _additive(as_tensor(attn_mask), q)
+    return masked_attention((q, k, v), mask, factor, dropout_p, causal=is_causal)
+
+
+def masked_attention(
+    parts: tuple[Tensor, Tensor, Tensor],
+    mask: Tensor | None,
+    factor: float,
+    dropout_p: float = 0.0,
+    *,
+    causal: bool,
+) -> Tensor:
+    """As above from q, k, v and an additive mask, which `causal` does not exclude."""
+    q, k, v = parts
     if dropout_p > 0.0:
-        return _with_dropout((q, k, v), mask, factor, dropout_p, is_causal=is_causal)
-    parts = [_four(x, batch) for x in (q, k, v)]
+        return _with_dropout(parts, mask, factor, dropout_p, is_causal=causal)
+    batch = shapes.broadcast(q.shape[:-2], k.shape[:-2], v.shape[:-2])
+    operands = [_four(x, batch) for x in parts]
     if mask is not None:
-        parts.append(_four(mask, batch, (q.shape[-2], k.shape[-2])))
-    out, _ = apply_many(TABLE["attention"], *parts, scale=factor, causal=is_causal)
+        operands.append(_four(mask, batch, (q.shape[-2], k.shape[-2])))
+    out, _ = apply_many(TABLE["attention"], *operands, scale=factor, causal=causal)
     shape = (*batch, q.shape[-2], v.shape[-1])
     return out if out.shape == shape else apply(TABLE["reshape"], out, shape=shape)
+
+
+def _shared_by_groups(x: Tensor, q: Tensor) -> Tensor:
+    """(…, H/g, S, D) → (…, H, S, D): each head g times in a row."""
+    heads = q.shape[-3] if len(q.shape) > 2 else 0
+    own = x.shape[-3] if len(x.shape) > 2 else 0
+    if not own or heads % own:
+        raise ShapeError(
+            f"enable_gqa needs a number of query heads that those of k and v divide, not shapes "
+            f"{q.shape} and {x.shape}"
+        )
+    lead, rest = x.shape[:-3], x.shape[-2:]
+    apart = apply(TABLE["reshape"], x, shape=(*lead, own, 1, *rest))
+    repeated = expand(apart, (*lead, own, heads // own, *rest))
+    return apply(TABLE["reshape"], repeated, shape=(*lead, heads, *rest))
 
 
 def _four(x: Tensor, batch: shapes.Shape, last: shapes.Shape | None = None) -> Tensor:
@@ -66,9 +99,16 @@ def _four(x: Tensor, batch: shapes.Shape, last: shapes.Shape | None = None) -> T
 
 def _additive(mask: Tensor, q: Tensor) -> Tensor:
     if mask.dtype is dtypes.bool_:
-        zero = apply(TABLE["full"], value=0.0, dtype=q.dtype, shape=())
-        return pointwise.where(mask, zero, float("-inf"))
-    return mask
+        return open_where(mask, q.dtype)
+    if mask.dtype.kind != "float":
+        raise DTypeError(f"attn_mask is bool or float, not {mask.dtype}; use mask.bool()")
+    return cast(mask, q.dtype)
+
+
+def open_where(allowed: Tensor, dtype: DType) -> Tensor:
+    """The additive mask: 0 where allowed, -inf elsewhere."""
+    zero = apply(TABLE["full"], value=0.0, dtype=dtype, shape=())
+    return pointwise.where(allowed, zero, -math.inf)
 
 
 def _with_dropout(
@@ -86,5 +126,5 @@ def _with_dropout(
     if is_causal:
         whole = apply(TABLE["full"], value=True, dtype=dtypes.bool_, shape=scores.shape)
         allowed = diagonal.tril(whole)
-        scores = layout.masked_fill(scores, pointwise.logical_not(allowed), float("-inf"))
+        scores = layout.masked_fill(scores, pointwise.logical_not(allowed), -math.inf)
     return linear.matmul(dropout(normalize.softmax(scores, -1), p), v)
