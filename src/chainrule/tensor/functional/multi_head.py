@@ -145,6 +145,8 @@ def attend(
         for x in (q, k, v)
     )
     factor = 1 / math.sqrt(max(q.shape[-1], 1))
+    if masks.causal and masks.pairs is None:
+        raise ArgumentError("is_causal is a hint about attn_mask: give the mask, too")
     if need_weights or count:
         masks = masks._replace(causal=False)
     mask = masks.additive(shape, count, q.dtype)
@@ -221,24 +223,21 @@ def multi_head_attention_forward(
     Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.MultiheadAttention.html
     """
     if static_k is not None or static_v is not None:
-        raise ArgumentError("static_k and static_v are not supported: pass them as key and value")
-    if is_causal and attn_mask is None:
-        raise ArgumentError("is_causal is a hint about attn_mask: give the mask, too")
+        raise ArgumentError("static_k and static_v are not supported: pass key and value")
     inputs = as_tensor(query), as_tensor(key), as_tensor(value)
-    if inputs[0].shape[-1] != embed_dim_to_check:
-        raise ShapeError(f"query has {inputs[0].shape[-1]} features, not {embed_dim_to_check}")
-    single = len(inputs[0].shape) == 2
+    if (width := inputs[0].shape[-1]) != embed_dim_to_check:
+        raise ShapeError(f"query has {width} features, not {embed_dim_to_check}")
     batch = 0 if batch_first else 1
     padding, pairs = (None if m is None else as_tensor(m) for m in (key_padding_mask, attn_mask))
+    single = len(inputs[0].shape) == 2
     if single:
         inputs = _once(inputs, batch)
         padding = None if padding is None else layout.unsqueeze(padding, 0)
-    apart = (q_proj_weight, k_proj_weight, v_proj_weight)
     together = None if use_separate_proj_weight else in_proj_weight
     out, weights = attend(
         inputs,
         num_heads,
-        Projections(together, apart, in_proj_bias),
+        Projections(together, (q_proj_weight, k_proj_weight, v_proj_weight), in_proj_bias),
         Extras(bias_k, bias_v, add_zero_attn),
         Masks(padding, pairs, is_causal),
         dropout_p=dropout_p if training else 0.0,
@@ -246,10 +245,17 @@ def multi_head_attention_forward(
         batch_first=batch_first,
     )
     out = linear.linear(out, out_proj_weight, out_proj_bias)
-    if weights is not None and average_attn_weights:
+    return _shown(out, weights, batch if single else None, average=average_attn_weights)
+
+
+def _shown(
+    out: Tensor, weights: Tensor | None, axis: int | None, *, average: bool
+) -> tuple[Tensor, Tensor | None]:
+    """Weights averaged over heads if wanted, and both without the batch axis that was added."""
+    if weights is not None and average:
         weights = reduce.mean(weights, 1)
-    if single:
-        out = layout.squeeze(out, batch)
+    if axis is not None:
+        out = layout.squeeze(out, axis)
         weights = None if weights is None else layout.squeeze(weights, 0)
     return out, weights
 
