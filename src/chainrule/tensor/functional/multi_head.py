@@ -19,6 +19,7 @@ from chainrule.tensor.convert import Operand, as_tensor, cast, expand
 from chainrule.tensor.dispatch import apply
 from chainrule.tensor.functional import layout, linear, normalize, pointwise, reduce
 from chainrule.tensor.functional.attention import masked_attention, open_where
+from chainrule.tensor.functional.padding import pad
 from chainrule.tensor.random import dropout
 
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ def _seen(mask: Tensor, extra: int, dtype: DType) -> Tensor:
     if mask.dtype is dtypes.bool_:
         mask = open_where(pointwise.logical_not(mask), dtype)
     mask = cast(mask, dtype)
-    return layout.pad(mask, (0, extra)) if extra else mask
+    return pad(mask, (0, extra)) if extra else mask
 
 
 def _longer(x: Tensor, learnt: Tensor | None, axis: int, *, zero: bool) -> Tensor:
