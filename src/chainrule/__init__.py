@@ -77,8 +77,8 @@ int, long = int32, int64
 
 _ROOMS = frozenset(
     {
-        "amp", "autograd", "backends", "cuda", "distributed", "inspect", "mps", "nn", "optim", "utils",
-        "version", "xpu",
+        "amp", "autograd", "backends", "cuda", "distributed", "inspect", "mps", "nn",
+        "optim", "utils", "version", "xpu",
     }
 )  # fmt: skip
 _LAZY = {
