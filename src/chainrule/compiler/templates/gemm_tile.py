@@ -27,6 +27,9 @@ _DIRECT_COLUMNS = 128  # of a block that is read in place
 _ALIAS_BYTES = 2048  # rows a multiple of this apart fall into few cache sets
 _ALIAS_DEPTH = 640  # so many of them do not survive in a level-2 cache
 _DEEP = 512  # K from which a task has 256 rows rather than 32, if there are enough tasks
+_PAGE_BYTES = 4096  # rows of a transposed A that are further apart come from level 2 or beyond
+_LINE_BYTES = 64  # of a cache
+_FETCH = 0.5  # cycles for a line from a level-2 cache, as far as multiplications do not hide them
 _GROUP_ROWS = 64  # of A that are packed at a time
 _DOT_ROWS = 24  # of A, up to which dot products along K can beat packing B
 _DOT_DEPTH = 25  # of K for each row, from which they do: the sum of a vector's lanes takes time
@@ -83,8 +86,14 @@ def choose_tile(
     per_register = max(1, target.lanes * 4 // dtype.itemsize)
     if (a_layout, b_layout) == ("mk", "nk") and max(1, min(_DOT_ROWS, K // _DOT_DEPTH)) >= M:
         return _dot_tile(M, N, K * M, per_register)
+    scattered = a_layout == "km" and K >= _DEEP and a_stride * dtype.itemsize > _PAGE_BYTES
     _, rows, columns = min(
-        (_cost(M, N, K, rows, columns, columns // per_register), -rows, columns)
+        (
+            _cost(M, N, K, rows, columns, columns // per_register)
+            + (_fetch(M, N, K, rows, columns, dtype) if scattered else 0),
+            -rows,
+            columns,
+        )
         for rows, columns in _candidates(M, target, per_register, a_layout)
     )
     rows = -rows
@@ -144,6 +153,16 @@ def _cost(M: int, N: int, K: int, rows: int, columns: int, vectors: int) -> floa
     store = 2.0 * rows * vectors
     edge = 1.0 + 0.03 * (M % rows != 0) + 0.05 * (N % columns != 0)
     return -(-M // rows) * -(-N // columns) * (K * step * edge + store + 10)
+
+
+def _fetch(M: int, N: int, K: int, rows: int, columns: int, dtype: DType) -> float:
+    """Cycles, about, for the cache lines of A and B that a deep product fetches anew.
+
+    Rows of A that begin inside a line fetch part of the next one too.
+    """
+    line = _LINE_BYTES // dtype.itemsize
+    lines = rows / line if rows % line == 0 else 1 + (rows - 1) / line
+    return _FETCH * -(-M // rows) * -(-N // columns) * K * (lines + columns / line)
 
 
 def _pays(N: int, depth: int, dtype: DType, stride: int) -> bool:
