@@ -28,12 +28,14 @@ from chainrule.tensor.functional.arrange import *
 from chainrule.tensor.functional.bitwise import *
 from chainrule.tensor.functional.diagonal import *
 from chainrule.tensor.functional.distance import *
+from chainrule.tensor.functional.einsum import *
 from chainrule.tensor.functional.elementary import *
 from chainrule.tensor.functional.join import *
 from chainrule.tensor.functional.layout import *
 from chainrule.tensor.functional.linear import *
 from chainrule.tensor.functional.normalize import *
 from chainrule.tensor.functional.pointwise import *
+from chainrule.tensor.functional.products import *
 from chainrule.tensor.functional.reduce import *
 from chainrule.tensor.functional.scatter import *
 from chainrule.tensor.functional.select import *

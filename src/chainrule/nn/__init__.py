@@ -50,7 +50,7 @@ from chainrule.nn.cell import GRUCell, LSTMCell, RNNCell
 from chainrule.nn.container import ModuleDict, ModuleList, ParameterList, Sequential
 from chainrule.nn.dropout import Dropout
 from chainrule.nn.embedding import Embedding, EmbeddingBag
-from chainrule.nn.linear import Flatten, Identity, Linear
+from chainrule.nn.linear import Bilinear, Flatten, Identity, Linear
 from chainrule.nn.loss import (
     BCELoss,
     BCEWithLogitsLoss,
@@ -99,6 +99,7 @@ __all__ = [
     "BatchNorm1d",
     "BatchNorm2d",
     "BatchNorm3d",
+    "Bilinear",
     "CTCLoss",
     "CosineEmbeddingLoss",
     "CosineSimilarity",

@@ -79,12 +79,14 @@ from chainrule.tensor.functional.normalize import (
 )
 from chainrule.tensor.functional.padding import pad
 from chainrule.tensor.functional.pointwise import logsigmoid, sigmoid, tanh
+from chainrule.tensor.functional.products import bilinear
 from chainrule.tensor.functional.select import one_hot
 from chainrule.tensor.methods.in_place import in_place
 from chainrule.tensor.tensor import Tensor
 
 __all__ = [
     "batch_norm",
+    "bilinear",
     "binary_cross_entropy",
     "binary_cross_entropy_with_logits",
     "celu",

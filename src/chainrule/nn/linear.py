@@ -1,4 +1,4 @@
-"""`Linear`, `Identity` and `Flatten`: layers that mix or rearrange features.
+"""`Linear`, `Bilinear`, `Identity` and `Flatten`: layers that mix or rearrange features.
 
 Example: `Linear(3, 5)(x)` turns (…, 3) into (…, 5). May import `tensor`.
 """
@@ -13,7 +13,7 @@ from chainrule.nn.module import Module
 from chainrule.nn.parameter import Parameter
 from chainrule.tensor.convert import check_device
 from chainrule.tensor.creation import empty
-from chainrule.tensor.functional import layout, linear
+from chainrule.tensor.functional import layout, linear, products
 from chainrule.tensor.tensor import Tensor
 
 
@@ -61,6 +61,55 @@ class Linear(Module):
         return (
             f"in_features={self.in_features}, out_features={self.out_features}, "
             f"bias={self.bias is not None}"
+        )
+
+
+class Bilinear(Module):
+    """y[o] = x₁ᵀ W[o] x₂ + b[o]: W (out_features, in1_features, in2_features).
+
+    Both start uniform in ±1/√in1_features.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.Bilinear.html
+    """
+
+    bias: Parameter | None
+
+    def __init__(
+        self,
+        in1_features: int,
+        in2_features: int,
+        out_features: int,
+        bias: bool = True,
+        device: Any = None,
+        dtype: Any = None,
+    ) -> None:
+        super().__init__()
+        check_device(device)
+        self.in1_features = in1_features
+        self.in2_features = in2_features
+        self.out_features = out_features
+        self.weight = Parameter(empty(out_features, in1_features, in2_features, dtype=dtype))
+        if bias:
+            self.bias = Parameter(empty(out_features, dtype=dtype))
+        else:
+            self.register_parameter("bias", None)
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Draw new start values."""
+        bound = 1 / math.sqrt(self.in1_features)
+        init.uniform_(self.weight, -bound, bound)
+        if self.bias is not None:
+            init.uniform_(self.bias, -bound, bound)
+
+    def forward(self, input1: Tensor, input2: Tensor) -> Tensor:
+        """(…, in1_features), (…, in2_features) → (…, out_features)."""
+        return products.bilinear(input1, input2, self.weight, self.bias)
+
+    def extra_repr(self) -> str:
+        """Sizes."""
+        return (
+            f"in1_features={self.in1_features}, in2_features={self.in2_features}, "
+            f"out_features={self.out_features}, bias={self.bias is not None}"
         )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from chainrule.base import shapes
+from chainrule.base import dtypes, shapes
 from chainrule.base.errors import ShapeError
 from chainrule.ops import TABLE
 from chainrule.tensor.convert import Operand, as_tensor, cast, expand, result_dtype
@@ -37,7 +37,7 @@ def matmul(input: Operand, other: Operand) -> Tensor:
     Source: https://docs.pytorch.org/docs/stable/generated/torch.matmul.html
     """
     a, b = as_tensor(input), as_tensor(other)
-    if len(a.shape) == len(b.shape) == _MATRIX and a.dtype is b.dtype:
+    if len(a.shape) == len(b.shape) == _MATRIX and a.dtype is b.dtype and a.dtype.kind == "float":
         return apply(TABLE["matmul"], a, b)
     if not a.shape or not b.shape:
         raise ShapeError(f"matmul needs at least one axis each, not {a.shape} @ {b.shape}")
@@ -49,6 +49,10 @@ def matmul(input: Operand, other: Operand) -> Tensor:
     if len(b.shape) == 1:
         out = matmul(a, _reshape(b, (*b.shape, 1)))
         return _reshape(out, out.shape[:-1])
+    if dtype.kind == "int":
+        if a.shape[-1] != b.shape[-2]:
+            raise ShapeError(f"matmul of {a.shape} and {b.shape}: {a.shape[-1]} ≠ {b.shape[-2]}")
+        return _whole(a, b)
     if len(b.shape) == _MATRIX:
         rows = _reshape(a, (shapes.size(a.shape[:-1]), a.shape[-1]))
         return _reshape(apply(TABLE["matmul"], rows, b), (*a.shape[:-1], b.shape[1]))
@@ -58,14 +62,31 @@ def matmul(input: Operand, other: Operand) -> Tensor:
     )
 
 
+def _whole(a: Tensor, b: Tensor) -> Tensor:
+    """The product of integers: sums of products, exact to the last digit (and modulo 2⁶⁴)."""
+    wide = pointwise.mul(_reshape(a, (*a.shape, 1)), _reshape(b, (*b.shape[:-2], 1, *b.shape[-2:])))
+    total = apply(TABLE["sum"], cast(wide, dtypes.int64), axes=(len(wide.shape) - 2,))
+    return cast(total, a.dtype)
+
+
 def mm(input: Operand, mat2: Operand) -> Tensor:
-    """The product of two matrices."""
-    return matmul(input, mat2)
+    """The product of two matrices; nothing broadcasts."""
+    return _plain("mm", _MATRIX, input, mat2)
 
 
 def bmm(input: Operand, mat2: Operand) -> Tensor:
-    """The products of two batches of matrices."""
-    return matmul(input, mat2)
+    """The products of two batches of matrices; nothing broadcasts."""
+    return _plain("bmm", 3, input, mat2)
+
+
+def _plain(name: str, rank: int, input: Operand, mat2: Operand) -> Tensor:
+    a, b = as_tensor(input), as_tensor(mat2)
+    if not len(a.shape) == len(b.shape) == rank or a.shape[:-2] != b.shape[:-2]:
+        raise ShapeError(
+            f"{name} needs two operands of {rank} axes (and equal batches), not shapes {a.shape} "
+            f"and {b.shape}; matmul broadcasts"
+        )
+    return matmul(a, b)
 
 
 def linear(input: Operand, weight: Operand, bias: Operand = None) -> Tensor:

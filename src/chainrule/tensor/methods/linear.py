@@ -5,7 +5,8 @@ Source of the names: https://docs.pytorch.org/docs/stable/tensors.html
 
 from __future__ import annotations
 
-from chainrule.tensor.functional import linear
+from chainrule.tensor.functional import linear, products
+from chainrule.tensor.methods.in_place import in_place
 
 
 class LinearMethods:
@@ -16,3 +17,22 @@ class LinearMethods:
     matmul = linear.matmul
     mm = linear.mm
     bmm = linear.bmm
+    addmm = products.addmm
+    addmv = products.addmv
+    addr = products.addr
+    baddbmm = products.baddbmm
+    addbmm = products.addbmm
+    mv = products.mv
+    dot = products.dot
+    vdot = products.vdot
+    outer = ger = products.outer
+    inner = products.inner
+    kron = products.kron
+    matrix_power = products.matrix_power
+
+    # in place
+    addmm_ = in_place(products.addmm)
+    addmv_ = in_place(products.addmv)
+    addr_ = in_place(products.addr)
+    baddbmm_ = in_place(products.baddbmm)
+    addbmm_ = in_place(products.addbmm)
