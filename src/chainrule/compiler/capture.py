@@ -18,7 +18,7 @@ from chainrule.compiler.pipeline import Captured
 from chainrule.compiler.structure import Leaves, flatten, unflatten
 from chainrule.grad.reverse import differentiate
 from chainrule.graph.node import INPUT, Graph, Node, Type, input_node
-from chainrule.graph.walk import topological
+from chainrule.graph.walk import ordered, topological
 from chainrule.ops.arithmetic import add
 from chainrule.ops.fill import full
 from chainrule.ops.layout import concat
@@ -204,7 +204,7 @@ def _inner(node: Node) -> list[Node]:
 def _refuse_strangers(graph: Graph) -> None:
     """Symbols of another trace have no value here."""
     known = set(graph.inputs)
-    for node in topological(graph.outputs):
+    for node in ordered(graph):
         if node.op is INPUT and node not in known:
             raise TraceError(
                 f"a tensor of type {node.type} that only stood for one inside another compiled "

@@ -17,7 +17,7 @@ from chainrule.compiler.capture import capture
 from chainrule.compiler.pipeline import Captured, Compiled, compile_graph, optimize
 from chainrule.compiler.structure import flatten
 from chainrule.graph.node import Graph, Type
-from chainrule.graph.walk import topological
+from chainrule.graph.walk import ordered
 from chainrule.ops.evaluate import evaluate
 
 Array = np.ndarray[Any, Any]
@@ -76,7 +76,7 @@ def _run(compiled: Compiled, captured: Captured, values: Sequence[Any]) -> list[
 
 def _largest(graph: Graph, values: Sequence[Any]) -> float:
     """The largest finite number that the program meets: what rounding is measured by."""
-    nodes = tuple(n for n in topological(graph.outputs) if isinstance(n.type, Type))
+    nodes = tuple(n for n in ordered(graph) if isinstance(n.type, Type))
     largest = 1.0
     for value in evaluate(Graph(graph.inputs, nodes), values):
         sizes = np.abs(value[np.isfinite(value)]) if value.dtype.kind == "f" else np.zeros(0)

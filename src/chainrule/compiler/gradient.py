@@ -27,6 +27,7 @@ from chainrule.compiler.passes.once import run_once
 from chainrule.compiler.passes.residuals import keep_residuals
 from chainrule.compiler.passes.store import CHEAP
 from chainrule.compiler.pipeline import Captured, Compiled, compile_graph
+from chainrule.compiler.runtime.heap import no_collections
 from chainrule.graph.node import INPUT, Graph, Node, TupleType, Type, input_node
 from chainrule.graph.walk import dependents, substitute, topological, uses
 from chainrule.ops.control import call, project
@@ -70,7 +71,8 @@ class Link:
         with self._lock:
             if self._plan is None:
                 results = len(self.plan_graph.outputs)
-                self._plan = compile_graph(Captured(self.plan_graph, results, {}))
+                with no_collections():
+                    self._plan = compile_graph(Captured(self.plan_graph, results, {}))
             return self._plan
 
     def run(self, saved: Sequence[Array], cotangents: Sequence[Array]) -> list[Array]:

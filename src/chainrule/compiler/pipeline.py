@@ -48,7 +48,7 @@ from chainrule.compiler.passes.store import Fused, settle
 from chainrule.compiler.passes.trim import trim
 from chainrule.compiler.passes.updates import updates
 from chainrule.compiler.plan import Executable, Plan, make_plan
-from chainrule.compiler.runtime.native import engine
+from chainrule.compiler.runtime.native import Engine, engine
 from chainrule.compiler.runtime.workers import get_num_threads
 from chainrule.compiler.templates.writer import Home
 from chainrule.graph.node import Graph, Node, Type, input_node
@@ -132,7 +132,9 @@ def optimize(
     graph = seen("run_once", everywhere(run_once, graph))
     graph, limits = loop_bounds(graph)
     limits = [*bounds(graph), *limits]
+    shared = graph.shared
     graph = Graph(graph.inputs, (*graph.outputs, *(b.indices for b in limits)))
+    graph.shared = shared  # every index is a node of the graph
     graph = seen("bounds", graph)
     for run in GRAPH_PASSES[1:]:
         graph = run(graph) if run in _ON_THEIR_OWN | _OUTSIDE else everywhere(run, graph)
@@ -204,18 +206,33 @@ def _work(fused: Sequence[Fused]) -> float:
     return total
 
 
+_addresses: dict[tuple[Engine, Target, Kernel], int] = {}  # of all kernels of this process
+_objects: dict[int, tuple[Kernel, int]] = {}  # the same by identity: hashing a kernel takes time
+_MOST_OBJECTS = 8192
+
+
 def load_kernels(plan: Plan, target: Target) -> list[int]:
     """Machine code for each unit's kernel; equal kernels are emitted and compiled once."""
-    symbols: dict[Kernel, str] = {}
+    native = engine()
+    kernels = [work.kernel for work in works(plan.units)]
     texts: dict[str, str] = {}
-    for work in works(plan.units):
-        kernel = work.kernel
-        if kernel not in symbols:
-            if settings().check:
-                verify_kernel(kernel)
-            text = emit(kernel, target, _SYMBOL)
-            symbol = f"{kernel.name}_{hashlib.sha256(text.encode()).hexdigest()[:16]}"
-            symbols[kernel] = symbol
-            texts[symbol] = text.replace(f"@{_SYMBOL}(", f"@{symbol}(")
-    addresses = engine().load(texts)
-    return [addresses[symbols[work.kernel]] for work in works(plan.units)]
+    fresh: dict[tuple[Engine, Target, Kernel], str] = {}
+    for kernel in kernels:
+        entry = (native, target, kernel)
+        if id(kernel) in _objects or entry in _addresses or entry in fresh:
+            continue
+        if settings().check:
+            verify_kernel(kernel)
+        text = emit(kernel, target, _SYMBOL)
+        symbol = f"{kernel.name}_{hashlib.sha256(text.encode()).hexdigest()[:16]}"
+        fresh[entry] = symbol
+        texts[symbol] = text.replace(f"@{_SYMBOL}(", f"@{symbol}(")
+    if texts:
+        loaded = native.load(texts)
+        _addresses.update({entry: loaded[symbol] for entry, symbol in fresh.items()})
+    if len(_objects) > _MOST_OBJECTS:
+        _objects.clear()
+    for kernel in kernels:
+        if id(kernel) not in _objects:
+            _objects[id(kernel)] = kernel, _addresses[native, target, kernel]
+    return [_objects[id(kernel)][1] for kernel in kernels]

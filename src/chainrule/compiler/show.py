@@ -20,7 +20,7 @@ from chainrule.compiler.plan import Plan
 from chainrule.compiler.runtime.native import engine
 from chainrule.graph.node import Graph, Node
 from chainrule.graph.text import print_graph
-from chainrule.graph.walk import topological
+from chainrule.graph.walk import ordered
 from chainrule.kernel.ir import Kernel
 from chainrule.kernel.text import print_kernel
 
@@ -77,7 +77,7 @@ def distinct_kernels(plan: Plan) -> list[Kernel]:
 def print_groups(graph: Graph, groups: Sequence[Fused]) -> str:
     """Each group with its nodes, numbered as in the printed graph; `*` marks what is stored."""
     number: dict[Node, str] = {}
-    for node in (*graph.inputs, *topological(graph.outputs)):
+    for node in (*graph.inputs, *ordered(graph)):
         number.setdefault(node, f"%{len(number)}")
     return "\n".join(line for i, f in enumerate(groups) for line in _group(i, f, number))
 

@@ -21,6 +21,7 @@ from chainrule.compiler.capture import Capture, capture
 from chainrule.compiler.gradient import Link, connect, tape_node
 from chainrule.compiler.out_of_range import out_of_range
 from chainrule.compiler.pipeline import Compiled, compile_graph
+from chainrule.compiler.runtime.heap import no_collections
 from chainrule.compiler.structure import unflatten
 from chainrule.tensor.backward import accumulate, get_grad
 from chainrule.tensor.dispatch import wrap
@@ -84,8 +85,9 @@ class Variant:
         """Trace `fn` on these arguments and compile what it does."""
         self.name = name
         start = time.perf_counter()
-        self.capture: Capture = capture(fn, args, kwargs, keep_grads=keep_grads)
-        self.compiled: Compiled = compile_graph(self.capture.captured)
+        with no_collections():
+            self.capture: Capture = capture(fn, args, kwargs, keep_grads=keep_grads)
+            self.compiled: Compiled = compile_graph(self.capture.captured)
         self.seconds = time.perf_counter() - start
         self.calls = 0
         c, inputs = self.capture, self.capture.captured.graph.inputs

@@ -123,12 +123,14 @@ def input_node(type: AnyType, source: Source | None = None) -> Node:
 class Graph:
     """Inputs and outputs of a computation; the nodes between are found by walking."""
 
-    __slots__ = ("__weakref__", "inputs", "outputs")
+    __slots__ = ("__weakref__", "inputs", "known_order", "outputs", "shared")
 
     def __init__(self, inputs: tuple[Node, ...], outputs: tuple[Node, ...]) -> None:
-        """Keep the two ends."""
+        """Keep the two ends; the order of the nodes is found when it is first asked for."""
         self.inputs: Final = inputs
         self.outputs: Final = outputs
+        self.known_order: tuple[Node, ...] | None = None  # of `walk.ordered`
+        self.shared = False  # whether `rewrite` has made equal nodes one
 
     def __repr__(self) -> str:
         """`<Graph 3 -> 1>`; `graph.text.print_graph` shows all of it."""

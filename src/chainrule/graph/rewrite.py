@@ -6,25 +6,32 @@ Example: `rewrite(graph, lambda node: replacement or None)` visits inputs before
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from operator import itemgetter
 from typing import Any
 
 from chainrule.graph.node import INPUT, Attrs, Graph, Node
-from chainrule.graph.walk import topological
+from chainrule.graph.walk import ordered, topological
 
 Rule = Callable[[Node], Node | None]
 
 
 def frozen_attrs(attrs: Attrs) -> Any:
     """Attributes as a hashable key that tells 0 from 0.0, -0.0 and False."""
-    return tuple(sorted((k, _key(v)) for k, v in attrs.items()))
+    if not attrs:
+        return ()
+    items = [(k, _key(v)) for k, v in attrs.items()]
+    if len(items) > 1:
+        items.sort(key=itemgetter(0))
+    return tuple(items)
 
 
 def _key(value: object) -> object:
-    if isinstance(value, (bool, int, float)):
-        return (type(value).__name__, repr(value))
-    if isinstance(value, (str, tuple)):
+    kind = type(value)
+    if kind is tuple or kind is str:
         return value
-    return id(value)
+    if kind is int or kind is bool:
+        return kind, value
+    return (kind, repr(value)) if isinstance(value, float) else id(value)
 
 
 class Sharing:
@@ -50,12 +57,16 @@ def rewrite(graph: Graph, rule: Rule, given: Mapping[Node, Node] | None = None) 
 
     Equal nodes become one, unreachable ones vanish. The replacement may be any new subgraph.
     """
+    if graph.shared and not given and all(rule(node) is None for node in ordered(graph)):
+        return graph
     sharing = Sharing()
     done: dict[Node, Node] = dict(given or {})
-    for node in topological(graph.outputs):
+    for node in ordered(graph):
         if node not in done:
             done[node] = _settle(node, done, rule, sharing)
-    return Graph(graph.inputs, tuple(done.get(n, n) for n in graph.outputs))
+    new = Graph(graph.inputs, tuple([done.get(n, n) for n in graph.outputs]))
+    new.shared = True
+    return new
 
 
 def _settle(node: Node, done: dict[Node, Node], rule: Rule, sharing: Sharing) -> Node:

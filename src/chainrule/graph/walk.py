@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterable, Mapping
 
-from chainrule.graph.node import Node
+from chainrule.graph.node import Graph, Node
 
 
 def topological(outputs: Iterable[Node], known: Container[Node] = ()) -> list[Node]:
@@ -33,6 +33,13 @@ def topological(outputs: Iterable[Node], known: Container[Node] = ()) -> list[No
                 order.append(node)
                 stack.pop()
     return order
+
+
+def ordered(graph: Graph) -> tuple[Node, ...]:
+    """`topological(graph.outputs)`, found once."""
+    if graph.known_order is None:
+        graph.known_order = tuple(topological(graph.outputs))
+    return graph.known_order
 
 
 def dependents(roots: Iterable[Node], order: Iterable[Node]) -> set[Node]:

@@ -15,7 +15,7 @@ import numpy as np
 
 from chainrule.base.dtypes import DType
 from chainrule.base.errors import ArgumentError, IndexBoundsError
-from chainrule.kernel.index import Index
+from chainrule.kernel.index import Index, as_index
 from chainrule.kernel.infer import TileType
 from chainrule.kernel.ir import (
     Buffer,
@@ -83,7 +83,8 @@ def task_count(kernel: Kernel, extents: Mapping[str, int]) -> int:
     """How many independent tasks there are: the product of the grid loops' trip counts."""
     count = 1
     for loop in grid_nest(kernel)[0]:
-        count *= max(0, -(-loop.extent.evaluate(extents) // loop.step))
+        step = as_index(loop.step).evaluate(extents)
+        count *= max(0, -(-loop.extent.evaluate(extents) // step))
     return count
 
 
@@ -134,13 +135,13 @@ class _State:
     def enter_task(self, loops: tuple[For, ...], task: int) -> None:
         """Set the grid loops' variables: the task number in mixed radix, innermost fastest."""
         for loop in reversed(loops):
-            extent = self.evaluate(loop.extent)
-            task, digit = divmod(task, -(-extent // loop.step))
-            self._position(loop, digit * loop.step, extent)
+            extent, step = self.evaluate(loop.extent), self.evaluate(as_index(loop.step))
+            task, digit = divmod(task, -(-extent // step))
+            self._position(loop, digit * step, step, extent)
 
-    def _position(self, loop: For, start: int, extent: int) -> None:
+    def _position(self, loop: For, start: int, step: int, extent: int) -> None:
         self.numbers[loop.var] = start
-        self.numbers[f"{loop.var}.n"] = min(loop.step, extent - start)
+        self.numbers[f"{loop.var}.n"] = min(step, extent - start)
 
     def run(self, body: Iterable[Statement]) -> None:
         """Execute statements."""
@@ -169,8 +170,8 @@ class _State:
         carried = {c.name: self.tiles[c.init] for c in node.carries}
         extent = self.evaluate(node.extent)
         self._carry(carried)
-        for start in range(0, extent, node.step):
-            self._position(node, start, extent)
+        for start in range(0, extent, node.stride):
+            self._position(node, start, node.stride, extent)
             self.run(node.body)
             self._carry({c.name: self.tiles[c.next] for c in node.carries})
         for name in (node.var, f"{node.var}.n"):

@@ -179,19 +179,26 @@ class For:
 
     `kind`: "grid" loops stand outermost, one directly inside the other; their iterations are
     independent tasks, numbered with the innermost varying fastest. "seq" loops run in order and
-    may carry tiles. `split` emits the body twice, for full steps (where `var.n` is the constant
-    `step`, so that masks vanish) and for the partial last one. `unroll` repeats the body.
+    may carry tiles. The `step` of a grid loop that is not split may be a run-time number, an index
+    over extents, at least 1. `split` emits the body twice, for full steps (where `var.n` is the
+    constant `step`, so that masks vanish) and for the partial last one. `unroll` repeats the body.
     An extent ≤ 0 runs nothing: a `For` with a 0/1 extent is a guard.
     """
 
     var: str
     extent: Index
     body: tuple[Statement, ...]
-    step: int = 1
+    step: int | Index = 1
     kind: Literal["grid", "seq"] = "seq"
     carries: tuple[Carry, ...] = ()
     split: bool = False
     unroll: int = 1
+
+    @property
+    def stride(self) -> int:
+        """The step of a loop that has a fixed one."""
+        assert isinstance(self.step, int)
+        return self.step
 
 
 Statement = Load | Map | Reduce | Mma | Store | Local | For
@@ -204,3 +211,7 @@ class Kernel:
     name: str
     params: tuple[Param, ...]
     body: tuple[Statement, ...] = field(default=())
+
+    def __hash__(self) -> int:
+        """Of the name and parameters, which tell most kernels apart: bodies are long."""
+        return hash((self.name, self.params))

@@ -276,6 +276,11 @@ def _parse_reduce(found: re.Match[str]) -> Reduce:
     return Reduce(found["out"], monoid, found["tile"], int(found["axis"]))
 
 
+def _parse_step(text: str) -> int | Index:
+    step = parse_index(text)
+    return step if step.constant is None else step.constant
+
+
 def _parse_for(found: re.Match[str]) -> For:
     carries = []
     for part in found["carries"].split(", ") if found["carries"] else ():
@@ -285,7 +290,7 @@ def _parse_for(found: re.Match[str]) -> For:
         found["var"],
         parse_index(found["extent"]),
         (),
-        int(found["step"] or 1),
+        _parse_step(found["step"] or "1"),
         "grid" if found["kind"] == "grid" else "seq",
         tuple(carries),
         found["split"] is not None,
@@ -298,7 +303,7 @@ _PLACE = (
     r"( valid \((?P<valid>[^)]*)\))?"
 )
 _FOR = (
-    r"for (?P<kind>grid|seq) (?P<var>\w+) in (?P<extent>.*?)( step (?P<step>\d+))?"
+    r"for (?P<kind>grid|seq) (?P<var>\w+) in (?P<extent>.*?)( step (?P<step>.*?))?"
     r"(?P<split> split)?( unroll (?P<unroll>\d+))?( carrying \((?P<carries>.*)\))?"
 )
 _PARSERS: tuple[tuple[str, Callable[[re.Match[str]], Statement]], ...] = (

@@ -15,7 +15,7 @@ from typing import get_args
 
 from chainrule.base.dtypes import DType, float64
 from chainrule.base.errors import VerifyError
-from chainrule.kernel.index import Index
+from chainrule.kernel.index import Index, as_index
 from chainrule.kernel.infer import TileType, broadcast, map_type, representable
 from chainrule.kernel.ir import (
     Buffer,
@@ -260,8 +260,13 @@ def _local(node: Local, scope: _Scope) -> None:
 
 def _for(node: For, scope: _Scope, *, grid: bool) -> None:
     """Check a loop. Carried tiles start with the shape of `init`; where `next` is wider, that."""
-    if node.step < 1 or node.unroll < 1:
+    step = as_index(node.step)
+    if (step.constant is not None and step.constant < 1) or node.unroll < 1:
         raise VerifyError(f"step {node.step} and unroll {node.unroll} must be at least 1")
+    if step.constant is None and (node.kind != "grid" or node.split):
+        raise VerifyError(f"step {step} must be a number: only plain grid loops have others")
+    for name in sorted(step.symbols - scope.extents):
+        raise VerifyError(f"the step depends on {name}, which is no extent")
     if node.kind == "grid" and not grid:
         raise VerifyError("a grid loop stands alone, outermost or directly inside another")
     if node.kind == "grid" and (node.carries or node.unroll != 1):

@@ -59,26 +59,26 @@ def sequential(ctx: Context, node: For, body: Body) -> None:
 
 
 def _parts(ctx: Context, node: For, extent: Value) -> list[Part]:
-    writer, step = ctx.writer, constant(node.step)
+    writer, step = ctx.writer, constant(node.stride)
     extent = integers.greatest(writer, extent, constant(0))
     known = extent.const is not None
     done = constant(0)
     parts = []
     for copies in {node.unroll: None, 1: None}:
-        if copies == 1 and node.step > 1 and not node.split and not known:
+        if copies == 1 and node.stride > 1 and not node.split and not known:
             continue
-        group = constant(copies * node.step)
+        group = constant(copies * node.stride)
         end = integers.subtract(writer, extent, integers.remainder(writer, extent, group))
         parts.append(Part(done, end, copies, step))
         done = end
-    if node.step > 1:
+    if node.stride > 1:
         left = integers.subtract(writer, extent, done) if node.split or known else None
         parts.append(Part(done, extent, 1, left))
     return [p for p in parts if p.start.const is None or p.start.const != p.end.const]
 
 
 def _emit_part(ctx: Context, node: For, extent: Value, part: Part, body: Body) -> None:
-    stride = node.step * part.copies
+    stride = node.stride * part.copies
     if part.start.const is not None and part.end.const is not None:
         trips = -(-(part.end.const - part.start.const) // stride)
         if trips <= 1:
@@ -90,8 +90,8 @@ def _emit_part(ctx: Context, node: For, extent: Value, part: Part, body: Body) -
 def _loop(ctx: Context, node: For, extent: Value, part: Part, body: Body) -> None:
     """A loop with its test at the end and a guard in front, or just the guard if it runs once."""
     writer = ctx.writer
-    stride = node.step * part.copies
-    once = part.left is not None and part.left.const != node.step
+    stride = node.stride * part.copies
+    once = part.left is not None and part.left.const != node.stride
     guard = integers.less(writer, part.start, part.end)
     before = {c.name: ctx.tiles[c.name] for c in node.carries}
     outside, name = writer.label, writer.fresh("i")
@@ -133,11 +133,11 @@ def _copies(
     writer, lanes = ctx.writer, ctx.target.lanes
     for copy in range(part.copies):
         bind(ctx, node.var, variable)
-        ctx.symbols[node.var] += copy * node.step
+        ctx.symbols[node.var] += copy * node.stride
         left = part.left
         if left is None:
             here = integers.subtract(writer, extent, variable)
-            left = integers.least(writer, constant(node.step), here)
+            left = integers.least(writer, constant(node.stride), here)
         bind(ctx, f"{node.var}.n", left)
         scratch = ctx.scratch
         body(ctx, node.body)
@@ -185,22 +185,19 @@ def grid(ctx: Context, loops: list[For], task: Value, body: Body) -> None:
     writer = ctx.writer
     rest = task
     for place, node in enumerate(reversed(loops)):
-        extent = evaluate(ctx, node.extent)
+        extent, step = evaluate(ctx, node.extent), evaluate(ctx, as_index(node.step))
         digit = rest
         if place + 1 < len(loops):
-            trips = integers.quotient(
-                writer, integers.add(writer, extent, constant(node.step - 1)), constant(node.step)
-            )
+            more = integers.subtract(writer, step, constant(1))
+            trips = integers.quotient(writer, integers.add(writer, extent, more), step)
             digit = integers.remainder(writer, rest, trips)
             rest = integers.quotient(writer, rest, trips)
-        start = integers.multiply(writer, digit, constant(node.step))
+        start = integers.multiply(writer, digit, step)
         bind(ctx, node.var, start)
-        left = constant(1)
-        if node.step > 1 and (extent.const is None or extent.const % node.step):
+        left = step
+        if step.const is None or extent.const is None or extent.const % step.const:
             here = integers.subtract(writer, extent, start)
-            left = integers.least(writer, constant(node.step), here)
-        elif node.step > 1:
-            left = constant(node.step)
+            left = integers.least(writer, step, here)
         bind(ctx, f"{node.var}.n", left)
     _split_tasks(ctx, loops, body)
 
@@ -218,10 +215,10 @@ def _split_tasks(ctx: Context, loops: list[For], body: Body) -> None:
     short = constant(0)
     for node in split:
         missing = integers.subtract(
-            writer, constant(node.step), evaluate(ctx, symbol(f"{node.var}.n"))
+            writer, constant(node.stride), evaluate(ctx, symbol(f"{node.var}.n"))
         )
         short = integers.add(writer, short, missing)
-        ctx.symbols[f"{node.var}.n"] = as_index(node.step)
+        ctx.symbols[f"{node.var}.n"] = as_index(node.stride)
     is_whole = integers.less(writer, short, whole)
     for condition, symbols in ((is_whole, dict(ctx.symbols)), (None, ragged)):
         ctx.symbols = symbols

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from chainrule.kernel.index import as_index
 from chainrule.kernel.ir import For, Kernel, Local, Statement
 
 ALIGNMENT = 64  # bytes: one cache line, one AVX-512 register
@@ -28,7 +29,8 @@ def task_count(kernel: Kernel, extents: Mapping[str, int]) -> int:
     """The number of independent tasks for these extents; 1 for a kernel without grid loops."""
     count = 1
     for loop in grid_nest(kernel):
-        count *= max(0, -(-loop.extent.evaluate(extents) // loop.step))
+        step = as_index(loop.step).evaluate(extents)
+        count *= max(0, -(-loop.extent.evaluate(extents) // step))
     return count
 
 

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from chainrule.base.shapes import size
 from chainrule.graph.node import INPUT, Graph, Node
-from chainrule.graph.walk import topological
+from chainrule.graph.walk import ordered
 from chainrule.ops.fill import iota
 from chainrule.ops.place import ravel_index, scatter
 from chainrule.ops.reduce import broadcast_to
@@ -35,7 +35,7 @@ def bounds(graph: Graph) -> list[Bound]:
     """All index bounds of a graph, each index and limit once."""
     found = [
         bound
-        for node in topological(graph.outputs)
+        for node in ordered(graph)
         for bound in _limits(node)
         if bound.indices.array.size and not _fits(bound)
     ]

@@ -26,9 +26,9 @@ def drop_empty(graph: Graph) -> Graph:
 
 
 def _drop(node: Node) -> Node | None:
-    b = Symbolic(node.source)
     if node.op is INPUT or node.op is full:
         return None
+    b = Symbolic(node.source)
     if isinstance(node.type, Type) and not node.type.size:
         return b(full, value=0, dtype=node.dtype, shape=node.shape)
     if node.op is scan:
@@ -48,8 +48,9 @@ def _drop(node: Node) -> Node | None:
 
 
 def _has_elements(node: Node) -> bool:
-    items = (node.type,) if isinstance(node.type, Type) else node.type.items
-    return any(item.size for item in items)
+    if isinstance(node.type, Type):
+        return 0 not in node.type.shape
+    return any(item.size for item in node.type.items)
 
 
 def _no_steps(b: Symbolic, node: Node) -> Node | None:

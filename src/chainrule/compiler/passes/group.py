@@ -18,7 +18,7 @@ from chainrule.base import shapes
 from chainrule.base.shapes import Shape, View
 from chainrule.compiler.passes.access import access, is_view, refine, virtual
 from chainrule.graph.node import INPUT, Graph, Node, Type
-from chainrule.graph.walk import topological, uses
+from chainrule.graph.walk import ordered, uses
 from chainrule.ops.record import Contract, IndexMap, Map, Pieces, Reduce, Template
 
 ROW_TEMPLATES = {"gather", "random_bits"}  # computed element by element inside a row group
@@ -83,7 +83,7 @@ def row_view(domain: Shape) -> View:
 class _Grouping:
     def __init__(self, graph: Graph, late: Collection[Node], layouts: Mapping[Node, View]) -> None:
         self.layouts = layouts
-        self.order = topological(graph.outputs)
+        self.order = ordered(graph)
         self.users = uses(self.order)
         self.outputs = set(graph.outputs)
         self.late = set(late)

@@ -11,7 +11,7 @@ from chainrule.base.shapes import View
 from chainrule.compiler.passes.access import access, is_view
 from chainrule.compiler.templates.product import batched
 from chainrule.graph.node import INPUT, Graph, Node
-from chainrule.graph.walk import topological
+from chainrule.graph.walk import ordered
 from chainrule.ops.layout import reshape, transpose
 from chainrule.ops.record import Contract
 
@@ -20,7 +20,7 @@ def layouts(graph: Graph) -> dict[Node, View]:
     """Views of products' and attentions' results that a transposing reshape reads."""
     found: dict[Node, View] = {}
     ends = set(graph.outputs)  # their arrays belong to the caller: row-major
-    for node in topological(graph.outputs):
+    for node in ordered(graph):
         if node.op is not reshape or access(node) is not None:
             continue
         moved = node.inputs[0]

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 from chainrule.graph.node import Graph, Node, Type, input_node
 from chainrule.graph.rewrite import rewrite
-from chainrule.graph.walk import substitute, topological
+from chainrule.graph.walk import ordered, substitute
 from chainrule.ops.control import project, scan
 from chainrule.ops.record import Builder
 
@@ -173,14 +173,14 @@ def is_loop(node: Node) -> bool:
 
 def loops(graph: Graph) -> list[Node]:
     """The scans of a graph, each after those that it reads."""
-    return [node for node in topological(graph.outputs) if is_loop(node)]
+    return [node for node in ordered(graph) if is_loop(node)]
 
 
 def exchange(graph: Graph, node: Node, results: Sequence[Node]) -> Graph:
     """The graph with other nodes for the results of a scan."""
     swap = {
         n: results[n.attrs["index"]]
-        for n in topological(graph.outputs)
+        for n in ordered(graph)
         if n.op is project and n.inputs[0] is node
     }
     return Graph(graph.inputs, tuple(substitute(graph.outputs, swap)))

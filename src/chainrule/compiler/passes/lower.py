@@ -12,6 +12,7 @@ from chainrule.compiler.codegen.target import Target
 from chainrule.compiler.passes.access import origin, through
 from chainrule.compiler.passes.bounds import Bound
 from chainrule.compiler.passes.operands import bring, settle_operand, vector
+from chainrule.compiler.passes.remember import remembered
 from chainrule.compiler.passes.store import Fused
 from chainrule.compiler.templates.attention import attention
 from chainrule.compiler.templates.attention_grad import attention_grad
@@ -42,14 +43,15 @@ def _kernels(
 ) -> Stages:
     g = f.group
     shape = RowGroup(g.domain, g.inner, tuple(f.nodes), tuple(f.stores))
-    if g.kind == "rows":
-        return [[rows(shape, homes, target.lanes)]]
-    if g.kind == "columns":
-        return [[columns(shape, homes, target.lanes)]]
+    make = {
+        "rows": lambda: rows(shape, homes, target.lanes),
+        "columns": lambda: columns(shape, homes, target.lanes),
+        "product": lambda: product(shape, homes, target),
+    }.get(g.kind)
+    if make is not None:
+        return [[remembered(g.kind, shape, homes, target, make)]]
     if g.kind == "fold":
         return _fold(shape, homes, target)
-    if g.kind == "product":
-        return [[product(shape, homes, target)]]
     if g.kind == "pieces":
         return _pieces(g.nodes[0], homes, target)
     return _template(g.nodes[0], homes, projections, target)

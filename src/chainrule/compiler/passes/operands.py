@@ -10,13 +10,11 @@ Example: `bring(f, homes, lanes)` → stages of copies; `homes` then knows the n
 
 from __future__ import annotations
 
-from collections import ChainMap
 from collections.abc import Callable, Iterator
-from typing import Any
 
 from chainrule.base import shapes
 from chainrule.base.shapes import Shape, View
-from chainrule.compiler.passes.access import access, origin, through
+from chainrule.compiler.passes.access import access, is_view, origin, through
 from chainrule.compiler.passes.place import write_space
 from chainrule.compiler.passes.store import Fused
 from chainrule.compiler.templates.product import batched, layout_of
@@ -33,10 +31,12 @@ def bring(f: Fused, homes: dict[Node, Home], lanes: int) -> list[list[Work]]:
     """Copies of the operands of a group that its kernel could not read otherwise."""
     stages: list[list[Work]] = []
     inside = set(f.nodes)
-    known: ChainMap[Node, Any] = ChainMap(homes, dict.fromkeys(inside))
     for node in f.nodes:
         for child, stored, fits in _needs(f, node):
-            if origin(child, known) not in inside:
+            source = child
+            while is_view(source) and source not in inside and source not in homes:
+                source = source.inputs[0]
+            if source not in inside:
                 stages += settle_operand(child, homes, lanes, stored=stored, fits=fits)
     return stages
 

@@ -33,7 +33,7 @@ from chainrule.compiler.passes.store import Fused, settle
 from chainrule.compiler.templates.product import layout_of
 from chainrule.compiler.templates.writer import Home, Work
 from chainrule.graph.node import INPUT, Graph, Node, Type, input_node
-from chainrule.graph.walk import topological
+from chainrule.graph.walk import ordered, topological
 from chainrule.ops.fill import detach
 from chainrule.ops.record import Contract, Symbolic
 
@@ -60,7 +60,7 @@ def stages(
 def projected(graph: Graph) -> dict[Node, list[Node]]:
     """For each op with several results the nodes that pick them."""
     found: dict[Node, list[Node]] = {}
-    for node in topological(graph.outputs):
+    for node in ordered(graph):
         if node.op is not INPUT and "projection" in node.op.traits:
             found.setdefault(node.inputs[0], []).append(node)
     return found

@@ -17,7 +17,7 @@ import numpy as np
 
 from chainrule.graph.node import INPUT, Graph, Node
 from chainrule.graph.rewrite import rewrite
-from chainrule.graph.walk import topological, uses
+from chainrule.graph.walk import ordered, uses
 from chainrule.ops.arithmetic import add, mul, neg, sub
 from chainrule.ops.fill import full
 from chainrule.ops.layout import concat, reshape
@@ -43,7 +43,7 @@ index_add = Op(
 
 def sparse_updates(graph: Graph) -> Graph:
     """Rewrite sums of an input and a scaled scatter_add that nothing else reads."""
-    users = uses(topological(graph.outputs))
+    users = uses(ordered(graph))
 
     def once(node: Node) -> bool:
         return len(users.get(node, ())) <= 1

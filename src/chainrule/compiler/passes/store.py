@@ -16,7 +16,7 @@ from chainrule.base.shapes import View
 from chainrule.compiler.passes.access import access, is_view, refine, virtual
 from chainrule.compiler.passes.group import Group, aligned
 from chainrule.graph.node import INPUT, Graph, Node
-from chainrule.graph.walk import topological
+from chainrule.graph.walk import ordered
 from chainrule.ops.record import Map
 
 CHEAP = frozenset(
@@ -58,7 +58,7 @@ class _Settling:
     ) -> None:
         self.graph, self.layouts = graph, layouts
         self.volatile = set(overwritten)  # states, and what would be computed again from them
-        self.order = topological(graph.outputs)
+        self.order = ordered(graph)
         self.position = {n: i for i, n in enumerate(self.order)}
         self.groups = list(groups)
         self.of = {n: g for g in groups for n in g.nodes}

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from chainrule.compiler.passes.access import virtual
 from chainrule.compiler.passes.loop import Given, Loop, Part, exchange, in_bodies, loops
 from chainrule.graph.node import Graph, Node, TupleType
-from chainrule.graph.walk import topological
+from chainrule.graph.walk import ordered, topological
 from chainrule.ops.control import project
 from chainrule.ops.fill import full
 from chainrule.ops.record import Symbolic
@@ -42,7 +42,7 @@ def _trimmed(graph: Graph, node: Node) -> list[Node] | None:
     _merge_operands(loop)
     _inline_constants(b, loop)
     outside = _unchanged(loop) | _given_back(b, loop)
-    read = {n.attrs["index"] for n in topological(graph.outputs) if _result_of(node, n)}
+    read = {n.attrs["index"] for n in ordered(graph) if _result_of(node, n)}
     _drop_unread(loop, [part for i, part in enumerate(loop.results) if i in read])
     if _size(loop) == before:
         return None

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 
 from chainrule.compiler.passes.access import access, is_view, origin, virtual
 from chainrule.graph.node import INPUT, Graph, Node
-from chainrule.graph.walk import topological
+from chainrule.graph.walk import ordered
 from chainrule.ops.record import Map, Template
 
 Pair = tuple[Node, Node]
@@ -26,9 +26,10 @@ def updates(
 
     What the nodes in `early` need is never late.
     """
-    order = topological(graph.outputs)
+    order = ordered(graph)
     regions = {state: _region(state, new) for state, new in pairs}
-    cores = {state: _reading(state, nodes, order) for state, nodes in regions.items()}
+    place = {node: i for i, node in enumerate(order)}
+    cores = {state: _reading(state, nodes, place) for state, nodes in regions.items()}
     chosen = {state for state, nodes in cores.items() if nodes}
     while True:
         late = set[Node]().union(*(regions[s] for s in chosen))
@@ -61,11 +62,11 @@ def _region(state: Node, new: Node) -> set[Node]:
     return found
 
 
-def _reading(state: Node, region: set[Node], order: Sequence[Node]) -> set[Node]:
+def _reading(state: Node, region: set[Node], place: Mapping[Node, int]) -> set[Node]:
     """The nodes of a region on the way from the state to its new value."""
     found = {state}
-    for node in order:
-        if node in region and any(child in found for child in node.inputs):
+    for node in sorted(region, key=place.__getitem__):
+        if any(child in found for child in node.inputs):
             found.add(node)
     return found - {state}
 

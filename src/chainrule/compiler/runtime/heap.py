@@ -6,10 +6,12 @@ process, next to all that is about to be made. Standard library only. Example: `
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import functools
+import gc
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 
 @functools.cache
@@ -22,6 +24,18 @@ def _trim() -> Callable[[int], int] | None:
     except (OSError, AttributeError):
         return None
     return found
+
+
+@contextlib.contextmanager
+def no_collections() -> Iterator[None]:
+    """Python's cycle collector waits: making a plan makes many objects, and hardly any garbage."""
+    before = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if before:
+            gc.enable()
 
 
 def trim_heap() -> None:

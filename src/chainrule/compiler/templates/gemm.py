@@ -104,17 +104,27 @@ def gemm(
     epilogue: Epilogue,
     tile: GemmTile,
     name: str = "gemm",
+    free_blocks: bool = False,
 ) -> Kernel:
-    """The kernel C = epilogue(Σ_k A[m, k]·B[k, n]); `params` are what the epilogue uses."""
-    body = _Product(dtype, a_layout, b_layout, epilogue, tile).task()
+    """The kernel C = epilogue(Σ_k A[m, k]·B[k, n]); `params` are what the epilogue uses.
+
+    With `free_blocks` the size of a task's block is no part of the kernel, but two more parameters
+    in front of `params`, BM and BN: one kernel serves products of other sizes.
+    """
+    blocks: tuple[int | Index, int | Index] = (tile.block_rows, tile.block_columns)
+    own = operand_params(dtype, a_layout, b_layout)
+    if free_blocks:
+        blocks, own = (symbol("BM"), symbol("BN")), (*own, Extent("BM"), Extent("BN"))
+    body = _Product(dtype, a_layout, b_layout, epilogue, tile, *map(as_index, blocks)).task()
+    rows, columns = blocks
     for var, extent, step in (
-        ("ib", M, tile.block_rows),
-        ("jb", N, tile.block_columns),
+        ("ib", M, rows),
+        ("jb", N, columns),
         ("b1", symbol("B1"), 1),
         ("b0", symbol("B0"), 1),
     ):
         body = (For(var, extent, body, step, "grid"),)
-    return Kernel(name, (*operand_params(dtype, a_layout, b_layout), *params), body)
+    return Kernel(name, (*own, *params), body)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +134,8 @@ class _Product:
     b_layout: BLayout
     epilogue: Epilogue
     tile: GemmTile
+    block_rows: Index
+    block_columns: Index
 
     def task(self) -> tuple[Statement, ...]:
         """One block of C."""
@@ -143,7 +155,7 @@ class _Product:
         pieces = For("kc", K, (*pack, *self._slivers(first, length, self._wait)), t.chunk)
         again = Load("whole", "pc", self._place(), (t.rows, t.columns), (as_index(t.columns), ONE))
         finish = self._over_tiles((again, *self._finish("whole")))
-        return (Local("pc", self.dtype, as_index(t.block_rows * t.block_columns)), pieces, finish)
+        return (Local("pc", self.dtype, self.block_rows * self.block_columns), pieces, finish)
 
     def _dots(self) -> tuple[Statement, ...]:
         """Each row of A against `columns` rows of B at a time, a vector of both along K a step."""
@@ -190,7 +202,7 @@ class _Product:
             Load("tb", "b", at, shape, strides, valid),
             Store("tb", "pb", to, shape, (as_index(t.columns), ONE), (depth, None)),
         )
-        size = (as_index(t.chunk) if t.chunk else K) * t.block_columns
+        size = (as_index(t.chunk) if t.chunk else K) * self.block_columns
         part = For("jq", as_index(t.columns), copy, shape[1])
         panel = For("kp", length, (part,), deep)
         return (
@@ -274,7 +286,7 @@ class _Product:
 
     def _place(self) -> Index:
         """Where a task's tile waits between pieces of K, tile after tile."""
-        return self._row() * self.tile.block_columns + symbol("jp") * self.tile.rows
+        return self._row() * self.block_columns + symbol("jp") * self.tile.rows
 
     def _wait(self) -> tuple[Statement, ...]:
         t = self.tile

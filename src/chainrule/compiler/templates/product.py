@@ -103,8 +103,10 @@ def product(group: RowGroup, homes: dict[Node, Home], target: Target) -> Work:
         params=params,
         epilogue=epilogue,
         tile=tile,
+        free_blocks=True,
     )
     values: dict[str, Argument] = {"B0": b0, "B1": b1, "M": m, "N": n, "K": k}
+    values |= {"BM": tile.block_rows, "BN": tile.block_columns}
     values |= a.arguments("a", "mk") | b.arguments("b", "kn")
     own = kernel.params[: len(kernel.params) - len(params)]
     return Work(

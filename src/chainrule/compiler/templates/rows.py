@@ -245,7 +245,7 @@ class _RowKernel:
             return
         extent = w.extent(outer[-1])
         with (
-            w.loop(extent, self.block, grid=True) as start,
+            w.loop(extent, w.block(self.block), grid=True) as start,
             w.loop(count(start), self.height, split=True) as r,
         ):
             self._row((*at, start + r), len(outer) - 1, count(r))

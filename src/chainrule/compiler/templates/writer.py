@@ -6,6 +6,7 @@ equal work in different layers gives equal kernels. Example: see `templates/rows
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
@@ -108,6 +109,15 @@ class Writer:
             self.arguments.append(value)
         return symbol(self._extents[value])
 
+    def block(self, size: int) -> Index | int:
+        """The step of a grid loop, as a run-time integer of its own: sizes change, code stays."""
+        if size == 1:
+            return 1
+        name = f"{self.prefix}step{sum(isinstance(p, Extent) for p in self.params)}"
+        self.params.append(Extent(name))
+        self.arguments.append(size)
+        return symbol(name)
+
     # -- statements -------------------------------------------------------------------------
 
     def fresh(self, stem: str = "t") -> str:
@@ -121,6 +131,9 @@ class Writer:
 
     def __call__(self, fn: str, /, *ins: str, attr: object = None) -> str:
         """A `Map`; the result's name."""
+        if fn == "const" and attr[0] == 0 and math.copysign(1.0, attr[0]) < 0:  # type: ignore[index]
+            # As parts of a kernel -0.0 and 0.0 are equal, and equal kernels are compiled once
+            return self("neg", self("const", attr=(0.0, attr[1])))  # type: ignore[index]
         out = self.fresh()
         self.add(Map(out, fn, ins, attr))
         return out
@@ -176,7 +189,12 @@ class Writer:
 
     @contextmanager
     def loop(
-        self, extent: Index | int, step: int = 1, *, grid: bool = False, split: bool = False
+        self,
+        extent: Index | int,
+        step: int | Index = 1,
+        *,
+        grid: bool = False,
+        split: bool = False,
     ) -> Iterator[Index]:
         """A `For` without carried tiles; yields the loop variable."""
         var = self.fresh("i")
@@ -188,7 +206,7 @@ class Writer:
     @contextmanager
     def blocks(self, extent: Index, step: int) -> Iterator[Index]:
         """A grid loop over blocks of positions and a loop inside each; yields the position."""
-        with self.loop(extent, step, grid=True) as start, self.loop(count(start)) as i:
+        with self.loop(extent, self.block(step), grid=True) as start, self.loop(count(start)) as i:
             yield start + i
 
     def fold(
