@@ -57,6 +57,7 @@ if TYPE_CHECKING:
     from chainrule import mps as mps
     from chainrule import nn as nn
     from chainrule import optim as optim
+    from chainrule import special as special
     from chainrule import utils as utils
     from chainrule import version as version
     from chainrule import xpu as xpu
@@ -80,7 +81,7 @@ int, long = int32, int64
 _ROOMS = frozenset(
     {
         "amp", "autograd", "backends", "cuda", "distributed", "inspect", "mps", "nn",
-        "optim", "utils", "version", "xpu",
+        "optim", "special", "utils", "version", "xpu",
     }
 )  # fmt: skip
 _LAZY = {

@@ -8,10 +8,9 @@ import time
 
 import numpy as np
 import torch
-import torch.nn as nn
 import torch.nn.functional as F
-import torch.optim as optim
 from seeding import report, seeded
+from torch import nn, optim
 from torch.optim.lr_scheduler import CosineAnnealingLR, LambdaLR
 from torch.utils.data import DataLoader, Subset, TensorDataset
 
@@ -20,8 +19,12 @@ class Net(nn.Module):
     def __init__(self, inputs, hidden, classes):
         super().__init__()
         self.layers = nn.Sequential(
-            nn.Linear(inputs, hidden), nn.BatchNorm1d(hidden), nn.ReLU(inplace=True),
-            nn.Linear(hidden, hidden), nn.LeakyReLU(0.1), nn.Linear(hidden, classes),
+            nn.Linear(inputs, hidden),
+            nn.BatchNorm1d(hidden),
+            nn.ReLU(inplace=True),
+            nn.Linear(hidden, hidden),
+            nn.LeakyReLU(0.1),
+            nn.Linear(hidden, classes),
         )
 
     def forward(self, x):

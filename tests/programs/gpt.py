@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-import torch.nn as nn
 from seeding import characters, report, seeded
+from torch import nn
 from torch.nn import functional as F
 
 

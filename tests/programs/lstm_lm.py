@@ -4,9 +4,9 @@ import argparse
 import math
 
 import torch
-import torch.nn as nn
 import torch.nn.functional as F
 from seeding import TEXT, report, seeded
+from torch import nn
 
 
 class RNNModel(nn.Module):

@@ -3,8 +3,8 @@
 import argparse
 
 import torch
-import torch.nn as nn
 from seeding import TEXT, report, seeded
+from torch import nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset
 
@@ -60,9 +60,7 @@ class MLP(nn.Module):
         super().__init__()
         self.vocab, self.block = vocab, block
         self.wte = nn.Embedding(vocab + 1, width)
-        self.mlp = nn.Sequential(
-            nn.Linear(block * width, 32), nn.Tanh(), nn.Linear(32, vocab)
-        )
+        self.mlp = nn.Sequential(nn.Linear(block * width, 32), nn.Tanh(), nn.Linear(32, vocab))
 
     def forward(self, idx):
         embs = []

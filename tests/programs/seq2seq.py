@@ -1,10 +1,9 @@
 """Translation with attention: packed bidirectional GRU encoder, decoder cell, teacher forcing."""
 
 import torch
-import torch.nn as nn
 import torch.nn.functional as F
 from seeding import TEXT, report, seeded
-from torch import optim
+from torch import nn, optim
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence, pad_sequence
 
 PAD, SOS, EOS = 0, 1, 2
@@ -29,7 +28,11 @@ class EncoderRNN(nn.Module):
 class BahdanauAttention(nn.Module):
     def __init__(self, width):
         super().__init__()
-        self.Wa, self.Ua, self.Va = nn.Linear(width, width), nn.Linear(width, width), nn.Linear(width, 1)
+        self.Wa, self.Ua, self.Va = (
+            nn.Linear(width, width),
+            nn.Linear(width, width),
+            nn.Linear(width, 1),
+        )
 
     def forward(self, query, keys, mask):
         scores = self.Va(torch.tanh(self.Wa(query) + self.Ua(keys))).squeeze(2).unsqueeze(1)

@@ -3,9 +3,9 @@
 import argparse
 
 import torch
-import torch.nn as nn
 import torch.nn.functional as F
 from seeding import TEXT, report, seeded
+from torch import nn
 from torch.nn.utils.rnn import pad_sequence
 
 

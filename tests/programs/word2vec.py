@@ -4,9 +4,9 @@ import collections
 
 import numpy as np
 import torch
-import torch.nn as nn
 import torch.nn.functional as F
 from seeding import TEXT, report, seeded
+from torch import nn
 from torch.autograd import Variable
 
 
