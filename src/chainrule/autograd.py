@@ -5,9 +5,11 @@ Example: `(g,) = autograd.grad(loss, [weight])`.
 
 from __future__ import annotations
 
+import importlib
 import sys
+from typing import Any
 
-from chainrule.base.missing import missing_from
+from chainrule.base.missing import missing_name
 from chainrule.tensor import anomaly as anomaly_mode
 from chainrule.tensor import function
 from chainrule.tensor import modes as grad_mode
@@ -15,10 +17,12 @@ from chainrule.tensor.anomaly import detect_anomaly, is_anomaly_enabled, set_det
 from chainrule.tensor.backward import backward_all as backward
 from chainrule.tensor.backward import gradients as grad
 from chainrule.tensor.function import Function
+from chainrule.tensor.legacy import Variable
 from chainrule.tensor.modes import enable_grad, inference_mode, no_grad, set_grad_enabled
 
 __all__ = [
     "Function",
+    "Variable",
     "anomaly_mode",
     "backward",
     "detect_anomaly",
@@ -37,4 +41,16 @@ __all__ = [
 for _name in ("anomaly_mode", "function", "grad_mode"):
     sys.modules[f"{__name__}.{_name}"] = globals()[_name]
 
-__getattr__ = missing_from(__name__)
+_LAZY = dict.fromkeys(("gradcheck", "gradgradcheck"), "chainrule.inspect.pytorch_forms")
+
+
+def __getattr__(name: str) -> Any:
+    """What checks gradients is imported at its first use."""
+    if name in _LAZY:
+        return getattr(importlib.import_module(_LAZY[name]), name)
+    return missing_name(__name__, name)
+
+
+def __dir__() -> list[str]:
+    """What is here and what would be imported."""
+    return sorted({*globals(), *_LAZY})

@@ -20,21 +20,15 @@ from chainrule.tasks.script import run_script
 
 HERE = Path(__file__).parent
 RUNS = [
-    ("gpt",),
     ("makemore",),
     ("lstm_lm",),
     ("lstm_lm", "--model", "GRU", "--tied"),
     ("lstm_lm", "--model", "RNN_RELU"),
     ("transformer",),
     ("transformer", "--norm-first"),
-    ("text_cnn",),
-    ("word2vec",),
-    ("seq2seq",),
-    ("classifier", "--epochs", "2"),
     ("functions",),
-    ("hooks_ema",),
 ]
-COMPILED = [("gpt",), ("makemore",), ("lstm_lm",), ("transformer",), ("text_cnn",)]
+COMPILED = [("makemore",), ("lstm_lm",), ("transformer",)]
 
 
 def finite(values):

@@ -82,6 +82,12 @@ def test_outside_a_run_a_missing_import_fails():
         cr.rellu  # noqa: B018
 
 
+def test_a_missing_method_is_named_with_its_line():
+    with pytest.raises(MissingError, match=r"Tensor\.rellu .*test_script\.py:\d+\); .*mean relu\?"):
+        cr.ones(1).rellu()
+    assert not hasattr(cr.ones(1), "nonesuch")
+
+
 def test_everything_is_as_before():
     finders, path, argv = sys.meta_path[:], sys.path[:], sys.argv
     pretended = types.ModuleType("torch")

@@ -59,6 +59,13 @@ def missing_name(module: str, name: str) -> Missing:
     raise MissingImportError(sentence(shown, hint))
 
 
+def missing_method(owner: str, name: str, known: list[str]) -> AttributeError:
+    """The error for `owner.name`, an attribute of an object; protocols ask for dunder names."""
+    if name.startswith("_"):
+        return AttributeError(f"{owner!r} object has no attribute {name!r}")
+    return MissingError(sentence(f"{owner}.{name}", near(name, known)))
+
+
 def shown_name(name: str) -> str:
     """`name` as the program writes it: a script run as PyTorch says `torch`."""
     return f"torch{name.removeprefix(_PACKAGE)}" if _deferring[0] else name

@@ -104,3 +104,22 @@ def typename(obj: Any) -> str:
     kind = obj if isinstance(obj, type) else type(obj)
     module = "" if kind.__module__ == "builtins" else f"{kind.__module__}."
     return f"{module}{kind.__qualname__}"
+
+
+class _AnyTensor(type):
+    """The type of `Variable`: every tensor is one."""
+
+    def __call__(cls, data: Any, requires_grad: bool = False, volatile: bool = False) -> Any:
+        del volatile
+        out = data.detach() if requires_grad else data
+        return out.requires_grad_() if requires_grad else out
+
+    def __instancecheck__(cls, instance: object) -> bool:
+        return isinstance(instance, Handle)
+
+
+class Variable(metaclass=_AnyTensor):
+    """`autograd.Variable(x)`: once a wrapper that could be differentiated, now the tensor itself.
+
+    Source: https://docs.pytorch.org/docs/stable/autograd.html#variable-deprecated
+    """
