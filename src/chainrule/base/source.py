@@ -11,10 +11,11 @@ _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep 
 
 
 class Source(NamedTuple):
-    """A line of the user's program."""
+    """A line of the user's program, and the layer that ran it, where someone wants to know."""
 
     file: str
     line: int
+    layer: str = ""
 
     def __str__(self) -> str:
         """`path/to/file.py:12`."""

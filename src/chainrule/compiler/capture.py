@@ -78,11 +78,16 @@ class _Argument(NamedTuple):
 
 
 def capture(
-    fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], *, keep_grads: bool
+    fn: Callable[..., Any],
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    *,
+    keep_grads: bool,
+    trace: Trace | None = None,
 ) -> Capture:
-    """Run `fn` once on symbols."""
+    """Run `fn` once on symbols; `trace` is one that notes more than usual."""
     leaves, structure = flatten((args, kwargs))
-    trace = Trace()
+    trace = Trace() if trace is None else trace
     before, modes.trace = modes.trace, trace
     try:
         arguments = _arguments(leaves)

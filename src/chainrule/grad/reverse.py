@@ -33,11 +33,13 @@ def differentiate(
     stops: Collection[Node] = (),
     order: Sequence[Node] | None = None,
     watch: Mapping[Node, Watch] = _NOBODY,
+    tell: Callable[[Node, int, Node], None] | None = None,
 ) -> list[Node | None]:
     """Vector-Jacobian products of `outputs` with respect to `targets`; None where disconnected.
 
     `stops` are nodes through which no gradient flows; `order` is `topological(outputs)`, if known;
-    `watch` has the hooks of some nodes.
+    `watch` has the hooks of some nodes; `tell(node, i, part)` hears what each node sends to its
+    input number i: upstream × local, before contributions are summed.
     """
     order = topological(outputs) if order is None else order
     wanted = set(targets)
@@ -67,9 +69,11 @@ def differentiate(
             _accumulate_item(b, sums, inputs[0], node.attrs["index"], ct)
             continue
         b.visit(node)
-        for child, part in zip(inputs, local_rule(b, node, ct), strict=True):
+        for i, (child, part) in enumerate(zip(inputs, local_rule(b, node, ct), strict=True)):
             if part is None or child not in active:
                 continue
+            if tell is not None:
+                tell(node, i, part)
             if child in sums:
                 _accumulate(b, sums, child, part)
             else:

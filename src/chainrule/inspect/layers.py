@@ -1,0 +1,88 @@
+"""A trace that also notes which layer asked for each node, and what the function itself made.
+
+A layer is read off the Python frames: every `forward` whose `self` is a module is a step of the
+path, so models need no preparation and ordinary calls pay nothing. Example:
+
+    trace = LayerTrace()
+    capture(fn, args, {}, keep_grads=True, trace=trace)
+
+Each node's `source.layer` is then like `blocks.3.mlp.up`. May import `nn` and what lies below it.
+"""
+
+from __future__ import annotations
+
+import sys
+from itertools import pairwise
+from types import FrameType
+from typing import Any
+
+from chainrule.base.source import Source, caller
+from chainrule.graph.node import Node
+from chainrule.nn.module import Module
+from chainrule.ops.record import Op
+from chainrule.tensor.trace import Trace
+
+
+class LayerTrace(Trace):
+    """See the module's docstring; `roots` are the outermost modules, in the order of their use."""
+
+    def __init__(self) -> None:
+        """Nothing recorded yet."""
+        super().__init__()
+        self.roots: list[Module] = []
+        self.recorded: list[Node] = []  # by the function, in order; gradients are not among them
+        self.begun: int | None = None  # how many there were when backward first started
+        self._names: dict[tuple[int, int], str] = {}
+
+    def record(self, op: Op, inputs: tuple[Node, ...], attrs: dict[str, Any]) -> Node:
+        """A node with the user's line and the path of its layer."""
+        if self.begun is None and self.spent:
+            self.begun = len(self.recorded)
+        type_ = op.infer(tuple([n.type for n in inputs]), attrs)
+        source = caller()
+        layer = self._layer()
+        if layer:
+            file, line = (source.file, source.line) if source else ("", 0)
+            source = Source(file, line, layer)
+        node = Node(op, inputs, attrs, type_, source)
+        self.recorded.append(node)
+        return node
+
+    def _layer(self) -> str:
+        """The dotted path of the innermost module whose forward is running."""
+        way = _modules()
+        if not way:
+            return ""
+        root = way[0]
+        if not any(root is known for known in self.roots):
+            self.roots.append(root)
+        names = [self._name(outer, inner) for outer, inner in pairwise(way)]
+        return ".".join(names) or type(root).__name__
+
+    def _name(self, outer: Module, inner: Module) -> str:
+        key = (id(outer), id(inner))
+        if key not in self._names:
+            found = (name for name, m in outer.named_modules() if m is inner)
+            self._names[key] = next(found, type(inner).__name__)
+        return self._names[key]
+
+    def parameter_names(self) -> dict[int, str]:
+        """The name of each parameter and buffer of the modules that were used, by id."""
+        found: dict[int, str] = {}
+        for root in self.roots:
+            for name, tensor in (*root.named_parameters(), *root.named_buffers()):
+                found.setdefault(id(tensor), name)
+        return found
+
+
+def _modules() -> list[Module]:
+    """The modules whose `forward` is running on this thread, outermost first."""
+    found: list[Module] = []
+    frame: FrameType | None = sys._getframe(2)  # noqa: SLF001 - the documented way to walk the stack
+    while frame is not None:
+        if frame.f_code.co_name == "forward":
+            this = frame.f_locals.get("self")
+            if isinstance(this, Module) and (not found or found[-1] is not this):
+                found.append(this)
+        frame = frame.f_back
+    return found[::-1]
