@@ -7,7 +7,7 @@ import pytest
 
 import chainrule as cr
 from chainrule import nn, optim
-from chainrule.base.errors import ArgumentError, ShapeError, TraceError
+from chainrule.base.errors import ArgumentError, DTypeError, ShapeError, TraceError
 from chainrule.nn.utils import rnn
 from tests.nn import recurrent_cases as cases
 
@@ -122,6 +122,8 @@ def test_dropout_between_layers_only():
         (lambda: nn.LSTM(2, 3, proj_size=3), ArgumentError, "below hidden_size"),
         (lambda: nn.LSTM(2, 3, 2, dropout=1.5), ArgumentError, "between 0 and 1"),
         (lambda: nn.RNN(2, 3)(cr.ones(4, 5, 6)), ShapeError, "last axis must be 2"),
+        (lambda: nn.GRU(2, 3)(cr.ones(4, 1, 2, dtype=cr.int64)), DTypeError, "embed"),
+        (lambda: nn.LSTM(2, 3)(cr.ones(4, 1, 2), cr.ones(1, 1, 3)), ArgumentError, "pair"),
         (lambda: nn.RNN(2, 3)(cr.ones(2)), ShapeError, "time, batch"),
         (lambda: nn.GRU(2, 3)(cr.ones(0, 1, 2)), ShapeError, "at least one step"),
         (lambda: nn.RNN(2, 3)(cr.ones(4, 1, 2), cr.ones(1, 2, 3)), ShapeError, "first state h"),
@@ -134,8 +136,8 @@ def test_dropout_between_layers_only():
         (lambda: nn.GRU(2, 3)(cr.ones(4, 2), lengths=[1]), ShapeError, "for batches"),
         (lambda: nn.GRUCell(2, 3)(cr.ones(4, 5, 2)), ShapeError, "or .features."),
         (lambda: nn.LSTMCell(2, 3)(cr.ones(4, 2), (cr.ones(3, 3),) * 2), ShapeError, "the state"),
-        (lambda: rnn.pack_padded_sequence(cr.ones(3, 2, 1), [1, 3]), ArgumentError, "enforce_"),
-        (lambda: rnn.pack_padded_sequence(cr.ones(3, 2, 1), [3, 0]), ArgumentError, "from 1 to 3"),
+        (lambda: rnn.pack_padded_sequence(cr.ones(3, 2, 1), [1, 3]), ShapeError, "enforce_"),
+        (lambda: rnn.pack_padded_sequence(cr.ones(3, 2, 1), [3, 0]), ShapeError, "from 1 to 3"),
         (lambda: rnn.pack_padded_sequence(cr.ones(3, 2, 1), [3]), ShapeError, "1 lengths"),
         (lambda: rnn.pad_sequence([]), ArgumentError, "at least one"),
         (lambda: rnn.pad_sequence([cr.ones(1)], padding_side="up"), ArgumentError, "'left'"),
@@ -149,6 +151,14 @@ def test_dropout_between_layers_only():
 def test_refusals_say_what_is_wrong(build, error, text):
     with pytest.raises(error, match=text):
         build()
+
+
+def test_packed_tokens_stay_tokens():
+    packed = rnn.pack_sequence([cr.tensor([1, 2, 3]), cr.tensor([4])])
+    padded, lengths = rnn.pad_packed_sequence(packed, batch_first=True, padding_value=-1)
+    assert padded.tolist() == [[1, 2, 3], [4, -1, -1]]
+    assert padded.dtype is cr.int64
+    assert lengths.tolist() == [3, 1]
 
 
 def test_packed_sequences_have_pytorchs_face():

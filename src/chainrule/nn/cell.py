@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from typing import Any, ClassVar
 
-from chainrule.base.errors import ArgumentError, ShapeError
+from chainrule.base.errors import ArgumentError, DTypeError, ShapeError
 from chainrule.nn import gates, init
 from chainrule.nn.gates import Kind, States, Weights
 from chainrule.nn.module import Module
@@ -26,6 +26,14 @@ def simple_kind(nonlinearity: str) -> Kind:
     return kinds[nonlinearity]
 
 
+def pair(hx: Any) -> tuple[Tensor, Tensor]:
+    """The two states of an LSTM."""
+    if isinstance(hx, Tensor) or len(hx) != 2:
+        raise ArgumentError("the first state of an LSTM is a pair of tensors: (h, c)")
+    h, c = hx
+    return h, c
+
+
 def draw_uniform(module: Module, hidden_size: int) -> None:
     """Start values of all parameters, uniform in ±1/√hidden_size."""
     bound = 1 / math.sqrt(hidden_size) if hidden_size else 0.0
@@ -34,7 +42,9 @@ def draw_uniform(module: Module, hidden_size: int) -> None:
 
 
 def check_features(input: Tensor, input_size: int) -> None:
-    """Say so if the last axis is not `input_size`."""
+    """Say so if the last axis is not `input_size`, or if these are no features at all."""
+    if input.dtype.kind != "float":
+        raise DTypeError(f"recurrent layers take floats, not {input.dtype}: embed tokens first")
     if input.shape[-1:] != (input_size,):
         raise ShapeError(f"the input has shape {input.shape}; its last axis must be {input_size}")
 
@@ -137,7 +147,7 @@ class LSTMCell(_Cell):
         self, input: Tensor, hx: tuple[Tensor, Tensor] | None = None
     ) -> tuple[Tensor, Tensor]:
         """The next states; `hx` = (h, c) are zeros unless given."""
-        h, c = self._next(self.kind, input, None if hx is None else tuple(hx))
+        h, c = self._next(self.kind, input, None if hx is None else pair(hx))
         return h, c
 
 

@@ -18,7 +18,7 @@ import numpy as np
 
 from chainrule.base import dtypes
 from chainrule.base.errors import ArgumentError, ShapeError, TraceError
-from chainrule.tensor.convert import as_tensor, cast, tensor
+from chainrule.tensor.convert import as_tensor, cast, filled, tensor
 from chainrule.tensor.creation import arange
 from chainrule.tensor.functional import layout, pointwise, select
 from chainrule.tensor.functional.padding import pad
@@ -128,14 +128,14 @@ def pack_padded_sequence(
     if counts.shape != padded.shape[1:2]:
         raise ShapeError(f"{counts.size} lengths for a batch of shape {input.shape}")
     if not counts.size or counts.min() <= 0 or counts.max() > padded.shape[0]:
-        raise ArgumentError(f"lengths are from 1 to {padded.shape[0]}, not {counts.tolist()}")
+        raise ShapeError(f"lengths are from 1 to {padded.shape[0]}, not {counts.tolist()}")
     order = None
     if not enforce_sorted:
         places = np.argsort(-counts, kind="stable")
         counts, order = counts[places], tensor(places)
         padded = select.index_select(padded, 1, order)
     elif (counts[:-1] < counts[1:]).any():
-        raise ArgumentError(
+        raise ShapeError(
             f"the lengths {counts.tolist()} do not go from the longest to the shortest: "
             "sort the batch, or give enforce_sorted=False"
         )
@@ -155,7 +155,7 @@ def pad_packed_sequence(
     x = packing.unpack(sequence.data)
     time, batch = packing.lasting.shape
     lasting = layout.reshape(tensor(packing.lasting), (time, batch, *(1,) * (len(x.shape) - 2)))
-    x = pointwise.where(lasting, x, padding_value)
+    x = pointwise.where(lasting, x, filled(padding_value, x.dtype, ()))
     if total_length is not None:
         if total_length < time:
             raise ArgumentError(f"total_length={total_length} is less than the longest, {time}")

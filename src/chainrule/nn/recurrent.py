@@ -12,7 +12,7 @@ from typing import Any
 
 from chainrule.base.errors import ArgumentError, ShapeError
 from chainrule.nn import functional, gates
-from chainrule.nn.cell import check_features, draw_uniform, simple_kind
+from chainrule.nn.cell import check_features, draw_uniform, pair, simple_kind
 from chainrule.nn.gates import Kind, States, Weights
 from chainrule.nn.module import Module
 from chainrule.nn.packed import PackedSequence, Packing, time_mask
@@ -282,7 +282,7 @@ class LSTM(RNNBase):
         self, input: Any, hx: tuple[Tensor, Tensor] | None = None, *, lengths: Any = None
     ) -> tuple[Any, tuple[Tensor, Tensor]]:
         """All h, and the last (h, c). `lengths` (B) says where each sequence of the batch ends."""
-        out, (h, c) = self._run(input, None if hx is None else tuple(hx), lengths)
+        out, (h, c) = self._run(input, None if hx is None else pair(hx), lengths)
         return out, (h, c)
 
 
