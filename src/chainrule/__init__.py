@@ -45,6 +45,7 @@ from chainrule.tensor.legacy import *
 from chainrule.tensor.modes import *
 from chainrule.tensor.numbers import *
 from chainrule.tensor.random import *
+from chainrule.tensor.sampling import *
 from chainrule.tensor.tensor import *
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ if TYPE_CHECKING:
     from chainrule import mps as mps
     from chainrule import nn as nn
     from chainrule import optim as optim
+    from chainrule import random as random
     from chainrule import special as special
     from chainrule import utils as utils
     from chainrule import version as version
@@ -83,6 +85,7 @@ _ROOMS = frozenset(
     {
         "amp", "autograd", "backends", "cuda", "distributed", "inspect", "mps", "nn",
         "optim", "special", "utils", "version", "xpu",
+        "random",
     }
 )  # fmt: skip
 _LAZY = {

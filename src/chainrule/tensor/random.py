@@ -262,9 +262,26 @@ def randperm(
 ) -> Tensor:
     """The numbers 0 to n - 1 in random order."""
     check_device(device)
-    keys = uniform((n,), dtypes.float64, generator)._concrete("randperm()")
-    order = np.argsort(keys, kind="stable").astype(np.int64)
-    return cast(wrap(order), dtypes.int64 if dtype is None else as_dtype(dtype))
+    kind = dtypes.int64 if dtype is None else as_dtype(dtype)
+    keys = uniform((n,), dtypes.float64, generator)
+    if modes.trace is not None:
+        return cast(_order(keys), kind)
+    return cast(wrap(np.argsort(keys._concrete("randperm()"), kind="stable")), kind)
+
+
+def _order(keys: Tensor) -> Tensor:
+    """The places of the keys in rising order, by counting for each how many come before it."""
+    (n,) = keys.shape
+    row, column = (apply(TABLE["iota"], dtype=dtypes.int64, shape=(n, n), axis=a) for a in (0, 1))
+    mine, other = (
+        apply(TABLE["broadcast_to"], apply(TABLE["reshape"], keys, shape=s), shape=(n, n))
+        for s in ((n, 1), (1, n))
+    )
+    tie = pointwise.logical_and(pointwise.eq(other, mine), pointwise.lt(column, row))
+    before = pointwise.logical_or(pointwise.lt(other, mine), tie)
+    rank = apply(TABLE["sum"], cast(before, dtypes.int64), axes=(1,))
+    numbers = apply(TABLE["iota"], dtype=dtypes.int64, shape=(n,), axis=0)
+    return apply(TABLE["scatter_add"], numbers, rank, rows=n)
 
 
 def normal(
@@ -310,11 +327,20 @@ def normal_(
     return pointwise.add(pointwise.mul(unit, std), mean)
 
 
-def bernoulli(input: Operand, *, generator: Generator | None = None) -> Tensor:
-    """1 with probability `input`, else 0, element by element."""
-    assert isinstance(input, Handle)
-    chosen = pointwise.lt(uniform(input.shape, input.dtype, generator), input)
-    return cast(chosen, input.dtype)
+def bernoulli(input: Operand, p: Any = None, *, generator: Generator | None = None) -> Tensor:
+    """1 with probability `input` (or p, in the shape of input), else 0, element by element."""
+    x = as_tensor(input)
+    with no_grad():
+        if p is None and x.dtype.kind != "float":
+            raise ArgumentError(f"bernoulli needs probabilities, not {x.dtype}")
+        chances = x if p is None else p
+        kind = x.dtype if x.dtype.kind == "float" else dtypes.float64
+        if modes.trace is None and isinstance(chances, Handle):
+            value = chances._concrete("bernoulli()")
+            if value.size and not ((value >= 0) & (value <= 1)).all():
+                raise ArgumentError("bernoulli needs probabilities between 0 and 1")
+        chosen = pointwise.lt(uniform(x.shape, kind, generator), chances)
+        return cast(chosen, x.dtype)
 
 
 def dropout(input: Operand, p: float = 0.5, training: bool = True) -> Tensor:

@@ -1,0 +1,225 @@
+"""Samples of distributions: categories by weight, and the in-place forms of `Tensor`.
+
+    multinomial(p, n)          n categories without replacement: the largest p / Exp(1)
+    multinomial(p, n, True)    n categories: the first whose cumulated weight exceeds u · Σ p
+
+Both need no values of their own, so they compile, and draw the same eagerly.
+Example: `next = multinomial(probabilities, 1)`.
+Source: https://docs.pytorch.org/docs/stable/generated/torch.multinomial.html; Efraimidis and
+Spirakis, Weighted random sampling with a reservoir (2006).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from chainrule.base import dtypes, shapes
+from chainrule.base.errors import ArgumentError, DTypeError, ShapeError
+from chainrule.ops import TABLE
+from chainrule.tensor.convert import as_dtype, as_tensor, cast, check_device, expand
+from chainrule.tensor.dispatch import apply, wrap
+from chainrule.tensor.functional import layout, pointwise
+from chainrule.tensor.handle import Handle
+from chainrule.tensor.modes import modes, no_grad
+from chainrule.tensor.random import Generator, normal_values, uniform
+
+if TYPE_CHECKING:
+    from chainrule.tensor.tensor import Tensor
+
+__all__ = [
+    "multinomial",
+    "randint_like",
+]
+
+_TINY = 2.0**-54  # below every logarithm of a uniform number but that of 1
+
+
+def multinomial(
+    input: Any, num_samples: int, replacement: bool = False, *, generator: Generator | None = None
+) -> Tensor:
+    """int64 (…, num_samples): categories drawn with the weights of each row (…, K) of the input.
+
+    Weights need not add up to 1. Without replacement no category comes twice in a row.
+    """
+    with no_grad():
+        weights = as_tensor(input)
+        if weights.dtype.kind != "float":
+            raise DTypeError(f"multinomial needs float weights, not {weights.dtype}")
+        if len(weights.shape) not in {1, 2}:
+            raise ShapeError(f"multinomial needs (K) or (rows, K) weights, not {weights.shape}")
+        count = weights.shape[-1]
+        if num_samples < 1 or (not replacement and num_samples > count):
+            raise ArgumentError(
+                f"multinomial of {count} categories cannot draw {num_samples} "
+                + ("of them" if replacement else "different ones; use replacement=True")
+            )
+        if modes.trace is None:
+            _check(weights._concrete("multinomial()"), 1 if replacement else num_samples)
+        table = cast(layout.reshape(weights, (-1, count)), dtypes.float64)
+        draw = _with_replacement if replacement else _without_replacement
+        found = draw(table, num_samples, generator)
+        return apply(TABLE["reshape"], found, shape=(*weights.shape[:-1], num_samples))
+
+
+def _check(weights: Any, needed: int) -> None:
+    bad = ~np.isfinite(weights) | (weights < 0)
+    if bad.any():
+        place = tuple(int(i) for i in np.argwhere(bad)[0])
+        raise ArgumentError(f"multinomial: weight {weights[place]} at {place} is no probability")
+    positive = (weights > 0).sum(-1)
+    if positive.size and positive.min() < needed:
+        raise ArgumentError(
+            f"multinomial: a row has {int(positive.min())} positive weights and {needed} are needed"
+        )
+
+
+def exponential(shape: shapes.Shape, generator: Generator | None) -> Tensor:
+    """Standard exponential numbers: -log of a uniform number in (0, 1], never 0."""
+    unit = uniform(shape, dtypes.float64, generator)
+    return pointwise.maximum(pointwise.neg(pointwise.log(pointwise.sub(1.0, unit))), _TINY)
+
+
+def _without_replacement(weights: Tensor, n: int, generator: Generator | None) -> Tensor:
+    keys = pointwise.div(weights, exponential(weights.shape, generator))
+    if modes.trace is None and n > 1:
+        order = np.argsort(-keys._concrete("multinomial()"), axis=-1, kind="stable")
+        return wrap(np.ascontiguousarray(order[:, :n], np.int64))
+    position = apply(TABLE["iota"], dtype=dtypes.int64, shape=keys.shape, axis=1)
+    found = []
+    for _ in range(n):
+        best = apply(TABLE["argmax"], keys, axis=1)
+        column = apply(TABLE["reshape"], best, shape=(best.shape[0], 1))
+        found.append(column)
+        keys = pointwise.where(pointwise.eq(position, expand(column, keys.shape)), -1.0, keys)
+    return layout.cat(found, 1)
+
+
+def _with_replacement(weights: Tensor, n: int, generator: Generator | None) -> Tensor:
+    rows, count = weights.shape
+    sums = _cumulated(weights)
+    total = layout.narrow(sums, 1, count - 1, 1)
+    unit = uniform((rows, n), dtypes.float64, generator)
+    level = pointwise.mul(unit, expand(total, (rows, n)))
+    if modes.trace is None:
+        steps, levels = sums._concrete("multinomial()"), level._concrete("multinomial()")
+        places = [np.searchsorted(s, v, side="right") for s, v in zip(steps, levels, strict=True)]
+        found = (
+            wrap(np.stack(places).astype(np.int64)) if rows else wrap(np.zeros((0, n), np.int64))
+        )
+    else:
+        shape = (rows, n, count)
+        below = pointwise.le(
+            expand(apply(TABLE["reshape"], sums, shape=(rows, 1, count)), shape),
+            expand(apply(TABLE["reshape"], level, shape=(rows, n, 1)), shape),
+        )
+        found = apply(TABLE["sum"], cast(below, dtypes.int64), axes=(2,))
+    return pointwise.minimum(found, _last_positive(weights, (rows, n)))
+
+
+def _cumulated(x: Tensor) -> Tensor:
+    """Sums of each row up to each place, by doubling: the same additions however it runs."""
+    rows, count = x.shape
+    step = 1
+    while step < count:
+        head = layout.narrow(x, 1, 0, count - step)
+        moved = apply(TABLE["pad"], head, start=(0, step), step=(1, 1), shape=(rows, count))
+        x = pointwise.add(x, moved)
+        step *= 2
+    return x
+
+
+def _last_positive(weights: Tensor, shape: shapes.Shape) -> Tensor:
+    """A level that rounding put above all sums belongs to the last category with a weight."""
+    position = apply(TABLE["iota"], dtype=dtypes.int64, shape=weights.shape, axis=1)
+    last = apply(TABLE["amax"], pointwise.where(pointwise.gt(weights, 0), position, 0), axes=(1,))
+    return expand(apply(TABLE["reshape"], last, shape=(shape[0], 1)), shape)
+
+
+def randint_like(
+    input: Handle,
+    low: int,
+    high: int | None = None,
+    *,
+    generator: Generator | None = None,
+    dtype: Any = None,
+    layout: Any = None,
+    device: Any = None,
+    memory_format: Any = None,
+) -> Tensor:
+    """Integers from low (0 if only one limit is given) to high - 1 in the shape of `input`."""
+    del layout, memory_format
+    check_device(device)
+    first, end = (0, low) if high is None else (low, high)
+    kind = input.dtype if dtype is None else as_dtype(dtype)
+    return cast(whole_numbers(input.shape, first, end, generator), kind)
+
+
+def whole_numbers(shape: shapes.Shape, low: int, high: int, generator: Generator | None) -> Tensor:
+    """int64 numbers from low to high - 1."""
+    if high <= low:
+        raise ArgumentError(f"random integers need low < high, not {low} and {high}")
+    with no_grad():
+        unit = uniform(shape, dtypes.float64, generator)
+        return pointwise.add(
+            cast(pointwise.floor(pointwise.mul(unit, high - low)), dtypes.int64), low
+        )
+
+
+def bernoulli_(input: Handle, p: Any = 0.5, *, generator: Generator | None = None) -> Tensor:
+    """1 with probability p (a number, or a tensor of them), else 0."""
+    with no_grad():
+        return cast(pointwise.lt(uniform(input.shape, dtypes.float64, generator), p), input.dtype)
+
+
+def exponential_(
+    input: Handle, lambd: float = 1.0, *, generator: Generator | None = None
+) -> Tensor:
+    """Numbers with density λ·exp(-λ·x)."""
+    if lambd <= 0:
+        raise ArgumentError(f"exponential_ needs λ > 0, not {lambd}")
+    with no_grad():
+        return cast(pointwise.div(exponential(input.shape, generator), lambd), input.dtype)
+
+
+def geometric_(input: Handle, p: float, *, generator: Generator | None = None) -> Tensor:
+    """The number of trials up to the first success of probability p, from 1 on."""
+    if not 0 < p < 1:
+        raise ArgumentError(f"geometric_ needs a probability between 0 and 1, not {p}")
+    with no_grad():
+        trials = pointwise.div(exponential(input.shape, generator), -float(np.log1p(-p)))
+        return cast(pointwise.maximum(pointwise.ceil(trials), 1.0), input.dtype)
+
+
+def cauchy_(
+    input: Handle, median: float = 0.0, sigma: float = 1.0, *, generator: Generator | None = None
+) -> Tensor:
+    """Numbers with density σ / (π·((x - median)² + σ²))."""
+    with no_grad():
+        angle = pointwise.mul(
+            pointwise.sub(uniform(input.shape, dtypes.float64, generator), 0.5), float(np.pi)
+        )
+        ratio = pointwise.div(pointwise.sin(angle), pointwise.cos(angle))
+        return cast(pointwise.add(pointwise.mul(ratio, sigma), median), input.dtype)
+
+
+def log_normal_(
+    input: Handle, mean: float = 1.0, std: float = 2.0, *, generator: Generator | None = None
+) -> Tensor:
+    """exp of normal numbers of the given mean and deviation."""
+    with no_grad():
+        normal = normal_values(input.shape, dtypes.float64, generator)
+        return cast(pointwise.exp(pointwise.add(pointwise.mul(normal, std), mean)), input.dtype)
+
+
+def random_(
+    input: Handle, from_: int = 0, to: int | None = None, *, generator: Generator | None = None
+) -> Tensor:
+    """Whole numbers from `from_` to `to` - 1; `random_(n)` below n, `random_()` all that fit."""
+    if to is None and from_:
+        from_, to = 0, from_
+    if to is None:
+        limits = {"float64": 2**53, "float32": 2**24, "int64": 2**53, "bool": 2}
+        to = limits.get(input.dtype.name) or int(input.dtype.largest) + 1
+    return cast(whole_numbers(input.shape, int(from_), int(to), generator), input.dtype)
