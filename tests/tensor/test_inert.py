@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import importlib
+import warnings
 
+import numpy as np
 import pytest
 
 import chainrule as cr
-from chainrule.base.errors import ArgumentError, DeviceError, DTypeError
+from chainrule.base.errors import ArgumentError, DeviceError
+from chainrule.tensor import convert
 
 # Questions whose answer is PyTorch's own on a machine without a GPU.
 QUESTIONS = [
@@ -138,11 +141,25 @@ def test_real_use_raises(use):
 
 
 @pytest.mark.parametrize("kind", [cr.float16, cr.bfloat16, cr.half])
-def test_narrow_floats_are_names_only(kind):
-    with pytest.raises(DTypeError, match="compute in float32 or float64"):
-        cr.ones(2).to(kind)
-    with pytest.raises(DTypeError, match="compute in float32"):
-        cr.zeros(2, dtype=kind)
+def test_narrow_floats_are_kept_as_float32_which_is_said_once(kind, monkeypatch):
+    monkeypatch.setattr(convert, "_said_widened", set())
+    with pytest.warns(UserWarning, match="computed as float32"):
+        assert cr.zeros(2, dtype=kind).dtype is cr.float32
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert cr.ones(2).to(kind).dtype is cr.float32
+        assert cr.ones(2, dtype=cr.float64).to(dtype=kind).dtype is cr.float32
+
+
+def test_arrays_of_narrow_floats_become_float32(monkeypatch):
+    monkeypatch.setattr(convert, "_said_widened", set())
+    with pytest.warns(UserWarning, match="float16"):
+        x = cr.tensor(np.array([0.1], np.float16))
+    assert x.dtype is cr.float32
+    assert x.item() == float(np.float16(0.1))
+    assert cr.zeros(1, dtype=np.float16).dtype is cr.float32
+    with pytest.warns(UserWarning, match="bfloat16"):
+        assert cr.ones(1).half().dtype is cr.ones(1).bfloat16().dtype is cr.float32
 
 
 def test_the_default_type():

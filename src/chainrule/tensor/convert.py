@@ -8,6 +8,7 @@ Source: https://docs.pytorch.org/docs/stable/tensor_attributes.html#type-promoti
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -64,17 +65,28 @@ def check_device(device: object) -> None:
 def as_dtype(dtype: Any) -> DType:
     """A `DType` from a `DType`, a NumPy dtype, its name, or float/int/bool."""
     if isinstance(dtype, DType):
-        if dtype in dtypes.NARROW:
-            raise DTypeError(
-                f"{dtype.name} is only read from files here, where it becomes float32: compute in "
-                "float32 or float64"
-            )
-        return dtype
+        return _widened(dtype.name) if dtype in dtypes.NARROW else dtype
     if dtype is float:
         return get_default_dtype()
     if dtype is int:
         return dtypes.int64
-    return dtypes.from_numpy(np.dtype(dtype))
+    found = np.dtype(dtype)
+    return _widened("float16") if found == np.float16 else dtypes.from_numpy(found)
+
+
+_said_widened: set[str] = set()
+
+
+def _widened(name: str) -> DType:
+    """float32 in the place of a narrow float; says so the first time."""
+    if name not in _said_widened:
+        _said_widened.add(name)
+        warnings.warn(
+            f"{name} is kept and computed as float32 here: values are not rounded to {name}, and "
+            "x.dtype is float32",
+            stacklevel=4,
+        )
+    return dtypes.float32
 
 
 def as_array(data: Any, dtype: DType | None = None) -> np.ndarray[Any, Any]:
@@ -82,6 +94,8 @@ def as_array(data: Any, dtype: DType | None = None) -> np.ndarray[Any, Any]:
     if isinstance(data, (list, tuple)) and any(isinstance(v, Handle) for v in data):
         data = [v._concrete("tensor()") if isinstance(v, Handle) else v for v in data]
     array = np.array(data)
+    if array.dtype == np.float16:
+        array = array.astype(_widened("float16").numpy)
     if dtype is not None:
         return array.astype(dtype.numpy, copy=False)
     if not isinstance(data, (np.ndarray, np.generic)) and array.dtype == np.float64:

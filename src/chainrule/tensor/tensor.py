@@ -330,6 +330,14 @@ class Tensor(Methods, Handle, final=True):
         """As float32."""
         return cast(self, dtypes.float32)
 
+    def half(self) -> Tensor:
+        """As float32, which stands for float16 here."""
+        return cast(self, as_dtype(dtypes.float16))
+
+    def bfloat16(self) -> Tensor:
+        """As float32, which stands for bfloat16 here."""
+        return cast(self, as_dtype(dtypes.bfloat16))
+
     def double(self) -> Tensor:
         """As float64."""
         return cast(self, dtypes.float64)
