@@ -26,6 +26,7 @@ from chainrule.tensor.device import *
 from chainrule.tensor.functional.activation import *
 from chainrule.tensor.functional.arrange import *
 from chainrule.tensor.functional.bitwise import *
+from chainrule.tensor.functional.cumulative import *
 from chainrule.tensor.functional.diagonal import *
 from chainrule.tensor.functional.distance import *
 from chainrule.tensor.functional.einsum import *
@@ -33,11 +34,15 @@ from chainrule.tensor.functional.elementary import *
 from chainrule.tensor.functional.join import *
 from chainrule.tensor.functional.layout import *
 from chainrule.tensor.functional.linear import *
+from chainrule.tensor.functional.moments import *
 from chainrule.tensor.functional.normalize import *
+from chainrule.tensor.functional.norms import *
+from chainrule.tensor.functional.order import *
 from chainrule.tensor.functional.pointwise import *
 from chainrule.tensor.functional.products import *
 from chainrule.tensor.functional.reduce import *
 from chainrule.tensor.functional.scatter import *
+from chainrule.tensor.functional.search import *
 from chainrule.tensor.functional.select import *
 from chainrule.tensor.indexing import *
 from chainrule.tensor.inert import *
@@ -55,6 +60,7 @@ if TYPE_CHECKING:
     from chainrule import cuda as cuda
     from chainrule import distributed as distributed
     from chainrule import inspect as inspect
+    from chainrule import linalg as linalg
     from chainrule import mps as mps
     from chainrule import nn as nn
     from chainrule import optim as optim
@@ -83,7 +89,7 @@ int, long = int32, int64
 
 _ROOMS = frozenset(
     {
-        "amp", "autograd", "backends", "cuda", "distributed", "inspect", "mps", "nn",
+        "amp", "autograd", "backends", "cuda", "distributed", "inspect", "linalg", "mps", "nn",
         "optim", "special", "utils", "version", "xpu",
         "random",
     }

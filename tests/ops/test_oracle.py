@@ -109,6 +109,10 @@ def _convolution(kind: str):
     return call
 
 
+def _order(x, attrs):
+    return x.sort(dim=-1, descending=attrs["descending"], stable=True).indices
+
+
 def _named(name: str):
     return lambda _, *ins: getattr(torch, name)(*ins)
 
@@ -132,6 +136,15 @@ TORCH: dict[str, Any] = {
     "softplus": lambda _, x: F.softplus(x, threshold=1e9),
     "logsigmoid": lambda _, x: F.logsigmoid(x),
     "cast": lambda attrs, x: x.to(getattr(torch, attrs["dtype"].name)),
+    "cumsum": lambda attrs, x: x.cumsum(attrs["axis"]),
+    "cumprod": lambda attrs, x: x.cumprod(attrs["axis"]),
+    "cummax": lambda attrs, x: x.cummax(attrs["axis"]).values,
+    "logcumsumexp": lambda attrs, x: x.logcumsumexp(attrs["axis"]),
+    "argsort": lambda attrs, x: _order(x, attrs),
+    "topk": lambda attrs, x: _order(x, attrs)[..., : attrs["k"]],
+    "searchsorted": lambda attrs, rows, x: torch.searchsorted(
+        rows.contiguous(), x.contiguous(), right=attrs["right"]
+    ),
     "detach": lambda _, x: x.detach(),
     "full": lambda attrs: torch.full(
         attrs["shape"], attrs["value"], dtype=getattr(torch, attrs["dtype"].name)
@@ -185,11 +198,27 @@ DEVIATIONS: dict[str, Any] = {
     "copysign": lambda ins, _: np.nan_to_num(ins, posinf=1, neginf=-1),
     "logaddexp": lambda ins, _: np.nan_to_num(ins, posinf=1, neginf=-1),
     "acosh": lambda ins, _: np.abs(ins),
+    # what follows an infinity or a NaN: fewer gradients are NaN
+    "cumprod": lambda ins, _: np.nan_to_num(ins, posinf=1, neginf=-1),
+    "logcumsumexp": lambda ins, _: np.nan_to_num(ins, posinf=1, neginf=-1),
+    # ties: `torch.cummax` picks the last, which the function here does by index
+    "cummax": lambda ins, attrs: [_untied(ins[0], attrs["axis"])],
+    # a NaN in the row is the largest number; PyTorch's search loses its way
+    "searchsorted": lambda ins, _: [np.nan_to_num(v, nan=np.inf) for v in ins],
     # an integer divided by zero gives 0; PyTorch raises
     "floor_divide": lambda ins, _: _divisible(ins),
     "remainder": lambda ins, _: _divisible(ins),
     "fmod": lambda ins, _: _divisible(ins),
 }
+
+
+def _untied(x, axis):
+    ramp = np.arange(x.shape[axis]).reshape([-1 if i == axis else 1 for i in range(x.ndim)])
+    return (
+        x
+        if x.dtype.kind != "f"
+        else np.nan_to_num(x, posinf=5, neginf=-5) + (ramp * 1e-3).astype(x.dtype)
+    )
 
 
 def _in_range(x, dtype):

@@ -11,7 +11,8 @@ from typing import Any
 
 from chainrule.base.errors import GradientError
 from chainrule.tensor.creation import zeros
-from chainrule.tensor.functional import layout, pointwise, reduce
+from chainrule.tensor.functional import layout, pointwise
+from chainrule.tensor.functional.norms import norm
 from chainrule.tensor.modes import no_grad
 from chainrule.tensor.tensor import Tensor
 
@@ -26,8 +27,8 @@ def get_total_norm(
     tensors: Iterable[Tensor], norm_type: float = 2.0, error_if_nonfinite: bool = False
 ) -> Tensor:
     """The p-norm of all elements of all tensors."""
-    norms = [reduce.norm(t, norm_type) for t in tensors]
-    total = reduce.norm(layout.stack(norms), norm_type) if norms else zeros(())
+    norms = [norm(t, norm_type) for t in tensors]
+    total = norm(layout.stack(norms), norm_type) if norms else zeros(())
     if error_if_nonfinite and not pointwise.isfinite(total):
         raise GradientError(
             f"the norm of the gradients is {total.item()}: some gradient is infinite or NaN"

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from chainrule.tensor.convert import Operand, floating, operands
 from chainrule.tensor.functional import pointwise, reduce
+from chainrule.tensor.functional.norms import norm
 
 if TYPE_CHECKING:
     from chainrule.tensor.tensor import Tensor
@@ -37,4 +38,4 @@ def pairwise_distance(
     Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.pairwise_distance.html
     """
     apart = pointwise.add(pointwise.sub(floating(x1), floating(x2)), eps)
-    return reduce.norm(apart, p, -1, keepdim)
+    return norm(apart, p, -1, keepdim)

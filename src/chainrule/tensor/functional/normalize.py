@@ -13,6 +13,7 @@ from chainrule.ops import TABLE
 from chainrule.tensor.convert import Operand, as_dtype, as_tensor, cast, floating
 from chainrule.tensor.dispatch import apply
 from chainrule.tensor.functional import layout, pointwise, reduce
+from chainrule.tensor.functional.norms import norm
 from chainrule.tensor.functional.padding import pad
 
 if TYPE_CHECKING:
@@ -161,5 +162,5 @@ def normalize(input: Operand, p: float = 2.0, dim: int = 1, eps: float = 1e-12) 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.normalize.html
     """
     x = floating(input)
-    length = reduce.norm(x, p, dim, keepdim=True)
+    length = norm(x, p, dim, keepdim=True)
     return pointwise.div(x, pointwise.clamp(length, min=eps))

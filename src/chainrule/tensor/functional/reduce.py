@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from chainrule.base import dtypes, shapes
 from chainrule.base.errors import ArgumentError
 from chainrule.ops import TABLE
-from chainrule.tensor.convert import Operand, as_dtype, as_tensor, cast, floating
+from chainrule.tensor.convert import Operand, as_dtype, as_tensor, cast, filled, floating
 from chainrule.tensor.dispatch import apply
 from chainrule.tensor.functional import pointwise
+from chainrule.tensor.functional.forms import with_out
 
 if TYPE_CHECKING:
     from chainrule.tensor.tensor import Tensor
@@ -23,18 +24,29 @@ __all__ = [
     "all",
     "amax",
     "amin",
+    "aminmax",
     "any",
     "argmax",
     "argmin",
+    "count_nonzero",
     "logsumexp",
     "max",
     "mean",
     "min",
-    "norm",
+    "nanmean",
+    "nansum",
+    "prod",
     "sum",
 ]
 
 Dim = int | Sequence[int] | None
+
+
+class AminmaxResult(NamedTuple):
+    """What `aminmax` returns."""
+
+    min: Tensor
+    max: Tensor
 
 
 class MaxResult(NamedTuple):
@@ -42,6 +54,12 @@ class MaxResult(NamedTuple):
 
     values: Tensor
     indices: Tensor
+
+
+def _ordered(input: Operand) -> Tensor:
+    """The input as numbers that have an order: bools as 0 and 1."""
+    x = as_tensor(input)
+    return cast(x, dtypes.uint8) if x.dtype is dtypes.bool_ else x
 
 
 def _reduce(op_name: str, x: Tensor, dim: Dim, *, keepdim: bool) -> Tensor:
@@ -52,6 +70,7 @@ def _reduce(op_name: str, x: Tensor, dim: Dim, *, keepdim: bool) -> Tensor:
     return out
 
 
+@with_out
 def sum(input: Operand, dim: Dim = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
     """Σ input over `dim`; bools and small integers add up as int64."""
     x = as_tensor(input)
@@ -62,6 +81,7 @@ def sum(input: Operand, dim: Dim = None, keepdim: bool = False, *, dtype: Any = 
     return _reduce("sum", x, dim, keepdim=keepdim)
 
 
+@with_out
 def mean(input: Operand, dim: Dim = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
     """Σ input / count over `dim`; NaN for no elements."""
     x = as_tensor(input)
@@ -74,21 +94,26 @@ def mean(input: Operand, dim: Dim = None, keepdim: bool = False, *, dtype: Any =
     return pointwise.mul(total, 1.0 / count if count else float("nan"))
 
 
+def _largest(name: str, x: Tensor, dim: Dim, *, keepdim: bool) -> Tensor:
+    return cast(_reduce(name, _ordered(x), dim, keepdim=keepdim), x.dtype)
+
+
+@with_out
 def amax(input: Operand, dim: Dim = (), keepdim: bool = False) -> Tensor:
     """Largest element over `dim`; ties share the gradient equally."""
-    return _reduce("amax", as_tensor(input), dim, keepdim=keepdim)
+    return _largest("amax", as_tensor(input), dim, keepdim=keepdim)
 
 
+@with_out
 def amin(input: Operand, dim: Dim = (), keepdim: bool = False) -> Tensor:
     """Smallest element over `dim`; ties share the gradient equally."""
-    return _reduce("amin", as_tensor(input), dim, keepdim=keepdim)
+    return _largest("amin", as_tensor(input), dim, keepdim=keepdim)
 
 
+@with_out
 def argmax(input: Operand, dim: int | None = None, keepdim: bool = False) -> Tensor:
     """Index of the first largest element along `dim` (of the flattened tensor for None)."""
-    x = as_tensor(input)
-    if x.dtype is dtypes.bool_:
-        x = cast(x, dtypes.uint8)
+    x = _ordered(input)
     if dim is None:
         flat = apply(TABLE["reshape"], x, shape=(x.type.size,))
         out = apply(TABLE["argmax"], flat, axis=0)
@@ -102,20 +127,31 @@ def argmax(input: Operand, dim: int | None = None, keepdim: bool = False) -> Ten
     return out
 
 
+def reversed_order(x: Tensor) -> Tensor:
+    """Numbers that are larger where x is smaller: -x, of integers every bit turned."""
+    if x.dtype.kind == "float":
+        return pointwise.neg(x)
+    every_bit = filled(-1 if x.dtype.is_signed else 255, x.dtype, x.shape)
+    return apply(TABLE["bitwise_xor"], x, every_bit)
+
+
+@with_out
 def argmin(input: Operand, dim: int | None = None, keepdim: bool = False) -> Tensor:
     """Index of the first smallest element along `dim`."""
-    return argmax(pointwise.neg(as_tensor(input)), dim, keepdim)
+    return argmax(reversed_order(_ordered(input)), dim, keepdim)
 
 
 def _extreme(name: str, input: Operand, dim: Any, keepdim: bool) -> Any:
     x = as_tensor(input)
     if dim is None:
-        return _reduce(name, x, None, keepdim=False)
+        return _largest(name, x, None, keepdim=False)
     if not isinstance(dim, int):
         return (pointwise.maximum if name == "amax" else pointwise.minimum)(x, dim)
     find = argmax if name == "amax" else argmin
     index = find(x, dim, keepdim=False)
     axis = shapes.normal_axis(dim, len(x.shape))
+    if not x.shape:
+        return MaxResult(apply(TABLE["reshape"], x, shape=()), index)
     order = (*(i for i in range(len(x.shape)) if i != axis), axis)
     values = apply(TABLE["pick"], apply(TABLE["transpose"], x, axes=order), index)
     if keepdim:
@@ -125,16 +161,19 @@ def _extreme(name: str, input: Operand, dim: Any, keepdim: bool) -> Any:
     return MaxResult(values, index)
 
 
+@with_out
 def max(input: Operand, dim: Any = None, keepdim: bool = False) -> Any:
     """The largest element of all, or with `dim` (values, indices), or of two tensors."""
     return _extreme("amax", input, dim, keepdim)
 
 
+@with_out
 def min(input: Operand, dim: Any = None, keepdim: bool = False) -> Any:
     """The smallest element of all, or with `dim` (values, indices), or of two tensors."""
     return _extreme("amin", input, dim, keepdim)
 
 
+@with_out
 def logsumexp(input: Operand, dim: Dim, keepdim: bool = False) -> Tensor:
     """Log Σ exp(input) over `dim`, without overflow."""
     x = floating(input)
@@ -146,25 +185,93 @@ def logsumexp(input: Operand, dim: Dim, keepdim: bool = False) -> Tensor:
     return x
 
 
+def _truth(x: Tensor, holds: Tensor) -> Tensor:
+    """Bool, but uint8 for uint8: PyTorch's convention."""
+    return cast(holds, dtypes.uint8) if x.dtype is dtypes.uint8 else holds
+
+
+@with_out
 def all(input: Operand, dim: Dim = None, keepdim: bool = False) -> Tensor:
     """Whether all elements along `dim` are true."""
-    holds = pointwise.logical_not(input)
-    return pointwise.eq(sum(holds, dim, keepdim), 0)
+    x = as_tensor(input)
+    return _truth(x, pointwise.eq(sum(pointwise.logical_not(x), dim, keepdim), 0))
 
 
+@with_out
 def any(input: Operand, dim: Dim = None, keepdim: bool = False) -> Tensor:
     """Whether any element along `dim` is true."""
-    holds = pointwise.logical_not(pointwise.logical_not(input))
-    return pointwise.gt(sum(holds, dim, keepdim), 0)
+    x = as_tensor(input)
+    return _truth(x, pointwise.gt(count_nonzero(x, dim, keepdim=keepdim), 0))
 
 
-def norm(input: Operand, p: float = 2, dim: Dim = None, keepdim: bool = False) -> Tensor:
-    """The p-norm (Σ |x|ᵖ)^(1/p) over `dim`; p may be inf."""
-    x = floating(input)
-    if p == float("inf"):
-        return amax(pointwise.abs(x), () if dim is None else dim, keepdim)
-    if p == 2:
-        return pointwise.sqrt(sum(pointwise.mul(x, x), dim, keepdim))
-    if p == 1:
-        return sum(pointwise.abs(x), dim, keepdim)
-    return pointwise.pow(sum(pointwise.pow(pointwise.abs(x), p), dim, keepdim), 1 / p)
+def count_nonzero(input: Operand, dim: Dim = None, *, keepdim: bool = False) -> Tensor:
+    """How many elements along `dim` are not zero."""
+    x = as_tensor(input)
+    return sum(x if x.dtype is dtypes.bool_ else pointwise.ne(x, 0), dim, keepdim)
+
+
+@with_out
+def aminmax(input: Operand, *, dim: int | None = None, keepdim: bool = False) -> AminmaxResult:
+    """The smallest and the largest element along `dim`; ties share the gradient equally."""
+    x = as_tensor(input)
+    lowest = _largest("amin", x, dim, keepdim=keepdim)
+    return AminmaxResult(lowest, _largest("amax", x, dim, keepdim=keepdim))
+
+
+@with_out
+def nansum(input: Operand, dim: Dim = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
+    """Σ of the elements along `dim` that are not NaN."""
+    x = as_tensor(input)
+    if x.dtype.kind == "float":
+        x = pointwise.where(pointwise.isnan(x), 0.0, x)
+    return sum(x, dim, keepdim, dtype=dtype)
+
+
+@with_out
+def nanmean(input: Operand, dim: Dim = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
+    """Mean of the elements along `dim` that are not NaN; NaN if there are none."""
+    x = as_tensor(input)
+    total = nansum(x, dim, keepdim, dtype=dtype)
+    counted = sum(pointwise.logical_not(pointwise.isnan(x)), dim, keepdim)
+    return pointwise.div(total, cast(counted, total.dtype))
+
+
+@with_out
+def prod(
+    input: Operand, dim: int | None = None, keepdim: bool = False, *, dtype: Any = None
+) -> Tensor:
+    """Π input over `dim`, by halves: the gradient is exact where elements are 0."""
+    x = as_tensor(input)
+    if dtype is not None:
+        x = cast(x, as_dtype(dtype))
+    elif x.dtype.kind != "float":
+        x = cast(x, dtypes.int64)
+    if dim is None:
+        x, axis = apply(TABLE["reshape"], x, shape=(x.type.size,)), 0
+    else:
+        axis = shapes.normal_axis(dim, len(x.shape))
+        if not x.shape:
+            return apply(TABLE["reshape"], x, shape=())
+    kept = shapes.with_ones(x.shape, (axis,))
+    if x.shape[axis] == 0:
+        x = filled(1, x.dtype, kept)
+    while (size := x.shape[axis]) > 1:
+        half = size // 2
+        front = _part(x, axis, 0, half)
+        halved = pointwise.mul(front, _part(x, axis, half, half))
+        rest = [_part(x, axis, 2 * half, 1)] if size % 2 else []
+        x = apply(TABLE["concat"], halved, *rest, axis=axis) if rest else halved
+    if keepdim:
+        return x
+    return apply(TABLE["reshape"], x, shape=shapes.reduced(kept, (axis,)))
+
+
+def _part(x: Tensor, axis: int, start: int, size: int) -> Tensor:
+    rank = len(x.shape)
+    return apply(
+        TABLE["slice"],
+        x,
+        start=tuple(start if i == axis else 0 for i in range(rank)),
+        step=(1,) * rank,
+        shape=tuple(size if i == axis else n for i, n in enumerate(x.shape)),
+    )

@@ -17,6 +17,7 @@ from chainrule.tensor.methods.linear import LinearMethods
 from chainrule.tensor.methods.new import NewMethods
 from chainrule.tensor.methods.normalize import NormalizeMethods
 from chainrule.tensor.methods.operators import Operators
+from chainrule.tensor.methods.order import OrderMethods
 from chainrule.tensor.methods.pointwise import PointwiseMethods
 from chainrule.tensor.methods.random import RandomMethods
 from chainrule.tensor.methods.reduce import ReduceMethods
@@ -28,6 +29,7 @@ class Methods(
     ElementaryMethods,
     BitwiseMethods,
     ReduceMethods,
+    OrderMethods,
     LayoutMethods,
     SelectMethods,
     LinearMethods,

@@ -1,0 +1,86 @@
+"""Where values belong in sorted rows: the number of elements that come before each.
+
+Evaluated it is a binary search; compiled the elements are counted, in one reduction.
+Example: `searchsorted(rows, values, right=False)` of [[1, 3, 5]] and [[3]] is [[1]].
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Literal
+
+import numpy as np
+
+from chainrule.base import dtypes
+from chainrule.base.errors import DTypeError, ShapeError
+from chainrule.graph.node import Attrs, Node, Type
+from chainrule.ops.cast import cast
+from chainrule.ops.compare import logical_or, no_gradient
+from chainrule.ops.elementwise import NUMBERS, need_kind
+from chainrule.ops.layout import reshape
+from chainrule.ops.record import Array, Builder, Illegal, Op, Sample
+from chainrule.ops.reduce import broadcast_to, sum_
+from chainrule.ops.sort import comes_before
+
+_i64, _f32 = dtypes.int64, dtypes.float32
+
+
+def _infer(ins: tuple[Type, ...], attrs: Attrs) -> Type:  # noqa: ARG001 - the signature
+    rows, values = ins
+    need_kind("searchsorted", rows.dtype, NUMBERS)
+    if rows.dtype is not values.dtype:
+        raise DTypeError(f"searchsorted of {values.dtype} in {rows.dtype}: they must be equal")
+    if len(rows.shape) != 2 or len(values.shape) != 2 or rows.shape[0] != values.shape[0]:
+        raise ShapeError(f"searchsorted of {values.shape} in the sorted rows of {rows.shape}")
+    return Type(_i64, values.shape)
+
+
+def _searchsorted(ins: Any, attrs: Attrs) -> Array:
+    rows, values = ins
+    side: Literal["left", "right"] = "right" if attrs["right"] else "left"
+    out = np.empty(values.shape, np.int64)
+    for found, row, wanted in zip(out, rows, values, strict=True):
+        found[...] = np.searchsorted(row, wanted, side)
+    return out
+
+
+def _expand(b: Builder, node: Node) -> Node:
+    (rows, values), count = node.inputs, node.inputs[0].shape[1]
+    wide = (*values.shape, count)
+    wanted = b(broadcast_to, b(reshape, values, shape=(*values.shape, 1)), shape=wide)
+    row = b(broadcast_to, b(reshape, rows, shape=(rows.shape[0], 1, count)), shape=wide)
+    less, same = comes_before(b, wanted, row, descending=False)
+    before = b(logical_or, less, same) if node.attrs["right"] else less
+    return b(sum_, b(cast, before, dtype=_i64), axes=(2,))
+
+
+def _samples(rng: np.random.Generator, dtype: np.dtype[Any]) -> Iterable[Sample]:
+    if dtype.kind == "b":
+        return
+    for right in (False, True):
+        for count, size, wanted in ((2, 5, 4), (1, 40, 9), (1, 1, 1), (2, 0, 3), (3, 4, 0)):
+            rows = np.sort(np.asarray(rng.integers(0, 9, (count, size)), dtype), axis=1)
+            values = np.asarray(rng.integers(0, 9, (count, wanted)), dtype)
+            yield Sample((rows, values), {"right": right})
+        rows = np.sort(np.asarray(rng.permutation(48).reshape(6, 8), dtype), axis=0)
+        yield Sample((rows.T[::2], rows[::2, ::2].T), {"right": right})  # not contiguous
+        if dtype.kind == "f":
+            nasty = np.array([[-np.inf, -0.0, 0.0, 1, np.inf, np.nan]], dtype)
+            yield Sample((nasty, nasty), {"right": right}, smooth=False)
+
+
+searchsorted = Op(
+    "searchsorted",
+    _infer,
+    _searchsorted,
+    vjp=no_gradient,
+    expand=_expand,
+    samples=_samples,
+    illegal=(
+        Illegal((Type(_f32, (2, 3)), Type(_i64, (2, 3))), {"right": False}, DTypeError),
+        Illegal((Type(_f32, (2, 3)), Type(_f32, (3, 3))), {"right": False}, ShapeError),
+        Illegal((Type(dtypes.bool_, (2, 3)),) * 2, {"right": False}, DTypeError),
+    ),
+)
+
+TABLE = (searchsorted,)

@@ -1,0 +1,103 @@
+"""Variance and standard deviation. Example: `var(x, -1, correction=0)`.
+
+`correction` is what is subtracted from the count; the old switch `unbiased` means 1 or 0.
+Source: https://docs.pytorch.org/docs/stable/generated/torch.var.html
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from chainrule.base import shapes
+from chainrule.base.errors import ArgumentError, DTypeError
+from chainrule.tensor.convert import Operand, as_tensor
+from chainrule.tensor.functional import pointwise, reduce
+from chainrule.tensor.functional.forms import with_out
+
+if TYPE_CHECKING:
+    from chainrule.tensor.tensor import Tensor
+
+__all__ = [
+    "std",
+    "std_mean",
+    "var",
+    "var_mean",
+]
+
+
+def root(x: Tensor) -> Tensor:
+    """√x whose gradient is 0, not infinite, where x is 0."""
+    flat = pointwise.eq(x, 0)
+    return pointwise.where(flat, 0.0, pointwise.sqrt(pointwise.where(flat, 1.0, x)))
+
+
+def _moments(
+    input: Operand, dim: Any, unbiased: bool | None, keepdim: bool, correction: float | None
+) -> tuple[Tensor, Tensor]:
+    x = as_tensor(input)
+    if x.dtype.kind != "float":
+        raise DTypeError(f"var and std need floating-point input, not {x.dtype}; use x.float()")
+    if isinstance(dim, bool):  # var(x, unbiased)
+        dim, unbiased = None, dim
+    if unbiased is not None and correction is not None:
+        raise ArgumentError("var and std take unbiased= or correction=, not both")
+    less = (1 if unbiased in {None, True} else 0) if correction is None else correction
+    axes = shapes.normal_axes(dim if dim != () else None, len(x.shape))
+    count = shapes.size([x.shape[a] for a in axes])
+    centre = reduce.mean(x, axes, keepdim=True) if axes else x
+    apart = pointwise.sub(x, centre)
+    square = pointwise.mul(apart, apart)
+    total = reduce.sum(square, axes, keepdim) if axes else square
+    variance = pointwise.div(total, float(max(count - less, 0)))
+    return variance, centre if keepdim else reduce.sum(centre, axes) if axes else centre
+
+
+@with_out
+def var(
+    input: Operand,
+    dim: Any = None,
+    unbiased: bool | None = None,
+    keepdim: bool = False,
+    *,
+    correction: float | None = None,
+) -> Tensor:
+    """Σ (x - mean x)² / (n - correction) over `dim`; correction is 1 unless given."""
+    return _moments(input, dim, unbiased, keepdim, correction)[0]
+
+
+@with_out
+def std(
+    input: Operand,
+    dim: Any = None,
+    unbiased: bool | None = None,
+    keepdim: bool = False,
+    *,
+    correction: float | None = None,
+) -> Tensor:
+    """√var; its gradient is 0 where all elements are equal."""
+    return root(_moments(input, dim, unbiased, keepdim, correction)[0])
+
+
+def var_mean(
+    input: Operand,
+    dim: Any = None,
+    unbiased: bool | None = None,
+    keepdim: bool = False,
+    *,
+    correction: float | None = None,
+) -> tuple[Tensor, Tensor]:
+    """(var, mean) over `dim`."""
+    return _moments(input, dim, unbiased, keepdim, correction)
+
+
+def std_mean(
+    input: Operand,
+    dim: Any = None,
+    unbiased: bool | None = None,
+    keepdim: bool = False,
+    *,
+    correction: float | None = None,
+) -> tuple[Tensor, Tensor]:
+    """(std, mean) over `dim`."""
+    variance, mean = _moments(input, dim, unbiased, keepdim, correction)
+    return root(variance), mean

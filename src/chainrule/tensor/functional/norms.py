@@ -1,0 +1,143 @@
+"""Norms of vectors and matrices. Example: `vector_norm(x, ord=1, dim=-1)`.
+
+A norm's gradient at the origin is 0. Those that need singular values (2, -2 and "nuc" of
+matrices) are refused. Source: https://docs.pytorch.org/docs/stable/linalg.html
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from chainrule.base import shapes
+from chainrule.base.errors import ArgumentError, DTypeError, ShapeError
+from chainrule.tensor.convert import Operand, as_dtype, as_tensor, cast
+from chainrule.tensor.functional import pointwise, reduce
+from chainrule.tensor.functional.forms import with_out
+from chainrule.tensor.functional.moments import root
+
+if TYPE_CHECKING:
+    from chainrule.tensor.tensor import Tensor
+
+__all__ = [
+    "norm",
+]
+
+Dim = int | Sequence[int] | None
+
+
+def _floats(A: Operand, dtype: Any, what: str) -> Tensor:
+    x = as_tensor(A) if dtype is None else cast(as_tensor(A), as_dtype(dtype))
+    if x.dtype.kind != "float":
+        raise DTypeError(f"{what} needs floating-point input, not {x.dtype}; use x.float()")
+    return x
+
+
+def _power_norm(x: Tensor, p: float, dim: Dim, keepdim: bool) -> Tensor:
+    """(Σ |x|ᵖ)^(1/p)."""
+    size = pointwise.abs(x)
+    if p < 1:  # whose derivative is infinite at 0
+        still = pointwise.eq(size, 0)
+        raised = pointwise.pow(pointwise.where(still, 1.0, size), p)
+        size = pointwise.where(still, 0.0 if p > 0 else math.inf, raised)
+    else:
+        size = pointwise.pow(size, p)
+    total = reduce.sum(size, dim, keepdim)
+    flat = pointwise.eq(total, 0)
+    return pointwise.where(flat, 0.0, pointwise.pow(pointwise.where(flat, 1.0, total), 1 / p))
+
+
+@with_out
+def vector_norm(
+    x: Operand,
+    ord: float = 2,
+    dim: Dim = None,
+    keepdim: bool = False,
+    *,
+    dtype: Any = None,
+) -> Tensor:
+    """(Σ |x|^ord)^(1/ord) over `dim`, or over all; ord may be 0 (how many are not 0) and ±inf."""
+    x = _floats(x, dtype, "vector_norm")
+    axes = shapes.normal_axes(dim if dim != () else None, len(x.shape))
+    if not axes:
+        return pointwise.abs(x) if ord else pointwise.abs(pointwise.sign(x))
+    if ord == 2:
+        return root(reduce.sum(pointwise.mul(x, x), axes, keepdim))
+    if ord == 1:
+        return reduce.sum(pointwise.abs(x), axes, keepdim)
+    if ord == 0:
+        return reduce.sum(pointwise.abs(pointwise.sign(x)), axes, keepdim)
+    if math.isinf(ord):
+        extreme = reduce.amax if ord > 0 else reduce.amin
+        return extreme(pointwise.abs(x), axes, keepdim)
+    return _power_norm(x, ord, axes, keepdim)
+
+
+@with_out
+def matrix_norm(
+    A: Operand,
+    ord: float | str = "fro",
+    dim: tuple[int, int] = (-2, -1),
+    keepdim: bool = False,
+    *,
+    dtype: Any = None,
+) -> Tensor:
+    """√Σ x² ("fro"), or the largest (1) or smallest (-1) column sum, or row sum (±inf)."""
+    x = _floats(A, dtype, "matrix_norm")
+    if len(x.shape) < 2:
+        raise ShapeError(f"matrix_norm needs at least two axes, not shape {x.shape}")
+    rows, columns = (shapes.normal_axis(d, len(x.shape)) for d in dim)
+    if rows == columns:
+        raise ShapeError(f"matrix_norm needs two different axes, not {dim}")
+    if ord == "fro":
+        return vector_norm(x, 2, (rows, columns), keepdim)
+    if isinstance(ord, str) or abs(ord) not in {1, math.inf}:
+        raise ArgumentError(f"matrix norm {ord!r} needs singular values, which are not here")
+    summed, other = (rows, columns) if abs(ord) == 1 else (columns, rows)
+    totals = reduce.sum(pointwise.abs(x), summed, keepdim=True)
+    extreme = reduce.amax if ord > 0 else reduce.amin
+    out = extreme(totals, other, keepdim=True)
+    return out if keepdim else reduce.sum(out, (rows, columns))
+
+
+@with_out
+def matrix_or_vector_norm(
+    A: Operand,
+    ord: float | str | None = None,
+    dim: Dim = None,
+    keepdim: bool = False,
+    *,
+    dtype: Any = None,
+) -> Tensor:
+    """`linalg.norm`: the 2-norm of all elements; with `ord`, of vectors or of matrices.
+
+    A matrix norm over two axes, a vector norm over one.
+    """
+    x = as_tensor(A)
+    axes = (dim,) if isinstance(dim, int) else dim
+    if ord is None:
+        return vector_norm(x, 2, axes, keepdim, dtype=dtype)
+    over = tuple(range(len(x.shape))) if axes is None else tuple(axes)
+    if len(over) == 2:
+        return matrix_norm(x, ord, over, keepdim, dtype=dtype)
+    if isinstance(ord, str):
+        raise ArgumentError(f"norm {ord!r} is one of matrices: give two axes, not {over}")
+    if axes is None and len(over) > 2:
+        raise ShapeError(f"norm of shape {x.shape} with ord={ord} needs dim=")
+    return vector_norm(x, ord, over, keepdim, dtype=dtype)
+
+
+@with_out
+def norm(
+    input: Operand,
+    p: float | str | None = "fro",
+    dim: Dim = None,
+    keepdim: bool = False,
+    dtype: Any = None,
+) -> Tensor:
+    """The p-norm (Σ |x|ᵖ)^(1/p) over `dim`; "fro" and None are 2; p may be 0 and ±inf."""
+    if p == "nuc":
+        raise ArgumentError('norm "nuc" needs singular values, which are not here')
+    order = 2.0 if p in {None, "fro"} else float(p)
+    return vector_norm(input, order, dim, keepdim, dtype=dtype)

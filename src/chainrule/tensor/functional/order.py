@@ -1,0 +1,246 @@
+"""Sorting and what follows from it: argsort, topk, medians, quantiles.
+
+The order is stable and NaN counts as the largest number, as in PyTorch; gradients flow to the
+elements that were picked. All of it runs compiled. Example: `topk(logits, 50).indices`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from chainrule.base import dtypes, shapes
+from chainrule.base.errors import ArgumentError, ShapeError
+from chainrule.ops import TABLE
+from chainrule.tensor.convert import Operand, as_tensor, cast, filled
+from chainrule.tensor.dispatch import apply
+from chainrule.tensor.functional import pointwise, reduce
+from chainrule.tensor.functional.along import axis_back, axis_last
+from chainrule.tensor.functional.forms import with_out
+from chainrule.tensor.functional.layout import narrow, squeeze
+from chainrule.tensor.functional.select import gather
+
+if TYPE_CHECKING:
+    from chainrule.tensor.tensor import Tensor
+
+__all__ = [
+    "argsort",
+    "kthvalue",
+    "median",
+    "msort",
+    "nanmedian",
+    "nanquantile",
+    "quantile",
+    "sort",
+    "topk",
+]
+
+
+class Ordered(NamedTuple):
+    """Elements and where they were: what `sort`, `topk`, `kthvalue` and `median` return."""
+
+    values: Tensor
+    indices: Tensor
+
+
+def _line(input: Operand) -> Tensor:
+    """The input with an axis to order: a scalar as a vector of one."""
+    x = as_tensor(input)
+    return x if x.shape else apply(TABLE["reshape"], x, shape=(1,))
+
+
+def _order(x: Tensor, axis: int, **attrs: Any) -> Tensor:
+    """Places of the elements in order along `axis`, the first k of them if k is given."""
+    key = axis_last(x.detach(), axis)
+    if key.dtype is dtypes.bool_:
+        key = cast(key, dtypes.uint8)
+    return axis_back(apply(TABLE["topk" if "k" in attrs else "argsort"], key, **attrs), axis)
+
+
+def _picked(input: Operand, axis: int, index: Tensor) -> Ordered:
+    """The elements at `index` along `axis`; of a scalar, scalars."""
+    values = gather(_line(input), axis, index)
+    if as_tensor(input).shape:
+        return Ordered(values, index)
+    return Ordered(*(apply(TABLE["reshape"], t, shape=()) for t in (values, index)))
+
+
+@with_out
+def sort(
+    input: Operand, dim: int = -1, descending: bool = False, *, stable: bool | None = None
+) -> Ordered:
+    """(values, indices) in order along `dim`; equal elements keep theirs, `stable` or not."""
+    del stable
+    x = _line(input)
+    axis = shapes.normal_axis(dim, len(x.shape))
+    return _picked(input, axis, _order(x, axis, descending=bool(descending)))
+
+
+def argsort(
+    input: Operand, dim: int = -1, descending: bool = False, *, stable: bool = False
+) -> Tensor:
+    """The indices that `sort` returns."""
+    return sort(input, dim, descending, stable=stable).indices
+
+
+def msort(input: Operand) -> Tensor:
+    """Sorted along the first axis."""
+    return sort(input, 0).values
+
+
+@with_out
+def topk(
+    input: Operand, k: int, dim: int = -1, largest: bool = True, sorted: bool = True
+) -> Ordered:
+    """The k largest (or smallest) along `dim`, in order: (values, indices); first come first."""
+    del sorted
+    x = _line(input)
+    axis = shapes.normal_axis(dim, len(x.shape))
+    if not 0 <= k <= x.shape[axis]:
+        raise ShapeError(f"topk of {k} along axis {axis} of shape {as_tensor(input).shape}")
+    return _picked(input, axis, _order(x, axis, k=int(k), descending=bool(largest)))
+
+
+@with_out
+def kthvalue(input: Operand, k: int, dim: int = -1, keepdim: bool = False) -> Ordered:
+    """The k-th smallest element along `dim`, counted from 1: (values, indices)."""
+    x = _line(input)
+    axis = shapes.normal_axis(dim, len(x.shape))
+    if not 1 <= k <= x.shape[axis]:
+        raise ArgumentError(f"kthvalue of {k} along axis {axis} of shape {as_tensor(input).shape}")
+    index = narrow(_order(x, axis, descending=False), axis, k - 1, 1)
+    return _without_axis(_picked(input, axis, index), axis, keepdim)
+
+
+def _without_axis(found: Ordered, axis: int, keepdim: bool) -> Ordered:
+    if keepdim or not found.values.shape:
+        return found
+    return Ordered(*(squeeze(t, axis).clone() for t in found))
+
+
+def _middle(input: Operand, dim: int | None, keepdim: bool, *, skip_nan: bool) -> Any:
+    x = _line(input)
+    if dim is None:
+        x = apply(TABLE["reshape"], x, shape=(x.type.size,))
+        input, axis = (x, 0) if x.type.size != 1 or as_tensor(input).shape else (input, 0)
+    else:
+        axis = shapes.normal_axis(dim, len(x.shape))
+    size = x.shape[axis]
+    if size == 0:
+        if dim is None and x.dtype.kind == "float":
+            return filled(float("nan"), x.dtype, ())
+        raise ArgumentError(f"median of no elements: shape {x.shape} along axis {axis}")
+    order = _order(x, axis, descending=False)
+    nans = reduce.sum(pointwise.isnan(x), axis, keepdim=True)
+    real = pointwise.sub(size, nans)
+    place = pointwise.floor_divide(pointwise.sub(real, 1), 2)
+    if skip_nan:
+        place = pointwise.clamp(place, min=0)
+    else:
+        place = pointwise.where(pointwise.gt(nans, 0), real, place)
+    index = gather(order, axis, place)
+    found = _without_axis(_picked(input, axis, index), axis, keepdim and dim is not None)
+    return found.values if dim is None else found
+
+
+@with_out
+def median(input: Operand, dim: int | None = None, keepdim: bool = False) -> Any:
+    """The middle element of all, or along `dim` (values, indices); of two, the smaller.
+
+    NaN if there is one.
+    """
+    return _middle(input, dim, keepdim, skip_nan=False)
+
+
+@with_out
+def nanmedian(input: Operand, dim: int | None = None, keepdim: bool = False) -> Any:
+    """The middle element among those that are not NaN."""
+    return _middle(input, dim, keepdim, skip_nan=True)
+
+
+_INTERPOLATIONS = ("linear", "lower", "higher", "nearest", "midpoint")
+
+
+def _weight(rank: Tensor, below: Tensor, interpolation: str) -> Tensor | float:
+    """How far from the element below the rank to the one above it the quantile lies."""
+    if interpolation == "linear":
+        return pointwise.sub(rank, below)
+    return {"lower": 0.0, "higher": 1.0, "midpoint": 0.5, "nearest": 0.0}[interpolation]
+
+
+def _quantile(
+    input: Operand, q: Operand, dim: int | None, keepdim: bool, way: str, *, skip_nan: bool
+) -> Tensor:
+    if way not in _INTERPOLATIONS:
+        raise ArgumentError(f"interpolation is one of {', '.join(_INTERPOLATIONS)}, not {way!r}")
+    x = _line(input)
+    if x.dtype.kind != "float":
+        raise ArgumentError(f"quantile needs floating-point input, not {x.dtype}; use x.float()")
+    rank_of_x = len(as_tensor(input).shape)
+    if dim is None:
+        x = apply(TABLE["reshape"], x, shape=(x.type.size,))
+    axis = 0 if dim is None else shapes.normal_axis(dim, len(x.shape))
+    chosen = as_tensor(q, x.dtype)
+    if len(chosen.shape) > 1:
+        raise ShapeError(f"quantile takes a number or a vector of them, not shape {chosen.shape}")
+    rows = axis_last(x, axis)
+    size = rows.shape[-1]
+    order = _order(rows, len(rows.shape) - 1, descending=False)
+    nans = reduce.sum(pointwise.isnan(rows), -1, keepdim=True)
+    last = cast(pointwise.sub(size - 1, nans), x.dtype)
+    if skip_nan:
+        last = pointwise.clamp(last, min=0)
+    flat = apply(TABLE["reshape"], chosen, shape=(chosen.type.size,))
+    rank = pointwise.mul(last, flat)
+    if not skip_nan:
+        rank = pointwise.where(pointwise.gt(nans, 0), float(size - 1), rank)
+    if way == "nearest":
+        rank = pointwise.round(rank)
+    below, above = pointwise.floor(rank), pointwise.ceil(rank)
+    low, high = (
+        gather(rows, len(rows.shape) - 1, gather(order, len(rows.shape) - 1, at))
+        for at in (cast(below, dtypes.int64), cast(above, dtypes.int64))
+    )
+    out = pointwise.lerp(low, high, _weight(rank, below, way))
+    return _arranged(out, chosen, axis, rank_of_x, dim, keepdim)
+
+
+def _arranged(
+    out: Tensor, chosen: Tensor, axis: int, rank: int, dim: int | None, keepdim: bool
+) -> Tensor:
+    """(…, Q) with the quantiles first, the reduced axis kept or not; no Q for a single number."""
+    outer = out.shape[:-1]
+    order = (len(outer), *range(len(outer)))
+    out = apply(TABLE["transpose"], out, axes=order)
+    kept = (1,) * rank if dim is None else (*outer[:axis], 1, *outer[axis:])
+    shape = (kept if rank else ()) if keepdim else outer
+    lead = chosen.shape
+    return apply(TABLE["reshape"], out, shape=(*lead, *shape))
+
+
+@with_out
+def quantile(
+    input: Operand,
+    q: Operand,
+    dim: int | None = None,
+    keepdim: bool = False,
+    *,
+    interpolation: str = "linear",
+) -> Tensor:
+    """The values below which the fractions `q` of the elements lie, first axis by q if a vector.
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.quantile.html
+    """
+    return _quantile(input, q, dim, keepdim, interpolation, skip_nan=False)
+
+
+@with_out
+def nanquantile(
+    input: Operand,
+    q: Operand,
+    dim: int | None = None,
+    keepdim: bool = False,
+    *,
+    interpolation: str = "linear",
+) -> Tensor:
+    """`quantile` of the elements that are not NaN."""
+    return _quantile(input, q, dim, keepdim, interpolation, skip_nan=True)
