@@ -33,6 +33,8 @@ class Settings:
     no_compile  CHAINRULE_NO_COMPILE: compiled functions run eagerly instead.
     retrace     CHAINRULE_RETRACE: compiled functions are traced again before each call, and a
                 constant that has changed is an error (`cr.compile(debug=True)` for one function).
+    plan_bytes  CHAINRULE_PLAN_MB (in 2²⁰ bytes; unset: 1024): memory that the plans of compiled
+                functions may keep; beyond it the least recently used are dropped.
     """
 
     threads: int
@@ -42,6 +44,7 @@ class Settings:
     traceback: bool
     no_compile: bool
     retrace: bool
+    plan_bytes: int
 
 
 def settings() -> Settings:
@@ -69,6 +72,7 @@ def read_settings(env: Mapping[str, str]) -> Settings:
         traceback=_switch(env, "CHAINRULE_TRACEBACK"),
         no_compile=_switch(env, "CHAINRULE_NO_COMPILE"),
         retrace=_switch(env, "CHAINRULE_RETRACE"),
+        plan_bytes=_whole(env, "CHAINRULE_PLAN_MB", 1024, 1 << 20) << 20,
     )
 
 
@@ -90,13 +94,18 @@ def _path(env: Mapping[str, str], name: str) -> Path | None:
 
 
 def _threads(env: Mapping[str, str]) -> int:
-    text = env.get("CHAINRULE_THREADS", "").strip()
-    if not text:
+    if not env.get("CHAINRULE_THREADS", "").strip():
         return _usable_cores()
-    if not (text.isascii() and text.isdigit()) or not 1 <= int(text) <= 1024:
+    return _whole(env, "CHAINRULE_THREADS", 1, 1024)
+
+
+def _whole(env: Mapping[str, str], name: str, unset: int, most: int) -> int:
+    text = env.get(name, "").strip()
+    if not text:
+        return unset
+    if not (text.isascii() and text.isdigit()) or not 1 <= int(text) <= most:
         raise ConfigError(
-            f"CHAINRULE_THREADS={text!r} is not a number of threads: use a whole number from 1 "
-            "to 1024, or leave it unset to use every core"
+            f"{name}={text!r}: use a whole number from 1 to {most}, or leave it unset"
         )
     return int(text)
 

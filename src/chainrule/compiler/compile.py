@@ -22,6 +22,7 @@ from chainrule.compiler.codegen.target import host_target
 from chainrule.compiler.modules import compiled_module, is_module
 from chainrule.compiler.retrace import check_constants
 from chainrule.compiler.runtime.native import unavailable
+from chainrule.compiler.shelf import SHELF
 from chainrule.compiler.structure import describe, flatten
 from chainrule.compiler.variant import Variant
 from chainrule.tensor.convert import get_default_dtype
@@ -42,6 +43,19 @@ class CacheEntry(NamedTuple):
     calls: int
 
 
+class CacheReport(list[CacheEntry]):
+    """The entries of one function, and how much of the memory for plans is in use.
+
+    `evicted` variants of this function were dropped; `bytes_in_use` of at most `limit` are the
+    arenas of all compiled functions.
+    """
+
+    def __init__(self, evicted: int, bytes_in_use: int, limit: int) -> None:
+        """No entries yet."""
+        super().__init__()
+        self.evicted, self.bytes_in_use, self.limit = evicted, bytes_in_use, limit
+
+
 class CompiledFunction:
     """A function with its compiled variants; call it like the function."""
 
@@ -54,6 +68,7 @@ class CompiledFunction:
         self.name: str = name or str(getattr(fn, "__name__", type(fn).__name__))
         self.keep_grads = keep_grads
         self.debug = debug
+        self.evicted = 0  # variants that were dropped to keep within the bound of memory
         self._variants: dict[Any, list[Variant]] = {}
         self._lock = threading.RLock()
         _functions.add(self)
@@ -75,6 +90,7 @@ class CompiledFunction:
         with self._lock:
             for variant in variants:
                 if variant.fits():
+                    SHELF.touch(variant)
                     if self.debug or settings().retrace:
                         again = capture(self.fn, args, kwargs, keep_grads=self.keep_grads)
                         check_constants(self.name, variant.capture, again)
@@ -87,8 +103,9 @@ class CompiledFunction:
     def _keep(self, variants: list[Variant], new: Variant) -> None:
         """Add a variant for the same arguments; the oldest goes when there are too many."""
         variants.append(new)
+        SHELF.put(new, self)
         if len(variants) > _MOST_VARIANTS:
-            del variants[0]
+            SHELF.remove(variants.pop(0))
             warnings.warn(
                 f"{self.name} was compiled more than {_MOST_VARIANTS} times for arguments "
                 "of the same kind: something that it reads outside (a training flag, a "
@@ -97,20 +114,26 @@ class CompiledFunction:
                 stacklevel=3,
             )
 
+    def evict(self, plan: Variant) -> None:
+        """Drop a variant that was not used for long; a call that runs it now still ends well."""
+        for variants in list(self._variants.values()):
+            if plan in variants:
+                variants.remove(plan)
+                self.evicted += 1
+
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         """Compiled methods bind to their instance."""
         return self if instance is None else functools.partial(self, instance)
 
-    def explain_cache(self) -> list[CacheEntry]:
+    def explain_cache(self) -> CacheReport:
         """One entry per compiled variant: what it is for, its size, what it cost."""
-        found = []
+        found = CacheReport(self.evicted, SHELF.bytes_in_use(), settings().plan_bytes)
         for key, variants in self._variants.items():
             arguments = describe(key[0], [f"{d.name}{list(shape)}" for shape, d, _ in key[1]])
             for v in variants:
-                plan = v.compiled.plan
-                found.append(
-                    CacheEntry(arguments, plan.kernels, plan.arena_bytes, v.seconds, v.calls)
-                )
+                kernels = v.compiled.plan.kernels
+                entry = CacheEntry(arguments, kernels, v.arena_bytes(), v.seconds, v.calls)
+                found.append(entry)
         return found
 
 

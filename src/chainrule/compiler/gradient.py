@@ -75,6 +75,10 @@ class Link:
                     self._plan = compile_graph(Captured(self.plan_graph, results, {}))
             return self._plan
 
+    def arena_bytes(self) -> int:
+        """Memory that the gradient's plan keeps between calls."""
+        return 0 if self._plan is None else self._plan.plan.arena_bytes
+
     def run(self, saved: Sequence[Array], cotangents: Sequence[Array]) -> list[Array]:
         """The gradients, natively."""
         compiled = self.plan()

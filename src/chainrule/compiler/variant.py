@@ -108,6 +108,11 @@ class Variant:
         if self.compiled.flag is not None:
             self._addresses[-1] = _address(self._flag)
 
+    def arena_bytes(self) -> int:
+        """Memory that the plan, and that of its gradient, keep between calls."""
+        link = self.capture.link
+        return self.compiled.plan.arena_bytes + (0 if link is None else link.arena_bytes())
+
     # -- before ---------------------------------------------------------------------------------
 
     def fits(self) -> bool:
