@@ -73,6 +73,7 @@ if TYPE_CHECKING:
     from chainrule.compiler.runtime.workers import get_num_threads as get_num_threads
     from chainrule.compiler.runtime.workers import set_num_threads as set_num_threads
     from chainrule.inspect.claim import check_gradient as check_gradient
+    from chainrule.inspect.draw import draw as draw
     from chainrule.inspect.explain import explain as explain
     from chainrule.inspect.gradcheck import gradcheck as gradcheck
     from chainrule.optim.grad_scaler import GradScaler as GradScaler
@@ -98,6 +99,7 @@ _LAZY = {
     "GradScaler": "chainrule.optim.grad_scaler",
     "check_gradient": "chainrule.inspect.claim",
     "compile": "chainrule.compiler.compile",
+    "draw": "chainrule.inspect.draw",
     "explain": "chainrule.inspect.explain",
     "get_num_threads": "chainrule.compiler.runtime.workers",
     "gradcheck": "chainrule.inspect.gradcheck",

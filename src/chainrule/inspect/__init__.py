@@ -6,8 +6,9 @@ May import everything below `train`'s floor. Re-exports only.
 from __future__ import annotations
 
 from chainrule.inspect.claim import check_gradient
+from chainrule.inspect.draw import draw
 from chainrule.inspect.explain import explain
 from chainrule.inspect.gradcheck import gradcheck, gradcheck_module
 from chainrule.inspect.verdict import Report
 
-__all__ = ["Report", "check_gradient", "explain", "gradcheck", "gradcheck_module"]
+__all__ = ["Report", "check_gradient", "draw", "explain", "gradcheck", "gradcheck_module"]

@@ -11,7 +11,7 @@ layer, at most a screen. May import `inspect.derivation` and what lies below it.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -60,19 +60,22 @@ def explain(
     tensors whose gradients are derived (default: all that require grad). `depth` is how many levels
     of layers are told apart; None shows every node.
     """
+    return Explanation(derive(target, args, wrt), depth)
+
+
+def derive(target: Any, args: Sequence[Any], wrt: Any) -> Derivation:
+    """The derivation of a loss, or of a function with its arguments."""
     if wrt is not None:
         wrt = [wrt] if isinstance(wrt, Handle) else list(wrt)
     if isinstance(target, Handle):
         if args:
-            raise ArgumentError("explain(loss) takes no more arguments; functions do")
-        found = of_loss(target, wrt)
-    elif callable(target):
-        found = of_function(_inner(target), args, wrt)
-    else:
-        raise ArgumentError(
-            f"explain takes a loss tensor or a function with its arguments, not {target!r:.60}"
-        )
-    return Explanation(found, depth)
+            raise ArgumentError("a loss takes no more arguments; functions do")
+        return of_loss(target, wrt)
+    if callable(target):
+        return of_function(_inner(target), args, wrt)
+    raise ArgumentError(
+        f"what is explained is a loss tensor or a function with its arguments, not {target!r:.60}"
+    )
 
 
 def _inner(fn: Callable[..., Any]) -> Callable[..., Any]:
@@ -204,7 +207,9 @@ class _Text:
 
 
 def _level(layer: str, depth: int) -> str:
-    return ".".join(layer.split(".")[:depth])
+    """The first `depth` names of a layer's path; a loop's step belongs to the last."""
+    parts = layer.split(".")
+    return layer if len(parts) <= depth else ".".join(parts[:depth])
 
 
 def _named(local: str) -> str:
