@@ -25,6 +25,8 @@ from chainrule.ops.record import Reduce
 
 _CHUNK = 4096  # elements that a task of a flat kernel covers
 _TASK = 8192  # elements that a task of a row kernel covers, about
+_VECTORS = 4  # of a tile of a flat kernel
+_LONG, _VECTORS_OF_LONG = 3, 2  # exponentials and the like: as fast, with half the code
 _IN_REGISTERS = 8  # vectors of a row that stay in registers
 
 
@@ -93,7 +95,9 @@ def _flat(group: RowGroup, homes: dict[Node, Home], lanes: int) -> Work:
     views += [v for n in group.stores if (v := homes[n].view.reshape(group.domain))]
     domain = merged_axes(group.domain, views) or (1,)
     last = len(domain) - 1
-    tile = min(4 * lanes, -(-max(domain[-1], 1) // lanes) * lanes)
+    costly = sum(node.op.name not in CHEAP for node in group.nodes)
+    vectors = _VECTORS if costly < _LONG else _VECTORS_OF_LONG
+    tile = min(vectors * lanes, -(-max(domain[-1], 1) // lanes) * lanes)
     over = writes_over(group, homes)
 
     def columns(at: tuple[Index, ...], start: Index | int, extent: Index) -> None:
@@ -110,7 +114,6 @@ def _flat(group: RowGroup, homes: dict[Node, Home], lanes: int) -> Work:
         with w.loop(w.extent(domain[0]), _CHUNK, grid=True) as start:
             columns((), start, count(start))
     else:
-        costly = sum(node.op.name not in CHEAP for node in group.nodes)
         work = domain[-1] * (1 + costly)  # of a row, in cheap elements
         over_axes(w, domain[:-1], work, lambda at: columns(at, 0, w.extent(domain[-1])))
     return w.work()
