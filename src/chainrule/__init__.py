@@ -7,7 +7,6 @@ the compiler) is imported at its first use. See `docs/`.
 
 from __future__ import annotations
 
-import builtins
 import importlib
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +19,7 @@ from chainrule.base.dtypes import int32 as int32
 from chainrule.base.dtypes import int64 as int64
 from chainrule.base.dtypes import uint8 as uint8
 from chainrule.base.missing import missing_name as missing_name
+from chainrule.base.shapes import Size as Size
 from chainrule.tensor.convert import *
 from chainrule.tensor.creation import *
 from chainrule.tensor.device import *
@@ -81,7 +81,6 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-Size = tuple[builtins.int, ...]
 dtype = _dtypes.DType
 bool = _dtypes.bool_
 float, double = float32, float64

@@ -155,3 +155,13 @@ def test_reshape_merges_and_splits_where_strides_allow():
     rows = View.whole((4, 6)).slice((0, 0), (1, 1), (4, 3))
     assert rows.reshape((12,)) is None
     assert rows.reshape((2, 2, 3)) == View((2, 2, 3), (12, 6, 1))
+
+
+def test_a_size_is_a_tuple_that_counts():
+    size = shapes.Size([2, 3, 4])
+    assert size == (2, 3, 4)
+    assert size.numel() == 24
+    assert (size[0], size[-1]) == (2, 4)
+    assert size[:2].numel() == 6
+    assert (size[1:] + size).numel() == 12 * 24
+    assert hash(size) == hash((2, 3, 4))

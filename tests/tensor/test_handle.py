@@ -222,3 +222,10 @@ def test_writing_through_any_chain_of_views_is_what_numpy_does(names, seed):
     tensor.mul_(2.0)
     array *= 2.0
     assert view.tolist() == part.tolist()
+
+
+def test_shapes_are_sizes():
+    x = cr.zeros(2, 3)
+    assert isinstance(x.shape, cr.Size)
+    assert x.shape.numel() == x.size().numel() == 6
+    assert cr.compile(lambda y: y.reshape(*y.shape[:1], 3, 1))(x).shape == (2, 3, 1)

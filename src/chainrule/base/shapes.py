@@ -5,12 +5,38 @@ Imports base errors only. Example: `broadcast((3, 1), (4,)) == (3, 4)`.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from chainrule.base.errors import ShapeError
 
 Shape = tuple[int, ...]
+
+
+class Size(tuple[int, ...]):
+    """What `x.shape` is: a tuple that knows how many elements it stands for.
+
+    Slices and sums of sizes are sizes. Source: https://docs.pytorch.org/docs/stable/size.html
+    """
+
+    __slots__ = ()
+
+    def numel(self) -> int:
+        """Number of elements."""
+        return math.prod(self)
+
+    def __getitem__(self, index: Any) -> Any:
+        """One axis' size, or the size of a slice of the axes."""
+        found = _item(self, index)
+        return Size(found) if type(found) is tuple else found
+
+    def __add__(self, other: Any) -> Any:
+        """The axes of both."""
+        return Size(_sum(self, other))
+
+
+_item, _sum = tuple.__getitem__, tuple.__add__
 
 
 def size(shape: Sequence[int]) -> int:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from chainrule.base.dtypes import DType, from_numpy
 from chainrule.base.errors import GradientError, TraceError
-from chainrule.base.shapes import Shape
+from chainrule.base.shapes import Size
 from chainrule.graph.node import INPUT, Node, Type
 from chainrule.tensor.modes import modes
 from chainrule.tensor.tape import Recorded
@@ -89,9 +89,9 @@ class Handle:
         return self.type.dtype
 
     @property
-    def shape(self) -> Shape:
+    def shape(self) -> Size:
         """Size along each axis."""
-        return self.type.shape
+        return Size(self.type.shape)
 
     @property
     def requires_grad(self) -> bool:

@@ -123,10 +123,16 @@ def _basic(x: Handle, entries: list[Any]) -> _Basic:
 
 def _view(x: Handle, entries: list[Any]) -> Tensor:
     b = _basic(x, entries)
-    out: Any = x
-    if b.region != x.shape or any(s != 1 for s in b.step):
-        out = layout.slice_view(x, b.start, b.step, b.region)
-    return layout.reshape(out, b.shape) if b.shape != b.region or out is x else out
+    if b.region != x.type.shape or any(s != 1 for s in b.step):
+        return layout.slice_view(x, b.start, b.step, b.region, b.shape)
+    return layout.reshape(x, b.shape)
+
+
+_ALL = slice(None)
+
+
+def _transposed(x: Tensor, axes: shapes.Shape) -> Tensor:
+    return x if axes == tuple(range(len(axes))) else apply(TABLE["transpose"], x, axes=axes)
 
 
 class _Picked(NamedTuple):
@@ -144,15 +150,17 @@ class _Picked(NamedTuple):
 
     def table(self, x: Tensor) -> Tensor:
         """`part`, or another value of its shape, as a table of rows."""
-        front = apply(TABLE["transpose"], x, axes=self.order)
+        front = _transposed(x, self.order)
+        if self.depth == 1:
+            return front
         rows = (shapes.size(front.shape[: self.depth]), *front.shape[self.depth :])
         return apply(TABLE["reshape"], front, shape=rows)
 
     def from_table(self, rows: Tensor) -> Tensor:
         """The inverse of `table`."""
-        front = apply(TABLE["reshape"], rows, shape=tuple(self.part.shape[a] for a in self.order))
-        back = tuple(self.order.index(a) for a in range(len(self.order)))
-        return apply(TABLE["transpose"], front, axes=back)
+        shape = tuple(self.part.shape[a] for a in self.order)
+        front = rows if rows.shape == shape else apply(TABLE["reshape"], rows, shape=shape)
+        return _transposed(front, tuple(self.order.index(a) for a in range(len(self.order))))
 
     @property
     def _turn(self) -> shapes.Shape:
@@ -177,6 +185,13 @@ class _Picked(NamedTuple):
 
 def getitem(x: Tensor, index: Any) -> Tensor:
     """`x[index]`."""
+    if type(index) is int and x.type.shape:
+        return layout.select(x, 0, index)
+    if isinstance(index, Handle) and index.dtype is dtypes.int64 and index.shape and x.type.shape:
+        rows = x.type.shape[0]
+        return apply(
+            TABLE["gather"], x, apply(TABLE["ravel_index"], index, sizes=(rows,), wrap=True)
+        )
     x, entries = _scalars_first(x, _entries(x, index))
     if not any(isinstance(e, Handle) for e in entries):
         return _view(x, entries)
@@ -190,7 +205,7 @@ def _gathered(found: _Picked) -> Tensor:
 def _pick(x: Tensor, entries: list[Any]) -> _Picked:
     """The parts of an index with tensors in it."""
     views = [v for e in entries for v in _viewed(e)]
-    part = _view(x, views)
+    part = x if all(isinstance(v, slice) and v == _ALL for v in views) else _view(x, views)
     places: dict[int, Tensor] = {}
     axis = 0
     for e in entries:

@@ -193,7 +193,7 @@ class Tensor(Methods, Handle, final=True):
         """Size of the first axis."""
         if not self.shape:
             raise TypeError("len() of a 0-d tensor")
-        return self.shape[0]
+        return self.type.shape[0]
 
     def __iter__(self) -> Iterator[Tensor]:
         """The slices along the first axis."""

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from chainrule.base import dtypes, shapes
-from chainrule.base.errors import ArgumentError, DTypeError, ShapeError
+from chainrule.base.errors import ArgumentError, DTypeError, IndexBoundsError, ShapeError
 from chainrule.base.shapes import Shape
 from chainrule.ops import TABLE
 from chainrule.tensor.convert import Operand, as_tensor, cast, operands, result_dtype
@@ -147,18 +147,25 @@ def squeeze(input: Operand, dim: int | Sequence[int] | None = None) -> Tensor:
     return reshape(x, tuple(n for i, n in enumerate(x.shape) if not (n == 1 and i in axes)))
 
 
-def slice_view(x: Handle, start: Shape, step: Shape, shape: Shape) -> Tensor:
-    """A view of the strided region; writing it pads the new values into the base."""
+def slice_view(
+    x: Handle, start: Shape, step: Shape, shape: Shape, result: Shape | None = None
+) -> Tensor:
+    """A view of the strided region, of shape `result`; writing it pads the values into the base."""
+    seen = shape if result is None else result
+
+    def get(base: Any) -> Tensor:
+        out = apply(TABLE["slice"], base, start=start, step=step, shape=shape)
+        return out if seen == shape else apply(TABLE["reshape"], out, shape=seen)
 
     def put(base: Any, new: Any) -> Tensor:
+        if seen != shape:
+            new = apply(TABLE["reshape"], new, shape=shape)
         mask = apply(TABLE["full"], value=True, dtype=dtypes.bool_, shape=shape)
         region = {"start": start, "step": step, "shape": base.shape}
         inside = apply(TABLE["pad"], mask, **region)
         return apply(TABLE["where"], inside, apply(TABLE["pad"], new, **region), base)
 
-    return view_of(
-        x, lambda base: apply(TABLE["slice"], base, start=start, step=step, shape=shape), put
-    )
+    return view_of(x, get, put)
 
 
 def narrow(input: Operand, dim: int, start: int, length: int) -> Tensor:
@@ -178,8 +185,14 @@ def narrow(input: Operand, dim: int, start: int, length: int) -> Tensor:
 def select(input: Operand, dim: int, index: int) -> Tensor:
     """The slice at `index` along `dim`, without that axis."""
     x = as_tensor(input)
-    axis = shapes.normal_axis(dim, len(x.shape))
-    return squeeze(narrow(x, axis, index, 1), axis)
+    shape = x.type.shape
+    axis = shapes.normal_axis(dim, len(shape))
+    n = shape[axis] if shape else 0
+    if not -n <= index < n:
+        raise IndexBoundsError(f"index {index} is outside axis {axis}, which has size {n}")
+    before, after = shape[:axis], shape[axis + 1 :]
+    start = (0,) * axis + (index % n,) + (0,) * len(after)
+    return slice_view(x, start, (1,) * len(shape), (*before, 1, *after), before + after)
 
 
 def split(
