@@ -61,6 +61,12 @@ CASES = [
     method("lib.cdist(x, lib.cat([x[:1], x[:1] + 1]))", (3, 2)),
     *[method("lib.matmul(x, y)", a, b) for a, b in (((4,), (2, 4, 3)), ((2, 3, 4), (4,)),
       ((0, 3), (3, 2)), ((2, 0), (0, 3)), ((2, 1, 3, 4), (5, 4, 2)), ((1, 3, 4), (2, 4, 2)))],
+    method("lib.linalg.multi_dot([x, y, z])", (5,), (5, 3), (3, 4)),
+    method("lib.linalg.multi_dot([x, y, z, z.T, y[0]])", (2, 5), (5, 3), (3, 5)),
+    method("lib.linalg.vecdot(x, y) + lib.linalg.matmul(x, y)", M, V),
+    method("lib.linalg.diagonal(x, offset=1) + lib.linalg.matrix_power(x, 2)[:, :2, 0]", (2, 3, 3)),
+    method("lib.cross(x, y, dim=1) + lib.linalg.cross(x, y, dim=1) + x.cross(y, 1)",
+           (2, 3, 2), (2, 3, 2)),
     method("t([[1, 2], [3, 4]]) @ t([[5, 6], [7, 8]]), t(1, 2) @ t(3, 4), t([[1, 2]]) @ t(3, 4)"),
     method("lib.einsum('ij,jk->ki', t([[1, 2], [3, 4]]), t([[5, 6], [7, 8]]))"),
 ]  # fmt: skip

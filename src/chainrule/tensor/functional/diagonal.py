@@ -93,6 +93,11 @@ def diagonal(input: Operand, offset: int = 0, dim1: int = 0, dim2: int = 1) -> T
     return layout.slice_view(flat, (*zeros, begin), (*steps, columns + 1), (*lead, length))
 
 
+def matrix_diagonal(A: Operand, *, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Tensor:
+    """The diagonal of each of a batch of matrices."""
+    return diagonal(A, offset, dim1, dim2)
+
+
 def diag_embed(input: Operand, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Tensor:
     """Zeros, and the last axis of the input on a diagonal of the two axes dim1 and dim2."""
     x = as_tensor(input)

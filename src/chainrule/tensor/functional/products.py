@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 from chainrule.base import dtypes, shapes
 from chainrule.base.errors import ArgumentError, DTypeError, ShapeError
 from chainrule.ops import TABLE
-from chainrule.tensor.convert import Operand, as_tensor, cast, floating, result_dtype
+from chainrule.tensor.convert import Operand, as_tensor, cast, floating, operands, result_dtype
 from chainrule.tensor.dispatch import apply
-from chainrule.tensor.functional import layout, pointwise, reduce
+from chainrule.tensor.functional import arrange, layout, pointwise, reduce
 from chainrule.tensor.functional.linear import bmm, matmul
 from chainrule.tensor.handle import Handle
 
@@ -29,6 +29,7 @@ __all__ = [
     "baddbmm",
     "cdist",
     "chain_matmul",
+    "cross",
     "dot",
     "ger",
     "inner",
@@ -68,6 +69,25 @@ def vdot(input: Operand, other: Operand) -> Tensor:
 def mv(input: Operand, vec: Operand) -> Tensor:
     """The product of a matrix and a vector."""
     return matmul(*_ranks("mv", (input, vec), (2, 1)))
+
+
+def vecdot(x: Operand, y: Operand, *, dim: int = -1) -> Tensor:
+    """Σ x·y along one axis; the others broadcast."""
+    return reduce.sum(pointwise.mul(x, y), dim)
+
+
+def cross(input: Operand, other: Operand, dim: int = -1) -> Tensor:
+    """The vector product along an axis of 3 elements; the other axes broadcast."""
+    a, b = operands(input, other)
+    if not a.shape or a.shape[shapes.normal_axis(dim, len(a.shape))] != 3:
+        raise ShapeError(f"cross needs 3 elements along axis {dim}, not shape {a.shape}")
+
+    def turned(x: Tensor, by: int) -> Tensor:
+        return arrange.roll(x, -by, dim)
+
+    return pointwise.sub(
+        pointwise.mul(turned(a, 1), turned(b, 2)), pointwise.mul(turned(a, 2), turned(b, 1))
+    )
 
 
 def outer(input: Operand, vec2: Operand) -> Tensor:

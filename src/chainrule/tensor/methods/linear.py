@@ -28,6 +28,7 @@ class LinearMethods:
     outer = ger = products.outer
     inner = products.inner
     kron = products.kron
+    cross = products.cross
     matrix_power = products.matrix_power
 
     # in place
