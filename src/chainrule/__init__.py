@@ -24,8 +24,10 @@ from chainrule.tensor.convert import *
 from chainrule.tensor.creation import *
 from chainrule.tensor.device import *
 from chainrule.tensor.functional.activation import *
+from chainrule.tensor.functional.adaptive_pooling import *
 from chainrule.tensor.functional.arrange import *
 from chainrule.tensor.functional.bitwise import *
+from chainrule.tensor.functional.convolution import *
 from chainrule.tensor.functional.cumulative import *
 from chainrule.tensor.functional.diagonal import *
 from chainrule.tensor.functional.distance import *
@@ -39,6 +41,7 @@ from chainrule.tensor.functional.normalize import *
 from chainrule.tensor.functional.norms import *
 from chainrule.tensor.functional.order import *
 from chainrule.tensor.functional.pointwise import *
+from chainrule.tensor.functional.pooling import *
 from chainrule.tensor.functional.products import *
 from chainrule.tensor.functional.reduce import *
 from chainrule.tensor.functional.scatter import *

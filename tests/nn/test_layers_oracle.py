@@ -40,6 +40,25 @@ CASES = [
     case("N.MSELoss()", (3, 4), (3, 4)),
     case("N.L1Loss(reduction='sum')", (3, 4), (3, 4)),
     case("N.BCEWithLogitsLoss()", (3, 4), (3, 4)),
+    case("N.Conv1d(4, 6, 3)", (2, 4, 9)),
+    case("N.Conv1d(4, 6, (3,), 2, 1, 2, 2, False)", (4, 9)),
+    case("N.Conv1d(4, 6, 4, padding='same', padding_mode='reflect')", (2, 4, 9)),
+    case("N.Conv1d(4, 6, 3, padding=2, padding_mode='circular')", (2, 4, 9)),
+    case("N.Conv2d(4, 6, 3, padding=(1, 2), padding_mode='replicate')", (2, 4, 5, 6)),
+    case("N.Conv2d(4, 6, (3, 2), stride=2, padding='valid')", (2, 4, 5, 6)),
+    case("N.ConvTranspose1d(4, 6, 3, 2, 1, 1, 2)", (2, 4, 9)),
+    case("N.ConvTranspose2d(4, 6, (3, 2), stride=2)", (2, 4, 5, 6)),
+    case("N.MaxPool1d(3, 2, ceil_mode=True)", (2, 4, 9)),
+    case("N.MaxPool1d(3, return_indices=True)", (2, 4, 9)),
+    case("N.MaxPool2d(2, padding=1)", (2, 4, 5, 6)),
+    case("N.AvgPool1d(3, 2, 1, count_include_pad=False)", (2, 4, 9)),
+    case("N.AvgPool2d((2, 3), divisor_override=2)", (2, 4, 5, 6)),
+    case("N.LPPool1d(2, 3)", (2, 4, 9)),
+    case("N.LPPool2d(2, 3)", (2, 4, 5, 6)),
+    case("N.AdaptiveAvgPool1d(4)", (2, 4, 9)),
+    case("N.AdaptiveAvgPool2d((None, 3))", (2, 4, 5, 6)),
+    case("N.AdaptiveMaxPool1d(1)", (2, 4, 9)),
+    case("N.AdaptiveMaxPool2d(2)", (2, 4, 5, 6)),
     case("N.Sequential(N.Linear(4, 8), N.Tanh(), N.Linear(8, 2))", (3, 4)),
 ]
 
@@ -105,7 +124,13 @@ def test_classification_losses(options):
 def test_initial_weights_have_pytorchs_spread():
     import torch
 
-    for text in ("N.Linear(300, 200)", "N.Embedding(300, 200)", "N.GRUCell(200, 100)"):
+    for text in (
+        "N.Conv1d(100, 80, 3)",
+        "N.ConvTranspose1d(90, 80, 3)",
+        "N.Linear(300, 200)",
+        "N.Embedding(300, 200)",
+        "N.GRUCell(200, 100)",
+    ):
         ours = eval(text, {"N": cr.nn})  # noqa: S307 - the line above
         theirs = eval(text, {"N": torch.nn})  # noqa: S307 - the line above
         for p, q in zip(ours.parameters(), theirs.parameters(), strict=True):

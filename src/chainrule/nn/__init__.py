@@ -48,6 +48,12 @@ from chainrule.nn.batch_norm import (
 )
 from chainrule.nn.cell import GRUCell, LSTMCell, RNNCell
 from chainrule.nn.container import ModuleDict, ModuleList, ParameterList, Sequential
+from chainrule.nn.convolution import (
+    Conv1d,
+    Conv2d,
+    ConvTranspose1d,
+    ConvTranspose2d,
+)
 from chainrule.nn.dropout import Dropout
 from chainrule.nn.embedding import Embedding, EmbeddingBag
 from chainrule.nn.linear import Bilinear, Flatten, Identity, Linear
@@ -81,6 +87,18 @@ from chainrule.nn.margin_loss import (
 from chainrule.nn.module import Module
 from chainrule.nn.normalization import GroupNorm, LayerNorm, LocalResponseNorm, RMSNorm
 from chainrule.nn.parameter import Parameter
+from chainrule.nn.pooling import (
+    AdaptiveAvgPool1d,
+    AdaptiveAvgPool2d,
+    AdaptiveMaxPool1d,
+    AdaptiveMaxPool2d,
+    AvgPool1d,
+    AvgPool2d,
+    LPPool1d,
+    LPPool2d,
+    MaxPool1d,
+    MaxPool2d,
+)
 from chainrule.nn.recurrent import GRU, LSTM, RNN, RNNBase
 from chainrule.nn.transformer import Transformer, TransformerDecoder, TransformerEncoder
 from chainrule.nn.transformer_layers import TransformerDecoderLayer, TransformerEncoderLayer
@@ -94,6 +112,12 @@ __all__ = [
     "LSTM",
     "RNN",
     "SELU",
+    "AdaptiveAvgPool1d",
+    "AdaptiveAvgPool2d",
+    "AdaptiveMaxPool1d",
+    "AdaptiveMaxPool2d",
+    "AvgPool1d",
+    "AvgPool2d",
     "BCELoss",
     "BCEWithLogitsLoss",
     "BatchNorm1d",
@@ -101,6 +125,10 @@ __all__ = [
     "BatchNorm3d",
     "Bilinear",
     "CTCLoss",
+    "Conv1d",
+    "Conv2d",
+    "ConvTranspose1d",
+    "ConvTranspose2d",
     "CosineEmbeddingLoss",
     "CosineSimilarity",
     "CrossEntropyLoss",
@@ -123,6 +151,8 @@ __all__ = [
     "InstanceNorm3d",
     "KLDivLoss",
     "L1Loss",
+    "LPPool1d",
+    "LPPool2d",
     "LSTMCell",
     "LayerNorm",
     "LeakyReLU",
@@ -132,6 +162,8 @@ __all__ = [
     "LogSoftmax",
     "MSELoss",
     "MarginRankingLoss",
+    "MaxPool1d",
+    "MaxPool2d",
     "Mish",
     "Module",
     "ModuleDict",

@@ -40,8 +40,22 @@ from chainrule.tensor.functional.activation import (
     tanhshrink,
     threshold,
 )
+from chainrule.tensor.functional.adaptive_pooling import (
+    adaptive_avg_pool1d,
+    adaptive_avg_pool2d,
+    adaptive_max_pool1d,
+    adaptive_max_pool2d,
+)
 from chainrule.tensor.functional.attention import scaled_dot_product_attention
 from chainrule.tensor.functional.batch_norm import batch_norm, instance_norm
+from chainrule.tensor.functional.convolution import (
+    conv1d,
+    conv2d,
+    conv_transpose1d,
+    conv_transpose2d,
+    fold,
+    unfold,
+)
 from chainrule.tensor.functional.distance import cosine_similarity, pairwise_distance
 from chainrule.tensor.functional.linear import linear
 from chainrule.tensor.functional.loss.binary import (
@@ -79,18 +93,36 @@ from chainrule.tensor.functional.normalize import (
 )
 from chainrule.tensor.functional.padding import pad
 from chainrule.tensor.functional.pointwise import logsigmoid, sigmoid, tanh
+from chainrule.tensor.functional.pooling import (
+    avg_pool1d,
+    avg_pool2d,
+    lp_pool1d,
+    lp_pool2d,
+    max_pool1d,
+    max_pool2d,
+)
 from chainrule.tensor.functional.products import bilinear
 from chainrule.tensor.functional.select import one_hot
 from chainrule.tensor.methods.in_place import in_place
 from chainrule.tensor.tensor import Tensor
 
 __all__ = [
+    "adaptive_avg_pool1d",
+    "adaptive_avg_pool2d",
+    "adaptive_max_pool1d",
+    "adaptive_max_pool2d",
+    "avg_pool1d",
+    "avg_pool2d",
     "batch_norm",
     "bilinear",
     "binary_cross_entropy",
     "binary_cross_entropy_with_logits",
     "celu",
     "celu_",
+    "conv1d",
+    "conv2d",
+    "conv_transpose1d",
+    "conv_transpose2d",
     "cosine_embedding_loss",
     "cosine_similarity",
     "cross_entropy",
@@ -100,6 +132,7 @@ __all__ = [
     "elu_",
     "embedding",
     "embedding_bag",
+    "fold",
     "gaussian_nll_loss",
     "gelu",
     "glu",
@@ -122,7 +155,11 @@ __all__ = [
     "local_response_norm",
     "log_softmax",
     "logsigmoid",
+    "lp_pool1d",
+    "lp_pool2d",
     "margin_ranking_loss",
+    "max_pool1d",
+    "max_pool2d",
     "mish",
     "mse_loss",
     "multi_head_attention_forward",
@@ -160,6 +197,7 @@ __all__ = [
     "threshold_",
     "triplet_margin_loss",
     "triplet_margin_with_distance_loss",
+    "unfold",
 ]
 
 relu_ = in_place(activation.relu)

@@ -1,0 +1,303 @@
+"""Convolutions over one and two axes, transposed ones, and their windows as columns.
+
+Inputs are (batch, channels, lengths…), or without the batch. Sizes are one number for all axes or
+one for each. Example: `conv1d(x, w, padding="same")`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from chainrule.base import shapes
+from chainrule.base.errors import ArgumentError, ShapeError
+from chainrule.base.shapes import Shape
+from chainrule.ops import TABLE
+from chainrule.tensor.convert import Operand, as_tensor
+from chainrule.tensor.dispatch import apply
+from chainrule.tensor.functional import pointwise
+from chainrule.tensor.functional.layout import reshape
+from chainrule.tensor.functional.padding import pad
+
+if TYPE_CHECKING:
+    from chainrule.tensor.tensor import Tensor
+
+__all__ = [
+    "conv1d",
+    "conv2d",
+    "conv_transpose1d",
+    "conv_transpose2d",
+]
+
+Sizes = int | Sequence[int]
+
+
+def per_axis(name: str, what: str, value: Sizes, rank: int, *, least: int = 0) -> Shape:
+    """One number for each of `rank` axes; a single one serves all."""
+    listed = (value,) if isinstance(value, int) else tuple(value)
+    sizes = listed * rank if len(listed) == 1 else listed
+    if len(sizes) != rank or any(n < least for n in sizes):
+        raise ArgumentError(
+            f"{name}: {what} takes a number from {least} up or {rank} of them, not {value!r}"
+        )
+    return sizes
+
+
+def batched(name: str, x: Tensor, rank: int) -> tuple[Tensor, bool]:
+    """The input with a batch axis, and whether it had none."""
+    if len(x.shape) == rank + 1:
+        return apply(TABLE["reshape"], x, shape=(1, *x.shape)), True
+    if len(x.shape) != rank + 2:
+        raise ShapeError(
+            f"{name} takes (batch, channels, {rank} length{'s' * (rank > 1)}) or the same without "
+            f"the batch, not an input of shape {x.shape}"
+        )
+    return x, False
+
+
+def unbatched(x: Tensor, alone: bool) -> Tensor:
+    """Without the batch axis that `batched` added."""
+    return apply(TABLE["reshape"], x, shape=x.shape[1:]) if alone else x
+
+
+def both_sides(amounts: Sequence[tuple[int, int]]) -> list[int]:
+    """Before and after of each axis in the order that `pad` takes: the last axis first."""
+    return [n for pair in reversed(amounts) for n in pair]
+
+
+def _amounts(
+    name: str, padding: Sizes | str, size: Shape, stride: Shape, dilation: Shape
+) -> list[tuple[int, int]]:
+    """How many zeros go before and after each axis."""
+    if not isinstance(padding, str):
+        return [(n, n) for n in per_axis(name, "padding", padding, len(size))]
+    if padding == "valid":
+        return [(0, 0)] * len(size)
+    if padding != "same":
+        raise ArgumentError(f"{name}: padding is a number, 'valid' or 'same', not {padding!r}")
+    if set(stride) != {1}:
+        raise ArgumentError(f"{name}: padding='same' keeps lengths only with stride 1: {stride}")
+    reach = [(k - 1) * d for k, d in zip(size, dilation, strict=True)]
+    return [(n // 2, n - n // 2) for n in reach]
+
+
+def _check_weight(name: str, w: Tensor, rank: int) -> None:
+    if len(w.shape) != rank + 2:
+        raise ShapeError(f"{name} takes a weight with {rank + 2} axes, not of shape {w.shape}")
+
+
+def _plus(out: Tensor, bias: Operand) -> Tensor:
+    if bias is None:
+        return out
+    b = as_tensor(bias)
+    if b.shape != (out.shape[1],):
+        raise ShapeError(f"a bias of shape {b.shape} for {out.shape[1]} output channels")
+    return pointwise.add(out, reshape(b, (-1, *(1,) * (len(out.shape) - 2))))
+
+
+def convolution(
+    name: str,
+    rank: int,
+    input: Operand,
+    weight: Operand,
+    bias: Operand,
+    *,
+    stride: Sizes,
+    padding: Sizes | str,
+    dilation: Sizes,
+    groups: int,
+) -> Tensor:
+    """y[b, o, p] = bias[o] + Σ w[o, c, j] · x[b, c, p·stride + j·dilation - padding]."""
+    w = as_tensor(weight)
+    _check_weight(name, w, rank)
+    x, alone = batched(name, as_tensor(input), rank)
+    steps = per_axis(name, "stride", stride, rank, least=1)
+    gaps = per_axis(name, "dilation", dilation, rank, least=1)
+    amounts = _amounts(name, padding, w.shape[2:], steps, gaps)
+    if any(map(any, amounts)):
+        x = pad(x, both_sides(amounts))
+    out = apply(TABLE["conv"], x, w, stride=steps, dilation=gaps, groups=groups)
+    return unbatched(_plus(out, bias), alone)
+
+
+def transposed(
+    name: str,
+    rank: int,
+    input: Operand,
+    weight: Operand,
+    bias: Operand,
+    *,
+    stride: Sizes,
+    padding: Sizes,
+    output_padding: Sizes,
+    groups: int,
+    dilation: Sizes,
+) -> Tensor:
+    """The gradient of `convolution` to its input: lengths (n-1)·stride - 2·padding + reach + 1."""
+    w = as_tensor(weight)
+    _check_weight(name, w, rank)
+    x, alone = batched(name, as_tensor(input), rank)
+    steps = per_axis(name, "stride", stride, rank, least=1)
+    gaps = per_axis(name, "dilation", dilation, rank, least=1)
+    crop = per_axis(name, "padding", padding, rank)
+    more = per_axis(name, "output_padding", output_padding, rank)
+    if any(m >= max(s, d) for m, s, d in zip(more, steps, gaps, strict=True)):
+        raise ArgumentError(
+            f"{name}: output_padding {more} must be below stride {steps} or dilation {gaps}"
+        )
+    lengths = tuple(
+        (n - 1) * s + (k - 1) * d + 1
+        for n, s, k, d in zip(x.shape[2:], steps, w.shape[2:], gaps, strict=True)
+    )
+    geometry = {"stride": steps, "dilation": gaps, "groups": groups}
+    out = apply(TABLE["conv_input"], x, w, lengths=lengths, **geometry)
+    ends = [(-p, m - p) for p, m in zip(crop, more, strict=True)]
+    if any(map(any, ends)):
+        out = pad(out, both_sides(ends))
+    return unbatched(_plus(out, bias), alone)
+
+
+def conv1d(
+    input: Operand,
+    weight: Operand,
+    bias: Operand = None,
+    stride: Sizes = 1,
+    padding: Sizes | str = 0,
+    dilation: Sizes = 1,
+    groups: int = 1,
+) -> Tensor:
+    """y[b, o, t] = bias[o] + Σ w[o, c, j] · x[b, c, t·stride + j·dilation - padding].
+
+    Input (B, C, T) or (C, T), weight (O, C/groups, K), bias (O): (B, O, T') or (O, T') with
+    T' = ⌊(T + 2·padding - dilation·(K - 1) - 1) / stride⌋ + 1; padding "same" keeps T.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.conv1d.html
+    """
+    return convolution(
+        "conv1d", 1, input, weight, bias,
+        stride=stride, padding=padding, dilation=dilation, groups=groups,
+    )  # fmt: skip
+
+
+def conv2d(
+    input: Operand,
+    weight: Operand,
+    bias: Operand = None,
+    stride: Sizes = 1,
+    padding: Sizes | str = 0,
+    dilation: Sizes = 1,
+    groups: int = 1,
+) -> Tensor:
+    """As `conv1d`, over two axes: input (B, C, H, W), weight (O, C/groups, K, L).
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.conv2d.html
+    """
+    return convolution(
+        "conv2d", 2, input, weight, bias,
+        stride=stride, padding=padding, dilation=dilation, groups=groups,
+    )  # fmt: skip
+
+
+def conv_transpose1d(
+    input: Operand,
+    weight: Operand,
+    bias: Operand = None,
+    stride: Sizes = 1,
+    padding: Sizes = 0,
+    output_padding: Sizes = 0,
+    groups: int = 1,
+    dilation: Sizes = 1,
+) -> Tensor:
+    """y[b, o, t·stride + j·dilation - padding] += w[c, o, j] · x[b, c, t], plus the bias.
+
+    Input (B, C, T), weight (C, O/groups, K), bias (O): (B, O, T') with
+    T' = (T - 1)·stride - 2·padding + dilation·(K - 1) + output_padding + 1.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.conv_transpose1d.html
+    """
+    return transposed(
+        "conv_transpose1d", 1, input, weight, bias, stride=stride, padding=padding,
+        output_padding=output_padding, groups=groups, dilation=dilation,
+    )  # fmt: skip
+
+
+def conv_transpose2d(
+    input: Operand,
+    weight: Operand,
+    bias: Operand = None,
+    stride: Sizes = 1,
+    padding: Sizes = 0,
+    output_padding: Sizes = 0,
+    groups: int = 1,
+    dilation: Sizes = 1,
+) -> Tensor:
+    """As `conv_transpose1d`, over two axes.
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.conv_transpose2d.html
+    """
+    return transposed(
+        "conv_transpose2d", 2, input, weight, bias, stride=stride, padding=padding,
+        output_padding=output_padding, groups=groups, dilation=dilation,
+    )  # fmt: skip
+
+
+def unfold(
+    input: Operand,
+    kernel_size: Sizes,
+    dilation: Sizes = 1,
+    padding: Sizes = 0,
+    stride: Sizes = 1,
+) -> Tensor:
+    """The windows of (B, C, H, W) as columns: (B, C·K·L, number of windows).
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.unfold.html
+    """
+    x, alone = batched("unfold", as_tensor(input), 2)
+    size = per_axis("unfold", "kernel_size", kernel_size, 2, least=1)
+    step = per_axis("unfold", "stride", stride, 2, least=1)
+    gaps = per_axis("unfold", "dilation", dilation, 2, least=1)
+    ends = per_axis("unfold", "padding", padding, 2)
+    if any(ends):
+        x = pad(x, both_sides([(n, n) for n in ends]))
+    seen = apply(TABLE["windows"], x, axes=(2, 3), size=size, step=step, dilation=gaps)
+    seen = apply(TABLE["transpose"], seen, axes=(0, 1, 4, 5, 2, 3))
+    count = shapes.size(seen.shape[4:])
+    shape = (x.shape[0], x.shape[1] * shapes.size(size), count)
+    return unbatched(apply(TABLE["reshape"], seen, shape=shape), alone)
+
+
+def fold(
+    input: Operand,
+    output_size: Sizes,
+    kernel_size: Sizes,
+    dilation: Sizes = 1,
+    padding: Sizes = 0,
+    stride: Sizes = 1,
+) -> Tensor:
+    """The sum of windows given as columns (B, C·K·L, number of windows): (B, C, *output_size).
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.fold.html
+    """
+    given = as_tensor(input)
+    alone = len(given.shape) == 2
+    x = apply(TABLE["reshape"], given, shape=(1, *given.shape)) if alone else given
+    size = per_axis("fold", "kernel_size", kernel_size, 2, least=1)
+    step = per_axis("fold", "stride", stride, 2, least=1)
+    gaps = per_axis("fold", "dilation", dilation, 2, least=1)
+    ends = per_axis("fold", "padding", padding, 2)
+    target = per_axis("fold", "output_size", output_size, 2, least=1)
+    lengths = tuple(n + 2 * p for n, p in zip(target, ends, strict=True))
+    counts = tuple(
+        max((n - (k - 1) * d - 1) // s + 1, 0)
+        for n, k, s, d in zip(lengths, size, step, gaps, strict=True)
+    )
+    taps = shapes.size(size)
+    if len(x.shape) != 3 or x.shape[1] % taps or x.shape[2] != shapes.size(counts):
+        raise ShapeError(
+            f"fold to {target} by windows of {size} takes (batch, channels·{taps}, "
+            f"{shapes.size(counts)}), not {given.shape}"
+        )
+    x = apply(TABLE["reshape"], x, shape=(x.shape[0], x.shape[1] // taps, *size, *counts))
+    x = apply(TABLE["transpose"], x, axes=(0, 1, 4, 5, 2, 3))
+    out = apply(TABLE["overlap_add"], x, axes=(2, 3), lengths=lengths, step=step, dilation=gaps)
+    if any(ends):
+        out = pad(out, both_sides([(-n, -n) for n in ends]))
+    return unbatched(out, alone)
