@@ -1,7 +1,7 @@
 """THE page of the compiler: every stage from a traced graph to a loaded plan, in order.
 
     graph ── inline_calls ── run_once ── drop_empty ── keep_residuals ── expand ── simplify
-          ── sink ── hoist ── trim ── transpose_products
+          ── sink ── hoist ── trim ── orient ── simplify ── transpose_products
           ── normalize_reductions ── sparse_updates ── simplify
           ── seal ── group ── settle ── place ── lower ── schedule ── arena ── emit ── load
 
@@ -34,6 +34,7 @@ from chainrule.compiler.passes.loop import everywhere, is_loop
 from chainrule.compiler.passes.loop_bounds import loop_bounds
 from chainrule.compiler.passes.lower import check, copy
 from chainrule.compiler.passes.once import run_once
+from chainrule.compiler.passes.orient import orient
 from chainrule.compiler.passes.place import place
 from chainrule.compiler.passes.products import transpose_products
 from chainrule.compiler.passes.reductions import normalize_reductions
@@ -69,6 +70,8 @@ GRAPH_PASSES: tuple[Pass, ...] = (
     sink,
     hoist,
     trim,
+    orient,
+    simplify,
     transpose_products,
     normalize_reductions,
     sparse_updates,

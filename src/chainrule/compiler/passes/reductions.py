@@ -14,7 +14,7 @@ from chainrule.graph.node import INPUT, Graph, Node
 from chainrule.graph.rewrite import rewrite
 from chainrule.ops.compare import eq, logical_or, ne, where
 from chainrule.ops.fill import filled, iota
-from chainrule.ops.layout import reshape, transpose
+from chainrule.ops.layout import reshape
 from chainrule.ops.normalize import along
 from chainrule.ops.record import Reduce, Symbolic
 from chainrule.ops.reduce import amax, amin, argmax
@@ -52,11 +52,7 @@ def _normalize(node: Node) -> Node | None:
 
 def _argmax(node: Node) -> Node:
     b, (x,), axis = Symbolic(node.source), node.inputs, node.attrs["axis"]
-    last = len(x.shape) - 1
-    if axis != last:
-        order = (*(i for i in range(last + 1) if i != axis), axis)
-        return b(argmax, b(transpose, x, axes=order), axis=last)
-    top = along(b, b(amax, x, axes=(last,)), x, last)
+    top = along(b, b(amax, x, axes=(axis,)), x, axis)
     wins = b(logical_or, b(eq, x, top), b(ne, x, x))
-    place = b(iota, dtype=dtypes.int64, shape=x.shape, axis=last)
-    return b(amin, b(where, wins, place, filled(b, x.shape[last], place)), axes=(last,))
+    place = b(iota, dtype=dtypes.int64, shape=x.shape, axis=axis)
+    return b(amin, b(where, wins, place, filled(b, x.shape[axis], place)), axes=(axis,))
