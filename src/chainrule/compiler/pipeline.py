@@ -1,8 +1,8 @@
 """THE page of the compiler: every stage from a traced graph to a loaded plan, in order.
 
     graph ── inline_calls ── run_once ── drop_empty ── keep_residuals ── expand ── simplify
-          ── sink ── hoist ── trim ── orient ── simplify ── transpose_products
-          ── normalize_reductions ── sparse_updates ── simplify
+          ── sink ── hoist ── trim ── orient ── simplify ── pass_over_zeros
+          ── transpose_products ── normalize_reductions ── sparse_updates ── simplify
           ── seal ── group ── settle ── place ── lower ── schedule ── arena ── emit ── load
 
 Each stage is one small file in `passes/`, its docstring shows before → after. Most run in the
@@ -48,6 +48,7 @@ from chainrule.compiler.passes.sparse import sparse_updates
 from chainrule.compiler.passes.store import Fused, settle
 from chainrule.compiler.passes.trim import trim
 from chainrule.compiler.passes.updates import updates
+from chainrule.compiler.passes.zeros import pass_over_zeros
 from chainrule.compiler.plan import Executable, Plan, make_plan
 from chainrule.compiler.runtime.native import Engine, engine
 from chainrule.compiler.runtime.workers import get_num_threads
@@ -72,6 +73,7 @@ GRAPH_PASSES: tuple[Pass, ...] = (
     trim,
     orient,
     simplify,
+    pass_over_zeros,
     transpose_products,
     normalize_reductions,
     sparse_updates,

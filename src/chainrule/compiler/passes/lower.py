@@ -20,6 +20,7 @@ from chainrule.compiler.templates.columns import columns, fold, parts_of_fold
 from chainrule.compiler.templates.product import product
 from chainrule.compiler.templates.rows import RowGroup, rows
 from chainrule.compiler.templates.scatter import check_bounds, scatter, zeros
+from chainrule.compiler.templates.sparse_product import sparse_product
 from chainrule.compiler.templates.writer import Home, Work
 from chainrule.graph.node import Node, TupleType, Type, input_node
 from chainrule.ops.fill import detach
@@ -128,6 +129,8 @@ def _template(
     if name == "scatter_add":
         home = homes[node]
         return [[zeros(node, home, target.lanes)], [scatter(node, home, homes, target.lanes)]]
+    if name == "sparse_product":
+        return [[sparse_product(node, homes[node], homes, target.lanes)]]
     if name in {"index_add", "scatter"}:
         home, base = homes[node], node.inputs[0]
         own = [] if home.root is base else [[copy(base, home, homes, target)]]

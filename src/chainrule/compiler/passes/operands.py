@@ -61,6 +61,10 @@ def _needs(f: Fused, node: Node) -> Iterator[tuple[Node, bool, Fits]]:
         yield from ((child, False, _anywhere) for child in base)
         yield updates, True, _table(index.array.size)
         yield index, True, vector
+    elif isinstance(lower, Template) and lower.name == "sparse_product":
+        left, right = node.inputs
+        yield left, True, _matrix(())
+        yield right, True, _side_by_side
     elif isinstance(lower, Template):
         yield from ((child, True, _anywhere) for child in node.inputs)
     elif isinstance(lower, Pieces):
@@ -88,6 +92,11 @@ def _matrix(batch: Shape) -> Fits:
         return wide is not None and layout_of(wide, "ij") is not None
 
     return fits
+
+
+def _side_by_side(view: View) -> bool:
+    """Whether the elements of each row of a matrix follow one another."""
+    return view.strides[-1] == 1 or view.shape[-1] == 1
 
 
 def _table(rows_: int) -> Fits:
