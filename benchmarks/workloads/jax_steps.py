@@ -20,10 +20,10 @@ Loss = Callable[..., jax.Array]
 
 
 def params(work: Workload) -> Params:
-    """The starting weights; linear layers' turned to in × out, as JAX programs keep them."""
+    """The starting weights as JAX programs keep them: in × out, window × in × out."""
     tables = {f"{name}.weight" for name in ("embed", "place", "inner", "outer", "source", "target")}
     return {
-        name: jnp.asarray(w.T if w.ndim == 2 and name not in tables else w)
+        name: jnp.asarray(w.T if w.ndim > 1 and name not in tables else w)
         for name, w in work.weights().items()
     }
 
@@ -63,6 +63,18 @@ def mlp(_: Workload, p: Params, x: jax.Array, y: jax.Array) -> jax.Array:
     """Three linear layers with ReLU between."""
     h = jax.nn.relu(dense(p, "first", x))
     return cross_entropy(dense(p, "out", jax.nn.relu(dense(p, "second", h))), y)
+
+
+def textcnn(work: Workload, p: Params, x: jax.Array, y: jax.Array) -> jax.Array:
+    """Embeddings → convolutions of several widths → ReLU → maximum over time → classes."""
+    h, found = p["embed.weight"][x], []
+    for place in range(work.sizes["widest"] - work.sizes["narrowest"] + 1):
+        name = f"convolutions.{place}"
+        z = lax.conv_general_dilated(
+            h, p[f"{name}.weight"], (1,), "VALID", dimension_numbers=("NWC", "WIO", "NWC")
+        )
+        found.append(jax.nn.relu(z + p[f"{name}.bias"]).max(1))
+    return cross_entropy(dense(p, "out", jnp.concatenate(found, 1)), y)
 
 
 def lstm(p: Params, name: str, suffix: str, x: jax.Array) -> jax.Array:
@@ -149,6 +161,7 @@ LOSSES: dict[str, Loss] = {
     "window": window,
     "sgns": sgns,
     "mlp": mlp,
+    "textcnn": textcnn,
     "recurrent": recurrent,
     "seq2seq": seq2seq,
     "gpt": gpt,

@@ -24,7 +24,7 @@ class Workload:
     """One training step: `kind` names the model's class, `sizes` its arguments."""
 
     name: str
-    kind: Literal["window", "sgns", "mlp", "recurrent", "seq2seq", "gpt"]
+    kind: Literal["window", "sgns", "mlp", "textcnn", "recurrent", "seq2seq", "gpt"]
     summary: str
     optimizer: Literal["sgd", "adamw"]
     batches: int  # different batches, taken in turn: one alone is soon learnt by heart
@@ -84,6 +84,24 @@ def _mlp_shapes(s: Sizes) -> Shapes:
         *_linear("first", s["inputs"], s["hidden"]),
         *_linear("second", s["hidden"], s["hidden"]),
         *_linear("out", s["hidden"], s["classes"]),
+    ]
+
+
+def _textcnn_widths(s: Sizes) -> range:
+    return range(s["narrowest"], s["widest"] + 1)
+
+
+def _textcnn_shapes(s: Sizes) -> Shapes:
+    filters, width = s["filters"], s["width"]
+    convolutions: Shapes = []
+    for place, k in enumerate(_textcnn_widths(s)):
+        name = f"convolutions.{place}"
+        convolutions += [(f"{name}.weight", (filters, width, k)), (f"{name}.bias", (filters,))]
+    features = len(_textcnn_widths(s)) * filters
+    return [
+        ("embed.weight", (s["vocab"], width)),
+        *convolutions,
+        *_linear("out", features, s["classes"]),
     ]
 
 
@@ -156,6 +174,13 @@ def _sgns_batch(s: Sizes, rng: np.random.Generator) -> Batch:
     return tuple(rng.integers(0, s["vocab"], shape) for shape in ((b,), (b,), (b, k)))
 
 
+def _textcnn_batch(s: Sizes, rng: np.random.Generator) -> Batch:
+    return (
+        rng.integers(0, s["vocab"], (s["batch"], s["tokens"])),
+        rng.integers(0, s["classes"], s["batch"]),
+    )
+
+
 def _mlp_batch(s: Sizes, rng: np.random.Generator) -> Batch:
     x = rng.normal(size=(s["batch"], s["inputs"])).astype(np.float32)
     return x, rng.integers(0, s["classes"], s["batch"])
@@ -177,6 +202,12 @@ def _window_flops(s: Sizes) -> int:
 
 def _sgns_flops(s: Sizes) -> int:
     return 6 * s["batch"] * s["width"] * (1 + s["negatives"])
+
+
+def _textcnn_flops(s: Sizes) -> int:
+    windows = sum(k * (s["tokens"] - k + 1) for k in _textcnn_widths(s))
+    last = len(_textcnn_widths(s)) * s["filters"] * s["classes"]
+    return 6 * s["batch"] * (windows * s["width"] * s["filters"] + last)
 
 
 def _mlp_flops(s: Sizes) -> int:
@@ -208,6 +239,7 @@ _SHAPES: dict[str, Callable[[Sizes], Shapes]] = {
     "window": _window_shapes,
     "sgns": _sgns_shapes,
     "mlp": _mlp_shapes,
+    "textcnn": _textcnn_shapes,
     "recurrent": _recurrent_shapes,
     "seq2seq": _seq2seq_shapes,
     "gpt": _gpt_shapes,
@@ -216,6 +248,7 @@ _BATCH: dict[str, Callable[[Sizes, np.random.Generator], Batch]] = {
     "window": _window_batch,
     "sgns": _sgns_batch,
     "mlp": _mlp_batch,
+    "textcnn": _textcnn_batch,
     "recurrent": _next_token_batch,
     "seq2seq": _seq2seq_batch,
     "gpt": _next_token_batch,
@@ -224,6 +257,7 @@ _FLOPS: dict[str, Callable[[Sizes], int]] = {
     "window": _window_flops,
     "sgns": _sgns_flops,
     "mlp": _mlp_flops,
+    "textcnn": _textcnn_flops,
     "recurrent": _recurrent_flops,
     "seq2seq": _seq2seq_flops,
     "gpt": _gpt_flops,
@@ -265,6 +299,23 @@ WORKLOADS: dict[str, Workload] = {
             "adamw",
             64,
             {"inputs": 300, "hidden": 256, "classes": 10, "batch": 128},
+        ),
+        Workload(
+            "textcnn",
+            "textcnn",
+            "text CNN: 20k×128 embedding, widths 3/4/5 × 100, ReLU, max, batch 50×56, AdamW",
+            "adamw",
+            8,
+            {
+                "vocab": 20_000,
+                "width": 128,
+                "narrowest": 3,
+                "widest": 5,
+                "filters": 100,
+                "classes": 2,
+                "batch": 50,
+                "tokens": 56,
+            },
         ),
         Workload(
             "lstm_lm",

@@ -62,6 +62,23 @@ class MLP(nn.Module):
         return F.cross_entropy(self.out(F.relu(self.second(F.relu(self.first(x))))), y)
 
 
+class TextCNN(nn.Module):
+    """Embeddings → convolutions of several widths → ReLU → maximum over time → classes."""
+
+    def __init__(self, s: dict[str, int]) -> None:
+        super().__init__()
+        widths = range(s["narrowest"], s["widest"] + 1)
+        self.embed = nn.Embedding(s["vocab"], s["width"])
+        self.convolutions = nn.ModuleList([nn.Conv1d(s["width"], s["filters"], k) for k in widths])
+        self.out = nn.Linear(len(widths) * s["filters"], s["classes"])
+
+    def forward(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        """Mean cross-entropy of classes y (B,) given words x (B, T)."""
+        h = self.embed(x).transpose(1, 2)
+        found = [F.relu(convolution(h)).amax(2) for convolution in self.convolutions]
+        return F.cross_entropy(self.out(torch.cat(found, 1)), y)
+
+
 class Recurrent(nn.Module):
     """A language model: embedding → LSTM (4 gates) or GRU (3) → next token."""
 
@@ -146,6 +163,7 @@ class GPT(nn.Module):
 CLASSES = {
     "window": Window,
     "mlp": MLP,
+    "textcnn": TextCNN,
     "recurrent": Recurrent,
     "seq2seq": Seq2Seq,
     "gpt": GPT,

@@ -76,6 +76,30 @@ def window(rng):
     return model, step, data, lambda: None
 
 
+def text_cnn(rng):
+    """Convolutions of several widths, maximum over time, dropout: sparse gradients of maxima."""
+    embed, out = nn.Embedding(60, 40), nn.Linear(3 * 48, 2)
+    convolutions = nn.ModuleList([nn.Conv1d(40, 48, k) for k in (3, 4, 5)])
+    model = nn.ModuleList([embed, convolutions, nn.Dropout(0.3), out])
+    opt = optim.AdamW(model.parameters(), lr=1e-2)
+
+    def step(x, y):
+        h = embed(x).transpose(1, 2)
+        h = cr.cat([F.relu(c(h)).amax(2) for c in convolutions], 1)
+        loss = F.cross_entropy(out(model[2](h)), y)
+        opt.zero_grad()
+        loss.backward()
+        opt.step()
+        return loss
+
+    def draw():
+        words = rng.integers(0, 60, (7, 40))
+        words[:, 30:] = 0  # padding: equal windows, whose maxima tie
+        return words, rng.integers(0, 2, 7)
+
+    return model, step, [draw() for _ in range(10)], lambda: None
+
+
 def next_token(rng, kind, width, layers, make):
     """A recurrent language model: dropout between its layers, clipping."""
     embed, rnn = nn.Embedding(13, width), kind(width, width, layers, dropout=0.1 * (layers > 1))
@@ -129,7 +153,7 @@ def seq2seq(rng):
     return model, step, [draw() for _ in range(10)], lambda: None
 
 
-@pytest.mark.parametrize("make", [gpt, skip_gram, window, lstm, gru, seq2seq])
+@pytest.mark.parametrize("make", [gpt, skip_gram, window, text_cnn, lstm, gru, seq2seq])
 def test_ten_steps_agree_with_eager(make):
     found = []
     for compiled in (False, True):

@@ -11,7 +11,14 @@ from benchmarks.contestant import Contestant, WorkerError
 from benchmarks.workloads.spec import WORKLOADS, workload
 
 # Milliseconds that two cores of 230 GFLOP/s need at least, from an independent count.
-FLOORS_MS = {"lstm_lm": 25, "char_gru": 11, "seq2seq": 34, "gpt_nano": 9, "gpt_mini": 162}
+FLOORS_MS = {
+    "textcnn": 5.3,
+    "lstm_lm": 25,
+    "char_gru": 11,
+    "seq2seq": 34,
+    "gpt_nano": 9,
+    "gpt_mini": 162,
+}
 
 
 def losses(who: str, name: str, count: int) -> list[float]:
@@ -48,7 +55,7 @@ def test_a_failing_worker_is_reported():
         Contestant("chainrule", "nothing")
 
 
-@pytest.mark.parametrize("name", ["window", "sgns", "mlp", "char_gru"])
+@pytest.mark.parametrize("name", ["window", "sgns", "mlp", "textcnn", "char_gru"])
 def test_compiled_and_eager_do_the_same_work(name):
     compiled, eager = losses("chainrule", name, 5), losses("chainrule-eager", name, 5)
     assert compiled == pytest.approx(eager, rel=1e-5)
@@ -57,7 +64,7 @@ def test_compiled_and_eager_do_the_same_work(name):
 @pytest.mark.oracle
 @pytest.mark.parametrize("rival", ["torch-eager", "jax"])
 @pytest.mark.parametrize(
-    "name", ["window", "sgns", "mlp", "lstm_lm", "char_gru", "seq2seq", "gpt_nano"]
+    "name", ["window", "sgns", "mlp", "textcnn", "lstm_lm", "char_gru", "seq2seq", "gpt_nano"]
 )
 def test_rivals_do_the_same_work(name, rival):
     if rival == "jax" and importlib.util.find_spec("jax") is None:
