@@ -3,7 +3,8 @@
     C[m, :] = Σ_k A[m, k]·B[k, :]  over the k with A[m, k] ≠ 0, in ascending order
 
 A is looked at a vector at a time, then, where something is found, four and one at a time. A row of
-C stays in the cache while what is found adds rows of B to it. Every row belongs to one task.
+C stays in the cache while what is found adds rows of B to it. Every row belongs to one task. Where
+A's rows are overlapping windows, what they share is looked at once.
 Example: the gradient of a convolution's weight behind a maximum over time.
 """
 
@@ -47,6 +48,8 @@ class _SparseProduct:
         (self.m, self.n), self.k = node.shape, left.shape[1]
         self.a, strides = self._matrix(stored(homes, left), (self.m, self.k))
         self.along_k = strides[1] == 1 or self.k == 1
+        self.overlaps = self.m > 1 and 0 < strides[0] < self.k and self.k % strides[0] == 0
+        self.step = strides[0]
         self.b, _ = self._matrix(stored(homes, right), (self.k, self.n))
         self.c, _ = self._matrix((home.root, home.view), node.shape, written=True)
         self.tile = min(4 * lanes, -(-max(self.n, 1) // lanes) * lanes)
@@ -64,6 +67,10 @@ class _SparseProduct:
 
     def write(self) -> Work:
         w = self.w
+        if self.along_k and self.overlaps:
+            with w.loop(w.extent(self.m), _ROWS, grid=True) as first:
+                self._windows(first)
+            return w.work()
         if self.along_k:
             with w.loop(w.extent(self.m), _ROWS, grid=True) as first, w.loop(count(first)) as r:
                 row = first + r
@@ -79,6 +86,24 @@ class _SparseProduct:
                 at, found = first * self.a.down + k * self.a.across, partial(self._down, first, k)
                 self._look(at, self.a.down, _COLUMN_LANES, count(first), _ZERO, found)
         return w.work()
+
+    def _windows(self, first: Index) -> None:
+        """Rows of A that overlap, as windows do: each line of them is looked at once.
+
+        Line l of `step` elements is part i of row l - i, for every i; the rows of this task take
+        part i from `low` to `low + several`.
+        """
+        w, rows, parts = self.w, count(first), self.k // self.step
+        with w.loop(rows) as r:
+            self._clear(first + r)
+        with w.loop(rows + w.extent(parts) - 1) as line:
+            low = w("max", w("index", attr=line - rows + 1), w("const", attr=(0, int64)))
+            high = w("min", w("index", attr=line), w("index", attr=w.extent(parts) - 1))
+            several = w("index", attr=symbol(high) - symbol(low) + 1)
+            with w.loop(w.extent(self.step), self.lanes, split=True) as k:
+                found = partial(self._parts, first + line, k, symbol(low), symbol(several))
+                at = (first + line) * self.a.down + k
+                self._look(at, self.a.across, self.lanes, count(k), _ZERO, found)
 
     def _clear(self, row: Index) -> None:
         w = self.w
@@ -118,6 +143,14 @@ class _SparseProduct:
 
     def _along_row(self, row: Index, k: Index, place: Index, value: str) -> None:
         self._add(row, k + place, value)
+
+    def _parts(
+        self, line: Index, k: Index, low: Index, several: Index, place: Index, value: str
+    ) -> None:
+        w = self.w
+        with w.loop(several) as i:
+            part = low + i
+            self._add(line - part, part * w.extent(self.step) + k + place, value)
 
     def _down(self, first: Index, k: Index, place: Index, value: str) -> None:
         self._add(first + place, k, value)
