@@ -3,6 +3,7 @@
     matmul(full, x), gather(table, iota)             →  the constant is written out first
     a product's operand without an axis of stride 1  →  a copy in row-major order
     a reshape of a part of a concat                  →  likewise, where strides cannot say it
+    an operand that would break long vectors         →  likewise, where work is costly
 
 Grouping and placing choose so that this is rare; here is what makes every choice of theirs right.
 Example: `bring(f, homes, lanes)` → stages of copies; `homes` then knows the new arrays.
@@ -16,13 +17,15 @@ from chainrule.base import shapes
 from chainrule.base.shapes import Shape, View
 from chainrule.compiler.passes.access import access, is_view, origin, through
 from chainrule.compiler.passes.place import write_space
-from chainrule.compiler.passes.store import Fused
+from chainrule.compiler.passes.store import CHEAP, Fused
 from chainrule.compiler.templates.product import batched, layout_of
-from chainrule.compiler.templates.rows import RowGroup, rows
+from chainrule.compiler.templates.rows import RowGroup, merged_axes, rows
 from chainrule.compiler.templates.writer import Home, Work
 from chainrule.graph.node import Node
 from chainrule.ops.fill import detach
 from chainrule.ops.record import Contract, Pieces, Reduce, Symbolic, Template
+
+_WORTH_A_COPY = 4096  # elements
 
 Fits = Callable[[View], bool]  # whether a kernel can read an operand through this view
 
@@ -32,7 +35,7 @@ def bring(f: Fused, homes: dict[Node, Home], lanes: int) -> list[list[Work]]:
     stages: list[list[Work]] = []
     inside = set(f.nodes)
     for node in f.nodes:
-        for child, stored, fits in _needs(f, node):
+        for child, stored, fits in _needs(f, node, lanes):
             source = child
             while is_view(source) and source not in inside and source not in homes:
                 source = source.inputs[0]
@@ -50,7 +53,7 @@ def _anywhere(view: View) -> bool:  # noqa: ARG001 - a `Fits`
     return True
 
 
-def _needs(f: Fused, node: Node) -> Iterator[tuple[Node, bool, Fits]]:
+def _needs(f: Fused, node: Node, lanes: int) -> Iterator[tuple[Node, bool, Fits]]:
     """Each operand of a node of the group, whether it must be in memory, and how it is read."""
     lower = node.op.lower
     if isinstance(lower, Contract):
@@ -70,7 +73,8 @@ def _needs(f: Fused, node: Node) -> Iterator[tuple[Node, bool, Fits]]:
     elif isinstance(lower, Pieces):
         yield from ((child, False, _anywhere) for child in node.inputs)
     else:
-        fits = _over(_site(f, node))
+        site = _site(f, node)
+        fits = _in_vectors(site, lanes) if _is_costly(f, site) else _over(site)
         yield from ((child, False, fits) for child in node.inputs)
 
 
@@ -84,6 +88,29 @@ def _site(f: Fused, node: Node) -> Shape:
 
 def _over(domain: Shape) -> Fits:
     return lambda view: view.reshape(domain) is not None
+
+
+def _is_costly(f: Fused, site: Shape) -> bool:
+    """Whether a group would lose more by short vectors than a copy of an operand costs."""
+    return (
+        f.group.kind == "rows"
+        and f.group.inner is None
+        and shapes.size(site) >= _WORTH_A_COPY
+        and any(n.op.name not in CHEAP for n in f.nodes)
+    )
+
+
+def _in_vectors(domain: Shape, lanes: int) -> Fits:
+    """Operands of another order of axes whose last run is shorter than a vector do not fit."""
+
+    def fits(view: View) -> bool:
+        wide = view.reshape(domain)
+        if wide is None:
+            return False
+        repeats = any(s == 0 and n != 1 for n, s in zip(domain, wide.strides, strict=True))
+        return repeats or merged_axes(domain, [wide])[-1] >= min(lanes, shapes.size(domain))
+
+    return fits
 
 
 def _matrix(batch: Shape) -> Fits:
