@@ -75,6 +75,12 @@ def _(lib):
     assert lib.tensor([1.0, 3.0, 3.0]).argmax().item() == 1
 
 
+@row("`max_pool1d` over ties")
+def _(lib):
+    pool = functional(lib).max_pool1d
+    assert gradient(lib, lambda x: pool(x[None], 3), [2.0, 1.0, 2.0]) == [[1.0, 0.0, 0.0]]
+
+
 @row("`clamp` at its bound")
 def _(lib):
     assert gradient(lib, lambda x: lib.clamp(x, 0.0, 1.0), [0.0, 1.0, 2.0]) == [[1.0, 1.0, 0.0]]
@@ -152,6 +158,16 @@ def _(lib):
 def _(lib):
     lib.manual_seed(0)
     layer = lib.nn.Linear(100, 300)
+    for p in (layer.weight, layer.bias):
+        values = np.asarray(p.detach().numpy())
+        assert 0.09 < np.abs(values).max() <= 0.1
+        assert abs(values.mean()) < 0.02
+
+
+@row("`Conv1d` start")
+def _(lib):
+    lib.manual_seed(0)
+    layer = lib.nn.Conv1d(20, 100, 5)
     for p in (layer.weight, layer.bias):
         values = np.asarray(p.detach().numpy())
         assert 0.09 < np.abs(values).max() <= 0.1

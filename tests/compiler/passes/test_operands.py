@@ -165,3 +165,14 @@ def test_attention_of_constants_and_slices():
         return b("project", node, index=0), b("project", node, index=1)
 
     agree(build, draw(2, 2, 7, 4))
+
+
+def test_costly_work_reads_long_vectors():
+    """The optimiser reads a convolution's weight gradient in another order of axes."""
+
+    def build(b, grad, state):
+        turned = b("transpose", b("reshape", grad, shape=(40, 3, 64)), axes=(0, 2, 1))
+        return b("div", state, b("sqrt", b("mul", turned, turned)))
+
+    plan = agree(build, draw(40, 192), draw(40, 64, 3))
+    assert plan.kernels == 2  # a copy, and one loop over all elements

@@ -48,23 +48,24 @@ def orient(graph: Graph) -> Graph:
 def _turned(order: Sequence[Node], outputs: set[Node]) -> dict[Node, Axes]:
     """What will be computed in another order of axes: transposes, and work on their results.
 
-    A transpose that somebody reads as it is stays.
+    A transpose that somebody reads as it is stays, and so does what leads to mixed work.
     """
     users = uses(order)
     moves = {node: axes for node in order if (axes := _turn(node)) and node not in outputs}
     while moves:
         turned = dict(moves)
+        roots = {node: {node} for node in moves}
         for node in order:
             if node not in turned and (axes := _common(node, turned)) is not None:
                 turned[node] = axes
-        kept = {
-            node: axes
-            for node, axes in moves.items()
-            if all(_goes_along(user, turned, axes) for user in users[node])
-        }
-        if len(kept) == len(moves):
+                roots[node] = set[Node]().union(*(roots.get(c, ()) for c in node.inputs))
+        wrong = set[Node]()
+        for node, axes in turned.items():
+            if not all(_goes_along(u, turned, axes, node in moves) for u in users[node]):
+                wrong |= roots[node]
+        if not wrong:
             return turned
-        moves = kept
+        moves = {node: axes for node, axes in moves.items() if node not in wrong}
     return {}
 
 
@@ -78,8 +79,14 @@ def _inner(
     return b(node.op, *ins, **node.attrs)
 
 
-def _goes_along(user: Node, turned: dict[Node, Axes], axes: Axes) -> bool:
-    return user.op is transpose or turned.get(user) == axes or _reduces(user)
+def _goes_along(user: Node, turned: dict[Node, Axes], axes: Axes, first: bool) -> bool:
+    """Whether a reader of a turned node follows it, or reads the result as it pleases.
+
+    Elementwise work that cannot follow would be torn from what it reads.
+    """
+    if turned.get(user) == axes or user.op is transpose or _reduces(user):
+        return True
+    return not first and not _is_elementwise(user)
 
 
 def _reduces(node: Node) -> bool:
