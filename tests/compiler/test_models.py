@@ -78,7 +78,7 @@ def window(rng):
 
 def text_cnn(rng):
     """Convolutions of several widths, maximum over time, dropout: sparse gradients of maxima."""
-    embed, out = nn.Embedding(60, 40), nn.Linear(3 * 48, 2)
+    embed, out = nn.Embedding(700, 40), nn.Linear(3 * 48, 2)
     convolutions = nn.ModuleList([nn.Conv1d(40, 48, k) for k in (3, 4, 5)])
     model = nn.ModuleList([embed, convolutions, nn.Dropout(0.3), out])
     opt = optim.AdamW(model.parameters(), lr=1e-2)
@@ -93,7 +93,7 @@ def text_cnn(rng):
         return loss
 
     def draw():
-        words = rng.integers(0, 60, (7, 40))
+        words = rng.integers(0, 700, (7, 40))
         words[:, 30:] = 0  # padding: equal windows, whose maxima tie
         return words, rng.integers(0, 2, 7)
 

@@ -2,7 +2,7 @@
 
     graph ── inline_calls ── run_once ── drop_empty ── keep_residuals ── expand ── simplify
           ── sink ── hoist ── trim ── orient ── simplify ── pass_over_zeros
-          ── transpose_products ── normalize_reductions ── sparse_updates ── simplify
+          ── transpose_products ── normalize_reductions ── sparse_updates ── keep_rows ── simplify
           ── seal ── group ── settle ── place ── lower ── schedule ── arena ── emit ── load
 
 Each stage is one small file in `passes/`, its docstring shows before → after. Most run in the
@@ -44,6 +44,7 @@ from chainrule.compiler.passes.schedule import schedule, works
 from chainrule.compiler.passes.seal import seal
 from chainrule.compiler.passes.simplify import simplify
 from chainrule.compiler.passes.sink import sink
+from chainrule.compiler.passes.slots import keep_rows
 from chainrule.compiler.passes.sparse import sparse_updates
 from chainrule.compiler.passes.store import Fused, settle
 from chainrule.compiler.passes.trim import trim
@@ -77,10 +78,11 @@ GRAPH_PASSES: tuple[Pass, ...] = (
     transpose_products,
     normalize_reductions,
     sparse_updates,
+    keep_rows,
     simplify,
 )
 _ON_THEIR_OWN = {keep_residuals, sink, hoist, trim}  # go into bodies themselves
-_OUTSIDE = {sparse_updates}  # not in bodies: what they read is not theirs to write over
+_OUTSIDE = {sparse_updates, keep_rows}  # not in bodies: what they read is not theirs to write over
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,10 +55,13 @@ def _region(state: Node, new: Node) -> set[Node]:
         node = pending.pop()
         if node in found or node.op is INPUT or virtual(node) or is_view(node):
             continue
-        if not isinstance(node.op.lower, Map) or node.array.size != new.array.size:
+        if node.array.size != new.array.size:
             continue
-        found.add(node)
-        pending.extend(node.inputs)
+        if isinstance(node.op.lower, Map):
+            found.add(node)
+            pending.extend(node.inputs)
+        elif "slots" in node.op.traits:  # a gradient's rows, read where they are needed
+            found.add(node)
     return found
 
 
