@@ -15,7 +15,7 @@ from collections.abc import Sequence
 
 from chainrule.compiler.passes.access import is_view, virtual
 from chainrule.graph.node import INPUT, Graph, Node
-from chainrule.graph.walk import topological, uses
+from chainrule.graph.walk import ordered, uses
 from chainrule.ops.layout import transpose
 from chainrule.ops.record import Map, Reduce, Symbolic
 from chainrule.ops.reduce import argmax
@@ -25,7 +25,9 @@ Axes = tuple[int, ...]
 
 def orient(graph: Graph) -> Graph:
     """Move transposes behind the elementwise work and the reductions that read them."""
-    order = topological(graph.outputs)
+    order = ordered(graph)
+    if not any(map(_turn, order)):
+        return graph
     turned = _turned(order, set(graph.outputs))
     if not turned:
         return graph

@@ -18,7 +18,7 @@ import numpy as np
 
 from chainrule.base import dtypes
 from chainrule.graph.node import Graph, Node, Type
-from chainrule.graph.walk import topological, uses
+from chainrule.graph.walk import ordered, uses
 from chainrule.ops.arithmetic import add, mul
 from chainrule.ops.fill import full, iota
 from chainrule.ops.layout import reshape
@@ -54,7 +54,9 @@ class _Kept(NamedTuple):
 
 def keep_rows(graph: Graph) -> Graph:
     """Rewrite the scatter_adds that only elementwise work and norms read."""
-    order = topological(graph.outputs)
+    order = ordered(graph)
+    if not any(node.op is scatter_add for node in order):
+        return graph
     users, outputs = uses(order), set(graph.outputs)
     chosen = {
         node

@@ -18,7 +18,7 @@ from chainrule.base import shapes
 from chainrule.compiler.passes.access import is_view
 from chainrule.graph.node import INPUT, Graph, Node, Type
 from chainrule.graph.rewrite import rewrite
-from chainrule.graph.walk import topological
+from chainrule.graph.walk import ordered
 from chainrule.ops.arithmetic import div, mul, neg
 from chainrule.ops.cast import cast
 from chainrule.ops.compare import eq, logical_and, where
@@ -48,8 +48,7 @@ sparse_matmul = Op(
 
 def pass_over_zeros(graph: Graph) -> Graph:
     """Rewrite the products of which one operand is known to be nearly all zeros."""
-    order = topological(graph.outputs)
-    if not any(node.op is matmul for node in order):
+    if not any(node.op is matmul for node in ordered(graph)):
         return graph
     known: dict[Node, bool] = {}
 
