@@ -12,7 +12,7 @@ Example: `conv(b, node)` is the expansion of the op `conv`.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from chainrule.base import shapes
@@ -20,9 +20,9 @@ from chainrule.base.shapes import Shape
 from chainrule.graph.node import Node
 from chainrule.ops.arithmetic import add, mul
 from chainrule.ops.contract import matmul, swap
-from chainrule.ops.layout import pad, reshape, slice_, transpose
+from chainrule.ops.layout import concat, pad, reshape, slice_, transpose
 from chainrule.ops.record import Builder
-from chainrule.ops.reduce import broadcast_to
+from chainrule.ops.reduce import broadcast_to, sum_
 from chainrule.ops.windows import overlap_add, window_counts, windows
 
 _FEW_ROWS = 16  # rows of a product for which a window's copy costs less than its edges
@@ -241,6 +241,8 @@ def conv_weight(b: Builder, node: Node) -> Node:
     f = _Form.of(node, x.shape, (y.shape[1], 0, *node.attrs["size"]))
     seen, given = _to_last(b, x), _to_last(b, y)
     depth = shapes.size(f.size) * (f.channels // f.groups)
+    if f.depthwise:
+        return _each_weight(b, seen, given, f)
     if _end_to_end(f):
         line = b(reshape, seen, shape=(1, f.batch * f.lengths[0], f.channels))
         left = _patches(b, line, f.size, f.stride, f.dilation)
@@ -295,15 +297,32 @@ def _from_groups(b: Builder, y: Node, counts: Shape, f: _Form) -> Node:
 
 def _each_channel(b: Builder, x: Node, w: Node, f: _Form) -> Node:
     """Σ_j x shifted by j · w_j, channel by channel: elementwise work, no product."""
-    rank, shape = len(f.size), (f.batch, *f.counts, f.channels)
-    seen = b(
-        windows, x, axes=tuple(range(1, rank + 1)), size=f.size, step=f.stride, dilation=f.dilation
-    )
-    weights = b(transpose, w, axes=(*range(2, rank + 2), 1, 0))
-    terms = []
-    for tap in itertools.product(*map(range, f.size)):
-        part, weight = seen, weights
-        for at in tap:  # the window's axes are taken away one by one
-            part, weight = _part(b, part, rank + 2, at), _part(b, weight, 0, at)
-        terms.append(b(mul, part, b(broadcast_to, weight, shape=shape)))
+    weights = b(transpose, w, axes=(*range(2, len(w.shape)), 1, 0))
+    weights = b(reshape, weights, shape=(shapes.size(f.size), f.channels))
+    terms = [
+        b(mul, part, b(broadcast_to, _part(b, weights, 0, j), shape=part.shape))
+        for j, part in enumerate(_shifted(b, x, f))
+    ]
     return _added(b, terms)
+
+
+def _each_weight(b: Builder, x: Node, y: Node, f: _Form) -> Node:
+    """Σ x shifted by j · y over all positions, channel by channel: (C, 1, *K)."""
+    axes = tuple(range(len(f.size) + 1))
+    sums = [
+        b(reshape, b(sum_, b(mul, part, y), axes=axes), shape=(1, f.channels))
+        for part in _shifted(b, x, f)
+    ]
+    out = b(transpose, b(concat, *sums, axis=0), axes=(1, 0))
+    return b(reshape, out, shape=(f.channels, 1, *f.size))
+
+
+def _shifted(b: Builder, x: Node, f: _Form) -> Iterator[Node]:
+    """What each position of the window sees of (B, *S, C): (B, *P, C), in row-major order."""
+    axes = tuple(range(1, len(f.size) + 1))
+    seen = b(windows, x, axes=axes, size=f.size, step=f.stride, dilation=f.dilation)
+    for place in itertools.product(*map(range, f.size)):
+        part = seen
+        for at in place:  # the window's axes are taken away one by one
+            part = _part(b, part, len(f.size) + 2, at)
+        yield part
