@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from chainrule.base import dtypes, shapes
+from chainrule.base import shapes
 from chainrule.base.errors import ArgumentError, ShapeError
 from chainrule.ops import TABLE
 from chainrule.tensor.convert import Operand, as_tensor
@@ -194,12 +194,10 @@ def unfold(input: Operand, dimension: int, size: int, step: int) -> Tensor:
     if size == step:
         whole = layout.narrow(x, axis, 0, count * step)
         return movedim(unflatten(whole, axis, (count, size)), axis + 1, -1)
-    shape = (count, size)
-    first = apply(TABLE["iota"], dtype=dtypes.int64, shape=shape, axis=0)
-    steps = apply(TABLE["full"], value=step, dtype=dtypes.int64, shape=shape)
-    within = apply(TABLE["iota"], dtype=dtypes.int64, shape=shape, axis=1)
-    index = apply(TABLE["add"], apply(TABLE["mul"], first, steps), within)
-    return movedim(_taken(x, axis, index), axis + 1, -1)
+    if not size:
+        shape = (*(count if i == axis else n for i, n in enumerate(x.shape)), 0)
+        return layout.reshape(layout.narrow(x, axis, 0, 0), shape)
+    return apply(TABLE["windows"], x, axes=(axis,), size=(size,), step=(step,), dilation=(1,))
 
 
 def roll(input: Operand, shifts: Axes, dims: Axes | None = None) -> Tensor:
