@@ -62,6 +62,7 @@ if TYPE_CHECKING:
     from chainrule import backends as backends
     from chainrule import cuda as cuda
     from chainrule import distributed as distributed
+    from chainrule import func as func
     from chainrule import inspect as inspect
     from chainrule import linalg as linalg
     from chainrule import mps as mps
@@ -81,6 +82,7 @@ if TYPE_CHECKING:
     from chainrule.inspect.gradcheck import gradcheck as gradcheck
     from chainrule.optim.grad_scaler import GradScaler as GradScaler
     from chainrule.tensor.functional.loop import scan as scan
+    from chainrule.tensor.vmap import vmap as vmap
 
 __version__ = "0.1.0"
 
@@ -92,8 +94,8 @@ int, long = int32, int64
 
 _ROOMS = frozenset(
     {
-        "amp", "autograd", "backends", "cuda", "distributed", "inspect", "linalg", "mps", "nn",
-        "optim", "special", "utils", "version", "xpu",
+        "amp", "autograd", "backends", "cuda", "distributed", "func", "inspect", "linalg", "mps",
+        "nn", "optim", "special", "utils", "version", "xpu",
         "random",
     }
 )  # fmt: skip
@@ -107,6 +109,7 @@ _LAZY = {
     "gradcheck": "chainrule.inspect.gradcheck",
     "scan": "chainrule.tensor.functional.loop",
     "set_num_threads": "chainrule.compiler.runtime.workers",
+    "vmap": "chainrule.tensor.vmap",
 }
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from chainrule.base.missing import missing_name
 from chainrule.tensor import anomaly as anomaly_mode
+from chainrule.tensor import derivatives as functional
 from chainrule.tensor import function
 from chainrule.tensor import modes as grad_mode
 from chainrule.tensor.anomaly import detect_anomaly, is_anomaly_enabled, set_detect_anomaly
@@ -28,6 +29,7 @@ __all__ = [
     "detect_anomaly",
     "enable_grad",
     "function",
+    "functional",
     "grad",
     "grad_mode",
     "inference_mode",
@@ -38,7 +40,7 @@ __all__ = [
 ]
 
 # `import chainrule.autograd.grad_mode` finds the module under PyTorch's name
-for _name in ("anomaly_mode", "function", "grad_mode"):
+for _name in ("anomaly_mode", "function", "functional", "grad_mode"):
     sys.modules[f"{__name__}.{_name}"] = globals()[_name]
 
 _LAZY = dict.fromkeys(("gradcheck", "gradgradcheck"), "chainrule.inspect.pytorch_forms")
