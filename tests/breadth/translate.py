@@ -88,7 +88,7 @@ def flat(value: Any) -> list[Any]:
 def array(value: Any) -> Any:
     """NumPy's form of a tensor of either side."""
     if hasattr(value, "detach"):
-        return np.asarray(value.detach().numpy())
+        return np.asarray(value.numpy(force=True))
     return value
 
 

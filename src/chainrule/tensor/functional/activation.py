@@ -127,7 +127,7 @@ def hardtanh(
     x = as_tensor(input)
     out = where(pointwise.ge(x, max_val), max_val, x)
     out = where(pointwise.le(x, min_val), min_val, out)
-    return given(input, out, inplace)
+    return given(input, cast(out, x.dtype), inplace)
 
 
 def relu6(input: Operand, inplace: bool = False) -> Tensor:
@@ -200,6 +200,8 @@ def rrelu(
     inplace: bool = False,
 ) -> Tensor:
     """X where positive, slope · x elsewhere: drawn from [lower, upper], or their mean."""
+    if lower > upper:
+        raise ArgumentError(f"rrelu's lower {lower} is above its upper {upper}")
     x = floating(input)
     if not training:
         return leaky_relu(input, (lower + upper) / 2, inplace)

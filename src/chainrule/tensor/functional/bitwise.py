@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from chainrule.base import dtypes
-from chainrule.base.errors import DTypeError
+from chainrule.base.errors import ArgumentError, DTypeError
 from chainrule.ops import TABLE
 from chainrule.tensor.convert import Operand, as_tensor, operands
 from chainrule.tensor.dispatch import apply
@@ -90,6 +90,8 @@ def isclose(
     equal_nan: bool = False,
 ) -> Tensor:
     """Whether |input - other| ≤ atol + rtol · |other|, infinities only if equal."""
+    if rtol < 0 or atol < 0:
+        raise ArgumentError(f"isclose needs rtol and atol >= 0, not {rtol} and {atol}")
     x, y = operands(input, other)
     if as_tensor(input).dtype is not as_tensor(other).dtype:
         raise DTypeError("isclose needs equal dtypes: convert one with x.to(other.dtype)")

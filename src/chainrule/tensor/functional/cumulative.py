@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from chainrule.base import dtypes, shapes
-from chainrule.base.errors import ShapeError
+from chainrule.base.errors import ArgumentError, ShapeError
 from chainrule.ops import TABLE
 from chainrule.tensor.convert import Operand, as_dtype, as_tensor, cast, floating
 from chainrule.tensor.dispatch import apply
@@ -109,6 +109,10 @@ def diff(
     if not x.shape:
         raise ShapeError("diff needs at least one axis, not a scalar")
     axis = shapes.normal_axis(dim, len(x.shape))
+    if n < 0:
+        raise ArgumentError(f"diff needs a number of differences n >= 0, not {n}")
+    if n == 0:
+        return x
     parts = [p for p in (prepend, x, append) if p is not None]
     if len(parts) > 1:
         x = cat([as_tensor(p) for p in parts], axis)

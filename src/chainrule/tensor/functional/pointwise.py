@@ -107,7 +107,6 @@ __all__ = [
 
 neg = unary_of(TABLE["neg"], "-input, element by element.")
 abs = unary_of(TABLE["abs"], "|input|; derivative sign(input), 0 at 0.")
-sign = unary_of(TABLE["sign"], "-1, 0 or 1; derivative 0.")
 floor = unary_of(TABLE["floor"], "Largest integer not above input; derivative 0.")
 ceil = unary_of(TABLE["ceil"], "Smallest integer not below input; derivative 0.")
 trunc = unary_of(TABLE["trunc"], "Integer part; derivative 0.")
@@ -237,8 +236,16 @@ def float_power(input: Operand, exponent: Operand) -> Tensor:
 
 
 def square(input: Operand) -> Tensor:
-    """Input · input."""
-    return mul(input, input)
+    """Input · input; of bools as int64."""
+    x = as_tensor(input)
+    x = cast(x, dtypes.int64) if x.dtype is dtypes.bool_ else x
+    return mul(x, x)
+
+
+def sign(input: Operand, *, out: Tensor | None = None) -> Tensor:
+    """-1, 0 or 1; derivative 0; bools as they are."""
+    x = as_tensor(input)
+    return deliver(logical_and(x, x) if x.dtype is dtypes.bool_ else apply(TABLE["sign"], x), out)
 
 
 def reciprocal(input: Operand, *, out: Tensor | None = None) -> Tensor:
@@ -350,7 +357,7 @@ def isnan(input: Operand) -> Tensor:
 
 def isinf(input: Operand) -> Tensor:
     """True where input is +inf or -inf."""
-    return eq(abs(input), float("inf"))
+    return eq(abs(floating(input)), float("inf"))
 
 
 def isfinite(input: Operand) -> Tensor:

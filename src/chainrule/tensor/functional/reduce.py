@@ -253,8 +253,8 @@ def prod(
         if not x.shape:
             return apply(TABLE["reshape"], x, shape=())
     kept = shapes.with_ones(x.shape, (axis,))
-    if x.shape[axis] == 0:
-        x = filled(1, x.dtype, kept)
+    if x.shape[axis] == 0:  # a sum of nothing, plus 1: a gradient still flows, to nothing
+        x = pointwise.add(sum(x, axis, keepdim=True), 1)
     while (size := x.shape[axis]) > 1:
         half = size // 2
         front = _part(x, axis, 0, half)
