@@ -7,6 +7,7 @@ import pytest
 
 import chainrule as cr
 from chainrule.base.errors import ArgumentError, ShapeError, TraceError
+from chainrule.ops import sort as sort_op
 from tests.tensor.functional.oracle import A, agree, compiled_agrees, method
 
 oracle = pytest.mark.oracle
@@ -133,6 +134,18 @@ def test_compiled_they_are_the_same(cases):
 def test_what_depends_on_values_is_eager_only(fn):
     with pytest.raises(TraceError, match="number of results depends on values"):
         cr.compile(fn)(cr.tensor([1, 1, 2]))
+
+
+@pytest.mark.parametrize("descending", [False, True])
+def test_long_rows_are_sorted_by_merging_runs(monkeypatch, descending):
+    monkeypatch.setattr(sort_op, "_RUN", 4)
+    monkeypatch.setattr(sort_op, "_LONG", 4)
+    x = np.random.default_rng(0).integers(0, 9, (3, 37)).astype("f")
+    x[1, ::5], x[1, 1::5], x[2] = np.nan, np.inf, np.nan if not descending else -np.inf
+    whole = cr.tensor(x)
+    fn = lambda x: cr.sort(x, -1, descending)  # noqa: E731
+    for one, other in zip(cr.compile(fn)(whole), fn(whole), strict=True):
+        np.testing.assert_array_equal(one.numpy(), other.numpy())
 
 
 def test_out_takes_each_of_two_results():

@@ -334,11 +334,11 @@ def _as_bool(x: Operand) -> Tensor:
     return x if x.dtype is dtypes.bool_ else ne(x, 0)
 
 
-def _logical(name: str, text: str) -> Callable[[Operand, Operand], Tensor]:
+def _logical(name: str, text: str) -> Callable[..., Tensor]:
     op = TABLE[name]
 
-    def function(input: Operand, other: Operand) -> Tensor:
-        return apply(op, *operands(_as_bool(input), _as_bool(other)))
+    def function(input: Operand, other: Operand, *, out: Tensor | None = None) -> Tensor:
+        return deliver(apply(op, *operands(_as_bool(input), _as_bool(other))), out)
 
     function.__name__ = function.__qualname__ = name
     function.__doc__ = text

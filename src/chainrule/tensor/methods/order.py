@@ -25,3 +25,4 @@ class OrderMethods:
     unique = search.unique
     unique_consecutive = search.unique_consecutive
     histc = search.histc
+    isin = search.isin
