@@ -19,18 +19,18 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Self
 
 from chainrule.base.errors import ArgumentError, ChainruleError
+from chainrule.nn.conversion import Converted
+from chainrule.nn.hooks import Hooked, call_hooked, note_call
 from chainrule.nn.layer_path import add_layer
 from chainrule.nn.parameter import Parameter
-from chainrule.nn.state import KeysReport, load, named_state
+from chainrule.nn.state import KeysReport, load, save
 from chainrule.tensor.backward import clear_grad
-from chainrule.tensor.convert import as_dtype, check_device
-from chainrule.tensor.device import names_device
 from chainrule.tensor.host import host_choice, host_same
-from chainrule.tensor.modes import modes, no_grad
+from chainrule.tensor.modes import modes
 from chainrule.tensor.tensor import Tensor
 
 
-class Module:
+class Module(Hooked, Converted):
     """Base class of all layers and models; see the module's docstring."""
 
     _parameters: dict[str, Parameter | None]
@@ -53,8 +53,12 @@ class Module:
         raise NotImplementedError(f"{type(self).__name__} does not define forward()")
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """`forward(…)`; an error from inside names the layer it came from."""
+        """`forward(…)` and the hooks around it; an error names the layer it came from."""
+        if modes.trace is not None:
+            note_call(self)
         try:
+            if self.__dict__.get("_hooks"):
+                return call_hooked(self, args, kwargs)
             return self.forward(*args, **kwargs)
         except ChainruleError as error:
             add_layer(error, self)
@@ -267,15 +271,28 @@ class Module:
             raise AttributeError(f"{type(self).__name__} has no parameter {target!r}")
         return found
 
+    def get_buffer(self, target: str) -> Tensor:
+        """The buffer at a dotted path."""
+        path, _, name = target.rpartition(".")
+        found = self.get_submodule(path)._buffers.get(name)
+        if found is None:
+            raise AttributeError(f"{type(self).__name__} has no buffer {target!r}")
+        return found
+
     # -- state ----------------------------------------------------------------------------------
 
-    def state_dict(self, *, prefix: str = "", keep_vars: bool = False) -> dict[str, Tensor]:
+    def state_dict(
+        self,
+        *,
+        destination: dict[str, Any] | None = None,
+        prefix: str = "",
+        keep_vars: bool = False,
+    ) -> dict[str, Any]:
         """Dotted name → tensor for all parameters and persistent buffers.
 
         The tensors are views: they show the module's later values too; `clone()` to keep these.
         """
-        found = named_state(self, prefix)
-        return {name: t if keep_vars else t.detach() for name, t in found.items()}
+        return save(self, {} if destination is None else destination, prefix, keep_vars=keep_vars)
 
     def load_state_dict(
         self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False
@@ -319,45 +336,6 @@ class Module:
         """Forget the gradients of all parameters, or fill them with zeros."""
         for parameter in self.parameters():
             clear_grad(parameter, set_to_none=set_to_none)
-
-    def _convert(self, convert: Callable[[Tensor], Tensor]) -> Self:
-        for tensor in (*self.parameters(), *self.buffers()):
-            with no_grad():
-                grad = tensor.grad
-                tensor.data = convert(tensor.detach())
-                if grad is not None:
-                    tensor.grad = convert(grad)
-        return self
-
-    def to(self, *args: Any, **kwargs: Any) -> Self:
-        """Convert floating-point parameters and buffers: `to(float64)`, `to("cpu")`."""
-        dtype = kwargs.get("dtype")
-        check_device(kwargs.get("device"))
-        for a in args:
-            if isinstance(a, Tensor):
-                dtype = a.dtype
-            elif names_device(a):
-                check_device(a)
-            elif a is not None and not isinstance(a, bool):
-                dtype = a
-        if dtype is None:
-            return self
-        wanted = as_dtype(dtype)
-        if wanted.kind != "float":
-            raise ArgumentError(f"a module's parameters are floats; it cannot become {wanted}")
-        return self._convert(lambda t: t.to(wanted) if t.dtype.kind == "float" else t)
-
-    def float(self) -> Self:
-        """As float32."""
-        return self.to(dtype="float32")
-
-    def double(self) -> Self:
-        """As float64."""
-        return self.to(dtype="float64")
-
-    def cpu(self) -> Self:
-        """The module itself."""
-        return self
 
     # -- text -----------------------------------------------------------------------------------
 

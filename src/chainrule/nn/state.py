@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from chainrule.base.errors import ChainruleError, CheckpointError
+from chainrule.nn.hooks import hooks_of
 from chainrule.tensor.convert import as_tensor
 from chainrule.tensor.modes import no_grad
 from chainrule.tensor.tensor import Tensor
@@ -44,14 +45,34 @@ def named_state(module: Module, prefix: str = "") -> dict[str, Tensor]:
     return found
 
 
-def load(module: Module, state: Mapping[str, Any], *, strict: bool, assign: bool) -> KeysReport:
-    """Copy the values of `state` into the module; see `Module.load_state_dict`."""
-    if not isinstance(state, Mapping):
-        raise CheckpointError(f"a state is a dictionary of tensors, not {type(state).__name__}")
+def save(module: Module, found: dict[str, Any], prefix: str, *, keep_vars: bool) -> dict[str, Any]:
+    """The state of a module and all below into `found`, through their hooks."""
+    for entry in hooks_of(module, "state_dict_pre"):
+        entry.hook(module, prefix, keep_vars)
+    for name, value in (*module._parameters.items(), *module._buffers.items()):
+        if value is not None and name not in module._non_persistent_buffers_set:
+            found[prefix + name] = value if keep_vars else value.detach()
+    for name, part in module._modules.items():
+        if part is not None:
+            part.state_dict(destination=found, prefix=f"{prefix}{name}.", keep_vars=keep_vars)
+    for entry in hooks_of(module, "state_dict"):
+        found = entry.hook(module, found, prefix, {}) or found
+    return found
+
+
+def load(module: Module, given: Mapping[str, Any], *, strict: bool, assign: bool) -> KeysReport:
+    """Copy the values of a state into the module; see `Module.load_state_dict`."""
+    if not isinstance(given, Mapping):
+        raise CheckpointError(f"a state is a dictionary of tensors, not {type(given).__name__}")
+    state, keys, errors = dict(given), KeysReport([], []), list[str]()
+    for path, part in module.named_modules(remove_duplicate=False):
+        for entry in hooks_of(part, "load_pre"):
+            prefix = f"{path}." if path else ""
+            entry.hook(part, state, prefix, {}, strict, *keys, errors)
     own = named_state(module)
-    missing = [name for name in own if name not in state]
-    unexpected = [name for name in state if name not in own]
-    faults = []
+    keys.missing_keys.extend(name for name in own if name not in state)
+    keys.unexpected_keys.extend(name for name in state if name not in own)
+    faults = [f"  {text}" for text in errors]
     values: dict[str, Tensor] = {}
     for name in own.keys() & state.keys():
         try:
@@ -63,14 +84,28 @@ def load(module: Module, state: Mapping[str, Any], *, strict: bool, assign: bool
             faults.append(
                 f"  {name}: shape {values[name].shape} in the state, {own[name].shape} in the model"
             )
-    _report(module, missing if strict else [], unexpected if strict else [], sorted(faults))
+    forgiving = strict and any(keys)
+    if forgiving:
+        _call_after(module, keys)
+    missing, unexpected = keys if strict else ([], [])
+    _report(module, missing, unexpected, sorted(faults))
     with no_grad():
         for name, value in values.items():
             if assign:
                 own[name].data = value
             else:
                 own[name].copy_(value)
-    return KeysReport(missing, unexpected)
+    if not forgiving:
+        _call_after(module, keys)
+    return keys
+
+
+def _call_after(module: Module, keys: KeysReport) -> None:
+    """The hooks after loading, those of inner modules first."""
+    for part in reversed(list(module.modules())):
+        for entry in hooks_of(part, "load_post"):
+            if entry.hook(part, keys) is not None:
+                raise TypeError("a load_state_dict post hook changes the keys and returns nothing")
 
 
 def _value(given: Any) -> Tensor:

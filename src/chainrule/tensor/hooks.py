@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any, Self
 
 from chainrule.base.errors import GradientError, ShapeError
 from chainrule.graph.node import INPUT, Node
+from chainrule.ops import TABLE
 from chainrule.ops.record import Builder
-from chainrule.tensor.dispatch import wrap
+from chainrule.tensor.dispatch import apply_many, wrap
 from chainrule.tensor.handle import Handle
 from chainrule.tensor.modes import modes
 from chainrule.tensor.tape import Backward, Evaluated, Recorded
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from chainrule.tensor.trace import Trace
 
 Hook = Callable[[Any], Any]
-Watch = Callable[[Builder, Node], Node]
+Watch = Callable[[Builder, Any], Any]
 
 _numbers = itertools.count()
 _on_nodes: weakref.WeakKeyDictionary[Node, dict[int, Hook]] = weakref.WeakKeyDictionary()
@@ -102,6 +103,27 @@ def retains_grad(self: Tensor) -> bool:
     return not self.is_leaf and _LAST in _hooks_of(self, make=False)
 
 
+def next_number() -> int:
+    """A number that no other hook has or will have."""
+    return next(_numbers)
+
+
+def gate(tensors: Sequence[Handle], hook: Hook) -> tuple[Tensor, ...]:
+    """The same values behind one node: `hook` sees the list of all their gradients at once.
+
+    A gradient that does not exist is None; the hook returns as many, or None to keep them.
+    """
+    out = apply_many(TABLE["bundle"], *tensors)
+    trace = modes.trace
+    if trace is not None:
+        node = trace.node_of(out[0]).inputs[0]
+        trace.hooks.setdefault(node, {})[next_number()] = hook
+    else:
+        node = out[0]._tape_node().inputs[0]
+        _on_nodes.setdefault(node, {})[next_number()] = hook
+    return out
+
+
 def _hooks_of(handle: Handle, *, make: bool = True) -> dict[int, Hook]:
     """The hooks at a tensor, as the open trace or eager execution sees it."""
     trace = modes.trace
@@ -163,7 +185,9 @@ def call_after(handle: Handle) -> None:
 
 
 def _calling(hooks: Mapping[int, Hook]) -> Watch:
-    def watch(b: Builder, ct: Node) -> Node:
+    def watch(b: Builder, ct: Any) -> Any:
+        if isinstance(ct, list):
+            return _call_together(b, hooks, ct)
         for _, hook in sorted(hooks.items()):
             gradient = shown(b, ct)
             new = hook(gradient)
@@ -177,6 +201,26 @@ def _calling(hooks: Mapping[int, Hook]) -> Watch:
         return ct
 
     return watch
+
+
+def _call_together(
+    b: Builder, hooks: Mapping[int, Hook], cts: list[Node | None]
+) -> list[Node | None]:
+    for _, hook in sorted(hooks.items()):
+        given = [None if ct is None else shown(b, ct) for ct in cts]
+        new = hook(given)
+        if new is None:
+            continue
+        for before, after in zip(given, new, strict=True):
+            if before is not None and after is not None and before.shape != after.shape:
+                raise ShapeError(
+                    f"a hook made a gradient of shape {before.shape} into one of {after.shape}"
+                )
+        cts = [
+            ct if now is was else None if now is None else hidden(b, now)
+            for ct, was, now in zip(cts, given, new, strict=True)
+        ]
+    return cts
 
 
 def shown(b: Builder, ct: Node) -> Tensor:

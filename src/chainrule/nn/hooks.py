@@ -1,0 +1,301 @@
+"""Functions that a module calls around `forward`, around its gradient, and around its state.
+
+Each `register_…` gives a handle whose `remove()` takes the hook away. In a trace hooks run once, on
+symbols; a compiled step is traced again when the hooks of a module it calls change.
+Example: `layer.register_forward_hook(lambda module, args, out: seen.append(out))`.
+Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.Module.html
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from chainrule.base.errors import GradientError
+from chainrule.tensor.hooks import RemovableHandle, gate, next_number
+from chainrule.tensor.host import host_same
+from chainrule.tensor.modes import modes
+from chainrule.tensor.tensor import Tensor
+
+if TYPE_CHECKING:
+    from chainrule.nn.module import Module
+
+
+class Entry(NamedTuple):
+    """A hook and how it is called."""
+
+    hook: Callable[..., Any]
+    with_kwargs: bool = False
+    always: bool = False
+
+
+class _Handle(RemovableHandle):
+    """Also says that hooks changed."""
+
+    def remove(self) -> None:
+        """Take the hook away; a second time does nothing."""
+        _changes[0] += 1
+        super().remove()
+
+
+_changes = [0]  # how often a hook of any module came or went
+_called: weakref.WeakKeyDictionary[Any, list[tuple[Module, tuple[int, ...]]]]
+_called = weakref.WeakKeyDictionary()
+
+
+class Hooked:
+    """What `Module` inherits: registering hooks."""
+
+    def _add_hook(self, kind: str, entry: Entry, *, first: bool = False) -> RemovableHandle:
+        kinds: dict[str, dict[int, Any]] = self.__dict__.setdefault("_hooks", {})
+        hooks, number = kinds.setdefault(kind, {}), next_number()
+        before = dict(hooks) if first else {}
+        if first:
+            hooks.clear()
+        hooks[number] = entry
+        hooks.update(before)
+        _changes[0] += 1
+        return _Handle(hooks, number)
+
+    def register_forward_pre_hook(
+        self, hook: Callable[..., Any], *, prepend: bool = False, with_kwargs: bool = False
+    ) -> RemovableHandle:
+        """Call `hook(module, args)` before forward; what it returns replaces the arguments.
+
+        With `with_kwargs`: `hook(module, args, kwargs)`, which returns both or None.
+        """
+        return self._add_hook("forward_pre", Entry(hook, with_kwargs), first=prepend)
+
+    def register_forward_hook(
+        self,
+        hook: Callable[..., Any],
+        *,
+        prepend: bool = False,
+        with_kwargs: bool = False,
+        always_call: bool = False,
+    ) -> RemovableHandle:
+        """Call `hook(module, args, output)` after forward; what it returns replaces the output.
+
+        With `with_kwargs`: `hook(module, args, kwargs, output)`. With `always_call` also after an
+        error, with output None.
+        """
+        entry = Entry(hook, with_kwargs, always_call)
+        return self._add_hook("forward", entry, first=prepend)
+
+    def register_full_backward_pre_hook(
+        self, hook: Callable[..., Any], prepend: bool = False
+    ) -> RemovableHandle:
+        """Call `hook(module, grad_output)`; what it returns replaces the outputs' gradients."""
+        return self._add_hook("backward_pre", Entry(hook), first=prepend)
+
+    def register_full_backward_hook(
+        self, hook: Callable[..., Any], prepend: bool = False
+    ) -> RemovableHandle:
+        """Call `hook(module, grad_input, grad_output)` once the inputs' gradients are known.
+
+        Both are tuples, with None where there is no gradient; what the hook returns replaces
+        grad_input. They are those of the positional arguments.
+        """
+        return self._add_hook("backward", Entry(hook), first=prepend)
+
+    def register_state_dict_pre_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
+        """Call `hook(module, prefix, keep_vars)` before `state_dict()` looks at the module."""
+        return self._add_hook("state_dict_pre", Entry(hook))
+
+    def register_state_dict_post_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
+        """Call `hook(module, state_dict, prefix, local_metadata)`, which may change the state."""
+        return self._add_hook("state_dict", Entry(hook))
+
+    _register_state_dict_hook = register_state_dict_post_hook
+
+    def register_load_state_dict_pre_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
+        """Call `hook(module, state_dict, prefix, local_metadata, strict, missing, unexpected,
+        errors)` before loading; it may change the state and add to the lists.
+        """  # noqa: D205 - the call is one line
+        return self._add_hook("load_pre", Entry(hook))
+
+    def _register_load_state_dict_pre_hook(
+        self, hook: Callable[..., Any], with_module: bool = False
+    ) -> RemovableHandle:
+        """The older form, whose hook does not get the module."""
+        if with_module:
+            return self.register_load_state_dict_pre_hook(hook)
+        return self._add_hook("load_pre", Entry(lambda _, *args: hook(*args)))
+
+    def register_load_state_dict_post_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
+        """Call `hook(module, keys)` with the missing and unexpected keys, which it may forgive.
+
+        It is called after loading, or before it if keys do not match and `strict` would refuse.
+        """
+        return self._add_hook("load_post", Entry(hook))
+
+
+def hooks_of(module: Module, kind: str) -> list[Entry]:
+    """The module's hooks of one kind, in the order of their calls."""
+    return list(module.__dict__.get("_hooks", {}).get(kind, {}).values())
+
+
+# -- calls -----------------------------------------------------------------------------------
+
+
+def note_call(module: Module) -> None:
+    """A trace that calls the module holds as long as its hooks are the same."""
+    trace = modes.trace
+    if trace is None:
+        return
+    calls = _called.get(trace)
+    if calls is None:
+        calls = _called[trace] = []
+        seen, mine = _changes[0], calls  # the trace must not be kept by its own guard
+        host_same(lambda: _changes[0] == seen or _unchanged(mine), "hooks of modules")
+    calls.append((module, _numbers(module)))
+
+
+def _unchanged(calls: Sequence[tuple[Module, tuple[int, ...]]]) -> bool:
+    return all(_numbers(module) == numbers for module, numbers in calls)
+
+
+def _numbers(module: Module) -> tuple[int, ...]:
+    kinds = module.__dict__.get("_hooks") or {}
+    return tuple(number for hooks in kinds.values() for number in hooks)
+
+
+def call_hooked(module: Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """`module.forward(…)` with all hooks around it."""
+    after, finished = hooks_of(module, "forward"), 0
+    try:
+        args, kwargs = _before(module, args, kwargs)
+        watch = _Watch.over(module)
+        if watch is not None:
+            args = watch.inputs(args)
+        out = module.forward(*args, **kwargs)
+        for entry in after:
+            finished += 1
+            out = _after(entry, module, args, kwargs, out)
+        return out if watch is None else watch.outputs(out)
+    except Exception:
+        for entry in after[finished:]:
+            if entry.always:
+                _after(entry, module, args, kwargs, None)
+        raise
+
+
+def _before(
+    module: Module, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    for hook, with_kwargs, _ in hooks_of(module, "forward_pre"):
+        if not with_kwargs:
+            new = hook(module, args)
+            if new is not None:
+                args = new if isinstance(new, tuple) else (new,)
+            continue
+        both = hook(module, args, kwargs)
+        if both is not None:
+            if not isinstance(both, tuple) or len(both) != 2:
+                raise TypeError(
+                    "a forward pre-hook with kwargs returns None or (args, kwargs), not "
+                    f"{type(both).__name__}"
+                )
+            args, kwargs = both
+    return args, kwargs
+
+
+def _after(
+    entry: Entry, module: Module, args: tuple[Any, ...], kwargs: dict[str, Any], out: Any
+) -> Any:
+    given = (args, kwargs, out) if entry.with_kwargs else (args, out)
+    new = entry.hook(module, *given)
+    return out if new is None else new
+
+
+# -- gradients -------------------------------------------------------------------------------
+
+
+class _Watch:
+    """The backward hooks of one call: gates before and behind `forward`."""
+
+    def __init__(self, module: Module, before: list[Entry], after: list[Entry]) -> None:
+        self.module, self.before, self.after = module, before, after
+        self.grad_output: tuple[Any, ...] | None = None
+        self.places: list[int] = []
+        self.count = 0
+
+    @classmethod
+    def over(cls, module: Module) -> _Watch | None:
+        """None if the module has no such hooks."""
+        before, after = hooks_of(module, "backward_pre"), hooks_of(module, "backward")
+        return cls(module, before, after) if before or after else None
+
+    def inputs(self, args: tuple[Any, ...]) -> tuple[Any, ...]:
+        """The arguments, their gradients watched."""
+        self.count = len(args)
+        self.places, args = self._gated(args, self._input_gradients)
+        return args
+
+    def outputs(self, out: Any) -> Any:
+        """The results, their gradients watched; other things than tensors and tuples are not."""
+        if not isinstance(out, (tuple, Tensor)):
+            return out
+        several = out if isinstance(out, tuple) else (out,)
+        places: list[int] = []
+
+        def seen(gradients: Sequence[Tensor | None]) -> Sequence[Tensor | None]:
+            return self._output_gradients(gradients, places, len(several))
+
+        places, made = self._gated(several, seen)
+        if not isinstance(out, tuple):
+            return made[0]
+        return type(out)(*made) if hasattr(out, "_fields") else made
+
+    def _gated(
+        self, values: tuple[Any, ...], hook: Callable[..., Any]
+    ) -> tuple[list[int], tuple[Any, ...]]:
+        tensors = {i: t for i, t in enumerate(values) if isinstance(t, Tensor)}
+        asked = modes.grad and any(t.requires_grad for t in tensors.values())
+        # as in PyTorch, all floats get a gradient as soon as one asks for it
+        places = [i for i, t in tensors.items() if asked and t.dtype.kind == "float"]
+        new = list(values)
+        if places:
+            through = gate([values[i] for i in places], hook)
+            for i, t in zip(places, through, strict=True):
+                new[i] = t
+        return places, tuple(new)
+
+    def _output_gradients(
+        self, gradients: Sequence[Tensor | None], places: list[int], count: int
+    ) -> Sequence[Tensor | None]:
+        whole = _spread(gradients, places, count)
+        for entry in self.before:
+            new = entry.hook(self.module, whole)
+            if new is not None:
+                whole = _fitting(new, whole)
+        self.grad_output = whole
+        if not self.places:
+            nothing = (None,) * self.count
+            for entry in self.after:
+                if entry.hook(self.module, nothing, whole) is not None:
+                    raise GradientError("no input of the module has a gradient to replace")
+        return [whole[i] for i in places]
+
+    def _input_gradients(self, gradients: Sequence[Tensor | None]) -> Sequence[Tensor | None]:
+        whole = _spread(gradients, self.places, self.count)
+        for entry in self.after:
+            new = entry.hook(self.module, whole, self.grad_output)
+            if new is not None:
+                whole = _fitting(new, whole)
+        return [whole[i] for i in self.places]
+
+
+def _spread(found: Sequence[Any], places: Sequence[int], count: int) -> tuple[Any, ...]:
+    whole: list[Any] = [None] * count
+    for i, gradient in zip(places, found, strict=True):
+        whole[i] = gradient
+    return tuple(whole)
+
+
+def _fitting(new: Any, whole: tuple[Any, ...]) -> tuple[Any, ...]:
+    several = new if isinstance(new, tuple) else (new,)
+    if len(several) != len(whole):
+        raise GradientError(f"a backward hook gave {len(several)} gradients for {len(whole)}")
+    return several
