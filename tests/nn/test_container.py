@@ -63,3 +63,68 @@ def test_parameter_list():
     assert params[0].shape == (5,)
     assert len(params[1:]) == 2
     assert "float32[5]" in repr(params)
+
+
+def test_containers_add_up_and_repeat():
+    a, b, c = nn.Tanh(), nn.ReLU(), nn.GELU()
+    for make in (nn.Sequential, lambda *m: nn.ModuleList(m)):
+        one = make(a, b)
+        both = one + make(c)
+        assert (list(both), list(one)) == ([a, b, c], [a, b])
+        one += [c]
+        assert list(one) == [a, b, c]
+        assert list(one._modules) == ["0", "1", "2"]
+    assert list(nn.Sequential(a, b) * 2) == [a, b, a, b] == list(2 * nn.Sequential(a, b))
+    named = nn.Sequential(OrderedDict(first=a, second=b))
+    named.insert(1, c)
+    assert list(named._modules) == ["first", "1", "second"]
+    del named[0]
+    assert list(named._modules) == ["0", "second"]
+    with pytest.raises(IndexError):
+        named.insert(5, a)
+    with pytest.raises(ValueError):
+        named * 0
+
+
+def test_module_dict_behaves_like_a_dictionary():
+    net = nn.ModuleDict([("a", nn.Tanh()), ("b", nn.ReLU())])
+    net["a"] = nn.GELU()
+    assert kinds(net.values()) == ["GELU", "ReLU"]
+    assert type(net.pop("a")) is nn.GELU
+    net.clear()
+    assert len(net) == 0
+
+
+def test_parameter_dict_behaves_like_a_dictionary():
+    params = nn.ParameterDict({"a": cr.ones(2)})
+    params["b"] = nn.Parameter(cr.zeros(1))
+    params["a"] = cr.ones(3)
+    assert [(k, p.shape) for k, p in params.items()] == [("a", (3,)), ("b", (1,))]
+    assert [name for name, _ in params.named_parameters()] == ["a", "b"]
+    assert list(reversed(params)) == ["b", "a"]
+    assert params.get("c") is None
+    assert params.setdefault("c", cr.ones(4)).shape == (4,)
+    both = params | nn.ParameterDict({"a": cr.ones(9)})
+    assert [p.shape for p in both.values()] == [(9,), (1,), (4,)]
+    assert [p.shape for p in params.copy().values()] == [(3,), (1,), (4,)]
+    assert params.popitem()[0] == "c"
+    assert params.pop("a").shape == (3,)
+    assert "a" not in params
+    assert list(params.fromkeys(["x", "y"], 1.0)) == ["x", "y"]
+    with pytest.raises(KeyError):
+        params["a"]
+    params.clear()
+    assert not params.keys()
+    with pytest.raises(KeyError):
+        params.popitem()
+    assert "float32[3]" in repr(nn.ParameterDict({"a": cr.ones(3)}))
+
+
+def test_parameter_list_pops_and_indexes_from_the_end():
+    params = nn.ParameterList([cr.ones(n) for n in (1, 2, 3)])
+    params += [cr.ones(4)]
+    assert params[-1].shape == (4,)
+    assert params.pop(0).shape == (1,)
+    assert [name for name, _ in params.named_parameters()] == ["0", "1", "2"]
+    with pytest.raises(IndexError):
+        params[3]

@@ -74,3 +74,60 @@ def test_what_is_refused():
         init.kaiming_normal_(cr.zeros(3, 3), mode="fan")
     with pytest.raises(ShapeError):
         init.eye_(cr.zeros(3))
+
+
+@pytest.mark.parametrize("shape", [(6, 4), (4, 6), (5, 2, 3)])
+def test_orthogonal_rows_or_columns(shape):
+    w = init.orthogonal_(cr.zeros(shape, dtype=cr.float64), gain=2.0).numpy().reshape(shape[0], -1)
+    short = w @ w.T if w.shape[0] < w.shape[1] else w.T @ w
+    np.testing.assert_allclose(short, 4 * np.eye(len(short)), atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("mean", "std", "low", "high"), [(0, 1, -2, 2), (1, 2, 0, 1.5), (0, 0.02, -2, 2), (0, 1, 4, 9)]
+)
+def test_truncated_normal_numbers_have_the_right_moments(mean, std, low, high):
+    x = spread(init.trunc_normal_, mean, std, low, high)
+    grid = np.linspace(max(low, mean - 9 * std), min(high, mean + 9 * std), 200_001)
+    p = np.exp(-(((grid - mean) / std) ** 2) / 2)
+    p /= p.sum()
+    wanted = (p * grid).sum()
+    assert low <= x.min() <= x.max() <= high
+    deviation = math.sqrt((p * (grid - wanted) ** 2).sum())
+    assert x.mean() == pytest.approx(wanted, abs=0.02 * deviation)
+    assert x.std() == pytest.approx(deviation, rel=0.02)
+
+
+def test_sparse_columns_and_dirac_kernels():
+    w = spread(init.sparse_, 0.1, std=2.0)
+    assert ((w == 0).sum(0) == 40).all()
+    assert w[w != 0].std() == pytest.approx(2, rel=0.02)
+    kernel = init.dirac_(cr.zeros(4, 2, 3), groups=2).numpy()
+    wanted = np.zeros((4, 2, 3))
+    wanted[[0, 1, 2, 3], [0, 1, 0, 1], 1] = 1
+    np.testing.assert_array_equal(kernel, wanted)
+
+
+def test_old_names_warn_and_unknown_ones_are_missing():
+    with pytest.warns(FutureWarning, match="xavier_normal_"):
+        init.xavier_normal(cr.zeros(2, 3))
+    with pytest.warns(FutureWarning, match="constant_"):
+        assert init.constant(cr.zeros(2), 3).tolist() == [3, 3]
+    with pytest.raises(AttributeError, match="glorot"):
+        _ = init.glorot_
+    assert init._calculate_fan_in_and_fan_out(cr.zeros(5, 3, 2)) == (6, 10)
+
+
+@pytest.mark.parametrize(
+    ("call", "error"),
+    [
+        (lambda: init.orthogonal_(cr.zeros(3)), ShapeError),
+        (lambda: init.sparse_(cr.zeros(3), 0.1), ShapeError),
+        (lambda: init.dirac_(cr.zeros(3, 3)), ShapeError),
+        (lambda: init.trunc_normal_(cr.zeros(3), std=0), ArgumentError),
+        (lambda: init.calculate_gain("leaky_relu", "much"), ArgumentError),
+    ],
+)
+def test_more_that_is_refused(call, error):
+    with pytest.raises(error):
+        call()

@@ -47,7 +47,7 @@ from chainrule.nn.batch_norm import (
     InstanceNorm3d,
 )
 from chainrule.nn.cell import GRUCell, LSTMCell, RNNCell
-from chainrule.nn.container import ModuleDict, ModuleList, ParameterList, Sequential
+from chainrule.nn.container import ModuleDict, ModuleList, Sequential
 from chainrule.nn.convolution import (
     Conv1d,
     Conv2d,
@@ -87,6 +87,7 @@ from chainrule.nn.margin_loss import (
 from chainrule.nn.module import Module
 from chainrule.nn.normalization import GroupNorm, LayerNorm, LocalResponseNorm, RMSNorm
 from chainrule.nn.parameter import Parameter
+from chainrule.nn.parameter_container import ParameterDict, ParameterList
 from chainrule.nn.pooling import (
     AdaptiveAvgPool1d,
     AdaptiveAvgPool2d,
@@ -176,6 +177,7 @@ __all__ = [
     "PReLU",
     "PairwiseDistance",
     "Parameter",
+    "ParameterDict",
     "ParameterList",
     "PoissonNLLLoss",
     "RMSNorm",

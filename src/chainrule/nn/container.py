@@ -1,4 +1,4 @@
-"""Modules that hold modules or parameters: in a row, in a list, in a dictionary.
+"""Modules that hold modules: in a row, in a list, in a dictionary.
 
 Example: `Sequential(Linear(2, 8), Tanh(), Linear(8, 1))`. May import `tensor`.
 Source: https://docs.pytorch.org/docs/stable/nn.html#containers
@@ -12,7 +12,6 @@ from itertools import groupby
 from typing import Any, Self
 
 from chainrule.nn.module import Module
-from chainrule.nn.parameter import Parameter
 
 
 class _Numbered(Module):
@@ -24,11 +23,6 @@ class _Numbered(Module):
             raise IndexError(f"index {at} is outside {len(self)} modules")
         return list(self._modules)[at]
 
-    def _renumber(self, modules: Iterable[Any]) -> None:
-        listed = list(modules)
-        self._modules.clear()
-        self.extend(listed)
-
     def __len__(self) -> int:
         """How many there are."""
         return len(self._modules)
@@ -37,13 +31,22 @@ class _Numbered(Module):
         """In order."""
         return iter(list(self._modules.values()))
 
+    def __add__(self, other: Iterable[Module]) -> Self:
+        """A new container with both's modules."""
+        made = self._like([(str(i), module) for i, module in enumerate(self)])
+        return made.extend(other)
+
+    def __iadd__(self, other: Iterable[Module]) -> Self:
+        """`layers += [Linear(2, 2)]`."""
+        return self.extend(other)
+
     def __getitem__(self, index: Any) -> Any:
         """One module, or a container of the same kind for a slice."""
         if isinstance(index, slice):
             return self._like(list(self._modules.items())[index])
         return self._modules[self._key(index)]
 
-    def _like(self, items: list[tuple[str, Any]]) -> Module:
+    def _like(self, items: list[tuple[str, Any]]) -> Self:
         raise NotImplementedError
 
     def __setitem__(self, index: int, module: Module) -> None:
@@ -51,10 +54,16 @@ class _Numbered(Module):
         self._modules[self._key(index)] = module
 
     def __delitem__(self, index: int | slice) -> None:
-        """Remove, and number the rest anew."""
-        listed = list(self)
-        del listed[index]
-        self._renumber(listed)
+        """Remove, and number the rest anew; names that are no numbers stay."""
+        items = list(self._modules.items())
+        del items[index]
+        self._rename(items)
+
+    def _rename(self, items: list[tuple[str, Any]]) -> None:
+        """Hold these; numbers follow their places, other names stay."""
+        self._modules.clear()
+        for i, (name, module) in enumerate(items):
+            self.add_module(str(i) if name.isdecimal() else name, module)
 
     def append(self, module: Module) -> Self:
         """Add one at the end."""
@@ -69,9 +78,11 @@ class _Numbered(Module):
 
     def insert(self, index: int, module: Module) -> Self:
         """Put one before position `index`."""
-        listed = list(self)
-        listed.insert(index, module)
-        self._renumber(listed)
+        items = list(self._modules.items())
+        if not -len(items) <= index <= len(items):
+            raise IndexError(f"index {index} is outside {len(items)} modules")
+        items.insert(index, ("0", module))
+        self._rename(items)
         return self
 
     def pop(self, index: int = -1) -> Any:
@@ -92,8 +103,16 @@ class Sequential(_Numbered):
         else:
             self.extend(args)
 
-    def _like(self, items: list[tuple[str, Any]]) -> Module:
+    def _like(self, items: list[tuple[str, Any]]) -> Self:
         return type(self)(dict(items))
+
+    def __mul__(self, times: int) -> Self:
+        """The modules `times` times in a row: the same ones, whose parameters are shared."""
+        if times < 1:
+            raise ValueError(f"a Sequential repeats at least once, not {times} times")
+        return self._like([(str(i), m) for i, m in enumerate(list(self) * times)])
+
+    __rmul__ = __mul__
 
     def forward(self, input: Any) -> Any:
         """Through all of them."""
@@ -110,7 +129,7 @@ class ModuleList(_Numbered):
         super().__init__()
         self.extend(modules or ())
 
-    def _like(self, items: list[tuple[str, Any]]) -> Module:
+    def _like(self, items: list[tuple[str, Any]]) -> Self:
         return type(self)([module for _, module in items])
 
     def _part_texts(self) -> list[tuple[str, str]]:
@@ -123,10 +142,6 @@ class ModuleList(_Numbered):
             else:
                 out.append((f"{names[0]}-{names[-1]}", f"{len(names)} x {text}"))
         return out
-
-    def __iadd__(self, modules: Iterable[Module]) -> Self:
-        """`layers += [Linear(2, 2)]`."""
-        return self.extend(modules)
 
 
 class ModuleDict(Module):
@@ -146,10 +161,11 @@ class ModuleDict(Module):
         return self._modules[key]
 
     def __setitem__(self, key: str, module: Module) -> None:
-        """Add or replace one."""
+        """Add or replace one, in its place."""
         if key in self._modules:
-            del self._modules[key]
-        self.add_module(key, module)
+            self._modules[key] = module
+        else:
+            self.add_module(key, module)
 
     def __delitem__(self, key: str) -> None:
         """Remove one."""
@@ -167,6 +183,16 @@ class ModuleDict(Module):
         """Whether there is one of that name."""
         return key in self._modules
 
+    def pop(self, key: str) -> Any:
+        """Remove and return one."""
+        found = self[key]
+        del self[key]
+        return found
+
+    def clear(self) -> None:
+        """Remove all."""
+        self._modules.clear()
+
     def keys(self) -> Iterable[str]:
         """The names."""
         return self._modules.keys()
@@ -178,46 +204,3 @@ class ModuleDict(Module):
     def items(self) -> Iterable[tuple[str, Any]]:
         """Names and modules."""
         return self._modules.items()
-
-
-class ParameterList(Module):
-    """A list of parameters that are found; tensors become parameters."""
-
-    def __init__(self, values: Iterable[Any] | None = None) -> None:
-        super().__init__()
-        self.extend(values or ())
-
-    def append(self, value: Any) -> Self:
-        """Add one at the end."""
-        made = value if isinstance(value, Parameter) else Parameter(value)
-        self.register_parameter(str(len(self)), made)
-        return self
-
-    def extend(self, values: Iterable[Any]) -> Self:
-        """Add several at the end."""
-        for value in values:
-            self.append(value)
-        return self
-
-    def __getitem__(self, index: Any) -> Any:
-        """One parameter, or a list of them for a slice."""
-        found = list(self)[index]
-        return type(self)(found) if isinstance(index, slice) else found
-
-    def __setitem__(self, index: int, value: Any) -> None:
-        """Put another parameter in place."""
-        key = list(self._parameters)[index]
-        self._parameters[key] = value if isinstance(value, Parameter) else Parameter(value)
-
-    def __len__(self) -> int:
-        """How many there are."""
-        return len(self._parameters)
-
-    def __iter__(self) -> Iterator[Any]:
-        """In order."""
-        return iter(list(self._parameters.values()))
-
-    def extra_repr(self) -> str:
-        """Type and shape of each."""
-        lines = (f"({i}): Parameter containing: [{p.type}]" for i, p in enumerate(self))
-        return "\n".join(lines)

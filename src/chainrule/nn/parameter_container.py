@@ -1,0 +1,187 @@
+"""Modules that hold parameters: in a list, in a dictionary. Tensors become parameters.
+
+Example: `ParameterDict({"scale": cr.ones(3)})["scale"]`. May import `tensor`.
+Source: https://docs.pytorch.org/docs/stable/nn.html#containers
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Self
+
+from chainrule.nn.module import Module
+from chainrule.nn.parameter import Parameter
+
+
+def _parameter(value: Any) -> Parameter:
+    return value if isinstance(value, Parameter) else Parameter(value)
+
+
+class _Held(Module):
+    """Parameters under names, shown with type and shape."""
+
+    def __len__(self) -> int:
+        """How many there are."""
+        return len(self._parameters)
+
+    def _put(self, name: str, value: Any) -> None:
+        if name in self._parameters:
+            self._parameters[name] = _parameter(value)
+        else:
+            self.register_parameter(name, _parameter(value))
+
+    def extra_repr(self) -> str:
+        """Type and shape of each."""
+        lines = (
+            f"({name}): Parameter containing: [{p.type}]"
+            for name, p in self._parameters.items()
+            if p is not None
+        )
+        return "\n".join(lines)
+
+
+class ParameterList(_Held):
+    """A list of parameters that are found; tensors become parameters."""
+
+    def __init__(self, values: Iterable[Any] | None = None) -> None:
+        super().__init__()
+        self.extend(values or ())
+
+    def append(self, value: Any) -> Self:
+        """Add one at the end."""
+        self._put(str(len(self)), value)
+        return self
+
+    def extend(self, values: Iterable[Any]) -> Self:
+        """Add several at the end."""
+        for value in values:
+            self.append(value)
+        return self
+
+    __iadd__ = extend
+
+    def _key(self, index: int) -> str:
+        at = operator.index(index)
+        if not -len(self) <= at < len(self):
+            raise IndexError(f"index {at} is outside {len(self)} parameters")
+        return str(at % len(self))
+
+    def pop(self, index: int = -1) -> Any:
+        """Remove and return one; the rest is numbered anew."""
+        listed = list(self)
+        found = listed.pop(int(self._key(index)))
+        self._parameters.clear()
+        self.extend(listed)
+        return found
+
+    def __getitem__(self, index: Any) -> Any:
+        """One parameter, or a list of them for a slice."""
+        if isinstance(index, slice):
+            return type(self)(list(self)[index])
+        return getattr(self, self._key(index))
+
+    def __setitem__(self, index: int, value: Any) -> None:
+        """Put another parameter in place."""
+        self._put(self._key(index), value)
+
+    def __iter__(self) -> Iterator[Any]:
+        """In order."""
+        return iter([getattr(self, name) for name in self._parameters])
+
+
+class ParameterDict(_Held):
+    """A dictionary of parameters that are found; tensors become parameters."""
+
+    def __init__(self, parameters: Mapping[str, Any] | Iterable[Any] | None = None) -> None:
+        super().__init__()
+        self.update(parameters or {})
+
+    def update(self, parameters: Mapping[str, Any] | Iterable[tuple[str, Any]]) -> None:
+        """Add or replace several."""
+        for name, value in dict(parameters).items():
+            self[name] = value
+
+    def __getitem__(self, key: str) -> Any:
+        """The parameter of that name."""
+        if key not in self._parameters:
+            raise KeyError(key)
+        return getattr(self, key)
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        """Add or replace one, in its place."""
+        self._put(key, value)
+
+    def __delitem__(self, key: str) -> None:
+        """Remove one."""
+        del self._parameters[key]
+
+    def __iter__(self) -> Iterator[str]:
+        """The names."""
+        return iter(list(self._parameters))
+
+    def __reversed__(self) -> Iterator[str]:
+        """The names, the last first."""
+        return reversed(list(self._parameters))
+
+    def __contains__(self, key: str) -> bool:
+        """Whether there is one of that name."""
+        return key in self._parameters
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """The parameter of that name, or the default."""
+        return default if self._parameters.get(key) is None else self[key]
+
+    def setdefault(self, key: str, default: Any = None) -> Any:
+        """The parameter of that name, which is the default if there was none."""
+        if key not in self:
+            self[key] = default
+        return self[key]
+
+    def pop(self, key: str) -> Any:
+        """Remove and return one."""
+        found = self[key]
+        del self[key]
+        return found
+
+    def popitem(self) -> tuple[str, Any]:
+        """Remove and return the last name and parameter."""
+        name = next(reversed(self), None)
+        if name is None:
+            raise KeyError("the ParameterDict is empty")
+        return name, self.pop(name)
+
+    def clear(self) -> None:
+        """Remove all."""
+        self._parameters.clear()
+
+    def copy(self) -> ParameterDict:
+        """Another dictionary with the same parameters."""
+        return ParameterDict(dict(self.items()))
+
+    def fromkeys(self, keys: Iterable[str], default: Any = None) -> ParameterDict:
+        """Another dictionary with these names, each with a parameter of the default."""
+        return ParameterDict(dict.fromkeys(keys, default))
+
+    def keys(self) -> Iterable[str]:
+        """The names."""
+        return self._parameters.keys()
+
+    def values(self) -> Iterable[Any]:
+        """The parameters."""
+        return [self[name] for name in self]
+
+    def items(self) -> Iterable[tuple[str, Any]]:
+        """Names and parameters."""
+        return [(name, self[name]) for name in self]
+
+    def __or__(self, other: ParameterDict) -> ParameterDict:
+        """Both; the other's where names are equal."""
+        made = self.copy()
+        made.update(other.items())
+        return made
+
+    def __ior__(self, other: ParameterDict) -> Self:
+        """Take the other's, too."""
+        self.update(other.items())
+        return self
