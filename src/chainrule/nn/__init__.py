@@ -54,7 +54,14 @@ from chainrule.nn.convolution import (
     ConvTranspose1d,
     ConvTranspose2d,
 )
-from chainrule.nn.dropout import Dropout
+from chainrule.nn.dropout import (
+    AlphaDropout,
+    Dropout,
+    Dropout1d,
+    Dropout2d,
+    Dropout3d,
+    FeatureAlphaDropout,
+)
 from chainrule.nn.embedding import Embedding, EmbeddingBag
 from chainrule.nn.linear import Bilinear, Flatten, Identity, Linear
 from chainrule.nn.loss import (
@@ -117,6 +124,7 @@ __all__ = [
     "AdaptiveAvgPool2d",
     "AdaptiveMaxPool1d",
     "AdaptiveMaxPool2d",
+    "AlphaDropout",
     "AvgPool1d",
     "AvgPool2d",
     "BCELoss",
@@ -134,8 +142,12 @@ __all__ = [
     "CosineSimilarity",
     "CrossEntropyLoss",
     "Dropout",
+    "Dropout1d",
+    "Dropout2d",
+    "Dropout3d",
     "Embedding",
     "EmbeddingBag",
+    "FeatureAlphaDropout",
     "Flatten",
     "GRUCell",
     "GaussianNLLLoss",

@@ -24,16 +24,36 @@ def _gradients(parameters: Tensor | Iterable[Tensor]) -> list[Tensor]:
 
 
 def get_total_norm(
-    tensors: Iterable[Tensor], norm_type: float = 2.0, error_if_nonfinite: bool = False
+    tensors: Tensor | Iterable[Tensor],
+    norm_type: float = 2.0,
+    error_if_nonfinite: bool = False,
+    foreach: Any = None,
 ) -> Tensor:
-    """The p-norm of all elements of all tensors."""
-    norms = [norm(t, norm_type) for t in tensors]
+    """The p-norm of all elements of all tensors; `foreach` changes nothing."""
+    del foreach
+    listed = [tensors] if isinstance(tensors, Tensor) else tensors
+    norms = [norm(t, norm_type) for t in listed]
     total = norm(layout.stack(norms), norm_type) if norms else zeros(())
     if error_if_nonfinite and not pointwise.isfinite(total):
         raise GradientError(
             f"the norm of the gradients is {total.item()}: some gradient is infinite or NaN"
         )
     return total
+
+
+def clip_grads_with_norm_(
+    parameters: Tensor | Iterable[Tensor],
+    max_norm: float,
+    total_norm: Tensor,
+    foreach: Any = None,
+) -> None:
+    """g ← g · min(1, max_norm / (total_norm + 1e-6)) with a norm that is known already."""
+    del foreach
+    with no_grad():
+        ratio = pointwise.div(max_norm, pointwise.add(total_norm, 1e-6))
+        factor = pointwise.clamp(ratio, max=1.0)
+        for grad in _gradients(parameters):
+            grad.mul_(factor)
 
 
 def clip_grad_norm_(
@@ -49,13 +69,10 @@ def clip_grad_norm_(
     is accepted and changes nothing. Source: Pascanu et al. (2013);
     https://docs.pytorch.org/docs/stable/generated/torch.nn.utils.clip_grad_norm_.html
     """
-    del foreach
+    listed = [parameters] if isinstance(parameters, Tensor) else list(parameters)
     with no_grad():
-        grads = _gradients(parameters)
-        total = get_total_norm(grads, norm_type, error_if_nonfinite)
-        factor = pointwise.clamp(pointwise.div(max_norm, pointwise.add(total, 1e-6)), max=1.0)
-        for grad in grads:
-            grad.mul_(factor)
+        total = get_total_norm(_gradients(listed), norm_type, error_if_nonfinite)
+    clip_grads_with_norm_(listed, max_norm, total, foreach)
     return total
 
 

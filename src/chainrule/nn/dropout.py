@@ -1,4 +1,4 @@
-"""`Dropout`. Example: `Dropout(0.1)(x)`, which does nothing after `model.eval()`."""
+"""Dropout of elements and channels. Example: `Dropout(0.1)(x)`: nothing after `model.eval()`."""
 
 from __future__ import annotations
 
@@ -8,12 +8,8 @@ from chainrule.nn.module import Module
 from chainrule.tensor.tensor import Tensor
 
 
-class Dropout(Module):
-    """While training, zero each element with probability p and scale the rest by 1/(1 - p).
-
-    Source: Srivastava et al., Dropout (2014);
-    https://docs.pytorch.org/docs/stable/generated/torch.nn.Dropout.html
-    """
+class _Dropout(Module):
+    """A probability, and whether the input is rebound."""
 
     def __init__(self, p: float = 0.5, inplace: bool = False) -> None:
         super().__init__()
@@ -22,10 +18,58 @@ class Dropout(Module):
         self.p = p
         self.inplace = inplace
 
+    def extra_repr(self) -> str:
+        """Options."""
+        return f"p={self.p}, inplace={self.inplace}"
+
+
+class Dropout(_Dropout):
+    """While training, zero each element with probability p and scale the rest by 1/(1 - p).
+
+    Source: Srivastava et al., Dropout (2014);
+    https://docs.pytorch.org/docs/stable/generated/torch.nn.Dropout.html
+    """
+
     def forward(self, input: Tensor) -> Tensor:
         """The same shape."""
         return functional.dropout(input, self.p, self.training, self.inplace)
 
-    def extra_repr(self) -> str:
-        """Options."""
-        return f"p={self.p}, inplace={self.inplace}"
+
+class Dropout1d(_Dropout):
+    """While training, zero channels of (N, C, L) or (C, L) with probability p."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """The same shape."""
+        return functional.dropout1d(input, self.p, self.training, self.inplace)
+
+
+class Dropout2d(_Dropout):
+    """While training, zero channels of (N, C, H, W) or (C, H, W) with probability p."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """The same shape."""
+        return functional.dropout2d(input, self.p, self.training, self.inplace)
+
+
+class Dropout3d(_Dropout):
+    """While training, zero channels of (N, C, D, H, W) or (C, D, H, W) with probability p."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """The same shape."""
+        return functional.dropout3d(input, self.p, self.training, self.inplace)
+
+
+class AlphaDropout(_Dropout):
+    """While training, put SELU's limit in place of elements, with mean and variance kept."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """The same shape."""
+        return functional.alpha_dropout(input, self.p, self.training, self.inplace)
+
+
+class FeatureAlphaDropout(_Dropout):
+    """While training, put SELU's limit in place of channels, with mean and variance kept."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """The same shape."""
+        return functional.feature_alpha_dropout(input, self.p, self.training, self.inplace)

@@ -57,6 +57,13 @@ from chainrule.tensor.functional.convolution import (
     unfold,
 )
 from chainrule.tensor.functional.distance import cosine_similarity, pairwise_distance
+from chainrule.tensor.functional.dropout import (
+    alpha_dropout,
+    dropout1d,
+    dropout2d,
+    dropout3d,
+    feature_alpha_dropout,
+)
 from chainrule.tensor.functional.linear import linear
 from chainrule.tensor.functional.loss.binary import (
     binary_cross_entropy,
@@ -111,6 +118,7 @@ __all__ = [
     "adaptive_avg_pool2d",
     "adaptive_max_pool1d",
     "adaptive_max_pool2d",
+    "alpha_dropout",
     "avg_pool1d",
     "avg_pool2d",
     "batch_norm",
@@ -128,10 +136,14 @@ __all__ = [
     "cross_entropy",
     "ctc_loss",
     "dropout",
+    "dropout1d",
+    "dropout2d",
+    "dropout3d",
     "elu",
     "elu_",
     "embedding",
     "embedding_bag",
+    "feature_alpha_dropout",
     "fold",
     "gaussian_nll_loss",
     "gelu",
