@@ -25,6 +25,7 @@ CASES = [
     case("N.Identity(1, x=2)", (3,)),
     case("N.Flatten()", (2, 3, 4)),
     case("N.Flatten(0, 1)", (2, 3, 4)),
+    case("N.Unflatten(1, (3, -1))", (2, 12)),
     case("N.Tanh()", (3, 4)),
     case("N.Sigmoid()", (3, 4)),
     case("N.ReLU()", (3, 4)),

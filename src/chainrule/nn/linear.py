@@ -1,4 +1,4 @@
-"""`Linear`, `Bilinear`, `Identity` and `Flatten`: layers that mix or rearrange features.
+"""`Linear`, `Bilinear`, `Identity`, `Flatten`, `Unflatten`: layers that mix or rearrange features.
 
 Example: `Linear(3, 5)(x)` turns (…, 3) into (…, 5). May import `tensor`.
 """
@@ -6,8 +6,10 @@ Example: `Linear(3, 5)(x)` turns (…, 3) into (…, 5). May import `tensor`.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
+from chainrule.base import shapes
 from chainrule.nn import init
 from chainrule.nn.module import Module
 from chainrule.nn.parameter import Parameter
@@ -140,3 +142,22 @@ class Flatten(Module):
     def extra_repr(self) -> str:
         """Axes."""
         return f"start_dim={self.start_dim}, end_dim={self.end_dim}"
+
+
+class Unflatten(Module):
+    """Split the axis `dim` into several."""
+
+    def __init__(self, dim: int, unflattened_size: Sequence[int]) -> None:
+        super().__init__()
+        self.dim = dim
+        self.unflattened_size = tuple(unflattened_size)
+
+    def forward(self, input: Tensor) -> Tensor:
+        """(…, product, …) → (…, *unflattened_size, …); one size may be -1."""
+        axis = shapes.normal_axis(self.dim, len(input.shape))
+        sizes = shapes.fill_unknown(self.unflattened_size, input.shape[axis])
+        return layout.reshape(input, (*input.shape[:axis], *sizes, *input.shape[axis + 1 :]))
+
+    def extra_repr(self) -> str:
+        """Axis and sizes."""
+        return f"dim={self.dim}, unflattened_size={self.unflattened_size}"
