@@ -69,6 +69,23 @@ def test_modules_are_found():
         model.get_submodule("head")
     with pytest.raises(AttributeError, match="no parameter"):
         model.get_parameter("out.bias")
+    with pytest.raises(AttributeError, match="no buffer"):
+        model.get_buffer("out.bias")
+    model.set_submodule("layers.1", nn.Tanh())
+    assert type(model.layers[1]) is nn.Tanh
+    with pytest.raises(AttributeError, match="head"):
+        model.set_submodule("layers.head", nn.Tanh(), strict=True)
+    with pytest.raises(TypeError, match="Module"):
+        model.set_submodule("layers.1", 3)
+
+
+def test_conversions_that_do_not_exist_say_so():
+    model = nn.Linear(2, 2)
+    for call in (model.half, model.bfloat16, model.cuda):
+        with pytest.raises(RuntimeError, match="leave out"):
+            call()
+    assert model.type(cr.float64).weight.dtype is cr.float64
+    assert model.cpu() is model
 
 
 def test_attributes_move_between_registries():

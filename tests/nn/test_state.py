@@ -102,6 +102,32 @@ def test_buffers_are_state_if_persistent():
     assert module.kept.tolist() == [1.0, 1.0]
 
 
+class Counting(nn.Linear):
+    def __init__(self):
+        super().__init__(2, 2)
+        self.calls = 0
+        self.kept, self.derived = nn.Buffer(cr.zeros(1)), nn.Buffer(cr.ones(1), persistent=False)
+
+    def get_extra_state(self):
+        return {"calls": self.calls}
+
+    def set_extra_state(self, state):
+        self.calls = state["calls"]
+
+
+def test_extra_state_and_assigned_buffers():
+    one, other = nn.Sequential(Counting()), nn.Sequential(Counting())
+    one[0].calls = 3
+    state = one.state_dict()
+    assert list(state) == ["0.weight", "0.bias", "0.kept", "0._extra_state"]
+    assert [name for name, _ in one.named_buffers()] == ["0.kept", "0.derived"]
+    other.load_state_dict(state)
+    assert other[0].calls == 3
+    del state["0._extra_state"]
+    with pytest.raises(CheckpointError, match=r"missing from the state: 0\._extra_state"):
+        other.load_state_dict(state)
+
+
 @pytest.mark.oracle
 def test_keys_and_shapes_are_pytorchs():
     import torch

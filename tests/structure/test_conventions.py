@@ -99,6 +99,32 @@ def _(lib):
     assert got == pytest.approx(((x - x.mean()) / np.sqrt(x.var() + 1e-5)).tolist(), rel=1e-5)
 
 
+@row("`batch_norm`")
+def _(lib):
+    x, mean, var = lib.tensor([[1.0], [2.0], [6.0]]), lib.zeros(1), lib.ones(1)
+    got = functional(lib).batch_norm(x, mean, var, training=True, momentum=0.5).flatten().tolist()
+    values = np.array([1.0, 2.0, 6.0])
+    assert got == pytest.approx(((values - 3) / np.sqrt(values.var() + 1e-5)).tolist(), rel=1e-5)
+    assert mean.item() == pytest.approx(0.5 * 3)
+    assert var.item() == pytest.approx(0.5 + 0.5 * values.var(ddof=1))
+
+
+@row("`binary_cross_entropy`")
+def _(lib):
+    F, p = functional(lib), lib.tensor([0.0, 1.0])
+    assert F.binary_cross_entropy(p, lib.tensor([1.0, 0.0]), reduction="none").tolist() == [100] * 2
+
+
+@row("a bool mask of attention")
+def _(lib):
+    x = lib.tensor([[[1.0, 0.0], [0.0, 5.0]]])
+    first = lib.tensor([[True, False], [True, False]])
+    shown = functional(lib).scaled_dot_product_attention(x, x, x, first)
+    assert shown.tolist() == [[[1.0, 0.0]] * 2]
+    weights = lib.nn.MultiheadAttention(2, 1)(x[0], x[0], x[0], attn_mask=first)[1]
+    assert weights.tolist() == [[0.0, 1.0]] * 2
+
+
 @row("`cross_entropy`")
 def _(lib):
     F, logits = functional(lib), lib.tensor([[1.0, 2.0], [3.0, 0.0], [5.0, 5.0]])
@@ -244,3 +270,17 @@ def test_losses_stay_finite(size):
         y.backward()
         assert math.isfinite(y.item())
         assert np.isfinite(x.grad.numpy()).all()
+
+
+def test_ctc_has_the_gradient_of_its_argument_and_none_without_alignment():
+    lib = importlib.import_module("chainrule")
+    F = functional(lib)
+    logp = lib.tensor(np.log([[[0.2, 0.8]], [[0.4, 0.6]]]), requires_grad=True)
+    F.ctc_loss(logp, lib.tensor([[1]]), (2,), (1,), reduction="sum").backward()
+    # three alignments of "1": 01, 10, 11; the gradient is minus how likely each place is
+    total = 0.2 * 0.6 + 0.8 * 0.4 + 0.8 * 0.6
+    wanted = [[0.2 * 0.6, 0.8 * (0.4 + 0.6)], [0.8 * 0.4, (0.2 + 0.8) * 0.6]]
+    np.testing.assert_allclose(logp.grad[:, 0].numpy(), -np.array(wanted) / total, rtol=1e-12)
+    logp.grad = None
+    F.ctc_loss(logp, lib.tensor([[1, 1]]), (2,), (2,), reduction="sum").backward()
+    assert not logp.grad.numpy().any()

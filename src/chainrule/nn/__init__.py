@@ -93,7 +93,7 @@ from chainrule.nn.margin_loss import (
 )
 from chainrule.nn.module import Module
 from chainrule.nn.normalization import GroupNorm, LayerNorm, LocalResponseNorm, RMSNorm
-from chainrule.nn.parameter import Parameter
+from chainrule.nn.parameter import Buffer, Parameter
 from chainrule.nn.parameter_container import ParameterDict, ParameterList
 from chainrule.nn.pooling import (
     AdaptiveAvgPool1d,
@@ -133,6 +133,7 @@ __all__ = [
     "BatchNorm2d",
     "BatchNorm3d",
     "Bilinear",
+    "Buffer",
     "CTCLoss",
     "Conv1d",
     "Conv2d",

@@ -22,7 +22,7 @@ from chainrule.base.errors import ArgumentError, ChainruleError
 from chainrule.nn.conversion import Converted
 from chainrule.nn.hooks import Hooked, call_hooked, note_call
 from chainrule.nn.layer_path import add_layer
-from chainrule.nn.parameter import Parameter
+from chainrule.nn.parameter import Buffer, Parameter
 from chainrule.nn.state import KeysReport, load, save
 from chainrule.tensor.backward import clear_grad
 from chainrule.tensor.host import host_choice, host_same
@@ -114,7 +114,9 @@ class Module(Hooked, Converted):
     def __setattr__(self, name: str, value: Any) -> None:
         """Register parameters, modules and values of known buffers; keep the rest as attributes."""
         own = self.__dict__
-        for kind, registry in ((Parameter, "_parameters"), (Module, "_modules")):
+        for kind, registry in (
+            (Parameter, "_parameters"), (Module, "_modules"), (Buffer, "_buffers"),
+        ):  # fmt: skip
             if isinstance(value, kind):
                 if registry not in own:
                     raise AttributeError(
@@ -122,6 +124,8 @@ class Module(Hooked, Converted):
                     )
                 self._forget(name)
                 own[registry][name] = value
+                if isinstance(value, Buffer) and not value.persistent:
+                    self._non_persistent_buffers_set.add(name)
                 return
         if name in own.get("_parameters", ()) and value is not None:
             raise TypeError(f"parameter {name!r} must be a Parameter or None, not {type(value)}")
@@ -263,6 +267,16 @@ class Module(Hooked, Converted):
             found = below
         return found
 
+    def set_submodule(self, target: str, module: Module, strict: bool = False) -> None:
+        """Put a module at a dotted path; with `strict` there must be one already."""
+        path, _, name = target.rpartition(".")
+        parent = self.get_submodule(path)
+        if strict and parent._modules.get(name) is None:
+            raise AttributeError(f"{type(parent).__name__} has no sub-module {name!r}")
+        if not isinstance(module, Module):
+            raise TypeError(f"sub-module {target!r} must be a Module, not {type(module)}")
+        setattr(parent, name, module)
+
     def get_parameter(self, target: str) -> Parameter:
         """The parameter at a dotted path."""
         path, _, name = target.rpartition(".")
@@ -304,6 +318,14 @@ class Module(Hooked, Converted):
         parameters take the dtypes of the state, too.
         """
         return load(self, state_dict, strict=strict, assign=assign)
+
+    def get_extra_state(self) -> Any:
+        """What else belongs to the state, under the name `_extra_state`; a subclass says it."""
+        raise NotImplementedError(f"{type(self).__name__} has no extra state")
+
+    def set_extra_state(self, state: Any) -> None:
+        """Take what `get_extra_state` gave."""
+        raise NotImplementedError(f"{type(self).__name__} has no extra state")
 
     # -- changing all of it ---------------------------------------------------------------------
 

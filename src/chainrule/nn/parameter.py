@@ -1,4 +1,4 @@
-"""`Parameter`: a tensor that a module learns. Assigning one to a module's attribute registers it.
+"""`Parameter` and `Buffer`: tensors that a module registers when they are assigned to it.
 
 Example: `self.scale = Parameter(cr.ones(3))`. May import `tensor`.
 Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.parameter.Parameter.html
@@ -27,3 +27,19 @@ class Parameter(Tensor):
     def __repr__(self) -> str:
         """As PyTorch prints it."""
         return f"Parameter containing:\n{super().__repr__()}"
+
+
+class Buffer(Tensor):
+    """State of a module that is not learnt; saved with it if `persistent`.
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.parameter.Buffer.html
+    """
+
+    __slots__ = ("persistent",)
+
+    def __init__(self, data: Any = (), *, persistent: bool = True) -> None:
+        """`data` is a tensor or anything that `tensor()` reads."""
+        super().__init__()
+        self._value = as_tensor(data)._concrete("Buffer()")
+        self._type = None
+        self.persistent = persistent

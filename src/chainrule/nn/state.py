@@ -19,6 +19,7 @@ from chainrule.tensor.tensor import Tensor
 if TYPE_CHECKING:
     from chainrule.nn.module import Module
 
+_EXTRA = "_extra_state"
 _SHOWN = 20  # names of each kind that a report lists
 
 
@@ -52,6 +53,8 @@ def save(module: Module, found: dict[str, Any], prefix: str, *, keep_vars: bool)
     for name, value in (*module._parameters.items(), *module._buffers.items()):
         if value is not None and name not in module._non_persistent_buffers_set:
             found[prefix + name] = value if keep_vars else value.detach()
+    if _has_extra(module):
+        found[prefix + _EXTRA] = module.get_extra_state()
     for name, part in module._modules.items():
         if part is not None:
             part.state_dict(destination=found, prefix=f"{prefix}{name}.", keep_vars=keep_vars)
@@ -70,8 +73,10 @@ def load(module: Module, given: Mapping[str, Any], *, strict: bool, assign: bool
             prefix = f"{path}." if path else ""
             entry.hook(part, state, prefix, {}, strict, *keys, errors)
     own = named_state(module)
-    keys.missing_keys.extend(name for name in own if name not in state)
-    keys.unexpected_keys.extend(name for name in state if name not in own)
+    extra = {f"{path}.{_EXTRA}".lstrip("."): part
+             for path, part in module.named_modules() if _has_extra(part)}  # fmt: skip
+    keys.missing_keys.extend(name for name in (*own, *extra) if name not in state)
+    keys.unexpected_keys.extend(name for name in state if name not in own and name not in extra)
     faults = [f"  {text}" for text in errors]
     values: dict[str, Tensor] = {}
     for name in own.keys() & state.keys():
@@ -95,6 +100,8 @@ def load(module: Module, given: Mapping[str, Any], *, strict: bool, assign: bool
                 own[name].data = value
             else:
                 own[name].copy_(value)
+        for name in extra.keys() & state.keys():
+            extra[name].set_extra_state(state[name])
     if not forgiving:
         _call_after(module, keys)
     return keys
@@ -106,6 +113,12 @@ def _call_after(module: Module, keys: KeysReport) -> None:
         for entry in hooks_of(part, "load_post"):
             if entry.hook(part, keys) is not None:
                 raise TypeError("a load_state_dict post hook changes the keys and returns nothing")
+
+
+def _has_extra(module: Module) -> bool:
+    """Whether the class says what else belongs to its state."""
+    base = next(c for c in type(module).__mro__ if c.__module__ == "chainrule.nn.module")
+    return type(module).get_extra_state is not base.get_extra_state  # type: ignore[attr-defined]
 
 
 def _value(given: Any) -> Tensor:
