@@ -21,7 +21,7 @@ def parameters(lib, scale=1.0):
 
 
 @pytest.mark.oracle
-@pytest.mark.parametrize("kind", [1.0, 2.0, 3.5, float("inf")])
+@pytest.mark.parametrize("kind", [0.0, 1.0, 2.0, 3.5, float("inf"), -float("inf")])
 @pytest.mark.parametrize("limit", [0.1, 100.0])
 def test_norm_clipping_is_pytorchs(kind, limit):
     import torch
@@ -67,6 +67,13 @@ def test_gradients_that_are_not_finite():
     with pytest.raises(GradientError, match="infinite or NaN"):
         nn.utils.clip_grad_norm_(p, 1.0, error_if_nonfinite=True)
     assert np.isinf(nn.utils.clip_grad_norm_(p, 1.0).item())
+
+
+def test_a_norm_that_is_known_already():
+    p = nn.Parameter(cr.zeros(2))
+    p.grad = cr.tensor([3.0, 4.0])
+    nn.utils.clip_grads_with_norm_(p, 1.0, cr.tensor(10.0))
+    assert p.grad.tolist() == pytest.approx([0.3, 0.4], rel=1e-5)
 
 
 def test_nothing_to_clip():
