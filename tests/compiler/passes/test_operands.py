@@ -176,3 +176,13 @@ def test_costly_work_reads_long_vectors():
 
     plan = agree(build, draw(40, 192), draw(40, 64, 3))
     assert plan.kernels == 2  # a copy, and one loop over all elements
+
+
+def test_a_copy_is_made_once():
+    """Windows that a product reads as one matrix are copied straight into it."""
+
+    def build(b, x, w):
+        seen = b("windows", x, axes=(1,), size=(3,), step=(2,), dilation=(1,))
+        return b("matmul", b("reshape", seen, shape=(64 * 99, 3)), w)
+
+    assert agree(build, draw(64, 199), draw(3, 5)).kernels == 2

@@ -23,7 +23,7 @@ from chainrule.compiler.templates.rows import RowGroup, merged_axes, rows
 from chainrule.compiler.templates.writer import Home, Work
 from chainrule.graph.node import Node
 from chainrule.ops.fill import detach
-from chainrule.ops.record import Contract, Pieces, Reduce, Symbolic, Template
+from chainrule.ops.record import Contract, Map, Pieces, Reduce, Symbolic, Template
 
 _WORTH_A_COPY = 4096  # elements
 
@@ -96,7 +96,7 @@ def _is_costly(f: Fused, site: Shape) -> bool:
         f.group.kind == "rows"
         and f.group.inner is None
         and shapes.size(site) >= _WORTH_A_COPY
-        and any(n.op.name not in CHEAP for n in f.nodes)
+        and any(isinstance(n.op.lower, Map) and n.op.name not in CHEAP for n in f.nodes)
     )
 
 
