@@ -28,6 +28,7 @@ from chainrule.tensor.functional.adaptive_pooling import *
 from chainrule.tensor.functional.arrange import *
 from chainrule.tensor.functional.bitwise import *
 from chainrule.tensor.functional.convolution import *
+from chainrule.tensor.functional.copies import *
 from chainrule.tensor.functional.cumulative import *
 from chainrule.tensor.functional.diagonal import *
 from chainrule.tensor.functional.distance import *

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from chainrule.tensor import indexing
-from chainrule.tensor.functional import pointwise, scatter, select
+from chainrule.tensor.functional import copies, pointwise, scatter, select
 from chainrule.tensor.methods.in_place import in_place
 
 
@@ -33,6 +33,7 @@ class SelectMethods:
     index_fill = scatter.index_fill
     index_reduce = scatter.index_reduce
     index_put = indexing.index_put
+    put = copies.put
     masked_scatter = scatter.masked_scatter
     select_scatter = scatter.select_scatter
     slice_scatter = scatter.slice_scatter
@@ -50,6 +51,7 @@ class SelectMethods:
     index_fill_ = in_place(index_fill)
     index_reduce_ = in_place(index_reduce)
     index_put_ = in_place(index_put)
+    put_ = in_place(put)
     masked_scatter_ = in_place(masked_scatter)
 
     scatter = scatter.scatter

@@ -12,6 +12,7 @@ from chainrule.tensor.methods.assign import AssignMethods
 from chainrule.tensor.methods.bitwise import BitwiseMethods
 from chainrule.tensor.methods.device import DeviceMethods
 from chainrule.tensor.methods.elementary import ElementaryMethods
+from chainrule.tensor.methods.facts import FactMethods
 from chainrule.tensor.methods.layout import LayoutMethods
 from chainrule.tensor.methods.linear import LinearMethods
 from chainrule.tensor.methods.new import NewMethods
@@ -37,6 +38,7 @@ class Methods(
     RandomMethods,
     DeviceMethods,
     NewMethods,
+    FactMethods,
     AssignMethods,
     Operators,
 ):

@@ -1,0 +1,72 @@
+"""Plain questions about a tensor, and its oldest names, as methods. Example: `x.nbytes`.
+
+Source of the names: https://docs.pytorch.org/docs/stable/tensors.html
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from chainrule.base import dtypes
+from chainrule.tensor.convert import cast
+from chainrule.tensor.functional import copies, layout
+
+
+class FactMethods:
+    """A part of `Methods`."""
+
+    __slots__ = ()
+
+    is_cpu = True
+    is_same_size = copies.is_same_size
+    adjoint = copies.adjoint
+    sum_to_size = copies.sum_to_size
+    narrow_copy = copies.narrow_copy
+    unsafe_chunk = layout.chunk
+    unsafe_split = layout.split
+
+    @property
+    def itemsize(self: Any) -> int:
+        """Bytes of an element."""
+        size: int = self.dtype.itemsize
+        return size
+
+    @property
+    def nbytes(self: Any) -> int:
+        """Bytes of all elements."""
+        return int(self.type.size * self.dtype.itemsize)
+
+    @property
+    def real(self: Any) -> Any:
+        """The tensor itself: numbers are real."""
+        return self
+
+    def ndimension(self: Any) -> int:
+        """Number of axes."""
+        return len(self.shape)
+
+    def get_device(self) -> int:
+        """-1: the CPU."""
+        return -1
+
+    def byte(self: Any) -> Any:
+        """As uint8."""
+        return cast(self, dtypes.uint8)
+
+    def dist(self: Any, other: Any, p: float = 2) -> Any:
+        """The p-norm of self - other."""
+        return copies.dist(self, other, p)
+
+    def resize_as_(self: Any, the_template: Any, *, memory_format: Any = None) -> Any:
+        """Rebind this tensor to its first elements under the template's shape, zeros behind."""
+        del memory_format
+        return self.resize_(the_template.shape)
+
+    def resize_(self: Any, *sizes: Any, memory_format: Any = None) -> Any:
+        """Rebind this tensor to its first elements under another shape, with zeros behind them."""
+        del memory_format
+        return self.set_(copies.resized(self, layout.flat_sizes(sizes)))
+
+    def index(self: Any, indices: Any) -> Any:
+        """`x[indices]` for a sequence of index tensors."""
+        return self[tuple(indices)]
