@@ -281,3 +281,21 @@ def test_writing_to_a_mask_compiles_where_no_number_of_places_is_needed():
 
     x = cr.tensor([[1.0, 2.0], [-1.0, 5.0]])
     assert fill(x, cr.tensor([7.0, 8.0])).tolist() == [[7, 8], [0, 5]]
+
+
+def test_numbers_are_written_in_the_tensors_own_precision():
+    x = cr.zeros(4, dtype=cr.float64)
+    x[0] = 0.1
+    x[cr.tensor([1])] = 0.1
+    x[2:3].fill_(0.1)
+    assert x.masked_fill(x == 0, 0.1).tolist() == [0.1] * 4
+    assert x.index_fill(0, cr.tensor([3]), 0.1).tolist() == [0.1] * 4
+    assert x.scatter(0, cr.tensor([3]), 0.1).tolist() == [0.1] * 4
+
+
+def test_bools_add_up():
+    x = cr.tensor([True, False, False])
+    i, one = cr.tensor([1, 1]), cr.tensor([True, True])
+    assert x.index_add(0, i, one).tolist() == [True, True, False]
+    assert x.scatter_reduce(0, i, ~one, "amin").tolist() == [True, False, False]
+    assert x.index_put((i,), one, accumulate=True).tolist() == [True, True, False]

@@ -279,7 +279,7 @@ def _integers(e: Handle, axes: shapes.Shape) -> list[Tensor]:
 
 def setitem(x: Tensor, index: Any, value: Any) -> None:
     """`x[index] = value`: rebinds x, and writes through if x is a view."""
-    new = cast(as_tensor(value), x.dtype)
+    new = as_tensor(value, x.dtype)
     x, entries = _scalars_first(x, _entries(x, index))
     if not any(isinstance(e, Handle) for e in entries):
         part = _view(x, entries)
@@ -297,8 +297,10 @@ def _scattered(found: _Picked, new: Tensor, how: str) -> Tensor:
     """The picked part with `new` set at (or added to) its places."""
     table, rows = found.table(found.part), found.rows(new)
     if how == "add":
-        sums = apply(TABLE["scatter_add"], rows, found.linear, rows=table.shape[0])
-        return found.from_table(apply(TABLE["add"], table, sums))
+        kind = dtypes.int64 if table.dtype is dtypes.bool_ else table.dtype
+        sums = apply(TABLE["scatter_add"], cast(rows, kind), found.linear, rows=table.shape[0])
+        total = apply(TABLE["add"], cast(table, kind), sums)
+        return found.from_table(cast(total, table.dtype))
     return found.from_table(apply(TABLE["scatter"], table, rows, found.linear, how="set"))
 
 
@@ -330,7 +332,7 @@ def index_put(
     Where a place is named twice, the last value stays, or all are added if `accumulate`.
     Source: https://docs.pytorch.org/docs/stable/generated/torch.Tensor.index_put_.html
     """
-    new = cast(as_tensor(values), input.dtype)
+    new = as_tensor(values, input.dtype)
     if not indices:
         raise ArgumentError("index_put needs at least one index tensor")
     found = _pick(input, _entries(input, tuple(indices)))

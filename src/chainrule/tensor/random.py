@@ -323,6 +323,8 @@ def normal_(
     input: Handle, mean: float = 0.0, std: float = 1.0, *, generator: Generator | None = None
 ) -> Tensor:
     """Normal numbers of the input's shape and dtype."""
+    if std < 0:
+        raise ArgumentError(f"normal_ needs a standard deviation ≥ 0, not {std}")
     unit = normal_values(input.shape, input.dtype, generator)
     return pointwise.add(pointwise.mul(unit, std), mean)
 

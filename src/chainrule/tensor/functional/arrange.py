@@ -18,7 +18,7 @@ from chainrule.tensor.convert import Operand, as_tensor
 from chainrule.tensor.convert import expand as expand_to
 from chainrule.tensor.dispatch import apply, wrap
 from chainrule.tensor.functional import layout
-from chainrule.tensor.functional.layout import flat_sizes
+from chainrule.tensor.functional.layout import also_named, flat_sizes
 from chainrule.tensor.handle import Handle
 
 if TYPE_CHECKING:
@@ -107,6 +107,7 @@ def _sequence(tensors: tuple[Any, ...]) -> Sequence[Any]:
     return tensors[0] if len(tensors) == 1 and isinstance(tensors[0], (list, tuple)) else tensors
 
 
+@also_named("repeats")
 def repeat(input: Operand, *sizes: Any) -> Tensor:
     """Copies laid side by side, `sizes` of them along each axis; new axes come first."""
     x = as_tensor(input)
@@ -122,6 +123,7 @@ def repeat(input: Operand, *sizes: Any) -> Tensor:
     return apply(TABLE["reshape"], out, shape=whole)
 
 
+@also_named("dims")
 def tile(input: Operand, *dims: Any) -> Tensor:
     """As `repeat`, where missing leading numbers are 1."""
     x, times = as_tensor(input), flat_sizes(dims)
@@ -185,7 +187,8 @@ def unfold(input: Operand, dimension: int, size: int, step: int) -> Tensor:
     x = as_tensor(input)
     axis = shapes.normal_axis(dimension, len(x.shape))
     if not x.shape:
-        x = apply(TABLE["reshape"], x, shape=(1,))
+        vector = layout.reshape(x, (1,))
+        return layout.reshape(unfold(vector, 0, size, step), (size,))
     n = x.shape[axis]
     if size < 0 or step <= 0 or size > n:
         raise ArgumentError(f"unfold of {n} elements needs 0 ≤ size ≤ {n} and step > 0, "
@@ -212,8 +215,10 @@ def roll(input: Operand, shifts: Axes, dims: Axes | None = None) -> Tensor:
     if len(moves) != len(axes):
         raise ShapeError(f"roll needs a shift for each axis, not {moves} for axes {axes}")
     for move, axis in zip(moves, axes, strict=True):
+        if not x.shape:
+            raise ShapeError("roll along an axis of a scalar, which has none")
         a = shapes.normal_axis(axis, len(x.shape))
-        n = x.shape[a] if x.shape else 0
+        n = x.shape[a]
         by = move % n if n else 0
         if by:
             x = layout.cat([layout.narrow(x, a, n - by, by), layout.narrow(x, a, 0, n - by)], a)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from chainrule.base import shapes
+from chainrule.base import dtypes, shapes
 from chainrule.base.errors import ArgumentError, ShapeError
 from chainrule.ops import TABLE
 from chainrule.tensor.convert import Operand, as_tensor, cast, operands
@@ -67,7 +67,9 @@ def sum_to_size(input: Operand, *size: Any) -> Tensor:
     lead = len(x.shape) - len(target)
     ones = [i + lead for i, n in enumerate(target) if n == 1 and x.shape[i + lead] != 1]
     axes = (*range(lead), *ones)
-    return layout.reshape(reduce.sum(x, axes) if axes else x, target)
+    if x.shape == target:
+        return x
+    return layout.reshape(reduce.sum(x, axes), target)
 
 
 def resized(x: Tensor, shape: shapes.Shape) -> Tensor:
@@ -96,8 +98,9 @@ def put(input: Operand, index: Operand, source: Operand, accumulate: bool = Fals
     values = cast(apply(TABLE["reshape"], new, shape=number), x.dtype)
     flat = apply(TABLE["reshape"], x, shape=(x.type.size,))
     if accumulate:
-        sums = apply(TABLE["scatter_add"], values, places, rows=x.type.size)
-        flat = apply(TABLE["add"], flat, sums)
+        kind = dtypes.int64 if x.dtype is dtypes.bool_ else x.dtype
+        sums = apply(TABLE["scatter_add"], cast(values, kind), places, rows=x.type.size)
+        flat = cast(apply(TABLE["add"], cast(flat, kind), sums), x.dtype)
     else:
         flat = apply(TABLE["scatter"], flat, values, places, how="set")
     return apply(TABLE["reshape"], flat, shape=x.shape)

@@ -5,14 +5,15 @@ Writing through a view rebinds the base; see `tensor/handle.py`. Example: `x.vie
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from chainrule.base import dtypes, shapes
 from chainrule.base.errors import ArgumentError, DTypeError, IndexBoundsError, ShapeError
 from chainrule.base.shapes import Shape
 from chainrule.ops import TABLE
-from chainrule.tensor.convert import Operand, as_tensor, cast, operands, result_dtype
+from chainrule.tensor.convert import Operand, as_tensor, cast, result_dtype
 from chainrule.tensor.convert import expand as expand_to
 from chainrule.tensor.dispatch import apply
 from chainrule.tensor.handle import Handle, Lens
@@ -44,6 +45,7 @@ __all__ = [
     "unsqueeze",
 ]
 
+F = TypeVar("F", bound=Callable[..., Any])
 Get = Callable[[Any], "Tensor"]
 Put = Callable[[Any, Any], "Tensor"]
 
@@ -67,6 +69,22 @@ def flat_sizes(sizes: Sequence[Any]) -> Shape:
     return tuple(int(n) for n in sizes)
 
 
+def also_named(name: str) -> Callable[[F], F]:
+    """The sizes or axes that a function takes one by one may be given as one keyword, too."""
+
+    def decorate(fn: F) -> F:
+        @functools.wraps(fn)
+        def function(input: Operand, *given: Any, **named: Any) -> Any:
+            if name in named and not given:
+                given = (named.pop(name),)
+            return fn(input, *given, **named)
+
+        return function  # type: ignore[return-value]
+
+    return decorate
+
+
+@also_named("shape")
 def reshape(input: Operand, *shape: Any) -> Tensor:
     """The same elements in row-major order under another shape; one size may be -1."""
     x = as_tensor(input)
@@ -78,6 +96,7 @@ def reshape(input: Operand, *shape: Any) -> Tensor:
     )
 
 
+@also_named("size")
 def view(input: Operand, *shape: Any) -> Tensor:
     """As `reshape`; reading the bytes under another dtype is refused."""
     if len(shape) == 1 and isinstance(shape[0], dtypes.DType):
@@ -99,6 +118,7 @@ def flatten(input: Operand, start_dim: int = 0, end_dim: int = -1) -> Tensor:
     return reshape(x, (*x.shape[:first], merged, *x.shape[last + 1 :]))
 
 
+@also_named("dims")
 def permute(input: Operand, *dims: Any) -> Tensor:
     """Reorder the axes."""
     x = as_tensor(input)
@@ -228,6 +248,7 @@ def unbind(input: Operand, dim: int = 0) -> tuple[Tensor, ...]:
     return tuple(select(x, dim, i) for i in range(x.shape[shapes.normal_axis(dim, len(x.shape))]))
 
 
+@also_named("size")
 def expand(input: Operand, *sizes: Any) -> Tensor:
     """Repeat axes of size 1 to `sizes` (-1 keeps an axis)."""
     x = as_tensor(input)
@@ -262,6 +283,7 @@ def stack(tensors: Sequence[Operand], dim: int = 0) -> Tensor:
     return cat([unsqueeze(p, dim) for p in tensors], dim)
 
 
+@also_named("dims")
 def flip(input: Operand, *dims: Any) -> Tensor:
     """Reverse the order along the named axes."""
     x = as_tensor(input)
@@ -274,14 +296,12 @@ def flip(input: Operand, *dims: Any) -> Tensor:
 def masked_fill(input: Operand, mask: Operand, value: Operand) -> Tensor:
     """`value` where mask holds, input elsewhere."""
     x = as_tensor(input)
-    value = cast(as_tensor(value), x.dtype) if isinstance(value, Handle) else value
-    full_mask, _ = operands(as_tensor(mask), cast(x, dtypes.bool_), dtype=dtypes.bool_)
-    _, filling = operands(x, value, dtype=x.dtype)
+    filling, held = as_tensor(value, x.dtype), as_tensor(mask, dtypes.bool_)
+    if filling.shape:
+        raise ShapeError(f"masked_fill takes one value, not shape {filling.shape}; use where")
+    shape = shapes.broadcast(held.shape, x.shape)
     return apply(
-        TABLE["where"],
-        full_mask,
-        expand_to(filling, full_mask.shape),
-        expand_to(x, full_mask.shape),
+        TABLE["where"], expand_to(held, shape), expand_to(filling, shape), expand_to(x, shape)
     )
 
 

@@ -10,10 +10,8 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from chainrule.base.errors import ArgumentError, ShapeError
-from chainrule.ops import TABLE
 from chainrule.tensor.convert import Operand, as_tensor
 from chainrule.tensor.convert import expand as expand_to
-from chainrule.tensor.dispatch import apply
 from chainrule.tensor.functional.layout import cat, flip, narrow
 
 if TYPE_CHECKING:
@@ -71,7 +69,7 @@ def _along(x: Tensor, axis: int, before: int, after: int, fill: Filler) -> Tenso
 
 def _constant(x: Tensor, axis: int, count: int, value: float | None) -> Tensor:
     shape = tuple(count if i == axis else n for i, n in enumerate(x.shape))
-    return apply(TABLE["full"], value=value or 0, dtype=x.dtype, shape=shape)
+    return expand_to(as_tensor(value or 0, x.dtype), shape)
 
 
 def _reflect(x: Tensor, axis: int, count: int, front: bool) -> Tensor:

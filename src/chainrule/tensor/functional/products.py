@@ -78,9 +78,10 @@ def vecdot(x: Operand, y: Operand, *, dim: int = -1) -> Tensor:
 
 def cross(input: Operand, other: Operand, dim: int = -1) -> Tensor:
     """The vector product along an axis of 3 elements; the other axes broadcast."""
+    for v in (as_tensor(input), as_tensor(other)):
+        if not v.shape or v.shape[shapes.normal_axis(dim, len(v.shape))] != 3:
+            raise ShapeError(f"cross needs 3 elements along axis {dim}, not shape {v.shape}")
     a, b = operands(input, other)
-    if not a.shape or a.shape[shapes.normal_axis(dim, len(a.shape))] != 3:
-        raise ShapeError(f"cross needs 3 elements along axis {dim}, not shape {a.shape}")
 
     def turned(x: Tensor, by: int) -> Tensor:
         return arrange.roll(x, -by, dim)
@@ -140,7 +141,12 @@ def tensordot(input: Operand, other: Operand, dims: Any = 2) -> Tensor:
 
 
 def _scaled(x: Tensor, factor: Any) -> Tensor:
-    return x if isinstance(factor, (int, float)) and factor == 1 else pointwise.mul(x, factor)
+    if isinstance(factor, (int, float)):
+        if factor == 1:
+            return x
+        if x.dtype.kind != "float":
+            return cast(pointwise.mul(x, int(factor)), x.dtype)
+    return pointwise.mul(x, factor)
 
 
 def _added(name: str, input: Operand, product: Tensor, beta: Any, alpha: Any) -> Tensor:

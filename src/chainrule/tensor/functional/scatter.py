@@ -43,10 +43,23 @@ __all__ = [
 Write = Callable[["Tensor", "Tensor", "Tensor"], "Tensor"]  # (base, updates, places) → new base
 
 
+def _of_numbers(write: Write) -> Write:
+    """Bools add up as "any" and multiply as "all", as their numbers 0 and 1 do."""
+
+    def function(base: Tensor, updates: Tensor, places: Tensor) -> Tensor:
+        if base.dtype is not dtypes.bool_:
+            return write(base, updates, places)
+        numbers = cast(base, dtypes.int64), cast(updates, dtypes.int64)
+        return cast(write(numbers[0], numbers[1], places), dtypes.bool_)
+
+    return function
+
+
 def _set(base: Tensor, updates: Tensor, places: Tensor, how: str = "set") -> Tensor:
     return apply(TABLE["scatter"], base, updates, places, how=how)
 
 
+@_of_numbers
 def _added(base: Tensor, updates: Tensor, places: Tensor) -> Tensor:
     rows = apply(TABLE["scatter_add"], updates, places, rows=base.shape[0])
     return apply(TABLE["add"], base, rows)
@@ -73,7 +86,7 @@ def _reduction(reduce: str, include_self: bool) -> Write:
             return pointwise.div(total, count, rounding_mode=mode)
         return _set(start, updates, places, _REDUCTIONS[reduce])
 
-    return write
+    return _of_numbers(write)
 
 
 _REDUCTIONS = {"sum": "add", "prod": "mul", "mean": "add", "amax": "max", "amin": "min"}
@@ -109,7 +122,7 @@ def _elements(input: Operand, dim: int, index: Operand, src: Operand, write: Wri
     """`write` on all elements as rows; src is cut to the shape of the index."""
     x, at = as_tensor(input), as_index(index)
     if not isinstance(src, Handle):
-        src = expand(cast(as_tensor(src), x.dtype), at.shape)
+        src = expand(as_tensor(src, x.dtype), at.shape)
     values = as_tensor(src)
     if values.dtype is not x.dtype:
         raise ArgumentError(f"scatter of {values.dtype} into {x.dtype}: convert one of them")
@@ -193,7 +206,7 @@ def _slices(
     wanted = tuple(at.shape[0] if i == axis else n for i, n in enumerate(table.shape))
     values = as_tensor(source)
     if not isinstance(source, Handle) or not values.shape:
-        values = expand(cast(values, x.dtype), wanted)
+        values = expand(as_tensor(source, x.dtype), wanted)
     if values.shape != wanted:
         raise ShapeError(
             f"{at.shape[0]} slices along axis {axis} of shape {x.shape} need a source of shape "
@@ -223,7 +236,7 @@ def index_copy(input: Operand, dim: int, index: Operand, source: Operand) -> Ten
 
 def index_fill(input: Operand, dim: int, index: Operand, value: Any) -> Tensor:
     """`input` with one value in the slices along `dim` that `index` names."""
-    number = as_tensor(value)
+    number = as_tensor(value, as_tensor(input).dtype)
     if number.shape:
         raise ShapeError(f"index_fill takes one value, not shape {number.shape}")
     return _slices(input, dim, index, number, _set, wrap=True)
@@ -252,8 +265,9 @@ def masked_scatter(input: Operand, mask: Operand, source: Operand) -> Tensor:
 
     The mask's values decide which element goes where: eager only.
     """
-    x, values = as_tensor(input), as_tensor(source)
-    held = expand(as_tensor(mask), x.shape)._concrete("masked_scatter with a mask")
+    x, values, chosen = as_tensor(input), as_tensor(source), as_tensor(mask)
+    x = expand(x, shapes.broadcast(x.shape, chosen.shape))
+    held = expand(chosen, x.shape)._concrete("masked_scatter with a mask")
     if held.dtype != np.bool_:
         raise ArgumentError(f"masked_scatter needs a bool mask, not {held.dtype}")
     places = wrap(np.flatnonzero(held))

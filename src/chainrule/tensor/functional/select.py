@@ -53,6 +53,8 @@ def embedding(
     Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.embedding.html
     """
     index, table = as_index(input), as_tensor(weight)
+    if len(table.shape) != 2:
+        raise ShapeError(f"an embedding's weight is (words, features), not of shape {table.shape}")
     out = apply(TABLE["gather"], table, index)
     if scale_grad_by_freq:
         ones = apply(TABLE["full"], value=1, dtype=table.dtype, shape=index.shape)
@@ -80,7 +82,7 @@ def with_gradient_over(x: Handle, divisor: Handle) -> Tensor:
     return apply(TABLE["add"], still, moving)
 
 
-def element_places(name: str, x: Handle, dim: int, index: Handle) -> Tensor:
+def element_places(name: str, x: Handle, dim: int, index: Handle, *, wrap: bool = False) -> Tensor:
     """For each element of `index` the number in x (in row-major order) of the place it names.
 
     The other coordinates are the index' own.
@@ -96,12 +98,12 @@ def element_places(name: str, x: Handle, dim: int, index: Handle) -> Tensor:
             f"more elements along the others, not shape {index.shape}"
         )
     if not index.shape:
-        return apply(TABLE["ravel_index"], index, sizes=shape, wrap=False)
+        return apply(TABLE["ravel_index"], index, sizes=shape, wrap=wrap)
     parts = [
         index if a == axis else apply(TABLE["iota"], dtype=dtypes.int64, shape=index.shape, axis=a)
         for a in range(rank)
     ]
-    return apply(TABLE["ravel_index"], *parts, sizes=shape, wrap=False)
+    return apply(TABLE["ravel_index"], *parts, sizes=shape, wrap=wrap)
 
 
 def gather(input: Operand, dim: int, index: Operand, *, sparse_grad: bool = False) -> Tensor:
@@ -110,9 +112,15 @@ def gather(input: Operand, dim: int, index: Operand, *, sparse_grad: bool = Fals
     `sparse_grad` is accepted. Source: https://docs.pytorch.org/docs/stable/generated/torch.gather.html
     """
     del sparse_grad
-    x, at = as_tensor(input), as_index(index)
+    return _gathered(as_tensor(input), dim, as_index(index), wrap=False)
+
+
+def _gathered(x: Tensor, dim: int, at: Tensor, *, wrap: bool) -> Tensor:
     flat = apply(TABLE["reshape"], x, shape=(x.type.size,))
-    return apply(TABLE["gather"], flat, element_places("gather", x, dim, at))
+    if not at.type.size:  # names nothing, whatever its axes
+        none = apply(TABLE["reshape"], at, shape=(0,))
+        return apply(TABLE["reshape"], apply(TABLE["gather"], flat, none), shape=at.shape)
+    return apply(TABLE["gather"], flat, element_places("gather", x, dim, at, wrap=wrap))
 
 
 def take(input: Operand, index: Operand) -> Tensor:
@@ -127,7 +135,7 @@ def take_along_dim(input: Operand, indices: Operand, dim: int | None = None) -> 
     x, at = as_tensor(input), as_index(indices)
     if dim is None:
         flat = apply(TABLE["reshape"], x, shape=(x.type.size,))
-        return gather(flat, 0, apply(TABLE["reshape"], at, shape=(at.type.size,)))
+        return _gathered(flat, 0, apply(TABLE["reshape"], at, shape=(at.type.size,)), wrap=True)
     if len(x.shape) != len(at.shape):
         raise ShapeError(f"take_along_dim needs equally many axes, not {x.shape} and {at.shape}")
     axis = shapes.normal_axis(dim, len(x.shape))
@@ -135,7 +143,7 @@ def take_along_dim(input: Operand, indices: Operand, dim: int | None = None) -> 
     wide = [
         tuple(s[i] if i == axis else n for i, n in enumerate(common)) for s in (x.shape, at.shape)
     ]
-    return gather(expand(x, wide[0]), axis, expand(at, wide[1]))
+    return _gathered(expand(x, wide[0]), axis, expand(at, wide[1]), wrap=True)
 
 
 def masked_select(input: Operand, mask: Operand) -> Tensor:
@@ -154,7 +162,7 @@ def nonzero(input: Operand, *, as_tuple: bool = False) -> Any:
     if as_tuple:
         places = np.nonzero(value if value.ndim else value.reshape(1))
         return tuple(wrap(np.asarray(i, np.int64)) for i in places)
-    return wrap(np.argwhere(value).astype(np.int64).reshape(-1, value.ndim))
+    return wrap(np.argwhere(value).astype(np.int64))
 
 
 def argwhere(input: Operand) -> Tensor:
@@ -181,6 +189,11 @@ def index_select(input: Operand, dim: int, index: Operand) -> Tensor:
     """The slices of `input` along `dim` at the integers of the 1-D `index`."""
     x, at = as_tensor(input), as_index(index)
     axis = shapes.normal_axis(dim, len(x.shape))
+    if len(at.shape) > 1:
+        raise ShapeError(f"index_select takes a vector of places, not shape {at.shape}")
+    at = apply(TABLE["reshape"], at, shape=(at.type.size,))
+    if not x.shape:
+        return apply(TABLE["gather"], apply(TABLE["reshape"], x, shape=(1,)), at).reshape(())
     if axis == 0:
         return apply(TABLE["gather"], x, at)
     order = (axis, *(i for i in range(len(x.shape)) if i != axis))

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from chainrule.base.errors import ArgumentError, GradientError
-from chainrule.tensor.convert import as_tensor, cast, expand
+from chainrule.tensor.convert import as_tensor, expand
 from chainrule.tensor.handle import Handle
 
 
@@ -19,7 +19,7 @@ class AssignMethods:
 
     def _fitted(self: Any, value: Any) -> Any:
         """`value` in this dtype and shape, in a handle of its own."""
-        out = expand(cast(as_tensor(value), self.dtype), self.shape)
+        out = expand(as_tensor(value, self.dtype), self.shape)
         return out.clone() if out is value else out
 
     def copy_(self: Any, src: Any) -> Any:
