@@ -264,24 +264,7 @@ def randperm(
     check_device(device)
     kind = dtypes.int64 if dtype is None else as_dtype(dtype)
     keys = uniform((n,), dtypes.float64, generator)
-    if modes.trace is not None:
-        return cast(_order(keys), kind)
-    return cast(wrap(np.argsort(keys._concrete("randperm()"), kind="stable")), kind)
-
-
-def _order(keys: Tensor) -> Tensor:
-    """The places of the keys in rising order, by counting for each how many come before it."""
-    (n,) = keys.shape
-    row, column = (apply(TABLE["iota"], dtype=dtypes.int64, shape=(n, n), axis=a) for a in (0, 1))
-    mine, other = (
-        apply(TABLE["broadcast_to"], apply(TABLE["reshape"], keys, shape=s), shape=(n, n))
-        for s in ((n, 1), (1, n))
-    )
-    tie = pointwise.logical_and(pointwise.eq(other, mine), pointwise.lt(column, row))
-    before = pointwise.logical_or(pointwise.lt(other, mine), tie)
-    rank = apply(TABLE["sum"], cast(before, dtypes.int64), axes=(1,))
-    numbers = apply(TABLE["iota"], dtype=dtypes.int64, shape=(n,), axis=0)
-    return apply(TABLE["scatter_add"], numbers, rank, rows=n)
+    return cast(apply(TABLE["argsort"], keys, descending=False), kind)
 
 
 def normal(

@@ -83,17 +83,7 @@ def exponential(shape: shapes.Shape, generator: Generator | None) -> Tensor:
 
 def _without_replacement(weights: Tensor, n: int, generator: Generator | None) -> Tensor:
     keys = pointwise.div(weights, exponential(weights.shape, generator))
-    if modes.trace is None and n > 1:
-        order = np.argsort(-keys._concrete("multinomial()"), axis=-1, kind="stable")
-        return wrap(np.ascontiguousarray(order[:, :n], np.int64))
-    position = apply(TABLE["iota"], dtype=dtypes.int64, shape=keys.shape, axis=1)
-    found = []
-    for _ in range(n):
-        best = apply(TABLE["argmax"], keys, axis=1)
-        column = apply(TABLE["reshape"], best, shape=(best.shape[0], 1))
-        found.append(column)
-        keys = pointwise.where(pointwise.eq(position, expand(column, keys.shape)), -1.0, keys)
-    return layout.cat(found, 1)
+    return apply(TABLE["topk"], keys, k=n, descending=True)
 
 
 def _with_replacement(weights: Tensor, n: int, generator: Generator | None) -> Tensor:
