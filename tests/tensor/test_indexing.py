@@ -299,3 +299,82 @@ def test_bools_add_up():
     assert x.index_add(0, i, one).tolist() == [True, True, False]
     assert x.scatter_reduce(0, i, ~one, "amin").tolist() == [True, False, False]
     assert x.index_put((i,), one, accumulate=True).tolist() == [True, True, False]
+
+
+@st.composite
+def views(draw):
+    """A chain of views that both libraries have, as functions of a tensor or an array."""
+    steps = st.sampled_from(["T", "flip", "slice", "row", "new", "swap", "diagonal"])
+    chosen, rank, chain = draw(st.lists(steps, max_size=4)), 3, []
+    for step in chosen:
+        axis = draw(st.integers(0, rank - 1)) if rank else 0
+        where = (slice(None),) * axis
+        if step == "T":
+            chain.append((lambda t: t.permute(*reversed(range(t.ndim))), np.transpose))
+        elif step == "flip" and rank:
+            chain.append((lambda t, a=axis: t.flip(a), lambda v, a=axis: np.flip(v, a)))
+        elif step == "slice" and rank:
+            part = slice(draw(st.integers(0, 1)), None, draw(st.integers(1, 2)))
+            chain.append((lambda v, i=(*where, part): v[i],) * 2)
+        elif step == "row" and rank:
+            rank -= 1
+            chain.append((lambda v, i=(*where, -1): v[i],) * 2)
+        elif step == "new":
+            rank += 1
+            chain.append((lambda v, i=(*where, None): v[i],) * 2)
+        elif step == "swap" and rank > 1:
+            chain.append((lambda t: t.transpose(0, -1), lambda v: np.swapaxes(v, 0, -1)))
+        elif step == "diagonal" and rank > 1:
+            rank -= 1
+            chain.append((lambda t: t.diagonal(), lambda v: _writable(np.diagonal(v))))
+    return chain
+
+
+def _writable(view):
+    view.flags.writeable = True
+    return view
+
+
+@given(views(), st.sampled_from(["set", "add", "first", "array", "mask"]), st.booleans())
+def test_writing_through_chains_of_views(chain, form, compiled_too):
+    array = base()
+    view = array
+    for _, step in chain:
+        view = step(view)
+    assume(view.size and (view.ndim or form in {"set", "add"}))
+    places = np.array([0, -1])
+
+    def write(x, v):
+        for step, _ in chain:
+            v = step(v)
+        if form == "set":
+            v[...] = 7.0
+        elif form == "add":
+            v += 3.0
+        elif form == "first":
+            v[0] *= 2.0
+        elif form == "array":
+            v[cr.tensor(places)] = -1.0
+        else:
+            v[v > 9] = 0.0
+        return x
+
+    if form == "set":
+        view[...] = 7.0
+    elif form == "add":
+        view += 3.0
+    elif form == "first":
+        view[0] *= 2.0
+    elif form == "array":
+        view[places] = -1.0
+    else:
+        view[view > 9] = 0.0
+    tensor = cr.tensor(base())
+    assert write(tensor, tensor).tolist() == array.tolist()
+    if compiled_too and len(chain) == 1:  # machine code for some
+
+        def traced(x):
+            y = x * 1.0
+            return write(y, y)
+
+        assert cr.compile(traced)(cr.tensor(base())).tolist() == array.tolist()

@@ -29,7 +29,9 @@ __all__ = [
     "is_same_size",
     "narrow_copy",
     "put",
+    "resize_as_",
     "unravel_index",
+    "zero_",
 ]
 
 
@@ -81,6 +83,17 @@ def resized(x: Tensor, shape: shapes.Shape) -> Tensor:
     elif new < old:
         flat = apply(TABLE["slice"], flat, start=(0,), step=(1,), shape=(new,))
     return apply(TABLE["reshape"], flat, shape=shape)
+
+
+def resize_as_(input: Tensor, the_template: Handle, *, memory_format: Any = None) -> Tensor:
+    """Rebind the input to its first elements under the template's shape, zeros behind."""
+    del memory_format
+    return input.resize_(the_template.shape)  # type: ignore[no-any-return]
+
+
+def zero_(input: Tensor) -> Tensor:
+    """Rebind the input to zeros; returns it."""
+    return input.zero_()  # type: ignore[no-any-return]
 
 
 def put(input: Operand, index: Operand, source: Operand, accumulate: bool = False) -> Tensor:

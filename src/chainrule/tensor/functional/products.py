@@ -321,7 +321,8 @@ def cdist(
     apart = pointwise.sub(layout.unsqueeze(x, -2), layout.unsqueeze(y, -3))
     size = pointwise.abs(apart)
     if p == 0:
-        return reduce.sum(cast(pointwise.ne(apart, 0), dtype), -1)
+        differ = cast(pointwise.ne(apart, 0), dtype)
+        return reduce.sum(pointwise.add(differ, pointwise.mul(apart, 0.0)), -1)
     if p == 1:
         return reduce.sum(size, -1)
     if p == float("inf"):
