@@ -7,7 +7,7 @@ Source: https://docs.pytorch.org/docs/stable/special.html
 from __future__ import annotations
 
 from chainrule.base.missing import missing_from
-from chainrule.tensor.functional.elementary import exp2, logit, sinc, xlogy
+from chainrule.tensor.functional.elementary import erfc, erfinv, exp2, logit, sinc, xlogy
 from chainrule.tensor.functional.normalize import log_softmax, softmax
 from chainrule.tensor.functional.pointwise import erf, expm1, log1p, round, sigmoid
 from chainrule.tensor.functional.reduce import logsumexp
@@ -16,6 +16,8 @@ expit = sigmoid
 
 __all__ = [
     "erf",
+    "erfc",
+    "erfinv",
     "exp2",
     "expit",
     "expm1",

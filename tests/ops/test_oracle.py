@@ -127,6 +127,7 @@ TORCH: dict[str, Any] = {
             "gt", "ge", "logical_and", "logical_or", "logical_xor", "logical_not", "where",
             "matmul", "fmod", "copysign", "hypot", "tan", "sinh", "cosh", "asin", "acos", "atan",
             "atan2", "asinh", "acosh", "atanh", "exp2", "log2", "log10", "logaddexp",
+            "erfc", "erfinv",
             "bitwise_and", "bitwise_or", "bitwise_xor", "bitwise_left_shift",
             "bitwise_right_shift",
         )

@@ -24,6 +24,7 @@ from chainrule.ops import (
     search,
     select,
     sort,
+    special,
     trigonometry,
     windows,
 )
@@ -39,6 +40,7 @@ _FAMILIES = (
     activation,
     logarithm,
     trigonometry,
+    special,
     layout,
     reduce,
     contract,

@@ -252,6 +252,8 @@ class Tensor(Methods, Handle, final=True):
         """Number of axes."""
         return len(self.shape)
 
+    ndimension = dim
+
     def size(self, dim: int | None = None) -> Any:
         """The shape, or one axis' size."""
         return self.shape if dim is None else self.shape[normal_axis(dim, len(self.shape))]

@@ -18,12 +18,12 @@ CASES = [
         for name in (
             "atan", "arctan", "sinh", "cosh", "asinh", "arcsinh", "exp2", "deg2rad", "rad2deg",
             "frac", "sinc", "positive", "nan_to_num", "signbit", "isposinf", "isneginf", "isreal",
-            "sgn", "fix",
+            "sgn", "fix", "erfc",
         )
     ],
     *[
         unary(name, low=-0.9, high=0.9)
-        for name in ("tan", "asin", "arcsin", "acos", "arccos", "atanh", "arctanh")
+        for name in ("tan", "erfinv", "asin", "arcsin", "acos", "arccos", "atanh", "arctanh")
     ],
     *[unary(name, low=1.1, high=3.0) for name in ("acosh", "arccosh", "log2", "log10")],
     *[unary("round", decimals=d, low=-30.0, high=30.0) for d in (-1, 0, 2)],

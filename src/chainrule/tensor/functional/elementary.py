@@ -36,6 +36,8 @@ __all__ = [
     "copysign",
     "cosh",
     "deg2rad",
+    "erfc",
+    "erfinv",
     "exp2",
     "fmax",
     "fmin",
@@ -69,6 +71,8 @@ atanh = floating_of(TABLE["atanh"], "log((1 + input) / (1 - input)) / 2; NaN out
 exp2 = floating_of(TABLE["exp2"], "2 to the power of input.")
 log2 = floating_of(TABLE["log2"], "Logarithm to base 2: -inf at 0, NaN below.")
 log10 = floating_of(TABLE["log10"], "Logarithm to base 10: -inf at 0, NaN below.")
+erfc = floating_of(TABLE["erfc"], "1 - erf(input), without cancellation.")
+erfinv = floating_of(TABLE["erfinv"], "The number whose erf is input; NaN outside ±1.")
 atan2 = floating_pair_of(TABLE["atan2"], "The angle of (other, input) in (-π, π].")
 hypot = floating_pair_of(TABLE["hypot"], "√(input² + other²), without overflow.")
 copysign = floating_pair_of(TABLE["copysign"], "|input| with the sign of other.")

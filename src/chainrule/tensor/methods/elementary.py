@@ -31,6 +31,8 @@ class ElementaryMethods:
     copysign = elementary.copysign
     cosh = elementary.cosh
     deg2rad = elementary.deg2rad
+    erfc = elementary.erfc
+    erfinv = elementary.erfinv
     exp2 = elementary.exp2
     fmax = elementary.fmax
     fmin = elementary.fmin
@@ -67,6 +69,8 @@ class ElementaryMethods:
     copysign_ = in_place(elementary.copysign)
     cosh_ = in_place(elementary.cosh)
     deg2rad_ = in_place(elementary.deg2rad)
+    erfc_ = in_place(elementary.erfc)
+    erfinv_ = in_place(elementary.erfinv)
     exp2_ = in_place(elementary.exp2)
     frac_ = in_place(elementary.frac)
     heaviside_ = in_place(elementary.heaviside)

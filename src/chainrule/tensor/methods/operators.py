@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from chainrule.tensor.functional import bitwise, elementary, linear, pointwise
 from chainrule.tensor.indexing import getitem, setitem
 from chainrule.tensor.methods.in_place import in_place, swapped
+
+if TYPE_CHECKING:
+    from chainrule.tensor.tensor import Tensor
+
+
+def rounded(input: Tensor, ndigits: int = 0) -> Tensor:
+    """Python's `round(x, ndigits)`."""
+    return pointwise.round(input, decimals=ndigits)
 
 
 class Operators:  # noqa: PLW1641 - Tensor hashes by identity
@@ -28,6 +38,7 @@ class Operators:  # noqa: PLW1641 - Tensor hashes by identity
     __rmatmul__ = swapped(linear.matmul)
     __neg__ = pointwise.neg
     __abs__ = pointwise.abs
+    __round__ = rounded
     __pos__ = elementary.positive
     __invert__ = bitwise.bitwise_not
     __and__ = __rand__ = bitwise.bitwise_and
