@@ -77,6 +77,8 @@ if TYPE_CHECKING:
     from chainrule.compiler.compile import compile as compile
     from chainrule.compiler.runtime.workers import get_num_threads as get_num_threads
     from chainrule.compiler.runtime.workers import set_num_threads as set_num_threads
+    from chainrule.formats.saving import load as load
+    from chainrule.formats.saving import save as save
     from chainrule.inspect.claim import check_gradient as check_gradient
     from chainrule.inspect.draw import draw as draw
     from chainrule.inspect.explain import explain as explain
@@ -108,6 +110,8 @@ _LAZY = {
     "explain": "chainrule.inspect.explain",
     "get_num_threads": "chainrule.compiler.runtime.workers",
     "gradcheck": "chainrule.inspect.gradcheck",
+    "load": "chainrule.formats.saving",
+    "save": "chainrule.formats.saving",
     "scan": "chainrule.tensor.functional.loop",
     "set_num_threads": "chainrule.compiler.runtime.workers",
     "vmap": "chainrule.tensor.vmap",

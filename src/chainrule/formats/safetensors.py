@@ -8,13 +8,15 @@ Source: https://huggingface.co/docs/safetensors. May import `base` and `tensor`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from chainrule.base.errors import CheckpointError
 from chainrule.formats.atomic import write_whole
+from chainrule.formats.narrow import notice, widened
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,40 +24,84 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
+_DTYPES = {
+    "BOOL": "bool", "U8": "u1", "I8": "i1", "U16": "<u2", "I16": "<i2", "U32": "<u4",
+    "I32": "<i4", "U64": "<u8", "I64": "<i8", "F32": "<f4", "F64": "<f8",
+}  # fmt: skip
+_NARROW = {"F16": "float16", "BF16": "bfloat16"}
+
 
 @dataclass(frozen=True)
 class State:
-    """The arrays of one file by name, and its free-form text entries."""
+    """The arrays of one file by name, and its free-form text entries.
+
+    `narrow` tells which arrays were stored as 16-bit floats; they are float32 here.
+    """
 
     arrays: dict[str, NDArray[Any]]
     metadata: dict[str, str]
+    narrow: dict[str, str] = field(default_factory=dict)
 
 
 def write_state(
     path: Path, tensors: Mapping[str, ArrayLike], metadata: Mapping[str, str] | None = None
 ) -> None:
-    """Write named Tensors or arrays atomically; `OSError` leaves what was there.
+    """Write named Tensors or arrays atomically; `OSError` leaves what was there."""
+    write_whole(path, state_bytes(tensors, metadata))
+
+
+def state_bytes(
+    tensors: Mapping[str, ArrayLike], metadata: Mapping[str, str] | None = None
+) -> bytes:
+    """The file that `write_state` writes.
 
     Arrays are made contiguous first: the format stores raw memory and would scramble others.
     """
     from safetensors.numpy import save
 
     arrays = {name: _contiguous(tensor) for name, tensor in tensors.items()}
-    write_whole(path, save(arrays, metadata=dict(metadata or {})))
+    return save(arrays, metadata=dict(metadata or {}))
 
 
 def read_state(path: Path) -> State:
-    """Read a whole file; a missing or damaged one raises `CheckpointError`."""
-    from safetensors import SafetensorError, safe_open
+    """Read a whole file; a missing or damaged one raises `CheckpointError`.
 
+    16-bit floats are read as float32, and one warning says so.
+    """
     if not path.is_file():
         raise CheckpointError(f"there is no file {str(path)!r}")
     try:
-        with safe_open(path, framework="numpy") as file:
-            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-            return State(arrays, dict(file.metadata() or {}))
-    except (SafetensorError, OSError) as error:
-        raise CheckpointError(f"{str(path)!r} is not a whole safetensors file: {error}") from None
+        data = path.read_bytes()
+    except OSError as error:
+        raise CheckpointError(f"{str(path)!r} cannot be read: {error}") from None
+    state = parse_state(data, repr(str(path)))
+    notice(list(state.narrow.values()), repr(str(path)), stacklevel=2)
+    return state
+
+
+def parse_state(data: bytes, name: str) -> State:
+    """The state in the bytes of a file; damaged ones raise `CheckpointError` with its `name`."""
+    from safetensors import SafetensorError, deserialize
+
+    try:
+        # checks sizes, gaps and overlaps
+        stored = deserialize(data)  # type: ignore[no-untyped-call]
+    except SafetensorError as error:
+        raise CheckpointError(f"{name} is not a whole safetensors file: {error}") from None
+    length = int.from_bytes(data[:8], "little")
+    metadata = json.loads(data[8 : 8 + length]).get("__metadata__") or {}
+    arrays, narrow = {}, {}
+    for key, entry in stored:
+        kind = entry["dtype"]
+        if kind in _NARROW:
+            narrow[key] = _NARROW[kind]
+            flat: NDArray[Any] = widened(np.frombuffer(entry["data"], "<u2"), _NARROW[kind])
+        elif kind in _DTYPES:
+            flat = np.frombuffer(entry["data"], _DTYPES[kind])
+        else:
+            raise CheckpointError(f"{name}: {key!r} has the dtype {kind}, which is not known here")
+        arrays[key] = flat.reshape(entry["shape"])
+    return State(arrays, metadata, narrow)
 
 
 def _contiguous(tensor: ArrayLike) -> NDArray[Any]:

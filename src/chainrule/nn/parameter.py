@@ -1,5 +1,6 @@
 """`Parameter` and `Buffer`: tensors that a module registers when they are assigned to it.
 
+`Parameter` lives in `tensor`, where files can make one, too.
 Example: `self.scale = Parameter(cr.ones(3))`. May import `tensor`.
 Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.parameter.Parameter.html
 """
@@ -9,24 +10,10 @@ from __future__ import annotations
 from typing import Any
 
 from chainrule.tensor.convert import as_tensor
+from chainrule.tensor.parameter import Parameter
 from chainrule.tensor.tensor import Tensor
 
-
-class Parameter(Tensor):
-    """A leaf with the values of `data`; it requires gradients unless told otherwise."""
-
-    __slots__ = ()
-
-    def __init__(self, data: Any = (), requires_grad: bool = True) -> None:
-        """`data` is a tensor or anything that `tensor()` reads."""
-        super().__init__()
-        self._value = as_tensor(data)._concrete("Parameter()")
-        self._type = None
-        self.requires_grad = requires_grad
-
-    def __repr__(self) -> str:
-        """As PyTorch prints it."""
-        return f"Parameter containing:\n{super().__repr__()}"
+__all__ = ["Buffer", "Parameter"]
 
 
 class Buffer(Tensor):

@@ -1,0 +1,217 @@
+"""Reading a pickle that holds plain values only: a small machine of our own.
+
+    >>> read_pickle(data, {"collections.OrderedDict": OrderedDict}, persistent)
+
+It knows the instructions that build numbers, texts and containers. A global is looked up in the
+table that is given, and whatever is not there is refused by its name before anything is done with
+it: nothing is imported, and only what the table holds is ever called. `pickletools`, which never
+runs a pickle, reads the instructions. May import `base`.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from chainrule.base.errors import CheckpointError
+
+
+class Known:
+    """A global of the table: `name`, and what calling it gives."""
+
+    def __init__(self, name: str, make: Callable[..., Any]) -> None:
+        self.name = name
+        self.make = make
+
+
+def read_pickle(data: bytes, known: Mapping[str, Any], persistent: Callable[[Any], Any]) -> Any:
+    """The value that `data` describes; `CheckpointError` for what is damaged or not allowed.
+
+    `known` maps `module.name` to a function or a value; `persistent` says what a persistent id
+    stands for.
+    """
+    import pickletools
+
+    machine = _Machine(known, persistent)
+    try:
+        for opcode, argument, _ in pickletools.genops(data):
+            if opcode.name == "STOP":
+                return machine.result()
+            machine.do(opcode.name, argument)
+    except (ValueError, IndexError, KeyError, TypeError, AttributeError, OverflowError) as error:
+        if isinstance(error, CheckpointError):
+            raise
+        raise CheckpointError(f"its pickle is damaged: {error}") from None
+    raise CheckpointError("its pickle is damaged: it does not end")
+
+
+class _Machine:
+    """A stack of values, the marks in it, and the memo."""
+
+    def __init__(self, known: Mapping[str, Any], persistent: Callable[[Any], Any]) -> None:
+        self._known = known
+        self._persistent = persistent
+        self._stack: list[Any] = []
+        self._marked: list[list[Any]] = []  # the stacks below each mark
+        self._memo: dict[int, Any] = {}
+
+    def result(self) -> Any:
+        """The one value that is left."""
+        (value,) = self._stack
+        if self._marked:
+            raise ValueError("a mark is left over")
+        return value
+
+    def do(self, name: str, argument: Any) -> None:
+        """One instruction."""
+        if name in _PUSHES:
+            self._stack.append(argument)
+        elif name in _CONSTANTS:
+            self._stack.append(_CONSTANTS[name])
+        elif name in _NEW:
+            self._stack.append(_NEW[name]())
+        elif name in _SHORT_TUPLES:
+            parts = [self._stack.pop() for _ in range(_SHORT_TUPLES[name])]
+            self._stack.append(tuple(reversed(parts)))
+        elif name in _PUTS:
+            self._memo[len(self._memo) if argument is None else argument] = self._stack[-1]
+        elif name in _GETS:
+            self._stack.append(self._memo[argument])
+        elif name not in _NOTES:
+            act = _ACTIONS.get(name)
+            if act is None:
+                raise CheckpointError(f"its pickle has the instruction {name}, not read here")
+            act(self, argument)
+
+    def mark(self, _: Any) -> None:
+        """Begin a group of values."""
+        self._marked.append(self._stack)
+        self._stack = []
+
+    def _group(self) -> list[Any]:
+        """The values since the last mark."""
+        group, self._stack = self._stack, self._marked.pop()
+        return group
+
+    def sequence(self, _: Any, kind: type) -> None:
+        """Close a group as a list, tuple or frozenset."""
+        group = self._group()
+        self._stack.append(kind(group))
+
+    def mapping(self, _: Any) -> None:
+        """Close a group as a dictionary."""
+        group = self._group()
+        self._stack.append(dict(zip(group[::2], group[1::2], strict=True)))
+
+    def append(self, _: Any) -> None:
+        """A value to the list below it."""
+        value = self._stack.pop()
+        self._top(list).append(value)
+
+    def extend(self, _: Any) -> None:
+        """A group to the list below it."""
+        group = self._group()
+        self._top(list).extend(group)
+
+    def add(self, _: Any) -> None:
+        """A group to the set below it."""
+        group = self._group()
+        self._top(set).update(group)
+
+    def set_item(self, _: Any) -> None:
+        """A key and a value to the dictionary below them."""
+        value, key = self._stack.pop(), self._stack.pop()
+        self._top(dict)[key] = value
+
+    def set_items(self, _: Any) -> None:
+        """A group of keys and values to the dictionary below it."""
+        group = self._group()
+        self._top(dict).update(zip(group[::2], group[1::2], strict=True))
+
+    def _top(self, kind: type) -> Any:
+        top = self._stack[-1]
+        if not isinstance(top, kind):
+            raise TypeError(f"a {type(top).__name__} stands where a {kind.__name__} belongs")
+        return top
+
+    def find(self, text: str) -> None:
+        """A global by `module name`."""
+        name = text.replace(" ", ".", 1)
+        if name not in self._known:
+            raise CheckpointError(
+                f"it holds {name}, which load does not make: only tensors, numbers, texts and "
+                "their lists, tuples and dictionaries are read. Open it with the program that "
+                "wrote it, and save a state_dict()"
+            )
+        found = self._known[name]
+        self._stack.append(Known(name, found) if callable(found) else found)
+
+    def find_popped(self, _: Any) -> None:
+        """A global whose module and name are on the stack."""
+        name, module = self._stack.pop(), self._stack.pop()
+        if not isinstance(name, str) or not isinstance(module, str):
+            raise TypeError("the name of a global is not a text")
+        self.find(f"{module} {name}")
+
+    def call(self, _: Any) -> None:
+        """A global of the table, called."""
+        arguments, function = self._stack.pop(), self._stack.pop()
+        if not isinstance(function, Known) or not isinstance(arguments, tuple):
+            raise TypeError(f"a {type(function).__name__} is called")
+        self._stack.append(function.make(*arguments))
+
+    def build(self, _: Any) -> None:
+        """Attributes of an ordered dictionary, which say nothing that is needed."""
+        self._stack.pop()
+        self._top(OrderedDict)
+
+    def stand_for(self, _: Any) -> None:
+        """What a persistent id means."""
+        self._stack.append(self._persistent(self._stack.pop()))
+
+    def pop(self, _: Any) -> None:
+        """Forget the last value."""
+        self._stack.pop()
+
+    def pop_group(self, _: Any) -> None:
+        """Forget a group."""
+        self._group()
+
+    def double(self, _: Any) -> None:
+        """The last value once more."""
+        self._stack.append(self._stack[-1])
+
+
+_NOTES = frozenset({"PROTO", "FRAME"})  # say nothing about the value
+_PUSHES = frozenset({
+    "INT", "BININT", "BININT1", "BININT2", "LONG", "LONG1", "LONG4", "FLOAT", "BINFLOAT",
+    "UNICODE", "BINUNICODE", "SHORT_BINUNICODE", "BINUNICODE8",
+    "STRING", "BINSTRING", "SHORT_BINSTRING", "BINBYTES", "SHORT_BINBYTES", "BINBYTES8",
+})  # fmt: skip
+_CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False, "EMPTY_TUPLE": ()}
+_NEW: dict[str, Callable[[], Any]] = {"EMPTY_LIST": list, "EMPTY_DICT": dict, "EMPTY_SET": set}
+_SHORT_TUPLES = {"TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
+_PUTS = frozenset({"PUT", "BINPUT", "LONG_BINPUT", "MEMOIZE"})
+_GETS = frozenset({"GET", "BINGET", "LONG_BINGET"})
+_ACTIONS: dict[str, Callable[[_Machine, Any], None]] = {
+    "MARK": _Machine.mark,
+    "LIST": lambda machine, argument: machine.sequence(argument, list),
+    "TUPLE": lambda machine, argument: machine.sequence(argument, tuple),
+    "FROZENSET": lambda machine, argument: machine.sequence(argument, frozenset),
+    "DICT": _Machine.mapping,
+    "APPEND": _Machine.append,
+    "APPENDS": _Machine.extend,
+    "ADDITEMS": _Machine.add,
+    "SETITEM": _Machine.set_item,
+    "SETITEMS": _Machine.set_items,
+    "GLOBAL": _Machine.find,
+    "STACK_GLOBAL": _Machine.find_popped,
+    "REDUCE": _Machine.call,
+    "NEWOBJ": _Machine.call,
+    "BUILD": _Machine.build,
+    "BINPERSID": _Machine.stand_for,
+    "POP": _Machine.pop,
+    "POP_MARK": _Machine.pop_group,
+    "DUP": _Machine.double,
+}

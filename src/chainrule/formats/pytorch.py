@@ -1,0 +1,213 @@
+"""Files of `torch.save`: state dictionaries and nested plain values, without running a pickle.
+
+    >>> state = read_pytorch(Path("model.pt").read_bytes(), "model.pt", narrow := [])
+
+Tensors of one storage become values of their own. Source:
+https://docs.pytorch.org/docs/stable/notes/serialization.html. May import `base` and `tensor`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import OrderedDict
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+import numpy as np
+
+from chainrule.base import dtypes
+from chainrule.base.errors import ChainruleError, CheckpointError, DeviceError
+from chainrule.formats.archive import read_archive
+from chainrule.formats.narrow import NARROW, widened
+from chainrule.formats.pickled import Known, read_pickle
+from chainrule.tensor.device import device
+from chainrule.tensor.dispatch import wrap
+from chainrule.tensor.parameter import Parameter
+from chainrule.tensor.tensor import Tensor
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_STORAGES = {
+    "Float": "float32", "Double": "float64", "Half": "float16", "BFloat16": "bfloat16",
+    "Long": "int64", "Int": "int32", "Byte": "uint8", "Bool": "bool",
+}  # fmt: skip
+_REPEATED = 1 << 24  # elements that a tensor may have beyond its storage, as expanded ones do
+
+
+class _Storage(NamedTuple):
+    """Stored elements, and the dtype that the file says they have."""
+
+    values: NDArray[Any]
+    kind: str
+
+
+def read_pytorch(data: bytes, name: str, narrow: list[str]) -> Any:
+    """The value in a zip file of `torch.save`; the kinds of widened tensors go to `narrow`."""
+    try:
+        records = read_archive(data)
+        reader = _Reader(records, narrow)
+        value = read_pickle(bytes(records["data.pkl"]), reader.table(), reader.storage)
+        _check_plain(value)
+    except ChainruleError as error:
+        raise CheckpointError(f"{name} was not loaded: {error}") from None
+    return value
+
+
+class _Reader:
+    """The storages of an archive, and how the tensors on them are made."""
+
+    def __init__(self, records: dict[str, memoryview], narrow: list[str]) -> None:
+        self._records = records
+        self._narrow = narrow
+        self._storages: dict[str, _Storage] = {}
+        order = bytes(records.get("byteorder", b"little")).decode("ascii", "replace").strip()
+        if order not in {"little", "big"}:
+            raise CheckpointError(f"its byte order is {order!r}")
+        self._order: Literal["<", ">"] = "<" if order == "little" else ">"
+
+    def table(self) -> dict[str, Any]:
+        """Every global that a file may name."""
+        return {
+            "collections.OrderedDict": OrderedDict,
+            "torch._utils._rebuild_tensor_v2": self._tensor,
+            "torch._utils._rebuild_tensor": self._tensor,
+            "torch._utils._rebuild_parameter": _parameter,
+            "torch.Size": tuple,
+            "torch.device": _device,
+            "_codecs.encode": _encoded,
+            "builtins.set": set,
+            "__builtin__.set": set,
+            **{f"torch.{name}Storage": _uncallable for name in _STORAGES},
+            **{f"torch.{d.name}": d for d in dtypes.ALL},
+        }
+
+    def storage(self, key: Any) -> _Storage:
+        """`("storage", torch.FloatStorage, "0", "cpu", 24)`: 24 elements of the record data/0."""
+        if not isinstance(key, tuple) or len(key) != 5 or key[0] != "storage":
+            raise CheckpointError(f"its pickle refers to {key!r}, which is not a storage")
+        _, kind, number, _, count = key
+        if not isinstance(kind, Known) or not kind.name.endswith("Storage"):
+            raise CheckpointError("a storage has no type")
+        dtype = _STORAGES[kind.name.removeprefix("torch.").removesuffix("Storage")]
+        if number not in self._storages:
+            self._storages[number] = _Storage(self._values(number, dtype), dtype)
+        found = self._storages[number]
+        if found.kind != dtype or found.values.size != count:
+            raise CheckpointError(
+                f"storage {number!r} has {found.values.size} elements of {found.kind}, the pickle "
+                f"says {count} of {dtype}"
+            )
+        return found
+
+    def _values(self, number: Any, dtype: str) -> NDArray[Any]:
+        content = self._records.get(f"data/{number}")
+        if content is None:
+            raise CheckpointError(f"there is no record of its storage {number!r}")
+        stored = np.dtype("u2" if dtype in NARROW else "u1" if dtype == "bool" else dtype)
+        if len(content) % stored.itemsize:
+            raise CheckpointError(
+                f"storage {number!r} has {len(content)} bytes, not whole elements of {dtype}"
+            )
+        raw = np.frombuffer(content, stored.newbyteorder(self._order))
+        raw = raw.astype(stored, copy=False)
+        if dtype in NARROW:
+            return widened(raw, dtype)
+        return raw != 0 if dtype == "bool" else raw
+
+    def _tensor(
+        self,
+        storage: Any,
+        offset: Any,
+        size: Any,
+        stride: Any,
+        requires_grad: Any = False,
+        hooks: Any = None,
+        metadata: Any = None,
+    ) -> Tensor:
+        """A copy of the elements `offset + Σ iₖ · strideₖ` of a storage."""
+        del hooks, metadata
+        if not isinstance(storage, _Storage):
+            raise CheckpointError("a tensor has no storage")
+        if not all(_is_count(n) for n in (offset, *size, *stride)) or len(size) != len(stride):
+            raise CheckpointError(f"a tensor has the size {size}, stride {stride}, offset {offset}")
+        count, values = math.prod(size), storage.values
+        last = offset + sum((n - 1) * step for n, step in zip(size, stride, strict=True))
+        if count and last >= values.size:
+            raise CheckpointError(
+                f"a tensor of size {size} and stride {stride} at {offset} goes beyond its storage "
+                f"of {values.size} elements"
+            )
+        if count > values.size + _REPEATED or len(size) > 64:
+            raise CheckpointError(f"a tensor of size {size} repeats its {values.size} elements")
+        if storage.kind in NARROW:
+            self._narrow.append(storage.kind)
+        out = wrap(_strided(values, offset, size, stride))
+        if requires_grad:
+            out.requires_grad = True
+        return out
+
+
+def _strided(
+    values: NDArray[Any], offset: int, size: tuple[int, ...], stride: tuple[int, ...]
+) -> NDArray[Any]:
+    if not math.prod(size):
+        return np.empty(size, values.dtype)
+    steps = [n * values.itemsize for n in stride]
+    view = np.lib.stride_tricks.as_strided(values[offset:], size, steps, writeable=False)
+    return np.array(view, order="C")
+
+
+def _is_count(value: Any) -> bool:
+    return type(value) is int and 0 <= value < 1 << 62
+
+
+def _parameter(data: Any, requires_grad: Any, hooks: Any) -> Parameter:
+    del hooks
+    if not isinstance(data, Tensor):
+        raise CheckpointError("a parameter has no tensor")
+    return Parameter(data.detach(), requires_grad=bool(requires_grad))
+
+
+def _device(kind: Any, index: Any = None) -> Any:
+    """The CPU as a device; others, which do not exist here, as text."""
+    name = f"{kind}" if index is None else f"{kind}:{index}"
+    try:
+        return device(name)
+    except DeviceError:
+        return name
+
+
+def _encoded(text: Any, encoding: Any) -> bytes:
+    """Bytes, as old pickles write them."""
+    if not isinstance(text, str) or encoding != "latin1":
+        raise CheckpointError("its pickle encodes a text, but not bytes")
+    return text.encode("latin1")
+
+
+def _uncallable(*_: Any) -> Any:
+    raise CheckpointError("its pickle calls a type of storage")
+
+
+def _check_plain(value: Any) -> None:
+    """Refuse what only means something inside the file."""
+    seen: set[int] = set()
+    waiting = [value]
+    while waiting:
+        each = waiting.pop()
+        if isinstance(each, _Storage):
+            raise CheckpointError("it holds a bare storage: save tensors instead")
+        if isinstance(each, Known):
+            raise CheckpointError(f"it holds {each.name} itself, not a value")
+        if isinstance(each, (dict, list, tuple, set, frozenset)) and id(each) not in seen:
+            seen.add(id(each))
+            waiting += _parts(each)
+
+
+def _parts(container: Any) -> Iterator[Any]:
+    if isinstance(container, dict):
+        for key, value in container.items():
+            yield key
+            yield value
+    else:
+        yield from container

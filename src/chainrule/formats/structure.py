@@ -1,0 +1,201 @@
+"""Nested Python values as JSON text beside named arrays, and back: what is in a file of `save`.
+
+    >>> packed = pack({"model": state, "epoch": 3})
+    >>> list(packed.arrays), unpack(packed.text, packed.arrays)["epoch"]
+    (['model.weight', 'model.bias'], 3)
+
+JSON's own values stand for themselves, everything else is a list that begins with its kind:
+`["tuple", [1, 2]]`. A tensor is `["tensor", i]`, where entry i of the table "tensors" has the name
+of its array; so a tensor that occurs twice is one tensor again. May import `base` and `tensor`.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from argparse import Namespace
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from chainrule.base import dtypes
+from chainrule.base.dtypes import DType
+from chainrule.base.errors import ArgumentError, ChainruleError, CheckpointError
+from chainrule.tensor.convert import tensor
+from chainrule.tensor.device import device
+from chainrule.tensor.parameter import Parameter
+from chainrule.tensor.tensor import Tensor
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_PLAIN = (bool, int, float, str)
+_SEQUENCES: dict[type, str] = {list: "list", tuple: "tuple", set: "set", frozenset: "frozenset"}
+_MAPPINGS: dict[type, str] = {dict: "dict", OrderedDict: "ordered"}
+_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Packed:
+    """The text of a structure, and its arrays by name."""
+
+    text: str
+    arrays: dict[str, NDArray[Any]]
+
+
+def pack(value: Any) -> Packed:
+    """Take a value apart; `ArgumentError` names the place of what cannot be saved."""
+    packer = _Packer()
+    try:
+        form = packer.form(value, ())
+    except RecursionError:
+        raise ArgumentError("what is saved is nested too deeply") from None
+    whole = {"version": _VERSION, "tensors": packer.tensors, "value": form}
+    return Packed(json.dumps(whole, separators=(",", ":")), packer.arrays)
+
+
+class _Packer:
+    """The arrays and tensors met so far."""
+
+    def __init__(self) -> None:
+        self.arrays: dict[str, NDArray[Any]] = {}
+        self.tensors: list[list[Any]] = []  # name of the array, kind, requires_grad
+        self._tensor_at: dict[int, int] = {}
+        self._array_at: dict[int, str] = {}
+        self._open: set[int] = set()  # containers around the place that is looked at
+        self._alive: list[Any] = []  # so that ids stay theirs
+
+    def form(self, value: Any, path: tuple[Any, ...]) -> Any:
+        """The JSON form of `value`, which stands at `path`."""
+        if value is None or type(value) in _PLAIN:
+            return value
+        if isinstance(value, Tensor):
+            return ["tensor", self._tensor(value, path)]
+        if isinstance(value, np.ndarray) and value.dtype.kind in "biuf":
+            return ["array", self._array(value, path), value.dtype.name]
+        if isinstance(value, np.generic) and value.dtype.kind in "biuf":
+            return ["scalar", value.dtype.name, value.item()]
+        if type(value) is bytes:
+            return ["bytes", base64.b64encode(value).decode()]
+        if isinstance(value, DType):
+            return ["dtype", value.name]
+        if isinstance(value, device):
+            return ["device", str(value)]
+        return self._container(value, path)
+
+    def _container(self, value: Any, path: tuple[Any, ...]) -> list[Any]:
+        if id(value) in self._open:
+            raise ArgumentError(f"save cannot write {_place(path)}: it contains itself")
+        self._open.add(id(value))
+        kind = type(value)
+        if kind in _SEQUENCES:
+            out = [_SEQUENCES[kind], [self.form(v, (*path, i)) for i, v in enumerate(value)]]
+        elif kind in _MAPPINGS:
+            out = [_MAPPINGS[kind], self._items(value, path)]
+        elif kind is Namespace:
+            out = ["namespace", self._items(vars(value), path)]
+        else:
+            raise ArgumentError(_refusal(value, path))
+        self._open.discard(id(value))
+        return out
+
+    def _items(self, value: Mapping[Any, Any], path: tuple[Any, ...]) -> list[Any]:
+        return [[self.form(k, (*path, k)), self.form(v, (*path, k))] for k, v in value.items()]
+
+    def _tensor(self, value: Tensor, path: tuple[Any, ...]) -> int:
+        if id(value) not in self._tensor_at:
+            array = np.asarray(value)
+            kind = "parameter" if isinstance(value, Parameter) else "tensor"
+            self._tensor_at[id(value)] = len(self.tensors)
+            self.tensors.append([self._array(array, path), kind, value.requires_grad])
+            self._alive.append(value)
+        return self._tensor_at[id(value)]
+
+    def _array(self, array: NDArray[Any], path: tuple[Any, ...]) -> str:
+        """The name under which an array is stored; one that occurs twice is stored once."""
+        if id(array) not in self._array_at:
+            wanted = ".".join(str(part) for part in path) or "value"
+            wanted = wanted.encode("utf-8", "backslashreplace").decode()
+            name, number = wanted, 1
+            while name in self.arrays or name == "__metadata__":
+                number += 1
+                name = f"{wanted}#{number}"
+            self.arrays[name] = array
+            self._array_at[id(array)] = name
+            self._alive.append(array)
+        return self._array_at[id(array)]
+
+
+def _place(path: tuple[Any, ...]) -> str:
+    return f"the entry {''.join(f'[{part!r}]' for part in path)}" if path else "this object"
+
+
+def _refusal(value: Any, path: tuple[Any, ...]) -> str:
+    hint = "its state_dict()" if hasattr(value, "state_dict") else "numbers, texts and containers"
+    return (
+        f"save cannot write {_place(path)}: a file holds tensors, arrays, numbers, texts, lists, "
+        f"tuples, sets and dictionaries, not {type(value).__qualname__}; save {hint} instead"
+    )
+
+
+def unpack(text: str, arrays: Mapping[str, NDArray[Any]]) -> Any:
+    """Put a value together again; a text that `pack` did not write raises `CheckpointError`."""
+    try:
+        whole = json.loads(text)
+        if whole["version"] != _VERSION:
+            raise CheckpointError(
+                f"it has version {whole['version']} of the format, and {_VERSION} is read here"
+            )
+        tensors = [_restored(arrays[name], *how) for name, *how in whole["tensors"]]
+        return _Unpacker(tensors, arrays).value(whole["value"])
+    except ChainruleError as error:
+        raise CheckpointError(f"its structure is damaged: {error}") from None
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError, RecursionError) as error:
+        raise CheckpointError(
+            f"its structure is damaged: {type(error).__name__}: {error}"
+        ) from None
+
+
+def _restored(array: NDArray[Any], kind: str, requires_grad: bool) -> Tensor:
+    made = tensor(array, requires_grad=bool(requires_grad))
+    if kind == "parameter":
+        return Parameter(made.detach(), requires_grad=bool(requires_grad))
+    if kind != "tensor":
+        raise CheckpointError(f"a tensor of the unknown kind {kind!r}")
+    return made
+
+
+class _Unpacker:
+    """Values from their forms."""
+
+    def __init__(self, tensors: list[Tensor], arrays: Mapping[str, NDArray[Any]]) -> None:
+        self._known: dict[str, Callable[..., Any]] = {
+            "tensor": lambda i: tensors[i],
+            "array": lambda name, kind: np.array(arrays[name], kind),
+            "scalar": lambda kind, number: np.dtype(kind).type(number),
+            "bytes": lambda coded: base64.b64decode(coded, validate=True),
+            "dtype": dtypes.by_name,
+            "device": device,
+            "namespace": lambda items: Namespace(**dict(self._pairs(items))),
+            **{name: self._sequence(kind) for kind, name in _SEQUENCES.items()},
+            **{name: self._mapping(kind) for kind, name in _MAPPINGS.items()},
+        }
+
+    def value(self, form: Any) -> Any:
+        """What a form stands for."""
+        if form is None or isinstance(form, _PLAIN):
+            return form
+        kind, *parts = form
+        return self._known[kind](*parts)
+
+    def _sequence(self, kind: type) -> Callable[[list[Any]], Any]:
+        return lambda forms: kind([self.value(form) for form in forms])
+
+    def _mapping(self, kind: type) -> Callable[[list[Any]], Any]:
+        return lambda forms: kind(self._pairs(forms))
+
+    def _pairs(self, forms: list[Any]) -> list[tuple[Any, Any]]:
+        return [(self.value(key), self.value(value)) for key, value in forms]
