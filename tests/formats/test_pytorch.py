@@ -113,7 +113,7 @@ def test_tensors_share_storage_with_strides():
     assert type(got["p"]) is nn.Parameter
     assert got["plain"] == value["plain"]
     assert (got["size"], got["dtype"]) == ((1, 2), cr.float32)
-    assert got["devices"] == [cr.device("cpu"), "cuda:0"]
+    assert got["devices"] == [cr.device("cpu"), cr.device("cuda:0")]
     got["w"].fill_(0)
     assert got["t"].tolist()[0] == [0, 3]  # values of their own
 

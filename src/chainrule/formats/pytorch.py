@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import numpy as np
 
 from chainrule.base import dtypes
-from chainrule.base.errors import ChainruleError, CheckpointError, DeviceError
+from chainrule.base.errors import ChainruleError, CheckpointError
+from chainrule.base.shapes import Size
 from chainrule.formats.archive import read_archive
 from chainrule.formats.narrow import NARROW, widened
 from chainrule.formats.pickled import Known, read_pickle
@@ -73,13 +74,13 @@ class _Reader:
             "torch._utils._rebuild_tensor_v2": self._tensor,
             "torch._utils._rebuild_tensor": self._tensor,
             "torch._utils._rebuild_parameter": _parameter,
-            "torch.Size": tuple,
-            "torch.device": _device,
+            "torch.Size": Size,
+            "torch.device": device,
             "_codecs.encode": _encoded,
             "builtins.set": set,
             "__builtin__.set": set,
             **{f"torch.{name}Storage": _uncallable for name in _STORAGES},
-            **{f"torch.{d.name}": d for d in dtypes.ALL},
+            **{f"torch.{d.name}": d for d in (*dtypes.ALL, *dtypes.NARROW)},
         }
 
     def storage(self, key: Any) -> _Storage:
@@ -167,15 +168,6 @@ def _parameter(data: Any, requires_grad: Any, hooks: Any) -> Parameter:
     if not isinstance(data, Tensor):
         raise CheckpointError("a parameter has no tensor")
     return Parameter(data.detach(), requires_grad=bool(requires_grad))
-
-
-def _device(kind: Any, index: Any = None) -> Any:
-    """The CPU as a device; others, which do not exist here, as text."""
-    name = f"{kind}" if index is None else f"{kind}:{index}"
-    try:
-        return device(name)
-    except DeviceError:
-        return name
 
 
 def _encoded(text: Any, encoding: Any) -> bytes:

@@ -24,7 +24,7 @@ from chainrule.formats.safetensors import parse_state, state_bytes
 from chainrule.formats.structure import pack, unpack
 from chainrule.tensor.convert import check_device, tensor
 
-_ENTRY = "chainrule.structure"
+_ENTRY = "structure"
 _ZIP = b"PK\x03\x04"
 _PICKLE = b"\x80"
 

@@ -24,6 +24,7 @@ import numpy as np
 from chainrule.base import dtypes
 from chainrule.base.dtypes import DType
 from chainrule.base.errors import ArgumentError, ChainruleError, CheckpointError
+from chainrule.base.shapes import Size
 from chainrule.tensor.convert import tensor
 from chainrule.tensor.device import device
 from chainrule.tensor.parameter import Parameter
@@ -33,7 +34,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _PLAIN = (bool, int, float, str)
-_SEQUENCES: dict[type, str] = {list: "list", tuple: "tuple", set: "set", frozenset: "frozenset"}
+_SEQUENCES: dict[type, str] = {
+    list: "list",
+    tuple: "tuple",
+    set: "set",
+    frozenset: "frozenset",
+    Size: "size",
+}
 _MAPPINGS: dict[type, str] = {dict: "dict", OrderedDict: "ordered"}
 _VERSION = 1
 
@@ -168,6 +175,10 @@ def _restored(array: NDArray[Any], kind: str, requires_grad: bool) -> Tensor:
     return made
 
 
+def _dtypes_by_name() -> dict[str, DType]:
+    return {d.name: d for d in (*dtypes.ALL, *dtypes.NARROW)}
+
+
 class _Unpacker:
     """Values from their forms."""
 
@@ -177,7 +188,7 @@ class _Unpacker:
             "array": lambda name, kind: np.array(arrays[name], kind),
             "scalar": lambda kind, number: np.dtype(kind).type(number),
             "bytes": lambda coded: base64.b64decode(coded, validate=True),
-            "dtype": dtypes.by_name,
+            "dtype": _dtypes_by_name().__getitem__,
             "device": device,
             "namespace": lambda items: Namespace(**dict(self._pairs(items))),
             **{name: self._sequence(kind) for kind, name in _SEQUENCES.items()},
