@@ -67,6 +67,7 @@ CASES = [
     "F.gaussian_nll_loss(x, y, w, reduction=r)",
     "F.gaussian_nll_loss(x, y, w, eps=1.2, full=True, reduction=r)",
     "F.gaussian_nll_loss(x, y, v1, reduction=r)",
+    "F.gaussian_nll_loss(x, y, w[:1], reduction=r)",
     "F.gaussian_nll_loss(x, y, v1[:, 0], reduction=r)",
     "F.kl_div(x, u, reduction=r)",
     "F.kl_div(x, hard, reduction=r)",

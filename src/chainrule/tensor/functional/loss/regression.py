@@ -154,17 +154,18 @@ def gaussian_nll_loss(
 ) -> Tensor:
     """(log v + (input - target)²/v) / 2 with v = max(var, eps), averaged.
 
-    `var` has the input's shape, or lacks its last axis, or has 1 there; its gradient passes where
-    it was raised to eps. `full` adds log(2π)/2.
+    `var` has the input's shape, or lacks its last axis, or broadcasts to it; its gradient passes
+    where it was raised to eps. `full` adds log(2π)/2.
     Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.gaussian_nll_loss.html
     """
     x, wanted = floating(input), as_tensor(target)
     spread = floating(var)
-    if spread.shape not in {(), x.shape}:
-        if spread.shape == x.shape[:-1]:
-            spread = layout.unsqueeze(spread, -1)
-        elif spread.shape != (*x.shape[:-1], 1):
-            raise ShapeError(f"var of shape {spread.shape} does not fit an input of {x.shape}")
+    if spread.shape != x.shape and spread.shape == x.shape[:-1]:
+        spread = layout.unsqueeze(spread, -1)
+    if len(spread.shape) > len(x.shape) or not all(
+        n in {1, m} for n, m in zip(reversed(spread.shape), reversed(x.shape), strict=False)
+    ):
+        raise ShapeError(f"var of shape {spread.shape} does not fit an input of {x.shape}")
     if modes.trace is None and (spread._concrete("var") < 0).any():
         raise ArgumentError("gaussian_nll_loss: a variance is negative")
     # the value is raised, the gradient passes: v + (max(v, eps) - v) with the bracket constant
