@@ -67,7 +67,8 @@ class Node:
     the result, `source` the user's line that asked for it.
     """
 
-    __slots__ = ("__weakref__", "attrs", "inputs", "op", "source", "type")
+    __slots__ = ("__weakref__", "attrs", "attrs_key", "inputs", "op", "source", "type")
+    attrs_key: Any  # of `rewrite.attributes`, once it was asked for
 
     def __init__(
         self,

@@ -34,6 +34,15 @@ def _key(value: object) -> object:
     return (kind, repr(value)) if isinstance(value, float) else id(value)
 
 
+def attributes(node: Node) -> Any:
+    """`frozen_attrs` of a node, worked out once."""
+    try:
+        return node.attrs_key
+    except AttributeError:
+        node.attrs_key = found = frozen_attrs(node.attrs)
+        return found
+
+
 class Sharing:
     """Makes nodes, giving back an earlier equal one: common subexpressions exist once.
 
@@ -48,7 +57,7 @@ class Sharing:
         """The first node equal to this one."""
         if node.op is INPUT:
             return node
-        key = (id(node.op), tuple([id(n) for n in node.inputs]), frozen_attrs(node.attrs))
+        key = (id(node.op), tuple([id(n) for n in node.inputs]), attributes(node))
         return self._known.setdefault(key, node)
 
 
@@ -57,11 +66,15 @@ def rewrite(graph: Graph, rule: Rule, given: Mapping[Node, Node] | None = None) 
 
     Equal nodes become one, unreachable ones vanish. The replacement may be any new subgraph.
     """
-    if graph.shared and not given and all(rule(node) is None for node in ordered(graph)):
-        return graph
-    sharing = Sharing()
+    order, sharing = ordered(graph), Sharing()
     done: dict[Node, Node] = dict(given or {})
-    for node in ordered(graph):
+    if graph.shared and not given:  # up to the first change all is as it was
+        kept = next((i for i, node in enumerate(order) if rule(node) is not None), len(order))
+        if kept == len(order):
+            return graph
+        for node in order[:kept]:
+            done[node] = sharing.share(node)
+    for node in order:
         if node not in done:
             done[node] = _settle(node, done, rule, sharing)
     new = Graph(graph.inputs, tuple([done.get(n, n) for n in graph.outputs]))
@@ -70,9 +83,13 @@ def rewrite(graph: Graph, rule: Rule, given: Mapping[Node, Node] | None = None) 
 
 
 def _settle(node: Node, done: dict[Node, Node], rule: Rule, sharing: Sharing) -> Node:
-    inputs = tuple([done.get(n, n) for n in node.inputs])
-    if inputs != node.inputs:
-        node = Node(node.op, inputs, node.attrs, node.type, node.source)
+    for child in node.inputs:
+        if done.get(child, child) is not child:
+            inputs = tuple([done.get(n, n) for n in node.inputs])
+            key = attributes(node)
+            node = Node(node.op, inputs, node.attrs, node.type, node.source)
+            node.attrs_key = key
+            break
     node = sharing.share(node)
     if node in done:
         return done[node]

@@ -64,11 +64,12 @@ def uses(order: Iterable[Node]) -> dict[Node, list[Node]]:
 def substitute(outputs: Iterable[Node], replace: Mapping[Node, Node]) -> list[Node]:
     """Rebuild the outputs with some nodes replaced; untouched parts are shared, not copied."""
     new = dict(replace)
+    replaced = new.keys()
     targets = list(outputs)
     for node in topological(targets):
-        if node in new:
+        if node in new or replaced.isdisjoint(node.inputs):
             continue
-        inputs = tuple(new.get(child, child) for child in node.inputs)
+        inputs = tuple([new.get(child, child) for child in node.inputs])
         if inputs != node.inputs:
             new[node] = Node(node.op, inputs, node.attrs, node.type, node.source)
     return [new.get(node, node) for node in targets]

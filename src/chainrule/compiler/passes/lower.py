@@ -77,8 +77,8 @@ def _fold(group: RowGroup, homes: dict[Node, Home], target: Target) -> Stages:
 def copy(source: Node, home: Home, homes: dict[Node, Home], target: Target) -> Work:
     """Copy a node's value to another home."""
     node = Symbolic(source.source)(detach, source)
-    group = RowGroup(source.shape, None, (node,), (node,))
-    return rows(group, {**homes, node: home}, target.lanes)
+    group, places = RowGroup(source.shape, None, (node,), (node,)), {**homes, node: home}
+    return remembered("rows", group, places, target, lambda: rows(group, places, target.lanes))
 
 
 def check(bound: Bound, flag: Node, homes: dict[Node, Home], target: Target) -> Stages:

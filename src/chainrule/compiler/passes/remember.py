@@ -18,7 +18,7 @@ from chainrule.compiler.codegen.target import Target
 from chainrule.compiler.templates.rows import RowGroup
 from chainrule.compiler.templates.writer import BufferArgument, Home, Work
 from chainrule.graph.node import Node
-from chainrule.graph.rewrite import frozen_attrs
+from chainrule.graph.rewrite import attributes
 from chainrule.kernel.ir import Kernel
 
 _MOST = 4096  # kernels remembered: some 20 MB
@@ -127,10 +127,7 @@ class _Meeting:
         self.number[node] = len(self.number)
         number = self.number
         reads = tuple([number[c] for c in node.inputs]) if inputs else ()
-        attrs = node.attrs
-        self.text.append(
-            (node.op, node.type, reads, frozen_attrs(attrs) if attrs and inputs else ())
-        )
+        self.text.append((node.op, node.type, reads, attributes(node) if inputs else ()))
 
     def keep(self, node: Node) -> None:
         """Where a node's value lies."""

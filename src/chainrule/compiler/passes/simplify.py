@@ -49,10 +49,11 @@ def _simplify(node: Node) -> Node | None:
 
 def _fold(node: Node) -> Node | None:
     """An elementwise or renumbering op of constants only is a constant."""
+    for child in node.inputs:
+        if child.op is not full:
+            return None
     traits = node.op.traits
     if not node.inputs or not ({"elementwise", "index-map"} & traits):
-        return None
-    if any(child.op is not full for child in node.inputs):
         return None
     if "index-map" in traits:
         return _constant(node, node.inputs[0].attrs["value"])

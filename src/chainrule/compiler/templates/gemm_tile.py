@@ -8,6 +8,7 @@ Example: `choose_tile(768, 384, 128, host_target())` on AVX-512 is an 8 × 48 ti
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -66,6 +67,7 @@ class GemmTile:
     along_k: int = 0
 
 
+@functools.lru_cache(maxsize=4096)
 def choose_tile(
     M: int,
     N: int,
