@@ -15,6 +15,24 @@ CASES = {
     "LinearLR": lambda S, o: S.LinearLR(o, start_factor=0.1, end_factor=0.8, total_iters=7),
     "CosineAnnealingLR": lambda S, o: S.CosineAnnealingLR(o, T_max=6, eta_min=0.01),
     "LambdaLR": lambda S, o: S.LambdaLR(o, [lambda e: 1 / (e + 1), lambda e: 0.9**e]),
+    "MultiStepLR": lambda S, o: S.MultiStepLR(o, [3, 3, 9, 14], gamma=0.5),
+    "MultiplicativeLR": lambda S, o: S.MultiplicativeLR(o, lambda e: 1 - 0.5 / (e + 1)),
+    "PolynomialLR": lambda S, o: S.PolynomialLR(o, total_iters=12, power=1.7),
+    "restarts": lambda S, o: S.CosineAnnealingWarmRestarts(o, 3, eta_min=0.001),
+    "longer restarts": lambda S, o: S.CosineAnnealingWarmRestarts(o, 2, T_mult=2),
+    "CyclicLR": lambda S, o: S.CyclicLR(o, 0.01, [0.2, 0.3], 4, 3),
+    "halving": lambda S, o: S.CyclicLR(o, 0.01, 0.2, 3, mode="triangular2"),
+    "shrinking": lambda S, o: S.CyclicLR(o, 0.01, 0.2, 3, mode="exp_range", gamma=0.9),
+    "OneCycleLR": lambda S, o: S.OneCycleLR(o, [0.2, 0.3], total_steps=30),
+    "three phases": lambda S, o: S.OneCycleLR(
+        o, 0.2, epochs=5, steps_per_epoch=6, three_phase=True, anneal_strategy="linear"
+    ),
+    "ChainedScheduler": lambda S, o: S.ChainedScheduler(
+        [S.ConstantLR(o, 0.1, 4), S.ExponentialLR(o, 0.9)]
+    ),
+    "restarts after warmup": lambda S, o: S.SequentialLR(
+        o, [S.LinearLR(o, 0.1, total_iters=4), S.CosineAnnealingWarmRestarts(o, 5)], [4]
+    ),
     "SequentialLR": lambda S, o: S.SequentialLR(
         o,
         [S.LinearLR(o, 0.01, total_iters=4), S.CosineAnnealingLR(o, 10), S.ExponentialLR(o, 0.5)],
@@ -33,7 +51,7 @@ CASES = {
 
 def optimizer(lib):
     groups = [{"params": [lib.nn.Parameter(lib.ones(1))], "lr": lr} for lr in (0.1, 0.02)]
-    return lib.optim.SGD(groups)
+    return lib.optim.SGD(groups, momentum=0.9)
 
 
 def rates(lib, make, steps=25):
@@ -43,6 +61,7 @@ def rates(lib, make, steps=25):
     for _ in range(steps):
         seen.append([group["lr"] for group in opt.param_groups])
         assert schedule.get_last_lr() == seen[-1]
+        seen[-1] += [group["momentum"] for group in opt.param_groups]
         opt.step()
         schedule.step()
     return seen
@@ -70,7 +89,7 @@ def test_a_saved_schedule_continues(name):
     other.load_state_dict(state)
     again.load_state_dict(saved)
     for at in range(8, 20):
-        assert [group["lr"] for group in again.param_groups] == wanted[at]
+        assert [group["lr"] for group in again.param_groups] == wanted[at][:2]
         other.step()
 
 
@@ -102,3 +121,43 @@ def test_what_is_refused():
         S.SequentialLR(opt, [S.StepLR(opt, 1)], [3])
     with pytest.raises(ArgumentError, match="same optimizer"):
         S.SequentialLR(opt, [S.StepLR(optimizer(cr), 1)], [])
+
+
+MEASURES = [3.0, 2.0, 2.0, 1.99999, 2.5, 2.5, 2.5, 2.5, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0]
+
+
+@pytest.mark.oracle
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"patience": 1},
+        {"patience": 0, "cooldown": 2, "factor": 0.5},
+        {"mode": "max", "patience": 2, "threshold_mode": "abs", "threshold": 0.2},
+        {"threshold_mode": "abs", "threshold": 0.5, "patience": 1, "min_lr": [0.05, 0.001]},
+        {"mode": "max", "patience": 1, "factor": 0.01, "eps": 1e-3},
+    ],
+)
+def test_plateaus_are_pytorchs(settings):
+    import torch
+
+    def seen(lib):
+        opt = optimizer(lib)
+        schedule = lib.optim.lr_scheduler.ReduceLROnPlateau(opt, **settings)
+        out = []
+        for measure in MEASURES:
+            schedule.step(lib.tensor(measure, dtype=lib.float64))
+            out.append([group["lr"] for group in opt.param_groups])
+        return out
+
+    assert seen(cr) == seen(torch)
+
+
+def test_a_plateau_shrinks_the_rate_and_continues():
+    opt = optimizer(cr)
+    schedule = optim.lr_scheduler.ReduceLROnPlateau(opt, patience=1)
+    for measure in (1.0, 1.0, 1.0):
+        schedule.step(measure)
+    assert opt.param_groups[0]["lr"] == pytest.approx(0.01)
+    other = optim.lr_scheduler.ReduceLROnPlateau(opt)
+    other.load_state_dict(schedule.state_dict())
+    assert (other.best, other.patience, other.last_epoch) == (1.0, 1, 3)

@@ -20,6 +20,18 @@ SETTINGS = [
     ("AdamW", {}),
     ("AdamW", {"lr": 0.02, "weight_decay": 0.0, "eps": 1e-3}),
     ("AdamW", {"amsgrad": True, "weight_decay": 0.3, "betas": (0.8, 0.95), "maximize": True}),
+    ("RMSprop", {}),
+    ("RMSprop", {"centered": True, "momentum": 0.9, "weight_decay": 0.1, "maximize": True}),
+    ("Adamax", {}),
+    ("Adamax", {"lr": 0.1, "weight_decay": 0.1, "betas": (0.8, 0.9), "maximize": True}),
+    ("NAdam", {}),
+    ("NAdam", {"lr": 0.1, "weight_decay": 0.1, "decoupled_weight_decay": True}),
+    ("NAdam", {"momentum_decay": 0.1, "weight_decay": 0.1, "maximize": True}),
+    ("RAdam", {"lr": 0.1}),
+    ("RAdam", {"lr": 0.1, "betas": (0.8, 0.95), "weight_decay": 0.1, "maximize": True}),
+    ("RAdam", {"lr": 0.1, "weight_decay": 0.1, "decoupled_weight_decay": True}),
+    ("Adadelta", {}),
+    ("Adadelta", {"lr": 0.5, "rho": 0.8, "weight_decay": 0.1, "maximize": True}),
     ("Adagrad", {"lr": 0.1}),
     ("Adagrad", {"lr_decay": 0.1, "weight_decay": 0.1, "initial_accumulator_value": 0.5}),
 ]
@@ -226,3 +238,59 @@ def test_states_that_do_not_fit_change_nothing():
         other.load_state_dict(state)
     assert other.param_groups[0]["lr"] == 0.5
     assert not other.state
+
+
+@pytest.mark.parametrize(("name", "settings"), [*SETTINGS, ("Lion", {"weight_decay": 0.1})])
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_compiled_steps_are_eager_ones(name, settings, dtype):
+    def run(compiled):
+        parameters, optimizer = make(cr, name, settings, dtype)
+        rng = np.random.default_rng(1)
+        weights = [cr.tensor(rng.normal(size=tuple(p.shape)).astype(dtype)) for p in parameters]
+
+        def step(scale):
+            optimizer.zero_grad()
+            terms = zip(parameters, weights, strict=True)
+            sum((p * w * scale).sum() + (p * p).sum() for p, w in terms).backward()
+            optimizer.step()
+            return scale
+
+        ready = cr.compile(step) if compiled else step
+        for i in range(10):
+            optimizer.param_groups[0]["lr"] = 0.02 / (1 + i)  # read again, never traced again
+            ready(cr.tensor(1.0 + i, dtype=getattr(cr, dtype)))
+        return parameters, ready
+
+    (eager, _), (native, ready) = run(False), run(True)
+    tolerance = 1e-10 if dtype == "float64" else 1e-5
+    for p, q in zip(eager, native, strict=True):
+        np.testing.assert_allclose(p.tolist(), q.tolist(), rtol=tolerance, atol=tolerance)
+    assert len(ready.explain_cache()) == 1
+
+
+def test_lion_is_its_formula():
+    (p, *_), optimizer = make(cr, "Lion", {"lr": 0.1, "weight_decay": 0.2}, "float64")
+    value, m = p.detach().numpy().copy(), 0.0
+    rng = np.random.default_rng(3)
+    for _ in range(4):
+        g = rng.normal(size=(3, 4))
+        p.grad = cr.tensor(g)
+        optimizer.step()
+        value = value - 0.1 * (np.sign(0.9 * m + 0.1 * g) + 0.2 * value)
+        m = 0.99 * m + 0.01 * g
+    np.testing.assert_allclose(p.tolist(), value, rtol=1e-12)
+
+
+def test_hooks_stand_before_and_after_a_step():
+    p = nn.Parameter(cr.ones(1))
+    optimizer = optim.SGD([("weight", p)], lr=1.0)
+    assert optimizer.param_groups[0]["param_names"] == ["weight"]
+    seen = []
+    before = optimizer.register_step_pre_hook(lambda *_: seen.append(p.item()))
+    optimizer.register_step_post_hook(lambda *_: seen.append(p.item()))
+    p.grad = cr.ones(1)
+    optimizer.step()
+    assert seen == [1.0, 0.0]
+    before.remove()
+    optimizer.step()
+    assert seen == [1.0, 0.0, -1.0]

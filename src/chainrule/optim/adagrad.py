@@ -7,7 +7,6 @@ from typing import Any
 from chainrule.optim.optimizer import Optimizer, Pairs, check_range
 from chainrule.tensor.creation import full_like
 from chainrule.tensor.functional import pointwise
-from chainrule.tensor.host import host_choice
 
 
 class Adagrad(Optimizer):
@@ -50,17 +49,14 @@ class Adagrad(Optimizer):
         super().__init__(params, defaults)
 
     def _update(self, group: dict[str, Any], pairs: Pairs) -> None:
-        decays = host_choice(lambda: group["weight_decay"] != 0)
-        decay = self._number(group, "weight_decay") if decays else 0.0
+        gradient = self._gradients(group)
         start = group["initial_accumulator_value"]
         lr, lr_decay = self._number(group, "lr"), self._number(group, "lr_decay")
         eps = self._number(group, "eps")
         for together, t in self._counted(pairs):
             size = lr / (1 + (t - 1) * lr_decay)
             for p, grad in together:
-                g = pointwise.neg(grad) if group["maximize"] else grad
-                if decays:
-                    g = pointwise.add(g, p, alpha=decay)
+                g = gradient(p, grad)
                 total = self._kept(p, "sum", lambda p: full_like(p, start))
                 total.add_(pointwise.mul(g, g))
                 scale = pointwise.add(pointwise.sqrt(total), eps)

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from chainrule.base.errors import ArgumentError
-from chainrule.optim.optimizer import Number, Optimizer, Pairs, check_range
+from chainrule.optim.optimizer import Number, Optimizer, Pairs, check_betas, check_range
 from chainrule.optim.step_count import root
 from chainrule.tensor.creation import zeros_like
 from chainrule.tensor.functional import pointwise
@@ -57,10 +56,7 @@ class Adam(Optimizer):
         check_range("lr", lr)
         check_range("eps", eps)
         check_range("weight_decay", weight_decay)
-        if len(betas) != 2:
-            raise ArgumentError(f"betas are two numbers, not {betas}")
-        for i, beta in enumerate(betas):
-            check_range(f"betas[{i}]", beta, below=1.0)
+        check_betas(betas)
         defaults = {
             "lr": lr,
             "betas": betas,

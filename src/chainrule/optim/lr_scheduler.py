@@ -10,85 +10,34 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from chainrule.base.errors import ArgumentError
 from chainrule.base.missing import missing_from
+from chainrule.optim.lr_base import LRScheduler
+from chainrule.optim.lr_cycles import CosineAnnealingWarmRestarts, CyclicLR, OneCycleLR
+from chainrule.optim.lr_plateau import ReduceLROnPlateau
 from chainrule.optim.optimizer import Optimizer
 
-
-class LRScheduler:
-    """Base class: a subclass defines `_next(rate, base)`, and `_closed(base)` to start over."""
-
-    _hidden: tuple[str, ...] = ("optimizer",)  # attributes that are not state
-    _is_initial = False  # during the step that the constructor takes
-    _group = 0  # the group whose rate is computed
-
-    def __init__(self, optimizer: Optimizer, last_epoch: int = -1) -> None:
-        """`last_epoch` other than -1 resumes: the groups must know their "initial_lr"."""
-        if not isinstance(optimizer, Optimizer):
-            raise TypeError(f"a schedule needs an Optimizer, not {type(optimizer).__name__}")
-        self.optimizer = optimizer
-        for i, group in enumerate(optimizer.param_groups):
-            if last_epoch == -1:
-                group.setdefault("initial_lr", group["lr"])
-            elif "initial_lr" not in group:
-                raise KeyError(f"param_groups[{i}] has no 'initial_lr' to resume from")
-        self.base_lrs = [group["initial_lr"] for group in optimizer.param_groups]
-        self.last_epoch = last_epoch
-        self._first_step()
-
-    def _first_step(self) -> None:
-        self._step_count = 0
-        self._is_initial = True
-        try:
-            self.step()
-        finally:
-            self._is_initial = False
-
-    def step(self) -> None:
-        """Go on to the next rate; call it after `optimizer.step()`."""
-        self._step_count += 1
-        self.last_epoch += 1
-        self._set(self._next)
-
-    def _restart(self) -> None:
-        """Continue as if epoch 0 were now."""
-        self.last_epoch = 0
-        self._set(lambda _, base: self._closed(base))
-
-    def _rewind(self) -> None:
-        """Take back the step that was made at the start."""
-        self.last_epoch -= 1
-
-    def _set(self, rate: Callable[[float, float], float]) -> None:
-        groups = self.optimizer.param_groups
-        for i, (group, base) in enumerate(zip(groups, self.base_lrs, strict=True)):
-            self._group = i
-            group["lr"] = rate(group["lr"], base)
-        self._group = 0
-        self._last_lr = [group["lr"] for group in groups]
-
-    def get_last_lr(self) -> list[float]:
-        """The rates written last, one per group."""
-        return self._last_lr
-
-    def _next(self, rate: float, base: float) -> float:
-        """The rate of `last_epoch`, given the one before."""
-        raise NotImplementedError
-
-    def _closed(self, base: float) -> float:
-        """The rate of `last_epoch`, given the base rate only."""
-        return self._next(base, base)
-
-    def state_dict(self) -> dict[str, Any]:
-        """All numbers of the schedule."""
-        return {k: v for k, v in self.__dict__.items() if k not in self._hidden}
-
-    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
-        """Continue from a saved state."""
-        self.__dict__.update(state_dict)
+__all__ = [
+    "ChainedScheduler",
+    "ConstantLR",
+    "CosineAnnealingLR",
+    "CosineAnnealingWarmRestarts",
+    "CyclicLR",
+    "ExponentialLR",
+    "LRScheduler",
+    "LambdaLR",
+    "LinearLR",
+    "MultiStepLR",
+    "MultiplicativeLR",
+    "OneCycleLR",
+    "PolynomialLR",
+    "ReduceLROnPlateau",
+    "SequentialLR",
+    "StepLR",
+]
 
 
 class LambdaLR(LRScheduler):
@@ -292,6 +241,97 @@ class SequentialLR(LRScheduler):
 
     def state_dict(self) -> dict[str, Any]:
         """All numbers of this schedule and of its parts."""
+        return {**super().state_dict(), "_schedulers": [s.state_dict() for s in self._schedulers]}
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        """Continue from a saved state."""
+        own = dict(state_dict)
+        for schedule, state in zip(self._schedulers, own.pop("_schedulers"), strict=True):
+            schedule.load_state_dict(state)
+        super().load_state_dict(own)
+
+
+class MultiplicativeLR(LambdaLR):
+    """Multiply by lr_lambda(epoch) every epoch; one function, or one per group."""
+
+    def _next(self, rate: float, base: float) -> float:
+        del base
+        return rate if self._is_initial else rate * self.lr_lambdas[self._group](self.last_epoch)
+
+
+class MultiStepLR(LRScheduler):
+    """Multiply by `gamma` at each of the epochs `milestones`."""
+
+    def __init__(
+        self,
+        optimizer: Optimizer,
+        milestones: Iterable[int],
+        gamma: float = 0.1,
+        last_epoch: int = -1,
+    ) -> None:
+        self.milestones = sorted(milestones)
+        self.gamma = gamma
+        super().__init__(optimizer, last_epoch)
+
+    def _next(self, rate: float, base: float) -> float:
+        del base
+        return float(rate * self.gamma ** self.milestones.count(self.last_epoch))
+
+    def _closed(self, base: float) -> float:
+        return float(base * self.gamma ** bisect_right(self.milestones, self.last_epoch))
+
+
+class PolynomialLR(LRScheduler):
+    """base · (1 - epoch / total_iters)^power, 0 from `total_iters` on."""
+
+    def __init__(
+        self,
+        optimizer: Optimizer,
+        total_iters: int = 5,
+        power: float = 1.0,
+        last_epoch: int = -1,
+    ) -> None:
+        self.total_iters = total_iters
+        self.power = power
+        super().__init__(optimizer, last_epoch)
+
+    def _next(self, rate: float, base: float) -> float:
+        del base
+        if self._is_initial or self.last_epoch > self.total_iters:
+            return rate
+        now = 1.0 - self.last_epoch / self.total_iters
+        before = 1.0 - (self.last_epoch - 1) / self.total_iters
+        return float(rate * (now / before) ** self.power)
+
+    def _closed(self, base: float) -> float:
+        done = min(self.total_iters, self.last_epoch) / self.total_iters
+        return float(base * (1.0 - done) ** self.power)
+
+
+class ChainedScheduler(LRScheduler):
+    """Several schedules at once: each changes what the one before made of the rate."""
+
+    _hidden = ("optimizer", "_schedulers")
+
+    def __init__(
+        self, schedulers: Sequence[LRScheduler], optimizer: Optimizer | None = None
+    ) -> None:
+        if not schedulers:
+            raise ArgumentError("ChainedScheduler needs at least one schedule")
+        self.optimizer = optimizer or schedulers[0].optimizer
+        if any(s.optimizer is not self.optimizer for s in schedulers):
+            raise ArgumentError("all schedules must belong to the same optimizer")
+        self._schedulers = list(schedulers)
+        self._last_lr = [group["lr"] for group in self.optimizer.param_groups]
+
+    def step(self) -> None:
+        """A step of each."""
+        for schedule in self._schedulers:
+            schedule.step()
+        self._last_lr = [group["lr"] for group in self.optimizer.param_groups]
+
+    def state_dict(self) -> dict[str, Any]:
+        """All numbers of the parts."""
         return {**super().state_dict(), "_schedulers": [s.state_dict() for s in self._schedulers]}
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:

@@ -16,6 +16,8 @@ from chainrule.base.errors import ArgumentError, CheckpointError
 from chainrule.optim.saved import group_faults, load_entry, positions
 from chainrule.optim.step_count import advance_counts, share_counts
 from chainrule.tensor.backward import clear_grad
+from chainrule.tensor.functional import pointwise
+from chainrule.tensor.hooks import RemovableHandle, next_number
 from chainrule.tensor.host import host_choice, host_number, untraced
 from chainrule.tensor.modes import enable_grad, no_grad
 from chainrule.tensor.tensor import Tensor
@@ -34,6 +36,8 @@ class Optimizer:
         self.defaults = defaults
         self.state: defaultdict[Tensor, dict[str, Any]] = defaultdict(dict)
         self.param_groups: list[dict[str, Any]] = []
+        self._pre_hooks: dict[int, Callable[..., Any]] = {}
+        self._post_hooks: dict[int, Callable[..., Any]] = {}
         self._exchanges = 0  # how often handles that a compiled step knows were exchanged
         listed = list(params)
         if not listed:
@@ -47,6 +51,9 @@ class Optimizer:
         group = dict(param_group)
         given = group["params"]
         group["params"] = [given] if isinstance(given, Tensor) else list(given)
+        if any(isinstance(p, tuple) for p in group["params"]):  # named_parameters()
+            group["param_names"] = [name for name, _ in group["params"]]
+            group["params"] = [p for _, p in group["params"]]
         for p in group["params"]:
             if not isinstance(p, Tensor):
                 raise TypeError(f"an optimizer takes tensors, not {type(p).__name__}")
@@ -65,8 +72,28 @@ class Optimizer:
             for p in group["params"]:
                 clear_grad(p, set_to_none=set_to_none)
 
+    def register_step_pre_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
+        """Call `hook(optimizer, args, kwargs)` before each step; it may return both anew."""
+        return _registered(self._pre_hooks, hook)
+
+    def register_step_post_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
+        """Call `hook(optimizer, args, kwargs)` after each step."""
+        return _registered(self._post_hooks, hook)
+
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Update every parameter that has a gradient; `closure` computes the loss first."""
+        args: tuple[Any, ...] = () if closure is None else (closure,)
+        kwargs: dict[str, Any] = {}
+        for hook in list(self._pre_hooks.values()):
+            found = hook(self, args, kwargs)
+            if found is not None:
+                args, kwargs = found
+        loss = self._step(*args, **kwargs)
+        for hook in list(self._post_hooks.values()):
+            hook(self, args, kwargs)
+        return loss
+
+    def _step(self, closure: Callable[[], Any] | None = None) -> Any:
         loss = None
         if closure is not None:
             with enable_grad():
@@ -107,6 +134,26 @@ class Optimizer:
             ([(p, gradient[id(p)]) for p in together], count)
             for together, count in advance_counts(self.state, [p for p, _ in pairs])
         ]
+
+    def _gradients(self, group: dict[str, Any]) -> Callable[[Tensor, Tensor], Tensor]:
+        """(parameter, its gradient) → the gradient to follow: its sign, and decay λθ.
+
+        With the setting "decoupled_weight_decay" the parameter shrinks by lr·λ instead.
+        """
+        decays = host_choice(lambda: group["weight_decay"] != 0)
+        decay = self._number(group, "weight_decay") if decays else 0.0
+        apart = group.get("decoupled_weight_decay", False)
+        keep = 1 - self._number(group, "lr") * decay if decays and apart else 1.0
+
+        def gradient(p: Tensor, grad: Tensor) -> Tensor:
+            g = pointwise.neg(grad) if group["maximize"] else grad
+            if decays and apart:
+                p.mul_(keep)
+            elif decays:
+                g = pointwise.add(g, p, alpha=decay)
+            return g
+
+        return gradient
 
     # -- saving ---------------------------------------------------------------------------------
 
@@ -149,6 +196,20 @@ class Optimizer:
             lines.append(f"Parameter Group {i}")
             lines += [f"    {k}: {group[k]}" for k in sorted(group) if k != "params"]
         return f"{type(self).__name__} (\n" + "\n".join(lines) + "\n)"
+
+
+def _registered(hooks: dict[int, Callable[..., Any]], hook: Callable[..., Any]) -> RemovableHandle:
+    number = next_number()
+    hooks[number] = hook
+    return RemovableHandle(hooks, number)
+
+
+def check_betas(betas: tuple[float, float]) -> None:
+    """Raise `ArgumentError` unless there are two numbers in [0, 1)."""
+    if len(betas) != 2:
+        raise ArgumentError(f"betas are two numbers, not {betas}")
+    for i, beta in enumerate(betas):
+        check_range(f"betas[{i}]", beta, below=1.0)
 
 
 def check_range(name: str, value: Any, low: float = 0.0, below: float | None = None) -> None:

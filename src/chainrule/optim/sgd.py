@@ -54,13 +54,10 @@ class SGD(Optimizer):
 
     def _update(self, group: dict[str, Any], pairs: Pairs) -> None:
         lr = self._number(group, "lr")
-        decays = host_choice(lambda: group["weight_decay"] != 0)
         moves = host_choice(lambda: group["momentum"] != 0)
-        decay = self._number(group, "weight_decay") if decays else 0.0
+        gradient = self._gradients(group)
         for p, grad in pairs:
-            g = pointwise.neg(grad) if group["maximize"] else grad
-            if decays:
-                g = pointwise.add(g, p, alpha=decay)
+            g = gradient(p, grad)
             if moves:
                 g = self._with_momentum(group, p, g)
             p.sub_(g, alpha=lr)

@@ -1,0 +1,61 @@
+"""Adadelta: steps in the units of the parameters. Example: `Adadelta(parameters)`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from chainrule.optim.optimizer import Optimizer, Pairs, check_range
+from chainrule.tensor.creation import zeros_like
+from chainrule.tensor.functional import pointwise
+
+
+class Adadelta(Optimizer):
+    """v ← ρv + (1-ρ)g²;  Δ = √(u + ε) / √(v + ε) · g;  u ← ρu + (1-ρ)Δ²;  θ ← θ - lr·Δ.
+
+    Source: Zeiler, ADADELTA (2012);
+    https://docs.pytorch.org/docs/stable/generated/torch.optim.Adadelta.html
+    """
+
+    def __init__(
+        self,
+        params: Any,
+        lr: float = 1.0,
+        rho: float = 0.9,
+        eps: float = 1e-6,
+        weight_decay: float = 0,
+        foreach: Any = None,
+        *,
+        capturable: bool = False,
+        maximize: bool = False,
+        differentiable: bool = False,
+    ) -> None:
+        check_range("lr", lr)
+        check_range("rho", rho, below=1.0 + 1e-12)
+        check_range("eps", eps)
+        check_range("weight_decay", weight_decay)
+        defaults = {
+            "lr": lr,
+            "rho": rho,
+            "eps": eps,
+            "weight_decay": weight_decay,
+            "maximize": maximize,
+            "capturable": capturable,
+            "foreach": foreach,
+            "differentiable": differentiable,
+        }
+        super().__init__(params, defaults)
+
+    def _update(self, group: dict[str, Any], pairs: Pairs) -> None:
+        lr, rho, eps = (self._number(group, name) for name in ("lr", "rho", "eps"))
+        gradient = self._gradients(group)
+        for together, _ in self._counted(pairs):
+            for p, grad in together:
+                g = gradient(p, grad)
+                square = self._kept(p, "square_avg", zeros_like)
+                moved = self._kept(p, "acc_delta", zeros_like)
+                square.mul_(rho).add_(pointwise.mul(g, g), alpha=1 - rho)
+                high = pointwise.sqrt(pointwise.add(moved, eps))
+                low = pointwise.sqrt(pointwise.add(square, eps))
+                delta = pointwise.mul(pointwise.div(high, low), g)
+                moved.mul_(rho).add_(pointwise.mul(delta, delta), alpha=1 - rho)
+                p.sub_(delta, alpha=lr)

@@ -1,0 +1,61 @@
+"""Adamax: Adam with the largest gradient for the mean square. Example: `Adamax(parameters)`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from chainrule.optim.optimizer import Optimizer, Pairs, check_betas, check_range
+from chainrule.tensor.creation import zeros_like
+from chainrule.tensor.functional import pointwise
+
+
+class Adamax(Optimizer):
+    """m ← β₁m + (1-β₁)g;  u ← max(β₂u, |g| + ε);  θ ← θ - lr / (1 - β₁ᵗ) · m / u.
+
+    Source: Kingma & Ba, Adam (2015), §7.1;
+    https://docs.pytorch.org/docs/stable/generated/torch.optim.Adamax.html
+    """
+
+    def __init__(
+        self,
+        params: Any,
+        lr: float = 2e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0,
+        foreach: Any = None,
+        *,
+        maximize: bool = False,
+        differentiable: bool = False,
+        capturable: bool = False,
+    ) -> None:
+        check_range("lr", lr)
+        check_range("eps", eps)
+        check_betas(betas)
+        check_range("weight_decay", weight_decay)
+        defaults = {
+            "lr": lr,
+            "betas": betas,
+            "eps": eps,
+            "weight_decay": weight_decay,
+            "foreach": foreach,
+            "maximize": maximize,
+            "differentiable": differentiable,
+            "capturable": capturable,
+        }
+        super().__init__(params, defaults)
+
+    def _update(self, group: dict[str, Any], pairs: Pairs) -> None:
+        lr, eps = self._number(group, "lr"), self._number(group, "eps")
+        beta1, beta2 = (self._number(group, "betas", i) for i in (0, 1))
+        gradient = self._gradients(group)
+        for together, t in self._counted(pairs):
+            size = lr / (1 - beta1**t)
+            for p, grad in together:
+                g = gradient(p, grad)
+                mean = self._kept(p, "exp_avg", zeros_like)
+                largest = self._kept(p, "exp_inf", zeros_like)
+                mean.lerp_(g, 1 - beta1)
+                now = pointwise.add(pointwise.abs(g), eps)
+                largest.copy_(pointwise.maximum(pointwise.mul(largest, beta2), now))
+                p.sub_(pointwise.div(mean, largest), alpha=size)

@@ -1,0 +1,81 @@
+"""`LRScheduler`: what all schedules share. Example: see `lr_scheduler.py`. May import `optim`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from chainrule.optim.optimizer import Optimizer
+
+
+class LRScheduler:
+    """Base class: a subclass defines `_next(rate, base)`, and `_closed(base)` to start over."""
+
+    _hidden: tuple[str, ...] = ("optimizer",)  # attributes that are not state
+    _is_initial = False  # during the step that the constructor takes
+    _group = 0  # the group whose rate is computed
+
+    def __init__(self, optimizer: Optimizer, last_epoch: int = -1) -> None:
+        """`last_epoch` other than -1 resumes: the groups must know their "initial_lr"."""
+        if not isinstance(optimizer, Optimizer):
+            raise TypeError(f"a schedule needs an Optimizer, not {type(optimizer).__name__}")
+        self.optimizer = optimizer
+        for i, group in enumerate(optimizer.param_groups):
+            if last_epoch == -1:
+                group.setdefault("initial_lr", group["lr"])
+            elif "initial_lr" not in group:
+                raise KeyError(f"param_groups[{i}] has no 'initial_lr' to resume from")
+        self.base_lrs = [group["initial_lr"] for group in optimizer.param_groups]
+        self.last_epoch = last_epoch
+        self._first_step()
+
+    def _first_step(self) -> None:
+        self._step_count = 0
+        self._is_initial = True
+        try:
+            self.step()
+        finally:
+            self._is_initial = False
+
+    def step(self) -> None:
+        """Go on to the next rate; call it after `optimizer.step()`."""
+        self._step_count += 1
+        self.last_epoch += 1
+        self._set(self._next)
+
+    def _restart(self) -> None:
+        """Continue as if epoch 0 were now."""
+        self.last_epoch = 0
+        self._set(lambda _, base: self._closed(base))
+
+    def _rewind(self) -> None:
+        """Take back the step that was made at the start."""
+        self.last_epoch -= 1
+
+    def _set(self, rate: Callable[[float, float], float]) -> None:
+        groups = self.optimizer.param_groups
+        for i, (group, base) in enumerate(zip(groups, self.base_lrs, strict=True)):
+            self._group = i
+            group["lr"] = rate(group["lr"], base)
+        self._group = 0
+        self._last_lr = [group["lr"] for group in groups]
+
+    def get_last_lr(self) -> list[float]:
+        """The rates written last, one per group."""
+        return self._last_lr
+
+    def _next(self, rate: float, base: float) -> float:
+        """The rate of `last_epoch`, given the one before."""
+        raise NotImplementedError
+
+    def _closed(self, base: float) -> float:
+        """The rate of `last_epoch`, given the base rate only."""
+        return self._next(base, base)
+
+    def state_dict(self) -> dict[str, Any]:
+        """All numbers of the schedule."""
+        return {k: v for k, v in self.__dict__.items() if k not in self._hidden}
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        """Continue from a saved state."""
+        self.__dict__.update(state_dict)

@@ -1,0 +1,80 @@
+"""NAdam: Adam with Nesterov's look ahead. Example: `NAdam(parameters, lr=0.002)`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from chainrule.base import dtypes
+from chainrule.optim.optimizer import Number, Optimizer, Pairs, check_betas, check_range
+from chainrule.tensor.convert import cast, tensor
+from chainrule.tensor.creation import zeros_like
+from chainrule.tensor.functional import pointwise
+from chainrule.tensor.modes import modes
+from chainrule.tensor.tensor import Tensor
+
+
+class NAdam(Optimizer):
+    """θ ← θ - lr·[(1 - μₜ)/(1 - Π)·g + μₜ₊₁/(1 - Π·μₜ₊₁)·m] / (√v̂ + ε), m and v as in Adam.
+
+    μₜ = β₁(1 - ½·0.96^(tψ)), ψ = momentum_decay, Π = μ₁⋯μₜ.
+    Source: Dozat, Incorporating Nesterov momentum into Adam (2016);
+    https://docs.pytorch.org/docs/stable/generated/torch.optim.NAdam.html
+    """
+
+    def __init__(
+        self,
+        params: Any,
+        lr: float = 2e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0,
+        momentum_decay: float = 4e-3,
+        decoupled_weight_decay: bool = False,
+        *,
+        foreach: Any = None,
+        maximize: bool = False,
+        capturable: bool = False,
+        differentiable: bool = False,
+    ) -> None:
+        check_range("lr", lr)
+        check_range("eps", eps)
+        check_betas(betas)
+        check_range("weight_decay", weight_decay)
+        check_range("momentum_decay", momentum_decay)
+        defaults = {
+            "lr": lr,
+            "betas": betas,
+            "eps": eps,
+            "weight_decay": weight_decay,
+            "momentum_decay": momentum_decay,
+            "decoupled_weight_decay": decoupled_weight_decay,
+            "maximize": maximize,
+            "foreach": foreach,
+            "capturable": capturable,
+            "differentiable": differentiable,
+        }
+        super().__init__(params, defaults)
+
+    def _update(self, group: dict[str, Any], pairs: Pairs) -> None:
+        lr, eps, decay = (self._number(group, name) for name in ("lr", "eps", "momentum_decay"))
+        beta1, beta2 = (self._number(group, "betas", i) for i in (0, 1))
+        gradient = self._gradients(group)
+        for together, t in self._counted(pairs):
+            now = beta1 * (1 - 0.5 * 0.96 ** (t * decay))
+            later = beta1 * (1 - 0.5 * 0.96 ** ((t + 1) * decay))
+            for p, grad in together:
+                g = gradient(p, grad)
+                product = self._product(p, now)
+                mean = self._kept(p, "exp_avg", zeros_like)
+                square = self._kept(p, "exp_avg_sq", zeros_like)
+                mean.lerp_(g, 1 - beta1)
+                square.mul_(beta2).add_(pointwise.mul(g, g), alpha=1 - beta2)
+                scale = pointwise.add(pointwise.sqrt(pointwise.div(square, 1 - beta2**t)), eps)
+                p.sub_(pointwise.div(g, scale), alpha=lr * (1 - now) / (1 - product))
+                p.sub_(pointwise.div(mean, scale), alpha=lr * later / (1 - product * later))
+
+    def _product(self, p: Tensor, now: Number) -> Number:
+        """Π, kept in float32 as PyTorch does."""
+        kept = self._kept(p, "mu_product", lambda _: tensor(1.0, dtype=dtypes.float32))
+        kept.mul_(cast(now, dtypes.float32) if isinstance(now, Tensor) else now)
+        return float(kept) if modes.trace is None else cast(kept, dtypes.float64)

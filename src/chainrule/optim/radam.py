@@ -1,0 +1,79 @@
+"""RAdam: Adam whose step is rectified while its variance is not known. Example: see `adam.py`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from chainrule.optim.optimizer import Number, Optimizer, Pairs, check_betas, check_range
+from chainrule.optim.step_count import root
+from chainrule.tensor.creation import zeros_like
+from chainrule.tensor.functional import pointwise
+from chainrule.tensor.tensor import Tensor
+
+
+class RAdam(Optimizer):
+    """ρ∞ = 2/(1-β₂) - 1, ρₜ = ρ∞ - 2tβ₂ᵗ/(1-β₂ᵗ);  θ ← θ - lr·m̂·r/(√v̂ + ε) if ρₜ > 5, else lr·m̂.
+
+    r² = (ρₜ-4)(ρₜ-2)ρ∞ / ((ρ∞-4)(ρ∞-2)ρₜ). Source: Liu et al., On the variance of the adaptive
+    learning rate (2020); https://docs.pytorch.org/docs/stable/generated/torch.optim.RAdam.html
+    """
+
+    def __init__(
+        self,
+        params: Any,
+        lr: float = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0,
+        decoupled_weight_decay: bool = False,
+        *,
+        foreach: Any = None,
+        maximize: bool = False,
+        capturable: bool = False,
+        differentiable: bool = False,
+    ) -> None:
+        check_range("lr", lr)
+        check_range("eps", eps)
+        check_betas(betas)
+        check_range("weight_decay", weight_decay)
+        defaults = {
+            "lr": lr,
+            "betas": betas,
+            "eps": eps,
+            "weight_decay": weight_decay,
+            "maximize": maximize,
+            "foreach": foreach,
+            "capturable": capturable,
+            "decoupled_weight_decay": decoupled_weight_decay,
+            "differentiable": differentiable,
+        }
+        super().__init__(params, defaults)
+
+    def _update(self, group: dict[str, Any], pairs: Pairs) -> None:
+        lr, eps = self._number(group, "lr"), self._number(group, "eps")
+        beta1, beta2 = (self._number(group, "betas", i) for i in (0, 1))
+        gradient = self._gradients(group)
+        for together, t in self._counted(pairs):
+            adaptive, plain = _shares(beta2, t)
+            size = lr / (1 - beta1**t)
+            for p, grad in together:
+                g = gradient(p, grad)
+                mean = self._kept(p, "exp_avg", zeros_like)
+                square = self._kept(p, "exp_avg_sq", zeros_like)
+                mean.lerp_(g, 1 - beta1)
+                square.mul_(beta2).add_(pointwise.mul(g, g), alpha=1 - beta2)
+                scale = pointwise.add(pointwise.sqrt(square), eps)
+                scaled = pointwise.add(pointwise.div(adaptive, scale), plain)
+                p.sub_(pointwise.mul(mean, scaled), alpha=size)
+
+
+def _shares(beta2: Number, t: Number) -> tuple[Number, Number]:
+    """r·√(1-β₂ᵗ) and 0 where the variance is known, else 0 and 1."""
+    end = 2 / (1 - beta2) - 1
+    power = beta2**t
+    rho = end - 2 * t * power / (1 - power)
+    squared = (rho - 4) * (rho - 2) * end / ((end - 4) * (end - 2) * rho) * (1 - power)
+    if isinstance(rho, Tensor):
+        known = pointwise.gt(rho, 5)
+        return pointwise.where(known, root(squared), 0.0), pointwise.where(known, 0.0, 1.0)
+    return (root(squared), 0.0) if rho > 5 else (0.0, 1.0)

@@ -1,0 +1,75 @@
+"""RMSprop: steps divided by a running root mean square. Example: `RMSprop(parameters, lr=0.01)`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from chainrule.optim.optimizer import Optimizer, Pairs, check_range
+from chainrule.tensor.creation import zeros_like
+from chainrule.tensor.functional import pointwise
+from chainrule.tensor.host import host_choice
+from chainrule.tensor.tensor import Tensor
+
+
+class RMSprop(Optimizer):
+    """v ← αv + (1 - α)g²;  θ ← θ - lr·g / (√v + ε); `centered` takes √(v - m²), m ← αm + (1 - α)g.
+
+    With `momentum` μ: b ← μb + g / (√v + ε), θ ← θ - lr·b. Source: Hinton, lecture 6e (2012);
+    https://docs.pytorch.org/docs/stable/generated/torch.optim.RMSprop.html
+    """
+
+    def __init__(
+        self,
+        params: Any,
+        lr: float = 1e-2,
+        alpha: float = 0.99,
+        eps: float = 1e-8,
+        weight_decay: float = 0,
+        momentum: float = 0,
+        centered: bool = False,
+        capturable: bool = False,
+        foreach: Any = None,
+        maximize: bool = False,
+        differentiable: bool = False,
+    ) -> None:
+        check_range("lr", lr)
+        check_range("eps", eps)
+        check_range("momentum", momentum)
+        check_range("weight_decay", weight_decay)
+        check_range("alpha", alpha)
+        defaults = {
+            "lr": lr,
+            "momentum": momentum,
+            "alpha": alpha,
+            "eps": eps,
+            "centered": centered,
+            "weight_decay": weight_decay,
+            "capturable": capturable,
+            "foreach": foreach,
+            "maximize": maximize,
+            "differentiable": differentiable,
+        }
+        super().__init__(params, defaults)
+
+    def _update(self, group: dict[str, Any], pairs: Pairs) -> None:
+        moves = host_choice(lambda: group["momentum"] != 0)
+        lr, alpha, eps = (self._number(group, name) for name in ("lr", "alpha", "eps"))
+        momentum = self._number(group, "momentum") if moves else 0.0
+        gradient = self._gradients(group)
+        for together, _ in self._counted(pairs):
+            for p, grad in together:
+                g = gradient(p, grad)
+                step = pointwise.div(g, pointwise.add(self._root(group, p, g, alpha), eps))
+                if moves:
+                    buffer = self._kept(p, "momentum_buffer", zeros_like)
+                    step = buffer.mul_(momentum).add_(step)
+                p.sub_(step, alpha=lr)
+
+    def _root(self, group: dict[str, Any], p: Tensor, g: Tensor, alpha: Any) -> Tensor:
+        square = self._kept(p, "square_avg", zeros_like)
+        square.mul_(alpha).add_(pointwise.mul(g, g), alpha=1 - alpha)
+        if not group["centered"]:
+            return pointwise.sqrt(square)
+        mean = self._kept(p, "grad_avg", zeros_like)
+        mean.lerp_(g, 1 - alpha)
+        return pointwise.sqrt(pointwise.sub(square, pointwise.mul(mean, mean)))
