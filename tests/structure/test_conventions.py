@@ -208,6 +208,29 @@ def _(lib):
     assert values.std() == pytest.approx(1.0, abs=0.02)
 
 
+@row("`var`, `std`")
+def _(lib):
+    assert lib.var(lib.tensor([1.0, 2.0, 6.0])).item() == pytest.approx(7.0)
+    assert gradient(lib, lib.std, [2.0, 2.0]) == [[0.0, 0.0]]
+
+
+@row("`norm` at the origin")
+def _(lib):
+    assert gradient(lib, lib.norm, [0.0, 0.0]) == [[0.0, 0.0]]
+
+
+@row("order of `sort`, `topk`")
+def _(lib):
+    x = lib.tensor([1.0, math.nan, math.inf])
+    assert lib.sort(x).indices.tolist() == [0, 2, 1]
+    assert lib.topk(x, 1).indices.tolist() == [1]
+
+
+@row("`median` of an even count")
+def _(lib):
+    assert lib.median(lib.tensor([4.0, 1.0, 3.0, 2.0])).item() == 2.0
+
+
 def test_every_row_of_the_page_has_its_case():
     page = (ROOT / "docs" / "conventions.md").read_text(encoding="utf-8")
     table = page.split("## Better on purpose", maxsplit=1)[0]
