@@ -46,6 +46,60 @@ def test_modules_are_the_very_same(program):
     ]  # fmt: skip
 
 
+FORMS = [
+    "import torch.nn as nn",
+    "import torch.nn.functional as F",
+    "from torch import nn, optim, Tensor, device, float32, long, manual_seed, no_grad, tensor",
+    "from torch.nn import functional as F, init, Module, Parameter, Linear",
+    "from torch.nn.functional import relu, softmax",
+    "from torch.nn.parameter import Parameter",
+    "from torch.nn.init import xavier_uniform_, normal_",
+    "from torch.nn.utils import clip_grad_norm_",
+    "from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence, pad_sequence",
+    "from torch.nn.modules import Module, ModuleList",
+    "from torch.nn.modules.linear import Linear",
+    "from torch.nn.modules.rnn import LSTM",
+    "import torch.nn.modules.module",
+    "import torch.optim as optim",
+    "from torch.optim import AdamW, Adam, SGD, lr_scheduler",
+    "from torch.optim.lr_scheduler import StepLR, LambdaLR, CosineAnnealingLR",
+    "from torch.utils import data",
+    "from torch.utils.data import DataLoader, Dataset, TensorDataset, random_split",
+    "from torch.utils.data.dataset import Dataset",
+    "from torch.utils.checkpoint import checkpoint",
+    "import torch.utils.data as data",
+    "from torch.autograd import Function, Variable, grad",
+    "from torch.special import expit",
+    "import torch.cuda, torch.cuda.amp",
+    "from torch.cuda.amp import autocast, GradScaler",
+    "from torch.amp import autocast, GradScaler",
+    "import torch.backends.cudnn as cudnn",
+    "import torch.distributed as dist",
+]
+
+
+# Not all of it is here, but scripts import it at their top and use it elsewhere
+DEFERRED = [
+    "import torch.autograd.functional",
+    "from torch.autograd.functional import jacobian, hessian",
+    "from torch.func import grad, vmap",
+    "import torch.linalg",
+    "from torch.nn.parallel import DistributedDataParallel as DDP",
+    "import torch.multiprocessing as mp",
+    "from torch.utils.tensorboard import SummaryWriter",
+]
+
+
+@pytest.mark.parametrize("form", [*FORMS, *DEFERRED])
+def test_usual_forms_of_import(program, form):
+    program(form)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_they_work_without_a_run_too(form):
+    exec(form.replace("torch", "chainrule"), {})  # noqa: S102
+
+
 def test_importing_what_is_missing_is_no_error_yet(program):
     seen = program(
         "from torch.nn import Nonesuch\n"

@@ -6,7 +6,7 @@ May import `tensor`; written only with tensor operations.
 from __future__ import annotations
 
 from chainrule.base.missing import missing_from
-from chainrule.nn import functional, init, parameter, utils
+from chainrule.nn import functional, init, modules, parameter, utils
 from chainrule.nn.activation import (
     CELU,
     ELU,
@@ -223,6 +223,7 @@ __all__ = [
     "Unflatten",
     "functional",
     "init",
+    "modules",
     "parameter",
     "utils",
 ]
