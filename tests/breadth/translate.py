@@ -49,6 +49,8 @@ def into(value: Any) -> Any:
         raise NoCounterpartError("layout is the compiler's business")
     if isinstance(value, torch.Generator):
         raise NoCounterpartError("random numbers differ")
+    if isinstance(value, torch.nn.Module):
+        raise NoCounterpartError("a module of PyTorch's as an argument")
     if isinstance(value, torch.Size):
         return tuple(value)
     if isinstance(value, (list, tuple)):

@@ -243,8 +243,9 @@ def arange(
     whole = all(isinstance(v, int) for v in (start, end, step))
     chosen = as_dtype(dtype or (dtypes.int64 if whole else get_default_dtype()))
     if chosen.kind == "int":  # an integer result counts in whole steps from a whole start
-        count = math.ceil((end - start) / step)
-        values = int(start) + np.arange(count, dtype=np.int64) * int(step)
+        start, step = int(start), int(step)
+        count = math.ceil((int(end) - start) / step) if step else 0
+        values = start + np.arange(count, dtype=np.int64) * step
     else:
         values = np.arange(start, end, step)
     return _asking(wrap(values.astype(chosen.numpy)), requires_grad)
@@ -259,6 +260,8 @@ def _between(start: Any, end: Any, steps: Any, dtype: Any) -> tuple[np.ndarray[A
             raise ArgumentError(f"the ends must be numbers, not a tensor of shape {value.shape}")
     first, last = _number(start, "linspace()"), _number(end, "linspace()")
     chosen = get_default_dtype() if dtype is None else as_dtype(dtype)
+    if chosen.kind == "int":  # integers from integer ends, cut off towards 0
+        first, last = int(first), int(last)
     return np.linspace(first, last, count), chosen
 
 

@@ -125,6 +125,8 @@ def hardtanh(
     if min_val > max_val:
         raise ArgumentError(f"hardtanh's min_val {min_val} is above its max_val {max_val}")
     x = as_tensor(input)
+    if x.dtype.kind == "int":
+        min_val, max_val = int(min_val), int(max_val)
     out = where(pointwise.ge(x, max_val), max_val, x)
     out = where(pointwise.le(x, min_val), min_val, out)
     return given(input, cast(out, x.dtype), inplace)
