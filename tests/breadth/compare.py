@@ -78,7 +78,7 @@ def run(
 ) -> None:
     """Call both with the same arguments and compare; gradients where an argument asks for it."""
     args, kwargs = arguments
-    mine_args, mine_kwargs = into(args), into(kwargs)
+    mine_args, mine_kwargs = into((args, kwargs))
     expected_ins, mine_ins = leaves((args, kwargs)), leaves((mine_args, mine_kwargs))
     expected = asked(theirs, *args, **kwargs)
     mine = ours(*mine_args, **mine_kwargs)

@@ -193,7 +193,7 @@ def _module(entry: Any, sample: Any, dtype: str, *, training: bool) -> None:
     args, kwargs = given.args, given.kwargs
     if training and any(getattr(m, "dropout", 0) or getattr(m, "p", 0) for m in theirs.modules()):
         raise NoCounterpartError("random numbers differ: dropout in training")
-    mine_args, mine_kwargs = into(args), into(kwargs)
+    mine_args, mine_kwargs = into((args, kwargs))
     expected_ins, mine_ins = (compare.leaves(v) for v in ((args, kwargs), (mine_args, mine_kwargs)))
     expected = theirs(*args, **kwargs)
     found = mine(*mine_args, **mine_kwargs)

@@ -33,12 +33,15 @@ def dtype(theirs: Any) -> Any:
     return _OURS[name]
 
 
-def into(value: Any) -> Any:
-    """`value` with every tensor, dtype and device in it as ours."""
+def into(value: Any, seen: dict[int, Any] | None = None) -> Any:
+    """`value` with every tensor, dtype and device in it as ours; one tensor stays one."""
     import torch
 
+    seen = {} if seen is None else seen
     if isinstance(value, torch.Tensor):
-        return tensor(value)
+        if id(value) not in seen:
+            seen[id(value)] = tensor(value)
+        return seen[id(value)]
     if isinstance(value, torch.dtype):
         return dtype(value)
     if isinstance(value, complex):
@@ -54,10 +57,10 @@ def into(value: Any) -> Any:
     if isinstance(value, torch.Size):
         return tuple(value)
     if isinstance(value, (list, tuple)):
-        parts = [into(v) for v in value]
+        parts = [into(v, seen) for v in value]
         return type(value)(*parts) if hasattr(value, "_fields") else type(value)(parts)
     if isinstance(value, dict):
-        return {k: into(v) for k, v in value.items()}
+        return {k: into(v, seen) for k, v in value.items()}
     if isinstance(value, slice):
         return slice(into(value.start), into(value.stop), into(value.step))
     return value

@@ -20,15 +20,18 @@ from chainrule.tasks.script import run_script
 
 HERE = Path(__file__).parent
 RUNS = [
+    ("gpt",),
     ("makemore",),
     ("lstm_lm",),
     ("lstm_lm", "--model", "GRU", "--tied"),
     ("lstm_lm", "--model", "RNN_RELU"),
     ("transformer",),
     ("transformer", "--norm-first"),
+    ("word2vec",),
+    ("seq2seq",),
     ("functions",),
 ]
-COMPILED = [("makemore",), ("lstm_lm",), ("transformer",)]
+COMPILED = [("gpt",), ("makemore",), ("lstm_lm",), ("transformer",)]
 
 
 def finite(values):

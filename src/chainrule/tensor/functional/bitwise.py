@@ -95,6 +95,8 @@ def isclose(
     x, y = operands(input, other)
     if as_tensor(input).dtype is not as_tensor(other).dtype:
         raise DTypeError("isclose needs equal dtypes: convert one with x.to(other.dtype)")
+    if rtol < 0 or atol < 0:
+        raise ArgumentError(f"isclose needs rtol and atol of 0 or more, not {rtol} and {atol}")
     same = pointwise.eq(x, y)
     if x.dtype is dtypes.bool_:
         return same
