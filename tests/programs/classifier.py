@@ -67,6 +67,7 @@ def main():
     parser.add_argument("--lr", type=float, default=0.02, metavar="LR")
     parser.add_argument("--no-cuda", action="store_true", default=False)
     parser.add_argument("--dry-run", action="store_true", default=False)
+    parser.add_argument("--optimizer", default="AdamW")
     parser.add_argument("--seed", type=int, default=1, metavar="S")
     args = parser.parse_args()
     use_cuda = not args.no_cuda and torch.cuda.is_available()
@@ -87,7 +88,7 @@ def main():
     test_loader = DataLoader(test_set, batch_size=7, **kwargs)
 
     model = seeded(Net(8, 12, 3).double().to(device), 0.3)
-    optimizer = optim.RMSprop(model.parameters(), lr=args.lr, momentum=0.5)
+    optimizer = getattr(optim, args.optimizer)(model.parameters(), lr=args.lr)
     scheduler = CosineAnnealingLR(optimizer, T_max=args.epochs)
     found, started = [], time.time()
     with tempfile.TemporaryDirectory() as folder:
@@ -109,7 +110,7 @@ def main():
         checkpoint = torch.load(path, map_location=device, weights_only=True)
     again = Net(8, 12, 3).double().to(device)
     again.load_state_dict(checkpoint["model_state_dict"])
-    resumed = optim.RMSprop(again.parameters(), lr=args.lr, momentum=0.5)
+    resumed = getattr(optim, args.optimizer)(again.parameters(), lr=args.lr)
     resumed.load_state_dict(checkpoint["optimizer_state_dict"])
     LambdaLR(resumed, lambda epoch: 0.95**epoch)
     found += train(args, again, device, train_loader, resumed, checkpoint["epoch"] + 1)

@@ -27,11 +27,13 @@ RUNS = [
     ("lstm_lm", "--model", "RNN_RELU"),
     ("transformer",),
     ("transformer", "--norm-first"),
+    ("text_cnn",),
     ("word2vec",),
     ("seq2seq",),
     ("functions",),
+    ("hooks_ema",),
 ]
-COMPILED = [("gpt",), ("makemore",), ("lstm_lm",), ("transformer",)]
+COMPILED = [("gpt",), ("makemore",), ("lstm_lm",), ("transformer",), ("text_cnn",)]
 
 
 def finite(values):
