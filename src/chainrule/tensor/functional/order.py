@@ -26,6 +26,7 @@ __all__ = [
     "argsort",
     "kthvalue",
     "median",
+    "mode",
     "msort",
     "nanmedian",
     "nanquantile",
@@ -155,6 +156,28 @@ def median(input: Operand, dim: int | None = None, keepdim: bool = False) -> Any
 def nanmedian(input: Operand, dim: int | None = None, keepdim: bool = False) -> Any:
     """The middle element among those that are not NaN."""
     return _middle(input, dim, keepdim, skip_nan=True)
+
+
+@with_out
+def mode(input: Operand, dim: int = -1, keepdim: bool = False) -> Ordered:
+    """The most frequent element along `dim` and its last place; of several the smallest."""
+    x = _line(input)
+    axis = shapes.normal_axis(dim, len(x.shape))
+    size = x.shape[axis]
+    if size == 0:
+        raise ArgumentError(f"mode of no elements: shape {x.shape} along axis {axis}")
+    order = _order(x, axis, descending=False)
+    line = gather(x.detach(), axis, order)
+    places = apply(TABLE["iota"], dtype=dtypes.int64, shape=x.shape, axis=axis)
+    if size > 1:
+        begins = pointwise.ne(narrow(line, axis, 1, size - 1), narrow(line, axis, 0, size - 1))
+        later = pointwise.where(begins, narrow(places, axis, 1, size - 1), 0)
+        starts = apply(TABLE["concat"], narrow(places, axis, 0, 1), later, axis=axis)
+        length = pointwise.sub(places, apply(TABLE["cummax"], starts, axis=axis))
+        index = gather(order, axis, reduce.argmax(length, axis, keepdim=True))
+    else:
+        index = order
+    return _without_axis(_picked(input, axis, index), axis, keepdim)
 
 
 _INTERPOLATIONS = ("linear", "lower", "higher", "nearest", "midpoint")

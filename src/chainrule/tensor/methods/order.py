@@ -19,6 +19,7 @@ class OrderMethods:
     topk = order.topk
     kthvalue = order.kthvalue
     median = order.median
+    mode = order.mode
     nanmedian = order.nanmedian
     quantile = order.quantile
     nanquantile = order.nanquantile
