@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
+
 import numpy as np
 import pytest
 
@@ -118,6 +121,18 @@ def test_hooks_of_a_compiled_forward_and_of_what_comes_after():
     x.register_hook(lambda g: g + 1.0)
     y.sum().backward()
     assert x.grad.item() == 4 * 3 * 10 * 2 + 1
+
+
+def test_a_hook_that_knows_its_tensor_goes_with_it():
+    x = cr.tensor([1.0, 2.0], requires_grad=True)
+    y = x * 2.0
+    y.register_hook(lambda g, y=y: g + y.detach())
+    seen = weakref.ref(y)
+    y.sum().backward()
+    np.testing.assert_array_equal(x.grad.numpy(), [6.0, 10.0])
+    del y
+    gc.collect()
+    assert seen() is None
 
 
 def test_wrong_hooks_are_refused():

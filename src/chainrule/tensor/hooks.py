@@ -30,7 +30,7 @@ Hook = Callable[[Any], Any]
 Watch = Callable[[Builder, Any], Any]
 
 _numbers = itertools.count()
-_on_nodes: weakref.WeakKeyDictionary[Node, dict[int, Hook]] = weakref.WeakKeyDictionary()
+_on_nodes = [False]  # whether a computed tensor ever had a hook: else nobody needs to look
 _LEAF, _AFTER = "_backward_hooks", "_post_accumulate_grad_hooks"
 _LAST = 1 << 62  # number of the hook that keeps a gradient: it sees what all others made of it
 
@@ -119,8 +119,7 @@ def gate(tensors: Sequence[Handle], hook: Hook) -> tuple[Tensor, ...]:
         node = trace.node_of(out[0]).inputs[0]
         trace.hooks.setdefault(node, {})[next_number()] = hook
     else:
-        node = out[0]._tape_node().inputs[0]
-        _on_nodes.setdefault(node, {})[next_number()] = hook
+        _at(out[0]._tape_node().inputs[0])[next_number()] = hook
     return out
 
 
@@ -133,7 +132,18 @@ def _hooks_of(handle: Handle, *, make: bool = True) -> dict[int, Hook]:
     if handle.is_leaf:
         return handle.__dict__.setdefault(_LEAF, {})  # type: ignore[no-any-return]
     node = handle._tape_node()
-    return _on_nodes.setdefault(node, {}) if make else _on_nodes.get(node, {})
+    return _at(node) if make else getattr(node, "hooks", {})
+
+
+def _at(node: Node) -> dict[int, Hook]:
+    """The hooks of a node of the eager tape."""
+    assert isinstance(node, Recorded)
+    _on_nodes[0] = True
+    try:
+        return node.hooks
+    except AttributeError:
+        node.hooks = {}
+        return node.hooks
 
 
 def _add(hooks: dict[int, Hook], hook: Hook) -> RemovableHandle:
@@ -153,8 +163,8 @@ def watched(order: Iterable[Node]) -> dict[Node, Watch]:
         if node.op is INPUT:
             handle = node.leaf() if isinstance(node, Recorded) and node.leaf is not None else None
             hooks = None if handle is None else handle.__dict__.get(_LEAF)
-        elif _on_nodes:
-            hooks = _on_nodes.get(node)
+        elif _on_nodes[0]:
+            hooks = getattr(node, "hooks", None)
         if hooks:
             found[node] = _calling(hooks)
     return found

@@ -8,7 +8,7 @@ Example: `Backward(retain=False)` is passed to `grad.reverse.differentiate`.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from chainrule.base.dtypes import DType, from_numpy
@@ -32,7 +32,8 @@ class Recorded(Node):
     `leaf` is a weak reference to the handle whose `.grad` the gradient goes to.
     """
 
-    __slots__ = ("leaf", "saved")
+    __slots__ = ("hooks", "leaf", "saved")
+    hooks: dict[int, Callable[[Any], Any]]  # set by `tensor/hooks.py` where there are some
 
     def __init__(
         self,
