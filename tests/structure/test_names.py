@@ -8,7 +8,7 @@ from tests.structure.package import ROOT, modules
 
 DRAWERS = {"utils", "helpers", "common", "misc", "manager", "util", "helper"}
 # PyTorch's public names; such a module may only re-export what lives under a name of its own.
-PYTORCH_NAMES = {"chainrule.nn.utils", "chainrule.utils"}
+PYTORCH_NAMES = {"chainrule.nn.utils", "chainrule.utils", "chainrule.optim.swa_utils"}
 PYTORCH_PACKAGES = ("chainrule.utils.", "chainrule.nn.utils.")  # all modules below, too
 
 

@@ -1,0 +1,160 @@
+"""Averages of a model's weights over the steps of a run: equal ones, and exponential ones.
+
+    >>> average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(0.999))
+    >>> average.update_parameters(model)    # after each step, also inside a compiled one
+
+Source: Izmailov et al., Averaging weights leads to wider optima (2018);
+https://docs.pytorch.org/docs/stable/optim.html#weight-averaging-swa-and-ema. May import `nn`.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterable, Sequence
+from itertools import chain
+from typing import TYPE_CHECKING, Any
+
+from chainrule import nn
+from chainrule.base import dtypes
+from chainrule.base.errors import ArgumentError
+from chainrule.tensor.convert import check_device, tensor
+from chainrule.tensor.functional import pointwise
+from chainrule.tensor.modes import modes, no_grad
+
+if TYPE_CHECKING:
+    from chainrule.tensor.tensor import Tensor
+
+    Average = Callable[[Tensor, Tensor, Any], Tensor]
+    AverageMany = Callable[[Sequence[Tensor], Sequence[Tensor], Any], None]
+
+
+def get_swa_avg_fn() -> Average:
+    """avg + (new - avg) / (n + 1): the mean of all."""
+
+    def average(averaged: Tensor, current: Tensor, count: Any) -> Tensor:
+        return pointwise.add(averaged, pointwise.div(pointwise.sub(current, averaged), count + 1))
+
+    return average
+
+
+def get_ema_avg_fn(decay: float = 0.999) -> Average:
+    """decay · avg + (1 - decay) · new."""
+    _check(decay)
+
+    def average(averaged: Tensor, current: Tensor, count: Any) -> Tensor:
+        del count
+        return pointwise.add(pointwise.mul(averaged, decay), current, alpha=1 - decay)
+
+    return average
+
+
+def get_swa_multi_avg_fn() -> AverageMany:
+    """The mean of all, written into the first list."""
+    return _over_lists(get_swa_avg_fn())
+
+
+def get_ema_multi_avg_fn(decay: float = 0.999) -> AverageMany:
+    """decay · avg + (1 - decay) · new, written into the first list."""
+    return _over_lists(get_ema_avg_fn(decay))
+
+
+def _over_lists(average: Average) -> AverageMany:
+    def update(averaged: Sequence[Tensor], current: Sequence[Tensor], count: Any) -> None:
+        with no_grad():
+            for old, new in zip(averaged, current, strict=True):
+                old.copy_(average(old, new, count))
+
+    return update
+
+
+def _check(decay: float) -> None:
+    if not 0 <= decay <= 1:
+        raise ArgumentError(f"decay lies between 0 and 1, not {decay}")
+
+
+class AveragedModel(nn.Module):
+    """A copy of `model` whose weights `update_parameters` moves; the first update copies them.
+
+    Buffers are copied, or averaged too with `use_buffers`.
+    """
+
+    n_averaged: Tensor
+
+    def __init__(
+        self,
+        model: nn.Module,
+        device: Any = None,
+        avg_fn: Average | None = None,
+        multi_avg_fn: AverageMany | None = None,
+        use_buffers: bool = False,
+    ) -> None:
+        super().__init__()
+        if avg_fn is not None and multi_avg_fn is not None:
+            raise ArgumentError("give avg_fn or multi_avg_fn, not both")
+        check_device(device)
+        self.module = copy.deepcopy(model)
+        self.register_buffer("n_averaged", tensor(0, dtype=dtypes.int64))
+        self.avg_fn = avg_fn
+        self.multi_avg_fn = multi_avg_fn
+        self.use_buffers = use_buffers
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        """What the averaged model computes."""
+        return self.module(*args, **kwargs)
+
+    def update_parameters(self, model: nn.Module) -> None:
+        """Take the weights of `model` into the average."""
+        own, theirs = self._tensors(self.module), self._tensors(model)
+        with no_grad():
+            self._average(own, [t.detach() for t in theirs])
+            if not self.use_buffers:
+                for old, new in zip(self.module.buffers(), model.buffers(), strict=True):
+                    old.copy_(new)
+            self.n_averaged.add_(1)
+
+    def _tensors(self, model: nn.Module) -> list[Tensor]:
+        below = model.buffers() if self.use_buffers else ()
+        return list(chain(model.parameters(), below))
+
+    def _average(self, own: list[Tensor], new: list[Tensor]) -> None:
+        """Average, or copy the first time; in a trace the count is a symbol, so both are made."""
+        count = self.n_averaged
+        if modes.trace is None and int(count) == 0:
+            for old, value in zip(own, new, strict=True):
+                old.copy_(value)
+            return
+        if self.multi_avg_fn is not None:
+            self.multi_avg_fn(own, new, count)
+        else:
+            average = self.avg_fn or get_swa_avg_fn()
+            for old, value in zip(own, new, strict=True):
+                old.copy_(average(old.detach(), value, count))
+        if modes.trace is not None:
+            first = pointwise.eq(count, 0)
+            for old, value in zip(own, new, strict=True):
+                old.copy_(pointwise.where(first, value, old.detach()))
+
+
+def update_bn(loader: Iterable[Any], model: nn.Module, device: Any = None) -> None:
+    """Measure the running statistics of all batch norms anew, as plain means over `loader`.
+
+    Of a batch that is a list or tuple the first part is the model's input.
+    """
+    check_device(device)
+    norms: list[Any] = [m for m in model.modules() if hasattr(m, "reset_running_stats")]
+    if not norms:
+        return
+    before = model.training
+    momenta = [norm.momentum for norm in norms]
+    model.train()
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None
+    try:
+        with no_grad():
+            for batch in loader:
+                model(batch[0] if isinstance(batch, (list, tuple)) else batch)
+    finally:
+        for norm, momentum in zip(norms, momenta, strict=True):
+            norm.momentum = momentum
+        model.train(before)
