@@ -30,6 +30,8 @@ RUNS = [
     ("text_cnn",),
     ("word2vec",),
     ("seq2seq",),
+    ("classifier", "--epochs", "2"),
+    ("classifier", "--epochs", "1", "--optimizer", "RMSprop"),
     ("functions",),
     ("hooks_ema",),
 ]
