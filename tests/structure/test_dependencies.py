@@ -11,10 +11,13 @@ from tests.structure.package import ROOT, imports, modules
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 # Read where they are found, to print versions or to convert; never required.
 OPTIONAL = {"torch"}
+TOOLS = {"test", "docs", "dev"}  # extras of those who work on the package itself
 
 
 def declared() -> set[str]:
-    names = (re.match(r"[A-Za-z0-9_.-]+", line) for line in PROJECT["dependencies"])
+    extras = PROJECT["optional-dependencies"]
+    lines = [line for extra in extras.keys() - TOOLS for line in extras[extra]]
+    names = (re.match(r"[A-Za-z0-9_.-]+", line) for line in [*PROJECT["dependencies"], *lines])
     return {name[0].replace("-", "_") for name in names if name}
 
 

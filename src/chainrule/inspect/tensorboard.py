@@ -1,0 +1,133 @@
+"""`SummaryWriter`: curves, histograms and texts of a run for TensorBoard.
+
+    >>> with SummaryWriter("runs/first") as writer:
+    ...     writer.add_scalar("loss", loss, step)
+
+tensorboardX writes the event files; here tensors become what it takes. May import `base`, `tensor`.
+Source: https://docs.pytorch.org/docs/stable/tensorboard.html
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any, Self
+
+import numpy as np
+
+from chainrule.base.errors import MissingError, MissingImportError
+
+
+class SummaryWriter:
+    """Writes event files to the folder `log_dir`, `runs/<time>_<machine><comment>` if not given."""
+
+    def __init__(
+        self,
+        log_dir: str | os.PathLike[str] | None = None,
+        comment: str = "",
+        purge_step: int | None = None,
+        max_queue: int = 10,
+        flush_secs: int = 120,
+        filename_suffix: str = "",
+    ) -> None:
+        """Steps from `purge_step` on that an earlier run wrote are hidden."""
+        try:
+            from tensorboardX import SummaryWriter as Writer
+        except ImportError:
+            raise MissingImportError(
+                "SummaryWriter needs tensorboardX: pip install 'chainrule[tensorboard]'"
+            ) from None
+        self._writer = Writer(
+            logdir=None if log_dir is None else os.fspath(log_dir),
+            comment=comment,
+            purge_step=purge_step,
+            max_queue=max_queue,
+            flush_secs=flush_secs,
+            filename_suffix=filename_suffix,
+        )
+        self.log_dir: str = self._writer.logdir
+
+    def add_scalar(
+        self,
+        tag: str,
+        scalar_value: Any,
+        global_step: int | None = None,
+        walltime: float | None = None,
+    ) -> None:
+        """A point of the curve `tag`: a number, or a tensor of one element."""
+        self._writer.add_scalar(tag, _number(scalar_value), global_step, walltime)
+
+    def add_scalars(
+        self,
+        main_tag: str,
+        tag_scalar_dict: Mapping[str, Any],
+        global_step: int | None = None,
+        walltime: float | None = None,
+    ) -> None:
+        """Points of several curves in one picture."""
+        numbers = {tag: _number(value) for tag, value in tag_scalar_dict.items()}
+        self._writer.add_scalars(main_tag, numbers, global_step, walltime)
+
+    def add_histogram(
+        self,
+        tag: str,
+        values: Any,
+        global_step: int | None = None,
+        bins: str = "tensorflow",
+        walltime: float | None = None,
+        max_bins: int | None = None,
+    ) -> None:
+        """How the values of a tensor are spread; `bins` is one of NumPy's rules or "tensorflow"."""
+        array = np.asarray(values)
+        self._writer.add_histogram(tag, array, global_step, bins, walltime, max_bins)
+
+    def add_text(
+        self,
+        tag: str,
+        text_string: str,
+        global_step: int | None = None,
+        walltime: float | None = None,
+    ) -> None:
+        """A text, which TensorBoard shows as Markdown."""
+        self._writer.add_text(tag, text_string, global_step, walltime)
+
+    def add_hparams(
+        self,
+        hparam_dict: Mapping[str, Any],
+        metric_dict: Mapping[str, Any],
+        run_name: str | None = None,
+        global_step: int | None = None,
+    ) -> None:
+        """The settings of a run and what it reached, for comparison with other runs."""
+        settings = {
+            name: v if isinstance(v, (bool, int, float, str)) else _number(v)
+            for name, v in hparam_dict.items()
+        }
+        metrics = {name: _number(value) for name, value in metric_dict.items()}
+        self._writer.add_hparams(settings, metrics, run_name, global_step)
+
+    def add_graph(self, model: Any, input_to_model: Any = None, verbose: bool = False) -> None:
+        """Not here yet: raises `MissingError`."""
+        del model, input_to_model, verbose
+        raise MissingError("add_graph does not exist here yet: cr.draw(loss) draws the graph")
+
+    def flush(self) -> None:
+        """Put everything on the disk."""
+        self._writer.flush()
+
+    def close(self) -> None:
+        """Flush, and write no more."""
+        self._writer.close()
+
+    def __enter__(self) -> Self:
+        """The writer."""
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        """Close."""
+        self.close()
+
+
+def _number(value: Any) -> float:
+    """A number, or the one element of a tensor or array."""
+    return float(value if isinstance(value, (bool, int, float)) else np.asarray(value).item())
