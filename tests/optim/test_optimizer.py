@@ -240,7 +240,9 @@ def test_states_that_do_not_fit_change_nothing():
     assert not other.state
 
 
-@pytest.mark.parametrize(("name", "settings"), [*SETTINGS, ("Lion", {"weight_decay": 0.1})])
+@pytest.mark.parametrize(
+    ("name", "settings"), [*SETTINGS, ("Lion", {"weight_decay": 0.1}), ("SparseAdam", {})]
+)
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 def test_compiled_steps_are_eager_ones(name, settings, dtype):
     def run(compiled):
@@ -294,3 +296,42 @@ def test_hooks_stand_before_and_after_a_step():
     before.remove()
     optimizer.step()
     assert seen == [1.0, 0.0, -1.0]
+
+
+def rows_at(step):
+    return [[0, 3], [3], [1, 2, 3], [0]][step % 4]
+
+
+def sparse_steps(lib, give_rows):
+    rng = np.random.default_rng(0)
+    p = lib.nn.Parameter(lib.tensor(rng.normal(size=(5, 3))))
+    optimizer = lib.optim.SparseAdam([p], lr=0.1, betas=(0.8, 0.9))
+    for step in range(10):
+        rows = rows_at(step)
+        p.grad = give_rows(rows, rng.normal(size=(len(rows), 3)))
+        optimizer.step()
+    return p.detach().numpy()
+
+
+def dense_rows(rows, values):
+    out = np.zeros((5, 3))
+    out[rows] = values
+    return cr.tensor(out)
+
+
+@pytest.mark.oracle
+def test_sparse_steps_are_pytorchs():
+    import torch
+
+    theirs = sparse_steps(
+        torch,
+        lambda r, v: torch.sparse_coo_tensor([r], torch.tensor(v), (5, 3), check_invariants=True),
+    )
+    np.testing.assert_allclose(sparse_steps(cr, dense_rows), theirs, rtol=1e-10)
+
+
+def test_rows_without_gradient_stay():
+    before = np.random.default_rng(0).normal(size=(5, 3))
+    after = sparse_steps(cr, dense_rows)
+    assert (after[4] == before[4]).all()
+    assert (after[:4] != before[:4]).all()
