@@ -53,6 +53,7 @@ from chainrule.tensor.inert import *
 from chainrule.tensor.legacy import *
 from chainrule.tensor.modes import *
 from chainrule.tensor.numbers import *
+from chainrule.tensor.printing import *
 from chainrule.tensor.random import *
 from chainrule.tensor.sampling import *
 from chainrule.tensor.tensor import *

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from seeding import report, seeded
 from torch import nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 torch.set_default_dtype(torch.float64)
 
@@ -48,6 +49,7 @@ def main():
         model[4].weight.register_hook(lambda g: g.clamp(-0.05, 0.05)),
     ]
     ema = EMA(model, 0.9)
+    averaged = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(0.8))
     frozen = copy.deepcopy(model)
     opt = torch.optim.Adagrad(filter(lambda p: p.requires_grad, model.parameters()), lr=0.1)
     rng = np.random.default_rng(3)
@@ -64,12 +66,14 @@ def main():
         loss.backward()
         opt.step()
         ema.update(model)
+        averaged.update_parameters(model)
         losses.append(loss.item())
     ema.apply(model)
     with torch.inference_mode():
+        average = averaged(x).pow(2).mean().item()
         shadow = model(x).pow(2).mean().item()
     ema.restore(model)
-    report(losses=losses, shadow=shadow, restored=model(x).sum().item(), **seen)
+    report(losses=losses, shadow=shadow, average=average, restored=model(x).sum().item(), **seen)
 
 
 if __name__ == "__main__":

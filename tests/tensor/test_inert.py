@@ -170,3 +170,18 @@ def test_the_default_type():
         cr.set_default_tensor_type(cr.FloatTensor)
     with pytest.raises(ArgumentError, match="FloatTensor or DoubleTensor"):
         cr.set_default_tensor_type(cr.LongTensor)
+
+
+def test_printing():
+    x = cr.tensor([1.0, 2.34567, 0.5])
+    assert repr(x) == "tensor([1.    , 2.3457, 0.5   ])"
+    try:
+        cr.set_printoptions(precision=2, sci_mode=False)
+        assert repr(x) == "tensor([1.00, 2.35, 0.50])"
+        cr.set_printoptions(profile="short", threshold=4, edgeitems=1)
+        assert repr(cr.arange(9)) == "tensor([0, ..., 8])"
+        with pytest.raises(ArgumentError, match="default, short, full"):
+            cr.set_printoptions(profile="long")
+    finally:
+        cr.set_printoptions(profile="default")
+    assert repr(x) == "tensor([1.    , 2.3457, 0.5   ])"

@@ -34,6 +34,7 @@ from chainrule.tensor.grad_fn import GradFn
 from chainrule.tensor.handle import NOT_KEPT, Handle
 from chainrule.tensor.methods.table import Methods
 from chainrule.tensor.modes import modes, no_grad
+from chainrule.tensor.printing import shown
 
 __all__ = [
     "Tensor",
@@ -209,7 +210,7 @@ class Tensor(Methods, Handle, final=True):
         if node is not None:
             return f"tensor(<symbol {node.type}>)"
         assert self._value is not None
-        text = np.array2string(self._value, separator=", ", precision=4, prefix="tensor(")
+        text = shown(self._value, "tensor(")
         notes = []
         if self.dtype not in {dtypes.float32, dtypes.int64, dtypes.bool_}:
             notes.append(f", dtype={self.dtype}")
