@@ -225,7 +225,7 @@ def test_every_function_of_tensors_is_compared():
     files = [f"tests.tensor.functional.{path.stem}" for path in FAMILIES]
     families = map(importlib.import_module, files)
     text = " ".join(str(getattr(case, "id", case)) for family in families for case in family.CASES)
-    counted = {name.split(".")[-1] for name in read()["functions"]}
+    counted = {part for name in read()["functions"] for part in name.split(".")}
     functional = importlib.import_module("chainrule.nn.functional")
     shown = {name: getattr(cr, name) for name in dir(cr)}
     shown |= {name: getattr(functional, name) for name in functional.__all__}
@@ -242,6 +242,7 @@ def test_every_function_of_tensors_is_compared():
         if not {name, own} & counted and not (name in text or own in text)
     }
     assert missing <= {
+        "dropout1d",  # random: tests/nn
         "scan",  # ours alone: tests/compiler/test_scan.py
         "multi_head_attention_forward",  # as a module: tests/nn
         *("batch_norm", "group_norm", "instance_norm", "local_response_norm", "rms_norm"),
