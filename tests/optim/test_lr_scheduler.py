@@ -33,6 +33,10 @@ CASES = {
     "restarts after warmup": lambda S, o: S.SequentialLR(
         o, [S.LinearLR(o, 0.1, total_iters=4), S.CosineAnnealingWarmRestarts(o, 5)], [4]
     ),
+    "own": lambda S, o: own(S)(o),
+    "own after warmup": lambda S, o: S.SequentialLR(
+        o, [S.LinearLR(o, 0.1, total_iters=4), own(S)(o)], [4]
+    ),
     "SequentialLR": lambda S, o: S.SequentialLR(
         o,
         [S.LinearLR(o, 0.01, total_iters=4), S.CosineAnnealingLR(o, 10), S.ExponentialLR(o, 0.5)],
@@ -47,6 +51,16 @@ CASES = {
         [9],
     ),
 }
+
+
+def own(schedules):
+    class Warmup(schedules._LRScheduler):
+        """As programs write it."""
+
+        def get_lr(self):
+            return [base * min(1.0, (self.last_epoch + 1) / 5) for base in self.base_lrs]
+
+    return Warmup
 
 
 def optimizer(lib):

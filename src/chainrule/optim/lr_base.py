@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from chainrule.optim.optimizer import Optimizer
 
 
 class LRScheduler:
-    """Base class: a subclass defines `_next(rate, base)`, and `_closed(base)` to start over."""
+    """Base class: a subclass defines `get_lr()`, or `_next(rate, base)` and `_closed(base)`."""
 
     _hidden: tuple[str, ...] = ("optimizer",)  # attributes that are not state
     _is_initial = False  # during the step that the constructor takes
@@ -41,24 +41,37 @@ class LRScheduler:
         """Go on to the next rate; call it after `optimizer.step()`."""
         self._step_count += 1
         self.last_epoch += 1
-        self._set(self._next)
+        self._write(self.get_lr())
 
     def _restart(self) -> None:
         """Continue as if epoch 0 were now."""
         self.last_epoch = 0
-        self._set(lambda _, base: self._closed(base))
+        own = type(self).get_lr is not LRScheduler.get_lr
+        self._write(self.get_lr() if own else self._rates(lambda _, base: self._closed(base)))
 
     def _rewind(self) -> None:
         """Take back the step that was made at the start."""
         self.last_epoch -= 1
 
-    def _set(self, rate: Callable[[float, float], float]) -> None:
+    def _rates(self, rate: Callable[[float, float], float]) -> list[float]:
+        """`rate(rate now, base rate)` of each group."""
+        out = []
         groups = self.optimizer.param_groups
         for i, (group, base) in enumerate(zip(groups, self.base_lrs, strict=True)):
             self._group = i
-            group["lr"] = rate(group["lr"], base)
+            out.append(rate(group["lr"], base))
         self._group = 0
+        return out
+
+    def _write(self, rates: Sequence[float]) -> None:
+        groups = self.optimizer.param_groups
+        for group, rate in zip(groups, rates, strict=True):
+            group["lr"] = rate
         self._last_lr = [group["lr"] for group in groups]
+
+    def get_lr(self) -> Sequence[float]:
+        """The rates of `last_epoch`, one per group; a schedule of your own may define this only."""
+        return self._rates(self._next)
 
     def get_last_lr(self) -> list[float]:
         """The rates written last, one per group."""

@@ -51,7 +51,7 @@ class CosineAnnealingWarmRestarts(LRScheduler):
         else:
             self._go_to(epoch)
         self.last_epoch = math.floor(epoch)
-        self._set(self._next)
+        self._write(self.get_lr())
 
     def _go_to(self, epoch: float) -> None:
         if epoch < 0:

@@ -39,6 +39,8 @@ __all__ = [
     "StepLR",
 ]
 
+_LRScheduler = LRScheduler  # the name it had before PyTorch 2
+
 
 class LambdaLR(LRScheduler):
     """base · lr_lambda(epoch); one function, or one per group."""
