@@ -69,10 +69,13 @@ def under_pytorch(monkeypatch, name, *arguments):
 
     monkeypatch.setattr(sys, "argv", [name, *arguments])
     monkeypatch.syspath_prepend(str(HERE))
+    # PyTorch's own test code, which tests/breadth imports, forbids setting backends' flags
+    monkeypatch.setattr(torch.backends, "__allow_nonbracketed_mutation_flag", True)
     try:
         return report(lambda: runpy.run_path(str(HERE / f"{name}.py"), run_name="__main__"))
     finally:
         torch.set_default_dtype(torch.float32)
+        torch.set_float32_matmul_precision("highest")
 
 
 def close(found, expected):
