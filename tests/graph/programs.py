@@ -16,7 +16,10 @@ from chainrule.ops.record import Symbolic
 SHAPES = st.lists(st.integers(0, 3), max_size=3).map(tuple)
 FLOATS = st.sampled_from((dtypes.float32, dtypes.float64))
 SOURCES = st.none() | st.builds(
-    Source, st.sampled_from(("train.py", "a b/c#d.py", "C:\\x.py")), st.integers(1, 999), st.just("")
+    Source,
+    st.sampled_from(("train.py", "a b/c#d.py", "C:\\x.py")),
+    st.integers(1, 999),
+    st.just(""),
 )
 
 
