@@ -17,7 +17,9 @@ import click
 
 from chainrule.base.errors import ChainruleError, ConfigError
 from chainrule.base.settings import settings
+from chainrule.cli.check import check, gradcheck
 from chainrule.cli.env import env
+from chainrule.cli.explain import explain
 from chainrule.cli.generate import generate
 from chainrule.cli.run import run
 from chainrule.cli.show import show
@@ -33,6 +35,7 @@ Begin with
   chainrule train --data FILE     … or a text of yours
   chainrule generate last         and writes some
   chainrule run SCRIPT.py         a program written for PyTorch, unmodified
+  chainrule explain "x * sin(x)" --at "x=2"      a gradient, derived step by step
   chainrule show                  what the compiler makes of a program, stage by stage
 """
 
@@ -58,7 +61,7 @@ def group() -> None:
     """Computation graphs you can see through, trained at machine speed."""
 
 
-for _command in (train, generate, run, show, env):
+for _command in (train, generate, run, explain, check, gradcheck, show, env):
     group.add_command(_command)
 
 

@@ -142,7 +142,10 @@ def _listed(value: Any) -> Any:
 
 
 def of_function(
-    fn: Callable[..., Any], args: Sequence[Any], wrt: Sequence[Handle] | None = None
+    fn: Callable[..., Any],
+    args: Sequence[Any],
+    wrt: Sequence[Handle] | None = None,
+    names: Sequence[str] = (),
 ) -> Derivation:
     """The derivation of `fn(*args)`: a loss function, or a whole training step.
 
@@ -157,16 +160,10 @@ def of_function(
     inputs: dict[Node, Handle] = dict(zip(graph.inputs, [*leaves, *found.states], strict=False))
     values = found.values(leaves)
     wanted = _wanted_inputs(inputs, wrt, loss)
-    return _assembled(
-        getattr(fn, "__name__", type(fn).__name__),
-        graph,
-        values,
-        loss,
-        wanted,
-        trace,
-        found,
-        inputs,
-    )
+    title = getattr(fn, "__name__", type(fn).__name__)
+    called = {id(leaf): name for leaf, name in zip(leaves, names, strict=False)}
+    called |= trace.parameter_names()
+    return _assembled(title, graph, values, loss, wanted, trace, found, inputs, called)
 
 
 def _loss_of(trace: LayerTrace, found: Capture) -> Node:
@@ -210,6 +207,7 @@ def _assembled(
     trace: LayerTrace,
     found: Capture,
     inputs: dict[Node, Handle],
+    names: dict[int, str],
 ) -> Derivation:
     b = Symbolic()
     sent: list[tuple[Node, int, Node]] = []
@@ -226,7 +224,6 @@ def _assembled(
     order = _as_written(topological((loss,)), [made[n] for n in trace.recorded if n in made])
     number = {node: i for i, node in enumerate(order)}
     active = dependents(wanted, order)
-    names = trace.parameter_names()
     steps = []
     for node in order:
         step = _step(node, number, env.get(node))

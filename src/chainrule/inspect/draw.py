@@ -10,7 +10,7 @@ needs no other program. May import `inspect.derivation`, `inspect.arrange`.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from html import escape
 from pathlib import Path as File
 from typing import Any
@@ -61,14 +61,20 @@ class Drawing:
         return json.dumps(self.derivation.as_record())
 
 
-def draw(target: Any, *args: Any, wrt: Any = None, depth: int | None = None) -> Drawing:
+def draw(
+    target: Any,
+    *args: Any,
+    wrt: Any = None,
+    depth: int | None = None,
+    names: Sequence[str] = (),
+) -> Drawing:
     """The graph of `target`, a scalar loss or a function with its arguments, as a picture.
 
     On each edge stands the value that goes forward and, below it, the gradient that comes back.
     Like `explain` it changes nothing. `depth` is how many levels of modules are opened (default:
-    all in small graphs, one in large ones).
+    all in small graphs, one in large ones); `names` are what the arguments are called.
     """
-    derivation = derive(target, args, wrt)
+    derivation = derive(target, args, wrt, names)
     if depth is None and len(derivation.steps) > _SMALL:
         depth = 1
     return Drawing(derivation, depth)

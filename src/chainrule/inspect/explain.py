@@ -51,6 +51,7 @@ def explain(
     *args: Any,
     wrt: Any = None,
     depth: int | None = _AUTO,
+    names: Sequence[str] = (),
 ) -> Explanation:
     """The derivation of `target`: a scalar loss, or a function with its arguments.
 
@@ -58,12 +59,12 @@ def explain(
     function – a loss function, or a training step with `backward()` and `opt.step()` in it – runs
     once on symbols: no parameter, gradient, random or optimiser state changes. `wrt` chooses the
     tensors whose gradients are derived (default: all that require grad). `depth` is how many levels
-    of layers are told apart; None shows every node.
+    of layers are told apart; None shows every node. `names` are what the arguments are called.
     """
-    return Explanation(derive(target, args, wrt), depth)
+    return Explanation(derive(target, args, wrt, names), depth)
 
 
-def derive(target: Any, args: Sequence[Any], wrt: Any) -> Derivation:
+def derive(target: Any, args: Sequence[Any], wrt: Any, names: Sequence[str] = ()) -> Derivation:
     """The derivation of a loss, or of a function with its arguments."""
     if wrt is not None:
         wrt = [wrt] if isinstance(wrt, Handle) else list(wrt)
@@ -72,7 +73,7 @@ def derive(target: Any, args: Sequence[Any], wrt: Any) -> Derivation:
             raise ArgumentError("a loss takes no more arguments; functions do")
         return of_loss(target, wrt)
     if callable(target):
-        return of_function(_inner(target), args, wrt)
+        return of_function(_inner(target), args, wrt, names)
     raise ArgumentError(
         f"what is explained is a loss tensor or a function with its arguments, not {target!r:.60}"
     )

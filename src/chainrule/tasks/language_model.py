@@ -81,6 +81,13 @@ def train_on(folder: Path, steps: int | None, interrupts: Interrupts) -> Iterato
     yield from _run(session, source, folder, interrupts)
 
 
+def open_run(folder: Path) -> Session:
+    """The session of a run as it was saved, ready to be looked at."""
+    session, _ = _prepare(configure(folder / runs.CONFIG, ()))
+    restore(session, folder)
+    return session
+
+
 def continue_text(
     folder: Path, prompt: str, length: int, sampling: Sampling, seed: int | None
 ) -> Iterator[str]:

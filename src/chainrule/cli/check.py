@@ -1,0 +1,82 @@
+"""`chainrule check` and `chainrule gradcheck`: gradients judged, with an exit code.
+
+    chainrule check "sum((W @ x) ** 2)" --at "W=[[1,2]] x=[1,2]" --claim "W=[[10,20]]"
+    chainrule gradcheck last
+
+May import everything below.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from chainrule.inspect.verdict import Report
+
+
+@click.command()
+@click.argument("formula")
+@click.option("--at", required=True, metavar="VALUES", help='As in "W=[[1,2],[3,4]] x=[1,2]".')
+@click.option("--claim", metavar="GRADIENTS", help='What you derived, as in "W=[[10,20]]".')
+@click.option(
+    "--order",
+    type=click.IntRange(1, 2),
+    default=1,
+    show_default=True,
+    help="Without --claim: 2 checks second derivatives too.",
+)
+@click.option("--json", "as_json", is_flag=True, help="The verdict on every entry, for graders.")
+def check(formula: str, at: str, claim: str | None, order: int, as_json: bool) -> int:
+    r"""Judge a hand-derived gradient of FORMULA; without a claim, chainrule's own.
+
+    Ends with 0 if the gradient is right and 1 if it is not; a wrong one is diagnosed: transposed,
+    a missing sum or use, a factor, a sign. A result that is not one number is summed first.
+
+    \b
+    Examples
+      chainrule check "sum((W @ x) ** 2)" --at "W=[[1,2]] x=[1,2]" --claim "W=[[10,20]]"
+      chainrule check "tanh(x) / x" --at "x=[1,2]" --order 2
+    """
+    from chainrule.tasks.check import check_claim, check_formula
+
+    found = check_formula(formula, at, order) if claim is None else check_claim(formula, at, claim)
+    return _say(found, as_json=as_json)
+
+
+@click.command()
+@click.argument("run", default="last")
+@click.option("--budget", type=click.IntRange(min=1), default=200, show_default=True,
+              help="Entries that are checked one by one.")  # fmt: skip
+@click.option("--json", "as_json", is_flag=True, help="The verdict on every entry.")
+@click.option(
+    "--runs",
+    type=click.Path(path_type=Path),
+    default="runs",
+    show_default=True,
+    metavar="FOLDER",
+    help="Where runs are kept.",
+)
+def gradcheck(run: str, budget: int, as_json: bool, runs: Path) -> int:
+    r"""Check the gradients of a trained RUN's model against finite differences.
+
+    Every parameter is sampled, and every node's local rule is checked alone, in float64. Ends with
+    0 if all agree and 1 if not; the guilty node is named.
+
+    \b
+    Examples
+      chainrule gradcheck
+      chainrule gradcheck 3 --budget 1000
+    """
+    from chainrule.tasks.check import check_run
+    from chainrule.train.runs import find_run
+
+    return _say(check_run(find_run(run, runs), budget), as_json=as_json)
+
+
+def _say(report: Report, *, as_json: bool) -> int:
+    click.echo(json.dumps(report.as_record()) if as_json else str(report))
+    return 0 if report else 1

@@ -1,0 +1,51 @@
+"""`chainrule explain`: a formula derived node by node.
+
+    chainrule explain "log(sum(exp(W @ x + b)))" --at "W=[[1,2]] x=[1,2] b=[0]"
+
+May import everything below.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.argument("formula")
+@click.option("--at", default="", metavar="VALUES", help='As in "W=[[1,2],[3,4]] x=[1,2]".')
+@click.option("--json", "as_json", is_flag=True, help="Every node, value and contribution.")
+@click.option(
+    "--svg",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Also draw the graph: values above the edges, gradients below.",
+)
+def explain(formula: str, at: str, as_json: bool, svg: Path | None) -> None:
+    r"""Derive a FORMULA in four steps: forward, seed, backward, gradients.
+
+    A result that is not one number is summed first. Formulas have numbers, names, + - * / ** @,
+    .T, and functions such as exp, log, tanh, sigmoid, relu, sum, mean, softmax.
+
+    \b
+    Examples
+      chainrule explain "x * sin(x)" --at "x=2"
+      chainrule explain "log(sum(exp(W @ x + b)))" --at "W=[[1,2]] x=[1,2] b=[0]"
+      chainrule explain "sum(sigmoid(W @ x))" --at "W=[[1,2]] x=[1,2]" --svg graph.svg
+    """
+    from chainrule.inspect.draw import draw
+    from chainrule.inspect.explain import explain as derive
+    from chainrule.tasks.check import scalar
+    from chainrule.tasks.expression import arguments, values
+    from chainrule.tasks.expression import formula as parse
+
+    fn, names = parse(formula)
+    given = arguments(names, values(at) if at.strip() else {})
+    found = derive(scalar(fn), *given, names=names, depth=None)
+    for step in found.derivation.steps:
+        step.source = ""  # a formula is its own line
+    click.echo(found.to_json() if as_json else str(found))
+    if svg is not None:
+        draw(scalar(fn), *given, names=names).save(svg)
+        click.echo(f"drawn in {svg}", err=True)

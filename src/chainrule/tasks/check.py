@@ -1,0 +1,67 @@
+"""Checking gradients from the command line: of a formula, of a claim, of a trained run.
+
+    check_claim("sum((W @ x) ** 2)", "W=[[1,2]] x=[1,2]", "W=[[10,20]]")
+    check_run(Path("runs/001"))
+
+May import `inspect`, `train` and what lies below them.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from chainrule.base.errors import ConfigError
+from chainrule.inspect.claim import check_gradient
+from chainrule.inspect.gradcheck import gradcheck, gradcheck_module
+from chainrule.inspect.verdict import Report
+from chainrule.nn import functional as F
+from chainrule.tasks.expression import arguments, formula, values
+from chainrule.tasks.language_model import open_run
+from chainrule.tensor.convert import tensor
+from chainrule.tensor.functional import reduce
+
+_WINDOWS = 2  # of text that a run's model is checked on
+
+
+def scalar(fn: Any) -> Any:
+    """`fn`, with the sum of its result where that is not one number."""
+
+    def total(*args: Any) -> Any:
+        out = fn(*args)
+        return out if out.type.size == 1 else reduce.sum(out)
+
+    total.__name__ = fn.__name__
+    return total
+
+
+def check_formula(text: str, at: str, order: int) -> Report:
+    """chainrule's own gradient of a formula against finite differences."""
+    fn, names = formula(text)
+    return gradcheck(fn, tuple(arguments(names, values(at))), order, raise_exception=False)
+
+
+def check_claim(text: str, at: str, claim: str) -> Report:
+    """Gradients that someone derived for a formula, judged entry by entry."""
+    fn, names = formula(text)
+    claims = values(claim)
+    for name in claims:
+        if name not in names:
+            raise ConfigError(f"a gradient is claimed for {name}, which the formula does not use")
+    given = arguments(names, values(at))
+    return check_gradient(scalar(fn), tuple(given), tuple(claims.get(name) for name in names))
+
+
+def check_run(folder: Path, budget: int) -> Report:
+    """Every parameter of a trained run's model, on some windows of its own text."""
+    session = open_run(folder)
+    model = session.model.eval()
+    inputs, targets = session.windows.draw()
+    labels = tensor(targets[:_WINDOWS])
+
+    def loss(logits: Any) -> Any:
+        return F.cross_entropy(logits.flatten(0, 1), labels.flatten())
+
+    return gradcheck_module(
+        model, (tensor(inputs[:_WINDOWS]),), loss, raise_exception=False, budget=budget
+    )
