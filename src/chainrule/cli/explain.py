@@ -34,7 +34,7 @@ def explain(formula: str, at: str, as_json: bool, svg: Path | None) -> None:
       chainrule explain "log(sum(exp(W @ x + b)))" --at "W=[[1,2]] x=[1,2] b=[0]"
       chainrule explain "sum(sigmoid(W @ x))" --at "W=[[1,2]] x=[1,2]" --svg graph.svg
     """
-    from chainrule.inspect.draw import draw
+    from chainrule.inspect.draw import Drawing
     from chainrule.inspect.explain import explain as derive
     from chainrule.tasks.check import scalar
     from chainrule.tasks.expression import arguments, values
@@ -47,5 +47,5 @@ def explain(formula: str, at: str, as_json: bool, svg: Path | None) -> None:
         step.source = ""  # a formula is its own line
     click.echo(found.to_json() if as_json else str(found))
     if svg is not None:
-        draw(scalar(fn), *given, names=names).save(svg)
+        Drawing(found.derivation, None).save(svg)
         click.echo(f"drawn in {svg}", err=True)

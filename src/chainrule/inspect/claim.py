@@ -40,13 +40,14 @@ def check_gradient(
     claimed: Any,
     *,
     raise_exception: bool = False,
+    names: Sequence[str] = (),
 ) -> Report:
     """Whether `claimed` is ∂fn/∂input for a scalar `fn(*inputs)`.
 
     `claimed` is an array for the only (or first) float input, a tuple with one for each (None
     skips one), or a function of the inputs that returns such. The report lists each wrong entry
     with what it should be, and says what the mistake looks like. With `raise_exception` a wrong
-    claim raises `GradcheckError`.
+    claim raises `GradcheckError`. `names` are what the inputs are called.
     """
     given = prepare(inputs)
     floats = [x for x in given if x.requires_grad]
@@ -65,7 +66,9 @@ def check_gradient(
     for x, claim in zip(floats, claims, strict=False):
         if claim is None:
             continue
-        name = f"gradient {_place(given, x)}" if len(floats) > 1 else "gradient"
+        place = _place(given, x)
+        called = names[place] if place < len(names) else str(place)
+        name = f"gradient {called}" if len(floats) > 1 or names else "gradient"
         value = np.asarray(as_tensor(claim).detach())
         at = recording.position(x)
         if value.shape != x.shape:

@@ -37,7 +37,7 @@ class Explanation:
 
     def __str__(self) -> str:
         """The four steps as text."""
-        return "\n".join(_Text(self.derivation, self.depth).lines())
+        return "\n".join(line.rstrip() for line in _Text(self.derivation, self.depth).lines())
 
     __repr__ = __str__
 

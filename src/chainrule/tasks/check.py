@@ -49,7 +49,8 @@ def check_claim(text: str, at: str, claim: str) -> Report:
         if name not in names:
             raise ConfigError(f"a gradient is claimed for {name}, which the formula does not use")
     given = arguments(names, values(at))
-    return check_gradient(scalar(fn), tuple(given), tuple(claims.get(name) for name in names))
+    claimed = tuple(claims.get(name) for name in names)
+    return check_gradient(scalar(fn), tuple(given), claimed, names=names)
 
 
 def check_run(folder: Path, budget: int) -> Report:

@@ -1,0 +1,26 @@
+"""The page on gradients shows what its commands print."""
+
+from __future__ import annotations
+
+import re
+import shlex
+
+import pytest
+
+from tests.structure.package import ROOT, run_python
+
+PAGE = ROOT / "docs" / "gradients.md"
+BLOCK = re.compile(r"^```console\n\$ (.*?)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+BLOCKS = BLOCK.findall(PAGE.read_text("utf-8"))
+
+
+@pytest.mark.parametrize(("command", "output"), BLOCKS)
+def test_commands_print_what_the_page_says(command, output):
+    program, *arguments = shlex.split(command)
+    assert program == "chainrule"
+    code = f"import sys\nfrom chainrule.cli.command import _run\n_run({arguments!r})"
+    assert run_python("-c", code, cwd=ROOT) == output
+
+
+def test_there_are_commands():
+    assert len(BLOCKS) == 2
