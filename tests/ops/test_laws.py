@@ -369,4 +369,4 @@ def test_gradients_carry_the_types_of_their_inputs():
             for i, out in zip(found.moving, found.graph.outputs, strict=True):
                 assert out.type == c.graph.inputs[i].type, c
             assert not any(isinstance(n.type, TupleType) for n in found.graph.outputs)
-            assert len(topological(found.graph.outputs)) < 200, "a local rule stays local"
+            assert len(topological(found.graph.outputs)) < 300, "a local rule stays local"

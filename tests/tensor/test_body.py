@@ -280,3 +280,15 @@ def test_bodies_inside_a_trace_are_the_eager_ones():
     cr.manual_seed(2)
     step()
     assert cr.get_rng_state().tolist() == position
+
+
+def test_symbols_that_are_gone_are_not_taken_for_others():
+    """Several layers and random draws in nested bodies: handles come and go, ids are used again."""
+    block = nn.Sequential(*(nn.Sequential(nn.Linear(4, 4), nn.Dropout(0.4)) for _ in range(4)))
+
+    def body(c, row):
+        c = checkpoint(block, c + row)
+        return c, c
+
+    last, _ = scan(body, cr.zeros(2, 4), cr.randn(3, 2, 4))
+    assert last.shape == (2, 4)

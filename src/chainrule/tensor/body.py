@@ -10,6 +10,7 @@ Example: `with body_trace() as trace: outs = fn(*symbols)`, then `trace.graph(sy
 from __future__ import annotations
 
 import contextlib
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -40,7 +41,8 @@ class BodyTrace(Trace):
         self.outer = outer
         self.length = length
         self.step: Node | None = None  # the iteration's number, if something asked for it
-        self.own: set[int] = set()  # symbols that were made inside, by id
+        # Symbols that were made inside, by id: once one is gone, its id may be another's
+        self.own: dict[int, weakref.ref[Handle]] = {}
         self.given: set[Node] = set()  # inputs that stand for the function's arguments
         self.streams: dict[int, Tensor] = {}  # generator states inside the loop
         if outer is not None:
@@ -52,11 +54,15 @@ class BodyTrace(Trace):
         """As in every trace; and remember the symbol as one of this body."""
         super().bear(handle)
         if handle._value is None:
-            self.own.add(id(handle))
+            self.own[id(handle)] = weakref.ref(handle)
+
+    def _is_own(self, handle: Handle) -> bool:
+        reference = self.own.get(id(handle))
+        return reference is not None and reference() is handle
 
     def is_outside(self, handle: Handle) -> bool:
         """Also a symbol of the outer trace is outside."""
-        return id(handle) not in self.own and id(handle) not in self.fresh
+        return not self._is_own(handle) and id(handle) not in self.fresh
 
     def symbol_of(self, handle: Handle) -> Node | None:
         """A symbol of the outer trace becomes an input when it is first read."""
@@ -65,7 +71,7 @@ class BodyTrace(Trace):
             return bound.node
         if handle._value is not None:
             return None
-        if id(handle) in self.own:
+        if self._is_own(handle):
             return handle._node
         return self._capture(handle)
 
