@@ -98,6 +98,10 @@ def _cold_and_warm(contestant: Result, cold: str, warm: str) -> str:
     return number(first) if again is None else f"{number(first)} / {number(again)}"
 
 
+def _first_steps(contestant: Result) -> str:
+    return _cold_and_warm(contestant, "first_cold_s", "first_warm_s")
+
+
 def starts_table(rows: list[Result]) -> str:
     """Seconds to the first loss, with an empty and with a filled cache."""
     everyone = ["chainrule", *rivals_of(rows)]
@@ -107,10 +111,7 @@ def starts_table(rows: list[Result]) -> str:
         [
             [
                 row["workload"],
-                *(
-                    _cold_and_warm(row["contestants"][w], "first_cold_s", "first_warm_s")
-                    for w in everyone
-                ),
+                *(_first_steps(row["contestants"][w]) for w in everyone),
             ]
             for row in rows
         ],
@@ -195,7 +196,7 @@ def compile_table(result: Result) -> str:
     """Seconds to the first step by depth, cold / warm."""
     everyone = list(result["rows"][0]["contestants"])
     rows = [
-        [str(row["layers"]), *(_cold_and_warm(row["contestants"][who]) for who in everyone)]
+        [str(row["layers"]), *(_first_steps(row["contestants"][who]) for who in everyone)]
         for row in result["rows"]
     ]
     head = ["layers", *(f"{TITLES[who]}, s (cold / warm)" for who in everyone)]

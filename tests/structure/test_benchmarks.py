@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 
 import pytest
 
@@ -120,3 +121,9 @@ def test_tables_are_put_between_their_marks(tmp_path):
     assert page.read_text(encoding="utf-8") == "a\n<!-- t:begin -->\nnewer\n<!-- t:end -->\nb\n"
     with pytest.raises(SystemExit):
         report.insert(page, "other", "x")
+
+
+def test_kept_results_of_every_page_can_be_shown():
+    for name, (_, show) in report.PAGES.items():
+        kept = report.ROOT / "benchmarks" / "results" / name
+        assert show(json.loads(kept.read_text("utf-8"))).startswith(("|", "Measured"))
