@@ -256,3 +256,20 @@ def test_gradients_of_arguments():
     close(x.grad.numpy(), 4 * X)
     with pytest.raises(TraceError, match="computed with gradient outside"):
         cr.compile(fn)(x * 2)
+
+
+@pytest.mark.parametrize("write", ["x.mul_(0.5)", "x.detach().zero_()"])
+def test_a_leaf_argument_that_is_written_stays_a_leaf(write):
+    def step(x):
+        with cr.no_grad():
+            eval(write)  # noqa: S307 - a line of this file
+        loss = (3 * x * x + x).sum()
+        loss.backward()
+        return loss
+
+    leaves = [cr.tensor([1.0, 2.0], requires_grad=True) for _ in range(2)]
+    wanted, found = step(leaves[0]), cr.compile(step)(leaves[1])
+    assert found.item() == wanted.item()
+    assert leaves[1].requires_grad
+    np.testing.assert_array_equal(leaves[1].detach().numpy(), leaves[0].detach().numpy())
+    np.testing.assert_array_equal(leaves[1].grad.numpy(), leaves[0].grad.numpy())

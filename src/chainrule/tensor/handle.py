@@ -198,7 +198,7 @@ class Handle:
             if trace.is_outside(self):
                 trace.bind(self, node, keeps_leaf or new.requires_grad)
             else:
-                trace.rename(self, node, new.requires_grad)
+                trace.rename(self, node, keeps_leaf or new.requires_grad)
             return
         self._value, self._type = new._value, new._type
         if keeps_leaf:
