@@ -14,7 +14,8 @@ from chainrule.graph.node import INPUT, Node, Type
 from chainrule.inspect import gradcheck, gradcheck_module
 from chainrule.inspect.local import check_rule
 from chainrule.ops import TABLE
-from tests.inspect.planting import CHANGES, chain, mutant
+from chainrule.tensor.dispatch import apply
+from tests.inspect.planting import CHANGES, WRONG, chain, mutant
 
 RIGHT = {
     "log_softmax": lambda x: F.log_softmax(x, -1)[..., 0].sum(),
@@ -68,6 +69,18 @@ def test_a_wrong_rule_among_two_hundred_nodes_is_named(trial):
     assert guilty.op == "wrong_sine"
     assert "planting.py" in guilty.source
     assert guilty.diagnosis == "it is the right one times 1.5"
+
+
+def test_the_guilty_layer_is_named():
+    class Wrong(nn.Module):
+        def forward(self, x):
+            return apply(WRONG, x)
+
+    model = nn.Sequential(nn.Linear(3, 3), nn.Sequential(nn.Tanh(), Wrong()))
+    report = gradcheck_module(model, cr.randn(2, 3), raise_exception=False)
+    assert not report
+    assert report.guilty.layer == "1.1"
+    assert "wrong_sine in 1.1 at " in str(report)
 
 
 def test_chains_without_a_wrong_rule_pass():

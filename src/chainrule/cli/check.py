@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from chainrule.cli.runs_option import runs_option
+
 if TYPE_CHECKING:
     from chainrule.inspect.verdict import Report
 
@@ -52,14 +54,7 @@ def check(formula: str, at: str, claim: str | None, order: int, as_json: bool) -
 @click.option("--budget", type=click.IntRange(min=1), default=200, show_default=True,
               help="Entries that are checked one by one.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="The verdict on every entry.")
-@click.option(
-    "--runs",
-    type=click.Path(path_type=Path),
-    default="runs",
-    show_default=True,
-    metavar="FOLDER",
-    help="Where runs are kept.",
-)
+@runs_option
 def gradcheck(run: str, budget: int, as_json: bool, runs: Path) -> int:
     r"""Check the gradients of a trained RUN's model against finite differences.
 

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import click
 
+from chainrule.cli.runs_option import runs_option
+
 
 @click.command()
 @click.argument("run", default="last")
@@ -25,14 +27,7 @@ import click
 )
 @click.option("--top-k", type=click.IntRange(min=1), help="Choose among the K likeliest only.")
 @click.option("--seed", type=click.IntRange(min=0), help="The same seed, the same text.")
-@click.option(
-    "--runs",
-    type=click.Path(path_type=Path),
-    default="runs",
-    show_default=True,
-    metavar="FOLDER",
-    help="Where runs are kept.",
-)
+@runs_option
 def generate(
     run: str,
     prompt: str,

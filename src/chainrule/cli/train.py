@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from chainrule.cli.runs_option import runs_option
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -52,14 +54,7 @@ class _WithSettings(click.Command):
 @click.option("--threads", type=click.IntRange(min=1), help="Cores to use; default: all.")
 @click.option("--resume", metavar="RUN", help="Continue a run: a folder, a number, or 'last'.")
 @click.option("--eager", is_flag=True, default=None, help="Run uncompiled, operation by operation.")
-@click.option(
-    "--runs",
-    type=click.Path(path_type=Path),
-    default="runs",
-    show_default=True,
-    metavar="FOLDER",
-    help="Where runs are kept.",
-)
+@runs_option
 def train(
     runs: Path,
     resume: str | None,

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.base.errors import ArgumentError, GradcheckError
+from chainrule.base.errors import ArgumentError
 from chainrule.grad.reverse import differentiate
 from chainrule.graph.node import Graph, Node, input_node
 from chainrule.graph.walk import dependents, topological, uses
@@ -85,9 +85,7 @@ def check_gradient(
         diagnosis="; ".join(words),
         names=("claimed", "right"),
     )
-    if not report and raise_exception:
-        raise GradcheckError(str(report), report)
-    return report
+    return report.settled(raise_exception=raise_exception)
 
 
 def inputs_of(inputs: Any) -> list[Any]:

@@ -19,8 +19,8 @@ from chainrule.grad.reverse import differentiate
 from chainrule.graph.node import INPUT, Graph, Node, Type
 from chainrule.graph.walk import dependents, topological
 from chainrule.inspect.layers import LayerTrace
-from chainrule.inspect.recording import all_values
 from chainrule.inspect.unroll import unroll
+from chainrule.ops.evaluate import all_values
 from chainrule.ops.fill import filled
 from chainrule.ops.record import OUT, Symbolic
 from chainrule.tensor.convert import as_tensor

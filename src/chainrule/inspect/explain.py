@@ -57,9 +57,10 @@ def explain(
 
     A loss is explained from its recorded graph, before `backward()` or with `retain_graph=True`. A
     function – a loss function, or a training step with `backward()` and `opt.step()` in it – runs
-    once on symbols: no parameter, gradient, random or optimiser state changes. `wrt` chooses the
-    tensors whose gradients are derived (default: all that require grad). `depth` is how many levels
-    of layers are told apart; None shows every node. `names` are what the arguments are called.
+    once on symbols: no parameter, gradient, random or optimiser state changes (an optimiser that
+    has none yet gets the zeros that it starts from). `wrt` chooses the tensors whose gradients are
+    derived (default: all that require grad). `depth` is how many levels of layers are told apart;
+    None shows every node. `names` are what the arguments are called.
     """
     return Explanation(derive(target, args, wrt, names), depth)
 

@@ -16,14 +16,15 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from chainrule.base import dtypes
-from chainrule.base.errors import ArgumentError, GradcheckError
+from chainrule.base.errors import ArgumentError
 from chainrule.compiler.structure import flatten
 from chainrule.graph.node import Graph, Node
 from chainrule.inspect.local import find_guilty
 from chainrule.inspect.numeric import Probe, unit
-from chainrule.inspect.recording import Recording, all_values, in_float64, record
+from chainrule.inspect.recording import Recording, in_float64, record
 from chainrule.inspect.verdict import PASSING, Entry, Report, judge
 from chainrule.nn.module import Module
+from chainrule.ops.evaluate import all_values
 from chainrule.tensor.backward import gradients
 from chainrule.tensor.convert import as_tensor, tensor
 from chainrule.tensor.functional import pointwise, reduce
@@ -61,9 +62,7 @@ def gradcheck(
     report = _check(fn, given, names, [], subject, budget, seed)
     if report and order == 2:
         report = _second(fn, given, names, subject, budget, seed)
-    if not report and raise_exception:
-        raise GradcheckError(str(report), report)
-    return report
+    return report.settled(raise_exception=raise_exception)
 
 
 def gradcheck_module(
@@ -94,9 +93,7 @@ def gradcheck_module(
     outside = [(name, p) for name, p in known.items() if p.requires_grad]
     names = [f"input {i}" for i in range(len(given))]
     report = _check(fn, given, names, outside, type(model).__name__, budget, seed)
-    if not report and raise_exception:
-        raise GradcheckError(str(report), report)
-    return report
+    return report.settled(raise_exception=raise_exception)
 
 
 def prepare(inputs: Any) -> list[Any]:

@@ -11,14 +11,14 @@ May import `ops` and what lies below it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from chainrule.graph.node import INPUT, Attrs, Graph, Node
 from chainrule.graph.walk import topological
-from chainrule.ops.evaluate import apply_meaning
+from chainrule.ops.evaluate import all_values
 from chainrule.ops.expansion import expansion
 
 Decisions = list[np.ndarray[Any, Any]]
@@ -44,7 +44,8 @@ def decisions(node: Node, ins: Sequence[Any]) -> Decisions:
             return [np.asarray(op.decisions(ins, node.attrs))]
         if "control" in op.traits:
             return list(_of_control(node.attrs, ins))
-        return list(_of_graph(expansion(node), ins))
+        graph = expansion(node)
+        return list(_of_graph(graph, all_values(graph, ins)))
 
 
 def same(before: Decisions, after: Decisions) -> bool:
@@ -52,22 +53,19 @@ def same(before: Decisions, after: Decisions) -> bool:
     return all(np.array_equal(a, b) for a, b in zip(before, after, strict=True))
 
 
-def _of_graph(graph: Graph, values: Sequence[Any]) -> Iterator[np.ndarray[Any, Any]]:
-    env: dict[Node, Any] = dict(zip(graph.inputs, values, strict=True))
+def _of_graph(graph: Graph, env: Mapping[Node, Any]) -> Iterator[np.ndarray[Any, Any]]:
+    """The decisions of a graph all of whose values are known."""
+    inputs = set(graph.inputs)
     for node in topological(graph.outputs):
-        if node in env:
-            continue
-        ins = [env[n] for n in node.inputs]
-        if decides(node):
-            yield from decisions(node, ins)
-        env[node] = apply_meaning(node.op, ins, node.attrs)
+        if node not in inputs and decides(node):
+            yield from decisions(node, [env[n] for n in node.inputs])
 
 
 def _of_control(attrs: Attrs, ins: Sequence[Any]) -> Iterator[np.ndarray[Any, Any]]:
     """A call's body once; a loop's body for each step, with the carries of that step."""
     graph: Graph = attrs["graph"]
     if "length" not in attrs:
-        yield from _of_graph(graph, ins)
+        yield from _of_graph(graph, all_values(graph, ins))
         return
     if not any(decides(node) for node in topological(graph.outputs)):
         return
@@ -77,9 +75,6 @@ def _of_control(attrs: Attrs, ins: Sequence[Any]) -> Iterator[np.ndarray[Any, An
     steps = range(attrs["length"])
     for t in reversed(steps) if attrs["reverse"] else steps:
         values = (*carries, *(x[t] for x in xs), *consts)
-        yield from _of_graph(graph, values)
-        env: dict[Node, Any] = dict(zip(graph.inputs, values, strict=True))
-        for node in topological(graph.outputs):
-            if node not in env:
-                env[node] = apply_meaning(node.op, [env[n] for n in node.inputs], node.attrs)
+        env = all_values(graph, values)
+        yield from _of_graph(graph, env)
         carries = tuple(env[n] for n in graph.outputs[:count])

@@ -20,11 +20,10 @@ from chainrule.graph.node import INPUT, Graph, Node, TupleType, Type, input_node
 from chainrule.graph.walk import dependents, topological
 from chainrule.inspect.diagnosis import diagnose, named_sizes, slices
 from chainrule.inspect.numeric import Probe, unit
-from chainrule.inspect.recording import moved
 from chainrule.inspect.verdict import PASSING, Guilty, judge
 from chainrule.ops.arithmetic import add, mul
 from chainrule.ops.control import items
-from chainrule.ops.evaluate import evaluate
+from chainrule.ops.evaluate import evaluate, moved
 from chainrule.ops.record import Symbolic
 from chainrule.ops.reduce import sum_
 
@@ -201,7 +200,7 @@ def _guilty(
     step: float,
     diagnosis: str,
 ) -> Guilty:
-    layer = getattr(node.source, "layer", "") if node.source else ""
+    layer = node.source.layer if node.source else ""
     source = str(node.source) if node.source else "an unknown line"
     name = str(node.attrs.get("label", node.op.name))
     return Guilty(name, layer, source, i, index, analytic, numeric, step, diagnosis)

@@ -8,7 +8,7 @@ error is taken. Where f can be evaluated on complex numbers, Im f(x + i·h·v) /
 no cancellation at all (Squire and Trapp, Using complex variables to estimate derivatives of real
 functions, 1998); it is used if it lies within the error of D.
 
-May import `inspect.kinks`, `inspect.recording` and what lies below them.
+May import `inspect.kinks` and what lies below it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ import numpy as np
 from chainrule.graph.node import Node
 from chainrule.graph.walk import dependents, topological
 from chainrule.inspect.kinks import decides, decisions, same
-from chainrule.inspect.recording import moved
+from chainrule.ops.evaluate import moved
 
 Array = np.ndarray[Any, Any]
 _EPS = float(np.finfo(np.float64).eps)

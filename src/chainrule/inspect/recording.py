@@ -1,17 +1,17 @@
 """A function as a graph with values: what is differentiated, checked, explained and replayed.
 
 The function runs once on symbols, so nothing outside it changes; random draws are part of the
-graph, so every evaluation draws the same. Example:
+graph, so every evaluation draws the same. Nodes know the layer that asked for them. Example:
 
-    r = record(fn, (x, w), wrt=(w,))        # outputs: what fn returns; gradients: of its projection
-    evaluate(r.graph, r.values)
+    r = record(fn, (x, w))
+    evaluate(r.graph, r.values)             # what fn(x, w) returns
 
-May import `compiler` and what lies below it.
+May import `compiler`, `nn` and what lies below them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,7 +21,7 @@ from chainrule.base import dtypes
 from chainrule.compiler.capture import capture
 from chainrule.graph.node import INPUT, AnyType, Graph, Node, TupleType, Type
 from chainrule.graph.walk import topological
-from chainrule.ops.evaluate import apply_meaning
+from chainrule.inspect.layers import LayerTrace
 from chainrule.tensor.handle import Handle
 
 Array = np.ndarray[Any, Any]
@@ -48,7 +48,7 @@ def record(fn: Callable[..., Any], args: Sequence[Any]) -> Recording:
 
     Raises TraceError where `fn` reads values while it runs.
     """
-    found = capture(fn, tuple(args), {}, keep_grads=True)
+    found = capture(fn, tuple(args), {}, keep_grads=True, trace=LayerTrace())
     graph = Graph(found.captured.graph.inputs, found.captured.graph.outputs[: found.results])
     leaves = [a for a in args if isinstance(a, (Handle, np.ndarray))]
     values = tuple(np.array(v) for v in found.values(leaves))
@@ -88,26 +88,3 @@ def _wide_attr(value: Any) -> Any:
     if value is dtypes.float32:
         return dtypes.float64
     return _widened(value) if isinstance(value, Graph) else value
-
-
-def all_values(graph: Graph, values: Sequence[Any]) -> dict[Node, Any]:
-    """The value of every node that the outputs need."""
-    env: dict[Node, Any] = dict(zip(graph.inputs, values, strict=True))
-    with np.errstate(all="ignore"):
-        for node in topological(graph.outputs):
-            if node not in env:
-                env[node] = apply_meaning(node.op, [env[n] for n in node.inputs], node.attrs)
-    return env
-
-
-def moved(
-    env: Mapping[Node, Any], changes: Mapping[Node, Any], order: Sequence[Node]
-) -> dict[Node, Any]:
-    """Values of the nodes in `order` after some inputs changed; all others are those of `env`."""
-    new: dict[Node, Any] = dict(changes)
-    with np.errstate(all="ignore"):
-        for node in order:
-            if node not in new:
-                ins = [new[n] if n in new else env[n] for n in node.inputs]
-                new[node] = apply_meaning(node.op, ins, node.attrs)
-    return new

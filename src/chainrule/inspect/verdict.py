@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from chainrule.base.errors import GradcheckError
+
 BANDS = ((1e-7, "exact"), (1e-4, "close"), (1e-2, "doubtful"))
 PASSING = ("exact", "close", "zero")
 _SAFETY = 20.0  # times the error estimate
@@ -141,6 +143,12 @@ class Report:
             lines.append(f"  at a kink, not judged: {_listed(self.kinks)}")
         lines += [f"  note: {note}" for note in self.notes]
         return "\n".join(lines)
+
+    def settled(self, *, raise_exception: bool) -> Report:
+        """The report itself; a wrong gradient raises `GradcheckError` where that is wanted."""
+        if not self and raise_exception:
+            raise GradcheckError(str(self), self)
+        return self
 
     def as_record(self) -> dict[str, Any]:
         """In JSON's types, with `ok`."""

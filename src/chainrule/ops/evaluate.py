@@ -6,7 +6,7 @@ Infinities and NaN are values here: no floating-point warning is given. Example:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -38,3 +38,22 @@ def evaluate(graph: Graph, values: Sequence[Any]) -> list[Any]:
                 if last[child] is node and child not in keep:
                     del env[child]
     return [env[node] for node in graph.outputs]
+
+
+def all_values(graph: Graph, values: Sequence[Any]) -> dict[Node, Any]:
+    """The value of every node that the outputs need: what `evaluate` lets go of on its way."""
+    env: dict[Node, Any] = dict(zip(graph.inputs, values, strict=True))
+    return moved({}, env, topological(graph.outputs))
+
+
+def moved(
+    env: Mapping[Node, Any], changes: Mapping[Node, Any], order: Sequence[Node]
+) -> dict[Node, Any]:
+    """Values of the nodes in `order` after some inputs changed; all others are those of `env`."""
+    new: dict[Node, Any] = dict(changes)
+    with np.errstate(all="ignore"):
+        for node in order:
+            if node not in new:
+                ins = [new[n] if n in new else env[n] for n in node.inputs]
+                new[node] = apply_meaning(node.op, ins, node.attrs)
+    return new

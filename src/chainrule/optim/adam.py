@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from chainrule.optim.optimizer import Number, Optimizer, Pairs, check_betas, check_range
+from chainrule.optim.optimizer import Number, Optimizer, Pairs, check_adaptive
 from chainrule.optim.step_count import root
 from chainrule.tensor.creation import zeros_like
 from chainrule.tensor.functional import pointwise
@@ -53,10 +53,7 @@ class Adam(Optimizer):
         fused: Any = None,
         decoupled_weight_decay: bool = False,
     ) -> None:
-        check_range("lr", lr)
-        check_range("eps", eps)
-        check_range("weight_decay", weight_decay)
-        check_betas(betas)
+        check_adaptive(lr, betas, eps, weight_decay)
         defaults = {
             "lr": lr,
             "betas": betas,

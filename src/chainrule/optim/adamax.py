@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from chainrule.optim.optimizer import Optimizer, Pairs, check_betas, check_range
+from chainrule.optim.optimizer import Optimizer, Pairs, check_adaptive
 from chainrule.tensor.creation import zeros_like
 from chainrule.tensor.functional import pointwise
 
@@ -29,10 +29,7 @@ class Adamax(Optimizer):
         differentiable: bool = False,
         capturable: bool = False,
     ) -> None:
-        check_range("lr", lr)
-        check_range("eps", eps)
-        check_betas(betas)
-        check_range("weight_decay", weight_decay)
+        check_adaptive(lr, betas, eps, weight_decay)
         defaults = {
             "lr": lr,
             "betas": betas,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from chainrule.base import dtypes
-from chainrule.optim.optimizer import Number, Optimizer, Pairs, check_betas, check_range
+from chainrule.optim.optimizer import Number, Optimizer, Pairs, check_adaptive, check_range
 from chainrule.tensor.convert import cast, tensor
 from chainrule.tensor.creation import zeros_like
 from chainrule.tensor.functional import pointwise
@@ -36,10 +36,7 @@ class NAdam(Optimizer):
         capturable: bool = False,
         differentiable: bool = False,
     ) -> None:
-        check_range("lr", lr)
-        check_range("eps", eps)
-        check_betas(betas)
-        check_range("weight_decay", weight_decay)
+        check_adaptive(lr, betas, eps, weight_decay)
         check_range("momentum_decay", momentum_decay)
         defaults = {
             "lr": lr,

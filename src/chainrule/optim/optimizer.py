@@ -212,6 +212,14 @@ def check_betas(betas: tuple[float, float]) -> None:
         check_range(f"betas[{i}]", beta, below=1.0)
 
 
+def check_adaptive(lr: Any, betas: tuple[float, float], eps: Any, weight_decay: Any = 0) -> None:
+    """What Adam and its kin accept."""
+    check_range("lr", lr)
+    check_range("eps", eps)
+    check_betas(betas)
+    check_range("weight_decay", weight_decay)
+
+
 def check_range(name: str, value: Any, low: float = 0.0, below: float | None = None) -> None:
     """Raise `ArgumentError` unless low ≤ value (< below)."""
     number = float(value)

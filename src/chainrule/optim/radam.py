@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from chainrule.optim.optimizer import Number, Optimizer, Pairs, check_betas, check_range
+from chainrule.optim.optimizer import Number, Optimizer, Pairs, check_adaptive
 from chainrule.optim.step_count import root
 from chainrule.tensor.creation import zeros_like
 from chainrule.tensor.functional import pointwise
@@ -32,10 +32,7 @@ class RAdam(Optimizer):
         capturable: bool = False,
         differentiable: bool = False,
     ) -> None:
-        check_range("lr", lr)
-        check_range("eps", eps)
-        check_betas(betas)
-        check_range("weight_decay", weight_decay)
+        check_adaptive(lr, betas, eps, weight_decay)
         defaults = {
             "lr": lr,
             "betas": betas,

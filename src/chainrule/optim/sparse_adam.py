@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from chainrule.optim.optimizer import Optimizer, Pairs, check_betas, check_range
+from chainrule.optim.optimizer import Optimizer, Pairs, check_adaptive
 from chainrule.optim.step_count import root
 from chainrule.tensor.creation import zeros_like
 from chainrule.tensor.functional import pointwise
@@ -28,9 +28,7 @@ class SparseAdam(Optimizer):
         eps: float = 1e-8,
         maximize: bool = False,
     ) -> None:
-        check_range("lr", lr)
-        check_range("eps", eps)
-        check_betas(betas)
+        check_adaptive(lr, betas, eps)
         super().__init__(params, {"lr": lr, "betas": betas, "eps": eps, "maximize": maximize})
 
     def _update(self, group: dict[str, Any], pairs: Pairs) -> None:
