@@ -18,6 +18,12 @@ def test_a_formula_is_derived(inside, tmp_path):
     assert (tmp_path / "graph.svg").read_text("utf-8").startswith("<svg")
 
 
+def test_a_picture_that_cannot_be_written(inside):
+    done = inside("explain", "x", "--at", "x=1", "--svg", "nowhere/graph.svg")
+    assert done.code == 1
+    assert done.err == "error: the system refused 'nowhere/graph.svg': No such file or directory\n"
+
+
 def test_a_formula_as_json(inside):
     done = inside("explain", "x * sin(x)", "--at", "x=2", "--json")
     record = json.loads(done.out)

@@ -89,7 +89,8 @@ def _run(arguments: Sequence[str] | None) -> int:
         _abandon_output()
         if isinstance(error, BrokenPipeError):
             return 1  # the reader went away; there is nobody to tell
-        return _refuse(f"the system refused: {error.strerror or error}", 1)
+        what = f" {str(error.filename)!r}" if error.filename else ""
+        return _refuse(f"the system refused{what}: {error.strerror or error}", 1)
     except MemoryError:
         return _refuse("not enough memory; make width, layers, batch or context smaller", 1)
     except ChainruleError as error:

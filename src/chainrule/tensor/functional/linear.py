@@ -96,9 +96,10 @@ def linear(input: Operand, weight: Operand, bias: Operand = None) -> Tensor:
     """
     x, w = as_tensor(input), as_tensor(weight)
     if x.shape[-1:] != w.shape[-1:]:
+        given = x.shape[-1] if x.shape else "no"
         raise ShapeError(
-            f"linear: the input has {x.shape[-1:]} features on its last axis (shape {x.shape}), "
-            f"the weight of shape {w.shape} takes {w.shape[-1]}"
+            f"linear: the input of shape {x.shape} has {given} features on its last axis, the "
+            f"weight of shape {w.shape} takes {w.shape[-1]}"
         )
     out = matmul(x, apply(TABLE["transpose"], w, axes=(1, 0)))
     return out if bias is None else pointwise.add(out, bias)
