@@ -85,7 +85,7 @@ def test_dtypes_have_many_names():
 
 def test_operands_share_shape_and_dtype():
     x, y = operands(cr.ones(2, 1, dtype=cr.int64), cr.zeros(3))
-    assert x.type == y.type == cr.ones(2, 3).type
+    assert x.array_type == y.array_type == cr.ones(2, 3).array_type
     with pytest.raises(ShapeError, match="do not broadcast"):
         operands(cr.ones(2), cr.ones(3))
 

@@ -135,7 +135,7 @@ def test_data_can_be_replaced_by_another_type():
     p = cr.ones(2, requires_grad=True)
     (p * 2).sum()
     p.data = cr.zeros(3, dtype=cr.float64)
-    assert p.type == cr.zeros(3, dtype=cr.float64).type
+    assert p.array_type == cr.zeros(3, dtype=cr.float64).array_type
     (p * 2).sum().backward()
     assert p.grad.tolist() == [2.0, 2.0, 2.0]
 

@@ -39,6 +39,8 @@ QUESTIONS = [
     "str(lib.promote_types(lib.int64, lib.float32)).split('.')[1]",
     "str(lib.result_type(lib.ones(2), 3)).split('.')[1]",
     "lib.typename(lib.ones(1)), lib.typename(3), lib.typename(lib.ones(1).long())",
+    "lib.ones(1).type(), lib.ones(1).bool().type(), lib.ones(1).type(lib.int32).type()",
+    "lib.ones(1).type('torch.LongTensor').type(), lib.ones(1).type(lib.DoubleTensor).type()",
     "lib.FloatTensor([1, 2]).tolist(), lib.LongTensor([[1, 2]]).tolist()",
     "tuple(lib.FloatTensor(2, 3).shape), isinstance(lib.ones(1), lib.LongTensor)",
     "lib.frombuffer(bytearray(b'abc'), dtype=lib.uint8).tolist()",

@@ -29,8 +29,8 @@ def check_constants(name: str, old: Capture, new: Capture) -> None:
     """Raise `TraceError` at the first difference between two traces of the same call."""
     for i, (before, now) in enumerate(zip_longest(old.states, new.states)):
         if before is not now:
-            kind = "nothing" if now is None else f"another tensor of type {now.type}"
-            was = "nothing" if before is None else f"a tensor of type {before.type}"
+            kind = "nothing" if now is None else f"another tensor of type {now.array_type}"
+            was = "nothing" if before is None else f"a tensor of type {before.array_type}"
             raise TraceError(
                 f"{name}: where its trace read {was} from outside (number {i}), the function now "
                 f"reads {kind}. {_WAY_OUT}"

@@ -78,7 +78,7 @@ def check_gradient(
     report = Report(
         subject="claimed gradient",
         checked=len(entries),
-        entries=sum(x.type.size for x in floats),
+        entries=sum(x.array_type.size for x in floats),
         failures=tuple(e for e in entries if e.verdict not in PASSING),
         worst=max(entries, key=lambda e: e.relative, default=None),
         faults=tuple(faults),

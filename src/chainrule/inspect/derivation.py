@@ -295,7 +295,7 @@ def of_loss(loss: Handle, wrt: Sequence[Handle] | None = None) -> Derivation:
     No `.grad` is touched and the graph stays. Values that no rule needs were not kept, and are
     None. Raises GradientError where backward() has released the graph.
     """
-    if loss.type.size != 1:
+    if loss.array_type.size != 1:
         raise GradientError(f"only a scalar loss is explained, not one of shape {loss.shape}")
     if not loss.requires_grad:
         raise GradientError("the loss does not require grad, so nothing was recorded for it")

@@ -102,7 +102,7 @@ def prepare(inputs: Any) -> list[Any]:
     found = [as_tensor(x) for x in several]
     floats = [x for x in found if x.dtype.kind == "float"]
     if not floats:
-        shown = ", ".join(str(x.type) for x in found) or "nothing"
+        shown = ", ".join(str(x.array_type) for x in found) or "nothing"
         raise ArgumentError(f"gradcheck needs a floating-point input, not {shown}; pass x.double()")
     chosen = [x for x in floats if x.requires_grad] or floats
     for i, x in enumerate(found):
@@ -168,7 +168,7 @@ def _projected(result: Any, rng: np.random.Generator) -> Any:
             "the function's outputs do not depend on any input that requires grad, so there is "
             "no gradient to check (why_no_grad() names the cut)"
         )
-    if len(outs) == 1 and outs[0].type.size == 1:
+    if len(outs) == 1 and outs[0].array_type.size == 1:
         return outs[0].reshape(())
     total: Any = None
     for out in outs:

@@ -152,7 +152,7 @@ class Module(Hooked, Converted):
             and isinstance(value, Tensor)
             and isinstance(before, Tensor)
             and before is not value
-            and before.type == value.type
+            and before.array_type == value.array_type
         ):
             before._rebind(value)
             return

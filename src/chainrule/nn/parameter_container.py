@@ -34,7 +34,7 @@ class _Held(Module):
     def extra_repr(self) -> str:
         """Type and shape of each."""
         lines = (
-            f"({name}): Parameter containing: [{p.type}]"
+            f"({name}): Parameter containing: [{p.array_type}]"
             for name, p in self._parameters.items()
             if p is not None
         )

@@ -190,11 +190,11 @@ def _assigner(name: str) -> Callable[[Module, Tensor], None]:
 
 
 def _same(before: Tensor, after: Any, parametrization: Module) -> None:
-    if not isinstance(after, Tensor) or after.type != before.type:
-        shown = after.type if isinstance(after, Tensor) else type(after).__name__
+    if not isinstance(after, Tensor) or after.array_type != before.array_type:
+        shown = after.array_type if isinstance(after, Tensor) else type(after).__name__
         raise ShapeError(
-            f"{type(parametrization).__name__} turns {before.type} into {shown}; if that is meant, "
-            "register it with unsafe=True"
+            f"{type(parametrization).__name__} turns {before.array_type} into {shown}; if that is "
+            "meant, register it with unsafe=True"
         )
 
 

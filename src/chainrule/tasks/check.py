@@ -29,7 +29,7 @@ def scalar(fn: Any) -> Any:
 
     def total(*args: Any) -> Any:
         out = fn(*args)
-        return out if out.type.size == 1 else reduce.sum(out)
+        return out if out.array_type.size == 1 else reduce.sum(out)
 
     total.__name__ = fn.__name__
     return total

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 def _seed(output: Handle, gradient: Any) -> Tensor:
     """The cotangent to start from: 1 for a scalar, else `gradient` of the output's shape."""
     if gradient is None:
-        if output.type.size != 1:
+        if output.array_type.size != 1:
             raise GradientError(
                 f"backward() starts from a scalar, not from shape {output.shape}; reduce it "
                 "(loss.mean()) or pass gradient= of the same shape"

@@ -108,7 +108,7 @@ class BodyTrace(Trace):
         self.bound[id(handle)] = Bound(handle, node, requires_grad)
 
     def _capture(self, handle: Handle) -> Node:
-        kind, requires_grad = _in(self.outer, lambda: (handle.type, handle.requires_grad))
+        kind, requires_grad = _in(self.outer, lambda: (handle.array_type, handle.requires_grad))
         node = input_node(kind)
         self.inputs[id(handle)] = self.bound[id(handle)] = Bound(handle, node, requires_grad)
         return node

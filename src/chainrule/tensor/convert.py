@@ -220,13 +220,13 @@ def operands(*xs: Operand, dtype: DType | None = None) -> tuple[Tensor, ...]:
 def _ready_pair(x: Operand, y: Operand) -> tuple[Tensor, Tensor] | None:
     """The common cases that need no thought: equal types, or a float tensor and a number."""
     if isinstance(x, Handle):
-        kind = x.type
+        kind = x.array_type
         if isinstance(y, Handle):
-            return (x, y) if y.type == kind else None  # type: ignore[return-value]
+            return (x, y) if y.array_type == kind else None  # type: ignore[return-value]
         if kind.dtype.kind == "float" and type(y) in _NUMBERS:
             return x, filled(y, *kind)  # type: ignore[return-value]
     elif isinstance(y, Handle) and type(x) in _NUMBERS:
-        kind = y.type
+        kind = y.array_type
         if kind.dtype.kind == "float":
             return filled(x, *kind), y  # type: ignore[return-value]
     return None

@@ -44,7 +44,7 @@ def _like(value: Any, given: Any) -> Any:
 
 
 def _scalar(out: Any) -> Any:
-    if not isinstance(out, Handle) or out.type.size != 1:
+    if not isinstance(out, Handle) or out.array_type.size != 1:
         raise GradientError("the function returns one scalar, of which there is a Hessian")
     return reshape(out, ())
 
@@ -54,7 +54,7 @@ def _direction(v: Any, given: Any) -> tuple[Any, ...]:
     if v is not None:
         return _several(v)
     several = _several(given)
-    if len(several) != 1 or several[0].type.size != 1:
+    if len(several) != 1 or several[0].array_type.size != 1:
         raise GradientError("v can be left out only for a single number; pass one like the tensors")
     return (ones_like(several[0]),)
 

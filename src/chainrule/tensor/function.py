@@ -230,14 +230,16 @@ def _recorded(
         call,
         tuple(before),
         {"name": cls.__name__, "rule": _Rule(cls, ctx, args)},
-        TupleType(tuple([t.type for t in kinds])),
+        TupleType(tuple([t.array_type for t in kinds])),
         caller(),
     )
     _saved_results(ctx, ctx._saved or (), kinds)
     made = []
     for i, t in enumerate(kinds):
         plain = t.dtype.kind != "float" or _same(t, ctx._plain)
-        picked = None if plain else Recorded(project, (node,), {"index": i}, t.type, node.source)
+        picked = (
+            None if plain else Recorded(project, (node,), {"index": i}, t.array_type, node.source)
+        )
         handle = t if _same(t, ctx._dirty) else wrap(t._concrete(cls.__name__))
         handle._node, handle._requires_grad = picked, not plain
         made.append(handle)
@@ -251,7 +253,7 @@ class _Rule:
 
     def __init__(self, cls: type[Function], ctx: FunctionCtx, args: tuple[Any, ...]) -> None:
         self.cls, self.ctx = cls, ctx
-        self.types = [a.type if isinstance(a, Handle) else None for a in args]
+        self.types = [a.array_type if isinstance(a, Handle) else None for a in args]
 
     def __call__(self, b: Builder, node: Node, ct: Sequence[Node | None]) -> list[Node | None]:
         """Run `backward` on tensors that stand for the cotangents."""
@@ -334,12 +336,12 @@ def _gradient(
     cls: type[Function], ctx: FunctionCtx, args: tuple[Any, ...], outs: list[Any], body: BodyTrace
 ) -> _Gradient:
     _saved_results(ctx, ctx._saved or (), outs)
-    results = [input_node(t.type) for t in outs]
-    seeds = [input_node(t.type) for t in outs]
+    results = [input_node(t.array_type) for t in outs]
+    seeds = [input_node(t.array_type) for t in outs]
     with set_grad_enabled(True):
         shown_results, cts = body.arguments(results), body.arguments(seeds)
         ctx._result = lambda saved: shown_results[saved.number]
-        kinds = [a.type if isinstance(a, Handle) else None for a in args]
+        kinds = [a.array_type if isinstance(a, Handle) else None for a in args]
         grads = _run_backward(cls, ctx, kinds, cts)
     ctx._saved = ()
     wanted = [i for i, g in enumerate(grads) if g is not None]

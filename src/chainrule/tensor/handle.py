@@ -69,7 +69,7 @@ class Handle:
     # -- what the handle shows ------------------------------------------------------------------
 
     @property
-    def type(self) -> Type:
+    def array_type(self) -> Type:
         """Dtype and shape, also of a symbol."""
         if modes.trace is not None or self._lens is not None or self._value is None:
             node = self._symbol()
@@ -86,12 +86,12 @@ class Handle:
     @property
     def dtype(self) -> DType:
         """Element type."""
-        return self.type.dtype
+        return self.array_type.dtype
 
     @property
     def shape(self) -> Size:
         """Size along each axis."""
-        return Size(self.type.shape)
+        return Size(self.array_type.shape)
 
     @property
     def requires_grad(self) -> bool:
@@ -173,7 +173,7 @@ class Handle:
         """The node of a concrete tensor on the eager tape: a leaf is made at its first use."""
         node = self._node
         if node is None:
-            node = Recorded(INPUT, (), {}, self.type)
+            node = Recorded(INPUT, (), {}, self.array_type)
             if self._requires_grad:
                 node.leaf = weakref.ref(self)
             self._node = node
@@ -202,7 +202,7 @@ class Handle:
             return
         self._value, self._type = new._value, new._type
         if keeps_leaf:
-            if self._node is not None and self._node.type != self.type:
+            if self._node is not None and self._node.type != self.array_type:
                 self._node = None
             return
         self._node, self._requires_grad = new._node, new._requires_grad

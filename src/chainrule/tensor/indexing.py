@@ -123,7 +123,7 @@ def _basic(x: Handle, entries: list[Any]) -> _Basic:
 
 def _view(x: Handle, entries: list[Any]) -> Tensor:
     b = _basic(x, entries)
-    if b.region != x.type.shape or any(s != 1 for s in b.step):
+    if b.region != x.array_type.shape or any(s != 1 for s in b.step):
         return layout.slice_view(x, b.start, b.step, b.region, b.shape)
     return layout.reshape(x, b.shape)
 
@@ -185,10 +185,15 @@ class _Picked(NamedTuple):
 
 def getitem(x: Tensor, index: Any) -> Tensor:
     """`x[index]`."""
-    if type(index) is int and x.type.shape:
+    if type(index) is int and x.array_type.shape:
         return layout.select(x, 0, index)
-    if isinstance(index, Handle) and index.dtype is dtypes.int64 and index.shape and x.type.shape:
-        rows = x.type.shape[0]
+    if (
+        isinstance(index, Handle)
+        and index.dtype is dtypes.int64
+        and index.shape
+        and x.array_type.shape
+    ):
+        rows = x.array_type.shape[0]
         return apply(
             TABLE["gather"], x, apply(TABLE["ravel_index"], index, sizes=(rows,), wrap=True)
         )

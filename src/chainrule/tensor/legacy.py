@@ -14,7 +14,7 @@ import numpy as np
 from chainrule.base import dtypes
 from chainrule.base.dtypes import DType
 from chainrule.base.errors import ArgumentError
-from chainrule.tensor.convert import as_array, set_default_dtype
+from chainrule.tensor.convert import as_array, as_dtype, cast, set_default_dtype
 from chainrule.tensor.dispatch import wrap
 from chainrule.tensor.handle import Handle
 
@@ -95,6 +95,25 @@ def set_default_tensor_type(t: Any) -> None:
     if kind not in {FloatTensor, DoubleTensor}:
         raise ArgumentError(f"the default type is FloatTensor or DoubleTensor here, not {t!r}")
     set_default_dtype(kind.dtype)
+
+
+def typed(self: Any, dtype: Any = None, non_blocking: bool = False) -> Any:
+    """`"torch.FloatTensor"`, or the tensor in another dtype: `x.type(float64)`.
+
+    `dtype` is a dtype, one of the older names, or such a name as text, `"torch.LongTensor"`.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.Tensor.type.html
+    """
+    del non_blocking
+    if dtype is None:
+        return typename(self)
+    named = {f"torch.{kind.__name__}": kind for kind in _KINDS}
+    named["torch.Tensor"] = FloatTensor
+    if isinstance(dtype, str):
+        if dtype not in named:
+            known = ", ".join(map(repr, named))
+            raise ArgumentError(f"there is no type {dtype!r} here: it is one of {known}")
+        dtype = named[dtype]
+    return cast(self, dtype.dtype if isinstance(dtype, _OfDType) else as_dtype(dtype))
 
 
 def typename(obj: Any) -> str:

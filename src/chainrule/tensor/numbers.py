@@ -156,7 +156,7 @@ def is_nonzero(input: Handle) -> bool:
 
 def numel(input: Handle) -> int:
     """Number of elements."""
-    return input.type.size
+    return input.array_type.size
 
 
 def promote_types(type1: DType, type2: DType) -> DType:

@@ -194,7 +194,7 @@ class Tensor(Methods, Handle, final=True):
         """Size of the first axis."""
         if not self.shape:
             raise TypeError("len() of a 0-d tensor")
-        return self.type.shape[0]
+        return self.array_type.shape[0]
 
     def __iter__(self) -> Iterator[Tensor]:
         """The slices along the first axis."""
@@ -261,7 +261,7 @@ class Tensor(Methods, Handle, final=True):
 
     def numel(self) -> int:
         """Number of elements."""
-        return self.type.size
+        return self.array_type.size
 
     nelement = numel
 

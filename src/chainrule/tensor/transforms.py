@@ -284,7 +284,7 @@ def linearize(func: Fn, *primals: Any) -> tuple[Any, Callable[..., Any]]:
 
 def _basis(like: Handle) -> list[Tensor]:
     """One-hot tensors of the shape of `like`, one for each element."""
-    size = like.type.size
+    size = like.array_type.size
     rows = layout.unbind(_eye(size, like)) if size else ()
     return [layout.reshape(row, like.shape) for row in rows]
 

@@ -184,7 +184,7 @@ def threshold(input: Operand, threshold: float, value: float, inplace: bool = Fa
 def prelu(input: Operand, weight: Operand) -> Tensor:
     """X where positive, weight · x elsewhere; one weight, or one for each entry of axis 1."""
     x, slope = as_tensor(input), as_tensor(weight)
-    if slope.type.size != 1:
+    if slope.array_type.size != 1:
         if len(x.shape) < 2 or slope.shape != (x.shape[1],):
             raise ShapeError(f"prelu of {x.shape} needs one weight per channel, not {slope.shape}")
         beside = (1,) * (len(x.shape) - 2)

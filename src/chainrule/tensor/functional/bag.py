@@ -47,7 +47,7 @@ def embedding_bag(
         raise ArgumentError("scale_grad_by_freq does not go with mode='max'")
     words, table = as_index(input), as_tensor(weight)
     bags, count = _bags(words, offsets, include_last_offset)
-    flat = apply(TABLE["reshape"], words, shape=(words.type.size,))
+    flat = apply(TABLE["reshape"], words, shape=(words.array_type.size,))
     rows = embedding(flat, table, padding_idx, scale_grad_by_freq)
     if per_sample_weights is not None:
         rows = _weighted(rows, as_tensor(per_sample_weights), words, mode)
@@ -74,7 +74,7 @@ def _bags(words: Tensor, offsets: Operand, include_last: bool) -> tuple[Tensor, 
         if offsets is not None:
             raise ArgumentError("a matrix of words has a bag in each row: no offsets")
         numbers = apply(TABLE["iota"], dtype=dtypes.int64, shape=words.shape, axis=0)
-        return apply(TABLE["reshape"], numbers, shape=(words.type.size,)), words.shape[0]
+        return apply(TABLE["reshape"], numbers, shape=(words.array_type.size,)), words.shape[0]
     if len(words.shape) != 1 or offsets is None:
         raise ShapeError(
             f"embedding_bag takes words (bags, n), or a vector and offsets, not shape {words.shape}"
@@ -105,7 +105,7 @@ def _weighted(rows: Tensor, weights: Tensor, words: Handle, mode: str) -> Tensor
         raise ArgumentError(f"per_sample_weights go with mode='sum', not {mode!r}")
     if weights.shape != words.shape:
         raise ShapeError(f"per_sample_weights of shape {weights.shape} for words {words.shape}")
-    factors = apply(TABLE["reshape"], weights, shape=(words.type.size,))
+    factors = apply(TABLE["reshape"], weights, shape=(words.array_type.size,))
     return pointwise.mul(rows, _column(factors, rows))
 
 

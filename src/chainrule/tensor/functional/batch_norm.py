@@ -42,7 +42,7 @@ def batch_norm(
     if len(x.shape) < 2:
         raise ShapeError(f"batch_norm takes (N, C, …), not shape {x.shape}")
     if training:
-        if x.type.size == x.shape[1]:
+        if x.array_type.size == x.shape[1]:
             raise ArgumentError(
                 f"batch_norm in training needs more than 1 value per channel, not shape {x.shape}; "
                 "use a larger batch, or model.eval()"
@@ -50,7 +50,9 @@ def batch_norm(
         axes = tuple(i for i in range(len(x.shape)) if i != 1)
         normal, mean, var = _standardized(x, axes, eps)
         _move(running_mean, layout.reshape(mean, -1), momentum)
-        _move(running_var, layout.reshape(var, -1), momentum, x.type.size // max(x.shape[1], 1))
+        _move(
+            running_var, layout.reshape(var, -1), momentum, x.array_type.size // max(x.shape[1], 1)
+        )
     else:
         if running_mean is None or running_var is None:
             raise ArgumentError("batch_norm in evaluation needs running_mean and running_var")

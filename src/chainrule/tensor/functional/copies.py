@@ -76,7 +76,7 @@ def sum_to_size(input: Operand, *size: Any) -> Tensor:
 
 def resized(x: Tensor, shape: shapes.Shape) -> Tensor:
     """The first elements of x under another shape; zeros where there are not enough."""
-    old, new = x.type.size, shapes.size(shape)
+    old, new = x.array_type.size, shapes.size(shape)
     flat = apply(TABLE["reshape"], x, shape=(old,))
     if new > old:
         flat = apply(TABLE["pad"], flat, start=(0,), step=(1,), shape=(new,))
@@ -99,20 +99,20 @@ def zero_(input: Tensor) -> Tensor:
 def put(input: Operand, index: Operand, source: Operand, accumulate: bool = False) -> Tensor:
     """`input` as a vector with source at the numbers `index`, set or added up, in its shape."""
     x, at, new = as_tensor(input), as_index(index), as_tensor(source)
-    if at.type.size != new.type.size:
-        raise ShapeError(f"put of {new.type.size} elements at {at.type.size} places")
-    number = (at.type.size,)
+    if at.array_type.size != new.array_type.size:
+        raise ShapeError(f"put of {new.array_type.size} elements at {at.array_type.size} places")
+    number = (at.array_type.size,)
     places = apply(
         TABLE["ravel_index"],
         apply(TABLE["reshape"], at, shape=number),
-        sizes=(x.type.size,),
+        sizes=(x.array_type.size,),
         wrap=True,
     )
     values = cast(apply(TABLE["reshape"], new, shape=number), x.dtype)
-    flat = apply(TABLE["reshape"], x, shape=(x.type.size,))
+    flat = apply(TABLE["reshape"], x, shape=(x.array_type.size,))
     if accumulate:
         kind = dtypes.int64 if x.dtype is dtypes.bool_ else x.dtype
-        sums = apply(TABLE["scatter_add"], cast(values, kind), places, rows=x.type.size)
+        sums = apply(TABLE["scatter_add"], cast(values, kind), places, rows=x.array_type.size)
         flat = cast(apply(TABLE["add"], cast(flat, kind), sums), x.dtype)
     else:
         flat = apply(TABLE["scatter"], flat, values, places, how="set")

@@ -28,7 +28,7 @@ def deliver(result: Tensor, out: Tensor | None) -> Tensor:
         return result
     if result.dtype.kind == "float" and out.dtype.kind != "float":
         raise ArgumentError(f"a {result.dtype} result does not fit out= of {out.dtype}")
-    if result.shape != out.shape and out.type.size:
+    if result.shape != out.shape and out.array_type.size:
         raise ArgumentError(f"a result of shape {result.shape} does not fit out= of {out.shape}")
     if out.shape == result.shape:
         out._write(cast(result, out.dtype))

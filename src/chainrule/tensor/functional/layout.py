@@ -88,7 +88,7 @@ def also_named(name: str) -> Callable[[F], F]:
 def reshape(input: Operand, *shape: Any) -> Tensor:
     """The same elements in row-major order under another shape; one size may be -1."""
     x = as_tensor(input)
-    target = shapes.fill_unknown(flat_sizes(shape), x.type.size)
+    target = shapes.fill_unknown(flat_sizes(shape), x.array_type.size)
     return view_of(
         x,
         lambda base: apply(TABLE["reshape"], base, shape=target),
@@ -205,7 +205,7 @@ def narrow(input: Operand, dim: int, start: int, length: int) -> Tensor:
 def select(input: Operand, dim: int, index: int) -> Tensor:
     """The slice at `index` along `dim`, without that axis."""
     x = as_tensor(input)
-    shape = x.type.shape
+    shape = x.array_type.shape
     axis = shapes.normal_axis(dim, len(shape))
     n = shape[axis] if shape else 0
     if not -n <= index < n:

@@ -44,7 +44,7 @@ def scan(
     carries, rebuild_carry = flatten(init if _is_structure(init) else as_tensor(init))
     columns, rebuild_x = flatten(xs)
     count = _length(columns, length)
-    kinds = [*(c.type for c in carries), *(Type(x.dtype, x.shape[1:]) for x in columns)]
+    kinds = [*(c.array_type for c in carries), *(Type(x.dtype, x.shape[1:]) for x in columns)]
     with body_trace(count) as trace:
         first = [input_node(kind) for kind in kinds]
         inside = trace.arguments(first)
@@ -95,9 +95,9 @@ def _checked(result: Any, carries: list[Any]) -> tuple[list[Tensor], list[Tensor
     if len(outs) != len(carries):
         raise ShapeError(f"scan's body turns {len(carries)} carried tensors into {len(outs)}")
     for i, (before, after) in enumerate(zip(carries, outs, strict=True)):
-        if before.type != after.type:
+        if before.array_type != after.array_type:
             raise ShapeError(
-                f"scan's body turns carry {i} of type {before.type} into {after.type}; "
+                f"scan's body turns carry {i} of type {before.array_type} into {after.array_type}; "
                 "a carry keeps its shape and dtype"
             )
     return outs, collected, rebuild_y

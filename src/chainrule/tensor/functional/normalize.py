@@ -129,7 +129,7 @@ def group_norm(
             f"group_norm takes (N, C, …) with channels that {num_groups} groups share evenly, "
             f"not shape {x.shape}"
         )
-    rows = (x.shape[0], num_groups, x.type.size // max(x.shape[0] * num_groups, 1))
+    rows = (x.shape[0], num_groups, x.array_type.size // max(x.shape[0] * num_groups, 1))
     flat = apply(TABLE["reshape"], x, shape=rows)
     normal = apply(TABLE["standardize"], flat, axis=2, eps=eps)
     return per_channel(apply(TABLE["reshape"], normal, shape=x.shape), weight, bias)

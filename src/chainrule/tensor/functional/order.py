@@ -121,8 +121,8 @@ def _without_axis(found: Ordered, axis: int, keepdim: bool) -> Ordered:
 def _middle(input: Operand, dim: int | None, keepdim: bool, *, skip_nan: bool) -> Any:
     x = _line(input)
     if dim is None:
-        x = apply(TABLE["reshape"], x, shape=(x.type.size,))
-        input, axis = (x, 0) if x.type.size != 1 or as_tensor(input).shape else (input, 0)
+        x = apply(TABLE["reshape"], x, shape=(x.array_type.size,))
+        input, axis = (x, 0) if x.array_type.size != 1 or as_tensor(input).shape else (input, 0)
     else:
         axis = shapes.normal_axis(dim, len(x.shape))
     size = x.shape[axis]
@@ -200,7 +200,7 @@ def _quantile(
         raise ArgumentError(f"quantile needs floating-point input, not {x.dtype}; use x.float()")
     rank_of_x = len(as_tensor(input).shape)
     if dim is None:
-        x = apply(TABLE["reshape"], x, shape=(x.type.size,))
+        x = apply(TABLE["reshape"], x, shape=(x.array_type.size,))
     axis = 0 if dim is None else shapes.normal_axis(dim, len(x.shape))
     chosen = as_tensor(q, x.dtype)
     if len(chosen.shape) > 1:
@@ -212,7 +212,7 @@ def _quantile(
     last = cast(pointwise.sub(size - 1, nans), x.dtype)
     if skip_nan:
         last = pointwise.clamp(last, min=0)
-    flat = apply(TABLE["reshape"], chosen, shape=(chosen.type.size,))
+    flat = apply(TABLE["reshape"], chosen, shape=(chosen.array_type.size,))
     rank = pointwise.mul(last, flat)
     if not skip_nan:
         rank = pointwise.where(pointwise.gt(nans, 0), float(size - 1), rank)

@@ -115,7 +115,7 @@ def argmax(input: Operand, dim: int | None = None, keepdim: bool = False) -> Ten
     """Index of the first largest element along `dim` (of the flattened tensor for None)."""
     x = _ordered(input)
     if dim is None:
-        flat = apply(TABLE["reshape"], x, shape=(x.type.size,))
+        flat = apply(TABLE["reshape"], x, shape=(x.array_type.size,))
         out = apply(TABLE["argmax"], flat, axis=0)
         return apply(TABLE["reshape"], out, shape=(1,) * len(x.shape)) if keepdim else out
     axis = shapes.normal_axis(dim, len(x.shape))
@@ -247,7 +247,7 @@ def prod(
     elif x.dtype.kind != "float":
         x = cast(x, dtypes.int64)
     if dim is None:
-        x, axis = apply(TABLE["reshape"], x, shape=(x.type.size,)), 0
+        x, axis = apply(TABLE["reshape"], x, shape=(x.array_type.size,)), 0
     else:
         axis = shapes.normal_axis(dim, len(x.shape))
         if not x.shape:

@@ -130,15 +130,15 @@ def _elements(input: Operand, dim: int, index: Operand, src: Operand, write: Wri
         i > n for i, n in zip(at.shape, values.shape, strict=True)
     ):
         raise ShapeError(f"an index of shape {at.shape} reaches beyond src of shape {values.shape}")
-    if not at.type.size:
+    if not at.array_type.size:
         return layout.reshape(x, x.shape)
     if values.shape != at.shape:
         zero, one = (0,) * len(at.shape), (1,) * len(at.shape)
         values = apply(TABLE["slice"], values, start=zero, step=one, shape=at.shape)
     places = element_places("scatter", x, dim, at)
-    number = (places.type.size,)
+    number = (places.array_type.size,)
     out = write(
-        apply(TABLE["reshape"], x, shape=(x.type.size,)),
+        apply(TABLE["reshape"], x, shape=(x.array_type.size,)),
         apply(TABLE["reshape"], values, shape=number),
         apply(TABLE["reshape"], places, shape=number),
     )
@@ -198,7 +198,7 @@ def _slices(
     x, at = as_tensor(input), as_index(index)
     if len(at.shape) > 1:
         raise ShapeError(f"the index names slices: a vector, not shape {at.shape}")
-    at = apply(TABLE["reshape"], at, shape=(at.type.size,))
+    at = apply(TABLE["reshape"], at, shape=(at.array_type.size,))
     table = x if x.shape else apply(TABLE["reshape"], x, shape=(1,))
     axis = shapes.normal_axis(dim, len(table.shape))
     order = (axis, *(i for i in range(len(table.shape)) if i != axis))
@@ -271,13 +271,14 @@ def masked_scatter(input: Operand, mask: Operand, source: Operand) -> Tensor:
     if held.dtype != np.bool_:
         raise ArgumentError(f"masked_scatter needs a bool mask, not {held.dtype}")
     places = wrap(np.flatnonzero(held))
-    if places.shape[0] > values.type.size:
+    number = values.array_type.size
+    if places.shape[0] > number:
         raise ShapeError(
-            f"the mask holds at {places.shape[0]} places, source has {values.type.size} elements"
+            f"the mask holds at {places.shape[0]} places, source has {number} elements"
         )
-    flat = apply(TABLE["reshape"], values, shape=(values.type.size,))
+    flat = apply(TABLE["reshape"], values, shape=(number,))
     first = apply(TABLE["slice"], flat, start=(0,), step=(1,), shape=places.shape)
-    base = apply(TABLE["reshape"], x, shape=(x.type.size,))
+    base = apply(TABLE["reshape"], x, shape=(x.array_type.size,))
     out = _set(base, cast(first, x.dtype), places)
     return apply(TABLE["reshape"], out, shape=x.shape)
 

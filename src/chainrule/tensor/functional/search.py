@@ -63,7 +63,7 @@ def searchsorted(
     dtype = dtypes.uint8 if dtype is dtypes.bool_ else dtype
     count = shapes.size(rows.shape[:-1])
     table = apply(TABLE["reshape"], cast(rows, dtype), shape=(count, rows.shape[-1]))
-    size = wanted.type.size // count if count else 0
+    size = wanted.array_type.size // count if count else 0
     values = apply(TABLE["reshape"], cast(wanted, dtype), shape=(count, size))
     found = apply(TABLE["searchsorted"], table, values, right=right or side == "right")
     found = apply(TABLE["reshape"], found, shape=wanted.shape)
@@ -92,7 +92,7 @@ def isin(
     """Whether each of `elements` is among `test_elements`."""
     del assume_unique
     x, among = as_tensor(elements), as_tensor(test_elements)
-    row = apply(TABLE["reshape"], among, shape=(among.type.size,))
+    row = apply(TABLE["reshape"], among, shape=(among.array_type.size,))
     wide = apply(TABLE["reshape"], x, shape=(*x.shape, 1))
     found = reduce.any(pointwise.eq(wide, row), -1)
     return pointwise.logical_not(found) if invert else found
@@ -157,9 +157,9 @@ def histc(input: Operand, bins: int = 100, min: float = 0, max: float = 0) -> Te
         raise ArgumentError(f"histc needs floating-point input, not {x.dtype}; use x.float()")
     if bins <= 0 or max < min:
         raise ArgumentError(f"histc needs bins > 0 and min <= max, not {bins}, {min} and {max}")
-    flat = apply(TABLE["reshape"], x.detach(), shape=(x.type.size,))
+    flat = apply(TABLE["reshape"], x.detach(), shape=(x.array_type.size,))
     low, high = as_tensor(float(min)), as_tensor(float(max))
-    if min == max and x.type.size:
+    if min == max and x.array_type.size:
         low, high = reduce.amin(flat), reduce.amax(flat)
     low, high = (expand(cast(t, x.dtype), ()) for t in operands(low, high))
     even = pointwise.eq(low, high)

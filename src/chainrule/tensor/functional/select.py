@@ -116,8 +116,8 @@ def gather(input: Operand, dim: int, index: Operand, *, sparse_grad: bool = Fals
 
 
 def _gathered(x: Tensor, dim: int, at: Tensor, *, wrap: bool) -> Tensor:
-    flat = apply(TABLE["reshape"], x, shape=(x.type.size,))
-    if not at.type.size:  # names nothing, whatever its axes
+    flat = apply(TABLE["reshape"], x, shape=(x.array_type.size,))
+    if not at.array_type.size:  # names nothing, whatever its axes
         none = apply(TABLE["reshape"], at, shape=(0,))
         return apply(TABLE["reshape"], apply(TABLE["gather"], flat, none), shape=at.shape)
     return apply(TABLE["gather"], flat, element_places("gather", x, dim, at, wrap=wrap))
@@ -126,16 +126,18 @@ def _gathered(x: Tensor, dim: int, at: Tensor, *, wrap: bool) -> Tensor:
 def take(input: Operand, index: Operand) -> Tensor:
     """The elements at the numbers `index` of the input as a vector."""
     x = as_tensor(input)
-    places = apply(TABLE["ravel_index"], as_index(index), sizes=(x.type.size,), wrap=True)
-    return apply(TABLE["gather"], apply(TABLE["reshape"], x, shape=(x.type.size,)), places)
+    places = apply(TABLE["ravel_index"], as_index(index), sizes=(x.array_type.size,), wrap=True)
+    return apply(TABLE["gather"], apply(TABLE["reshape"], x, shape=(x.array_type.size,)), places)
 
 
 def take_along_dim(input: Operand, indices: Operand, dim: int | None = None) -> Tensor:
     """As `gather`, where input and indices broadcast along the other axes; of a vector for None."""
     x, at = as_tensor(input), as_index(indices)
     if dim is None:
-        flat = apply(TABLE["reshape"], x, shape=(x.type.size,))
-        return _gathered(flat, 0, apply(TABLE["reshape"], at, shape=(at.type.size,)), wrap=True)
+        flat = apply(TABLE["reshape"], x, shape=(x.array_type.size,))
+        return _gathered(
+            flat, 0, apply(TABLE["reshape"], at, shape=(at.array_type.size,)), wrap=True
+        )
     if len(x.shape) != len(at.shape):
         raise ShapeError(f"take_along_dim needs equally many axes, not {x.shape} and {at.shape}")
     axis = shapes.normal_axis(dim, len(x.shape))
@@ -191,7 +193,7 @@ def index_select(input: Operand, dim: int, index: Operand) -> Tensor:
     axis = shapes.normal_axis(dim, len(x.shape))
     if len(at.shape) > 1:
         raise ShapeError(f"index_select takes a vector of places, not shape {at.shape}")
-    at = apply(TABLE["reshape"], at, shape=(at.type.size,))
+    at = apply(TABLE["reshape"], at, shape=(at.array_type.size,))
     if not x.shape:
         return apply(TABLE["gather"], apply(TABLE["reshape"], x, shape=(1,)), at).reshape(())
     if axis == 0:

@@ -10,6 +10,7 @@ from typing import Any
 from chainrule.base import dtypes
 from chainrule.tensor.convert import cast
 from chainrule.tensor.functional import copies, layout
+from chainrule.tensor.legacy import typed
 
 
 class FactMethods:
@@ -24,6 +25,7 @@ class FactMethods:
     narrow_copy = copies.narrow_copy
     unsafe_chunk = layout.chunk
     unsafe_split = layout.split
+    type = typed
 
     @property
     def itemsize(self: Any) -> int:
@@ -34,7 +36,7 @@ class FactMethods:
     @property
     def nbytes(self: Any) -> int:
         """Bytes of all elements."""
-        return int(self.type.size * self.dtype.itemsize)
+        return int(self.array_type.size * self.dtype.itemsize)
 
     @property
     def real(self: Any) -> Any:
