@@ -57,6 +57,18 @@ def test_the_lecture_example():
     assert w.grad is None
 
 
+def test_arguments_have_the_names_that_the_function_gives_them():
+    x, y = (cr.tensor(v, requires_grad=True) for v in (1.0, 2.0))
+
+    def product(x, times, y):
+        return x * times * y
+
+    text = str(explain(product, x, 3, y))
+    assert "= x :" in text
+    assert "= y :" in text
+    assert "= u :" in str(explain(product, x, 3, y, names=("u", "k", "v")))
+
+
 def test_a_loss_that_exists_is_explained_and_kept():
     layer, w, b = sigmoid_layer()
     loss = layer(cr.tensor([1.0, 2.0]))

@@ -161,7 +161,7 @@ def of_function(
     values = found.values(leaves)
     wanted = _wanted_inputs(inputs, wrt, loss)
     title = getattr(fn, "__name__", type(fn).__name__)
-    called = {id(leaf): name for leaf, name in zip(leaves, names, strict=False)}
+    called = {id(a): name for a, name in zip(given, names, strict=False) if isinstance(a, Handle)}
     called |= trace.parameter_names()
     return _assembled(title, graph, values, loss, wanted, trace, found, inputs, called)
 

@@ -10,6 +10,7 @@ layer, at most a screen. May import `inspect.derivation` and what lies below it.
 
 from __future__ import annotations
 
+import inspect
 import json
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -60,7 +61,7 @@ def explain(
     once on symbols: no parameter, gradient, random or optimiser state changes (an optimiser that
     has none yet gets the zeros that it starts from). `wrt` chooses the tensors whose gradients are
     derived (default: all that require grad). `depth` is how many levels of layers are told apart;
-    None shows every node. `names` are what the arguments are called.
+    None shows every node. `names` are what the arguments are called (default: as `fn` calls them).
     """
     return Explanation(derive(target, args, wrt, names), depth)
 
@@ -74,7 +75,8 @@ def derive(target: Any, args: Sequence[Any], wrt: Any, names: Sequence[str] = ()
             raise ArgumentError("a loss takes no more arguments; functions do")
         return of_loss(target, wrt)
     if callable(target):
-        return of_function(_inner(target), args, wrt, names)
+        fn = _inner(target)
+        return of_function(fn, args, wrt, names or _argument_names(fn))
     raise ArgumentError(
         f"what is explained is a loss tensor or a function with its arguments, not {target!r:.60}"
     )
@@ -83,6 +85,16 @@ def derive(target: Any, args: Sequence[Any], wrt: Any, names: Sequence[str] = ()
 def _inner(fn: Callable[..., Any]) -> Callable[..., Any]:
     """A compiled function is explained as the function that it was made from."""
     return getattr(fn, "fn", fn)
+
+
+def _argument_names(fn: Callable[..., Any]) -> list[str]:
+    """What a function calls its positional arguments."""
+    try:
+        parameters = inspect.signature(getattr(fn, "forward", fn)).parameters.values()
+    except (TypeError, ValueError):  # built in
+        return []
+    ordered = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    return [p.name for p in parameters if p.kind in ordered]
 
 
 def shown(value: Any) -> str:
