@@ -35,3 +35,11 @@ def test_names_cannot_break_out():
     svg = draw(Chart("<x>", "&y", [Curve("<script>", [(0, 1.0), (1, 2.0)])]))
     assert "<script>" not in svg
     assert "&lt;script&gt;" in svg
+
+
+def test_a_notebook_shows_the_chart_in_the_colours_of_the_page():
+    chart = Chart("x", "y", [Curve("c", [(0, 1.0), (1, 2.0)])])
+    html = chart._repr_html_()
+    assert draw(chart) in html
+    assert "fill:currentColor" in html
+    assert "--grid:" in html

@@ -1,4 +1,4 @@
-"""Line charts as inline SVG.
+"""Line charts as inline SVG; the last value of a notebook's cell shows itself.
 
     >>> svg = draw(Chart("step", "loss", [Curve("training", [(1, 4.2), (2, 3.9)])]))
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 _WIDTH, _HEIGHT = 800, 300
 _LEFT, _RIGHT, _TOP, _BOTTOM = 56, 12, 10, 34
 _TICKS = 5
+_ALONE = "max-width:50rem;font:12px system-ui,sans-serif;fill:currentColor;--grid:#8895a755"
 # Told apart also with the common colour-vision deficiencies. Source: Okabe & Ito (2008).
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c6d31", "#7f7f7f")
 
@@ -39,6 +40,10 @@ class Chart:
     curves: Sequence[Curve]
     level: float | None = None
     log: bool = False
+
+    def _repr_html_(self) -> str:
+        """The picture with all that it needs, in the colours of the page around it."""
+        return f"<div style='{_ALONE}'>{draw(self)}</div>"
 
 
 def draw(chart: Chart, level_name: str = "") -> str:
