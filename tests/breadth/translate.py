@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import inspect
 from typing import Any
 
 import numpy as np
@@ -49,11 +51,14 @@ def into(value: Any, seen: dict[int, Any] | None = None) -> Any:
     if isinstance(value, torch.device):
         return str(value)
     if isinstance(value, (torch.layout, torch.memory_format)):
-        raise NoCounterpartError("layout is the compiler's business")
+        return _layout(value)
     if isinstance(value, torch.Generator):
         raise NoCounterpartError("random numbers differ")
     if isinstance(value, torch.nn.Module):
-        raise NoCounterpartError("a module of PyTorch's as an argument")
+        return module(value)
+    name = getattr(value, "__name__", "")
+    if callable(value) and getattr(torch.nn.functional, name, None) is value:
+        return getattr(cr.nn.functional, name)
     if isinstance(value, torch.Size):
         return tuple(value)
     if isinstance(value, (list, tuple)):
@@ -64,6 +69,36 @@ def into(value: Any, seen: dict[int, Any] | None = None) -> Any:
     if isinstance(value, slice):
         return slice(into(value.start), into(value.stop), into(value.step))
     return value
+
+
+def _layout(theirs: Any) -> Any:
+    """The layout of the same name, which changes nothing here."""
+    found = getattr(cr, str(theirs).removeprefix("torch."), None)
+    if found is None:
+        raise NoCounterpartError("sparse tensors are out")
+    return found
+
+
+def module(theirs: Any) -> Any:
+    """The module of the same name and arguments, with the same state."""
+    kind = getattr(cr.nn, type(theirs).__name__, None)
+    if kind is None:
+        raise NoCounterpartError(f"there is no {type(theirs).__name__} here")
+    found = {n: into(v) for n, v in vars(theirs).items() if not n.startswith("_")}
+    if kind is cr.nn.TransformerEncoderLayer:
+        found.update(
+            d_model=theirs.linear1.in_features, nhead=theirs.self_attn.num_heads,
+            dim_feedforward=theirs.linear1.out_features, dropout=theirs.dropout.p,
+            layer_norm_eps=theirs.norm1.eps, batch_first=theirs.self_attn.batch_first,
+            bias=theirs.linear1.bias is not None,
+        )  # fmt: skip
+    taken = inspect.signature(kind).parameters
+    mine = kind(**{n: v for n, v in found.items() if n in taken})
+    mine.load_state_dict({n: tensor(v) for n, v in theirs.state_dict().items()})
+    for name, parameter in theirs.named_parameters():
+        mine.to(dtype(parameter.dtype))
+        mine.get_parameter(name).requires_grad_(parameter.requires_grad)
+    return mine.train(theirs.training)
 
 
 def tensor(theirs: Any) -> Any:
@@ -101,3 +136,22 @@ def kind(value: Any) -> str:
     """The dtype's name, or the type of a Python value."""
     found = getattr(value, "dtype", None)
     return type(value).__name__ if found is None else str(getattr(found, "name", found))
+
+
+def widened(value: Any) -> Any:
+    """The same arguments for PyTorch with float64 tensors, as leaves of their own."""
+    import torch
+
+    if isinstance(value, torch.Tensor):
+        if value.dtype is not torch.float32:
+            return value
+        return value.detach().double().requires_grad_(value.requires_grad)
+    if isinstance(value, torch.nn.Module):
+        return copy.deepcopy(value).double()
+    if value is torch.float32:
+        return torch.float64
+    if isinstance(value, (list, tuple)) and not hasattr(value, "_fields"):
+        return type(value)(widened(v) for v in value)
+    if isinstance(value, dict):
+        return {k: widened(v) for k, v in value.items()}
+    return value

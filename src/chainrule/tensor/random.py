@@ -274,10 +274,13 @@ def normal(
     *,
     generator: Generator | None = None,
     dtype: Any = None,
+    layout: Any = None,
     device: Any = None,
+    pin_memory: bool = False,
     requires_grad: bool = False,
 ) -> Tensor:
     """mean + std · standard normal numbers, of `size` or of the tensors' broadcast shape."""
+    del layout, pin_memory
     check_device(device)
     with no_grad():
         if size is None:

@@ -123,7 +123,7 @@ class Tensor(Methods, Handle, final=True):
                 "recorded: do it under torch.no_grad(), or on a copy (x.clone())"
             )
         if new.dtype is not self.dtype:
-            if new.dtype.kind == "float" and self.dtype.kind != "float":
+            if dtypes.higher_kind(new.dtype, self.dtype):
                 raise ArgumentError(f"a {new.dtype} result does not fit a {self.dtype} tensor")
             new = cast(new, self.dtype)
         if new.shape != self.shape:
@@ -328,34 +328,6 @@ class Tensor(Methods, Handle, final=True):
     def type_as(self, other: Handle) -> Tensor:
         """With the dtype of `other`."""
         return cast(self, other.dtype)
-
-    def float(self) -> Tensor:
-        """As float32."""
-        return cast(self, dtypes.float32)
-
-    def half(self) -> Tensor:
-        """As float32, which stands for float16 here."""
-        return cast(self, as_dtype(dtypes.float16))
-
-    def bfloat16(self) -> Tensor:
-        """As float32, which stands for bfloat16 here."""
-        return cast(self, as_dtype(dtypes.bfloat16))
-
-    def double(self) -> Tensor:
-        """As float64."""
-        return cast(self, dtypes.float64)
-
-    def long(self) -> Tensor:
-        """As int64."""
-        return cast(self, dtypes.int64)
-
-    def int(self) -> Tensor:
-        """As int32."""
-        return cast(self, dtypes.int32)
-
-    def bool(self) -> Tensor:
-        """As bool."""
-        return cast(self, dtypes.bool_)
 
     def cpu(self) -> Tensor:
         """The tensor itself."""

@@ -69,6 +69,8 @@ def sum_to_size(input: Operand, *size: Any) -> Tensor:
     lead = len(x.shape) - len(target)
     ones = [i + lead for i, n in enumerate(target) if n == 1 and x.shape[i + lead] != 1]
     axes = (*range(lead), *ones)
+    if not target:
+        return reduce.sum(x)
     if x.shape == target:
         return x
     return layout.reshape(reduce.sum(x, axes), target)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from chainrule.base import dtypes, shapes
 from chainrule.base.errors import ArgumentError, ShapeError
-from chainrule.tensor.convert import Operand, floating
+from chainrule.tensor.convert import Operand, as_tensor, floating
 from chainrule.tensor.functional import pointwise
 from chainrule.tensor.random import uniform
 
@@ -40,11 +40,12 @@ def _channels(
 ) -> Tensor:
     """Zero channels of (N, C, …) or (C, …) with `positions` axes behind them."""
     _check(p)
-    x = floating(input)
+    x = as_tensor(input)
     if len(x.shape) not in {positions + 1, positions + 2}:
         raise ShapeError(f"{name} takes {positions + 1} or {positions + 2} axes, not {x.shape}")
     if not training or p == 0:
         return x
+    x = floating(x)
     lead = x.shape[: len(x.shape) - positions]
     kept = _kept((*lead, *(1,) * positions), p)
     out = pointwise.where(kept, pointwise.mul(x, 1 / (1 - p) if p < 1 else 0.0), 0.0)
@@ -92,8 +93,10 @@ def alpha_dropout(
     https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.alpha_dropout.html
     """
     _check(p)
+    if not training or p == 0:
+        return as_tensor(input)
     x = floating(input)
-    return _alpha(x, x.shape, p, inplace=inplace) if training and p else x
+    return _alpha(x, x.shape, p, inplace=inplace)
 
 
 def feature_alpha_dropout(
@@ -101,8 +104,10 @@ def feature_alpha_dropout(
 ) -> Tensor:
     """`alpha_dropout` of whole channels (N, C, …)."""
     _check(p)
+    if not training or p == 0:
+        return as_tensor(input)
     x = floating(input)
     if len(x.shape) < 2:
         raise ShapeError(f"feature_alpha_dropout takes (N, C, …), not shape {x.shape}")
     shape = (*x.shape[:2], *(1,) * (len(x.shape) - 2))
-    return _alpha(x, shape, p, inplace=inplace) if training and p else x
+    return _alpha(x, shape, p, inplace=inplace)

@@ -192,6 +192,8 @@ def narrow(input: Operand, dim: int, start: int, length: int) -> Tensor:
     """`length` elements along `dim` from `start`."""
     x = as_tensor(input)
     axis = shapes.normal_axis(dim, len(x.shape))
+    if getattr(start, "dtype", dtypes.int64).kind != "int":
+        raise DTypeError(f"narrow starts at an integer, not at a tensor of {start.dtype}")  # type: ignore[attr-defined]
     first = start + x.shape[axis] if start < 0 else start
     if not 0 <= first <= first + length <= x.shape[axis]:
         raise ShapeError(

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from chainrule.base import dtypes
 from chainrule.base.errors import ArgumentError, ShapeError
 from chainrule.tensor.convert import Operand, as_tensor
 from chainrule.tensor.convert import expand as expand_to
@@ -69,7 +70,8 @@ def _along(x: Tensor, axis: int, before: int, after: int, fill: Filler) -> Tenso
 
 def _constant(x: Tensor, axis: int, count: int, value: float | None) -> Tensor:
     shape = tuple(count if i == axis else n for i, n in enumerate(x.shape))
-    return expand_to(as_tensor(value or 0, x.dtype), shape)
+    fill = bool(value) if x.dtype is dtypes.bool_ else value or 0
+    return expand_to(as_tensor(fill, x.dtype), shape)
 
 
 def _reflect(x: Tensor, axis: int, count: int, front: bool) -> Tensor:

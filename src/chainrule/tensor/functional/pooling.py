@@ -10,8 +10,10 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from chainrule.base import dtypes, shapes
-from chainrule.base.errors import ArgumentError, DTypeError
+from chainrule.base.errors import ArgumentError, DTypeError, ShapeError
 from chainrule.ops import TABLE
 from chainrule.tensor.convert import Operand, as_tensor
 from chainrule.tensor.dispatch import apply
@@ -49,7 +51,8 @@ def _marks(x: Tensor, wanted: bool) -> Tensor | None:
 def largest(found: Marked, axis: int, windows: WindowAxis) -> Marked:
     """The maximum of each window along an axis, with its mark."""
     x, marks = found
-    x = windows.padded(x, axis, -float("inf"))
+    lowest = -float("inf") if x.dtype.kind == "float" else np.iinfo(x.dtype.numpy).min
+    x = windows.padded(x, axis, lowest)
     marks = None if marks is None else windows.padded(marks, axis, 0)
     if windows.size > _SIDE_BY_SIDE:
         many = windows.windows(x, axis)
@@ -77,8 +80,10 @@ def pool_largest(
 ) -> Any:
     """Axis by axis, the last first: the first maximum in row-major order."""
     x, alone = batched(name, as_tensor(input), rank)
-    if x.dtype.kind != "float":
-        raise DTypeError(f"{name} needs floating-point input, not {x.dtype}; use x.float()")
+    if x.dtype is dtypes.bool_:
+        raise DTypeError(f"{name} needs numbers, not {x.dtype}; use x.float()")
+    if not x.shape[1]:
+        raise ShapeError(f"{name} of no channels: shape {as_tensor(input).shape}")
     found: Marked = (x, _marks(x, return_indices))
     for i, pool in reversed(list(enumerate(pools(x)))):
         found = pool(found, 2 + i)

@@ -12,7 +12,15 @@ from typing import TYPE_CHECKING, Any
 from chainrule.base import dtypes, shapes
 from chainrule.base.errors import ArgumentError, DTypeError, ShapeError
 from chainrule.ops import TABLE
-from chainrule.tensor.convert import Operand, as_tensor, cast, floating, operands, result_dtype
+from chainrule.tensor.convert import (
+    Operand,
+    as_tensor,
+    cast,
+    expand,
+    floating,
+    operands,
+    result_dtype,
+)
 from chainrule.tensor.dispatch import apply
 from chainrule.tensor.functional import arrange, layout, pointwise, reduce
 from chainrule.tensor.functional.linear import bmm, matmul
@@ -77,7 +85,12 @@ def vecdot(x: Operand, y: Operand, *, dim: int = -1) -> Tensor:
 
 
 def cross(input: Operand, other: Operand, dim: int = -1) -> Tensor:
-    """The vector product along an axis of 3 elements; the other axes broadcast."""
+    """The vector product along an axis of 3 elements; the other axes, equally many, broadcast."""
+    ranks = [len(as_tensor(v).shape) for v in (input, other)]
+    if ranks[0] != ranks[1]:
+        raise ShapeError(
+            f"cross needs tensors with equally many axes, not {ranks[0]} and {ranks[1]}"
+        )
     for v in (as_tensor(input), as_tensor(other)):
         if not v.shape or v.shape[shapes.normal_axis(dim, len(v.shape))] != 3:
             raise ShapeError(f"cross needs 3 elements along axis {dim}, not shape {v.shape}")
@@ -112,6 +125,14 @@ def inner(input: Operand, other: Operand) -> Tensor:
     return tensordot(a, b, ([-1], [-1]))
 
 
+def _meeting(x: Tensor, axes: list[int], sizes: list[int]) -> Tensor:
+    """`x` with its axes of size 1 repeated to `sizes`."""
+    wide = list(x.shape)
+    for axis, size in zip(axes, sizes, strict=True):
+        wide[axis] = size if wide[axis] == 1 else wide[axis]
+    return expand(x, tuple(wide))
+
+
 def tensordot(input: Operand, other: Operand, dims: Any = 2) -> Tensor:
     """Σ over the last `dims` axes of input and the first of other, or over two lists of axes."""
     a, b = as_tensor(input), as_tensor(other)
@@ -124,6 +145,9 @@ def tensordot(input: Operand, other: Operand, dims: Any = 2) -> Tensor:
     first, second = ([d] if isinstance(d, int) else list(d) for d in dims)
     left = [shapes.normal_axis(d, len(a.shape)) for d in first]
     right = [shapes.normal_axis(d, len(b.shape)) for d in second]
+    sizes = [a.shape[d] for d in left], [b.shape[d] for d in right]
+    if len(left) == len(right) and sizes[0] != sizes[1]:  # a size of 1 meets any, as in PyTorch
+        a, b = _meeting(a, left, sizes[1]), _meeting(b, right, sizes[0])
     if [a.shape[d] for d in left] != [b.shape[d] for d in right]:
         raise ShapeError(
             f"tensordot of shapes {a.shape} and {b.shape} over axes {left} and {right}: the sizes "

@@ -99,7 +99,7 @@ def isin(
 
 
 def _results(arrays: list[Any], wanted: list[bool]) -> Any:
-    out = tuple(wrap(np.ascontiguousarray(a)) for a, w in zip(arrays, wanted, strict=True) if w)
+    out = tuple(wrap(np.asarray(a, order="C")) for a, w in zip(arrays, wanted, strict=True) if w)
     return out[0] if len(out) == 1 else out
 
 
@@ -138,7 +138,7 @@ def unique_consecutive(
     x = as_tensor(input)
     value = x._concrete("unique_consecutive(), whose number of results depends on values,")
     rows = value.reshape(-1) if dim is None else np.moveaxis(value, dim, 0)
-    flat = rows.reshape(len(rows), -1)
+    flat = rows.reshape(len(rows), shapes.size(rows.shape[1:]))
     new = np.ones(len(rows), bool)
     new[1:] = (flat[1:] != flat[:-1]).any(axis=1)
     starts = np.flatnonzero(new)

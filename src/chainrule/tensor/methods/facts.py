@@ -7,10 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from chainrule.base import dtypes
-from chainrule.tensor.convert import cast
 from chainrule.tensor.functional import copies, layout
-from chainrule.tensor.legacy import typed
 
 
 class FactMethods:
@@ -25,7 +22,6 @@ class FactMethods:
     narrow_copy = copies.narrow_copy
     unsafe_chunk = layout.chunk
     unsafe_split = layout.split
-    type = typed
 
     @property
     def itemsize(self: Any) -> int:
@@ -50,10 +46,6 @@ class FactMethods:
     def get_device(self) -> int:
         """-1: the CPU."""
         return -1
-
-    def byte(self: Any) -> Any:
-        """As uint8."""
-        return cast(self, dtypes.uint8)
 
     def dist(self: Any, other: Any, p: float = 2) -> Any:
         """The p-norm of self - other."""

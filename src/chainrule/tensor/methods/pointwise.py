@@ -5,6 +5,10 @@ Source of the names: https://docs.pytorch.org/docs/stable/tensors.html
 
 from __future__ import annotations
 
+from typing import Any
+
+from chainrule.base import dtypes
+from chainrule.base.errors import ArgumentError
 from chainrule.tensor.functional import pointwise
 from chainrule.tensor.methods.in_place import in_place
 
@@ -93,7 +97,6 @@ class PointwiseMethods:
     remainder_ = in_place(pointwise.remainder)
     fmod_ = in_place(pointwise.fmod)
     pow_ = in_place(pointwise.pow)
-    float_power_ = in_place(pointwise.float_power)
     neg_ = in_place(pointwise.neg)
     negative_ = in_place(pointwise.negative)
     abs_ = in_place(pointwise.abs)
@@ -136,3 +139,10 @@ class PointwiseMethods:
     logical_and_ = in_place(pointwise.logical_and)
     logical_or_ = in_place(pointwise.logical_or)
     logical_xor_ = in_place(pointwise.logical_xor)
+
+    def float_power_(self: Any, exponent: Any) -> Any:
+        """Rebind this float64 tensor to its power; float_power computes in float64."""
+        if self.dtype is not dtypes.float64:
+            raise ArgumentError(f"a float64 result does not fit a {self.dtype} tensor: use pow_")
+        self._write(pointwise.float_power(self, exponent))
+        return self

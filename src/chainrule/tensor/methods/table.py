@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NoReturn
 from chainrule.base.missing import missing_method
 from chainrule.tensor.methods.assign import AssignMethods
 from chainrule.tensor.methods.bitwise import BitwiseMethods
+from chainrule.tensor.methods.conversion import ConversionMethods
 from chainrule.tensor.methods.device import DeviceMethods
 from chainrule.tensor.methods.elementary import ElementaryMethods
 from chainrule.tensor.methods.facts import FactMethods
@@ -38,6 +39,7 @@ class Methods(
     RandomMethods,
     DeviceMethods,
     NewMethods,
+    ConversionMethods,
     FactMethods,
     AssignMethods,
     Operators,

@@ -72,6 +72,8 @@ def _classes(name: str, input: Operand, target: Operand) -> tuple[Tensor, Tensor
     x, labels = floating(input), as_tensor(target)
     if labels.dtype.kind != "int":
         raise DTypeError(f"{name} needs integer class labels, not {labels.dtype}")
+    if not x.shape:  # one score: a row of one class
+        x, labels = layout.reshape(x, (1,)), layout.reshape(labels, labels.shape or (1,))
     if not 1 <= len(x.shape) <= 2:
         raise ShapeError(f"{name} takes scores (N, C) or (C), not shape {x.shape}")
     return x, cast(labels, dtypes.int64)

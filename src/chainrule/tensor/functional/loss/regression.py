@@ -190,15 +190,15 @@ def kl_div(
 ) -> Tensor:
     """t·(log t - input) for log-probabilities `input`, averaged; t = exp(target) if `log_target`.
 
-    Where t = 0 the term is 0. The divergence itself is reduction "batchmean": the sum divided by
-    the first axis; "mean" divides by the number of elements.
+    Where t = 0 the term is 0, for a negative t it is NaN. The divergence itself is reduction
+    "batchmean": the sum divided by the first axis; "mean" divides by the number of elements.
     Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.kl_div.html
     """
     x, wanted = floating(input), floating(target)
     if log_target:
         loss = pointwise.mul(pointwise.exp(wanted), pointwise.sub(wanted, x))
     else:
-        some = pointwise.gt(wanted, 0)
+        some = pointwise.ne(wanted, 0)
         log = pointwise.log(pointwise.where(some, wanted, 1.0))
         loss = pointwise.sub(pointwise.mul(wanted, log), pointwise.mul(wanted, x))
     chosen = chosen_reduction(size_average, reduce, reduction)
