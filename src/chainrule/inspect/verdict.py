@@ -144,6 +144,8 @@ class Report:
         lines += [f"  note: {note}" for note in self.notes]
         return "\n".join(lines)
 
+    __repr__ = __str__  # what a notebook shows
+
     def settled(self, *, raise_exception: bool) -> Report:
         """The report itself; a wrong gradient raises `GradcheckError` where that is wanted."""
         if not self and raise_exception:
