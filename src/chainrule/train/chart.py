@@ -8,6 +8,7 @@ May import the standard library only.
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _WIDTH, _HEIGHT = 800, 300
-_LEFT, _RIGHT, _TOP, _BOTTOM = 56, 12, 10, 34
+_LEFT, _RIGHT, _TOP, _BOTTOM = 56, 12, 26, 34
 _TICKS = 5
 _ALONE = "max-width:50rem;font:12px system-ui,sans-serif;fill:currentColor;--grid:#8895a755"
 # Told apart also with the common colour-vision deficiencies. Source: Okabe & Ito (2008).
@@ -97,16 +98,22 @@ class _Axis:
         return self.start + (scaled - self.low) / (self.high - self.low) * (self.end - self.start)
 
     def ticks(self) -> list[float]:
-        step = _round_step((self.high - self.low) / _TICKS)
+        step = _round_step((self.high - self.low) / _TICKS, self.log)
         first = math.ceil(self.low / step)
         marks = [step * i for i in range(first, math.floor(self.high / step) + 1)]
         return [10.0**mark for mark in marks] if self.log else marks
 
 
-def _round_step(step: float) -> float:
-    """The next 1, 2 or 5 times a power of ten."""
+def _round_step(step: float, log: bool) -> float:
+    """The next 1, 2 or 5 times a power of ten; a whole number of powers, if there are many."""
     power = 10.0 ** math.floor(math.log10(step))
-    return next(factor * power for factor in (1, 2, 5, 10) if factor * power >= step)
+    factors = (1, 2, 3, 5, 10) if log and step > 1 else (1, 2, 5, 10)
+    return next(factor * power for factor in factors if factor * power >= step)
+
+
+def _label(value: float) -> str:
+    """0.25, 3000 or 1e-5."""
+    return re.sub(r"e([+-])0*", lambda sign: "e" + sign[1].strip("+"), f"{value:.3g}")
 
 
 def _grid(across: _Axis, up: _Axis, chart: Chart) -> str:
@@ -114,13 +121,13 @@ def _grid(across: _Axis, up: _Axis, chart: Chart) -> str:
     for tick in up.ticks():
         y = up.place(tick)
         parts.append(f"<path d='M{_LEFT} {y:.1f}H{_WIDTH - _RIGHT}' stroke='var(--grid)'/>")
-        parts.append(f"<text x={_LEFT - 6} y={y + 4:.1f} text-anchor=end>{tick:.3g}</text>")
+        parts.append(f"<text x={_LEFT - 6} y={y + 4:.1f} text-anchor=end>{_label(tick)}</text>")
     for tick in across.ticks():
         x = across.place(tick)
         parts.append(f"<text x={x:.1f} y={_HEIGHT - 18} text-anchor=middle>{tick:g}</text>")
     parts.append(
         f"<text x={_WIDTH - _RIGHT} y={_HEIGHT - 3} text-anchor=end>{escape(chart.x_name)}</text>"
-        f"<text x={_LEFT} y={_HEIGHT - 3}>{escape(chart.y_name)}</text>"
+        f"<text x={_LEFT} y=14>{escape(chart.y_name)}</text>"
     )
     return "".join(parts)
 
