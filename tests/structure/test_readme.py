@@ -59,7 +59,7 @@ def test_readme_opens_with_the_two_commands():
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     shell = [body.strip() for kind, body in _FENCE.findall(text) if kind == "bash"]
     start = "python3 -m venv .venv && . .venv/bin/activate && pip install "
-    assert shell[:2] == [start + ". && chainrule train", start + "'.[test]' && pytest"]
+    assert shell[:2] == [start + ". && chainrule train", start + "'.[test]' && pytest -n 2"]
     power = [body for kind, body in _FENCE.findall(text) if kind == "powershell"]
     assert len(power) == 2
     assert "chainrule train" in power[0]
