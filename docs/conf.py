@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
+from typing import Any
+
+from docutils import nodes
+from docutils.utils.math.latex2mathml import tex2mathml
 
 _root = Path(__file__).resolve().parents[1]
 _project = tomllib.loads((_root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -12,12 +16,34 @@ project = _project["name"]
 author = "The chainrule authors"
 release = version = _project["version"]
 
-extensions = ["myst_parser"]
+extensions = ["myst_nb"]  # pages are MyST Markdown; those with code cells are executed
 myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 3
 exclude_patterns = ["_build"]
 nitpicky = True
 
+nb_execution_mode = "force"
+nb_execution_timeout = 120
+nb_execution_raise_on_error = True
+nb_merge_streams = True
+
 html_theme = "furo"
 html_title = f"chainrule {release}"
 html_static_path = ["_static"]
+html_css_files = ["pages.css"]
+html_math_renderer = "mathml"
+
+
+def _inline(writer: Any, node: nodes.math) -> None:
+    writer.body.append(tex2mathml(node.astext(), as_block=False))
+    raise nodes.SkipNode
+
+
+def _block(writer: Any, node: nodes.math_block) -> None:
+    writer.body.append(f'<div class="math">{tex2mathml(node.astext(), as_block=True)}</div>\n')
+    raise nodes.SkipNode
+
+
+def setup(app: Any) -> None:
+    """Formulas become MathML while the page is built: it needs no network, and no script."""
+    app.add_html_math_renderer("mathml", (_inline, None), (_block, None))
