@@ -33,7 +33,7 @@ def executed() -> Any:
         cell["id"] = f"cell-{number}"
         if cell.cell_type == "markdown":
             cell.source = _LINK.sub(r"](../docs/\1)", cell.source)
-    NotebookClient(notebook, timeout=120, record_timing=False).execute()
+    NotebookClient(notebook, timeout=120, record_timing=False, coalesce_streams=True).execute()
     for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.outputs = [out for out in cell.outputs if out.get("name") != "stderr"]
