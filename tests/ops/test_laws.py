@@ -249,6 +249,30 @@ def test_formula_is_value_and_derivative(name):
                 np.testing.assert_allclose(local[i], want, rtol=1e-10, atol=1e-14, err_msg=str(c))
 
 
+def _fold(v, x):
+    """`v` summed over the axes that a broadcast of `x` repeated."""
+    x = np.asarray(x)
+    v = v.sum(tuple(range(v.ndim - x.ndim)))
+    axes = tuple(i for i, n in enumerate(x.shape) if n == 1 and v.shape[i] != 1)
+    return v.sum(axes, keepdims=True)
+
+
+@pytest.mark.parametrize("name", [n for n in NAMES if TABLE[n].sends])
+def test_what_is_sent_back_is_as_the_text_says(name):
+    words = {**MEANING, "T": lambda m: np.swapaxes(m, -1, -2), "fold": _fold}
+    for c in smooth(name):
+        (out,) = c.results
+        if out.dtype.kind != "f" or c.values[0].dtype.kind != "f":
+            continue
+        ct = np.random.default_rng(0).normal(size=out.shape)
+        known = {**words, **dict(zip("xyz", c.values, strict=False)), "out": out, "ct": ct}
+        back = gradient(c.graph)
+        sent = dict(zip(back.moving, evaluate(back.graph, (*c.values, ct)), strict=True))
+        for i, text in enumerate(TABLE[name].sends):
+            want = eval(text, {"__builtins__": {}}, {**known, **c.sample.attrs})  # noqa: S307 - likewise
+            np.testing.assert_allclose(sent[i], want, rtol=1e-10, atol=1e-14, err_msg=str(c))
+
+
 @pytest.mark.parametrize("name", [n for n in NAMES if TABLE[n].decisions is not None])
 @by_dtype
 def test_decisions_mark_each_element(name, dtype):

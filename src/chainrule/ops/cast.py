@@ -44,6 +44,7 @@ cast: Op = Op(
     vjp=_vjp,
     jvp=lambda b, node, tangents: b(cast, tangents[0], dtype=node.dtype),
     lower=Map(lambda k, node, x: k("cast", x, attr=node.dtype)),
+    sends=("ct",),
     traits=ELEMENTWISE,
     samples=_samples,
 )

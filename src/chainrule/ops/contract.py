@@ -80,6 +80,7 @@ matmul = Op(
     jvp=_jvp,
     saves=(0, 1),
     lower=Contract(),
+    sends=("ct @ T(y)", "T(x) @ ct"),
     traits=frozenset({"contraction", "multilinear"}),
     samples=_samples,
     illegal=(

@@ -57,6 +57,7 @@ reshape: Op = Op(
     lambda ins, attrs: ins[0].reshape(attrs["shape"]),
     vjp=lambda b, node, ct: (b(reshape, ct, shape=node.inputs[0].shape),),
     lower=IndexMap(_reshape_view),
+    sends=("reshape(ct, x.shape)",),
     traits=_TRAITS,
     samples=_reshape_samples,
     illegal=(
@@ -90,6 +91,7 @@ transpose = Op(
     lambda ins, attrs: ins[0].transpose(attrs["axes"]),
     vjp=_transpose_vjp,
     lower=IndexMap(lambda attrs, view, shape: view.transpose(attrs["axes"])),  # noqa: ARG005
+    sends=("transpose(ct, argsort(axes))",),
     traits=_TRAITS,
     samples=_transpose_samples,
     illegal=(Illegal((Type(_f32, (2, 3)),), {"axes": (0, 0)}, ShapeError),),

@@ -130,6 +130,10 @@ class Op:
     tangents)` the result's tangent; with several results `ct`, and what `jvp` gives, is a list with
     None for missing ones. Ops of the trait "control" get the differentiator as one more argument.
 
+    `sends` is, for an op that is not elementwise, executable text of what goes back to each input,
+    in `ct`, `x, y`, `out`, the attributes, NumPy names, T (the last two axes swapped) and
+    fold(v, x) (v summed to the shape of x).
+
     `saves` lists the inputs (and `OUT`) whose *values* `vjp` touches; None means all of them.
     `decisions` computes the masks, winners or sides whose change marks a kink. `traits` are what
     passes ask for: elementwise, linear (in all float inputs), multilinear (in each), reduction,
@@ -146,6 +150,7 @@ class Op:
     expand: Callable[[Builder, Node], Node] | None = None
     formula: Formula | None = None
     decisions: Callable[[Sequence[Any], Attrs], Any] | None = None
+    sends: tuple[str, ...] = ()
     traits: frozenset[str] = frozenset()
     samples: Callable[[np.random.Generator, np.dtype[Any]], Iterable[Sample]] | None = None
     illegal: tuple[Illegal, ...] = field(default=())

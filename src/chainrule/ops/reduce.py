@@ -85,6 +85,7 @@ broadcast_to = Op(
     _broadcast,
     vjp=_broadcast_vjp,
     lower=IndexMap(lambda attrs, view, shape: view.broadcast_to(shape)),  # noqa: ARG005
+    sends=("fold(ct, x)",),
     traits=frozenset({"index-map", "linear"}),
     samples=_broadcast_samples,
     illegal=(
@@ -162,6 +163,7 @@ sum_ = Op(
     _sum,
     vjp=lambda b, node, ct: (_expand_back(b, ct, node),),
     lower=Reduce("add"),
+    sends=("broadcast_to(expand_dims(ct, axes), x.shape)",),
     traits=frozenset({"reduction", "linear"}),
     samples=_axis_samples(frozenset(dtypes.ALL) - _ADDABLE, empty=True),
     illegal=(*_WRONG_AXES, Illegal((Type(dtypes.int32, (2,)),), {"axes": (0,)}, DTypeError)),
