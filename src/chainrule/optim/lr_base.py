@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from chainrule.optim.optimizer import Optimizer
+from chainrule.tensor.host import host_changes
 
 
 class LRScheduler:
@@ -39,6 +40,7 @@ class LRScheduler:
 
     def step(self) -> None:
         """Go on to the next rate; call it after `optimizer.step()`."""
+        host_changes(self, self.optimizer)
         self._step_count += 1
         self.last_epoch += 1
         self._write(self.get_lr())

@@ -13,6 +13,7 @@ from typing import Any
 from chainrule.base.errors import ArgumentError
 from chainrule.optim.lr_base import LRScheduler
 from chainrule.optim.optimizer import Optimizer
+from chainrule.tensor.host import host_changes
 
 
 class CosineAnnealingWarmRestarts(LRScheduler):
@@ -39,6 +40,7 @@ class CosineAnnealingWarmRestarts(LRScheduler):
 
     def step(self, epoch: float | None = None) -> None:
         """Go on to the next rate, or to that of `epoch`, which may be a fraction."""
+        host_changes(self, self.optimizer)
         self._step_count += 1
         if epoch is None and self.last_epoch < 0:
             epoch = 0

@@ -13,6 +13,7 @@ from chainrule.base.errors import ArgumentError
 from chainrule.optim.lr_base import LRScheduler
 from chainrule.optim.lr_cycles import per_group
 from chainrule.optim.optimizer import Optimizer
+from chainrule.tensor.host import host_changes
 
 
 class ReduceLROnPlateau(LRScheduler):
@@ -59,6 +60,7 @@ class ReduceLROnPlateau(LRScheduler):
     def step(self, metrics: Any, epoch: Any = None) -> None:  # type: ignore[override]
         """Look at the measure of an epoch: a number, or a tensor of one."""
         del epoch
+        host_changes(self, self.optimizer)
         current = float(metrics)
         self.last_epoch += 1
         if self._is_better(current):

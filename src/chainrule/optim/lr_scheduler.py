@@ -19,6 +19,7 @@ from chainrule.optim.lr_base import LRScheduler
 from chainrule.optim.lr_cycles import CosineAnnealingWarmRestarts, CyclicLR, OneCycleLR
 from chainrule.optim.lr_plateau import ReduceLROnPlateau
 from chainrule.optim.optimizer import Optimizer
+from chainrule.tensor.host import host_changes
 
 __all__ = [
     "ChainedScheduler",
@@ -232,6 +233,7 @@ class SequentialLR(LRScheduler):
 
     def step(self) -> None:
         """Go on to the next rate of the schedule whose turn it is."""
+        host_changes(self, self.optimizer)
         self.last_epoch += 1
         turn = bisect_right(self._milestones, self.last_epoch)
         schedule = self._schedulers[turn]
@@ -328,6 +330,7 @@ class ChainedScheduler(LRScheduler):
 
     def step(self) -> None:
         """A step of each."""
+        host_changes(self, self.optimizer)
         for schedule in self._schedulers:
             schedule.step()
         self._last_lr = [group["lr"] for group in self.optimizer.param_groups]

@@ -18,7 +18,7 @@ from chainrule.optim.step_count import advance_counts, share_counts
 from chainrule.tensor.backward import clear_grad
 from chainrule.tensor.functional import pointwise
 from chainrule.tensor.hooks import RemovableHandle, next_number
-from chainrule.tensor.host import host_choice, host_number, untraced
+from chainrule.tensor.host import host_changes, host_choice, host_number, untraced
 from chainrule.tensor.modes import enable_grad, no_grad
 from chainrule.tensor.tensor import Tensor
 
@@ -82,6 +82,7 @@ class Optimizer:
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Update every parameter that has a gradient; `closure` computes the loss first."""
+        host_changes(self)
         args: tuple[Any, ...] = () if closure is None else (closure,)
         kwargs: dict[str, Any] = {}
         for hook in list(self._pre_hooks.values()):

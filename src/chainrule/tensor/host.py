@@ -39,6 +39,14 @@ def host_same(read: Callable[[], bool], key: Hashable) -> None:
         trace.guard_once(read, key)
 
 
+def host_changes(*owners: object) -> None:
+    """Python attributes of `owners` are about to change; what only looks on puts them back."""
+    trace = modes.trace
+    if trace is not None:
+        for owner in owners:
+            trace.before_change(owner)
+
+
 @contextlib.contextmanager
 def untraced() -> Iterator[None]:
     """What happens inside really happens, even while a function is traced."""

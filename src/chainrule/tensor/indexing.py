@@ -269,7 +269,8 @@ def _integers(e: Handle, axes: shapes.Shape) -> list[Tensor]:
     """An index tensor as it is; a mask as the places where it is true, along each of its axes."""
     if not _is_mask(e):
         return [cast(e, dtypes.int64)]
-    if modes.trace is not None and modes.trace.symbol_of(e) is not None:
+    trace = modes.trace
+    if trace is not None and not trace.has_values and trace.symbol_of(e) is not None:
         raise TraceError(
             f"x[mask] at {caller()} has a shape that depends on values, which a compiled function "
             "cannot have; use cr.where(mask, x, 0.0) or multiply by the mask"

@@ -31,7 +31,12 @@ class Bound(NamedTuple):
 
 
 class Trace:
-    """Everything that was recorded; see the fields set in `__init__`."""
+    """Everything that was recorded; see the fields set in `__init__`.
+
+    `has_values`: values are worked out while recording, and may be read.
+    """
+
+    has_values = False
 
     def __init__(self) -> None:
         """Nothing read, nothing rebound."""
@@ -143,6 +148,9 @@ class Trace:
                 "graph exists. Return the tensor and read it outside, use cr.where for choices, "
                 "or call the function without compile"
             )
+
+    def before_change(self, owner: Any) -> None:
+        """Python state of `owner` is about to change; a trace that puts it back notes it."""
 
     def record(self, op: Op, inputs: tuple[Node, ...], attrs: dict[str, Any]) -> Node:
         """A node with the user's line."""
