@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
+import re
+from html.parser import HTMLParser
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 import chainrule as cr
 import chainrule.nn.functional as F
 from chainrule import nn, optim
 from chainrule.base.errors import ArgumentError, GradientError
 from chainrule.inspect import explain
+from chainrule.inspect.explain import Explanation
+from chainrule.inspect.outline import SCREEN
+from chainrule.models.gpt import GPT
+from chainrule.tensor.dispatch import apply
+from tests.inspect.planting import WRONG
 
 W = [[0.1, 0.2], [0.3, 0.4]]
 
@@ -51,8 +61,9 @@ def step_of(model, opt):
 def test_the_lecture_example():
     layer, w, b = sigmoid_layer()
     text = str(explain(layer, cr.tensor([1.0, 2.0]), wrt=(w, b)))
-    for part in ("[1. , 1.7]", "[[0.1376, 0.2753],  [0.1045, 0.209 ]]", "2 seed", "3 backward",
-                 "upstream × local out / (1 + exp(x)) = [0.1376, 0.1045]"):  # fmt: skip
+    for part in ("[1. , 1.7]", "[[0.1376, 0.2753], [0.1045, 0.209 ]]", "2 seed", "3 backward",
+                 "upstream × local %7 / (1 + exp(%6)) = [0.1376, 0.1045]   ✓",
+                 "→ w: upstream @ %1ᵀ = "):  # fmt: skip
         assert part in text
     assert w.grad is None
 
@@ -93,8 +104,7 @@ def test_a_whole_step_changes_nothing_and_tells_the_true_gradients(compiled):
     found = explain(step, WORDS, TAGS).derivation
     assert all(np.array_equal(before[k], v.numpy()) for k, v in model.state_dict().items())
     assert all(p.grad is None for p in model.parameters())
-    for kept in opt.state_dict()["state"].values():  # at most what a first step starts from
-        assert not any(np.asarray(v).any() for v in kept.values())
+    assert opt.state_dict()["state"] == {}
     assert cr.get_rng_state().tolist() == state
     step_of(model, opt)(cr.tensor(WORDS), cr.tensor(TAGS))
     named = dict(model.named_parameters())
@@ -138,14 +148,206 @@ def test_fan_out_is_spelled_out():
     text = str(explain((x * x).sum()))
     assert "the sum of 2 uses" in text
     assert text.count("+ [2., 3.]") == 2
+    y = x + 1
+    text = str(explain((y * y).sum()))
+    assert "add: upstream [6., 8.] = [3., 4.] (from %3 mul) + [3., 4.] (from %3 mul)" in text
 
 
-def test_large_graphs_fit_a_screen_and_depth_shows_all():
-    model = nn.Sequential(*(nn.Linear(4, 4) for _ in range(30)))
-    x = cr.randn(2, 4)
-    short, whole = (str(explain(lambda x: model(x).sum(), x, depth=d)) for d in (1, None))
-    assert len(whole.splitlines()) > 2 * len(short.splitlines())
-    assert "29                " in short
+def test_tied_weights_list_both_uses():
+    model = Tagger()
+    tied = nn.Linear(4, 9, bias=False)
+    tied.weight = model.embed.weight
+    for target in (lambda w: tied(model.embed(w)).sum(), tied(model.embed(cr.tensor(WORDS))).sum()):
+        d = explain(target, *([WORDS] if callable(target) else [])).derivation
+        (table,) = d.wanted
+        assert [s.op for s, _ in d.uses(table)] == ["gather", "transpose"]
+
+
+@pytest.mark.parametrize("size", [(3,), (2, 3)])
+def test_each_window_of_a_convolution_contributes(size):
+    conv = (nn.Conv1d if len(size) == 1 else nn.Conv2d)(2, 3, size)
+    x = cr.randn(2, 2, *(n + 4 for n in size))
+    for target, args in ((lambda x: (conv(x) ** 2).sum(), (x,)), ((conv(x) ** 2).sum(), ())):
+        explained = explain(target, *args)
+        d = explained.derivation
+        weight = next(n for n in d.wanted if d.steps[n].name == "weight")
+        ((_, part),) = d.uses(weight)
+        assert [w.first for w in part.windows] == [0, 1, 2, 3, 4]
+        total = np.sum([w.value for w in part.windows], axis=0)
+        np.testing.assert_allclose(total, d.steps[weight].gradient, rtol=1e-4, atol=1e-5)
+        assert "the sum over 5 windows:" in str(explained)
+        assert "the sum over 5 windows" in explained._repr_html_()
+
+
+@pytest.mark.parametrize("kind", [nn.RNN, nn.LSTM, nn.GRU])
+def test_the_steps_of_a_loop_are_seen_in_a_loss_too(kind):
+    rnn = kind(2, 3)
+    x = cr.randn(4, 1, 2)
+    loss = (rnn(x)[0] ** 2).sum()
+    d = explain(loss).derivation
+    same = explain(lambda x: (rnn(x)[0] ** 2).sum(), x).derivation
+    for found in (d, same):
+        hidden = next(n for n in found.wanted if found.steps[n].name == "weight_hh_l0")
+        uses = found.uses(hidden)
+        assert [s.layer[-8:] for s, _ in uses] == [f"[step {t}]" for t in range(4)]
+        steps = [s.layer[-8:] for s in found.steps if "[step" in s.layer]
+        assert steps == sorted(steps)
+    loss.backward()
+    np.testing.assert_allclose(d.steps[next(n for n in d.wanted if d.steps[n].name ==
+        "weight_hh_l0")].gradient, rnn.weight_hh_l0.grad.numpy(), rtol=1e-5, atol=1e-6)  # fmt: skip
+
+
+def test_every_local_derivative_is_measured():
+    cr.manual_seed(3)
+    model = nn.Sequential(nn.Linear(3, 4), nn.GELU(), nn.LayerNorm(4), nn.Softmax(-1))
+    d = explain(lambda x: (model(x) ** 2).sum(), cr.randn(2, 3)).derivation
+    parts = [p for s in d.steps for p in s.parts]
+    assert len(parts) > 10
+    assert all(p.measured is not None and p.measured.holds for p in parts)
+
+
+def test_a_wrong_local_derivative_is_seen():
+    x = cr.tensor([0.3, 0.5], requires_grad=True)
+    text = str(explain(lambda x: apply(WRONG, x).sum(), x))
+    assert "✗ 3e-01" in text
+    assert 'class="bad"' in explain(lambda x: apply(WRONG, x).sum(), x)._repr_html_()
+
+
+def test_functions_that_read_values_are_explained():
+    def fn(x):
+        scale = float(x.detach().max())
+        kept = x[x > 0] if x.sum() > 0 else x
+        return (kept * scale).sum()
+
+    x = cr.tensor([1.0, -2.0, 3.0], requires_grad=True)
+    d = explain(fn, x).derivation
+    np.testing.assert_allclose(d.steps[d.wanted[0]].gradient, [3, 0, 3])
+    assert d.steps[d.wanted[0]].name == "x"
+    assert x.grad is None
+
+
+def test_optimisers_and_schedules_stay_as_they_are():
+    model = nn.Linear(2, 1)
+    opt = optim.AdamW(model.parameters(), lr=0.1)
+    schedules = [
+        optim.lr_scheduler.StepLR(opt, 1),
+        optim.lr_scheduler.CosineAnnealingWarmRestarts(opt, 3),
+        optim.lr_scheduler.ReduceLROnPlateau(opt, patience=0),
+    ]
+    group, rates = opt.param_groups[0], []
+
+    def step(x):
+        loss = model(x).sum()
+        opt.zero_grad()
+        loss.backward()
+        opt.step()
+        for schedule in schedules[:2]:
+            schedule.step()
+        schedules[2].step(1.0)
+        rates.append(group["lr"])
+        return loss
+
+    before = [{k: v for k, v in vars(s).items() if k != "optimizer"} for s in schedules]
+    x = cr.ones(1, 2)
+    explain(step, x)
+    after = [{k: v for k, v in vars(s).items() if k != "optimizer"} for s in schedules]
+    assert before == after
+    assert opt.state == {}
+    assert opt.param_groups[0] is group
+    assert group["lr"] == 0.1
+    step(x)
+    assert rates[0] == rates[1] != 0.1
+    kept = {name: value.numpy().copy() for name, value in opt.state[model.weight].items()}
+    explain(step, x)
+    for name, value in opt.state[model.weight].items():
+        np.testing.assert_array_equal(value.numpy(), kept[name])
+
+
+LARGE = {
+    "deep": (lambda: nn.Sequential(*(nn.Linear(4, 4) for _ in range(30))), lambda: cr.randn(2, 4)),
+    "lstm": (lambda: nn.LSTM(4, 4, 2), lambda: cr.randn(20, 2, 4)),
+    "gpt": (lambda: GPT(vocabulary=9, context=8, layers=4, heads=2, width=8),
+            lambda: cr.randint(9, (2, 8))),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", LARGE)
+def test_large_models_fit_a_screen_and_depth_shows_all(name):
+    model, x = (make() for make in LARGE[name])
+    opt = optim.SGD(model.parameters(), lr=0.1)
+
+    def step(x):
+        out = model(x)
+        loss = ((out if isinstance(out, cr.Tensor) else out[0]) ** 2).mean()
+        loss.backward()
+        opt.step()
+        return loss
+
+    d = explain(step, x)
+    short = str(d).splitlines()
+    assert len(short) <= SCREEN
+    assert max(map(len, short)) <= 120
+    assert len(str(Explanation(d.derivation, None)).splitlines()) > 3 * len(short)
+    assert "tells every node" in str(d) or "wrt= chooses" in str(d)
+
+
+def test_layers_are_told_in_order_with_what_comes_out_and_goes_back():
+    model = nn.Sequential(nn.Linear(4, 4), nn.Sequential(nn.Tanh(), nn.Linear(4, 1)))
+    text = str(explain(lambda x: model(x).sum(), cr.randn(2, 4), depth=1))
+    forward, backward = text.split("2 seed")
+    assert forward.index("  0 ") < forward.index("  1 ") < forward.index("test_explain.py:")
+    assert backward.index("test_explain.py:") < backward.index("  1 ") < backward.index("  0 ")
+
+
+class Reader(HTMLParser):
+    """Texts of a page; raises where elements are not closed in order."""
+
+    def __init__(self):
+        super().__init__()
+        self.open, self.seen, self.texts = [], [], []
+
+    def handle_starttag(self, tag, _attrs):
+        self.open.append(tag)
+        self.seen.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.texts.append(data)
+
+
+def test_a_notebook_gets_a_page():
+    model = Tagger()
+    opt = optim.SGD(model.parameters(), lr=0.1)
+    page = explain(step_of(model, opt), WORDS, TAGS)._repr_html_()
+    reader = Reader()
+    reader.feed(page)
+    assert reader.open == []
+    heads = [reader.texts.index(h) for h in ("1 forward", "2 seed", "3 backward", "4 update")]
+    assert heads == sorted(heads)
+    assert {"details", "math", "mfrac", "table"} <= set(reader.seen)
+    assert {"rnn", "[step 2]", "the sum of 3 uses", "row 1: the sum of 2 places"} <= set(
+        reader.texts
+    )
+    assert "http" not in page.replace("http://www.w3.org/1998/Math/MathML", "")
+    assert "<script" not in page
+
+
+def test_a_terminal_gets_colours_and_a_pipe_plain_text(monkeypatch):
+    x = cr.tensor([2.0, 3.0], requires_grad=True)
+    explained = explain(lambda x: (x * x).sum(), x)
+    coloured = io.StringIO()
+    Console(file=coloured, force_terminal=True, width=200, color_system="standard").print(explained)
+    assert "\x1b[32m" in coloured.getvalue()
+    assert re.sub(r"\x1b\[[\d;]*m", "", coloured.getvalue()).split() == str(explained).split()
+    for variables in ({}, {"FORCE_COLOR": "1", "NO_COLOR": "1"}):
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+        out = io.StringIO()
+        with contextlib.redirect_stdout(out):
+            explained.show()
+        assert out.getvalue() == f"{explained}\n"
 
 
 def test_json_holds_every_node():

@@ -45,7 +45,10 @@ def explain(formula: str, at: str, as_json: bool, svg: Path | None) -> None:
     found = derive(scalar(fn), *given, names=names, depth=None)
     for step in found.derivation.steps:
         step.source = ""  # a formula is its own line
-    click.echo(found.to_json() if as_json else str(found))
+    if as_json:
+        click.echo(found.to_json())
+    else:
+        found.show()
     if svg is not None:
         Drawing(found.derivation, None).save(svg)
         click.echo(f"drawn in {svg}", err=True)

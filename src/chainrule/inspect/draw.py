@@ -19,7 +19,8 @@ import numpy as np
 
 from chainrule.inspect.arrange import Arrangement, Path, Place, Size, arrange
 from chainrule.inspect.derivation import Derivation, Step
-from chainrule.inspect.explain import derive, shown
+from chainrule.inspect.explain import derive
+from chainrule.inspect.outline import shown
 
 _LEAF, _NODE, _MODULE, _LOSS = "#e8f1fb", "#ffffff", "#f4f4f6", "#fdecea"
 _VALUE, _GRADIENT, _LINE = "#1a6e2e", "#b3261e", "#8a8f98"

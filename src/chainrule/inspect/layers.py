@@ -1,7 +1,7 @@
 """A trace that also notes which layer asked for each node, and what the function itself made.
 
-A layer is read off the Python frames: every `forward` whose `self` is a module is a step of the
-path, so models need no preparation and ordinary calls pay nothing. Example:
+A layer is read off the Python frames: every `forward` whose first argument is a module is a step of
+the path, so models need no preparation and ordinary calls pay nothing. Example:
 
     trace = LayerTrace()
     capture(fn, args, {}, keep_grads=True, trace=trace)
@@ -18,6 +18,7 @@ from typing import Any
 
 from chainrule.base.source import Source, caller
 from chainrule.graph.node import Node
+from chainrule.inspect.undo import Undo
 from chainrule.nn.module import Module
 from chainrule.ops.record import Op
 from chainrule.tensor.trace import Trace
@@ -33,6 +34,15 @@ class LayerTrace(Trace):
         self.recorded: list[Node] = []  # by the function, in order; gradients are not among them
         self.begun: int | None = None  # how many there were when backward first started
         self._names: dict[tuple[int, int], str] = {}
+        self._undo = Undo()
+
+    def before_change(self, owner: Any) -> None:
+        """Remember an optimiser or a schedule that is about to step."""
+        self._undo.note(owner)
+
+    def undo(self) -> None:
+        """Put back what the function changed in optimisers, schedules and modules."""
+        self._undo.restore()
 
     def record(self, op: Op, inputs: tuple[Node, ...], attrs: dict[str, Any]) -> Node:
         """A node with the user's line and the path of its layer."""
@@ -56,6 +66,8 @@ class LayerTrace(Trace):
         root = way[0]
         if not any(root is known for known in self.roots):
             self.roots.append(root)
+            for module in root.modules():
+                self._undo.note(module)
         names = [self._name(outer, inner) for outer, inner in pairwise(way)]
         return ".".join(names) or type(root).__name__
 
@@ -67,11 +79,15 @@ class LayerTrace(Trace):
         return self._names[key]
 
     def parameter_names(self) -> dict[int, str]:
-        """The name of each parameter and buffer of the modules that were used, by id."""
+        """The name of each parameter and buffer of the modules that were used, by id.
+
+        Of several models used side by side, the class is named too.
+        """
         found: dict[int, str] = {}
         for root in self.roots:
+            prefix = "" if len(self.roots) == 1 else f"{type(root).__name__}."
             for name, tensor in (*root.named_parameters(), *root.named_buffers()):
-                found.setdefault(id(tensor), name)
+                found.setdefault(id(tensor), prefix + name)
         return found
 
 
@@ -80,8 +96,9 @@ def _modules() -> list[Module]:
     found: list[Module] = []
     frame: FrameType | None = sys._getframe(2)  # noqa: SLF001 - the documented way to walk the stack
     while frame is not None:
-        if frame.f_code.co_name == "forward":
-            this = frame.f_locals.get("self")
+        code = frame.f_code
+        if code.co_name == "forward" and code.co_argcount:
+            this = frame.f_locals.get(code.co_varnames[0])
             if isinstance(this, Module) and (not found or found[-1] is not this):
                 found.append(this)
         frame = frame.f_back

@@ -13,15 +13,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from chainrule.base import dtypes
-from chainrule.compiler.capture import capture
+from chainrule.base.errors import TraceError
+from chainrule.compiler.capture import Capture, capture
+from chainrule.compiler.structure import flatten
 from chainrule.graph.node import INPUT, AnyType, Graph, Node, TupleType, Type
 from chainrule.graph.walk import topological
 from chainrule.inspect.layers import LayerTrace
+from chainrule.inspect.valued import ValuedTrace
+from chainrule.tensor.convert import tensor
 from chainrule.tensor.handle import Handle
 
 Array = np.ndarray[Any, Any]
@@ -34,6 +38,7 @@ class Recording:
     graph: Graph
     values: tuple[Array, ...]
     handles: tuple[Handle | None, ...]
+    trace: LayerTrace
 
     def position(self, handle: Handle) -> int | None:
         """Which input stands for a tensor; None if the function does not read it."""
@@ -46,24 +51,55 @@ class Recording:
 def record(fn: Callable[..., Any], args: Sequence[Any]) -> Recording:
     """`fn(*args)` recorded; its outputs are what it returns, flattened.
 
-    Raises TraceError where `fn` reads values while it runs.
+    Where `fn` reads values while it runs, `trace` is a `ValuedTrace` that says which.
     """
-    found = capture(fn, tuple(args), {}, keep_grads=True, trace=LayerTrace())
-    graph = Graph(found.captured.graph.inputs, found.captured.graph.outputs[: found.results])
+    run = traced(fn, args)
+    graph = Graph(run.found.captured.graph.inputs, run.results)
     leaves = [a for a in args if isinstance(a, (Handle, np.ndarray))]
-    values = tuple(np.array(v) for v in found.values(leaves))
-    handles = [*(a if isinstance(a, Handle) else None for a in leaves), *found.states]
+    values = tuple(np.array(v) for v in run.found.values(leaves))
+    handles = [*(a if isinstance(a, Handle) else None for a in leaves), *run.found.states]
     handles += [None] * (len(values) - len(handles))
-    return Recording(graph, values, tuple(handles))
+    return Recording(graph, values, tuple(handles), run.trace)
+
+
+class Traced(NamedTuple):
+    """A run on symbols: what it read and changed, every node, and those of what it returned."""
+
+    found: Capture
+    trace: LayerTrace
+    results: tuple[Node, ...]
+
+
+def traced(fn: Callable[..., Any], args: Sequence[Any]) -> Traced:
+    """One run of `fn(*args)` that changes nothing; with values where the function reads some."""
+    try:
+        return _run(fn, args, LayerTrace())
+    except TraceError:
+        return _run(fn, args, ValuedTrace(args))
+
+
+def _run(fn: Callable[..., Any], args: Sequence[Any], trace: LayerTrace) -> Traced:
+    results: list[Node] = []
+
+    def inside(*given: Any) -> None:
+        outs, _ = flatten(fn(*given))
+        results.extend(trace.node_of(o if isinstance(o, Handle) else tensor(o)) for o in outs)
+
+    try:
+        found = capture(inside, tuple(args), {}, keep_grads=True, trace=trace)
+    finally:
+        trace.undo()
+    return Traced(found, trace, tuple(results))
 
 
 def in_float64(recording: Recording) -> Recording:
     """The same computation with every float32 value, cast and constant in float64."""
     values = tuple(v.astype(np.float64) if v.dtype == np.float32 else v for v in recording.values)
-    return Recording(_widened(recording.graph), values, recording.handles)
+    return Recording(widened(recording.graph), values, recording.handles, recording.trace)
 
 
-def _widened(graph: Graph) -> Graph:
+def widened(graph: Graph) -> Graph:
+    """The graph with float64 in place of float32, constants and bodies of loops included."""
     made: dict[Node, Node] = {}
     for node in (*graph.inputs, *topological(graph.outputs)):
         if node in made:
@@ -87,4 +123,4 @@ def _wide(type_: AnyType) -> AnyType:
 def _wide_attr(value: Any) -> Any:
     if value is dtypes.float32:
         return dtypes.float64
-    return _widened(value) if isinstance(value, Graph) else value
+    return widened(value) if isinstance(value, Graph) else value

@@ -9,6 +9,7 @@ Every step uses the weights anew, so reverse mode sends them one contribution a 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from chainrule.base.source import Source
@@ -16,33 +17,74 @@ from chainrule.graph.node import INPUT, Graph, Node
 from chainrule.graph.walk import topological
 from chainrule.ops.control import bundle
 from chainrule.ops.layout import concat, reshape, slice_
-from chainrule.ops.record import Symbolic
+from chainrule.ops.record import Op, Symbolic
+
+MOST_STEPS = 64  # of a loop that is written out for people
 
 
-def unroll(graph: Graph, most: int) -> tuple[Graph, dict[Node, Node]]:
-    """The graph with each loop of up to `most` steps written out, and where old nodes went."""
+@dataclass(frozen=True)
+class Unrolled:
+    """A graph with loops written out; where old nodes went; the nodes of each loop, in order."""
+
+    graph: Graph
+    made: dict[Node, Node]
+    inside: dict[Node, list[Node]]
+
+    def as_written(self, recorded: Sequence[Node]) -> list[Node]:
+        """All nodes in the order in which they were asked for, inputs just before their first use.
+
+        `recorded` are old nodes in that order; those that are not in it come last.
+        """
+        order = topological(self.graph.outputs[:1])
+        needed = set(order)
+        out: dict[Node, None] = {}
+        for old in recorded:
+            new = self.made.get(old)
+            for node in (*self.inside.get(new, ()), new) if new is not None else ():
+                if node in needed:
+                    out.update(dict.fromkeys(topological((node,), out)))
+        out.update(dict.fromkeys(order))
+        return list(out)
+
+
+def unroll(graph: Graph, most: int) -> Unrolled:
+    """The graph with each loop of up to `most` steps written out."""
     made: dict[Node, Node] = {n: n for n in graph.inputs}
+    inside: dict[Node, list[Node]] = {}
     for node in topological(graph.outputs):
         if node in made:
             continue
         inputs = tuple(made[n] for n in node.inputs)
         if "length" in node.attrs and "carries" in node.attrs and node.attrs["length"] <= most:
-            made[node] = _steps(node, inputs)
+            b = _Noting(node.source)
+            made[node] = _steps(b, node, inputs)
+            inside[made[node]] = b.made
         elif inputs == node.inputs:
             made[node] = node
         else:
             made[node] = Node(node.op, inputs, node.attrs, node.type, node.source)
-    return Graph(graph.inputs, tuple(made[n] for n in graph.outputs)), made
+    return Unrolled(Graph(graph.inputs, tuple(made[n] for n in graph.outputs)), made, inside)
 
 
-def _steps(node: Node, inputs: Sequence[Node]) -> Node:
+class _Noting(Symbolic):
+    """The builder that keeps the order of what it makes."""
+
+    def __init__(self, source: Any) -> None:
+        super().__init__(source)
+        self.made: list[Node] = []
+
+    def __call__(self, op: Op, /, *inputs: Node, **attrs: Any) -> Node:
+        self.made.append(super().__call__(op, *inputs, **attrs))
+        return self.made[-1]
+
+
+def _steps(b: _Noting, node: Node, inputs: Sequence[Node]) -> Node:
     """The results of a loop, from one copy of its body for each step."""
     attrs: Mapping[str, Any] = node.attrs
     body: Graph = attrs["graph"]
     length, count = attrs["length"], attrs["carries"]
     end = count + attrs["xs"]
     carries, xs, consts = list(inputs[:count]), inputs[count:end], inputs[end:]
-    b = Symbolic(node.source)
     ys: list[list[Node]] = [[] for _ in body.outputs[count:]]
     history: list[list[Node]] = [[] for _ in carries]
     for t in reversed(range(length)) if attrs["reverse"] else range(length):
@@ -50,7 +92,7 @@ def _steps(node: Node, inputs: Sequence[Node]) -> Node:
             past.append(carry)
         now = [_row(b, x, t) for x in xs]
         layer = node.source.layer if node.source else ""
-        outs = _copy(body, (*carries, *now, *consts), f"{layer}[step {t}]")
+        outs = _copy(b, body, (*carries, *now, *consts), f"{layer}[step {t}]")
         carries = outs[:count]
         for column, y in zip(ys, outs[count:], strict=True):
             column.append(y)
@@ -73,7 +115,7 @@ def _stacked(b: Symbolic, column: Sequence[Node]) -> Node:
     return b(concat, *rows, axis=0) if len(rows) > 1 else rows[0]
 
 
-def _copy(body: Graph, inputs: Sequence[Node], layer: str) -> list[Node]:
+def _copy(b: _Noting, body: Graph, inputs: Sequence[Node], layer: str) -> list[Node]:
     """The body for one step, whose nodes say which step they belong to."""
     made = dict(zip(body.inputs, inputs, strict=True))
     for node in topological(body.outputs):
@@ -82,4 +124,5 @@ def _copy(body: Graph, inputs: Sequence[Node], layer: str) -> list[Node]:
         ins = tuple(made[n] for n in node.inputs)
         file, line = (node.source.file, node.source.line) if node.source else ("", 0)
         made[node] = Node(node.op, ins, node.attrs, node.type, Source(file, line, layer))
+        b.made.append(made[node])
     return [made[n] for n in body.outputs]

@@ -1,0 +1,126 @@
+"""The derivation of a loss that was computed eagerly and whose graph is still there.
+
+    derivation = of_loss(loss)      # before backward(), or with retain_graph=True
+
+Values that no rule keeps are worked out again where what they come from is known. May import
+`tensor` and what lies below it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from chainrule.base.errors import GradientError
+from chainrule.grad.reverse import differentiate
+from chainrule.graph.node import INPUT, Graph, Node
+from chainrule.graph.walk import topological
+from chainrule.inspect.derivation import Derivation, Part, add_up, measure, step_of
+from chainrule.inspect.unroll import MOST_STEPS, unroll
+from chainrule.inspect.window import note_windows
+from chainrule.ops.evaluate import apply_meaning
+from chainrule.ops.record import OUT
+from chainrule.tensor.handle import Handle
+from chainrule.tensor.modes import set_grad_enabled
+from chainrule.tensor.tape import Backward, Evaluated, Recorded, record
+
+
+def of_loss(
+    loss: Handle, wrt: Sequence[Handle] | None = None, names: Mapping[int, str] | None = None
+) -> Derivation:
+    """All steps of a scalar loss. No `.grad` is touched, and the graph stays.
+
+    `names` are what tensors are called, by id. Raises GradientError where backward() has released
+    the graph.
+    """
+    if loss.array_type.size != 1:
+        raise GradientError(f"only a scalar loss is explained, not one of shape {loss.shape}")
+    if not loss.requires_grad:
+        raise GradientError(
+            "the loss does not require grad, so nothing was recorded for it (why_no_grad() says "
+            "more)"
+        )
+    root = loss._tape_node()  # noqa: SLF001 - a loss's own graph
+    known = _kept_values(topological((root,)))
+    known[root] = loss._concrete("explain()")  # noqa: SLF001 - likewise
+    with np.errstate(all="ignore"):
+        order = _unrolled(root, known)
+    root = order[-1]
+    leaves = [n for n in order if leaf_of(n) is not None]
+    if wrt is not None:
+        leaves = [n for n in leaves if any(leaf_of(n) is w for w in wrt)]
+    sent: list[tuple[Node, int, Node]] = []
+    b = Backward(retain=True, record_graph=False)
+    with set_grad_enabled(False), np.errstate(all="ignore"):
+        seed = Evaluated(None, {}, np.ones(loss.shape, loss.dtype.numpy), None)
+        differentiate(
+            b, (root,), (seed,), leaves, order=order,
+            tell=lambda node, i, part: sent.append((node, i, b.need(part))),
+        )  # fmt: skip
+        _work_out(order, known)
+        number = {node: i for i, node in enumerate(order)}
+        steps = [step_of(node, number, known.get(node)) for node in order]
+        for node, i, part in sent:
+            steps[number[node]].parts.append(Part(i, number[node.inputs[i]], b.value(part)))
+    for at, node in enumerate(leaves, 1):
+        steps[number[node]].name = (names or {}).get(id(leaf_of(node)), f"leaf {at}")
+    steps[number[root]].gradient = np.ones(loss.shape)
+    add_up(steps)
+    note_windows(steps, order)
+    measure(steps, order)
+    return Derivation("loss", steps, number[root], tuple(number[n] for n in leaves), [])
+
+
+def leaf_of(node: Node) -> Handle | None:
+    """The tensor of a leaf that requires grad and is still there."""
+    reference = node.leaf if node.op is INPUT and isinstance(node, Recorded) else None
+    return None if reference is None else reference()
+
+
+def _kept_values(order: Sequence[Node]) -> dict[Node, Any]:
+    """The values of leaves, and those that rules saved, by the node whose value they are."""
+    known: dict[Node, Any] = {}
+    for node in order:
+        handle = leaf_of(node)
+        if handle is not None:
+            known[node] = handle._concrete("explain()")  # noqa: SLF001 - a leaf of the loss
+    for node in order:
+        if isinstance(node, Recorded):
+            for i, value in node.saved.items():
+                known[node if i == OUT else node.inputs[i]] = value
+    return known
+
+
+def _unrolled(root: Node, known: dict[Node, Any]) -> list[Node]:
+    """The graph's nodes, loops written out and the loss last; `known` gets values of new nodes."""
+    order = topological((root,))
+    inputs = tuple(n for n in order if n.op is INPUT)
+    seen = unroll(Graph(inputs, (root,)), MOST_STEPS)
+    origin = {new: old for old, new in seen.made.items()}
+    done: dict[Node, Node] = {}
+    for node in seen.as_written(order):
+        ins = tuple(done[n] for n in node.inputs)
+        old = origin.get(node)
+        if old is node:
+            done[node] = node
+        elif isinstance(old, Recorded) and old.op is node.op:
+            again = Recorded(node.op, ins, node.attrs, node.type, node.source)
+            again.saved = old.saved
+            done[node] = again
+            if old in known:
+                known[again] = known[old]
+        else:
+            values = [known[n] for n in ins]
+            out = apply_meaning(node.op, values, node.attrs)
+            again = record(node.op, ins, node.attrs, node.type, node.source, values, out)
+            done[node], known[again] = again, out
+    return list(done.values())
+
+
+def _work_out(order: Sequence[Node], known: dict[Node, Any]) -> None:
+    """Values that were let go of, from those they were computed from."""
+    for node in order:
+        if node.op is not INPUT and node not in known and all(n in known for n in node.inputs):
+            known[node] = apply_meaning(node.op, [known[n] for n in node.inputs], node.attrs)

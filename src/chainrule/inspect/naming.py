@@ -1,0 +1,63 @@
+"""What people call their tensors: the names of parameters, of arguments, of variables around.
+
+    names_of({"model": model, "w": w})      # {id(w): "w", id(model.fc.weight): "fc.weight", …}
+
+May import `nn` and what lies below it.
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from types import FrameType
+from typing import Any
+
+from chainrule.base.source import caller
+from chainrule.nn.module import Module
+from chainrule.tensor.handle import Handle
+
+
+def names_of(variables: Mapping[str, Any]) -> dict[int, str]:
+    """The name of each tensor in or below some variables, by id.
+
+    Parameters are named within their model; with several models, the variable's name comes first.
+    """
+    found = {id(v): k for k, v in variables.items() if isinstance(v, Handle) and k[0] != "_"}
+    models = {k: v for k, v in variables.items() if isinstance(v, Module)}
+    inner = {id(part) for m in models.values() for part in list(m.modules())[1:]}
+    outermost = {id(m): (k, m) for k, m in models.items() if id(m) not in inner}
+    for variable, model in outermost.values():
+        prefix = "" if len(outermost) == 1 else f"{variable}."
+        for name, tensor in (*model.named_parameters(), *model.named_buffers()):
+            found.setdefault(id(tensor), prefix + name)
+    return found
+
+
+def around_function(fn: Callable[..., Any], args: Sequence[Any]) -> dict[int, str]:
+    """The names under which a function knows its arguments and what it reads from outside."""
+    bound = getattr(fn, "__func__", fn)
+    outside: dict[str, Any] = {}
+    if inspect.isfunction(bound):
+        known = inspect.getclosurevars(bound)
+        outside = {**known.globals, **known.nonlocals}
+    owner = getattr(fn, "__self__", fn)
+    if not inspect.isfunction(owner) and hasattr(owner, "__dict__"):
+        outside |= {"self": owner, **{k: v for k, v in vars(owner).items() if k.isidentifier()}}
+    found = names_of(outside)
+    try:
+        bindings = inspect.signature(getattr(fn, "forward", fn)).bind(*args).arguments
+    except (TypeError, ValueError):
+        return found
+    return found | {id(v): k for k, v in bindings.items() if isinstance(v, Handle)}
+
+
+def around_caller() -> dict[int, str]:
+    """The names that the user's line knows: its local variables, then its module's."""
+    place = caller()
+    frame: FrameType | None = sys._getframe(1)  # noqa: SLF001 - the documented way to walk the stack
+    while frame is not None and place is not None:
+        if frame.f_code.co_filename == place.file:
+            return names_of({**frame.f_globals, **frame.f_locals})
+        frame = frame.f_back
+    return {}

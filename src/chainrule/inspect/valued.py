@@ -1,0 +1,110 @@
+"""A trace that also works out every value, so that the function may read them while it runs.
+
+    if x.sum() > 0: …        y = cr.tensor(np.sin(x.detach().numpy()))        n = int(mask.sum())
+
+Which way the function went becomes part of the graph; what it read, and where, is noted. Nothing
+outside changes, as in every trace. May import `tensor` and what lies below it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from chainrule.base.source import Source, caller
+from chainrule.compiler.structure import flatten
+from chainrule.graph.node import INPUT, Node
+from chainrule.inspect.layers import LayerTrace
+from chainrule.ops.evaluate import apply_meaning
+from chainrule.ops.record import Op
+from chainrule.tensor.handle import Handle
+from chainrule.tensor.trace import Bound
+
+
+@dataclass(frozen=True)
+class Read:
+    """A value that left the graph: which node's, how, and on which line."""
+
+    node: Node
+    what: str
+    source: Source | None
+
+
+class ValuedTrace(LayerTrace):
+    """See the module's docstring; `values` are of all nodes, `reads` in order."""
+
+    has_values = True
+
+    def __init__(self, args: Sequence[Any]) -> None:
+        """For a call with these arguments."""
+        super().__init__()
+        self.values: dict[Node, Any] = {}
+        self.reads: list[Read] = []
+        leaves = flatten((tuple(args), {}))[0]
+        self._arguments = [
+            v._concrete("a trace") if isinstance(v, Handle) else v  # noqa: SLF001 - its values
+            for v in leaves
+        ]
+
+    def bear(self, handle: Handle) -> None:
+        """The first symbols stand for the arguments, whose values are known."""
+        super().bear(handle)
+        node = handle._node  # noqa: SLF001 - a trace owns its symbols
+        if node is not None and node.op is INPUT and self._arguments:
+            self.values.setdefault(node, self._arguments.pop(0))
+
+    def record(self, op: Op, inputs: tuple[Node, ...], attrs: dict[str, Any]) -> Node:
+        """A node, and its value."""
+        node = super().record(op, inputs, attrs)
+        self.value(node)
+        return node
+
+    def value(self, node: Node) -> Any:
+        """The value of a node, and of what only reverse mode made for it."""
+        waiting = [node]
+        while waiting:
+            top = waiting[-1]
+            missing = [n for n in top.inputs if n not in self.values]
+            if missing:
+                waiting += missing
+                continue
+            waiting.pop()
+            if top not in self.values:
+                with np.errstate(all="ignore"):
+                    ins = [self.values[n] for n in top.inputs]
+                    self.values[top] = apply_meaning(top.op, ins, top.attrs)
+        return self.values[node]
+
+    def node_of(self, handle: Handle) -> Node:
+        """An outside tensor's value is the one that it has now."""
+        node = super().node_of(handle)
+        if node.op is INPUT and node not in self.values:
+            self.values[node] = handle._value  # noqa: SLF001 - likewise
+        return node
+
+    def bind(self, handle: Handle, node: Node, requires_grad: bool) -> None:
+        """Note the value that the outside tensor had."""
+        super().bind(handle, node, requires_grad)
+        self.values.setdefault(self.inputs[id(handle)].node, handle._value)  # noqa: SLF001
+
+    def number(self, read: Callable[[], float]) -> Node:
+        """A host scalar as it is now."""
+        node = super().number(read)
+        self.values[node] = np.array(read(), np.float64)
+        return node
+
+    def refuse_read(self, handle: Handle, what: str) -> None:
+        """Nothing is refused but a value that the function has written to an outside tensor."""
+        node = self.node_of(handle)
+        if self.is_outside(handle):
+            if self.inputs[id(handle)].node is not node:
+                super().refuse_read(handle, what)
+        elif handle._value is None:  # noqa: SLF001 - likewise
+            grad = handle.requires_grad
+            handle._value = self.value(node)  # noqa: SLF001 - likewise
+            self.fresh[id(handle)] = handle
+            self.bound[id(handle)] = Bound(handle, node, grad)
+        self.reads.append(Read(node, what, caller()))
