@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from chainrule.base.dtypes import DType, from_numpy
 from chainrule.base.errors import GradientError, TraceError
-from chainrule.base.shapes import Size
+from chainrule.base.shapes import Size, View
 from chainrule.graph.node import INPUT, Node, Type
 from chainrule.tensor.modes import modes
 from chainrule.tensor.tape import Recorded
@@ -26,13 +26,15 @@ if TYPE_CHECKING:
 class Lens(NamedTuple):
     """How a view sees its base: `get(base)` reads, `put(base, new)` is the base after writing.
 
-    `root` is the base of all bases: what is written anywhere is written there.
+    `root` is the base of all bases: what is written anywhere is written there. `move` takes where
+    the base's elements stand (strides) to where the view's do; None where strides cannot say it.
     """
 
     base: Handle
     root: Handle
     get: Callable[[Any], Tensor]
     put: Callable[[Any, Any], Tensor]
+    move: Callable[[View], View] | None = None
 
 
 class _NotKept:

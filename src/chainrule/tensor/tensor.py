@@ -32,6 +32,7 @@ from chainrule.tensor.functional import layout
 from chainrule.tensor.functional.layout import view_of
 from chainrule.tensor.grad_fn import GradFn
 from chainrule.tensor.handle import NOT_KEPT, Handle
+from chainrule.tensor.memory import memory
 from chainrule.tensor.methods.table import Methods
 from chainrule.tensor.modes import modes, no_grad
 from chainrule.tensor.printing import shown
@@ -92,7 +93,7 @@ class Tensor(Methods, Handle, final=True):
 
     def detach(self) -> Tensor:
         """The same values, cut off from the graph: a view, outside autograd."""
-        return view_of(self, _detached, _same_graph)
+        return view_of(self, _detached, _same_graph, lambda at: at)
 
     @property
     def data(self) -> Tensor:
@@ -299,14 +300,13 @@ class Tensor(Methods, Handle, final=True):
         return self.mT
 
     def is_contiguous(self, memory_format: Any = None) -> bool:
-        """Always: layout is the compiler's business here."""
+        """Whether the elements follow one another in row-major order: all do, except in views."""
         del memory_format
-        return True
+        return self._lens is None or memory(self).is_contiguous
 
     def contiguous(self, memory_format: Any = None) -> Tensor:
-        """The tensor itself: layout is the compiler's business here."""
-        del memory_format
-        return self
+        """The tensor itself, or a copy of a view whose elements do not follow one another."""
+        return self if self.is_contiguous(memory_format) else self.clone()
 
     # -- conversion -----------------------------------------------------------------------------
 

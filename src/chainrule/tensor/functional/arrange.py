@@ -20,6 +20,7 @@ from chainrule.tensor.dispatch import apply, wrap
 from chainrule.tensor.functional import layout
 from chainrule.tensor.functional.layout import also_named, flat_sizes
 from chainrule.tensor.handle import Handle
+from chainrule.tensor.memory import refuse_overlap
 
 if TYPE_CHECKING:
     from chainrule.tensor.tensor import Tensor
@@ -182,7 +183,7 @@ def _front(x: Handle, axis: int) -> tuple[int, ...]:
 def unfold(input: Operand, dimension: int, size: int, step: int) -> Tensor:
     """Windows of `size` elements along an axis, `step` apart: a new last axis holds a window.
 
-    Windows that do not overlap (size = step) are a view.
+    A view; windows that overlap can be read but not written.
     """
     x = as_tensor(input)
     axis = shapes.normal_axis(dimension, len(x.shape))
@@ -200,7 +201,19 @@ def unfold(input: Operand, dimension: int, size: int, step: int) -> Tensor:
     if not size:
         shape = (*(count if i == axis else n for i, n in enumerate(x.shape)), 0)
         return layout.reshape(layout.narrow(x, axis, 0, 0), shape)
-    return apply(TABLE["windows"], x, axes=(axis,), size=(size,), step=(step,), dilation=(1,))
+
+    def get(base: Handle) -> Tensor:
+        return apply(
+            TABLE["windows"], base, axes=(axis,), size=(size,), step=(step,), dilation=(1,)
+        )
+
+    def move(at: shapes.View) -> shapes.View:
+        between = at.strides[axis]
+        sizes = (*(count if i == axis else n for i, n in enumerate(at.shape)), size)
+        strides = (*(s * step if i == axis else s for i, s in enumerate(at.strides)), between)
+        return shapes.View(sizes, strides, at.offset)
+
+    return layout.view_of(x, get, refuse_overlap, move)
 
 
 def roll(input: Operand, shifts: Axes, dims: Axes | None = None) -> Tensor:

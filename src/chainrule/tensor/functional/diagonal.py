@@ -84,13 +84,29 @@ def diagonal(input: Operand, offset: int = 0, dim1: int = 0, dim2: int = 1) -> T
     rest = [a for a in range(rank) if a not in (first, second)]
     rows, columns = x.shape[first], x.shape[second]
     length = max(min(rows, columns - offset) if offset >= 0 else min(rows + offset, columns), 0)
-    flat = layout.reshape(
-        layout.permute(x, (*rest, first, second)), (*(x.shape[a] for a in rest), rows * columns)
-    )
+    lead = tuple(x.shape[a] for a in rest)
+    order = (*rest, first, second)
     begin = (offset if offset >= 0 else -offset * columns) if length else 0
-    zeros, lead = (0,) * len(rest), tuple(x.shape[a] for a in rest)
-    steps = (1,) * len(rest)
-    return layout.slice_view(flat, (*zeros, begin), (*steps, columns + 1), (*lead, length))
+    region = {"start": (*(0,) * len(rest), begin), "step": (*(1,) * len(rest), columns + 1)}
+
+    def flat(base: Any) -> Tensor:
+        turned = apply(TABLE["transpose"], base, axes=order)
+        return apply(TABLE["reshape"], turned, shape=(*lead, rows * columns))
+
+    def put(base: Any, new: Any) -> Tensor:
+        out = layout.with_region(flat(base), new, **region)
+        turned = apply(TABLE["reshape"], out, shape=(*lead, rows, columns))
+        return apply(TABLE["transpose"], turned, axes=tuple(order.index(a) for a in range(rank)))
+
+    def move(at: shapes.View) -> shapes.View:
+        s, t = at.strides[first], at.strides[second]
+        begin = at.offset + (offset * t if offset >= 0 else -offset * s)
+        return shapes.View((*lead, length), (*(at.strides[a] for a in rest), s + t), begin)
+
+    def get(base: Any) -> Tensor:
+        return apply(TABLE["slice"], flat(base), **region, shape=(*lead, length))
+
+    return layout.view_of(x, get, put, move)
 
 
 def matrix_diagonal(A: Operand, *, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Tensor:

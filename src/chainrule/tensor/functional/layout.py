@@ -17,6 +17,7 @@ from chainrule.tensor.convert import Operand, as_tensor, cast, result_dtype
 from chainrule.tensor.convert import expand as expand_to
 from chainrule.tensor.dispatch import apply
 from chainrule.tensor.handle import Handle, Lens
+from chainrule.tensor.memory import memory, refuse_overlap
 
 if TYPE_CHECKING:
     from chainrule.tensor.tensor import Tensor
@@ -48,16 +49,17 @@ __all__ = [
 F = TypeVar("F", bound=Callable[..., Any])
 Get = Callable[[Any], "Tensor"]
 Put = Callable[[Any, Any], "Tensor"]
+Move = Callable[[shapes.View], shapes.View]
 
 
-def view_of(base: Handle, get: Get, put: Put) -> Tensor:
-    """A view of `base` through a lens."""
+def view_of(base: Handle, get: Get, put: Put, move: Move | None = None) -> Tensor:
+    """A view of `base` through a lens; `move` says where its elements stand (`tensor.memory`)."""
     base._sync()
     out = get(base)
     if out is base:
         out = apply(TABLE["reshape"], base, shape=base.shape)
     root = base if base._lens is None else base._lens.root
-    out._lens = Lens(base, root, get, put)
+    out._lens = Lens(base, root, get, put, move)
     out._seen = root._version
     return out
 
@@ -86,25 +88,36 @@ def also_named(name: str) -> Callable[[F], F]:
 
 @also_named("shape")
 def reshape(input: Operand, *shape: Any) -> Tensor:
-    """The same elements in row-major order under another shape; one size may be -1."""
+    """The same elements in row-major order under another shape; one size may be -1.
+
+    A view, unless the input is one whose strides the shape does not fit: then a copy.
+    """
     x = as_tensor(input)
     target = shapes.fill_unknown(flat_sizes(shape), x.array_type.size)
+    if x._lens is not None and memory(x).reshape(target) is None:
+        return apply(TABLE["reshape"], x, shape=target)
+    return _renumbered(x, target)
+
+
+def _renumbered(x: Handle, target: Shape) -> Tensor:
     return view_of(
         x,
         lambda base: apply(TABLE["reshape"], base, shape=target),
         lambda base, new: apply(TABLE["reshape"], new, shape=base.shape),
+        lambda at: at.reshape(target) or at.whole(target),
     )
 
 
 @also_named("size")
 def view(input: Operand, *shape: Any) -> Tensor:
-    """As `reshape`; reading the bytes under another dtype is refused."""
+    """As `reshape`, and always a view; reading the bytes under another dtype is refused."""
     if len(shape) == 1 and isinstance(shape[0], dtypes.DType):
         raise DTypeError(
             f"view({shape[0]}) reads bytes under another dtype, which values do not have: "
             "use x.to(dtype) to convert them"
         )
-    return reshape(input, *shape)
+    x = as_tensor(input)
+    return _renumbered(x, shapes.fill_unknown(flat_sizes(shape), x.array_type.size))
 
 
 def flatten(input: Operand, start_dim: int = 0, end_dim: int = -1) -> Tensor:
@@ -128,6 +141,7 @@ def permute(input: Operand, *dims: Any) -> Tensor:
         x,
         lambda base: apply(TABLE["transpose"], base, axes=axes),
         lambda _, new: apply(TABLE["transpose"], new, axes=back),
+        lambda at: at.transpose(axes),
     )
 
 
@@ -167,6 +181,14 @@ def squeeze(input: Operand, dim: int | Sequence[int] | None = None) -> Tensor:
     return reshape(x, tuple(n for i, n in enumerate(x.shape) if not (n == 1 and i in axes)))
 
 
+def with_region(base: Handle, new: Handle, start: Shape, step: Shape) -> Tensor:
+    """`base` with the elements of `new` in the strided region from `start`."""
+    mask = apply(TABLE["full"], value=True, dtype=dtypes.bool_, shape=new.shape)
+    region = {"start": start, "step": step, "shape": base.shape}
+    inside = apply(TABLE["pad"], mask, **region)
+    return apply(TABLE["where"], inside, apply(TABLE["pad"], new, **region), base)
+
+
 def slice_view(
     x: Handle, start: Shape, step: Shape, shape: Shape, result: Shape | None = None
 ) -> Tensor:
@@ -180,12 +202,13 @@ def slice_view(
     def put(base: Any, new: Any) -> Tensor:
         if seen != shape:
             new = apply(TABLE["reshape"], new, shape=shape)
-        mask = apply(TABLE["full"], value=True, dtype=dtypes.bool_, shape=shape)
-        region = {"start": start, "step": step, "shape": base.shape}
-        inside = apply(TABLE["pad"], mask, **region)
-        return apply(TABLE["where"], inside, apply(TABLE["pad"], new, **region), base)
+        return with_region(base, new, start, step)
 
-    return view_of(x, get, put)
+    def move(at: shapes.View) -> shapes.View:
+        part = at.slice(start, step, shape)
+        return part.reshape(seen) or part.whole(seen)
+
+    return view_of(x, get, put, move)
 
 
 def narrow(input: Operand, dim: int, start: int, length: int) -> Tensor:
@@ -252,7 +275,7 @@ def unbind(input: Operand, dim: int = 0) -> tuple[Tensor, ...]:
 
 @also_named("size")
 def expand(input: Operand, *sizes: Any) -> Tensor:
-    """Repeat axes of size 1 to `sizes` (-1 keeps an axis)."""
+    """Repeat axes of size 1 to `sizes` (-1 keeps an axis): a view to read from, not to write to."""
     x = as_tensor(input)
     target = flat_sizes(sizes)
     lead = len(target) - len(x.shape)
@@ -261,7 +284,14 @@ def expand(input: Operand, *sizes: Any) -> Tensor:
     if -1 in target[:lead]:
         raise ShapeError(f"expand of {x.shape} to {target}: -1 keeps an axis, but this one is new")
     wide = tuple(x.shape[i - lead] if n == -1 else n for i, n in enumerate(target))
-    return expand_to(x, wide)
+    if x.shape == wide:
+        return x
+    return view_of(
+        x,
+        lambda base: expand_to(base, wide),
+        refuse_overlap,
+        lambda at: at.broadcast_to(wide),
+    )
 
 
 def cat(tensors: Sequence[Operand], dim: int = 0) -> Tensor:

@@ -283,7 +283,8 @@ def masked_scatter(input: Operand, mask: Operand, source: Operand) -> Tensor:
     return apply(TABLE["reshape"], out, shape=x.shape)
 
 
-def _embedded(input: Operand, src: Operand, view: Callable[[Tensor], Tensor]) -> Tensor:
+def embedded(input: Operand, src: Operand, view: Callable[[Tensor], Tensor]) -> Tensor:
+    """A copy of the input with src as the part that `view` shows."""
     x = as_tensor(input)
     out = apply(TABLE["reshape"], x, shape=x.shape)
     part, new = view(out), as_tensor(src)
@@ -295,7 +296,7 @@ def _embedded(input: Operand, src: Operand, view: Callable[[Tensor], Tensor]) ->
 
 def select_scatter(input: Operand, src: Operand, dim: int, index: int) -> Tensor:
     """A copy of the input with src as its slice at `index` along `dim`."""
-    return _embedded(input, src, lambda x: layout.select(x, dim, index))
+    return embedded(input, src, lambda x: layout.select(x, dim, index))
 
 
 def slice_scatter(
@@ -308,11 +309,11 @@ def slice_scatter(
 ) -> Tensor:
     """A copy of the input with src as its slices start, start + step, … below end."""
     axis = shapes.normal_axis(dim, len(as_tensor(input).shape))
-    return _embedded(input, src, lambda x: x[(slice(None),) * axis + (slice(start, end, step),)])
+    return embedded(input, src, lambda x: x[(slice(None),) * axis + (slice(start, end, step),)])
 
 
 def diagonal_scatter(
     input: Operand, src: Operand, offset: int = 0, dim1: int = 0, dim2: int = 1
 ) -> Tensor:
     """A copy of the input with src on a diagonal."""
-    return _embedded(input, src, lambda x: diagonal.diagonal(x, offset, dim1, dim2))
+    return embedded(input, src, lambda x: diagonal.diagonal(x, offset, dim1, dim2))

@@ -6,11 +6,12 @@ Source of the names: https://docs.pytorch.org/docs/stable/tensors.html
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 from chainrule.base import shapes
 from chainrule.base.errors import ArgumentError
-from chainrule.tensor.functional import arrange, diagonal, join, layout
+from chainrule.tensor.functional import arrange, diagonal, join, layout, strided
+from chainrule.tensor.memory import memory
 from chainrule.tensor.methods.in_place import in_place
 
 if TYPE_CHECKING:
@@ -68,6 +69,8 @@ class LayoutMethods:
     fliplr = arrange.fliplr
     flipud = arrange.flipud
     unfold = arrange.unfold
+    as_strided = strided.as_strided
+    as_strided_scatter = strided.as_strided_scatter
 
     tensor_split = join.tensor_split
     split_with_sizes = join.split_with_sizes
@@ -105,18 +108,13 @@ class LayoutMethods:
     # memory, which is the compiler's business here
 
     def stride(self: Any, dim: int | None = None) -> Any:
-        """Row-major strides in elements: every tensor counts as contiguous."""
-        strides = shapes.contiguous_strides([max(n, 1) for n in self.shape])
+        """Strides in elements: row-major, in a view those of its place in the base."""
+        if self._lens is None:
+            strides = shapes.contiguous_strides([max(n, 1) for n in self.shape])
+        else:
+            strides = memory(self).strides
         return strides if dim is None else strides[shapes.normal_axis(dim, len(strides))]
 
-    def storage_offset(self) -> int:
-        """Always 0: a tensor is a value, not a part of a buffer."""
-        return 0
-
-    def as_strided(self, *args: Any, **kwargs: Any) -> NoReturn:
-        """Refused: there is no buffer whose elements strides could name."""
-        del args, kwargs
-        raise ArgumentError(
-            "as_strided does not exist here: a tensor has no buffer. Use unfold for windows, "
-            "diagonal, slices with steps, or expand"
-        )
+    def storage_offset(self: Any) -> int:
+        """The number of the first element in the base of this view, 0 of what is no view."""
+        return memory(self).offset

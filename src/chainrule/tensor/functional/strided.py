@@ -1,0 +1,87 @@
+"""Elements by strides: `as_strided` reads (and writes) the row-major elements of a tensor's root.
+
+Example: `as_strided(x, (3, 2), (1, 1))` are the windows of two of a vector of four.
+Source: https://docs.pytorch.org/docs/stable/generated/torch.as_strided.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from chainrule.base import dtypes, shapes
+from chainrule.base.errors import IndexBoundsError, ShapeError
+from chainrule.ops import TABLE
+from chainrule.tensor.convert import Operand, as_tensor
+from chainrule.tensor.dispatch import apply, wrap
+from chainrule.tensor.functional.layout import view_of
+from chainrule.tensor.functional.scatter import embedded
+from chainrule.tensor.memory import refuse_overlap, rooted
+from chainrule.tensor.modes import modes, set_grad_enabled
+
+if TYPE_CHECKING:
+    from chainrule.tensor.tensor import Tensor
+
+__all__ = ["as_strided", "as_strided_scatter"]
+
+
+def as_strided(
+    input: Operand,
+    size: Sequence[int],
+    stride: Sequence[int],
+    storage_offset: int | None = None,
+) -> Tensor:
+    """A view: element i is the element `storage_offset` + Σ i·stride of the input's root.
+
+    Where several elements are one of the root, the view can be read but not written.
+    """
+    x = as_tensor(input)
+    root, found = rooted(x)
+    first = found.offset if storage_offset is None else storage_offset
+    at = shapes.View(tuple(size), tuple(stride), first)
+    places = _places(at, shapes.size(root.shape), root.shape)
+    shared = np.unique(places).size < places.size
+    flows = x.requires_grad
+
+    def flat(whole: Any) -> Tensor:
+        return apply(TABLE["reshape"], whole, shape=(shapes.size(whole.shape),))
+
+    def get(base: Any) -> Tensor:
+        with set_grad_enabled(modes.grad and flows):
+            return apply(TABLE["gather"], flat(base), wrap(places))
+
+    def put(base: Any, new: Any) -> Tensor:
+        number = wrap(places.reshape(-1))
+        out = apply(TABLE["scatter"], flat(base), flat(new), number, how="set")
+        return apply(TABLE["reshape"], out, shape=base.shape)
+
+    return view_of(root, get, refuse_overlap if shared else put, lambda _: at)
+
+
+def _places(at: shapes.View, count: int, shape: shapes.Shape) -> Any:
+    """The number of each element of the view."""
+    if len(at.shape) != len(at.strides) or any(n < 0 for n in (*at.shape, *at.strides)):
+        raise ShapeError(f"as_strided needs a stride ≥ 0 for each size: {at.shape}, {at.strides}")
+    steps = [np.arange(n) * s for n, s in zip(at.shape, at.strides, strict=True)]
+    places = np.full(at.shape, at.offset, dtypes.int64.numpy)
+    for axis, step in enumerate(steps):
+        places += step.reshape((-1, *(1,) * (len(steps) - 1 - axis)))
+    if places.size and not (at.offset >= 0 and places.max() < count):
+        raise IndexBoundsError(
+            f"as_strided of sizes {at.shape}, strides {at.strides} and offset {at.offset} reaches "
+            f"element {places.max()} of the {count} of shape {tuple(shape)}"
+        )
+    return places
+
+
+def as_strided_scatter(
+    input: Operand,
+    src: Operand,
+    size: Sequence[int],
+    stride: Sequence[int],
+    storage_offset: int | None = None,
+) -> Tensor:
+    """A copy of the input with src as its elements at these strides."""
+    return embedded(input, src, lambda x: as_strided(x, size, stride, storage_offset))
