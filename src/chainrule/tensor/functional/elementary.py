@@ -158,9 +158,9 @@ def nan_to_num(
     if x.dtype.kind != "float":
         return x
     largest = x.dtype.largest
-    x = where(pointwise.ne(x, x), 0.0 if nan is None else nan, x)
-    x = where(pointwise.eq(x, math.inf), largest if posinf is None else posinf, x)
-    return where(pointwise.eq(x, -math.inf), -largest if neginf is None else neginf, x)
+    y = where(pointwise.eq(x, math.inf), largest if posinf is None else posinf, x)
+    y = where(pointwise.eq(x, -math.inf), -largest if neginf is None else neginf, y)
+    return where(pointwise.ne(x, x), 0.0 if nan is None else nan, y)
 
 
 def _ignoring_nan(input: Operand, other: Operand, best_of: Callable[..., Tensor]) -> Tensor:
