@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.structure.either import functional, gradient, one_step
 from tests.structure.package import ROOT
 
 CASES: dict[str, Callable[[Any], None]] = {}
@@ -25,29 +26,6 @@ def row(question: str) -> Callable[[Callable[[Any], None]], Callable[[Any], None
         return case
 
     return keep
-
-
-def gradient(lib, fn, *values):
-    leaves = [lib.tensor(v, requires_grad=True) for v in values]
-    fn(*leaves).sum().backward()
-    return [leaf.grad.tolist() for leaf in leaves]
-
-
-def functional(lib):
-    return importlib.import_module(f"{lib.__name__}.nn.functional")
-
-
-def one_step(lib, optimizer, values, grads, **settings):
-    """Parameter values after each update with the given gradients."""
-    p = lib.nn.Parameter(lib.tensor(values))
-    opt = getattr(lib.optim, optimizer)([p], **settings)
-    seen = []
-    for g in grads:
-        opt.zero_grad()
-        (p * lib.tensor(g)).sum().backward()
-        opt.step()
-        seen.append(p.detach().tolist())
-    return seen
 
 
 @row("derivative of `relu` at 0")
@@ -154,6 +132,8 @@ def _(lib):
     ((got,),) = one_step(lib, "Adam", [1.0], [[3.0]], lr=0.1, eps=1.0)
     # corrected moments: m = g, v = g²
     assert got == pytest.approx(1.0 - 0.1 * 3.0 / (math.sqrt(9.0) + 1.0))
+    ((got,),) = one_step(lib, "Adam", [1.0], [[3.0]], lr=0.1, eps=1.0, weight_decay=2.0)
+    assert got == pytest.approx(1.0 - 0.1 * 5.0 / (math.sqrt(25.0) + 1.0))
 
 
 @row("`AdamW`")
@@ -231,6 +211,98 @@ def _(lib):
     assert lib.median(lib.tensor([4.0, 1.0, 3.0, 2.0])).item() == 2.0
 
 
+@row("`round` of a half")
+def _(lib):
+    assert lib.round(lib.tensor([0.5, 1.5, -2.5])).tolist() == [0.0, 2.0, -2.0]
+
+
+@row("`remainder`")
+def _(lib):
+    x, y = lib.tensor([-3.0, 3.0]), lib.tensor([2.0, -2.0])
+    assert lib.remainder(x, y).tolist() == [1.0, -1.0]
+
+
+@row("`leaky_relu`")
+def _(lib):
+    assert functional(lib).leaky_relu(lib.tensor([-2.0])).item() == pytest.approx(-0.02)
+
+
+@row("`dropout`")
+def _(lib):
+    lib.manual_seed(0)
+    ones = lib.ones(1000)
+    dropped = functional(lib).dropout(ones, 0.2)
+    kept = dropped[dropped != 0]
+    assert 700 < len(kept) < 900
+    np.testing.assert_allclose(kept.numpy(), 1 / 0.8, rtol=1e-6)
+    assert (functional(lib).dropout(ones, 0.2, training=False) == ones).all()
+
+
+@row("`kl_div`")
+def _(lib):
+    p = np.array([[0.2, 0.8], [0.5, 0.5]])
+    got = functional(lib).kl_div(lib.tensor(np.log(np.full((2, 2), 0.5))), lib.tensor(p))
+    assert got.item() == pytest.approx((p * np.log(p / 0.5)).sum() / 4)
+
+
+@row("`smooth_l1_loss`")
+def _(lib):
+    x, zero = lib.tensor([0.5, 4.0]), lib.zeros(2)
+    loss = functional(lib).smooth_l1_loss
+    assert loss(x, zero, reduction="none").tolist() == [0.125, 3.5]
+    assert loss(x, zero, reduction="none", beta=2.0).tolist() == [0.0625, 3.0]
+
+
+@row("scores of attention")
+def _(lib):
+    F, x = functional(lib), lib.tensor(np.arange(12.0).reshape(1, 3, 4) / 7)
+    weights = F.softmax(x @ x.transpose(-1, -2) / 2, -1)
+    got = F.scaled_dot_product_attention(x, x, x)
+    np.testing.assert_allclose(got.numpy(), (weights @ x).numpy(), rtol=1e-6)
+
+
+def cell(lib, kind, gates):
+    """A recurrent cell of width 1 whose gates see the biases alone, and those."""
+    made = getattr(lib.nn, kind)(1, 1)
+    with lib.no_grad():
+        for p in made.parameters():
+            p.zero_()
+        made.bias_ih.copy_(lib.tensor(gates))
+    return made
+
+
+def sigmoid(x):
+    return 1 / (1 + math.exp(-x))
+
+
+@row("`LSTM` gates")
+def _(lib):
+    i, f, g, o = 0.3, -0.4, 0.7, 1.1
+    made = cell(lib, "LSTMCell", [i, f, g, o - 1])
+    with lib.no_grad():
+        made.bias_hh.copy_(lib.tensor([0.0, 0.0, 0.0, 1.0]))
+    h, c = made(lib.zeros(1, 1), (lib.zeros(1, 1), lib.ones(1, 1)))
+    memory = sigmoid(f) + sigmoid(i) * math.tanh(g)
+    assert c.item() == pytest.approx(memory, rel=1e-6)
+    assert h.item() == pytest.approx(sigmoid(o) * math.tanh(memory), rel=1e-6)
+
+
+@row("`GRU` reset gate")
+def _(lib):
+    r, z, n, inner = 0.3, -0.4, 0.7, 0.5
+    made = cell(lib, "GRUCell", [r, z, n])
+    with lib.no_grad():
+        made.bias_hh.copy_(lib.tensor([0.0, 0.0, inner]))
+    new = math.tanh(n + sigmoid(r) * inner)
+    wanted = (1 - sigmoid(z)) * new + sigmoid(z) * 1.0
+    assert made(lib.zeros(1, 1), lib.ones(1, 1)).item() == pytest.approx(wanted, rel=1e-6)
+
+
+@row("numbers without a type")
+def _(lib):
+    assert lib.tensor([1.0]).dtype == lib.zeros(2).dtype == lib.float32
+
+
 def test_every_row_of_the_page_has_its_case():
     page = (ROOT / "docs" / "conventions.md").read_text(encoding="utf-8")
     table = page.split("## Better on purpose", maxsplit=1)[0]
@@ -248,62 +320,3 @@ def test_convention_holds(question):
 @pytest.mark.parametrize("question", CASES)
 def test_convention_is_pytorchs(question):
     CASES[question](importlib.import_module("torch"))
-
-
-# What is better on purpose.
-
-
-@pytest.mark.parametrize("name", ["sigmoid", "tanh"])
-def test_slopes_are_exact_in_the_tails(name):
-    lib = importlib.import_module("chainrule")
-    ((got,),) = gradient(lib, getattr(lib, name), np.array([20.0]))
-    t = math.exp(-20.0 if name == "sigmoid" else -40.0)
-    exact = t / (1 + t) ** 2 * (1 if name == "sigmoid" else 4)
-    assert got == pytest.approx(exact, rel=1e-12)
-
-
-def test_a_masked_row_of_attention_is_zero():
-    lib = importlib.import_module("chainrule")
-    attention = functional(lib).scaled_dot_product_attention
-    rng = np.random.default_rng(0)
-    q, k, v = (
-        lib.tensor(rng.normal(size=(1, 1, 2, 4)).astype("f"), requires_grad=True) for _ in "qkv"
-    )
-    mask = lib.tensor([[True, True], [False, False]])
-    out = attention(q, k, v, attn_mask=mask)
-    assert out[0, 0, 1].tolist() == [0.0] * 4
-    out.sum().backward()
-    for leaf in (q, k, v):
-        assert np.isfinite(leaf.grad.numpy()).all()
-    assert q.grad[0, 0, 1].tolist() == [0.0] * 4
-
-
-@pytest.mark.parametrize("size", [1e4, -1e4])
-def test_losses_stay_finite(size):
-    lib = importlib.import_module("chainrule")
-    F = functional(lib)
-    for fn in (
-        F.softplus,
-        F.logsigmoid,
-        lambda x: lib.logsumexp(x, -1),
-        lambda x: F.cross_entropy(x, lib.tensor([1])),
-    ):
-        x = lib.tensor([[size, 0.0]], requires_grad=True)
-        y = fn(x).sum()
-        y.backward()
-        assert math.isfinite(y.item())
-        assert np.isfinite(x.grad.numpy()).all()
-
-
-def test_ctc_has_the_gradient_of_its_argument_and_none_without_alignment():
-    lib = importlib.import_module("chainrule")
-    F = functional(lib)
-    logp = lib.tensor(np.log([[[0.2, 0.8]], [[0.4, 0.6]]]), requires_grad=True)
-    F.ctc_loss(logp, lib.tensor([[1]]), (2,), (1,), reduction="sum").backward()
-    # three alignments of "1": 01, 10, 11; the gradient is minus how likely each place is
-    total = 0.2 * 0.6 + 0.8 * 0.4 + 0.8 * 0.6
-    wanted = [[0.2 * 0.6, 0.8 * (0.4 + 0.6)], [0.8 * 0.4, (0.2 + 0.8) * 0.6]]
-    np.testing.assert_allclose(logp.grad[:, 0].numpy(), -np.array(wanted) / total, rtol=1e-12)
-    logp.grad = None
-    F.ctc_loss(logp, lib.tensor([[1, 1]]), (2,), (2,), reduction="sum").backward()
-    assert not logp.grad.numpy().any()
