@@ -1,8 +1,8 @@
 """Chainrule: computation graphs you can see through, trained at machine speed.
 
-PyTorch's names, one import away: `import chainrule as cr`. This module re-exports and does nothing
-else: a family of functions says in its own `__all__` what is public. What is heavy (`nn`, `optim`,
-the compiler) is imported at its first use. See `docs/`.
+PyTorch's names, one import away: `import chainrule as cr`. This module re-exports – a family of
+functions says in its own `__all__` what is public – and lets uncaught errors show the program's
+lines only. What is heavy (`nn`, `optim`, the compiler) is imported at its first use. See `docs/`.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from chainrule.base.dtypes import float64 as float64
 from chainrule.base.dtypes import int32 as int32
 from chainrule.base.dtypes import int64 as int64
 from chainrule.base.dtypes import uint8 as uint8
+from chainrule.base.frames import install as _show_own_frames
 from chainrule.base.missing import missing_name as missing_name
 from chainrule.base.shapes import Size as Size
 from chainrule.tensor.convert import *
@@ -65,6 +66,7 @@ if TYPE_CHECKING:
     from chainrule import backends as backends
     from chainrule import cuda as cuda
     from chainrule import distributed as distributed
+    from chainrule import errors as errors
     from chainrule import func as func
     from chainrule import inspect as inspect
     from chainrule import linalg as linalg
@@ -91,6 +93,8 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
+_show_own_frames()
+
 dtype = _dtypes.DType
 bool = _dtypes.bool_
 float, double = float32, float64
@@ -99,9 +103,8 @@ int, long = int32, int64
 
 _ROOMS = frozenset(
     {
-        "amp", "autograd", "backends", "cuda", "distributed", "func", "inspect", "linalg", "mps",
-        "nn", "optim", "special", "utils", "version", "xpu",
-        "random",
+        "amp", "autograd", "backends", "cuda", "distributed", "errors", "func", "inspect", "linalg",
+        "mps", "nn", "optim", "random", "special", "utils", "version", "xpu",
     }
 )  # fmt: skip
 _LAZY = {

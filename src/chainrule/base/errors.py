@@ -1,24 +1,84 @@
 """The exception tree. Every class has a stable `code`; `docs/errors.md` explains each.
 
-A message says what was wrong, where, and what to do. Each class also derives from the built-in
-exception that PyTorch users catch. Imports nothing.
+A message says what was wrong and what to do; below it stand notes that say where: the layer, the
+lines that made the tensors, the code. Notes are made from the traceback when somebody looks at
+them, so raising costs nothing more. Each class also derives from the built-in exception that
+PyTorch users catch. Imports base only.
 """
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
+
+from chainrule.base.frames import render
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import Any, TypeAlias
+
+    # of all operands, or by argument; None: all of it
+    Axis: TypeAlias = int | Mapping[str, int | None] | None
+
+PAGE = "docs/errors.md"
+_HOME = f"{__name__.partition('.')[0]}.errors"
 
 
 class ChainruleError(Exception):
     """Root of all errors raised on purpose."""
 
+    __module__ = _HOME
     code: ClassVar[str] = "CR000"
+    axis: Axis = None  # which axis of which operand is wrong: the notes say where its size is from
+    hint: Callable[[], str] | None = None  # asked when the error is shown
+    operands: tuple[tuple[str, Any], ...] = ()  # tensors by name, where no call shows them
+    witnesses: ClassVar[dict[str, Callable[[ChainruleError], list[str]]]] = {}  # set by rooms above
+    _own: list[str]  # what `add_note` added
+    _said: list[str] | None = None  # what the witnesses said, once it is kept
+
+    def __init_subclass__(cls) -> None:
+        """Errors are known by their public home, `chainrule.errors`."""
+        if cls.__module__ == __name__:
+            cls.__module__ = _HOME
+
+    @property
+    def __notes__(self) -> list[str]:
+        """What is printed below the message: where it happened, what was added, the code."""
+        said = self._testimony() if self._said is None else self._said
+        return [*said, *self.__dict__.get("_own", ()), f"  {self.code}: {PAGE} says more"]
+
+    @__notes__.setter
+    def __notes__(self, notes: list[str]) -> None:
+        self._own = list(notes)
+
+    def testify(self) -> None:
+        """Keep what the traceback tells, so that it can be cut short."""
+        self._said = self._testimony()
+
+    def _testimony(self) -> list[str]:
+        """What the layers and the tensors in the traceback tell, in that order."""
+        named = (self.witnesses.get(name) for name in ("layers", "tensors"))
+        lines = [] if self.hint is None else [self.hint()]
+        lines += [line for witness in named if witness for line in witness(self)]
+        return [f"  {line}" for line in lines if line]
+
+    def add_note(self, note: str, /) -> None:
+        """Also print this line below the message."""
+        self._own = [*self.__dict__.get("_own", ()), note]
+
+    def _render_traceback_(self) -> list[str]:
+        """What IPython and Jupyter print: the frames of the program."""
+        return render(self)
 
 
 class ShapeError(ChainruleError, RuntimeError, ValueError):
     """Shapes that do not fit together."""
 
     code = "CR101"
+
+    def __init__(self, message: str = "", axis: Axis = None) -> None:
+        """`axis` is the one that does not fit."""
+        super().__init__(message)
+        self.axis = axis
 
 
 class DTypeError(ChainruleError, RuntimeError, TypeError):
@@ -31,6 +91,14 @@ class IndexBoundsError(ChainruleError, IndexError):
     """An index outside the axis it selects from."""
 
     code = "CR103"
+
+    def __init__(
+        self, message: str = "", *, found: tuple[int, str] | None = None, axis: Axis = None
+    ) -> None:
+        """`found` is the index, and where it stands among the others in words."""
+        super().__init__(message)
+        self.found = found
+        self.axis = axis
 
 
 class DeviceError(ChainruleError, RuntimeError):
@@ -55,6 +123,31 @@ class MissingImportError(ChainruleError, ImportError):
     """An import of a name or module that does not exist here."""
 
     code = "CR107"
+
+
+class KindError(ChainruleError, TypeError):
+    """A Python object of a kind that an argument does not take."""
+
+    code = "CR108"
+
+
+class ModuleError(ChainruleError, AttributeError):
+    """A module without what is asked of it, often because it is not set up yet."""
+
+    code = "CR109"
+
+
+class UndefinedMethodError(ChainruleError, NotImplementedError):
+    """A method that a subclass has to define."""
+
+    code = "CR110"
+
+
+class RegistrationError(ChainruleError, KeyError):
+    """A name under which a module cannot hold anything."""
+
+    code = "CR111"
+    __str__ = Exception.__str__  # a KeyError would show its message in quotes
 
 
 class GradientError(ChainruleError, RuntimeError):

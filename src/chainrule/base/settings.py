@@ -29,7 +29,8 @@ class Settings:
                 unset: chainrule/ in XDG_CACHE_HOME, ~/.cache or (Windows) LOCALAPPDATA.
     check       CHAINRULE_CHECK: verify every graph, kernel and plan that a pass produces.
     data        CHAINRULE_DATA: folder with the sample data sets.
-    traceback   CHAINRULE_TRACEBACK: the command line shows Python's traceback of an error.
+    traceback   CHAINRULE_TRACEBACK: `full` (or 1) shows every frame of an error's traceback, also
+                those of the package, and the command line Python's traceback.
     no_compile  CHAINRULE_NO_COMPILE: compiled functions run eagerly instead.
     retrace     CHAINRULE_RETRACE: compiled functions are traced again before each call, and a
                 constant that has changed is an error (`cr.compile(debug=True)` for one function).
@@ -69,7 +70,7 @@ def read_settings(env: Mapping[str, str]) -> Settings:
         cache_dir=_cache_dir(env),
         check=_switch(env, "CHAINRULE_CHECK"),
         data=_path(env, "CHAINRULE_DATA"),
-        traceback=_switch(env, "CHAINRULE_TRACEBACK"),
+        traceback=_switch(env, "CHAINRULE_TRACEBACK", "full"),
         no_compile=_switch(env, "CHAINRULE_NO_COMPILE"),
         retrace=_switch(env, "CHAINRULE_RETRACE"),
         plan_bytes=_whole(env, "CHAINRULE_PLAN_MB", 1024, 1 << 20) << 20,
@@ -79,13 +80,14 @@ def read_settings(env: Mapping[str, str]) -> Settings:
 _current: Settings | None = None
 
 
-def _switch(env: Mapping[str, str], name: str) -> bool:
+def _switch(env: Mapping[str, str], name: str, also: str = "1") -> bool:
+    """`also` is another word for on."""
     text = env.get(name, "").strip().lower()
-    if text in _TRUE:
+    if text in _TRUE or text == also:
         return True
     if text in _FALSE:
         return False
-    raise ConfigError(f"{name}={env[name]!r} is not a switch: use 1 or 0")
+    raise ConfigError(f"{name}={env[name]!r} is not a switch: use {also} or 0")
 
 
 def _path(env: Mapping[str, str], name: str) -> Path | None:

@@ -70,7 +70,8 @@ def broadcast(*shapes: Shape) -> Shape:
                 listed = " and ".join(str(s) for s in shapes)
                 raise ShapeError(
                     f"shapes {listed} do not broadcast: axis {i - rank} has sizes {out[i]} and "
-                    f"{n}; they must be equal or 1"
+                    f"{n}; they must be equal or 1",
+                    axis=i - rank,
                 )
             out[i] = n
     return tuple(out)
@@ -114,11 +115,24 @@ def fill_unknown(shape: Sequence[int], count: int) -> Shape:
     unknown = sum(1 for n in shape if n == -1)
     out = tuple(count // known if n == -1 and known else n for n in shape)
     if unknown > 1 or any(n < 0 for n in out) or size(out) != count:
-        raise ShapeError(
-            f"shape {tuple(shape)} cannot hold {count} elements"
-            + (": only one -1 may stand for an unknown size" if unknown > 1 else "")
-        )
+        raise ShapeError(f"shape {tuple(shape)} cannot hold {count} elements: {_why(shape, count)}")
     return out
+
+
+def _why(shape: Sequence[int], count: int) -> str:
+    known = [n for n in shape if n != -1]
+    if len(shape) - len(known) > 1:
+        return "only one -1 may stand for an unknown size"
+    if any(n < 0 for n in known):
+        return "sizes are not negative"
+    if len(known) < len(shape):
+        return f"{count} is not a multiple of {times(known)}"
+    return f"{times(known)} are needed"
+
+
+def times(sizes: Sequence[int]) -> str:
+    """`6 × 21 = 126`."""
+    return f"{' × '.join(map(str, sizes))} = {size(sizes)}" if len(sizes) > 1 else f"{size(sizes)}"
 
 
 class View(NamedTuple):

@@ -1,4 +1,4 @@
-"""The user's source line: the innermost frame outside the framework. Imports nothing."""
+"""The user's source line: the innermost frame outside the framework. Imports base only."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 from types import FrameType
 from typing import NamedTuple
 
-_PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep  # noqa: PTH100, PTH120 - at import, on the hot path
+from chainrule.base.frames import PACKAGE
 
 
 class Source(NamedTuple):
@@ -18,8 +18,9 @@ class Source(NamedTuple):
     layer: str = ""
 
     def __str__(self) -> str:
-        """`path/to/file.py:12`."""
-        return f"{self.file}:{self.line}"
+        """`path/to/file.py:12`, from the working directory where it lies below it."""
+        here = os.getcwd() + os.sep  # noqa: PTH109 - pathlib is not imported at the start
+        return f"{self.file.removeprefix(here)}:{self.line}"
 
 
 def caller() -> Source | None:
@@ -27,7 +28,17 @@ def caller() -> Source | None:
     frame: FrameType | None = sys._getframe(1)  # noqa: SLF001 - the documented way to walk the stack cheaply
     while frame is not None:
         name = frame.f_code.co_filename
-        if not name.startswith(_PACKAGE):
+        if not name.startswith(PACKAGE):
             return Source(name, frame.f_lineno)
         frame = frame.f_back
     return None
+
+
+def warn(text: str, category: type[Warning] = UserWarning) -> None:
+    """Give a warning at the user's line, however deep in the package it arises."""
+    import warnings
+
+    depth, frame = 2, sys._getframe(1)  # noqa: SLF001
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(PACKAGE):
+        depth, frame = depth + 1, frame.f_back
+    warnings.warn(text, category, stacklevel=depth)

@@ -12,8 +12,6 @@ import sys
 
 import click
 
-from chainrule.base.settings import settings
-
 
 @click.command(
     context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
@@ -39,7 +37,7 @@ def run(module: bool, script: str, arguments: tuple[str, ...]) -> int:
     except (KeyboardInterrupt, SystemExit):
         raise
     except BaseException as error:  # noqa: BLE001 - whatever the script raised is shown
-        trace = own_traceback(error, whole=settings().traceback)
+        trace = own_traceback(error)  # the hook hides the rest of our frames
         sys.stdout.flush()
         sys.excepthook(type(error), error.with_traceback(trace), trace)
         return 1

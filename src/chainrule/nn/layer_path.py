@@ -1,36 +1,40 @@
 """Where in a model an error arose: the path of attribute names, written below the message.
 
-While an error leaves one module after the other, each puts its name for the inner one in front.
+Read from the traceback when an error is shown: its calls of modules, from the outermost in.
 Example: `in layer blocks.3.mlp.up (Linear) of GPT`. May import `base`.
 """
 
 from __future__ import annotations
 
 from itertools import pairwise
+from types import CodeType
 from typing import TYPE_CHECKING
 
+from chainrule.base.errors import ChainruleError
+from chainrule.base.frames import entries
+
 if TYPE_CHECKING:
-    from chainrule.base.errors import ChainruleError
     from chainrule.nn.module import Module
 
-_MARK = "in layer "
 
+def watch_calls(call: CodeType) -> None:
+    """Tell the layers of errors; `call` is the code that runs a module."""
 
-def add_layer(error: ChainruleError, module: Module) -> None:
-    """Note that `error` leaves `module`."""
-    way: list[Module] = [*getattr(error, "_layers", ()), module]
-    error._layers = way  # type: ignore[attr-defined]
-    error.__notes__ = [n for n in getattr(error, "__notes__", ()) if not n.startswith(_MARK)]
-    error.add_note(_describe(way))
+    def testimony(error: ChainruleError) -> list[str]:
+        frames = [each.tb_frame for each in entries(error.__traceback__)]
+        way = [frame.f_locals["self"] for frame in frames if frame.f_code is call]
+        return [_describe(way)] if way else []
+
+    ChainruleError.witnesses["layers"] = testimony
 
 
 def _describe(way: list[Module]) -> str:
-    """From the innermost module to the outermost."""
-    names = [_name(outer, inner) for inner, outer in pairwise(way)]
-    title = type(way[0]).__name__
+    """From the outermost module to the innermost."""
+    names = [_name(outer, inner) for outer, inner in pairwise(way)]
+    title = type(way[-1]).__name__
     if not names:
-        return f"{_MARK}{title}"
-    return f"{_MARK}{'.'.join(reversed(names))} ({title}) of {type(way[-1]).__name__}"
+        return f"in layer {title}"
+    return f"in layer {'.'.join(names)} ({title}) of {type(way[0]).__name__}"
 
 
 def _name(outer: Module, inner: Module) -> str:

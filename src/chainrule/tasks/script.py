@@ -10,18 +10,16 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
-import os
 import runpy
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import ModuleType, TracebackType
 
-from chainrule.base.errors import ChainruleError, ConfigError
+from chainrule.base.errors import ConfigError
+from chainrule.base.frames import entries, is_own
 from chainrule.base.missing import deferred
 from chainrule.tasks.torch_alias import TorchFinder
-
-_PACKAGE = str(Path(__file__).parents[1]) + os.sep
 
 
 def check_script(script: str, *, module: bool = False) -> None:
@@ -68,31 +66,12 @@ def as_torch() -> Iterator[None]:
         sys.modules.update(before)
 
 
-def own_traceback(error: BaseException, *, whole: bool = False) -> TracebackType | None:
-    """The traceback of `error` from the script's first line on.
-
-    For an error that was raised on purpose it ends at the script's last line, unless `whole`.
-    """
-    trace = error.__traceback__
-    while trace is not None and _ours(trace):
-        trace = trace.tb_next
-    if whole or not isinstance(error, ChainruleError):
-        return trace or error.__traceback__
-    kept: list[TracebackType] = []
-    while trace is not None:
-        kept.append(trace)
-        trace = trace.tb_next
-    while kept and _ours(kept[-1]):
-        kept.pop()
-    rest: TracebackType | None = None
-    for each in reversed(kept):
-        rest = TracebackType(rest, each.tb_frame, each.tb_lasti, each.tb_lineno)
-    return rest or error.__traceback__
-
-
-def _ours(trace: TracebackType) -> bool:
-    file = trace.tb_frame.f_code.co_filename
-    return file.startswith((_PACKAGE, "<frozen runpy", "<frozen importlib"))
+def own_traceback(error: BaseException) -> TracebackType | None:
+    """The traceback of `error` from the script's first line on."""
+    for entry in entries(error.__traceback__):
+        if is_own(entry.tb_frame.f_code.co_filename):
+            return entry
+    return error.__traceback__
 
 
 def _take_torch() -> dict[str, ModuleType]:

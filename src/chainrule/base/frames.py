@@ -1,0 +1,113 @@
+"""Which frames of a traceback its reader sees: those of the program, not those of the package.
+
+An error that was raised on purpose says in its message what was wrong; what the package did in
+between is in the way. `install()` puts a hook before `sys.excepthook` for such errors that nobody
+caught, and only for those. `CHAINRULE_TRACEBACK=full` shows every frame. Nothing here runs before
+an error is shown. Example: `own_frames(error.__traceback__)`. Imports base only, and only then.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import threading
+from collections.abc import Iterator
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from chainrule.base.errors import ChainruleError
+
+PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep  # noqa: PTH100, PTH120 - pathlib costs 5 ms
+_HIDDEN = (PACKAGE, "<frozen runpy", "<frozen importlib")
+
+
+def is_own(file: str) -> bool:
+    """Whether the file belongs to the program rather than to the package or the import system."""
+    return not file.startswith(_HIDDEN)
+
+
+def entries(trace: TracebackType | None) -> Iterator[TracebackType]:
+    """The entries of a traceback, from the outermost call to the line that raised."""
+    while trace is not None:
+        yield trace
+        trace = trace.tb_next
+
+
+def own_frames(trace: TracebackType | None) -> TracebackType | None:
+    """The traceback without the package's frames; as it is if no others are there."""
+    kept = [each for each in entries(trace) if is_own(each.tb_frame.f_code.co_filename)]
+    short: TracebackType | None = None
+    for each in reversed(kept):
+        short = TracebackType(short, each.tb_frame, each.tb_lasti, each.tb_lineno)
+    return short or trace
+
+
+@contextlib.contextmanager
+def only_own_frames(error: BaseException) -> Iterator[None]:
+    """Inside, the error and those that led to it have the program's frames only."""
+    chain: list[BaseException] = []
+    link: BaseException | None = error
+    while link is not None and link not in chain:
+        chain.append(link)
+        link = link.__cause__ or (None if link.__suppress_context__ else link.__context__)
+    whole = [each.__traceback__ for each in chain]
+    try:
+        for each in chain:
+            if _is_ours(each):
+                each.testify()  # type: ignore[attr-defined]  # the notes need all the frames
+            each.__traceback__ = own_frames(each.__traceback__)
+        yield
+    finally:
+        for each, trace in zip(chain, whole, strict=True):
+            each.__traceback__ = trace
+
+
+def render(error: ChainruleError) -> list[str]:
+    """The lines of the traceback and the message, as Python prints them."""
+    import traceback
+
+    with contextlib.nullcontext() if _whole() else only_own_frames(error):
+        text = "".join(traceback.format_exception(error))
+    return text.rstrip("\n").split("\n")
+
+
+def install() -> None:
+    """Chain the hook in front of those that are set, for the main thread and the others."""
+    shown, shown_in_thread = sys.excepthook, threading.excepthook
+
+    def show(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        if not _is_ours(error) or _whole():
+            shown(kind, error, trace)
+            return
+        with only_own_frames(error):
+            shown(kind, error, error.__traceback__)
+
+    def show_in_thread(args: Any) -> None:
+        error = args.exc_value
+        if not _is_ours(error) or _whole():
+            shown_in_thread(args)
+            return
+        with only_own_frames(error):
+            cut = (args.exc_type, error, error.__traceback__, args.thread)
+            shown_in_thread(threading.ExceptHookArgs(cut))
+
+    sys.excepthook, threading.excepthook = show, show_in_thread
+
+
+def _is_ours(error: BaseException | None) -> bool:
+    from chainrule.base.errors import ChainruleError
+
+    return isinstance(error, ChainruleError)
+
+
+def _whole() -> bool:
+    """Whether every frame is asked for."""
+    from chainrule.base.errors import ConfigError
+    from chainrule.base.settings import settings
+
+    try:
+        return settings().traceback
+    except ConfigError:  # another variable cannot be read: that is not the moment to say so
+        return False

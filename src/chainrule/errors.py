@@ -1,0 +1,54 @@
+"""The exceptions that are raised on purpose: `except errors.ShapeError`. Re-exports only.
+
+`docs/errors.md` explains each by its code.
+"""
+
+from __future__ import annotations
+
+from chainrule.base.errors import (
+    ArgumentError,
+    ChainruleError,
+    CheckpointError,
+    CompileError,
+    ConfigError,
+    DataError,
+    DeviceError,
+    DTypeError,
+    GradcheckError,
+    GradientError,
+    IndexBoundsError,
+    KindError,
+    MissingError,
+    MissingImportError,
+    ModuleError,
+    RegistrationError,
+    ShapeError,
+    TraceError,
+    UndefinedMethodError,
+    VerifyError,
+    WorkerError,
+)
+
+__all__ = [
+    "ArgumentError",
+    "ChainruleError",
+    "CheckpointError",
+    "CompileError",
+    "ConfigError",
+    "DTypeError",
+    "DataError",
+    "DeviceError",
+    "GradcheckError",
+    "GradientError",
+    "IndexBoundsError",
+    "KindError",
+    "MissingError",
+    "MissingImportError",
+    "ModuleError",
+    "RegistrationError",
+    "ShapeError",
+    "TraceError",
+    "UndefinedMethodError",
+    "VerifyError",
+    "WorkerError",
+]

@@ -1,0 +1,136 @@
+"""What is shown of a traceback; nothing of it is lost for who looks at it later."""
+
+from __future__ import annotations
+
+import pickle
+import sys
+import threading
+import traceback
+
+import pytest
+
+import chainrule as cr
+from chainrule import errors, nn
+from chainrule.base.frames import PACKAGE, entries, install, own_frames, render
+from chainrule.base.settings import reload_settings
+from chainrule.errors import ShapeError
+
+
+class Calls(nn.Module):
+    def __init__(self, inner):
+        super().__init__()
+        self.inner = inner
+
+    def forward(self, x):
+        return self.inner(x)
+
+
+def raised(call=None):
+    model = nn.Sequential(Calls(nn.Sequential(Calls(nn.Linear(3, 2)))))
+    with pytest.raises(ShapeError) as caught:
+        (call or model)(cr.ones(1, 4))
+    return caught.value
+
+
+def files(trace):
+    return [each.tb_frame.f_code.co_filename for each in entries(trace)]
+
+
+def test_the_programs_frames_between_are_kept():
+    error = raised()
+    kept = files(own_frames(error.__traceback__))
+    assert kept == [__file__] * 3  # the call, and both forwards
+    assert any(name.startswith(PACKAGE) for name in files(error.__traceback__))
+
+
+def test_a_traceback_without_own_frames_stays_whole():
+    error = raised()
+    trace = error.__traceback__
+    while trace.tb_frame.f_code.co_filename == __file__:
+        trace = trace.tb_next
+    package = own_frames(trace.tb_next)
+    assert package is not None
+
+
+def shown(error, monkeypatch):
+    seen = []
+    monkeypatch.setattr(sys, "excepthook", lambda *given: seen.append(files(given[2])))
+    monkeypatch.setattr(threading, "excepthook", lambda args: seen.append(files(args[2])))
+    install()
+    sys.excepthook(type(error), error, error.__traceback__)
+    threading.excepthook(threading.ExceptHookArgs((type(error), error, error.__traceback__, None)))
+    return seen
+
+
+def test_hooks_show_own_frames_and_leave_the_error_as_it_was(monkeypatch):
+    error = raised()
+    before = error.__traceback__
+    assert shown(error, monkeypatch) == [[__file__] * 3] * 2
+    assert error.__traceback__ is before
+
+
+def test_other_errors_are_passed_on_as_they_are(monkeypatch):
+    def fails(x):
+        raise KeyError(x)
+
+    with pytest.raises(KeyError) as caught:
+        Calls(fails)(1)
+    whole = files(caught.value.__traceback__)
+    assert shown(caught.value, monkeypatch) == [whole] * 2
+    assert any(name.startswith(PACKAGE) for name in whole)
+
+
+def test_every_frame_on_request(monkeypatch):
+    error = raised()
+    monkeypatch.setenv("CHAINRULE_TRACEBACK", "full")
+    reload_settings()
+    try:
+        assert shown(error, monkeypatch) == [files(error.__traceback__)] * 2
+        assert any(PACKAGE in line for line in render(error))
+    finally:
+        monkeypatch.delenv("CHAINRULE_TRACEBACK")
+        reload_settings()
+
+
+def test_a_cause_is_shortened_too():
+    def wraps(x):
+        try:
+            nn.Linear(3, 2)(x)
+        except ShapeError as error:
+            raise ShapeError("outer") from error
+
+    text = "\n".join(render(raised(wraps)))
+    assert "direct cause" in text
+    assert PACKAGE not in text
+
+
+def test_notebooks_show_the_same():
+    error = raised()
+    lines = error._render_traceback_()
+    assert lines[0] == "Traceback (most recent call last):"
+    assert not [line for line in lines if PACKAGE in line]
+    assert lines[-1].strip().startswith(error.code)
+
+
+def test_notes_are_added_below_what_is_known():
+    error = raised()
+    error.add_note("while testing")
+    assert "while testing" in error.__notes__
+    assert any("in layer" in note for note in error.__notes__)
+    error.__notes__ = ["only this"]
+    assert "only this" in "".join(traceback.format_exception(error))
+    assert "while testing" not in error.__notes__
+
+
+def test_errors_travel_between_processes():
+    error = raised()
+    error.add_note("kept")
+    again = pickle.loads(pickle.dumps(error))  # noqa: S301 - made here
+    assert type(again) is ShapeError
+    assert str(again) == str(error)
+    assert "kept" in again.__notes__
+
+
+@pytest.mark.parametrize("name", errors.__all__)
+def test_all_have_one_public_home(name):
+    assert getattr(cr.errors, name).__module__ == "chainrule.errors"
