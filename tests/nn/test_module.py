@@ -197,10 +197,10 @@ def test_errors_name_the_layer():
 
     with pytest.raises(ShapeError) as caught:
         Outer()(cr.ones(2, 5))
-    assert caught.value.__notes__ == ["in layer body.1.head (Linear) of Outer"]
+    assert "  in layer body.1.head (Linear) of Outer" in caught.value.__notes__
     with pytest.raises(ShapeError) as caught:
         nn.Linear(3, 2)(cr.ones(5))
-    assert caught.value.__notes__ == ["in layer Linear"]
+    assert "  in layer Linear" in caught.value.__notes__
 
 
 @pytest.mark.oracle

@@ -206,7 +206,9 @@ def test_the_learning_rate_is_read_at_each_step():
 @pytest.mark.parametrize(
     ("build", "error", "text"),
     [
-        (optim.SGD, TypeError, "iterable"),
+        (optim.SGD, TypeError, "a list of tensors"),
+        (lambda _: optim.SGD(nn.Linear(2, 2)), TypeError, r"model\.parameters"),
+        (lambda _: optim.SGD(3), TypeError, "not int"),
         (lambda _: optim.SGD([]), ArgumentError, "no parameters"),
         (lambda _: optim.SGD([1.0]), TypeError, "not float"),
         (lambda p: optim.SGD([p * 2.0]), ArgumentError, "computed"),

@@ -80,20 +80,27 @@ def imports(module: Module) -> Iterator[tuple[int, str]]:
 
 def run_python(*arguments: str | Path, cwd: Path, stdin: str = "") -> str:
     """Standard output of a fresh interpreter that has this package, wherever it runs."""
+    done = run_program(*arguments, cwd=cwd, stdin=stdin)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def run_program(
+    *arguments: str | Path, cwd: Path, stdin: str = "", **env: str
+) -> subprocess.CompletedProcess[str]:
+    """What a fresh interpreter that has this package did, whether it went well or not."""
     path = os.pathsep.join(
         [str(package().parent.resolve()), *filter(None, [os.environ.get("PYTHONPATH")])]
     )
-    done = subprocess.run(
+    return subprocess.run(
         [sys.executable, *map(str, arguments)],
         input=stdin,
         capture_output=True,
         text=True,
         check=False,
         cwd=cwd,
-        env={**os.environ, "PYTHONPATH": path},
+        env={**os.environ, "PYTHONPATH": path, **env},
     )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
 
 
 def _docstrings(tree: ast.Module) -> Iterator[ast.Constant]:

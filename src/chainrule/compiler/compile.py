@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, TypeVar, overload
 
 from chainrule.base.dtypes import DType, from_numpy
-from chainrule.base.errors import CompileError
+from chainrule.base.errors import CompileError, KindError
 from chainrule.base.settings import settings
 from chainrule.base.shapes import Shape
 from chainrule.compiler.capture import capture
@@ -83,9 +83,9 @@ class CompiledFunction:
         try:
             variants = self._variants.setdefault(key, [])
         except TypeError:
-            raise TypeError(
+            raise KindError(
                 f"{self.name}: an argument of a compiled function is neither an array nor "
-                "hashable, so calls cannot be told apart; pass numbers, strings, tuples or arrays"
+                "hashable, so calls cannot be told apart\n  pass numbers, strings, tuples or arrays"
             ) from None
         with self._lock:
             for variant in variants:

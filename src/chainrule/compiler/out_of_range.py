@@ -2,7 +2,7 @@
 
 The guard of a plan only says that some index was out of range. Nothing was committed, so the
 inputs are what they were and the indices can be computed once more. Imports graph and ops.
-Example: `raise out_of_range(bounds, inputs, values)`.
+Example: `raise out_of_range(bounds, inputs, values, handles)`.
 """
 
 from __future__ import annotations
@@ -12,31 +12,61 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.base.assignment import text_of
 from chainrule.base.errors import IndexBoundsError
 from chainrule.compiler.passes.bounds import Bound
-from chainrule.graph.node import Graph, Node
+from chainrule.graph.node import INPUT, Graph, Node
+from chainrule.graph.walk import topological
 from chainrule.ops.evaluate import evaluate
+from chainrule.ops.select import gather, pick
 
 
 def out_of_range(
-    bounds: Sequence[Bound], inputs: Sequence[Node], values: Sequence[Any]
+    bounds: Sequence[Bound], inputs: Sequence[Node], values: Sequence[Any], handles: Sequence[Any]
 ) -> IndexBoundsError:
-    """The error that names the index, its place, its limits and the line that reads it."""
+    """The error that names the index, its place, its limits and the line that reads it.
+
+    `handles` are the tensors, or arrays, that the inputs stand for.
+    """
     for bound in bounds:
-        where = f" (read at {bound.reader.source})" if bound.reader.source else ""
         try:
             (index,) = evaluate(Graph(tuple(inputs), (bound.indices,)), values)
         except IndexBoundsError as error:  # the indices come from others that are out of range
-            return IndexBoundsError(f"{error}{where}; nothing was changed")
+            return IndexBoundsError(f"{error}; nothing was changed{_place(bound)}")
         wrong = np.argwhere((index < bound.low) | (index >= bound.limit))
         if wrong.size:
             place = tuple(int(i) for i in wrong[0])
-            return IndexBoundsError(
-                f"index {int(index[place])} at position {place} of the indices is outside "
-                f"{bound.low} to {bound.limit - 1}{where}; nothing was changed"
+            refusal = IndexBoundsError(
+                f"index {int(index[place])} at position {place} is outside {bound.low} to "
+                f"{bound.limit - 1}{_what(bound)}; nothing was changed{_place(bound)}"
             )
+            refusal.operands = _operands(bound, dict(zip(inputs, handles, strict=False)))
+            return refusal
     limits = sorted({f"{b.low} to {b.limit - 1}" for b in bounds})
     return IndexBoundsError(
         f"an index inside the compiled step is out of range ({' or '.join(limits)}); nothing was "
         "changed; run the function without compile to see which"
     )
+
+
+def _what(bound: Bound) -> str:
+    """What it is an index of."""
+    if bound.reader.op is pick:
+        return f": the scores have {bound.limit} classes"
+    return f": the table has {bound.limit} rows" if bound.reader.op is gather else ""
+
+
+def _place(bound: Bound) -> str:
+    source = bound.reader.source
+    if source is None:
+        return ""
+    return f"\n  read at {source}  {text_of(source.file, source.line)}".rstrip()
+
+
+def _operands(bound: Bound, handles: dict[Node, Any]) -> tuple[tuple[str, Any], ...]:
+    """The one input that the indices are computed from, and the table where it is an input."""
+    read = [n for n in topological((bound.indices,)) if n.op is INPUT]
+    found = [("index", read[0])] if len(read) == 1 else []
+    if bound.reader.op is gather:
+        found.append(("table", bound.reader.inputs[0]))
+    return tuple((name, handles[node]) for name, node in found if node in handles)

@@ -190,7 +190,8 @@ class Variant:
             try:
                 if not self.compiled.executable.run(self._addresses):
                     inputs = self.capture.captured.graph.inputs
-                    raise out_of_range(self.compiled.bounds, inputs, self._values(leaves))
+                    handles = [*leaves, *self.capture.states]
+                    raise out_of_range(self.compiled.bounds, inputs, self._values(leaves), handles)
             finally:
                 if program.completed != done:
                     _assign(settings)

@@ -46,7 +46,13 @@ def check_features(input: Tensor, input_size: int) -> None:
     if input.dtype.kind != "float":
         raise DTypeError(f"recurrent layers take floats, not {input.dtype}: embed tokens first")
     if input.shape[-1:] != (input_size,):
-        raise ShapeError(f"the input has shape {input.shape}; its last axis must be {input_size}")
+        way = ""
+        if input_size in input.shape:
+            way = f"\n  axis {input.shape.index(input_size)} has {input_size}: transpose the input"
+        raise ShapeError(
+            f"the input has shape {input.shape}; its last axis must be {input_size}{way}",
+            axis={"input": -1},
+        )
 
 
 class _Cell(Module):

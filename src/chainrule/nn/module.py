@@ -18,10 +18,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Self
 
-from chainrule.base.errors import ArgumentError, ChainruleError
+from chainrule.base.errors import (
+    ArgumentError,
+    KindError,
+    ModuleError,
+    RegistrationError,
+    UndefinedMethodError,
+)
+from chainrule.base.source import Source, caller
 from chainrule.nn.conversion import Converted
+from chainrule.nn.faults import no_attribute, no_forward, too_early
 from chainrule.nn.hooks import Hooked, call_hooked, note_call
-from chainrule.nn.layer_path import add_layer
+from chainrule.nn.layer_path import watch_calls
 from chainrule.nn.parameter import Buffer, Parameter
 from chainrule.nn.state import KeysReport, load, save
 from chainrule.tensor.backward import clear_grad
@@ -38,10 +46,12 @@ class Module(Hooked, Converted):
     _modules: dict[str, Module | None]
     _non_persistent_buffers_set: set[str]
     _training: bool
+    _made_at: Source | None
 
     def __init__(self) -> None:
         """Nothing registered, in training mode. A subclass calls this first."""
         put = super().__setattr__
+        put("_made_at", caller())  # for messages
         put("_training", True)
         put("_parameters", {})
         put("_buffers", {})
@@ -50,19 +60,16 @@ class Module(Hooked, Converted):
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """What the module computes; every subclass says it."""
-        raise NotImplementedError(f"{type(self).__name__} does not define forward()")
+        del args, kwargs
+        raise UndefinedMethodError(no_forward(type(self)))
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """`forward(…)` and the hooks around it; an error names the layer it came from."""
         if modes.trace is not None:
             note_call(self)
-        try:
-            if self.__dict__.get("_hooks"):
-                return call_hooked(self, args, kwargs)
-            return self.forward(*args, **kwargs)
-        except ChainruleError as error:
-            add_layer(error, self)
-            raise
+        if self.__dict__.get("_hooks"):
+            return call_hooked(self, args, kwargs)
+        return self.forward(*args, **kwargs)
 
     @property
     def training(self) -> bool:
@@ -80,24 +87,26 @@ class Module(Hooked, Converted):
 
     def _check_name(self, name: str, what: str, own: Mapping[str, Any]) -> None:
         if "_parameters" not in self.__dict__:
-            raise AttributeError(f"cannot assign a {what} before super().__init__() was called")
+            raise ModuleError(too_early(type(self), what))
         if not name or "." in name:
-            raise KeyError(f"a {what}'s name cannot be empty or contain '.', as {name!r} does")
+            raise RegistrationError(
+                f"a {what}'s name cannot be empty or contain '.', as {name!r} does"
+            )
         if hasattr(self, name) and name not in own:
-            raise KeyError(f"attribute {name!r} exists already")
+            raise RegistrationError(f"attribute {name!r} exists already")
 
     def register_parameter(self, name: str, param: Parameter | None) -> None:
         """Add a parameter, or None to reserve its name."""
         self._check_name(name, "parameter", self.__dict__.get("_parameters", {}))
         if param is not None and not isinstance(param, Parameter):
-            raise TypeError(f"parameter {name!r} must be a Parameter or None, not {type(param)}")
+            raise KindError(f"parameter {name!r} must be a Parameter or None, not {type(param)}")
         self._parameters[name] = param
 
     def register_buffer(self, name: str, tensor: Tensor | None, persistent: bool = True) -> None:
         """Add a tensor that is state but not learnt; it is saved if `persistent`."""
         self._check_name(name, "buffer", self.__dict__.get("_buffers", {}))
         if tensor is not None and not isinstance(tensor, Tensor):
-            raise TypeError(f"buffer {name!r} must be a Tensor or None, not {type(tensor)}")
+            raise KindError(f"buffer {name!r} must be a Tensor or None, not {type(tensor)}")
         self._buffers[name] = tensor
         (self._non_persistent_buffers_set.discard if persistent else
          self._non_persistent_buffers_set.add)(name)  # fmt: skip
@@ -106,7 +115,7 @@ class Module(Hooked, Converted):
         """Add a sub-module, or None to reserve its name."""
         self._check_name(name, "module", self.__dict__.get("_modules", {}))
         if module is not None and not isinstance(module, Module):
-            raise TypeError(f"sub-module {name!r} must be a Module or None, not {type(module)}")
+            raise KindError(f"sub-module {name!r} must be a Module or None, not {type(module)}")
         self._modules[name] = module
 
     add_module = register_module
@@ -119,16 +128,14 @@ class Module(Hooked, Converted):
         ):  # fmt: skip
             if isinstance(value, kind):
                 if registry not in own:
-                    raise AttributeError(
-                        f"cannot assign a {kind.__name__} before super().__init__() was called"
-                    )
+                    raise ModuleError(too_early(type(self), kind.__name__))
                 self._forget(name)
                 own[registry][name] = value
                 if isinstance(value, Buffer) and not value.persistent:
                     self._non_persistent_buffers_set.add(name)
                 return
         if name in own.get("_parameters", ()) and value is not None:
-            raise TypeError(f"parameter {name!r} must be a Parameter or None, not {type(value)}")
+            raise KindError(f"parameter {name!r} must be a Parameter or None, not {type(value)}")
         for registry in ("_parameters", "_modules", "_buffers"):
             if name in own.get(registry, ()):
                 self._replace(own[registry], name, value)
@@ -157,7 +164,7 @@ class Module(Hooked, Converted):
             before._rebind(value)
             return
         if registry is self.__dict__.get("_buffers") and not isinstance(value, Tensor | None):
-            raise TypeError(f"buffer {name!r} must be a Tensor or None, not {type(value)}")
+            raise KindError(f"buffer {name!r} must be a Tensor or None, not {type(value)}")
         registry[name] = value
 
     def __getattr__(self, name: str) -> Any:
@@ -168,7 +175,9 @@ class Module(Hooked, Converted):
                 if modes.trace is not None:
                     self._guard_name(own[registry], name)
                 return own[registry][name]
-        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        error = ModuleError(f"{type(self).__name__!r} object has no attribute {name!r}", name=name)
+        error.hint = lambda: no_attribute(self, name)  # hasattr() asks often, and need not wait
+        raise error
 
     def _guard_name(self, registry: dict[str, Any], name: str) -> None:
         """Another object under this name is another trace."""
@@ -261,7 +270,7 @@ class Module(Hooked, Converted):
             below = found._modules.get(name)
             if below is None:
                 known = ", ".join(found._modules) or "none"
-                raise AttributeError(
+                raise ModuleError(
                     f"{type(found).__name__} has no sub-module {name!r}; it has: {known}"
                 )
             found = below
@@ -272,9 +281,9 @@ class Module(Hooked, Converted):
         path, _, name = target.rpartition(".")
         parent = self.get_submodule(path)
         if strict and parent._modules.get(name) is None:
-            raise AttributeError(f"{type(parent).__name__} has no sub-module {name!r}")
+            raise ModuleError(f"{type(parent).__name__} has no sub-module {name!r}")
         if not isinstance(module, Module):
-            raise TypeError(f"sub-module {target!r} must be a Module, not {type(module)}")
+            raise KindError(f"sub-module {target!r} must be a Module, not {type(module)}")
         setattr(parent, name, module)
 
     def get_parameter(self, target: str) -> Parameter:
@@ -282,7 +291,7 @@ class Module(Hooked, Converted):
         path, _, name = target.rpartition(".")
         found = self.get_submodule(path)._parameters.get(name)
         if found is None:
-            raise AttributeError(f"{type(self).__name__} has no parameter {target!r}")
+            raise ModuleError(f"{type(self).__name__} has no parameter {target!r}")
         return found
 
     def get_buffer(self, target: str) -> Tensor:
@@ -290,7 +299,7 @@ class Module(Hooked, Converted):
         path, _, name = target.rpartition(".")
         found = self.get_submodule(path)._buffers.get(name)
         if found is None:
-            raise AttributeError(f"{type(self).__name__} has no buffer {target!r}")
+            raise ModuleError(f"{type(self).__name__} has no buffer {target!r}")
         return found
 
     # -- state ----------------------------------------------------------------------------------
@@ -378,3 +387,6 @@ class Module(Hooked, Converted):
             return f"{title}({extra[0]})"
         body = [*extra, *lines]
         return f"{title}(\n  " + "\n  ".join(body) + "\n)" if body else f"{title}()"
+
+
+watch_calls(Module.__call__.__code__)

@@ -162,8 +162,18 @@ class RNNBase(Module):
             return tuple(zeros(shape, dtype=x.dtype) for shape in shapes)
         for name, state, shape in zip("hc", states, shapes, strict=False):
             if state.shape != shape:
-                raise ShapeError(f"the first state {name} has shape {state.shape}, not {shape}")
+                raise ShapeError(self._other_state(name, state.shape, shape))
         return states
+
+    def _other_state(self, name: str, given: Sequence[int], wanted: Sequence[int]) -> str:
+        text = (
+            f"the first state {name} has shape {tuple(given)}, not {tuple(wanted)} (layers × "
+            "directions, batch, width)"
+        )
+        if len(given) == len(wanted) and given[1] != wanted[1]:
+            axis = "the first" if self.batch_first else "the second"
+            text += f"\n  with batch_first={self.batch_first} the batch is {axis} axis of the input"
+        return text
 
     def _layers(self, x: Tensor, first: States, mask: Tensor | None) -> tuple[Tensor, States]:
         ends: list[States] = []

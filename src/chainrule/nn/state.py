@@ -5,13 +5,14 @@ Example: `load(model, read_state(path).arrays, strict=True, assign=False)`. May 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from chainrule.base.errors import ChainruleError, CheckpointError
 from chainrule.nn.hooks import hooks_of
+from chainrule.nn.state_faults import report
 from chainrule.tensor.convert import as_tensor
 from chainrule.tensor.modes import no_grad
 from chainrule.tensor.tensor import Tensor
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from chainrule.nn.module import Module
 
 _EXTRA = "_extra_state"
-_SHOWN = 20  # names of each kind that a report lists
 
 
 class KeysReport(NamedTuple):
@@ -77,23 +77,25 @@ def load(module: Module, given: Mapping[str, Any], *, strict: bool, assign: bool
              for path, part in module.named_modules() if _has_extra(part)}  # fmt: skip
     keys.missing_keys.extend(name for name in (*own, *extra) if name not in state)
     keys.unexpected_keys.extend(name for name in state if name not in own and name not in extra)
-    faults = [f"  {text}" for text in errors]
+    faults = list(errors)
     values: dict[str, Tensor] = {}
     for name in own.keys() & state.keys():
         try:
             values[name] = _value(state[name])
         except (ChainruleError, TypeError, ValueError) as error:
-            faults.append(f"  {name}: not a tensor: {error}")
+            faults.append(f"{name}: not a tensor: {error}")
             continue
         if values[name].shape != own[name].shape:
             faults.append(
-                f"  {name}: shape {values[name].shape} in the state, {own[name].shape} in the model"
+                f"{name}: shape {values[name].shape} in the state, {own[name].shape} in the model"
             )
     forgiving = strict and any(keys)
     if forgiving:
         _call_after(module, keys)
     missing, unexpected = keys if strict else ([], [])
-    _report(module, missing, unexpected, sorted(faults))
+    text = report(type(module).__name__, missing, unexpected, sorted(faults))
+    if text:
+        raise CheckpointError(text)
     with no_grad():
         for name, value in values.items():
             if assign:
@@ -123,26 +125,3 @@ def _has_extra(module: Module) -> bool:
 
 def _value(given: Any) -> Tensor:
     return as_tensor(given if isinstance(given, Tensor) else np.asarray(given))
-
-
-def _report(
-    module: Module, missing: Sequence[str], unexpected: Sequence[str], faults: Sequence[str]
-) -> None:
-    parts = []
-    if missing:
-        parts.append(f"missing from the state: {_listed(missing)}")
-    if unexpected:
-        parts.append(f"unexpected in the state: {_listed(unexpected)}")
-    if faults:
-        more = [f"  and {len(faults) - _SHOWN} more"] if len(faults) > _SHOWN else []
-        parts.append("\n".join(["that do not fit:", *faults[:_SHOWN], *more]))
-    if parts:
-        raise CheckpointError(
-            f"the state does not fit {type(module).__name__}; nothing was loaded.\n"
-            + "\n".join(parts)
-        )
-
-
-def _listed(names: Sequence[str]) -> str:
-    rest = len(names) - _SHOWN
-    return ", ".join(names[:_SHOWN]) + (f" and {rest} more" if rest > 0 else "")

@@ -28,6 +28,12 @@ def _infer(ins: tuple[Type, ...], attrs: Attrs) -> Type:  # noqa: ARG001 - the r
         raise ShapeError(
             f"matmul of {a.shape} and {c.shape}: the last axis of the first ({a.shape[-1]}) must "
             f"equal the second-last of the second ({c.shape[-2]})"
+            + (
+                "\n  the transpose of the second would fit: b.mT"
+                if a.shape[-1] == c.shape[-1]
+                else ""
+            ),
+            axis={"input": -1, "other": -2, "mat2": -2},
         )
     if a.dtype is not c.dtype:
         raise DTypeError(f"matmul needs equal dtypes, not {a.dtype} and {c.dtype}")

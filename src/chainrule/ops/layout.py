@@ -7,7 +7,7 @@ Example: `slice_(x, start=(0, 2), step=(1, 1), shape=(3, 2))` takes columns 2 an
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -203,12 +203,18 @@ def _concat_infer(ins: tuple[Type, ...], attrs: Attrs) -> Type:
         if other.dtype is not first.dtype:
             raise DTypeError(f"concat needs equal dtypes, not {first.dtype} and {other.dtype}")
         if shapes.with_ones(other.shape, (axis,)) != shapes.with_ones(first.shape, (axis,)):
-            raise ShapeError(
-                f"concat along axis {axis} needs shapes equal elsewhere, "
-                f"not {first.shape} and {other.shape}"
-            )
+            _refuse_neighbours(first.shape, other.shape, axis)
     total = sum(t.shape[axis] for t in ins)
     return Type(first.dtype, (*first.shape[:axis], total, *first.shape[axis + 1 :]))
+
+
+def _refuse_neighbours(one: shapes.Shape, other: shapes.Shape, axis: int) -> NoReturn:
+    """Say along which axis two arrays differ, and along which they could be joined."""
+    apart = [i for i, (n, m) in enumerate(zip(one, other, strict=False)) if n != m and i != axis]
+    text = f"concat along axis {axis} needs shapes equal elsewhere, not {one} and {other}"
+    if len(one) != len(other) or one[axis] != other[axis] or len(apart) > 1:
+        raise ShapeError(text, apart[0] if apart else None)
+    raise ShapeError(f"{text}\n  along axis {apart[0]} they would fit", apart[0])
 
 
 def _starts(node: Node) -> tuple[shapes.Shape, ...]:

@@ -34,10 +34,10 @@ def check_bounds(index: Array, limit: int, what: str) -> None:
     """Raise `IndexBoundsError` naming the first index outside 0 … limit-1 and its place."""
     if index.size and (index.min() < 0 or index.max() >= limit):
         bad = np.argwhere((index < 0) | (index >= limit))[0]
-        place = tuple(int(i) for i in bad)
+        wrong, place = int(index[tuple(bad)]), tuple(int(i) for i in bad)
         raise IndexBoundsError(
-            f"{what}: index {int(index[tuple(bad)])} at position {place} is outside "
-            f"0 to {limit - 1}"
+            f"{what}: index {wrong} at position {place} is outside 0 to {limit - 1}",
+            found=(wrong, f"at position {place}"),
         )
 
 

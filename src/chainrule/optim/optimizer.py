@@ -12,16 +12,26 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from chainrule.base.errors import ArgumentError, CheckpointError
+from chainrule.base.errors import ArgumentError, CheckpointError, KindError
+from chainrule.base.source import warn
+from chainrule.optim.parameters import listed
 from chainrule.optim.saved import group_faults, load_entry, positions
 from chainrule.optim.step_count import advance_counts, share_counts
-from chainrule.tensor.backward import clear_grad
+from chainrule.tensor.backward import STALE, STEPPED, clear_grad
 from chainrule.tensor.functional import pointwise
 from chainrule.tensor.hooks import RemovableHandle, next_number
 from chainrule.tensor.host import host_changes, host_choice, host_number, untraced
-from chainrule.tensor.modes import enable_grad, no_grad
+from chainrule.tensor.modes import enable_grad, modes, no_grad
 from chainrule.tensor.tensor import Tensor
 
+_NO_GRADIENT = (
+    "step() changed nothing: no parameter has a gradient\n"
+    "  call loss.backward() before it, and zero_grad() not between the two"
+)
+_STALE = (
+    "this step follows the last step's gradient again: backward() added to it\n"
+    "  call optimizer.zero_grad() before each backward()"
+)
 Number = Any  # a float, or in a trace a float64 scalar
 Pairs = list[tuple[Tensor, Tensor]]  # parameters with their gradients
 
@@ -31,18 +41,15 @@ class Optimizer:
 
     def __init__(self, params: Any, defaults: dict[str, Any]) -> None:
         """`params` are parameters, or dictionaries with "params" and settings of their own."""
-        if isinstance(params, Tensor):
-            raise TypeError("an optimizer takes an iterable of tensors; wrap the one in a list")
+        given = listed(params)
         self.defaults = defaults
         self.state: defaultdict[Tensor, dict[str, Any]] = defaultdict(dict)
         self.param_groups: list[dict[str, Any]] = []
         self._pre_hooks: dict[int, Callable[..., Any]] = {}
         self._post_hooks: dict[int, Callable[..., Any]] = {}
+        self._said_stale = False
         self._exchanges = 0  # how often handles that a compiled step knows were exchanged
-        listed = list(params)
-        if not listed:
-            raise ArgumentError("an optimizer got no parameters: is the model's list empty?")
-        groups = listed if isinstance(listed[0], Mapping) else [{"params": listed}]
+        groups = given if isinstance(given[0], Mapping) else [{"params": given}]
         for group in groups:
             self.add_param_group(dict(group))
 
@@ -56,9 +63,12 @@ class Optimizer:
             group["params"] = [p for _, p in group["params"]]
         for p in group["params"]:
             if not isinstance(p, Tensor):
-                raise TypeError(f"an optimizer takes tensors, not {type(p).__name__}")
+                raise KindError(f"an optimizer takes tensors, not {type(p).__name__}")
             if not p.is_leaf:
-                raise ArgumentError("an optimizer cannot change a computed tensor, only leaves")
+                raise ArgumentError(
+                    "an optimizer cannot change a computed tensor, only leaves: give it the "
+                    "parameters that this one was computed from, or its detach()"
+                )
         known = {id(p) for other in self.param_groups for p in other["params"]}
         fresh = {id(p) for p in group["params"]}
         if len(fresh) < len(group["params"]) or known & fresh:
@@ -100,11 +110,27 @@ class Optimizer:
             with enable_grad():
                 loss = closure()
         with no_grad():
+            some = False
             for group in self.param_groups:
-                found = [(p, p.grad) for p in group["params"]]
-                self._update(group, [(p, g) for p, g in found if g is not None])
+                pairs = [(p, g) for p in group["params"] if (g := p.grad) is not None]
+                self._update(group, pairs)
+                some = some or bool(pairs)
+        if not some:
+            warn(_NO_GRADIENT)
+        elif modes.trace is None:
+            self._look_for_stale_gradients()
         host_choice(lambda: self._exchanges)
         return loss
+
+    def _look_for_stale_gradients(self) -> None:
+        """Say once if a gradient that was followed before is part of the one followed now."""
+        first = next(
+            g for group in self.param_groups for p in group["params"] if (g := p.grad) is not None
+        )
+        if STALE in first.__dict__ and not self._said_stale:
+            self._said_stale = True
+            warn(_STALE)
+        first.__dict__[STEPPED] = True
 
     def _update(self, group: dict[str, Any], pairs: Pairs) -> None:
         """Change the parameters of `pairs` (parameter, gradient) in place."""

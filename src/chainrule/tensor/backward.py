@@ -29,12 +29,16 @@ if TYPE_CHECKING:
     from chainrule.tensor.trace import Trace
 
 
+# Marks on a gradient: an optimizer followed it; another gradient was added after that.
+STEPPED, STALE = "_stepped", "_stale"
+
+
 def _seed(output: Handle, gradient: Any) -> Tensor:
     """The cotangent to start from: 1 for a scalar, else `gradient` of the output's shape."""
     if gradient is None:
         if output.array_type.size != 1:
             raise GradientError(
-                f"backward() starts from a scalar, not from shape {output.shape}; reduce it "
+                f"backward() starts from a scalar, not from shape {output.shape}\n  reduce it "
                 "(loss.mean()) or pass gradient= of the same shape"
             )
         return apply(TABLE["full"], value=1, dtype=output.dtype, shape=output.shape)
@@ -47,8 +51,8 @@ def _seed(output: Handle, gradient: Any) -> Tensor:
 def _check(output: Handle) -> None:
     if not output.requires_grad:
         raise GradientError(
-            "the tensor does not require grad: none of its inputs did, or it was computed under "
-            "no_grad() or from a detached tensor"
+            "the tensor does not require grad\n  it was made from numbers, or computed under "
+            "no_grad(), from detached tensors, or from none that requires grad"
         )
 
 
@@ -172,7 +176,10 @@ def accumulate(handle: Handle, gradient: Tensor) -> None:
     before = get_grad(handle)
     if before is not None:
         with set_grad_enabled(modes.grad and before.requires_grad):
-            gradient = apply(TABLE["add"], before, gradient)
+            total = apply(TABLE["add"], before, gradient)
+        if STEPPED in before.__dict__:
+            total.__dict__[STALE] = True
+        gradient = total
     set_grad(handle, gradient)
 
 

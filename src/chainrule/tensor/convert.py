@@ -37,6 +37,7 @@ __all__ = [
     "tensor",
 ]
 
+CHOOSE_DEVICE = "use 'cpu', or choose: 'cuda' if torch.cuda.is_available() else 'cpu'"
 Number = bool | int | float
 _NUMBERS = frozenset({bool, int, float})
 Operand = Any  # a Tensor, a Python number, or anything NumPy can read
@@ -59,7 +60,7 @@ def set_default_dtype(d: DType) -> None:
 def check_device(device: object) -> None:
     """There is one device: None, "cpu", "cpu:0" or an object that prints as one of them."""
     if device is not None and str(device) not in {"cpu", "cpu:0"}:
-        raise DeviceError(f"device {str(device)!r} does not exist here: use 'cpu'")
+        raise DeviceError(f"device {str(device)!r} does not exist here\n  {CHOOSE_DEVICE}")
 
 
 def as_dtype(dtype: Any) -> DType:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from chainrule.base.dtypes import DType, from_numpy
-from chainrule.base.errors import GradientError, TraceError
+from chainrule.base.errors import ArgumentError, GradientError, TraceError
 from chainrule.base.shapes import Size, View
 from chainrule.graph.node import INPUT, Node, Type
 from chainrule.tensor.modes import modes
@@ -106,7 +106,10 @@ class Handle:
     @requires_grad.setter
     def requires_grad(self, value: bool) -> None:
         if value and self.dtype.kind != "float":
-            raise GradientError(f"only floating-point tensors have gradients, not {self.dtype}")
+            raise GradientError(
+                f"only floating-point tensors have gradients, not {self.dtype}\n"
+                "  use floats: torch.tensor([1.0, 2.0]), or x.float()"
+            )
         if not value and not self.is_leaf:
             raise GradientError("a computed tensor keeps requires_grad; use x.detach()")
         if value != self._requires_grad:
@@ -170,6 +173,13 @@ class Handle:
                 "function; return it from the function to see it"
             )
         return self._value
+
+    def _single(self, what: str) -> Any:
+        """The one element as a Python number."""
+        value = self._concrete(what)
+        if value.size != 1:
+            raise ArgumentError(f"{what} needs a tensor of one element, not shape {self.shape}")
+        return value.item()
 
     def _tape_node(self) -> Node:
         """The node of a concrete tensor on the eager tape: a leaf is made at its first use."""

@@ -273,7 +273,7 @@ def _integers(e: Handle, axes: shapes.Shape) -> list[Tensor]:
     if trace is not None and not trace.has_values and trace.symbol_of(e) is not None:
         raise TraceError(
             f"x[mask] at {caller()} has a shape that depends on values, which a compiled function "
-            "cannot have; use cr.where(mask, x, 0.0) or multiply by the mask"
+            "cannot have\n  use cr.where(mask, x, 0.0), or multiply by the mask"
         )
     mask = e._concrete("x[mask]")
     if not mask.ndim:

@@ -170,8 +170,8 @@ class Backward:
         if saved is _RELEASED:
             where = f" (recorded at {node.source})" if node.source else ""
             raise GradientError(
-                f"backward through {node.op.name}{where} a second time: its saved values were "
-                "released by the first backward(); pass retain_graph=True there to keep them"
+                f"backward through {node.op.name}{where} a second time\n  the first backward() "
+                "released its saved values; backward(retain_graph=True) there would keep them"
             )
         self.source = node.source
         inputs = node.inputs

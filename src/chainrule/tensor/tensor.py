@@ -13,7 +13,14 @@ import numpy as np
 
 from chainrule.base import dtypes
 from chainrule.base.dtypes import DType
-from chainrule.base.errors import ArgumentError, DeviceError, GradientError, ShapeError
+from chainrule.base.errors import (
+    ArgumentError,
+    ChainruleError,
+    DeviceError,
+    GradientError,
+    KindError,
+    ShapeError,
+)
 from chainrule.base.shapes import normal_axis
 from chainrule.ops import TABLE
 from chainrule.tensor import backward as reverse
@@ -35,6 +42,7 @@ from chainrule.tensor.handle import NOT_KEPT, Handle
 from chainrule.tensor.memory import memory
 from chainrule.tensor.methods.table import Methods
 from chainrule.tensor.modes import modes, no_grad
+from chainrule.tensor.origin import told
 from chainrule.tensor.printing import shown
 
 __all__ = [
@@ -121,7 +129,7 @@ class Tensor(Methods, Handle, final=True):
         if modes.grad and root.requires_grad and root.is_leaf and self.requires_grad:
             raise GradientError(
                 "a leaf that requires grad cannot be changed in place while gradients are "
-                "recorded: do it under torch.no_grad(), or on a copy (x.clone())"
+                "recorded\n  do it under torch.no_grad(), or on a copy (x.clone())"
             )
         if new.dtype is not self.dtype:
             if dtypes.higher_kind(new.dtype, self.dtype):
@@ -136,7 +144,7 @@ class Tensor(Methods, Handle, final=True):
     def numpy(self, *, force: bool = False) -> np.ndarray[Any, Any]:
         """The values as a read-only NumPy array, without a copy."""
         if self.requires_grad and not force:
-            raise GradientError("numpy() of a tensor that requires grad: use x.detach().numpy()")
+            raise GradientError("numpy() of a tensor that requires grad\n  use x.detach().numpy()")
         array = self._concrete("numpy()").view()
         array.flags.writeable = False
         return array
@@ -164,10 +172,7 @@ class Tensor(Methods, Handle, final=True):
 
     def item(self) -> Any:
         """The single element as a Python number."""
-        value = self._concrete("item()")
-        if value.size != 1:
-            raise ArgumentError(f"item() needs a tensor of one element, not shape {self.shape}")
-        return value.item()
+        return self._single("item()")
 
     def tolist(self) -> Any:
         """The values as nested Python lists."""
@@ -175,26 +180,26 @@ class Tensor(Methods, Handle, final=True):
 
     def __bool__(self) -> bool:
         """The truth of a single element."""
-        return bool(self.item())
+        return bool(self._single("a choice (if, while, and, or, not)"))
 
     def __float__(self) -> float:
         """The single element as a float."""
-        return float(self.item())
+        return float(self._single("float()"))
 
     def __int__(self) -> int:
         """The single element as an int."""
-        return int(self.item())
+        return int(self._single("int()"))
 
     def __index__(self) -> int:
         """The single integer element, for use as an index."""
         if self.dtype.kind == "float":
-            raise TypeError("only integer tensors can be an index")
+            raise KindError(f"only integer tensors can be an index, not {self.dtype}")
         return int(self.item())
 
     def __len__(self) -> int:
         """Size of the first axis."""
         if not self.shape:
-            raise TypeError("len() of a 0-d tensor")
+            raise KindError("len() of a 0-d tensor")
         return self.array_type.shape[0]
 
     def __iter__(self) -> Iterator[Tensor]:
@@ -358,3 +363,6 @@ def _same_graph(base: Handle, new: Handle) -> Tensor:
     """Writing through `.data`: new values, outside autograd."""
     del base
     return _detached(new)
+
+
+ChainruleError.witnesses["tensors"] = told

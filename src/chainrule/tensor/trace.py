@@ -145,8 +145,8 @@ class Trace:
         if handle._value is None or self.is_outside(handle):
             raise TraceError(
                 f"{what} at {caller()} reads a value inside a compiled function, where only the "
-                "graph exists. Return the tensor and read it outside, use cr.where for choices, "
-                "or call the function without compile"
+                "graph exists\n  return the tensor and read it outside, use cr.where for choices, "
+                "or leave compile out"
             )
 
     def before_change(self, owner: Any) -> None:

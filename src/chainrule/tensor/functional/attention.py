@@ -49,6 +49,8 @@ def scaled_dot_product_attention(
         k, v = (_shared_by_groups(x, q) for x in (k, v))
     factor = 1 / math.sqrt(max(q.shape[-1], 1)) if scale is None else scale
     mask = None if attn_mask is None else _additive(as_tensor(attn_mask), q)
+    if mask is not None:
+        _check_mask(mask.shape, q.shape, k.shape)
     return masked_attention((q, k, v), mask, factor, dropout_p, causal=is_causal)
 
 
@@ -97,11 +99,30 @@ def _four(x: Tensor, batch: shapes.Shape, last: shapes.Shape | None = None) -> T
     return apply(TABLE["reshape"], wide, shape=(*merged, *wide.shape[-2:]))
 
 
+def _check_mask(mask: shapes.Shape, q: shapes.Shape, k: shapes.Shape) -> None:
+    wanted = (*q[:-1], k[-2])
+    lead = wanted[len(wanted) - len(mask) :]
+    if len(mask) <= len(wanted) and all(m in {1, n} for m, n in zip(mask, lead, strict=True)):
+        return
+    way = ""
+    if len(q) == _RANK and mask == (q[0], k[-2]):
+        way = "\n  one of (batch, keys) is mask[:, None, None, :]"
+    elif len(q) == _RANK and mask == (q[0], q[-2], k[-2]):
+        way = "\n  one of (batch, queries, keys) is mask[:, None]"
+    raise ShapeError(
+        f"attn_mask of shape {mask} does not broadcast to {wanted}, the scores of queries {q} and "
+        f"keys {k}{way}",
+        axis={"attn_mask": -1},
+    )
+
+
 def _additive(mask: Tensor, q: Tensor) -> Tensor:
     if mask.dtype is dtypes.bool_:
         return open_where(mask, q.dtype)
     if mask.dtype.kind != "float":
-        raise DTypeError(f"attn_mask is bool or float, not {mask.dtype}; use mask.bool()")
+        raise DTypeError(
+            f"attn_mask is bool (True shows) or float (added), not {mask.dtype}; use mask.bool()"
+        )
     return cast(mask, q.dtype)
 
 

@@ -86,6 +86,19 @@ def _check_weight(name: str, w: Tensor, rank: int) -> None:
         raise ShapeError(f"{name} takes a weight with {rank + 2} axes, not of shape {w.shape}")
 
 
+def _other_channels(name: str, given: Shape, weight: Shape, groups: int, rank: int) -> str:
+    takes, axis = weight[1] * groups, len(given) - rank - 1
+    text = (
+        f"{name}: the input of shape {given} has {given[axis]} channels on axis {axis}, the weight "
+        f"of shape {weight} takes {takes}" + f" in {groups} groups" * (groups > 1)
+    )
+    if axis == 0:
+        text += "\n  an input with so few axes is one sample without a batch"
+    if takes in given:
+        text += f"\n  axis {given.index(takes)} has {takes}: transpose the input"
+    return text
+
+
 def _plus(out: Tensor, bias: Operand) -> Tensor:
     if bias is None:
         return out
@@ -111,6 +124,8 @@ def convolution(
     w = as_tensor(weight)
     _check_weight(name, w, rank)
     x, alone = batched(name, as_tensor(input), rank)
+    if x.shape[1] != w.shape[1] * groups:
+        raise ShapeError(_other_channels(name, x.shape[alone:], w.shape, groups, rank))
     steps = per_axis(name, "stride", stride, rank, least=1)
     gaps = per_axis(name, "dilation", dilation, rank, least=1)
     amounts = _amounts(name, padding, w.shape[2:], steps, gaps)

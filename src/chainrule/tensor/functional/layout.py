@@ -86,6 +86,23 @@ def also_named(name: str) -> Callable[[F], F]:
     return decorate
 
 
+def _fitting(old: Shape, new: Shape) -> Shape:
+    """`new` without -1; an error says from which axis on the sizes do not fit."""
+    try:
+        return shapes.fill_unknown(new, shapes.size(old))
+    except ShapeError as error:
+        same = 0
+        while same < min(len(old), len(new)) and old[same] == new[same]:
+            same += 1
+        if not same or same == len(new) or min(new[same:]) < 0:
+            raise ShapeError(f"{old} does not reshape to {new}: {error}") from None
+        raise ShapeError(
+            f"{old} does not reshape to {new}: after {old[:same]} there are "
+            f"{shapes.times(old[same:])} elements, not {shapes.times(new[same:])}",
+            axis=same if same == len(old) - 1 else None,
+        ) from None
+
+
 @also_named("shape")
 def reshape(input: Operand, *shape: Any) -> Tensor:
     """The same elements in row-major order under another shape; one size may be -1.
@@ -93,7 +110,7 @@ def reshape(input: Operand, *shape: Any) -> Tensor:
     A view, unless the input is one whose strides the shape does not fit: then a copy.
     """
     x = as_tensor(input)
-    target = shapes.fill_unknown(flat_sizes(shape), x.array_type.size)
+    target = _fitting(x.array_type.shape, flat_sizes(shape))
     if x._lens is not None and memory(x).reshape(target) is None:
         return apply(TABLE["reshape"], x, shape=target)
     return _renumbered(x, target)
@@ -117,7 +134,7 @@ def view(input: Operand, *shape: Any) -> Tensor:
             "use x.to(dtype) to convert them"
         )
     x = as_tensor(input)
-    return _renumbered(x, shapes.fill_unknown(flat_sizes(shape), x.array_type.size))
+    return _renumbered(x, _fitting(x.array_type.shape, flat_sizes(shape)))
 
 
 def flatten(input: Operand, start_dim: int = 0, end_dim: int = -1) -> Tensor:
@@ -312,7 +329,14 @@ concat = cat
 
 def stack(tensors: Sequence[Operand], dim: int = 0) -> Tensor:
     """Lay equal shapes along a new axis."""
-    return cat([unsqueeze(p, dim) for p in tensors], dim)
+    parts = [as_tensor(p) for p in tensors]
+    for i, part in enumerate(parts):
+        if part.shape != parts[0].shape:
+            raise ShapeError(
+                f"stack needs equal shapes, but tensor 0 has {parts[0].shape} and tensor {i} "
+                f"{part.shape}\n  nn.utils.rnn.pad_sequence fills sequences up to the longest"
+            )
+    return cat([unsqueeze(p, dim) for p in parts], dim)
 
 
 @also_named("dims")

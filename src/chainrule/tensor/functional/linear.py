@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING
 
 from chainrule.base import dtypes, shapes
 from chainrule.base.errors import ShapeError
+from chainrule.base.source import warn
 from chainrule.ops import TABLE
 from chainrule.tensor.convert import Operand, as_tensor, cast, expand, result_dtype
 from chainrule.tensor.dispatch import apply
 from chainrule.tensor.functional import pointwise
+from chainrule.tensor.origin import told_now
 
 if TYPE_CHECKING:
     from chainrule.tensor.tensor import Tensor
@@ -42,6 +44,8 @@ def matmul(input: Operand, other: Operand) -> Tensor:
     if not a.shape or not b.shape:
         raise ShapeError(f"matmul needs at least one axis each, not {a.shape} @ {b.shape}")
     dtype = result_dtype([a, b])
+    if a.dtype is not b.dtype and a.dtype.kind == b.dtype.kind == "float":
+        _warn_of_widths(a, b)
     a, b = cast(a, dtype), cast(b, dtype)
     if len(a.shape) == 1:
         out = matmul(_reshape(a, (1, *a.shape)), b)
@@ -60,6 +64,13 @@ def matmul(input: Operand, other: Operand) -> Tensor:
     return apply(
         TABLE["matmul"], expand(a, (*batch, *a.shape[-2:])), expand(b, (*batch, *b.shape[-2:]))
     )
+
+
+def _warn_of_widths(a: Tensor, b: Tensor) -> None:
+    """NumPy's float64 against float32 weights works, at half the speed."""
+    text = f"a product of {a.dtype.name} and {b.dtype.name} is computed in float64, at half speed"
+    way = "use x.float() to stay in float32, or model.double() where float64 is meant"
+    warn("\n  ".join([text, way, *told_now({"input": None, "weight": None, "other": None})]))
 
 
 def _whole(a: Tensor, b: Tensor) -> Tensor:
@@ -89,6 +100,19 @@ def _plain(name: str, rank: int, input: Operand, mat2: Operand) -> Tensor:
     return matmul(a, b)
 
 
+def _other_width(given: shapes.Shape, weight: shapes.Shape) -> str:
+    takes = weight[-1]
+    text = (
+        f"linear: the input of shape {given} has {given[-1] if given else 'no'} features on its "
+        f"last axis, the weight of shape {weight} takes {takes}"
+    )
+    if takes in given:
+        return f"{text}\n  axis {given.index(takes)} has them: transpose the input"
+    return (
+        f"{text}\n  give the layer in_features={given[-1]}, or the input {takes}" if given else text
+    )
+
+
 def linear(input: Operand, weight: Operand, bias: Operand = None) -> Tensor:
     """y = x Wᵀ + b with x (…, in), W (out, in), b (out): y (…, out).
 
@@ -96,10 +120,6 @@ def linear(input: Operand, weight: Operand, bias: Operand = None) -> Tensor:
     """
     x, w = as_tensor(input), as_tensor(weight)
     if x.shape[-1:] != w.shape[-1:]:
-        given = x.shape[-1] if x.shape else "no"
-        raise ShapeError(
-            f"linear: the input of shape {x.shape} has {given} features on its last axis, the "
-            f"weight of shape {w.shape} takes {w.shape[-1]}"
-        )
+        raise ShapeError(_other_width(x.shape, w.shape), axis={"input": -1, "weight": -1})
     out = matmul(x, apply(TABLE["transpose"], w, axes=(1, 0)))
     return out if bias is None else pointwise.add(out, bias)

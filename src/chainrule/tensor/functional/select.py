@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from chainrule.base import dtypes, shapes
-from chainrule.base.errors import ArgumentError, DTypeError, ShapeError
+from chainrule.base.errors import ArgumentError, DTypeError, IndexBoundsError, ShapeError
 from chainrule.ops import TABLE
 from chainrule.tensor.convert import Operand, as_tensor, cast, expand
 from chainrule.tensor.dispatch import apply, wrap
@@ -55,7 +55,16 @@ def embedding(
     index, table = as_index(input), as_tensor(weight)
     if len(table.shape) != 2:
         raise ShapeError(f"an embedding's weight is (words, features), not of shape {table.shape}")
-    out = apply(TABLE["gather"], table, index)
+    try:
+        out = apply(TABLE["gather"], table, index)
+    except IndexBoundsError as error:
+        if error.found is None:
+            raise
+        word, place = error.found
+        raise IndexBoundsError(
+            f"embedding: index {word} {place} is outside 0 to {table.shape[0] - 1}: the table has "
+            f"{table.shape[0]} rows"
+        ) from None
     if scale_grad_by_freq:
         ones = apply(TABLE["full"], value=1, dtype=table.dtype, shape=index.shape)
         counts = apply(TABLE["scatter_add"], ones, index, rows=table.shape[0])

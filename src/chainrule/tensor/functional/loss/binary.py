@@ -12,7 +12,7 @@ from chainrule.ops import TABLE
 from chainrule.tensor.convert import Operand, as_tensor, floating
 from chainrule.tensor.dispatch import apply
 from chainrule.tensor.functional import pointwise
-from chainrule.tensor.functional.loss.reduction import chosen_reduction, finish
+from chainrule.tensor.functional.loss.reduction import chosen_reduction, finish, warn_if_made_by
 from chainrule.tensor.functional.reduce import mean
 from chainrule.tensor.modes import modes
 
@@ -83,6 +83,7 @@ def binary_cross_entropy_with_logits(
     Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.binary_cross_entropy_with_logits.html
     """
     x, wanted = _equal_shapes("binary_cross_entropy_with_logits", input, target)
+    warn_if_made_by("sigmoid", x, "…_with_logits takes scores and applies sigmoid itself")
     if pos_weight is None:
         loss = pointwise.sub(apply(TABLE["softplus"], x), pointwise.mul(x, wanted))
     else:

@@ -8,12 +8,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from chainrule.base import dtypes
-from chainrule.base.errors import ArgumentError, DTypeError, ShapeError
+from chainrule.base.errors import ArgumentError, DTypeError, IndexBoundsError, ShapeError
 from chainrule.ops import TABLE
 from chainrule.tensor.convert import Operand, as_tensor, cast, floating
 from chainrule.tensor.dispatch import apply
 from chainrule.tensor.functional import layout, pointwise, select
-from chainrule.tensor.functional.loss.reduction import chosen_reduction, finish
+from chainrule.tensor.functional.loss.reduction import chosen_reduction, finish, warn_if_made_by
 from chainrule.tensor.functional.reduce import sum as sum_
 
 if TYPE_CHECKING:
@@ -34,13 +34,15 @@ def _classes(name: str, x: Tensor, target: Tensor, logits: Operand) -> Tensor:
         way = "use target.long()"
         if target.dtype.kind == "float":
             way += f", or give probabilities of the input's shape {given}"
-        raise DTypeError(f"{name} needs integer class labels, not {target.dtype}: {way}")
+        raise DTypeError(f"{name} needs integer class labels, not {target.dtype}\n  {way}")
     if not given or x.shape[:-1] != target.shape:
         way = ""
         if len(given) > 2 and given[:-1] == target.shape:
-            way = "; the classes are axis 1: use input.flatten(0, -2) and target.flatten()"
+            way = "\n  the classes are axis 1: use input.flatten(0, -2) and target.flatten()"
+        elif target.shape == given:
+            way = "\n  if they are one-hot, use target.argmax(1); as probabilities, target.float()"
         elif target.shape == (*x.shape[:-1], 1):
-            way = "; use target.squeeze(-1)"
+            way = "\n  use target.squeeze(-1)"
         raise ShapeError(
             f"{name}: an input of shape {given} needs labels of shape {x.shape[:-1]}, not "
             f"{target.shape}{way}"
@@ -75,6 +77,7 @@ def cross_entropy(
     Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.cross_entropy.html
     """
     x, wanted = _class_axis_last(floating(input)), as_tensor(target)
+    warn_if_made_by("softmax", x, "cross_entropy takes scores and applies softmax itself")
     if not 0.0 <= label_smoothing <= 1.0:
         raise ArgumentError(f"label_smoothing lies between 0 and 1, not {label_smoothing}")
     reduction = chosen_reduction(size_average, reduce, reduction)
@@ -84,13 +87,29 @@ def cross_entropy(
     if weight is None and label_smoothing == 0.0:
         return _plain(x, labels, ignore_index, reduction)
     logp = apply(TABLE["log_softmax"], x, axis=len(x.shape) - 1)
-    return _weighted(logp, labels, weight, ignore_index, reduction, label_smoothing)
+    options = ignore_index, reduction, label_smoothing
+    return _weighted("cross_entropy", logp, labels, weight, *options)
+
+
+def _pick(name: str, x: Tensor, labels: Tensor) -> Tensor:
+    """The score of each label; one that is no class is refused by name."""
+    try:
+        return select.pick(x, labels)
+    except IndexBoundsError as error:
+        if error.found is None:
+            raise
+        label, place = error.found
+        raise IndexBoundsError(
+            f"{name}: label {label} {place} is outside 0 to {x.shape[-1] - 1}: the input has "
+            f"scores of {x.shape[-1]} classes",
+            axis={"input": min(1, len(x.shape) - 1), "target": None},
+        ) from None
 
 
 def _plain(x: Tensor, labels: Tensor, ignore_index: int, reduction: str) -> Tensor:
     """Without weights: log-sum-exp minus the label's logit, where the label counts."""
     kept = pointwise.ne(labels, ignore_index)
-    chosen = select.pick(x, pointwise.where(kept, labels, 0))
+    chosen = _pick("cross_entropy", x, pointwise.where(kept, labels, 0))
     loss = pointwise.sub(apply(TABLE["logsumexp"], x, axis=len(x.shape) - 1), chosen)
     loss = pointwise.where(kept, loss, 0.0)
     if reduction == "mean":
@@ -115,6 +134,7 @@ def _probabilities(
 
 
 def _weighted(
+    name: str,
     logp: Tensor,
     labels: Tensor,
     weight: Operand,
@@ -128,7 +148,7 @@ def _weighted(
     scale = cast(kept, logp.dtype)
     if per_class is not None:
         scale = pointwise.mul(scale, apply(TABLE["gather"], per_class, safe))
-    loss = pointwise.where(kept, pointwise.neg(pointwise.mul(select.pick(logp, safe), scale)), 0.0)
+    loss = pointwise.where(kept, pointwise.neg(pointwise.mul(_pick(name, logp, safe), scale)), 0.0)
     if smoothing:
         spread = logp if per_class is None else pointwise.mul(logp, per_class)
         even = pointwise.neg(pointwise.where(kept, sum_(spread, -1), 0.0))
@@ -154,6 +174,7 @@ def nll_loss(
     Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.nll_loss.html
     """
     x = _class_axis_last(floating(input))
+    warn_if_made_by("softmax", x, "nll_loss takes logarithms: use log_softmax, or cross_entropy")
     reduction = chosen_reduction(size_average, reduce, reduction)
     labels = _classes("nll_loss", x, as_tensor(target), input)
-    return _weighted(x, labels, weight, ignore_index, reduction, 0.0)
+    return _weighted("nll_loss", x, labels, weight, ignore_index, reduction, 0.0)

@@ -5,18 +5,17 @@ Example: `finish(squared, chosen_reduction(None, None, "mean"))`.
 
 from __future__ import annotations
 
-import warnings
 from typing import TYPE_CHECKING, Any
 
 from chainrule.base import shapes
 from chainrule.base.errors import ArgumentError
+from chainrule.base.source import warn
 from chainrule.tensor.convert import Operand, as_tensor, floating
 from chainrule.tensor.functional import pointwise, reduce
+from chainrule.tensor.origin import told_now
 
 if TYPE_CHECKING:
     from chainrule.tensor.tensor import Tensor
-
-_OUTSIDE = 4  # from `chosen_reduction` through the loss to the line that called it
 
 
 def chosen_reduction(size_average: Any, reduce: Any, reduction: str) -> str:
@@ -24,8 +23,7 @@ def chosen_reduction(size_average: Any, reduce: Any, reduction: str) -> str:
     if size_average is None and reduce is None:
         return reduction
     chosen = "none" if reduce is False else "sum" if size_average is False else "mean"
-    text = f"size_average and reduce are old switches: write reduction={chosen!r}"
-    warnings.warn(text, UserWarning, stacklevel=_OUTSIDE)
+    warn(f"size_average and reduce are old switches: write reduction={chosen!r}")
     return chosen
 
 
@@ -63,14 +61,20 @@ def compared(name: str, input: Operand, target: Operand) -> tuple[Tensor, Tensor
     x, wanted = floating(input), as_tensor(target)
     if x.shape != wanted.shape:
         whole = shapes.broadcast(x.shape, wanted.shape)
-        warnings.warn(
+        text = (
             f"{name}: an input of shape {x.shape} and a target of shape {wanted.shape} are "
-            f"compared as {whole}, each element with many; reshape one of them, for example "
-            "target.view_as(input) or input.squeeze(-1)",
-            UserWarning,
-            stacklevel=3,
+            f"compared as {whole}, each element with many"
         )
+        way = "use target.view_as(input) or input.squeeze(-1)"
+        warn("\n  ".join([text, way, *told_now()]))
     return x, wanted
+
+
+def warn_if_made_by(op: str, x: Tensor, rule: str) -> None:
+    """Say what a loss takes if the graph shows that `op` was applied to its input already."""
+    node = x._node
+    if node is not None and node.op.name == op:
+        warn(f"{rule}\n  its input comes from {op} at {node.source}: leave that out")
 
 
 def hinge(x: Tensor) -> Tensor:

@@ -1,0 +1,36 @@
+"""What is said of modules that were set up wrongly: too early, without forward, without a name.
+
+Imports nothing of the package. Example: `no_forward(Net)` names a method that is spelt almost so.
+"""
+
+from __future__ import annotations
+
+import difflib
+from typing import Any
+
+
+def too_early(kind: type[Any], what: str) -> str:
+    """A parameter or module is assigned before there is a place for it."""
+    return (
+        f"cannot assign a {what} before super().__init__() was called\n"
+        f"  begin {kind.__name__}.__init__ with super().__init__()"
+    )
+
+
+def no_forward(kind: type[Any]) -> str:
+    """A module is called that does not say what it computes."""
+    text = f"{kind.__name__} does not define forward()"
+    own = [name for name in vars(kind) if callable(vars(kind)[name])]
+    close = difflib.get_close_matches("forward", own, 1, 0.75)
+    return f"{text}\n  it defines {close[0]}(): is that it?" if close else text
+
+
+def no_attribute(module: Any, name: str) -> str:
+    """The attribute that was probably meant, empty if none is like it."""
+    public = [each for each in dir(module) if not each.startswith("_")]
+    close = difflib.get_close_matches(name, public, 1, 0.75)
+    if close:
+        return f"did you mean {close[0]}?"
+    if "_modules" not in module.__dict__:
+        return "super().__init__() was not called: nothing is registered yet"
+    return ""

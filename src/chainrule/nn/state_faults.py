@@ -1,0 +1,66 @@
+"""What is said of a state that does not fit a module: what is missing, and what was meant.
+
+Imports base only. Example: `report("Net", ["out.bias"], ["ouput.bias"], [])`.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+
+_NAMES = 5  # of each kind that a report lists
+_FAULTS = 3
+
+
+def report(
+    title: str, missing: Sequence[str], unexpected: Sequence[str], faults: Sequence[str]
+) -> str:
+    """The whole message; empty if there is nothing to say."""
+    parts = []
+    if missing:
+        parts.append(f"missing from the state: {_listed(missing)}")
+    if unexpected:
+        parts.append(f"unexpected in the state: {_listed(unexpected)}")
+    parts += faults[:_FAULTS]
+    if len(faults) > _FAULTS:
+        parts.append(f"and {len(faults) - _FAULTS} more that do not fit")
+    if not parts:
+        return ""
+    meant = _meant(missing, unexpected)
+    parts += [meant] if meant else []
+    return "\n  ".join([f"the state does not fit {title}; nothing was loaded", *parts])
+
+
+def _listed(names: Sequence[str]) -> str:
+    rest = len(names) - _NAMES
+    return ", ".join(names[:_NAMES]) + (f" and {rest} more" if rest > 0 else "")
+
+
+def _meant(missing: Sequence[str], unexpected: Sequence[str]) -> str:
+    """How the names differ: by a prefix, or one by some letters."""
+    if not missing or not unexpected:
+        return ""
+    extra = _prefix(unexpected, missing)
+    if extra:
+        return (
+            f"its names begin with {extra!r}: load "
+            f"{{k.removeprefix({extra!r}): v for k, v in state.items()}}"
+        )
+    lacking = _prefix(missing, unexpected)
+    if lacking:
+        return f"its names lack {lacking!r}: load {{{lacking!r} + k: v for k, v in state.items()}}"
+    for name in unexpected:
+        close = difflib.get_close_matches(name, missing, 1, 0.75)
+        if close:
+            return f"did {name} mean {close[0]}?"
+    return ""
+
+
+def _prefix(longer: Sequence[str], shorter: Sequence[str]) -> str:
+    """What stands before all of `longer` and makes them `shorter`, such as `module.`."""
+    first = longer[0]
+    cuts = [first[: i + 1] for i, letter in enumerate(first) if letter == "."]
+    for cut in cuts:
+        if {name.removeprefix(cut) for name in longer if name.startswith(cut)} == {*shorter}:
+            return cut
+    return ""

@@ -1,0 +1,80 @@
+"""What an optimizer may be given, and why a list of parameters is empty.
+
+Example: `listed(model.parameters())`. May import `tensor`.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from chainrule.base.errors import ArgumentError, KindError
+from chainrule.tensor.tensor import Tensor
+
+
+def listed(params: Any) -> list[Any]:
+    """The parameters, or groups of them; an error says what was given instead."""
+    if isinstance(params, Tensor):
+        raise KindError("an optimizer takes a list of tensors, not one: write [tensor]")
+    if _is_module(params):
+        raise KindError(
+            f"an optimizer takes parameters, not a module ({type(params).__name__}): write "
+            "model.parameters()"
+        )
+    try:
+        steps = iter(params)
+    except TypeError:
+        text = f"an optimizer takes a list of tensors, not {type(params).__name__}"
+        raise KindError(text) from None
+    reason = _why_empty(params)
+    found = list(steps)
+    if not found:
+        raise ArgumentError(f"an optimizer got no parameters\n  {reason}")
+    return found
+
+
+def _is_module(value: Any) -> bool:
+    return hasattr(value, "named_parameters") and not isinstance(value, Mapping)
+
+
+def _why_empty(params: Any) -> str:
+    """The reason, if nothing comes; asked before it is known, for an iterator forgets."""
+    if not inspect.isgenerator(params):
+        return "the list is empty"
+    state = inspect.getgeneratorstate(params)
+    if state == inspect.GEN_CLOSED:
+        return "the generator was used up before: call model.parameters() again for each use"
+    owner = _owner(params)
+    if owner is None:
+        return "the generator has none"
+    title = type(owner).__name__
+    for name, kind, count in _hidden(owner):
+        home = "nn.ModuleDict" if kind == "dict" else "nn.ModuleList"
+        return (
+            f"{title}.{name} is a plain {kind} of {count} modules, whose parameters are not found: "
+            f"make it an {home}"
+        )
+    return f"{title} has none: assign layers or nn.Parameter to its attributes"
+
+
+def _owner(generator: Any) -> Any:
+    """The module whose parameters a generator lists, also as `(p for _, p in …)`; else None."""
+    while inspect.isgenerator(generator) and generator.gi_frame is not None:
+        variables = generator.gi_frame.f_locals
+        if _is_module(variables.get("self")):
+            return variables["self"]
+        generator = variables.get(".0")
+    return None
+
+
+def _hidden(owner: Any) -> Iterator[tuple[str, str, int]]:
+    """Attributes that hold modules where no one looks: (name, kind, how many)."""
+    for module in owner.modules():
+        for name, value in module.__dict__.items():
+            if name.startswith("_") or not isinstance(value, list | tuple | dict):
+                continue
+            members = value.values() if isinstance(value, dict) else value
+            count = sum(_is_module(each) for each in members)
+            if count:
+                yield name, type(value).__name__, count
