@@ -27,7 +27,10 @@ nb_execution_timeout = 120
 nb_execution_raise_on_error = True
 nb_merge_streams = True
 
+pygments_dark_style = "github-dark"
+
 html_theme = "furo"
+html_show_copyright = False
 html_title = f"chainrule {release}"
 html_static_path = ["_static"]
 html_css_files = ["pages.css"]
