@@ -5,6 +5,7 @@ Imports base errors only. Example: `broadcast((3, 1), (4,)) == (3, 4)`.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -41,13 +42,11 @@ _item, _sum = tuple.__getitem__, tuple.__add__
 
 def size(shape: Sequence[int]) -> int:
     """Number of elements."""
-    total = 1
-    for n in shape:
-        total *= n
-    return total
+    return math.prod(shape)
 
 
-def contiguous_strides(shape: Sequence[int]) -> Shape:
+@functools.lru_cache(4096)
+def contiguous_strides(shape: Shape) -> Shape:
     """Row-major strides in elements."""
     strides: list[int] = []
     step = 1
@@ -150,10 +149,13 @@ class View(NamedTuple):
     @property
     def is_contiguous(self) -> bool:
         """Whether the elements follow one another in row-major order."""
+        shape = self.shape
+        if self.strides == contiguous_strides(shape):
+            return True
         step = 1
-        for n, stride in zip(reversed(self.shape), reversed(self.strides), strict=True):
+        for n, stride in zip(reversed(shape), reversed(self.strides), strict=True):
             if n != 1 and stride != step:
-                return size(self.shape) == 0
+                return size(shape) == 0
             step *= n
         return True
 

@@ -139,9 +139,9 @@ def optimize(
     graph = seen("run_once", everywhere(run_once, graph))
     graph, limits = loop_bounds(graph)
     limits = [*bounds(graph), *limits]
-    shared = graph.shared
+    sharing = graph.sharing
     graph = Graph(graph.inputs, (*graph.outputs, *(b.indices for b in limits)))
-    graph.shared = shared  # every index is a node of the graph
+    graph.sharing = sharing  # every index is a node of the graph
     graph = seen("bounds", graph)
     for run in GRAPH_PASSES[1:]:
         graph = run(graph) if run in _ON_THEIR_OWN | _OUTSIDE else everywhere(run, graph)

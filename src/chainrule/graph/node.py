@@ -95,11 +95,15 @@ class Node:
     @property
     def shape(self) -> shapes.Shape:
         """Shape of the single result."""
+        if type(self.type) is Type:
+            return self.type.shape
         return self.array.shape
 
     @property
     def dtype(self) -> DType:
         """Element type of the single result."""
+        if type(self.type) is Type:
+            return self.type.dtype
         return self.array.dtype
 
     def __repr__(self) -> str:
@@ -124,14 +128,14 @@ def input_node(type: AnyType, source: Source | None = None) -> Node:
 class Graph:
     """Inputs and outputs of a computation; the nodes between are found by walking."""
 
-    __slots__ = ("__weakref__", "inputs", "known_order", "outputs", "shared")
+    __slots__ = ("__weakref__", "inputs", "known_order", "outputs", "sharing")
 
     def __init__(self, inputs: tuple[Node, ...], outputs: tuple[Node, ...]) -> None:
         """Keep the two ends; the order of the nodes is found when it is first asked for."""
         self.inputs: Final = inputs
         self.outputs: Final = outputs
         self.known_order: tuple[Node, ...] | None = None  # of `walk.ordered`
-        self.shared = False  # whether `rewrite` has made equal nodes one
+        self.sharing: Any = None  # the table in which `rewrite` has made equal nodes one
 
     def __repr__(self) -> str:
         """`<Graph 3 -> 1>`; `graph.text.print_graph` shows all of it."""

@@ -5,7 +5,7 @@ Example: `rewrite(graph, lambda node: replacement or None)` visits inputs before
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from operator import itemgetter
 from typing import Any
 
@@ -46,7 +46,8 @@ def attributes(node: Node) -> Any:
 class Sharing:
     """Makes nodes, giving back an earlier equal one: common subexpressions exist once.
 
-    Ops with the trait `random` are distinguished by their attributes like all others.
+    Ops with the trait `random` are distinguished by their attributes like all others. A graph keeps
+    the table that it was made with, so that the next rewriting looks at what changes only.
     """
 
     def __init__(self) -> None:
@@ -61,44 +62,71 @@ class Sharing:
         return self._known.setdefault(key, node)
 
 
-def rewrite(graph: Graph, rule: Rule, given: Mapping[Node, Node] | None = None) -> Graph:
+def rewrite(graph: Graph, rule: Rule) -> Graph:
     """Apply `rule` to every node after its inputs; a replacement is offered to the rule again.
 
     Equal nodes become one, unreachable ones vanish. The replacement may be any new subgraph.
     """
-    order, sharing = ordered(graph), Sharing()
-    done: dict[Node, Node] = dict(given or {})
-    if graph.shared and not given:  # up to the first change all is as it was
-        kept = next((i for i, node in enumerate(order) if rule(node) is not None), len(order))
-        if kept == len(order):
+    again = _Rewriting(rule, graph.sharing or Sharing())
+    settle, moved = again.settle, again.moved
+    if graph.sharing is None:
+        for node in ordered(graph):
+            settle(node)
+    else:  # a node whose inputs stay is known: only the rule is asked
+        for node in ordered(graph):
+            if not moved or moved.isdisjoint(node.inputs):
+                again.offer(node)
+            else:
+                settle(node)
+        if not moved:
             return graph
-        for node in order[:kept]:
-            done[node] = sharing.share(node)
-    for node in order:
-        if node not in done:
-            done[node] = _settle(node, done, rule, sharing)
+    done = again.done
     new = Graph(graph.inputs, tuple([done.get(n, n) for n in graph.outputs]))
-    new.shared = True
+    new.sharing = again.sharing
     return new
 
 
-def _settle(node: Node, done: dict[Node, Node], rule: Rule, sharing: Sharing) -> Node:
-    for child in node.inputs:
-        if done.get(child, child) is not child:
-            inputs = tuple([done.get(n, n) for n in node.inputs])
-            key = attributes(node)
-            node = Node(node.op, inputs, node.attrs, node.type, node.source)
-            node.attrs_key = key
-            break
-    node = sharing.share(node)
-    if node in done:
-        return done[node]
-    new = rule(node)
-    if new is None or new is node:
-        done[node] = node
-        return node
-    for inner in topological((new,), done):
-        if inner not in done:
-            done[inner] = _settle(inner, done, rule, sharing)
-    done[node] = done[new]
-    return done[new]
+class _Rewriting:
+    """What became of the nodes of one graph."""
+
+    def __init__(self, rule: Rule, sharing: Sharing) -> None:
+        self.rule, self.sharing = rule, sharing
+        self.done: dict[Node, Node] = {}
+        self.moved: set[Node] = set()  # the nodes that became others
+
+    def settle(self, node: Node) -> Node:
+        """What a node becomes; its inputs are done."""
+        done = self.done
+        if node in done:
+            return done[node]
+        same = node
+        for child in node.inputs:
+            if done.get(child, child) is not child:
+                inputs = tuple([done.get(n, n) for n in node.inputs])
+                same = Node(node.op, inputs, node.attrs, node.type, node.source)
+                same.attrs_key = attributes(node)
+                break
+        same = self.sharing.share(same)
+        new = self.offer(same)
+        if same is not node:
+            self._note(node, new)
+        return new
+
+    def offer(self, node: Node) -> Node:
+        """What the rule makes of a node that is like no other."""
+        done = self.done
+        if node in done:
+            return done[node]
+        new = self.rule(node)
+        if new is None or new is node:
+            done[node] = node
+            return node
+        for inner in topological((new,), done):
+            self.settle(inner)
+        self._note(node, done[new])
+        return done[new]
+
+    def _note(self, node: Node, new: Node) -> None:
+        self.done[node] = new
+        if new is not node:
+            self.moved.add(node)

@@ -20,18 +20,23 @@ def topological(outputs: Iterable[Node], known: Container[Node] = ()) -> list[No
     for root in outputs:
         if root in done or root in known:
             continue
-        stack = [(root, iter(root.inputs))]
         done.add(root)
-        while stack:
-            node, pending = stack[-1]
+        node, pending = root, iter(root.inputs)
+        stack = []  # of the nodes that wait for this one
+        while True:
             for child in pending:
                 if child not in done and child not in known:
                     done.add(child)
-                    stack.append((child, iter(child.inputs)))
-                    break
+                    if child.inputs:
+                        stack.append((node, pending))
+                        node, pending = child, iter(child.inputs)
+                        break
+                    order.append(child)
             else:
                 order.append(node)
-                stack.pop()
+                if not stack:
+                    break
+                node, pending = stack.pop()
     return order
 
 
@@ -55,9 +60,13 @@ def uses(order: Iterable[Node]) -> dict[Node, list[Node]]:
     """For each node its users, one entry per use."""
     found: dict[Node, list[Node]] = {}
     for node in order:
-        found.setdefault(node, [])
+        if node not in found:
+            found[node] = []
         for child in node.inputs:
-            found.setdefault(child, []).append(node)
+            if child in found:
+                found[child].append(node)
+            else:
+                found[child] = [node]
     return found
 
 

@@ -173,7 +173,7 @@ def is_loop(node: Node) -> bool:
 
 def loops(graph: Graph) -> list[Node]:
     """The scans of a graph, each after those that it reads."""
-    return [node for node in ordered(graph) if is_loop(node)]
+    return [node for node in ordered(graph) if node.op is scan]
 
 
 def exchange(graph: Graph, node: Node, results: Sequence[Node]) -> Graph:
