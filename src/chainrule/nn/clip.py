@@ -11,7 +11,8 @@ from typing import Any
 
 from chainrule.base.errors import GradientError
 from chainrule.tensor.creation import zeros
-from chainrule.tensor.functional import layout, pointwise
+from chainrule.tensor.functional import layout, pointwise, reduce
+from chainrule.tensor.functional.moments import root
 from chainrule.tensor.functional.norms import norm
 from chainrule.tensor.modes import no_grad
 from chainrule.tensor.tensor import Tensor
@@ -31,9 +32,14 @@ def get_total_norm(
 ) -> Tensor:
     """The p-norm of all elements of all tensors; `foreach` changes nothing."""
     del foreach
-    listed = [tensors] if isinstance(tensors, Tensor) else tensors
-    norms = [norm(t, norm_type) for t in listed]
-    total = norm(layout.stack(norms), norm_type) if norms else zeros(())
+    listed = [tensors] if isinstance(tensors, Tensor) else list(tensors)
+    if not listed:
+        total = zeros(())
+    elif norm_type == 2:  # the root of the squares' sum, without a root for each tensor
+        squares = [reduce.sum(pointwise.mul(t, t)) for t in listed]
+        total = root(reduce.sum(layout.stack(squares)))
+    else:
+        total = norm(layout.stack([norm(t, norm_type) for t in listed]), norm_type)
     if error_if_nonfinite and not pointwise.isfinite(total):
         raise GradientError(
             f"the norm of the gradients is {total.item()}: some gradient is infinite or NaN"

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from chainrule.base.dtypes import DType
 from chainrule.optim.optimizer import Number, Optimizer, Pairs, check_adaptive
 from chainrule.optim.step_count import root
+from chainrule.tensor.convert import cast
 from chainrule.tensor.creation import zeros_like
 from chainrule.tensor.functional import pointwise
 from chainrule.tensor.host import host_choice
@@ -27,6 +29,10 @@ class _Scalars(NamedTuple):
     size: Number  # -lr / (1 - β₁ᵗ)
     unbias: Number  # 1 / √(1 - β₂ᵗ)
     eps: Number
+
+    def of(self, dtype: DType) -> _Scalars:
+        """The same as tensors of parameters of this dtype need them: converted once."""
+        return _Scalars(*[cast(x, dtype) if isinstance(x, Tensor) else x for x in self])
 
 
 class Adam(Optimizer):
@@ -73,9 +79,10 @@ class Adam(Optimizer):
         decays = host_choice(lambda: group["weight_decay"] != 0)
         for together, t in self._counted(pairs):
             scalars = self._scalars(group, t, decays=decays)
+            of = {dtype: scalars.of(dtype) for dtype in dict.fromkeys(p.dtype for p, _ in together)}
             for p, grad in together:
                 g = pointwise.neg(grad) if group["maximize"] else grad
-                self._move(group, p, g, scalars, decays=decays)
+                self._move(group, p, g, of[p.dtype], decays=decays)
 
     def _scalars(self, group: dict[str, Any], t: Number, *, decays: bool) -> _Scalars:
         lr, decay = self._number(group, "lr"), self._number(group, "weight_decay")

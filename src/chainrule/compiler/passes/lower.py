@@ -17,6 +17,7 @@ from chainrule.compiler.passes.store import Fused
 from chainrule.compiler.templates.attention import attention
 from chainrule.compiler.templates.attention_grad import attention_grad
 from chainrule.compiler.templates.columns import columns, fold, parts_of_fold
+from chainrule.compiler.templates.numbers import numbers
 from chainrule.compiler.templates.product import product
 from chainrule.compiler.templates.rows import RowGroup, rows
 from chainrule.compiler.templates.scatter import check_bounds, scatter, zeros
@@ -28,6 +29,7 @@ from chainrule.ops.layout import pad
 from chainrule.ops.record import Symbolic
 
 Stages = list[list[Work]]
+_NUMBERS = 64  # that one kernel lays side by side, at most
 
 
 def lower(
@@ -96,12 +98,16 @@ def _pieces(node: Node, homes: dict[Node, Home], target: Target) -> Stages:
         if not home.view.is_contiguous:
             raise CompileError(f"{node} is padded into a part of another array")
         stages.append([zeros(node, home, target.lanes)])
-    copies = []
+    left = []
     step = node.attrs.get("step", (1,) * len(node.shape))
     for start, piece in zip(node.op.lower.regions(node), node.inputs, strict=True):
         region = home.view.slice(start, step, piece.shape)
         if piece.array.size and not _written(piece, home, region, homes):
-            copies.append(copy(piece, Home(home.root, region), homes, target))
+            left.append((piece, Home(home.root, region)))
+    if len(left) > 1 and all(piece.array.size == 1 for piece, _ in left):
+        parts = [left[i : i + _NUMBERS] for i in range(0, len(left), _NUMBERS)]
+        return [*stages, [numbers(part, homes) for part in parts]]
+    copies = [copy(piece, place, homes, target) for piece, place in left]
     return [*stages, copies] if copies else stages
 
 

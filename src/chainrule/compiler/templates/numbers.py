@@ -1,0 +1,28 @@
+"""Single numbers side by side: one kernel writes them all.
+
+    stack(norm 1, …, norm 28)   →   28 loads and 28 stores in one kernel, not 28 kernels in turn
+
+Example: `numbers([(node, home of its place), …], homes)`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from chainrule.compiler.templates.site import stored
+from chainrule.compiler.templates.writer import Home, Work, Writer
+from chainrule.graph.node import Node
+from chainrule.kernel.index import as_index
+
+
+def numbers(places: Sequence[tuple[Node, Home]], homes: dict[Node, Home]) -> Work:
+    """Copy each node, of one element, to the first element of its home."""
+    w, zero = Writer("numbers"), as_index(0)
+    with w.loop(1, grid=True):
+        for node, home in places:
+            root, view = stored(homes, node)
+            source = w.buffer(root, node.dtype, view.offset)
+            value = w.load(source, zero, (1, 1), (zero, zero))
+            target = w.buffer(home.root, node.dtype, home.view.offset, written=True)
+            w.store(value, target, zero, (1, 1), (zero, zero))
+    return w.work()
