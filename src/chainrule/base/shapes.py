@@ -188,28 +188,34 @@ class View(NamedTuple):
 
     def reshape(self, shape: Shape) -> View | None:
         """The same elements in order under another shape, or None where strides cannot say it."""
-        if size(shape) == 0:
-            return View(shape, contiguous_strides(shape), self.offset)
-        old = [(n, s) for n, s in zip(self.shape, self.strides, strict=True) if n != 1]
-        strides: list[int] = []
-        index = len(old) - 1
-        room, stride = 1, 0  # what is left of the old axis run that we are splitting
-        for n in reversed(shape):
-            if n == 1:
-                strides.append(0)
-                continue
-            while room % n:
-                if index < 0:
-                    return None
-                size_, step = old[index]
-                if room == 1:
-                    room, stride = size_, step
-                elif step == stride * room:
-                    room *= size_
-                else:
-                    return None
-                index -= 1
-            strides.append(stride)
-            room //= n
-            stride *= n
-        return View(shape, tuple(reversed(strides)), self.offset)
+        return _reshaped(self, shape)
+
+
+@functools.lru_cache(1 << 14)
+def _reshaped(view: View, shape: Shape) -> View | None:
+    """`View.reshape`: the same few questions come up for every layer and in every pass."""
+    if size(shape) == 0:
+        return View(shape, contiguous_strides(shape), view.offset)
+    old = [(n, s) for n, s in zip(view.shape, view.strides, strict=True) if n != 1]
+    strides: list[int] = []
+    index = len(old) - 1
+    room, stride = 1, 0  # what is left of the old axis run that we are splitting
+    for n in reversed(shape):
+        if n == 1:
+            strides.append(0)
+            continue
+        while room % n:
+            if index < 0:
+                return None
+            size_, step = old[index]
+            if room == 1:
+                room, stride = size_, step
+            elif step == stride * room:
+                room *= size_
+            else:
+                return None
+            index -= 1
+        strides.append(stride)
+        room //= n
+        stride *= n
+    return View(shape, tuple(reversed(strides)), view.offset)

@@ -112,9 +112,11 @@ class Node:
 
 
 class _Input:
-    """The op of nodes whose value comes from outside."""
+    """The op of nodes whose value comes from outside: no lowering, no traits."""
 
     name = "input"
+    lower = None
+    traits: frozenset[str] = frozenset()
 
 
 INPUT: Final = _Input()

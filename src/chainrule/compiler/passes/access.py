@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from chainrule.base import shapes
 from chainrule.base.shapes import Shape, View
-from chainrule.graph.node import INPUT, Node
+from chainrule.graph.node import Node
 from chainrule.ops.record import IndexMap
 
 
@@ -31,12 +31,12 @@ class Access(NamedTuple):
 
 def is_view(node: Node) -> bool:
     """Whether the op only renumbers elements."""
-    return node.op is not INPUT and isinstance(node.op.lower, IndexMap)
+    return type(node.op.lower) is IndexMap
 
 
 def virtual(node: Node) -> bool:
     """Whether the value needs no storage because kernels compute it where they need it."""
-    return node.op is not INPUT and "constant" in node.op.traits
+    return "constant" in node.op.traits
 
 
 def access(
@@ -55,7 +55,7 @@ def access(
 
 def origin(node: Node, stored: Container[Node]) -> Node:
     """The node behind views: the first that is in `stored` or is no view."""
-    while is_view(node) and node not in stored:
+    while type(node.op.lower) is IndexMap and node not in stored:
         node = node.inputs[0]
     return node
 
@@ -76,7 +76,7 @@ def through(view: View, node: Node, source: Node) -> View | None:
 
 
 def _source_view(node: Node) -> View:
-    if node.op is not INPUT and "positional" in node.op.traits:
+    if "positional" in node.op.traits:
         # iota: the "element number" is the position along its axis itself
         axis = node.attrs["axis"]
         return View(node.shape, tuple(int(i == axis) for i in range(len(node.shape))))

@@ -90,18 +90,30 @@ class _Grouping:
         self.groups: list[Group] = []
         self.of: dict[Node, Group] = {}
         self.readers: dict[Node, list[Group]] = {}  # stored node → row groups that read it
+        self.behind_of: dict[Node, list[Node]] = {}
+        self.producers_of: dict[Node, list[Node]] = {}
 
     # -- producers --------------------------------------------------------------------------
 
     def producers(self, node: Node) -> list[Node]:
         """The computed nodes behind the operands, looking through views."""
-        found = []
-        for child in node.inputs:
-            while is_view(child) and child not in self.of:
-                child = child.inputs[0]  # noqa: PLW2901 - walking down
-            if child.op is not INPUT and "projection" in child.op.traits:
-                child = child.inputs[0]  # noqa: PLW2901 - the op with several results
-            found.append(child)
+        found = self.producers_of.get(node)
+        if found is None:  # what is behind them was visited before
+            found = self.producers_of[node] = []
+            for child in self.behind(node):
+                several = "projection" in child.op.traits
+                found.append(child.inputs[0] if several else child)
+        return found
+
+    def behind(self, node: Node) -> list[Node]:
+        """The nodes behind the operands, looking through views."""
+        found = self.behind_of.get(node)
+        if found is None:
+            found = self.behind_of[node] = []
+            for child in node.inputs:
+                while type(child.op.lower) is IndexMap and child not in self.of:
+                    child = child.inputs[0]  # noqa: PLW2901 - walking down
+                found.append(child)
         return found
 
     def depends(self, node: Node) -> int:
@@ -133,10 +145,14 @@ class _Grouping:
 
     def reads_own(self, node: Node, g: Group, domain: Shape, inner: int | None) -> bool:
         """Whether what `node` reads of group `g` is its own element, or its own row's."""
-        within = [(child, p) for child in node.inputs for p in self.inside(child, g)]
+        within = [
+            (child, p)
+            for child, p in zip(node.inputs, self.behind(node), strict=True)
+            if self.of.get(p) is g
+        ]
         if within and isinstance(node.op.lower, Template):
             return False  # a gather reads anywhere
-        return all(aligned(child, p, domain, inner) for child, p in within)
+        return all(child is p or aligned(child, p, domain, inner) for child, p in within)
 
     def fits_epilogue(self, node: Node, g: Group) -> bool:
         """Whether all operands follow the axes of a product by strides."""
@@ -154,12 +170,6 @@ class _Grouping:
             and node not in self.outputs
             and all(isinstance(u.op.lower, Reduce) for u in users)
         )
-
-    def inside(self, child: Node, g: Group) -> list[Node]:
-        """The group's own node behind an operand, if any."""
-        while is_view(child) and child not in self.of:
-            child = child.inputs[0]
-        return [child] if self.of.get(child) is g else []
 
     def inner_after(self, node: Node, g: Group, kind: str) -> int | None:
         return node.inputs[0].shape[-1] if kind == "reduce" else g.inner
@@ -200,15 +210,15 @@ class _Grouping:
         return self.groups
 
     def visit(self, node: Node) -> None:
+        lower = node.op.lower
         if node.op is INPUT or virtual(node) or "projection" in node.op.traits:
             return
-        lower = node.op.lower
-        if isinstance(lower, IndexMap):
+        if isinstance(lower, Map):
+            self.place(node, "map")
+        elif isinstance(lower, IndexMap):
             if access(node, self.of, self.layouts) is None:
                 self.start(node, "rows", node.inputs[0].shape)  # a copy
-            return
-        row_template = isinstance(lower, Template) and lower.name in ROW_TEMPLATES
-        if isinstance(lower, Map) or row_template:
+        elif isinstance(lower, Template) and lower.name in ROW_TEMPLATES:
             self.place(node, "map")
         elif isinstance(lower, Reduce):
             self.reduction(node)
@@ -238,9 +248,10 @@ class _Grouping:
         own = {self.of[p].number: self.of[p] for p in producers if p in self.of}
         out = [own[n] for n in sorted(own, reverse=True)]
         for p in producers:
-            if size_of(p) != size_of(node):  # sharing a number is no reason to be one kernel
-                continue
-            for g in self.readers.get(p, ()):
+            known = self.readers.get(p)
+            if not known or size_of(p) != size_of(node):
+                continue  # sharing a number is no reason to be one kernel
+            for g in known:
                 if g not in out and self.sibling_fits(node, g):
                     out.append(g)
         return out

@@ -35,9 +35,11 @@ def bring(f: Fused, homes: dict[Node, Home], lanes: int) -> list[list[Work]]:
     stages: list[list[Work]] = []
     inside = set(f.nodes)
     for node in f.nodes:
+        if inside.issuperset(node.inputs):
+            continue
         for child, stored, fits in _needs(f, node, lanes):
             source = child
-            while is_view(source) and source not in inside and source not in homes:
+            while source not in inside and is_view(source) and source not in homes:
                 source = source.inputs[0]
             if source not in inside:
                 stages += settle_operand(child, homes, lanes, stored=stored, fits=fits)
