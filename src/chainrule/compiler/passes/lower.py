@@ -6,6 +6,8 @@ independent, a stage waits for the one before.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 from chainrule.base.errors import CompileError
 from chainrule.base.shapes import View
 from chainrule.compiler.codegen.target import Target
@@ -63,17 +65,22 @@ def _kernels(
 def _fold(group: RowGroup, homes: dict[Node, Home], target: Target) -> Stages:
     (node,) = group.stores
     parts = parts_of_fold(node.inputs[0].array.size)
-    home = homes[node]
     if parts == 1:
-        return [[fold(group, homes, target.lanes, 1, home)]]
+        return [[_fold_in(group, homes, target, 1)]]
     partial = input_node(Type(node.dtype, (parts,)))
     homes[partial] = Home(partial, View.whole((parts,)))
     total = Symbolic(node.source)(node.op, partial, axes=(0,))
     second = RowGroup((parts,), None, (total,), (total,))
     return [
-        [fold(group, homes, target.lanes, parts, homes[partial])],
-        [fold(second, homes, target.lanes, 1, home)],
+        [_fold_in(group, {**homes, node: homes[partial]}, target, parts)],
+        [_fold_in(second, {**homes, total: homes[node]}, target, 1)],
     ]
+
+
+def _fold_in(group: RowGroup, homes: dict[Node, Home], target: Target, parts: int) -> Work:
+    return remembered(
+        f"fold {parts}", group, homes, target, lambda: fold(group, homes, target.lanes, parts)
+    )
 
 
 def copy(source: Node, home: Home, homes: dict[Node, Home], target: Target) -> Work:
@@ -124,21 +131,38 @@ def _written(piece: Node, home: Home, region: View, homes: dict[Node, Home]) -> 
 def _template(
     node: Node, homes: dict[Node, Home], projections: dict[Node, list[Node]], target: Target
 ) -> Stages:
-    name = node.op.lower.name
+    name, lanes = node.op.lower.name, target.lanes
     if name in {"attention", "attention_grad"}:
-        assert isinstance(node.type, TupleType)
-        results: list[Node | None] = [None] * len(node.type.items)
-        for p in projections.get(node, []):
-            results[p.attrs["index"]] = p
-        make = attention if name == "attention" else attention_grad
-        return [[make(node, results, homes, target)]]
+        return [[_attention(node, homes, projections.get(node, []), target)]]
+    home = homes[node]
+
+    def single(kind: str, make: Callable[[], Work]) -> list[Work]:
+        return [remembered(kind, RowGroup((), None, (node,), (node,)), homes, target, make)]
+
+    def scattered() -> list[Work]:
+        return single(name, lambda: scatter(node, home, homes, lanes))
+
     if name == "scatter_add":
-        home = homes[node]
-        return [[zeros(node, home, target.lanes)], [scatter(node, home, homes, target.lanes)]]
+        return [single("zeros", lambda: zeros(node, home, lanes)), scattered()]
     if name == "sparse_product":
-        return [[sparse_product(node, homes[node], homes, target.lanes)]]
+        return [single(name, lambda: sparse_product(node, home, homes, lanes))]
     if name in {"index_add", "scatter"}:
-        home, base = homes[node], node.inputs[0]
+        base = node.inputs[0]
         own = [] if home.root is base else [[copy(base, home, homes, target)]]
-        return [*own, [scatter(node, home, homes, target.lanes)]]
+        return [*own, scattered()]
     raise CompileError(f"no template for {node.op.name}")
+
+
+def _attention(
+    node: Node, homes: dict[Node, Home], read: Sequence[Node], target: Target
+) -> Work:
+    """Attention, or its gradient; `read` are its results that somebody reads."""
+    assert isinstance(node.type, TupleType)
+    results: list[Node | None] = [None] * len(node.type.items)
+    for p in read:
+        results[p.attrs["index"]] = p
+    make = attention if node.op.lower.name == "attention" else attention_grad
+    group = RowGroup((), None, (node,), tuple([p for p in results if p is not None]))
+    return remembered(
+        node.op.lower.name, group, homes, target, lambda: make(node, results, homes, target)
+    )

@@ -45,6 +45,8 @@ def remembered(
     for node in group.nodes:
         meeting.compute(node)
     for node in group.stores:
+        if node not in meeting.number:  # one of several results
+            meeting.note(node)
         meeting.keep(node)
     key = (kind, group.domain, group.inner, target, tuple(meeting.text))
     found = _known.get(key)

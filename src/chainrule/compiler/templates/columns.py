@@ -123,10 +123,11 @@ def parts_of_fold(size: int) -> int:
     return max(1, min(_PARTS, size // _PART))
 
 
-def fold(group: RowGroup, homes: dict[Node, Home], lanes: int, parts: int, into: Home) -> Work:
-    """Reduce a vector in `parts` equal chunks, one number each, written to `into`."""
+def fold(group: RowGroup, homes: dict[Node, Home], lanes: int, parts: int) -> Work:
+    """Reduce a vector in `parts` equal chunks, one number each, written to the node's home."""
     w = Writer("fold")
     (node,) = group.stores
+    into = homes[node]
     size = shapes.size(group.domain)
     width = 4 * lanes
     chunk = -(-size // parts // width) * width if parts > 1 else size
