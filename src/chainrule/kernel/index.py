@@ -8,6 +8,7 @@ Example: `symbol("i") * symbol("ld") + 4` prints as `4 + i*ld`.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -46,10 +47,7 @@ class Index:
 
     def __add__(self, other: Index | int) -> Index:
         """Sum of polynomials."""
-        terms = dict(self.terms)
-        for monomial, coefficient in as_index(other).terms:
-            terms[monomial] = terms.get(monomial, 0) + coefficient
-        return _normal(terms)
+        return _sum(self, as_index(other))
 
     __radd__ = __add__
 
@@ -59,12 +57,7 @@ class Index:
 
     def __mul__(self, other: Index | int) -> Index:
         """Product of polynomials."""
-        terms: dict[Monomial, int] = {}
-        for left, a in self.terms:
-            for right, b in as_index(other).terms:
-                monomial = tuple(sorted(left + right))
-                terms[monomial] = terms.get(monomial, 0) + a * b
-        return _normal(terms)
+        return _product(self, as_index(other))
 
     __rmul__ = __mul__
 
@@ -83,6 +76,7 @@ class Index:
         return " + ".join(parts)
 
 
+@functools.lru_cache(1 << 12)
 def symbol(name: str) -> Index:
     """The polynomial that is one symbol."""
     return Index((((name,), 1),))
@@ -90,9 +84,30 @@ def symbol(name: str) -> Index:
 
 def as_index(value: Index | int) -> Index:
     """An int as a constant polynomial; an `Index` unchanged."""
-    if isinstance(value, Index):
-        return value
-    return Index((((), value),)) if value else Index()
+    return value if isinstance(value, Index) else _number(value)
+
+
+@functools.lru_cache(1 << 12)
+def _number(value: int) -> Index:
+    return Index((((), int(value)),)) if value else Index()
+
+
+@functools.lru_cache(1 << 14)  # kernels ask for the same few again and again
+def _sum(x: Index, y: Index) -> Index:
+    terms = dict(x.terms)
+    for monomial, coefficient in y.terms:
+        terms[monomial] = terms.get(monomial, 0) + coefficient
+    return _normal(terms)
+
+
+@functools.lru_cache(1 << 14)
+def _product(x: Index, y: Index) -> Index:
+    terms: dict[Monomial, int] = {}
+    for left, a in x.terms:
+        for right, b in y.terms:
+            monomial = tuple(sorted(left + right))
+            terms[monomial] = terms.get(monomial, 0) + a * b
+    return _normal(terms)
 
 
 def _normal(terms: Mapping[Monomial, int]) -> Index:

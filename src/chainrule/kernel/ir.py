@@ -19,6 +19,9 @@ Example (`y = x + 1` over n elements, 32 lanes at a time):
 
 An index expression may use extents, loop variables in scope and their `.n`, and visible (1, 1)
 integer tiles.
+
+All are frozen by convention: planning makes thousands of them, and a frozen dataclass takes four
+times as long to make.
 """
 
 from __future__ import annotations
@@ -33,7 +36,7 @@ Shape = tuple[int, int]
 Monoid = Literal["add", "max", "min", "mul", "and", "or"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, unsafe_hash=True)
 class Buffer:
     """A pointer parameter to elements of `dtype`. `written` says whether any `Store` targets it.
 
@@ -46,14 +49,14 @@ class Buffer:
     written: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, unsafe_hash=True)
 class Extent:
     """A run-time integer parameter (int64): a size or a stride, usable as an `Index` symbol."""
 
     name: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, unsafe_hash=True)
 class Scalar:
     """A run-time float64 number, read at each call (a learning rate); a (1, 1) tile by its name."""
 
@@ -63,7 +66,7 @@ class Scalar:
 Param = Buffer | Extent | Scalar
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, unsafe_hash=True)
 class Load:
     """`out[r, c] = buffer[at + r*strides[0] + c*strides[1] (+ lanes[r, c])]`, `fill` where invalid.
 
@@ -83,7 +86,7 @@ class Load:
     fill: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, unsafe_hash=True)
 class Map:
     """`out = fn(ins…)` element by element; (R,1), (1,C), (1,1) inputs broadcast.
 
@@ -97,7 +100,7 @@ class Map:
     attr: object = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, unsafe_hash=True)
 class Reduce:
     """Fold `tile` along `axis` (1: columns → (R, 1); 0: rows → (1, C)) with a monoid.
 
@@ -112,7 +115,7 @@ class Reduce:
     axis: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, unsafe_hash=True)
 class Mma:
     """`out = acc + a @ b` with acc (R, C), a (R, K), b (K, C), by fused multiply-adds.
 
@@ -125,7 +128,7 @@ class Mma:
     b: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, unsafe_hash=True)
 class Store:
     """Write (`set`) or accumulate (`add`) a tile; strides and validity as in `Load`.
 
@@ -142,7 +145,7 @@ class Store:
     mode: Literal["set", "add"] = "set"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, unsafe_hash=True)
 class Local:
     """Private scratch of `size` elements for the rest of the enclosing block, 64-byte aligned.
 
@@ -155,7 +158,7 @@ class Local:
     size: Index
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, unsafe_hash=True)
 class Carry:
     """A loop-carried tile, called `name` inside the body and after the loop.
 
@@ -169,7 +172,7 @@ class Carry:
     next: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, unsafe_hash=True)
 class For:
     """Iterate `var` = 0, step, 2·step, … < extent.
 
@@ -204,7 +207,7 @@ class For:
 Statement = Load | Map | Reduce | Mma | Store | Local | For
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Kernel:
     """Parameters and body. The order of `params` is the order of argument slots."""
 

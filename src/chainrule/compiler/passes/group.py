@@ -88,6 +88,7 @@ class _Grouping:
         self.outputs = set(graph.outputs)
         self.late = set(late)
         self.groups: list[Group] = []
+        self.followed = 0  # bit set of the groups that another depends on
         self.of: dict[Node, Group] = {}
         self.readers: dict[Node, list[Group]] = {}  # stored node → row groups that read it
         self.behind_of: dict[Node, list[Node]] = {}
@@ -274,13 +275,15 @@ class _Grouping:
         g.inner = self.inner_after(node, g, kind)
         g.nodes.append(node)
         self.of[node] = g
-        bits = self.depends(node) & ~(1 << g.number)
+        me = 1 << g.number
+        bits = self.depends(node) & ~me
         if bits & ~g.ancestors:
             g.ancestors |= bits
-            me = 1 << g.number
-            for h in self.groups:
-                if h.ancestors & me:
-                    h.ancestors |= g.ancestors
+            self.followed |= bits
+            if self.followed & me:
+                for h in self.groups:
+                    if h.ancestors & me:
+                        h.ancestors |= g.ancestors
         self.note_reads(node, g)
 
     # -- merging ----------------------------------------------------------------------------
@@ -345,15 +348,17 @@ class _Grouping:
         assert found is not None
         g.domain, g.inner = found
         g.nodes = [*h.nodes, *g.nodes]
-        for node in h.nodes:
+        moved, h.nodes = h.nodes, []
+        for node in moved:
             self.of[node] = g
-        h.nodes = []
         old, me = 1 << h.number, 1 << g.number
         g.ancestors = (g.ancestors | h.ancestors) & ~old
-        for x in self.groups:
-            if x is not g and x.ancestors & (old | me):
-                x.ancestors = (x.ancestors & ~old) | me | g.ancestors
-        for known in self.readers.values():
+        if self.followed & (old | me):
+            self.followed |= me
+            for x in self.groups:
+                if x is not g and x.ancestors & (old | me):
+                    x.ancestors = (x.ancestors & ~old) | me | g.ancestors
+        for known in [self.readers.get(p, []) for node in moved for p in self.producers(node)]:
             if h in known:
                 known.remove(h)
                 if g not in known:
@@ -364,6 +369,7 @@ class _Grouping:
         self.groups.append(g)
         g.nodes.append(node)
         g.ancestors = self.depends(node)
+        self.followed |= g.ancestors
         self.of[node] = g
         self.note_reads(node, g)
         return g
