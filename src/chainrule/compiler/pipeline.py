@@ -30,7 +30,7 @@ from chainrule.compiler.passes.group import group
 from chainrule.compiler.passes.hoist import hoist
 from chainrule.compiler.passes.inline import inline_calls
 from chainrule.compiler.passes.layout import layouts
-from chainrule.compiler.passes.loop import everywhere, is_loop
+from chainrule.compiler.passes.loop import everywhere, forget_equals, is_loop
 from chainrule.compiler.passes.loop_bounds import loop_bounds
 from chainrule.compiler.passes.lower import check, copy
 from chainrule.compiler.passes.once import run_once
@@ -139,15 +139,14 @@ def optimize(
     graph = seen("run_once", everywhere(run_once, graph))
     graph, limits = loop_bounds(graph)
     limits = [*bounds(graph), *limits]
-    sharing = graph.sharing
-    graph = Graph(graph.inputs, (*graph.outputs, *(b.indices for b in limits)))
-    graph.sharing = sharing  # every index is a node of the graph
-    graph = seen("bounds", graph)
+    graph = seen("bounds", graph.ending([*graph.outputs, *(b.indices for b in limits)]))
     for run in GRAPH_PASSES[1:]:
         graph = run(graph) if run in _ON_THEIR_OWN | _OUTSIDE else everywhere(run, graph)
         graph = seen(run.__name__, graph)
     count = len(graph.outputs) - len(limits)
     found = [b._replace(indices=n) for b, n in zip(limits, graph.outputs[count:], strict=True)]
+    for known in (captured.graph, graph):
+        forget_equals(known)
     return seen("seal", seal(graph, count)), distinct(found)
 
 

@@ -8,7 +8,7 @@ Example: `Node(add, (x, y), {}, Type(float32, (3,)))` is the sum of nodes x and 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final, NamedTuple, Protocol, TypeAlias
 
 from chainrule.base import shapes
@@ -138,6 +138,12 @@ class Graph:
         self.outputs: Final = outputs
         self.known_order: tuple[Node, ...] | None = None  # of `walk.ordered`
         self.sharing: Any = None  # the table in which `rewrite` has made equal nodes one
+
+    def ending(self, outputs: Iterable[Node]) -> Graph:
+        """From the same inputs to other outputs, with what is known of equal nodes."""
+        new = Graph(self.inputs, tuple(outputs))
+        new.sharing = self.sharing
+        return new
 
     def __repr__(self) -> str:
         """`<Graph 3 -> 1>`; `graph.text.print_graph` shows all of it."""

@@ -47,19 +47,23 @@ class Sharing:
     """Makes nodes, giving back an earlier equal one: common subexpressions exist once.
 
     Ops with the trait `random` are distinguished by their attributes like all others. A graph keeps
-    the table that it was made with, so that the next rewriting looks at what changes only.
+    the table that it was made with, so that the next rewriting looks at what is new only.
     """
 
     def __init__(self) -> None:
         """Nothing shared yet."""
         self._known: dict[Any, Node] = {}
+        self.members: set[Node] = set()
 
     def share(self, node: Node) -> Node:
         """The first node equal to this one."""
         if node.op is INPUT:
-            return node
-        key = (id(node.op), tuple([id(n) for n in node.inputs]), attributes(node))
-        return self._known.setdefault(key, node)
+            found = node
+        else:
+            key = (id(node.op), tuple([id(n) for n in node.inputs]), attributes(node))
+            found = self._known.setdefault(key, node)
+        self.members.add(found)
+        return found
 
 
 def rewrite(graph: Graph, rule: Rule) -> Graph:
@@ -67,23 +71,16 @@ def rewrite(graph: Graph, rule: Rule) -> Graph:
 
     Equal nodes become one, unreachable ones vanish. The replacement may be any new subgraph.
     """
-    again = _Rewriting(rule, graph.sharing or Sharing())
-    settle, moved = again.settle, again.moved
-    if graph.sharing is None:
-        for node in ordered(graph):
-            settle(node)
-    else:  # a node whose inputs stay is known: only the rule is asked
-        for node in ordered(graph):
-            if not moved or moved.isdisjoint(node.inputs):
-                again.offer(node)
-            else:
-                settle(node)
-        if not moved:
-            return graph
-    done = again.done
-    new = Graph(graph.inputs, tuple([done.get(n, n) for n in graph.outputs]))
-    new.sharing = again.sharing
-    return new
+    sharing: Sharing = graph.sharing or Sharing()
+    again = _Rewriting(rule, sharing)
+    moved, members = again.moved, sharing.members
+    for node in ordered(graph):
+        if node in members and (not moved or moved.isdisjoint(node.inputs)):
+            again.offer(node)  # it is like no other, and its inputs stay
+        else:
+            again.settle(node)
+    graph.sharing = sharing
+    return graph.ending([again.done.get(n, n) for n in graph.outputs]) if moved else graph
 
 
 class _Rewriting:

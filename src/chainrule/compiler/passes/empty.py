@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from chainrule.graph.node import INPUT, Graph, Node, Type
 from chainrule.graph.rewrite import rewrite
+from chainrule.graph.walk import ordered
 from chainrule.ops.control import bundle, scan
 from chainrule.ops.fill import full
 from chainrule.ops.layout import concat
@@ -22,6 +23,9 @@ from chainrule.ops.record import Symbolic
 
 def drop_empty(graph: Graph) -> Graph:
     """Replace what has no elements, or is computed from nothing."""
+    order = ordered(graph)
+    if all(map(_has_elements, order)) and not any(n.op is scan for n in order):
+        return graph
     return rewrite(graph, _drop)
 
 
@@ -48,9 +52,8 @@ def _drop(node: Node) -> Node | None:
 
 
 def _has_elements(node: Node) -> bool:
-    if isinstance(node.type, Type):
-        return 0 not in node.type.shape
-    return any(item.size for item in node.type.items)
+    kind = node.type
+    return 0 not in kind.shape if isinstance(kind, Type) else any(t.size for t in kind.items)
 
 
 def _no_steps(b: Symbolic, node: Node) -> Node | None:

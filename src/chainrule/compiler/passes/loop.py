@@ -176,6 +176,13 @@ def loops(graph: Graph) -> list[Node]:
     return [node for node in ordered(graph) if node.op is scan]
 
 
+def forget_equals(graph: Graph) -> None:
+    """Let go of what is known of equal nodes, here and in bodies: it holds all that was rewritten."""
+    graph.sharing = None
+    for node in loops(graph):
+        forget_equals(node.attrs["graph"])
+
+
 def exchange(graph: Graph, node: Node, results: Sequence[Node]) -> Graph:
     """The graph with other nodes for the results of a scan."""
     swap = {
@@ -183,7 +190,7 @@ def exchange(graph: Graph, node: Node, results: Sequence[Node]) -> Graph:
         for n in ordered(graph)
         if n.op is project and n.inputs[0] is node
     }
-    return Graph(graph.inputs, tuple(substitute(graph.outputs, swap)))
+    return graph.ending(substitute(graph.outputs, swap))
 
 
 def change_loops(graph: Graph, change: Callable[[Graph, Node], Sequence[Node] | None]) -> Graph:

@@ -27,7 +27,7 @@ def loop_bounds(graph: Graph) -> tuple[Graph, list[Bound]]:
         done.add(new)
     indices = graph.outputs[count:]  # they were rebuilt with the graph
     limits = [b._replace(indices=n) for b, n in zip(limits, indices, strict=True)]
-    return Graph(graph.inputs, graph.outputs[:count]), limits
+    return graph.ending(graph.outputs[:count]), limits
 
 
 def _loop(graph: Graph, node: Node) -> tuple[Graph, list[Bound], Node]:
@@ -42,6 +42,6 @@ def _loop(graph: Graph, node: Node) -> tuple[Graph, list[Bound], Node]:
     more = {b.indices: loop.collect(b.indices) for b in limits if b.indices not in known}
     built = loop.build(Symbolic(node.source))
     indices = [known.get(b.indices) or built.of[more[b.indices]] for b in limits]
-    graph = Graph(graph.inputs, (*graph.outputs, *indices))
+    graph = graph.ending([*graph.outputs, *indices])
     assert built.node is not None
     return exchange(graph, node, built.results()), limits, built.node

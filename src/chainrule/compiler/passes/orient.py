@@ -44,7 +44,7 @@ def orient(graph: Graph) -> Graph:
             ins = tuple(done[child] for child in node.inputs)
             same = all(a is b for a, b in zip(ins, node.inputs, strict=True))
             done[node] = node if same else Node(node.op, ins, node.attrs, node.type, node.source)
-    return Graph(graph.inputs, tuple(done[node] for node in graph.outputs))
+    return graph.ending([done[node] for node in graph.outputs])
 
 
 def _turned(order: Sequence[Node], outputs: set[Node]) -> dict[Node, Axes]:

@@ -68,16 +68,16 @@ def keep_rows(graph: Graph) -> Graph:
     done: dict[Node, Node] = {}
     kept: dict[Node, _Kept] = {}
     for node in order:
-        ins = tuple(done[child] for child in node.inputs)
+        ins = tuple([done[child] for child in node.inputs])
         if node in chosen:
             kept[node] = _split(node, ins)
             done[node] = kept[node].whole
         elif (square := _square(node)) in kept and square is not None:
             done[node] = _squares(node, kept[square].rows)
         else:
-            same = all(a is b for a, b in zip(ins, node.inputs, strict=True))
+            same = ins == node.inputs
             done[node] = node if same else Node(node.op, ins, node.attrs, node.type, node.source)
-    return Graph(graph.inputs, tuple(done[node] for node in graph.outputs))
+    return graph.ending([done[node] for node in graph.outputs])
 
 
 def _few_rows(node: Node, users: list[Node]) -> bool:
