@@ -6,6 +6,7 @@ element is one pass: 2 moments, a root, a division. Example: `AdamW(model.parame
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from chainrule.base.dtypes import DType
@@ -15,6 +16,7 @@ from chainrule.tensor.convert import cast
 from chainrule.tensor.creation import zeros_like
 from chainrule.tensor.functional import pointwise
 from chainrule.tensor.host import host_choice
+from chainrule.tensor.repeat import Repeated
 from chainrule.tensor.tensor import Tensor
 
 
@@ -31,7 +33,7 @@ class _Scalars(NamedTuple):
     eps: Number
 
     def of(self, dtype: DType) -> _Scalars:
-        """The same as tensors of parameters of this dtype need them: converted once."""
+        """The same in the dtype of a parameter."""
         return _Scalars(*[cast(x, dtype) if isinstance(x, Tensor) else x for x in self])
 
 
@@ -77,12 +79,12 @@ class Adam(Optimizer):
 
     def _update(self, group: dict[str, Any], pairs: Pairs) -> None:
         decays = host_choice(lambda: group["weight_decay"] != 0)
+        names = ["exp_avg", "exp_avg_sq", *(["max_exp_avg_sq"] if group["amsgrad"] else [])]
         for together, t in self._counted(pairs):
             scalars = self._scalars(group, t, decays=decays)
-            of = {dtype: scalars.of(dtype) for dtype in dict.fromkeys(p.dtype for p, _ in together)}
+            move = Repeated(self._move(group, scalars, decays=decays))
             for p, grad in together:
-                g = pointwise.neg(grad) if group["maximize"] else grad
-                self._move(group, p, g, of[p.dtype], decays=decays)
+                move(p, grad, *[self._kept(p, name, zeros_like) for name in names])
 
     def _scalars(self, group: dict[str, Any], t: Number, *, decays: bool) -> _Scalars:
         lr, decay = self._number(group, "lr"), self._number(group, "weight_decay")
@@ -99,22 +101,28 @@ class Adam(Optimizer):
         )
 
     def _move(
-        self, group: dict[str, Any], p: Tensor, g: Tensor, s: _Scalars, *, decays: bool
-    ) -> None:
-        mean = self._kept(p, "exp_avg", zeros_like)
-        square = self._kept(p, "exp_avg_sq", zeros_like)
-        if decays and group["decoupled_weight_decay"]:
-            p.mul_(s.keep)
-        elif decays:
-            g = pointwise.add(g, p, alpha=s.decay)
-        mean.lerp_(g, s.fresh1)
-        square.mul_(s.beta2).add_(pointwise.mul(g, g), alpha=s.fresh2)
-        if group["amsgrad"]:
-            largest = self._kept(p, "max_exp_avg_sq", zeros_like)
-            largest.copy_(pointwise.maximum(largest, square))
-            square = largest
-        scale = pointwise.add(pointwise.mul(pointwise.sqrt(square), s.unbias), s.eps)
-        p.add_(pointwise.div(mean, scale), alpha=s.size)
+        self, group: dict[str, Any], scalars: _Scalars, *, decays: bool
+    ) -> Callable[..., None]:
+        """The step of one parameter, from its gradient and its moments."""
+        decoupled, maximize = group["decoupled_weight_decay"], group["maximize"]
+
+        def move(p: Tensor, g: Tensor, mean: Tensor, square: Tensor, *largest: Tensor) -> None:
+            s = scalars.of(p.dtype)
+            if maximize:
+                g = pointwise.neg(g)
+            if decays and decoupled:
+                p.mul_(s.keep)
+            elif decays:
+                g = pointwise.add(g, p, alpha=s.decay)
+            mean.lerp_(g, s.fresh1)
+            square.mul_(s.beta2).add_(pointwise.mul(g, g), alpha=s.fresh2)
+            for top in largest:
+                top.copy_(pointwise.maximum(top, square))
+            root_of = largest[0] if largest else square
+            scale = pointwise.add(pointwise.mul(pointwise.sqrt(root_of), s.unbias), s.eps)
+            p.add_(pointwise.div(mean, scale), alpha=s.size)
+
+        return move
 
 
 class AdamW(Adam):
