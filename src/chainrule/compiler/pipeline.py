@@ -1,8 +1,8 @@
 """THE page of the compiler: every stage from a traced graph to a loaded plan, in order.
 
-    graph ── inline_calls ── run_once ── drop_empty ── keep_residuals ── expand ── simplify
+    graph ── inline_calls ── run_once ── drop_empty ── keep_residuals ── expand
           ── sink ── hoist ── trim ── orient ── simplify ── pass_over_zeros
-          ── transpose_products ── normalize_reductions ── sparse_updates ── keep_rows ── simplify
+          ── normalize_reductions ── sparse_updates ── keep_rows ── simplify
           ── seal ── group ── settle ── place ── lower ── schedule ── arena ── emit ── load
 
 Each stage is one small file in `passes/`, its docstring shows before → after. Most run in the
@@ -36,7 +36,6 @@ from chainrule.compiler.passes.lower import check, copy
 from chainrule.compiler.passes.once import run_once
 from chainrule.compiler.passes.orient import orient
 from chainrule.compiler.passes.place import place
-from chainrule.compiler.passes.products import transpose_products
 from chainrule.compiler.passes.reductions import normalize_reductions
 from chainrule.compiler.passes.repeat import loop_work, projected, stages
 from chainrule.compiler.passes.residuals import keep_residuals
@@ -68,14 +67,12 @@ GRAPH_PASSES: tuple[Pass, ...] = (
     drop_empty,
     keep_residuals,
     expand,
-    simplify,
     sink,
     hoist,
     trim,
     orient,
     simplify,
     pass_over_zeros,
-    transpose_products,
     normalize_reductions,
     sparse_updates,
     keep_rows,

@@ -5,7 +5,7 @@ Example: `rewrite(graph, lambda node: replacement or None)` visits inputs before
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from operator import itemgetter
 from typing import Any
 
@@ -66,13 +66,13 @@ class Sharing:
         return found
 
 
-def rewrite(graph: Graph, rule: Rule) -> Graph:
-    """Apply `rule` to every node after its inputs; a replacement is offered to the rule again.
+def rewrite(graph: Graph, *rules: Rule) -> Graph:
+    """Apply the first rule that fits to every node after its inputs, and again to what it gave.
 
     Equal nodes become one, unreachable ones vanish. The replacement may be any new subgraph.
     """
     sharing: Sharing = graph.sharing or Sharing()
-    again = _Rewriting(rule, sharing)
+    again = _Rewriting(rules, sharing)
     moved, members = again.moved, sharing.members
     for node in ordered(graph):
         if node in members and (not moved or moved.isdisjoint(node.inputs)):
@@ -86,8 +86,8 @@ def rewrite(graph: Graph, rule: Rule) -> Graph:
 class _Rewriting:
     """What became of the nodes of one graph."""
 
-    def __init__(self, rule: Rule, sharing: Sharing) -> None:
-        self.rule, self.sharing = rule, sharing
+    def __init__(self, rules: Sequence[Rule], sharing: Sharing) -> None:
+        self.rules, self.sharing = rules, sharing
         self.done: dict[Node, Node] = {}
         self.moved: set[Node] = set()  # the nodes that became others
 
@@ -110,12 +110,15 @@ class _Rewriting:
         return new
 
     def offer(self, node: Node) -> Node:
-        """What the rule makes of a node that is like no other."""
+        """What the rules make of a node that is like no other."""
         done = self.done
         if node in done:
             return done[node]
-        new = self.rule(node)
-        if new is None or new is node:
+        for rule in self.rules:
+            new = rule(node)
+            if new is not None and new is not node:
+                break
+        else:
             done[node] = node
             return node
         for inner in topological((new,), done):

@@ -1,4 +1,4 @@
-"""Composite ops become the simple ones that fusion knows.
+"""Composite ops become the simple ones that fusion knows, simplified at once.
 
     softmax(x)  →  e = exp(x - max x);  e · (1 / Σ e)
 
@@ -8,14 +8,15 @@ Before → after for every op that has `expand` and no lowering of its own. Ops 
 
 from __future__ import annotations
 
+from chainrule.compiler.passes.simplify import simpler
 from chainrule.graph.node import INPUT, Graph, Node
 from chainrule.graph.rewrite import rewrite
 from chainrule.ops.record import Symbolic
 
 
 def expand(graph: Graph) -> Graph:
-    """Replace every op that only has an expansion."""
-    return rewrite(graph, _expand)
+    """Replace every op that only has an expansion, and simplify."""
+    return rewrite(graph, _expand, simpler)
 
 
 def _expand(node: Node) -> Node | None:

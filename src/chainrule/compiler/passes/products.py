@@ -3,24 +3,19 @@
     (a @ b)ᵀ   →   bᵀ @ aᵀ
 
 The gradient of a linear layer's weight then comes out in the weight's own layout.
-Example: `transpose_products(graph)`.
+A rule of `normalize_reductions`. Example: `rewrite(graph, transposed_product)`.
 """
 
 from __future__ import annotations
 
-from chainrule.graph.node import Graph, Node
-from chainrule.graph.rewrite import rewrite
+from chainrule.graph.node import Node
 from chainrule.ops.contract import matmul, swap
 from chainrule.ops.layout import transpose
 from chainrule.ops.record import Symbolic
 
 
-def transpose_products(graph: Graph) -> Graph:
-    """Rewrite every transpose of the matrix axes of a product."""
-    return rewrite(graph, _rule)
-
-
-def _rule(node: Node) -> Node | None:
+def transposed_product(node: Node) -> Node | None:
+    """A transpose of the matrix axes of a product as a product."""
     if node.op is not transpose or node.inputs[0].op is not matmul:
         return None
     rank = len(node.shape)

@@ -4,12 +4,13 @@
     sum over all axes       →  sum of the flat vector (fold)
     argmax                  →  smallest position that holds the maximum (or a NaN)
 
-Example: `normalize_reductions(graph)`.
+Transposes of products move on the way: `products.py`. Example: `normalize_reductions(graph)`.
 """
 
 from __future__ import annotations
 
 from chainrule.base import dtypes
+from chainrule.compiler.passes.products import transposed_product
 from chainrule.graph.node import INPUT, Graph, Node
 from chainrule.graph.rewrite import rewrite
 from chainrule.ops.compare import eq, logical_or, ne, where
@@ -21,8 +22,8 @@ from chainrule.ops.reduce import amax, amin, argmax
 
 
 def normalize_reductions(graph: Graph) -> Graph:
-    """Rewrite all reductions of a graph."""
-    return rewrite(graph, _normalize)
+    """Rewrite all reductions of a graph, and the transposes of products on the way."""
+    return rewrite(graph, _normalize, transposed_product)
 
 
 def _normalize(node: Node) -> Node | None:

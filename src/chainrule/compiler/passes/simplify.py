@@ -36,10 +36,11 @@ Rule = Callable[[Node], Node | None]
 
 def simplify(graph: Graph) -> Graph:
     """Apply the rules until none fits."""
-    return rewrite(graph, _simplify)
+    return rewrite(graph, simpler)
 
 
-def _simplify(node: Node) -> Node | None:
+def simpler(node: Node) -> Node | None:
+    """What a rule makes of the node, None if none fits."""
     if node.op is INPUT:
         return None
     rule = _RULES.get(node.op)
