@@ -70,15 +70,20 @@ def uses(order: Iterable[Node]) -> dict[Node, list[Node]]:
     return found
 
 
-def substitute(outputs: Iterable[Node], replace: Mapping[Node, Node]) -> list[Node]:
-    """Rebuild the outputs with some nodes replaced; untouched parts are shared, not copied."""
+def substitute(
+    outputs: Iterable[Node], replace: Mapping[Node, Node], order: Iterable[Node] | None = None
+) -> list[Node]:
+    """Rebuild the outputs with some nodes replaced; untouched parts are shared, not copied.
+
+    `order` is `topological(outputs)`, if known.
+    """
     new = dict(replace)
-    replaced = new.keys()
+    moved = {node for node, other in replace.items() if other is not node}
     targets = list(outputs)
-    for node in topological(targets):
-        if node in new or replaced.isdisjoint(node.inputs):
+    for node in topological(targets) if order is None else order:
+        if moved.isdisjoint(node.inputs) or node in new:
             continue
         inputs = tuple([new.get(child, child) for child in node.inputs])
-        if inputs != node.inputs:
-            new[node] = Node(node.op, inputs, node.attrs, node.type, node.source)
+        new[node] = Node(node.op, inputs, node.attrs, node.type, node.source)
+        moved.add(node)
     return [new.get(node, node) for node in targets]

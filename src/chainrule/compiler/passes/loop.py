@@ -17,7 +17,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from chainrule.graph.node import Graph, Node, Type, input_node
-from chainrule.graph.rewrite import rewrite
 from chainrule.graph.walk import ordered, substitute
 from chainrule.ops.control import project, scan
 from chainrule.ops.record import Builder
@@ -185,12 +184,11 @@ def forget_equals(graph: Graph) -> None:
 
 def exchange(graph: Graph, node: Node, results: Sequence[Node]) -> Graph:
     """The graph with other nodes for the results of a scan."""
+    order = ordered(graph)
     swap = {
-        n: results[n.attrs["index"]]
-        for n in ordered(graph)
-        if n.op is project and n.inputs[0] is node
+        n: results[n.attrs["index"]] for n in order if n.op is project and n.inputs[0] is node
     }
-    return graph.ending(substitute(graph.outputs, swap))
+    return graph.ending(substitute(graph.outputs, swap, order))
 
 
 def change_loops(graph: Graph, change: Callable[[Graph, Node], Sequence[Node] | None]) -> Graph:
@@ -212,21 +210,20 @@ def change_loops(graph: Graph, change: Callable[[Graph, Node], Sequence[Node] | 
 
 def in_bodies(run: Callable[[Graph], Graph], graph: Graph) -> Graph:
     """The graph with `run` applied to the body of each loop; equal bodies stay one."""
-    done: dict[int, tuple[Graph, Graph]] = {}  # by id of the old and of the new body
-
-    def rule(node: Node) -> Node | None:
-        if not is_loop(node):
-            return None
-        old: Graph = node.attrs["graph"]
-        if id(old) not in done:
-            new = run(old)
-            done[id(old)], done[id(new)] = (old, new), (new, new)
-        new = done[id(old)][1]
-        if new is old:
-            return None
-        return Node(scan, node.inputs, {**node.attrs, "graph": new}, node.type, node.source)
-
-    return rewrite(graph, rule) if loops(graph) else graph
+    done: dict[int, tuple[Graph, Graph]] = {}  # by id of the old body
+    new: dict[Node, Node] = {}
+    for node in ordered(graph) if loops(graph) else ():
+        attrs = node.attrs
+        if is_loop(node):
+            old: Graph = attrs["graph"]
+            if id(old) not in done:
+                done[id(old)] = old, run(old)
+            body = done[id(old)][1]
+            attrs = attrs if body is old else {**attrs, "graph": body}
+        if attrs is not node.attrs or not new.keys().isdisjoint(node.inputs):
+            inputs = tuple([new.get(child, child) for child in node.inputs])
+            new[node] = Node(node.op, inputs, attrs, node.type, node.source)
+    return graph.ending([new.get(n, n) for n in graph.outputs]) if new else graph
 
 
 def everywhere(run: Callable[[Graph], Graph], graph: Graph) -> Graph:
