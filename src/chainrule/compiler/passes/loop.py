@@ -176,7 +176,7 @@ def loops(graph: Graph) -> list[Node]:
 
 
 def forget_equals(graph: Graph) -> None:
-    """Let go of what is known of equal nodes, here and in bodies: it holds all that was rewritten."""
+    """Let go of what is known of equal nodes, here and in bodies: it holds old nodes alive."""
     graph.sharing = None
     for node in loops(graph):
         forget_equals(node.attrs["graph"])
@@ -185,9 +185,7 @@ def forget_equals(graph: Graph) -> None:
 def exchange(graph: Graph, node: Node, results: Sequence[Node]) -> Graph:
     """The graph with other nodes for the results of a scan."""
     order = ordered(graph)
-    swap = {
-        n: results[n.attrs["index"]] for n in order if n.op is project and n.inputs[0] is node
-    }
+    swap = {n: results[n.attrs["index"]] for n in order if n.op is project and n.inputs[0] is node}
     return graph.ending(substitute(graph.outputs, swap, order))
 
 

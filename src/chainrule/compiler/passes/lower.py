@@ -19,7 +19,7 @@ from chainrule.compiler.passes.store import Fused
 from chainrule.compiler.templates.attention import attention
 from chainrule.compiler.templates.attention_grad import attention_grad
 from chainrule.compiler.templates.columns import columns, fold, parts_of_fold
-from chainrule.compiler.templates.numbers import numbers
+from chainrule.compiler.templates.numbers import is_number, numbers
 from chainrule.compiler.templates.product import product
 from chainrule.compiler.templates.rows import RowGroup, rows
 from chainrule.compiler.templates.scatter import check_bounds, scatter, zeros
@@ -111,10 +111,14 @@ def _pieces(node: Node, homes: dict[Node, Home], target: Target) -> Stages:
         region = home.view.slice(start, step, piece.shape)
         if piece.array.size and not _written(piece, home, region, homes):
             left.append((piece, Home(home.root, region)))
-    if len(left) > 1 and all(piece.array.size == 1 for piece, _ in left):
-        parts = [left[i : i + _NUMBERS] for i in range(0, len(left), _NUMBERS)]
-        return [*stages, [numbers(part, homes) for part in parts]]
+    single = [(piece, place) for piece, place in left if is_number(piece, homes)]
+    if len(single) > 1:
+        left = [(piece, place) for piece, place in left if not is_number(piece, homes)]
+    else:
+        single = []
     copies = [copy(piece, place, homes, target) for piece, place in left]
+    parts = [single[i : i + _NUMBERS] for i in range(0, len(single), _NUMBERS)]
+    copies += [numbers(part, homes) for part in parts]
     return [*stages, copies] if copies else stages
 
 
@@ -153,9 +157,7 @@ def _template(
     raise CompileError(f"no template for {node.op.name}")
 
 
-def _attention(
-    node: Node, homes: dict[Node, Home], read: Sequence[Node], target: Target
-) -> Work:
+def _attention(node: Node, homes: dict[Node, Home], read: Sequence[Node], target: Target) -> Work:
     """Attention, or its gradient; `read` are its results that somebody reads."""
     assert isinstance(node.type, TupleType)
     results: list[Node | None] = [None] * len(node.type.items)

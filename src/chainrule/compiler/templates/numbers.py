@@ -7,12 +7,18 @@ Example: `numbers([(node, home of its place), …], homes)`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from chainrule.compiler.passes.access import origin
 from chainrule.compiler.templates.site import stored
 from chainrule.compiler.templates.writer import Home, Work, Writer
 from chainrule.graph.node import Node
 from chainrule.kernel.index import as_index
+
+
+def is_number(node: Node, homes: Mapping[Node, Home]) -> bool:
+    """Whether the node is one element in memory."""
+    return node.array.size == 1 and origin(node, homes) in homes
 
 
 def numbers(places: Sequence[tuple[Node, Home]], homes: dict[Node, Home]) -> Work:

@@ -110,7 +110,7 @@ class LayoutMethods:
     def stride(self: Any, dim: int | None = None) -> Any:
         """Strides in elements: row-major, in a view those of its place in the base."""
         if self._lens is None:
-            strides = shapes.contiguous_strides([max(n, 1) for n in self.shape])
+            strides = shapes.contiguous_strides(tuple([max(n, 1) for n in self.shape]))
         else:
             strides = memory(self).strides
         return strides if dim is None else strides[shapes.normal_axis(dim, len(strides))]
