@@ -65,7 +65,7 @@ class Scene:
         held[-1] += 3
         root = input_node(Type(node.dtype, tuple(held)))
         strides = [0] * len(held)
-        for axis, stride in zip(order, contiguous_strides(held), strict=True):
+        for axis, stride in zip(order, contiguous_strides(tuple(held)), strict=True):
             strides[axis] = stride
         size = int(np.prod(held))
         self.memory[root] = np.full(size + 2 * GUARD, MARK, node.dtype.numpy)
