@@ -9,6 +9,15 @@ from chainrule.inspect.claim import check_gradient
 from chainrule.inspect.draw import draw
 from chainrule.inspect.explain import explain
 from chainrule.inspect.gradcheck import gradcheck, gradcheck_module
+from chainrule.inspect.no_gradient import why_no_grad
 from chainrule.inspect.verdict import Report
 
-__all__ = ["Report", "check_gradient", "draw", "explain", "gradcheck", "gradcheck_module"]
+__all__ = [
+    "Report",
+    "check_gradient",
+    "draw",
+    "explain",
+    "gradcheck",
+    "gradcheck_module",
+    "why_no_grad",
+]

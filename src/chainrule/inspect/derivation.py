@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.base.source import Source
 from chainrule.graph.node import Graph, Node
 from chainrule.inspect.verify import Measured, measured
 
@@ -58,6 +59,7 @@ class Step:
     formula: str = ""
     local: tuple[str, ...] = ()  # the local derivative for each operand, where a formula exists
     sends: tuple[str, ...] = ()  # or else what goes back to each operand
+    place: Source | None = None  # the line that `source` names
 
     @property
     def is_leaf(self) -> bool:
@@ -183,6 +185,7 @@ def step_of(node: Node, number: Mapping[Node, int], value: Any) -> Step:
         formula=formula.value if formula else "",
         local=tuple(d or "0" for d in formula.derivatives) if formula else (),
         sends=getattr(node.op, "sends", ()),
+        place=node.source,
     )
 
 

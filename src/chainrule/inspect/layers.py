@@ -21,6 +21,7 @@ from chainrule.graph.node import Node
 from chainrule.inspect.undo import Undo
 from chainrule.nn.module import Module
 from chainrule.ops.record import Op
+from chainrule.tensor.handle import Handle
 from chainrule.tensor.trace import Trace
 
 
@@ -33,8 +34,14 @@ class LayerTrace(Trace):
         self.roots: list[Module] = []
         self.recorded: list[Node] = []  # by the function, in order; gradients are not among them
         self.begun: int | None = None  # how many there were when backward first started
+        self.asked: Handle | None = None  # of which it was last asked whether it requires grad
         self._names: dict[tuple[int, int], str] = {}
         self._undo = Undo()
+
+    def requires_grad_of(self, handle: Handle) -> bool:
+        """As in every trace; backward() asks this of its loss."""
+        self.asked = handle
+        return super().requires_grad_of(handle)
 
     def before_change(self, owner: Any) -> None:
         """Remember an optimiser or a schedule that is about to step."""

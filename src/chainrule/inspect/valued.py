@@ -43,6 +43,7 @@ class ValuedTrace(LayerTrace):
         super().__init__()
         self.values: dict[Node, Any] = {}
         self.reads: list[Read] = []
+        self.constants: set[Node] = set()  # made from numbers while the function ran
         leaves = flatten((tuple(args), {}))[0]
         self._arguments = [
             v._concrete("a trace") if isinstance(v, Handle) else v  # noqa: SLF001 - its values
@@ -80,7 +81,10 @@ class ValuedTrace(LayerTrace):
 
     def node_of(self, handle: Handle) -> Node:
         """An outside tensor's value is the one that it has now."""
+        is_new = id(handle) in self.fresh and handle._symbol() is None  # noqa: SLF001 - likewise
         node = super().node_of(handle)
+        if is_new:
+            self.constants.add(node)
         if node.op is INPUT and node not in self.values:
             self.values[node] = handle._value  # noqa: SLF001 - likewise
         return node

@@ -1,0 +1,65 @@
+"""Why a tensor gets no gradient: the kind of cut, its line, and the way out. Example: `Cause`."""
+
+from __future__ import annotations
+
+import linecache
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from chainrule.base.source import Source
+from chainrule.graph.node import Node
+
+
+@dataclass(frozen=True)
+class Cause:
+    """What stands between a tensor and the loss; true where the gradient arrives.
+
+    The kinds are arrives, zero, integer, requires_grad, not a leaf, not called, not read, unused,
+    overwritten, detach, no_grad, cast, choice, comparison, read out, rule, not recorded.
+    """
+
+    kind: str
+    subject: str  # what the tensor is called
+    text: str  # a sentence about the subject
+    way_out: str = ""
+    sources: tuple[Source, ...] = ()
+
+    def __bool__(self) -> bool:
+        """Whether a gradient arrives that is not zero everywhere."""
+        return self.kind == "arrives"
+
+    @property
+    def source(self) -> Source | None:
+        """The first line that matters."""
+        return self.sources[0] if self.sources else None
+
+    @property
+    def layer(self) -> str:
+        """The layer that ran this line, where it is known."""
+        return self.sources[0].layer if self.sources else ""
+
+    def __str__(self) -> str:
+        """The sentence, the lines as they are written, the way out."""
+        lines = [f"{self.subject} {self.text}"]
+        for source in dict.fromkeys(self.sources):
+            code = linecache.getline(source.file, source.line).strip()
+            where = f" in {source.layer}" if source.layer else ""
+            lines.append(f"  {source}{where}" + (f": {code}" if code else ""))
+        if self.way_out:
+            lines.append(f"way out: {self.way_out}")
+        return "\n".join(lines)
+
+    __repr__ = __str__
+
+    def as_record(self) -> dict[str, Any]:
+        """In JSON's types."""
+        record = asdict(self)
+        record["sources"] = [
+            {"file": s.file, "line": s.line, "layer": s.layer} for s in self.sources
+        ]
+        return record
+
+
+def lines_of(*nodes: Node | None) -> tuple[Source, ...]:
+    """Where some nodes were asked for, those that know it."""
+    return tuple(n.source for n in nodes if n is not None and n.source is not None)
