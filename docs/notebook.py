@@ -37,6 +37,9 @@ def executed() -> Any:
     for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.outputs = [out for out in cell.outputs if out.get("name") != "stderr"]
+            for out in cell.outputs:
+                if len(out.get("data", {})) > 1:
+                    out.data.pop("text/plain", None)  # a picture's plain text is its address
     return notebook
 
 
