@@ -3,8 +3,11 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import pytest
+
 from chainrule.base import source
 from chainrule.base.source import Source, caller
+from tests.structure.package import run_python
 
 
 def test_the_caller_is_this_line():
@@ -24,3 +27,15 @@ def test_frames_of_the_package_are_passed_over():
 
 def test_it_prints_as_file_and_line():
     assert str(Source("train.py", 12)) == "train.py:12"
+
+
+def test_a_cell_of_a_notebook_has_its_number():
+    pytest.importorskip("IPython")
+    code = (
+        "from IPython.core.interactiveshell import InteractiveShell\n"
+        "shell = InteractiveShell.instance()\n"
+        "shell.run_cell('import chainrule as cr', store_history=True)\n"
+        "shell.run_cell('x = cr.ones(2, requires_grad=True)\\ny = 2 * x', store_history=True)\n"
+        "print(shell.user_ns['cr'].explain(shell.user_ns['y'].sum()))\n"
+    )
+    assert "In[2]:2" in run_python("-c", code, cwd=Path.cwd())

@@ -18,9 +18,9 @@ class Source(NamedTuple):
     layer: str = ""
 
     def __str__(self) -> str:
-        """`path/to/file.py:12`, from the working directory where it lies below it."""
+        """`path/to/file.py:12`, from the working directory where it lies below it; `In[3]:12`."""
         here = os.getcwd() + os.sep  # noqa: PTH109 - pathlib is not imported at the start
-        return f"{self.file.removeprefix(here)}:{self.line}"
+        return f"{_cell(self.file) or self.file.removeprefix(here)}:{self.line}"
 
 
 def caller() -> Source | None:
@@ -32,6 +32,14 @@ def caller() -> Source | None:
             return Source(name, frame.f_lineno)
         frame = frame.f_back
     return None
+
+
+def _cell(file: str) -> str:
+    """The number of a notebook's cell, as Jupyter shows it, of the file that it is compiled as."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython is not None else None
+    named = shell.compile.format_code_name(file) if shell is not None else None
+    return str(named[1]) if named is not None else ""
 
 
 def warn(text: str, category: type[Warning] = UserWarning) -> None:
