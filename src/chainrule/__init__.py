@@ -49,6 +49,7 @@ from chainrule.tensor.functional.reduce import *
 from chainrule.tensor.functional.scatter import *
 from chainrule.tensor.functional.search import *
 from chainrule.tensor.functional.select import *
+from chainrule.tensor.functional.special import *
 from chainrule.tensor.functional.strided import *
 from chainrule.tensor.indexing import *
 from chainrule.tensor.inert import *

@@ -11,24 +11,58 @@ from chainrule.tensor.functional.elementary import erfc, erfinv, exp2, logit, si
 from chainrule.tensor.functional.normalize import log_softmax, softmax
 from chainrule.tensor.functional.pointwise import erf, expm1, log1p, round, sigmoid
 from chainrule.tensor.functional.reduce import logsumexp
+from chainrule.tensor.functional.special import (
+    digamma,
+    entr,
+    erfcx,
+    i0,
+    i0e,
+    i1,
+    i1e,
+    log_ndtr,
+    ndtr,
+    ndtri,
+    polygamma,
+    xlog1py,
+    zeta,
+)
+from chainrule.tensor.functional.special import lgamma as gammaln
+from chainrule.tensor.functional.special import mvlgamma as multigammaln
 
 expit = sigmoid
+psi = digamma
 
 __all__ = [
+    "digamma",
+    "entr",
     "erf",
     "erfc",
+    "erfcx",
     "erfinv",
     "exp2",
     "expit",
     "expm1",
+    "gammaln",
+    "i0",
+    "i0e",
+    "i1",
+    "i1e",
     "log1p",
+    "log_ndtr",
     "log_softmax",
     "logit",
     "logsumexp",
+    "multigammaln",
+    "ndtr",
+    "ndtri",
+    "polygamma",
+    "psi",
     "round",
     "sinc",
     "softmax",
+    "xlog1py",
     "xlogy",
+    "zeta",
 ]
 
 __getattr__ = missing_from(__name__)

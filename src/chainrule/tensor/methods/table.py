@@ -24,11 +24,13 @@ from chainrule.tensor.methods.pointwise import PointwiseMethods
 from chainrule.tensor.methods.random import RandomMethods
 from chainrule.tensor.methods.reduce import ReduceMethods
 from chainrule.tensor.methods.select import SelectMethods
+from chainrule.tensor.methods.special import SpecialMethods
 
 
 class Methods(
     PointwiseMethods,
     ElementaryMethods,
+    SpecialMethods,
     BitwiseMethods,
     ReduceMethods,
     OrderMethods,
