@@ -20,6 +20,7 @@ from chainrule.train.events import (
     Evaluated,
     Examined,
     Finished,
+    Judged,
     Sampled,
     Saved,
     Stepped,
@@ -269,3 +270,20 @@ def test_the_baseline_can_be_left_out(start):
     compared = next(event for event in events if isinstance(event, Compared))
     assert compared.loss is None
     assert finished.result["five_gram_loss"] is None
+
+
+def test_verdicts_are_given_once_and_stay_in_the_result(start):
+    events = list(start(learning_rate=1e-9, health_every=2, clip=1e-3))
+    judged = [event.verdict.kind for event in events if isinstance(event, Judged)]
+    assert judged == ["learning rate too small"]
+    assert events[-1].result["verdicts"] == judged
+    assert [v.kind for v in events[-1].verdicts] == judged
+    page = (events[-1].folder / "report.html").read_text(encoding="utf-8")
+    assert "learning rate too small" in page
+    assert "Attention entropy" in page
+
+
+def test_nobody_looks(start):
+    *_, finished = start(health_every=0)
+    assert finished.verdicts is None
+    assert finished.result["verdicts"] is None

@@ -22,12 +22,12 @@ from chainrule.train.events import (
     Event,
     Examined,
     Finished,
+    Judged,
     Sampled,
     Saved,
     Stepped,
     Stopped,
 )
-from chainrule.train.health import describe
 
 if TYPE_CHECKING:
     from chainrule.train.config import Config
@@ -85,7 +85,16 @@ class Plain:
         assert self._config is not None
         every = self._config.health_every * -(-self._config.steps // _LINES)
         if event.step % every == 0 or event.step == self._config.steps:
-            _say(f"step {event.step}  gradients: {describe(event.health)}")
+            _say(f"step {event.step}  gradients: {event.line}")
+
+    @show.register
+    def _judged(self, event: Judged) -> None:
+        verdict = event.verdict
+        place = f" in {verdict.place}" if verdict.place else ""
+        _say(
+            f"step {event.step}  verdict: {verdict.kind}{place}: {verdict.evidence}; "
+            f"{verdict.remedy}"
+        )
 
     @show.register
     def _evaluated(self, event: Evaluated) -> None:
@@ -115,6 +124,9 @@ class Plain:
 
     @show.register
     def _finished(self, event: Finished) -> None:
+        if event.verdicts is not None:
+            kinds = ", ".join(v.kind for v in event.verdicts)
+            _say(f"training was {'healthy' if not kinds else 'not healthy: ' + kinds}")
         _say(f"report: {event.folder / 'report.html'}")
         for command, purpose in suggestions(event.folder, event.result["steps"]):
             _say(f"try: {command}    # {purpose}")

@@ -29,12 +29,12 @@ from chainrule.train.events import (
     Event,
     Examined,
     Finished,
+    Judged,
     Sampled,
     Saved,
     Stepped,
     Stopped,
 )
-from chainrule.train.health import describe
 from chainrule.train.report import averaged
 
 if TYPE_CHECKING:
@@ -114,7 +114,17 @@ class Screen:
 
     @show.register
     def _examined(self, event: Examined) -> None:
-        self._health = describe(event.health)
+        self._health = event.line
+
+    @show.register
+    def _judged(self, event: Judged) -> None:
+        verdict = event.verdict
+        title = Text.assemble((f"step {event.step:,}  ", _LEVEL), (verdict.kind, "bold yellow"))
+        if verdict.place:
+            title.append(f" in {verdict.place}", "yellow")
+        self._console.print(title)
+        told = Text(f"{verdict.evidence}\n→ {verdict.remedy}", _LEVEL)
+        self._console.print(Padding(told, (0, 2)))
 
     @show.register
     def _evaluated(self, event: Evaluated) -> None:
@@ -231,6 +241,9 @@ class Screen:
         table.add_row(
             "training", f"{result['seconds']:.1f} s, {result['tokens_per_second']:,} tokens/s"
         )
+        if event.verdicts is not None:
+            kinds = ", ".join(v.kind for v in event.verdicts)
+            table.add_row("health", Text(kinds or "healthy", "yellow" if kinds else "green"))
         table.add_row("saved in", Text(str(event.folder), "cyan"))
         table.add_row("report", Text(str(event.folder / "report.html"), "cyan"))
         return table

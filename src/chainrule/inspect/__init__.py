@@ -8,12 +8,16 @@ from __future__ import annotations
 from chainrule.inspect.claim import check_gradient
 from chainrule.inspect.draw import draw
 from chainrule.inspect.explain import explain
+from chainrule.inspect.flight.recorder import FlightRecorder
+from chainrule.inspect.flight.verdicts import Verdict
 from chainrule.inspect.gradcheck import gradcheck, gradcheck_module
 from chainrule.inspect.no_gradient import why_no_grad
 from chainrule.inspect.verdict import Report
 
 __all__ = [
+    "FlightRecorder",
     "Report",
+    "Verdict",
     "check_gradient",
     "draw",
     "explain",

@@ -10,7 +10,7 @@ Source: https://docs.pytorch.org/docs/stable/tensorboard.html
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -80,6 +80,25 @@ class SummaryWriter:
         """How the values of a tensor are spread; `bins` is one of NumPy's rules or "tensorflow"."""
         array = np.asarray(values)
         self._writer.add_histogram(tag, array, global_step, bins, walltime, max_bins)
+
+    def add_histogram_raw(
+        self,
+        tag: str,
+        min: float,
+        max: float,
+        num: int,
+        sum: float,
+        sum_squares: float,
+        bucket_limits: Sequence[float],
+        bucket_counts: Sequence[float],
+        global_step: int | None = None,
+        walltime: float | None = None,
+    ) -> None:
+        """A histogram that was counted already: the upper end of each bar, and its count."""
+        self._writer.add_histogram_raw(
+            tag, min, max, num, sum, sum_squares, list(bucket_limits), list(bucket_counts),
+            global_step, walltime,
+        )  # fmt: skip
 
     def add_text(
         self,

@@ -90,7 +90,7 @@ def _steps(b: _Noting, node: Node, inputs: Sequence[Node]) -> Node:
     for t in reversed(range(length)) if attrs["reverse"] else range(length):
         for past, carry in zip(history, carries, strict=True):
             past.append(carry)
-        now = [_row(b, x, t) for x in xs]
+        now = [row(b, x, t) for x in xs]
         layer = node.source.layer if node.source else ""
         outs = _copy(b, body, (*carries, *now, *consts), f"{layer}[step {t}]")
         carries = outs[:count]
@@ -103,7 +103,7 @@ def _steps(b: _Noting, node: Node, inputs: Sequence[Node]) -> Node:
     return b(bundle, *carries, *stacked)
 
 
-def _row(b: Symbolic, x: Node, t: int) -> Node:
+def row(b: Symbolic, x: Node, t: int) -> Node:
     """x[t]."""
     rest = x.shape[1:]
     start, step = (t, *[0] * len(rest)), (1,) * len(x.shape)

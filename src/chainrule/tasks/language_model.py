@@ -20,6 +20,7 @@ from chainrule.base.errors import CheckpointError, ConfigError
 from chainrule.compiler.runtime.workers import set_num_threads
 from chainrule.formats.atomic import write_whole
 from chainrule.formats.safetensors import read_state
+from chainrule.inspect.flight.recorder import FlightRecorder
 from chainrule.models.gpt import GPT
 from chainrule.tensor.random import manual_seed
 from chainrule.text.characters import Characters
@@ -38,11 +39,12 @@ from chainrule.train.session import Session, begin
 from chainrule.train.steps import predict
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from chainrule.nn import Module
     from chainrule.train.events import Event
     from chainrule.train.interrupts import Interrupts
+    from chainrule.train.watch import Verdict
 
 BASELINE_ORDER = 5
 BASELINE_LIMIT = 20_000_000  # training characters; counting more takes minutes and gigabytes
@@ -159,6 +161,10 @@ def _require_room(folder: Path, needed: int) -> None:
 def _run(session: Session, source: str, folder: Path, interrupts: Interrupts) -> Iterator[Event]:
     progress = session.progress
     with Metrics(folder / runs.METRICS, keep=progress.records) as metrics:
+        if session.config.health_every:
+            every = session.config.health_every
+            session.watch = FlightRecorder(session.model, session.optimizer, every=every)
+            session.watch.resume(metrics.records, progress.step)
         yield Began(
             folder=folder,
             config=session.config,
@@ -180,7 +186,7 @@ def _run(session: Session, source: str, folder: Path, interrupts: Interrupts) ->
                 return
     result = _result(session, source, folder, metrics.records)
     runs.write_json(folder / runs.RESULT, result)
-    yield Finished(folder, result)
+    yield Finished(folder, result, _verdicts(session))
 
 
 def _compare(session: Session, metrics: Metrics) -> Compared:
@@ -201,7 +207,7 @@ def _compare(session: Session, metrics: Metrics) -> Compared:
 def _result(
     session: Session, source: str, folder: Path, records: list[dict[str, Any]]
 ) -> dict[str, Any]:
-    config, progress = session.config, session.progress
+    config, progress, verdicts = session.config, session.progress, _verdicts(session)
     losses = [record["loss"] for record in records if "loss" in record]
     baseline = [record["five_gram"] for record in records if "five_gram" in record]
     tokens = config.batch * config.context * progress.step
@@ -219,7 +225,14 @@ def _result(
         "seconds": round(progress.seconds, 3),
         "tokens_per_second": round(tokens / progress.seconds),
         "compiled": not config.eager,
+        "verdicts": None if verdicts is None else [v.kind for v in verdicts],
     }
+
+
+def _verdicts(session: Session) -> Sequence[Verdict] | None:
+    """What is wrong with the run; None if nobody has looked."""
+    looked = session.watch is not None and session.watch.newest()
+    return session.watch.verdicts() if session.watch is not None and looked else None
 
 
 def _write_report(session: Session, source: str, folder: Path, metrics: Metrics) -> None:
@@ -234,7 +247,7 @@ def _write_report(session: Session, source: str, folder: Path, metrics: Metrics)
         "training time": f"{progress.seconds:.1f} s",
     }
     path = folder / runs.REPORT
-    page = report(f"chainrule run {folder.name}", facts, metrics.records)
+    page = report(f"chainrule run {folder.name}", facts, metrics.records, _verdicts(session))
     with runs.saving(path):
         write_whole(path, page.encode())
 

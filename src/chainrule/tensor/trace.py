@@ -65,6 +65,11 @@ class Trace:
         """Whether the handle is older than the trace, so that rebinding it is an effect."""
         return handle._value is not None and id(handle) not in self.fresh
 
+    def is_rebound(self, handle: Handle) -> bool:
+        """Whether a tensor from outside stands for another value by now."""
+        now, first = self.bound.get(id(handle)), self.inputs.get(id(handle))
+        return now is not None and (first is None or now.node is not first.node)
+
     def symbol_of(self, handle: Handle) -> Node | None:
         """The node that `handle` stands for; None for a value that was not read yet."""
         bound = self.bound.get(id(handle))

@@ -50,7 +50,7 @@ class Chart:
 def draw(chart: Chart, level_name: str = "") -> str:
     """An `<svg>` element and its key; empty text where there is nothing to draw."""
     curves = [
-        Curve(curve.name, [(x, y) for x, y in curve.points if y > 0 or not chart.log])
+        Curve(curve.name, [(x, y) for x, y in curve.points if _is_drawn(y, log=chart.log)])
         for curve in chart.curves
     ]
     curves = [curve for curve in curves if curve.points]
@@ -76,6 +76,16 @@ def draw(chart: Chart, level_name: str = "") -> str:
     )
 
 
+def _is_drawn(y: float, *, log: bool) -> bool:
+    return math.isfinite(y) and (y > 0 or not log)
+
+
+def section(title: str, svg: str, note: str = "") -> str:
+    """A heading above a chart and what to know about it; nothing for an empty chart."""
+    text = f"<p class=key>{escape(note)}</p>\n" if note else ""
+    return f"<h2>{escape(title)}</h2>\n{text}{svg}\n" if svg else ""
+
+
 @dataclass(frozen=True)
 class _Axis:
     low: float
@@ -98,17 +108,25 @@ class _Axis:
         return self.start + (scaled - self.low) / (self.high - self.low) * (self.end - self.start)
 
     def ticks(self) -> list[float]:
-        step = _round_step((self.high - self.low) / _TICKS, self.log)
+        if self.log:
+            return self._powers()
+        step = _round_step((self.high - self.low) / _TICKS)
         first = math.ceil(self.low / step)
-        marks = [step * i for i in range(first, math.floor(self.high / step) + 1)]
-        return [10.0**mark for mark in marks] if self.log else marks
+        return [step * i for i in range(first, math.floor(self.high / step) + 1)]
+
+    def _powers(self) -> list[float]:
+        """Powers of ten, every n-th of many; 2 and 5 times them too where they are few."""
+        low, high = math.floor(self.low), math.ceil(self.high)
+        factors = (1, 2, 5) if self.high - self.low < 2 else (1,)
+        step = max(1, (high - low) // _TICKS)
+        marks = [f * 10.0**k for k in range(low, high + 1, step) for f in factors]
+        return [mark for mark in marks if self.low <= math.log10(mark) <= self.high]
 
 
-def _round_step(step: float, log: bool) -> float:
-    """The next 1, 2 or 5 times a power of ten; a whole number of powers, if there are many."""
+def _round_step(step: float) -> float:
+    """The next 1, 2 or 5 times a power of ten."""
     power = 10.0 ** math.floor(math.log10(step))
-    factors = (1, 2, 3, 5, 10) if log and step > 1 else (1, 2, 5, 10)
-    return next(factor * power for factor in factors if factor * power >= step)
+    return next(factor * power for factor in (1, 2, 5, 10) if factor * power >= step)
 
 
 def _label(value: float) -> str:

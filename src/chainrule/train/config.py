@@ -54,7 +54,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     clip: Annotated[float, Meta(gt=0, description="largest global gradient norm")] = 1.0
     evaluate_every: Annotated[int, _whole(0, "steps between validations; 0: at the end only")] = 250
     save_every: Annotated[int, _whole(0, "steps between saves; 0: at the end only")] = 500
-    health_every: Annotated[int, _whole(0, "steps between looks at gradients; 0: never")] = 50
+    health_every: Annotated[int, _whole(0, "steps between looks inside; 0: never")] = 50
     sample_length: Annotated[int, _whole(0, "characters of each sample; 0: none")] = 200
     baseline: Annotated[bool, Meta(description="compare with a 5-gram model")] = True
     eager: Annotated[bool, Meta(description="run operation by operation, uncompiled")] = False

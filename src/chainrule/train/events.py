@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from chainrule.train.config import Config
-    from chainrule.train.health import Health
+    from chainrule.train.watch import Verdict
 
 
 @dataclass(frozen=True)
@@ -52,10 +53,18 @@ class Evaluated:
 
 @dataclass(frozen=True)
 class Examined:
-    """A look at gradients and updates of this step."""
+    """A look at gradients and updates of this step, as one line."""
 
     step: int
-    health: Health
+    line: str
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Something is wrong that was not said before."""
+
+    step: int
+    verdict: Verdict
 
 
 @dataclass(frozen=True)
@@ -98,6 +107,18 @@ class Finished:
 
     folder: Path
     result: dict[str, Any]
+    verdicts: Sequence[Verdict] | None = None  # what is still wrong; None where nobody watched
 
 
-Event = Began | Stepped | Evaluated | Examined | Sampled | Compared | Saved | Stopped | Finished
+Event = (
+    Began
+    | Stepped
+    | Evaluated
+    | Examined
+    | Judged
+    | Sampled
+    | Compared
+    | Saved
+    | Stopped
+    | Finished
+)

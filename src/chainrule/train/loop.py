@@ -19,7 +19,7 @@ import numpy as np
 from chainrule.base.errors import GradientError
 from chainrule.train.checkpoint import save
 from chainrule.train.evaluate import evaluate
-from chainrule.train.events import Evaluated, Examined, Sampled, Saved, Stepped, Stopped
+from chainrule.train.events import Evaluated, Examined, Judged, Sampled, Saved, Stepped, Stopped
 from chainrule.train.sample import Sampling, generate
 
 if TYPE_CHECKING:
@@ -62,23 +62,32 @@ def _step(session: Session, metrics: Metrics) -> Iterator[Event]:
     for group in session.optimizer.param_groups:
         group["lr"] = rate
     inputs, targets = session.windows.draw()
-    health = None
-    if _every(config.health_every, step):
-        loss, norm, health = session.steps.update_and_examine(inputs, targets)
-    else:
-        loss, norm = session.steps.update(inputs, targets)
+    looked = session.watch is not None and session.watch.is_due
+    loss, norm = session.steps.update(inputs, targets)
     if not (math.isfinite(loss) and math.isfinite(norm)):
         raise GradientError(
             f"the loss is {loss} and the gradient norm {norm} at step {step}: training diverged; "
             f"lower learning_rate (now {config.learning_rate:g}) or clip (now {config.clip:g})"
         )
     progress.step = step
+    if session.watch is not None:
+        session.watch.record(loss)
     progress.seconds += time.perf_counter() - started
     metrics.add({"step": step, "loss": loss, "norm": norm, "learning_rate": rate})
     yield Stepped(step, loss, norm, rate, progress.seconds)
-    if health is not None:
-        metrics.add({"step": step, "health": health.as_record()})
-        yield Examined(step, health)
+    if looked and session.watch is not None:
+        metrics.add({"step": step, "look": session.watch.newest()})
+        yield Examined(step, session.watch.line())
+        yield from _judge(session)
+
+
+def _judge(session: Session) -> Iterator[Event]:
+    """Verdicts that were not given before."""
+    if session.watch is not None:
+        for verdict in session.watch.verdicts():
+            if verdict.kind not in session.said:
+                session.said.add(verdict.kind)
+                yield Judged(session.progress.step, verdict)
 
 
 def _look(session: Session, metrics: Metrics, stop: Callable[[], bool]) -> Iterator[Event]:
@@ -91,7 +100,10 @@ def _look(session: Session, metrics: Metrics, stop: Callable[[], bool]) -> Itera
         if loss is not None:
             progress.evaluated, progress.held_out = step, loss
             metrics.add({"step": step, "held_out": loss})
+            if session.watch is not None:
+                session.watch.record_held_out(loss)
             yield Evaluated(step, loss)
+            yield from _judge(session)
     due = step in {round(share * config.steps) for share in SAMPLED_AT}
     if due and config.sample_length and progress.sampled < step:
         text = _sample(session, stop)

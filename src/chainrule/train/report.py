@@ -4,7 +4,7 @@
     >>> page.startswith("<!doctype html>")
     True
 
-May import `train.chart` and the standard library.
+May import `train.chart`, `train.report_health` and the standard library.
 """
 
 from __future__ import annotations
@@ -12,10 +12,13 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from chainrule.train.chart import Chart, Curve, draw
+from chainrule.train import report_health as health
+from chainrule.train.chart import Chart, Curve, draw, section
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+
+    from chainrule.train.watch import Verdict
 
 _STYLE = """
 :root { color-scheme: light dark; --ink: #1c2430; --paper: #fff; --faint: #8895a7; --grid: #dde3ea }
@@ -29,23 +32,36 @@ th { font-weight: 400; color: var(--faint) } td.number { text-align: right }
 pre { white-space: pre-wrap; border-left: 3px solid var(--grid); padding-left: 1rem;
   font: 13px/1.45 ui-monospace, monospace }
 svg { width: 100%; height: auto } svg text { font: 12px system-ui, sans-serif; fill: var(--faint) }
+.verdict { border-left: 4px solid #d55e00; padding: .1rem 0 .1rem 1rem; margin: 1rem 0 }
+.verdict p { margin: .15rem 0 } .verdict .remedy::before { content: "→ " }
+.well { border-left-color: #009e73 } .wide { overflow-x: auto }
 .key { color: var(--faint) } .key b { font-weight: 400 }
 """
 _SMOOTH = 40  # the training curve is averaged into about this many points
-_LAYERS_DRAWN = 8
 
 
-def report(title: str, facts: Mapping[str, str], records: Sequence[Mapping[str, Any]]) -> str:
-    """The page. `facts` are shown as they are; `records` are the lines of `metrics.jsonl`."""
+def report(
+    title: str,
+    facts: Mapping[str, str],
+    records: Sequence[Mapping[str, Any]],
+    verdicts: Sequence[Verdict] | None = None,
+) -> str:
+    """The page. `facts` are shown as they are; `records` are the lines of `metrics.jsonl`.
+
+    `verdicts` say what is wrong, if someone has looked.
+    """
     rows = "".join(f"<tr><th>{escape(name)}<td>{escape(value)}" for name, value in facts.items())
     return (
         "<!doctype html>\n<html lang=en><meta charset=utf-8>"
         "<meta name=viewport content='width=device-width'>"
         f"<title>{escape(title)}</title><style>{_STYLE}</style>\n"
         f"<h1>{escape(title)}</h1>\n<table>{rows}</table>\n"
+        + health.verdicts(verdicts)
         + _losses(records)
         + _gradients(records)
-        + _layers(records)
+        + health.layers(records)
+        + health.activations(records)
+        + health.table(records)
         + _samples(records)
         + "</html>\n"
     )
@@ -58,36 +74,14 @@ def _losses(records: Sequence[Mapping[str, Any]]) -> str:
     ]
     baselines = [record["five_gram"] for record in records if record.get("five_gram")]
     chart = Chart("step", "nats a character", curves, level=baselines[-1] if baselines else None)
-    return _section("Loss", draw(chart, level_name="5-gram model"))
+    return section("Loss", draw(chart, level_name="5-gram model"))
 
 
 def _gradients(records: Sequence[Mapping[str, Any]]) -> str:
     chart = Chart(
         "step", "norm", [Curve("before clipping", averaged(_series(records, "norm")))], log=True
     )
-    return _section("Global gradient norm", draw(chart))
-
-
-def _layers(records: Sequence[Mapping[str, Any]]) -> str:
-    looks = [(record["step"], record["health"]) for record in records if "health" in record]
-    if not looks:
-        return ""
-    last = looks[-1][1]["layers"]
-    spread = list(last)[:: max(1, -(-len(last) // _LAYERS_DRAWN))]
-    curves = [
-        Curve(name, [(step, health["layers"][name]["norm"]) for step, health in looks])
-        for name in spread
-    ]
-    rows = "".join(
-        f"<tr><td>{escape(name)}"
-        + "".join(f"<td class=number>{layer[key]:.2e}" for key in ("norm", "rms", "update"))
-        for name, layer in last.items()
-    )
-    return (
-        _section("Gradient norm by layer", draw(Chart("step", "norm", curves, log=True)))
-        + f"<h2>All layers at step {looks[-1][0]}</h2>\n<table><tr><th>layer"
-        f"<th>gradient norm<th>rms gradient<th>update : weight{rows}</table>\n"
-    )
+    return section("Global gradient norm", draw(chart))
 
 
 def _samples(records: Sequence[Mapping[str, Any]]) -> str:
@@ -97,10 +91,6 @@ def _samples(records: Sequence[Mapping[str, Any]]) -> str:
     return "<h2>What it wrote</h2>\n" + "".join(
         f"<p class=key>after step {step}</p><pre>{escape(text)}</pre>\n" for step, text in texts
     )
-
-
-def _section(title: str, svg: str) -> str:
-    return f"<h2>{escape(title)}</h2>\n{svg}\n" if svg else ""
 
 
 def _series(records: Iterable[Mapping[str, Any]], key: str) -> list[tuple[float, float]]:

@@ -10,7 +10,7 @@ May import `text`, `nn`, `optim` and what lies below.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from chainrule import nn, optim
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from chainrule.optim import Optimizer
     from chainrule.text.characters import Characters
     from chainrule.train.config import Config
+    from chainrule.train.watch import Watch
 
 _WARMUP_SHARE = 5  # of a short run, no more than a fifth is spent rising
 
@@ -61,6 +62,8 @@ class Session:
     rate: WarmupCosine
     fingerprint: str  # of the text: resuming on another one would not be the same run
     progress: Progress
+    watch: Watch | None = None  # looks at gradients, updates and activations
+    said: set[str] = field(default_factory=set)  # verdicts that were given
 
 
 def begin(

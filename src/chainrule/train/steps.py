@@ -17,12 +17,10 @@ import numpy as np
 import chainrule.nn.functional as F
 from chainrule import nn
 from chainrule.tensor.convert import tensor
-from chainrule.tensor.functional.layout import stack
 from chainrule.tensor.modes import no_grad
-from chainrule.train.health import Health, examine
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from numpy.typing import NDArray
 
@@ -31,28 +29,18 @@ if TYPE_CHECKING:
 
 
 class Steps:
-    """Two ways to learn from int64 codes [batch, context] and their targets."""
+    """Learning from int64 codes [batch, context] and their targets."""
 
     def __init__(self, model: nn.Module, optimizer: Optimizer, clip: float, *, eager: bool) -> None:
         """`clip` is the largest global gradient norm; `eager` runs operation by operation."""
         self._model = model
-        self._sizes = {name: p.numel() for name, p in model.named_parameters()}
         self._update = _ready(_updating(model, optimizer, clip), eager=eager)
-        self._update_and_examine = _ready(_examining(model, optimizer, clip), eager=eager)
 
     def update(self, inputs: NDArray[np.int64], targets: NDArray[np.int64]) -> tuple[float, float]:
         """One optimiser step: (mean loss in nats, gradient norm before clipping)."""
         self._model.train()
         loss, norm = self._update(inputs, targets)
         return float(loss), float(norm)
-
-    def update_and_examine(
-        self, inputs: NDArray[np.int64], targets: NDArray[np.int64]
-    ) -> tuple[float, float, Health]:
-        """`update` that also measures every layer's gradient and change."""
-        self._model.train()
-        loss, norm, sums = self._update_and_examine(inputs, targets)
-        return float(loss), float(norm), examine(self._sizes, sums.numpy(), float(norm))
 
 
 def judge(
@@ -88,30 +76,6 @@ def _updating(
         return loss.detach(), norm
 
     return update
-
-
-def _examining(
-    model: nn.Module, optimizer: Optimizer, clip: float
-) -> Callable[[Tensor, Tensor], tuple[Tensor, Tensor, Tensor]]:
-    parameters = list(model.parameters())
-
-    def update_and_examine(inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        loss = F.cross_entropy(model(inputs).flatten(0, 1), targets.flatten())
-        optimizer.zero_grad()
-        loss.backward()
-        gradients = _sums_of_squares([p.grad for p in parameters])
-        before = [p.detach().clone() for p in parameters]
-        norm = nn.utils.clip_grad_norm_(parameters, clip)
-        optimizer.step()
-        after = [p.detach() for p in parameters]
-        changes = _sums_of_squares([new - old for new, old in zip(after, before, strict=True)])
-        return loss.detach(), norm, stack([gradients, changes, _sums_of_squares(before)])
-
-    return update_and_examine
-
-
-def _sums_of_squares(tensors: Sequence[Tensor | None]) -> Tensor:
-    return stack([(each * each).sum() for each in tensors if each is not None])
 
 
 def _ready(function: Callable[..., Any], *, eager: bool) -> Callable[..., Any]:

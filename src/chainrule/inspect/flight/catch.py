@@ -1,0 +1,216 @@
+"""What a flight recorder catches inside a step: gradients before clipping, measures of activations.
+
+Hooks put both into cells: tensors from outside the step, which are rebound in it. Eagerly that
+happens at once; in a compiled step the new values of the cells are results of its plan. Cells are
+empty between looks, so a gradient is kept no longer than until it was looked at.
+Example: `catch.due = True; step(x, y); gradients, activations = catch.take()`. May import `nn`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from chainrule.graph.node import Node
+from chainrule.inspect.flight.activations import measures
+from chainrule.tensor.backward import get_grad
+from chainrule.tensor.body import BodyTrace
+from chainrule.tensor.creation import empty, full
+from chainrule.tensor.functional import layout
+from chainrule.tensor.handle import Handle
+from chainrule.tensor.host import host_same
+from chainrule.tensor.modes import modes, no_grad
+from chainrule.tensor.structure import flatten
+
+if TYPE_CHECKING:
+    from chainrule.nn.module import Module
+    from chainrule.tensor.hooks import RemovableHandle
+    from chainrule.tensor.tensor import Tensor
+    from chainrule.tensor.trace import Trace
+
+Array = np.ndarray[Any, Any]
+
+
+@dataclass
+class _Pass:
+    """One forward pass, eager or traced: nodes seen, measures by (place, name), stale gradients.
+
+    Measures travel as one vector whose first number says to which pass they belong, since a
+    compiled step is traced once and used many times.
+    """
+
+    trace: Trace | None = None
+    nodes: set[Node] = field(default_factory=set)
+    values: dict[tuple[str, str], Tensor | None] = field(default_factory=dict)
+    counts: dict[str, dict[str, int]] = field(default_factory=dict)  # of ops, by path
+    stale: set[str] = field(default_factory=set)
+
+
+class Caught(NamedTuple):
+    """Gradients by parameter, measures by place, and which gradients were stale."""
+
+    gradients: dict[str, Array]
+    activations: dict[str, dict[str, float]]
+    stale: set[str]
+
+
+class Catch:
+    """See the module's docstring; `due` says whether the step that runs now is looked at."""
+
+    def __init__(self, model: Module, parameters: Mapping[str, Tensor]) -> None:
+        """Hook every module and parameter."""
+        self.due = False
+        self._model = model
+        self._parameters = parameters
+        self._cells = {name: empty(0) for name in parameters}
+        self._numbers = empty(0)
+        self._passes = [_Pass()]  # the eager one, then one for each trace
+        self._paths = {id(m): name for name, m in model.named_modules()}
+        self._used: dict[str, Array | None] = {}  # gradients that an optimizer has seen already
+        self._handles: list[RemovableHandle] = []
+
+        # Functions, not methods: a copy of the model must not copy the recorder
+        def before(module: Module, given: Any) -> None:
+            self._before(module, given)
+
+        def after(module: Module, _: Any, out: Any) -> None:
+            self._after(module, out)
+
+        for module in model.modules():
+            self._handles.append(module.register_forward_pre_hook(before))
+            self._handles.append(module.register_forward_hook(after))
+        for name, p in parameters.items():
+            self._handles.append(p.register_post_accumulate_grad_hook(self._keeping(name)))
+
+    def remove(self) -> None:
+        """Take all hooks away."""
+        for handle in self._handles:
+            handle.remove()
+
+    # -- around a step ----------------------------------------------------------------------------
+
+    def note_used(self) -> None:
+        """The gradients of now have been used: what backward adds to one of them is stale."""
+        for name, p in self._parameters.items():
+            grad = p._grad
+            self._used[name] = grad._value if isinstance(grad, Handle) else None
+
+    def clear(self) -> None:
+        """Forget what was caught; keep what compiled steps refer to."""
+        for cell in (*self._cells.values(), self._numbers):
+            if cell._value is None or cell._value.size:
+                cell._value, cell._type = np.zeros(0, np.float32), None
+        self._used.clear()
+        self._passes[0] = _Pass()
+        for known in self._passes[1:]:
+            known.trace = None
+            known.nodes.clear()
+            known.values = dict.fromkeys(known.values)
+
+    def take(self) -> Caught:
+        """What the step that has just run left in the cells."""
+        arrays = {name: cell._value for name, cell in self._cells.items()}
+        gradients = {name: a for name, a in arrays.items() if a is not None and a.size}
+        numbers = np.asarray(self._numbers._value)
+        if not numbers.size:
+            return Caught(gradients, {}, set())
+        known = self._passes[int(numbers[0])]
+        found: dict[str, dict[str, float]] = {}
+        for (place, name), value in zip(known.values, numbers[1:].tolist(), strict=True):
+            found.setdefault(place, {})[name] = value
+        return Caught(gradients, found, known.stale)
+
+    # -- inside a step ----------------------------------------------------------------------------
+
+    def _is_due(self) -> bool:
+        """Whether to look; a compiled step is traced for either answer."""
+        due = self.due
+        host_same(lambda: self.due is due, ("flight recorder", id(self)))
+        return due
+
+    def _pass(self) -> tuple[int, _Pass]:
+        """The pass that runs now, and its number."""
+        trace = modes.trace
+        if trace is None:
+            return 0, self._passes[0]
+        if self._passes[-1].trace is not trace:
+            self._passes.append(_Pass(trace))
+        return len(self._passes) - 1, self._passes[-1]
+
+    def _looks_at(self, module: Module) -> bool:
+        """Whether this call of a module is looked at: one of the model, in training."""
+        if id(module) not in self._paths or not modes.grad or isinstance(modes.trace, BodyTrace):
+            return False
+        return self._model.training and self._is_due()
+
+    def _before(self, module: Module, given: Any) -> None:
+        """Ahead of a module: what was computed since the last belongs to the one around it."""
+        if not self._looks_at(module):
+            return
+        path = self._paths[id(module)]
+        _, now = self._pass()
+        now.counts[path] = {}
+        if module is not self._model:
+            around = path.rpartition(".")[0]
+            self._measure(self._model.get_submodule(around), around, flatten(given)[0], now)
+
+    def _after(self, module: Module, out: Any) -> None:
+        """Behind a module: what it computed itself; behind the model, deliver everything."""
+        if not self._looks_at(module):
+            return
+        number, now = self._pass()
+        tensors, _ = flatten(out)
+        self._measure(module, self._paths[id(module)], tensors, now)
+        if module is self._model:
+            self._deliver(number, now)
+            asked = next((t for t in tensors if t.requires_grad), None)
+            if asked is not None and not asked.is_leaf:
+                asked.register_hook(lambda _: self._find_stale(now))
+            now.nodes.clear()
+
+    def _measure(self, module: Module, path: str, tensors: list[Any], now: _Pass) -> None:
+        roots = [node for t in tensors if (node := _node(t)) is not None]
+        counts = now.counts.setdefault(path, {})
+        with no_grad():
+            for place, name, value in measures(module, path, roots, now.nodes, counts):
+                now.values[place, name] = value
+
+    def _deliver(self, number: int, now: _Pass) -> None:
+        """The measures as one vector, in their cell."""
+        found = [v for v in now.values.values() if v is not None]
+        with no_grad():
+            self._numbers._become(layout.stack([full((), float(number)), *found]))
+
+    def _find_stale(self, now: _Pass) -> None:
+        """At the start of backward: gradients that are still there since the last update."""
+        trace = modes.trace
+        if trace is not None and not trace.spent:
+            return  # backward is outside of what is traced
+        for name, p in self._parameters.items():
+            grad = p._grad if trace is None or id(p) not in trace.grads else None
+            if not isinstance(grad, Handle) or grad._value is None:
+                continue
+            if trace is not None and trace.is_rebound(grad):
+                continue
+            if grad._value is self._used.get(name):
+                now.stale.add(name)
+
+    def _keeping(self, name: str) -> Callable[[Tensor], None]:
+        """The hook of a parameter, behind backward: keep its gradient as it is before clipping."""
+
+        def keep(p: Tensor) -> None:
+            if not isinstance(modes.trace, BodyTrace) and self._is_due():
+                gradient = get_grad(p)
+                if gradient is not None:
+                    with no_grad():
+                        self._cells[name]._become(gradient.detach())
+
+        return keep
+
+
+def _node(tensor: Any) -> Node | None:
+    """The node behind a tensor, in the open trace or on the eager tape."""
+    return tensor._symbol() if modes.trace is not None else tensor._node  # type: ignore[no-any-return]

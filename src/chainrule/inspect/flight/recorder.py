@@ -1,0 +1,190 @@
+"""`FlightRecorder`: watches a model while it is trained, at every N-th step.
+
+    recorder = FlightRecorder(model, optimizer, every=10)
+    for x, y in batches:
+        loss = step(x, y)               # yours: eager, or with @cr.compile
+        recorder.record(loss)
+    print(recorder)                     # verdicts, with evidence and remedy
+
+Hooks of the modules and parameters see activations and gradients. In a compiled step they make a
+second plan, which is used at the steps that are looked at and has what was measured among its
+results; all other steps run the plan without. May import `compiler`, `nn`, `optim`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+
+from chainrule.base.errors import ArgumentError, TraceError
+from chainrule.formats.atomic import write_whole
+from chainrule.inspect.flight.catch import Catch
+from chainrule.inspect.flight.history import History, Look, ParameterLook
+from chainrule.inspect.flight.spread import spread
+from chainrule.inspect.flight.verdicts import Verdict, verdicts
+from chainrule.tensor.modes import modes
+
+if TYPE_CHECKING:
+    import os
+
+    from chainrule.nn.module import Module
+    from chainrule.optim import Optimizer
+
+Array = np.ndarray[Any, Any]
+
+
+class FlightRecorder:
+    """Gradients, updates, activations and losses over time, and what they mean.
+
+    `record(loss)` belongs after each step; every `every`-th step is looked at. `optimizer` tells
+    the learning rate. What was seen is in `history`.
+    """
+
+    def __init__(
+        self, model: Module, optimizer: Optimizer | None = None, *, every: int = 50
+    ) -> None:
+        """Start watching the modules and parameters that `model` has now."""
+        if every < 1:
+            raise ArgumentError(f"every= is at least 1 (each step), not {every}")
+        self.history = History()
+        self.step = 0
+        self.every = every
+        self._optimizer = optimizer
+        self._parameters = {n: p for n, p in model.named_parameters() if p.requires_grad}
+        if not self._parameters:
+            raise ArgumentError("the model has no parameter that requires grad: nothing to watch")
+        self._catch = Catch(model, self._parameters)
+        self._versions: int | None = None
+        self._before: dict[str, Array] | None = None
+        self._prepare()
+
+    def record(self, loss: Any = None, *, held_out: Any = None) -> None:
+        """A step is done: its loss, and the loss on held-out data where it was measured."""
+        if modes.trace is not None:
+            raise TraceError(
+                "record() stands inside a compiled function, where no loss has a value yet; call "
+                "it with what the compiled step returned"
+            )
+        self.step += 1
+        if loss is not None:
+            self.history.losses.append((self.step, _number(loss)))
+        if self._catch.due:
+            self.history.looks.append(self._look())
+        if held_out is not None:
+            self.record_held_out(held_out)
+        self._prepare()
+
+    def record_held_out(self, loss: Any) -> None:
+        """The loss on held-out data after the newest step."""
+        self.history.held_out.append((self.step, _number(loss)))
+
+    @property
+    def is_due(self) -> bool:
+        """Whether the next step is looked at."""
+        return self._catch.due
+
+    def newest(self) -> dict[str, Any]:
+        """The newest look in JSON's types; empty before the first."""
+        looks = self.history.looks
+        return looks[-1].as_record() if looks else {}
+
+    def line(self) -> str:
+        """The newest look in one line; empty before the first."""
+        from chainrule.inspect.flight.show import line
+
+        return line(self.history.looks[-1]) if self.history.looks else ""
+
+    def verdicts(self) -> list[Verdict]:
+        """What is wrong, the gravest first; nothing if all is well."""
+        return verdicts(self.history)
+
+    def resume(self, records: Iterable[Mapping[str, Any]], step: int) -> None:
+        """Go on after `step` of an earlier run, whose records `history.as_records()` gave."""
+        self.history, self.step = History.from_records(records), step
+        self._prepare()
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write everything that was seen as JSON, with the verdicts."""
+        from pathlib import Path
+
+        found = [v.as_record() for v in self.verdicts()]
+        text = json.dumps({"verdicts": found, "records": self.history.as_records()})
+        write_whole(Path(path), text.encode())
+
+    def detach(self) -> None:
+        """Watch no longer: all hooks go."""
+        self._catch.remove()
+
+    def __enter__(self) -> Self:
+        """The recorder."""
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        """Detach."""
+        self.detach()
+
+    def __str__(self) -> str:
+        """Verdicts and the newest look, as text."""
+        from chainrule.inspect.flight.show import text
+
+        return text(self.history, self.every)
+
+    __repr__ = __str__
+
+    def write(self, writer: Any, first: int = 0) -> None:
+        """Give the looks after step `first`, and the verdicts, to a `SummaryWriter`."""
+        from chainrule.inspect.flight.tensorboard import write
+
+        write(self.history, self.verdicts(), writer, first)
+
+    # -- around a step ----------------------------------------------------------------------------
+
+    def _prepare(self) -> None:
+        """Note what the next step must be compared with, if it is looked at."""
+        if self._catch.due:
+            self._catch.clear()
+        ahead = (-self.step - 1) % self.every  # steps before the next that is looked at
+        self._catch.due = ahead == 0
+        if ahead > 1:
+            return
+        versions = sum(p._version for p in self._parameters.values())
+        if ahead == 0:
+            if self._versions not in {versions, None}:  # an optimizer has stepped since
+                self._catch.note_used()
+            self._before = {n: np.array(_value(p)) for n, p in self._parameters.items()}
+        self._versions = versions
+
+    def _look(self) -> Look:
+        gradients, activations, stale = self._catch.take()
+        found = {}
+        for name, p in self._parameters.items():
+            now, g = _value(p), gradients.get(name)
+            found[name] = ParameterLook(
+                weights=spread(now),
+                gradient=None if g is None else spread(g),
+                update=None if self._before is None else _change(now, self._before[name]),
+                stale=name in stale,
+                matrix=now.ndim > 1,
+            )
+        self._before = None
+        rate = None if self._optimizer is None else float(self._optimizer.param_groups[0]["lr"])
+        return Look(self.step, rate, found, activations)
+
+
+def _number(loss: Any) -> float:
+    return float(loss.item() if hasattr(loss, "item") else loss)
+
+
+def _value(parameter: Any) -> Array:
+    """The array itself: no copy, and nothing that keeps it."""
+    return parameter._concrete("the flight recorder")  # type: ignore[no-any-return]
+
+
+def _change(now: Array, before: Array) -> float:
+    """‖Δw‖ / ‖w‖."""
+    with np.errstate(all="ignore"):
+        size = float(np.linalg.norm(before))
+        return float(np.linalg.norm(now - before)) / size if size > 0 else 0.0

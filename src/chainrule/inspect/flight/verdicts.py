@@ -1,0 +1,376 @@
+"""What a history means, in words: each verdict with its evidence and a remedy.
+
+    for verdict in verdicts(history):
+        print(verdict)
+
+A rule reads the newest half of the looks (three at least), so that a verdict is about how things
+are, not about one unlucky batch. May import `inspect.flight`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+from chainrule.inspect.flight.history import History, Look
+
+_LEAST_LOOKS = 3
+_VANISHED = 1e-4  # a layer's gradient norm over the largest
+_OVER_WEIGHTS = 10.0  # the gradient norm over that of the weights
+_EXPLODED = 1e3  # the gradient norm over what it was before
+_DEAD = 0.5  # share of units
+_SATURATED = 0.6  # share of values
+_HASTY, _SLOW = 0.05, 1e-5  # update:weight of a step
+_WORSE = 1.05  # the held-out loss over its best
+_STUCK = 0.3  # share of the first loss that must be gone for a standstill to be an end
+_FLAT = 0.01  # share of the first loss that counts as a change
+_LEAST_LOSSES = 20
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What is wrong, where, how that is known, and what to do."""
+
+    kind: str
+    place: str
+    evidence: str
+    remedy: str
+
+    def __str__(self) -> str:
+        """Three short lines."""
+        place = f" in {self.place}" if self.place else ""
+        return f"{self.kind}{place}\n    {self.evidence}\n    → {self.remedy}"
+
+    def as_record(self) -> dict[str, str]:
+        """In JSON's types."""
+        return asdict(self)
+
+
+def verdicts(history: History) -> list[Verdict]:
+    """Every rule's findings, the gravest first."""
+    found = [verdict for rule in _RULES for verdict in rule(history)]
+    kinds = {v.kind for v in found}
+    return [v for v in found if not kinds & _EXPLAINED_BY.get(v.kind, frozenset())]
+
+
+def _recent(history: History) -> Sequence[Look]:
+    """The newest half of the looks, or none where there are too few."""
+    looks = history.looks
+    return looks[-max(_LEAST_LOOKS, len(looks) // 2) :] if len(looks) >= _LEAST_LOOKS else ()
+
+
+def _named(names: Sequence[str]) -> str:
+    """A few names, and how many more."""
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return ", ".join(names[:3]) + more
+
+
+# -- numbers that are none ------------------------------------------------------------------------
+
+
+def _not_finite(history: History) -> Iterator[Verdict]:
+    for look in history.looks:
+        for name, p in look.parameters.items():
+            for what, spread in (("gradient", p.gradient), ("weights", p.weights)):
+                if spread is not None and spread.not_finite:
+                    yield Verdict(
+                        "not finite",
+                        name,
+                        f"at step {look.step} its {what} held {spread.nan} NaN, "
+                        f"{spread.positive_infinity} +Inf, {spread.negative_infinity} -Inf "
+                        f"of {spread.size:,}",
+                        "lower the learning rate or clip; cr.autograd.detect_anomaly() "
+                        "names the operation",
+                    )
+                    return
+    bad = next(((step, loss) for step, loss in history.losses if not math.isfinite(loss)), None)
+    if bad is not None:
+        yield Verdict(
+            "not finite",
+            "the loss",
+            f"at step {bad[0]} it was {bad[1]}",
+            "lower the learning rate or clip; cr.autograd.detect_anomaly() names the operation",
+        )
+
+
+# -- gradients ------------------------------------------------------------------------------------
+
+
+def _never_filled(history: History) -> Iterator[Verdict]:
+    looks = history.looks
+    if not looks:
+        return
+    names = [n for n in looks[-1].parameters if all(_is_empty(look, n) for look in looks)]
+    if len(names) == len(looks[-1].parameters):
+        yield Verdict(
+            "never-filled gradient",
+            "every parameter",
+            f"no backward() reached any of {len(names)} parameters in {len(looks)} looks",
+            "call loss.backward() in the step, on a loss that was computed from this model",
+        )
+    elif names:
+        yield Verdict(
+            "never-filled gradient",
+            _named(names),
+            f"backward() left no gradient there in any of {len(looks)} looks",
+            "use the module in forward(), look for detach(), no_grad() or argmax on its way to "
+            "the loss, or set requires_grad_(False) if it is frozen on purpose",
+        )
+
+
+def _is_empty(look: Look, name: str) -> bool:
+    p = look.parameters.get(name)
+    return p is None or p.gradient is None
+
+
+def _stale(history: History) -> Iterator[Verdict]:
+    recent = history.looks[-_LEAST_LOOKS:]
+    names = [n for n in (recent[-1].parameters if recent else ()) if _are_stale(recent, n)]
+    if names:
+        yield Verdict(
+            "stale gradient",
+            _named(names),
+            f"at steps {_steps(recent)} backward() added to gradients that an update had used "
+            "already",
+            "call optimizer.zero_grad() once in every step, before backward()",
+        )
+
+
+def _are_stale(looks: Sequence[Look], name: str) -> bool:
+    return all(name in look.parameters and look.parameters[name].stale for look in looks)
+
+
+def _steps(looks: Sequence[Look]) -> str:
+    return ", ".join(str(look.step) for look in looks[-3:])
+
+
+def _norms(look: Look) -> dict[str, float]:
+    """Gradient norms of the weight matrices: vectors would compare biases with products."""
+    return {
+        name: p.gradient_norm
+        for name, p in look.parameters.items()
+        if p.matrix and p.gradient_norm is not None
+    }
+
+
+def _typical(looks: Sequence[Look]) -> dict[str, float]:
+    """The median over the looks of each matrix's gradient norm."""
+    tables = [_norms(look) for look in looks]
+    names = [n for n in tables[-1] if all(n in table for table in tables)] if tables else []
+    return {n: float(np.median([table[n] for table in tables])) for n in names}
+
+
+def _vanishing(history: History) -> Iterator[Verdict]:
+    recent = _recent(history)
+    norms = {n: x for n, x in _typical(recent).items() if math.isfinite(x)}
+    alive = {n: x for n, x in norms.items() if x > 0}
+    if len(alive) < 2:
+        return
+    largest = max(alive, key=lambda n: alive[n])
+    faint = [n for n, x in alive.items() if x < _VANISHED * alive[largest]]
+    if faint:
+        least = min(faint, key=lambda n: alive[n])
+        yield Verdict(
+            "vanishing gradient",
+            _named(faint),
+            f"‖g‖ is {alive[least]:.1e} in {least} and {alive[largest]:.1e} in {largest}: "
+            f"{alive[largest] / alive[least]:.0e} times less, over {len(recent)} looks",
+            "ReLU or GELU instead of sigmoid or tanh, residual connections, LayerNorm, or "
+            "an initialisation that keeps variances (nn.init.xavier_normal_, kaiming_normal_)",
+        )
+
+
+def _exploding(history: History) -> Iterator[Verdict]:
+    recent = _recent(history)
+    if not recent:
+        return
+    norms = [look.norm for look in recent]
+    weights = [sum(p.weights.norm**2 for p in look.parameters.values()) ** 0.5 for look in recent]
+    over = float(np.median([g / max(w, 1e-30) for g, w in zip(norms, weights, strict=True)]))
+    everything = [look.norm for look in history.looks]
+    middle, top = float(np.median(everything)), max(everything)
+    if over > _OVER_WEIGHTS or not math.isfinite(top) or _jumped(everything):
+        look = max(history.looks, key=lambda x: x.norm)
+        loudest = max(_norms(look) or {"": 0.0}, key=lambda n: _norms(look).get(n, 0.0))
+        yield Verdict(
+            "exploding gradient",
+            loudest,
+            f"the gradient norm reached {top:.1e} at step {look.step} "
+            f"(median {middle:.1e}, weights {weights[-1]:.1e})",
+            "nn.utils.clip_grad_norm_(model.parameters(), 1.0) before step(), smaller initial "
+            "weights, LayerNorm, gates or residual connections",
+        )
+
+
+def _jumped(norms: Sequence[float]) -> bool:
+    """Whether a norm is far above the median of those before it."""
+    later = range(_LEAST_LOOKS, len(norms))
+    return any(norms[i] > _EXPLODED * max(float(np.median(norms[:i])), 1e-30) for i in later)
+
+
+# -- activations ----------------------------------------------------------------------------------
+
+
+def _shares(history: History, name: str, least: float) -> dict[str, float]:
+    """Places where a share was at least this in the newest looks, with its median."""
+    recent = _recent(history)
+    if not recent:
+        return {}
+    found = {}
+    for place in recent[-1].activations:
+        values = [look.activations.get(place, {}).get(name) for look in recent]
+        known = [v for v in values if v is not None]
+        if len(known) == len(recent) and float(np.median(known)) >= least and known[-1] >= least:
+            found[place] = float(np.median(known))
+    return found
+
+
+def _dead(history: History) -> Iterator[Verdict]:
+    found = _shares(history, "dead", _DEAD)
+    if found:
+        worst = max(found, key=lambda place: found[place])
+        yield Verdict(
+            "dead ReLU",
+            _named(list(found)),
+            f"{found[worst]:.0%} of the units of {worst} gave nothing for a whole batch",
+            "a lower learning rate, biases that start at 0 or slightly above, LeakyReLU or GELU, "
+            "kaiming initialisation",
+        )
+
+
+def _saturated(history: History) -> Iterator[Verdict]:
+    found = _shares(history, "saturated", _SATURATED)
+    if found:
+        worst = max(found, key=lambda place: found[place])
+        yield Verdict(
+            "saturated gate",
+            _named(list(found)),
+            f"{found[worst]:.0%} of the values of {worst} lie where its slope is below 5 % of "
+            "the largest",
+            "smaller initial weights and biases, scaled inputs (LayerNorm), weight decay, or a "
+            "lower learning rate",
+        )
+
+
+# -- learning rate --------------------------------------------------------------------------------
+
+
+def _rates(history: History) -> tuple[float, str]:
+    """The median update:weight of the newest looks, and the learning rate in words."""
+    recent = _recent(history)
+    known = [look.update for look in recent]
+    rate = recent[-1].learning_rate if recent else None
+    return (float(np.median(known)) if known else math.nan), (
+        "" if rate is None else f" at learning rate {rate:.1e}"
+    )
+
+
+def _stretches(losses: Sequence[float], count: int = 10) -> list[float]:
+    """Means of equal stretches."""
+    parts = np.array_split(np.asarray(losses, np.float64), min(count, len(losses)))
+    return [float(part.mean()) for part in parts]
+
+
+def _too_large(history: History) -> Iterator[Verdict]:
+    update, rate = _rates(history)
+    losses = [loss for _, loss in history.losses if math.isfinite(loss)]
+    if len(losses) < _LEAST_LOSSES or not math.isfinite(update):
+        return
+    means = _stretches(losses)
+    largest = max(look.update for look in history.looks)
+    first, best, last = losses[0], min(means), means[-1]
+    worse = last > 1.2 * first or max(means) > 2 * first
+    restless = last > 0.5 * first and (last > 1.3 * best or _jumps(losses) > 0.3)
+    if largest > _HASTY and (worse or restless):
+        yield Verdict(
+            "learning rate too large",
+            "",
+            f"one step changed the weights by {largest:.1e} of their size{rate}; the loss was "
+            f"{first:.3g} at first, {best:.3g} at best and is {last:.3g}",
+            "a tenth of the learning rate; healthy steps change weights by about 1e-3",
+        )
+
+
+def _jumps(losses: Sequence[float]) -> float:
+    """How much the loss of the newest half differs from one step to the next, over its mean."""
+    half = np.asarray(losses[len(losses) // 2 :], np.float64)
+    return float(np.abs(np.diff(half)).mean() / max(abs(half.mean()), 1e-30))
+
+
+def _too_small(history: History) -> Iterator[Verdict]:
+    update, rate = _rates(history)
+    losses = [loss for _, loss in history.losses if math.isfinite(loss)]
+    if len(losses) < _LEAST_LOSSES or not math.isfinite(update):
+        return
+    means = _stretches(losses)
+    if 0 < update < _SLOW and means[-1] > 0.9 * means[0]:
+        yield Verdict(
+            "learning rate too small",
+            "",
+            f"each step changes the weights by {update:.1e} of their size{rate}; the loss went "
+            f"from {means[0]:.4g} to {means[-1]:.4g} in {len(losses)} steps",
+            "ten times the learning rate; healthy steps change weights by about 1e-3",
+        )
+
+
+# -- losses ---------------------------------------------------------------------------------------
+
+
+def _plateau(history: History) -> Iterator[Verdict]:
+    losses = [loss for _, loss in history.losses if math.isfinite(loss)]
+    if len(losses) < _LEAST_LOSSES:
+        return
+    means = _stretches(losses)
+    half = means[len(means) // 2 :]
+    first = max(losses[0], means[0])
+    moved = max(half) - min(half)
+    if moved < _FLAT * abs(first) and min(means) > (1 - _STUCK) * first and half[-1] < 1.05 * first:
+        yield Verdict(
+            "plateau",
+            "",
+            f"the loss has been {half[-1]:.4g} for {len(losses) // 2} steps, having started at "
+            f"{first:.4g}",
+            "check that labels belong to inputs and weights differ from each other at the start; "
+            "then another learning rate, warm-up or initialisation",
+        )
+
+
+def _overfitting(history: History) -> Iterator[Verdict]:
+    if len(history.held_out) < 4:
+        return
+    steps, values = zip(*history.held_out, strict=True)
+    best = int(np.argmin(values))
+    after = values[best + 1 :]
+    train = [loss for step, loss in history.losses if step > steps[best]]
+    before = [loss for step, loss in history.losses if step <= steps[best]]
+    if len(after) < 2 or not train or not before:
+        return
+    recent = float(np.mean(train[-max(1, len(train) // 4) :]))
+    level = float(np.mean(before[-max(1, len(before) // 4) :]))
+    if min(after[-2:]) > _WORSE * values[best] and recent < level:
+        yield Verdict(
+            "overfitting",
+            "",
+            f"the held-out loss was {values[best]:.4g} at step {steps[best]} and is "
+            f"{values[-1]:.4g}, while the training loss fell to {recent:.4g}",
+            f"stop near step {steps[best]}, more data, dropout, weight decay or a smaller model",
+        )
+
+
+_RULES: tuple[Callable[[History], Iterator[Verdict]], ...] = (
+    _not_finite, _never_filled, _stale, _too_large, _exploding, _vanishing, _dead, _saturated,
+    _too_small, _plateau, _overfitting,
+)  # fmt: skip
+_HASTE = frozenset({"learning rate too large"})
+_ILL = frozenset({"vanishing gradient", "dead ReLU", "saturated gate"})
+_WILD = frozenset({"not finite", "exploding gradient", "stale gradient"})
+# A verdict that follows from another one is not given beside it
+_EXPLAINED_BY: dict[str, frozenset[str]] = {
+    **dict.fromkeys(_ILL, _HASTE),
+    "learning rate too large": _WILD,
+    "learning rate too small": _ILL,
+    "plateau": _ILL | _WILD | _HASTE | {"never-filled gradient", "learning rate too small"},
+}
