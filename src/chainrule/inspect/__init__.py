@@ -12,6 +12,7 @@ from chainrule.inspect.flight.recorder import FlightRecorder
 from chainrule.inspect.flight.verdicts import Verdict
 from chainrule.inspect.gradcheck import gradcheck, gradcheck_module
 from chainrule.inspect.no_gradient import why_no_grad
+from chainrule.inspect.saved import saved_for_backward
 from chainrule.inspect.verdict import Report
 
 __all__ = [
@@ -23,5 +24,6 @@ __all__ = [
     "explain",
     "gradcheck",
     "gradcheck_module",
+    "saved_for_backward",
     "why_no_grad",
 ]

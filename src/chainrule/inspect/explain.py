@@ -18,7 +18,7 @@ from chainrule.inspect.derivation import Derivation
 from chainrule.inspect.from_function import of_function
 from chainrule.inspect.from_loss import of_loss
 from chainrule.inspect.html import page
-from chainrule.inspect.naming import around_caller
+from chainrule.inspect.naming import around_caller, by_id
 from chainrule.inspect.outline import AUTO, Outline
 from chainrule.tensor.handle import Handle
 
@@ -109,7 +109,7 @@ def derive(target: Any, args: Sequence[Any], wrt: Any, names: Sequence[str] = ()
     if isinstance(target, Handle):
         if args:
             raise ArgumentError("a loss takes no more arguments; functions do")
-        return of_loss(target, wrt, around_caller())
+        return of_loss(target, wrt, by_id(around_caller()))
     if callable(target):
         return of_function(inner(target), args, wrt, names)
     raise ArgumentError(

@@ -1,6 +1,6 @@
 """What people call their tensors: the names of parameters, of arguments, of variables around.
 
-    names_of({"model": model, "w": w})      # {id(w): "w", id(model.fc.weight): "fc.weight", …}
+    named_tensors({"model": model, "w": w})      # [(w, "w"), (model.fc.weight, "fc.weight"), …]
 
 May import `nn` and what lies below it.
 """
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import FrameType
 from typing import Any
 
@@ -18,20 +18,25 @@ from chainrule.nn.module import Module
 from chainrule.tensor.handle import Handle
 
 
-def names_of(variables: Mapping[str, Any]) -> dict[int, str]:
-    """The name of each tensor in or below some variables, by id.
+def named_tensors(variables: Mapping[str, Any]) -> list[tuple[Handle, str]]:
+    """Each tensor in or below some variables, with its name.
 
     Parameters are named within their model; with several models, the variable's name comes first.
     """
-    found = {id(v): k for k, v in variables.items() if isinstance(v, Handle) and k[0] != "_"}
+    found = [(v, k) for k, v in variables.items() if isinstance(v, Handle) and k[0] != "_"]
     models = {k: v for k, v in variables.items() if isinstance(v, Module)}
     inner = {id(part) for m in models.values() for part in list(m.modules())[1:]}
     outermost = {id(m): (k, m) for k, m in models.items() if id(m) not in inner}
     for variable, model in outermost.values():
         prefix = "" if len(outermost) == 1 else f"{variable}."
         for name, tensor in (*model.named_parameters(), *model.named_buffers()):
-            found.setdefault(id(tensor), prefix + name)
+            found.append((tensor, prefix + name))
     return found
+
+
+def by_id(named: Iterable[tuple[Handle, str]]) -> dict[int, str]:
+    """The name of each tensor by id; the first of several."""
+    return {id(tensor): name for tensor, name in reversed(list(named))}
 
 
 def around_function(fn: Callable[..., Any], args: Sequence[Any]) -> dict[int, str]:
@@ -44,7 +49,7 @@ def around_function(fn: Callable[..., Any], args: Sequence[Any]) -> dict[int, st
     owner = getattr(fn, "__self__", fn)
     if not inspect.isfunction(owner) and hasattr(owner, "__dict__"):
         outside |= {"self": owner, **{k: v for k, v in vars(owner).items() if k.isidentifier()}}
-    found = names_of(outside)
+    found = by_id(named_tensors(outside))
     try:
         bindings = inspect.signature(getattr(fn, "forward", fn)).bind(*args).arguments
     except (TypeError, ValueError):
@@ -52,12 +57,12 @@ def around_function(fn: Callable[..., Any], args: Sequence[Any]) -> dict[int, st
     return found | {id(v): k for k, v in bindings.items() if isinstance(v, Handle)}
 
 
-def around_caller() -> dict[int, str]:
-    """The names that the user's line knows: its local variables, then its module's."""
+def around_caller() -> list[tuple[Handle, str]]:
+    """The tensors that the user's line knows: its local variables', then its module's."""
     place = caller()
     frame: FrameType | None = sys._getframe(1)  # noqa: SLF001 - the documented way to walk the stack
     while frame is not None and place is not None:
         if frame.f_code.co_filename == place.file:
-            return names_of({**frame.f_globals, **frame.f_locals})
+            return named_tensors({**frame.f_globals, **frame.f_locals})
         frame = frame.f_back
-    return {}
+    return []

@@ -23,7 +23,7 @@ from chainrule.inspect.explain import inner
 from chainrule.inspect.from_function import loss_of, of_function
 from chainrule.inspect.from_loss import leaf_of, of_loss
 from chainrule.inspect.layers import LayerTrace
-from chainrule.inspect.naming import around_caller, around_function
+from chainrule.inspect.naming import around_caller, around_function, by_id
 from chainrule.inspect.recording import Traced, traced
 from chainrule.inspect.zero_gradient import judged
 from chainrule.tensor.convert import as_tensor
@@ -47,7 +47,7 @@ def why_no_grad(param: Any, target: Any, *args: Any) -> Cause:
     """
     if not isinstance(param, Handle):
         raise ArgumentError(f"why_no_grad() looks at a tensor, not at {type(param).__name__}")
-    names = around_caller()
+    names = by_id(around_caller())
     if isinstance(target, Handle):
         if args:
             raise ArgumentError("a loss takes no more arguments; functions do")
