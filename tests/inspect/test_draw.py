@@ -35,7 +35,36 @@ def test_the_lecture_example_shows_values_and_gradients():
     shown = texts(draw(loss).to_svg())
     assert "1, 1.7" in shown
     assert "0.138, 0.104" in shown
+    assert "0.138, 0.275, 0.104, 0.209" in shown
     assert {"matmul", "add", "sigmoid", "mul", "sum"} <= set(shown)
+    assert "reshape" not in shown  # the vector as a column: the same numbers
+
+
+def test_a_reshape_that_moves_numbers_is_a_box():
+    x = cr.ones(2, 3, requires_grad=True)
+    assert "reshape" in texts(draw((x.reshape(3, 2) @ cr.ones(2, 1)).sum()).to_svg())
+
+
+def test_a_constant_behind_a_bare_reshape_is_left_out():
+    x = cr.ones(2, requires_grad=True)
+    shown = texts(draw((cr.ones(1, 2).reshape(2) * x).sum()).to_svg())
+    assert "constant" not in shown
+    assert "mul" in shown
+
+
+def test_labels_lie_between_the_boxes():
+    w = cr.tensor([[0.1, 0.2], [0.3, 0.4]], requires_grad=True)
+    svg = ET.fromstring(draw((w @ cr.tensor([1.0, 2.0])).tanh().sum()).to_svg())  # noqa: S314 - ours
+    boxes = [
+        (float(r.get("x")), float(r.get("x")) + float(r.get("width")))
+        for r in svg.iter(f"{SVG}rect")
+        if r.get("rx") == "6"
+    ]
+    for label in svg.iter(f"{SVG}text"):
+        if label.get("class") in {"v", "g"}:
+            half = len("".join(label.itertext())) * 6 / 2
+            low, high = float(label.get("x")) - half, float(label.get("x")) + half
+            assert all(high <= left or right <= low for left, right in boxes)
 
 
 def test_modules_are_boxes_and_fold():

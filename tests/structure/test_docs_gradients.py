@@ -24,3 +24,11 @@ def test_commands_print_what_the_page_says(command, output):
 
 def test_there_are_commands():
     assert len(BLOCKS) == 2
+
+
+def test_the_picture_is_what_is_drawn(tmp_path):
+    command, _ = BLOCKS[0]
+    arguments = [*shlex.split(command)[1:], "--svg", str(tmp_path / "sigmoid.svg")]
+    run_python("-m", "chainrule", *arguments, cwd=ROOT)
+    drawn = (tmp_path / "sigmoid.svg").read_text("utf-8")
+    assert drawn == (ROOT / "docs" / "_static" / "sigmoid.svg").read_text("utf-8")

@@ -14,15 +14,16 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 Path = tuple[str, ...]
-_COLUMN_GAP, _ROW_GAP, _MARGIN, _TITLE = 170.0, 30.0, 14.0, 20.0
+_ROW_GAP, _MARGIN, _TITLE = 30.0, 14.0, 20.0
 _SWEEPS = 4
 
 
 class Size(NamedTuple):
-    """Width and height."""
+    """Width and height, and the room to the right that the labels of its edges need."""
 
     width: float
     height: float
+    room: float = 100.0
 
 
 class Place(NamedTuple):
@@ -84,12 +85,12 @@ def _group(
     for each, corner in placed.items():
         x, y = corner[0] + _MARGIN, corner[1] + _MARGIN + top
         if each in sizes:
-            boxes[each] = Place(x, y, *inner[each])
+            boxes[each] = Place(x, y, inner[each].width, inner[each].height)
         else:
             _move(each, x, y, groups, boxes, frames)  # type: ignore[arg-type]
-    whole = Size(size.width + 2 * _MARGIN, size.height + 2 * _MARGIN + top)
-    frames[path] = Place(0.0, 0.0, *whole)
-    return whole
+    width, height = size.width + 2 * _MARGIN, size.height + 2 * _MARGIN + top
+    frames[path] = Place(0.0, 0.0, width, height)
+    return Size(width, height, max((s.room for s in inner.values()), default=0.0))
 
 
 def _move(
@@ -164,12 +165,13 @@ def _corners(
     ]
     tallest = max(heights, default=0.0)
     placed: dict[Hashable, tuple[float, float]] = {}
-    x = 0.0
+    x = gap = 0.0
     for items, height in zip(columns, heights, strict=True):
         width = max(sizes[i].width for i in items) if items else 0.0
         y = (tallest - height) / 2
         for each in items:
             placed[each] = (x + (width - sizes[each].width) / 2, y)
             y += sizes[each].height + _ROW_GAP
-        x += width + _COLUMN_GAP
-    return placed, Size(max(0.0, x - _COLUMN_GAP), tallest)
+        gap = max((sizes[i].room for i in items), default=0.0)
+        x += width + gap
+    return placed, Size(x - gap, tallest)

@@ -25,7 +25,8 @@ from chainrule.inspect.outline import shown
 _LEAF, _NODE, _MODULE, _LOSS = "#e8f1fb", "#ffffff", "#f4f4f6", "#fdecea"
 _VALUE, _GRADIENT, _LINE = "#1a6e2e", "#b3261e", "#8a8f98"
 _CHARACTER = 7.2  # width
-_FEW, _LONGEST = 4, 20  # entries of an array that are shown as numbers, if they are short
+_FEW, _LONGEST = 4, 28  # entries of an array that are shown as numbers, if they are short
+_SMALL_CHARACTER, _AROUND, _LEAST = 6.1, 44, 84  # widths in a label, beside it, and of both
 _SMALL = 60  # nodes that are still drawn one by one
 _STYLE = (
     "text{font:12px ui-monospace,Menlo,Consolas,monospace;fill:#1d1d1f}"
@@ -96,17 +97,38 @@ class _Boxes:
             self.members.setdefault(key, []).append(s)
             self.paths[key] = path[: depth - 1] if folded and depth else path
             self._of[s.number] = key
+        self._pass_through_bare_reshapes()
         self._drop_lonely_constants()
+
+    def _pass_through_bare_reshapes(self) -> None:
+        """A vector that is a column for a product, say: the same numbers, so no box."""
+        for s in self.d.steps:
+            if s.op != "reshape" or s.is_leaf or s.number == self.d.loss:
+                continue
+            (child,) = s.operands
+            key = self._of[s.number]
+            if key == s.number and _long_axes(s) == _long_axes(self.d.steps[child]):
+                self.members.pop(key)
+                self.paths.pop(key)
+                self._of[s.number] = self._of[child]
 
     def _drop_lonely_constants(self) -> None:
         """Constants used by one box alone would only crowd the picture."""
+        readers: dict[Any, set[Any]] = {}
+        for a, b, _ in self.edges():
+            readers.setdefault(a, set()).add(b)
         wanted = set(self.d.wanted)
         for s in self.d.steps:
-            if s.is_leaf and s.number not in wanted and not s.name:
-                users = {self._of[u.number] for u in self.d.steps if s.number in u.operands}
-                if len(users) <= 1:
-                    self.members.pop(self._of[s.number])
-                    self.paths.pop(self._of.pop(s.number))
+            key = self._of[s.number]
+            if (
+                s.is_leaf
+                and s.number not in wanted
+                and not s.name
+                and len(readers.get(key, ())) < 2
+            ):
+                self.members.pop(key)
+                self.paths.pop(key)
+        self._of = {number: key for number, key in self._of.items() if key in self.members}
 
     def edges(self) -> Iterator[tuple[Any, Any, Step]]:
         """(from, to, the step whose value goes along), one for each value and reader."""
@@ -144,6 +166,12 @@ class _Boxes:
         return Size(longest * _CHARACTER + 24, 44)
 
 
+def _long_axes(s: Step) -> tuple[int, ...]:
+    """A value's shape without axes of size 1."""
+    shape = () if s.value is None else np.shape(s.value)
+    return tuple(size for size in shape if size != 1)
+
+
 def _path(layer: str) -> Path:
     """`encoder.rnn[step 2]` → the step inside rnn inside encoder."""
     return tuple(filter(None, layer.replace("[", ".").replace("]", "").split(".")))
@@ -166,12 +194,13 @@ def _label(value: Any) -> str:
 def _svg(boxes: _Boxes) -> Iterator[str]:
     keys = list(boxes.members)
     edges = list(boxes.edges())
+    rooms = _rooms(edges)
     at = arrange(
-        {k: boxes.size(k) for k in keys},
+        {k: boxes.size(k)._replace(room=rooms.get(k, 0.0)) for k in keys},
         {k: boxes.paths[k] for k in keys},
         [(a, b) for a, b, _ in edges],
     )
-    width, height = (round(v) for v in at.size)
+    width, height = round(at.size.width), round(at.size.height)
     yield (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" '
         f'width="{width}" height="{height}" role="img">'
@@ -180,10 +209,19 @@ def _svg(boxes: _Boxes) -> Iterator[str]:
     yield f'<rect width="{width}" height="{height}" fill="#fff"/>'
     yield from _frames(at)
     for a, b, step in edges:
-        yield from _edge(at.boxes[a], at.boxes[b], step)
+        yield from _edge(at.boxes[a], at.boxes[b], step, rooms[a])
     for key in keys:
         yield from _box(at.boxes[key], boxes, key)
     yield "</svg>"
+
+
+def _rooms(edges: Sequence[tuple[Any, Any, Step]]) -> dict[Any, float]:
+    """How much room the labels of the edges need that leave each box."""
+    rooms: dict[Any, float] = {}
+    for a, _, step in edges:
+        longest = max(len(_label(value)) for value in (step.value, step.gradient))
+        rooms[a] = max(rooms.get(a, _LEAST), longest * _SMALL_CHARACTER + _AROUND)
+    return rooms
 
 
 def _frames(at: Arrangement) -> Iterator[str]:
@@ -198,7 +236,7 @@ def _frames(at: Arrangement) -> Iterator[str]:
         )
 
 
-def _edge(a: Place, b: Place, step: Step) -> Iterator[str]:
+def _edge(a: Place, b: Place, step: Step, room: float) -> Iterator[str]:
     x1, y1 = a.x + a.width, a.y + a.height / 2
     x2, y2 = b.x, b.y + b.height / 2
     bend = max(30.0, abs(x2 - x1) / 2)
@@ -207,7 +245,8 @@ def _edge(a: Place, b: Place, step: Step) -> Iterator[str]:
         f'{x2 - 5:.0f} {y2:.0f}" fill="none" stroke="{_LINE}"/>'
         f'<path d="M{x2:.0f} {y2:.0f}l-7 -3.5v7z" fill="{_LINE}"/>'
     )
-    x, y = x1 + min(70.0, (x2 - x1) / 2), y1 + (y2 - y1) * min(0.5, 70.0 / max(140.0, x2 - x1))
+    along = min(room / 2, (x2 - x1) / 2)
+    x, y = x1 + along, y1 + (y2 - y1) * min(0.5, along / max(2 * along, x2 - x1, 1.0))
     texts = [("v", -4, step.value)]
     if step.gradient is not None:
         texts.append(("g", 12, step.gradient))
