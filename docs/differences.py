@@ -109,7 +109,7 @@ def _compared(name: str, theirs: list[str], notes: dict[str, str]) -> Space:
 
 def _has(place: Any, name: str) -> bool:
     if isinstance(place, type):
-        return name in dir(place)
+        return name in dir(place) and hasattr(place, name)
     return find(f"{place.__name__}.{name}") is not None or hasattr(place, name)
 
 

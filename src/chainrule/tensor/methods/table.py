@@ -5,9 +5,7 @@ Example: `class Tensor(Methods, Handle)`.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NoReturn
-
-from chainrule.base.missing import missing_method
+from chainrule.tensor.methods.absent import AbsentMethods
 from chainrule.tensor.methods.assign import AssignMethods
 from chainrule.tensor.methods.bitwise import BitwiseMethods
 from chainrule.tensor.methods.conversion import ConversionMethods
@@ -45,13 +43,8 @@ class Methods(
     FactMethods,
     AssignMethods,
     Operators,
+    AbsentMethods,
 ):
     """All parts together."""
 
     __slots__ = ()
-
-    if not TYPE_CHECKING:  # a type checker goes on knowing what is not there
-
-        def __getattr__(self, name: str) -> NoReturn:
-            """A method that does not exist here: the error names it, the line, and what is near."""
-            raise missing_method(type(self).__name__, name, dir(type(self)))
