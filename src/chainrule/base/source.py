@@ -1,13 +1,19 @@
-"""The user's source line: the innermost frame outside the framework. Imports base only."""
+"""The user's source line: the innermost frame outside the framework. Imports base only.
+
+Each eager operation asks where it is, and almost nobody ever looks: `place()` only notes the
+frame's code and its next instruction; `source_at` finds the line when someone wants it.
+"""
 
 from __future__ import annotations
 
 import os
 import sys
-from types import FrameType
+from types import CodeType, FrameType
 from typing import NamedTuple
 
 from chainrule.base.frames import PACKAGE
+
+_inside: dict[str, bool] = {}  # by file name: whether it belongs to the package
 
 
 class Source(NamedTuple):
@@ -23,15 +29,44 @@ class Source(NamedTuple):
         return f"{_cell(self.file) or self.file.removeprefix(here)}:{self.line}"
 
 
-def caller() -> Source | None:
-    """The nearest calling line outside the package, None if there is none."""
-    frame: FrameType | None = sys._getframe(1)  # noqa: SLF001 - the documented way to walk the stack cheaply
+Place = tuple[CodeType, int] | Source | None  # noted by `place()`, or known
+
+
+def place(skip: int = 1) -> Place:
+    """Code and instruction of the nearest calling frame outside the package, None without one.
+
+    The first `skip` frames are known to be inside.
+    """
+    try:
+        frame: FrameType | None = sys._getframe(skip)  # noqa: SLF001 - the documented way to walk the stack cheaply
+    except ValueError:  # there are not so many: nobody's Python called
+        return None
     while frame is not None:
-        name = frame.f_code.co_filename
-        if not name.startswith(PACKAGE):
-            return Source(name, frame.f_lineno)
+        code = frame.f_code
+        name = code.co_filename
+        inside = _inside.get(name)
+        if inside is None:
+            inside = _inside[name] = name.startswith(PACKAGE)
+        if not inside:
+            return code, frame.f_lasti
         frame = frame.f_back
     return None
+
+
+def source_at(place: Place) -> Source | None:
+    """The line of a noted place."""
+    if place is None or isinstance(place, Source):
+        return place
+    code, at = place
+    for start, end, line in code.co_lines():
+        if start <= at < end and line is not None:
+            return Source(code.co_filename, line)
+    return Source(code.co_filename, code.co_firstlineno)
+
+
+def caller() -> Source | None:
+    """The nearest calling line outside the package, None if there is none."""
+    return source_at(place(2))
 
 
 def _cell(file: str) -> str:

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from chainrule.base.errors import VerifyError
-from chainrule.base.source import caller
+from chainrule.base.source import place
 from chainrule.compiler.passes.access import is_view, virtual
 from chainrule.compiler.passes.inline import inline_calls
 from chainrule.compiler.passes.loop import everywhere
@@ -31,9 +31,9 @@ from chainrule.compiler.runtime.heap import no_collections
 from chainrule.graph.node import INPUT, Graph, Node, TupleType, Type, input_node
 from chainrule.graph.walk import dependents, substitute, topological, uses
 from chainrule.ops.control import call, project
-from chainrule.ops.record import OUT, Builder
+from chainrule.ops.record import Builder
 from chainrule.tensor.handle import Handle
-from chainrule.tensor.tape import Backward, Evaluated, Recorded
+from chainrule.tensor.tape import Backward, Recorded
 
 Array = np.ndarray[Any, Any]
 
@@ -91,7 +91,7 @@ class Link:
             raise VerifyError("an index that the forward pass accepted is out of range in backward")
         return results
 
-    def rule(self, b: Builder, node: Node, ct: Sequence[Node | None]) -> list[Node | None] | None:
+    def rule(self, b: Builder, node: Node, ct: Sequence[Any]) -> list[Any] | None:
         """The gradient by the plan; None where it is to be differentiated itself."""
         if not isinstance(b, Backward) or b.record_graph:
             return None
@@ -101,9 +101,9 @@ class Link:
             for c, t in zip(ct, node.type.items, strict=True)
         ]
         saved = [b.value(node)[at] for at in range(len(self.saved))]
-        found: list[Node | None] = [None] * len(node.inputs)
+        found: list[Any] = [None] * len(node.inputs)
         for at, gradient in zip(self.wanted, self.run(saved, seeds), strict=True):
-            found[at] = Evaluated(None, {}, gradient, None)
+            found[at] = gradient
         return found
 
 
@@ -181,11 +181,10 @@ def connect(
         "rule": link.rule,
         "name": name,
     }
-    source = caller()
-    node = Recorded(call, tuple(sources), attrs, TupleType(items), source)
-    node.saved = {at: _value(inputs.get(at), n) for at, n in enumerate(link.forward.inputs)}
-    node.saved[OUT] = tuple([inputs[i] if own else results[i] for own, i in link.saved])
-    return [Recorded(project, (node,), {"index": i}, t, source) for i, t in enumerate(items)]
+    node = Recorded(call, tuple(sources), attrs, TupleType(items), place())
+    kept = tuple([inputs[i] if own else results[i] for own, i in link.saved])
+    node.saved = (*[_value(inputs.get(at), n) for at, n in enumerate(link.forward.inputs)], kept)
+    return [Recorded(project, (node,), {"index": i}, t, node.place) for i, t in enumerate(items)]
 
 
 def _value(value: Array | None, node: Node) -> Array:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from chainrule.base.errors import GradientError
-from chainrule.graph.node import INPUT, Graph, Node, TupleType, input_node
+from chainrule.graph.node import Graph, Node, TupleType, input_node
 from chainrule.graph.walk import dependents, topological
 from chainrule.ops.arithmetic import add
 from chainrule.ops.expansion import expansion, replay
@@ -21,6 +21,7 @@ from chainrule.ops.record import Builder, Symbolic
 
 # Of a node with several results, a cotangent for each (None where none arrived).
 Cotangent = Node | list[Node | None]
+Rule = Callable[[Node, Any, tuple[bool, ...]], Sequence[Any]]
 Watch = Callable[[Builder, Any], Any]  # sees a node's whole cotangent, and may give another
 _NOBODY: Mapping[Node, Watch] = {}
 
@@ -34,42 +35,47 @@ def differentiate(
     order: Sequence[Node] | None = None,
     watch: Mapping[Node, Watch] = _NOBODY,
     tell: Callable[[Node, int, Node], None] | None = None,
+    rule: Rule | None = None,
+    active: Collection[Node] | None = None,
 ) -> list[Node | None]:
     """Vector-Jacobian products of `outputs` with respect to `targets`; None where disconnected.
 
     `stops` are nodes through which no gradient flows; `order` is `topological(outputs)`, if known;
     `watch` has the hooks of some nodes; `tell(node, i, part)` hears what each node sends to its
-    input number i: upstream × local, before contributions are summed.
+    input number i: upstream × local, before contributions are summed. `rule(node, ct, wanted)`
+    stands in for `local_rule` where gradients are not nodes but their values; `active` are the
+    nodes that the targets lead to, if known.
     """
     order = topological(outputs) if order is None else order
-    wanted = set(targets)
-    active = dependents(wanted, order)
+    targeted = set(targets)
+    if active is None:
+        active = dependents(targeted, order)
     if stops:
-        active = {n for n in active if n not in stops or n in wanted}
+        active = {n for n in active if n not in stops or n in targeted}
     sums: dict[Node, Cotangent] = {}
     for node, ct in zip(outputs, cotangents, strict=True):
         if ct is not None and node in active:
             _accumulate(b, sums, node, ct)
     found: dict[Node, Node] = {}
     for node in reversed(order):
-        ct = sums.pop(node, None)  # type: ignore[assignment]
+        ct: Any = sums.pop(node, None)  # type: ignore[no-redef]
         if ct is None:
             continue
-        if node in watch:
+        if watch and node in watch:
             ct = watch[node](b, ct)
-        if node in wanted:
-            assert isinstance(ct, Node)
+        if node in targeted:
             found[node] = ct
         op, inputs = node.op, node.inputs
-        if op is INPUT or active.isdisjoint(inputs):
+        wanted = tuple([child in active for child in inputs])
+        if True not in wanted:
             continue
         if "projection" in op.traits:
-            assert isinstance(ct, Node)
             _accumulate_item(b, sums, inputs[0], node.attrs["index"], ct)
             continue
         b.visit(node)
-        for i, (child, part) in enumerate(zip(inputs, local_rule(b, node, ct), strict=True)):
-            if part is None or child not in active:
+        parts = local_rule(b, node, ct) if rule is None else rule(node, ct, wanted)
+        for i, (child, part) in enumerate(zip(inputs, parts, strict=True)):
+            if part is None or not wanted[i]:
                 continue
             if tell is not None:
                 tell(node, i, part)
@@ -120,11 +126,10 @@ def _accumulate(b: Builder, sums: dict[Node, Cotangent], node: Node, ct: Cotange
             if part is not None:
                 _accumulate_item(b, sums, node, i, part)
         return
-    before = sums.get(node)
+    before: Any = sums.get(node)
     if before is None:
         sums[node] = ct
     else:
-        assert isinstance(before, Node)
         sums[node] = b.need(b(add, before, ct))
 
 

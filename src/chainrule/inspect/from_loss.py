@@ -24,7 +24,7 @@ from chainrule.ops.evaluate import apply_meaning
 from chainrule.ops.record import OUT
 from chainrule.tensor.handle import Handle
 from chainrule.tensor.modes import set_grad_enabled
-from chainrule.tensor.tape import Backward, Evaluated, Recorded, record
+from chainrule.tensor.tape import Backward, Recorded, evaluated
 
 
 def of_loss(
@@ -51,19 +51,19 @@ def of_loss(
     leaves = [n for n in order if leaf_of(n) is not None]
     if wrt is not None:
         leaves = [n for n in leaves if any(leaf_of(n) is w for w in wrt)]
-    sent: list[tuple[Node, int, Node]] = []
+    sent: list[tuple[Node, int, Any]] = []
     b = Backward(retain=True, record_graph=False)
     with set_grad_enabled(False), np.errstate(all="ignore"):
-        seed = Evaluated(None, {}, np.ones(loss.shape, loss.dtype.numpy), None)
+        seed: Any = np.ones(loss.shape, loss.dtype.numpy)
         differentiate(
-            b, (root,), (seed,), leaves, order=order,
-            tell=lambda node, i, part: sent.append((node, i, b.need(part))),
+            b, (root,), (seed,), leaves, order=order, rule=b.rule,
+            tell=lambda node, i, part: sent.append((node, i, part)),
         )  # fmt: skip
         _work_out(order, known)
         number = {node: i for i, node in enumerate(order)}
         steps = [step_of(node, number, known.get(node)) for node in order]
         for node, i, part in sent:
-            steps[number[node]].parts.append(Part(i, number[node.inputs[i]], b.value(part)))
+            steps[number[node]].parts.append(Part(i, number[node.inputs[i]], part))
     for at, node in enumerate(leaves, 1):
         steps[number[node]].name = (names or {}).get(id(leaf_of(node)), f"leaf {at}")
     steps[number[root]].gradient = np.ones(loss.shape)
@@ -88,7 +88,7 @@ def _kept_values(order: Sequence[Node]) -> dict[Node, Any]:
             known[node] = handle._concrete("explain()")  # noqa: SLF001 - a leaf of the loss
     for node in order:
         if isinstance(node, Recorded):
-            for i, value in node.saved.items():
+            for i, value in node.kept().items():
                 known[node if i == OUT else node.inputs[i]] = value
     return known
 
@@ -106,16 +106,15 @@ def _unrolled(root: Node, known: dict[Node, Any]) -> list[Node]:
         if old is node:
             done[node] = node
         elif isinstance(old, Recorded) and old.op is node.op:
-            again = Recorded(node.op, ins, node.attrs, node.type, node.source)
-            again.saved = old.saved
+            again = Recorded(node.op, ins, node.attrs, node.type, old.place)
+            again.call, again.saved = old.call, old.saved
             done[node] = again
             if old in known:
                 known[again] = known[old]
         else:
             values = [known[n] for n in ins]
-            out = apply_meaning(node.op, values, node.attrs)
-            again = record(node.op, ins, node.attrs, node.type, node.source, values, out)
-            done[node], known[again] = again, out
+            again, known[again] = evaluated(node.op, ins, node.attrs, values, node.source)
+            done[node] = again
     return list(done.values())
 
 

@@ -91,6 +91,23 @@ class Template(NamedTuple):
 Lower = Map | IndexMap | Pieces | Reduce | Contract | Template
 
 
+class OfValues:
+    """The meaning of an op without attributes, as `Op.numpy`: a function of the values alone.
+
+    Eager evaluation calls `fn` itself.
+    """
+
+    __slots__ = ("fn",)
+
+    def __init__(self, fn: Callable[..., Any]) -> None:
+        """Such as `np.add`."""
+        self.fn = fn
+
+    def __call__(self, values: Sequence[Any], attrs: Attrs) -> Any:  # noqa: ARG002 - `Op.numpy`
+        """The result."""
+        return self.fn(*values)
+
+
 class Formula(NamedTuple):
     """Executable text of an elementwise op in `x, y, z` and NumPy names, with local derivatives.
 

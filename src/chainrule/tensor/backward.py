@@ -22,7 +22,7 @@ from chainrule.tensor.dispatch import apply, wrap
 from chainrule.tensor.handle import NOT_KEPT, Handle
 from chainrule.tensor.hooks import call_after, watched, watched_in
 from chainrule.tensor.modes import modes, set_grad_enabled
-from chainrule.tensor.tape import Backward, Evaluated, Recorded, release
+from chainrule.tensor.tape import Backward, Recorded, release
 
 if TYPE_CHECKING:
     from chainrule.tensor.tensor import Tensor
@@ -103,7 +103,9 @@ def _eager(
     b = kind(retain=retain, record_graph=record)
     with set_grad_enabled(record), np.errstate(all="ignore"):
         cotangents = [_given(b, seed, record=record) for seed in seeds]
-        nodes = differentiate(b, roots, cotangents, targets, order=order, watch=watched(order))
+        nodes = differentiate(
+            b, roots, cotangents, targets, order=order, watch=watched(order), rule=b.rule
+        )
         out: list[Tensor | None] = []
         for node in nodes:
             if node is None:
@@ -117,9 +119,9 @@ def _eager(
     return out
 
 
-def _given(b: Backward, seed: Tensor, *, record: bool) -> Node:
+def _given(b: Backward, seed: Tensor, *, record: bool) -> Any:
     if not record:
-        return Evaluated(None, {}, seed._value, None)
+        return seed._value
     node = seed._tape_node()
     b.know(node, seed._value)
     return node

@@ -1,23 +1,26 @@
 """Apply an op to tensors: record it in the open trace, or evaluate it and put it on the tape.
 
 Eager execution is the op's NumPy meaning; the tape is kept only if a gradient may be asked for.
+This is the way of all ops and operands; `quick.py` has the short one for what was called before.
 Example: `apply(ops.mul, x, y)` returns a Tensor; `apply_many` a tuple for ops with several results.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy import asarray
 
-from chainrule.base.source import caller
-from chainrule.graph.node import INPUT, AnyType, Node, TupleType, Type
+from chainrule.base.source import place
+from chainrule.graph.node import INPUT, Node, TupleType, Type
 from chainrule.ops.control import project
-from chainrule.ops.evaluate import apply_meaning
 from chainrule.ops.fill import detach
 from chainrule.ops.record import Op
 from chainrule.tensor.handle import Handle
 from chainrule.tensor.modes import modes
+from chainrule.tensor.prepared import Call, calls_of, prepare
 from chainrule.tensor.tape import Recorded, Value, record
 
 if TYPE_CHECKING:
@@ -53,8 +56,8 @@ def apply(op: Op, /, *ins: Handle, **attrs: Any) -> Tensor:
     if trace is not None:
         node, grad = _trace(trace, op, ins, attrs)
         return wrap(None, node, requires_grad=grad)
-    value, type_, made = _evaluate(op, ins, attrs)
-    return wrap(value, made, requires_grad=made is not None, type=type_)  # type: ignore[arg-type]
+    call, value, made = _evaluate(op, ins, attrs)
+    return wrap(value, made, requires_grad=made is not None, type=call.type)  # type: ignore[arg-type]
 
 
 def apply_many(op: Op, /, *ins: Handle, **attrs: Any) -> tuple[Tensor, ...]:
@@ -67,45 +70,50 @@ def apply_many(op: Op, /, *ins: Handle, **attrs: Any) -> tuple[Tensor, ...]:
         if not grad:
             trace.frozen.update(items)
         return tuple([wrap(None, n, requires_grad=grad and _is_float(n.array)) for n in items])
-    values, type_, made = _evaluate(op, ins, attrs)
-    assert isinstance(type_, TupleType)
-    if made is None:
-        return tuple([wrap(v, type=t) for v, t in zip(values, type_.items, strict=True)])
+    call, values, made = _evaluate(op, ins, attrs)
+    assert isinstance(call.type, TupleType)
     out = []
-    for i, (value, one) in enumerate(zip(values, type_.items, strict=True)):
-        is_float = _is_float(one)
-        picked = Recorded(project, (made,), {"index": i}, one, made.source) if is_float else None
-        out.append(wrap(value, picked, requires_grad=is_float, type=one))
+    for i, (value, one) in enumerate(zip(values, call.type.items, strict=True)):
+        picked = None
+        if made is not None and _is_float(one):
+            picked = Recorded(project, (made,), {"index": i}, one, made.place)
+        out.append(wrap(value, picked, requires_grad=picked is not None, type=one))
     return tuple(out)
 
 
 def _evaluate(
     op: Op, ins: tuple[Handle, ...], attrs: dict[str, Any]
-) -> tuple[Value, AnyType, Node | None]:
-    """The value, its type, and the tape's node where a gradient may be asked for."""
+) -> tuple[Call, Value, Recorded | None]:
+    """The prepared call, its value, and the tape's node where a gradient may be asked for."""
     grad = False
-    values, types = [], []
+    values: list[Value] = []
+    types: list[Any] = []
     for t in ins:
-        if t._lens is not None:
-            t._sync()
-        value = t._value
-        if value is None:
-            value = t._concrete(op.name)
-        values.append(value)
-        types.append(t._type or t._value_type())
-        grad = grad or t._requires_grad
-    type_ = op.infer(tuple(types), attrs)
+        if t._lens is not None or t._type is None:
+            t._ready(op.name)
+        values.append(t._value)
+        types.append(t._type)
+        if t._requires_grad:
+            grad = True
+    call = calls_of(op).get((*types, *attrs.items())) or prepare(op, tuple(types), attrs)
     try:
-        out = modes.quiet.run(apply_meaning, op, values, attrs)
+        out = modes.quietly(op.numpy, values, attrs)
     except RuntimeError as error:
-        if "cannot enter context" not in str(error):
-            raise
-        with np.errstate(all="ignore"):  # inside another op: a debugger or a finalizer asks
-            out = apply_meaning(op, values, attrs)
-    if not (grad and modes.grad) or not (isinstance(type_, TupleType) or _is_float(type_)):
-        return out, type_, None
+        out = inside_another(error, call, values)
+    if call.single:
+        out = asarray(out)
+    if not (grad and call.smooth and modes.grad):
+        return call, out, None
     nodes = tuple([t._node or t._tape_node() for t in ins])
-    return out, type_, record(op, nodes, attrs, type_, caller(), values, out)
+    return call, out, record(call, nodes, call.keep((*values, out)), place(3))
+
+
+def inside_another(error: RuntimeError, call: Call, values: Sequence[Value]) -> Value:
+    """The value where another op is being evaluated: a debugger or a finalizer asks."""
+    if "cannot enter context" not in str(error):
+        raise error
+    with np.errstate(all="ignore"):
+        return call.compute(*values)
 
 
 def _is_float(type_: Type) -> bool:

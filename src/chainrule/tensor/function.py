@@ -23,7 +23,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from chainrule.base.errors import ArgumentError, GradientError, ShapeError
-from chainrule.base.source import caller
+from chainrule.base.source import place
 from chainrule.graph.node import Graph, Node, TupleType, input_node
 from chainrule.ops import TABLE
 from chainrule.ops.control import call, project
@@ -231,14 +231,14 @@ def _recorded(
         tuple(before),
         {"name": cls.__name__, "rule": _Rule(cls, ctx, args)},
         TupleType(tuple([t.array_type for t in kinds])),
-        caller(),
+        place(),
     )
     _saved_results(ctx, ctx._saved or (), kinds)
     made = []
     for i, t in enumerate(kinds):
         plain = t.dtype.kind != "float" or _same(t, ctx._plain)
         picked = (
-            None if plain else Recorded(project, (node,), {"index": i}, t.array_type, node.source)
+            None if plain else Recorded(project, (node,), {"index": i}, t.array_type, node.place)
         )
         handle = t if _same(t, ctx._dirty) else wrap(t._concrete(cls.__name__))
         handle._node, handle._requires_grad = picked, not plain
@@ -258,6 +258,7 @@ class _Rule:
     def __call__(self, b: Builder, node: Node, ct: Sequence[Node | None]) -> list[Node | None]:
         """Run `backward` on tensors that stand for the cotangents."""
         assert isinstance(b, Backward)
+        assert isinstance(node, Recorded)
         assert isinstance(node.type, TupleType)
         ctx = self.ctx
 
@@ -266,7 +267,7 @@ class _Rule:
             if not b.record_graph or type_.dtype.kind != "float":
                 return wrap(saved.value)
             index = {"index": saved.number}
-            picked = Recorded(project, (node,), index, type_, node.source)
+            picked = Recorded(project, (node,), index, type_, node.place)
             return wrap(saved.value, picked, requires_grad=True)
 
         ctx._result = result

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from chainrule.tensor.tensor import Tensor
 
 
+_MOST_TYPES = 4096
+_types: dict[Type, Type] = {}  # equal types are one object: then they are compared at a glance
+
+
 class Lens(NamedTuple):
     """How a view sees its base: `get(base)` reads, `put(base, new)` is the base after writing.
 
@@ -82,7 +86,10 @@ class Handle:
     def _value_type(self) -> Type:
         value = self._value
         assert value is not None
-        self._type = found = Type(from_numpy(value.dtype), value.shape)
+        found = Type(from_numpy(value.dtype), value.shape)
+        if len(_types) >= _MOST_TYPES:
+            _types.clear()
+        self._type = found = _types.setdefault(found, found)
         return found
 
     @property
@@ -160,6 +167,13 @@ class Handle:
         if trace is not None:
             return trace.symbol_of(self)
         return self._node if self._value is None else None
+
+    def _ready(self, what: str) -> None:
+        """Have `_value` and `_type` for an eager operation; raises for a symbol without value."""
+        if self._value is None or self._lens is not None:
+            self._concrete(what)
+        if self._type is None:
+            self._value_type()
 
     def _concrete(self, what: str) -> Array:
         """The array, or a `TraceError` saying that `what` needs a value that is not there yet."""

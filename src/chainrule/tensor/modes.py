@@ -36,10 +36,10 @@ class _Modes(threading.local):
         self.grad = True
         self.trace: Trace | None = None
         self.anomaly = False  # whether backward looks for NaN
-        # Infinities and NaN are values: `quiet.run(fn, …)` calls without NumPy's warnings, and is
+        # Infinities and NaN are values: `quietly(fn, …)` calls without NumPy's warnings, and is
         # several times cheaper than an `np.errstate` block around each op
-        self.quiet = contextvars.copy_context()
-        self.quiet.run(np.seterr, all="ignore")
+        self.quietly = contextvars.copy_context().run
+        self.quietly(np.seterr, all="ignore")
 
 
 modes = _Modes()

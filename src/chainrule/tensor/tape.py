@@ -1,8 +1,9 @@
 """Eager recording: nodes that keep what their gradient rule needs, and eager reverse mode.
 
-The builder evaluates gradient nodes while reverse mode makes them. A value lives in the handle that
-shows it, or in the `saved` of a node that will need it; both let go as soon as they can.
-Example: `Backward(retain=False)` is passed to `grad.reverse.differentiate`.
+A value lives in the handle that shows it, or in the `saved` of a node that will need it; both let
+go as soon as they can. Reverse mode asks each node's `Call` for its composed rule and works on
+arrays; where derivatives of the gradient are wanted, it makes gradient nodes on the tape instead.
+Example: `Backward(retain=False, record_graph=False)` is passed to `grad.reverse.differentiate`.
 """
 
 from __future__ import annotations
@@ -14,26 +15,29 @@ from typing import Any
 from chainrule.base.dtypes import DType, from_numpy
 from chainrule.base.errors import GradientError
 from chainrule.base.shapes import Shape
-from chainrule.base.source import Source
+from chainrule.base.source import Place, Source, source_at
+from chainrule.grad.reverse import local_rule
 from chainrule.graph.node import AnyType, Attrs, Node, TupleType, Type
 from chainrule.ops.evaluate import apply_meaning
 from chainrule.ops.fill import full
 from chainrule.ops.record import OUT, Op
+from chainrule.tensor.prepared import Call, calls_of, prepare
 
 Value = Any  # an ndarray, or a tuple of them for an op with several results
 _MOST_CONSTANTS = 256
-_NOTHING: dict[int, Value] = {}  # `saved` of a node whose rule needs no values
-_RELEASED: dict[int, Value] = {}  # stands in for `saved` after backward()
+_RELEASED: tuple[Value, ...] = (None,)  # stands in for `saved` after backward()
 
 
 class Recorded(Node):
-    """A node of the eager tape. `saved` maps input position (or `OUT`) to the value kept.
+    """A node of the eager tape. `saved` are the values that `op.saves` asks for, in its order.
 
-    `leaf` is a weak reference to the handle whose `.grad` the gradient goes to.
+    `call` is what was prepared for such nodes: None for a leaf, a projection, and what has a rule
+    of its own. `leaf` is a weak reference to the handle whose `.grad` the gradient goes to.
     """
 
-    __slots__ = ("hooks", "leaf", "saved")
+    __slots__ = ("call", "hooks", "leaf", "place", "saved")
     hooks: dict[int, Callable[[Any], Any]]  # set by `tensor/hooks.py` where there are some
+    saved: tuple[Value, ...]
 
     def __init__(
         self,
@@ -41,64 +45,55 @@ class Recorded(Node):
         inputs: tuple[Node, ...],
         attrs: Attrs,
         type: AnyType,
-        source: Source | None = None,
+        place: Place = None,
     ) -> None:
-        """A node that keeps nothing yet."""
+        """A node that keeps nothing."""
         self.op = op  # type: ignore[misc]
         self.inputs = inputs  # type: ignore[misc]
         self.attrs = attrs  # type: ignore[misc]
         self.type = type  # type: ignore[misc]
-        self.source = source  # type: ignore[misc]
-        self.saved: dict[int, Value] = _NOTHING
+        self.place = place
+        self.call: Call | None = None
+        self.saved = ()
         self.leaf: Any = None
 
-
-class Evaluated(Node):
-    """A gradient node that is evaluated when someone needs it: `args` are values or such nodes.
-
-    Once it has its value it holds no inputs, so nothing outlives its use.
-    """
-
-    __slots__ = ("args", "value")
-    inputs = ()  # type: ignore[misc]
-    source = None  # type: ignore[misc]
-
-    def __init__(self, op: Any, attrs: Attrs, value: Value, args: Sequence[Any] | None) -> None:
-        """Made on the hot path: the type is worked out only if a rule asks for it."""
-        self.op = op  # type: ignore[misc]
-        self.attrs = attrs  # type: ignore[misc]
-        self.value = value
-        self.args = args
-
     @property  # type: ignore[misc]
-    def type(self) -> AnyType:
-        """The type of the value."""
-        return type_of(evaluated(self))
+    def source(self) -> Source | None:
+        """The line that recorded it."""
+        return source_at(self.place)
 
-    @property
-    def shape(self) -> Shape:
-        """Shape of the single result, on the hot path of every rule with a constant."""
-        return evaluated(self).shape  # type: ignore[no-any-return]
-
-    @property
-    def dtype(self) -> DType:
-        """Element type of the single result, likewise."""
-        return from_numpy(evaluated(self).dtype)
+    def kept(self) -> dict[int, Value]:
+        """The saved values by input position (or `OUT`)."""
+        if not self.saved or self.saved is _RELEASED:
+            return {}
+        saves = self.op.saves
+        positions = (*range(len(self.inputs)), OUT) if saves is None else saves
+        return dict(zip(positions, self.saved, strict=True))
 
 
-def evaluated(node: Evaluated) -> Value:
-    """The value of a gradient node, computed now if it was not before."""
-    args = node.args
-    if args is not None:
-        values = []
-        for a in args:
-            if type(a) is not Evaluated:
-                values.append(a)
-            else:
-                values.append(a.value if a.args is None else evaluated(a))
-        node.value = apply_meaning(node.op, values, node.attrs)
-        node.args = None
-    return node.value
+def record(
+    call: Call, inputs: tuple[Node, ...], saved: tuple[Value, ...], place: Place
+) -> Recorded:
+    """A tape node of a prepared call: plain assignments, for it is made at each operation."""
+    node = _new(Recorded)
+    node.op, node.inputs, node.attrs, node.type = call.op, inputs, call.attrs, call.type  # type: ignore[misc]
+    node.call, node.saved, node.place, node.leaf = call, saved, place, None
+    return node
+
+
+_new = object.__new__
+
+
+def evaluated(
+    op: Op, inputs: tuple[Node, ...], attrs: Attrs, values: Sequence[Value], place: Place
+) -> tuple[Recorded, Value]:
+    """An op on nodes and their values: the node that records it, and its value."""
+    out = apply_meaning(op, values, attrs)
+    if "projection" in op.traits:
+        return Recorded(op, inputs, attrs, type_of(out), place), out
+    types = tuple([n.type for n in inputs])
+    call = calls_of(op).get((*types, *attrs.items())) or prepare(op, types, attrs)
+    return record(call, inputs, call.keep((*values, out)), place), out
 
 
 def type_of(value: Value) -> AnyType:
@@ -129,85 +124,67 @@ def constant(value: float, dtype: DType, shape: Shape) -> Value:
     return found
 
 
-def record(
-    op: Op,
-    inputs: tuple[Node, ...],
-    attrs: Attrs,
-    type_: AnyType,
-    source: Source | None,
-    values: Sequence[Value],
-    out: Value,
-) -> Recorded:
-    """A tape node that keeps what `op.vjp` will touch."""
-    node = Recorded(op, inputs, attrs, type_, source)
-    saves = op.saves
-    if saves is None:
-        node.saved = {OUT: out, **dict(enumerate(values))}
-    elif saves:
-        node.saved = {i: out if i == OUT else values[i] for i in saves}
-    return node
-
-
 class Backward:
-    """The builder of eager reverse mode: evaluates each gradient node as it is made.
+    """The builder of eager reverse mode: gradients are arrays, summed and passed on as they are.
 
-    With `record_graph` the gradient nodes go on the tape themselves (higher derivatives). Floating
-    point warnings are silenced around the whole walk, not here.
+    With `record_graph` they are nodes on the tape (higher derivatives), evaluated as they are made.
+    Floating point warnings are silenced around the whole walk, not here.
     """
 
     def __init__(self, *, retain: bool, record_graph: bool) -> None:
         """`retain` keeps the saved values for another backward."""
         self.retain = retain
         self.record_graph = record_graph
-        self.source: Source | None = None
+        self._saved: tuple[Value, ...] = ()
+        self._place: Place = None
         self._values: dict[Node, Value] = {}
         self._made: dict[Node, Value] = {}
 
     def visit(self, node: Node) -> None:
-        """Make the saved values of `node` known, and let go of them unless they are retained."""
+        """Take the saved values of `node`, and let it go of them unless they are retained."""
         assert isinstance(node, Recorded)
-        saved = node.saved
+        self._saved = saved = node.saved
         if saved is _RELEASED:
             where = f" (recorded at {node.source})" if node.source else ""
             raise GradientError(
                 f"backward through {node.op.name}{where} a second time\n  the first backward() "
                 "released its saved values; backward(retain_graph=True) there would keep them"
             )
-        self.source = node.source
-        inputs = node.inputs
-        self._values = {(node if i == OUT else inputs[i]): v for i, v in saved.items()}
+        if self.record_graph or node.call is None:
+            self._place = node.place
+            inputs = node.inputs
+            self._values = {(node if i == OUT else inputs[i]): v for i, v in node.kept().items()}
         if not self.retain:
             node.saved = _RELEASED
 
-    def value(self, node: Node) -> Value:
-        """The value of a gradient node or of a forward node's saved operand."""
-        if type(node) is Evaluated:
-            return evaluated(node)
+    def rule(self, node: Any, ct: Any, wanted: tuple[bool, ...]) -> Sequence[Any]:
+        """The node's vector-Jacobian product: its composed rule, applied to the saved values."""
+        call = node.call
+        if self.record_graph or call is None:
+            return local_rule(self, node, ct)
+        rule = call.rules.get(wanted)
+        if rule is not None and type(ct) is not list:
+            return rule(ct, *self._saved)  # type: ignore[no-any-return]
+        given = [c for c in ct if c is not None] if type(ct) is list else [ct]
+        return call.rule(node, wanted, ct)(*given, *self._saved)  # type: ignore[no-any-return]
+
+    def value(self, node: Any) -> Value:
+        """The value of a gradient (which may be an array already), or of a saved operand."""
+        if not isinstance(node, Node):
+            return node
         found = self._made.get(node)
         return self._values[node] if found is None else found
 
-    def need(self, node: Node) -> Node:
-        """Evaluate now, so that saved values can be let go of."""
-        if type(node) is Evaluated and node.args is not None:
-            evaluated(node)
+    def need(self, node: Any) -> Any:
+        """The node itself: it has its value."""
         return node
 
-    def __call__(self, op: Op, /, *inputs: Node, **attrs: Any) -> Node:
-        """A node to be evaluated when needed; or at once, and recorded, where a graph is wanted."""
-        if op is full:
-            out = constant(**attrs)
-            if not self.record_graph:
-                return Evaluated(op, attrs, out, None)
-        elif not self.record_graph:
-            args = [n if type(n) is Evaluated else self.value(n) for n in inputs]
-            return Evaluated(op, attrs, None, args)
+    def __call__(self, op: Op, /, *inputs: Any, **attrs: Any) -> Any:
+        """The value; or the node that has it, recorded, where a graph is wanted."""
         values = [self.value(n) for n in inputs]
-        out = apply_meaning(op, values, attrs)
-        if "projection" in op.traits:
-            node: Node = Recorded(op, inputs, attrs, type_of(out), self.source)
-        else:
-            node = record(op, inputs, attrs, type_of(out), self.source, values, out)
-        self._made[node] = out
+        if not self.record_graph:
+            return constant(**attrs) if op is full else apply_meaning(op, values, attrs)
+        node, self._made[node] = evaluated(op, inputs, attrs, values, self._place)
         return node
 
     def know(self, node: Node, value: Value) -> None:

@@ -88,7 +88,7 @@ def value_of(node: Node) -> Tensor:
     """What a node computed: a symbol in a trace, else what the tape has kept."""
     if modes.trace is not None or not isinstance(node, Recorded):
         return wrap(None, node)
-    saved = node.saved
+    saved = node.kept()
     if OUT in saved:
         return wrap(saved[OUT])
     return wrap(apply_meaning(node.op, [saved[i] for i in range(len(node.inputs))], node.attrs))
@@ -97,7 +97,7 @@ def value_of(node: Node) -> Tensor:
 def _operand(node: Node, number: int) -> Tensor:
     if modes.trace is not None or not isinstance(node, Recorded):
         return wrap(None, node.inputs[number])
-    return wrap(node.saved[number])
+    return wrap(node.kept()[number])
 
 
 def _of_values(place: str, name: str, out: Tensor, unit_axis: int) -> Iterator[Measure]:

@@ -18,7 +18,7 @@ from chainrule.inspect.unroll import row
 from chainrule.nn.recurrent import RNNBase
 from chainrule.ops.control import items, scan
 from chainrule.ops.evaluate import all_values
-from chainrule.ops.record import OUT, Symbolic
+from chainrule.ops.record import Symbolic
 from chainrule.tensor.dispatch import wrap
 from chainrule.tensor.functional import layout
 from chainrule.tensor.tape import Recorded
@@ -66,8 +66,8 @@ def _again(node: Node, chosen: list[Node], times: list[int]) -> list[Tensor]:
 
 def _kept(node: Recorded, chosen: list[Node], times: list[int]) -> list[Tensor]:
     """On the eager tape: from the values that it has kept."""
-    inputs = [node.saved[i] for i in range(len(node.inputs))]
-    body, xs, consts, history = _parts(node, inputs, list(node.saved[OUT]))
+    *inputs, results = node.saved
+    body, xs, consts, history = _parts(node, inputs, list(results))
     measured = Graph(body.inputs, tuple(chosen))
     found = [
         all_values(measured, [*(h[t] for h in history), *(x[t] for x in xs), *consts])

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from chainrule.base import dtypes
 from chainrule.base.errors import ArgumentError, DTypeError
 from chainrule.ops.record import Op
+from chainrule.tensor import quick
 from chainrule.tensor.convert import Operand, as_tensor, cast, floating, operands
 from chainrule.tensor.dispatch import apply
 
@@ -52,7 +53,8 @@ def with_out(fn: Callable[..., R]) -> Callable[..., R]:
     return function
 
 
-def _named(function: Callable[..., Tensor], name: str, text: str) -> Callable[..., Tensor]:
+def named(function: Callable[..., Tensor], name: str, text: str) -> Callable[..., Tensor]:
+    """`function` with a name and a docstring."""
     function.__name__ = function.__qualname__ = name
     function.__doc__ = text
     return function
@@ -60,22 +62,16 @@ def _named(function: Callable[..., Tensor], name: str, text: str) -> Callable[..
 
 def unary_of(op: Op, text: str) -> Callable[..., Tensor]:
     """A function of one tensor, of the dtypes that the op accepts."""
-
-    def function(input: Operand, *, out: Tensor | None = None) -> Tensor:
-        result = apply(op, as_tensor(input))
-        return result if out is None else deliver(result, out)
-
-    return _named(function, op.name, text)
+    return named(
+        quick.unary(op, lambda x, out: deliver(apply(op, as_tensor(x)), out)), op.name, text
+    )
 
 
 def floating_of(op: Op, text: str) -> Callable[..., Tensor]:
     """A function of one tensor; integers become the default float type."""
-
-    def function(input: Operand, *, out: Tensor | None = None) -> Tensor:
-        result = apply(op, floating(input))
-        return result if out is None else deliver(result, out)
-
-    return _named(function, op.name, text)
+    return named(
+        quick.unary(op, lambda x, out: deliver(apply(op, floating(x)), out)), op.name, text
+    )
 
 
 def apply_pair(op: Op, pair: tuple[Tensor, ...], of_bools: Op | None) -> Tensor:
@@ -91,19 +87,17 @@ def apply_pair(op: Op, pair: tuple[Tensor, ...], of_bools: Op | None) -> Tensor:
 def binary_of(op: Op, text: str, of_bools: Op | None = None) -> Callable[..., Tensor]:
     """A function of two operands that broadcast and promote."""
 
-    def function(input: Operand, other: Operand, *, out: Tensor | None = None) -> Tensor:
-        result = apply_pair(op, operands(input, other), of_bools)
-        return result if out is None else deliver(result, out)
+    def long_way(x: Operand, y: Operand, out: Tensor | None) -> Tensor:
+        return deliver(apply_pair(op, operands(x, y), of_bools), out)
 
-    return _named(function, op.name, text)
+    return named(quick.binary(op, long_way), op.name, text)
 
 
 def floating_pair_of(op: Op, text: str) -> Callable[..., Tensor]:
     """A function of two operands that broadcast and promote; integers become floats."""
 
-    def function(input: Operand, other: Operand, *, out: Tensor | None = None) -> Tensor:
-        x, y = operands(input, other)
-        result = apply(op, floating(x), floating(y))
-        return result if out is None else deliver(result, out)
+    def long_way(x: Operand, y: Operand, out: Tensor | None) -> Tensor:
+        x, y = operands(x, y)
+        return deliver(apply(op, floating(x), floating(y)), out)
 
-    return _named(function, op.name, text)
+    return named(quick.binary(op, long_way), op.name, text)

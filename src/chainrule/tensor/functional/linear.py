@@ -12,9 +12,11 @@ from chainrule.base import dtypes, shapes
 from chainrule.base.errors import ShapeError
 from chainrule.base.source import warn
 from chainrule.ops import TABLE
+from chainrule.tensor import quick
 from chainrule.tensor.convert import Operand, as_tensor, cast, expand, result_dtype
 from chainrule.tensor.dispatch import apply
 from chainrule.tensor.functional import pointwise
+from chainrule.tensor.functional.forms import deliver, named
 from chainrule.tensor.origin import told_now
 
 if TYPE_CHECKING:
@@ -33,12 +35,22 @@ def _reshape(x: Tensor, shape: shapes.Shape) -> Tensor:
     return x if x.shape == shape else apply(TABLE["reshape"], x, shape=shape)
 
 
-def matmul(input: Operand, other: Operand) -> Tensor:
+def _any_product(input: Operand, other: Operand, out: Tensor | None) -> Tensor:
+    """Vectors become matrices, many rows one matrix, batches of one shape."""
+    return deliver(_product(as_tensor(input), as_tensor(other)), out)
+
+
+matmul = named(
+    quick.binary(TABLE["matmul"], _any_product),
+    "matmul",
     """The product of vectors, matrices, or batches of matrices, which broadcast.
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.matmul.html
-    """
-    a, b = as_tensor(input), as_tensor(other)
+    """,
+)
+
+
+def _product(a: Tensor, b: Tensor) -> Tensor:
     if len(a.shape) == len(b.shape) == _MATRIX and a.dtype is b.dtype and a.dtype.kind == "float":
         return apply(TABLE["matmul"], a, b)
     if not a.shape or not b.shape:
@@ -48,10 +60,10 @@ def matmul(input: Operand, other: Operand) -> Tensor:
         _warn_of_widths(a, b)
     a, b = cast(a, dtype), cast(b, dtype)
     if len(a.shape) == 1:
-        out = matmul(_reshape(a, (1, *a.shape)), b)
+        out = _product(_reshape(a, (1, *a.shape)), b)
         return _reshape(out, (*out.shape[:-2], out.shape[-1]) if len(b.shape) > 1 else ())
     if len(b.shape) == 1:
-        out = matmul(a, _reshape(b, (*b.shape, 1)))
+        out = _product(a, _reshape(b, (*b.shape, 1)))
         return _reshape(out, out.shape[:-1])
     if dtype.kind == "int":
         if a.shape[-1] != b.shape[-2]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from chainrule.base import dtypes
 from chainrule.base.errors import ArgumentError
 from chainrule.ops import TABLE
+from chainrule.tensor import quick
 from chainrule.tensor.convert import (
     Operand,
     as_tensor,
@@ -23,10 +24,10 @@ from chainrule.tensor.convert import (
 )
 from chainrule.tensor.dispatch import apply
 from chainrule.tensor.functional.forms import (
-    apply_pair,
     binary_of,
     deliver,
     floating_of,
+    named,
     unary_of,
     with_out,
 )
@@ -143,21 +144,22 @@ gt = binary_of(TABLE["gt"], "input > other as bool.")
 ge = binary_of(TABLE["ge"], "input >= other as bool.")
 
 
+plus = binary_of(TABLE["add"], "input + other; of bools: either.", TABLE["logical_or"])
+minus = binary_of(TABLE["sub"], "input - other.")
+
+
 def _scaled(other: Operand, alpha: Operand) -> Operand:
-    return other if isinstance(alpha, (int, float)) and alpha == 1 else mul(other, alpha)
+    return other if type(alpha) is int and alpha == 1 else mul(other, alpha)
 
 
 def add(input: Operand, other: Operand, *, alpha: Operand = 1, out: Tensor | None = None) -> Tensor:
     """Input + alpha · other; of bools: either."""
-    pair = operands(input, _scaled(other, alpha))
-    result = apply_pair(TABLE["add"], pair, TABLE["logical_or"])
-    return result if out is None else deliver(result, out)
+    return plus(input, _scaled(other, alpha), out=out)
 
 
 def sub(input: Operand, other: Operand, *, alpha: Operand = 1, out: Tensor | None = None) -> Tensor:
     """Input - alpha · other."""
-    result = apply(TABLE["sub"], *operands(input, _scaled(other, alpha)))
-    return result if out is None else deliver(result, out)
+    return minus(input, _scaled(other, alpha), out=out)
 
 
 def rsub(input: Operand, other: Operand, *, alpha: Operand = 1) -> Tensor:
@@ -165,24 +167,30 @@ def rsub(input: Operand, other: Operand, *, alpha: Operand = 1) -> Tensor:
     return sub(other, input, alpha=alpha)
 
 
+def _any_quotient(input: Operand, other: Operand, out: Tensor | None) -> Tensor:
+    dtype = result_dtype([input, other])
+    if dtype.kind != "float":
+        dtype = result_dtype([1.0])
+    return deliver(apply(TABLE["div"], *operands(input, other, dtype=dtype)), out)
+
+
+over = named(quick.binary(TABLE["div"], _any_quotient), "div", "input / other, never rounded.")
+
+
 def div(
     input: Operand, other: Operand, *, rounding_mode: str | None = None, out: Tensor | None = None
 ) -> Tensor:
     """Input / other: true division, or rounded towards zero ("trunc") or down ("floor")."""
-    if rounding_mode not in {None, "trunc", "floor"}:
+    if rounding_mode is None:
+        return over(input, other, out=out)
+    if rounding_mode not in {"trunc", "floor"}:
         raise ArgumentError(f"rounding_mode is None, 'trunc' or 'floor', not {rounding_mode!r}")
     if rounding_mode == "floor":
         return deliver(floor_divide(input, other), out)
-    dtype = result_dtype([input, other])
-    if rounding_mode == "trunc" and dtype.kind == "int":
+    if result_dtype([input, other]).kind == "int":
         x, y = operands(input, other)
         return deliver(floor_divide(sub(x, fmod(x, y)), y), out)
-    if dtype.kind != "float":
-        dtype = result_dtype([1.0])
-    result = apply(TABLE["div"], *operands(input, other, dtype=dtype))
-    if rounding_mode == "trunc":
-        result = trunc(result)
-    return result if out is None else deliver(result, out)
+    return deliver(trunc(over(input, other)), out)
 
 
 def _whole_power(x: Tensor, exponent: int) -> Tensor:

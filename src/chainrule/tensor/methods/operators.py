@@ -22,12 +22,12 @@ class Operators:  # noqa: PLW1641 - Tensor hashes by identity
 
     __slots__ = ()
 
-    __add__ = __radd__ = pointwise.add
+    __add__ = __radd__ = pointwise.plus
     __mul__ = __rmul__ = pointwise.mul
-    __sub__ = pointwise.sub
-    __rsub__ = swapped(pointwise.sub)
-    __truediv__ = pointwise.div
-    __rtruediv__ = swapped(pointwise.div)
+    __sub__ = pointwise.minus
+    __rsub__ = swapped(pointwise.minus)
+    __truediv__ = pointwise.over
+    __rtruediv__ = swapped(pointwise.over)
     __floordiv__ = pointwise.floor_divide
     __rfloordiv__ = swapped(pointwise.floor_divide)
     __mod__ = pointwise.remainder
