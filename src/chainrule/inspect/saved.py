@@ -107,12 +107,12 @@ def saved_for_backward(loss: Any) -> Saved:
     for node in order:
         if not isinstance(node, Recorded) or node.op is INPUT:
             continue
-        if not node.saved and node.op.saves != ():
+        if node.released:
             raise GradientError(
                 "backward() has released the values of this loss; look before it, or pass "
                 "retain_graph=True"
             )
-        for i, value in node.saved.items():
+        for i, value in node.kept().items():
             producer = node if i == OUT else node.inputs[i]
             for array in value if isinstance(value, tuple) else (value,):
                 _note(found, array, producer, node, i, names)

@@ -62,9 +62,14 @@ class Recorded(Node):
         """The line that recorded it."""
         return source_at(self.place)
 
+    @property
+    def released(self) -> bool:
+        """Whether backward() has let go of the saved values."""
+        return self.saved is _RELEASED
+
     def kept(self) -> dict[int, Value]:
         """The saved values by input position (or `OUT`)."""
-        if not self.saved or self.saved is _RELEASED:
+        if not self.saved or self.released:
             return {}
         saves = self.op.saves
         positions = (*range(len(self.inputs)), OUT) if saves is None else saves
