@@ -334,6 +334,14 @@ def test_a_notebook_gets_a_page():
     assert "<script" not in page
 
 
+def test_short_sums_are_open_and_long_ones_folded():
+    def used(times):
+        return explain(lambda x: sum(x * i for i in range(times)), cr.ones((), requires_grad=True))
+
+    assert "<details open><summary>the sum of 3 uses" in used(3)._repr_html_()
+    assert "<details><summary>the sum of 30 uses" in used(30)._repr_html_()
+
+
 def test_a_terminal_gets_colours_and_a_pipe_plain_text(monkeypatch):
     x = cr.tensor([2.0, 3.0], requires_grad=True)
     explained = explain(lambda x: (x * x).sum(), x)

@@ -21,6 +21,7 @@ from chainrule.inspect.outline import change_of, short, shown
 _TABLE, _WIDEST, _TABLES = 64, 10, 4  # numbers, columns and tables that are written out
 _OPEN = 60  # steps up to which all modules are open at first
 _MOST = 3000  # steps that a page holds
+_FEW = 8  # contributions to a sum that are open at first
 _STYLE = """<style>
 .cr-explain{font:14px/1.45 system-ui,sans-serif;max-width:72em}
 .cr-explain details{margin:.15em 0 .15em .2em;border-left:2px solid #8884;padding-left:.7em}
@@ -153,7 +154,7 @@ def _gradient(d: Derivation, leaf: Step) -> str:
             f"<td>{_muted(f'%{s.number} {s.op} {s.layer or short(s.source)}')}</td></tr>"
             for i, (s, p) in enumerate(uses)
         )
-        out.append(_folded(f"the sum of {len(uses)} uses", rows))
+        out.append(_folded(f"the sum of {len(uses)} uses", rows, opened=len(uses) <= _FEW))
     for s, part in uses:
         if len(part.windows) > 1:
             rows = "".join(
@@ -161,18 +162,24 @@ def _gradient(d: Derivation, leaf: Step) -> str:
                 f"<td>windows {w.first} to {w.last}</td></tr>"
                 for i, w in enumerate(part.windows)
             )
-            out.append(_folded(f"the sum over {part.windows[-1].last + 1} windows", rows))
-        for row, places in d.repeated_rows(s).items():
+            title = f"the sum over {part.windows[-1].last + 1} windows"
+            out.append(_folded(title, rows, opened=len(part.windows) <= _FEW))
+        repeated = d.repeated_rows(s)
+        for row, places in repeated.items():
             rows = "".join(
                 f"<tr><td>{'+ ' if i else ''}{_numbers(part, 'g')}</td><td>at {list(at)}</td></tr>"
                 for i, (at, part) in enumerate(places)
             )
-            out.append(_folded(f"row {row}: the sum of {len(places)} places", rows))
+            title = f"row {row}: the sum of {len(places)} places"
+            out.append(_folded(title, rows, opened=sum(map(len, repeated.values())) <= _FEW))
     return "".join(out)
 
 
-def _folded(title: str, rows: str) -> str:
-    return f'<details><summary>{title}</summary><table class="wide">{rows}</table></details>'
+def _folded(title: str, rows: str, *, opened: bool) -> str:
+    return (
+        f"<details{' open' if opened else ''}><summary>{title}</summary>"
+        f'<table class="wide">{rows}</table></details>'
+    )
 
 
 def _update(u: Update) -> str:
