@@ -334,6 +334,22 @@ def test_a_notebook_gets_a_page():
     assert "<script" not in page
 
 
+def test_a_function_of_the_users_has_its_name():
+    class Cube(cr.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            ctx.save_for_backward(x)
+            return x**3
+
+        @staticmethod
+        def backward(ctx, upstream):
+            (x,) = ctx.saved_tensors
+            return upstream * 3 * x**2
+
+    explained = str(explain(lambda x: Cube.apply(x).sum(), cr.ones(2, requires_grad=True)))
+    assert "= Cube(x)" in explained
+
+
 def test_short_sums_are_open_and_long_ones_folded():
     def used(times):
         return explain(lambda x: sum(x * i for i in range(times)), cr.ones((), requires_grad=True))

@@ -71,6 +71,23 @@ def test_a_wrong_rule_among_two_hundred_nodes_is_named(trial):
     assert guilty.diagnosis == "it is the right one times 1.5"
 
 
+def test_a_function_of_the_users_is_named():
+    class Cube(cr.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            ctx.save_for_backward(x)
+            return x**3
+
+        @staticmethod
+        def backward(ctx, upstream):
+            (x,) = ctx.saved_tensors
+            return upstream * 2 * x**2
+
+    x = cr.tensor([0.3, -1.0], dtype=cr.float64)
+    report = cr.gradcheck(lambda x: Cube.apply(x).sin(), (x,), raise_exception=False)
+    assert report.guilty.op == "Cube"
+
+
 def test_the_guilty_layer_is_named():
     class Wrong(nn.Module):
         def forward(self, x):

@@ -175,7 +175,7 @@ def step_of(node: Node, number: Mapping[Node, int], value: Any) -> Step:
     formula = getattr(node.op, "formula", None)
     return Step(
         number=number[node],
-        op=node.op.name,
+        op=str(node.attrs.get("label", node.op.name)),  # a Function of the user's has its own
         operands=tuple(number[n] for n in node.inputs),
         type=str(node.type),
         attrs={k: v for k, v in node.attrs.items() if not isinstance(v, Graph)},

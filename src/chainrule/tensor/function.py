@@ -312,6 +312,7 @@ def _traced(cls: type[Function], ctx: FunctionCtx, args: tuple[Any, ...]) -> Any
         vjp_graph=gradient.graph,
         wanted=tuple([places[id(tensors[i])] for i in gradient.wanted]),
         reads=tuple(range(len(outs))),
+        label=cls.__name__,
     )
     body.advance_generators()
     for t, no_gradient in zip(results, plain, strict=False):
