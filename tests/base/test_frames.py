@@ -14,6 +14,7 @@ from chainrule import errors, nn
 from chainrule.base.frames import PACKAGE, entries, install, own_frames, render
 from chainrule.base.settings import reload_settings
 from chainrule.errors import ShapeError
+from tests.structure.package import run_python
 
 
 class Calls(nn.Module):
@@ -104,12 +105,26 @@ def test_a_cause_is_shortened_too():
     assert PACKAGE not in text
 
 
-def test_notebooks_show_the_same():
+def test_an_error_shows_itself_as_python_would():
     error = raised()
     lines = error._render_traceback_()
     assert lines[0] == "Traceback (most recent call last):"
     assert not [line for line in lines if PACKAGE in line]
     assert lines[-1].strip().startswith(error.code)
+
+
+def test_notebooks_show_the_programs_frames_in_their_style(tmp_path):
+    pytest.importorskip("IPython")
+    code = (
+        "from IPython.core.interactiveshell import InteractiveShell\n"
+        "shell = InteractiveShell.instance(colors='NoColor')\n"
+        "shell.run_cell('import chainrule as cr', store_history=True)\n"
+        "shell.run_cell('m = cr.nn.Linear(3, 2)\\nm(cr.ones(1, 4))', store_history=True)\n"
+    )
+    shown = run_python("-c", code, cwd=tmp_path)
+    assert "----> 2 m(cr.ones(1, 4))" in shown
+    assert "made at In[2]:1  m = cr.nn.Linear(3, 2)" in shown
+    assert "chainrule/nn" not in shown.replace("\\", "/")
 
 
 def test_notes_are_added_below_what_is_known():

@@ -65,12 +65,16 @@ def only_own_frames(error: BaseException) -> Iterator[None]:
 
 
 def render(error: ChainruleError) -> list[str]:
-    """The lines of the traceback and the message, as Python prints them."""
+    """The lines of the traceback and the message, as IPython or else Python prints them."""
     import traceback
 
+    from chainrule.base.notebook import in_its_style
+
     with contextlib.nullcontext() if _whole() else only_own_frames(error):
-        text = "".join(traceback.format_exception(error))
-    return text.rstrip("\n").split("\n")
+        lines = in_its_style(error, error.__traceback__)
+        if lines is None:
+            lines = "".join(traceback.format_exception(error)).rstrip("\n").split("\n")
+    return lines
 
 
 def install() -> None:

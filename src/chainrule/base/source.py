@@ -12,6 +12,7 @@ from types import CodeType, FrameType
 from typing import NamedTuple
 
 from chainrule.base.frames import PACKAGE
+from chainrule.base.notebook import cell_name
 
 _inside: dict[str, bool] = {}  # by file name: whether it belongs to the package
 
@@ -24,9 +25,9 @@ class Source(NamedTuple):
     layer: str = ""
 
     def __str__(self) -> str:
-        """`path/to/file.py:12`, from the working directory where it lies below it; `In[3]:12`."""
+        """`path/to/file.py:12` from the working directory, or `In[3]:12` in a notebook."""
         here = os.getcwd() + os.sep  # noqa: PTH109 - pathlib is not imported at the start
-        return f"{_cell(self.file) or self.file.removeprefix(here)}:{self.line}"
+        return f"{cell_name(self.file) or self.file.removeprefix(here)}:{self.line}"
 
 
 Place = tuple[CodeType, int] | Source | None  # noted by `place()`, or known
@@ -67,14 +68,6 @@ def source_at(place: Place) -> Source | None:
 def caller() -> Source | None:
     """The nearest calling line outside the package, None if there is none."""
     return source_at(place(2))
-
-
-def _cell(file: str) -> str:
-    """The number of a notebook's cell, as Jupyter shows it, of the file that it is compiled as."""
-    ipython = sys.modules.get("IPython")
-    shell = ipython.get_ipython() if ipython is not None else None
-    named = shell.compile.format_code_name(file) if shell is not None else None
-    return str(named[1]) if named is not None else ""
 
 
 def warn(text: str, category: type[Warning] = UserWarning) -> None:
