@@ -90,7 +90,7 @@ def test_containers_that_cannot_be_made_again():
     [
         ([object()], TypeError, "collate_fn"),
         ([None], TypeError, "NoneType"),
-        ([np.ones(2), np.ones(3)], ShapeError, r"\(2,\), \(3,\).*pad"),
+        ([np.ones(2), np.ones(3)], ShapeError, r"(?s)\(2,\), \(3,\).*pad"),
         ([[1], [1, 2]], DataError, r"different lengths \[1, 2\]"),
         ([np.ones(2, np.complex64)], DTypeError, "complex64"),
     ],

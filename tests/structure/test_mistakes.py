@@ -16,7 +16,9 @@ _spec = importlib.util.spec_from_file_location("mistakes", ROOT / "docs" / "mist
 page = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(page)
 MISTAKES = page.mistakes(page.PAGE.read_text(encoding="utf-8"))
-AS_SCRIPTS = (0, 1, 15)  # also run by an interpreter of their own: a layer, a compiled step, a loss
+TITLES = [mistake.title for mistake in MISTAKES]
+# Also run by an interpreter of their own: a layer, a compiled step, a warning
+AS_SCRIPTS = (0, 1, TITLES.index("A loss of (N, 1) and (N)"))
 _START = re.compile(r"^(train\.py:\d+: \w+: |[\w.]+(Error|Exception): |error: )", re.MULTILINE)
 MOST_LINES = 8
 
@@ -60,6 +62,11 @@ def test_every_frame_is_shown_on_request(tmp_path):
     assert re.search(r'File ".*chainrule.nn.linear.py"', done.stderr)
 
 
+def test_the_readme_shows_the_first():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert f"$ python {page.FILE}\n{MISTAKES[0].shown}```" in readme
+
+
 def test_there_are_enough():
     assert len(MISTAKES) >= 40
-    assert len({m.title for m in MISTAKES}) == len(MISTAKES)
+    assert len({*TITLES}) == len(TITLES)

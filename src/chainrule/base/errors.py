@@ -28,12 +28,17 @@ class ChainruleError(Exception):
 
     __module__ = _HOME
     code: ClassVar[str] = "CR000"
-    axis: Axis = None  # which axis of which operand is wrong: the notes say where its size is from
+    axis: Axis  # of which operand it is: the notes say where its size comes from
     hint: Callable[[], str] | None = None  # asked when the error is shown
     operands: tuple[tuple[str, Any], ...] = ()  # tensors by name, where no call shows them
     witnesses: ClassVar[dict[str, Callable[[ChainruleError], list[str]]]] = {}  # set by rooms above
     _own: list[str]  # what `add_note` added
     _said: list[str] | None = None  # what the witnesses said, once it is kept
+
+    def __init__(self, message: str = "", *, axis: Axis = None, **known: Any) -> None:
+        """`axis` is the one that is wrong; what else is known goes to the built-in exception."""
+        super().__init__(message, **known)
+        self.axis = axis
 
     def __init_subclass__(cls) -> None:
         """Errors are known by their public home, `chainrule.errors`."""
@@ -75,11 +80,6 @@ class ShapeError(ChainruleError, RuntimeError, ValueError):
 
     code = "CR101"
 
-    def __init__(self, message: str = "", axis: Axis = None) -> None:
-        """`axis` is the one that does not fit."""
-        super().__init__(message)
-        self.axis = axis
-
 
 class DTypeError(ChainruleError, RuntimeError, TypeError):
     """Element types that do not fit the operation."""
@@ -96,9 +96,8 @@ class IndexBoundsError(ChainruleError, IndexError):
         self, message: str = "", *, found: tuple[int, str] | None = None, axis: Axis = None
     ) -> None:
         """`found` is the index, and where it stands among the others in words."""
-        super().__init__(message)
+        super().__init__(message, axis=axis)
         self.found = found
-        self.axis = axis
 
 
 class DeviceError(ChainruleError, RuntimeError):

@@ -72,8 +72,8 @@ def _stacked(batch: Sequence[Any]) -> Tensor:
     shapes = {tuple(sample.shape) for sample in batch}
     if len(shapes) > 1:
         raise ShapeError(
-            f"samples of different shapes {sorted(shapes)} cannot be stacked to a batch: pad them "
-            "in the dataset, or give the DataLoader a collate_fn that does"
+            f"samples of different shapes {sorted(shapes)} cannot be stacked to a batch\n"
+            "  pad them in the dataset, or give the DataLoader a collate_fn that does"
         )
     if any(isinstance(sample, Tensor) and sample.requires_grad for sample in batch):
         return stack([as_tensor(sample) for sample in batch])

@@ -74,4 +74,5 @@ class Converted:
 
     def cuda(self, device: Any = None) -> NoReturn:
         """Refused: there is only the CPU."""
-        raise DeviceError(f"there is no GPU here (device {device}): leave out cuda()")
+        asked = "" if device is None else f" (device {device})"
+        raise DeviceError(f"there is no GPU here{asked}: leave out cuda()")

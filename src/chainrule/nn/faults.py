@@ -1,12 +1,14 @@
 """What is said of modules that were set up wrongly: too early, without forward, without a name.
 
-Imports nothing of the package. Example: `no_forward(Net)` names a method that is spelt almost so.
+May import `tensor`. Example: `no_forward(Net)` names a method that is spelt almost so.
 """
 
 from __future__ import annotations
 
 import difflib
 from typing import Any
+
+from chainrule.tensor.handle import Handle
 
 
 def too_early(kind: type[Any], what: str) -> str:
@@ -15,6 +17,14 @@ def too_early(kind: type[Any], what: str) -> str:
         f"cannot assign a {what} before super().__init__() was called\n"
         f"  begin {kind.__name__}.__init__ with super().__init__()"
     )
+
+
+def no_module(name: str, given: Any) -> str:
+    """Something else is put where a sub-module belongs."""
+    text = f"sub-module {name!r} must be a Module or None, not {type(given).__name__}"
+    if callable(given) and not isinstance(given, type):
+        return f"{text}\n  functions have layers, too: nn.ReLU() for relu"
+    return text
 
 
 def no_forward(kind: type[Any]) -> str:
@@ -31,6 +41,11 @@ def no_attribute(module: Any, name: str) -> str:
     close = difflib.get_close_matches(name, public, 1, 0.75)
     if close:
         return f"did you mean {close[0]}?"
+    if hasattr(Handle.tensor_class, name):
+        return (
+            f"tensors have {name}: call the module first, as in "
+            f"nn.{type(module).__name__}()(input, …).{name}"
+        )
     if "_modules" not in module.__dict__:
         return "super().__init__() was not called: nothing is registered yet"
     return ""

@@ -229,7 +229,7 @@ def dropout(input: Operand, p: float = 0.5, training: bool = True, inplace: bool
 
 def _axis(name: str, dim: int | None) -> int:
     if dim is None:
-        raise ArgumentError(f"{name} needs to know along which axis: {name}(x, dim=-1)")
+        raise ArgumentError(f"{name} needs to know along which axis\n  use {name}(x, dim=-1)")
     return dim
 
 

@@ -27,7 +27,7 @@ from chainrule.base.errors import (
 )
 from chainrule.base.source import Source, caller
 from chainrule.nn.conversion import Converted
-from chainrule.nn.faults import no_attribute, no_forward, too_early
+from chainrule.nn.faults import no_attribute, no_forward, no_module, too_early
 from chainrule.nn.hooks import Hooked, call_hooked, note_call
 from chainrule.nn.layer_path import watch_calls
 from chainrule.nn.parameter import Buffer, Parameter
@@ -115,7 +115,7 @@ class Module(Hooked, Converted):
         """Add a sub-module, or None to reserve its name."""
         self._check_name(name, "module", self.__dict__.get("_modules", {}))
         if module is not None and not isinstance(module, Module):
-            raise KindError(f"sub-module {name!r} must be a Module or None, not {type(module)}")
+            raise KindError(no_module(name, module))
         self._modules[name] = module
 
     add_module = register_module

@@ -213,8 +213,8 @@ def _refuse_neighbours(one: shapes.Shape, other: shapes.Shape, axis: int) -> NoR
     apart = [i for i, (n, m) in enumerate(zip(one, other, strict=False)) if n != m and i != axis]
     text = f"concat along axis {axis} needs shapes equal elsewhere, not {one} and {other}"
     if len(one) != len(other) or one[axis] != other[axis] or len(apart) > 1:
-        raise ShapeError(text, apart[0] if apart else None)
-    raise ShapeError(f"{text}\n  along axis {apart[0]} they would fit", apart[0])
+        raise ShapeError(text, axis=apart[0] if apart else None)
+    raise ShapeError(f"{text}\n  along axis {apart[0]} they would fit", axis=apart[0])
 
 
 def _starts(node: Node) -> tuple[shapes.Shape, ...]:

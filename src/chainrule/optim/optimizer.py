@@ -199,6 +199,10 @@ class Optimizer:
 
         Settings and state are replaced; state tensors take the dtype of their parameter.
         """
+        if not {"state", "param_groups"} <= {*state_dict}:
+            raise CheckpointError(
+                f"an optimizer's state has 'state' and 'param_groups', not {sorted(state_dict)[:5]}"
+            )
         groups = [dict(group) for group in state_dict["param_groups"]]
         faults = group_faults(self.param_groups, groups)
         if faults:
@@ -249,7 +253,10 @@ def check_adaptive(lr: Any, betas: tuple[float, float], eps: Any, weight_decay: 
 
 def check_range(name: str, value: Any, low: float = 0.0, below: float | None = None) -> None:
     """Raise `ArgumentError` unless low ≤ value (< below)."""
-    number = float(value)
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        raise KindError(f"{name} must be a number, not {value!r}") from None
     if not number >= low or (below is not None and not number < below):
         limit = f"at least {low:g}" + ("" if below is None else f" and below {below:g}")
         raise ArgumentError(f"{name} must be {limit}, not {value}")

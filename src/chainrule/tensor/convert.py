@@ -16,7 +16,7 @@ import numpy as np
 
 from chainrule.base import dtypes, shapes
 from chainrule.base.dtypes import DType
-from chainrule.base.errors import ArgumentError, DeviceError, DTypeError
+from chainrule.base.errors import ArgumentError, DeviceError, DTypeError, ShapeError
 from chainrule.graph.node import Type
 from chainrule.ops.cast import cast as cast_op
 from chainrule.ops.fill import full
@@ -90,11 +90,28 @@ def _widened(name: str) -> DType:
     return dtypes.float32
 
 
+def _ragged(data: Any) -> str:
+    """Which members of a list have which sizes, where they should have the same."""
+    sizes = [
+        np.shape(each) if not isinstance(each, list | tuple) else (len(each),) for each in data
+    ]
+    other = next((i for i, size in enumerate(sizes) if size != sizes[0]), 0)
+    if not other:
+        return "the lists in a tensor's data differ in length"
+    return (
+        f"a tensor's data is rectangular, but data[0] has size {sizes[0]} and data[{other}] "
+        f"{sizes[other]}\n  nn.utils.rnn.pad_sequence fills sequences up to the longest"
+    )
+
+
 def as_array(data: Any, dtype: DType | None = None) -> np.ndarray[Any, Any]:
     """A fresh NumPy array of `data`; Python floats become the default float type."""
     if isinstance(data, (list, tuple)) and any(isinstance(v, Handle) for v in data):
         data = [v._concrete("tensor()") if isinstance(v, Handle) else v for v in data]
-    array = np.array(data)
+    try:
+        array = np.array(data)
+    except ValueError:
+        raise ShapeError(_ragged(data)) from None
     if array.dtype == np.float16:
         array = array.astype(_widened("float16").numpy)
     if dtype is not None:

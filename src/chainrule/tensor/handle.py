@@ -184,7 +184,7 @@ class Handle:
         if self._value is None:
             raise TraceError(
                 f"{what} needs the value of a tensor that only stood for one inside a compiled "
-                "function; return it from the function to see it"
+                "function\n  return it from the function to see it"
             )
         return self._value
 
@@ -192,7 +192,10 @@ class Handle:
         """The one element as a Python number."""
         value = self._concrete(what)
         if value.size != 1:
-            raise ArgumentError(f"{what} needs a tensor of one element, not shape {self.shape}")
+            raise ArgumentError(
+                f"{what} needs a tensor of one element, not shape {self.shape}\n"
+                "  x.any() and x.all() make one of many, x.tolist() shows them"
+            )
         return value.item()
 
     def _tape_node(self) -> Node:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 _MOST = 3  # operands that a message shows
 _ROOMS = tuple(PACKAGE + each for each in ("tensor", "nn"))
 _NAMELESS = frozenset({"self", "tensors", "output"})  # arguments whose name says nothing
+_TAKES_MANY = 0x04  # flag of code with *names; wrappers call theirs `args` and pass them on
 _LONGEST = 60  # characters of a source line
 
 
@@ -102,18 +103,19 @@ def _operands(calls: Calls) -> list[tuple[str, Handle]]:
 
 def _arguments(frame: FrameType) -> Iterator[tuple[str, Handle]]:
     code = frame.f_code
-    count = code.co_argcount + code.co_kwonlyargcount + bool(code.co_flags & 0x04)  # *args
-    for name in code.co_varnames[:count]:
+    count = code.co_argcount + code.co_kwonlyargcount
+    several = bool(code.co_flags & _TAKES_MANY) and code.co_varnames[count] != "args"
+    for name in code.co_varnames[: count + several]:
         value = frame.f_locals.get(name)
         shown = "the tensor" if name in _NAMELESS else name
         if isinstance(value, Handle):
             yield shown, value
         elif isinstance(value, list | tuple):
-            several = [v for v in value if isinstance(v, Handle)]
-            if len(several) == 1:
-                yield shown, several[0]
+            members = [v for v in value if isinstance(v, Handle)]
+            if len(members) == 1:
+                yield shown, members[0]
             else:
-                yield from ((f"{name}[{i}]", v) for i, v in enumerate(several))
+                yield from ((f"{name}[{i}]", v) for i, v in enumerate(members))
 
 
 # -- where they were made ----------------------------------------------------------------------

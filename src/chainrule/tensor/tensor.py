@@ -22,6 +22,7 @@ from chainrule.base.errors import (
     ShapeError,
 )
 from chainrule.base.shapes import normal_axis
+from chainrule.base.source import warn
 from chainrule.ops import TABLE
 from chainrule.tensor import backward as reverse
 from chainrule.tensor import hooks
@@ -50,6 +51,12 @@ __all__ = [
 ]
 
 
+_NO_LEAF = (
+    "the gradient of a computed tensor is not kept: only leaves have a .grad\n"
+    "  call x.retain_grad() before backward()"
+)
+
+
 class Tensor(Methods, Handle, final=True):
     """An array that can be differentiated: see `tensor()`, `zeros()`, `randn()` to make one."""
 
@@ -70,7 +77,10 @@ class Tensor(Methods, Handle, final=True):
     @property
     def grad(self) -> Tensor | None:
         """The accumulated gradient, None before the first backward()."""
-        return reverse.get_grad(self)
+        found = reverse.get_grad(self)
+        if found is None and not self.is_leaf and not self.retains_grad:
+            warn(_NO_LEAF)
+        return found
 
     @grad.setter
     def grad(self, value: Tensor | None) -> None:
@@ -133,7 +143,10 @@ class Tensor(Methods, Handle, final=True):
             )
         if new.dtype is not self.dtype:
             if dtypes.higher_kind(new.dtype, self.dtype):
-                raise ArgumentError(f"a {new.dtype} result does not fit a {self.dtype} tensor")
+                raise ArgumentError(
+                    f"a {new.dtype} result does not fit a {self.dtype} tensor\n  make the result "
+                    "a new tensor (x = x / 2), or the tensor one of floats before (x.float())"
+                )
             new = cast(new, self.dtype)
         if new.shape != self.shape:
             raise ArgumentError(f"a result of shape {new.shape} does not fit shape {self.shape}")

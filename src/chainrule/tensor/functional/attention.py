@@ -112,7 +112,7 @@ def _check_mask(mask: shapes.Shape, q: shapes.Shape, k: shapes.Shape) -> None:
     raise ShapeError(
         f"attn_mask of shape {mask} does not broadcast to {wanted}, the scores of queries {q} and "
         f"keys {k}{way}",
-        axis={"attn_mask": -1},
+        axis={"attn_mask": None},
     )
 
 
@@ -121,7 +121,8 @@ def _additive(mask: Tensor, q: Tensor) -> Tensor:
         return open_where(mask, q.dtype)
     if mask.dtype.kind != "float":
         raise DTypeError(
-            f"attn_mask is bool (True shows) or float (added), not {mask.dtype}; use mask.bool()"
+            f"attn_mask is bool (True shows) or float (added), not {mask.dtype}\n  use mask.bool()",
+            axis={"attn_mask": None},
         )
     return cast(mask, q.dtype)
 

@@ -44,8 +44,8 @@ def batch_norm(
     if training:
         if x.array_type.size == x.shape[1]:
             raise ArgumentError(
-                f"batch_norm in training needs more than 1 value per channel, not shape {x.shape}; "
-                "use a larger batch, or model.eval()"
+                f"batch_norm in training needs more than 1 value per channel, not shape {x.shape}\n"
+                "  use a larger batch, or model.eval()"
             )
         axes = tuple(i for i in range(len(x.shape)) if i != 1)
         normal, mean, var = _standardized(x, axes, eps)

@@ -125,7 +125,10 @@ def convolution(
     _check_weight(name, w, rank)
     x, alone = batched(name, as_tensor(input), rank)
     if x.shape[1] != w.shape[1] * groups:
-        raise ShapeError(_other_channels(name, x.shape[alone:], w.shape, groups, rank))
+        raise ShapeError(
+            _other_channels(name, x.shape[alone:], w.shape, groups, rank),
+            axis={"input": -rank - 1, "weight": 1},
+        )
     steps = per_axis(name, "stride", stride, rank, least=1)
     gaps = per_axis(name, "dilation", dilation, rank, least=1)
     amounts = _amounts(name, padding, w.shape[2:], steps, gaps)

@@ -6,11 +6,18 @@ Writing through a view rebinds the base; see `tensor/handle.py`. Example: `x.vie
 from __future__ import annotations
 
 import functools
+import operator
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from chainrule.base import dtypes, shapes
-from chainrule.base.errors import ArgumentError, DTypeError, IndexBoundsError, ShapeError
+from chainrule.base.errors import (
+    ArgumentError,
+    DTypeError,
+    IndexBoundsError,
+    KindError,
+    ShapeError,
+)
 from chainrule.base.shapes import Shape
 from chainrule.ops import TABLE
 from chainrule.tensor.convert import Operand, as_tensor, cast, result_dtype
@@ -68,7 +75,12 @@ def flat_sizes(sizes: Sequence[Any]) -> Shape:
     """`f(2, 3)` and `f((2, 3))` mean the same."""
     if len(sizes) == 1 and not isinstance(sizes[0], int):
         sizes = tuple(sizes[0])
-    return tuple(int(n) for n in sizes)
+    try:
+        return tuple(map(operator.index, sizes))
+    except TypeError:
+        raise KindError(
+            f"sizes and axes are whole numbers, not {tuple(sizes)}\n  where one is divided, use //"
+        ) from None
 
 
 def also_named(name: str) -> Callable[[F], F]:
@@ -287,6 +299,8 @@ def chunk(input: Operand, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
 def unbind(input: Operand, dim: int = 0) -> tuple[Tensor, ...]:
     """Every slice along `dim`, without that axis."""
     x = as_tensor(input)
+    if not x.shape:
+        raise KindError("a 0-d tensor has no axis to go along: x.item() is its value")
     return tuple(select(x, dim, i) for i in range(x.shape[shapes.normal_axis(dim, len(x.shape))]))
 
 
@@ -313,6 +327,8 @@ def expand(input: Operand, *sizes: Any) -> Tensor:
 
 def cat(tensors: Sequence[Operand], dim: int = 0) -> Tensor:
     """Lay tensors one after the other along `dim`, promoted to one dtype."""
+    if isinstance(tensors, Handle):
+        raise KindError("cat takes a list of tensors, not one: write cat([a, b])")
     parts = [as_tensor(p) for p in tensors]
     if not parts:
         raise ArgumentError("cat needs at least one tensor")

@@ -84,7 +84,7 @@ class Masks(NamedTuple):
 def _check_mask(name: str, mask: Tensor, wanted: tuple[tuple[int, ...], ...]) -> None:
     if mask.shape not in wanted:
         shown = " or ".join(map(str, wanted))
-        raise ShapeError(f"{name} has shape {mask.shape}; it must be {shown}")
+        raise ShapeError(f"{name} has shape {mask.shape}; it must be {shown}", axis={name: None})
     if mask.dtype is not dtypes.bool_ and mask.dtype.kind != "float":
         raise DTypeError(f"{name} is bool or float, not {mask.dtype}; use mask.bool()")
 

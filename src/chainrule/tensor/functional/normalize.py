@@ -51,7 +51,10 @@ def _inner_shape(name: str, x: Tensor, normalized_shape: int | Sequence[int]) ->
     """The last axes' sizes, which must be the input's."""
     inner = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
     if not inner or len(inner) > len(x.shape) or x.shape[len(x.shape) - len(inner) :] != inner:
-        raise ShapeError(f"{name} over {inner} got an input of shape {x.shape}")
+        raise ShapeError(
+            f"{name} over {inner} needs an input whose last axes have these sizes, not {x.shape}",
+            axis={"input": -1, "weight": -1},
+        )
     return inner
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from chainrule.tensor.tensor import Tensor
 
 _LEAST_LOG = -100.0
-_LOGITS = ": apply a sigmoid, or use binary_cross_entropy_with_logits"
+_LOGITS = "\n  apply a sigmoid, or use binary_cross_entropy_with_logits"
 
 
 def _equal_shapes(name: str, input: Operand, target: Operand) -> tuple[Tensor, Tensor]:
@@ -59,7 +59,8 @@ def binary_cross_entropy(
             value = what._concrete("binary_cross_entropy")
             if not ((value >= 0) & (value <= 1)).all():
                 raise ArgumentError(
-                    f"binary_cross_entropy needs probabilities between 0 and 1{way}"
+                    "binary_cross_entropy needs probabilities between 0 and 1, not "
+                    f"{value.min():.3g} to {value.max():.3g}{way}"
                 )
     yes = pointwise.mul(wanted, _log(p))
     no = pointwise.mul(pointwise.sub(1, wanted), _log(pointwise.sub(1, p)))
