@@ -13,6 +13,7 @@ from chainrule.inspect.flight.verdicts import Verdict
 from chainrule.inspect.gradcheck import gradcheck, gradcheck_module
 from chainrule.inspect.no_gradient import why_no_grad
 from chainrule.inspect.saved import saved_for_backward
+from chainrule.inspect.through_time.measure import gradient_through_time
 from chainrule.inspect.verdict import Report
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "explain",
     "gradcheck",
     "gradcheck_module",
+    "gradient_through_time",
     "saved_for_backward",
     "why_no_grad",
 ]

@@ -100,6 +100,12 @@ def in_float64(recording: Recording) -> Recording:
 
 def widened(graph: Graph) -> Graph:
     """The graph with float64 in place of float32, constants and bodies of loops included."""
+    made = widening(graph)
+    return Graph(tuple(made[n] for n in graph.inputs), tuple(made[n] for n in graph.outputs))
+
+
+def widening(graph: Graph) -> dict[Node, Node]:
+    """What becomes of each node in `widened(graph)`."""
     made: dict[Node, Node] = {}
     for node in (*graph.inputs, *topological(graph.outputs)):
         if node in made:
@@ -111,7 +117,7 @@ def widened(graph: Graph) -> Graph:
         attrs = {key: _wide_attr(value) for key, value in node.attrs.items()}
         type_ = node.op.infer(tuple(n.type for n in inputs), attrs)
         made[node] = Node(node.op, inputs, attrs, type_, node.source)
-    return Graph(tuple(made[n] for n in graph.inputs), tuple(made[n] for n in graph.outputs))
+    return made
 
 
 def _wide(type_: AnyType) -> AnyType:

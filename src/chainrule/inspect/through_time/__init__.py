@@ -1,0 +1,1 @@
+"""The gradient through time: how far back a recurrent network learns from."""
