@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import tomllib
 import warnings
@@ -131,6 +132,11 @@ def _forms(
         mine = getattr(cr.Tensor, f"{entry.name}_", None)
         pairs.append(("in place", entry.inplace_variant, mine))
     pairs += [(f"as {a.name}", a.op, generators.find(a.name)) for a in entry.aliases]
+    if entry.supports_out and not entry.name.startswith("nn."):
+        import torch
+
+        mine = _delivered(generators.ours(entry), cr)
+        pairs.append(("out=", _delivered(entry.op, torch), mine))
     for form, left, right in pairs:
         if left is None or right is None or isinstance(right, property):
             continue
@@ -141,6 +147,24 @@ def _forms(
                 form, left, right, call, values=values, ties=entry.name in _WITH_TIES
             ),
         )
+
+
+def _delivered(function: Any, library: Any) -> Any:
+    """`function` with `out=`: what the given empty tensors are afterwards."""
+
+    @functools.wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        with library.no_grad():
+            result = function(*args, **kwargs)
+            several = isinstance(result, tuple)
+            parts = result if several else (result,)
+            if kwargs.get("as_tuple") or not all(library.is_tensor(t) for t in parts):
+                return result
+            outs = [library.empty(0, dtype=t.dtype) for t in parts]
+            function(*args, **kwargs, out=tuple(outs) if several else outs[0])
+        return outs
+
+    return call
 
 
 def _form(

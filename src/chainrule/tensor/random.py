@@ -29,6 +29,7 @@ from chainrule.tensor.convert import (
 )
 from chainrule.tensor.dispatch import apply, wrap
 from chainrule.tensor.functional import pointwise
+from chainrule.tensor.functional.forms import with_out
 from chainrule.tensor.functional.layout import flat_sizes
 from chainrule.tensor.handle import Handle
 from chainrule.tensor.modes import modes, no_grad
@@ -211,6 +212,7 @@ def _new(
     return out
 
 
+@with_out
 def rand(
     *size: Any,
     generator: Generator | None = None,
@@ -222,6 +224,7 @@ def rand(
     return _new(uniform, size, generator, dtype, device, requires_grad)
 
 
+@with_out
 def randn(
     *size: Any,
     generator: Generator | None = None,
@@ -233,6 +236,7 @@ def randn(
     return _new(normal_values, size, generator, dtype, device, requires_grad)
 
 
+@with_out
 def randint(
     low: int,
     high: Any = None,
@@ -253,6 +257,7 @@ def randint(
     return cast(pointwise.add(whole, low), dtypes.int64 if dtype is None else as_dtype(dtype))
 
 
+@with_out
 def randperm(
     n: int,
     *,
@@ -267,6 +272,7 @@ def randperm(
     return cast(apply(TABLE["argsort"], keys, descending=False), kind)
 
 
+@with_out
 def normal(
     mean: Operand,
     std: Operand = 1.0,
@@ -315,6 +321,7 @@ def normal_(
     return pointwise.add(pointwise.mul(unit, std), mean)
 
 
+@with_out
 def bernoulli(input: Operand, p: Any = None, *, generator: Generator | None = None) -> Tensor:
     """1 with probability `input` (or p, in the shape of input), else 0, element by element."""
     x = as_tensor(input)

@@ -21,6 +21,7 @@ from chainrule.ops import TABLE
 from chainrule.tensor.convert import as_dtype, as_tensor, cast, check_device, expand
 from chainrule.tensor.dispatch import apply, wrap
 from chainrule.tensor.functional import layout, pointwise
+from chainrule.tensor.functional.forms import with_out
 from chainrule.tensor.handle import Handle
 from chainrule.tensor.modes import modes, no_grad
 from chainrule.tensor.random import Generator, normal_values, uniform
@@ -36,6 +37,7 @@ __all__ = [
 _TINY = 2.0**-54  # below every logarithm of a uniform number but that of 1
 
 
+@with_out
 def multinomial(
     input: Any, num_samples: int, replacement: bool = False, *, generator: Generator | None = None
 ) -> Tensor:

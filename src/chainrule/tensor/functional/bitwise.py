@@ -15,7 +15,7 @@ from chainrule.ops import TABLE
 from chainrule.tensor.convert import Operand, as_tensor, operands
 from chainrule.tensor.dispatch import apply
 from chainrule.tensor.functional import elementary, pointwise
-from chainrule.tensor.functional.forms import binary_of, deliver
+from chainrule.tensor.functional.forms import binary_of, deliver, with_out
 from chainrule.tensor.functional.reduce import all as all_of
 
 if TYPE_CHECKING:
@@ -59,6 +59,7 @@ def bitwise_not(input: Operand, *, out: Tensor | None = None) -> Tensor:
     return deliver(bitwise_xor(x, -1 if x.dtype.is_signed else 255), out)
 
 
+@with_out
 def signbit(input: Operand) -> Tensor:
     """True where input is negative, -0.0 among them."""
     x = as_tensor(input)
@@ -67,11 +68,13 @@ def signbit(input: Operand) -> Tensor:
     return pointwise.lt(elementary.copysign(1.0, x) if x.dtype.kind == "float" else x, 0)
 
 
+@with_out
 def isposinf(input: Operand) -> Tensor:
     """True where input is +inf."""
     return pointwise.eq(input, math.inf)
 
 
+@with_out
 def isneginf(input: Operand) -> Tensor:
     """True where input is -inf."""
     return pointwise.eq(input, -math.inf)

@@ -15,6 +15,7 @@ from chainrule.ops import TABLE
 from chainrule.tensor.convert import Operand, as_tensor, cast, operands
 from chainrule.tensor.dispatch import apply
 from chainrule.tensor.functional import layout, norms, pointwise, reduce
+from chainrule.tensor.functional.forms import with_out
 from chainrule.tensor.functional.select import as_index
 from chainrule.tensor.handle import Handle
 
@@ -56,6 +57,7 @@ def adjoint(input: Operand) -> Tensor:
     return layout.transpose(input, -2, -1)
 
 
+@with_out
 def narrow_copy(input: Operand, dim: int, start: int, length: int) -> Tensor:
     """`length` elements along `dim` from `start`, which are no view."""
     return clone(layout.narrow(input, dim, start, length))

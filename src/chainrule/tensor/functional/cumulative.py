@@ -97,6 +97,7 @@ def cummin(input: Operand, dim: int) -> RunningExtreme:
     return _extreme(x, reversed_order(_addable(x, None).detach()), dim)
 
 
+@with_out
 def diff(
     input: Operand,
     n: int = 1,

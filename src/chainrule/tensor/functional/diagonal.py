@@ -16,6 +16,7 @@ from chainrule.ops import TABLE
 from chainrule.tensor.convert import Operand, as_dtype, as_tensor, cast, check_device
 from chainrule.tensor.dispatch import apply, wrap
 from chainrule.tensor.functional import layout
+from chainrule.tensor.functional.forms import with_out
 
 if TYPE_CHECKING:
     from chainrule.tensor.tensor import Tensor
@@ -33,11 +34,13 @@ __all__ = [
 ]
 
 
+@with_out
 def tril(input: Operand, diagonal: int = 0) -> Tensor:
     """The elements on and below a diagonal of the last two axes, zeros elsewhere."""
     return _triangle("tril", as_tensor(input), diagonal, "ge")
 
 
+@with_out
 def triu(input: Operand, diagonal: int = 0) -> Tensor:
     """The elements on and above a diagonal of the last two axes, zeros elsewhere."""
     return _triangle("triu", as_tensor(input), diagonal, "le")
@@ -136,6 +139,7 @@ def diag_embed(input: Operand, offset: int = 0, dim1: int = -2, dim2: int = -1) 
     return layout.permute(square, order)
 
 
+@with_out
 def diag(input: Operand, diagonal: int = 0) -> Tensor:
     """A vector as the diagonal of a matrix of zeros; of a matrix, a copy of its diagonal."""
     x = as_tensor(input)

@@ -79,6 +79,7 @@ copysign = floating_pair_of(TABLE["copysign"], "|input| with the sign of other."
 logaddexp = floating_pair_of(TABLE["logaddexp"], "log(exp(input) + exp(other)), no overflow.")
 
 
+@with_out
 def logaddexp2(input: Operand, other: Operand) -> Tensor:
     """log2(2^input + 2^other), without overflow."""
     base = math.log(2)
@@ -86,11 +87,13 @@ def logaddexp2(input: Operand, other: Operand) -> Tensor:
     return pointwise.div(total, base)
 
 
+@with_out
 def deg2rad(input: Operand) -> Tensor:
     """Input · π / 180."""
     return pointwise.mul(floating(input), math.pi / 180)
 
 
+@with_out
 def rad2deg(input: Operand) -> Tensor:
     """Input · 180 / π."""
     return pointwise.mul(floating(input), 180 / math.pi)
@@ -101,16 +104,19 @@ def positive(input: Operand) -> Tensor:
     return as_tensor(input)
 
 
+@with_out
 def frac(input: Operand) -> Tensor:
     """What `trunc` cuts off, with the sign of input."""
     return pointwise.sub(input, pointwise.trunc(input))
 
 
+@with_out
 def ldexp(input: Operand, other: Operand) -> Tensor:
     """Input · 2^other."""
     return pointwise.mul(input, exp2(other))
 
 
+@with_out
 def sinc(input: Operand) -> Tensor:
     """sin(π·input) / (π·input), 1 at 0."""
     angle = pointwise.mul(floating(input), math.pi)

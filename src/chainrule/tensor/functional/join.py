@@ -14,6 +14,7 @@ from chainrule.base.errors import ArgumentError, ShapeError
 from chainrule.tensor.convert import Operand, as_tensor
 from chainrule.tensor.functional import layout
 from chainrule.tensor.functional.arrange import atleast_1d, atleast_2d, atleast_3d
+from chainrule.tensor.functional.forms import with_out
 from chainrule.tensor.handle import Handle
 
 if TYPE_CHECKING:
@@ -34,12 +35,14 @@ __all__ = [
 ]
 
 
+@with_out
 def hstack(tensors: Sequence[Operand]) -> Tensor:
     """Side by side: along axis 1, vectors along axis 0."""
     parts = [atleast_1d(t) for t in tensors]
     return layout.cat(parts, 0 if parts and len(parts[0].shape) == 1 else 1)
 
 
+@with_out
 def vstack(tensors: Sequence[Operand]) -> Tensor:
     """One below the other: along axis 0; a vector is a row."""
     return layout.cat([atleast_2d(t) for t in tensors], 0)
@@ -48,11 +51,13 @@ def vstack(tensors: Sequence[Operand]) -> Tensor:
 row_stack = vstack
 
 
+@with_out
 def dstack(tensors: Sequence[Operand]) -> Tensor:
     """One behind the other: along axis 2."""
     return layout.cat([atleast_3d(t) for t in tensors], 2)
 
 
+@with_out
 def column_stack(tensors: Sequence[Operand]) -> Tensor:
     """Side by side: along axis 1; a vector is a column."""
     parts = [as_tensor(t) for t in tensors]

@@ -23,6 +23,7 @@ from chainrule.ops import TABLE
 from chainrule.tensor.convert import Operand, as_tensor, cast, result_dtype
 from chainrule.tensor.convert import expand as expand_to
 from chainrule.tensor.dispatch import apply
+from chainrule.tensor.functional.forms import deliver
 from chainrule.tensor.handle import Handle, Lens
 from chainrule.tensor.memory import memory, refuse_overlap
 
@@ -325,10 +326,12 @@ def expand(input: Operand, *sizes: Any) -> Tensor:
     )
 
 
-def cat(tensors: Sequence[Operand], dim: int = 0) -> Tensor:
+def cat(tensors: Sequence[Operand], dim: int = 0, *, out: Tensor | None = None) -> Tensor:
     """Lay tensors one after the other along `dim`, promoted to one dtype."""
     if isinstance(tensors, Handle):
         raise KindError("cat takes a list of tensors, not one: write cat([a, b])")
+    if out is not None:
+        return deliver(cat(tensors, dim), out)
     parts = [as_tensor(p) for p in tensors]
     if not parts:
         raise ArgumentError("cat needs at least one tensor")
@@ -343,8 +346,10 @@ def cat(tensors: Sequence[Operand], dim: int = 0) -> Tensor:
 concat = cat
 
 
-def stack(tensors: Sequence[Operand], dim: int = 0) -> Tensor:
+def stack(tensors: Sequence[Operand], dim: int = 0, *, out: Tensor | None = None) -> Tensor:
     """Lay equal shapes along a new axis."""
+    if out is not None:
+        return deliver(stack(tensors, dim), out)
     parts = [as_tensor(p) for p in tensors]
     for i, part in enumerate(parts):
         if part.shape != parts[0].shape:

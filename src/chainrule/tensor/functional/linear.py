@@ -92,13 +92,17 @@ def _whole(a: Tensor, b: Tensor) -> Tensor:
     return cast(total, a.dtype)
 
 
-def mm(input: Operand, mat2: Operand) -> Tensor:
+def mm(input: Operand, mat2: Operand, *, out: Tensor | None = None) -> Tensor:
     """The product of two matrices; nothing broadcasts."""
+    if out is not None:
+        return deliver(mm(input, mat2), out)
     return _plain("mm", _MATRIX, input, mat2)
 
 
-def bmm(input: Operand, mat2: Operand) -> Tensor:
+def bmm(input: Operand, mat2: Operand, *, out: Tensor | None = None) -> Tensor:
     """The products of two batches of matrices; nothing broadcasts."""
+    if out is not None:
+        return deliver(bmm(input, mat2), out)
     return _plain("bmm", 3, input, mat2)
 
 

@@ -13,6 +13,7 @@ from chainrule.ops import TABLE
 from chainrule.tensor.convert import Operand, as_dtype, as_tensor, cast, floating
 from chainrule.tensor.dispatch import apply
 from chainrule.tensor.functional import layout, pointwise, reduce
+from chainrule.tensor.functional.forms import deliver
 from chainrule.tensor.functional.norms import norm
 from chainrule.tensor.functional.padding import pad
 
@@ -37,13 +38,19 @@ def _lifted(x: Tensor) -> Tensor:
     return apply(TABLE["reshape"], x, shape=(1,))
 
 
-def softmax(input: Operand, dim: int, dtype: Any = None) -> Tensor:
+def softmax(input: Operand, dim: int, dtype: Any = None, *, out: Tensor | None = None) -> Tensor:
     """exp(x) / Σ exp(x) along `dim`; a fully masked row (all -inf) gives zeros."""
+    if out is not None:
+        return deliver(softmax(input, dim, dtype), out)
     return _rows("softmax", input, dim, dtype)
 
 
-def log_softmax(input: Operand, dim: int, dtype: Any = None) -> Tensor:
+def log_softmax(
+    input: Operand, dim: int, dtype: Any = None, *, out: Tensor | None = None
+) -> Tensor:
     """X - log Σ exp(x) along `dim`."""
+    if out is not None:
+        return deliver(log_softmax(input, dim, dtype), out)
     return _rows("log_softmax", input, dim, dtype)
 
 

@@ -76,6 +76,7 @@ def sort(
     return _picked(input, axis, _order(x, axis, descending=bool(descending)))
 
 
+@with_out
 def argsort(
     input: Operand, dim: int = -1, descending: bool = False, *, stable: bool = False
 ) -> Tensor:
@@ -83,6 +84,7 @@ def argsort(
     return sort(input, dim, descending, stable=stable).indices
 
 
+@with_out
 def msort(input: Operand) -> Tensor:
     """Sorted along the first axis."""
     return sort(input, 0).values
@@ -140,14 +142,25 @@ def _middle(input: Operand, dim: int | None, keepdim: bool, *, skip_nan: bool) -
         place = pointwise.where(pointwise.gt(nans, 0), real, place)
     index = gather(order, axis, place)
     found = _without_axis(_picked(input, axis, index), axis, keepdim and dim is not None)
-    return found.values if dim is None else found
+    if dim is not None:
+        return found
+    return _shared(x, found.values) if x.requires_grad else found.values
+
+
+def _shared(x: Tensor, value: Tensor) -> Tensor:
+    """`value`, whose gradient the elements of the vector x that equal it share."""
+    same = pointwise.eq(x, value)
+    if x.dtype.kind == "float":
+        nan = pointwise.logical_and(pointwise.isnan(x), pointwise.isnan(value))
+        same = pointwise.logical_or(same, nan)
+    return reduce.amax(pointwise.where(same, x, -float("inf")))
 
 
 @with_out
 def median(input: Operand, dim: int | None = None, keepdim: bool = False) -> Any:
     """The middle element of all, or along `dim` (values, indices); of two, the smaller.
 
-    NaN if there is one.
+    NaN if there is one. Of all, equal elements share the gradient; along `dim` one gets it.
     """
     return _middle(input, dim, keepdim, skip_nan=False)
 

@@ -233,18 +233,22 @@ def pow(input: Operand, exponent: Operand) -> Tensor:
             return quick
     base, power = operands(input, exponent)
     if base.dtype.kind != "float":
-        whole = apply(TABLE["pow"], cast(base, dtypes.float64), cast(power, dtypes.float64))
-        return cast(whole, base.dtype)
+        if base.dtype is dtypes.bool_:
+            return cast(pow(cast(base, dtypes.uint8), cast(power, dtypes.uint8)), base.dtype)
+        return apply(TABLE["whole_power"], base, power)
     return apply(TABLE["pow"], base, power)
 
 
+@with_out
 def float_power(input: Operand, exponent: Operand) -> Tensor:
     """Input to the power of exponent in float64."""
     return apply(TABLE["pow"], *operands(input, exponent, dtype=dtypes.float64))
 
 
-def square(input: Operand) -> Tensor:
+def square(input: Operand, *, out: Tensor | None = None) -> Tensor:
     """Input · input; of bools as int64."""
+    if out is not None:
+        return deliver(square(input), out)
     x = as_tensor(input)
     x = cast(x, dtypes.int64) if x.dtype is dtypes.bool_ else x
     return mul(x, x)
@@ -261,11 +265,15 @@ def reciprocal(input: Operand, *, out: Tensor | None = None) -> Tensor:
     return div(1.0, input, out=out)
 
 
-def where(condition: Operand, input: Operand = None, other: Operand = None) -> Tensor:
+def where(
+    condition: Operand, input: Operand = None, other: Operand = None, *, out: Tensor | None = None
+) -> Tensor:
     """Input where condition holds, other elsewhere; all three broadcast.
 
     With a condition alone: the places where it holds, as `nonzero(condition, as_tuple=True)`.
     """
+    if out is not None:
+        return deliver(where(condition, input, other), out)
     from chainrule.tensor.functional import select
 
     choice = as_tensor(condition)
@@ -301,11 +309,13 @@ def clamp(input: Operand, min: Operand = None, max: Operand = None) -> Tensor:
     return x
 
 
+@with_out
 def clamp_min(input: Operand, min: Operand) -> Tensor:
     """Input, but at least min."""
     return clamp(input, min=min)
 
 
+@with_out
 def clamp_max(input: Operand, max: Operand) -> Tensor:
     """Input, but at most max."""
     return clamp(input, max=max)
@@ -332,6 +342,7 @@ def addcdiv(input: Operand, tensor1: Operand, tensor2: Operand, *, value: Operan
     return add(input, div(tensor1, tensor2), alpha=value)
 
 
+@with_out
 def logical_not(input: Operand) -> Tensor:
     """True where input is zero or False."""
     return apply(TABLE["logical_not"], _as_bool(input))

@@ -23,6 +23,7 @@ from chainrule.tensor.convert import (
 )
 from chainrule.tensor.dispatch import apply
 from chainrule.tensor.functional import arrange, layout, pointwise, reduce
+from chainrule.tensor.functional.forms import deliver, with_out
 from chainrule.tensor.functional.linear import bmm, matmul
 from chainrule.tensor.handle import Handle
 
@@ -61,6 +62,7 @@ def _ranks(name: str, given: Sequence[Operand], ranks: Sequence[int]) -> list[Te
     return tensors
 
 
+@with_out
 def dot(input: Operand, tensor: Operand) -> Tensor:
     """Σ input·tensor of two vectors of equal length."""
     a, b = _ranks("dot", (input, tensor), (1, 1))
@@ -69,21 +71,25 @@ def dot(input: Operand, tensor: Operand) -> Tensor:
     return matmul(a, b)
 
 
+@with_out
 def vdot(input: Operand, other: Operand) -> Tensor:
     """As `dot`: numbers are real."""
     return dot(input, other)
 
 
+@with_out
 def mv(input: Operand, vec: Operand) -> Tensor:
     """The product of a matrix and a vector."""
     return matmul(*_ranks("mv", (input, vec), (2, 1)))
 
 
+@with_out
 def vecdot(x: Operand, y: Operand, *, dim: int = -1) -> Tensor:
     """Σ x·y along one axis; the others broadcast."""
     return reduce.sum(pointwise.mul(x, y), dim)
 
 
+@with_out
 def cross(input: Operand, other: Operand, dim: int = -1) -> Tensor:
     """The vector product along an axis of 3 elements; the other axes, equally many, broadcast."""
     ranks = [len(as_tensor(v).shape) for v in (input, other)]
@@ -104,6 +110,7 @@ def cross(input: Operand, other: Operand, dim: int = -1) -> Tensor:
     )
 
 
+@with_out
 def outer(input: Operand, vec2: Operand) -> Tensor:
     """out[i, j] = input[i]·vec2[j]."""
     a, b = as_tensor(input), as_tensor(vec2)
@@ -115,6 +122,7 @@ def outer(input: Operand, vec2: Operand) -> Tensor:
 ger = outer
 
 
+@with_out
 def inner(input: Operand, other: Operand) -> Tensor:
     """Σ over the last axis of both; with a number, their product."""
     a, b = as_tensor(input), as_tensor(other)
@@ -133,6 +141,7 @@ def _meeting(x: Tensor, axes: list[int], sizes: list[int]) -> Tensor:
     return expand(x, tuple(wide))
 
 
+@with_out
 def tensordot(input: Operand, other: Operand, dims: Any = 2) -> Tensor:
     """Σ over the last `dims` axes of input and the first of other, or over two lists of axes."""
     a, b = as_tensor(input), as_tensor(other)
@@ -183,23 +192,36 @@ def _added(name: str, input: Operand, product: Tensor, beta: Any, alpha: Any) ->
     return pointwise.add(_scaled(x, beta), out)
 
 
-def addmm(input: Operand, mat1: Operand, mat2: Operand, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
+def addmm(
+    input: Operand,
+    mat1: Operand,
+    mat2: Operand,
+    *,
+    beta: Any = 1,
+    alpha: Any = 1,
+    out: Tensor | None = None,
+) -> Tensor:
     """beta · input + alpha · mat1 @ mat2; beta = 0 ignores the input."""
+    if out is not None:
+        return deliver(addmm(input, mat1, mat2, beta=beta, alpha=alpha), out)
     product = matmul(*_ranks("addmm", (mat1, mat2), (2, 2)))
     return _added("addmm", input, product, beta, alpha)
 
 
+@with_out
 def addmv(input: Operand, mat: Operand, vec: Operand, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
     """beta · input + alpha · mat @ vec; beta = 0 ignores the input."""
     product = matmul(*_ranks("addmv", (mat, vec), (2, 1)))
     return _added("addmv", input, product, beta, alpha)
 
 
+@with_out
 def addr(input: Operand, vec1: Operand, vec2: Operand, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
     """beta · input + alpha · vec1 ⊗ vec2; beta = 0 ignores the input."""
     return _added("addr", input, outer(vec1, vec2), beta, alpha)
 
 
+@with_out
 def baddbmm(
     input: Operand, batch1: Operand, batch2: Operand, *, beta: Any = 1, alpha: Any = 1
 ) -> Tensor:
@@ -208,6 +230,7 @@ def baddbmm(
     return _added("baddbmm", input, product, beta, alpha)
 
 
+@with_out
 def addbmm(
     input: Operand, batch1: Operand, batch2: Operand, *, beta: Any = 1, alpha: Any = 1
 ) -> Tensor:
@@ -216,6 +239,7 @@ def addbmm(
     return _added("addbmm", input, reduce.sum(product, 0), beta, alpha)
 
 
+@with_out
 def kron(input: Operand, other: Operand) -> Tensor:
     """Kronecker's product: every element of input times the whole of other."""
     a, b = as_tensor(input), as_tensor(other)
@@ -229,6 +253,7 @@ def kron(input: Operand, other: Operand) -> Tensor:
     return apply(TABLE["reshape"], apart, shape=whole)
 
 
+@with_out
 def multi_dot(tensors: Sequence[Operand]) -> Tensor:
     """The product of a chain of matrices, in the order of multiplication that is cheapest.
 
@@ -282,6 +307,7 @@ def chain_matmul(*matrices: Operand) -> Tensor:
     return parts[0] if len(parts) == 1 else multi_dot(parts)
 
 
+@with_out
 def matrix_power(input: Operand, n: int) -> Tensor:
     """The n-th power of a square matrix (of each of a batch), n ≥ 0."""
     x = as_tensor(input)

@@ -20,6 +20,7 @@ from chainrule.ops import TABLE
 from chainrule.tensor.convert import Operand, as_tensor, cast, expand
 from chainrule.tensor.dispatch import apply, wrap
 from chainrule.tensor.functional import diagonal, layout, pointwise
+from chainrule.tensor.functional.forms import with_out
 from chainrule.tensor.functional.select import as_index, element_places
 from chainrule.tensor.handle import Handle
 
@@ -145,6 +146,7 @@ def _elements(input: Operand, dim: int, index: Operand, src: Operand, write: Wri
     return apply(TABLE["reshape"], out, shape=x.shape)
 
 
+@with_out
 def scatter(
     input: Operand,
     dim: int,
@@ -167,11 +169,13 @@ def scatter(
     return _elements(input, dim, index, given, names[reduce])
 
 
+@with_out
 def scatter_add(input: Operand, dim: int, index: Operand, src: Operand) -> Tensor:
     """`input` with src added at the places that `index` names along `dim`."""
     return _elements(input, dim, index, src, _added)
 
 
+@with_out
 def scatter_reduce(
     input: Operand,
     dim: int,
@@ -221,6 +225,7 @@ def _slices(
     return apply(TABLE["reshape"], out, shape=x.shape)
 
 
+@with_out
 def index_add(
     input: Operand, dim: int, index: Operand, source: Operand, *, alpha: Any = 1
 ) -> Tensor:
@@ -229,6 +234,7 @@ def index_add(
     return _slices(input, dim, index, scaled, _added)
 
 
+@with_out
 def index_copy(input: Operand, dim: int, index: Operand, source: Operand) -> Tensor:
     """`input` with the slices of source in the place of those that `index` names."""
     return _slices(input, dim, index, source, _set)
@@ -242,6 +248,7 @@ def index_fill(input: Operand, dim: int, index: Operand, value: Any) -> Tensor:
     return _slices(input, dim, index, number, _set, wrap=True)
 
 
+@with_out
 def index_reduce(
     input: Operand,
     dim: int,
@@ -299,6 +306,7 @@ def select_scatter(input: Operand, src: Operand, dim: int, index: int) -> Tensor
     return embedded(input, src, lambda x: layout.select(x, dim, index))
 
 
+@with_out
 def slice_scatter(
     input: Operand,
     src: Operand,

@@ -16,6 +16,7 @@ from chainrule.base.errors import ArgumentError, DTypeError, IndexBoundsError, S
 from chainrule.ops import TABLE
 from chainrule.tensor.convert import Operand, as_tensor, cast, expand
 from chainrule.tensor.dispatch import apply, wrap
+from chainrule.tensor.functional.forms import deliver, with_out
 from chainrule.tensor.handle import Handle
 
 if TYPE_CHECKING:
@@ -115,11 +116,20 @@ def element_places(name: str, x: Handle, dim: int, index: Handle, *, wrap: bool 
     return apply(TABLE["ravel_index"], *parts, sizes=shape, wrap=wrap)
 
 
-def gather(input: Operand, dim: int, index: Operand, *, sparse_grad: bool = False) -> Tensor:
+def gather(
+    input: Operand,
+    dim: int,
+    index: Operand,
+    *,
+    sparse_grad: bool = False,
+    out: Tensor | None = None,
+) -> Tensor:
     """out[i, j] = input[index[i, j], j] for dim = 0: the elements that `index` names along `dim`.
 
     `sparse_grad` is accepted. Source: https://docs.pytorch.org/docs/stable/generated/torch.gather.html
     """
+    if out is not None:
+        return deliver(gather(input, dim, index, sparse_grad=sparse_grad), out)
     del sparse_grad
     return _gathered(as_tensor(input), dim, as_index(index), wrap=False)
 
@@ -132,6 +142,7 @@ def _gathered(x: Tensor, dim: int, at: Tensor, *, wrap: bool) -> Tensor:
     return apply(TABLE["gather"], flat, element_places("gather", x, dim, at, wrap=wrap))
 
 
+@with_out
 def take(input: Operand, index: Operand) -> Tensor:
     """The elements at the numbers `index` of the input as a vector."""
     x = as_tensor(input)
@@ -139,6 +150,7 @@ def take(input: Operand, index: Operand) -> Tensor:
     return apply(TABLE["gather"], apply(TABLE["reshape"], x, shape=(x.array_type.size,)), places)
 
 
+@with_out
 def take_along_dim(input: Operand, indices: Operand, dim: int | None = None) -> Tensor:
     """As `gather`, where input and indices broadcast along the other axes; of a vector for None."""
     x, at = as_tensor(input), as_index(indices)
@@ -157,6 +169,7 @@ def take_along_dim(input: Operand, indices: Operand, dim: int | None = None) -> 
     return _gathered(expand(x, wide[0]), axis, expand(at, wide[1]), wrap=True)
 
 
+@with_out
 def masked_select(input: Operand, mask: Operand) -> Tensor:
     """The elements where the mask holds, as a vector; both broadcast. Eager only."""
     x, held = as_tensor(input), as_tensor(mask)
@@ -164,6 +177,7 @@ def masked_select(input: Operand, mask: Operand) -> Tensor:
     return expand(x, shape)[expand(held, shape)]
 
 
+@with_out
 def nonzero(input: Operand, *, as_tuple: bool = False) -> Any:
     """(n, rank): the places of all elements that are not zero; `as_tuple` for one vector an axis.
 
@@ -196,6 +210,7 @@ def bincount(input: Operand, weights: Operand = None, minlength: int = 0) -> Ten
     return wrap(np.bincount(value, given, minlength).astype(kind))
 
 
+@with_out
 def index_select(input: Operand, dim: int, index: Operand) -> Tensor:
     """The slices of `input` along `dim` at the integers of the 1-D `index`."""
     x, at = as_tensor(input), as_index(index)
