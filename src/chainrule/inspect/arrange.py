@@ -1,177 +1,276 @@
-"""Places for the boxes of a nested graph: layers from left to right, groups inside groups.
+"""Places for the boxes of a nested graph, and ways for its edges between them.
 
 Each group is arranged on its own and is then one box in the group around it, so a module's nodes
-stay together however deep it lies. Within a group: the column of a box is its longest way from the
-start; rows are sorted by where a box's neighbours are. Knows sizes and edges only. Example:
+stay together however deep it lies. Within a group boxes stand in layers, by the longest way from
+the start; labels of edges stand between them; an edge that passes a layer, or comes into the group
+from outside, has a lane of its own there, so that it runs past boxes and not through them.
 
-    places = arrange({"a": box, "b": box}, {"a": (), "b": ("outer",)}, [("a", "b")])
+    at = arrange({"a": size, "b": size}, {"a": (), "b": ("outer",)}, [Edge("a", "b", size)])
+
+Sizes are along the way of the computation and across it; who draws turns the picture. May import
+`inspect.order`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Container, Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import NamedTuple
 
+from chainrule.inspect.order import stack
+
 Path = tuple[str, ...]
-_ROW_GAP, _MARGIN, _TITLE = 30.0, 14.0, 20.0
-_SWEEPS = 4
+_ALONG, _ACROSS, _MARGIN, _LANE = 16.0, 18.0, 14.0, 2.0
+_STIFF = 4.0  # how much straighter an edge is between its ends than at them
 
 
 class Size(NamedTuple):
-    """Width and height, and the room to the right that the labels of its edges need."""
+    """How large a box is, along the way of the computation and across it."""
 
-    width: float
-    height: float
-    room: float = 100.0
+    along: float
+    across: float
+
+
+_NOTHING = Size(0.0, 0.0)
 
 
 class Place(NamedTuple):
-    """The upper left corner and size of a box."""
+    """The first corner and the size of a box."""
 
     x: float
     y: float
-    width: float
-    height: float
+    along: float
+    across: float
 
 
-@dataclass(frozen=True)
+class Edge(NamedTuple):
+    """From a box to another: the size of what is written on it, and how straight it should be."""
+
+    source: Hashable
+    target: Hashable
+    label: Size
+    pull: float = 1.0
+
+
+Point = tuple[float, float]
+
+
+@dataclass
 class Arrangement:
-    """Where every box and every group stands, and how large the whole is."""
+    """Where all boxes, groups and labels stand, the bends of each edge, and the whole size."""
 
     boxes: dict[Hashable, Place]
     groups: dict[Path, Place]
+    labels: list[Place | None]  # of each edge
+    bends: list[list[Point]]  # likewise: points between its two boxes
     size: Size
+
+
+class _Label(NamedTuple):
+    edge: int
+
+
+class _Bend(NamedTuple):
+    lane: Hashable
+    layer: int
+
+
+@dataclass
+class _Group:
+    """One group arranged from (0, 0) on, before it is moved to its place."""
+
+    size: Size
+    boxes: dict[Hashable, Place] = field(default_factory=dict)
+    groups: dict[Path, Place] = field(default_factory=dict)
+    labels: dict[int, Place] = field(default_factory=dict)
+    ways: dict[int, list[Point]] = field(default_factory=dict)  # of each edge, within this group
 
 
 def arrange(
     sizes: Mapping[Hashable, Size],
     groups: Mapping[Hashable, Path],
-    edges: Sequence[tuple[Hashable, Hashable]],
+    edges: Sequence[Edge],
+    title: Size = _NOTHING,
 ) -> Arrangement:
-    """Places for boxes of given sizes, each in its group; edges go from left to right."""
+    """Places for boxes in their groups; `title` is the room that a group's name needs."""
+    made: dict[Path, _Group] = {}
+    paths = {path[:i] for path in groups.values() for i in range(len(path) + 1)} | {()}
+    for path in sorted(paths, key=len, reverse=True):
+        made[path] = _arranged(path, sizes, groups, edges, made, title)
     boxes: dict[Hashable, Place] = {}
-    frames: dict[Path, Place] = {}
-    size = _group((), sizes, groups, edges, boxes, frames)
-    return Arrangement(boxes, frames, size)
+    frames: dict[Path, Place] = {(): Place(0.0, 0.0, *made[()].size)}
+    labels: list[Place | None] = [None] * len(edges)
+    for path in sorted(paths, key=len):
+        x, y = frames[path][:2]
+        group = made[path]
+        boxes |= {b: _moved(p, x, y) for b, p in group.boxes.items()}
+        frames |= {b: _moved(p, x, y) for b, p in group.groups.items()}
+        for edge, place in group.labels.items():
+            labels[edge] = _moved(place, x, y)
+    bends = [list(_bends(i, e, groups, made, frames)) for i, e in enumerate(edges)]
+    return Arrangement(boxes, frames, labels, bends, made[()].size)
 
 
-def _group(
+def _moved(place: Place, x: float, y: float) -> Place:
+    return place._replace(x=place.x + x, y=place.y + y)
+
+
+def _bends(
+    number: int,
+    edge: Edge,
+    groups: Mapping[Hashable, Path],
+    made: Mapping[Path, _Group],
+    frames: Mapping[Path, Place],
+) -> Iterator[Point]:
+    """The bends of an edge: out of its groups, across the one that both ends share, in again."""
+    a, b = groups[edge.source], groups[edge.target]
+    shared = 0
+    while shared < min(len(a), len(b)) and a[shared] == b[shared]:
+        shared += 1
+    outer = [a[:i] for i in range(len(a), shared, -1)]
+    inner = [b[:i] for i in range(shared + 1, len(b) + 1)]
+    for path in (*outer, a[:shared], *inner):
+        x, y = frames[path][:2]
+        yield from ((px + x, py + y) for px, py in made[path].ways.get(number, ()))
+
+
+def _arranged(
     path: Path,
     sizes: Mapping[Hashable, Size],
     groups: Mapping[Hashable, Path],
-    edges: Sequence[tuple[Hashable, Hashable]],
-    boxes: dict[Hashable, Place],
-    frames: dict[Path, Place],
-) -> Size:
-    """Arrange one group from (0, 0) on; inner groups first, each then moved to its place."""
+    edges: Sequence[Edge],
+    made: Mapping[Path, _Group],
+    title: Size,
+) -> _Group:
+    """One group whose inner groups are arranged already."""
     depth = len(path)
-    inside = [b for b in sizes if groups[b][:depth] == path]
-    item = {b: b if groups[b] == path else groups[b][: depth + 1] for b in inside}
-    items = list(dict.fromkeys(item[b] for b in inside))
-    inner: dict[Hashable, Size] = {}
-    for each in items:
-        if each in sizes:
-            inner[each] = sizes[each]
-        else:
-            assert isinstance(each, tuple)
-            inner[each] = _group(each, sizes, groups, edges, boxes, frames)
-    known = set(inside)
-    between = {
-        (item[a], item[b]) for a, b in edges if a in known and b in known and item[a] != item[b]
-    }
-    placed, size = _columns(items, inner, between)
-    top = _TITLE if path else 0.0
-    for each, corner in placed.items():
-        x, y = corner[0] + _MARGIN, corner[1] + _MARGIN + top
-        if each in sizes:
-            boxes[each] = Place(x, y, inner[each].width, inner[each].height)
-        else:
-            _move(each, x, y, groups, boxes, frames)  # type: ignore[arg-type]
-    width, height = size.width + 2 * _MARGIN, size.height + 2 * _MARGIN + top
-    frames[path] = Place(0.0, 0.0, width, height)
-    return Size(width, height, max((s.room for s in inner.values()), default=0.0))
+    item = {b: b if groups[b] == path else groups[b][: depth + 1] for b in sizes
+            if groups[b][:depth] == path}  # fmt: skip
+    items: dict[Hashable, Size] = {}
+    for box, each in item.items():
+        items[each] = sizes[box] if each == box else made[each].size  # type: ignore[index]
+    layer = _layers(items, [(item[e.source], item[e.target]) for e in edges
+                            if e.source in item and e.target in item])  # fmt: skip
+    last = max(layer.values(), default=0)
+    chains = dict(_chains(edges, item, layer, last))
+    extra = {b: edges[b.edge].label if isinstance(b, _Label) else Size(_LANE, _LANE)
+             for chain in chains.values() for b in chain if b not in items}  # fmt: skip
+    every = {**items, **extra}
+    layers: list[list[Hashable]] = [[] for _ in range(last + 1)]
+    for each, at in layer.items():
+        layers[at].append(each)
+    links: dict[Hashable, dict[Hashable, float]] = {b: {} for b in every}
+    for number, chain in chains.items():
+        for b in chain:
+            if b in extra and not links[b]:
+                layers[_layer_of(b, edges[number], item, layer)].append(b)
+        for b, c in pairwise(chain):
+            both = b in extra and c in extra
+            links[b][c] = links[c][b] = _STIFF * edges[number].pull if both else edges[number].pull
+    across = stack(layers, links, {b: s.across for b, s in every.items()}, _ACROSS)
+    return _placed(path, layers, every, across, chains, title, sizes)
 
 
-def _move(
-    path: Path,
-    x: float,
-    y: float,
-    groups: Mapping[Hashable, Path],
-    boxes: dict[Hashable, Place],
-    frames: dict[Path, Place],
-) -> None:
-    for box, place in list(boxes.items()):
-        if groups[box][: len(path)] == path:
-            boxes[box] = place._replace(x=place.x + x, y=place.y + y)
-    for frame, place in list(frames.items()):
-        if frame[: len(path)] == path:
-            frames[frame] = place._replace(x=place.x + x, y=place.y + y)
-
-
-def _columns(
-    items: Sequence[Hashable],
-    sizes: Mapping[Hashable, Size],
-    edges: set[tuple[Hashable, Hashable]],
-) -> tuple[dict[Hashable, tuple[float, float]], Size]:
-    """The corner of each item, columns by longest way, rows by their neighbours."""
-    before: dict[Hashable, list[Hashable]] = {i: [] for i in items}
-    after: dict[Hashable, list[Hashable]] = {i: [] for i in items}
-    for a, b in edges:
-        before[b].append(a)
-        after[a].append(b)
-    column = _longest(items, before)
-    for each in items:  # a source stands just before its first use
-        if not before[each] and after[each]:
-            column[each] = max(0, min(column[b] for b in after[each]) - 1)
-    columns: list[list[Hashable]] = [[] for _ in range(max(column.values(), default=-1) + 1)]
-    for each in items:
-        columns[column[each]].append(each)
-    for sweep in range(_SWEEPS):
-        _sort_rows(columns, before if sweep % 2 == 0 else after)
-    return _corners(columns, sizes)
-
-
-def _longest(
-    items: Sequence[Hashable], before: Mapping[Hashable, Sequence[Hashable]]
+def _layers(
+    items: Mapping[Hashable, Size], edges: Sequence[tuple[Hashable, Hashable]]
 ) -> dict[Hashable, int]:
-    """The longest way to each item; what a cycle between groups closes is left out."""
-    column: dict[Hashable, int] = {}
-    for each in items:  # in the order of the computation
-        column[each] = 1 + max((column[b] for b in before[each] if b in column), default=-1)
-    return column
+    """Even numbers: twice the longest way to each item, sources just before their first use.
+
+    What closes a cycle between groups is left out.
+    """
+    before: dict[Hashable, set[Hashable]] = {i: set() for i in items}
+    after: dict[Hashable, set[Hashable]] = {i: set() for i in items}
+    for a, b in edges:
+        if a != b:
+            before[b].add(a)
+            after[a].add(b)
+    layer: dict[Hashable, int] = {}
+    waiting = list(items)  # in the order of the computation
+    while waiting:
+        ready = [i for i in waiting if all(b in layer for b in before[i])] or waiting[:1]
+        for each in ready:
+            layer[each] = 2 + max((layer[b] for b in before[each] if b in layer), default=-2)
+        done = set(ready)
+        waiting = [i for i in waiting if i not in done]
+    for each in items:
+        if not before[each] and after[each]:
+            layer[each] = max(0, min(layer[b] for b in after[each]) - 2)
+    return layer
 
 
-def _sort_rows(
-    columns: list[list[Hashable]], neighbours: Mapping[Hashable, Sequence[Hashable]]
-) -> None:
-    row = {each: i / max(1, len(c) - 1) for c in columns for i, each in enumerate(c)}
-    for items in columns:
-        items.sort(
-            key=lambda each: (
-                sum(row[n] for n in neighbours[each]) / len(neighbours[each])
-                if neighbours[each]
-                else row[each]
-            )
-        )
-        row.update({each: i / max(1, len(items) - 1) for i, each in enumerate(items)})
+def _chains(
+    edges: Sequence[Edge],
+    item: Mapping[Hashable, Hashable],
+    layer: Mapping[Hashable, int],
+    last: int,
+) -> Iterator[tuple[int, list[Hashable]]]:
+    """What each edge passes in this group: its two ends as far as they are here, label and bends.
+
+    Edges that only come in, or only go out, share the lanes of their source.
+    """
+    for number, edge in enumerate(edges):
+        a, b = item.get(edge.source), item.get(edge.target)
+        chain: list[Hashable]
+        if a is not None and b is not None:
+            if a == b:
+                continue
+            chain = [a, b]
+            if layer[a] < layer[b]:
+                lanes = [_Bend(number, k) for k in range(layer[a] + 2, layer[b])]
+                chain = [a, _Label(number), *lanes, b]
+        elif b is not None:
+            chain = [*(_Bend(("in", edge.source), k) for k in range(layer[b])), b]
+        elif a is not None:
+            chain = [a, *(_Bend(("out", edge.source), k) for k in range(layer[a] + 1, last + 1))]
+        else:
+            continue
+        yield number, chain
 
 
-def _corners(
-    columns: Sequence[Sequence[Hashable]], sizes: Mapping[Hashable, Size]
-) -> tuple[dict[Hashable, tuple[float, float]], Size]:
-    heights = [
-        sum(sizes[i].height for i in items) + _ROW_GAP * (len(items) - 1) for items in columns
-    ]
-    tallest = max(heights, default=0.0)
-    placed: dict[Hashable, tuple[float, float]] = {}
-    x = gap = 0.0
-    for items, height in zip(columns, heights, strict=True):
-        width = max(sizes[i].width for i in items) if items else 0.0
-        y = (tallest - height) / 2
-        for each in items:
-            placed[each] = (x + (width - sizes[each].width) / 2, y)
-            y += sizes[each].height + _ROW_GAP
-        gap = max((sizes[i].room for i in items), default=0.0)
-        x += width + gap
-    return placed, Size(x - gap, tallest)
+def _layer_of(
+    b: Hashable, edge: Edge, item: Mapping[Hashable, Hashable], layer: Mapping[Hashable, int]
+) -> int:
+    return b.layer if isinstance(b, _Bend) else layer[item[edge.source]] + 1
+
+
+def _placed(
+    path: Path,
+    layers: Sequence[Sequence[Hashable]],
+    sizes: Mapping[Hashable, Size],
+    across: Mapping[Hashable, float],
+    chains: Mapping[int, Sequence[Hashable]],
+    title: Size,
+    boxes_here: Container[Hashable],
+) -> _Group:
+    """Corners from the centres across, and the layers one after the other."""
+    margin = _MARGIN if path else 8.0
+    room = title if path else _NOTHING
+    width = max((across[b] + sizes[b].across / 2 for b in across), default=0.0)
+    out = _Group(_NOTHING)
+    bounds: dict[Hashable, Place] = {}
+    x = margin + room.along
+    for boxes in layers:
+        thickness = max((sizes[b].along for b in boxes), default=0.0)
+        for b in boxes:
+            along = thickness if isinstance(b, _Bend) else sizes[b].along
+            y = across[b] - sizes[b].across / 2 + margin + room.across
+            bounds[b] = Place(x + (thickness - along) / 2, y, along, sizes[b].across)
+        x += thickness + (_ALONG if thickness else 0.0)
+    out.size = Size(x - _ALONG + margin, width + 2 * margin + room.across)
+    for b, place in bounds.items():
+        if isinstance(b, _Label):
+            out.labels[b.edge] = place
+        elif not isinstance(b, _Bend):
+            (out.boxes if b in boxes_here else out.groups)[b] = place  # type: ignore[index]
+    for number, chain in chains.items():
+        out.ways[number] = [
+            point for b in chain if isinstance(b, _Label | _Bend) for point in _through(bounds[b])
+        ]
+    return out
+
+
+def _through(place: Place) -> tuple[Point, Point]:
+    """Straight through a label or along a lane."""
+    middle = place.y + place.across / 2
+    return (place.x, middle), (place.x + place.along, middle)

@@ -90,6 +90,7 @@ class Derivation:
     loss: int
     wanted: tuple[int, ...]  # steps of the leaves whose gradients were asked for
     updates: list[Update]
+    modules: dict[str, str] = field(default_factory=dict)  # path → class; of the model itself: ""
 
     def uses(self, number: int) -> list[tuple[Step, Part]]:
         """Each use of a step's value, and what it contributes to the gradient."""

@@ -129,4 +129,5 @@ def _assembled(
         for i, node in new.items()
         if graph.inputs[i] in named
     ]
-    return Derivation(title, steps, number[loss], tuple(number[n] for n in wanted), updates)
+    targets = tuple(number[n] for n in wanted)
+    return Derivation(title, steps, number[loss], targets, updates, run.trace.classes())

@@ -85,6 +85,14 @@ class LayerTrace(Trace):
             self._names[key] = next(found, type(inner).__name__)
         return self._names[key]
 
+    def classes(self) -> dict[str, str]:
+        """The class of each module of the models that were used, by its path; "" is a model."""
+        return {
+            path: type(module).__name__
+            for root in reversed(self.roots)
+            for path, module in root.named_modules()
+        }
+
     def parameter_names(self) -> dict[int, str]:
         """The name of each parameter and buffer of the modules that were used, by id.
 

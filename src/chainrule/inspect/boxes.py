@@ -1,0 +1,190 @@
+"""What a picture shows: boxes for nodes and for modules that stay closed, and the edges between.
+
+    boxes = Boxes(derivation, depth=1)
+    for a, b, step, gradient in boxes.edges(): …
+
+A parameter stands in the module that uses it. May import `inspect.derivation`, `inspect.outline`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from chainrule.inspect.arrange import Path
+from chainrule.inspect.derivation import Array, Derivation, Step
+from chainrule.inspect.outline import shown
+
+LEAF, NODE, MODULE, LOSS = "#e8f1fb", "#ffffff", "#eef0f3", "#fdecea"
+_MOST = 45  # boxes up to which modules are opened
+_FEW, _LONGEST = 4, 28  # entries of an array that are shown as numbers, if they are short
+AUTO = -1
+
+
+class Link(NamedTuple):
+    """From a box to another: the step whose value goes there, and what comes back on this way."""
+
+    source: Any
+    target: Any
+    step: Step
+    gradient: Array | None
+
+
+class Boxes:
+    """See the module's docstring; `members` are the steps of each box, `paths` its modules."""
+
+    def __init__(self, d: Derivation, depth: int | None) -> None:
+        """`depth` levels of modules are opened; None opens all, AUTO as many as fit a picture."""
+        self.d = d
+        self._path = _paths(d)
+        if depth == AUTO:
+            deepest = max(map(len, self._path.values()), default=0)
+            depths = [*range(1, deepest + 1), None]
+            fitting = [k for k in depths if len(set(self._kept(k).values())) <= _MOST]
+            depth = fitting[-1] if fitting else 1
+        self._of = self._kept(depth)
+        self.members: dict[Any, list[Step]] = {}
+        self.paths: dict[Any, Path] = {}
+        for s in d.steps:
+            key = self._of.get(s.number)
+            if key is not None:
+                self.members.setdefault(key, []).append(s)
+                self.paths[key] = key[:-1] if isinstance(key, tuple) else self._path[s.number]
+
+    def _kept(self, depth: int | None) -> dict[int, Any]:
+        """The box of each step that is shown: its number, or the path of a closed module."""
+        of: dict[int, Any] = {}
+        for s in self.d.steps:
+            path = self._path[s.number]
+            of[s.number] = path[:depth] if depth and len(path) >= depth else s.number
+            if of[s.number] == s.number != self.d.loss and self._is_bare(s):
+                of[s.number] = of[s.operands[0]]
+        readers: dict[Any, set[Any]] = {}
+        for s in self.d.steps:
+            for child in s.operands:
+                readers.setdefault(of[child], set()).add(of[s.number])
+        for s in self.d.steps:  # constants used by one box alone would only crowd the picture
+            if not s.operands and s.gradient is None and not s.name:
+                key = of.get(s.number)
+                if key == s.number and len(readers.get(key, set()) - {key}) <= 1:
+                    of = {number: box for number, box in of.items() if box != key}
+        return of
+
+    def _is_bare(self, s: Step) -> bool:
+        """Whether a vector only becomes a column, say: the same numbers, so no box."""
+        return s.op == "reshape" and _long_axes(s) == _long_axes(self.d.steps[s.operands[0]])
+
+    def edges(self) -> Iterator[Link]:
+        """One for each value and box that reads it."""
+        found: dict[tuple[Any, Any, int], Array | None] = {}
+        for s in self.d.steps:
+            parts = {p.operand: p.value for p in s.parts}
+            for place, child in enumerate(s.operands):
+                a, b = self._of.get(child), self._of.get(s.number)
+                if a is None or b is None or a == b:
+                    continue
+                part, before = parts.get(place), found.get((a, b, child))
+                both = part is not None and before is not None
+                found[a, b, child] = before + part if both else part if before is None else before  # type: ignore[operator]
+        for (a, b, child), gradient in found.items():
+            yield Link(a, b, self.d.steps[child], gradient)
+
+    def title(self, key: Any) -> str:
+        """The op, the name of a leaf, the module."""
+        if isinstance(key, tuple):
+            return self.module(key)
+        s = self.members[key][0]
+        if not s.name:
+            return "constant" if s.is_leaf else s.op
+        within = ".".join(self.paths[key]) + "."
+        return s.name.removeprefix(within)
+
+    def module(self, path: Path) -> str:
+        """The name of a module and its class."""
+        return f"{path[-1]} {self.d.modules.get('.'.join(path), '')}".rstrip()
+
+    def subtitle(self, key: Any) -> str:
+        """The type, or how much a closed module holds."""
+        steps = self.members[key]
+        if isinstance(key, tuple):
+            leaves = sum(s.is_leaf for s in steps)
+            inside = _count(len(steps) - leaves, "node")
+            return f"{inside}, {_count(leaves, 'parameter')}" if leaves else inside
+        return f"%{key}  {steps[0].type}"
+
+    def total(self, key: Any) -> str:
+        """The sum of what comes back to a leaf that is used several times."""
+        s = self.members[key][0]
+        if isinstance(key, tuple) or not s.is_leaf or len(self.d.uses(s.number)) < 2:
+            return ""
+        return f"Σ {label(s.gradient)}"
+
+    def color(self, key: Any) -> str:
+        """By what the box is."""
+        if isinstance(key, tuple):
+            return MODULE
+        s = self.members[key][0]
+        return LEAF if s.is_leaf else LOSS if s.number == self.d.loss else NODE
+
+    def tip(self, key: Any) -> str:
+        """What a pointer resting on the box is told."""
+        s = self.members[key][-1 if isinstance(key, tuple) else 0]
+        lines = [f"{self.title(key)} {s.type}", s.formula, f"value {shown(s.value)}"]
+        if s.gradient is not None:
+            lines.append(f"gradient {shown(s.gradient)}")
+        return "\n".join(filter(None, [*lines, s.layer, s.source]))
+
+
+def _long_axes(s: Step) -> tuple[int, ...]:
+    """A value's shape without axes of size 1."""
+    shape = () if s.value is None else np.shape(s.value)
+    return tuple(size for size in shape if size != 1)
+
+
+def _paths(d: Derivation) -> dict[int, Path]:
+    """The modules around each step; a leaf stands in the innermost one that all its users share."""
+    found = {s.number: modules(s.layer) for s in d.steps if not s.is_leaf}
+    model = (d.modules.get("", ""),)
+    if any(path and path[:1] != model for path in found.values()):  # its parts stand beside its ops
+        found = {n: () if path == model else path for n, path in found.items()}
+    for s in d.steps:
+        if s.is_leaf:
+            users = [found[u.number] for u in d.steps if s.number in u.operands]
+            found[s.number] = _common(users) if s.number in d.wanted else ()
+    return found
+
+
+def modules(layer: str) -> Path:
+    """`encoder.rnn[step 2]` → the step inside rnn inside encoder."""
+    return tuple(filter(None, layer.replace("[", ".").replace("]", "").split(".")))
+
+
+def _common(paths: Sequence[Path]) -> Path:
+    shared: list[str] = []
+    for names in zip(*paths, strict=False):
+        if len(set(names)) > 1:
+            break
+        shared.append(names[0])
+    return tuple(shared)
+
+
+def _count(count: int, what: str) -> str:
+    return f"{count} {what}{'s' * (count != 1)}"
+
+
+def label(value: Any) -> str:
+    """A few numbers, or how large they are: √mean(x²) tells a vanishing gradient at a glance."""
+    if value is None or isinstance(value, tuple):
+        return ""
+    array = np.asarray(value)
+    few = ", ".join(f"{v:.3g}" for v in array.reshape(-1)[:_FEW].tolist())
+    if array.size <= _FEW and len(few) <= _LONGEST:
+        return few
+    if array.dtype.kind == "b":
+        return f"{int(array.sum())} of {array.size} true"
+    if array.dtype.kind != "f":
+        return f"{array.min()} … {array.max()}"
+    with np.errstate(all="ignore"):
+        return f"rms {np.sqrt(np.mean(np.square(array, dtype=np.float64))):.2g}"
