@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from chainrule.base.errors import DeviceError
+from chainrule.base.errors import ArgumentError, DeviceError
 from chainrule.base.missing import missing_from
 
 __all__ = ["get_rank", "get_world_size", "init_process_group", "is_available", "is_initialized"]
@@ -35,7 +35,7 @@ def init_process_group(*args: Any, **kwargs: Any) -> None:
 def get_rank(group: Any = None) -> int:
     """Raises, as PyTorch does before `init_process_group`."""
     del group
-    raise ValueError("distributed is not initialized: ask distributed.is_initialized() first")
+    raise ArgumentError("distributed is not initialized: ask distributed.is_initialized() first")
 
 
 get_world_size = get_rank

@@ -81,6 +81,20 @@ def test_other_errors_are_passed_on_as_they_are(monkeypatch):
     assert any(name.startswith(PACKAGE) for name in whole)
 
 
+def test_a_fault_of_the_package_keeps_its_frames(monkeypatch):
+    error = raised()
+    bug = errors.CompileError("fault")
+    bug.__traceback__ = error.__traceback__
+    assert shown(bug, monkeypatch) == [files(error.__traceback__)] * 2
+
+
+def test_a_note_that_cannot_be_made_does_not_hide_the_error(monkeypatch):
+    error = raised()
+    monkeypatch.setitem(errors.ChainruleError.witnesses, "tensors", lambda _: 1 / 0)
+    assert "  in layer 0.inner.0.inner (Linear) of Sequential" in error.__notes__
+    assert str(error) in "\n".join(render(error))
+
+
 def test_every_frame_on_request(monkeypatch):
     error = raised()
     monkeypatch.setenv("CHAINRULE_TRACEBACK", "full")

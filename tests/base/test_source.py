@@ -25,6 +25,17 @@ def test_frames_of_the_package_are_passed_over():
     assert Path(found.file) == Path(__file__)
 
 
+def test_warnings_stand_at_the_programs_line():
+    inside = Path(source.__file__).with_name("pretended.py")
+    names = {"warn": source.warn}
+    code = "def deep():\n    warn('careful')\ndef ask():\n    deep()"
+    exec(compile(code, str(inside), "exec"), names)  # noqa: S102
+    with pytest.warns(UserWarning, match="careful") as seen:
+        names["ask"]()
+    assert Path(seen[0].filename) == Path(__file__)
+    assert seen[0].lineno == sys._getframe().f_lineno - 2
+
+
 def test_it_prints_as_file_and_line():
     assert str(Source("train.py", 12)) == "train.py:12"
 

@@ -7,6 +7,7 @@ import linecache
 import pytest
 
 import chainrule as cr
+from chainrule import nn
 from chainrule.errors import ShapeError
 from chainrule.tensor.axis_origin import passed_on
 
@@ -76,6 +77,22 @@ def test_without_gradients_the_shapes_are_still_told():
         "input (2, 5): made at prog.py:4  x = cr.ones(2, 5)",
         "weight (3, 4): m.weight, made at prog.py:3  m = nn.Linear(4, 3)",
     ]
+
+
+def test_modules_of_another_library_are_passed_over():
+    class Foreign:
+        def __init__(self):
+            self._modules, self._parameters, self._buffers = {}, {"weight": object()}, {}
+
+        def named_modules(self):
+            return [("", self)]
+
+    layer = nn.Linear(3, 2)
+    foreign = Foreign()  # a variable of this frame, which is looked at
+    with pytest.raises(ShapeError) as caught:
+        layer(cr.ones(2, 4, requires_grad=True) * 1.0)
+    assert any("weight (2, 3)" in note for note in caught.value.__notes__)
+    assert foreign.named_modules()
 
 
 def test_long_lines_are_cut():

@@ -7,6 +7,7 @@ Only failures ask. Imports nothing of the package. Example: `assigned_at("train.
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -25,15 +26,21 @@ def text_of(file: str, line: int) -> str:
 
 def assigned_at(file: str, line: int, name: str) -> int | None:
     """The line whose assignment to `name` holds at `line`; None if the text does not decide."""
-    import ast
     import linecache
 
+    tree = _parsed("".join(linecache.getlines(file)))
+    found = None if tree is None else _before(_scope(tree, line).body, line, name)
+    return None if found == _UNKNOWN else found
+
+
+@functools.lru_cache(maxsize=8)
+def _parsed(text: str) -> ast.Module | None:
+    import ast
+
     try:
-        tree = ast.parse("".join(linecache.getlines(file)))
+        return ast.parse(text)
     except (SyntaxError, ValueError):
         return None
-    found = _before(_scope(tree, line).body, line, name)
-    return None if found in {None, _UNKNOWN} else found
 
 
 def _scope(tree: ast.Module, line: int) -> ast.Module | ast.FunctionDef | ast.AsyncFunctionDef:

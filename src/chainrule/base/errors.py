@@ -8,6 +8,7 @@ PyTorch users catch. Imports base only.
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, ClassVar
 
 from chainrule.base.frames import render
@@ -28,6 +29,7 @@ class ChainruleError(Exception):
 
     __module__ = _HOME
     code: ClassVar[str] = "CR000"
+    is_ours: ClassVar[bool] = False  # a fault of the package: all its frames are shown
     axis: Axis  # of which operand it is: the notes say where its size comes from
     hint: Callable[[], str] | None = None  # asked when the error is shown
     operands: tuple[tuple[str, Any], ...] = ()  # tensors by name, where no call shows them
@@ -63,7 +65,9 @@ class ChainruleError(Exception):
         """What the layers and the tensors in the traceback tell, in that order."""
         named = (self.witnesses.get(name) for name in ("layers", "tensors"))
         lines = [] if self.hint is None else [self.hint()]
-        lines += [line for witness in named if witness for line in witness(self)]
+        for witness in filter(None, named):
+            with contextlib.suppress(Exception):  # a note must never stand before its error
+                lines += witness(self)
         return [f"  {line}" for line in lines if line]
 
     def add_note(self, note: str, /) -> None:
@@ -176,12 +180,14 @@ class CompileError(ChainruleError, RuntimeError):
     """A fault inside the compiler: always a bug of ours, never of the user's program."""
 
     code = "CR302"
+    is_ours = True
 
 
 class VerifyError(ChainruleError, AssertionError):
     """A graph, kernel or plan that breaks its own rules: always a bug of ours."""
 
     code = "CR303"
+    is_ours = True
 
 
 class ConfigError(ChainruleError, ValueError):

@@ -55,8 +55,8 @@ def only_own_frames(error: BaseException) -> Iterator[None]:
     whole = [each.__traceback__ for each in chain]
     try:
         for each in chain:
-            if _is_ours(each):
-                each.testify()  # type: ignore[attr-defined]  # the notes need all the frames
+            if hasattr(each, "testify"):
+                each.testify()  # the notes need all the frames
             each.__traceback__ = own_frames(each.__traceback__)
         yield
     finally:
@@ -70,7 +70,7 @@ def render(error: ChainruleError) -> list[str]:
 
     from chainrule.base.notebook import in_its_style
 
-    with contextlib.nullcontext() if _whole() else only_own_frames(error):
+    with contextlib.nullcontext() if _whole() or error.is_ours else only_own_frames(error):
         lines = in_its_style(error, error.__traceback__)
         if lines is None:
             lines = "".join(traceback.format_exception(error)).rstrip("\n").split("\n")
@@ -82,7 +82,7 @@ def install() -> None:
     shown, shown_in_thread = sys.excepthook, threading.excepthook
 
     def show(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-        if not _is_ours(error) or _whole():
+        if not _cuts(error) or _whole():
             shown(kind, error, trace)
             return
         with only_own_frames(error):
@@ -90,7 +90,7 @@ def install() -> None:
 
     def show_in_thread(args: Any) -> None:
         error = args.exc_value
-        if not _is_ours(error) or _whole():
+        if not _cuts(error) or _whole():
             shown_in_thread(args)
             return
         with only_own_frames(error):
@@ -100,10 +100,11 @@ def install() -> None:
     sys.excepthook, threading.excepthook = show, show_in_thread
 
 
-def _is_ours(error: BaseException | None) -> bool:
+def _cuts(error: BaseException | None) -> bool:
+    """Whether it was raised on purpose, because of something that the program did."""
     from chainrule.base.errors import ChainruleError
 
-    return isinstance(error, ChainruleError)
+    return isinstance(error, ChainruleError) and not error.is_ours
 
 
 def _whole() -> bool:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import functools
 import os
 import threading
-import warnings
 import weakref
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, TypeVar, overload
@@ -17,6 +16,7 @@ from chainrule.base.dtypes import DType, from_numpy
 from chainrule.base.errors import CompileError, KindError
 from chainrule.base.settings import settings
 from chainrule.base.shapes import Shape
+from chainrule.base.source import warn
 from chainrule.compiler.capture import capture
 from chainrule.compiler.codegen.target import host_target
 from chainrule.compiler.modules import compiled_module, is_module
@@ -106,12 +106,11 @@ class CompiledFunction:
         SHELF.put(new, self)
         if len(variants) > _MOST_VARIANTS:
             SHELF.remove(variants.pop(0))
-            warnings.warn(
+            warn(
                 f"{self.name} was compiled more than {_MOST_VARIANTS} times for arguments "
                 "of the same kind: something that it reads outside (a training flag, a "
                 "parameter that is exchanged, an optimizer's choices) changes all the time",
                 RuntimeWarning,
-                stacklevel=3,
             )
 
     def evict(self, plan: Variant) -> None:
@@ -172,7 +171,7 @@ def _native() -> bool:
         return True
     if not _noticed.is_set():
         _noticed.set()
-        warnings.warn(f"running eagerly: {reason}", RuntimeWarning, stacklevel=3)
+        warn(f"running eagerly: {reason}", RuntimeWarning)
     return False
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.base import dtypes
-from chainrule.base.errors import DataError, ShapeError
+from chainrule.base.errors import DataError, KindError, ShapeError
 from chainrule.tensor.convert import as_tensor, tensor
 from chainrule.tensor.dispatch import wrap
 from chainrule.tensor.functional.layout import stack
@@ -62,7 +62,7 @@ def default_collate(batch: Sequence[Any]) -> Any:
         return _mapping(first, parts)
     if isinstance(first, Sequence):
         return _collated_parts(first, batch)
-    raise TypeError(
+    raise KindError(
         f"default_collate found {type(first).__name__}: a batch holds tensors, arrays, numbers, "
         "texts, dictionaries or lists; give the DataLoader a collate_fn for other samples"
     )

@@ -9,7 +9,6 @@ Source: https://docs.pytorch.org/docs/stable/data.html#dataset-types
 from __future__ import annotations
 
 import math
-import warnings
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate
@@ -17,7 +16,8 @@ from typing import Any, Generic, TypeVar
 
 import numpy as np
 
-from chainrule.base.errors import ArgumentError, IndexBoundsError
+from chainrule.base.errors import ArgumentError, IndexBoundsError, UndefinedMethodError
+from chainrule.base.source import warn
 from chainrule.tensor.dispatch import wrap
 from chainrule.tensor.random import Generator, default_generator, randperm
 from chainrule.tensor.tensor import Tensor
@@ -33,7 +33,7 @@ class Dataset(Generic[T_co]):
 
     def __getitem__(self, index: Any) -> T_co:
         """The sample at `index`."""
-        raise NotImplementedError(f"{type(self).__name__} does not define __getitem__(index)")
+        raise UndefinedMethodError(f"{type(self).__name__} does not define __getitem__(index)")
 
     def __add__(self, other: Dataset[T_co]) -> ConcatDataset[T_co]:
         """The samples of both, one after the other."""
@@ -49,7 +49,7 @@ class IterableDataset(Dataset[T_co]):
 
     def __iter__(self) -> Iterator[T_co]:
         """The samples, from the first."""
-        raise NotImplementedError(f"{type(self).__name__} does not define __iter__()")
+        raise UndefinedMethodError(f"{type(self).__name__} does not define __iter__()")
 
     def __add__(self, other: Dataset[T_co]) -> ChainDataset[T_co]:  # type: ignore[override]
         """The streams of both, one after the other."""
@@ -219,5 +219,5 @@ def _sizes(count: int, fractions: Sequence[float]) -> list[int]:
         sizes[i % len(sizes)] += 1
     for i, size in enumerate(sizes):
         if size == 0:
-            warnings.warn(f"subset {i} of random_split is empty", UserWarning, stacklevel=3)
+            warn(f"subset {i} of random_split is empty")
     return sizes

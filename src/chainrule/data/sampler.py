@@ -15,7 +15,7 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 
 from chainrule.base import dtypes
-from chainrule.base.errors import ArgumentError
+from chainrule.base.errors import ArgumentError, KindError, UndefinedMethodError
 from chainrule.tensor.random import Generator, rand, randint, randperm
 
 T_co = TypeVar("T_co", covariant=True)
@@ -29,7 +29,7 @@ class Sampler(Generic[T_co]):
 
     def __iter__(self) -> Iterator[T_co]:
         """Numbers of samples, or lists of them."""
-        raise NotImplementedError(f"{type(self).__name__} does not define __iter__()")
+        raise UndefinedMethodError(f"{type(self).__name__} does not define __iter__()")
 
 
 class SequentialSampler(Sampler[int]):
@@ -62,7 +62,7 @@ class RandomSampler(Sampler[int]):
         generator: Generator | None = None,
     ) -> None:
         if not isinstance(replacement, bool):
-            raise TypeError(f"replacement is True or False, not {replacement!r}")
+            raise KindError(f"replacement is True or False, not {replacement!r}")
         self.data_source = data_source
         self.replacement = replacement
         self._num_samples = num_samples
@@ -123,7 +123,7 @@ class WeightedRandomSampler(Sampler[int]):
         generator: Generator | None = None,
     ) -> None:
         if not isinstance(replacement, bool):
-            raise TypeError(f"replacement is True or False, not {replacement!r}")
+            raise KindError(f"replacement is True or False, not {replacement!r}")
         check_count("num_samples", num_samples)
         self.weights = np.asarray(weights, np.float64)
         if self.weights.ndim != 1:

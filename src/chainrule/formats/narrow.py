@@ -8,11 +8,12 @@ May import NumPy.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from chainrule.base.source import warn
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -27,13 +28,9 @@ def widened(bits: NDArray[np.uint16], kind: str) -> NDArray[np.float32]:
     return (bits.astype(np.uint32) << np.uint32(16)).view(np.float32)
 
 
-def notice(kinds: Sequence[str], name: str, stacklevel: int) -> None:
+def notice(kinds: Sequence[str], name: str) -> None:
     """Say once for a file what was widened; `kinds` has one entry per tensor."""
     counts: dict[str, Any] = {kind: kinds.count(kind) for kind in NARROW if kind in kinds}
     if counts:
         listed = " and ".join(f"{n} {kind}" for kind, n in counts.items())
-        warnings.warn(
-            f"{name}: {listed} tensors were read as float32, which there is no narrower type than",
-            UserWarning,
-            stacklevel=stacklevel + 1,
-        )
+        warn(f"{name}: {listed} tensors were read as float32, the narrowest type there is")

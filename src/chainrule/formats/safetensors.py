@@ -75,7 +75,7 @@ def read_state(path: Path) -> State:
     except OSError as error:
         raise CheckpointError(f"{str(path)!r} cannot be read: {error}") from None
     state = parse_state(data, repr(str(path)))
-    notice(list(state.narrow.values()), repr(str(path)), stacklevel=2)
+    notice(list(state.narrow.values()), repr(str(path)))
     return state
 
 

@@ -76,7 +76,7 @@ def load(
     if data.startswith(_ZIP):
         narrow: list[str] = []
         value = read_pytorch(data, name, narrow)
-        notice(narrow, name, stacklevel=2)
+        notice(narrow, name)
         return value
     if data.startswith(_PICKLE) and data[8:9] != b"{":  # where a safetensors header begins
         raise CheckpointError(
@@ -88,7 +88,7 @@ def load(
     state = parse_state(data, name)
     text = state.metadata.get(_ENTRY)
     if text is None:
-        notice(list(state.narrow.values()), name, stacklevel=2)
+        notice(list(state.narrow.values()), name)
         return {key: tensor(array) for key, array in state.arrays.items()}
     try:
         return unpack(text, state.arrays)

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby
 from typing import Any, Self
 
+from chainrule.base.errors import ArgumentError, IndexBoundsError
 from chainrule.nn.module import Module
 
 
@@ -20,7 +21,7 @@ class _Numbered(Module):
     def _key(self, index: int) -> str:
         at = operator.index(index)
         if not -len(self) <= at < len(self):
-            raise IndexError(f"index {at} is outside {len(self)} modules")
+            raise IndexBoundsError(f"index {at} is outside {len(self)} modules")
         return list(self._modules)[at]
 
     def __len__(self) -> int:
@@ -80,7 +81,7 @@ class _Numbered(Module):
         """Put one before position `index`."""
         items = list(self._modules.items())
         if not -len(items) <= index <= len(items):
-            raise IndexError(f"index {index} is outside {len(items)} modules")
+            raise IndexBoundsError(f"index {index} is outside {len(items)} modules")
         items.insert(index, ("0", module))
         self._rename(items)
         return self
@@ -109,7 +110,7 @@ class Sequential(_Numbered):
     def __mul__(self, times: int) -> Self:
         """The modules `times` times in a row: the same ones, whose parameters are shared."""
         if times < 1:
-            raise ValueError(f"a Sequential repeats at least once, not {times} times")
+            raise ArgumentError(f"a Sequential repeats at least once, not {times} times")
         return self._like([(str(i), m) for i, m in enumerate(list(self) * times)])
 
     __rmul__ = __mul__

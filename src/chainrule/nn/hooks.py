@@ -12,7 +12,7 @@ import weakref
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from chainrule.base.errors import GradientError
+from chainrule.base.errors import GradientError, KindError
 from chainrule.tensor.hooks import RemovableHandle, gate, next_number
 from chainrule.tensor.host import host_same
 from chainrule.tensor.modes import modes
@@ -193,7 +193,7 @@ def _before(
         both = hook(module, args, kwargs)
         if both is not None:
             if not isinstance(both, tuple) or len(both) != 2:
-                raise TypeError(
+                raise KindError(
                     "a forward pre-hook with kwargs returns None or (args, kwargs), not "
                     f"{type(both).__name__}"
                 )

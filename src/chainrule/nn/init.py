@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import functools
 import math
-import warnings
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -18,6 +17,7 @@ import numpy as np
 from chainrule.base import dtypes, shapes
 from chainrule.base.errors import ArgumentError, ShapeError
 from chainrule.base.missing import missing_from
+from chainrule.base.source import warn
 from chainrule.tensor.convert import as_tensor
 from chainrule.tensor.creation import eye
 from chainrule.tensor.modes import no_grad
@@ -245,7 +245,7 @@ def _renamed(function: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(function)
     def old(*args: Any, **kwargs: Any) -> Any:
         text = f"nn.init.{new[:-1]} is an old name: write nn.init.{new}"
-        warnings.warn(text, FutureWarning, stacklevel=2)
+        warn(text, FutureWarning)
         return function(*args, **kwargs)
 
     old.__name__ = old.__qualname__ = new[:-1]

@@ -10,6 +10,7 @@ import operator
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Self
 
+from chainrule.base.errors import IndexBoundsError
 from chainrule.nn.module import Module
 from chainrule.nn.parameter import Parameter
 
@@ -64,7 +65,7 @@ class ParameterList(_Held):
     def _key(self, index: int) -> str:
         at = operator.index(index)
         if not -len(self) <= at < len(self):
-            raise IndexError(f"index {at} is outside {len(self)} parameters")
+            raise IndexBoundsError(f"index {at} is outside {len(self)} parameters")
         return str(at % len(self))
 
     def pop(self, index: int = -1) -> Any:

@@ -6,11 +6,11 @@ May import `tensor`. One step is in `gates.py`.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from typing import Any
 
 from chainrule.base.errors import ArgumentError, ShapeError
+from chainrule.base.source import warn
 from chainrule.nn import functional, gates
 from chainrule.nn.cell import check_features, draw_uniform, pair, simple_kind
 from chainrule.nn.gates import Kind, States, Weights
@@ -59,7 +59,7 @@ class RNNBase(Module):
             raise ArgumentError(f"proj_size is from 0 to below hidden_size, not {proj_size}")
         if dropout and num_layers == 1:
             text = f"dropout={dropout} stands between layers: with num_layers=1 it does nothing"
-            warnings.warn(text, stacklevel=3)
+            warn(text)
         self.mode, self._kind = mode, gates.KINDS[mode]
         self.input_size, self.hidden_size, self.num_layers = input_size, hidden_size, num_layers
         self.bias, self.batch_first, self.dropout = bias, batch_first, float(dropout)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from chainrule.base.errors import ChainruleError, CheckpointError
+from chainrule.base.errors import ChainruleError, CheckpointError, KindError
 from chainrule.nn.hooks import hooks_of
 from chainrule.nn.state_faults import report
 from chainrule.tensor.convert import as_tensor
@@ -114,7 +114,7 @@ def _call_after(module: Module, keys: KeysReport) -> None:
     for part in reversed(list(module.modules())):
         for entry in hooks_of(part, "load_post"):
             if entry.hook(part, keys) is not None:
-                raise TypeError("a load_state_dict post hook changes the keys and returns nothing")
+                raise KindError("a load_state_dict post hook changes the keys and returns nothing")
 
 
 def _has_extra(module: Module) -> bool:

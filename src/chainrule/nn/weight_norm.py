@@ -5,10 +5,10 @@ Example: `weight_norm(Linear(4, 3))`. May import `tensor`.
 
 from __future__ import annotations
 
-import warnings
 from typing import TypeVar
 
 from chainrule.base.errors import ArgumentError
+from chainrule.base.source import warn
 from chainrule.nn.module import Module
 from chainrule.nn.parameter import Parameter
 from chainrule.nn.parametrization import computed, no_longer_computed, register_parametrization
@@ -66,7 +66,7 @@ def older_weight_norm(module: M, name: str = "weight", dim: int | None = 0) -> M
     Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.utils.weight_norm.html
     """
     text = "nn.utils.weight_norm is the older form of nn.utils.parametrizations.weight_norm"
-    warnings.warn(text, FutureWarning, stacklevel=2)
+    warn(text, FutureWarning)
     weight = module._parameters.get(name)
     if weight is None:
         raise ArgumentError(f"{type(module).__name__} has no parameter {name!r}")

@@ -5,8 +5,9 @@ Source: https://docs.pytorch.org/docs/stable/amp.html#gradient-scaling
 
 from __future__ import annotations
 
-import warnings
 from typing import Any, TypeVar
+
+from chainrule.base.source import warn
 
 T = TypeVar("T")
 
@@ -30,11 +31,7 @@ class GradScaler:
         """PyTorch's arguments; none has an effect."""
         del init_scale, growth_factor, backoff_factor, growth_interval
         if enabled:
-            warnings.warn(
-                f"GradScaler({device!r}) passes through: gradients here are not float16",
-                UserWarning,
-                stacklevel=2,
-            )
+            warn(f"GradScaler({device!r}) passes through: gradients here are not float16")
 
     def scale(self, outputs: T) -> T:
         """The outputs as they are."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from chainrule.base.errors import KindError
 from chainrule.optim.optimizer import Optimizer
 from chainrule.tensor.host import host_changes
 
@@ -19,7 +20,7 @@ class LRScheduler:
     def __init__(self, optimizer: Optimizer, last_epoch: int = -1) -> None:
         """`last_epoch` other than -1 resumes: the groups must know their "initial_lr"."""
         if not isinstance(optimizer, Optimizer):
-            raise TypeError(f"a schedule needs an Optimizer, not {type(optimizer).__name__}")
+            raise KindError(f"a schedule needs an Optimizer, not {type(optimizer).__name__}")
         self.optimizer = optimizer
         for i, group in enumerate(optimizer.param_groups):
             if last_epoch == -1:

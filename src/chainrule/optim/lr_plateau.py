@@ -9,7 +9,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from chainrule.base.errors import ArgumentError
+from chainrule.base.errors import ArgumentError, KindError
 from chainrule.optim.lr_base import LRScheduler
 from chainrule.optim.lr_cycles import per_group
 from chainrule.optim.optimizer import Optimizer
@@ -41,7 +41,7 @@ class ReduceLROnPlateau(LRScheduler):
         if mode not in {"min", "max"} or threshold_mode not in {"rel", "abs"}:
             raise ArgumentError("mode is 'min' or 'max', threshold_mode is 'rel' or 'abs'")
         if not isinstance(optimizer, Optimizer):
-            raise TypeError(f"a schedule needs an Optimizer, not {type(optimizer).__name__}")
+            raise KindError(f"a schedule needs an Optimizer, not {type(optimizer).__name__}")
         self.optimizer = optimizer
         self.mode, self.threshold_mode = mode, threshold_mode
         self.factor, self.patience, self.threshold = factor, patience, threshold

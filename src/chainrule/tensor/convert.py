@@ -8,7 +8,6 @@ Source: https://docs.pytorch.org/docs/stable/tensor_attributes.html#type-promoti
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +16,7 @@ import numpy as np
 from chainrule.base import dtypes, shapes
 from chainrule.base.dtypes import DType
 from chainrule.base.errors import ArgumentError, DeviceError, DTypeError, ShapeError
+from chainrule.base.source import warn
 from chainrule.graph.node import Type
 from chainrule.ops.cast import cast as cast_op
 from chainrule.ops.fill import full
@@ -82,10 +82,9 @@ def _widened(name: str) -> DType:
     """float32 in the place of a narrow float; says so the first time."""
     if name not in _said_widened:
         _said_widened.add(name)
-        warnings.warn(
+        warn(
             f"{name} is kept and computed as float32 here: values are not rounded to {name}, and "
-            "x.dtype is float32",
-            stacklevel=4,
+            "x.dtype is float32"
         )
     return dtypes.float32
 

@@ -22,7 +22,7 @@ import functools
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
-from chainrule.base.errors import ArgumentError, GradientError, ShapeError
+from chainrule.base.errors import ArgumentError, GradientError, ShapeError, UndefinedMethodError
 from chainrule.base.source import place
 from chainrule.graph.node import Graph, Node, TupleType, input_node
 from chainrule.ops import TABLE
@@ -115,7 +115,8 @@ class Function:
     @staticmethod
     def forward(*args: Any, **kwargs: Any) -> Any:
         """`forward(ctx, *args)`, or `forward(*args)` beside a `setup_context`."""
-        raise NotImplementedError("an autograd.Function needs a static forward()")
+        del args, kwargs
+        raise UndefinedMethodError("an autograd.Function needs a static forward()")
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
@@ -125,7 +126,8 @@ class Function:
     @staticmethod
     def backward(ctx: Any, *grad_outputs: Any) -> Any:
         """The gradient of each argument of forward, None where it has none."""
-        raise NotImplementedError("an autograd.Function needs a static backward()")
+        del ctx, grad_outputs
+        raise UndefinedMethodError("an autograd.Function needs a static backward()")
 
     vjp = backward
 

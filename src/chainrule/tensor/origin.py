@@ -194,7 +194,7 @@ def _held(calls: Calls) -> Iterator[tuple[str, Handle, Any, str]]:
             title = "" if named else f" of {type(owner).__name__}"
             for path, module in owner.named_modules():
                 for name, value in (*module._parameters.items(), *module._buffers.items()):
-                    if value is not None:
+                    if isinstance(value, Handle):  # another library has modules, too
                         parts = (variable if named else "", path, name)
                         yield ".".join(filter(None, parts)), value, module, title
 
