@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import chainrule as cr
-from chainrule.base.errors import MissingError
+from chainrule.base.errors import ArgumentError
 from chainrule.utils.tensorboard import SummaryWriter
 
 
@@ -47,8 +47,8 @@ def test_a_run_is_written(tmp_path):
     assert {value.simple_value for tag in found for _, value in found[tag]} >= {1.5, 2.5, 0.75}
     assert any("note" in tag for tag in found)
     assert writer.log_dir == str(tmp_path)
-    with pytest.raises(MissingError, match=r"cr\.draw"):
-        writer.add_graph(None)
+    with pytest.raises(ArgumentError, match="add_graph needs input_to_model="):
+        writer.add_graph(cr.nn.Linear(2, 2))
     with pytest.raises(ValueError, match="size 1"):
         writer.add_scalar("loss", cr.ones(2))
 
@@ -57,3 +57,18 @@ def test_what_is_missing_says_how_to_get_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "tensorboardX", None)
     with pytest.raises(ImportError, match=r"pip install 'chainrule\[tensorboard\]'"):
         SummaryWriter()
+
+
+def test_a_graph_is_printed_and_written(tmp_path, capsys):
+    pytest.importorskip("tensorboardX", reason="tensorboardX is an extra, and not installed")
+    model = cr.nn.Sequential(cr.nn.Linear(3, 4), cr.nn.ReLU(), cr.nn.Linear(4, 2))
+    before = {name: value.numpy().copy() for name, value in model.state_dict().items()}
+    with SummaryWriter(tmp_path) as writer:
+        writer.add_graph(model, cr.ones(5, 3), verbose=True)
+    printed = capsys.readouterr().out
+    assert "Sequential/1/relu = relu(" in printed
+    assert "output/0 = Output(Sequential/2/" in printed
+    (path,) = tmp_path.glob("*tfevents*")
+    assert b"Sequential/0/weight" in path.read_bytes()
+    for name, value in model.state_dict().items():
+        assert np.array_equal(before[name], value.numpy())

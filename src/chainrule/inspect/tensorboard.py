@@ -3,19 +3,21 @@
     >>> with SummaryWriter("runs/first") as writer:
     ...     writer.add_scalar("loss", loss, step)
 
-tensorboardX writes the event files; here tensors become what it takes. May import `base`, `tensor`.
+tensorboardX writes the event files; here tensors become what it takes. May import
+`inspect.graph_def` and what lies below it.
 Source: https://docs.pytorch.org/docs/stable/tensorboard.html
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
 
-from chainrule.base.errors import MissingError, MissingImportError
+from chainrule.base.errors import ArgumentError, MissingImportError
 
 
 class SummaryWriter:
@@ -125,10 +127,34 @@ class SummaryWriter:
         metrics = {name: _number(value) for name, value in metric_dict.items()}
         self._writer.add_hparams(settings, metrics, run_name, global_step)
 
-    def add_graph(self, model: Any, input_to_model: Any = None, verbose: bool = False) -> None:
-        """Not here yet: raises `MissingError`."""
-        del model, input_to_model, verbose
-        raise MissingError("add_graph does not exist here yet: cr.draw(loss) draws the graph")
+    def add_graph(
+        self,
+        model: Callable[..., Any],
+        input_to_model: Any = None,
+        verbose: bool = False,
+        use_strict_trace: bool = True,
+    ) -> None:
+        """The graph of `model(*input_to_model)`, layer by layer, for TensorBoard's graph tab.
+
+        The model – a module or a function of tensors – runs on symbols; nothing is changed.
+        `input_to_model` is a tensor or a tuple of arguments. `verbose` prints the nodes;
+        `use_strict_trace` changes nothing.
+        """
+        del use_strict_trace
+        if input_to_model is None:
+            raise ArgumentError(
+                "add_graph needs input_to_model=, a tensor or a tuple of arguments of the model: "
+                "the graph is what it computes from them"
+            )
+        from tensorboardX.proto.event_pb2 import Event
+
+        from chainrule.inspect.graph_def import graph_def
+
+        given = input_to_model if isinstance(input_to_model, (tuple, list)) else (input_to_model,)
+        made, text = graph_def(model, given)
+        if verbose:
+            sys.stdout.write(text + "\n")
+        self._writer.file_writer.add_event(Event(graph_def=made.SerializeToString()))
 
     def flush(self) -> None:
         """Put everything on the disk."""

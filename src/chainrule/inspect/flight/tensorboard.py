@@ -20,7 +20,7 @@ def write(history: History, verdicts: Sequence[Verdict], writer: Any, first: int
             writer.add_scalar("loss/training", loss, step)
     for step, loss in history.held_out:
         if step > first:
-            writer.add_scalar("loss/held out", loss, step)
+            writer.add_scalar("loss/held_out", loss, step)
     looks = [look for look in history.looks if look.step > first]
     for look in looks:
         _look(look, writer)
@@ -29,29 +29,29 @@ def write(history: History, verdicts: Sequence[Verdict], writer: Any, first: int
 
 
 def _look(look: Look, writer: Any) -> None:
-    writer.add_scalar("gradient norm/all", look.norm, look.step)
-    writer.add_scalar("update to weight/all", look.update, look.step)
+    writer.add_scalar("gradient_norm/all", look.norm, look.step)
+    writer.add_scalar("update_to_weight/all", look.update, look.step)
     if look.learning_rate is not None:
-        writer.add_scalar("learning rate", look.learning_rate, look.step)
+        writer.add_scalar("learning_rate", look.learning_rate, look.step)
     for name, layer in look.layers().items():
-        writer.add_scalar(f"gradient norm/{name}", layer["norm"], look.step)
-        writer.add_scalar(f"update to weight/{name}", layer["update"], look.step)
+        writer.add_scalar(f"gradient_norm/{name}", layer["norm"], look.step)
+        writer.add_scalar(f"update_to_weight/{name}", layer["update"], look.step)
     for place, found in look.activations.items():
         for measure, value in found.items():
-            writer.add_scalar(f"{_TITLES[measure]}/{place}", value, look.step)
+            writer.add_scalar(f"{_TITLES[measure]}/{place.replace(' ', '_')}", value, look.step)
     for name, p in look.parameters.items():
         _histogram(f"weights/{name}", p.weights, look.step, writer)
         if p.gradient is not None:
             _histogram(f"gradients/{name}", p.gradient, look.step, writer)
             if p.gradient.not_finite:
-                writer.add_scalar(f"not finite/{name}", p.gradient.not_finite, look.step)
+                writer.add_scalar(f"not_finite/{name}", p.gradient.not_finite, look.step)
 
 
 _TITLES = {
-    "dead": "dead units",
-    "saturated": "saturated values",
-    "entropy": "attention entropy",
-    "lowest": "attention entropy of the sharpest head",
+    "dead": "dead_units",
+    "saturated": "saturated_values",
+    "entropy": "attention_entropy",
+    "lowest": "attention_entropy_of_the_sharpest_head",
 }
 
 

@@ -87,10 +87,11 @@ class ThroughTime:
     def write(self, writer: Any, step: int) -> None:
         """Give decay, memory and the norms by step to a `SummaryWriter`."""
         for state in self.states:
-            writer.add_scalar(f"decay through time/{state.name}", state.decay, step)
+            name = state.name.replace(" ", "_")
+            writer.add_scalar(f"decay_through_time/{name}", state.decay, step)
             if math.isfinite(state.memory):
-                writer.add_scalar(f"memory in tokens/{state.name}", state.memory, step)
-            writer.add_histogram(f"gradient through time/{state.name}", state.norms, step)
+                writer.add_scalar(f"memory_in_tokens/{name}", state.memory, step)
+            writer.add_histogram(f"gradient_through_time/{name}", state.norms, step)
 
     def to_json(self) -> str:
         """Every number."""
