@@ -4,6 +4,8 @@ import errno
 import json
 import os
 import signal
+import struct
+import sys
 import tomllib
 from types import SimpleNamespace
 
@@ -287,3 +289,43 @@ def test_nobody_looks(start):
     *_, finished = start(health_every=0)
     assert finished.verdicts is None
     assert finished.result["verdicts"] is None
+
+
+def test_tensorboard_is_written_and_goes_on(start, tmp_path):
+    pytest.importorskip("tensorboardX", reason="tensorboardX is an extra, and not installed")
+    interrupts = Interrupts()
+    for event in start(interrupts, tensorboard=True):
+        if isinstance(event, Stepped) and event.step == 10:
+            interrupts.signal = signal.SIGINT
+    folder = find_run("last", tmp_path / "runs")
+    list(train_on(folder, None, Interrupts()))
+    found = scalars(folder / "tensorboard")
+    assert sorted(found["loss/training"]) == list(range(1, 21))
+    assert sorted(found["loss/held_out"]) == [4, 8, 12, 16, 20]
+    assert sorted(found["gradient_norm/blocks.0.widen"]) == [5, 10, 15, 20]
+    losses = {r["step"]: r["loss"] for r in read_metrics(folder / "metrics.jsonl") if "loss" in r}
+    assert found["loss/training"] == pytest.approx(losses)
+
+
+def scalars(folder):
+    """{tag: {step: value}} of all event files."""
+    from tensorboardX.proto.event_pb2 import Event
+
+    found = {}
+    for path in folder.glob("*tfevents*"):
+        data, at = path.read_bytes(), 0
+        while at < len(data):
+            (length,) = struct.unpack_from("<Q", data, at)
+            event = Event.FromString(data[at + 12 : at + 12 + length])
+            at += 16 + length
+            for value in event.summary.value:
+                if value.HasField("simple_value"):
+                    found.setdefault(value.tag, {})[event.step] = value.simple_value
+    return found
+
+
+def test_tensorboard_that_is_missing_is_said_before_anything_is_left(start, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "tensorboardX", None)
+    with pytest.raises(ImportError, match=r"pip install 'chainrule\[tensorboard\]'"):
+        list(start(tensorboard=True))
+    assert not (tmp_path / "runs").exists()

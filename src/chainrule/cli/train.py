@@ -54,6 +54,9 @@ class _WithSettings(click.Command):
 @click.option("--threads", type=click.IntRange(min=1), help="Cores to use; default: all.")
 @click.option("--resume", metavar="RUN", help="Continue a run: a folder, a number, or 'last'.")
 @click.option("--eager", is_flag=True, default=None, help="Run uncompiled, operation by operation.")
+@click.option(
+    "--tensorboard", is_flag=True, default=None, help="Also write for TensorBoard, in the run."
+)
 @runs_option
 def train(
     runs: Path,

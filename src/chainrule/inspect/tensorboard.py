@@ -33,13 +33,7 @@ class SummaryWriter:
         filename_suffix: str = "",
     ) -> None:
         """Steps from `purge_step` on that an earlier run wrote are hidden."""
-        try:
-            from tensorboardX import SummaryWriter as Writer
-        except ImportError:
-            raise MissingImportError(
-                "SummaryWriter needs tensorboardX: pip install 'chainrule[tensorboard]'"
-            ) from None
-        self._writer = Writer(
+        self._writer = require_writer()(
             logdir=None if log_dir is None else os.fspath(log_dir),
             comment=comment,
             purge_step=purge_step,
@@ -171,6 +165,17 @@ class SummaryWriter:
     def __exit__(self, *exc: object) -> None:
         """Close."""
         self.close()
+
+
+def require_writer() -> Any:
+    """tensorboardX's writer; where it is not installed, an error says how to get it."""
+    try:
+        from tensorboardX import SummaryWriter as Writer
+    except ImportError:
+        raise MissingImportError(
+            "SummaryWriter needs tensorboardX: pip install 'chainrule[tensorboard]'"
+        ) from None
+    return Writer
 
 
 def _number(value: Any) -> float:

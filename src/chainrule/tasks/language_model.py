@@ -9,6 +9,7 @@ May import `text`, `models`, `train` and what lies below.
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,7 +22,9 @@ from chainrule.compiler.runtime.workers import set_num_threads
 from chainrule.formats.atomic import write_whole
 from chainrule.formats.safetensors import read_state
 from chainrule.inspect.flight.recorder import FlightRecorder
+from chainrule.inspect.tensorboard import require_writer
 from chainrule.models.gpt import GPT
+from chainrule.tasks.board import Board
 from chainrule.tensor.random import manual_seed
 from chainrule.text.characters import Characters
 from chainrule.text.corpus import read_text, require_length
@@ -115,6 +118,8 @@ def continue_text(
 
 def _prepare(config: Config) -> tuple[Session, str]:
     """Read the text and set up a session at step 0; also what the text is, for people."""
+    if config.tensorboard:
+        require_writer()
     text = read_text(config.data) if config.data else documentation_text()
     source = config.data or _DOCUMENTATION
     letters = Characters.of(text)
@@ -159,6 +164,18 @@ def _require_room(folder: Path, needed: int) -> None:
 
 
 def _run(session: Session, source: str, folder: Path, interrupts: Interrupts) -> Iterator[Event]:
+    """All events; TensorBoard sees them first, if it is asked for."""
+    with contextlib.ExitStack() as open_files:
+        board = None
+        if session.config.tensorboard:
+            board = open_files.enter_context(contextlib.closing(Board(session, folder)))
+        for event in _events(session, source, folder, interrupts):
+            if board is not None:
+                board.show(event)
+            yield event
+
+
+def _events(session: Session, source: str, folder: Path, interrupts: Interrupts) -> Iterator[Event]:
     progress = session.progress
     with Metrics(folder / runs.METRICS, keep=progress.records) as metrics:
         if session.config.health_every:

@@ -57,6 +57,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     health_every: Annotated[int, _whole(0, "steps between looks inside; 0: never")] = 50
     sample_length: Annotated[int, _whole(0, "characters of each sample; 0: none")] = 200
     baseline: Annotated[bool, Meta(description="compare with a 5-gram model")] = True
+    tensorboard: Annotated[bool, Meta(description="also write the run for TensorBoard")] = False
     eager: Annotated[bool, Meta(description="run operation by operation, uncompiled")] = False
     threads: Annotated[int, _whole(0, "0: all cores")] = 0
 

@@ -56,5 +56,8 @@ class Watch(Protocol):
     def line(self) -> str:
         """The same in one line for people."""
 
+    def write(self, writer: Any, first: int = 0, *, losses: bool = True) -> None:
+        """Give the looks after step `first` to TensorBoard's `SummaryWriter`."""
+
     def verdicts(self) -> Sequence[Verdict]:
         """What is wrong."""

@@ -134,10 +134,12 @@ class FlightRecorder:
 
     __repr__ = __str__
 
-    def write(self, writer: Any, first: int = 0) -> None:
-        """Give the looks after step `first`, and the verdicts, to a `SummaryWriter`."""
-        from chainrule.inspect.flight.tensorboard import write
+    def write(self, writer: Any, first: int = 0, *, losses: bool = True) -> None:
+        """Give losses and looks after step `first`, and the verdicts, to a `SummaryWriter`."""
+        from chainrule.inspect.flight.tensorboard import write, write_losses
 
+        if losses:
+            write_losses(self.history, writer, first)
         write(self.history, self.verdicts(), writer, first)
 
     # -- around a step ----------------------------------------------------------------------------

@@ -14,18 +14,20 @@ from chainrule.inspect.flight.verdicts import Verdict
 
 
 def write(history: History, verdicts: Sequence[Verdict], writer: Any, first: int) -> None:
-    """Everything after step `first`."""
-    for step, loss in history.losses:
-        if step > first:
-            writer.add_scalar("loss/training", loss, step)
-    for step, loss in history.held_out:
-        if step > first:
-            writer.add_scalar("loss/held_out", loss, step)
+    """The looks after step `first`, and what they mean."""
     looks = [look for look in history.looks if look.step > first]
     for look in looks:
         _look(look, writer)
     if looks:
         writer.add_text("verdicts", _markdown(verdicts), looks[-1].step)
+
+
+def write_losses(history: History, writer: Any, first: int) -> None:
+    """The losses after step `first`."""
+    for name, points in (("training", history.losses), ("held_out", history.held_out)):
+        for step, loss in points:
+            if step > first:
+                writer.add_scalar(f"loss/{name}", loss, step)
 
 
 def _look(look: Look, writer: Any) -> None:

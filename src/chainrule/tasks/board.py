@@ -1,0 +1,65 @@
+"""A training run in TensorBoard: losses, looks inside, verdicts, samples and the graph.
+
+    board = Board(session, folder)
+    board.show(event)           # each event of the run
+    board.close()
+
+Event files stand in the run's folder, below `tensorboard`. May import `inspect`, `train`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from chainrule.inspect.tensorboard import SummaryWriter
+from chainrule.tensor.convert import tensor
+from chainrule.train.events import Compared, Evaluated, Examined, Sampled, Saved, Stepped
+from chainrule.train.runs import saving
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from chainrule.train.events import Event
+    from chainrule.train.session import Session
+
+FOLDER = "tensorboard"
+
+
+class Board:
+    """Writes what happens; a resumed run hides what came after its save."""
+
+    def __init__(self, session: Session, folder: Path) -> None:
+        """Open the event files, and draw the model."""
+        self._session = session
+        self._step = session.progress.step
+        with saving(folder / FOLDER):
+            again = self._step + 1 if self._step else None
+            self._writer = SummaryWriter(  # the suffix: files are named by the second
+                folder / FOLDER, purge_step=again, filename_suffix=f".{self._step}"
+            )
+        codes = np.zeros((session.config.batch, session.config.context), np.int64)
+        self._writer.add_graph(session.model, tensor(codes))
+
+    def show(self, event: Event) -> None:
+        """Write one event."""
+        writer = self._writer
+        if isinstance(event, Stepped):
+            writer.add_scalar("loss/training", event.loss, event.step)
+            writer.add_scalar("gradient_norm/each_step", event.norm, event.step)
+        elif isinstance(event, Evaluated):
+            writer.add_scalar("loss/held_out", event.loss, event.step)
+        elif isinstance(event, Compared) and event.loss is not None:
+            writer.add_scalar("loss/5-gram_model", event.loss, self._session.progress.step)
+        elif isinstance(event, Sampled):
+            indented = "".join(f"    {line}\n" for line in event.text.split("\n"))
+            writer.add_text("sample", indented, event.step)
+        elif isinstance(event, Examined) and self._session.watch is not None:
+            self._session.watch.write(writer, event.step - 1, losses=False)
+        elif isinstance(event, Saved):
+            writer.flush()
+
+    def close(self) -> None:
+        """Write no more."""
+        self._writer.close()
