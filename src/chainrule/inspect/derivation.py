@@ -92,6 +92,12 @@ class Derivation:
     updates: list[Update]
     modules: dict[str, str] = field(default_factory=dict)  # path → class; of the model itself: ""
 
+    @property
+    def extent(self) -> str:
+        """`3 nodes, 1 gradient`."""
+        computed = sum(not s.is_leaf for s in self.steps)
+        return f"{counted(computed, 'node')}, {counted(len(self.wanted), 'gradient')}"
+
     def uses(self, number: int) -> list[tuple[Step, Part]]:
         """Each use of a step's value, and what it contributes to the gradient."""
         return [(s, p) for s in self.steps for p in s.parts if p.to == number]
@@ -126,6 +132,11 @@ class Derivation:
                 for u in self.updates
             ],
         }
+
+
+def counted(number: int, noun: str) -> str:
+    """`1 node`, `2 nodes`."""
+    return f"{number} {noun}{'s' * (number != 1)}"
 
 
 def _record(step: Step) -> dict[str, Any]:

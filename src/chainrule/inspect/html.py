@@ -52,7 +52,7 @@ def _parts(d: Derivation) -> Iterator[str]:
     loss = d.steps[d.loss]
     yield f'{_STYLE}<div class="cr-explain">'
     yield f"<div><b>{escape(d.title)}</b>: loss {_numbers(loss.value, 'v')}"
-    yield _muted(f", {sum(not s.is_leaf for s in d.steps)} nodes, {len(d.wanted)} gradients")
+    yield _muted(f", {d.extent}")
     yield "</div><h4>1 forward</h4>"
     large = len(d.steps) > _MOST
     if large:

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.inspect.derivation import Array, Derivation, Part, Step, Update
+from chainrule.inspect.derivation import Array, Derivation, Part, Step, Update, counted
 from chainrule.inspect.formula import spoken
 
 AUTO = -1
@@ -75,10 +75,9 @@ class Outline:
     def rows(self) -> Iterator[Row]:
         """All lines, in order."""
         d = self.d
-        computed = sum(not s.is_leaf for s in d.steps)
         loss = d.steps[d.loss]
         yield _row(0, (d.title, "title"), ": loss ", (shown(loss.value), "value"),
-                   f", {computed} nodes, {len(d.wanted)} gradients")  # fmt: skip
+                   f", {d.extent}")  # fmt: skip
         yield _row(0)
         yield _row(0, ("1 forward", "head"))
         yield from (self._forward_row(s) for s in d.steps) if self._whole else self._layers(True)
@@ -156,7 +155,7 @@ class Outline:
                     yield _row(2, f"… {left_out} more (depth=None tells every node)")
                 continue
             last = groups[name][-1]
-            count = f"{len(groups[name]):4d} nodes   "
+            count = f"{counted(len(groups[name]), 'node'):>9s}   "
             label = (f"{name:{width}s}", "name")
             if forward:
                 yield _row(2, label, count, "→ ", (last.type, "type"), "   ",

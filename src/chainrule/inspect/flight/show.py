@@ -1,12 +1,14 @@
 """A flight as text: what is wrong, then the newest look by layer; at most a screen.
 
-Example: `print(text(recorder.history, every=10))`. May import `inspect.flight`.
+Example: `print(text(recorder.history, every=10))`. May import `inspect.derivation` and
+`inspect.flight`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
+from chainrule.inspect.derivation import counted
 from chainrule.inspect.flight.history import History, Look
 from chainrule.inspect.flight.verdicts import verdicts
 
@@ -22,7 +24,9 @@ def text(history: History, every: int) -> str:
         )
     found = verdicts(history)
     head = f"{len(history.looks)} looks up to step {history.looks[-1].step}"
-    lines = [f"flight recorder: {head}: " + (f"{len(found)} verdicts" if found else "healthy")]
+    lines = [
+        f"flight recorder: {head}: " + (counted(len(found), "verdict") if found else "healthy")
+    ]
     for verdict in found:
         lines += ["", *str(verdict).splitlines()]
     return "\n".join([*lines, "", *_layers(history.looks[-1]), *_activations(history.looks[-1])])
