@@ -46,7 +46,7 @@ def executed() -> Any:
 def compared(new: Any, old: Any) -> list[str]:
     """Where the file is not what the page gives now: cells, and what they print.
 
-    Pictures and derivations are left out: they are drawn and worded better from time to time.
+    Pictures, derivations and verdicts are left out: they are worded better from time to time.
     """
     sources = [[cell.source for cell in notebook.cells] for notebook in (new, old)]
     if sources[0] != sources[1]:
@@ -59,7 +59,7 @@ def compared(new: Any, old: Any) -> list[str]:
 
 
 def _printed(cell: Any) -> str:
-    if "cr.explain(" in cell.source:
+    if "cr.explain(" in cell.source or "cr.inspect." in cell.source:
         return ""
     return "".join(out.text for out in cell.outputs if out.output_type == "stream")
 
