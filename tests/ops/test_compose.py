@@ -15,7 +15,7 @@ from chainrule.ops.compose import compose
 from chainrule.ops.control import items
 from chainrule.ops.evaluate import evaluate
 from chainrule.ops.fill import filled
-from chainrule.ops.record import OfValues, Op, Symbolic
+from chainrule.ops.record import Op, Symbolic, of_values
 
 op, b = TABLE.__getitem__, Symbolic()
 
@@ -75,7 +75,7 @@ def test_values_are_let_go_of_after_their_last_use():
         return out
 
     made = []
-    step = Op("step", lambda ins, _: ins[0], OfValues(watching))
+    step = Op("step", lambda ins, _: ins[0], of_values(watching))
     x = leaf(2)
     y = x
     for _ in range(4):

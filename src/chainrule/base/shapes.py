@@ -56,6 +56,7 @@ def contiguous_strides(shape: Shape) -> Shape:
     return tuple(reversed(strides))
 
 
+@functools.lru_cache(1 << 12)
 def broadcast(*shapes: Shape) -> Shape:
     """The common shape by NumPy's rule; raises `ShapeError` naming the shapes and the axis."""
     rank = max(map(len, shapes), default=0)
@@ -87,10 +88,15 @@ def normal_axis(axis: int, rank: int, *, extra: int = 0) -> int:
     return axis % limit if limit else 0
 
 
+_ALL = tuple(tuple(range(rank)) for rank in range(9))
+
+
 def normal_axes(axes: int | Sequence[int] | None, rank: int) -> Shape:
     """Axes as a sorted tuple of distinct non-negative numbers; None means all."""
     if axes is None:
-        return tuple(range(rank))
+        return _ALL[rank] if rank < len(_ALL) else tuple(range(rank))
+    if type(axes) is int and -rank <= axes < rank:
+        return (axes % rank,)
     listed = (axes,) if isinstance(axes, int) else tuple(axes)
     out = sorted(normal_axis(a, rank) for a in listed)
     if len(set(out)) != len(out):

@@ -7,6 +7,7 @@ Example: `cast(x, dtype=float64)`.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from chainrule.base.dtypes import ALL, float32
 from chainrule.graph.node import Node, Type
 from chainrule.kernel.scalar import convert
 from chainrule.ops.elementwise import ELEMENTWISE, edges
-from chainrule.ops.record import Builder, Map, Op, Sample
+from chainrule.ops.record import Builder, Made, Map, Op, Sample
 
 
 def _vjp(b: Builder, node: Node, ct: Node) -> tuple[Node | None]:
@@ -40,7 +41,7 @@ def _samples(rng: np.random.Generator, dtype: np.dtype[Any]) -> Iterable[Sample]
 cast: Op = Op(
     "cast",
     lambda ins, attrs: Type(attrs["dtype"], ins[0].shape),
-    lambda ins, attrs: convert(ins[0], attrs["dtype"]),
+    Made(lambda attrs: partial(convert, dtype=attrs["dtype"])),
     vjp=_vjp,
     jvp=lambda b, node, tangents: b(cast, tangents[0], dtype=node.dtype),
     lower=Map(lambda k, node, x: k("cast", x, attr=node.dtype)),

@@ -15,7 +15,7 @@ from chainrule.base.errors import DTypeError, ShapeError
 from chainrule.graph.node import Attrs, Node, Type
 from chainrule.ops.elementwise import BOOLS, ELEMENTWISE, EVERYTHING, record
 from chainrule.ops.fill import filled
-from chainrule.ops.record import Builder, Formula, Illegal, Map, OfValues, Op, Sample
+from chainrule.ops.record import Builder, Formula, Illegal, Map, Op, Sample, of_values
 
 
 def no_gradient(b: Builder, node: Node, ct: Node) -> tuple[None, ...]:  # noqa: ARG001
@@ -85,7 +85,7 @@ def _where_samples(rng: np.random.Generator, dtype: np.dtype[Any]) -> Iterable[S
 where = Op(
     "where",
     _where_infer,
-    OfValues(np.where),
+    of_values(np.where),
     vjp=_where_vjp,
     jvp=_where_jvp,
     saves=(0,),

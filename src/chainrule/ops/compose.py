@@ -24,7 +24,7 @@ import numpy as np
 from chainrule.graph.node import INPUT, Node, Type
 from chainrule.graph.walk import topological
 from chainrule.ops.fill import full
-from chainrule.ops.record import OfValues
+from chainrule.ops.record import Made
 
 Composed = Callable[..., tuple[Any, ...]]
 
@@ -62,8 +62,8 @@ def compose(inputs: Sequence[Node], outputs: Sequence[Node | None]) -> Composed:
 def _call(node: Node, k: int, args: list[str], known: dict[str, Any]) -> str:
     """The call of a node's meaning; a result without axes may come as a NumPy number."""
     meaning = node.op.numpy
-    if type(meaning) is OfValues:
-        known[f"f{k}"] = meaning.fn
+    if type(meaning) is Made:
+        known[f"f{k}"] = meaning.make(node.attrs)
         text = f"f{k}({', '.join(args)})"
     else:
         known[f"f{k}"], known[f"a{k}"] = meaning, node.attrs

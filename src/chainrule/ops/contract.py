@@ -15,7 +15,7 @@ from chainrule.base.errors import DTypeError, ShapeError
 from chainrule.graph.node import Attrs, Node, Type
 from chainrule.ops.arithmetic import add
 from chainrule.ops.layout import transpose
-from chainrule.ops.record import Array, Builder, Contract, Illegal, OfValues, Op, Sample
+from chainrule.ops.record import Array, Builder, Contract, Illegal, Op, Sample, of_values
 
 _f32 = dtypes.float32
 
@@ -81,7 +81,7 @@ def _samples(rng: np.random.Generator, dtype: np.dtype[Any]) -> Iterable[Sample]
 matmul = Op(
     "matmul",
     _infer,
-    OfValues(np.matmul),
+    of_values(np.matmul),
     vjp=_vjp,
     jvp=_jvp,
     saves=(0, 1),

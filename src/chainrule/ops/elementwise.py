@@ -14,7 +14,7 @@ import numpy as np
 from chainrule.base import dtypes
 from chainrule.base.errors import DTypeError, ShapeError
 from chainrule.graph.node import Attrs, Node, Type
-from chainrule.ops.record import Array, Builder, Formula, Illegal, Map, OfValues, Op, Sample
+from chainrule.ops.record import Array, Builder, Formula, Illegal, Map, Op, Sample, of_values
 
 ELEMENTWISE = frozenset({"elementwise"})
 Vjp = Callable[[Builder, Node, Node], tuple[Node | None, ...]]
@@ -134,7 +134,7 @@ def record(
     return Op(
         name,
         _infer(name, kinds, result),
-        OfValues(fn),
+        of_values(fn),
         vjp=vjp,
         saves=saves,
         lower=Map(emit or (lambda k, node, *ins: k(name, *ins))),  # noqa: ARG005 - the signature

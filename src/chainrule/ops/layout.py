@@ -7,6 +7,7 @@ Example: `slice_(x, start=(0, 2), step=(1, 1), shape=(3, 2))` takes columns 2 an
 from __future__ import annotations
 
 from collections.abc import Iterable
+from operator import itemgetter, methodcaller
 from typing import Any, NoReturn
 
 import numpy as np
@@ -15,7 +16,7 @@ from chainrule.base import dtypes, shapes
 from chainrule.base.errors import ArgumentError, DTypeError, ShapeError
 from chainrule.graph.node import Attrs, Node, Type
 from chainrule.ops.fill import filled
-from chainrule.ops.record import Array, Builder, Illegal, IndexMap, Op, Pieces, Sample
+from chainrule.ops.record import Array, Builder, Illegal, IndexMap, Made, Op, Pieces, Sample
 
 _f32 = dtypes.float32
 _TRAITS = frozenset({"index-map", "linear"})
@@ -54,7 +55,7 @@ def _reshape_view(
 reshape: Op = Op(
     "reshape",
     _reshape_infer,
-    lambda ins, attrs: ins[0].reshape(attrs["shape"]),
+    Made(lambda attrs: methodcaller("reshape", attrs["shape"])),
     vjp=lambda b, node, ct: (b(reshape, ct, shape=node.inputs[0].shape),),
     lower=IndexMap(_reshape_view),
     sends=("reshape(ct, x.shape)",),
@@ -88,7 +89,7 @@ def _transpose_samples(rng: np.random.Generator, dtype: np.dtype[Any]) -> Iterab
 transpose = Op(
     "transpose",
     _transpose_infer,
-    lambda ins, attrs: ins[0].transpose(attrs["axes"]),
+    Made(lambda attrs: methodcaller("transpose", attrs["axes"])),
     vjp=_transpose_vjp,
     lower=IndexMap(lambda attrs, view, shape: view.transpose(attrs["axes"])),  # noqa: ARG005
     sends=("transpose(ct, argsort(axes))",),
@@ -138,7 +139,7 @@ def _slice_vjp(b: Builder, node: Node, ct: Node) -> tuple[Node]:
 slice_ = Op(
     "slice",
     _slice_infer,
-    lambda ins, attrs: ins[0][_region(attrs["start"], attrs["step"], attrs["shape"])],
+    Made(lambda attrs: itemgetter(_region(attrs["start"], attrs["step"], attrs["shape"]))),
     vjp=_slice_vjp,
     lower=IndexMap(lambda attrs, view, shape: view.slice(attrs["start"], attrs["step"], shape)),
     traits=_TRAITS,

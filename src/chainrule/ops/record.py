@@ -91,21 +91,27 @@ class Template(NamedTuple):
 Lower = Map | IndexMap | Pieces | Reduce | Contract | Template
 
 
-class OfValues:
-    """The meaning of an op without attributes, as `Op.numpy`: a function of the values alone.
+class Made:
+    """`Op.numpy` in two steps: `make(attrs)` gives the function of the values, and may think first.
 
-    Eager evaluation calls `fn` itself.
+    Eager execution makes it once and calls it many times. Example, for a transposition:
+    `Made(lambda attrs: methodcaller("transpose", attrs["axes"]))`.
     """
 
-    __slots__ = ("fn",)
+    __slots__ = ("make",)
 
-    def __init__(self, fn: Callable[..., Any]) -> None:
-        """Such as `np.add`."""
-        self.fn = fn
+    def __init__(self, make: Callable[[Attrs], Callable[..., Any]]) -> None:
+        """`make(attrs)(*values)` is the result."""
+        self.make = make
 
-    def __call__(self, values: Sequence[Any], attrs: Attrs) -> Any:  # noqa: ARG002 - `Op.numpy`
-        """The result."""
-        return self.fn(*values)
+    def __call__(self, values: Sequence[Any], attrs: Attrs) -> Any:
+        """As any `Op.numpy`."""
+        return self.make(attrs)(*values)
+
+
+def of_values(fn: Callable[..., Any]) -> Made:
+    """The meaning of an op without attributes: `of_values(np.add)`."""
+    return Made(lambda attrs: fn)  # noqa: ARG005 - the signature
 
 
 class Formula(NamedTuple):
@@ -154,7 +160,8 @@ class Op:
     `saves` lists the inputs (and `OUT`) whose *values* `vjp` touches; None means all of them.
     `decisions` computes the masks, winners or sides whose change marks a kink. `traits` are what
     passes ask for: elementwise, linear (in all float inputs), multilinear (in each), reduction,
-    contraction, index-map, random, control.
+    contraction, index-map, random, control. `prepared` is the memory of eager execution: what it
+    has worked out for types and attributes that it met (`tensor/prepared.py`).
     """
 
     name: str
@@ -171,6 +178,7 @@ class Op:
     traits: frozenset[str] = frozenset()
     samples: Callable[[np.random.Generator, np.dtype[Any]], Iterable[Sample]] | None = None
     illegal: tuple[Illegal, ...] = field(default=())
+    prepared: dict[Any, Any] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         """`<op mul>`."""

@@ -8,6 +8,7 @@ Example: `sum_(x, axes=(0,))`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,7 @@ from chainrule.ops.record import (
     Builder,
     Illegal,
     IndexMap,
+    Made,
     Op,
     Reduce,
     Sample,
@@ -72,17 +74,26 @@ def _broadcast_samples(rng: np.random.Generator, dtype: np.dtype[Any]) -> Iterab
     yield Sample((wide[::2, ::-8].T,), {"shape": (2, 1, 3)})  # not contiguous
 
 
-def _broadcast(ins: Any, attrs: Attrs) -> Array:
-    (x,), shape = ins, attrs["shape"]
-    if not x.flags.c_contiguous:
-        return np.broadcast_to(x, shape)
-    return strided(x, shape, shapes.View(x.shape, x.strides).broadcast_to(shape).strides)
+def _broadcasting(attrs: Attrs) -> Callable[[Array], Array]:
+    shape = attrs["shape"]
+
+    def broadcast(x: Array) -> Array:
+        if not x.flags.c_contiguous:
+            return np.broadcast_to(x, shape)
+        return strided(x, shape, _repeated(x.shape, x.strides, shape))
+
+    return broadcast
+
+
+@lru_cache(1 << 12)
+def _repeated(inner: shapes.Shape, strides: shapes.Shape, outer: shapes.Shape) -> shapes.Shape:
+    return shapes.View(inner, strides).broadcast_to(outer).strides
 
 
 broadcast_to = Op(
     "broadcast_to",
     _broadcast_infer,
-    _broadcast,
+    Made(_broadcasting),
     vjp=_broadcast_vjp,
     lower=IndexMap(lambda attrs, view, shape: view.broadcast_to(shape)),  # noqa: ARG005
     sends=("fold(ct, x)",),
@@ -149,8 +160,9 @@ def _sum_infer(ins: tuple[Type, ...], attrs: Attrs) -> Type:
     return Type(x.dtype, shapes.reduced(x.shape, _check_axes(x, attrs)))
 
 
-def _sum(ins: Any, attrs: Attrs) -> Array:
-    return np.asarray(np.add.reduce(ins[0], axis=attrs["axes"]))
+def _adding(attrs: Attrs) -> Callable[[Array], Array]:
+    add, axes = np.add.reduce, attrs["axes"]
+    return lambda x: add(x, axes)
 
 
 _WRONG_AXES = tuple(
@@ -160,7 +172,7 @@ _WRONG_AXES = tuple(
 sum_ = Op(
     "sum",
     _sum_infer,
-    _sum,
+    Made(_adding),
     vjp=lambda b, node, ct: (_expand_back(b, ct, node),),
     lower=Reduce("add"),
     sends=("broadcast_to(expand_dims(ct, axes), x.shape)",),

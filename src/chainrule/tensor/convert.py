@@ -146,7 +146,8 @@ def tensor(
 
 def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
     """`data` itself if it is a tensor of the right dtype, else a tensor of it."""
-    check_device(device)
+    if device is not None:
+        check_device(device)
     if isinstance(data, Handle):
         out: Any = data
         return out if dtype is None else cast(out, as_dtype(dtype))
@@ -169,7 +170,7 @@ def cast(x: Handle, dtype: DType) -> Tensor:
 
 def expand(x: Handle, shape: shapes.Shape) -> Tensor:
     """`x` repeated to `shape` along axes of size 1; `x` itself if it has that shape."""
-    if x.shape == shape:
+    if x.array_type.shape == shape:
         return x  # type: ignore[return-value]
     return apply(broadcast_to, x, shape=shape)
 
@@ -222,9 +223,31 @@ def _known(x: Operand) -> Operand:
 def operands(*xs: Operand, dtype: DType | None = None) -> tuple[Tensor, ...]:
     """All operands with the common shape and the promoted (or the given) dtype."""
     if dtype is None and len(xs) == 2:
-        ready = _ready_pair(*xs)
-        if ready is not None:
-            return ready
+        return pair(*xs)
+    return _common(xs, dtype)
+
+
+def pair(x: Operand, y: Operand) -> tuple[Tensor, Tensor]:
+    """`operands` of two; first the usual cases: equal dtypes, or a float tensor and a number."""
+    if isinstance(x, Handle):
+        kind = x.array_type
+        if isinstance(y, Handle):
+            other = y.array_type
+            if other == kind:
+                return x, y  # type: ignore[return-value]
+            if other.dtype is kind.dtype:
+                shape = shapes.broadcast(kind.shape, other.shape)
+                return expand(x, shape), expand(y, shape)
+        elif kind.dtype.kind == "float" and type(y) in _NUMBERS:
+            return x, filled(y, *kind)  # type: ignore[return-value]
+    elif isinstance(y, Handle) and type(x) in _NUMBERS:
+        kind = y.array_type
+        if kind.dtype.kind == "float":
+            return filled(x, *kind), y  # type: ignore[return-value]
+    return _common((x, y), None)  # type: ignore[return-value]
+
+
+def _common(xs: Sequence[Operand], dtype: DType | None) -> tuple[Tensor, ...]:
     known = [_known(x) for x in xs]
     dtype = dtype or result_dtype(known)
     shape = shapes.broadcast(*[x.shape for x in known if isinstance(x, Handle)])
@@ -234,26 +257,24 @@ def operands(*xs: Operand, dtype: DType | None = None) -> tuple[Tensor, ...]:
     )
 
 
-def _ready_pair(x: Operand, y: Operand) -> tuple[Tensor, Tensor] | None:
-    """The common cases that need no thought: equal types, or a float tensor and a number."""
-    if isinstance(x, Handle):
-        kind = x.array_type
-        if isinstance(y, Handle):
-            return (x, y) if y.array_type == kind else None  # type: ignore[return-value]
-        if kind.dtype.kind == "float" and type(y) in _NUMBERS:
-            return x, filled(y, *kind)  # type: ignore[return-value]
-    elif isinstance(y, Handle) and type(x) in _NUMBERS:
-        kind = y.array_type
-        if kind.dtype.kind == "float":
-            return filled(x, *kind), y  # type: ignore[return-value]
-    return None
-
-
 def filled(value: Any, dtype: DType, shape: shapes.Shape) -> Tensor:
-    """An operand full of `value`; its array may be shared."""
+    """An operand full of `value`, for an op to read: the same tensor may be given out again."""
     if modes.trace is not None:
         return apply(full, value=value, dtype=dtype, shape=shape)
-    return wrap(constant(value, dtype, shape), type=Type(dtype, shape))
+    if value == 0:  # 0.0 and -0.0 are one key
+        return wrap(constant(value, dtype, shape), type=Type(dtype, shape))
+    key = (value, dtype, shape)
+    found = _filled.get(key)
+    if found is None:
+        if len(_filled) >= _MOST_FILLED:
+            _filled.clear()
+        found = _filled[key] = wrap(constant(value, dtype, shape))
+        found._value_type()
+    return found
+
+
+_MOST_FILLED = 256
+_filled: dict[Any, Tensor] = {}
 
 
 def floating(x: Operand) -> Tensor:

@@ -20,12 +20,14 @@ from chainrule.ops.fill import detach
 from chainrule.ops.record import Op
 from chainrule.tensor.handle import Handle
 from chainrule.tensor.modes import modes
-from chainrule.tensor.prepared import Call, calls_of, prepare
+from chainrule.tensor.prepared import Call, prepare
 from chainrule.tensor.tape import Recorded, Value, record
 
 if TYPE_CHECKING:
     from chainrule.tensor.tensor import Tensor
     from chainrule.tensor.trace import Trace
+
+new: Any = object.__new__
 
 
 def wrap(
@@ -36,28 +38,64 @@ def wrap(
     type: Type | None = None,
 ) -> Tensor:
     """A tensor around an array (of `type`, if known), or around the symbol `node`."""
-    cls = Handle.tensor_class
-    out = cls.__new__(cls)
-    out._value = value
-    out._type = type
-    out._node = node
+    out = fresh(value, type, node)
     out._requires_grad = requires_grad
-    out._grad = None
-    out._lens = None
-    out._version = 0
     if modes.trace is not None:
         modes.trace.bear(out)
     return out
 
 
+def fresh(value: Value | None, type: Any, node: Node | None) -> Tensor:
+    """A tensor outside traces, which requires grad where it has a node."""
+    out = new(Handle.tensor_class)
+    out._value = value
+    out._type = type
+    out._node = node
+    out._requires_grad = node is not None
+    out._grad = None
+    out._lens = None
+    out._version = 0
+    return out  # type: ignore[no-any-return]
+
+
 def apply(op: Op, /, *ins: Handle, **attrs: Any) -> Tensor:
-    """The result of a single-result op."""
-    trace = modes.trace
-    if trace is not None:
-        node, grad = _trace(trace, op, ins, attrs)
+    """The result of a single-result op.
+
+    One operand, the usual number of an op with attributes, is read here: it is on the hot path.
+    """
+    here = modes.__dict__  # of this thread
+    if here["trace"] is not None:
+        node, grad = _trace(here["trace"], op, ins, attrs)
         return wrap(None, node, requires_grad=grad)
-    call, value, made = _evaluate(op, ins, attrs)
-    return wrap(value, made, requires_grad=made is not None, type=call.type)  # type: ignore[arg-type]
+    if len(ins) != 1:
+        return fresh(*_evaluate(op, ins, attrs))
+    (x,) = ins
+    if x._lens is not None or x._type is None:
+        x._ready(op.name)
+    call = op.prepared.get(x._type)
+    if call is None or call.attrs != attrs:
+        call = _other_call(op, x._type, attrs)
+    given = x._value
+    try:
+        value = here["quietly"](call.compute, given)
+    except RuntimeError as error:
+        value = inside_another(error, call, (given,))
+    if call.single:
+        value = asarray(value)
+    made = None
+    if x._requires_grad and call.smooth and here["grad"]:
+        nodes = (x._node or x._tape_node(),)
+        made = record(call, nodes, call.keep((given, value)), place(2))
+    return fresh(value, call.type, made)
+
+
+def _other_call(op: Op, kind: Any, attrs: dict[str, Any]) -> Call:
+    """The call of one operand with other attributes than last time, which is now the last one."""
+    found = op.prepared.get((kind, *attrs.items()))
+    if found is None:
+        return prepare(op, (kind,), attrs)
+    op.prepared[kind] = found
+    return found  # type: ignore[no-any-return]
 
 
 def apply_many(op: Op, /, *ins: Handle, **attrs: Any) -> tuple[Tensor, ...]:
@@ -70,24 +108,39 @@ def apply_many(op: Op, /, *ins: Handle, **attrs: Any) -> tuple[Tensor, ...]:
         if not grad:
             trace.frozen.update(items)
         return tuple([wrap(None, n, requires_grad=grad and _is_float(n.array)) for n in items])
-    call, values, made = _evaluate(op, ins, attrs)
-    assert isinstance(call.type, TupleType)
+    values, type_, made = _evaluate(op, ins, attrs)
+    assert isinstance(type_, TupleType)
     out = []
-    for i, (value, one) in enumerate(zip(values, call.type.items, strict=True)):
+    for i, (value, one) in enumerate(zip(values, type_.items, strict=True)):
         picked = None
         if made is not None and _is_float(one):
             picked = Recorded(project, (made,), {"index": i}, one, made.place)
-        out.append(wrap(value, picked, requires_grad=picked is not None, type=one))
+        out.append(fresh(value, one, picked))
     return tuple(out)
 
 
 def _evaluate(
     op: Op, ins: tuple[Handle, ...], attrs: dict[str, Any]
-) -> tuple[Call, Value, Recorded | None]:
-    """The prepared call, its value, and the tape's node where a gradient may be asked for."""
-    grad = False
-    values: list[Value] = []
-    types: list[Any] = []
+) -> tuple[Value, Any, Recorded | None]:
+    """The value, its type, and the tape's node where a gradient may be asked for."""
+    values, types, grad = _read(op, ins)
+    call = op.prepared.get((*types, *attrs.items())) or prepare(op, types, attrs)
+    here = modes.__dict__  # of this thread
+    try:
+        out = here["quietly"](call.compute, *values)
+    except RuntimeError as error:
+        out = inside_another(error, call, values)
+    if call.single:
+        out = asarray(out)
+    if not (grad and call.smooth and here["grad"]):
+        return out, call.type, None
+    nodes = tuple([t._node or t._tape_node() for t in ins])
+    return out, call.type, record(call, nodes, call.keep((*values, out)), place(3))
+
+
+def _read(op: Op, ins: tuple[Handle, ...]) -> tuple[tuple[Value, ...], tuple[Any, ...], bool]:
+    """Values and types of the operands, and whether one requires grad."""
+    values, types, grad = [], [], False
     for t in ins:
         if t._lens is not None or t._type is None:
             t._ready(op.name)
@@ -95,17 +148,7 @@ def _evaluate(
         types.append(t._type)
         if t._requires_grad:
             grad = True
-    call = calls_of(op).get((*types, *attrs.items())) or prepare(op, tuple(types), attrs)
-    try:
-        out = modes.quietly(op.numpy, values, attrs)
-    except RuntimeError as error:
-        out = inside_another(error, call, values)
-    if call.single:
-        out = asarray(out)
-    if not (grad and call.smooth and modes.grad):
-        return call, out, None
-    nodes = tuple([t._node or t._tape_node() for t in ins])
-    return call, out, record(call, nodes, call.keep((*values, out)), place(3))
+    return tuple(values), tuple(types), grad
 
 
 def inside_another(error: RuntimeError, call: Call, values: Sequence[Value]) -> Value:

@@ -21,7 +21,7 @@ from chainrule.base.source import Source
 from chainrule.grad.reverse import local_rule
 from chainrule.graph.node import AnyType, Attrs, Node, TupleType, input_node
 from chainrule.ops.compose import Composed, compose
-from chainrule.ops.record import OUT, OfValues, Op, Symbolic
+from chainrule.ops.record import OUT, Made, Op, Symbolic
 
 _MOST = 2048  # calls of an op that are kept; then all are forgotten
 
@@ -39,7 +39,7 @@ class Call:
         self.type = kind = op.infer(types, attrs)
         meaning = op.numpy
         self.compute: Callable[..., Any] = (
-            meaning.fn if type(meaning) is OfValues else lambda *values: meaning(values, attrs)
+            meaning.make(attrs) if type(meaning) is Made else lambda *values: meaning(values, attrs)
         )
         # whether a gradient can pass: of several results those of integers are left out later
         self.smooth = isinstance(kind, TupleType) or kind.dtype.kind == "float"
@@ -90,30 +90,20 @@ def _keeping(saves: tuple[int, ...]) -> Callable[[tuple[Any, ...]], tuple[Any, .
     return itemgetter(*saves) if saves else lambda values: ()  # noqa: ARG005 - as the others
 
 
-_tables: dict[Op, dict[Any, Call]] = {}
-
-
-def calls_of(op: Op) -> dict[Any, Call]:
-    """The prepared calls of an op, by (*types, *attrs.items()); it is always the same table.
-
-    Calls without attributes, of operands that all have one type, are also found by that type alone.
-    """
-    found = _tables.get(op)
-    return _tables.setdefault(op, {}) if found is None else found
-
-
 def prepare(op: Op, types: tuple[AnyType, ...], attrs: Attrs) -> Call:
-    """A new call, kept in the op's table.
+    """A new call, kept in `op.prepared` by (*types, *attrs.items()).
 
-    Not kept: what has no operands (its attributes are values, and -0.0 is not 0.0), and loops and
+    By the type alone one finds the last call of one operand of that type; or, of an op that takes
+    more and no attributes, that of operands which all have this type. Not
+    kept: what has no operands (its attributes are values, and -0.0 is not 0.0), and loops and
     calls of graphs, which differ each time.
     """
     made = Call(op, types, attrs)
     if types and "control" not in op.traits:
-        table = calls_of(op)
+        table = op.prepared
         if len(table) >= _MOST:
             table.clear()
         table[*types, *attrs.items()] = made
-        if not attrs and all(t == types[0] for t in types):
+        if len(types) == 1 or (not attrs and all(t == types[0] for t in types)):
             table[types[0]] = made
     return made

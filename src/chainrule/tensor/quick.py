@@ -22,7 +22,6 @@ from chainrule.ops.record import Op
 from chainrule.tensor.dispatch import inside_another
 from chainrule.tensor.handle import Handle
 from chainrule.tensor.modes import modes
-from chainrule.tensor.prepared import calls_of
 from chainrule.tensor.tape import record
 
 if TYPE_CHECKING:
@@ -33,7 +32,7 @@ new: Any = object.__new__
 
 def unary(op: Op, long_way: Callable[[Any, Tensor | None], Tensor]) -> Callable[..., Tensor]:
     """`op` of one operand; `long_way(input, out)` for what is not at hand."""
-    find = calls_of(op).get
+    find = op.prepared.get
 
     def function(input: Any, *, out: Tensor | None = None) -> Tensor:
         here = modes.__dict__  # of this thread
@@ -67,7 +66,7 @@ def unary(op: Op, long_way: Callable[[Any, Tensor | None], Tensor]) -> Callable[
 
 def binary(op: Op, long_way: Callable[[Any, Any, Tensor | None], Tensor]) -> Callable[..., Tensor]:
     """`op` of two operands; `long_way(input, other, out)` for what is not at hand."""
-    find = calls_of(op).get
+    find = op.prepared.get
 
     def function(input: Any, other: Any, *, out: Tensor | None = None) -> Tensor:
         here = modes.__dict__

@@ -14,7 +14,7 @@ from chainrule.base import dtypes
 from chainrule.base.errors import ArgumentError, DTypeError
 from chainrule.ops.record import Op
 from chainrule.tensor import quick
-from chainrule.tensor.convert import Operand, as_tensor, cast, floating, operands
+from chainrule.tensor.convert import Operand, as_tensor, cast, floating, operands, pair
 from chainrule.tensor.dispatch import apply
 
 if TYPE_CHECKING:
@@ -88,9 +88,13 @@ def binary_of(op: Op, text: str, of_bools: Op | None = None) -> Callable[..., Te
     """A function of two operands that broadcast and promote."""
 
     def long_way(x: Operand, y: Operand, out: Tensor | None) -> Tensor:
-        return deliver(apply_pair(op, operands(x, y), of_bools), out)
+        a, b = pair(x, y)
+        if a is x and b is y:
+            return deliver(apply_pair(op, (a, b), of_bools), out)
+        return again(a, b, out=out)
 
-    return named(quick.binary(op, long_way), op.name, text)
+    again = named(quick.binary(op, long_way), op.name, text)
+    return again
 
 
 def floating_pair_of(op: Op, text: str) -> Callable[..., Tensor]:

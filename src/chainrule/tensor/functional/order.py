@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from chainrule.base import dtypes, shapes
 from chainrule.base.errors import ArgumentError, ShapeError
 from chainrule.ops import TABLE
-from chainrule.tensor.convert import Operand, as_tensor, cast, filled
+from chainrule.tensor.convert import Operand, as_tensor, cast
 from chainrule.tensor.dispatch import apply
 from chainrule.tensor.functional import pointwise, reduce
 from chainrule.tensor.functional.along import axis_back, axis_last
@@ -130,7 +130,7 @@ def _middle(input: Operand, dim: int | None, keepdim: bool, *, skip_nan: bool) -
     size = x.shape[axis]
     if size == 0:
         if dim is None and x.dtype.kind == "float":
-            return filled(float("nan"), x.dtype, ())
+            return apply(TABLE["full"], value=float("nan"), dtype=x.dtype, shape=())
         raise ArgumentError(f"median of no elements: shape {x.shape} along axis {axis}")
     order = _order(x, axis, descending=False)
     nans = reduce.sum(pointwise.isnan(x), axis, keepdim=True)

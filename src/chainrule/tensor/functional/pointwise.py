@@ -20,6 +20,7 @@ from chainrule.tensor.convert import (
     expand,
     floating,
     operands,
+    pair,
     result_dtype,
 )
 from chainrule.tensor.dispatch import apply
@@ -168,10 +169,12 @@ def rsub(input: Operand, other: Operand, *, alpha: Operand = 1) -> Tensor:
 
 
 def _any_quotient(input: Operand, other: Operand, out: Tensor | None) -> Tensor:
-    dtype = result_dtype([input, other])
-    if dtype.kind != "float":
-        dtype = result_dtype([1.0])
-    return deliver(apply(TABLE["div"], *operands(input, other, dtype=dtype)), out)
+    x, y = pair(input, other)
+    if x.array_type.dtype.kind != "float":
+        x, y = floating(x), floating(y)
+    if x is input and y is other:
+        return deliver(apply(TABLE["div"], x, y), out)
+    return over(x, y, out=out)
 
 
 over = named(quick.binary(TABLE["div"], _any_quotient), "div", "input / other, never rounded.")

@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from chainrule.base import dtypes, shapes
 from chainrule.base.errors import ArgumentError
 from chainrule.ops import TABLE
+from chainrule.ops.record import Op
 from chainrule.tensor.convert import Operand, as_dtype, as_tensor, cast, filled, floating
 from chainrule.tensor.dispatch import apply
 from chainrule.tensor.functional import pointwise
-from chainrule.tensor.functional.forms import with_out
+from chainrule.tensor.functional.forms import deliver, with_out
+from chainrule.tensor.handle import Handle
 
 if TYPE_CHECKING:
     from chainrule.tensor.tensor import Tensor
@@ -62,23 +64,38 @@ def _ordered(input: Operand) -> Tensor:
     return cast(x, dtypes.uint8) if x.dtype is dtypes.bool_ else x
 
 
-def _reduce(op_name: str, x: Tensor, dim: Dim, *, keepdim: bool) -> Tensor:
-    axes = shapes.normal_axes(dim if dim != () else None, len(x.shape))
-    out = apply(TABLE[op_name], x, axes=axes) if axes else x
+_SUM = TABLE["sum"]
+
+
+def _reduce(op: Op, x: Tensor, dim: Dim, *, keepdim: bool) -> Tensor:
+    shape = x.array_type.shape
+    axes = shapes.normal_axes(dim if dim != () else None, len(shape))
+    out = apply(op, x, axes=axes) if axes else x
     if keepdim:
-        out = apply(TABLE["reshape"], out, shape=shapes.with_ones(x.shape, axes))
+        out = apply(TABLE["reshape"], out, shape=shapes.with_ones(shape, axes))
     return out
 
 
-@with_out
-def sum(input: Operand, dim: Dim = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
+def sum(
+    input: Operand,
+    dim: Dim = None,
+    keepdim: bool = False,
+    *,
+    dtype: Any = None,
+    out: Tensor | None = None,
+) -> Tensor:
     """Σ input over `dim`; bools and small integers add up as int64."""
-    x = as_tensor(input)
+    x = input if isinstance(input, Handle) else as_tensor(input)
+    kind, shape = x.array_type
     if dtype is not None:
         x = cast(x, as_dtype(dtype))
-    elif x.dtype.kind != "float":
+    elif kind.kind != "float":
         x = cast(x, dtypes.int64)
-    return _reduce("sum", x, dim, keepdim=keepdim)
+    axes = shapes.normal_axes(None if dim == () else dim, len(shape))
+    total: Any = apply(_SUM, x, axes=axes) if axes else x
+    if keepdim:
+        total = apply(TABLE["reshape"], total, shape=shapes.with_ones(shape, axes))
+    return total if out is None else deliver(total, out)
 
 
 @with_out
@@ -88,14 +105,15 @@ def mean(input: Operand, dim: Dim = None, keepdim: bool = False, *, dtype: Any =
     x = x if dtype is None else cast(x, as_dtype(dtype))
     if x.dtype.kind != "float":
         raise ArgumentError(f"mean needs floating-point input, not {x.dtype}; use x.float().mean()")
-    axes = shapes.normal_axes(dim if dim != () else None, len(x.shape))
-    count = shapes.size([x.shape[a] for a in axes])
-    total = _reduce("sum", x, dim, keepdim=keepdim)
+    shape = x.array_type.shape
+    axes = shapes.normal_axes(dim if dim != () else None, len(shape))
+    count = shapes.size([shape[a] for a in axes])
+    total = _reduce(_SUM, x, dim, keepdim=keepdim)
     return pointwise.mul(total, 1.0 / count if count else float("nan"))
 
 
 def _largest(name: str, x: Tensor, dim: Dim, *, keepdim: bool) -> Tensor:
-    return cast(_reduce(name, _ordered(x), dim, keepdim=keepdim), x.dtype)
+    return cast(_reduce(TABLE[name], _ordered(x), dim, keepdim=keepdim), x.dtype)
 
 
 @with_out
