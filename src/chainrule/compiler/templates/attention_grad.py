@@ -26,6 +26,7 @@ from chainrule.compiler.templates.attention_tiles import (
     choose_tiling,
     extreme,
     inner_product,
+    is_ragged,
 )
 from chainrule.compiler.templates.writer import Home, Valid, Work, Writer, count
 from chainrule.graph.node import Node
@@ -82,7 +83,7 @@ class _Backward:
             shape, strides = (t.keys, wide), (heads.row, heads.column)
             keys, width = w.extent(self.s.keys), w.extent(heads.width)
             with w.loop(keys, t.keys) as j, w.loop(width, wide) as e:
-                rows = count(j) if self.s.keys % t.keys else None
+                rows = count(j) if is_ragged(self.s.keys, t.keys) else None
                 valid = Valid(rows, count(e) if heads.width % wide else None)
                 w.store(self.s.constant(0), heads.buffer, heads.at(j, e), shape, strides, valid)
 

@@ -15,6 +15,7 @@ from typing import Literal, NamedTuple
 
 from chainrule.base import dtypes
 from chainrule.base.dtypes import DType
+from chainrule.base.shapes import Shape
 from chainrule.compiler.codegen.target import Target
 from chainrule.compiler.templates.site import stored
 from chainrule.compiler.templates.writer import Home, Valid, Writer, count
@@ -23,6 +24,7 @@ from chainrule.kernel.index import Index, as_index, symbol
 from chainrule.kernel.ir import Mma
 
 ZERO, ONE = as_index(0), as_index(1)
+_LONG = 64  # queries or keys from which code without edges pays: shorter lengths share one kernel
 
 
 class Tiling(NamedTuple):
@@ -55,7 +57,7 @@ def choose_tiling(target: Target, dtype: DType, queries: int) -> Tiling:
     block = 2 * unit if queries > unit else unit
     many = target.registers >= 32
     keys, rows = (8, 8) if many else (6, 4)
-    rows = min(rows, block, _power_of_two(queries))
+    rows = 1 if queries == 1 else min(rows, block)
     return Tiling(block, keys, rows, 256 * keys, unit, min(target.lanes, block))
 
 
@@ -92,9 +94,7 @@ class Setting(NamedTuple):
     ) -> Heads:
         """A (B, H, rows[, columns]) array as it is kept; without columns their stride is 0."""
         w, shape = self.w, node.shape
-        strides = [
-            w.extent(1 if n == 1 else s) for n, s in zip(shape, home.view.strides, strict=True)
-        ]
+        strides = _strides(w, shape, home.view.strides)
         buffer = w.buffer(home.root, node.dtype, home.view.offset, written=written)
         place = at[0] * strides[0] + at[1] * strides[1]
         column, width = (strides[3], shape[3]) if len(shape) > 3 else (ZERO, 1)
@@ -117,6 +117,22 @@ class Setting(NamedTuple):
         self.w.store(tile, local, ZERO, (1, self.tiling.queries), (ZERO, ONE))
 
 
+def _strides(w: Writer, shape: Shape, strides: Shape) -> list[Index]:
+    """Strides as products of the axes' sizes where they are that, else as numbers of their own.
+
+    A number that happens to equal another at some length would make another kernel there.
+    """
+    found = [ONE if n == 1 else w.extent(min(s, 0)) for n, s in zip(shape, strides, strict=True)]
+    reached, product = 1, ONE
+    for axis in sorted(range(len(shape)), key=strides.__getitem__):
+        n, s = shape[axis], strides[axis]
+        if n == 1 or s <= 0:
+            continue
+        found[axis] = product if s == reached else w.extent(s)
+        reached, product = s * n, found[axis] * w.extent(n)
+    return found
+
+
 class ResultTile(NamedTuple):
     """A tile of results: rows from `row` of the block on, columns from `column` on."""
 
@@ -126,6 +142,11 @@ class ResultTile(NamedTuple):
     valid: Valid
 
 
+def is_ragged(length: int, tile: int) -> bool:
+    """Whether the code is that for any length."""
+    return length < _LONG or length % tile != 0
+
+
 class Block:
     """Queries first … first + n - 1 of a head in vector lanes; scores are (keys, queries) tiles."""
 
@@ -133,10 +154,10 @@ class Block:
         """`first` is the variable of a loop over queries."""
         t = setting.tiling
         self.s, self.w, self.first = setting, setting.w, first
-        ragged = setting.queries % t.queries != 0
+        ragged = is_ragged(setting.queries, t.queries)
         self.n = count(first) if ragged else as_index(t.queries)
         self.valid = self.n if ragged else None
-        self.ragged_keys = setting.keys % t.keys != 0
+        self.ragged_keys = is_ragged(setting.keys, t.keys)
 
     def limit(self) -> Index:
         """How many keys the block sees."""
