@@ -14,7 +14,7 @@ Example: `compile_graph(Captured(graph, results=1, replaces={}))` → `Executabl
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -218,20 +218,13 @@ def load_kernels(plan: Plan, target: Target) -> list[int]:
     """Machine code for each unit's kernel; equal kernels are emitted and compiled once."""
     native = engine()
     kernels = [work.kernel for work in works(plan.units)]
-    texts: dict[str, str] = {}
     fresh: dict[tuple[Engine, Target, Kernel], str] = {}
     for kernel in kernels:
         entry = (native, target, kernel)
-        if id(kernel) in _objects or entry in _addresses or entry in fresh:
-            continue
-        if settings().check:
-            verify_kernel(kernel)
-        text = emit(kernel, target, _SYMBOL)
-        symbol = f"{kernel.name}_{hashlib.sha256(text.encode()).hexdigest()[:16]}"
-        fresh[entry] = symbol
-        texts[symbol] = text.replace(f"@{_SYMBOL}(", f"@{symbol}(")
-    if texts:
-        loaded = native.load(texts)
+        if id(kernel) not in _objects and entry not in _addresses:
+            fresh[entry] = ""
+    if fresh:
+        loaded = native.load_all(_texts(fresh))
         _addresses.update({entry: loaded[symbol] for entry, symbol in fresh.items()})
     if len(_objects) > _MOST_OBJECTS:
         _objects.clear()
@@ -239,3 +232,15 @@ def load_kernels(plan: Plan, target: Target) -> list[int]:
         if id(kernel) not in _objects:
             _objects[id(kernel)] = kernel, _addresses[native, target, kernel]
     return [_objects[id(kernel)][1] for kernel in kernels]
+
+
+def _texts(fresh: dict[tuple[Engine, Target, Kernel], str]) -> Iterator[tuple[str, str]]:
+    """Symbol and text of each kernel, whose symbol is put beside it."""
+    for entry in fresh:
+        _, target, kernel = entry
+        if settings().check:
+            verify_kernel(kernel)
+        text = emit(kernel, target, _SYMBOL)
+        symbol = f"{kernel.name}_{hashlib.sha256(text.encode()).hexdigest()[:16]}"
+        fresh[entry] = symbol
+        yield symbol, text.replace(f"@{_SYMBOL}(", f"@{symbol}(")

@@ -24,6 +24,7 @@ from chainrule.base.errors import CompileError
 from chainrule.base.settings import settings
 from chainrule.compiler.runtime.heap import trim_heap
 from chainrule.compiler.runtime.object_cache import ObjectCache, cache_key
+from chainrule.compiler.runtime.partner import Partner, Work
 
 _ARCHITECTURES = {"x86_64": "x86_64", "amd64": "x86_64", "aarch64": "aarch64", "arm64": "aarch64"}
 
@@ -77,6 +78,7 @@ class Engine:
             self._features,
             f"opt {opt}, small code model",
         )
+        self._partner = self._new_partner()
         self._addresses: dict[tuple[str, str], int] = {}  # by symbol and cache key
         self._libraries: list[Any] = []  # machine code stays loaded as long as these live
         self._numbers = itertools.count()
@@ -88,42 +90,62 @@ class Engine:
             os.register_at_fork(
                 before=self._lock.acquire,
                 after_in_parent=self._lock.release,
-                after_in_child=self._lock.release,
+                after_in_child=self._after_in_child,
             )
 
     def load(self, irs: Mapping[str, str]) -> dict[str, int]:
-        """Address of each symbol: `irs[symbol]` is a module that defines the function `symbol`.
+        """`load_all` of the mapping's items."""
+        return self.load_all(irs.items())
+
+    def load_all(self, irs: Iterable[tuple[str, str]]) -> dict[str, int]:
+        """Address of each symbol, for pairs of a symbol and a module that defines this function.
 
         Symbols may share a text; other functions of a module may be those of the C library. What
-        was loaded before is not loaded again. Raises CompileError for a text that LLVM rejects and
-        for functions that nobody defines.
+        was loaded before is not loaded again. Much is compiled by two processes, while the texts
+        still come in. Raises CompileError for a text that LLVM rejects and for functions that
+        nobody defines.
         """
-        keys = {symbol: cache_key(text, *self._environment) for symbol, text in irs.items()}
+        keys: dict[str, str] = {}
         with self._lock:
+            objects: dict[str, bytes | None] = {}  # by key; None: being compiled
+            work = Work(self._partner, lambda text: self._compile(names[text], text))
+            names: dict[str, str] = {}
+            for symbol, text in irs:
+                key = keys[symbol] = cache_key(text, *self._environment)
+                if (symbol, key) in self._addresses or key in objects:
+                    continue
+                objects[key] = self._cache.get(key)
+                if objects[key] is None:
+                    names[text] = symbol
+                    work.put(key, text)
+            made = work.finish()
+            self.compiled += len(made)
+            self.reused += len(objects) - len(made)
+            for key, raw in made.items():
+                self._cache.put(key, raw)
             missing = [item for item in keys.items() if item not in self._addresses]
             if missing:
-                objects: dict[str, bytes] = {}
-                for symbol, key in missing:
-                    if key not in objects:
-                        objects[key] = self._object(irs[symbol], key, symbol)
-                library = self._link(objects.values(), [symbol for symbol, _ in missing])
+                raws = [made[key] if raw is None else raw for key, raw in objects.items()]
+                library = self._link(raws, [symbol for symbol, _ in missing])
                 self._addresses.update({item: library[item[0]] for item in missing})
             return {item[0]: self._addresses[item] for item in keys.items()}
+
+    def _new_partner(self) -> Partner:
+        folder = os.path.dirname(os.path.dirname(self._llvm.__path__[0]))  # noqa: PTH120 - as text
+        return Partner(folder, self._cpu, self._features, str(self._opt))
+
+    def _after_in_child(self) -> None:
+        """The partner answers the parent."""
+        self._partner = self._new_partner()
+        self._lock.release()
 
     def assembly(self, ir: str) -> str:
         """The assembly text that `ir` compiles to here, for reading."""
         with self._lock:
             return str(self._machine.emit_assembly(self._parse("assembly", ir)))
 
-    def _object(self, text: str, key: str, symbol: str) -> bytes:
-        found = self._cache.get(key)
-        if found is not None:
-            self.reused += 1
-            return found
-        raw = bytes(self._machine.emit_object(self._parse(symbol, text)))
-        self.compiled += 1
-        self._cache.put(key, raw)
-        return raw
+    def _compile(self, symbol: str, text: str) -> bytes:
+        return bytes(self._machine.emit_object(self._parse(symbol, text)))
 
     def _parse(self, symbol: str, text: str) -> Any:
         try:

@@ -1,0 +1,166 @@
+"""Much code is compiled by two processes: this one and a partner that takes turns at the texts.
+
+LLVM's library holds one lock, so a second thread would wait for the first. The partner is started
+when there is enough to do, and ends itself when it was idle for a while. What it makes is what
+LLVM makes here: same version, CPU and options. Whatever goes wrong with it, this process does the
+work alone. May import base. Example:
+
+    work = Work(partner, compile_here)
+    work.put("key", text)            # as many as there are
+    objects = work.finish()          # {"key": object code}
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import select
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+from chainrule.base.settings import settings
+
+_WORTH = 256_000  # characters of text from which a partner pays: some 150 ms of work
+_PATIENCE = 30.0  # seconds for an answer
+
+
+class Partner:
+    """The other process; `arguments` are those of `partner_process.main`."""
+
+    def __init__(self, *arguments: str) -> None:
+        """Not started yet."""
+        self._arguments = arguments
+        self._process: subprocess.Popen[bytes] | None = None
+        self._ready = False
+        self.broken = not _possible()
+
+    def start(self) -> None:
+        """Start the process, unless it runs."""
+        if self._process is not None and self._process.poll() is None:
+            return
+        script = str(Path(__file__).with_name("partner_process.py"))
+        self._ready = False
+        self._process = subprocess.Popen(  # noqa: S603 - this very Python, a file of this package
+            [sys.executable, "-I", "-S", script, *self._arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            bufsize=0,
+        )
+        atexit.register(self.stop)
+
+    def is_ready(self, wait: float) -> bool:
+        """Whether it has started, after so many seconds at most."""
+        if not self._ready and self._answers(wait):
+            self._ready = self._read(1) == b"!"
+        return self._ready
+
+    def compile(self, text: str) -> bytes:
+        """Object code; OSError if the partner is not there any more or refuses."""
+        process, raw = self._process, text.encode()
+        if process is None or process.stdin is None:
+            raise OSError("the partner was not started")
+        message = memoryview(len(raw).to_bytes(8, "little") + raw)
+        while message:
+            message = message[process.stdin.write(message) :]
+        if not self._answers(_PATIENCE):
+            raise OSError("the partner does not answer")
+        found = self._read(int.from_bytes(self._read(8), "little"))
+        if not found:
+            raise OSError("the partner refuses the text")
+        return found
+
+    def stop(self) -> None:
+        """End the process."""
+        atexit.unregister(self.stop)
+        process, self._process, self._ready = self._process, None, False
+        if process is None:
+            return
+        with process:  # closes its input, at whose end it ends
+            process.kill()
+
+    def _answers(self, wait: float) -> bool:
+        assert self._process is not None
+        assert self._process.stdout is not None
+        return bool(select.select([self._process.stdout], [], [], wait)[0])
+
+    def _read(self, count: int) -> bytes:
+        assert self._process is not None
+        assert self._process.stdout is not None
+        parts = []
+        while count and (part := self._process.stdout.read(count)):
+            parts.append(part)
+            count -= len(part)
+        if count:
+            raise OSError("the partner ended")
+        return b"".join(parts)
+
+
+def _possible() -> bool:
+    """Whether a second process may and can be started: a plain Python, more than one core."""
+    name = os.path.basename(sys.executable or "")  # noqa: PTH119 - a name, not a file
+    plain = name.startswith("python") and not getattr(sys, "frozen", False)
+    return os.name == "posix" and plain and settings().threads > 1
+
+
+class Work:
+    """Texts to compile, the largest first, here (`alone`) and by the partner."""
+
+    def __init__(self, partner: Partner, alone: Callable[[str], bytes]) -> None:
+        """Nothing to do yet."""
+        self._partner, self._alone = partner, alone
+        self._texts: dict[str, str] = {}  # by key, what nobody has taken
+        self._objects: dict[str, bytes] = {}
+        self._size = 0
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+
+    def put(self, key: str, text: str) -> None:
+        """One more; the partner begins when there is enough."""
+        with self._lock:
+            self._texts[key] = text
+            self._size += len(text)
+        if self._thread is None and self._size > _WORTH and not self._partner.broken:
+            self._thread = threading.Thread(target=self._by_partner, daemon=True)
+            self._thread.start()
+
+    def finish(self) -> dict[str, bytes]:
+        """The object code of all."""
+        try:
+            self._here()
+        finally:
+            with self._lock:
+                self._texts.clear()
+            if self._thread is not None:
+                self._thread.join()
+        self._here()  # what the partner gave back
+        return self._objects
+
+    def _take(self) -> tuple[str, str] | None:
+        with self._lock:
+            if not self._texts:
+                return None
+            key = max(self._texts, key=lambda k: len(self._texts[k]))
+            return key, self._texts.pop(key)
+
+    def _here(self) -> None:
+        while (item := self._take()) is not None:
+            self._objects[item[0]] = self._alone(item[1])
+
+    def _by_partner(self) -> None:
+        item = None
+        try:
+            self._partner.start()
+            while self._texts and not self._partner.is_ready(0.005):
+                pass  # this process works meanwhile, and may be done before
+            while self._partner.is_ready(0) and (item := self._take()) is not None:
+                self._objects[item[0]] = self._partner.compile(item[1])
+        except (OSError, ValueError):
+            self._partner.stop()
+            self._partner.broken = True
+            if item is not None:
+                with self._lock:
+                    self._texts[item[0]] = item[1]
