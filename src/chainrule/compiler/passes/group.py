@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from chainrule.base import shapes
 from chainrule.base.shapes import Shape, View
 from chainrule.compiler.passes.access import access, is_view, refine, virtual
+from chainrule.compiler.passes.updates import clusters
 from chainrule.graph.node import INPUT, Graph, Node, Type
 from chainrule.graph.walk import ordered, uses
 from chainrule.ops.record import Contract, IndexMap, Map, Pieces, Reduce, Template
@@ -91,6 +92,8 @@ class _Grouping:
         self.followed = 0  # bit set of the groups that another depends on
         self.of: dict[Node, Group] = {}
         self.readers: dict[Node, list[Group]] = {}  # stored node → row groups that read it
+        self.cluster = clusters(self.late, self.order)
+        self.updating: dict[int, Group] = {}  # of each cluster
         self.behind_of: dict[Node, list[Node]] = {}
         self.producers_of: dict[Node, list[Node]] = {}
 
@@ -211,10 +214,15 @@ class _Grouping:
         return self.groups
 
     def visit(self, node: Node) -> None:
-        lower = node.op.lower
-        if node.op is INPUT or virtual(node) or "projection" in node.op.traits:
+        lower, cluster = node.op.lower, self.cluster.get(node)
+        if cluster is not None:
+            if cluster in self.updating:
+                self.add(node, self.updating[cluster])
+            else:
+                self.updating[cluster] = self.start(node, "rows", node.shape)
+        elif node.op is INPUT or virtual(node) or "projection" in node.op.traits:
             return
-        if isinstance(lower, Map):
+        elif isinstance(lower, Map):
             self.place(node, "map")
         elif isinstance(lower, IndexMap):
             if access(node, self.of, self.layouts) is None:
@@ -273,6 +281,10 @@ class _Grouping:
         assert domain is not None
         g.domain = domain
         g.inner = self.inner_after(node, g, kind)
+        self.add(node, g)
+
+    def add(self, node: Node, g: Group) -> None:
+        """Put a node into a group that it fits, after all others."""
         g.nodes.append(node)
         self.of[node] = g
         me = 1 << g.number

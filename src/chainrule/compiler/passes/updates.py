@@ -9,7 +9,7 @@ Example: `updates(graph, pairs)` for pairs (old state, new value).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from chainrule.compiler.passes.access import access, is_view, origin, virtual
 from chainrule.graph.node import INPUT, Graph, Node
@@ -43,6 +43,41 @@ def updates(
         if not bad:
             return late, chosen
         chosen -= bad
+
+
+def clusters(late: Collection[Node], order: Sequence[Node]) -> dict[Node, int]:
+    """Late nodes that one kernel computes for sure, with the number of their cluster.
+
+    A cluster is elementwise work of one shape that hangs together by its own nodes and by what they
+    read: the update of one parameter and of the optimiser's state that belongs to it. Where
+    something else is among it, it takes its chance like all other work.
+    """
+    root: dict[Node, Node] = {}
+
+    def find(node: Node) -> Node:
+        while (up := root.setdefault(node, node)) is not node:
+            root[node] = root[up]
+            node = up
+        return node
+
+    mixed = set[Node]()
+    members = [node for node in order if node in late]
+    for node in members:
+        plain = isinstance(node.op.lower, Map)
+        for child in node.inputs:
+            source = origin(child, ())
+            if source in late or (source is child and child.type == node.type and not virtual(child)):
+                root[find(source)] = find(node)
+                plain = plain and source is child and child.shape == node.shape
+        if not plain:
+            mixed.add(node)
+    wrong = {find(node) for node in mixed}
+    number: dict[Node, int] = {}
+    return {
+        node: number.setdefault(find(node), len(number))
+        for node in members
+        if find(node) not in wrong
+    }
 
 
 def _region(state: Node, new: Node) -> set[Node]:
