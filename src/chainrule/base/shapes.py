@@ -174,12 +174,7 @@ class View(NamedTuple):
 
     def broadcast_to(self, shape: Shape) -> View:
         """Repeat size-1 and new leading axes by stride 0."""
-        lead = len(shape) - len(self.shape)
-        strides = (0,) * lead + tuple(
-            0 if n == 1 and m != 1 else s
-            for n, m, s in zip(self.shape, shape[lead:], self.strides, strict=True)
-        )
-        return View(shape, strides, self.offset)
+        return _repeated(self, shape)
 
     def transpose(self, axes: Shape) -> View:
         """Permute the axes."""
@@ -195,6 +190,17 @@ class View(NamedTuple):
     def reshape(self, shape: Shape) -> View | None:
         """The same elements in order under another shape, or None where strides cannot say it."""
         return _reshaped(self, shape)
+
+
+@functools.lru_cache(1 << 12)
+def _repeated(view: View, shape: Shape) -> View:
+    """`View.broadcast_to`."""
+    lead = len(shape) - len(view.shape)
+    strides = (0,) * lead + tuple(
+        0 if n == 1 and m != 1 else s
+        for n, m, s in zip(view.shape, shape[lead:], view.strides, strict=True)
+    )
+    return View(shape, strides, view.offset)
 
 
 @functools.lru_cache(1 << 14)

@@ -15,6 +15,7 @@ from chainrule.tensor.functional import layout, pointwise, reduce
 from chainrule.tensor.functional.moments import root
 from chainrule.tensor.functional.norms import norm
 from chainrule.tensor.modes import no_grad
+from chainrule.tensor.repeat import Repeated
 from chainrule.tensor.tensor import Tensor
 
 
@@ -58,8 +59,9 @@ def clip_grads_with_norm_(
     with no_grad():
         ratio = pointwise.div(max_norm, pointwise.add(total_norm, 1e-6))
         factor = pointwise.clamp(ratio, max=1.0)
+        scale = Repeated(lambda grad: grad.mul_(factor))
         for grad in _gradients(parameters):
-            grad.mul_(factor)
+            scale(grad)
 
 
 def clip_grad_norm_(

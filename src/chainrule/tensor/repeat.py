@@ -13,7 +13,6 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from chainrule.graph.node import INPUT, Node
-from chainrule.graph.walk import dependents, topological
 from chainrule.tensor.dispatch import wrap
 from chainrule.tensor.modes import modes
 from chainrule.tensor.tensor import Tensor
@@ -24,7 +23,7 @@ class _Traced(NamedTuple):
     """What the function did to the nodes that its tensors stood for."""
 
     before: list[Node]
-    nodes: list[Node]  # that depend on `before`, in order
+    nodes: list[Node]  # that it recorded, in order
     after: list[Node]
 
 
@@ -38,6 +37,7 @@ class Repeated:
         """Nothing traced yet."""
         self._fn = fn
         self._known: dict[Any, _Traced] = {}
+        self._trace: Trace | None = None  # in which it is known
 
     def __call__(self, *tensors: Tensor) -> None:
         """The function, or what it did to tensors of the same types before."""
@@ -46,6 +46,8 @@ class Repeated:
         if type(trace) is not Trace or modes.grad or any(t._lens is not None for t in tensors):
             self._fn(*tensors)
             return
+        if trace is not self._trace:
+            self._trace, self._known = trace, {}
         before = [trace.node_of(t) for t in tensors]
         kinds = [
             (n.type, t.requires_grad, n.op is INPUT, n in trace.frozen, before.index(n))
@@ -53,11 +55,15 @@ class Repeated:
         ]
         known = self._known.get(tuple(kinds))
         if known is None:
-            self._fn(*tensors)
+            outer, nodes = trace.noted, list[Node]()
+            trace.noted = nodes
+            try:
+                self._fn(*tensors)
+            finally:
+                trace.noted = outer
+            if outer is not None:
+                outer += nodes
             after = [trace.node_of(t) for t in tensors]
-            order = topological(after, before)
-            reached = dependents(before, order)
-            nodes = [n for n in order if n in reached]
             self._known[tuple(kinds)] = _Traced(before, nodes, after)
         else:
             _again(trace, known, tensors, before)
@@ -67,10 +73,14 @@ def _again(trace: Trace, known: _Traced, tensors: tuple[Tensor, ...], before: li
     """The nodes of `known` on other nodes; the tensors become what they became then."""
     made = dict(zip(known.before, before, strict=True))
     for node in known.nodes:
+        if made.keys().isdisjoint(node.inputs):
+            continue  # it is the same for all
         inputs = tuple([made.get(child, child) for child in node.inputs])
         made[node] = new = Node(node.op, inputs, node.attrs, node.type, node.source)
         if node in trace.frozen:
             trace.frozen.add(new)
+        if trace.noted is not None:
+            trace.noted.append(new)
     for tensor, old, after in zip(tensors, known.before, known.after, strict=True):
         if after is not old:
-            tensor._rebind(wrap(None, made[after]))
+            tensor._rebind(wrap(None, made.get(after, after)))

@@ -52,6 +52,7 @@ class Trace:
         self.born: list[weakref.ref[Handle]] = []  # symbols: none may leak
         self.fresh: dict[int, Handle] = {}  # constants that were made inside the trace
         self.hooks: dict[Node, dict[int, Callable[[Any], Any]]] = {}  # at symbols, for backward
+        self.noted: list[Node] | None = None  # what is recorded now, where someone wants to know
         self.spent: list[Node] = []  # what backward started from without retaining its graph
 
     def bear(self, handle: Handle) -> None:
@@ -159,7 +160,11 @@ class Trace:
 
     def record(self, op: Op, inputs: tuple[Node, ...], attrs: dict[str, Any]) -> Node:
         """A node with the user's line."""
-        return Node(op, inputs, attrs, op.infer(tuple([n.type for n in inputs]), attrs), caller())
+        type_ = op.infer(tuple([n.type for n in inputs]), attrs)
+        node = Node(op, inputs, attrs, type_, caller())
+        if self.noted is not None:
+            self.noted.append(node)
+        return node
 
 
 def _copy(handle: Handle) -> Handle:

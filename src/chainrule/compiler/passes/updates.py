@@ -66,7 +66,8 @@ def clusters(late: Collection[Node], order: Sequence[Node]) -> dict[Node, int]:
         plain = isinstance(node.op.lower, Map)
         for child in node.inputs:
             source = origin(child, ())
-            if source in late or (source is child and child.type == node.type and not virtual(child)):
+            same = source is child and child.type == node.type and not virtual(child)
+            if same or source in late:
                 root[find(source)] = find(node)
                 plain = plain and source is child and child.shape == node.shape
         if not plain:
@@ -141,11 +142,13 @@ def _needed_early(order: Sequence[Node], late: set[Node], early: Sequence[Node])
     wrong: set[Node] = {origin(node, late) for node in early} & late
     behind: dict[Node, set[Node]] = {}
     for node in order:
+        if late.isdisjoint(node.inputs) and behind.keys().isdisjoint(node.inputs):
+            continue
+        if node in late:
+            continue
         reached: set[Node] = set()
         for child in node.inputs:
             reached |= {child} if child in late else behind.get(child, set())
-        if not reached or node in late:
-            continue
         if is_view(node):
             behind[node] = reached
         else:

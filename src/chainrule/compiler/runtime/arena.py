@@ -61,8 +61,8 @@ def _lowest_gap(starts: npt.NDArray[np.int64], ends: npt.NDArray[np.int64], size
     if starts[0] >= size:
         return 0
     fits = starts[1:] - reached[:-1] >= size
-    gap = int(fits.argmax()) if fits.any() else -1
-    return int(reached[gap])
+    gap = int(fits.argmax()) if fits.size else 0
+    return int(reached[gap] if fits.size and fits[gap] else reached[-1])
 
 
 def check_arena(buffers: Sequence[Lifetime], offsets: Sequence[int], total: int) -> float:

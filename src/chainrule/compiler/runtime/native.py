@@ -108,17 +108,17 @@ class Engine:
         keys: dict[str, str] = {}
         with self._lock:
             objects: dict[str, bytes | None] = {}  # by key; None: being compiled
-            work = Work(self._partner, lambda text: self._compile(names[text], text))
             names: dict[str, str] = {}
-            for symbol, text in irs:
-                key = keys[symbol] = cache_key(text, *self._environment)
-                if (symbol, key) in self._addresses or key in objects:
-                    continue
-                objects[key] = self._cache.get(key)
-                if objects[key] is None:
-                    names[text] = symbol
-                    work.put(key, text)
-            made = work.finish()
+            with Work(self._partner, lambda text: self._compile(names[text], text)) as work:
+                for symbol, text in irs:
+                    key = keys[symbol] = cache_key(text, *self._environment)
+                    if (symbol, key) in self._addresses or key in objects:
+                        continue
+                    objects[key] = self._cache.get(key)
+                    if objects[key] is None:
+                        names[text] = symbol
+                        work.put(key, text)
+                made = work.finish()
             self.compiled += len(made)
             self.reused += len(objects) - len(made)
             for key, raw in made.items():

@@ -5,9 +5,9 @@ when there is enough to do, and ends itself when it was idle for a while. What i
 LLVM makes here: same version, CPU and options. Whatever goes wrong with it, this process does the
 work alone. May import base. Example:
 
-    work = Work(partner, compile_here)
-    work.put("key", text)            # as many as there are
-    objects = work.finish()          # {"key": object code}
+    with Work(partner, compile_here) as work:
+        work.put("key", text)            # as many as there are
+        objects = work.finish()          # {"key": object code}
 """
 
 from __future__ import annotations
@@ -115,34 +115,54 @@ class Work:
         self._texts: dict[str, str] = {}  # by key, what nobody has taken
         self._objects: dict[str, bytes] = {}
         self._size = 0
-        self._lock = threading.Lock()
+        self._all = False  # whether no more texts come
+        self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
+
+    def __enter__(self) -> Work:
+        """Work that is dropped if what makes the texts fails."""
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Nobody waits for more."""
+        self._end()
 
     def put(self, key: str, text: str) -> None:
         """One more; the partner begins when there is enough."""
-        with self._lock:
+        with self._changed:
             self._texts[key] = text
             self._size += len(text)
+            self._changed.notify()
         if self._thread is None and self._size > _WORTH and not self._partner.broken:
             self._thread = threading.Thread(target=self._by_partner, daemon=True)
             self._thread.start()
 
     def finish(self) -> dict[str, bytes]:
         """The object code of all."""
-        try:
-            self._here()
-        finally:
-            with self._lock:
-                self._texts.clear()
-            if self._thread is not None:
-                self._thread.join()
+        with self._changed:
+            self._all = True
+            self._changed.notify()
+        self._here()
+        if self._thread is not None:
+            self._thread.join()
         self._here()  # what the partner gave back
         return self._objects
 
+    def _end(self) -> None:
+        with self._changed:
+            self._texts.clear()
+            self._all = True
+            self._changed.notify()
+        if self._thread is not None:
+            self._thread.join()
+
     def _take(self) -> tuple[str, str] | None:
-        with self._lock:
-            if not self._texts:
-                return None
+        """The largest that is left, once there is one; None when there will be none."""
+        with self._changed:
+            while not self._texts:
+                if self._all:
+                    return None
+                self._changed.wait()
             key = max(self._texts, key=lambda k: len(self._texts[k]))
             return key, self._texts.pop(key)
 
@@ -154,13 +174,14 @@ class Work:
         item = None
         try:
             self._partner.start()
-            while self._texts and not self._partner.is_ready(0.005):
-                pass  # this process works meanwhile, and may be done before
+            while not self._partner.is_ready(0.005):
+                if self._all and not self._texts:
+                    return  # this process was faster
             while self._partner.is_ready(0) and (item := self._take()) is not None:
                 self._objects[item[0]] = self._partner.compile(item[1])
         except (OSError, ValueError):
             self._partner.stop()
             self._partner.broken = True
             if item is not None:
-                with self._lock:
+                with self._changed:
                     self._texts[item[0]] = item[1]
