@@ -20,6 +20,7 @@ import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Self
 
 from chainrule.base.settings import settings
 
@@ -119,7 +120,7 @@ class Work:
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
 
-    def __enter__(self) -> Work:
+    def __enter__(self) -> Self:
         """Work that is dropped if what makes the texts fails."""
         return self
 
