@@ -170,6 +170,17 @@ class GradcheckError(GradientError):
         self.report = report
 
 
+class NonFiniteError(GradientError):
+    """NaN or infinity in a loss, a gradient or an update; `report` says where it comes from."""
+
+    code = "CR203"
+
+    def __init__(self, message: str, report: object = None) -> None:
+        """Keep the report for whoever catches this."""
+        super().__init__(message)
+        self.report = report
+
+
 class TraceError(ChainruleError, RuntimeError):
     """Something that a traced function cannot do, such as reading a value."""
 

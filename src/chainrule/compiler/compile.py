@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, TypeVar, overload
 
 from chainrule.base.dtypes import DType, from_numpy
-from chainrule.base.errors import CompileError, KindError
+from chainrule.base.errors import CompileError, KindError, NonFiniteError
 from chainrule.base.settings import settings
 from chainrule.base.shapes import Shape
 from chainrule.base.source import warn
@@ -24,7 +24,7 @@ from chainrule.compiler.retrace import check_constants
 from chainrule.compiler.runtime.native import unavailable
 from chainrule.compiler.shelf import SHELF
 from chainrule.compiler.structure import describe, flatten
-from chainrule.compiler.variant import Variant
+from chainrule.compiler.variant import Guarded, Variant
 from chainrule.tensor.convert import get_default_dtype
 from chainrule.tensor.handle import Handle
 from chainrule.tensor.modes import modes
@@ -60,7 +60,13 @@ class CompiledFunction:
     """A function with its compiled variants; call it like the function."""
 
     def __init__(
-        self, fn: Callable[..., Any], *, keep_grads: bool, debug: bool, name: str | None = None
+        self,
+        fn: Callable[..., Any],
+        *,
+        keep_grads: bool,
+        debug: bool,
+        check_finite: bool,
+        name: str | None = None,
     ) -> None:
         """Nothing is compiled before the first call; `debug` traces again at every call."""
         functools.update_wrapper(self, fn, updated=())
@@ -68,6 +74,7 @@ class CompiledFunction:
         self.name: str = name or str(getattr(fn, "__name__", type(fn).__name__))
         self.keep_grads = keep_grads
         self.debug = debug
+        self.check_finite = check_finite
         self.evicted = 0  # variants that were dropped to keep within the bound of memory
         self._variants: dict[Any, list[Variant]] = {}
         self._lock = threading.RLock()
@@ -77,9 +84,22 @@ class CompiledFunction:
         """Run the variant that fits, compiling it if there is none."""
         if modes.trace is not None or modes.anomaly or not _native():
             return self.fn(*args, **kwargs)
+        watch = modes.watch
+        try:
+            return self._run(args, kwargs, self._guarded() if watch is None else "state")
+        except NonFiniteError:
+            if watch is None:
+                raise
+            watch.explain_step(self.fn, args, kwargs)
+            return self._run(args, kwargs, self._guarded())  # infinities that do no harm
+
+    def _guarded(self) -> Guarded:
+        return "results" if self.check_finite else "indices"
+
+    def _run(self, args: tuple[Any, ...], kwargs: dict[str, Any], guarded: Guarded) -> Any:
         leaves, structure = flatten((args, kwargs))
         kinds, repeats = tuple([_kind(a) for a in leaves]), _twice(leaves)
-        key = (structure, kinds, repeats, modes.grad, get_default_dtype())
+        key = (structure, kinds, repeats, modes.grad, get_default_dtype(), guarded)
         try:
             variants = self._variants.setdefault(key, [])
         except TypeError:
@@ -96,7 +116,14 @@ class CompiledFunction:
                         check_constants(self.name, variant.capture, again)
                     break
             else:
-                variant = Variant(self.fn, args, kwargs, keep_grads=self.keep_grads, name=self.name)
+                variant = Variant(
+                    self.fn,
+                    args,
+                    kwargs,
+                    keep_grads=self.keep_grads,
+                    name=self.name,
+                    guarded=guarded,
+                )
                 self._keep(variants, variant)
             return variant.run(leaves)
 
@@ -203,6 +230,7 @@ def compile(  # type: ignore[misc]  # the overloads have one word for all option
     disable: bool = False,
     keep_grads: bool = False,
     debug: bool = False,
+    check_finite: bool = False,
 ) -> Any:
     """Compile a function or module: what one call of it does becomes one native call.
 
@@ -212,21 +240,33 @@ def compile(  # type: ignore[misc]  # the overloads have one word for all option
     module is a module of the same class that shares the parameters.
 
     `.grad`s that the function assigns are not kept after the step unless `keep_grads`. `debug`
-    traces again before every call and raises where a Python constant has changed. `disable` gives
-    the model back as it is. `fullgraph`, `dynamic`, `backend`, `mode` and `options` change nothing:
-    there is one graph, one backend, and a plan for each kind of argument.
+    traces again before every call and raises where a Python constant has changed. With
+    `check_finite` a call that would return NaN or infinity raises, and nothing is changed.
+    `disable` gives the model back as it is. `fullgraph`, `dynamic`, `backend`, `mode` and `options`
+    change nothing: there is one graph, one backend, and a plan for each kind of argument.
     Source: https://docs.pytorch.org/docs/stable/generated/torch.compile.html
     """
     del fullgraph, dynamic, backend, mode, options
-    wrap = functools.partial(_compiled, keep_grads=keep_grads, debug=debug)
+    wrap = functools.partial(
+        _compiled, keep_grads=keep_grads, debug=debug, check_finite=check_finite
+    )
     if disable:
         return (lambda fn: fn) if model is None else model
-    if model is None:
-        return lambda fn: compile(fn, keep_grads=keep_grads, debug=debug)
-    return compiled_module(model, wrap) if is_module(model) else wrap(model)
+
+    def compiled(given: Any) -> Any:
+        return compiled_module(given, wrap) if is_module(given) else wrap(given)
+
+    return compiled if model is None else compiled(model)
 
 
 def _compiled(
-    fn: Callable[..., Any], name: str | None = None, *, keep_grads: bool, debug: bool
+    fn: Callable[..., Any],
+    name: str | None = None,
+    *,
+    keep_grads: bool,
+    debug: bool,
+    check_finite: bool,
 ) -> CompiledFunction:
-    return CompiledFunction(fn, keep_grads=keep_grads, debug=debug, name=name)
+    return CompiledFunction(
+        fn, keep_grads=keep_grads, debug=debug, check_finite=check_finite, name=name
+    )

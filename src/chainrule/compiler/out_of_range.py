@@ -1,7 +1,8 @@
-"""Which index stopped a step: found by evaluating the indices again, in NumPy, when it happened.
+"""What stopped a step: found by evaluating the indices again, in NumPy, when it happened.
 
-The guard of a plan only says that some index was out of range. Nothing was committed, so the
-inputs are what they were and the indices can be computed once more. Imports graph and ops.
+The guard of a plan only says that some index was out of range, or that some value is not finite.
+Nothing was committed, so the inputs are what they were and the indices can be computed once more.
+Imports graph and ops.
 Example: `raise out_of_range(bounds, inputs, values, handles)`.
 """
 
@@ -13,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.base.assignment import text_of
-from chainrule.base.errors import IndexBoundsError
+from chainrule.base.errors import IndexBoundsError, NonFiniteError
 from chainrule.compiler.passes.bounds import Bound
 from chainrule.graph.node import INPUT, Graph, Node
 from chainrule.graph.walk import topological
@@ -23,12 +24,13 @@ from chainrule.ops.select import gather, pick
 
 def out_of_range(
     bounds: Sequence[Bound], inputs: Sequence[Node], values: Sequence[Any], handles: Sequence[Any]
-) -> IndexBoundsError:
+) -> IndexBoundsError | None:
     """The error that names the index, its place, its limits and the line that reads it.
 
-    `handles` are the tensors, or arrays, that the inputs stand for.
+    `handles` are the tensors, or arrays, that the inputs stand for. None where no index is wrong:
+    then what the guard found is that values are not finite.
     """
-    for bound in bounds:
+    for bound in (b for b in bounds if not b.finite):
         try:
             (index,) = evaluate(Graph(tuple(inputs), (bound.indices,)), values)
         except IndexBoundsError as error:  # the indices come from others that are out of range
@@ -42,10 +44,20 @@ def out_of_range(
             )
             refusal.operands = _operands(bound, dict(zip(inputs, handles, strict=False)))
             return refusal
+    if any(b.finite for b in bounds):
+        return None
     limits = sorted({f"{b.low} to {b.limit - 1}" for b in bounds})
     return IndexBoundsError(
         f"an index inside the compiled step is out of range ({' or '.join(limits)}); nothing was "
         "changed; run the function without compile to see which"
+    )
+
+
+def not_finite(name: str) -> NonFiniteError:
+    """The error of a step that was stopped since its values are NaN or infinite."""
+    return NonFiniteError(
+        f"{name} gives NaN or infinity; nothing was changed\n"
+        f"  inspect.why_nan({name}, …) with the same arguments finds where it comes from"
     )
 
 

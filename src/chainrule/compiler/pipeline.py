@@ -26,6 +26,7 @@ from chainrule.compiler.codegen.target import Target, host_target
 from chainrule.compiler.passes.bounds import Bound, bounds, distinct
 from chainrule.compiler.passes.empty import drop_empty
 from chainrule.compiler.passes.expand import expand
+from chainrule.compiler.passes.finite import finite
 from chainrule.compiler.passes.group import group
 from chainrule.compiler.passes.hoist import hoist
 from chainrule.compiler.passes.inline import inline_calls
@@ -87,12 +88,14 @@ class Captured:
     """A traced computation.
 
     The first `results` outputs are returned to the caller; each other output is the new value of
-    the input (outside state) that `replaces` names by position.
+    the input (outside state) that `replaces` names by position. The guard stops the call unless the
+    outputs in `finite` are.
     """
 
     graph: Graph
     results: int
     replaces: Mapping[int, int]  # output position → input position
+    finite: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +139,8 @@ def optimize(
     graph = seen("run_once", everywhere(run_once, graph))
     graph, limits = loop_bounds(graph)
     limits = [*bounds(graph), *limits]
+    if (sound := finite(graph, captured.finite)) is not None:
+        limits.append(sound)
     graph = seen("bounds", graph.ending([*graph.outputs, *(b.indices for b in limits)]))
     for run in GRAPH_PASSES[1:]:
         graph = run(graph) if run in _ON_THEIR_OWN | _OUTSIDE else everywhere(run, graph)

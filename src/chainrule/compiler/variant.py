@@ -12,14 +12,15 @@ import time
 import weakref
 from collections import deque
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import starmap
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from chainrule.compiler.capture import Capture, capture
 from chainrule.compiler.gradient import Link, connect, tape_node
-from chainrule.compiler.out_of_range import out_of_range
+from chainrule.compiler.out_of_range import not_finite, out_of_range
 from chainrule.compiler.pipeline import Compiled, compile_graph
 from chainrule.compiler.runtime.heap import no_collections
 from chainrule.compiler.structure import unflatten
@@ -31,6 +32,7 @@ from chainrule.tensor.tensor import Tensor
 
 Array = np.ndarray[Any, Any]
 Setting = tuple[Any, str, Any]  # object, attribute, new value
+Guarded = Literal["indices", "results", "state"]
 
 
 def _references(handle: Any) -> int:
@@ -81,13 +83,20 @@ class Variant:
         *,
         keep_grads: bool,
         name: str,
+        guarded: Guarded = "indices",
     ) -> None:
-        """Trace `fn` on these arguments and compile what it does."""
+        """Trace `fn` on these arguments and compile what it does.
+
+        `guarded` says what has to be right before anything is changed: indices, also that what
+        the function returns is finite, or also that all new state is.
+        """
         self.name = name
         start = time.perf_counter()
         with no_collections():
             self.capture: Capture = capture(fn, args, kwargs, keep_grads=keep_grads)
-            self.compiled: Compiled = compile_graph(self.capture.captured)
+            self.compiled: Compiled = compile_graph(
+                replace(self.capture.captured, finite=self._finite(guarded))
+            )
         self.seconds = time.perf_counter() - start
         self.calls = 0
         c, inputs = self.capture, self.capture.captured.graph.inputs
@@ -107,6 +116,13 @@ class Variant:
         self._flag = np.zeros(1, np.int64)
         if self.compiled.flag is not None:
             self._addresses[-1] = _address(self._flag)
+
+    def _finite(self, guarded: Guarded) -> tuple[int, ...]:
+        """The outputs that have to be finite: not what is kept for a gradient outside."""
+        captured, returned = self.capture.captured, range(self.capture.results)
+        if guarded == "indices":
+            return ()
+        return (*returned, *captured.replaces) if guarded == "state" else tuple(returned)
 
     def arena_bytes(self) -> int:
         """Memory that the plan, and that of its gradient, keep between calls."""
@@ -191,7 +207,9 @@ class Variant:
                 if not self.compiled.executable.run(self._addresses):
                     inputs = self.capture.captured.graph.inputs
                     handles = [*leaves, *self.capture.states]
-                    raise out_of_range(self.compiled.bounds, inputs, self._values(leaves), handles)
+                    values = self._values(leaves)
+                    error = out_of_range(self.compiled.bounds, inputs, values, handles)
+                    raise error or not_finite(self.name)
             finally:
                 if program.completed != done:
                     _assign(settings)

@@ -36,6 +36,7 @@ class _Modes(threading.local):
         self.grad = True
         self.trace: Trace | None = None
         self.anomaly = False  # whether backward looks for NaN
+        self.watch: Any = None  # who looks for NaN and infinity in whole steps, and explains them
         # Infinities and NaN are values: `quietly(fn, …)` calls without NumPy's warnings, and is
         # several times cheaper than an `np.errstate` block around each op
         self.quietly = contextvars.copy_context().run

@@ -23,12 +23,16 @@ from chainrule.ops.select import gather, pick, scatter_add, unpick
 
 
 class Bound(NamedTuple):
-    """Indices that must lie in low … limit - 1; `reader` is the node that uses them."""
+    """Indices that must lie in low … limit - 1; `reader` is the node that uses them.
+
+    With `finite` they tell whether values are finite: see `passes/finite.py`.
+    """
 
     indices: Node
     limit: int
     reader: Node
     low: int = 0
+    finite: bool = False
 
 
 def bounds(graph: Graph) -> list[Bound]:
