@@ -99,7 +99,10 @@ class Optimizer:
             found = hook(self, args, kwargs)
             if found is not None:
                 args, kwargs = found
-        loss = self._step(*args, **kwargs)
+        if modes.watch is not None and modes.trace is None:
+            loss = modes.watch.step(self, lambda: self._step(*args, **kwargs))
+        else:
+            loss = self._step(*args, **kwargs)
         for hook in list(self._post_hooks.values()):
             hook(self, args, kwargs)
         return loss

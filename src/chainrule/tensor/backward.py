@@ -84,6 +84,8 @@ def backward(
     found = _eager(
         roots, seeds, leaves, order, retain=retain_graph or create_graph, record=create_graph
     )
+    if modes.watch is not None:
+        modes.watch.after_backward(tensors, seeds, leaves, found)
     for handle, gradient in zip(handles, found, strict=True):
         if handle is not None and gradient is not None:
             accumulate(handle, gradient)
@@ -300,6 +302,8 @@ def gradients(
             retain=retain or create_graph,
             record=create_graph,
         )
+        if modes.watch is not None:
+            modes.watch.after_backward(outs, seeds, targets, found)
     if materialize_grads:
         found = [_zeros(x) if g is None else g for x, g in zip(ins, found, strict=True)]
     if not allow_unused and any(g is None for g in found):

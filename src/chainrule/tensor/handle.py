@@ -205,6 +205,8 @@ class Handle:
             node = Recorded(INPUT, (), {}, self.array_type)
             if self._requires_grad:
                 node.leaf = weakref.ref(self)
+            elif modes.watch is not None:  # who may want to work the graph out again
+                node.saved = (self._value,)
             self._node = node
         return node
 

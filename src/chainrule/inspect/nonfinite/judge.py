@@ -1,0 +1,224 @@
+"""From a bad value in a graph to its cause: the node that made it, why, and what to do.
+
+    judge(scene, loss)      # NonFinite("log of zero", phase="forward", line model.py:12, …)
+
+What the walk of `trail.py` ends at decides: an op with finite operands is judged by its numbers; an
+infinity that came from a mask is judged where it first did harm; a composed op and a loop are
+opened, and judged inside. Imports graph and ops.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from chainrule.graph.node import INPUT, Graph, Node, TupleType
+from chainrule.graph.walk import dependents
+from chainrule.inspect.nonfinite import hazards
+from chainrule.inspect.nonfinite.hazards import Hazard
+from chainrule.inspect.nonfinite.trail import Place, Stop, element, trail
+from chainrule.inspect.unroll import unroll
+from chainrule.ops.evaluate import all_values
+from chainrule.ops.expansion import expansion
+
+_ROWS = {"softmax", "log_softmax", "logsumexp", "amax", "sum", "attention", "logcumsumexp"}
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A graph with all its values, and what its nodes are to a person."""
+
+    env: Mapping[Node, Any]
+    forward: Mapping[Node, None]  # in order
+    updates: frozenset[Node] = frozenset()
+    names: Mapping[Node, str] = field(default_factory=dict)
+    learnt: frozenset[Node] = frozenset()  # inputs that are parameters
+    made_for: Callable[[Node], Node | None] = lambda node: None  # noqa: ARG005 - of a gradient
+
+    def phase(self, node: Node) -> str:
+        """Where in the step a node is: forward, backward or update."""
+        if node in self.updates:
+            return "update"
+        return "forward" if node in self.forward else "backward"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """The guilty node, the element, the operands there, and why; `shown` is what people see."""
+
+    hazard: Hazard
+    node: Node
+    at: Place
+    numbers: tuple[float, ...]
+    phase: str
+    shown: Node  # the node in the program's own graph
+    shown_at: Place
+    operands: tuple[Node, ...]
+    rule_of: Node | None = None  # the forward node whose derivative it is
+
+
+def judge(scene: Scene, end: Node, at: Place | None = None) -> Finding:
+    """The cause of the bad value of `end`."""
+    way = trail(scene.env, end, at)
+    stop = way[-1]
+    if not _is_given(stop.node):
+        return _made(scene, way)
+    harm = next((s for s in reversed(way) if np.isnan(element(scene.env[s.node], s.at))), None)
+    if harm is not None and harm is not stop:
+        return _found(scene, _harm(scene, harm), harm)
+    return _found(scene, *_reached(scene, way))
+
+
+def _is_given(node: Node) -> bool:
+    """Whether a value comes from outside, or is written in the program."""
+    return node.op is INPUT or not any(n.array.dtype.kind == "float" for n in _single(node.inputs))
+
+
+def _single(nodes: Sequence[Node]) -> list[Node]:
+    return [n for n in nodes if not isinstance(n.type, TupleType)]
+
+
+def _found(scene: Scene, hazard: Hazard, stop: Stop) -> Finding:
+    node = stop.node
+    return Finding(
+        hazard, node, stop.at, _numbers(scene.env, stop), scene.phase(node), node, stop.at,
+        node.inputs, scene.made_for(node) if scene.phase(node) == "backward" else None,
+    )  # fmt: skip
+
+
+def _numbers(env: Mapping[Node, Any], stop: Stop) -> tuple[float, ...]:
+    """The operands of an elementwise op at the element."""
+    if "elementwise" not in stop.node.op.traits:
+        return ()
+    return tuple(element(env[n], Place(0, stop.at.index)) for n in stop.node.inputs)
+
+
+# -- an op with finite operands made it -----------------------------------------------------------
+
+
+def _made(scene: Scene, way: Sequence[Stop]) -> Finding:
+    stop = way[-1]
+    inner = _inside(scene, stop)
+    if inner is not None:
+        return inner
+    node, phase = stop.node, scene.phase(stop.node)
+    if "elementwise" in node.op.traits:
+        found = hazards.hazard(node.op.name, _numbers(scene.env, stop))
+    else:
+        arrays = [np.abs(v[np.isfinite(v)]) for v in _float_values(scene.env, node)]
+        largest = [float(a.max()) for a in arrays if a.size]
+        found = hazards.overflow(node.op.name, largest)
+    if phase == "backward":
+        found = _derivative(scene, way, found)
+    if phase == "update" and found.kind in {"overflow", "infinity minus infinity"}:
+        found = hazards.overflowing_update(found.what)
+    return _found(scene, found, stop)
+
+
+def _float_values(env: Mapping[Node, Any], node: Node) -> list[Any]:
+    return [env[n] for n in _single(node.inputs) if env[n].dtype.kind == "f"]
+
+
+def _derivative(scene: Scene, way: Sequence[Stop], found: Hazard) -> Hazard:
+    """What a gradient rule met: an infinite derivative, perhaps behind a mask."""
+    rule_of = scene.made_for(way[-1].node)
+    if rule_of is None or found.kind == "overflow" or not rule_of.inputs:
+        return found
+    x = rule_of.inputs[0]
+    index = way[-1].at.index
+    if "elementwise" not in rule_of.op.traits or len(index) != len(x.shape):
+        return found
+    own = [s for s in way if scene.made_for(s.node) is rule_of]
+    hidden = any(np.isnan(element(scene.env[s.node], s.at)) for s in own)
+    after = dependents([rule_of], scene.forward)
+    where = any(n.op.name == "where" for n in after if n is not rule_of)
+    number = element(scene.env[x], Place(0, index))
+    return hazards.infinite_derivative(rule_of.op.name, number, hidden=hidden, where=where)
+
+
+def _inside(scene: Scene, stop: Stop) -> Finding | None:
+    """The cause inside a composed op, a loop or a call, seen from outside."""
+    node = stop.node
+    graph = _opened(node)
+    if graph is None:
+        return None
+    env = all_values(graph, [scene.env[n] for n in node.inputs])
+    ends = graph.outputs[0].inputs if len(graph.outputs) == 1 < _results(node) else graph.outputs
+    end = ends[stop.at.result]
+    if trail(env, end, stop.at if env[end].shape else None) == []:
+        return None
+    inner = judge(Scene(env, dict.fromkeys(env)), end, stop.at)
+    numbers, phase = inner.numbers, scene.phase(node)
+    hazard = inner.hazard
+    if phase == "update" and hazard.kind == "overflow":
+        hazard = hazards.overflowing_update(hazard.what)
+    looks = inner.shown if node.op.name in {"scan", "call"} else node
+    at = inner.shown_at if looks is inner.shown else stop.at
+    rule_of = scene.made_for(node) if phase == "backward" else None
+    return Finding(hazard, inner.node, inner.at, numbers, phase, looks, at, node.inputs, rule_of)
+
+
+def _results(node: Node) -> int:
+    return len(node.type.items) if isinstance(node.type, TupleType) else 1
+
+
+def _opened(node: Node) -> Graph | None:
+    """What a node consists of, from its inputs to its results; None for a simple op."""
+    if node.op.name == "scan":
+        again = tuple(Node(INPUT, (), {}, n.type, n.source) for n in node.inputs)
+        whole = Node(node.op, again, node.attrs, node.type, node.source)
+        return unroll(Graph(again, (whole,)), int(node.attrs["length"])).graph
+    if node.op.name == "call" and isinstance(node.attrs.get("graph"), Graph):
+        return node.attrs["graph"]  # type: ignore[no-any-return]
+    return expansion(node) if node.op.expand is not None else None
+
+
+# -- it was there from the start ------------------------------------------------------------------
+
+
+def _harm(scene: Scene, harm: Stop) -> Hazard:
+    """Where an infinity that was meant first became NaN."""
+    node = harm.node
+    if "elementwise" not in node.op.traits:
+        inner = _inside(scene, harm)
+        if inner is not None:
+            return inner.hazard
+        return hazards.hazard("sub", (np.inf, np.inf))  # a sum of opposite infinities, a product
+    numbers = _numbers(scene.env, harm)
+    if node.op.name == "sub" and all(n == -np.inf for n in numbers):
+        rows = (scene.env[n][harm.at.index[:-1]] for n in node.inputs if harm.at.index)
+        if any(row.size > 1 and np.isneginf(row).all() for row in rows):
+            return hazards.masked_row("the difference")
+    return hazards.hazard(node.op.name, numbers)
+
+
+def _reached(scene: Scene, way: Sequence[Stop]) -> tuple[Hazard, Stop]:
+    """Why an infinity or a NaN from outside reached the end."""
+    given = way[-1]
+    value = element(scene.env[given.node], given.at)
+    if given.node in scene.learnt or value != -np.inf:
+        return _outside(scene, given, value), given
+    for stop in reversed(way[:-1]):
+        name = stop.node.op.name
+        if name in _ROWS and element(scene.env[stop.node], stop.at) == -np.inf:
+            row = scene.env[stop.node.inputs[0]]
+            if np.isneginf(_row(row, stop.at.index)).all():
+                return hazards.masked_row(name), stop
+        if name == "pick":
+            return hazards.masked_label(), stop
+    return _outside(scene, given, value), given
+
+
+def _row(value: Any, index: tuple[int, ...]) -> Any:
+    """What a reduction of the last axis reads for an element of its result."""
+    for axis, i in enumerate(index[: value.ndim - 1]):
+        value = np.take(value, [min(i, value.shape[axis] - 1)], axis)
+    return value
+
+
+def _outside(scene: Scene, given: Stop, value: float) -> Hazard:
+    name = scene.names.get(given.node, "a constant" if given.node.op is not INPUT else "an input")
+    return hazards.from_outside(name, parameter=given.node in scene.learnt, value=value)

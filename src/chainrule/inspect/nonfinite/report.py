@@ -1,0 +1,157 @@
+"""A NaN or an infinity, told in a few lines: what, where, from which numbers, and the way out.
+
+    NaN in the forward pass: log of zero
+      model.py:12  loss = -(p * p.log()).sum()   in encoder.2
+      log at [2, 5] of float32[4, 7] (batch 2, time 5, token 17): log(0) is -inf
+      …
+
+Imports graph and base.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from chainrule.base.assignment import text_of
+from chainrule.base.source import Source
+from chainrule.graph.node import INPUT, Node, Type
+from chainrule.inspect.nonfinite.judge import Finding, Scene
+
+_PASSES = {"forward": "the forward pass", "backward": "the backward pass", "update": "the update"}
+
+
+@dataclass(frozen=True)
+class NonFinite:
+    """Where the first NaN or infinity that does harm comes from; true if there is one.
+
+    `phase` is forward, backward or update; `index` the element of `op`'s result, `place` that
+    element in words (batch, time, token); `sources` are the lines of the node, of what made its
+    operands, and of the loss.
+    """
+
+    kind: str
+    value: float
+    phase: str
+    op: str
+    what: str
+    fix: str
+    type: str
+    index: tuple[int, ...]
+    place: str
+    numbers: tuple[float, ...]
+    layer: str
+    source: Source | None
+    operands: tuple[tuple[str, Source | None], ...]
+    loss: Source | None
+
+    def __bool__(self) -> bool:
+        """A report is made only where there is something to report."""
+        return True
+
+    def __str__(self) -> str:
+        """At most eight lines."""
+        name = "NaN" if math.isnan(self.value) else f"{self.value:g}"
+        lines = [f"{name} in {_PASSES[self.phase]}: {self.kind}"]
+        if self.source is not None:
+            layer = f"   in {self.layer}" if self.layer else ""
+            lines.append(f"  {_line(self.source)}{layer}")
+        at = f" at {list(self.index)}" if self.index else ""
+        place = f" ({self.place})" if self.place else ""
+        lines.append(f"  {self.op}{at} of {self.type}{place}: {self.what}")
+        for name, made in self.operands[:2]:
+            if made is not None and made != self.source:
+                lines.append(f"  {name} was made at {_line(made)}")
+        if self.loss is not None and self.loss != self.source:
+            lines.append(f"  the loss: {_line(self.loss)}")
+        lines.append(f"  way out: {self.fix}")
+        return "\n".join(lines)
+
+    __repr__ = __str__
+
+    def as_record(self) -> dict[str, Any]:
+        """In JSON's types: NaN and infinity are text."""
+        record = asdict(self)
+        record["value"] = str(self.value)
+        record["numbers"] = [str(n) for n in self.numbers]
+        record["source"], record["loss"] = _record(self.source), _record(self.loss)
+        record["operands"] = [{"name": n, "source": _record(s)} for n, s in self.operands]
+        return record
+
+
+def _line(source: Source) -> str:
+    return f"{source}  {text_of(source.file, source.line)}".rstrip()
+
+
+def _record(source: Source | None) -> dict[str, Any] | None:
+    return None if source is None else {"file": source.file, "line": source.line}
+
+
+def report_of(
+    found: Finding, scene: Scene, loss: Node | None, tokens: Sequence[tuple[str, Any]]
+) -> NonFinite:
+    """The report of a finding; `tokens` are the integer arguments, by name."""
+    node = found.shown
+    source = node.source
+    type_ = node.type if isinstance(node.type, Type) else node.type.items[found.shown_at.result]
+    value = scene.env.get(node)
+    if value is None:
+        number = math.nan
+    else:
+        parts = value if isinstance(value, tuple) else (value,)
+        number = float(np.asarray(parts[found.shown_at.result])[found.shown_at.index])
+    op = node.op.name
+    if found.rule_of is not None:
+        op = f"the derivative of {found.rule_of.op.name}"
+    elif node.op is INPUT:
+        op = scene.names.get(node, "an input")
+    return NonFinite(
+        kind=found.hazard.kind,
+        value=number,
+        phase=found.phase,
+        op=op,
+        what=found.hazard.what,
+        fix=found.hazard.fix,
+        type=str(type_),
+        index=found.shown_at.index,
+        place=_place(found.shown_at.index, type_.shape, tokens),
+        numbers=found.numbers,
+        layer=source.layer if source is not None else "",
+        source=Source(source.file, source.line) if source is not None and source.file else None,
+        operands=_operands(found, scene.names),
+        loss=None if loss is None or loss.source is None else loss.source._replace(layer=""),
+    )
+
+
+def _operands(found: Finding, names: Mapping[Node, str]) -> tuple[tuple[str, Source | None], ...]:
+    """What the operands are called, and the lines that made them."""
+    nodes = found.rule_of.inputs if found.rule_of is not None else found.operands
+    out = []
+    for node in dict.fromkeys(nodes):
+        if node.op is INPUT or node.op.name == "full":
+            continue
+        source = node.source
+        name = names.get(node, f"its operand ({node.op.name})")
+        out.append((name, None if source is None or not source.file else Source(*source[:2])))
+    return tuple(out)
+
+
+def _place(index: tuple[int, ...], shape: Sequence[int], tokens: Sequence[tuple[str, Any]]) -> str:
+    """`batch 2, time 5, token 17` where the leading axes are those of an integer argument."""
+    for _, codes in tokens:
+        whole = tuple(codes.shape)
+        if not index or codes.size <= 1:
+            continue
+        if tuple(shape[: len(whole)]) == whole:
+            at = index[: len(whole)]
+        elif len(whole) == 2 and shape[0] == codes.size:
+            at = divmod(index[0], whole[1])
+        else:
+            continue
+        words = [f"{name} {i}" for name, i in zip(("batch", "time"), at, strict=False)]
+        return ", ".join([*words, f"token {int(codes[at])}"])
+    return ""
