@@ -146,11 +146,12 @@ def _inside(scene: Scene, stop: Stop) -> Finding | None:
     if graph is None:
         return None
     env = all_values(graph, [scene.env[n] for n in node.inputs])
-    ends = graph.outputs[0].inputs if len(graph.outputs) == 1 < _results(node) else graph.outputs
-    end = ends[stop.at.result]
-    if trail(env, end, stop.at if env[end].shape else None) == []:
+    several = len(graph.outputs) == 1 < _results(node)
+    ends = graph.outputs[0].inputs if several else graph.outputs
+    end, at = ends[stop.at.result], Place(0, stop.at.index)
+    if not trail(env, end, at):
         return None
-    inner = judge(Scene(env, dict.fromkeys(env)), end, stop.at)
+    inner = judge(Scene(env, dict.fromkeys(env)), end, at)
     numbers, phase = inner.numbers, scene.phase(node)
     hazard = inner.hazard
     if phase == "update" and hazard.kind == "overflow":

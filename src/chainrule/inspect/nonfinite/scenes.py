@@ -29,12 +29,16 @@ from chainrule.tensor.tape import Recorded
 
 
 def of_step(
-    fn: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any] | None = None
+    fn: Callable[..., Any],
+    args: Sequence[Any],
+    kwargs: Mapping[str, Any] | None = None,
+    *,
+    updates: bool = False,
 ) -> NonFinite | None:
     """The first NaN or infinity of `fn(*args, **kwargs)` that does harm; None if all is well.
 
     Harm is what reaches the loss, a gradient, or new state; of what is returned, NaN anywhere and
-    an infinite scalar.
+    an infinite scalar. `updates`: the function is nothing but an update.
     """
     given = [as_tensor(a) if isinstance(a, np.ndarray) else a for a in args]
     run = traced(functools.partial(fn, **kwargs) if kwargs else fn, given)
@@ -46,7 +50,7 @@ def of_step(
     called = around_function(fn, given) | run.trace.parameter_names()
     scene = Scene(
         env,
-        *_passes(run),
+        *_passes(run, updates=updates),
         names={n: called[id(h)] for n, h in handles.items() if id(h) in called},
         learnt=frozenset(n for n, h in handles.items() if h.requires_grad and n in graph.inputs),
         made_for=_by_source(run.trace.recorded),
@@ -58,10 +62,11 @@ def of_step(
     return None
 
 
-def _passes(run: Traced) -> tuple[dict[Node, None], frozenset[Node]]:
+def _passes(run: Traced, *, updates: bool) -> tuple[dict[Node, None], frozenset[Node]]:
     """The nodes of the forward pass in order, and those of the update."""
     trace = run.trace
     begun = len(trace.recorded) if trace.begun is None else trace.begun
+    begun = 0 if updates else begun
     inputs = run.found.captured.graph.inputs
     forward = dict.fromkeys((*inputs, *trace.recorded[:begun], *topological(trace.spent)))
     return forward, frozenset(n for n in trace.recorded[begun:] if n not in forward)

@@ -106,7 +106,7 @@ class Watch:
             tensor._value = value  # noqa: SLF001 - likewise
             tensor._version += 1  # noqa: SLF001 - views look again
         with _off():
-            report = of_step(optimizer.step, ())
+            report = of_step(optimizer.step, (), updates=True)
         text = "an optimizer's step gives NaN or infinity; it was undone"
         raise NonFiniteError(text if report is None else str(report), report)
 
