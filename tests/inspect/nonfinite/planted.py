@@ -37,6 +37,7 @@ class Model(nn.Module):
         self.inner = nn.Linear(6, 6)
         self.rnn = nn.RNN(6, 6, batch_first=True)
         self.lstm = nn.LSTM(6, 6, batch_first=True)
+        self.block = nn.TransformerEncoderLayer(6, 2, 12, 0.0, batch_first=True)
         self.norm = nn.LayerNorm(6)
         self.out = nn.Linear(6, 5)
         self.scale = nn.Parameter(cr.zeros(6))
@@ -526,8 +527,7 @@ def nan_to_num_of_a_constant(m: Any) -> Any:
 
 @healthy
 def the_loss_of_a_transformer(m: Any) -> Any:
-    layer = nn.TransformerEncoderLayer(6, 2, 12, 0.0, batch_first=True)
-    out = layer(m.hidden(), src_mask=causal(), src_key_padding_mask=padding())
+    out = m.block(m.hidden(), src_mask=causal(), src_key_padding_mask=padding())
     return out.square().mean() + out[..., 0].mean()
 
 
