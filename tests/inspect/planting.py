@@ -59,7 +59,7 @@ def _scaled(b: Builder, g: Node) -> Node:
 
 def _turned(b: Builder, g: Node) -> Node | None:
     rank = len(g.shape)
-    if rank < 2 or g.shape[-1] != g.shape[-2]:
+    if rank < 2 or g.shape[-1] != g.shape[-2] or g.shape[-1] < 2:
         return None
     return b(transpose, g, axes=(*range(rank - 2), rank - 1, rank - 2))
 
@@ -68,23 +68,23 @@ CHANGES: dict[str, Callable[[Builder, Node], Node | None]] = {
     "twice": _scaled,
     "negated": lambda b, g: b(neg, g),
     "zeroed": lambda b, g: filled(b, 0, g),
+    "dropped": lambda b, g: None,  # noqa: ARG005 - the signature
     "transposed": _turned,
 }
 
 
-def mutant(op: Op, name: str) -> tuple[Op, list[bool]]:
-    """`op` with one gradient of its rule changed, and whether the change did anything, per call."""
+def mutant(op: Op, name: str, which: int) -> tuple[Op, list[bool]]:
+    """`op` with the gradient of one input changed, and whether it was changed, per call."""
     applied: list[bool] = []
 
     def vjp(b: Builder, node: Node, ct: Any, *rest: Any) -> Sequence[Node | None]:
         assert op.vjp is not None
         found = list(op.vjp(b, node, ct, *rest))
-        for i, g in enumerate(found):
-            new = None if g is None else CHANGES[name](b, g)
-            if new is not None:
-                found[i] = new
+        if which < len(found) and found[which] is not None:
+            new = CHANGES[name](b, found[which])
+            if new is not None or name == "dropped":
+                found[which] = new
                 applied.append(True)
-                break
         return found
 
     return dataclasses.replace(op, vjp=vjp), applied

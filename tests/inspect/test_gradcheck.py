@@ -11,9 +11,10 @@ from chainrule import nn
 from chainrule.base import dtypes
 from chainrule.base.errors import ArgumentError, DTypeError, GradcheckError
 from chainrule.graph.node import INPUT, Node, Type
-from chainrule.inspect import gradcheck, gradcheck_module
+from chainrule.inspect import gradcheck, gradcheck_module, numeric, recording
 from chainrule.inspect.local import check_rule
 from chainrule.ops import TABLE
+from chainrule.ops.evaluate import all_values
 from chainrule.tensor.dispatch import apply
 from tests.inspect.planting import CHANGES, WRONG, chain, mutant
 
@@ -129,24 +130,32 @@ def test_kinks_are_reported_and_never_fail(block):
     assert kinks > 0
 
 
-# A gradient of zero stays zero when it is doubled, negated or zeroed
-FLAT = {"ceil", "floor", "floor_divide", "round", "sign", "trunc"}
+# A gradient of zero stays zero when it is doubled, negated, zeroed or dropped
+FLAT = {
+    *((op, 0) for op in ("ceil", "floor", "floor_divide", "round", "sign", "trunc")),
+    ("floor_divide", 1),
+    ("copysign", 1),
+}
 
 
-def _caught(op, name, rng):
+def _caught(op, name, which, rng):
     """Whether the check finds the change on any of the op's own samples; None if it cannot show."""
     shown = None
     for sample in op.samples(rng, np.dtype(np.float64)):
-        if not sample.smooth or any(isinstance(v, tuple) for v in sample.inputs):
+        floats = sum(v.size for v in sample.inputs if not isinstance(v, tuple))
+        if not sample.smooth or any(isinstance(v, tuple) for v in sample.inputs) or floats > 2000:
             continue
         inputs = tuple(
             Node(INPUT, (), {}, Type(dtypes.from_numpy(v.dtype), v.shape)) for v in sample.inputs
         )
-        types = tuple(n.type for n in inputs)
-        right = Node(op, inputs, sample.attrs, op.infer(types, sample.attrs))
+        try:
+            kind = op.infer(tuple(n.type for n in inputs), sample.attrs)
+        except DTypeError:  # samples of ops on truth values or integers, asked for floats
+            continue
+        right = Node(op, inputs, sample.attrs, kind)
         if check_rule(right, sample.inputs, set(inputs), rng) is not None:
             raise AssertionError(f"{op.name}: the rule itself is wrong on {sample.attrs}")
-        changed, applied = mutant(op, name)
+        changed, applied = mutant(op, name, which)
         node = Node(changed, inputs, sample.attrs, right.type)
         if check_rule(node, sample.inputs, set(inputs), rng) is not None:
             return True
@@ -154,30 +163,23 @@ def _caught(op, name, rng):
     return shown
 
 
-def _takes_floats(op):
-    return not any(
-        bad.error is DTypeError and all(t.dtype.kind == "float" for t in bad.types)
-        for bad in op.illegal
-        if all(isinstance(t, Type) for t in bad.types)
-    )
-
-
 @pytest.mark.slow
 def test_changed_rules_of_all_ops_are_caught():
     rng = np.random.default_rng(0)
-    verdicts = {}
+    judged = {}
     for op in TABLE.values():
-        skipped = "structure" in op.traits or op.name == "detach"  # whose zero is meant
-        if op.vjp is None or op.samples is None or skipped or not _takes_floats(op):
+        if op.vjp is None or op.samples is None or op.name == "detach":  # whose zero is meant
             continue
         for name in CHANGES:
-            verdicts[op.name, name] = _caught(op, name, rng)
-    judged = {k: v for k, v in verdicts.items() if v is not None}
-    survivors = sorted(k for k, v in judged.items() if not v)
-    assert len(judged) > 100
-    assert {name for name, _ in survivors} <= FLAT, survivors
-    real = [name for name, _ in judged if name not in FLAT]
-    assert len(real) > 150
+            for which in range(4):
+                found = _caught(op, name, which, rng)
+                if found is not None:
+                    judged[op.name, name, which] = found
+    survivors = {(op, which) for (op, _, which), found in judged.items() if not found}
+    assert survivors <= FLAT  # the page on gradients lists them
+    real = [op for op, _, which in judged if (op, which) not in FLAT]
+    assert len(real) >= 400
+    assert {"matmul", "conv", "gather", "where", "attention"} <= set(real)
 
 
 @pytest.mark.parametrize(
@@ -213,3 +215,60 @@ def test_a_hook_that_changes_gradients_is_not_a_wrong_rule():
     assert not report
     assert report.guilty is None
     assert "every local rule is right" in report.diagnosis
+
+
+def _branching(x):
+    return (x * x).sum() if x.sum() > 0 else (3 * x).sum()
+
+
+def test_functions_that_read_values_are_called_at_each_point():
+    assert gradcheck(_branching, (cr.tensor([1.0, 2.0]),))
+    assert gradcheck(_branching, (cr.tensor([-1.0, -2.0]),), order=2)
+    report = gradcheck(_branching, (cr.tensor([0.5, -0.5]),), raise_exception=False)
+    assert report.kinks == ("input 0[0]", "input 0[1]")
+    assert not report.failures
+
+
+@pytest.mark.parametrize(
+    ("fn", "how"),
+    [
+        (lambda x: (x * x.detach().max().item()).sum(), "item()"),
+        (lambda x: (x * cr.tensor(np.sin(x.detach().numpy()))).sum(), "numpy()"),
+        (lambda x: (x * x.tolist()[0]).sum(), "tolist()"),
+    ],
+)
+def test_what_a_gradient_misses_because_it_was_read_is_found(fn, how):
+    report = gradcheck(fn, (cr.tensor([0.3, 0.9]),), raise_exception=False)
+    assert report.failures
+    assert report.guilty is None
+    assert f"reads with {how} at " in report.diagnosis
+    assert "test_gradcheck.py" in report.diagnosis
+
+
+def test_models_that_read_values_are_checked():
+    class Gate(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.a, self.b = nn.Linear(2, 2), nn.Linear(2, 2)
+
+        def forward(self, x):
+            return self.a(x).tanh() if float(x.sum()) > 0 else self.b(x)
+
+    assert gradcheck_module(Gate(), cr.tensor([[1.0, 2.0]]))
+
+
+def test_the_complex_step_is_taken_where_every_op_allows_it():
+    def probe(fn, x):
+        made = recording.in_float64(recording.record(fn, (x,)))
+        (out,) = made.graph.outputs
+        env = all_values(made.graph, made.values)
+        return numeric.Probe(out, made.graph.inputs[0], env).difference(np.ones(x.shape))
+
+    x = cr.tensor([0.3, 0.9], requires_grad=True)
+    smooth = probe(lambda x: (cr.tanh(x) * cr.exp(x) / (1 + x * x)).sum(), x)
+    assert smooth.complex_step
+    t = np.tanh(x.detach().numpy().astype(np.float64))
+    v = x.detach().numpy().astype(np.float64)
+    exact = np.exp(v) * ((1 - t * t + t) / (1 + v * v) - t * 2 * v / (1 + v * v) ** 2)
+    assert smooth.value == pytest.approx(exact.sum(), rel=1e-15)
+    assert not probe(lambda x: cr.erf(x).sum(), x).complex_step

@@ -5,7 +5,8 @@
 compares the gradient that `backward` gives with finite differences of the function itself, in
 float64, entry by entry up to a budget and along random directions beyond it. Every node's local
 rule is also checked alone, on the values that it has there, so the report names the one that is
-wrong. May import `compiler`, `nn` and what lies below them.
+wrong. A function that reads its own values is called anew at each point. May import `compiler`,
+`nn` and what lies below them.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ from chainrule.graph.node import Graph, Node
 from chainrule.inspect.local import find_guilty
 from chainrule.inspect.numeric import Probe, unit
 from chainrule.inspect.recording import Recording, in_float64, record
+from chainrule.inspect.rerun import Rerun
+from chainrule.inspect.valued import ValuedTrace
 from chainrule.inspect.verdict import PASSING, Entry, Report, judge
 from chainrule.nn.module import Module
 from chainrule.ops.evaluate import all_values
@@ -31,6 +34,7 @@ from chainrule.tensor.functional import pointwise, reduce
 from chainrule.tensor.handle import Handle
 
 Array = np.ndarray[Any, Any]
+_CALLS = 24  # entries of an input for which a function that reads values is called
 _DIRECTIONS = 4  # random ones for each input that is not checked entry by entry
 
 
@@ -195,13 +199,22 @@ def _check(
         what.recording.values,
     )
     share = max(4, budget // max(1, len(what.wanted)))
+    reads = _reads(what.recording)
+    if reads:  # the function is called at each point: a graph would show one way through it only
+        share = min(share, _CALLS)
+    handles = [x for x in given if x.requires_grad] + [p for _, p in outside]
+
+    def single(*args: Any) -> Any:
+        return _projected(fn(*args), np.random.default_rng(seed))
+
     entries: list[Entry] = []
     kinks: list[str] = []
-    for (name, node), gradient in zip(what.wanted, what.analytic, strict=True):
+    for (name, node), gradient, x in zip(what.wanted, what.analytic, handles, strict=True):
         if node is None:
             continue  # not read at all: nothing depends on it
         value = np.zeros(node.shape) if gradient is None else np.asarray(env[gradient])
-        _check_input(name, Probe(what.total, node, env), value, share, rng, entries, kinks)
+        probe = Rerun(single, given, x, env[node]) if reads else Probe(what.total, node, env)
+        _check_input(name, probe, value, share, rng, entries, kinks)
     failures = tuple(e for e in entries if e.verdict not in PASSING)
     # Every rule is checked, also where the sum looks right: its part may be too small to show
     guilty = find_guilty(what.total, [n for _, n in what.wanted if n is not None], env, rng)
@@ -213,8 +226,20 @@ def _check(
         worst=max(entries, key=lambda e: e.relative, default=None),
         kinks=tuple(kinks),
         guilty=guilty,
-        diagnosis="" if guilty or not failures else _no_guilty_rule(),
+        diagnosis="" if guilty or not failures else reads or _no_guilty_rule(),
         notes=_notes(given, outside),
+    )
+
+
+def _reads(recording: Recording) -> str:
+    """What it means for the gradient that the function reads values; nothing if it does not."""
+    trace = recording.trace
+    if not isinstance(trace, ValuedTrace) or not trace.reads:
+        return ""
+    read = trace.reads[0]
+    return (
+        f"what the function reads with {read.what} at {read.source} is a constant for the "
+        "gradient, but changes with the input: compute with the tensor itself"
     )
 
 

@@ -50,8 +50,10 @@ class Difference:
 class Probe:
     """f(x + h·v) for one input of a graph, from whose values `env` everything else is taken.
 
-    f is the sum of `target` times `weight` (1 for a scalar).
+    f is the sum of `target` times `weight` (1 for a scalar); `eps` is how exactly it is computed.
     """
+
+    eps = _EPS
 
     def __init__(
         self,
@@ -95,7 +97,7 @@ class Probe:
         if wide is None or narrow is None:
             return None
         (d_wide, _), (d_narrow, size) = wide, narrow
-        rounding = 8 * _EPS * size / h
+        rounding = 8 * self.eps * size / h
         value = (4 * d_narrow - d_wide) / 3
         error = abs(d_narrow - d_wide) / 3  # of the half step; the combination's is of higher order
         error *= min(1.0, error / max(abs(value), _EPS)) ** 0.5

@@ -11,7 +11,7 @@ May import `compiler`, `nn` and what lies below them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -76,6 +76,13 @@ def traced(fn: Callable[..., Any], args: Sequence[Any]) -> Traced:
         return _run(fn, args, LayerTrace())
     except TraceError:
         return _run(fn, args, ValuedTrace(args))
+
+
+def run_with_values(
+    fn: Callable[..., Any], args: Sequence[Any], instead: Mapping[int, Array]
+) -> Traced:
+    """The same with values, some tensors (by id) having others than their own."""
+    return _run(fn, args, ValuedTrace(args, instead))
 
 
 def _run(fn: Callable[..., Any], args: Sequence[Any], trace: LayerTrace) -> Traced:

@@ -8,7 +8,7 @@ outside changes, as in every trace. May import `tensor` and what lies below it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,17 +38,19 @@ class ValuedTrace(LayerTrace):
 
     has_values = True
 
-    def __init__(self, args: Sequence[Any]) -> None:
-        """For a call with these arguments."""
+    def __init__(self, args: Sequence[Any], instead: Mapping[int, Any] | None = None) -> None:
+        """For a call with these arguments; `instead` has other values for some tensors, by id."""
         super().__init__()
         self.values: dict[Node, Any] = {}
         self.reads: list[Read] = []
         self.constants: set[Node] = set()  # made from numbers while the function ran
-        leaves = flatten((tuple(args), {}))[0]
-        self._arguments = [
-            v._concrete("a trace") if isinstance(v, Handle) else v  # noqa: SLF001 - its values
-            for v in leaves
-        ]
+        self._instead = instead or {}
+        self._arguments = [self._value_of(leaf) for leaf in flatten((tuple(args), {}))[0]]
+
+    def _value_of(self, leaf: Any) -> Any:
+        """The value of an argument or of a tensor from outside, as it is now."""
+        own = leaf._value if isinstance(leaf, Handle) else leaf  # noqa: SLF001 - to compute with it
+        return self._instead.get(id(leaf), own)
 
     def bear(self, handle: Handle) -> None:
         """The first symbols stand for the arguments, whose values are known."""
@@ -86,13 +88,13 @@ class ValuedTrace(LayerTrace):
         if is_new:
             self.constants.add(node)
         if node.op is INPUT and node not in self.values:
-            self.values[node] = handle._value  # noqa: SLF001 - likewise
+            self.values[node] = self._value_of(handle)
         return node
 
     def bind(self, handle: Handle, node: Node, requires_grad: bool) -> None:
         """Note the value that the outside tensor had."""
         super().bind(handle, node, requires_grad)
-        self.values.setdefault(self.inputs[id(handle)].node, handle._value)  # noqa: SLF001
+        self.values.setdefault(self.inputs[id(handle)].node, self._value_of(handle))
 
     def number(self, read: Callable[[], float]) -> Node:
         """A host scalar as it is now."""
