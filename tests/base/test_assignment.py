@@ -6,7 +6,8 @@ import linecache
 
 import pytest
 
-from chainrule.base.assignment import assigned_at, text_of
+from chainrule.base.assignment import assigned_at
+from chainrule.base.source import Source
 
 CASES = {
     "the last one": ("x = 1\nx = 2\ny = x", 3, 2),
@@ -48,4 +49,4 @@ def test_the_assignment_that_holds(remembered, case):
 
 def test_a_program_without_text():
     assert assigned_at("nowhere.py", 3, "x") is None
-    assert text_of("nowhere.py", 3) == ""
+    assert Source("nowhere.py", 3).text == ""

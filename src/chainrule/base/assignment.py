@@ -17,20 +17,18 @@ if TYPE_CHECKING:
 _UNKNOWN = -1  # somewhere, but it depends on the run
 
 
-def text_of(file: str, line: int) -> str:
-    """The line as it stands in the program, empty if its text is not there."""
-    import linecache
-
-    return linecache.getline(file, line).strip()
-
-
 def assigned_at(file: str, line: int, name: str) -> int | None:
     """The line whose assignment to `name` holds at `line`; None if the text does not decide."""
-    import linecache
-
-    tree = _parsed("".join(linecache.getlines(file)))
+    tree = tree_of(file)
     found = None if tree is None else _before(_scope(tree, line).body, line, name)
     return None if found == _UNKNOWN else found
+
+
+def tree_of(file: str) -> ast.Module | None:
+    """The syntax tree of a file of the program, None if its text is not there or no Python."""
+    import linecache
+
+    return _parsed("".join(linecache.getlines(file)))
 
 
 @functools.lru_cache(maxsize=8)

@@ -24,6 +24,13 @@ class Source(NamedTuple):
     line: int
     layer: str = ""
 
+    @property
+    def text(self) -> str:
+        """The line as it stands in the program, empty if its text is not there."""
+        import linecache
+
+        return linecache.getline(self.file, self.line).strip()
+
     def __str__(self) -> str:
         """`path/to/file.py:12` from the working directory, or `In[3]:12` in a notebook."""
         here = os.getcwd() + os.sep  # noqa: PTH109 - pathlib is not imported at the start

@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.base.assignment import text_of
 from chainrule.base.errors import IndexBoundsError, NonFiniteError
 from chainrule.compiler.passes.bounds import Bound
 from chainrule.graph.node import INPUT, Graph, Node
@@ -72,7 +71,7 @@ def _place(bound: Bound) -> str:
     source = bound.reader.source
     if source is None:
         return ""
-    return f"\n  read at {source}  {text_of(source.file, source.line)}".rstrip()
+    return f"\n  read at {source}  {source.text}".rstrip()
 
 
 def _operands(bound: Bound, handles: dict[Node, Any]) -> tuple[tuple[str, Any], ...]:

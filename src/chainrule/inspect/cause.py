@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import linecache
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -42,9 +41,8 @@ class Cause:
         """The sentence, the lines as they are written, the way out."""
         lines = [f"{self.subject} {self.text}"]
         for source in dict.fromkeys(self.sources):
-            code = linecache.getline(source.file, source.line).strip()
             where = f" in {source.layer}" if source.layer else ""
-            lines.append(f"  {source}{where}" + (f": {code}" if code else ""))
+            lines.append(f"  {source}{where}" + (f": {source.text}" if source.text else ""))
         if self.way_out:
             lines.append(f"way out: {self.way_out}")
         return "\n".join(lines)

@@ -2,25 +2,22 @@
 
     overwritten(Source("model.py", 12))     # ("h", 13): `h = …` on line 12, and again on line 13
 
-Imports the standard library only.
+Imports base only.
 """
 
 from __future__ import annotations
 
 import ast
-import linecache
 from collections.abc import Iterator
 
+from chainrule.base.assignment import tree_of
 from chainrule.base.source import Source
 
 
 def overwritten(source: Source) -> tuple[str, int] | None:
     """The variable that a line fills and the line that fills it anew, if it is not read between."""
-    try:
-        tree = ast.parse("".join(linecache.getlines(source.file)))
-    except SyntaxError:
-        return None
-    block = _block(tree, source.line)
+    tree = tree_of(source.file)
+    block = None if tree is None else _block(tree, source.line)
     if block is None:
         return None
     statements, at = block

@@ -10,7 +10,6 @@ Source: https://docs.pytorch.org/docs/stable/autograd.html#anomaly-detection
 from __future__ import annotations
 
 import contextlib
-import linecache
 from typing import Any
 
 import numpy as np
@@ -76,7 +75,7 @@ class Suspicious(Backward):
         if isinstance(value, np.ndarray) and value.dtype.kind == "f" and np.isnan(value).any():
             assert self._at is not None
             source = self._at.source
-            text = "" if source is None else linecache.getline(source.file, source.line).strip()
+            text = "" if source is None else source.text
             where = "" if source is None else f", recorded at {source}" + (text and f": {text}")
             raise GradientError(
                 f"function '{backward_name(self._at)}'{where}, returned NaN as a gradient of "

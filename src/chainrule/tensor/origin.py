@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from types import FrameType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from chainrule.base.assignment import assigned_at, text_of
+from chainrule.base.assignment import assigned_at
 from chainrule.base.errors import ChainruleError, IndexBoundsError, ShapeError
 from chainrule.base.frames import PACKAGE, entries, is_own
 from chainrule.base.source import Source
@@ -140,7 +140,7 @@ def _told(handle: Handle, axis: int | None, calls: Calls) -> str:
 def _made(verb: str, source: Source | None) -> str:
     if source is None:
         return ""
-    text = text_of(source.file, source.line)
+    text = source.text
     short = text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
     return f"{verb} {source}" + (f"  {short}" if short else "")
 

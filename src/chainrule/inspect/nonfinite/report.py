@@ -17,7 +17,6 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.base.assignment import text_of
 from chainrule.base.source import Source
 from chainrule.graph.node import INPUT, Node, Type
 from chainrule.inspect.nonfinite.judge import Finding, Scene
@@ -84,7 +83,7 @@ class NonFinite:
 
 
 def _line(source: Source) -> str:
-    return f"{source}  {text_of(source.file, source.line)}".rstrip()
+    return f"{source}  {source.text}".rstrip()
 
 
 def _record(source: Source | None) -> dict[str, Any] | None:
