@@ -176,6 +176,7 @@ class Step:
         self.parameters = sum(p.numel() for p in model.parameters())
         kind = optim.SGD if work.optimizer == "sgd" else optim.AdamW
         optimizer = kind(model.parameters(), lr=work.learning_rate)
+        self.model, self.optimizer = model, optimizer
         # A compiled step takes NumPy arrays as they are
         self.batches = work.data()
         if mode == "eager":

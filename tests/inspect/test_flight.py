@@ -85,6 +85,24 @@ def test_places_have_names(flights):
     }  # fmt: skip
 
 
+def test_what_a_module_computes_between_its_parts_is_its_own():
+    class Stack(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layers = nn.ModuleList([nn.Linear(4, 4) for _ in range(3)])
+
+        def forward(self, x):
+            for layer in self.layers:
+                x = F.relu(layer(x))
+            return x
+
+    model = nn.Sequential(Stack(), nn.Linear(4, 2))
+    recorder = FlightRecorder(model, every=1)
+    model(cr.randn(5, 4)).sum().backward()
+    recorder.record()
+    assert list(recorder.history.looks[0].activations) == ["0 relu", "0 relu 2", "0 relu 3"]
+
+
 def test_the_gradient_is_that_before_clipping(flights):
     look = flights[True][1].history.looks[0]
     assert look.norm > 0.15  # clipped it would be 0.1

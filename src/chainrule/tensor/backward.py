@@ -225,6 +225,9 @@ def clear_grad(handle: Handle, *, set_to_none: bool) -> None:
     if grad is not None:
         with set_grad_enabled(False):
             grad._rebind(apply(TABLE["full"], value=0, dtype=grad.dtype, shape=grad.shape))
+        if modes.trace is None:  # what a step has followed is gone
+            grad.__dict__.pop(STEPPED, None)
+            grad.__dict__.pop(STALE, None)
 
 
 def backward_all(

@@ -47,6 +47,7 @@ class _Pass:
     values: dict[tuple[str, str], Tensor | None] = field(default_factory=dict)
     counts: dict[str, dict[str, int]] = field(default_factory=dict)  # of ops, by path
     stale: set[str] = field(default_factory=set)
+    running: list[Module] = field(default_factory=list)  # the outermost first
 
 
 class Caught(NamedTuple):
@@ -108,6 +109,7 @@ class Catch:
         for known in self._passes[1:]:
             known.trace = None
             known.nodes.clear()
+            known.running.clear()
             known.values = dict.fromkeys(known.values)
 
     def take(self) -> Caught:
@@ -150,12 +152,13 @@ class Catch:
         """Ahead of a module: what was computed since the last belongs to the one around it."""
         if not self._looks_at(module):
             return
-        path = self._paths[id(module)]
         _, now = self._pass()
-        now.counts[path] = {}
-        if module is not self._model:
-            around = path.rpartition(".")[0]
-            self._measure(self._model.get_submodule(around), around, flatten(given)[0], now)
+        if module is self._model:
+            now.running.clear()  # where an earlier pass has failed
+        elif now.running:
+            self._measure(now.running[-1], flatten(given)[0], now)
+        now.running.append(module)
+        now.counts[self._paths[id(module)]] = {}
 
     def _after(self, module: Module, out: Any) -> None:
         """Behind a module: what it computed itself; behind the model, deliver everything."""
@@ -163,7 +166,9 @@ class Catch:
             return
         number, now = self._pass()
         tensors, _ = flatten(out)
-        self._measure(module, self._paths[id(module)], tensors, now)
+        self._measure(module, tensors, now)
+        if now.running and now.running[-1] is module:
+            now.running.pop()
         if module is self._model:
             self._deliver(number, now)
             asked = next((t for t in tensors if t.requires_grad), None)
@@ -171,7 +176,8 @@ class Catch:
                 asked.register_hook(lambda _: self._find_stale(now))
             now.nodes.clear()
 
-    def _measure(self, module: Module, path: str, tensors: list[Any], now: _Pass) -> None:
+    def _measure(self, module: Module, tensors: list[Any], now: _Pass) -> None:
+        path = self._paths[id(module)]
         roots = [node for t in tensors if (node := _node(t)) is not None]
         counts = now.counts.setdefault(path, {})
         with no_grad():

@@ -45,7 +45,7 @@ def line(look: Look) -> str:
 
 def _layers(look: Look) -> Iterator[str]:
     rows = look.layers()
-    width = max(map(len, rows))
+    width = max(map(len, ("layer", *rows)))
     yield f"{'layer':{width}s}  ‖gradient‖  per weight  update:weight"
     for name in _spread(list(rows)):
         row = rows[name]

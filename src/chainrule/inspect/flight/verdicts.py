@@ -12,11 +12,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from textwrap import fill
 
 import numpy as np
 
 from chainrule.inspect.flight.history import History, Look
 
+_WIDTH = 96
 _LEAST_LOOKS = 3
 _VANISHED = 1e-4  # a layer's gradient norm over the largest
 _OVER_WEIGHTS = 10.0  # the gradient norm over that of the weights
@@ -40,9 +42,11 @@ class Verdict:
     remedy: str
 
     def __str__(self) -> str:
-        """Three short lines."""
+        """What and where, then the evidence, then the remedy."""
         place = f" in {self.place}" if self.place else ""
-        return f"{self.kind}{place}\n    {self.evidence}\n    → {self.remedy}"
+        evidence = fill(self.evidence, _WIDTH, initial_indent="    ", subsequent_indent="    ")
+        remedy = fill(self.remedy, _WIDTH, initial_indent="    → ", subsequent_indent="      ")
+        return f"{self.kind}{place}\n{evidence}\n{remedy}"
 
     def as_record(self) -> dict[str, str]:
         """In JSON's types."""
@@ -177,10 +181,14 @@ def _vanishing(history: History) -> Iterator[Verdict]:
             "vanishing gradient",
             _named(faint),
             f"‖g‖ is {alive[least]:.1e} in {least} and {alive[largest]:.1e} in {largest}: "
-            f"{alive[largest] / alive[least]:.0e} times less, over {len(recent)} looks",
+            f"{_times(alive[largest] / alive[least])} less, over {len(recent)} looks",
             "ReLU or GELU instead of sigmoid or tanh, residual connections, LayerNorm, or "
             "an initialisation that keeps variances (nn.init.xavier_normal_, kaiming_normal_)",
         )
+
+
+def _times(ratio: float) -> str:
+    return f"{float(f'{ratio:.1e}'):,.0f} times" if ratio < 1e6 else f"{ratio:.0e} times"
 
 
 def _exploding(history: History) -> Iterator[Verdict]:

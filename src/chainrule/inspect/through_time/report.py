@@ -16,6 +16,7 @@ Array = np.ndarray[Any, Any]
 _BARS = " ▁▂▃▄▅▆▇█"
 _WIDTH = 48  # steps that are drawn
 _ROUNDING = 1e-9  # between a factor and 1
+_EXPLODED = 1e3
 _FAINT = 1e-12  # shares of the gradient below this are rounding
 
 
@@ -101,7 +102,8 @@ class ThroughTime:
 def _told(state: State) -> list[str]:
     steps, memory, decay = len(state.order), state.memory, state.decay
     if decay > 1 + _ROUNDING:
-        what = f"the gradient grows by {decay:.3g} with each step back: exploding"
+        explodes = ", exploding" if decay**steps > _EXPLODED else ""
+        what = f"× {decay:.3g} with each step back: it grows{explodes}"
     elif math.isinf(memory):
         what = "nothing of the gradient is lost on its way back"
     else:
