@@ -270,3 +270,13 @@ def test_what_cannot_be_watched():
 
     with pytest.raises(TraceError, match="record\\(\\) stands inside a compiled function"):
         step(cr.ones(1, 2))
+
+
+def test_an_optimizer_does_not_complain_about_gradients_that_were_filled_with_zeros(recwarn):
+    model = nn.Linear(3, 1)
+    opt = optim.SGD(model.parameters(), lr=0.01)
+    for _ in range(3):
+        opt.zero_grad(set_to_none=False)
+        model(cr.ones(2, 3)).sum().backward()
+        opt.step()
+    assert not recwarn.list
