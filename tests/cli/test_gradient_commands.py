@@ -18,6 +18,14 @@ def test_a_formula_is_derived(inside, tmp_path):
     assert (tmp_path / "graph.svg").read_text("utf-8").startswith("<svg")
 
 
+def test_a_formula_as_a_page(inside, tmp_path):
+    done = inside("explain", "exp(x) / x", "--at", "x=2", "--html", "page.html")
+    assert done.code == 0, done.err
+    page = (tmp_path / "page.html").read_text("utf-8")
+    assert page.startswith("<!doctype html>")
+    assert "<mfrac>" in page
+
+
 def test_a_picture_that_cannot_be_written(inside):
     done = inside("explain", "x", "--at", "x=1", "--svg", "nowhere/graph.svg")
     assert done.code == 1

@@ -16,7 +16,7 @@ import chainrule as cr
 import chainrule.nn.functional as F
 from chainrule import nn, optim
 from chainrule.base.errors import ArgumentError, GradientError
-from chainrule.inspect import explain
+from chainrule.inspect import explain, why_no_grad
 from chainrule.inspect.explain import Explanation
 from chainrule.inspect.outline import SCREEN
 from chainrule.models.gpt import GPT
@@ -63,7 +63,7 @@ def test_the_lecture_example():
     text = str(explain(layer, cr.tensor([1.0, 2.0]), wrt=(w, b)))
     for part in ("[1. , 1.7]", "[[0.1376, 0.2753], [0.1045, 0.209 ]]", "2 seed", "3 backward",
                  "upstream × local %7 / (1 + exp(%6)) = [0.1376, 0.1045]   ✓",
-                 "→ w: upstream @ %1ᵀ = "):  # fmt: skip
+                 "→ w : float32[2, 2]   upstream @ %1ᵀ = "):  # fmt: skip
         assert part in text
     assert w.grad is None
 
@@ -115,6 +115,60 @@ def test_a_whole_step_changes_nothing_and_tells_the_true_gradients(compiled):
     for update in found.updates:
         np.testing.assert_allclose(update.before, before[update.name])
         np.testing.assert_allclose(update.after, named[update.name].detach().numpy(), atol=1e-5)
+
+
+class Everything(nn.Module):
+    """Random numbers, buffers that move, an attribute that is set while it runs."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.norm, self.out = nn.Linear(3, 4), nn.BatchNorm1d(4), nn.Linear(4, 1)
+        self.calls, self.seen = 0, cr.zeros(2, 4)
+
+    def forward(self, x):
+        h = F.dropout(self.norm(self.first(x)), 0.5, self.training)
+        self.calls += 1
+        self.seen = h
+        return self.out(h)
+
+
+@pytest.mark.parametrize("look", [explain, cr.draw, lambda f, *a: why_no_grad(f.weight, f, *a)])
+@pytest.mark.parametrize("compiled", [False, True])
+def test_looking_leaves_every_bit_as_it_was(look, compiled):
+    def run(looked):
+        cr.manual_seed(7)
+        model = Everything()
+        opt = optim.Adam(model.parameters(), lr=0.1, amsgrad=True)
+        schedule = optim.lr_scheduler.ExponentialLR(opt, 0.5)
+
+        def step(x):
+            loss = (model(x) ** 2).mean()
+            opt.zero_grad()
+            loss.backward()
+            opt.step()
+            return loss
+
+        made = cr.compile(step) if compiled else step
+        x = cr.randn(2, 3)
+        made.weight = model.first.weight
+        for _ in range(3):
+            if looked:
+                look(made, x)
+            made(x)
+            schedule.step()
+            if looked:
+                look(made, x)
+        grads = [] if compiled else [p.grad.numpy() for p in model.parameters()]
+        kept = [v.numpy() for s in opt.state.values() for v in s.values()]
+        values = [v.numpy() for v in (*model.state_dict().values(), model.seen.detach())]
+        state = [cr.get_rng_state().numpy(), np.array([opt.param_groups[0]["lr"]])]
+        return [*grads, *kept, *values, *state], model.calls
+
+    plain, calls = run(looked=False)
+    after, calls_after = run(looked=True)
+    assert calls == calls_after
+    for a, b in zip(plain, after, strict=True):
+        np.testing.assert_array_equal(a, b)
 
 
 def test_each_step_of_a_loop_contributes():

@@ -22,7 +22,13 @@ import click
     metavar="FILE",
     help="Also draw the graph: values above the edges, gradients below.",
 )
-def explain(formula: str, at: str, as_json: bool, svg: Path | None) -> None:
+@click.option(
+    "--html",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Also write a page: formulas as in a book, numbers in tables.",
+)
+def explain(formula: str, at: str, as_json: bool, svg: Path | None, html: Path | None) -> None:
     r"""Derive a FORMULA in four steps: forward, seed, backward, gradients.
 
     A result that is not one number is summed first. Formulas have numbers, names, + - * / ** @,
@@ -52,3 +58,6 @@ def explain(formula: str, at: str, as_json: bool, svg: Path | None) -> None:
     if svg is not None:
         Drawing(found.derivation, None).save(svg)
         click.echo(f"drawn in {svg}", err=True)
+    if html is not None:
+        html.write_text(found.to_html(), encoding="utf-8")
+        click.echo(f"written to {html}", err=True)

@@ -34,9 +34,9 @@ border-bottom:1px solid #8882}
 width:auto;border-left:1.5px solid;border-right:1.5px solid;border-radius:4px}
 .cr-explain td{font:12px ui-monospace,Menlo,Consolas,monospace;padding:.05em .45em;
 text-align:right;border:0}
-.cr-explain .v{color:#1a7f37}.cr-explain .g{color:#cf222e}
+.cr-explain .v{color:#2a9d4a}.cr-explain .g{color:#e0484f}
 .cr-explain .m{opacity:.65;font-size:.85em}
-.cr-explain .bad{color:#cf222e;font-weight:700}
+.cr-explain .bad{color:#e0484f;font-weight:700}
 .cr-explain math{font-size:1.08em}
 .cr-explain .wide td{text-align:left;padding:.25em .7em;font:inherit}
 .cr-explain .wide{border:0}

@@ -20,6 +20,7 @@ from chainrule.inspect.formula import spoken
 AUTO = -1
 SCREEN = 48  # lines
 _NUMBERS = 6  # entries of an array that are shown
+_SHORT = len("x + y")  # of a formula that says more than the op's name
 _ROWS = 3  # of an embedding that are read more than once
 _DEEPEST = 6  # level of layers that a screen opens
 _USES = 8  # of a shared parameter that are listed
@@ -110,7 +111,7 @@ class Outline:
         if s.is_leaf:
             name = (s.name or "constant", "name")
             return _row(2, f"%{s.number} = ", name, " : ", (s.type, "type"), "   ", value)
-        formula = f"{s.op}({', '.join(self.d.steps[i].called for i in s.operands)})"
+        formula = computed(self.d, s)
         where = "   ".join(filter(None, [s.layer, short(s.source)]))
         return _row(2, f"%{s.number} = ", (formula, "formula"), " : ", (s.type, "type"), "   ",
                     value, "   ", (where, "where"))  # fmt: skip
@@ -136,9 +137,10 @@ class Outline:
         judged = ("", "")
         if p.measured is not None:
             judged = (f"   {p.measured}", "ok" if p.measured.holds else "bad")
-        target = self._named(self.d.steps[p.to])
-        return _row(6, "→ ", (target, "name"), ": ", (how(self.d, s, p), "formula"), " = ",
-                    (shown(p.value), "gradient"), judged)  # fmt: skip
+        target = self.d.steps[p.to]
+        return _row(6, "→ ", (self._named(target), "name"), " : ", (target.type, "type"), "   ",
+                    (how(self.d, s, p), "formula"), " = ", (shown(p.value), "gradient"),
+                    judged)  # fmt: skip
 
     # -- by layer --------------------------------------------------------------------------------
 
@@ -284,6 +286,15 @@ def rms(value: Array | None) -> str:
         return "?"
     with np.errstate(all="ignore"):
         return f"{np.sqrt(np.mean(np.square(value, dtype=np.float64))):.2g}"
+
+
+def computed(d: Derivation, s: Step) -> str:
+    """What a node computes: `%4 + b`, or `sigmoid(%6) = 1 / (1 + exp(−%6))`."""
+    call = f"{s.op}({', '.join(d.steps[i].called for i in s.operands)})"
+    if not s.formula:
+        return call
+    formula = spoken(s.formula, d.names(s))
+    return formula if len(s.formula) <= _SHORT or formula == call else f"{call} = {formula}"
 
 
 def how(d: Derivation, s: Step, p: Part) -> str:
