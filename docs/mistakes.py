@@ -1,5 +1,7 @@
 """Writes what each program of docs/mistakes.md prints below it: `python docs/mistakes.py`.
 
+The README shows the first of them.
+
 A `py` block is run as train.py, a `console` block as its command; the `text` block behind it, or
 the rest of the console block, is what the user sees. Caret lines are left out: they differ between
 versions of Python. `tests/structure/test_mistakes.py` compares.
@@ -20,6 +22,7 @@ from typing import Any, NamedTuple
 from unittest import mock
 
 PAGE = Path(__file__).with_name("mistakes.md")
+README = Path(__file__).parents[1] / "README.md"
 FILE = "train.py"
 _SECTION = re.compile(r"^### ", re.MULTILINE)
 _PROGRAM = re.compile(r"```py\n(.*?)^```\n\n```text\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -112,5 +115,13 @@ def written(text: str) -> str:
     return text
 
 
+def shown_in(readme: str, first: Mistake) -> str:
+    """The README with what the first program of the page prints."""
+    before, command, rest = readme.partition(f"$ python {FILE}\n")
+    return before + command + first.shown + rest[rest.index("```") :]
+
+
 if __name__ == "__main__":
     PAGE.write_text(written(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
+    first = mistakes(PAGE.read_text(encoding="utf-8"))[0]
+    README.write_text(shown_in(README.read_text(encoding="utf-8"), first), encoding="utf-8")

@@ -337,3 +337,49 @@ def test_rows_without_gradient_stay():
     after = sparse_steps(cr, dense_rows)
     assert (after[4] == before[4]).all()
     assert (after[:4] != before[:4]).all()
+
+
+# What a program does with the gradient between two steps so that it starts anew
+FORGET = {
+    "zero_": lambda grad: grad.zero_(),
+    "data": lambda grad: grad.data.zero_(),
+    "mul_": lambda grad: grad.mul_(0.0),
+    "copy_": lambda grad: grad.copy_(cr.zeros_like(grad)),
+}
+
+
+def steps(between, recwarn):
+    p = nn.Parameter(cr.ones(2))
+    opt = optim.SGD([p], lr=0.1)
+    for _ in range(3):
+        (p * p).sum().backward()
+        opt.step()
+        between(p)
+    return [str(w.message).split("\n")[0] for w in recwarn.list]
+
+
+def test_a_gradient_that_is_followed_twice_is_told_once(recwarn):
+    assert steps(lambda _: None, recwarn) == [
+        "this step follows the last step's gradient again: backward() added to it"
+    ]
+
+
+@pytest.mark.parametrize("how", FORGET)
+def test_a_gradient_that_was_forgotten_by_hand_is_not_stale(how, recwarn):
+    assert steps(lambda p: FORGET[how](p.grad), recwarn) == []
+
+
+def test_several_backwards_before_a_step_are_accumulation(recwarn):
+    p = nn.Parameter(cr.ones(2))
+    opt = optim.SGD([p], lr=0.1)
+    for _ in range(3):
+        for _ in range(2):
+            (p * p).sum().backward()
+        opt.step()
+        opt.zero_grad()
+    assert not recwarn.list
+
+
+def test_a_step_without_any_gradient_is_told(recwarn):
+    optim.Adam([nn.Parameter(cr.ones(2))]).step()
+    assert str(recwarn.list[0].message).startswith("step() changed nothing")

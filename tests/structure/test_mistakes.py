@@ -64,7 +64,7 @@ def test_every_frame_is_shown_on_request(tmp_path):
 
 def test_the_readme_shows_the_first():
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert f"$ python {page.FILE}\n{MISTAKES[0].shown}```" in readme
+    assert page.shown_in(readme, MISTAKES[0]) == readme, "run python docs/mistakes.py"
 
 
 def test_there_are_enough():

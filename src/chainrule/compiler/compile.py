@@ -104,8 +104,8 @@ class CompiledFunction:
             variants = self._variants.setdefault(key, [])
         except TypeError:
             raise KindError(
-                f"{self.name}: an argument of a compiled function is neither an array nor "
-                "hashable, so calls cannot be told apart\n  pass numbers, strings, tuples or arrays"
+                f"{self.name}: an argument is neither an array nor hashable, so calls of a "
+                "compiled function cannot be told apart\n  pass numbers, strings, tuples or arrays"
             ) from None
         with self._lock:
             for variant in variants:

@@ -26,8 +26,8 @@ def _infer(ins: tuple[Type, ...], attrs: Attrs) -> Type:  # noqa: ARG001 - the r
         raise ShapeError(f"matmul needs matrices with equal batch axes, not {a.shape} @ {c.shape}")
     if a.shape[-1] != c.shape[-2]:
         raise ShapeError(
-            f"matmul of {a.shape} and {c.shape}: the last axis of the first ({a.shape[-1]}) must "
-            f"equal the second-last of the second ({c.shape[-2]})"
+            f"matmul of {a.shape} and {c.shape}: the inner sizes {a.shape[-1]} and {c.shape[-2]} "
+            "must be equal"
             + (
                 "\n  the transpose of the second would fit: b.mT"
                 if a.shape[-1] == c.shape[-1]

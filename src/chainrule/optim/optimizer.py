@@ -130,10 +130,10 @@ class Optimizer:
         first = next(
             g for group in self.param_groups for p in group["params"] if (g := p.grad) is not None
         )
-        if STALE in first.__dict__ and not self._said_stale:
+        if first.__dict__.get(STALE) == first._version and not self._said_stale:
             self._said_stale = True
             warn(_STALE)
-        first.__dict__[STEPPED] = True
+        first.__dict__[STEPPED] = first._version
 
     def _update(self, group: dict[str, Any], pairs: Pairs) -> None:
         """Change the parameters of `pairs` (parameter, gradient) in place."""

@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from chainrule.tensor.trace import Trace
 
 
-# Marks on a gradient: an optimizer followed it; another gradient was added after that.
+# Marks on a gradient: an optimizer followed it; another gradient was added after that. Each holds
+# the version of the tensor that it speaks of, for zeros that are written into it change that.
 STEPPED, STALE = "_stepped", "_stale"
 
 
@@ -51,8 +52,8 @@ def _seed(output: Handle, gradient: Any) -> Tensor:
 def _check(output: Handle) -> None:
     if not output.requires_grad:
         raise GradientError(
-            "the tensor does not require grad\n  it was made from numbers, or computed under "
-            "no_grad(), from detached tensors, or from none that requires grad"
+            "the tensor does not require grad\n  it was made from numbers, under no_grad(), from "
+            "detached tensors, or from none that requires grad"
         )
 
 
@@ -181,8 +182,8 @@ def accumulate(handle: Handle, gradient: Tensor) -> None:
     if before is not None:
         with set_grad_enabled(modes.grad and before.requires_grad):
             total = apply(TABLE["add"], before, gradient)
-        if STEPPED in before.__dict__:
-            total.__dict__[STALE] = True
+        if before.__dict__.get(STEPPED) == before._version:
+            total.__dict__[STALE] = total._version
         gradient = total
     set_grad(handle, gradient)
 
@@ -225,9 +226,6 @@ def clear_grad(handle: Handle, *, set_to_none: bool) -> None:
     if grad is not None:
         with set_grad_enabled(False):
             grad._rebind(apply(TABLE["full"], value=0, dtype=grad.dtype, shape=grad.shape))
-        if modes.trace is None:  # what a step has followed is gone
-            grad.__dict__.pop(STEPPED, None)
-            grad.__dict__.pop(STALE, None)
 
 
 def backward_all(

@@ -193,7 +193,7 @@ class Tensor(Methods, Handle, final=True):
 
     def __bool__(self) -> bool:
         """The truth of a single element."""
-        return bool(self._single("a choice (if, while, and, or, not)"))
+        return bool(self._single("a choice (if, while, and …)"))
 
     def __float__(self) -> float:
         """The single element as a float."""

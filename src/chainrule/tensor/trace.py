@@ -150,9 +150,9 @@ class Trace:
         """Values do not exist while tracing: say so with the user's line and the way out."""
         if handle._value is None or self.is_outside(handle):
             raise TraceError(
-                f"{what} at {caller()} reads a value inside a compiled function, where only the "
-                "graph exists\n  return the tensor and read it outside, use cr.where for choices, "
-                "or leave compile out"
+                f"{what} at {caller()} reads a value in a compiled function, where there is none "
+                "yet\n  return the tensor and read it outside, use cr.where for choices, or leave "
+                "compile out"
             )
 
     def before_change(self, owner: Any) -> None:

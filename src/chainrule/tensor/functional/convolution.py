@@ -89,8 +89,8 @@ def _check_weight(name: str, w: Tensor, rank: int) -> None:
 def _other_channels(name: str, given: Shape, weight: Shape, groups: int, rank: int) -> str:
     takes, axis = weight[1] * groups, len(given) - rank - 1
     text = (
-        f"{name}: the input of shape {given} has {given[axis]} channels on axis {axis}, the weight "
-        f"of shape {weight} takes {takes}" + f" in {groups} groups" * (groups > 1)
+        f"{name}: the input {given} has {given[axis]} channels on axis {axis}, the weight "
+        f"{weight} takes {takes}" + f" in {groups} groups" * (groups > 1)
     )
     if axis == 0:
         text += "\n  an input with so few axes is one sample without a batch"

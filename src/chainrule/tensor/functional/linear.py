@@ -119,8 +119,8 @@ def _plain(name: str, rank: int, input: Operand, mat2: Operand) -> Tensor:
 def _other_width(given: shapes.Shape, weight: shapes.Shape) -> str:
     takes = weight[-1]
     text = (
-        f"linear: the input of shape {given} has {given[-1] if given else 'no'} features on its "
-        f"last axis, the weight of shape {weight} takes {takes}"
+        f"linear: the input {given} has {given[-1] if given else 'no'} features, "
+        f"the weight {weight} takes {takes}"
     )
     if takes in given:
         return f"{text}\n  axis {given.index(takes)} has them: transpose the input"

@@ -62,8 +62,8 @@ def compared(name: str, input: Operand, target: Operand) -> tuple[Tensor, Tensor
     if x.shape != wanted.shape:
         whole = shapes.broadcast(x.shape, wanted.shape)
         text = (
-            f"{name}: an input of shape {x.shape} and a target of shape {wanted.shape} are "
-            f"compared as {whole}, each element with many"
+            f"{name}: the input {x.shape} and the target {wanted.shape} are compared as {whole}, "
+            "each element with many"
         )
         way = "use target.view_as(input) or input.squeeze(-1)"
         warn("\n  ".join([text, way, *told_now()]))
