@@ -18,10 +18,10 @@ _FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _RUNNER = """
 import contextlib, io, json, sys
 space, printed = {"__name__": "page"}, []
-for number, block in enumerate(json.load(sys.stdin)):
+for block in json.load(sys.stdin):
     out = io.StringIO()
     with contextlib.redirect_stdout(out):
-        exec(compile(block, f"<block {number}>", "exec"), space)
+        exec(compile(block, "model.py", "exec"), space)
     printed.append(out.getvalue())
 print(json.dumps(printed))
 """
