@@ -20,7 +20,7 @@ from chainrule.inspect.flight.history import History, Look
 
 _WIDTH = 96
 _LEAST_LOOKS = 3
-_VANISHED = 1e-4  # a layer's gradient norm over the largest
+_VANISHED = 1e-3  # a layer's gradient norm over the largest
 _OVER_WEIGHTS = 10.0  # the gradient norm over that of the weights
 _EXPLODED = 1e3  # the gradient norm over what it was before
 _DEAD = 0.5  # share of units
@@ -331,16 +331,15 @@ def _plateau(history: History) -> Iterator[Verdict]:
     losses = [loss for _, loss in history.losses if math.isfinite(loss)]
     if len(losses) < _LEAST_LOSSES:
         return
-    means = _stretches(losses)
-    half = means[len(means) // 2 :]
-    first = max(losses[0], means[0])
-    moved = max(half) - min(half)
-    if moved < _FLAT * abs(first) and min(means) > (1 - _STUCK) * first and half[-1] < 1.05 * first:
+    *_, third, fourth = _stretches(losses, 4)
+    first = max(losses[0], _stretches(losses)[0])
+    gone = first - min(third, fourth)
+    if third - fourth < _FLAT * abs(first) and gone < _STUCK * abs(first) and fourth < 1.05 * first:
         yield Verdict(
             "plateau",
             "",
-            f"the loss has been {half[-1]:.4g} for {len(losses) // 2} steps, having started at "
-            f"{first:.4g}",
+            f"the loss has been about {fourth:.3g} for {len(losses) // 2} steps, having started "
+            f"at {first:.3g}",
             "check that labels belong to inputs and weights differ from each other at the start; "
             "then another learning rate, warm-up or initialisation",
         )
