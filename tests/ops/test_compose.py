@@ -89,3 +89,19 @@ def test_graphs_that_differ_in_shapes_share_one_text():
     before = composing._compiled.cache_info().misses
     compose(*example(6, 2))
     assert composing._compiled.cache_info().misses == before
+
+
+def test_memory_is_written_again_only_where_nothing_else_shows_it():
+    x = leaf(2, 3)
+    once = b(op("exp"), x)  # its memory becomes that of `twice`, and of the first result
+    twice = b(op("neg"), once)
+    seen = b(op("add"), x, x)
+    view = b(op("reshape"), seen, shape=(3, 2))  # shows the memory of `seen`
+    after = b(op("mul"), seen, seen)
+    given = np.arange(6, dtype=np.float32).reshape(2, 3)
+    got = compose((x,), (twice, view, after))(given)
+    assert given.tolist() == [[0, 1, 2], [3, 4, 5]]
+    for value, want in zip(got, evaluate(Graph((x,), (twice, view, after)), [given]), strict=True):
+        np.testing.assert_array_equal(value, want)
+    assert np.shares_memory(got[1], got[1].base)
+    assert not np.shares_memory(got[1], got[2])

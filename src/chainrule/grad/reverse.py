@@ -24,6 +24,7 @@ Cotangent = Node | list[Node | None]
 Rule = Callable[[Node, Any, tuple[bool, ...]], Sequence[Any]]
 Watch = Callable[[Builder, Any], Any]  # sees a node's whole cotangent, and may give another
 _NOBODY: Mapping[Node, Watch] = {}
+_ONE: tuple[bool, ...] = (True,)
 
 
 def differentiate(
@@ -43,8 +44,8 @@ def differentiate(
     `stops` are nodes through which no gradient flows; `order` is `topological(outputs)`, if known;
     `watch` has the hooks of some nodes; `tell(node, i, part)` hears what each node sends to its
     input number i: upstream × local, before contributions are summed. `rule(node, ct, wanted)`
-    stands in for `local_rule` where gradients are not nodes but their values; `active` are the
-    nodes that the targets lead to, if known.
+    stands in for the visit and `local_rule` where gradients are not nodes but their values;
+    `active` are the nodes that the targets lead to, if known.
     """
     order = topological(outputs) if order is None else order
     targeted = set(targets)
@@ -65,25 +66,44 @@ def differentiate(
             ct = watch[node](b, ct)
         if node in targeted:
             found[node] = ct
-        op, inputs = node.op, node.inputs
-        wanted = tuple([child in active for child in inputs])
-        if True not in wanted:
-            continue
-        if "projection" in op.traits:
+        inputs = node.inputs
+        if len(inputs) == 1 and inputs[0] in active:  # most nodes of most graphs
+            wanted = _ONE
+        else:
+            wanted = tuple([child in active for child in inputs])
+            if True not in wanted:
+                continue
+        if "projection" in node.op.traits:
             _accumulate_item(b, sums, inputs[0], node.attrs["index"], ct)
             continue
-        b.visit(node)
-        parts = local_rule(b, node, ct) if rule is None else rule(node, ct, wanted)
-        for i, (child, part) in enumerate(zip(inputs, parts, strict=True)):
-            if part is None or not wanted[i]:
+        if rule is not None:
+            parts = rule(node, ct, wanted)
+        else:
+            b.visit(node)
+            parts = local_rule(b, node, ct)
+        if tell is not None:
+            _tell(tell, node, parts, wanted)
+        if len(parts) != len(inputs):
+            raise GradientError(f"the rule of {node.op.name} gives {len(parts)} gradients")
+        for child, want, part in zip(inputs, wanted, parts):  # noqa: B905 - strict costs as much as a sum
+            if part is None or not want:
                 continue
-            if tell is not None:
-                tell(node, i, part)
             if child in sums:
                 _accumulate(b, sums, child, part)
             else:
-                sums[child] = b.need(part)
+                sums[child] = part
     return [found.get(target) for target in targets]
+
+
+def _tell(
+    tell: Callable[[Node, int, Node], None],
+    node: Node,
+    parts: Sequence[Any],
+    wanted: Sequence[bool],
+) -> None:
+    for i, (part, want) in enumerate(zip(parts, wanted, strict=True)):
+        if part is not None and want:
+            tell(node, i, part)
 
 
 def local_rule(b: Builder, node: Node, ct: Any) -> Sequence[Node | None]:
@@ -130,7 +150,7 @@ def _accumulate(b: Builder, sums: dict[Node, Cotangent], node: Node, ct: Cotange
     if before is None:
         sums[node] = ct
     else:
-        sums[node] = b.need(b(add, before, ct))
+        sums[node] = b(add, before, ct)
 
 
 def _accumulate_item(
@@ -140,4 +160,4 @@ def _accumulate_item(
     parts = sums.setdefault(node, [None] * len(node.type.items))
     assert isinstance(parts, list)
     before = parts[index]
-    parts[index] = b.need(ct if before is None else b(add, before, ct))
+    parts[index] = ct if before is None else b(add, before, ct)

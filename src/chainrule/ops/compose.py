@@ -4,12 +4,13 @@
 an op, the body of a loop - is worth writing out. For tanh: ct·4t / (1 + t)² with t = exp(-2|x|):
 
     def composed(ct, x):
-        t0 = f0(x); t1 = f1(t0, c1); del t0; …
+        t0 = f0(x); t1 = f1(t0, c1, t0); del t0; …
         return (t7,)
 
-Values are let go of after their last use. The text names ops and constants, never shapes: graphs
-that differ in shapes share the compiled text. Example: `compose((x, y), (z, None))` is a function
-of two arrays that gives (z, None). Imports graph and ops.
+Values are let go of after their last use, and a ufunc writes into memory that nobody needs after
+it. The text names ops and constants, never shapes: graphs that differ in shapes share the compiled
+text. Example: `compose((x, y), (z, None))` is a function of two arrays that gives (z, None).
+Imports graph and ops.
 """
 
 from __future__ import annotations
@@ -39,19 +40,22 @@ def compose(inputs: Sequence[Node], outputs: Sequence[Node | None]) -> Composed:
     ends = [node for node in outputs if node is not None]
     order = topological(ends, names)
     last = {child: node for node in order for child in node.inputs}
+    free = _own_memory(order)
     known: dict[str, Any] = {"asarray": np.asarray}
     lines = []
     for k, node in enumerate(order):
         if node.op is INPUT:
             raise LookupError(f"the value of {node} is needed and not given")
-        names[node] = name = f"t{k}"
         if node.op is full:
             names[node] = f"c{k}"
             known[f"c{k}"] = full.numpy((), node.attrs)
             continue
-        lines.append(f"{name} = {_call(node, k, [names[n] for n in node.inputs], known)}")
-        done = [n for n in {*node.inputs} if last[n] is node and names[n][0] == "t"]
-        if gone := sorted(names[n] for n in done if n not in ends):
+        done = [n for n in dict.fromkeys(node.inputs) if last[n] is node and n not in ends]
+        again = [n for n in done if n in free and node in free and n.type == node.type]
+        names[node] = name = f"t{k}"
+        args = [names[n] for n in node.inputs]
+        lines.append(f"{name} = {_call(node, k, args, names[again[0]] if again else None, known)}")
+        if gone := [names[n] for n in done if names[n][0] == "t"]:
             lines.append(f"del {', '.join(gone)}")
     results = "".join(f"{'None' if n is None else names[n]}, " for n in outputs)
     head = f"def composed({', '.join(names[n] for n in inputs)}):"
@@ -59,12 +63,28 @@ def compose(inputs: Sequence[Node], outputs: Sequence[Node | None]) -> Composed:
     return known["composed"]  # type: ignore[no-any-return]
 
 
-def _call(node: Node, k: int, args: list[str], known: dict[str, Any]) -> str:
-    """The call of a node's meaning; a result without axes may come as a NumPy number."""
+def _own_memory(order: Sequence[Node]) -> set[Node]:
+    """Results of ufuncs that only ufuncs read: no other array shows the same memory."""
+    made = {n for n in order if _ufunc(n) is not None}
+    shared = {child for node in order if node not in made for child in node.inputs}
+    return made - shared
+
+
+def _ufunc(node: Node) -> np.ufunc | None:
+    meaning = None if node.op is INPUT else node.op.numpy
+    fn = meaning.make(node.attrs) if type(meaning) is Made else None
+    return fn if isinstance(fn, np.ufunc) else None
+
+
+def _call(node: Node, k: int, args: list[str], into: str | None, known: dict[str, Any]) -> str:
+    """The call of a node's meaning, `into` memory that nobody needs any more.
+
+    A result without axes may come as a NumPy number.
+    """
     meaning = node.op.numpy
     if type(meaning) is Made:
         known[f"f{k}"] = meaning.make(node.attrs)
-        text = f"f{k}({', '.join(args)})"
+        text = f"f{k}({', '.join([*args, into] if into else args)})"
     else:
         known[f"f{k}"], known[f"a{k}"] = meaning, node.attrs
         text = f"f{k}(({''.join(f'{a}, ' for a in args)}), a{k})"

@@ -35,10 +35,6 @@ class Builder(Protocol):
         """Reverse mode is about to apply the local rule of `node`."""
         ...
 
-    def need(self, node: Node) -> Node:
-        """Reverse mode keeps `node`; what a rule makes and nobody needs is never evaluated."""
-        ...
-
 
 class Tiles(Protocol):
     """Appends `Map` statements to a kernel: `k("mul", x, y)` returns the new tile's name."""
@@ -199,10 +195,6 @@ class Symbolic:
     def visit(self, node: Node) -> None:
         """Gradient nodes carry the source line of the node that they differentiate."""
         self.source = node.source
-
-    def need(self, node: Node) -> Node:
-        """The node itself."""
-        return node
 
     def __call__(self, op: Op, /, *inputs: Node, **attrs: Any) -> Node:
         """Infer the type, make the node."""

@@ -10,12 +10,14 @@ Source: https://docs.pytorch.org/docs/stable/autograd.html#anomaly-detection
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from chainrule.base.errors import GradientError
 from chainrule.graph.node import Node
+from chainrule.ops.record import Op
 from chainrule.tensor.grad_fn import backward_name
 from chainrule.tensor.modes import modes
 from chainrule.tensor.tape import Backward
@@ -60,18 +62,26 @@ def is_anomaly_enabled() -> bool:
 
 
 class Suspicious(Backward):
-    """Reverse mode that looks at every gradient it keeps."""
+    """Reverse mode that looks at every gradient it passes on."""
 
     _at: Node | None = None
 
-    def visit(self, node: Node) -> None:
-        """Remember whose rule is about to be applied."""
+    def rule(self, node: Any, ct: Any, wanted: tuple[bool, ...]) -> Sequence[Any]:
+        """Raise if the rule of `node` gives a NaN."""
         self._at = node
-        super().visit(node)
+        parts = super().rule(node, ct, wanted)
+        for part, want in zip(parts, wanted, strict=True):
+            if want and part is not None:
+                self._look(self.value(part))
+        return parts
 
-    def need(self, node: Node) -> Node:
-        """Evaluate, and raise if there is a NaN."""
-        value: Any = self.value(super().need(node))
+    def __call__(self, op: Op, /, *inputs: Any, **attrs: Any) -> Any:
+        """Raise if a sum at a fan-out is a NaN."""
+        out = super().__call__(op, *inputs, **attrs)
+        self._look(out)
+        return out
+
+    def _look(self, value: Any) -> None:
         if isinstance(value, np.ndarray) and value.dtype.kind == "f" and np.isnan(value).any():
             assert self._at is not None
             source = self._at.source
@@ -81,4 +91,3 @@ class Suspicious(Backward):
                 f"function '{backward_name(self._at)}'{where}, returned NaN as a gradient of "
                 f"shape {value.shape}; look at the values that came into this line"
             )
-        return node

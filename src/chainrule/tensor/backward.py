@@ -17,7 +17,7 @@ from chainrule.graph.walk import topological
 from chainrule.ops import TABLE
 from chainrule.ops.record import Symbolic
 from chainrule.tensor.anomaly import Suspicious
-from chainrule.tensor.convert import as_tensor, cast
+from chainrule.tensor.convert import as_tensor, cast, filled
 from chainrule.tensor.dispatch import apply, wrap
 from chainrule.tensor.handle import NOT_KEPT, Handle
 from chainrule.tensor.hooks import call_after, watched, watched_in
@@ -42,7 +42,7 @@ def _seed(output: Handle, gradient: Any) -> Tensor:
                 f"backward() starts from a scalar, not from shape {output.shape}\n  reduce it "
                 "(loss.mean()) or pass gradient= of the same shape"
             )
-        return apply(TABLE["full"], value=1, dtype=output.dtype, shape=output.shape)
+        return filled(1, *output.array_type)
     seed = cast(as_tensor(gradient), output.dtype)
     if seed.shape != output.shape:
         raise ShapeError(f"gradient has shape {seed.shape}, the output {output.shape}")
@@ -89,7 +89,10 @@ def backward(
         modes.watch.after_backward(tensors, seeds, leaves, found)
     for handle, gradient in zip(handles, found, strict=True):
         if handle is not None and gradient is not None:
-            accumulate(handle, gradient)
+            if handle._grad is None:
+                handle._grad = gradient
+            else:
+                accumulate(handle, gradient)
             call_after(handle)
 
 

@@ -140,38 +140,37 @@ class Backward:
         """`retain` keeps the saved values for another backward."""
         self.retain = retain
         self.record_graph = record_graph
-        self._saved: tuple[Value, ...] = ()
         self._place: Place = None
         self._values: dict[Node, Value] = {}
         self._made: dict[Node, Value] = {}
 
-    def visit(self, node: Node) -> None:
-        """Take the saved values of `node`, and let it go of them unless they are retained."""
-        assert isinstance(node, Recorded)
-        self._saved = saved = node.saved
-        if saved is _RELEASED:
-            where = f" (recorded at {node.source})" if node.source else ""
-            raise GradientError(
-                f"backward through {node.op.name}{where} a second time\n  the first backward() "
-                "released its saved values; backward(retain_graph=True) there would keep them"
-            )
-        if self.record_graph or node.call is None:
-            self._place = node.place
-            inputs = node.inputs
-            self._values = {(node if i == OUT else inputs[i]): v for i, v in node.kept().items()}
-        if not self.retain:
-            node.saved = _RELEASED
-
     def rule(self, node: Any, ct: Any, wanted: tuple[bool, ...]) -> Sequence[Any]:
         """The node's vector-Jacobian product: its composed rule, applied to the saved values."""
-        call = node.call
-        if self.record_graph or call is None:
+        call, saved = node.call, node.saved
+        if call is None or self.record_graph or saved is _RELEASED:
+            self.visit(node)
             return local_rule(self, node, ct)
-        rule = call.rules.get(wanted)
-        if rule is not None and type(ct) is not list:
-            return rule(ct, *self._saved)  # type: ignore[no-any-return]
-        given = [c for c in ct if c is not None] if type(ct) is list else [ct]
-        return call.rule(node, wanted, ct)(*given, *self._saved)  # type: ignore[no-any-return]
+        if not self.retain:
+            node.saved = _RELEASED
+        if type(ct) is list:
+            arrived = [c for c in ct if c is not None]
+            return call.rule(node, wanted, ct)(*arrived, *saved)  # type: ignore[no-any-return]
+        rule = call.rules.get(wanted) or call.rule(node, wanted, ct)
+        return rule(ct, *saved)  # type: ignore[no-any-return]
+
+    def visit(self, node: Node) -> None:
+        """Make the saved values of `node` known, and let it go of them unless they are retained."""
+        assert isinstance(node, Recorded)
+        if node.released:
+            where = f" (recorded at {node.source})" if node.source else ""
+            raise GradientError(
+                f"backward through {node.op.name}{where} a second time: its saved values were "
+                "released by the first backward(); pass retain_graph=True there to keep them"
+            )
+        self._place, inputs = node.place, node.inputs
+        self._values = {(node if i == OUT else inputs[i]): v for i, v in node.kept().items()}
+        if not self.retain:
+            node.saved = _RELEASED
 
     def value(self, node: Any) -> Value:
         """The value of a gradient (which may be an array already), or of a saved operand."""
@@ -179,10 +178,6 @@ class Backward:
             return node
         found = self._made.get(node)
         return self._values[node] if found is None else found
-
-    def need(self, node: Any) -> Any:
-        """The node itself: it has its value."""
-        return node
 
     def __call__(self, op: Op, /, *inputs: Any, **attrs: Any) -> Any:
         """The value; or the node that has it, recorded, where a graph is wanted."""
