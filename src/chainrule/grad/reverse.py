@@ -37,20 +37,17 @@ def differentiate(
     watch: Mapping[Node, Watch] = _NOBODY,
     tell: Callable[[Node, int, Node], None] | None = None,
     rule: Rule | None = None,
-    active: Collection[Node] | None = None,
 ) -> list[Node | None]:
     """Vector-Jacobian products of `outputs` with respect to `targets`; None where disconnected.
 
     `stops` are nodes through which no gradient flows; `order` is `topological(outputs)`, if known;
     `watch` has the hooks of some nodes; `tell(node, i, part)` hears what each node sends to its
     input number i: upstream × local, before contributions are summed. `rule(node, ct, wanted)`
-    stands in for the visit and `local_rule` where gradients are not nodes but their values;
-    `active` are the nodes that the targets lead to, if known.
+    stands in for the visit and `local_rule` where gradients are not nodes but their values.
     """
     order = topological(outputs) if order is None else order
     targeted = set(targets)
-    if active is None:
-        active = dependents(targeted, order)
+    active = dependents(targeted, order)
     if stops:
         active = {n for n in active if n not in stops or n in targeted}
     sums: dict[Node, Cotangent] = {}
@@ -83,8 +80,6 @@ def differentiate(
             parts = local_rule(b, node, ct)
         if tell is not None:
             _tell(tell, node, parts, wanted)
-        if len(parts) != len(inputs):
-            raise GradientError(f"the rule of {node.op.name} gives {len(parts)} gradients")
         for child, want, part in zip(inputs, wanted, parts):  # noqa: B905 - strict costs as much as a sum
             if part is None or not want:
                 continue
@@ -116,9 +111,11 @@ def local_rule(b: Builder, node: Node, ct: Any) -> Sequence[Node | None]:
                 "detach() the value if no gradient should flow"
             )
         return _through_expansion(b, node, ct)
-    if "control" in op.traits:
-        return op.vjp(b, node, ct, differentiate)  # type: ignore[no-any-return]
-    return op.vjp(b, node, ct)  # type: ignore[no-any-return]
+    more = (differentiate,) if "control" in op.traits else ()
+    parts: Sequence[Node | None] = op.vjp(b, node, ct, *more)
+    if len(parts) != len(node.inputs):
+        raise GradientError(f"the rule of {op.name} gives {len(parts)} gradients")
+    return parts
 
 
 def _through_expansion(b: Builder, node: Node, ct: Any) -> list[Node | None]:

@@ -169,12 +169,9 @@ def rsub(input: Operand, other: Operand, *, alpha: Operand = 1) -> Tensor:
 
 
 def _any_quotient(input: Operand, other: Operand, out: Tensor | None) -> Tensor:
-    x, y = pair(input, other)
-    if x.array_type.dtype.kind != "float":
-        x, y = floating(x), floating(y)
-    if x is input and y is other:
-        return deliver(apply(TABLE["div"], x, y), out)
-    return over(x, y, out=out)
+    x, y = map(floating, pair(input, other))
+    ready = x is input and y is other
+    return deliver(apply(TABLE["div"], x, y), out) if ready else over(x, y, out=out)
 
 
 over = named(quick.binary(TABLE["div"], _any_quotient), "div", "input / other, never rounded.")
