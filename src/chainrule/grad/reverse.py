@@ -45,8 +45,7 @@ def differentiate(
     input number i: upstream × local, before contributions are summed. `rule(node, ct, wanted)`
     stands in for the visit and `local_rule` where gradients are not nodes but their values.
     """
-    order = topological(outputs) if order is None else order
-    targeted = set(targets)
+    order, targeted = topological(outputs) if order is None else order, set(targets)
     active = dependents(targeted, order)
     if stops:
         active = {n for n in active if n not in stops or n in targeted}
@@ -73,11 +72,7 @@ def differentiate(
         if "projection" in node.op.traits:
             _accumulate_item(b, sums, inputs[0], node.attrs["index"], ct)
             continue
-        if rule is not None:
-            parts = rule(node, ct, wanted)
-        else:
-            b.visit(node)
-            parts = local_rule(b, node, ct)
+        parts = _visited(b, node, ct) if rule is None else rule(node, ct, wanted)
         if tell is not None:
             _tell(tell, node, parts, wanted)
         for child, want, part in zip(inputs, wanted, parts):  # noqa: B905 - strict costs as much as a sum
@@ -88,6 +83,11 @@ def differentiate(
             else:
                 sums[child] = part
     return [found.get(target) for target in targets]
+
+
+def _visited(b: Builder, node: Node, ct: Any) -> Sequence[Node | None]:
+    b.visit(node)
+    return local_rule(b, node, ct)
 
 
 def _tell(
