@@ -74,7 +74,13 @@ def source_at(place: Place) -> Source | None:
 
 def caller() -> Source | None:
     """The nearest calling line outside the package, None if there is none."""
-    return source_at(place(2))
+    frame: FrameType | None = sys._getframe(1)  # noqa: SLF001
+    while frame is not None:
+        name = frame.f_code.co_filename
+        if not name.startswith(PACKAGE):
+            return Source(name, frame.f_lineno)
+        frame = frame.f_back
+    return None
 
 
 def warn(text: str, category: type[Warning] = UserWarning) -> None:
