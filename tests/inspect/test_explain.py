@@ -20,7 +20,9 @@ from chainrule.inspect import explain, why_no_grad
 from chainrule.inspect.explain import Explanation
 from chainrule.inspect.outline import SCREEN
 from chainrule.models.gpt import GPT
+from chainrule.nn.utils.rnn import pack_padded_sequence
 from chainrule.tensor.dispatch import apply
+from chainrule.utils.checkpoint import checkpoint
 from tests.inspect.planting import WRONG
 
 W = [[0.1, 0.2], [0.3, 0.4]]
@@ -278,6 +280,52 @@ def test_functions_that_read_values_are_explained():
     np.testing.assert_allclose(d.steps[d.wanted[0]].gradient, [3, 0, 3])
     assert d.steps[d.wanted[0]].name == "x"
     assert x.grad is None
+
+
+def gradients(d):
+    return {d.steps[n].name: d.steps[n].gradient for n in d.wanted}
+
+
+@pytest.mark.parametrize("make", [
+    lambda: nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 2)),
+    lambda: nn.Sequential(nn.RNN(3, 3), First()),
+])  # fmt: skip
+def test_a_loss_of_a_compiled_model_is_opened(make):
+    model = make()
+    m = cr.compile(model)
+    x = cr.randn(4, 1, 3)
+    loss = (m(x) ** 2).sum()
+    d = explain(loss).derivation
+    assert "tanh" in {s.op for s in d.steps}
+    assert not {"call", "bundle", "project"} & {s.op for s in d.steps}
+    assert all(s.value is not None for s in d.steps)
+    loss.backward()
+    for name, found in gradients(d).items():
+        right = dict(model.named_parameters())[name].grad.numpy()
+        np.testing.assert_allclose(found, right, rtol=1e-4, atol=1e-5)
+
+
+class First(nn.Module):
+    def forward(self, pair):
+        return pair[0]
+
+
+def test_checkpoints_and_packed_sequences_are_opened():
+    linear, lstm = nn.Linear(3, 3), nn.LSTM(3, 3)
+
+    def fn(x):
+        inner = checkpoint(linear, x, use_reentrant=False)
+        return lstm(pack_padded_sequence(inner, cr.tensor([4, 2])))[0].data.sum()
+
+    x = cr.randn(4, 2, 3)
+    whole, loss = explain(fn, x).derivation, fn(x)
+    assert "call" not in {s.op for s in whole.steps}
+    assert "call" not in {s.op for s in explain(loss).derivation.steps}
+    loss.backward()
+    of = {id(p): p for p in (*linear.parameters(), *lstm.parameters())}
+    norms = sorted(float(np.linalg.norm(p.grad.numpy())) for p in of.values())
+    found = sorted(float(np.linalg.norm(whole.steps[n].gradient)) for n in whole.wanted)
+    np.testing.assert_allclose(found, norms, rtol=1e-4)
 
 
 def test_optimisers_and_schedules_stay_as_they_are():

@@ -16,6 +16,7 @@ import numpy as np
 from chainrule.base.source import Source
 from chainrule.graph.node import Graph, Node
 from chainrule.inspect.verify import Measured, measured
+from chainrule.ops.control import call
 
 Array = np.ndarray[Any, Any]
 _BUDGET = 2_000_000  # numbers that are read to measure all nodes
@@ -102,6 +103,13 @@ class Derivation:
         """Each use of a step's value, and what it contributes to the gradient."""
         return [(s, p) for s in self.steps for p in s.parts if p.to == number]
 
+    def upstream(self, step: Step) -> Any:
+        """What comes down to a node: an array, or one for each result that something came to."""
+        if step.gradient is not None:
+            return step.gradient
+        results = [s for s in self.steps if s.op == "project" and step.number in s.operands]
+        return tuple(s.gradient for s in results if s.gradient is not None) or None
+
     def names(self, step: Step) -> dict[str, str]:
         """What the variables of a step's formulas stand for."""
         operands = [self.steps[i].called for i in step.operands]
@@ -187,7 +195,7 @@ def step_of(node: Node, number: Mapping[Node, int], value: Any) -> Step:
     formula = getattr(node.op, "formula", None)
     return Step(
         number=number[node],
-        op=str(node.attrs.get("label", node.op.name)),  # a Function of the user's has its own
+        op=_named(node),
         operands=tuple(number[n] for n in node.inputs),
         type=str(node.type),
         attrs={k: v for k, v in node.attrs.items() if not isinstance(v, Graph)},
@@ -199,6 +207,18 @@ def step_of(node: Node, number: Mapping[Node, int], value: Any) -> Step:
         sends=getattr(node.op, "sends", ()),
         place=node.source,
     )
+
+
+def _named(node: Node) -> str:
+    """The op's name; a Function of the user's has its own."""
+    if "label" in node.attrs:
+        return str(node.attrs["label"])
+    return str(node.attrs["name"]) if _is_function(node) else str(node.op.name)
+
+
+def _is_function(node: Node) -> bool:
+    """Whether a node is a Function of the user's on the eager tape: a call without a body."""
+    return node.op is call and "name" in node.attrs and "graph" not in node.attrs
 
 
 def add_up(steps: list[Step]) -> None:

@@ -20,6 +20,7 @@ from chainrule.graph.walk import topological
 from chainrule.inspect.derivation import Derivation, Part, add_up, measure, step_of
 from chainrule.inspect.unroll import MOST_STEPS, unroll
 from chainrule.inspect.window import note_windows
+from chainrule.ops.control import call
 from chainrule.ops.evaluate import apply_meaning
 from chainrule.ops.record import OUT
 from chainrule.tensor.handle import Handle
@@ -46,6 +47,7 @@ def of_loss(
     known = _kept_values(topological((root,)))
     known[root] = loss._concrete("explain()")  # noqa: SLF001 - likewise
     with np.errstate(all="ignore"):
+        _work_out(topological((root,)), known)
         order = _unrolled(root, known)
     root = order[-1]
     leaves = [n for n in order if leaf_of(n) is not None]
@@ -89,16 +91,30 @@ def _kept_values(order: Sequence[Node]) -> dict[Node, Any]:
     for node in order:
         if isinstance(node, Recorded):
             for i, value in node.kept().items():
-                known[node if i == OUT else node.inputs[i]] = value
+                if node.op is not call or (i != OUT and not _stands_in(value)):
+                    known[node if i == OUT else node.inputs[i]] = value
     return known
+
+
+def _stands_in(value: Any) -> bool:
+    """Whether an array is zeros without memory: a compiled call's operand that nobody reads."""
+    return value.size > 1 and not any(value.strides) and not value.any()
+
+
+def _opened(node: Node, known: Mapping[Node, Any]) -> bool:
+    """Whether a call is shown as what it computes: no Function of the user's, and all is known."""
+    if node.op is not call or "graph" not in node.attrs:
+        return False
+    own = "vjp_graph" in node.attrs and "rule" not in node.attrs
+    return not own and all(n in known for n in node.inputs)
 
 
 def _unrolled(root: Node, known: dict[Node, Any]) -> list[Node]:
     """The graph's nodes, loops written out and the loss last; `known` gets values of new nodes."""
     order = topological((root,))
     inputs = tuple(n for n in order if n.op is INPUT)
-    seen = unroll(Graph(inputs, (root,)), MOST_STEPS)
-    origin = {new: old for old, new in seen.made.items()}
+    seen = unroll(Graph(inputs, (root,)), MOST_STEPS, lambda n: _opened(n, known))
+    origin = {new: old for old, new in seen.made.items() if old.op is new.op}
     done: dict[Node, Node] = {}
     for node in seen.as_written(order):
         ins = tuple(done[n] for n in node.inputs)
@@ -121,5 +137,7 @@ def _unrolled(root: Node, known: dict[Node, Any]) -> list[Node]:
 def _work_out(order: Sequence[Node], known: dict[Node, Any]) -> None:
     """Values that were let go of, from those they were computed from."""
     for node in order:
-        if node.op is not INPUT and node not in known and all(n in known for n in node.inputs):
+        if node.op is INPUT or node in known or (node.op is call and "graph" not in node.attrs):
+            continue
+        if all(n in known for n in node.inputs):
             known[node] = apply_meaning(node.op, [known[n] for n in node.inputs], node.attrs)

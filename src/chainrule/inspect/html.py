@@ -118,7 +118,7 @@ def _backward(d: Derivation, s: Step) -> str:
         )
         total = f"<span>= {terms}</span>"
     delta = mathml_name(f"δ%{s.number}")
-    head = f"{math(f'{delta}<mo>=</mo>{_partial(s)}')}<span>=</span>{_numbers(s.gradient, 'g')}"
+    head = f"{math(f'{delta}<mo>=</mo>{_partial(s)}')}<span>=</span>{_numbers(d.upstream(s), 'g')}"
     rows = "".join(_part(d, s, p) for p in s.parts)
     return f'<div class="n">{head}{total}{_muted(f"upstream of {s.op}")}</div>{rows}'
 

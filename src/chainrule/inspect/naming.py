@@ -26,8 +26,14 @@ def named_tensors(variables: Mapping[str, Any]) -> list[tuple[Handle, str]]:
     found = [(v, k) for k, v in variables.items() if isinstance(v, Handle) and k[0] != "_"]
     models = {k: v for k, v in variables.items() if isinstance(v, Module)}
     inner = {id(part) for m in models.values() for part in list(m.modules())[1:]}
-    outermost = {id(m): (k, m) for k, m in models.items() if id(m) not in inner}
-    for variable, model in outermost.values():
+    outermost: list[tuple[str, Module]] = []
+    seen: set[int] = set()
+    for variable, model in models.items():
+        own = {id(p) for p in model.parameters()}
+        if id(model) not in inner and not own <= seen:  # not one that was compiled from another
+            outermost.append((variable, model))
+            seen |= own
+    for variable, model in outermost:
         prefix = "" if len(outermost) == 1 else f"{variable}."
         for name, tensor in (*model.named_parameters(), *model.named_buffers()):
             found.append((tensor, prefix + name))

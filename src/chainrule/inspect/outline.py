@@ -120,7 +120,7 @@ class Outline:
         for s in reversed(self.d.steps):
             if s.parts:
                 yield _row(2, (f"%{s.number} {s.op}", "name"), ": upstream ",
-                           (shown(s.gradient), "gradient"), *self._fan_out(s))  # fmt: skip
+                           (shown(self.d.upstream(s)), "gradient"), *self._fan_out(s))  # fmt: skip
                 yield from (self._part_row(s, p) for p in s.parts)
 
     def _fan_out(self, s: Step) -> Iterator[tuple[str, str]]:
@@ -157,7 +157,7 @@ class Outline:
                     yield _row(2, f"… {left_out} more (depth=None tells every node)")
                 continue
             last = groups[name][-1]
-            count = f"{counted(len(groups[name]), 'node'):>9s}   "
+            count = f"  {counted(len(groups[name]), 'node'):>9s}   "
             label = (f"{name:{width}s}", "name")
             if forward:
                 yield _row(2, label, count, "→ ", (last.type, "type"), "   ",

@@ -8,14 +8,14 @@ Every step uses the weights anew, so reverse mode sends them one contribution a 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from chainrule.base.source import Source
 from chainrule.graph.node import INPUT, Graph, Node
 from chainrule.graph.walk import topological
-from chainrule.ops.control import bundle
+from chainrule.ops.control import bundle, call, project
 from chainrule.ops.layout import concat, reshape, slice_
 from chainrule.ops.record import Op, Symbolic
 
@@ -47,8 +47,13 @@ class Unrolled:
         return list(out)
 
 
-def unroll(graph: Graph, most: int) -> Unrolled:
-    """The graph with each loop of up to `most` steps written out."""
+def plain_call(node: Node) -> bool:
+    """Whether a node is a call whose gradient is that of its body, as in checkpointing."""
+    return node.op is call and "graph" in node.attrs and "vjp_graph" not in node.attrs
+
+
+def unroll(graph: Graph, most: int, opened: Callable[[Node], bool] = plain_call) -> Unrolled:
+    """The graph with each loop of up to `most` steps written out, and the calls that are opened."""
     made: dict[Node, Node] = {n: n for n in graph.inputs}
     inside: dict[Node, list[Node]] = {}
     for node in topological(graph.outputs):
@@ -59,6 +64,13 @@ def unroll(graph: Graph, most: int) -> Unrolled:
             b = _Noting(node.source)
             made[node] = _steps(b, node, inputs)
             inside[made[node]] = b.made
+        elif opened(node):
+            b = _Noting(node.source)
+            body = unroll(node.attrs["graph"], most, opened).graph
+            made[node] = b(bundle, *_copy(b, body, inputs, node.source))
+            inside[made[node]] = b.made
+        elif node.op is project and inputs[0].op is bundle:
+            made[node] = inputs[0].inputs[node.attrs["index"]]
         elif inputs == node.inputs:
             made[node] = node
         else:
@@ -91,8 +103,9 @@ def _steps(b: _Noting, node: Node, inputs: Sequence[Node]) -> Node:
         for past, carry in zip(history, carries, strict=True):
             past.append(carry)
         now = [row(b, x, t) for x in xs]
-        layer = node.source.layer if node.source else ""
-        outs = _copy(b, body, (*carries, *now, *consts), f"{layer}[step {t}]")
+        file, line, layer = node.source or ("", 0, "")
+        here = Source(file, line, f"{layer}[step {t}]")
+        outs = _copy(b, body, (*carries, *now, *consts), here)
         carries = outs[:count]
         for column, y in zip(ys, outs[count:], strict=True):
             column.append(y)
@@ -115,14 +128,17 @@ def _stacked(b: Symbolic, column: Sequence[Node]) -> Node:
     return b(concat, *rows, axis=0) if len(rows) > 1 else rows[0]
 
 
-def _copy(b: _Noting, body: Graph, inputs: Sequence[Node], layer: str) -> list[Node]:
-    """The body for one step, whose nodes say which step they belong to."""
+def _copy(b: _Noting, body: Graph, inputs: Sequence[Node], here: Source | None) -> list[Node]:
+    """The body's nodes on other inputs, with their own lines, in the layer or step `here`."""
     made = dict(zip(body.inputs, inputs, strict=True))
     for node in topological(body.outputs):
         if node in made or node.op is INPUT:
             continue
         ins = tuple(made[n] for n in node.inputs)
-        file, line = (node.source.file, node.source.line) if node.source else ("", 0)
-        made[node] = Node(node.op, ins, node.attrs, node.type, Source(file, line, layer))
+        source = node.source or here
+        if source is not None and here is not None:
+            layer = here.layer + (source.layer if source.layer.startswith("[") else "")
+            source = Source(source.file, source.line, layer)
+        made[node] = Node(node.op, ins, node.attrs, node.type, source)
         b.made.append(made[node])
     return [made[n] for n in body.outputs]

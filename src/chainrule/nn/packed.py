@@ -65,7 +65,8 @@ def invert_permutation(permutation: Tensor | None) -> Tensor | None:
 
 def _read(lengths: Any) -> Numbers:
     """Numbers that decide shapes."""
-    if trace_or_none() is not None:
+    trace = trace_or_none()
+    if trace is not None and not trace.has_values:
         raise TraceError(
             "packed sequences have shapes that depend on values, so they are eager only; "
             "in a compiled function pad, and give the recurrent layer lengths="
