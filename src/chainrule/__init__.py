@@ -31,6 +31,7 @@ from chainrule.tensor.functional.bitwise import *
 from chainrule.tensor.functional.convolution import *
 from chainrule.tensor.functional.copies import *
 from chainrule.tensor.functional.cumulative import *
+from chainrule.tensor.functional.decompositions import *
 from chainrule.tensor.functional.diagonal import *
 from chainrule.tensor.functional.distance import *
 from chainrule.tensor.functional.einsum import *
@@ -38,6 +39,7 @@ from chainrule.tensor.functional.elementary import *
 from chainrule.tensor.functional.join import *
 from chainrule.tensor.functional.layout import *
 from chainrule.tensor.functional.linear import *
+from chainrule.tensor.functional.linear_systems import *
 from chainrule.tensor.functional.moments import *
 from chainrule.tensor.functional.normalize import *
 from chainrule.tensor.functional.norms import *

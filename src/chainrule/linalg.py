@@ -1,25 +1,68 @@
-"""PyTorch's `linalg`, as far as it is here: norms and products. Re-exports only.
+"""PyTorch's `linalg`: products, norms, linear systems, decompositions. Re-exports only.
 
-Example: `linalg.vector_norm(x, ord=1, dim=-1)`.
+Example: `linalg.vector_norm(x, ord=1, dim=-1)`. What needs LAPACK is eager only.
+Source: https://docs.pytorch.org/docs/stable/linalg.html
 """
 
 from __future__ import annotations
 
+from chainrule.base.errors import LinAlgError
 from chainrule.base.missing import missing_from
+from chainrule.tensor.functional.decompositions import (
+    cond,
+    eigh,
+    eigvalsh,
+    lstsq,
+    matrix_rank,
+    pinv,
+    svdvals,
+    vander,
+)
+from chainrule.tensor.functional.decompositions import qr_of as qr
+from chainrule.tensor.functional.decompositions import singular as svd
 from chainrule.tensor.functional.diagonal import matrix_diagonal as diagonal
 from chainrule.tensor.functional.linear import matmul
+from chainrule.tensor.functional.linear_systems import (
+    cholesky,
+    det,
+    slogdet,
+    solve,
+    solve_triangular,
+    tensorinv,
+    tensorsolve,
+)
+from chainrule.tensor.functional.linear_systems import inverse as inv
 from chainrule.tensor.functional.norms import matrix_norm, vector_norm
 from chainrule.tensor.functional.norms import matrix_or_vector_norm as norm
 from chainrule.tensor.functional.products import cross, matrix_power, multi_dot, vecdot
 
 __all__ = [
+    "LinAlgError",
+    "cholesky",
+    "cond",
     "cross",
+    "det",
     "diagonal",
+    "eigh",
+    "eigvalsh",
+    "inv",
+    "lstsq",
     "matmul",
     "matrix_norm",
     "matrix_power",
+    "matrix_rank",
     "multi_dot",
     "norm",
+    "pinv",
+    "qr",
+    "slogdet",
+    "solve",
+    "solve_triangular",
+    "svd",
+    "svdvals",
+    "tensorinv",
+    "tensorsolve",
+    "vander",
     "vecdot",
     "vector_norm",
 ]

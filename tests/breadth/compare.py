@@ -199,7 +199,8 @@ def gradient_pairs(
     if not wanted:
         return []
     flowing = [(x, w) for x, w in zip(ends, weights, strict=True) if x.requires_grad]
-    if len(flowing) < len(ends) and any(g.count_nonzero() for g in wanted):
+    still = any(w.size and not x.requires_grad for x, w in zip(ends, weights, strict=True))
+    if still and any(g.count_nonzero() for g in wanted):
         raise DifferenceError("no gradient flows")  # one that is 0 everywhere may be absent
     if not flowing:
         return []

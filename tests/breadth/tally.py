@@ -88,12 +88,16 @@ def count_function(name: str, limit: int) -> Tally:
         for number, sample in enumerate(generators.samples(entry, dtype, limit)):
             call = ((sample.input, *sample.args), sample.kwargs)
             values = fixed and not sample.kwargs.get("dropout_p")
+            left, right = reference, function
+            if entry.name in _UP_TO_SIGN:
+                left, right = (_then(sample.output_process_fn_grad, f) for f in (left, right))
             tally.one(
                 name,
                 f"{dtype} {_describe(sample)}",
-                lambda call=call, gradients=gradients, values=values: compare.run(
-                    reference,
-                    function,
+                functools.partial(
+                    compare.run,
+                    left,
+                    right,
                     call,
                     gradients=gradients,
                     values=values,
@@ -101,6 +105,7 @@ def count_function(name: str, limit: int) -> Tally:
                 ),
             )
             if number < 4:
+                values = values and entry.name not in _UP_TO_SIGN
                 _forms(tally, name, entry, call, dtype, values=values)
     for wrong in generators.errors(entry, limit):
         sample = wrong.sample_input
@@ -113,7 +118,13 @@ def count_function(name: str, limit: int) -> Tally:
 
 
 _AFTER_LOG_SOFTMAX = {"nn.functional.ctc_loss"}  # PyTorch's gradient presumes it
+_UP_TO_SIGN = {"linalg.eigh", "linalg.svd", "svd"}  # vectors: PyTorch's samples remove it
 _WITH_TIES = {"argsort", "kthvalue", "mode", "sort", "topk"}
+
+
+def _then(process: Any, function: Any) -> Any:
+    """`process` of what `function` gives."""
+    return lambda *args, **kwargs: process(function(*args, **kwargs))
 
 
 def _normalised(function: Any, library: Any) -> Any:

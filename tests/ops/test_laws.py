@@ -332,7 +332,7 @@ def test_vjp_touches_what_it_saves(name):
 @by_name
 def test_traits_hold(name):
     op = TABLE[name]
-    assert op.lower is not None or op.expand is not None or "structure" in op.traits
+    assert op.lower is not None or op.expand is not None or {"structure", "host"} & op.traits
     for c in calls(name, dtypes.float64):
         if "elementwise" in op.traits:
             assert all(n.shape == c.node.shape for n in c.node.inputs)
@@ -353,7 +353,8 @@ def test_traits_hold(name):
 
 KNOWN_TRAITS = {
     "elementwise", "linear", "multilinear", "reduction", "contraction", "index-map", "random",
-    "control", "structure", "projection", "constant", "positional", "cut", "bounded", "rows",
+    "control", "host", "structure", "projection", "constant", "positional", "cut", "bounded",
+    "rows",
 }  # fmt: skip
 
 

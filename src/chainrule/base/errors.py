@@ -159,6 +159,12 @@ class GradientError(ChainruleError, RuntimeError):
     code = "CR201"
 
 
+class LinAlgError(ChainruleError, RuntimeError):
+    """A matrix with which linear algebra cannot do what was asked, such as a singular one."""
+
+    code = "CR204"
+
+
 class GradcheckError(GradientError):
     """Analytic and numeric gradients differ; `report` says where, by how much, and why."""
 

@@ -14,11 +14,13 @@ from chainrule.ops import (
     control,
     convolution,
     cumulative,
+    decompositions,
     exponential,
     fill,
     gamma,
     gaussian,
     layout,
+    linear_systems,
     logarithm,
     normalize,
     place,
@@ -63,6 +65,8 @@ _FAMILIES = (
     attention,
     windows,
     convolution,
+    linear_systems,
+    decompositions,
 )
 
 TABLE: dict[str, Op] = {op.name: op for family in _FAMILIES for op in family.TABLE}

@@ -8,6 +8,7 @@ Before → after for every op that has `expand` and no lowering of its own. Ops 
 
 from __future__ import annotations
 
+from chainrule.base.errors import TraceError
 from chainrule.compiler.passes.simplify import simpler
 from chainrule.graph.node import INPUT, Graph, Node
 from chainrule.graph.rewrite import rewrite
@@ -21,6 +22,11 @@ def expand(graph: Graph) -> Graph:
 
 def _expand(node: Node) -> Node | None:
     op = node.op
+    if "host" in op.traits:
+        raise TraceError(
+            f"{op.name} at {node.source} has no native code and cannot be compiled\n  compute it "
+            "outside the compiled function, or leave compile out"
+        )
     if op is INPUT or op.lower is not None or op.expand is None:
         return None
     return op.expand(Symbolic(node.source), node)  # type: ignore[no-any-return]

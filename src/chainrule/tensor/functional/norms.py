@@ -1,7 +1,6 @@
 """Norms of vectors and matrices. Example: `vector_norm(x, ord=1, dim=-1)`.
 
-A norm's gradient at the origin is 0. Those that need singular values (2, -2 and "nuc" of
-matrices) are refused. Source: https://docs.pytorch.org/docs/stable/linalg.html
+A norm's gradient at the origin is 0. Source: https://docs.pytorch.org/docs/stable/linalg.html
 """
 
 from __future__ import annotations
@@ -13,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from chainrule.base import shapes
 from chainrule.base.errors import ArgumentError, DTypeError, ShapeError
 from chainrule.tensor.convert import Operand, as_dtype, as_tensor, cast
-from chainrule.tensor.functional import pointwise, reduce
+from chainrule.tensor.functional import layout, pointwise, reduce
+from chainrule.tensor.functional.decompositions import svdvals
 from chainrule.tensor.functional.forms import with_out
 from chainrule.tensor.functional.moments import root
 
@@ -83,7 +83,10 @@ def matrix_norm(
     *,
     dtype: Any = None,
 ) -> Tensor:
-    """√Σ x² ("fro"), or the largest (1) or smallest (-1) column sum, or row sum (±inf)."""
+    """√Σ x² ("fro"), or the largest (1) or smallest (-1) column sum, or row sum (±inf).
+
+    With singular values: the largest (2), the smallest (-2), their sum ("nuc"); eager only.
+    """
     x = _floats(A, dtype, "matrix_norm")
     if len(x.shape) < 2:
         raise ShapeError(f"matrix_norm needs at least two axes, not shape {x.shape}")
@@ -92,13 +95,25 @@ def matrix_norm(
         raise ShapeError(f"matrix_norm needs two different axes, not {dim}")
     if ord == "fro":
         return vector_norm(x, 2, (rows, columns), keepdim)
+    if ord in {"nuc", 2, -2}:
+        return _singular_norm(x, ord, rows, columns, keepdim)
     if isinstance(ord, str) or abs(ord) not in {1, math.inf}:
-        raise ArgumentError(f"matrix norm {ord!r} needs singular values, which are not here")
+        raise ArgumentError(f"matrix norms are 'fro', 'nuc', ±1, ±2 and ±inf, not {ord!r}")
     summed, other = (rows, columns) if abs(ord) == 1 else (columns, rows)
     totals = reduce.sum(pointwise.abs(x), summed, keepdim=True)
     extreme = reduce.amax if ord > 0 else reduce.amin
     out = extreme(totals, other, keepdim=True)
     return out if keepdim else reduce.sum(out, (rows, columns))
+
+
+def _singular_norm(x: Tensor, ord: float | str, rows: int, columns: int, keepdim: bool) -> Tensor:
+    """The sum, the largest or the smallest of the singular values."""
+    rest = [i for i in range(len(x.shape)) if i not in (rows, columns)]
+    values = svdvals(layout.permute(x, (*rest, rows, columns)))
+    fold = {"nuc": reduce.sum, 2: reduce.amax, -2: reduce.amin}[ord]
+    out = fold(values, -1)
+    kept = tuple(1 if i in (rows, columns) else n for i, n in enumerate(x.shape))
+    return layout.reshape(out, kept) if keepdim else out
 
 
 @with_out
@@ -138,6 +153,9 @@ def norm(
 ) -> Tensor:
     """The p-norm (Σ |x|ᵖ)^(1/p) over `dim`; "fro" and None are 2; p may be 0 and ±inf."""
     if p == "nuc":
-        raise ArgumentError('norm "nuc" needs singular values, which are not here')
+        axes = tuple(range(len(as_tensor(input).shape))) if dim is None else dim
+        if isinstance(axes, int) or len(axes) != 2:
+            raise ArgumentError(f'norm "nuc" is one of matrices: give two axes, not {axes}')
+        return matrix_norm(input, "nuc", (axes[0], axes[1]), keepdim, dtype=dtype)
     order = 2.0 if p in {None, "fro"} else float(p)
     return vector_norm(input, order, dim, keepdim, dtype=dtype)

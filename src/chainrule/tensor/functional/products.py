@@ -309,12 +309,12 @@ def chain_matmul(*matrices: Operand) -> Tensor:
 
 @with_out
 def matrix_power(input: Operand, n: int) -> Tensor:
-    """The n-th power of a square matrix (of each of a batch), n ≥ 0."""
+    """The n-th power of a square matrix (of each of a batch); of its inverse for n < 0."""
     x = as_tensor(input)
     if len(x.shape) < 2 or x.shape[-1] != x.shape[-2]:
         raise ShapeError(f"matrix_power needs square matrices, not shape {x.shape}")
     if n < 0:
-        raise ArgumentError(f"matrix_power needs n ≥ 0, not {n}: there is no inverse here")
+        return matrix_power(apply(TABLE["inverse"], x), -n)
     last = len(x.shape) - 1
     row, column = (
         apply(TABLE["iota"], dtype=dtypes.int64, shape=x.shape, axis=a) for a in (last - 1, last)

@@ -5,7 +5,7 @@ Source of the names: https://docs.pytorch.org/docs/stable/tensors.html
 
 from __future__ import annotations
 
-from chainrule.tensor.functional import linear, products
+from chainrule.tensor.functional import decompositions, linear, linear_systems, products
 from chainrule.tensor.methods.in_place import in_place
 
 
@@ -30,6 +30,17 @@ class LinearMethods:
     kron = products.kron
     cross = products.cross
     matrix_power = products.matrix_power
+    inverse = linear_systems.inverse
+    det = linear_systems.det
+    slogdet = linear_systems.slogdet
+    logdet = linear_systems.logdet
+    cholesky = linear_systems.cholesky
+    cholesky_solve = linear_systems.cholesky_solve
+    cholesky_inverse = linear_systems.cholesky_inverse
+    triangular_solve = linear_systems.triangular_solve
+    qr = decompositions.qr
+    svd = decompositions.svd
+    pinverse = decompositions.pinverse
 
     # in place
     addmm_ = in_place(products.addmm)
