@@ -54,7 +54,8 @@ def _total(b: Builder, x: Node, axis: int) -> Node:
 def _finite_max(x: Array, axis: int) -> Any:
     """Maximum along an axis, kept; 0 where it is infinite, so that shifting never makes NaN."""
     top = np.maximum.reduce(x, axis=axis, keepdims=True, initial=-np.inf)
-    return np.where(np.isinf(top), x.dtype.type(0), top)
+    np.putmask(top, np.isinf(top), 0)
+    return top
 
 
 def _rows(rng: np.random.Generator, dtype: np.dtype[Any]) -> Iterable[Sample]:
@@ -87,9 +88,11 @@ _ILLEGAL = (
 
 def _softmax(ins: Any, attrs: Attrs) -> Any:
     (x,), axis = ins, attrs["axis"]
-    e = np.exp(x - _finite_max(x, axis))
+    e = x - _finite_max(x, axis)
+    np.exp(e, e)
     total = np.add.reduce(e, axis=axis, keepdims=True)
-    e /= np.where(total == 0, x.dtype.type(1), total)
+    np.putmask(total, total == 0, 1)
+    e /= total
     return e
 
 
@@ -182,7 +185,8 @@ def _log_softmax(ins: Any, attrs: Attrs) -> Any:
     (x,), axis = ins, attrs["axis"]
     shifted = x - _finite_max(x, axis)
     total = np.add.reduce(np.exp(shifted), axis=axis, keepdims=True)
-    shifted -= np.log(np.where(total == 0, x.dtype.type(1), total))
+    np.putmask(total, total == 0, 1)
+    shifted -= np.log(total)
     return shifted
 
 

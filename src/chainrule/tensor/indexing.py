@@ -10,6 +10,7 @@ https://numpy.org/doc/stable/user/basics.indexing.html
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -38,17 +39,17 @@ __all__ = [
 ]
 
 
-def _entries(x: Handle, index: Any) -> list[Any]:
-    """The index as a list with one entry per axis of x, and None for each new axis.
+def _entries(axes: shapes.Shape, index: Any) -> list[Any]:
+    """The index as a list with one entry per axis, and None for each new axis.
 
     A mask is one entry for as many axes as it has.
     """
     given = list(index) if isinstance(index, tuple) else [index]
     given = [_entry(e) for e in given]
     used = sum(_consumes(e) for e in given)
-    rank = len(x.shape)
+    rank = len(axes)
     if used > rank:
-        raise ShapeError(f"too many indices: {used} for a tensor of shape {x.shape}")
+        raise ShapeError(f"too many indices: {used} for a tensor of shape {axes}")
     dots = [i for i, e in enumerate(given) if e is Ellipsis]
     if len(dots) > 1:
         raise ShapeError("an index can have only one ellipsis ('...')")
@@ -97,14 +98,14 @@ def _whole(value: Any) -> int | None:
     return None if value is None else int(value)
 
 
-def _basic(x: Handle, entries: list[Any]) -> _Basic:
+def _basic(axes: shapes.Shape, entries: list[Any]) -> _Basic:
     start, step, region, shape = [], [], [], []
     axis = 0
     for e in entries:
         if e is None:
             shape.append(1)
             continue
-        n = x.shape[axis]
+        n = axes[axis]
         if isinstance(e, slice):
             bounds = slice(_whole(e.start), _whole(e.stop), _whole(e.step))
             a, _, s = bounds.indices(n)
@@ -121,8 +122,37 @@ def _basic(x: Handle, entries: list[Any]) -> _Basic:
     return _Basic(tuple(start), tuple(step), tuple(region), tuple(shape))
 
 
+_PLAIN = frozenset({int, type(None), type(...)})
+_BOUND = frozenset({int, type(None)})
+
+
+def _written_out(index: Any) -> tuple[Any, ...] | None:
+    """An index of integers, slices of such, None and `...` as a key; None for any other."""
+    key: list[Any] = []
+    for e in index if type(index) is tuple else (index,):
+        if type(e) is not slice:
+            if type(e) not in _PLAIN:
+                return None
+            key.append(e)
+            continue
+        bounds = e.start, e.stop, e.step
+        if not (type(e.start) in _BOUND and type(e.stop) in _BOUND and type(e.step) in _BOUND):
+            return None
+        key.append(bounds)
+    return tuple(key)
+
+
+@lru_cache(1 << 12)
+def _known_basic(axes: shapes.Shape, key: tuple[Any, ...]) -> _Basic:
+    """The region that such an index names: programs ask for the same few again and again."""
+    return _basic(axes, _entries(axes, tuple(slice(*e) if type(e) is tuple else e for e in key)))
+
+
 def _view(x: Handle, entries: list[Any]) -> Tensor:
-    b = _basic(x, entries)
+    return _region(x, _basic(x.array_type.shape, entries))
+
+
+def _region(x: Handle, b: _Basic) -> Tensor:
     if b.region != x.array_type.shape or any(s != 1 for s in b.step):
         return layout.slice_view(x, b.start, b.step, b.region, b.shape)
     return layout.reshape(x, b.shape)
@@ -185,19 +215,18 @@ class _Picked(NamedTuple):
 
 def getitem(x: Tensor, index: Any) -> Tensor:
     """`x[index]`."""
-    if type(index) is int and x.array_type.shape:
-        return layout.select(x, 0, index)
-    if (
-        isinstance(index, Handle)
-        and index.dtype is dtypes.int64
-        and index.shape
-        and x.array_type.shape
-    ):
-        rows = x.array_type.shape[0]
+    axes = x.array_type.shape
+    if type(index) is int and axes and not -axes[0] <= index < axes[0]:
+        return layout.select(x, 0, index)  # raises
+    key = _written_out(index)
+    if key is not None:
+        return _region(x, _known_basic(axes, key))
+    if isinstance(index, Handle) and index.dtype is dtypes.int64 and index.shape and axes:
+        rows = axes[0]
         return apply(
             TABLE["gather"], x, apply(TABLE["ravel_index"], index, sizes=(rows,), wrap=True)
         )
-    x, entries = _scalars_first(x, _entries(x, index))
+    x, entries = _scalars_first(x, _entries(axes, index))
     if not any(isinstance(e, Handle) for e in entries):
         return _view(x, entries)
     return _gathered(_pick(x, entries))
@@ -286,7 +315,7 @@ def _integers(e: Handle, axes: shapes.Shape) -> list[Tensor]:
 def setitem(x: Tensor, index: Any, value: Any) -> None:
     """`x[index] = value`: rebinds x, and writes through if x is a view."""
     new = as_tensor(value, x.dtype)
-    x, entries = _scalars_first(x, _entries(x, index))
+    x, entries = _scalars_first(x, _entries(x.array_type.shape, index))
     if not any(isinstance(e, Handle) for e in entries):
         part = _view(x, entries)
         part._write(_fit(new, part.shape))
@@ -341,5 +370,5 @@ def index_put(
     new = as_tensor(values, input.dtype)
     if not indices:
         raise ArgumentError("index_put needs at least one index tensor")
-    found = _pick(input, _entries(input, tuple(indices)))
+    found = _pick(input, _entries(input.array_type.shape, tuple(indices)))
     return _scattered(found, new, "add" if accumulate else "set")

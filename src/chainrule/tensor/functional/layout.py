@@ -165,8 +165,14 @@ def flatten(input: Operand, start_dim: int = 0, end_dim: int = -1) -> Tensor:
 def permute(input: Operand, *dims: Any) -> Tensor:
     """Reorder the axes."""
     x = as_tensor(input)
-    axes = tuple(shapes.normal_axis(d, len(x.shape)) for d in flat_sizes(dims))
-    back = tuple(axes.index(i) for i in range(len(axes))) if len(set(axes)) == len(axes) else axes
+    rank = len(x.array_type.shape)
+    return _permuted(x, tuple([shapes.normal_axis(d, rank) for d in flat_sizes(dims)]))
+
+
+def _permuted(x: Handle, axes: Shape) -> Tensor:
+    back = axes
+    if len(axes) > 2 and len(set(axes)) == len(axes):  # one or two axes: it is its own inverse
+        back = tuple([axes.index(i) for i in range(len(axes))])
     return view_of(
         x,
         lambda base: apply(TABLE["transpose"], base, axes=axes),
@@ -178,12 +184,12 @@ def permute(input: Operand, *dims: Any) -> Tensor:
 def transpose(input: Operand, dim0: int, dim1: int) -> Tensor:
     """Exchange two axes."""
     x = as_tensor(input)
-    rank = len(x.shape)
+    rank = len(x.array_type.shape)
     order = list(range(rank))
     a, b = shapes.normal_axis(dim0, rank), shapes.normal_axis(dim1, rank)
     if order:
         order[a], order[b] = order[b], order[a]
-    return permute(x, tuple(order))
+    return _permuted(x, tuple(order))
 
 
 swapaxes = transpose
