@@ -12,7 +12,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from chainrule.base.errors import CheckpointError, ConfigError, DataError, GradientError
+from chainrule.base.errors import CheckpointError, ConfigError, DataError, NonFiniteError
 from chainrule.formats import atomic
 from chainrule.formats.safetensors import read_state
 from chainrule.tasks.language_model import continue_text, train_on
@@ -190,9 +190,19 @@ def test_another_text_is_not_the_same_run(start, book):
         list(train_on(event.folder, None, Interrupts()))
 
 
-def test_a_divergence_is_explained(start):
-    with pytest.raises(GradientError, match="diverged; lower learning_rate"):
-        list(start(learning_rate=1e30, clip=1e30, steps=50))
+@pytest.mark.parametrize("eager", [False, True])
+def test_a_divergence_is_explained_and_changes_nothing(start, eager):
+    events = start(learning_rate=1e30, clip=1e30, warmup=1, save_every=1, eager=eager)
+    saved = next(event for event in events if isinstance(event, Saved))
+    before = (saved.folder / "state.safetensors").read_bytes()
+    with pytest.raises(NonFiniteError, match="diverged; lower learning_rate") as caught:
+        list(events)
+    report = caught.value.report
+    assert (report.kind, report.phase) == ("overflow", "forward")
+    assert report.layer
+    assert (saved.folder / "state.safetensors").read_bytes() == before
+    arrays = read_state(saved.folder / "model.safetensors").arrays
+    assert all(np.isfinite(array).all() for array in arrays.values())
 
 
 def test_bad_text_leaves_nothing(start, book, tmp_path):

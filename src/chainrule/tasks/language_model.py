@@ -22,6 +22,7 @@ from chainrule.compiler.runtime.workers import set_num_threads
 from chainrule.formats.atomic import write_whole
 from chainrule.formats.safetensors import read_state
 from chainrule.inspect.flight.recorder import FlightRecorder
+from chainrule.inspect.nonfinite.watch import why_nan
 from chainrule.inspect.tensorboard import require_writer
 from chainrule.models.gpt import GPT
 from chainrule.tasks.board import Board
@@ -42,8 +43,9 @@ from chainrule.train.session import Session, begin
 from chainrule.train.steps import predict
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
+    from chainrule.inspect.nonfinite.report import NonFinite
     from chainrule.nn import Module
     from chainrule.train.events import Event
     from chainrule.train.interrupts import Interrupts
@@ -175,8 +177,13 @@ def _run(session: Session, source: str, folder: Path, interrupts: Interrupts) ->
             yield event
 
 
+def _why_not_finite(step: Callable[..., Any], *args: Any) -> NonFinite | None:
+    report = why_nan(step, *args)
+    return None if report is None else report.in_layers()
+
+
 def _events(session: Session, source: str, folder: Path, interrupts: Interrupts) -> Iterator[Event]:
-    progress = session.progress
+    progress, session.explain = session.progress, _why_not_finite
     with Metrics(folder / runs.METRICS, keep=progress.records) as metrics:
         if session.config.health_every:
             every = session.config.health_every

@@ -10,13 +10,12 @@ never had been. May import `base`, `text` and `train`.
 
 from __future__ import annotations
 
-import math
 import time
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from chainrule.base.errors import GradientError
+from chainrule.base.errors import NonFiniteError
 from chainrule.train.checkpoint import save
 from chainrule.train.evaluate import evaluate
 from chainrule.train.events import Evaluated, Examined, Judged, Sampled, Saved, Stepped, Stopped
@@ -25,6 +24,8 @@ from chainrule.train.sample import Sampling, generate
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from numpy.typing import NDArray
 
     from chainrule.train.events import Event
     from chainrule.train.interrupts import Interrupts
@@ -55,7 +56,7 @@ def train(
 
 
 def _step(session: Session, metrics: Metrics) -> Iterator[Event]:
-    progress, config = session.progress, session.config
+    progress = session.progress
     started = time.perf_counter()
     step = progress.step + 1
     rate = session.rate(step)
@@ -63,12 +64,10 @@ def _step(session: Session, metrics: Metrics) -> Iterator[Event]:
         group["lr"] = rate
     inputs, targets = session.windows.draw()
     looked = session.watch is not None and session.watch.is_due
-    loss, norm = session.steps.update(inputs, targets)
-    if not (math.isfinite(loss) and math.isfinite(norm)):
-        raise GradientError(
-            f"the loss is {loss} and the gradient norm {norm} at step {step}: training diverged; "
-            f"lower learning_rate (now {config.learning_rate:g}) or clip (now {config.clip:g})"
-        )
+    try:
+        loss, norm = session.steps.update(inputs, targets)
+    except NonFiniteError:
+        raise _diverged(session, step, inputs, targets) from None
     progress.step = step
     if session.watch is not None:
         session.watch.record(loss)
@@ -79,6 +78,23 @@ def _step(session: Session, metrics: Metrics) -> Iterator[Event]:
         metrics.add({"step": step, "look": session.watch.newest()})
         yield Examined(step, session.watch.line())
         yield from _judge(session)
+
+
+def _diverged(
+    session: Session, step: int, inputs: NDArray[np.int64], targets: NDArray[np.int64]
+) -> NonFiniteError:
+    """What a step met that was stopped before it changed a parameter, and where it comes from."""
+    config = session.config
+    report = None
+    if session.explain is not None:
+        report = session.explain(session.steps.plain, inputs, targets)
+    head = (
+        f"the loss or a gradient of step {step} is NaN or infinite: training diverged; lower "
+        f"learning_rate (now {config.learning_rate:g}) or clip (now {config.clip:g})"
+    )
+    why = [] if report is None else [f"  {line}" for line in str(report).splitlines()]
+    end = "  this step changed nothing, and what the run saved before is as it was"
+    return NonFiniteError("\n".join([head, *why, end]), report)
 
 
 def _judge(session: Session) -> Iterator[Event]:

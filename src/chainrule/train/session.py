@@ -63,6 +63,7 @@ class Session:
     fingerprint: str  # of the text: resuming on another one would not be the same run
     progress: Progress
     watch: Watch | None = None  # looks at gradients, updates and activations
+    explain: Callable[..., Any] | None = None  # says where a NaN comes from: `inspect.why_nan`
     said: set[str] = field(default_factory=set)  # verdicts that were given
 
 

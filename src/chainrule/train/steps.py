@@ -10,12 +10,14 @@ Codes go in and results come out as NumPy arrays. May import `nn`, `chainrule.co
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 import chainrule.nn.functional as F
 from chainrule import nn
+from chainrule.base.errors import NonFiniteError
 from chainrule.tensor.convert import tensor
 from chainrule.tensor.modes import no_grad
 
@@ -34,10 +36,17 @@ class Steps:
     def __init__(self, model: nn.Module, optimizer: Optimizer, clip: float, *, eager: bool) -> None:
         """`clip` is the largest global gradient norm; `eager` runs operation by operation."""
         self._model = model
-        self._update = _ready(_updating(model, optimizer, clip), eager=eager)
+        self.plain = _updating(model, optimizer, clip)
+        if eager:
+            self._update = _ready(_updating(model, optimizer, clip, _refuse), eager=True)
+        else:
+            self._update = _ready(self.plain, eager=False, check_finite=True)
 
     def update(self, inputs: NDArray[np.int64], targets: NDArray[np.int64]) -> tuple[float, float]:
-        """One optimiser step: (mean loss in nats, gradient norm before clipping)."""
+        """One optimiser step: (mean loss in nats, gradient norm before clipping).
+
+        `NonFiniteError` where one of them is NaN or infinite: then no parameter has changed.
+        """
         self._model.train()
         loss, norm = self._update(inputs, targets)
         return float(loss), float(norm)
@@ -65,25 +74,39 @@ def predict(model: nn.Module, *, eager: bool) -> Callable[[NDArray[np.int64]], N
 
 
 def _updating(
-    model: nn.Module, optimizer: Optimizer, clip: float
+    model: nn.Module,
+    optimizer: Optimizer,
+    clip: float,
+    look: Callable[[Tensor, Tensor], None] | None = None,
 ) -> Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]:
+    """The step as a function; `look` sees loss and norm before the parameters change."""
+
     def update(inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         loss = F.cross_entropy(model(inputs).flatten(0, 1), targets.flatten())
         optimizer.zero_grad()
         loss.backward()
         norm = nn.utils.clip_grad_norm_(model.parameters(), clip)
+        if look is not None:
+            look(loss, norm)
         optimizer.step()
         return loss.detach(), norm
 
     return update
 
 
-def _ready(function: Callable[..., Any], *, eager: bool) -> Callable[..., Any]:
+def _refuse(loss: Tensor, norm: Tensor) -> None:
+    if not (math.isfinite(float(loss)) and math.isfinite(float(norm))):
+        raise NonFiniteError(f"the loss is {float(loss)} and the gradient norm {float(norm)}")
+
+
+def _ready(
+    function: Callable[..., Any], *, eager: bool, check_finite: bool = False
+) -> Callable[..., Any]:
     """Compile, or give the eager function what a compiled one has: that it takes arrays."""
     if not eager:
         from chainrule.compiler.compile import compile  # an eager run does without the compiler
 
-        return compile(function)
+        return compile(function, check_finite=check_finite)
 
     def run(*arrays: NDArray[np.int64]) -> Any:
         return function(*(tensor(array) for array in arrays))

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -56,9 +56,10 @@ class NonFinite:
         """At most eight lines."""
         name = "NaN" if math.isnan(self.value) else f"{self.value:g}"
         lines = [f"{name} in {_PASSES[self.phase]}: {self.kind}"]
-        if self.source is not None:
-            layer = f"   in {self.layer}" if self.layer else ""
-            lines.append(f"  {_line(self.source)}{layer}")
+        line = "" if self.source is None else _line(self.source)
+        layer = f"in {self.layer}" if self.layer else ""
+        if line or layer:
+            lines.append("  " + "   ".join(filter(None, [line, layer])))
         at = f" at {list(self.index)}" if self.index else ""
         place = f" ({self.place})" if self.place else ""
         lines.append(f"  {self.op}{at} of {self.type}{place}: {self.what}")
@@ -71,6 +72,11 @@ class NonFinite:
         return "\n".join(lines)
 
     __repr__ = __str__
+
+    def in_layers(self) -> NonFinite:
+        """The same without lines, for who did not write the program: layers say where."""
+        operands = tuple((name, None) for name, _ in self.operands)
+        return replace(self, source=None, operands=operands, loss=None)
 
     def as_record(self) -> dict[str, Any]:
         """In JSON's types: NaN and infinity are text."""
