@@ -8,6 +8,7 @@ import pytest
 import chainrule as cr
 from chainrule import nn
 from chainrule.base.errors import CheckpointError
+from chainrule.nn.state_faults import report
 
 
 def model():
@@ -83,6 +84,17 @@ def test_not_strict_loads_what_fits():
     assert report.unexpected_keys == ["extra"]
     assert report.missing_keys == ["0.weight", "2.weight", "2.bias"]
     assert "extra" in repr(report)
+
+
+def test_a_report_has_at_most_seven_lines():
+    twisted = {f"x.{name}": value for name, value in model().state_dict().items()}
+    for names in (4, 40):
+        faults = [f"p{i}: shape" for i in range(names)]
+        text = report("Net", list(model().state_dict()), [*twisted], faults)
+        assert len(text.splitlines()) <= 7
+    assert "begin with 'x.'" in text
+    assert "lack 'x.'" in report("Net", [*twisted], list(model().state_dict()), [])
+    assert report("Net", [], [], []) == ""
 
 
 def test_long_lists_are_cut():

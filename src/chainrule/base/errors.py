@@ -147,7 +147,7 @@ class UndefinedMethodError(ChainruleError, NotImplementedError):
 
 
 class RegistrationError(ChainruleError, KeyError):
-    """A name under which a module cannot hold anything."""
+    """A name under which a module holds nothing, or cannot."""
 
     code = "CR111"
     __str__ = Exception.__str__  # a KeyError would show its message in quotes

@@ -53,7 +53,7 @@ def missing_name(module: str, name: str) -> Missing:
     shown = shown_name(f"{module}.{name}")
     hint = near(name, dir(sys.modules[module])) if module in sys.modules else ""
     if not importing(frame):
-        raise MissingError(sentence(shown, hint))
+        raise MissingError(sentence(shown, hint), name=name)  # named, Python adds no guess
     if _deferring[0] and not in_try(frame):
         return Missing(shown, hint)
     raise MissingImportError(sentence(shown, hint))
@@ -63,7 +63,7 @@ def missing_method(owner: str, name: str, known: list[str]) -> AttributeError:
     """The error for `owner.name`, an attribute of an object; protocols ask for dunder names."""
     if name.startswith("_"):
         return AttributeError(f"{owner!r} object has no attribute {name!r}")
-    return MissingError(sentence(f"{owner}.{name}", near(name, known)))
+    return MissingError(sentence(f"{owner}.{name}", near(name, known)), name=name)
 
 
 def shown_name(name: str) -> str:
@@ -89,7 +89,7 @@ class Missing:
     def __getattr__(self, name: str) -> NoReturn:
         if name.startswith("__"):
             raise AttributeError(name)
-        raise MissingError(sentence(f"{self._shown}.{name}", self._hint))
+        raise MissingError(sentence(f"{self._shown}.{name}", self._hint), name=name)
 
     __call__ = __mro_entries__ = __getitem__ = __setattr__ = __iter__ = _refuse
     __enter__ = __exit__ = _refuse

@@ -11,7 +11,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby
 from typing import Any, Self
 
-from chainrule.base.errors import ArgumentError, IndexBoundsError
+from chainrule.base.errors import ArgumentError, IndexBoundsError, RegistrationError
+from chainrule.nn.faults import not_held
 from chainrule.nn.module import Module
 
 
@@ -159,6 +160,8 @@ class ModuleDict(Module):
 
     def __getitem__(self, key: str) -> Any:
         """The module of that name."""
+        if key not in self._modules:
+            raise RegistrationError(not_held("module", key, self._modules))
         return self._modules[key]
 
     def __setitem__(self, key: str, module: Module) -> None:

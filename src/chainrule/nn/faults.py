@@ -6,6 +6,7 @@ May import `tensor`. Example: `no_forward(Net)` names a method that is spelt alm
 from __future__ import annotations
 
 import difflib
+from collections.abc import Iterable
 from typing import Any
 
 from chainrule.tensor.handle import Handle
@@ -33,6 +34,14 @@ def no_forward(kind: type[Any]) -> str:
     own = [name for name in vars(kind) if callable(vars(kind)[name])]
     close = difflib.get_close_matches("forward", own, 1, 0.75)
     return f"{text}\n  it defines {close[0]}(): is that it?" if close else text
+
+
+def not_held(what: str, key: Any, known: Iterable[str]) -> str:
+    """A dictionary of modules or parameters is asked for a name that it has not."""
+    names = list(known)
+    close = difflib.get_close_matches(str(key), names, 1, 0.75)
+    way = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(names[:9]) or 'none'}"
+    return f"there is no {what} {key!r}\n  {way}"
 
 
 def no_attribute(module: Any, name: str) -> str:

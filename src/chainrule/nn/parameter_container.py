@@ -10,7 +10,8 @@ import operator
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Self
 
-from chainrule.base.errors import IndexBoundsError
+from chainrule.base.errors import IndexBoundsError, RegistrationError
+from chainrule.nn.faults import not_held
 from chainrule.nn.module import Module
 from chainrule.nn.parameter import Parameter
 
@@ -106,7 +107,7 @@ class ParameterDict(_Held):
     def __getitem__(self, key: str) -> Any:
         """The parameter of that name."""
         if key not in self._parameters:
-            raise KeyError(key)
+            raise RegistrationError(not_held("parameter", key, self._parameters))
         return getattr(self, key)
 
     def __setitem__(self, key: str, value: Any) -> None:

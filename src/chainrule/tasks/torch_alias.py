@@ -88,7 +88,7 @@ class _Absent(ModuleType):
         shown = f"{self.__name__}.{name}"
         frame = sys._getframe(1)  # noqa: SLF001 - an import may be deferred, a use may not
         if not importing(frame):
-            raise MissingError(sentence(shown))
+            raise MissingError(sentence(shown), name=name)
         if in_try(frame):
             raise MissingImportError(sentence(shown))
         return Missing(shown)

@@ -15,6 +15,7 @@ from chainrule.tensor.functional import pointwise, reduce
 from chainrule.tensor.origin import told_now
 
 if TYPE_CHECKING:
+    from chainrule.graph.node import Node
     from chainrule.tensor.tensor import Tensor
 
 
@@ -73,8 +74,15 @@ def compared(name: str, input: Operand, target: Operand) -> tuple[Tensor, Tensor
 def warn_if_made_by(op: str, x: Tensor, rule: str) -> None:
     """Say what a loss takes if the graph shows that `op` was applied to its input already."""
     node = x._node
+    while node is not None and node.op.name == "reshape" and _same_rows(node):
+        node = node.inputs[0]
     if node is not None and node.op.name == op:
         warn(f"{rule}\n  its input comes from {op} at {node.source}: leave that out")
+
+
+def _same_rows(node: Node) -> bool:
+    """Whether a reshape leaves the last axis as it was, as `flatten(0, 1)` does."""
+    return node.inputs[0].shape[-1:] == node.shape[-1:]
 
 
 def hinge(x: Tensor) -> Tensor:
