@@ -164,8 +164,8 @@ class Backward:
         if node.released:
             where = f" (recorded at {node.source})" if node.source else ""
             raise GradientError(
-                f"backward through {node.op.name}{where} a second time: its saved values were "
-                "released by the first backward(); pass retain_graph=True there to keep them"
+                f"backward through {node.op.name}{where} a second time\n  the first backward() "
+                "released its saved values; backward(retain_graph=True) there would keep them"
             )
         self._place, inputs = node.place, node.inputs
         self._values = {(node if i == OUT else inputs[i]): v for i, v in node.kept().items()}
