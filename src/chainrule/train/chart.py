@@ -165,7 +165,8 @@ def _key(curves: Sequence[Curve], level_name: str) -> str:
         for curve, colour in zip(curves, _cycle(), strict=False)
     ]
     entries += [f"<b>┅</b> {escape(level_name)}"] if level_name else []
-    return f"<p class=key>{' &nbsp; '.join(entries)}</p>"
+    whole = [f"<span style='white-space:nowrap'>{entry}</span>" for entry in entries]
+    return f"<p class=key>{' &nbsp; '.join(whole)}</p>"
 
 
 def _cycle() -> list[str]:

@@ -75,13 +75,19 @@ def measures(
         name = found.op.name
         if name in _NOTHING or name in _TAILS or name == "attention" or found is not node:
             counts[name] = number = min(counts.get(name, 0) + 1, _MOST)
-            place = f"{path} {name}{'' if number == 1 else f' {number}'}".strip()
+            place = _place(path, name, number)
             if name == "attention":
                 yield from _of_weights(place, _attention_weights(found))
             elif name == "softmax":
                 yield from _of_weights(place, value_of(found))
             else:
                 yield from _of_values(place, name, value_of(found), _unit_axis(found))
+
+
+def _place(path: str, name: str, number: int) -> str:
+    """`blocks.0 gelu 2`; a layer that is called like its op is named once."""
+    own = "" if path.rpartition(".")[2] == name else f" {name}"
+    return f"{path}{own}{'' if number == 1 else f' {number}'}".strip()
 
 
 def value_of(node: Node) -> Tensor:

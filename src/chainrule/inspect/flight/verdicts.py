@@ -26,6 +26,7 @@ _EXPLODED = 1e3  # the gradient norm over what it was before
 _DEAD = 0.5  # share of units
 _SATURATED = 0.6  # share of values
 _HASTY, _SLOW = 0.05, 1e-5  # update:weight of a step
+_RESTLESS = 0.3  # the mean difference of neighbouring losses, over their mean
 _WORSE = 1.05  # the held-out loss over its best
 _STUCK = 0.3  # share of the first loss that must be gone for a standstill to be an end
 _FLAT = 0.01  # share of the first loss that counts as a change
@@ -266,14 +267,10 @@ def _saturated(history: History) -> Iterator[Verdict]:
 # -- learning rate --------------------------------------------------------------------------------
 
 
-def _rates(history: History) -> tuple[float, str]:
-    """The median update:weight of the newest looks, and the learning rate in words."""
-    recent = _recent(history)
-    known = [look.update for look in recent]
-    rate = recent[-1].learning_rate if recent else None
-    return (float(np.median(known)) if known else math.nan), (
-        "" if rate is None else f" at learning rate {rate:.1e}"
-    )
+def _rate(look: Look) -> str:
+    """The learning rate of a look in words, if it is known."""
+    rate = look.learning_rate
+    return "" if rate is None else f" at learning rate {rate:.1e}"
 
 
 def _stretches(losses: Sequence[float], count: int = 10) -> list[float]:
@@ -283,21 +280,20 @@ def _stretches(losses: Sequence[float], count: int = 10) -> list[float]:
 
 
 def _too_large(history: History) -> Iterator[Verdict]:
-    update, rate = _rates(history)
     losses = [loss for _, loss in history.losses if math.isfinite(loss)]
-    if len(losses) < _LEAST_LOSSES or not math.isfinite(update):
+    if len(losses) < _LEAST_LOSSES or not _recent(history):
         return
     means = _stretches(losses)
-    largest = max(look.update for look in history.looks)
+    hastiest = max(history.looks, key=lambda look: look.update)
     first, best, last = losses[0], min(means), means[-1]
-    worse = last > 1.2 * first or max(means) > 2 * first
-    restless = last > 0.5 * first and (last > 1.3 * best or _jumps(losses) > 0.3)
-    if largest > _HASTY and (worse or restless):
+    wild = max(means) > 2 * first or last > 1.3 * best or _jumps(losses) > _RESTLESS
+    if hastiest.update > _HASTY and (last > 1.2 * first or (last > 0.5 * first and wild)):
         yield Verdict(
             "learning rate too large",
             "",
-            f"one step changed the weights by {largest:.1e} of their size{rate}; the loss was "
-            f"{first:.3g} at first, {best:.3g} at best and is {last:.3g}",
+            f"step {hastiest.step} changed the weights by {hastiest.update:.1e} of their size"
+            f"{_rate(hastiest)}; the loss was {first:.3g} at first, {best:.3g} at best and is "
+            f"{last:.3g}",
             "a tenth of the learning rate; healthy steps change weights by about 1e-3",
         )
 
@@ -309,17 +305,18 @@ def _jumps(losses: Sequence[float]) -> float:
 
 
 def _too_small(history: History) -> Iterator[Verdict]:
-    update, rate = _rates(history)
+    recent = _recent(history)
     losses = [loss for _, loss in history.losses if math.isfinite(loss)]
-    if len(losses) < _LEAST_LOSSES or not math.isfinite(update):
+    if len(losses) < _LEAST_LOSSES or not recent:
         return
+    update = float(np.median([look.update for look in recent]))
     means = _stretches(losses)
     if 0 < update < _SLOW and means[-1] > 0.9 * means[0]:
         yield Verdict(
             "learning rate too small",
             "",
-            f"each step changes the weights by {update:.1e} of their size{rate}; the loss went "
-            f"from {means[0]:.4g} to {means[-1]:.4g} in {len(losses)} steps",
+            f"each step changes the weights by {update:.1e} of their size{_rate(recent[-1])}; the "
+            f"loss went from {means[0]:.4g} to {means[-1]:.4g} in {len(losses)} steps",
             "ten times the learning rate; healthy steps change weights by about 1e-3",
         )
 
