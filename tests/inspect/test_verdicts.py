@@ -14,6 +14,7 @@ FAST = (
     flights.never_filled, flights.plateau, flights.overfitting,
     flights.relu_net, flights.tanh_net, flights.scheduled, flights.regression, flights.text_cnn,
 )  # fmt: skip
+SEEDS = range(20, 24)  # not those by which thresholds were chosen
 EVERYTHING = (*flights.ILL, *flights.WELL)
 
 
@@ -39,11 +40,11 @@ def test_a_slice_of_the_trainings():
 
 @pytest.mark.slow
 def test_precision_and_recall():
-    right, missed, wrong = judge(EVERYTHING, range(10))
+    right, missed, wrong = judge(EVERYTHING, SEEDS)
     assert right / (right + len(missed)) >= 0.9, missed
     assert right / (right + len(wrong)) >= 0.9, wrong
     well = [entry for entry in wrong if entry[0] in {t.__name__ for t in flights.WELL}]
-    assert len(well) <= 0.1 * 10 * len(flights.WELL), well
+    assert len(well) <= 0.1 * len(SEEDS) * len(flights.WELL), well
 
 
 def test_there_are_ten_of_each():
