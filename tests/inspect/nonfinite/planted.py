@@ -1,4 +1,4 @@
-"""Forty training steps with a planted bug each, and forty healthy ones with infinities in them.
+"""Steps with a planted bug each, more than forty, forty healthy ones with infinities in them.
 
 A step is a function of a model and arguments; `kind` and `phase` are what has to be found, the line
 with `# here` is the one to name. May import chainrule.
@@ -259,6 +259,25 @@ def inside_a_loop(m: Any) -> Any:
 
     x = m.hidden().transpose(0, 1)
     return cr.scan(body, x[0].abs(), x)[1].mean()
+
+
+@bug("mean of nothing")
+def an_empty_batch(m: Any) -> Any:
+    return m.hidden()[:0].mean()  # here
+
+
+@bug("fully masked row")
+def attention_by_hand_without_a_maximum(m: Any) -> Any:
+    s = m.logits().masked_fill(padding()[:, :, None], -inf)
+    e = s.exp()
+    return (e / e.sum(-1, keepdim=True)).square().sum()  # here
+
+
+@bug("non-finite input")
+def an_infinity_in_the_features(m: Any) -> Any:
+    features = np.arange(18, dtype=np.float32).reshape(3, 6)
+    features[2, 1] = np.inf
+    return m.inner(cr.tensor(features)).tanh().mean()
 
 
 # -- the backward pass ----------------------------------------------------------------------------

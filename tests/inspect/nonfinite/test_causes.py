@@ -109,5 +109,5 @@ def test_nor_in_compiled_steps(name: str) -> None:
 
 
 def test_there_are_forty_of_each() -> None:
-    assert len(BUGS) == 40
+    assert len(BUGS) >= 40
     assert len(HEALTHY) >= 40

@@ -139,6 +139,7 @@ _TABLE: dict[str, Callable[[Numbers], Hazard | None]] = {
 
 BY_ZERO = "infinite derivative"
 BEHIND_WHERE = "zero times infinity behind where"
+EMPTY_MEAN = "mean of nothing"
 MASKED_ROW = "fully masked row"
 MASKED_LABEL = "masked label"
 PARAMETER = "non-finite parameter"
@@ -172,6 +173,12 @@ def infinite_derivative(op: str, x: float, *, hidden: bool, where: bool) -> Haza
         return Hazard(BEHIND_WHERE if where else "zero times infinity", what, fix)
     fix = f"keep the argument from {x:g}: {op}(x + eps); for a norm, (x * x + eps).sum().sqrt()"
     return Hazard(BY_ZERO, f"{op} has an infinite derivative at {x:g}", fix)
+
+
+def empty_mean() -> Hazard:
+    """Σ / 0 of an empty batch, or of what a selection left."""
+    fix = "leave out empty batches: if len(batch); or divide a sum by max(count, 1)"
+    return Hazard(EMPTY_MEAN, "the mean of no elements is not defined", fix)
 
 
 def masked_row(op: str) -> Hazard:

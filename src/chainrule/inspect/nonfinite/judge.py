@@ -67,7 +67,7 @@ def judge(scene: Scene, end: Node, at: Place | None = None) -> Finding:
     if not _is_given(stop.node):
         return _made(scene, way)
     harm = next((s for s in reversed(way) if np.isnan(element(scene.env[s.node], s.at))), None)
-    if harm is not None and harm is not stop:
+    if harm is not None and harm is not stop and not _is_data(scene, stop.node):
         return _found(scene, _harm(scene, harm), harm)
     return _found(scene, *_reached(scene, way))
 
@@ -75,6 +75,14 @@ def judge(scene: Scene, end: Node, at: Place | None = None) -> Finding:
 def _is_given(node: Node) -> bool:
     """Whether a value comes from outside, or is written in the program."""
     return node.op is INPUT or not any(n.array.dtype.kind == "float" for n in _single(node.inputs))
+
+
+def _is_data(scene: Scene, node: Node) -> bool:
+    """Whether an input holds numbers, rather than a mask: infinities beside one finite number."""
+    if node.op is not INPUT:
+        return False
+    value = scene.env[node]
+    return node in scene.learnt or len(np.unique(value[np.isfinite(value)])) > 1
 
 
 def _single(nodes: Sequence[Node]) -> list[Node]:
@@ -111,11 +119,23 @@ def _made(scene: Scene, way: Sequence[Stop]) -> Finding:
         arrays = [np.abs(v[np.isfinite(v)]) for v in _float_values(scene.env, node)]
         largest = [float(a.max()) for a in arrays if a.size]
         found = hazards.overflow(node.op.name, largest)
+    if node.op.name == "div" and _sums_a_masked_row(scene.env, node.inputs[1]):
+        found = hazards.masked_row("the sum of exp")
     if phase == "backward":
         found = _derivative(scene, way, found)
     if phase == "update" and found.kind in {"overflow", "infinity minus infinity"}:
         found = hazards.overflowing_update(found.what)
     return _found(scene, found, stop)
+
+
+def _sums_a_masked_row(env: Mapping[Node, Any], node: Node) -> bool:
+    """Whether a denominator is Σ exp(x) with a row of x that is -inf altogether."""
+    while "index-map" in node.op.traits:
+        node = node.inputs[0]
+    if node.op.name != "sum" or node.inputs[0].op.name != "exp":
+        return False
+    rows = np.isneginf(env[node.inputs[0].inputs[0]]).all(axis=node.attrs["axes"])
+    return bool(rows.any())
 
 
 def _float_values(env: Mapping[Node, Any], node: Node) -> list[Any]:
@@ -200,6 +220,8 @@ def _reached(scene: Scene, way: Sequence[Stop]) -> tuple[Hazard, Stop]:
     """Why an infinity or a NaN from outside reached the end."""
     given = way[-1]
     value = element(scene.env[given.node], given.at)
+    if len(way) > 1 and np.isnan(value) and _is_empty_mean(way[-2].node):
+        return hazards.empty_mean(), way[-2]
     if given.node in scene.learnt or value != -np.inf:
         return _outside(scene, given, value), given
     for stop in reversed(way[:-1]):
@@ -211,6 +233,16 @@ def _reached(scene: Scene, way: Sequence[Stop]) -> tuple[Hazard, Stop]:
         if name == "pick":
             return hazards.masked_label(), stop
     return _outside(scene, given, value), given
+
+
+def _is_empty_mean(node: Node) -> bool:
+    """Whether a node multiplies the sum of no elements by NaN: what a mean of nothing is."""
+    if node.op.name != "mul":
+        return False
+    total = node.inputs[0]
+    while "index-map" in total.op.traits:
+        total = total.inputs[0]
+    return total.op.name == "sum" and not total.inputs[0].array.size
 
 
 def _row(value: Any, index: tuple[int, ...]) -> Any:
