@@ -41,13 +41,20 @@ QUICK = 2**17  # held-out characters judged on the way; the end judges all
 def train(
     session: Session, folder: Path, metrics: Metrics, interrupts: Interrupts
 ) -> Iterator[Event]:
-    """Run to the last step, or to the first interrupt; ends with `Saved`, then `Stopped` if so."""
+    """Run to the last step, or to the first interrupt; ends with `Saved`, then `Stopped` if so.
+
+    A step that diverges raises `NonFiniteError`, and the run is saved as it was before.
+    """
     progress, config = session.progress, session.config
     while True:
         yield from _look(session, metrics, interrupts.wanted)
         if interrupts.signal is not None or progress.step >= config.steps:
             break
-        yield from _step(session, metrics)
+        try:
+            yield from _step(session, metrics)
+        except NonFiniteError:
+            yield _save(session, folder, metrics)  # as it was before the step that diverges
+            raise
         if _every(config.save_every, progress.step) and progress.step < config.steps:
             yield _save(session, folder, metrics)
     yield _save(session, folder, metrics)
@@ -93,7 +100,7 @@ def _diverged(
         f"learning_rate (now {config.learning_rate:g}) or clip (now {config.clip:g})"
     )
     why = [] if report is None else [f"  {line}" for line in str(report).splitlines()]
-    end = "  this step changed nothing, and what the run saved before is as it was"
+    end = f"  this step changed nothing; the run is saved as of step {session.progress.step}"
     return NonFiniteError("\n".join([head, *why, end]), report)
 
 

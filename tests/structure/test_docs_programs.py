@@ -1,4 +1,4 @@
-"""The page on gradients shows what its commands print."""
+"""The pages on gradients and on NaN show what their commands and programs print."""
 
 from __future__ import annotations
 
@@ -13,7 +13,11 @@ PAGE = ROOT / "docs" / "gradients.md"
 BLOCK = re.compile(r"^```console\n\$ (.*?)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 PROGRAM = re.compile(r"^```python\n(.*?)^```\n\n```text\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 BLOCKS = BLOCK.findall(PAGE.read_text("utf-8"))
-PROGRAMS = PROGRAM.findall(PAGE.read_text("utf-8"))
+PROGRAMS = [
+    found
+    for name in ("gradients.md", "nan.md")
+    for found in PROGRAM.findall((ROOT / "docs" / name).read_text("utf-8"))
+]
 
 
 @pytest.mark.parametrize(("command", "output"), BLOCKS)
@@ -31,7 +35,7 @@ def test_programs_print_what_the_page_says(program, output, tmp_path):
 
 
 def test_there_are_commands_and_programs():
-    assert (len(BLOCKS), len(PROGRAMS)) == (2, 2)
+    assert (len(BLOCKS), len(PROGRAMS)) == (2, 4)
 
 
 def test_the_picture_is_what_is_drawn(tmp_path):
