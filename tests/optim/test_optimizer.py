@@ -34,6 +34,12 @@ SETTINGS = [
     ("Adadelta", {"lr": 0.5, "rho": 0.8, "weight_decay": 0.1, "maximize": True}),
     ("Adagrad", {"lr": 0.1}),
     ("Adagrad", {"lr_decay": 0.1, "weight_decay": 0.1, "initial_accumulator_value": 0.5}),
+    ("Rprop", {}),
+    ("Rprop", {"lr": 0.1, "etas": (0.4, 1.5), "step_sizes": (1e-3, 0.2), "maximize": True}),
+    ("ASGD", {}),
+    ("ASGD", {"lambd": 0.1, "t0": 2, "weight_decay": 0.1, "maximize": True}),
+    ("Adafactor", {}),
+    ("Adafactor", {"lr": 0.5, "d": 1.5, "weight_decay": 0.1, "maximize": True}),
 ]
 
 
@@ -97,7 +103,8 @@ def test_states_go_to_and_from_pytorch(name, settings):
     assert saved["state"].keys() == wanted["state"].keys()
     for number, entry in wanted["state"].items():
         assert set(entry) <= set(saved["state"][number])
-    assert saved["param_groups"][0].keys() >= {"lr", "params", "weight_decay"}
+    assert saved["param_groups"][0].keys() >= {"lr", "params"}
+    assert saved["param_groups"][0].keys() >= wanted["param_groups"][0].keys() & settings.keys()
 
 
 @pytest.mark.oracle

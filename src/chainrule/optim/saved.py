@@ -38,7 +38,10 @@ def load_entry(number: int, p: Tensor, saved: Mapping[str, Any]) -> dict[str, An
             out[name] = value
             continue
         kept = tensor(np.asarray(value))
-        if kept.shape and kept.shape != p.shape:
+        parts = len(kept.shape) == len(p.shape) and all(
+            n in {1, m} for n, m in zip(kept.shape, p.shape, strict=True)
+        )  # Adafactor keeps rows and columns
+        if kept.shape and not parts:
             raise CheckpointError(
                 f"state {name!r} of parameter {number} has shape {kept.shape}, the parameter "
                 f"{p.shape}; nothing was loaded"

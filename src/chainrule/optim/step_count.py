@@ -64,6 +64,18 @@ def advance_counts(state: State, parameters: Sequence[Tensor]) -> list[tuple[lis
     return out
 
 
+def smaller(x: Any, y: Any) -> Any:
+    """The smaller of two numbers, one of which is a scalar in a trace."""
+    traced = isinstance(x, Tensor) or isinstance(y, Tensor)
+    return pointwise.minimum(x, y) if traced else min(x, y)
+
+
+def larger(x: Any, y: Any) -> Any:
+    """The larger of two numbers, one of which is a scalar in a trace."""
+    traced = isinstance(x, Tensor) or isinstance(y, Tensor)
+    return pointwise.maximum(x, y) if traced else max(x, y)
+
+
 def root(x: Any) -> Any:
     """√x of a number, or of a scalar in a trace."""
     return pointwise.sqrt(x) if isinstance(x, Tensor) else math.sqrt(x)

@@ -1,0 +1,87 @@
+"""Adafactor: mean squares of matrices by row and by column. Example: `Adafactor(parameters)`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from chainrule.base.errors import ArgumentError
+from chainrule.optim.optimizer import Optimizer, Pairs
+from chainrule.optim.step_count import root, smaller
+from chainrule.tensor.creation import zeros, zeros_like
+from chainrule.tensor.functional import pointwise
+from chainrule.tensor.functional.linear import matmul
+from chainrule.tensor.functional.reduce import mean
+from chainrule.tensor.tensor import Tensor
+
+
+class Adafactor(Optimizer):
+    """θ ← θ - α·u / max(1, rms(u)/d) with u = g/√v, α = max(ε₂, rms(θ))·min(lr, 1/√t).
+
+    v is a running mean of g², with share 1 - t^β₂_decay of the past: for matrices the product of
+    its row and column means over their own mean. Source: Shazeer & Stern (2018);
+    https://docs.pytorch.org/docs/stable/generated/torch.optim.Adafactor.html
+    """
+
+    def __init__(
+        self,
+        params: Any,
+        lr: float = 1e-2,
+        beta2_decay: float = -0.8,
+        eps: tuple[float | None, float] = (None, 1e-3),
+        d: float = 1.0,
+        weight_decay: float = 0.0,
+        *,
+        foreach: Any = None,
+        maximize: bool = False,
+    ) -> None:
+        if lr < 0 or weight_decay < 0 or d < 1 or beta2_decay > 0:
+            raise ArgumentError(
+                "Adafactor needs lr ≥ 0, weight_decay ≥ 0, d ≥ 1 and beta2_decay ≤ 0, not "
+                f"lr={lr}, weight_decay={weight_decay}, d={d}, beta2_decay={beta2_decay}"
+            )
+        defaults = {
+            "lr": lr,
+            "beta2_decay": beta2_decay,
+            "eps": eps,
+            "d": d,
+            "weight_decay": weight_decay,
+            "foreach": foreach,
+            "maximize": maximize,
+        }
+        super().__init__(params, defaults)
+
+    def _update(self, group: dict[str, Any], pairs: Pairs) -> None:
+        lr, fade = self._number(group, "lr"), self._number(group, "beta2_decay")
+        least, limit = self._number(group, "eps", 1), self._number(group, "d")
+        keep = 1 - lr * self._number(group, "weight_decay")
+        for together, t in self._counted(pairs):
+            share, rate = t**fade, smaller(lr, 1 / root(t))
+            for p, grad in together:
+                g = pointwise.neg(grad) if group["maximize"] else grad
+                floor = group["eps"][0] or float(np.finfo(p.dtype.numpy).eps)
+                alpha = pointwise.mul(pointwise.maximum(_rms(p), least), rate)
+                p.mul_(keep)
+                square = self._mean_square(p, g, share, floor)
+                u = pointwise.mul(g, pointwise.rsqrt(pointwise.clamp(square, min=floor**2)))
+                clipped = pointwise.maximum(pointwise.div(_rms(u), limit), 1.0)
+                p.sub_(pointwise.mul(u, pointwise.div(alpha, clipped)))
+
+    def _mean_square(self, p: Tensor, g: Tensor, share: Any, floor: float) -> Tensor:
+        """The running mean of g², or what its rows and columns say of it."""
+        square = pointwise.mul(g, g)
+        if g.ndim < 2:
+            return self._kept(p, "variance", zeros_like).lerp_(square, share)
+        rows = self._kept(p, "row_var", lambda q: zeros((*q.shape[:-1], 1), dtype=q.dtype))
+        columns = self._kept(
+            p, "col_var", lambda q: zeros((*q.shape[:-2], 1, q.shape[-1]), dtype=q.dtype)
+        )
+        rows.lerp_(mean(square, -1, keepdim=True), share)
+        columns.lerp_(mean(square, -2, keepdim=True), share)
+        whole = pointwise.clamp(mean(rows, -2, keepdim=True), min=floor)
+        return pointwise.div(matmul(rows, columns), whole)
+
+
+def _rms(x: Tensor) -> Tensor:
+    return pointwise.sqrt(mean(pointwise.mul(x, x)))

@@ -1,0 +1,68 @@
+"""Rprop: steps by the sign of the gradient, larger while it stays. Example: `Rprop(parameters)`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from chainrule.base.errors import ArgumentError
+from chainrule.optim.optimizer import Optimizer, Pairs
+from chainrule.tensor.creation import full_like, ones_like, zeros_like
+from chainrule.tensor.functional import pointwise
+from chainrule.tensor.tensor import Tensor
+
+
+class Rprop(Optimizer):
+    """Δ ← clamp(Δ·(η⁺ if g·g' > 0, η⁻ if < 0, else 1));  θ ← θ - sign(g)·Δ.
+
+    g' is the gradient of the step before; where the sign has changed g counts as 0, also in the
+    next step. For full batches. Source: Riedmiller & Braun (1993);
+    https://docs.pytorch.org/docs/stable/generated/torch.optim.Rprop.html
+    """
+
+    def __init__(
+        self,
+        params: Any,
+        lr: float = 1e-2,
+        etas: tuple[float, float] = (0.5, 1.2),
+        step_sizes: tuple[float, float] = (1e-6, 50),
+        *,
+        capturable: bool = False,
+        foreach: Any = None,
+        maximize: bool = False,
+        differentiable: bool = False,
+    ) -> None:
+        if lr < 0:
+            raise ArgumentError(f"a learning rate is not negative: lr={lr}")
+        if not 0 < etas[0] < 1 < etas[1]:
+            raise ArgumentError(f"etas are a factor below 1 and one above it, not {etas}")
+        defaults = {
+            "lr": lr,
+            "etas": etas,
+            "step_sizes": step_sizes,
+            "foreach": foreach,
+            "maximize": maximize,
+            "differentiable": differentiable,
+            "capturable": capturable,
+        }
+        super().__init__(params, defaults)
+
+    def _update(self, group: dict[str, Any], pairs: Pairs) -> None:
+        less, more = (self._number(group, "etas", i) for i in (0, 1))
+        least, most = (self._number(group, "step_sizes", i) for i in (0, 1))
+
+        def first(p: Tensor) -> Tensor:
+            return full_like(p, group["lr"])
+
+        for together, _ in self._counted(pairs):
+            for p, grad in together:
+                g = pointwise.neg(grad) if group["maximize"] else grad
+                before = self._kept(p, "prev", zeros_like)
+                size = self._kept(p, "step_size", first)
+                agree = pointwise.mul(g, before)
+                turned, unit = pointwise.lt(agree, 0), ones_like(g)
+                grown = pointwise.where(pointwise.gt(agree, 0), more, unit)
+                factor = pointwise.where(turned, less, grown)
+                size.copy_(pointwise.clamp(pointwise.mul(size, factor), least, most))
+                kept = pointwise.where(turned, 0.0, g)
+                p.sub_(pointwise.mul(pointwise.sign(kept), size))
+                before.copy_(kept)
