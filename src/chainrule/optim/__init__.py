@@ -13,6 +13,7 @@ from chainrule.optim.adagrad import Adagrad
 from chainrule.optim.adam import Adam, AdamW
 from chainrule.optim.adamax import Adamax
 from chainrule.optim.asgd import ASGD
+from chainrule.optim.lbfgs import LBFGS
 from chainrule.optim.lion import Lion
 from chainrule.optim.nadam import NAdam
 from chainrule.optim.optimizer import Optimizer
@@ -24,6 +25,7 @@ from chainrule.optim.sparse_adam import SparseAdam
 
 __all__ = [
     "ASGD",
+    "LBFGS",
     "SGD",
     "Adadelta",
     "Adafactor",
