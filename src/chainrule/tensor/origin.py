@@ -189,10 +189,10 @@ def _held(calls: Calls) -> Iterator[tuple[str, Handle, Any, str]]:
         for variable, owner in list(each.frame.f_locals.items()):
             if "_modules" not in getattr(owner, "__dict__", ()) or id(owner) in seen:
                 continue
-            seen.add(id(owner))
             named = is_own(each.file) and variable != "self"
             title = "" if named else f" of {type(owner).__name__}"
             for path, module in owner.named_modules():
+                seen.add(id(module))
                 for name, value in (*module._parameters.items(), *module._buffers.items()):
                     if isinstance(value, Handle):  # another library has modules, too
                         parts = (variable if named else "", path, name)
