@@ -16,10 +16,11 @@ from tests.structure.package import ROOT, run_python
 
 _FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _RUNNER = """
-import contextlib, io, json, sys
+import contextlib, io, json, linecache, sys
 space, printed = {"__name__": "page"}, []
 for block in json.load(sys.stdin):
-    out = io.StringIO()
+    out, lines = io.StringIO(), block.splitlines(keepends=True)
+    linecache.cache["model.py"] = (len(block), None, lines, "model.py")
     with contextlib.redirect_stdout(out):
         exec(compile(block, "model.py", "exec"), space)
     printed.append(out.getvalue())
