@@ -1,4 +1,4 @@
-"""Steps with a planted bug each, more than forty, forty healthy ones with infinities in them.
+"""Steps with a planted bug each, more than forty, and forty healthy ones with infinities in them.
 
 A step is a function of a model and arguments; `kind` and `phase` are what has to be found, the line
 with `# here` is the one to name. May import chainrule.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 import zlib
 from collections.abc import Callable
 from typing import Any
@@ -15,6 +16,7 @@ from chainrule import optim
 from chainrule.errors import NonFiniteError
 from chainrule.inspect import NonFinite, detect_anomaly, why_nan
 from tests.inspect.nonfinite.planted import BUGS, HEALTHY, Model
+from tests.structure.package import ROOT
 
 FEW = 6  # of each kind that are run compiled in the ordinary tests; `-m slow` runs all
 
@@ -106,6 +108,13 @@ def test_nor_in_compiled_steps(name: str) -> None:
     step, _, _ = make(HEALTHY[name])
     with detect_anomaly():
         assert np.isfinite(cr.compile(step)().item())
+
+
+def test_every_kind_is_on_the_page() -> None:
+    page = (ROOT / "docs" / "nan.md").read_text("utf-8")
+    table = re.findall(r"^\| ([^|]*) \|", page, re.MULTILINE)
+    kinds = {kind for row in table for kind in row.split(", ")}
+    assert {planted.kind for planted in BUGS.values()} <= kinds
 
 
 def test_there_are_forty_of_each() -> None:

@@ -85,7 +85,8 @@ class Watch:
         if report is None:
             raise NonFiniteError(
                 "a gradient is NaN or infinite, and the values it was computed from are not all "
-                "known\n  autograd.detect_anomaly() names the line whose derivative gave NaN"
+                "known\n  inspect.why_nan(step, …) looks at the whole step; "
+                "autograd.detect_anomaly() names the line whose derivative gave NaN"
             )
         raise NonFiniteError(str(report), report)
 
