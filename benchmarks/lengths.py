@@ -5,8 +5,8 @@
 Each line is a fresh process with an empty cache of machine code: an epoch of sentences of 60
 different lengths through a compiled training step (a two-way LSTM tagger, and Transformer taggers
 of one and two layers), and 200 tokens generated with a preallocated cache of keys and values,
-whose position is a tensor. `plans` are the seconds that traces, plans and code took; `first` is
-the first step, `later` the median of what a further length costs.
+whose position is a tensor. The table has the seconds that all traces, plans and code took, those of
+the first step, and the median of the steps after it, each of a new length.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from benchmarks import machine, report
 
 WORDS, TAGS, WIDTH, BATCH, LENGTHS = 5000, 17, 64, 16, range(3, 63)
 LETTERS, TOKENS, CONTEXT = 65, 200, 256
@@ -172,22 +174,17 @@ def main() -> None:
     if options.case:
         print(json.dumps(epoch(options.case) if options.case in NAMES else generation()))
         return
-    rows = {}
+    cases = {}
     for case in CASES:
         with tempfile.TemporaryDirectory(prefix="bench-") as cache:
             command = [sys.executable, "-m", "benchmarks.lengths", "--case", case]
             env = {**os.environ, "CHAINRULE_CACHE_DIR": cache}
             done = subprocess.run(command, env=env, check=True, capture_output=True, text=True)
-        rows[case] = json.loads(done.stdout)
+        cases[case] = json.loads(done.stdout)
+    result = {"machine": machine.describe(), "cases": cases}
     if options.json:
-        options.json.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
-    print("| case | variants | plans | whole | first | later | arenas |")
-    print("|---|---|---|---|---|---|---|")
-    for case, r in rows.items():
-        print(
-            f"| {case} | {r['variants']} | {r['plans_s']:.2f} s | {r['total_s']:.2f} s "
-            f"| {r['first_s']:.2f} s | {r['later_ms']:.1f} ms | {r['arenas_mb']:.0f} MB |"
-        )
+        options.json.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    print(report.lengths_table(result))
 
 
 if __name__ == "__main__":

@@ -203,6 +203,24 @@ def compile_table(result: Result) -> str:
     return f"{table(head, rows)}\n\n{where(result)}\n"
 
 
+def lengths_table(result: Result) -> str:
+    """What traces, plans and code of new lengths took."""
+    rows = [
+        [
+            case,
+            str(r["variants"]),
+            number(r["plans_s"]),
+            number(r["first_s"]),
+            number(r["later_ms"]),
+            f"{r['arenas_mb']:.0f}",
+        ]
+        for case, r in result["cases"].items()
+    ]
+    head = ["case", "plans", "traces, plans and code, s", "first step, s", "a later step, ms",
+            "arenas, MB"]  # fmt: skip
+    return f"{table(head, rows)}\n\n{where(result)}\n"
+
+
 def import_table(result: Result) -> str:
     """Milliseconds of each import and the ratio to NumPy's."""
     base = result["imports"]["numpy"]
@@ -245,6 +263,7 @@ def insert(page: Path, marker: str, text: str) -> None:
 PAGES: dict[str, tuple[str, Callable[[Result], str]]] = {
     "steps.json": ("steps", steps_page),
     "compile_time.json": ("compile", compile_table),
+    "lengths.json": ("lengths", lengths_table),
     "eager.json": ("eager", eager_table),
     "import_time.json": ("import", import_table),
 }
