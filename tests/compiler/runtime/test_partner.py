@@ -26,6 +26,12 @@ def compiler():
     one._partner.stop()
 
 
+@pytest.fixture(autouse=True)
+def every_text_is_worth_it(monkeypatch):
+    monkeypatch.setattr(module, "_WORTH", 0)
+    monkeypatch.setattr(module, "_LITTLE", 0)
+
+
 def started(one):
     one._partner.broken = False
     one._partner.start()
@@ -39,8 +45,7 @@ def test_it_makes_the_same_code(compiler):
         assert partner.compile(KERNELS[name]) == compiler._compile(name, KERNELS[name])
 
 
-def test_work_is_shared(compiler, monkeypatch):
-    monkeypatch.setattr(module, "_WORTH", 0)
+def test_work_is_shared(compiler):
     partner, here = started(compiler), []
 
     def alone(text):
@@ -58,7 +63,6 @@ def test_work_is_shared(compiler, monkeypatch):
 
 
 def test_what_a_dead_partner_had_is_done_here(compiler, monkeypatch):
-    monkeypatch.setattr(module, "_WORTH", 0)
     partner = started(compiler)
     partner._process.kill()
     partner._process.wait()
@@ -69,8 +73,7 @@ def test_what_a_dead_partner_had_is_done_here(compiler, monkeypatch):
     assert partner.broken
 
 
-def test_a_text_that_it_refuses_raises_here(compiler, monkeypatch):
-    monkeypatch.setattr(module, "_WORTH", 0)
+def test_a_text_that_it_refuses_raises_here(compiler):
     work = Work(started(compiler), lambda text: compiler._compile("wrong", text))
     work.put("wrong", "define nonsense")
     work._thread.join()
@@ -79,7 +82,6 @@ def test_a_text_that_it_refuses_raises_here(compiler, monkeypatch):
 
 
 def test_a_failure_while_texts_are_made_ends_the_work(compiler, monkeypatch):
-    monkeypatch.setattr(module, "_WORTH", 0)
     monkeypatch.setattr(compiler, "_partner", started(compiler))
 
     def texts():

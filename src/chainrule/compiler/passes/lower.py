@@ -7,6 +7,7 @@ independent, a stage waits for the one before.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from chainrule.base.errors import CompileError
 from chainrule.base.shapes import View
@@ -117,8 +118,10 @@ def _pieces(node: Node, homes: dict[Node, Home], target: Target) -> Stages:
     else:
         single = []
     copies = [copy(piece, place, homes, target) for piece, place in left]
-    parts = [single[i : i + _NUMBERS] for i in range(0, len(single), _NUMBERS)]
-    copies += [numbers(part, homes) for part in parts]
+    group = RowGroup((), None, (node,), (node,))
+    for i in range(0, len(single), _NUMBERS):
+        make = partial(numbers, single[i : i + _NUMBERS], homes)
+        copies.append(remembered(f"numbers {i}", group, homes, target, make))
     return [*stages, copies] if copies else stages
 
 

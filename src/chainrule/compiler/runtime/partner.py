@@ -25,6 +25,7 @@ from typing import Self
 from chainrule.base.settings import settings
 
 _WORTH = 256_000  # characters of text from which a partner pays: some 150 ms of work
+_LITTLE = 24_000  # likewise, if it is there already
 _PATIENCE = 30.0  # seconds for an answer
 
 
@@ -38,9 +39,13 @@ class Partner:
         self._ready = False
         self.broken = not _possible()
 
+    def is_running(self) -> bool:
+        """Whether the process is there."""
+        return self._process is not None and self._process.poll() is None
+
     def start(self) -> None:
         """Start the process, unless it runs."""
-        if self._process is not None and self._process.poll() is None:
+        if self.is_running():
             return
         script = str(Path(__file__).with_name("partner_process.py"))
         self._ready = False
@@ -134,7 +139,8 @@ class Work:
             self._texts[key] = text
             self._size += len(text)
             self._changed.notify()
-        if self._thread is None and self._size > _WORTH and not self._partner.broken:
+        worth = _LITTLE if self._partner.is_running() else _WORTH
+        if self._thread is None and self._size > worth and not self._partner.broken:
             self._thread = threading.Thread(target=self._by_partner, daemon=True)
             self._thread.start()
 
