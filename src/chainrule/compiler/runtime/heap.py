@@ -28,13 +28,19 @@ def _trim() -> Callable[[int], int] | None:
 
 @contextlib.contextmanager
 def no_collections() -> Iterator[None]:
-    """Python's cycle collector waits: making a plan makes many objects, and hardly any garbage."""
+    """Python's cycle collector waits: making a plan makes many objects, and hardly any garbage.
+
+    Afterwards they count as old, or else it would look at all of them at once, twice or thrice.
+    """
     before = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
         if before:
+            if not gc.get_freeze_count():  # what the program froze stays so
+                gc.freeze()
+                gc.unfreeze()
             gc.enable()
 
 
