@@ -36,11 +36,12 @@ def _key(value: object) -> object:
 
 def attributes(node: Node) -> Any:
     """`frozen_attrs` of a node, worked out once."""
-    try:
-        return node.attrs_key
-    except AttributeError:
+    if not node.attrs:
+        return ()
+    found = getattr(node, "attrs_key", None)
+    if found is None:
         node.attrs_key = found = frozen_attrs(node.attrs)
-        return found
+    return found
 
 
 class Sharing:
@@ -97,12 +98,10 @@ class _Rewriting:
         if node in done:
             return done[node]
         same = node
-        for child in node.inputs:
-            if done.get(child, child) is not child:
-                inputs = tuple([done.get(n, n) for n in node.inputs])
-                same = Node(node.op, inputs, node.attrs, node.type, node.source)
-                same.attrs_key = attributes(node)
-                break
+        if not self.moved.isdisjoint(node.inputs):
+            inputs = tuple([done.get(n, n) for n in node.inputs])
+            same = Node(node.op, inputs, node.attrs, node.type, node.source)
+            same.attrs_key = attributes(node)
         same = self.sharing.share(same)
         new = self.offer(same)
         if same is not node:

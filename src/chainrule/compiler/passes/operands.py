@@ -11,7 +11,7 @@ Example: `bring(f, homes, lanes)` → stages of copies; `homes` then knows the n
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 from chainrule.base import shapes
 from chainrule.base.shapes import Shape, View
@@ -35,7 +35,8 @@ def bring(f: Fused, homes: dict[Node, Home], lanes: int) -> list[list[Work]]:
     stages: list[list[Work]] = []
     inside = set(f.nodes)
     for node in f.nodes:
-        if inside.issuperset(node.inputs):
+        elementwise = isinstance(node.op.lower, (Map, Reduce))
+        if elementwise and all(c in inside or _lies_in_order(c, homes) for c in node.inputs):
             continue
         for child, stored, fits in _needs(f, node, lanes):
             source = child
@@ -44,6 +45,12 @@ def bring(f: Fused, homes: dict[Node, Home], lanes: int) -> list[list[Work]]:
             if source not in inside:
                 stages += settle_operand(child, homes, lanes, stored=stored, fits=fits)
     return stages
+
+
+def _lies_in_order(node: Node, homes: Mapping[Node, Home]) -> bool:
+    """Whether a kernel can read the node whatever its axes are."""
+    home = homes.get(node)
+    return home is not None and home.view.is_contiguous
 
 
 def vector(view: View) -> bool:
