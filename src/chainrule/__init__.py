@@ -78,6 +78,7 @@ if TYPE_CHECKING:
     from chainrule import optim as optim
     from chainrule import random as random
     from chainrule import special as special
+    from chainrule import testing as testing
     from chainrule import utils as utils
     from chainrule import version as version
     from chainrule import xpu as xpu
@@ -106,8 +107,9 @@ int, long = int32, int64
 
 _ROOMS = frozenset(
     {
-        "amp", "autograd", "backends", "cuda", "distributed", "errors", "func", "inspect", "linalg",
-        "mps", "nn", "optim", "random", "special", "utils", "version", "xpu",
+        "amp", "autograd", "backends", "compiler", "cuda", "distributed", "errors", "func",
+        "inspect", "linalg", "mps", "nn", "optim", "random", "special", "testing", "utils",
+        "version", "xpu",
     }
 )  # fmt: skip
 _LAZY = {
