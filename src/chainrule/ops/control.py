@@ -22,6 +22,7 @@ from chainrule.base.errors import ArgumentError, GradientError, ShapeError
 from chainrule.graph.node import Attrs, Graph, Node, TupleType, Type, input_node
 from chainrule.ops.arithmetic import add, mul
 from chainrule.ops.cast import cast
+from chainrule.ops.compose import compose
 from chainrule.ops.evaluate import evaluate
 from chainrule.ops.exponential import tanh
 from chainrule.ops.fill import filled, full
@@ -234,10 +235,11 @@ def _scan(ins: Any, attrs: Attrs) -> tuple[Array, ...]:
     ys = [np.empty((length, *t.shape), t.dtype.numpy) for t in outs[count:]]
     history = [np.empty((length, *c.shape), c.dtype) for c in carries]
     steps = range(length - 1, -1, -1) if attrs["reverse"] else range(length)
+    body = compose(graph.inputs, graph.outputs)
     for t in steps:
         for past, carry in zip(history, carries, strict=True):
             past[t] = carry
-        results = evaluate(graph, (*carries, *(x[t] for x in xs), *consts))
+        results = body(*carries, *[x[t] for x in xs], *consts)
         carries = results[:count]
         for y, value in zip(ys, results[count:], strict=True):
             y[t] = value
