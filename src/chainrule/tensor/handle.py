@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from chainrule.base.dtypes import DType, from_numpy
 from chainrule.base.errors import ArgumentError, GradientError, TraceError
@@ -48,6 +48,9 @@ class _NotKept:
 NOT_KEPT = _NotKept()
 
 
+RESULT: list[Any] = []  # the class of what operations return: `Tensor`, once it is declared
+
+
 class Handle:
     """State of a tensor. `_value` is None exactly for a symbol that a trace made."""
 
@@ -55,13 +58,12 @@ class Handle:
         "__dict__", "__weakref__",
         "_grad", "_lens", "_node", "_requires_grad", "_seen", "_type", "_value", "_version",
     )  # fmt: skip
-    tensor_class: ClassVar[type[Tensor]]
 
     def __init_subclass__(cls, *, final: bool = False) -> None:
         """The class declared `final=True` is what operations return."""
         super().__init_subclass__()
         if final:
-            Handle.tensor_class = cls  # type: ignore[assignment]
+            RESULT[:] = [cls]
 
     _value: Array | None
     _type: Type | None  # of the value, once someone asked

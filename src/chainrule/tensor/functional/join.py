@@ -15,7 +15,7 @@ from chainrule.tensor.convert import Operand, as_tensor
 from chainrule.tensor.functional import layout
 from chainrule.tensor.functional.arrange import atleast_1d, atleast_2d, atleast_3d
 from chainrule.tensor.functional.forms import with_out
-from chainrule.tensor.handle import Handle
+from chainrule.tensor.handle import RESULT, Handle
 
 if TYPE_CHECKING:
     from chainrule.tensor.tensor import Tensor
@@ -88,7 +88,7 @@ def tensor_split(
     n = x.shape[axis]
     chosen = next((v for v in (indices_or_sections, sections, indices) if v is not None), None)
     if isinstance(chosen, Handle):
-        chosen = chosen.tensor_class.tolist(chosen)  # type: ignore[arg-type]
+        chosen = RESULT[0].tolist(chosen)
     if isinstance(chosen, int):
         if chosen <= 0:
             raise ArgumentError(f"tensor_split needs a positive number of parts, not {chosen}")

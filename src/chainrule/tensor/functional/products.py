@@ -25,7 +25,7 @@ from chainrule.tensor.dispatch import apply
 from chainrule.tensor.functional import arrange, layout, pointwise, reduce
 from chainrule.tensor.functional.forms import deliver, with_out
 from chainrule.tensor.functional.linear import bmm, matmul
-from chainrule.tensor.handle import Handle
+from chainrule.tensor.handle import RESULT, Handle
 
 if TYPE_CHECKING:
     from chainrule.tensor.tensor import Tensor
@@ -146,7 +146,7 @@ def tensordot(input: Operand, other: Operand, dims: Any = 2) -> Tensor:
     """Σ over the last `dims` axes of input and the first of other, or over two lists of axes."""
     a, b = as_tensor(input), as_tensor(other)
     if isinstance(dims, Handle):
-        dims = dims.tensor_class.tolist(dims)  # type: ignore[arg-type]
+        dims = RESULT[0].tolist(dims)
     if isinstance(dims, int):
         if not 0 <= dims <= min(len(a.shape), len(b.shape)):
             raise ShapeError(f"tensordot over {dims} axes of shapes {a.shape} and {b.shape}")
