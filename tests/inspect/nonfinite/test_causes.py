@@ -110,6 +110,22 @@ def test_nor_in_compiled_steps(name: str) -> None:
         assert np.isfinite(cr.compile(step)().item())
 
 
+def test_what_was_computed_without_gradients() -> None:
+    """The tape has not seen it; the whole step has."""
+    w = cr.ones(3, requires_grad=True)
+    counts = cr.tensor([2.0, 0.0, 1.0])
+
+    def step() -> None:
+        (w * (1 / counts)).sum().backward()
+
+    with detect_anomaly(), pytest.raises(NonFiniteError, match=r"inspect\.why_nan\(step") as caught:
+        step()
+    assert caught.value.report.kind == "non-finite input"  # type: ignore[attr-defined]
+    report = why_nan(step)
+    assert report is not None
+    assert (report.kind, report.index) == ("division by zero", (1,))
+
+
 def test_every_kind_is_on_the_page() -> None:
     page = (ROOT / "docs" / "nan.md").read_text("utf-8")
     table = re.findall(r"^\| ([^|]*) \|", page, re.MULTILINE)

@@ -205,6 +205,12 @@ def from_outside(name: str, *, parameter: bool, value: float) -> Hazard:
     return Hazard(INPUT, f"{name} holds {value:g}", fix)
 
 
+def unnamed(value: float) -> Hazard:
+    """Of what no gradient flows to: data, or computed from data where nobody recorded it."""
+    fix = "look at the data; if it is computed from them, inspect.why_nan(step, …) finds its line"
+    return Hazard(INPUT, f"a value that needs no gradient holds {value:g}", fix)
+
+
 def overflowing_update(what: str) -> Hazard:
     """The optimiser's step itself."""
     fix = "lower the learning rate, clip the gradients, or raise the optimizer's eps"

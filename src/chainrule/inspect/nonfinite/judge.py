@@ -253,5 +253,8 @@ def _row(value: Any, index: tuple[int, ...]) -> Any:
 
 
 def _outside(scene: Scene, given: Stop, value: float) -> Hazard:
-    name = scene.names.get(given.node, "a constant" if given.node.op is not INPUT else "an input")
+    name = scene.names.get(given.node)
+    if name is None and given.node.op is INPUT:
+        return hazards.unnamed(value)
+    name = name or "a constant"
     return hazards.from_outside(name, parameter=given.node in scene.learnt, value=value)
