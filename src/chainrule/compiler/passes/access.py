@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from chainrule.base import shapes
 from chainrule.base.shapes import Shape, View
-from chainrule.graph.node import Node
+from chainrule.graph.node import Node, Type
 from chainrule.ops.record import IndexMap
 
 
@@ -106,3 +106,39 @@ def _suffix_products(shape: Shape) -> set[int]:
         product *= n
         found.add(product)
     return found
+
+
+def aligned(node: Node, producer: Node, domain: Shape, inner: int | None) -> bool:
+    """Whether `node`, read through views of `producer`, is the producer's own element.
+
+    In a row group it may also be the producer's element of the same row.
+    """
+    found = access(node, {producer})
+    if found is None or found.source is not producer:
+        return False
+    if (
+        found.view.is_contiguous
+        and found.view.offset == 0
+        and node.array.size == producer.array.size
+    ):
+        return True
+    if inner is None:
+        return False
+    rows = shapes.size(domain) // inner if inner else 0
+    if producer.array.size != rows:
+        return False
+    wide = found.view.reshape(domain)
+    return wide is not None and wide == row_view(domain)
+
+
+def size_of(node: Node) -> int | None:
+    """Number of elements; None for an op with several results."""
+    return node.type.size if isinstance(node.type, Type) else None
+
+
+def row_view(domain: Shape) -> View:
+    """One number per row, repeated along the last axis."""
+    outer = View.whole(domain[:-1])
+    return View(
+        domain, (*(s if n != 1 else 0 for s, n in zip(outer.strides, domain, strict=False)), 0)
+    )

@@ -13,8 +13,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from chainrule.base.shapes import View
-from chainrule.compiler.passes.access import access, is_view, refine, virtual
-from chainrule.compiler.passes.group import Group, aligned
+from chainrule.compiler.passes.access import access, aligned, is_view, refine, virtual
+from chainrule.compiler.passes.group import Group
 from chainrule.graph.node import INPUT, Graph, Node
 from chainrule.graph.walk import ordered
 from chainrule.ops.record import Map
