@@ -60,6 +60,7 @@ from chainrule.tensor.modes import *
 from chainrule.tensor.numbers import *
 from chainrule.tensor.printing import *
 from chainrule.tensor.random import *
+from chainrule.tensor.root_in_place import *
 from chainrule.tensor.sampling import *
 from chainrule.tensor.tensor import *
 

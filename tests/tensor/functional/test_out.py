@@ -44,3 +44,11 @@ def test_equal_elements_share_the_gradient_of_the_median_of_all():
     x = cr.tensor([1.0, 2.0, 2.0, 3.0], requires_grad=True)
     x.median().backward()
     assert x.grad.tolist() == [0, 0.5, 0.5, 0]
+
+
+def test_in_place_functions_at_the_root_are_the_methods():
+    x = cr.tensor([-1.0, 2.0])
+    assert cr.relu_(x) is x
+    assert cr.clamp_(x, max=1.0) is x
+    assert cr.exp_(cr.fill_(x, 0.0)).tolist() == [1.0, 1.0]
+    assert x.greater_(0.5).tolist() == [1.0, 1.0]
