@@ -4,7 +4,7 @@
 
 takes the kept results (benchmarks/results/*.json) and rewrites what stands between marker comments
 such as `<!-- steps:begin -->` and `<!-- steps:end -->` in docs/benchmarks.md and, the short table,
-README.md: no figure is ever copied by hand.
+in README.md and its twin README.zh.md: no figure is ever copied by hand.
 """
 
 from __future__ import annotations
@@ -270,7 +270,7 @@ PAGES: dict[str, tuple[str, Callable[[Result], str]]] = {
 
 
 def main() -> None:
-    """Write every kept result into the docs, and the steps into README.md."""
+    """Write every kept result into the docs, and the steps into README.md and its twin."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.report")
     parser.add_argument("--results", type=Path, default=ROOT / "benchmarks" / "results")
     folder = parser.parse_args().results
@@ -279,7 +279,8 @@ def main() -> None:
             result = json.loads((folder / name).read_text(encoding="utf-8"))
             insert(ROOT / "docs" / "benchmarks.md", marker, show(result))
             if marker == "steps":
-                insert(ROOT / "README.md", marker, steps_short(result))
+                for page in ("README.md", "README.zh.md"):
+                    insert(ROOT / page, marker, steps_short(result))
             print(f"{name}: written")
 
 

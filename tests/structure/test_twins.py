@@ -12,7 +12,7 @@ import pytest
 
 from tests.structure.package import ROOT
 
-PAGES = ("docs/lesson.md",)
+PAGES = ("README.md", "docs/lesson.md")
 _FENCE = re.compile(r"^```([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
