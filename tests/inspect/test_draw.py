@@ -184,3 +184,15 @@ def test_a_leaf_that_is_used_several_times_shows_each_part_and_the_sum():
     assert "7.39, 20.1" in shown  # through the product
     assert "14.8, 60.3" in shown  # through exp
     assert "Σ 22.2, 80.3" in shown
+
+
+def test_long_computations_without_modules_are_told_by_line():
+    def chain(x):
+        y = x
+        for _ in range(200):
+            y = cr.tanh(y) * 1.01
+        return y.sum()
+
+    shown = texts(draw(chain, cr.ones(2, requires_grad=True)).to_svg())
+    assert any(text.startswith("test_draw.py:") for text in shown)
+    assert "600 nodes" in shown

@@ -73,7 +73,7 @@ def test_each_value_says_who_keeps_it():
     assert set(exp.keepers) == {"exp (result)", "mul (operand 1)"}
     assert [v.value for v in saved.values if v.held] == ["w"]
     text = str(saved)
-    assert text.startswith("78.1 KB are kept for backward, 2 values; 39.1 KB of leaves")
+    assert text.startswith("78.1 KB are kept for backward, 2 values\n39.1 KB of leaves")
     assert text.count("test_saved.py:") == 3
     assert json.loads(json.dumps(saved.as_record()))["total"] == saved.total
 

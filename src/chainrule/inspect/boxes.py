@@ -15,7 +15,7 @@ import numpy as np
 
 from chainrule.inspect.arrange import Path
 from chainrule.inspect.derivation import Array, Derivation, Step
-from chainrule.inspect.outline import shown
+from chainrule.inspect.outline import short, shown
 
 LEAF, NODE, MODULE, LOSS = "#e8f1fb", "#ffffff", "#eef0f3", "#fdecea"
 _MOST = 45  # boxes up to which modules are opened
@@ -44,6 +44,8 @@ class Boxes:
             depths = [*range(1, deepest + 1), None]
             fitting = [k for k in depths if len(set(self._kept(k).values())) <= _MOST]
             depth = fitting[-1] if fitting else 1
+            if not fitting:  # what stands outside of modules is told by its line
+                self._path = {s.number: self._path[s.number] or _line(s) for s in d.steps}
         self._of = self._kept(depth)
         self.members: dict[Any, list[Step]] = {}
         self.paths: dict[Any, Path] = {}
@@ -137,6 +139,11 @@ class Boxes:
         return "\n".join(filter(None, [*lines, s.layer, s.source]))
 
 
+def _line(s: Step) -> Path:
+    """The line of a node in place of a module; none for a leaf."""
+    return (short(s.source),) if s.source and not s.is_leaf else ()
+
+
 def _long_axes(s: Step) -> tuple[int, ...]:
     """A value's shape without axes of size 1."""
     shape = () if s.value is None else np.shape(s.value)
@@ -151,7 +158,7 @@ def _paths(d: Derivation) -> dict[int, Path]:
         found = {n: () if path == model else path for n, path in found.items()}
     for s in d.steps:
         if s.is_leaf:
-            users = [found[u.number] for u in d.steps if s.number in u.operands]
+            users = [found[u.number] for u in d.readers.get(s.number, ())]
             found[s.number] = _common(users) if s.number in d.wanted else ()
     return found
 

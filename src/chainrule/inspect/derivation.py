@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -101,13 +102,30 @@ class Derivation:
 
     def uses(self, number: int) -> list[tuple[Step, Part]]:
         """Each use of a step's value, and what it contributes to the gradient."""
-        return [(s, p) for s in self.steps for p in s.parts if p.to == number]
+        return self._uses.get(number, [])
+
+    @cached_property
+    def _uses(self) -> dict[int, list[tuple[Step, Part]]]:
+        found: dict[int, list[tuple[Step, Part]]] = {}
+        for s in self.steps:
+            for p in s.parts:
+                found.setdefault(p.to, []).append((s, p))
+        return found
+
+    @cached_property
+    def readers(self) -> dict[int, list[Step]]:
+        """The steps that read each step's value."""
+        found: dict[int, list[Step]] = {}
+        for s in self.steps:
+            for number in dict.fromkeys(s.operands):
+                found.setdefault(number, []).append(s)
+        return found
 
     def upstream(self, step: Step) -> Any:
         """What comes down to a node: an array, or one for each result that something came to."""
         if step.gradient is not None:
             return step.gradient
-        results = [s for s in self.steps if s.op == "project" and step.number in s.operands]
+        results = [s for s in self.readers.get(step.number, ()) if s.op == "project"]
         return tuple(s.gradient for s in results if s.gradient is not None) or None
 
     def names(self, step: Step) -> dict[str, str]:

@@ -18,7 +18,8 @@ from typing import NamedTuple
 _SWEEPS = 12  # of the order
 _STILL = 0.05  # a move that is none
 _IDLE = 0.01  # the weight of a box without neighbours
-_PULLS = 160  # of the places
+_PULLS, _FEWEST = 160, 6  # of the places
+_WORK = 600_000  # boxes that are pulled altogether
 Layers = list[list[Hashable]]
 Links = Mapping[Hashable, Mapping[Hashable, float]]
 
@@ -32,7 +33,7 @@ def stack(
     """
     _sort(layers, links)
     at = _packed(layers, widths, gap)
-    for pull in range(_PULLS):
+    for pull in range(min(_PULLS, max(_FEWEST, _WORK // (len(at) + 1)))):
         before = dict(at)
         for boxes in layers if pull % 2 == 0 else reversed(layers):
             _pull(boxes, links, widths, gap, at)

@@ -68,8 +68,9 @@ class Saved:
     def _lines(self) -> Iterator[str]:
         own = [v for v in self.values if not v.held]
         held = sum(v.nbytes for v in self.values if v.held)
-        more = f"; {_bytes(held)} of leaves and variables are needed too, and there anyway"
-        yield f"{_bytes(self.total)} are kept for backward, {len(own)} values{more if held else ''}"
+        yield f"{_bytes(self.total)} are kept for backward, {len(own)} values"
+        if held:
+            yield f"{_bytes(held)} of leaves and variables are needed too, and there anyway"
         if not own:
             return
         yield ""
