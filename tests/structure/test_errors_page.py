@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 
+import chainrule.errors
 from chainrule.base import errors
 from tests.structure.package import ROOT
 
@@ -40,3 +41,9 @@ def test_every_section_says_what_to_do():
 
 def test_sections_stand_in_order():
     assert list(sections()) == sorted(sections())
+
+
+def test_every_error_is_found_where_it_says_it_lives():
+    for name in codes().values():
+        assert getattr(chainrule.errors, name) is getattr(errors, name)
+        assert name in chainrule.errors.__all__
