@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 from chainrule.base.dtypes import float32
+from chainrule.base.errors import KindError
+from chainrule.base.frames import entries, own_frames
 from chainrule.graph.node import Graph, Type, input_node
 from chainrule.ops import TABLE
 from chainrule.ops import compose as composing
@@ -105,3 +107,15 @@ def test_memory_is_written_again_only_where_nothing_else_shows_it():
         np.testing.assert_array_equal(value, want)
     assert np.shares_memory(got[1], got[1].base)
     assert not np.shares_memory(got[1], got[2])
+
+
+def test_its_frames_are_none_of_the_programs():
+    def fails(x):
+        raise KindError(f"not {x}")
+
+    x = leaf(2)
+    broken = Op("broken", op("neg").infer, of_values(fails))
+    with pytest.raises(KindError) as caught:
+        compose((x,), (b(broken, x),))(np.zeros(2, np.float32))
+    files = [each.tb_frame.f_code.co_filename for each in entries(own_frames(caught.tb))]
+    assert set(files) == {__file__}

@@ -22,12 +22,14 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.base.frames import PACKAGE
 from chainrule.graph.node import INPUT, Node, Type
 from chainrule.graph.walk import topological
 from chainrule.ops.fill import full
 from chainrule.ops.record import Made
 
 Composed = Callable[..., tuple[Any, ...]]
+_FILE = f"{PACKAGE}<composed>"  # no frame of the program
 
 
 def compose(inputs: Sequence[Node], outputs: Sequence[Node | None]) -> Composed:
@@ -93,4 +95,4 @@ def _call(node: Node, k: int, args: list[str], into: str | None, known: dict[str
 
 @lru_cache(4096)
 def _compiled(text: str) -> CodeType:
-    return compile(text, "<composed by chainrule>", "exec")
+    return compile(text, _FILE, "exec")
