@@ -10,6 +10,8 @@ import re
 
 import pytest
 
+import chainrule as cr
+from chainrule.tensor.methods import absent
 from tests.structure.package import ROOT
 
 _spec = importlib.util.spec_from_file_location("differences", ROOT / "docs" / "differences.py")
@@ -36,6 +38,11 @@ def test_what_the_page_lists_is_still_here(spaces):
 
 def test_every_note_explains_a_name(spaces):
     assert sum(len(space.different) for space in spaces) > 0
+
+
+def test_methods_that_exist_are_not_called_absent():
+    parts = [part for part in cr.Tensor.__mro__ if part is not absent.AbsentMethods]
+    assert not [name for name in absent.ABSENT if any(name in vars(part) for part in parts)]
 
 
 @pytest.mark.oracle
