@@ -9,17 +9,16 @@ from __future__ import annotations
 
 import contextlib
 import dis
-import os
 import sys
 from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import Any, NoReturn
 
 from chainrule.base.errors import MissingError, MissingImportError
+from chainrule.base.frames import is_own
 
 PAGE = "docs/differences.md"
 _PACKAGE = __name__.partition(".")[0]
-_INSIDE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # noqa: PTH100, PTH120 - pathlib costs 5 ms
 _IMPORT_FROM = dis.opmap["IMPORT_FROM"]
 _deferring = [False]
 
@@ -118,8 +117,7 @@ def script_frame() -> FrameType | None:
     """The nearest calling frame outside the package and outside the import system."""
     frame: FrameType | None = sys._getframe(1)  # noqa: SLF001
     while frame is not None:
-        file = frame.f_code.co_filename
-        if not file.startswith((_INSIDE, "<frozen importlib")):
+        if is_own(frame.f_code.co_filename):
             return frame
         frame = frame.f_back
     return None
