@@ -14,13 +14,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from chainrule.inspect.arrange import Path
-from chainrule.inspect.derivation import Array, Derivation, Step
-from chainrule.inspect.outline import short, shown
+from chainrule.inspect.derivation import Array, Derivation, Step, counted
+from chainrule.inspect.outline import AUTO, short, shown
 
 LEAF, NODE, MODULE, LOSS = "#e8f1fb", "#ffffff", "#eef0f3", "#fdecea"
 _MOST = 45  # boxes up to which modules are opened
 _FEW, _LONGEST = 4, 28  # entries of an array that are shown as numbers, if they are short
-AUTO = -1
 
 
 class Link(NamedTuple):
@@ -112,8 +111,8 @@ class Boxes:
         steps = self.members[key]
         if isinstance(key, tuple):
             leaves = sum(s.is_leaf for s in steps)
-            inside = _count(len(steps) - leaves, "node")
-            return f"{inside}, {_count(leaves, 'parameter')}" if leaves else inside
+            inside = counted(len(steps) - leaves, "node")
+            return f"{inside}, {counted(leaves, 'parameter')}" if leaves else inside
         return f"%{key}  {steps[0].type}"
 
     def total(self, key: Any) -> str:
@@ -175,10 +174,6 @@ def _common(paths: Sequence[Path]) -> Path:
             break
         shared.append(names[0])
     return tuple(shared)
-
-
-def _count(count: int, what: str) -> str:
-    return f"{count} {what}{'s' * (count != 1)}"
 
 
 def label(value: Any) -> str:

@@ -14,7 +14,7 @@ class Cause:
     """What stands between a tensor and the loss; true where the gradient arrives.
 
     The kinds are arrives, zero, integer, requires_grad, not a leaf, not called, not read, unused,
-    overwritten, detach, no_grad, cast, choice, comparison, read out, rule, not recorded.
+    overwritten, detach, no_grad, cast, choice, comparison, read out, rule, forgotten, not recorded.
     """
 
     kind: str

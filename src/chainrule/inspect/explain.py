@@ -10,7 +10,7 @@ May import `inspect.derivation` and what is built on it.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from chainrule.base.errors import ArgumentError
@@ -20,6 +20,7 @@ from chainrule.inspect.from_loss import of_loss
 from chainrule.inspect.html import page
 from chainrule.inspect.naming import around_caller, by_id
 from chainrule.inspect.outline import AUTO, Outline
+from chainrule.inspect.recording import inner
 from chainrule.tensor.handle import Handle
 
 _STYLES = {
@@ -115,9 +116,3 @@ def derive(target: Any, args: Sequence[Any], wrt: Any, names: Sequence[str] = ()
     raise ArgumentError(
         f"what is explained is a loss tensor or a function with its arguments, not {target!r:.60}"
     )
-
-
-def inner(fn: Callable[..., Any]) -> Callable[..., Any]:
-    """A compiled function is explained as the function that it was made from."""
-    found: Callable[..., Any] = getattr(fn, "fn", fn)
-    return found

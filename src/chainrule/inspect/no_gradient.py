@@ -19,12 +19,11 @@ from chainrule.graph.node import INPUT, Node, Type
 from chainrule.graph.walk import topological
 from chainrule.inspect.cause import Cause, lines_of
 from chainrule.inspect.cut import find_cut
-from chainrule.inspect.explain import inner
 from chainrule.inspect.from_function import loss_of, of_function
 from chainrule.inspect.from_loss import leaf_of, of_loss
 from chainrule.inspect.layers import LayerTrace
 from chainrule.inspect.naming import around_caller, around_function, by_id
-from chainrule.inspect.recording import Traced, traced
+from chainrule.inspect.recording import Traced, inner, traced
 from chainrule.inspect.zero_gradient import judged
 from chainrule.tensor.convert import as_tensor
 from chainrule.tensor.handle import Handle
@@ -206,7 +205,7 @@ def _not_in_record(param: Handle, order: Sequence[Node], subject: str) -> Cause:
     text = "gets no gradient: it is not in the loss's record"
     twins = sum(1 for n in order if (leaf := leaf_of(n)) is not None and leaf.shape == param.shape)
     if twins:
-        text += f", which has {twins} other leaf{'s' * (twins > 1)} of its shape"
+        text += f", which has {twins} other {'leaf' if twins == 1 else 'leaves'} of its shape"
     if entries:
         text += "; values without a record come in here"
     lines = tuple(dict.fromkeys(lines_of(*entries)))[:3]

@@ -62,6 +62,12 @@ def record(fn: Callable[..., Any], args: Sequence[Any]) -> Recording:
     return Recording(graph, values, tuple(handles), run.trace)
 
 
+def inner(fn: Callable[..., Any]) -> Callable[..., Any]:
+    """A compiled function is looked at as the function that it was made from."""
+    found: Callable[..., Any] = getattr(fn, "fn", fn)
+    return found
+
+
 class Traced(NamedTuple):
     """A run on symbols: what it read and changed, every node, and those of what it returned."""
 

@@ -16,6 +16,7 @@ import numpy as np
 from chainrule.grad.reverse import differentiate
 from chainrule.graph.node import INPUT, Graph, Node, input_node
 from chainrule.graph.walk import topological
+from chainrule.inspect.from_loss import leaf_of
 from chainrule.inspect.naming import around_function
 from chainrule.inspect.nonfinite.judge import Scene, judge
 from chainrule.inspect.nonfinite.report import NonFinite, report_of
@@ -118,7 +119,7 @@ def of_tape(
     found = [n for n in ends if n is not None]
     graph = Graph((*inputs, *starts), (*roots, *found))
     env = all_values(graph, [*inputs.values(), *seeds])
-    handles = {n: leaf for n in inputs if (leaf := _leaf(n)) is not None}
+    handles = {n: leaf for n in inputs if (leaf := leaf_of(n)) is not None}
     scene = Scene(
         env,
         dict.fromkeys(order),
@@ -152,14 +153,9 @@ class _Noting(Symbolic):
         return made
 
 
-def _leaf(node: Node) -> Handle | None:
-    reference = node.leaf if isinstance(node, Recorded) else None
-    return None if reference is None else reference()
-
-
 def _given(node: Node) -> Any:
     """The value of an input of the tape: of its leaf, or what was kept while someone watched."""
-    leaf = _leaf(node)
+    leaf = leaf_of(node)
     if leaf is not None:
         return leaf._concrete("a look for NaN")  # noqa: SLF001 - a leaf of the loss
     return node.saved[0] if isinstance(node, Recorded) and node.saved else None

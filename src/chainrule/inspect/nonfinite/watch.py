@@ -23,6 +23,7 @@ from chainrule.base.errors import NonFiniteError
 from chainrule.inspect.naming import around_caller, by_id
 from chainrule.inspect.nonfinite.report import NonFinite
 from chainrule.inspect.nonfinite.scenes import of_step, of_tape
+from chainrule.inspect.recording import inner
 from chainrule.inspect.undo import Undo
 from chainrule.tensor.handle import Handle
 from chainrule.tensor.modes import modes
@@ -38,7 +39,7 @@ def why_nan(step: Callable[..., Any], *args: Any, **kwargs: Any) -> NonFinite | 
     `step` is a loss function, or a whole training step with `backward()` and `opt.step()`, compiled
     or not. It runs once on symbols: nothing is changed.
     """
-    return of_step(getattr(step, "fn", step), args, kwargs)
+    return of_step(inner(step), args, kwargs)
 
 
 class detect_anomaly(contextlib.ContextDecorator):  # noqa: N801 - as autograd's

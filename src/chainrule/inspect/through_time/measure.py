@@ -19,7 +19,7 @@ from chainrule.base.errors import ArgumentError
 from chainrule.grad.reverse import differentiate
 from chainrule.graph.node import Graph, Node
 from chainrule.inspect.from_function import loss_of
-from chainrule.inspect.recording import traced, widening
+from chainrule.inspect.recording import inner, traced, widening
 from chainrule.inspect.through_time.probes import Probe, probed
 from chainrule.inspect.through_time.report import State, ThroughTime
 from chainrule.inspect.through_time.unrolled import chains
@@ -45,7 +45,7 @@ def gradient_through_time(fn: Callable[..., Any], *args: Any, tokens: Any = None
     the codes or words [steps, batch] that belong to the states; unless they are given, an argument
     of integers of that shape, or batch first, is taken. Raises ArgumentError where nothing recurs.
     """
-    fn = getattr(fn, "fn", fn)  # of a compiled function, the function
+    fn = inner(fn)
     given = [as_tensor(a) if isinstance(a, np.ndarray) else a for a in args]
     run = traced(fn, given)
     graph, roots = run.found.captured.graph, run.trace.roots
