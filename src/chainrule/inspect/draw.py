@@ -16,9 +16,10 @@ from typing import Any
 
 from chainrule.base.errors import ArgumentError
 from chainrule.inspect.arrange import Path
-from chainrule.inspect.boxes import AUTO, Boxes, label
+from chainrule.inspect.boxes import Boxes, label
 from chainrule.inspect.derivation import Derivation
 from chainrule.inspect.explain import derive
+from chainrule.inspect.outline import AUTO
 from chainrule.inspect.svg import picture
 
 _DIRECTIONS = {None: None, "right": False, "down": True}
