@@ -14,16 +14,15 @@ from chainrule.base.missing import missing_method
 
 ABSENT = frozenset(
     """
-    angle apply_ arccosh_ arcsinh_ as_strided_ as_subclass ccol_indices cdouble cfloat chalf char
-    coalesce col_indices conj conj_physical conj_physical_ const_data_ptr corrcoef cov crow_indices
-    data_ptr dense_dim dequantize dim_order eig frexp gcd gcd_ geqrf grad_dtype greater_
-    greater_equal_ hardshrink hash_tensor histogram igamma igamma_ igammac igammac_ imag indices
-    int_repr ipu is_coalesced is_conj is_distributed is_inference is_ipu is_maia is_mkldnn is_mtia
-    is_neg is_nested is_set_to is_vulkan is_xla istft lcm lcm_ less_ less_equal_ lstsq lu lu_solve
-    map2_ map_ matrix_exp module_load mtia name new new_empty_strided nextafter nextafter_
-    nonzero_static not_equal_ orgqr ormqr output_nr prelu qscheme record_stream reinforce renorm
-    renorm_ resize resize_as resolve_conj resolve_neg row_indices short slice_inverse smm solve
-    sspaddmm stft storage_type symeig to_dense to_mkldnn to_padded_tensor values volatile
+    angle apply_ as_strided_ as_subclass ccol_indices cdouble cfloat chalf char coalesce col_indices
+    conj conj_physical conj_physical_ const_data_ptr corrcoef cov crow_indices data_ptr dense_dim
+    dequantize dim_order eig frexp gcd gcd_ geqrf grad_dtype hardshrink hash_tensor histogram igamma
+    igamma_ igammac igammac_ imag indices int_repr ipu is_coalesced is_conj is_distributed
+    is_inference is_ipu is_maia is_mkldnn is_mtia is_neg is_nested is_set_to is_vulkan is_xla istft
+    lcm lcm_ lstsq lu lu_solve map2_ map_ matrix_exp module_load mtia name new new_empty_strided
+    nextafter nextafter_ nonzero_static orgqr ormqr output_nr prelu qscheme record_stream reinforce
+    renorm renorm_ resize resize_as resolve_conj resolve_neg row_indices short slice_inverse smm
+    solve sspaddmm stft storage_type symeig to_dense to_mkldnn to_padded_tensor values volatile
     """.split()  # noqa: SIM905 - a list of that length is no easier to read
 )
 
