@@ -43,18 +43,15 @@ def train(
 ) -> Iterator[Event]:
     """Run to the last step, or to the first interrupt; ends with `Saved`, then `Stopped` if so.
 
-    A step that diverges raises `NonFiniteError`, and the run is saved as it was before.
+    A step that diverges raises `NonFiniteError`. What was saved stays: weights that have been
+    growing for a while are no better start than the last save.
     """
     progress, config = session.progress, session.config
     while True:
         yield from _look(session, metrics, interrupts.wanted)
         if interrupts.signal is not None or progress.step >= config.steps:
             break
-        try:
-            yield from _step(session, metrics)
-        except NonFiniteError:
-            yield _save(session, folder, metrics)  # as it was before the step that diverges
-            raise
+        yield from _step(session, metrics)
         if _every(config.save_every, progress.step) and progress.step < config.steps:
             yield _save(session, folder, metrics)
     yield _save(session, folder, metrics)
@@ -100,7 +97,7 @@ def _diverged(
         f"learning_rate (now {config.learning_rate:g}) or clip (now {config.clip:g})"
     )
     why = [] if report is None else [f"  {line}" for line in str(report).splitlines()]
-    end = f"  this step changed nothing; the run is saved as of step {session.progress.step}"
+    end = "  this step changed nothing, and what the run saved before is as it was"
     return NonFiniteError("\n".join([head, *why, end]), report)
 
 

@@ -176,8 +176,8 @@ def test_wrong_calls_say_what_fits():
         cr.topk(x, 4)
     with pytest.raises(ArgumentError, match="kthvalue of 0"):
         cr.kthvalue(x, 0)
-    with pytest.raises(ArgumentError, match="singular values"):
-        cr.linalg.matrix_norm(x, 2)
+    with pytest.raises(ArgumentError, match="matrix norms are"):
+        cr.linalg.matrix_norm(x, 3)
     with pytest.raises(ArgumentError, match="interpolation"):
         cr.quantile(x, 0.5, interpolation="cubic")
     with pytest.raises(ShapeError, match="rows of"):
