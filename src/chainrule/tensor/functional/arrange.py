@@ -18,6 +18,7 @@ from chainrule.tensor.convert import Operand, as_tensor
 from chainrule.tensor.convert import expand as expand_to
 from chainrule.tensor.dispatch import apply, wrap
 from chainrule.tensor.functional import layout
+from chainrule.tensor.functional.forms import with_numpy_names
 from chainrule.tensor.functional.layout import also_named, flat_sizes
 from chainrule.tensor.handle import Handle
 from chainrule.tensor.memory import refuse_overlap
@@ -73,6 +74,7 @@ def movedim(input: Operand, source: Axes, destination: Axes) -> Tensor:
 moveaxis = movedim
 
 
+@with_numpy_names
 def unflatten(input: Operand, dim: int, sizes: Sequence[int]) -> Tensor:
     """Split the axis `dim` into axes of `sizes`; one size may be -1."""
     x = as_tensor(input)
@@ -131,6 +133,7 @@ def tile(input: Operand, *dims: Any) -> Tensor:
     return repeat(x, (1,) * (len(x.shape) - len(times)) + times)
 
 
+@with_numpy_names
 def repeat_interleave(
     input: Operand,
     repeats: Operand = None,

@@ -1,4 +1,4 @@
-"""The ways in which a function of tensors is made from an op, and PyTorch's `out=`.
+"""The ways in which a function of tensors is made from an op, `out=`, and NumPy's `axis=`.
 
 `out=` names a tensor that is rebound to the result: tensors are values here, so nothing is computed
 in its memory. Example: `exp = floating_of(TABLE["exp"], "e to the power of input.")`.
@@ -7,7 +7,7 @@ in its memory. Example: `exp = floating_of(TABLE["exp"], "e to the power of inpu
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from chainrule.base import dtypes
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from chainrule.tensor.tensor import Tensor
 
 R = TypeVar("R")
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 def deliver(result: Tensor, out: Tensor | None) -> Tensor:
@@ -38,17 +39,56 @@ def deliver(result: Tensor, out: Tensor | None) -> Tensor:
     return out
 
 
+_NUMPY = {"axis": "dim", "keepdims": "keepdim"}
+
+
+def renamed(fn: Callable[..., Any], given: Mapping[str, Any]) -> dict[str, Any] | None:
+    """NumPy's names of arguments, which PyTorch takes too, as `fn` calls them; None without any."""
+    code = fn.__code__
+    known = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+    ours = {n: _NUMPY[n] for n in given if n in _NUMPY and n not in known and _NUMPY[n] in known}
+    if not ours or not given.keys().isdisjoint(ours.values()):
+        return None
+    return {ours.get(name, name): value for name, value in given.items()}
+
+
+def with_numpy_names(fn: F) -> F:
+    """`fn` that also takes `axis` for `dim` and `keepdims` for `keepdim`.
+
+    Asked for only when `fn` has refused a name, so that ordinary calls look for nothing.
+    """
+
+    @functools.wraps(fn)
+    def function(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return fn(*args, **kwargs)
+        except TypeError:
+            ours = renamed(fn, kwargs)
+            if ours is None:
+                raise
+        return fn(*args, **ours)
+
+    return function  # type: ignore[return-value]
+
+
 def with_out(fn: Callable[..., R]) -> Callable[..., R]:
-    """`fn` with the argument `out`: a tensor, or one for each of several results."""
+    """`fn` with the argument `out`, a tensor or one for each result, and with NumPy's names."""
 
     @functools.wraps(fn)
     def function(*args: Any, out: Any = None, **kwargs: Any) -> Any:
-        result = fn(*args, **kwargs)
-        if out is None:
-            return result
-        if not isinstance(result, tuple):
-            return deliver(result, out)  # type: ignore[arg-type]
-        return type(result)(*map(deliver, result, out))
+        try:
+            result = fn(*args, **kwargs)
+        except TypeError:
+            ours = renamed(fn, kwargs)
+            if ours is None:
+                raise
+        else:
+            if out is None:
+                return result
+            if not isinstance(result, tuple):
+                return deliver(result, out)  # type: ignore[arg-type]
+            return type(result)(*map(deliver, result, out))
+        return function(*args, out=out, **ours)
 
     return function
 

@@ -14,7 +14,7 @@ from chainrule.base.errors import ArgumentError, ShapeError
 from chainrule.tensor.convert import Operand, as_tensor
 from chainrule.tensor.functional import layout
 from chainrule.tensor.functional.arrange import atleast_1d, atleast_2d, atleast_3d
-from chainrule.tensor.functional.forms import with_out
+from chainrule.tensor.functional.forms import with_numpy_names, with_out
 from chainrule.tensor.handle import RESULT, Handle
 
 if TYPE_CHECKING:
@@ -64,6 +64,7 @@ def column_stack(tensors: Sequence[Operand]) -> Tensor:
     return hstack([layout.reshape(p, (-1, 1)) if len(p.shape) < 2 else p for p in parts])
 
 
+@with_numpy_names
 def split_with_sizes(input: Operand, split_sizes: Sequence[int], dim: int = 0) -> Any:
     """Cut along `dim` into pieces of the given sizes."""
     return layout.split(input, list(split_sizes), dim)

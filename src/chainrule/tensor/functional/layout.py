@@ -23,7 +23,7 @@ from chainrule.ops import TABLE
 from chainrule.tensor.convert import Operand, as_tensor, cast, result_dtype
 from chainrule.tensor.convert import expand as expand_to
 from chainrule.tensor.dispatch import apply
-from chainrule.tensor.functional.forms import deliver
+from chainrule.tensor.functional.forms import deliver, with_numpy_names
 from chainrule.tensor.handle import Handle, Lens
 from chainrule.tensor.memory import memory, refuse_overlap
 
@@ -203,6 +203,7 @@ def t(input: Operand) -> Tensor:
     return transpose(x, 0, 1) if len(x.shape) == 2 else x
 
 
+@with_numpy_names
 def unsqueeze(input: Operand, dim: int) -> Tensor:
     """Insert an axis of size 1 before position `dim`."""
     x = as_tensor(input)
@@ -210,6 +211,7 @@ def unsqueeze(input: Operand, dim: int) -> Tensor:
     return reshape(x, (*x.shape[:at], 1, *x.shape[at:]))
 
 
+@with_numpy_names
 def squeeze(input: Operand, dim: int | Sequence[int] | None = None) -> Tensor:
     """Remove axes of size 1 (all, or those named)."""
     x = as_tensor(input)
@@ -247,6 +249,7 @@ def slice_view(
     return view_of(x, get, put, move)
 
 
+@with_numpy_names
 def narrow(input: Operand, dim: int, start: int, length: int) -> Tensor:
     """`length` elements along `dim` from `start`."""
     x = as_tensor(input)
@@ -263,6 +266,7 @@ def narrow(input: Operand, dim: int, start: int, length: int) -> Tensor:
     return slice_view(x, starts, (1,) * len(shape), shape)
 
 
+@with_numpy_names
 def select(input: Operand, dim: int, index: int) -> Tensor:
     """The slice at `index` along `dim`, without that axis."""
     x = as_tensor(input)
@@ -296,6 +300,7 @@ def split(
     return tuple(narrow(x, axis, at, n) for at, n in zip(starts, sizes, strict=True))
 
 
+@with_numpy_names
 def chunk(input: Operand, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
     """Cut along `dim` into at most `chunks` pieces of equal size (the last may be smaller)."""
     x = as_tensor(input)
@@ -303,6 +308,7 @@ def chunk(input: Operand, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
     return split(x, max(-(-total // chunks), 1), dim)
 
 
+@with_numpy_names
 def unbind(input: Operand, dim: int = 0) -> tuple[Tensor, ...]:
     """Every slice along `dim`, without that axis."""
     x = as_tensor(input)
@@ -332,6 +338,7 @@ def expand(input: Operand, *sizes: Any) -> Tensor:
     )
 
 
+@with_numpy_names
 def cat(tensors: Sequence[Operand], dim: int = 0, *, out: Tensor | None = None) -> Tensor:
     """Lay tensors one after the other along `dim`, promoted to one dtype."""
     if isinstance(tensors, Handle):
@@ -352,6 +359,7 @@ def cat(tensors: Sequence[Operand], dim: int = 0, *, out: Tensor | None = None) 
 concat = cat
 
 
+@with_numpy_names
 def stack(tensors: Sequence[Operand], dim: int = 0, *, out: Tensor | None = None) -> Tensor:
     """Lay equal shapes along a new axis."""
     if out is not None:

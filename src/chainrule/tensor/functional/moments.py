@@ -12,7 +12,7 @@ from chainrule.base import shapes
 from chainrule.base.errors import ArgumentError, DTypeError
 from chainrule.tensor.convert import Operand, as_tensor
 from chainrule.tensor.functional import pointwise, reduce
-from chainrule.tensor.functional.forms import with_out
+from chainrule.tensor.functional.forms import with_numpy_names, with_out
 
 if TYPE_CHECKING:
     from chainrule.tensor.tensor import Tensor
@@ -78,6 +78,7 @@ def std(
     return root(_moments(input, dim, unbiased, keepdim, correction)[0])
 
 
+@with_numpy_names
 def var_mean(
     input: Operand,
     dim: Any = None,
@@ -90,6 +91,7 @@ def var_mean(
     return _moments(input, dim, unbiased, keepdim, correction)
 
 
+@with_numpy_names
 def std_mean(
     input: Operand,
     dim: Any = None,

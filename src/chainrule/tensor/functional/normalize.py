@@ -13,7 +13,7 @@ from chainrule.ops import TABLE
 from chainrule.tensor.convert import Operand, as_dtype, as_tensor, cast, floating
 from chainrule.tensor.dispatch import apply
 from chainrule.tensor.functional import layout, pointwise, reduce
-from chainrule.tensor.functional.forms import deliver
+from chainrule.tensor.functional.forms import deliver, with_numpy_names
 from chainrule.tensor.functional.norms import norm
 from chainrule.tensor.functional.padding import pad
 
@@ -38,6 +38,7 @@ def _lifted(x: Tensor) -> Tensor:
     return apply(TABLE["reshape"], x, shape=(1,))
 
 
+@with_numpy_names
 def softmax(input: Operand, dim: int, dtype: Any = None, *, out: Tensor | None = None) -> Tensor:
     """exp(x) / Σ exp(x) along `dim`; a fully masked row (all -inf) gives zeros."""
     if out is not None:
@@ -45,6 +46,7 @@ def softmax(input: Operand, dim: int, dtype: Any = None, *, out: Tensor | None =
     return _rows("softmax", input, dim, dtype)
 
 
+@with_numpy_names
 def log_softmax(
     input: Operand, dim: int, dtype: Any = None, *, out: Tensor | None = None
 ) -> Tensor:

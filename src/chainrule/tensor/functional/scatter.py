@@ -20,7 +20,7 @@ from chainrule.ops import TABLE
 from chainrule.tensor.convert import Operand, as_tensor, cast, expand
 from chainrule.tensor.dispatch import apply, wrap
 from chainrule.tensor.functional import diagonal, layout, pointwise
-from chainrule.tensor.functional.forms import with_out
+from chainrule.tensor.functional.forms import with_numpy_names, with_out
 from chainrule.tensor.functional.select import as_index, element_places
 from chainrule.tensor.handle import Handle
 
@@ -240,6 +240,7 @@ def index_copy(input: Operand, dim: int, index: Operand, source: Operand) -> Ten
     return _slices(input, dim, index, source, _set)
 
 
+@with_numpy_names
 def index_fill(input: Operand, dim: int, index: Operand, value: Any) -> Tensor:
     """`input` with one value in the slices along `dim` that `index` names."""
     number = as_tensor(value, as_tensor(input).dtype)
@@ -301,6 +302,7 @@ def embedded(input: Operand, src: Operand, view: Callable[[Tensor], Tensor]) -> 
     return out
 
 
+@with_numpy_names
 def select_scatter(input: Operand, src: Operand, dim: int, index: int) -> Tensor:
     """A copy of the input with src as its slice at `index` along `dim`."""
     return embedded(input, src, lambda x: layout.select(x, dim, index))

@@ -16,7 +16,7 @@ from chainrule.base.errors import ArgumentError, DTypeError, IndexBoundsError, S
 from chainrule.ops import TABLE
 from chainrule.tensor.convert import Operand, as_tensor, cast, expand
 from chainrule.tensor.dispatch import apply, wrap
-from chainrule.tensor.functional.forms import deliver, with_out
+from chainrule.tensor.functional.forms import deliver, with_numpy_names, with_out
 from chainrule.tensor.handle import Handle
 
 if TYPE_CHECKING:
@@ -116,6 +116,7 @@ def element_places(name: str, x: Handle, dim: int, index: Handle, *, wrap: bool 
     return apply(TABLE["ravel_index"], *parts, sizes=shape, wrap=wrap)
 
 
+@with_numpy_names
 def gather(
     input: Operand,
     dim: int,
