@@ -42,7 +42,4 @@ class AbsentMethods:
     """The last part of `Methods`."""
 
     __slots__ = ()
-
-
-for _name in ABSENT:
-    setattr(AbsentMethods, _name, _Absent(_name))
+    vars().update({name: _Absent(name) for name in ABSENT})  # at once: `setattr` costs 1.5 ms
