@@ -18,8 +18,8 @@ from chainrule.tensor.convert import Operand, as_tensor
 from chainrule.tensor.convert import expand as expand_to
 from chainrule.tensor.dispatch import apply, wrap
 from chainrule.tensor.functional import layout
-from chainrule.tensor.functional.forms import with_numpy_names
-from chainrule.tensor.functional.layout import also_named, flat_sizes
+from chainrule.tensor.functional.forms import also_named, with_numpy_names
+from chainrule.tensor.functional.layout import flat_sizes
 from chainrule.tensor.handle import Handle
 from chainrule.tensor.memory import refuse_overlap
 

@@ -71,6 +71,21 @@ def with_numpy_names(fn: F) -> F:
     return function  # type: ignore[return-value]
 
 
+def also_named(name: str) -> Callable[[F], F]:
+    """The sizes or axes that a function takes one by one may be given as one keyword, too."""
+
+    def decorate(fn: F) -> F:
+        @functools.wraps(fn)
+        def function(input: Operand, *given: Any, **named: Any) -> Any:
+            if name in named and not given:
+                given = (named.pop(name),)
+            return fn(input, *given, **named)
+
+        return function  # type: ignore[return-value]
+
+    return decorate
+
+
 def with_out(fn: Callable[..., R]) -> Callable[..., R]:
     """`fn` with the argument `out`, a tensor or one for each result, and with NumPy's names."""
 

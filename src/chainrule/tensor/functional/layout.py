@@ -5,10 +5,9 @@ Writing through a view rebinds the base; see `tensor/handle.py`. Example: `x.vie
 
 from __future__ import annotations
 
-import functools
 import operator
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from chainrule.base import dtypes, shapes
 from chainrule.base.errors import (
@@ -23,7 +22,7 @@ from chainrule.ops import TABLE
 from chainrule.tensor.convert import Operand, as_tensor, cast, result_dtype
 from chainrule.tensor.convert import expand as expand_to
 from chainrule.tensor.dispatch import apply
-from chainrule.tensor.functional.forms import deliver, with_numpy_names
+from chainrule.tensor.functional.forms import also_named, deliver, with_numpy_names
 from chainrule.tensor.handle import Handle, Lens
 from chainrule.tensor.memory import memory, refuse_overlap
 
@@ -54,7 +53,6 @@ __all__ = [
     "unsqueeze",
 ]
 
-F = TypeVar("F", bound=Callable[..., Any])
 Get = Callable[[Any], "Tensor"]
 Put = Callable[[Any, Any], "Tensor"]
 Move = Callable[[shapes.View], shapes.View]
@@ -82,21 +80,6 @@ def flat_sizes(sizes: Sequence[Any]) -> Shape:
         raise KindError(
             f"sizes and axes are whole numbers, not {tuple(sizes)}\n  where one is divided, use //"
         ) from None
-
-
-def also_named(name: str) -> Callable[[F], F]:
-    """The sizes or axes that a function takes one by one may be given as one keyword, too."""
-
-    def decorate(fn: F) -> F:
-        @functools.wraps(fn)
-        def function(input: Operand, *given: Any, **named: Any) -> Any:
-            if name in named and not given:
-                given = (named.pop(name),)
-            return fn(input, *given, **named)
-
-        return function  # type: ignore[return-value]
-
-    return decorate
 
 
 def _fitting(old: Shape, new: Shape) -> Shape:
