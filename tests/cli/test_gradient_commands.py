@@ -47,6 +47,21 @@ def test_claims_end_with_an_exit_code(inside, claim, code):
     assert judged["ok"] is not bool(code)
 
 
+@pytest.mark.parametrize(
+    ("claim", "code"), [("W=2*outer(W @ x, x) x=sum(W @ x, dim=-1)*2*W.T@[1]", 2),
+                        ("W=2*outer(W @ x, x)", 0), ("W=sum(x, dim=-1)*outer(W @ x, x)", 1),
+                        ("W=2*y", 2)],
+)  # fmt: skip
+def test_claims_may_be_formulas_of_the_values(inside, claim, code):
+    assert inside(*SQUARE, "--claim", claim).code == code
+
+
+@pytest.mark.parametrize("command", ["check", "gradcheck", "explain", "show"])
+def test_examples_stand_on_lines_of_their_own(inside, command):
+    lines = inside(command, "--help").out.splitlines()
+    assert any(line.strip() == "Examples" for line in lines)
+
+
 def test_without_a_claim_the_own_gradient_is_checked(inside):
     done = inside("check", "tanh(x) / x", "--at", "x=[1,2]", "--order", "2")
     assert done.code == 0

@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("formula")
 @click.option("--at", required=True, metavar="VALUES", help='As in "W=[[1,2],[3,4]] x=[1,2]".')
-@click.option("--claim", metavar="GRADIENTS", help='What you derived, as in "W=[[10,20]]".')
+@click.option(
+    "--claim", metavar="GRADIENTS", help='What you derived, as in "W=[[10,20]]" or "x=2*x".'
+)
 @click.option(
     "--order",
     type=click.IntRange(1, 2),
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
 )
 @click.option("--json", "as_json", is_flag=True, help="The verdict on every entry, for graders.")
 def check(formula: str, at: str, claim: str | None, order: int, as_json: bool) -> int:
-    r"""Judge a hand-derived gradient of FORMULA; without a claim, chainrule's own.
+    """Judge a hand-derived gradient of FORMULA; without a claim, chainrule's own.
 
     Ends with 0 if the gradient is right and 1 if it is not; a wrong one is diagnosed: transposed,
     a missing sum or use, a factor, a sign. A result that is not one number is summed first.
@@ -42,7 +44,7 @@ def check(formula: str, at: str, claim: str | None, order: int, as_json: bool) -
     Examples
       chainrule check "sum((W @ x) ** 2)" --at "W=[[1,2]] x=[1,2]" --claim "W=[[10,20]]"
       chainrule check "tanh(x) / x" --at "x=[1,2]" --order 2
-    """
+    """  # noqa: D301 - click wants a real backspace before text it must not wrap
     from chainrule.tasks.check import check_claim, check_formula
 
     found = check_formula(formula, at, order) if claim is None else check_claim(formula, at, claim)
@@ -56,7 +58,7 @@ def check(formula: str, at: str, claim: str | None, order: int, as_json: bool) -
 @click.option("--json", "as_json", is_flag=True, help="The verdict on every entry.")
 @runs_option
 def gradcheck(run: str, budget: int, as_json: bool, runs: Path) -> int:
-    r"""Check the gradients of a trained RUN's model against finite differences.
+    """Check the gradients of a trained RUN's model against finite differences.
 
     Every parameter is sampled, and every node's local rule is checked alone, in float64. Ends with
     0 if all agree and 1 if not; the guilty node is named.
@@ -65,7 +67,7 @@ def gradcheck(run: str, budget: int, as_json: bool, runs: Path) -> int:
     Examples
       chainrule gradcheck
       chainrule gradcheck 3 --budget 1000
-    """
+    """  # noqa: D301 - click wants a real backspace before text it must not wrap
     from chainrule.tasks.check import check_run
     from chainrule.train.runs import find_run
 

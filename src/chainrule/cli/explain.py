@@ -29,7 +29,7 @@ import click
     help="Also write a page: formulas as in a book, numbers in tables.",
 )
 def explain(formula: str, at: str, as_json: bool, svg: Path | None, html: Path | None) -> None:
-    r"""Derive a FORMULA in four steps: forward, seed, backward, gradients.
+    """Derive a FORMULA in four steps: forward, seed, backward, gradients.
 
     A result that is not one number is summed first. Formulas have numbers, names, + - * / ** @,
     .T, and functions such as exp, log, tanh, sigmoid, relu, sum, mean, softmax.
@@ -39,7 +39,7 @@ def explain(formula: str, at: str, as_json: bool, svg: Path | None, html: Path |
       chainrule explain "x * sin(x)" --at "x=2"
       chainrule explain "log(sum(exp(W @ x + b)))" --at "W=[[1,2]] x=[1,2] b=[0]"
       chainrule explain "sum(sigmoid(W @ x))" --at "W=[[1,2]] x=[1,2]" --svg graph.svg
-    """
+    """  # noqa: D301 - click wants a real backspace before text it must not wrap
     from chainrule.inspect.draw import Drawing
     from chainrule.inspect.explain import explain as derive
     from chainrule.tasks.check import scalar

@@ -26,7 +26,7 @@ _SUMMARY = ("trace", "groups", "plan")
     help="One stage: trace, a pass, groups, plan, kernels, llvm, assembly; or 'all'.",
 )
 def show(function: str | None, model: str | None, stage: str | None) -> None:
-    r"""Show what the compiler makes of a program, from the traced graph to machine code.
+    """Show what the compiler makes of a program, from the traced graph to machine code.
 
     FUNCTION is traced with the arguments that its parameters have as defaults; nothing is run.
 
@@ -35,7 +35,7 @@ def show(function: str | None, model: str | None, stage: str | None) -> None:
       chainrule show
       chainrule show --model attention --stage plan
       chainrule show train.py:step --stage assembly
-    """
+    """  # noqa: D301 - click wants a real backspace before text it must not wrap
     from chainrule.tasks.show import EXAMPLES, find_function, show_stages
 
     if function is not None and model is not None:

@@ -29,7 +29,7 @@ Array = np.ndarray[Any, Any]
 _EPS = float(np.finfo(np.float64).eps)
 _STEPS = (1e-3, 1e-4, 1e-5, 1e-2)  # relative to the size of x
 _SMALL_STEPS = (1e-6, 1e-7)  # for points near a kink
-_GOOD = 1e-10  # relative error at which no other step is tried
+_GOOD = 1e-7  # relative error at which no other step is tried
 _COMPLEX = 1e-20
 
 

@@ -21,7 +21,7 @@ from chainrule.tasks.language_model import open_run
 from chainrule.tensor.convert import tensor
 from chainrule.tensor.functional import reduce
 
-_WINDOWS = 2  # of text that a run's model is checked on
+_WINDOWS, _LENGTH = 2, 16  # of text that a run's model is checked on: rules know no length
 
 
 def scalar(fn: Any) -> Any:
@@ -44,11 +44,12 @@ def check_formula(text: str, at: str, order: int) -> Report:
 def check_claim(text: str, at: str, claim: str) -> Report:
     """Gradients that someone derived for a formula, judged entry by entry."""
     fn, names = formula(text)
-    claims = values(claim)
+    known = values(at)
+    given = arguments(names, known)
+    claims = values(claim, known)
     for name in claims:
         if name not in names:
             raise ConfigError(f"a gradient is claimed for {name}, which the formula does not use")
-    given = arguments(names, values(at))
     claimed = tuple(claims.get(name) for name in names)
     return check_gradient(scalar(fn), tuple(given), claimed, names=names)
 
@@ -58,11 +59,15 @@ def check_run(folder: Path, budget: int) -> Report:
     session = open_run(folder)
     model = session.model.eval()
     inputs, targets = session.windows.draw()
-    labels = tensor(targets[:_WINDOWS])
+    labels = tensor(targets[:_WINDOWS, :_LENGTH])
 
     def loss(logits: Any) -> Any:
         return F.cross_entropy(logits.flatten(0, 1), labels.flatten())
 
     return gradcheck_module(
-        model, (tensor(inputs[:_WINDOWS]),), loss, raise_exception=False, budget=budget
+        model,
+        (tensor(inputs[:_WINDOWS, :_LENGTH]),),
+        loss,
+        raise_exception=False,
+        budget=budget,
     )

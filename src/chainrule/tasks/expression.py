@@ -21,13 +21,14 @@ from typing import Any
 import numpy as np
 
 from chainrule.base.errors import ConfigError
-from chainrule.tensor.convert import tensor
+from chainrule.tensor.convert import as_tensor, tensor
 from chainrule.tensor.functional import (
     activation,
     layout,
     linear,
     normalize,
     pointwise,
+    products,
     reduce,
 )
 from chainrule.tensor.tensor import Tensor
@@ -43,6 +44,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "gelu": activation.gelu,
     "dot": lambda x, y: reduce.sum(pointwise.mul(x, y)),
     "matmul": linear.matmul,
+    "outer": products.outer,
     "transpose": layout.t,
 }  # fmt: skip
 _OPERATORS: dict[type, Callable[[Any, Any], Any]] = {
@@ -73,9 +75,9 @@ def formula(text: str) -> tuple[Callable[..., Any], list[str]]:
     return evaluate, names
 
 
-def values(text: str) -> dict[str, Tensor]:
-    """The tensors of `W=[[1,2]] x=[1,2]`, in float64."""
-    places = list(_GIVEN.finditer(text))
+def values(text: str, known: Mapping[str, Tensor] | None = None) -> dict[str, Tensor]:
+    """The tensors of `W=[[1,2]] x=[1,2]`, in float64; with `known` values formulas of these too."""
+    places = [p for p in _GIVEN.finditer(text) if _is_outside(text[: p.start()])]
     if not places or text[: places[0].start()].strip():
         raise ConfigError(f"{text!r} does not give values; write them as W=[[1,2]] x=[1,2]")
     ends = [*(p.start() for p in places[1:]), len(text)]
@@ -83,13 +85,21 @@ def values(text: str) -> dict[str, Tensor]:
     for place, end in zip(places, ends, strict=True):
         name, literal = place[1], text[place.end() : end].strip().rstrip(",;")
         try:
-            array = np.array(ast.literal_eval(literal), np.float64)
+            found[name] = tensor(np.array(ast.literal_eval(literal), np.float64))
         except (SyntaxError, ValueError, TypeError, MemoryError, RecursionError):
-            raise ConfigError(
-                f"{name}={literal} is not a number or a list of numbers such as [[1, 2], [3, 4]]"
-            ) from None
-        found[name] = tensor(array)
+            if known is None or "[" in literal:
+                raise ConfigError(
+                    f"{name}={literal} is not a number or a list of numbers such as "
+                    "[[1, 2], [3, 4]]"
+                ) from None
+            fn, names = formula(literal)
+            found[name] = as_tensor(fn(*arguments(names, known))).detach()
     return found
+
+
+def _is_outside(text: str) -> bool:
+    """Whether all brackets of `text` are closed: what follows is no option of a function."""
+    return all(text.count(a) == text.count(b) for a, b in ("()", "[]"))
 
 
 def arguments(names: Iterable[str], given: Mapping[str, Tensor]) -> list[Tensor]:
