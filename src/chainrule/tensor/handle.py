@@ -117,7 +117,7 @@ class Handle:
         if value and self.dtype.kind != "float":
             raise GradientError(
                 f"only floating-point tensors have gradients, not {self.dtype}\n"
-                "  use floats: torch.tensor([1.0, 2.0]), or x.float()"
+                "  use floats: tensor([1.0, 2.0]), or x.float()"
             )
         if not value and not self.is_leaf:
             raise GradientError("a computed tensor keeps requires_grad; use x.detach()")

@@ -139,7 +139,7 @@ class Tensor(Methods, Handle, final=True):
         if modes.grad and root.requires_grad and root.is_leaf and self.requires_grad:
             raise GradientError(
                 "a leaf that requires grad cannot be changed in place while gradients are "
-                "recorded\n  do it under torch.no_grad(), or on a copy (x.clone())"
+                "recorded\n  do it under no_grad(), or on a copy (x.clone())"
             )
         if new.dtype is not self.dtype:
             if dtypes.higher_kind(new.dtype, self.dtype):
