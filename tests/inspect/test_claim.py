@@ -30,6 +30,12 @@ def test_right_claims(claim):
     assert report.diagnosis == ""
 
 
+def test_lists_of_numbers_are_an_array():
+    assert check_gradient(lambda x: (x * x).sum(), cr.tensor([1.0, 2.0]), [2, 4])
+    assert check_gradient(lambda x, y: x * y, (2.0, 3.0), (3.0, 2.0))
+    assert check_gradient(lambda x, y: (x * y).sum(), (B, B + 1), [B + 1, B])
+
+
 @pytest.mark.parametrize(
     ("claim", "diagnosis"),
     [

@@ -492,3 +492,22 @@ def test_what_cannot_be_explained_is_refused():
         explain(lambda x: x.sum(), cr.ones(3))
     with pytest.raises(GradientError, match="nothing was recorded"):
         explain(cr.ones(()))
+    x = cr.ones(3, requires_grad=True)
+    with pytest.raises(ArgumentError, match="wrt= takes tensors"):
+        explain(x.sum(), wrt="x")
+    with pytest.raises(GradientError, match="nothing in wrt="):
+        explain(x.sum(), wrt=cr.ones(3))
+
+
+def test_one_layer_is_told_node_by_node_where_that_fits_a_screen():
+    x, labels = cr.randn(4, 3), cr.tensor([0, 1, 0, 1])
+    weight, bias = cr.randn(2, 3, requires_grad=True), cr.randn(2, requires_grad=True)
+    text = str(explain(F.cross_entropy(F.linear(x, weight, bias), labels)))
+    assert "logsumexp(" in text
+    assert "what each node passes on: depth=None" in text
+    assert len(text.splitlines()) <= 48
+
+
+def test_what_cancels_to_rounding_is_no_wrong_derivative():
+    x = cr.tensor([1.0, 2.0, 3.0], dtype=cr.float64, requires_grad=True)
+    assert "✗" not in str(explain(F.softmax(x, -1).sum()))

@@ -11,7 +11,14 @@ from chainrule import nn
 from chainrule.base import dtypes
 from chainrule.base.errors import ArgumentError, DTypeError, GradcheckError
 from chainrule.graph.node import INPUT, Node, Type
-from chainrule.inspect import gradcheck, gradcheck_module, numeric, recording
+from chainrule.inspect import (
+    check_gradient,
+    gradcheck,
+    gradcheck_module,
+    numeric,
+    recording,
+    why_nan,
+)
 from chainrule.inspect.local import check_rule
 from chainrule.ops import TABLE
 from chainrule.ops.evaluate import all_values
@@ -128,6 +135,21 @@ def test_kinks_are_reported_and_never_fail(block):
         assert not report.failures, f"seed {seed}: {report}"
         kinks += len(report.kinks)
     assert kinks > 0
+
+
+def test_where_all_is_a_kink_nothing_is_judged():
+    report = gradcheck(lambda x: F.relu(x).sum(), cr.zeros(2))
+    assert report
+    assert "every entry is at a kink" in str(report)
+    assert not check_gradient(lambda x: F.relu(x).sum(), cr.zeros(2), np.ones(2))
+
+
+@pytest.mark.parametrize("run", [gradcheck, why_nan])
+def test_what_is_no_function_is_refused(run):
+    with pytest.raises(ArgumentError, match="a function or a model, not 3"):
+        run(3, cr.ones(2))
+    with pytest.raises(ArgumentError, match="whose computation is over"):
+        run(cr.ones(2, requires_grad=True).sum(), cr.ones(2))
 
 
 # A gradient of zero stays zero when it is doubled, negated, zeroed or dropped

@@ -44,15 +44,15 @@ def check_gradient(
 ) -> Report:
     """Whether `claimed` is ∂fn/∂input for a scalar `fn(*inputs)`.
 
-    `claimed` is an array for the only (or first) float input, a tuple with one for each (None
-    skips one), or a function of the inputs that returns such. The report lists each wrong entry
-    with what it should be, and says what the mistake looks like. With `raise_exception` a wrong
-    claim raises `GradcheckError`. `names` are what the inputs are called.
+    `claimed` is an array or nested list of numbers for the only (or first) float input, a tuple
+    with one for each (None skips one), or a function of the inputs that returns such. The report
+    lists each wrong entry with what it should be, and says what the mistake looks like. With
+    `raise_exception` a wrong claim raises `GradcheckError`. `names` are what the inputs are called.
     """
     given = prepare(inputs)
     floats = [x for x in given if x.requires_grad]
     found = claimed(*inputs_of(inputs)) if callable(claimed) else claimed
-    claims = list(found) if isinstance(found, (tuple, list)) else [found]
+    claims = _one_for_each(found)
     if len(claims) > len(floats):
         raise ArgumentError(f"{len(claims)} gradients are claimed for {len(floats)} float inputs")
     truth = gradcheck(fn, inputs, raise_exception=False)
@@ -91,6 +91,19 @@ def check_gradient(
 def inputs_of(inputs: Any) -> list[Any]:
     """The inputs as a list, whether one or several were given."""
     return list(inputs) if isinstance(inputs, (tuple, list)) else [inputs]
+
+
+def _one_for_each(found: Any) -> list[Any]:
+    """A tuple has one gradient for each input; a list too, unless it is an array's numbers."""
+    if isinstance(found, list) and not _is_nested_numbers(found):
+        return found
+    return list(found) if isinstance(found, tuple) else [found]
+
+
+def _is_nested_numbers(value: Any) -> bool:
+    if isinstance(value, list):
+        return all(map(_is_nested_numbers, value))
+    return isinstance(value, (int, float, np.number))
 
 
 def _place(given: Sequence[Any], x: Any) -> int:

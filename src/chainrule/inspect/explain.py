@@ -107,6 +107,9 @@ def derive(target: Any, args: Sequence[Any], wrt: Any, names: Sequence[str] = ()
     """The derivation of a loss, or of a function with its arguments."""
     if wrt is not None:
         wrt = [wrt] if isinstance(wrt, Handle) else list(wrt)
+        for w in wrt:
+            if not isinstance(w, Handle):
+                raise ArgumentError(f"wrt= takes tensors, such as model.weight, not {w!r:.60}")
     if isinstance(target, Handle):
         if args:
             raise ArgumentError("a loss takes no more arguments; functions do")

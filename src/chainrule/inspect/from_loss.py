@@ -53,6 +53,8 @@ def of_loss(
     leaves = [n for n in order if leaf_of(n) is not None]
     if wrt is not None:
         leaves = [n for n in leaves if any(leaf_of(n) is w for w in wrt)]
+        if not leaves:
+            raise GradientError("the loss depends on nothing in wrt= (why_no_grad() names the cut)")
     sent: list[tuple[Node, int, Any]] = []
     b = Backward(retain=True, record_graph=False)
     with set_grad_enabled(False), np.errstate(all="ignore"):

@@ -22,7 +22,7 @@ from chainrule.compiler.structure import flatten
 from chainrule.graph.node import Graph, Node
 from chainrule.inspect.local import find_guilty
 from chainrule.inspect.numeric import Probe, unit
-from chainrule.inspect.recording import Recording, in_float64, record
+from chainrule.inspect.recording import Recording, in_float64, need_function, record
 from chainrule.inspect.rerun import Rerun
 from chainrule.inspect.valued import ValuedTrace
 from chainrule.inspect.verdict import PASSING, Entry, Report, judge
@@ -60,6 +60,7 @@ def gradcheck(
     """
     if order not in {1, 2}:
         raise ArgumentError(f"order is 1 or 2, not {order!r}")
+    need_function(fn)
     given = prepare(inputs)
     names = [f"input {i}" for i in range(len(given))]
     subject = getattr(fn, "__name__", type(fn).__name__)

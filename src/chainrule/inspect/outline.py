@@ -50,6 +50,7 @@ class Outline:
         """`depth` levels of layers; None tells every node, AUTO what a screen can hold."""
         self.d = derivation
         self._short = self._terse = False  # told on a screen; without each contribution
+        self._brief = False  # every node, but not what it sends to each operand
         self._whole = depth is None
         self._depth = depth if depth is not None and depth > 0 else 1
         if depth == AUTO:
@@ -61,7 +62,10 @@ class Outline:
             self._whole = True
             if self._fits():
                 return
-            self._whole = False
+            self._brief = len(self._grouped()) == 1  # one layer's line would tell nothing
+            if self._brief and self._fits():
+                return
+            self._whole = self._brief = False
         self._short = True
         while self._depth < _DEEPEST:
             self._depth += 1
@@ -102,6 +106,8 @@ class Outline:
     def _legend(self) -> str:
         measured = any(p.measured for s in self.d.steps for p in s.parts)
         text = "      ✓ as by central differences, to 1e-9 unless a number says how far"
+        if self._brief:
+            return "      what each node passes on: depth=None"
         return text if self._whole and measured else ""
 
     # -- forward and backward, node by node ------------------------------------------------------
@@ -121,7 +127,7 @@ class Outline:
             if s.parts:
                 yield _row(2, (f"%{s.number} {s.op}", "name"), ": upstream ",
                            (shown(self.d.upstream(s)), "gradient"), *self._fan_out(s))  # fmt: skip
-                yield from (self._part_row(s, p) for p in s.parts)
+                yield from (self._part_row(s, p) for p in s.parts if not self._brief)
 
     def _fan_out(self, s: Step) -> Iterator[tuple[str, str]]:
         """The terms of a sum, where a value is used several times."""

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from chainrule.base import dtypes
-from chainrule.base.errors import TraceError
+from chainrule.base.errors import ArgumentError, TraceError
 from chainrule.compiler.capture import Capture, capture
 from chainrule.compiler.structure import flatten
 from chainrule.graph.node import INPUT, AnyType, Graph, Node, TupleType, Type
@@ -78,10 +78,18 @@ class Traced(NamedTuple):
 
 def traced(fn: Callable[..., Any], args: Sequence[Any]) -> Traced:
     """One run of `fn(*args)` that changes nothing; with values where the function reads some."""
+    need_function(fn)
     try:
         return _run(fn, args, LayerTrace())
     except TraceError:
         return _run(fn, args, ValuedTrace(args))
+
+
+def need_function(fn: Any) -> None:
+    """Refuse what cannot be called."""
+    if not callable(fn):
+        kind = "a tensor, whose computation is over" if isinstance(fn, Handle) else f"{fn!r:.60}"
+        raise ArgumentError(f"what is run is a function or a model, not {kind}")
 
 
 def run_with_values(

@@ -119,16 +119,13 @@ class Report:
     names: tuple[str, str] = ("analytic", "numeric")  # what is judged, what it is judged by
 
     def __bool__(self) -> bool:
-        """Whether every entry and every local rule passed, and something was checked."""
+        """Whether all that can be judged passed; false as well if there was nothing to look at."""
         wrong = self.failures or self.faults or self.guilty
-        return not wrong and self.checked > 0
+        return not wrong and (self.checked > 0 or bool(self.kinks))
 
     def __str__(self) -> str:
         """As shown to a person."""
-        state = "agree" if self else "DISAGREE"
-        right = f"{self.checked - len(self.failures)} of {self.checked} checked derivatives"
-        pair = " and ".join(self.names)
-        lines = [f"{self.subject}: {pair} gradients {state} ({right}; {self.entries} entries)"]
+        lines = [f"{self.subject}: {self._outcome()}"]
         lines += [f"  {fault}" for fault in self.faults]
         lines += [f"  {e.describe(self.names)}" for e in self.failures[:_SHOWN]]
         if len(self.failures) > _SHOWN:
@@ -143,6 +140,14 @@ class Report:
             lines.append(f"  at a kink, not judged: {_listed(self.kinks)}")
         lines += [f"  note: {note}" for note in self.notes]
         return "\n".join(lines)
+
+    def _outcome(self) -> str:
+        entries = f"{self.entries} {'entry' if self.entries == 1 else 'entries'}"
+        if self and not self.checked:
+            return f"every entry is at a kink, where no difference says what is right ({entries})"
+        state = "agree" if self else "DISAGREE"
+        right = f"{self.checked - len(self.failures)} of {self.checked} checked derivatives"
+        return f"{' and '.join(self.names)} gradients {state} ({right}; {entries})"
 
     __repr__ = __str__  # what a notebook shows
 

@@ -23,6 +23,7 @@ from chainrule.ops.evaluate import apply_meaning
 
 Array = np.ndarray[Any, Any]
 _ROUNDING = 1e-9
+_NOISE = 1e-14  # of the numbers whose sum is differentiated: what cancels leaves as much
 _LARGEST = 20_000  # numbers that a node which is measured may read and write
 
 
@@ -89,4 +90,5 @@ def _compared(probe: Probe, sent: Array, rng: np.random.Generator) -> Measured:
     terms = sent * direction
     scale = max(float(np.sum(np.abs(terms))), abs(numeric.value))
     off = abs(float(np.sum(terms)) - numeric.value)
-    return Measured(off / scale if scale else 0.0)
+    noise = _NOISE * float(np.sum(np.abs(probe.weight * probe.env[probe.target])))
+    return Measured(0.0 if off <= noise else off / scale)
