@@ -9,6 +9,7 @@ May import everything below.
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -71,7 +72,19 @@ def gradcheck(run: str, budget: int, as_json: bool, runs: Path) -> int:
     from chainrule.tasks.check import check_run
     from chainrule.train.runs import find_run
 
-    return _say(check_run(find_run(run, runs), budget), as_json=as_json)
+    folder = find_run(run, runs)
+    try:
+        found = check_run(folder, budget, _tell if sys.stderr.isatty() else None)
+    finally:
+        _tell()
+    return _say(found, as_json=as_json)
+
+
+def _tell(name: str = "", number: int = 0, count: int = 0) -> None:
+    """One line on a terminal that is written over; without a name it is wiped."""
+    if sys.stderr.isatty():
+        line = f"{number + 1}/{count} {name}" if name else ""
+        click.echo(f"\r\x1b[K{line}", nl=False, err=True)
 
 
 def _say(report: Report, *, as_json: bool) -> int:

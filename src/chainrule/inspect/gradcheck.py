@@ -78,12 +78,14 @@ def gradcheck_module(
     raise_exception: bool = True,
     budget: int = 400,
     seed: int = 0,
+    progress: Callable[[str, int, int], None] | None = None,
 ) -> Report:
     """Every parameter of a model, and its float inputs, as `gradcheck` does for a function.
 
     `batch` is the model's input or a tuple of them; `loss` turns its output into what is
     differentiated (by default a fixed random projection). Parameters are sampled: each gets its
-    share of `budget` entries and some random directions.
+    share of `budget` entries and some random directions. `progress(name, number, count)` is told
+    which one is next.
     """
     given = list(batch) if isinstance(batch, (tuple, list)) else [batch]
     given = [as_tensor(x) for x in given]
@@ -97,7 +99,7 @@ def gradcheck_module(
 
     outside = [(name, p) for name, p in known.items() if p.requires_grad]
     names = [f"input {i}" for i in range(len(given))]
-    report = _check(fn, given, names, outside, type(model).__name__, budget, seed)
+    report = _check(fn, given, names, outside, type(model).__name__, budget, seed, progress)
     return report.settled(raise_exception=raise_exception)
 
 
@@ -191,6 +193,7 @@ def _check(
     subject: str,
     budget: int,
     seed: int,
+    progress: Callable[[str, int, int], None] | None = None,
 ) -> Report:
     rng = np.random.default_rng(seed)
     what = _record(fn, given, names, outside, rng)
@@ -210,7 +213,10 @@ def _check(
 
     entries: list[Entry] = []
     kinks: list[str] = []
-    for (name, node), gradient, x in zip(what.wanted, what.analytic, handles, strict=True):
+    asked = zip(what.wanted, what.analytic, handles, strict=True)
+    for number, ((name, node), gradient, x) in enumerate(asked):
+        if progress is not None:
+            progress(name, number, len(handles))
         if node is None:
             continue  # not read at all: nothing depends on it
         value = np.zeros(node.shape) if gradient is None else np.asarray(env[gradient])

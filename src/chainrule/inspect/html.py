@@ -113,7 +113,7 @@ def _backward(d: Derivation, s: Step) -> str:
     total = ""
     if len(uses) > 1:
         terms = " + ".join(
-            f"{_numbers(p.value, 'g')}{_muted(f'from %{user.number} {user.op}')}"
+            f"{_numbers(p.value, 'g')} {_muted(f'from %{user.number} {user.op}')}"
             for user, p in uses
         )
         total = f"<span>= {terms}</span>"

@@ -8,6 +8,7 @@ May import `inspect`, `train` and what lies below them.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +55,9 @@ def check_claim(text: str, at: str, claim: str) -> Report:
     return check_gradient(scalar(fn), tuple(given), claimed, names=names)
 
 
-def check_run(folder: Path, budget: int) -> Report:
+def check_run(
+    folder: Path, budget: int, progress: Callable[[str, int, int], None] | None = None
+) -> Report:
     """Every parameter of a trained run's model, on some windows of its own text."""
     session = open_run(folder)
     model = session.model.eval()
@@ -70,4 +73,5 @@ def check_run(folder: Path, budget: int) -> Report:
         loss,
         raise_exception=False,
         budget=budget,
+        progress=progress,
     )
