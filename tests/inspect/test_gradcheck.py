@@ -158,6 +158,8 @@ FLAT = {
     ("floor_divide", 1),
     ("copysign", 1),
 }
+# The gradient of a symmetric matrix is symmetric: transposed it is what it was
+SYMMETRIC = {(op, "transposed", 0) for op in ("cholesky", "eigh")}
 
 
 def _caught(op, name, which, rng):
@@ -197,8 +199,8 @@ def test_changed_rules_of_all_ops_are_caught():
                 found = _caught(op, name, which, rng)
                 if found is not None:
                     judged[op.name, name, which] = found
-    survivors = {(op, which) for (op, _, which), found in judged.items() if not found}
-    assert survivors <= FLAT  # the page on gradients lists them
+    missed = {change for change, found in judged.items() if not found} - SYMMETRIC
+    assert {(op, which) for op, _, which in missed} <= FLAT  # the page on gradients lists them
     real = [op for op, _, which in judged if (op, which) not in FLAT]
     assert len(real) >= 400
     assert {"matmul", "conv", "gather", "where", "attention"} <= set(real)
