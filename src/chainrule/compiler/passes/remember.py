@@ -125,11 +125,11 @@ class _Meeting:
                 self.note(top)
 
     def note(self, node: Node, *, inputs: bool = True) -> None:
-        """Give the next number."""
-        self.number[node] = len(self.number)
+        """Give the next number, or tell more of a node that has one: the root of another's home."""
         number = self.number
+        own = number.setdefault(node, len(number))
         reads = tuple([number[c] for c in node.inputs]) if inputs else ()
-        self.text.append((node.op, node.type, reads, attributes(node) if inputs else ()))
+        self.text.append((own, node.op, node.type, reads, attributes(node) if inputs else ()))
 
     def keep(self, node: Node) -> None:
         """Where a node's value lies."""
