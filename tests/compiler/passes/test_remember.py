@@ -8,13 +8,18 @@ import pytest
 import chainrule as cr
 import chainrule.nn.functional as F
 from chainrule import nn
+from chainrule.base import dtypes
+from chainrule.base.shapes import View
 from chainrule.compiler.capture import capture
 from chainrule.compiler.codegen.target import host_target
 from chainrule.compiler.passes import remember
 from chainrule.compiler.passes.schedule import works
 from chainrule.compiler.pipeline import Captured, optimize, plan_graph
 from chainrule.compiler.records import extents
-from chainrule.compiler.templates.writer import BufferArgument
+from chainrule.compiler.templates.rows import RowGroup, rows
+from chainrule.compiler.templates.writer import BufferArgument, Home
+from chainrule.graph.node import Node, Type, input_node
+from chainrule.ops import TABLE
 from tests.compiler.programs import make_program
 from tests.compiler.stepping import OPTIMIZERS
 
@@ -45,6 +50,28 @@ def compare(captured, monkeypatch):
     monkeypatch.undo()
     planned(captured)
     assert planned(captured) == want
+
+
+def test_a_node_in_whose_memory_another_lies_has_one_number(monkeypatch):
+    """y = -relu(x) written over x: what is read first lies in what is computed last."""
+    monkeypatch.setattr(remember, "_known", {})
+    target, kind = host_target(), Type(dtypes.float32, (4,))
+
+    def run():
+        x = input_node(kind)
+        inner = Node(TABLE["relu"], (x,), {}, kind)
+        y = Node(TABLE["neg"], (inner,), {}, kind)
+        whole = View.whole((4,))
+        homes = {x: Home(y, whole), y: Home(y, whole)}
+        group = RowGroup((4,), None, (inner, y), (y,))
+        work = remember.remembered(
+            "rows", group, homes, target, lambda: rows(group, homes, target.lanes)
+        )
+        return work, y
+
+    for work, y in (run(), run()):
+        assert work.writes == {y}
+        assert {a.node for a in work.arguments if isinstance(a, BufferArgument)} == {y}
 
 
 @pytest.mark.parametrize("seed", range(12))
