@@ -31,6 +31,11 @@ class Source(NamedTuple):
 
         return linecache.getline(self.file, self.line).strip()
 
+    @property
+    def quoted(self) -> str:
+        """The place and its text: `train.py:12  loss = f(x)`."""
+        return f"{self}  {self.text}".rstrip()
+
     def __str__(self) -> str:
         """`path/to/file.py:12` from the working directory, or `In[3]:12` in a notebook."""
         here = os.getcwd() + os.sep  # noqa: PTH109 - pathlib is not imported at the start

@@ -71,7 +71,7 @@ def _place(bound: Bound) -> str:
     source = bound.reader.source
     if source is None:
         return ""
-    return f"\n  read at {source}  {source.text}".rstrip()
+    return f"\n  read at {source.quoted}"
 
 
 def _operands(bound: Bound, handles: dict[Node, Any]) -> tuple[tuple[str, Any], ...]:

@@ -16,7 +16,7 @@ from itertools import pairwise
 from types import FrameType
 from typing import Any
 
-from chainrule.base.source import Source, caller
+from chainrule.base.source import Source
 from chainrule.graph.node import Node
 from chainrule.inspect.undo import Undo
 from chainrule.nn.module import Module
@@ -52,18 +52,20 @@ class LayerTrace(Trace):
         self._undo.restore()
 
     def record(self, op: Op, inputs: tuple[Node, ...], attrs: dict[str, Any]) -> Node:
-        """A node with the user's line and the path of its layer."""
+        """A node, remembered in its order."""
         if self.begun is None and self.spent:
             self.begun = len(self.recorded)
-        type_ = op.infer(tuple([n.type for n in inputs]), attrs)
-        source = caller()
-        layer = self._layer()
-        if layer:
-            file, line = (source.file, source.line) if source else ("", 0)
-            source = Source(file, line, layer)
-        node = Node(op, inputs, attrs, type_, source)
+        node = super().record(op, inputs, attrs)
         self.recorded.append(node)
         return node
+
+    def where(self) -> Source | None:
+        """The user's line and the path of its layer."""
+        source, layer = super().where(), self._layer()
+        if not layer:
+            return source
+        file, line = (source.file, source.line) if source else ("", 0)
+        return Source(file, line, layer)
 
     def _layer(self) -> str:
         """The dotted path of the innermost module whose forward is running."""

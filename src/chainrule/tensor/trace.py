@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from chainrule.base import dtypes
 from chainrule.base.errors import TraceError
-from chainrule.base.source import caller
+from chainrule.base.source import Source, caller
 from chainrule.graph.node import INPUT, Node, Type, input_node
 from chainrule.ops.record import Op
 
@@ -159,12 +159,16 @@ class Trace:
         """Python state of `owner` is about to change; a trace that puts it back notes it."""
 
     def record(self, op: Op, inputs: tuple[Node, ...], attrs: dict[str, Any]) -> Node:
-        """A node with the user's line."""
+        """A node with the place in the program that asked for it."""
         type_ = op.infer(tuple([n.type for n in inputs]), attrs)
-        node = Node(op, inputs, attrs, type_, caller())
+        node = Node(op, inputs, attrs, type_, self.where())
         if self.noted is not None:
             self.noted.append(node)
         return node
+
+    def where(self) -> Source | None:
+        """The user's line."""
+        return caller()
 
 
 def _copy(handle: Handle) -> Handle:

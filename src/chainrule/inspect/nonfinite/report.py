@@ -56,7 +56,7 @@ class NonFinite:
         """At most eight lines."""
         name = "NaN" if math.isnan(self.value) else f"{self.value:g}"
         lines = [f"{name} in {_PASSES[self.phase]}: {self.kind}"]
-        line = "" if self.source is None else _line(self.source)
+        line = "" if self.source is None else self.source.quoted
         layer = f"in {self.layer}" if self.layer else ""
         if line or layer:
             lines.append("  " + "   ".join(filter(None, [line, layer])))
@@ -65,9 +65,9 @@ class NonFinite:
         lines.append(f"  {self.op}{at} of {self.type}{place}: {self.what}")
         for name, made in self.operands[:2]:
             if made is not None and made != self.source:
-                lines.append(f"  {name} was made at {_line(made)}")
+                lines.append(f"  {name} was made at {made.quoted}")
         if self.loss is not None and self.loss != self.source:
-            lines.append(f"  the loss: {_line(self.loss)}")
+            lines.append(f"  the loss: {self.loss.quoted}")
         lines.append(f"  way out: {self.fix}")
         return "\n".join(lines)
 
@@ -86,10 +86,6 @@ class NonFinite:
         record["source"], record["loss"] = _record(self.source), _record(self.loss)
         record["operands"] = [{"name": n, "source": _record(s)} for n, s in self.operands]
         return record
-
-
-def _line(source: Source) -> str:
-    return f"{source}  {source.text}".rstrip()
 
 
 def _record(source: Source | None) -> dict[str, Any] | None:
