@@ -106,7 +106,7 @@ def _distance(a: Any, b: Any, rtol: float, atol: float, *, equal_nan: bool) -> s
     with np.errstate(all="ignore"):
         gap = np.abs(a.astype("d") - b.astype("d"))
         share = gap / np.abs(b.astype("d"))
-    gap, share = (np.where(near, 0, np.nan_to_num(v, nan=np.inf)) for v in (gap, share))
+    gap, share = (np.where(near, 0, np.where(np.isnan(v), np.inf, v)) for v in (gap, share))
     if not a.ndim:
         return f"{a.item()!r} is not close to {b.item()!r}: they differ by {gap.item():.6g}"
     count, size = int((~near).sum()), near.size

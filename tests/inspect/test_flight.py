@@ -280,3 +280,15 @@ def test_an_optimizer_does_not_complain_about_gradients_that_were_filled_with_ze
         model(cr.ones(2, 3)).sum().backward()
         opt.step()
     assert not recwarn.list
+
+
+def test_what_cannot_be_watched_is_refused():
+    with pytest.raises(ArgumentError, match="takes Module as model, not int"):
+        FlightRecorder(3)
+    with pytest.raises(ArgumentError, match="takes Optimizer as optimizer, not int"):
+        FlightRecorder(nn.Linear(2, 2), 3)
+    recorder = FlightRecorder(nn.Linear(2, 2))
+    with pytest.raises(ArgumentError, match="a loss is one number"):
+        recorder.record(cr.ones(2))
+    with pytest.raises(ArgumentError, match="not 'much'"):
+        recorder.record("much")

@@ -25,13 +25,12 @@ from chainrule.inspect.flight.catch import Catch
 from chainrule.inspect.flight.history import History, Look, ParameterLook
 from chainrule.inspect.flight.spread import spread
 from chainrule.inspect.flight.verdicts import Verdict, verdicts
+from chainrule.nn.module import Module
+from chainrule.optim.optimizer import Optimizer
 from chainrule.tensor.modes import modes
 
 if TYPE_CHECKING:
     import os
-
-    from chainrule.nn.module import Module
-    from chainrule.optim import Optimizer
 
 Array = np.ndarray[Any, Any]
 
@@ -47,6 +46,11 @@ class FlightRecorder:
         self, model: Module, optimizer: Optimizer | None = None, *, every: int = 50
     ) -> None:
         """Start watching the modules and parameters that `model` has now."""
+        for what, given, kind in (("model", model, Module), ("optimizer", optimizer, Optimizer)):
+            if not isinstance(given, kind) and not (what == "optimizer" and given is None):
+                raise ArgumentError(
+                    f"FlightRecorder takes {kind.__name__} as {what}, not {type(given).__name__}"
+                )
         if every < 1:
             raise ArgumentError(f"every= is at least 1 (each step), not {every}")
         self.history = History()
@@ -177,7 +181,12 @@ class FlightRecorder:
 
 
 def _number(loss: Any) -> float:
-    return float(loss.item() if hasattr(loss, "item") else loss)
+    try:
+        return float(loss.item() if hasattr(loss, "item") else loss)
+    except (TypeError, ValueError, RuntimeError):
+        raise ArgumentError(
+            f"a loss is one number, or a tensor of one element, not {loss!r:.60}"
+        ) from None
 
 
 def _value(parameter: Any) -> Array:
