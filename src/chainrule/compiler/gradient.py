@@ -20,11 +20,12 @@ import numpy as np
 
 from chainrule.base.errors import VerifyError
 from chainrule.base.source import place
-from chainrule.compiler.passes.access import is_view, virtual
+from chainrule.compiler.passes.access import virtual
 from chainrule.compiler.passes.inline import inline_calls
 from chainrule.compiler.passes.loop import everywhere
 from chainrule.compiler.passes.once import run_once
 from chainrule.compiler.passes.residuals import keep_residuals
+from chainrule.compiler.passes.saving import to_save
 from chainrule.compiler.passes.store import CHEAP
 from chainrule.compiler.pipeline import Captured, Compiled, compile_graph
 from chainrule.compiler.runtime.heap import no_collections
@@ -140,26 +141,20 @@ def _saved(
     later = dependents(cotangents, order)
     users, ends = uses(order), set(gradients)
     forward = set(topological(outputs))
-    saved: dict[Node, None] = {}
+    wanted = [
+        node
+        for node in order
+        if node not in later
+        and isinstance(node.type, Type)
+        and (node in ends or any(user in later for user in users[node]))
+    ]
 
-    def missing(node: Node) -> list[Node]:
-        """What must be saved so that `node` is at hand: nothing, or one node."""
-        if node in saved or virtual(node):
-            return []
-        if is_view(node):
-            return missing(node.inputs[0])
+    def is_cheap(node: Node) -> bool:
         if node.op is INPUT:
-            return [node]
-        cheap = node.op.name in CHEAP or (node not in forward and not node.op.traits & {"random"})
-        if cheap and not any(missing(child) for child in node.inputs):
-            return []
-        return [node]
+            return False
+        return node.op.name in CHEAP or (node not in forward and not node.op.traits & {"random"})
 
-    for node in order:
-        wanted = node in ends or any(user in later for user in users[node])
-        if node not in later and wanted and isinstance(node.type, Type):
-            saved |= dict.fromkeys(missing(node))
-    return list(saved)
+    return to_save(order, wanted, virtual, is_cheap)
 
 
 def connect(

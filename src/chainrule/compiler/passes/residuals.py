@@ -12,8 +12,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from chainrule.compiler.passes.access import is_view, virtual
+from chainrule.compiler.passes.access import virtual
 from chainrule.compiler.passes.loop import Loop, exchange, in_bodies, loops
+from chainrule.compiler.passes.saving import to_save
 from chainrule.compiler.passes.store import CHEAP
 from chainrule.graph.node import INPUT, Graph, Node, Type
 from chainrule.graph.rewrite import frozen_attrs
@@ -45,7 +46,7 @@ def _link(graph: Graph, forward: Node, reverse: Node) -> Graph | None:
     if not shared:
         return None
     equal = _equal(second, shared, _Known(first))
-    saved = _Choice(second, equal).saved
+    saved = _residuals(second, equal)
     if not saved:
         return None
     collected = {n: first.collect(equal[n]) for n in saved}
@@ -107,26 +108,21 @@ def _equal(loop: Loop, shared: dict[Node, Node], known: _Known) -> dict[Node, No
     return equal
 
 
-class _Choice:
-    """Which nodes of the reverse body come as residuals: `saved`."""
+def _residuals(loop: Loop, equal: dict[Node, Node]) -> list[Node]:
+    """Which nodes of the reverse body come as residuals."""
+    order = topological(loop.outputs())
+    users, ends = uses(order), set(loop.outputs())
+    consts = {c.inside for c in loop.consts}
+    stepped = dependents([n for n in order if n.op is INPUT and n not in consts], order)
+    wanted = [
+        node
+        for node in order
+        if node in equal
+        and isinstance(node.type, Type)
+        and (node in ends or any(user not in equal for user in users[node]))
+    ]
 
-    def __init__(self, loop: Loop, equal: dict[Node, Node]) -> None:
-        order = topological(loop.outputs())
-        users, ends = uses(order), set(loop.outputs())
-        consts = {c.inside for c in loop.consts}
-        self.stepped = dependents([n for n in order if n.op is INPUT and n not in consts], order)
-        self.saved: dict[Node, None] = {}  # in order
-        for node in order:
-            wanted = node in ends or any(user not in equal for user in users[node])
-            if node in equal and wanted and isinstance(node.type, Type):
-                self.saved |= dict.fromkeys(self.missing(node))
+    def is_free(node: Node) -> bool:
+        return node.op is INPUT or virtual(node) or node not in stepped
 
-    def missing(self, node: Node) -> list[Node]:
-        """What must be saved so that `node` is at hand: nothing, or one node."""
-        if node.op is INPUT or virtual(node) or node in self.saved or node not in self.stepped:
-            return []
-        if is_view(node):
-            return self.missing(node.inputs[0])
-        if node.op.name in CHEAP and not any(self.missing(child) for child in node.inputs):
-            return []
-        return [node]
+    return to_save(order, wanted, is_free, lambda node: node.op.name in CHEAP)
