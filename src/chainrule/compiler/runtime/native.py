@@ -26,6 +26,13 @@ from chainrule.compiler.runtime.heap import trim_heap
 from chainrule.compiler.runtime.object_cache import ObjectCache, cache_key
 from chainrule.compiler.runtime.partner import Partner, Work
 
+# Small code reaches constants within 2 GB (ARM: 4 GB) of itself. JITLink lays all sections of an
+# object side by side; LLVM's older linker maps each one wherever there is room, and aborts the
+# process when that is too far away. llvmlite has no JITLink on Windows: there constants are
+# addressed absolutely, as large code does (on x86: LLVM makes no large code for Windows on ARM).
+JIT_LINK = sys.platform != "win32"
+CODE_MODEL = "small" if JIT_LINK else "large"
+
 _ARCHITECTURES = {"x86_64": "x86_64", "amd64": "x86_64", "aarch64": "aarch64", "arm64": "aarch64"}
 
 
@@ -69,14 +76,14 @@ class Engine:
         self._cache = cache
         self._machine = self._target_machine()
         # The linker owns the machine that it is given, so it gets one of its own.
-        self._linker = llvm.create_lljit_compiler(self._target_machine())
+        self._linker = llvm.create_lljit_compiler(self._target_machine(), use_jit_link=JIT_LINK)
         self._environment = (
             f"llvmlite {sys.modules['llvmlite'].__version__}",
             f"LLVM {llvm.llvm_version_info}",
             self._machine.triple,
             self._cpu,
             self._features,
-            f"opt {opt}, small code model",
+            f"opt {opt}, {CODE_MODEL} code model",
         )
         self._partner = self._new_partner()
         self._addresses: dict[tuple[str, str], int] = {}  # by symbol and cache key
@@ -132,7 +139,7 @@ class Engine:
 
     def _new_partner(self) -> Partner:
         folder = os.path.dirname(os.path.dirname(self._llvm.__path__[0]))  # noqa: PTH120 - as text
-        return Partner(folder, self._cpu, self._features, str(self._opt))
+        return Partner(folder, self._cpu, self._features, str(self._opt), CODE_MODEL)
 
     def _after_in_child(self) -> None:
         """The partner answers the parent."""
@@ -174,9 +181,8 @@ class Engine:
 
     def _target_machine(self) -> Any:
         target = self._llvm.Target.from_default_triple()
-        # Code and constants lie within 2 GB of each other: constants load relative to the code
         return target.create_target_machine(
-            cpu=self._cpu, features=self._features, opt=self._opt, reloc="pic", codemodel="small"
+            cpu=self._cpu, features=self._features, opt=self._opt, reloc="pic", codemodel=CODE_MODEL
         )
 
 

@@ -1,9 +1,10 @@
 """The program of the partner process: LLVM texts come in, object code goes out.
 
 Started by `partner.py` as a file, without chainrule: it needs the standard library and llvmlite,
-whose folder is its first argument; cpu, features and the code generator's level follow. A message
-is its length in 8 bytes and then the bytes. Object code of no bytes means that LLVM refused; a
-byte at the start says that it is ready. It ends when its input does, or after ten idle seconds.
+whose folder is its first argument; cpu, features, the code generator's level and the code model
+follow. A message is its length in 8 bytes and then the bytes. Object code of no bytes means that
+LLVM refused; a byte at the start says that it is ready. It ends when its input does, or after ten
+idle seconds.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import IO, Any
 _IDLE = 10.0  # seconds
 
 
-def main(folder: str, cpu: str, features: str, opt: str) -> None:
+def main(folder: str, cpu: str, features: str, opt: str, codemodel: str) -> None:
     """Answer until there is no more to do."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the program that asked
     sys.path.insert(0, folder)
@@ -25,7 +26,7 @@ def main(folder: str, cpu: str, features: str, opt: str) -> None:
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
     machine = llvm.Target.from_default_triple().create_target_machine(
-        cpu=cpu, features=features, opt=int(opt), reloc="pic", codemodel="small"
+        cpu=cpu, features=features, opt=int(opt), reloc="pic", codemodel=codemodel
     )
     inward, outward = open(0, "rb", 0), sys.stdout.buffer  # noqa: SIM115 - unbuffered
     outward.write(b"!")
