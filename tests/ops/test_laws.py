@@ -259,7 +259,13 @@ def _fold(v, x):
 
 @pytest.mark.parametrize("name", [n for n in NAMES if TABLE[n].sends])
 def test_what_is_sent_back_is_as_the_text_says(name):
-    words = {**MEANING, "T": lambda m: np.swapaxes(m, -1, -2), "fold": _fold}
+    words = {
+        **MEANING,
+        "T": lambda m: np.swapaxes(m, -1, -2),
+        "fold": _fold,
+        "softmax": lambda x: np.exp(x) / np.exp(x).sum(-1, keepdims=True),
+        "one_hot": lambda y, x: np.arange(x.shape[-1]) == np.expand_dims(y, -1),
+    }
     for c in smooth(name):
         (out,) = c.results
         if out.dtype.kind != "f" or c.values[0].dtype.kind != "f":

@@ -66,6 +66,11 @@ def _place(base, updates, index, how):
     return base.scatter_reduce(0, wide, rows, names[how])
 
 
+def _class_loss(x, index):
+    rows = F.cross_entropy(x.reshape(-1, x.shape[-1]), index.reshape(-1), reduction="none")
+    return rows.reshape(index.shape)
+
+
 def _standardize(x, axis, eps):
     last = x.movedim(axis, -1)
     return F.layer_norm(last, last.shape[-1:], eps=eps).movedim(-1, axis)
@@ -174,6 +179,7 @@ TORCH: dict[str, Any] = {
     "scatter_add": lambda attrs, x, i: _scatter(x, i, attrs),
     "scatter": lambda attrs, x, u, i: _place(x, u, i, attrs["how"]),
     "pick": lambda _, x, i: x.gather(-1, i[..., None])[..., 0],
+    "cross_entropy": lambda _, x, i: _class_loss(x, i),
     "softmax": lambda attrs, x: x.softmax(attrs["axis"]),
     "log_softmax": lambda attrs, x: x.log_softmax(attrs["axis"]),
     "logsumexp": lambda attrs, x: x.logsumexp(attrs["axis"]),
@@ -201,7 +207,10 @@ DEVIATIONS: dict[str, Any] = {
     # a fully masked row gives zeros (log: -inf) and finite gradients, not NaN
     "softmax": _unmask,
     "log_softmax": _unmask,
-    "logsumexp": _unmask,
+    # a row's offset costs the gradient no digit; PyTorch's is exp(x - out)
+    "logsumexp": lambda ins, attrs: [
+        np.where(np.isfinite(x), np.clip(x, -9, 9), x) for x in _unmask(ins, attrs)
+    ],
     "attention": lambda ins, _: [*ins[:3], *_unmask(ins[3:], {})],
     # float → int out of range gives the nearest end and NaN gives 0; PyTorch leaves it undefined
     "cast": lambda ins, attrs: [_in_range(ins[0], attrs["dtype"])],

@@ -17,6 +17,7 @@ from chainrule.base.errors import IndexBoundsError, NonFiniteError
 from chainrule.compiler.passes.bounds import Bound
 from chainrule.graph.node import INPUT, Graph, Node
 from chainrule.graph.walk import topological
+from chainrule.ops.class_loss import cross_entropy
 from chainrule.ops.evaluate import evaluate
 from chainrule.ops.select import gather, pick
 
@@ -62,7 +63,7 @@ def not_finite(name: str) -> NonFiniteError:
 
 def _what(bound: Bound) -> str:
     """What it is an index of."""
-    if bound.reader.op is pick:
+    if bound.reader.op in {pick, cross_entropy}:
         return f": the scores have {bound.limit} classes"
     return f": the table has {bound.limit} rows" if bound.reader.op is gather else ""
 

@@ -51,7 +51,7 @@ def _total(b: Builder, x: Node, axis: int) -> Node:
     return along(b, b(sum_, x, axes=(axis,)), x, axis)
 
 
-def _finite_max(x: Array, axis: int) -> Any:
+def finite_max(x: Array, axis: int) -> Any:
     """Maximum along an axis, kept; 0 where it is infinite, so that shifting never makes NaN."""
     top = np.maximum.reduce(x, axis=axis, keepdims=True, initial=-np.inf)
     np.putmask(top, np.isinf(top), 0)
@@ -88,7 +88,7 @@ _ILLEGAL = (
 
 def _softmax(ins: Any, attrs: Attrs) -> Any:
     (x,), axis = ins, attrs["axis"]
-    e = x - _finite_max(x, axis)
+    e = x - finite_max(x, axis)
     np.exp(e, e)
     total = np.add.reduce(e, axis=axis, keepdims=True)
     np.putmask(total, total == 0, 1)
@@ -107,7 +107,7 @@ def safe_shift(b: Builder, shift: Node) -> Node:
     return b(where, none, filled(b, 0, shift), shift)
 
 
-def _shifted(b: Builder, x: Node, axis: int) -> tuple[Node, Node]:
+def shifted(b: Builder, x: Node, axis: int) -> tuple[Node, Node]:
     """x - max x and max x (without `axis`), an infinite maximum replaced by 0."""
     if x.shape[axis]:
         top = b(amax, x, axes=(axis,))
@@ -125,7 +125,7 @@ def _nonzero(b: Builder, total: Node) -> Node:
 
 def _softmax_expand(b: Builder, node: Node) -> Node:
     (x,), axis = node.inputs, node.attrs["axis"]
-    e = b(exp, _shifted(b, x, axis)[0])
+    e = b(exp, shifted(b, x, axis)[0])
     total = _nonzero(b, b(sum_, e, axes=(axis,)))
     return b(mul, e, along(b, b(div, filled(b, 1, total), total), x, axis))
 
@@ -146,25 +146,21 @@ softmax = Op(
 
 def _logsumexp(ins: Any, attrs: Attrs) -> Array:
     (x,), axis = ins, attrs["axis"]
-    top = _finite_max(x, axis)
+    top = finite_max(x, axis)
     total = np.add.reduce(np.exp(x - top), axis=axis)
     return np.asarray(np.log(total) + np.squeeze(top, axis))
 
 
-def _weights(b: Builder, x: Node, lse: Node, axis: int) -> Node:
-    """exp(x - lse): the softmax; zeros in rows whose lse is -inf."""
-    return b(exp, b(sub, x, along(b, safe_shift(b, lse), x, axis)))
-
-
 def _logsumexp_vjp(b: Builder, node: Node, ct: Node) -> tuple[Node]:
+    # Not exp(x - out): where x is large, what out rounds away is the whole of the sum
     (x,), axis = node.inputs, node.attrs["axis"]
-    return (b(mul, _weights(b, x, node, axis), along(b, ct, x, axis)),)
+    return (b(mul, b(softmax, x, axis=axis), along(b, ct, x, axis)),)
 
 
 def _logsumexp_expand(b: Builder, node: Node) -> Node:
     (x,), axis = node.inputs, node.attrs["axis"]
-    shifted, top = _shifted(b, x, axis)
-    return b(add, b(log, b(sum_, b(exp, shifted), axes=(axis,))), top)
+    apart, top = shifted(b, x, axis)
+    return b(add, b(log, b(sum_, b(exp, apart), axes=(axis,))), top)
 
 
 logsumexp = Op(
@@ -172,7 +168,7 @@ logsumexp = Op(
     _removed,
     _logsumexp,
     vjp=_logsumexp_vjp,
-    saves=(0, OUT),
+    saves=(0,),
     expand=_logsumexp_expand,
     sends=("expand_dims(ct, axis) * exp(x - expand_dims(out, axis))",),
     traits=frozenset({"rows"}),
@@ -183,7 +179,7 @@ logsumexp = Op(
 
 def _log_softmax(ins: Any, attrs: Attrs) -> Any:
     (x,), axis = ins, attrs["axis"]
-    shifted = x - _finite_max(x, axis)
+    shifted = x - finite_max(x, axis)
     total = np.add.reduce(np.exp(shifted), axis=axis, keepdims=True)
     np.putmask(total, total == 0, 1)
     shifted -= np.log(total)
@@ -196,9 +192,9 @@ def _log_softmax_vjp(b: Builder, node: Node, ct: Node) -> tuple[Node]:
 
 def _log_softmax_expand(b: Builder, node: Node) -> Node:
     (x,), axis = node.inputs, node.attrs["axis"]
-    shifted, _ = _shifted(b, x, axis)
-    total = _nonzero(b, b(sum_, b(exp, shifted), axes=(axis,)))
-    return b(sub, shifted, along(b, b(log, total), x, axis))
+    apart, _ = shifted(b, x, axis)
+    total = _nonzero(b, b(sum_, b(exp, apart), axes=(axis,)))
+    return b(sub, apart, along(b, b(log, total), x, axis))
 
 
 log_softmax = Op(

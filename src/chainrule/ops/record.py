@@ -150,8 +150,9 @@ class Op:
     None for missing ones. Ops of the trait "control" get the differentiator as one more argument.
 
     `sends` is, for an op that is not elementwise, executable text of what goes back to each input,
-    in `ct`, `x, y`, `out`, the attributes, NumPy names, T (the last two axes swapped) and
-    fold(v, x) (v summed to the shape of x).
+    in `ct`, `x, y`, `out`, the attributes, NumPy names, T (the last two axes swapped),
+    fold(v, x) (v summed to the shape of x), softmax(x) (of the last axis) and one_hot(y, x) (1 at
+    the place y of each row of x, else 0).
 
     `saves` lists the inputs (and `OUT`) whose *values* `vjp` touches; None means all of them.
     `decisions` computes the masks, winners or sides whose change marks a kink. `traits` are what

@@ -25,7 +25,8 @@ from chainrule.ops.reduce import broadcast_to, sum_
 _f32, _i64 = dtypes.float32, dtypes.int64
 
 
-def _check_index(index: Type, what: str) -> None:
+def check_index(index: Type, what: str) -> None:
+    """Raise `DTypeError` unless the indices are int64."""
     if index.dtype is not _i64:
         raise DTypeError(f"{what} needs int64 indices, not {index.dtype}; use index.long()")
 
@@ -43,7 +44,7 @@ def check_bounds(index: Array, limit: int, what: str) -> None:
 
 def _gather_infer(ins: tuple[Type, ...], attrs: Attrs) -> Type:  # noqa: ARG001 - the signature
     table, index = ins
-    _check_index(index, "gather")
+    check_index(index, "gather")
     if not table.shape:
         raise ShapeError("gather needs a table with at least one axis, not a scalar")
     return Type(table.dtype, index.shape + table.shape[1:])
@@ -93,7 +94,7 @@ gather = Op(
 
 def _scatter_infer(ins: tuple[Type, ...], attrs: Attrs) -> Type:
     updates, index = ins
-    _check_index(index, "scatter_add")
+    check_index(index, "scatter_add")
     if updates.shape[: len(index.shape)] != index.shape:
         raise ShapeError(f"scatter_add of {updates.shape} needs leading axes {index.shape}")
     need_kind("scatter_add", updates.dtype, NUMBERS)
@@ -154,7 +155,7 @@ def _one_hot(b: Builder, index: Node, shape: tuple[int, ...]) -> Node:
 
 def _pick_infer(ins: tuple[Type, ...], attrs: Attrs) -> Type:  # noqa: ARG001 - the signature
     x, index = ins
-    _check_index(index, "pick")
+    check_index(index, "pick")
     if x.shape[:-1] != index.shape or not x.shape:
         raise ShapeError(f"pick from {x.shape} needs indices of shape {x.shape[:-1]}")
     return Type(x.dtype, index.shape)
@@ -205,7 +206,7 @@ pick = Op(
 
 def _unpick_infer(ins: tuple[Type, ...], attrs: Attrs) -> Type:
     x, index = ins
-    _check_index(index, "unpick")
+    check_index(index, "unpick")
     if x.shape != index.shape:
         raise ShapeError(f"unpick of {x.shape} needs indices of the same shape, not {index.shape}")
     return Type(x.dtype, (*x.shape, attrs["classes"]))

@@ -152,3 +152,32 @@ def test_modules_hand_their_options_to_the_functions(module, shapes):
             module.reduction = "none"
             assert module(*args).shape != ()
             module.reduction = value
+
+
+@pytest.mark.parametrize("run", [lambda f: f, cr.compile], ids=["eager", "compiled"])
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"label_smoothing": 0.1}, {"ignore_index": 2}, {"weight": [1.0, 2.0, 0.5]}],
+    ids=lambda o: next(iter(o), "plain"),
+)
+def test_an_offset_of_all_scores_changes_no_cross_entropy(options, run):
+    given = {k: cr.tensor(v) if k == "weight" else v for k, v in options.items()}
+    scores, labels = cr.tensor([[2.0, -1.0, 0.5], [0.0, 3.0, 1.0]]), cr.tensor([0, 2])
+
+    def step(x):
+        loss = F.cross_entropy(x, labels, **given)
+        return loss, cr.autograd.grad(loss, x)[0]
+
+    want = step(scores.double().requires_grad_())
+    for offset in (1e3, -1e4, 2.0**20, 2.0**22):  # scores and offset add up exactly
+        for got, right in zip(run(step)((scores + offset).requires_grad_()), want, strict=True):
+            np.testing.assert_allclose(got.detach(), right.detach(), rtol=2e-6, atol=1e-7)
+
+
+@pytest.mark.parametrize("size", [1e4, 1e8, 1e20])
+def test_equal_scores_of_any_size_share_the_probability(size):
+    x = cr.full((1, 2), size, requires_grad=True)
+    loss = F.cross_entropy(x, cr.tensor([0]))
+    assert loss.item() == pytest.approx(np.log(2), rel=1e-6)
+    assert cr.autograd.grad(loss, x)[0].tolist() == [[-0.5, 0.5]]
+    assert cr.autograd.grad(cr.logsumexp(x, 1).sum(), x)[0].tolist() == [[0.5, 0.5]]

@@ -4,7 +4,7 @@
     ravel_index(i, …; sizes, wrap=True)                        →   -n ≤ i < n
     an index that iota or ravel_index made inside the range    →   nothing
 
-Found before `pick` expands, and carried through the other passes as extra outputs.
+Found before `pick` and `cross_entropy` expand, and carried through the other passes as extra outputs.
 Example: `bounds(graph)` → [(index node, limit, what it indexes)].
 """
 
@@ -16,6 +16,7 @@ from typing import NamedTuple
 from chainrule.base.shapes import size
 from chainrule.graph.node import INPUT, Graph, Node
 from chainrule.graph.walk import ordered
+from chainrule.ops.class_loss import cross_entropy
 from chainrule.ops.fill import iota
 from chainrule.ops.place import ravel_index, scatter
 from chainrule.ops.reduce import broadcast_to
@@ -61,7 +62,7 @@ def _limits(node: Node) -> Iterator[Bound]:
         yield Bound(node.inputs[1], int(node.attrs["rows"]), node)
     elif node.op is scatter:
         yield Bound(node.inputs[2], node.shape[0], node)
-    elif node.op is pick:
+    elif node.op in {pick, cross_entropy}:
         yield Bound(node.inputs[1], node.inputs[0].shape[-1], node)
     elif node.op is unpick:
         yield Bound(node.inputs[1], int(node.attrs["classes"]), node)

@@ -230,7 +230,7 @@ def _reached(scene: Scene, way: Sequence[Stop]) -> tuple[Hazard, Stop]:
             row = scene.env[stop.node.inputs[0]]
             if np.isneginf(_row(row, stop.at.index)).all():
                 return hazards.masked_row(name), stop
-        if name == "pick":
+        if name in {"pick", "cross_entropy"}:
             return hazards.masked_label(), stop
     return _outside(scene, given, value), given
 

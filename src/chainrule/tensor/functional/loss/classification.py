@@ -12,7 +12,7 @@ from chainrule.base.errors import ArgumentError, DTypeError, IndexBoundsError, S
 from chainrule.ops import TABLE
 from chainrule.tensor.convert import Operand, as_tensor, cast, floating
 from chainrule.tensor.dispatch import apply
-from chainrule.tensor.functional import layout, pointwise, select
+from chainrule.tensor.functional import layout, pointwise
 from chainrule.tensor.functional.loss.reduction import chosen_reduction, finish, warn_if_made_by
 from chainrule.tensor.functional.reduce import sum as sum_
 
@@ -91,10 +91,10 @@ def cross_entropy(
     return _weighted("cross_entropy", logp, labels, weight, *options)
 
 
-def _pick(name: str, x: Tensor, labels: Tensor) -> Tensor:
-    """The score of each label; one that is no class is refused by name."""
+def _of_each_class(name: str, op: str, x: Tensor, labels: Tensor) -> Tensor:
+    """What `op` gives for each row and its label; a label that is no class is refused by name."""
     try:
-        return select.pick(x, labels)
+        return apply(TABLE[op], x, labels)
     except IndexBoundsError as error:
         if error.found is None:
             raise
@@ -107,10 +107,9 @@ def _pick(name: str, x: Tensor, labels: Tensor) -> Tensor:
 
 
 def _plain(x: Tensor, labels: Tensor, ignore_index: int, reduction: str) -> Tensor:
-    """Without weights: log-sum-exp minus the label's logit, where the label counts."""
-    kept = pointwise.ne(labels, ignore_index)
-    chosen = _pick("cross_entropy", x, pointwise.where(kept, labels, 0))
-    loss = pointwise.sub(apply(TABLE["logsumexp"], x, axis=len(x.shape) - 1), chosen)
+    """Without weights: the loss of each row, where its label counts."""
+    kept, name = pointwise.ne(labels, ignore_index), "cross_entropy"
+    loss = _of_each_class(name, name, x, pointwise.where(kept, labels, 0))
     loss = pointwise.where(kept, loss, 0.0)
     if reduction == "mean":
         return pointwise.div(sum_(loss), sum_(cast(kept, x.dtype)))
@@ -148,7 +147,8 @@ def _weighted(
     scale = cast(kept, logp.dtype)
     if per_class is not None:
         scale = pointwise.mul(scale, apply(TABLE["gather"], per_class, safe))
-    loss = pointwise.where(kept, pointwise.neg(pointwise.mul(_pick(name, logp, safe), scale)), 0.0)
+    chosen = _of_each_class(name, "pick", logp, safe)
+    loss = pointwise.where(kept, pointwise.neg(pointwise.mul(chosen, scale)), 0.0)
     if smoothing:
         spread = logp if per_class is None else pointwise.mul(logp, per_class)
         even = pointwise.neg(pointwise.where(kept, sum_(spread, -1), 0.0))
