@@ -4,7 +4,8 @@
     ravel_index(i, …; sizes, wrap=True)                        →   -n ≤ i < n
     an index that iota or ravel_index made inside the range    →   nothing
 
-Found before `pick` and `cross_entropy` expand, and carried through the other passes as extra outputs.
+Found before `pick` and `cross_entropy` expand, and carried through the other passes as extra
+outputs.
 Example: `bounds(graph)` → [(index node, limit, what it indexes)].
 """
 
