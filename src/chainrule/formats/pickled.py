@@ -1,20 +1,22 @@
 """Reading a pickle that holds plain values only: a small machine of our own.
 
-    >>> read_pickle(data, {"collections.OrderedDict": OrderedDict}, persistent)
+    >>> read_pickle(data, {"torch.Size": Size}, persistent, Allowance(len(data)))
 
 It knows the instructions that build numbers, texts and containers. A global is looked up in the
 table that is given, and whatever is not there is refused by its name before anything is done with
-it: nothing is imported, and only what the table holds is ever called. `pickletools`, which never
-runs a pickle, reads the instructions. May import `base`.
+it: nothing is imported, and only what the table holds is ever called. Keys of dictionaries and
+sets are looked at before they are hashed. `pickletools`, which never runs a pickle, reads the
+instructions. May import `base`.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from chainrule.base.errors import CheckpointError
+from chainrule.formats.bounds import Allowance
 
 
 class Known:
@@ -25,23 +27,29 @@ class Known:
         self.make = make
 
 
-def read_pickle(data: bytes, known: Mapping[str, Any], persistent: Callable[[Any], Any]) -> Any:
+def read_pickle(
+    data: bytes,
+    known: Mapping[str, Any],
+    persistent: Callable[[Any], Any],
+    allowance: Allowance,
+) -> Any:
     """The value that `data` describes; `CheckpointError` for what is damaged or not allowed.
 
     `known` maps `module.name` to a function or a value; `persistent` says what a persistent id
-    stands for.
+    stands for. Ordered dictionaries and sets are always known.
     """
     import pickletools
 
-    machine = _Machine(known, persistent)
+    machine = _Machine(known, persistent, allowance)
     try:
         for opcode, argument, _ in pickletools.genops(data):
             if opcode.name == "STOP":
                 return machine.result()
             machine.do(opcode.name, argument)
-    except (ValueError, IndexError, KeyError, TypeError, AttributeError, OverflowError) as error:
-        if isinstance(error, CheckpointError):
-            raise
+    except CheckpointError:
+        raise
+    except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError,
+            RecursionError) as error:  # fmt: skip
         raise CheckpointError(f"its pickle is damaged: {error}") from None
     raise CheckpointError("its pickle is damaged: it does not end")
 
@@ -49,9 +57,20 @@ def read_pickle(data: bytes, known: Mapping[str, Any], persistent: Callable[[Any
 class _Machine:
     """A stack of values, the marks in it, and the memo."""
 
-    def __init__(self, known: Mapping[str, Any], persistent: Callable[[Any], Any]) -> None:
-        self._known = known
+    def __init__(
+        self,
+        known: Mapping[str, Any],
+        persistent: Callable[[Any], Any],
+        allowance: Allowance,
+    ) -> None:
+        self._known = {
+            **known,
+            "collections.OrderedDict": lambda pairs=(): self._filled(OrderedDict(), pairs),
+            "builtins.set": lambda parts=(): self._joined(set(), parts),
+            "__builtin__.set": lambda parts=(): self._joined(set(), parts),
+        }
         self._persistent = persistent
+        self._allowance = allowance
         self._stack: list[Any] = []
         self._marked: list[list[Any]] = []  # the stacks below each mark
         self._memo: dict[int, Any] = {}
@@ -95,14 +114,34 @@ class _Machine:
         return group
 
     def sequence(self, _: Any, kind: type) -> None:
-        """Close a group as a list, tuple or frozenset."""
+        """Close a group as a list or tuple."""
         group = self._group()
         self._stack.append(kind(group))
+
+    def frozen(self, _: Any) -> None:
+        """Close a group as a frozenset."""
+        group = self._group()
+        self._allowance.keys(group, group)
+        self._stack.append(frozenset(group))
 
     def mapping(self, _: Any) -> None:
         """Close a group as a dictionary."""
         group = self._group()
-        self._stack.append(dict(zip(group[::2], group[1::2], strict=True)))
+        self._stack.append(self._filled({}, zip(group[::2], group[1::2], strict=True)))
+
+    def _filled(self, target: dict[Any, Any], pairs: Iterable[tuple[Any, Any]]) -> dict[Any, Any]:
+        """`target` with more entries, whose keys were looked at before they are hashed."""
+        pairs = [(key, value) for key, value in pairs]
+        self._allowance.keys(target, (key for key, _ in pairs))
+        target.update(pairs)
+        return target
+
+    def _joined(self, target: set[Any], parts: Iterable[Any]) -> set[Any]:
+        """`target` with more elements, looked at before they are hashed."""
+        parts = list(parts)
+        self._allowance.keys(target, parts)
+        target.update(parts)
+        return target
 
     def append(self, _: Any) -> None:
         """A value to the list below it."""
@@ -117,17 +156,17 @@ class _Machine:
     def add(self, _: Any) -> None:
         """A group to the set below it."""
         group = self._group()
-        self._top(set).update(group)
+        self._joined(self._top(set), group)
 
     def set_item(self, _: Any) -> None:
         """A key and a value to the dictionary below them."""
         value, key = self._stack.pop(), self._stack.pop()
-        self._top(dict)[key] = value
+        self._filled(self._top(dict), [(key, value)])
 
     def set_items(self, _: Any) -> None:
         """A group of keys and values to the dictionary below it."""
         group = self._group()
-        self._top(dict).update(zip(group[::2], group[1::2], strict=True))
+        self._filled(self._top(dict), zip(group[::2], group[1::2], strict=True))
 
     def _top(self, kind: type) -> Any:
         top = self._stack[-1]
@@ -140,8 +179,8 @@ class _Machine:
         name = text.replace(" ", ".", 1)
         if name not in self._known:
             raise CheckpointError(
-                f"it holds {name}, which load does not make: only tensors, numbers, texts and "
-                "their lists, tuples and dictionaries are read. Open it with the program that "
+                f"it holds {_named(name)}, which load does not make: only tensors, numbers, texts "
+                "and their lists, tuples and dictionaries are read. Open it with the program that "
                 "wrote it, and save a state_dict()"
             )
         found = self._known[name]
@@ -183,6 +222,12 @@ class _Machine:
         self._stack.append(self._stack[-1])
 
 
+def _named(name: str) -> str:
+    """A global's name in a message, cut where it is no name any more."""
+    return name if len(name) <= _NAME else f"{name[:_NAME]}…"
+
+
+_NAME = 120
 _NOTES = frozenset({"PROTO", "FRAME"})  # say nothing about the value
 _PUSHES = frozenset({
     "INT", "BININT", "BININT1", "BININT2", "LONG", "LONG1", "LONG4", "FLOAT", "BINFLOAT",
@@ -198,7 +243,7 @@ _ACTIONS: dict[str, Callable[[_Machine, Any], None]] = {
     "MARK": _Machine.mark,
     "LIST": lambda machine, argument: machine.sequence(argument, list),
     "TUPLE": lambda machine, argument: machine.sequence(argument, tuple),
-    "FROZENSET": lambda machine, argument: machine.sequence(argument, frozenset),
+    "FROZENSET": _Machine.frozen,
     "DICT": _Machine.mapping,
     "APPEND": _Machine.append,
     "APPENDS": _Machine.extend,

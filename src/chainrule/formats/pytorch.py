@@ -2,14 +2,14 @@
 
     >>> state = read_pytorch(Path("model.pt").read_bytes(), "model.pt", narrow := [])
 
-Tensors of one storage become values of their own. Source:
+Tensors of one storage become values of their own, and what they take together stays in proportion
+to the file. Source:
 https://docs.pytorch.org/docs/stable/notes/serialization.html. May import `base` and `tensor`.
 """
 
 from __future__ import annotations
 
 import math
-from collections import OrderedDict
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
@@ -19,6 +19,7 @@ from chainrule.base import dtypes
 from chainrule.base.errors import ChainruleError, CheckpointError
 from chainrule.base.shapes import Size
 from chainrule.formats.archive import read_archive
+from chainrule.formats.bounds import Allowance, shown
 from chainrule.formats.narrow import NARROW, widened
 from chainrule.formats.pickled import Known, read_pickle
 from chainrule.tensor.device import device
@@ -33,7 +34,7 @@ _STORAGES = {
     "Float": "float32", "Double": "float64", "Half": "float16", "BFloat16": "bfloat16",
     "Long": "int64", "Int": "int32", "Byte": "uint8", "Bool": "bool",
 }  # fmt: skip
-_REPEATED = 1 << 24  # elements that a tensor may have beyond its storage, as expanded ones do
+_AXES = 64  # of NumPy's arrays
 
 
 class _Storage(NamedTuple):
@@ -47,8 +48,10 @@ def read_pytorch(data: bytes, name: str, narrow: list[str]) -> Any:
     """The value in a zip file of `torch.save`; the kinds of widened tensors go to `narrow`."""
     try:
         records = read_archive(data)
-        reader = _Reader(records, narrow)
-        value = read_pickle(bytes(records["data.pkl"]), reader.table(), reader.storage)
+        allowance = Allowance(len(data))
+        reader = _Reader(records, narrow, allowance)
+        pickle = bytes(records["data.pkl"])
+        value = read_pickle(pickle, reader.table(), reader.storage, allowance)
         _check_plain(value)
     except ChainruleError as error:
         raise CheckpointError(f"{name} was not loaded: {error}") from None
@@ -58,27 +61,28 @@ def read_pytorch(data: bytes, name: str, narrow: list[str]) -> Any:
 class _Reader:
     """The storages of an archive, and how the tensors on them are made."""
 
-    def __init__(self, records: dict[str, memoryview], narrow: list[str]) -> None:
+    def __init__(
+        self, records: dict[str, memoryview], narrow: list[str], allowance: Allowance
+    ) -> None:
         self._records = records
         self._narrow = narrow
+        self._allowance = allowance
         self._storages: dict[str, _Storage] = {}
+        self._arrays: dict[tuple[Any, ...], NDArray[Any]] = {}  # by storage, offset, size, stride
         order = bytes(records.get("byteorder", b"little")).decode("ascii", "replace").strip()
         if order not in {"little", "big"}:
-            raise CheckpointError(f"its byte order is {order!r}")
+            raise CheckpointError(f"its byte order is {shown(order)}")
         self._order: Literal["<", ">"] = "<" if order == "little" else ">"
 
     def table(self) -> dict[str, Any]:
         """Every global that a file may name."""
         return {
-            "collections.OrderedDict": OrderedDict,
             "torch._utils._rebuild_tensor_v2": self._tensor,
             "torch._utils._rebuild_tensor": self._tensor,
             "torch._utils._rebuild_parameter": _parameter,
-            "torch.Size": Size,
-            "torch.device": device,
+            "torch.Size": _size,
+            "torch.device": _device,
             "_codecs.encode": _encoded,
-            "builtins.set": set,
-            "__builtin__.set": set,
             **{f"torch.{name}Storage": _uncallable for name in _STORAGES},
             **{f"torch.{d.name}": d for d in (*dtypes.ALL, *dtypes.NARROW)},
         }
@@ -86,8 +90,10 @@ class _Reader:
     def storage(self, key: Any) -> _Storage:
         """`("storage", torch.FloatStorage, "0", "cpu", 24)`: 24 elements of the record data/0."""
         if not isinstance(key, tuple) or len(key) != 5 or key[0] != "storage":
-            raise CheckpointError(f"its pickle refers to {key!r}, which is not a storage")
+            raise CheckpointError(f"its pickle refers to {shown(key)}, which is not a storage")
         _, kind, number, _, count = key
+        if type(number) is not str or type(count) is not int:
+            raise CheckpointError(f"its pickle has a storage {shown(number)} of {shown(count)}")
         if not isinstance(kind, Known) or not kind.name.endswith("Storage"):
             raise CheckpointError("a storage has no type")
         dtype = _STORAGES[kind.name.removeprefix("torch.").removesuffix("Storage")]
@@ -96,19 +102,19 @@ class _Reader:
         found = self._storages[number]
         if found.kind != dtype or found.values.size != count:
             raise CheckpointError(
-                f"storage {number!r} has {found.values.size} elements of {found.kind}, the pickle "
-                f"says {count} of {dtype}"
+                f"storage {shown(number)} has {found.values.size} elements of {found.kind}, the "
+                f"pickle says {shown(count)} of {dtype}"
             )
         return found
 
-    def _values(self, number: Any, dtype: str) -> NDArray[Any]:
+    def _values(self, number: str, dtype: str) -> NDArray[Any]:
         content = self._records.get(f"data/{number}")
         if content is None:
-            raise CheckpointError(f"there is no record of its storage {number!r}")
+            raise CheckpointError(f"there is no record of its storage {shown(number)}")
         stored = np.dtype("u2" if dtype in NARROW else "u1" if dtype == "bool" else dtype)
         if len(content) % stored.itemsize:
             raise CheckpointError(
-                f"storage {number!r} has {len(content)} bytes, not whole elements of {dtype}"
+                f"storage {shown(number)} has {len(content)} bytes, not whole elements of {dtype}"
             )
         raw = np.frombuffer(content, stored.newbyteorder(self._order))
         raw = raw.astype(stored, copy=False)
@@ -130,29 +136,44 @@ class _Reader:
         del hooks, metadata
         if not isinstance(storage, _Storage):
             raise CheckpointError("a tensor has no storage")
-        if not all(_is_count(n) for n in (offset, *size, *stride)) or len(size) != len(stride):
-            raise CheckpointError(f"a tensor has the size {size}, stride {stride}, offset {offset}")
-        count, values = math.prod(size), storage.values
+        if not _are_counts(size, stride) or len(size) != len(stride) or not _is_count(offset):
+            raise CheckpointError(
+                f"a tensor has the size {shown(size)}, stride {shown(stride)}, "
+                f"offset {shown(offset)}"
+            )
+        values = storage.values
         last = offset + sum((n - 1) * step for n, step in zip(size, stride, strict=True))
-        if count and last >= values.size:
+        if 0 not in size and last >= values.size:
             raise CheckpointError(
                 f"a tensor of size {size} and stride {stride} at {offset} goes beyond its storage "
                 f"of {values.size} elements"
             )
-        if count > values.size + _REPEATED or len(size) > 64:
-            raise CheckpointError(f"a tensor of size {size} repeats its {values.size} elements")
         if storage.kind in NARROW:
             self._narrow.append(storage.kind)
-        out = wrap(_strided(values, offset, size, stride))
+        out = wrap(self._array(values, offset, size, stride))
         if requires_grad:
             out.requires_grad = True
         return out
+
+    def _array(
+        self, values: NDArray[Any], offset: int, size: tuple[int, ...], stride: tuple[int, ...]
+    ) -> NDArray[Any]:
+        """The elements of a tensor; tensors of the same elements share them until one is written.
+
+        Tied weights stand in a file as often as they have names. What repeats its elements is
+        paid for each time: a few bytes say as much as one likes.
+        """
+        place, count = (id(values), offset, size, stride), math.prod(size)
+        if place not in self._arrays or count > values.size:
+            self._allowance.memory(count * values.itemsize)
+            self._arrays[place] = _strided(values, offset, size, stride)
+        return self._arrays[place]
 
 
 def _strided(
     values: NDArray[Any], offset: int, size: tuple[int, ...], stride: tuple[int, ...]
 ) -> NDArray[Any]:
-    if not math.prod(size):
+    if 0 in size:
         return np.empty(size, values.dtype)
     steps = [n * values.itemsize for n in stride]
     view = np.lib.stride_tricks.as_strided(values[offset:], size, steps, writeable=False)
@@ -161,6 +182,26 @@ def _strided(
 
 def _is_count(value: Any) -> bool:
     return type(value) is int and 0 <= value < 1 << 62
+
+
+def _are_counts(*sizes: Any) -> bool:
+    """Whether all are tuples of so few axes, and of such sizes, that an array may have them."""
+    return all(
+        isinstance(size, tuple) and len(size) <= _AXES and all(map(_is_count, size))
+        for size in sizes
+    )
+
+
+def _size(axes: Any = ()) -> Size:
+    if not _are_counts(axes):
+        raise CheckpointError(f"its pickle makes a size of {shown(axes)}")
+    return Size(axes)
+
+
+def _device(kind: Any, index: Any = None) -> device:
+    if type(kind) is not str or not (index is None or _is_count(index)):
+        raise CheckpointError(f"its pickle makes a device of {shown(kind)} and {shown(index)}")
+    return device(kind, index)
 
 
 def _parameter(data: Any, requires_grad: Any, hooks: Any) -> Parameter:

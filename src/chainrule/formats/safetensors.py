@@ -9,6 +9,7 @@ Source: https://huggingface.co/docs/safetensors. May import `base` and `tensor`.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ import numpy as np
 
 from chainrule.base.errors import CheckpointError
 from chainrule.formats.atomic import write_whole
+from chainrule.formats.bounds import shown
 from chainrule.formats.narrow import notice, widened
 
 if TYPE_CHECKING:
@@ -88,8 +90,7 @@ def parse_state(data: bytes, name: str) -> State:
         stored = deserialize(data)  # type: ignore[no-untyped-call]
     except SafetensorError as error:
         raise CheckpointError(f"{name} is not a whole safetensors file: {error}") from None
-    length = int.from_bytes(data[:8], "little")
-    metadata = json.loads(data[8 : 8 + length]).get("__metadata__") or {}
+    metadata = _header(data, name).get("__metadata__") or {}
     arrays, narrow = {}, {}
     for key, entry in stored:
         kind = entry["dtype"]
@@ -99,9 +100,37 @@ def parse_state(data: bytes, name: str) -> State:
         elif kind in _DTYPES:
             flat = np.frombuffer(entry["data"], _DTYPES[kind])
         else:
-            raise CheckpointError(f"{name}: {key!r} has the dtype {kind}, which is not known here")
-        arrays[key] = flat.reshape(entry["shape"])
+            raise CheckpointError(
+                f"{name}: {shown(key)} has the dtype {kind}, which is not known here"
+            )
+        arrays[key] = _shaped(flat, entry["shape"], f"{name}: {shown(key)}")
     return State(arrays, metadata, narrow)
+
+
+def _header(data: bytes, name: str) -> dict[str, Any]:
+    """The JSON text at the beginning, where each name may stand once."""
+
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(pairs)
+        if len(found) < len(pairs):
+            twice = next(key for key, count in Counter(k for k, _ in pairs).items() if count > 1)
+            raise CheckpointError(f"{name} has two entries {shown(twice)} in its header")
+        return found
+
+    length = int.from_bytes(data[:8], "little")
+    try:
+        found = json.loads(data[8 : 8 + length], object_pairs_hook=once)
+    except (ValueError, RecursionError) as error:
+        raise CheckpointError(f"{name} has a damaged header: {shown(str(error))}") from None
+    return found if isinstance(found, dict) else {}
+
+
+def _shaped(flat: NDArray[Any], shape: list[int], place: str) -> NDArray[Any]:
+    """`flat` in the shape that the header says, if an array here can have it."""
+    try:
+        return flat.reshape(shape)
+    except (ValueError, OverflowError) as error:
+        raise CheckpointError(f"{place} has the shape {shown(shape)}: {error}") from None
 
 
 def _contiguous(tensor: ArrayLike) -> NDArray[Any]:

@@ -25,8 +25,9 @@ from chainrule.base import dtypes
 from chainrule.base.dtypes import DType
 from chainrule.base.errors import ArgumentError, ChainruleError, CheckpointError
 from chainrule.base.shapes import Size
-from chainrule.tensor.convert import tensor
+from chainrule.formats.bounds import DEPTH, Allowance, shown
 from chainrule.tensor.device import device
+from chainrule.tensor.dispatch import wrap
 from chainrule.tensor.parameter import Parameter
 from chainrule.tensor.tensor import Tensor
 
@@ -41,7 +42,12 @@ _SEQUENCES: dict[type, str] = {
     frozenset: "frozenset",
     Size: "size",
 }
+_HASHING = (set, frozenset)
 _MAPPINGS: dict[type, str] = {dict: "dict", OrderedDict: "ordered"}
+_NUMBERS: dict[str, Callable[[Any], Any]] = {
+    np.dtype(code).name: np.dtype(code).type for code in "?bBhHiIqQefd"
+}
+_NARROWED = {"float32": "float16"}  # dtypes of files that are read as wider ones
 _VERSION = 1
 
 
@@ -56,10 +62,7 @@ class Packed:
 def pack(value: Any) -> Packed:
     """Take a value apart; `ArgumentError` names the place of what cannot be saved."""
     packer = _Packer()
-    try:
-        form = packer.form(value, ())
-    except RecursionError:
-        raise ArgumentError("what is saved is nested too deeply") from None
+    form = packer.form(value, ())
     whole = {"version": _VERSION, "tensors": packer.tensors, "value": form}
     return Packed(json.dumps(whole, separators=(",", ":")), packer.arrays)
 
@@ -94,6 +97,8 @@ class _Packer:
         return self._container(value, path)
 
     def _container(self, value: Any, path: tuple[Any, ...]) -> list[Any]:
+        if len(path) > DEPTH:
+            raise ArgumentError(f"what is saved is nested too deeply, more than {DEPTH} containers")
         if id(value) in self._open:
             raise ArgumentError(f"save cannot write {_place(path)}: it contains itself")
         self._open.add(id(value))
@@ -149,30 +154,24 @@ def _refusal(value: Any, path: tuple[Any, ...]) -> str:
 
 
 def unpack(text: str, arrays: Mapping[str, NDArray[Any]]) -> Any:
-    """Put a value together again; a text that `pack` did not write raises `CheckpointError`."""
+    """Put a value together again; a text that `pack` did not write raises `CheckpointError`.
+
+    Tensors and arrays that name one array share it until one of them is written.
+    """
     try:
         whole = json.loads(text)
         if whole["version"] != _VERSION:
             raise CheckpointError(
                 f"it has version {whole['version']} of the format, and {_VERSION} is read here"
             )
-        tensors = [_restored(arrays[name], *how) for name, *how in whole["tensors"]]
-        return _Unpacker(tensors, arrays).value(whole["value"])
+        return _Unpacker(whole["tensors"], arrays, Allowance(len(text))).value(whole["value"])
     except ChainruleError as error:
         raise CheckpointError(f"its structure is damaged: {error}") from None
-    except (KeyError, TypeError, ValueError, IndexError, AttributeError, RecursionError) as error:
+    except (LookupError, TypeError, ValueError, ArithmeticError, AttributeError,
+            RecursionError) as error:  # fmt: skip
         raise CheckpointError(
-            f"its structure is damaged: {type(error).__name__}: {error}"
+            f"its structure is damaged: {type(error).__name__}: {shown(str(error))}"
         ) from None
-
-
-def _restored(array: NDArray[Any], kind: str, requires_grad: bool) -> Tensor:
-    made = tensor(array, requires_grad=bool(requires_grad))
-    if kind == "parameter":
-        return Parameter(made.detach(), requires_grad=bool(requires_grad))
-    if kind != "tensor":
-        raise CheckpointError(f"a tensor of the unknown kind {kind!r}")
-    return made
 
 
 def _dtypes_by_name() -> dict[str, DType]:
@@ -182,15 +181,22 @@ def _dtypes_by_name() -> dict[str, DType]:
 class _Unpacker:
     """Values from their forms."""
 
-    def __init__(self, tensors: list[Tensor], arrays: Mapping[str, NDArray[Any]]) -> None:
+    def __init__(
+        self, tensors: list[Any], arrays: Mapping[str, NDArray[Any]], allowance: Allowance
+    ) -> None:
+        self._stored = arrays
+        self._allowance = allowance
+        self._owned: dict[tuple[str, str], NDArray[Any]] = {}  # by name and dtype
+        self._depth = 0
+        made = [self._tensor(*each) for each in tensors]
         self._known: dict[str, Callable[..., Any]] = {
-            "tensor": lambda i: tensors[i],
-            "array": lambda name, kind: np.array(arrays[name], kind),
-            "scalar": lambda kind, number: np.dtype(kind).type(number),
+            "tensor": made.__getitem__,
+            "array": self._array,
+            "scalar": _scalar,
             "bytes": lambda coded: base64.b64decode(coded, validate=True),
             "dtype": _dtypes_by_name().__getitem__,
             "device": device,
-            "namespace": lambda items: Namespace(**dict(self._pairs(items))),
+            "namespace": lambda items: Namespace(**self._mapping(dict)(items)),
             **{name: self._sequence(kind) for kind, name in _SEQUENCES.items()},
             **{name: self._mapping(kind) for kind, name in _MAPPINGS.items()},
         }
@@ -200,13 +206,58 @@ class _Unpacker:
         if form is None or isinstance(form, _PLAIN):
             return form
         kind, *parts = form
-        return self._known[kind](*parts)
+        self._depth += 1
+        if self._depth > DEPTH + 1:
+            raise CheckpointError(f"it is nested more than {DEPTH} deep")
+        made = self._known[kind](*parts)
+        self._depth -= 1
+        return made
+
+    def _array(self, name: str, kind: str) -> NDArray[Any]:
+        """The array of that name, which has the dtype that was saved or holds its values."""
+        if (name, kind) not in self._owned:
+            stored = self._stored[name]
+            if kind not in {stored.dtype.name, _NARROWED.get(stored.dtype.name)}:
+                raise CheckpointError(
+                    f"the array {shown(name)} is of {stored.dtype}, not of {shown(kind)}"
+                )
+            self._owned[name, kind] = stored.astype(kind)
+        return self._owned[name, kind]
+
+    def _tensor(self, name: str, kind: str, requires_grad: bool) -> Tensor:
+        array = self._array(name, dtypes.from_numpy(self._stored[name].dtype).name)
+        made = wrap(array)
+        if kind == "parameter":
+            return Parameter(made, requires_grad=bool(requires_grad))
+        if kind != "tensor":
+            raise CheckpointError(f"a tensor of the unknown kind {shown(kind)}")
+        if requires_grad:
+            made.requires_grad = True
+        return made
 
     def _sequence(self, kind: type) -> Callable[[list[Any]], Any]:
-        return lambda forms: kind([self.value(form) for form in forms])
+        def made(forms: list[Any]) -> Any:
+            values = [self.value(form) for form in forms]
+            if kind in _HASHING:
+                self._allowance.keys(values, values)
+            if kind is Size and not all(type(axis) is int for axis in values):
+                raise CheckpointError(f"a size of {shown(values)}")
+            return kind(values)
+
+        return made
 
     def _mapping(self, kind: type) -> Callable[[list[Any]], Any]:
-        return lambda forms: kind(self._pairs(forms))
+        def made(forms: list[Any]) -> Any:
+            pairs = [(self.value(key), self.value(value)) for key, value in forms]
+            self._allowance.keys(pairs, (key for key, _ in pairs))
+            return kind(pairs)
 
-    def _pairs(self, forms: list[Any]) -> list[tuple[Any, Any]]:
-        return [(self.value(key), self.value(value)) for key, value in forms]
+        return made
+
+
+def _scalar(kind: str, number: Any) -> Any:
+    """A number of one of NumPy's types of numbers."""
+    found = _NUMBERS.get(kind)
+    if found is None or not isinstance(number, (int, float)):
+        raise CheckpointError(f"a scalar {shown(number)} of the dtype {shown(kind)}")
+    return found(number)
