@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 import chainrule as cr
@@ -53,6 +54,15 @@ CASES = {
 }
 
 
+WITHOUT_EPOCH = {
+    "ChainedScheduler",
+    "restarts after warmup",
+    "own after warmup",
+    "SequentialLR",
+    "nested",
+}
+
+
 def own(schedules):
     class Warmup(schedules._LRScheduler):
         """As programs write it."""
@@ -88,6 +98,41 @@ def test_rates_are_pytorchs(name):
     import torch
 
     assert rates(cr, CASES[name]) == rates(torch, CASES[name])
+
+
+JUMPS = [3, 7, 8, 2, 0, 12, 5]  # forth and back, as programs of PyTorch 1 call step(epoch)
+
+
+def jumped(lib, make):
+    opt = optimizer(lib)
+    schedule, seen = make(lib.optim.lr_scheduler, opt), []
+    for epoch in JUMPS:
+        schedule.step(epoch)
+        assert schedule.last_epoch == epoch
+        seen.append(schedule.get_last_lr())
+    schedule.step()
+    return [*seen, schedule.get_last_lr()]
+
+
+@pytest.mark.oracle
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.parametrize("name", [n for n in CASES if n not in WITHOUT_EPOCH])
+def test_rates_of_a_given_epoch_are_pytorchs(name):
+    import torch
+
+    assert np.allclose(jumped(cr, CASES[name]), jumped(torch, CASES[name]), rtol=1e-12, atol=0)
+
+
+def test_a_given_epoch_is_set_and_warned_of():
+    schedule = optim.lr_scheduler.StepLR(optimizer(cr), 3, 0.5)
+    with pytest.warns(UserWarning, match="StepLR: an epoch given to step") as seen:
+        schedule.step(7)
+    assert seen[0].filename == __file__
+    assert schedule.get_last_lr() == [0.1 * 0.25, 0.02 * 0.25]
+    plateau = optim.lr_scheduler.ReduceLROnPlateau(optimizer(cr))
+    with pytest.warns(UserWarning, match="ReduceLROnPlateau"):
+        plateau.step(1.0, 4)
+    assert plateau.last_epoch == 4
 
 
 @pytest.mark.parametrize("name", CASES)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from chainrule.base.errors import KindError
+from chainrule.base.source import warn
 from chainrule.optim.optimizer import Optimizer
 from chainrule.tensor.host import host_changes
 
@@ -39,18 +40,35 @@ class LRScheduler:
         finally:
             self._is_initial = False
 
-    def step(self) -> None:
-        """Go on to the next rate; call it after `optimizer.step()`."""
+    def step(self, epoch: int | None = None) -> None:
+        """Go on to the next rate; call it after `optimizer.step()`.
+
+        `epoch` jumps to the rate of that epoch instead, as programs of PyTorch 1 do; it warns.
+        """
         host_changes(self, self.optimizer)
         self._step_count += 1
-        self.last_epoch += 1
-        self._write(self.get_lr())
+        if epoch is None:
+            self.last_epoch += 1
+            self._write(self.get_lr())
+        else:
+            self._warn_epoch()
+            self._jump(epoch)
+
+    def _warn_epoch(self) -> None:
+        warn(
+            f"{type(self).__name__}: an epoch given to step() is deprecated in PyTorch\n"
+            "  call step() once per epoch instead; it counts by itself"
+        )
+
+    def _jump(self, epoch: int) -> None:
+        """Write the rates of `epoch`: in closed form if there is one."""
+        self.last_epoch = epoch
+        closed = type(self)._closed is not LRScheduler._closed
+        self._write(self._rates(lambda _, base: self._closed(base)) if closed else self.get_lr())
 
     def _restart(self) -> None:
         """Continue as if epoch 0 were now."""
-        self.last_epoch = 0
-        own = type(self).get_lr is not LRScheduler.get_lr
-        self._write(self.get_lr() if own else self._rates(lambda _, base: self._closed(base)))
+        self._jump(0)
 
     def _rewind(self) -> None:
         """Take back the step that was made at the start."""
@@ -85,8 +103,8 @@ class LRScheduler:
         raise NotImplementedError
 
     def _closed(self, base: float) -> float:
-        """The rate of `last_epoch`, given the base rate only."""
-        return self._next(base, base)
+        """The rate of `last_epoch`, given the base rate only; not every schedule has one."""
+        raise NotImplementedError
 
     def state_dict(self) -> dict[str, Any]:
         """All numbers of the schedule."""

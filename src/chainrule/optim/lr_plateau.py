@@ -57,12 +57,13 @@ class ReduceLROnPlateau(LRScheduler):
         self.cooldown_counter = 0
         self.num_bad_epochs = 0
 
-    def step(self, metrics: Any, epoch: Any = None) -> None:  # type: ignore[override]
+    def step(self, metrics: Any, epoch: int | None = None) -> None:  # type: ignore[override]
         """Look at the measure of an epoch: a number, or a tensor of one."""
-        del epoch
         host_changes(self, self.optimizer)
         current = float(metrics)
-        self.last_epoch += 1
+        if epoch is not None:
+            self._warn_epoch()
+        self.last_epoch = self.last_epoch + 1 if epoch is None else epoch
         if self._is_better(current):
             self.best, self.num_bad_epochs = current, 0
         else:

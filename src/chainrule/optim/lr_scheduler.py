@@ -80,6 +80,9 @@ class StepLR(LRScheduler):
         due = self.last_epoch != 0 and self.last_epoch % self.step_size == 0
         return rate * self.gamma if due else rate
 
+    def _closed(self, base: float) -> float:
+        return base * self.gamma ** (self.last_epoch // self.step_size)
+
 
 class ExponentialLR(LRScheduler):
     """Multiply by `gamma` every epoch."""
@@ -231,7 +234,7 @@ class SequentialLR(LRScheduler):
         self._schedulers[0]._restart()
         self._last_lr = self._schedulers[0].get_last_lr()
 
-    def step(self) -> None:
+    def step(self) -> None:  # type: ignore[override]  # PyTorch's takes no epoch either
         """Go on to the next rate of the schedule whose turn it is."""
         host_changes(self, self.optimizer)
         self.last_epoch += 1
@@ -328,7 +331,7 @@ class ChainedScheduler(LRScheduler):
         self._schedulers = list(schedulers)
         self._last_lr = [group["lr"] for group in self.optimizer.param_groups]
 
-    def step(self) -> None:
+    def step(self) -> None:  # type: ignore[override]  # PyTorch's takes no epoch either
         """A step of each."""
         host_changes(self, self.optimizer)
         for schedule in self._schedulers:
