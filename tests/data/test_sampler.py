@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 
 import pytest
@@ -48,6 +49,20 @@ def test_permutations_hold_everything_once():
     assert len(set(longer[40:])) == 5
     assert sorted(SubsetRandomSampler([9, 4, 4])) == [4, 4, 9]
     assert list(RandomSampler([])) == []
+
+
+@pytest.mark.parametrize(
+    "sampler",
+    [
+        RandomSampler(range(20), replacement=True, num_samples=10**12),
+        WeightedRandomSampler([1.0, 2.0], 10**12),
+    ],
+)
+def test_any_number_of_draws_begins_at_once(sampler):
+    assert len(sampler) == 10**12
+    drawn = list(itertools.islice(sampler, 10_000))
+    assert len(drawn) == 10_000
+    assert set(drawn) <= set(range(20))
 
 
 def test_weights_are_probabilities():

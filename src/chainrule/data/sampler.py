@@ -19,6 +19,7 @@ from chainrule.base.errors import ArgumentError, KindError, UndefinedMethodError
 from chainrule.tensor.random import Generator, rand, randint, randperm
 
 T_co = TypeVar("T_co", covariant=True)
+_PIECE = 4096  # random numbers drawn at once
 
 
 class Sampler(Generic[T_co]):
@@ -79,8 +80,9 @@ class RandomSampler(Sampler[int]):
         """A new order each time."""
         n, left = len(self.data_source), self.num_samples
         generator = private_generator(self.generator)
-        if self.replacement and left:
-            yield from randint(0, n, (left,), generator=generator).tolist()
+        if self.replacement:
+            for size in _pieces(left):
+                yield from randint(0, n, (size,), generator=generator).tolist()
             return
         while left > 0 and n:
             yield from randperm(n, generator=generator).tolist()[:left]
@@ -141,16 +143,20 @@ class WeightedRandomSampler(Sampler[int]):
 
     def __iter__(self) -> Iterator[int]:
         """New draws each time."""
-        size = self.num_samples if self.replacement else len(self.weights)
-        u = np.asarray(rand(size, generator=self.generator, dtype=dtypes.float64))
+        generator = private_generator(self.generator)
+
+        def uniform(size: int) -> np.ndarray[Any, np.dtype[np.float64]]:
+            return np.asarray(rand(size, generator=generator, dtype=dtypes.float64))
+
         if self.replacement:
             sums = np.cumsum(self.weights)
-            drawn = np.searchsorted(sums, u * sums[-1], side="right")
-        else:
-            with np.errstate(divide="ignore", invalid="ignore"):
-                waits = np.where(self.weights > 0, -np.log1p(-u) / self.weights, np.inf)
-            drawn = np.argsort(waits, kind="stable")[: self.num_samples]
-        return iter(drawn.tolist())
+            for size in _pieces(self.num_samples):
+                yield from np.searchsorted(sums, uniform(size) * sums[-1], side="right").tolist()
+            return
+        u = uniform(len(self.weights))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            waits = np.where(self.weights > 0, -np.log1p(-u) / self.weights, np.inf)
+        yield from np.argsort(waits, kind="stable")[: self.num_samples].tolist()
 
     def __len__(self) -> int:
         """`num_samples`."""
@@ -183,6 +189,13 @@ class BatchSampler(Sampler[list[int]]):
         """How many lists a pass gives."""
         whole, rest = divmod(len(self.sampler), self.batch_size)  # type: ignore[arg-type]
         return whole + (rest > 0 and not self.drop_last)
+
+
+def _pieces(count: int) -> Iterator[int]:
+    """Sizes that add up to `count`: draws are made as they are read, however many there are."""
+    while count > 0:
+        yield min(count, _PIECE)
+        count -= _PIECE
 
 
 def check_count(name: str, value: Any) -> None:
