@@ -79,3 +79,15 @@ def test_wrong_shapes_say_what_fits():
         nn.functional.prelu(cr.ones(2, 3), cr.ones(2))
     with pytest.raises(ShapeError, match="Softmax2d"):
         nn.Softmax2d()(cr.ones(2, 3))
+
+
+@pytest.mark.parametrize("shape", [(), (3,), (2, 3), (2, 3, 4), (2, 3, 4, 5)])
+@pytest.mark.parametrize("kind", ["Softmax", "LogSoftmax", "Softmin"])
+def test_an_axis_left_out_is_that_of_old_pytorch(kind, shape):
+    axis = 0 if len(shape) in {0, 1, 3} else 1  # torch.nn.functional._get_softmax_dim
+    x = cr.rand(shape)
+    expected = f"without dim takes axis {axis} .*\n.*dim={axis}"
+    with pytest.warns(UserWarning, match=expected) as seen:
+        found = getattr(nn, kind)()(x)
+    assert seen[0].filename == __file__
+    assert np.array_equal(found, getattr(nn, kind)(axis)(x))

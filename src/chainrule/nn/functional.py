@@ -11,8 +11,9 @@ from typing import Any
 
 from chainrule.base.errors import ArgumentError
 from chainrule.base.missing import missing_from
+from chainrule.base.source import warn
 from chainrule.tensor import random
-from chainrule.tensor.convert import Operand
+from chainrule.tensor.convert import Operand, as_tensor
 from chainrule.tensor.functional import activation, bag, pointwise, select
 from chainrule.tensor.functional import normalize as rows
 from chainrule.tensor.functional.activation import (
@@ -227,31 +228,40 @@ def dropout(input: Operand, p: float = 0.5, training: bool = True, inplace: bool
     return given(input, random.dropout(input, p, training), inplace)
 
 
-def _axis(name: str, dim: int | None) -> int:
-    if dim is None:
-        raise ArgumentError(f"{name} needs to know along which axis\n  use {name}(x, dim=-1)")
-    return dim
+def _axis(name: str, x: Tensor, dim: int | None) -> int:
+    """`dim`; without one the axis that PyTorch takes: 0 of 0, 1 or 3 axes, else 1."""
+    if dim is not None:
+        return dim
+    implicit = 0 if x.ndim in {0, 1, 3} else 1
+    warn(
+        f"{name} without dim takes axis {implicit} of {tuple(x.shape)}, as old PyTorch did\n"
+        f"  give the axis: {name}(x, dim={implicit})"
+    )
+    return implicit
 
 
 def softmax(
     input: Operand, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None
 ) -> Tensor:
     """exp(x) / Σ exp(x) along `dim`; a fully masked row (all -inf) gives zeros."""
-    return rows.softmax(input, _axis("softmax", dim), dtype)
+    x = as_tensor(input)
+    return rows.softmax(x, _axis("softmax", x, dim), dtype)
 
 
 def softmin(
     input: Operand, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None
 ) -> Tensor:
     """exp(-input) / Σ exp(-input) along `dim`."""
-    return rows.softmax(pointwise.neg(input), _axis("softmin", dim), dtype)
+    x = as_tensor(input)
+    return rows.softmax(pointwise.neg(x), _axis("softmin", x, dim), dtype)
 
 
 def log_softmax(
     input: Operand, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None
 ) -> Tensor:
     """Input - log Σ exp(input) along `dim`."""
-    return rows.log_softmax(input, _axis("log_softmax", dim), dtype)
+    x = as_tensor(input)
+    return rows.log_softmax(x, _axis("log_softmax", x, dim), dtype)
 
 
 def normalize(
