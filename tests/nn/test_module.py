@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+import pickle
 
+import numpy as np
 import pytest
 
 import chainrule as cr
@@ -232,3 +234,22 @@ def test_parameters_show_what_they_are():
     with cr.no_grad():
         q.zero_()
     assert source.tolist() == [1.0, 1.0]
+
+
+def test_a_module_compiles_itself():
+    model = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 2))
+    x = cr.rand(5, 3)
+    wanted, seen = model(x).detach().numpy(), []
+    handle = model.register_forward_hook(lambda *_: seen.append(1))
+    model.compile()
+    assert np.allclose(model(x).detach(), wanted, atol=1e-6)
+    model.compile(mode="max-autotune", fullgraph=True)  # again: still one compiled function
+    model(x).sum().backward()
+    assert model[0].weight.grad is not None
+    assert seen == [1, 1]
+    handle.remove()
+    assert sum(entry.calls for entry in model.forward.explain_cache()) == 1
+    assert list(model.state_dict()) == ["0.weight", "0.bias", "2.weight", "2.bias"]
+    for other in (copy.deepcopy(model), pickle.loads(pickle.dumps(model))):  # noqa: S301
+        assert "forward" not in vars(other)
+        assert np.allclose(other(x).detach(), wanted, atol=1e-6)

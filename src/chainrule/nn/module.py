@@ -26,6 +26,7 @@ from chainrule.base.errors import (
     UndefinedMethodError,
 )
 from chainrule.base.source import Source, caller
+from chainrule.nn.compiling import Compilable
 from chainrule.nn.conversion import Converted
 from chainrule.nn.faults import no_attribute, no_forward, no_module, too_early
 from chainrule.nn.hooks import Hooked, call_hooked, note_call
@@ -38,7 +39,7 @@ from chainrule.tensor.modes import modes
 from chainrule.tensor.tensor import Tensor
 
 
-class Module(Hooked, Converted):
+class Module(Hooked, Converted, Compilable):
     """Base class of all layers and models; see the module's docstring."""
 
     _parameters: dict[str, Parameter | None]
