@@ -12,12 +12,19 @@ from typing import TYPE_CHECKING, Any
 
 from chainrule.base import dtypes as _dtypes
 from chainrule.base.dtypes import bfloat16 as bfloat16
+from chainrule.base.dtypes import complex64 as complex64
+from chainrule.base.dtypes import complex128 as complex128
 from chainrule.base.dtypes import float16 as float16
 from chainrule.base.dtypes import float32 as float32
 from chainrule.base.dtypes import float64 as float64
+from chainrule.base.dtypes import int8 as int8
+from chainrule.base.dtypes import int16 as int16
 from chainrule.base.dtypes import int32 as int32
 from chainrule.base.dtypes import int64 as int64
 from chainrule.base.dtypes import uint8 as uint8
+from chainrule.base.dtypes import uint16 as uint16
+from chainrule.base.dtypes import uint32 as uint32
+from chainrule.base.dtypes import uint64 as uint64
 from chainrule.base.frames import install as _show_own_frames
 from chainrule.base.missing import missing_name as missing_name
 from chainrule.base.shapes import Size as Size
@@ -104,7 +111,8 @@ dtype = _dtypes.DType
 bool = _dtypes.bool_
 float, double = float32, float64
 half = float16
-int, long = int32, int64
+short, int, long = int16, int32, int64
+cfloat, cdouble = complex64, complex128
 
 _ROOMS = frozenset(
     {

@@ -7,8 +7,9 @@ import pickle
 import numpy as np
 import pytest
 
+import chainrule as cr
 from chainrule.base import dtypes
-from chainrule.base.dtypes import ALL, by_name, from_numpy, higher_kind, promote
+from chainrule.base.dtypes import ALL, NAMES, by_name, from_numpy, higher_kind, promote
 from chainrule.base.errors import DTypeError
 
 PAIRS = list(itertools.product(ALL, repeat=2))
@@ -61,3 +62,19 @@ def test_promotion_is_pytorchs():
     for a, b in PAIRS:
         theirs = torch.promote_types(getattr(torch, a.name), getattr(torch, b.name))
         assert str(theirs) == f"torch.{promote(a, b).name}"
+
+
+@pytest.mark.parametrize("dtype", NAMES, ids=lambda d: d.name)
+def test_names_without_tensors_exist_and_say_what_to_use(dtype):
+    assert getattr(cr, dtype.name) is dtype
+    assert copy.deepcopy(dtype) is dtype
+    assert dtype.is_complex == (np.dtype(dtype.name).kind == "c")
+    assert dtype.is_signed == (np.dtype(dtype.name).kind in "ic")
+    assert dtype.itemsize == np.dtype(dtype.name).itemsize
+    with pytest.raises(DTypeError, match=f"no tensor here has dtype {dtype.name}\n  use ") as info:
+        cr.zeros(2, dtype=dtype)
+    way = str(info.value)
+    if dtype.kind == "int":
+        wide = np.dtype(way.partition("use ")[2].partition(",")[0])
+        assert np.iinfo(wide).max >= np.iinfo(dtype.name).max or "below 2**63" in way
+        assert cr.iinfo(dtype).max == np.iinfo(dtype.name).max

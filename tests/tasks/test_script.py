@@ -151,6 +151,20 @@ def test_every_method_of_pytorch_exists_or_is_named_as_absent():
     assert [n for n in names["torch.Tensor"] if n not in dir(cr.Tensor)] == []
 
 
+def test_safetensors_reads_and_writes_the_tensors_of_the_run(program, tmp_path):
+    before = sys.modules.get("safetensors.torch")
+    seen = program(
+        "import torch, safetensors.torch\n"
+        "from safetensors.torch import load_file, save_file\n"
+        f"path = {str(tmp_path / 'a.safetensors')!r}\n"
+        "save_file({'a': torch.ones(2)}, path)\n"
+        "seen.found = load_file(path)['a']"
+    )
+    assert type(seen.found) is cr.Tensor
+    assert seen.found.tolist() == [1.0, 1.0]
+    assert sys.modules.get("safetensors.torch") is before
+
+
 def test_everything_is_as_before():
     finders, path, argv = sys.meta_path[:], sys.path[:], sys.argv
     pretended = types.ModuleType("torch")

@@ -19,7 +19,7 @@ _CATEGORY = {"bool": 0, "int": 1, "float": 2}
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DType:
-    """An element type: `name` as PyTorch prints it, `kind` one of bool, int, float."""
+    """An element type: `name` as PyTorch prints it, `kind` one of bool, int, float, complex."""
 
     name: str
     kind: str
@@ -39,7 +39,12 @@ class DType:
     @property
     def is_signed(self) -> bool:
         """Whether negative numbers can be represented."""
-        return self.kind == "float" or (self.kind == "int" and self.name != "uint8")
+        return self.kind in {"float", "complex"} or self.name.startswith("int")
+
+    @property
+    def is_complex(self) -> bool:
+        """Whether values have an imaginary part; no tensor's have."""
+        return self.kind == "complex"
 
     @property
     def largest(self) -> float:
@@ -69,6 +74,16 @@ float16 = DType("float16", "float", 2, -2)
 bfloat16 = DType("bfloat16", "float", 2, -1)
 NARROW = (float16, bfloat16)
 
+# Names that libraries ask for; no tensor has such a type.
+int8 = DType("int8", "int", 1, 0)
+int16 = DType("int16", "int", 2, 0)
+uint16 = DType("uint16", "int", 2, 0)
+uint32 = DType("uint32", "int", 4, 0)
+uint64 = DType("uint64", "int", 8, 0)
+complex64 = DType("complex64", "complex", 8, 0)
+complex128 = DType("complex128", "complex", 16, 0)
+NAMES = (int8, int16, uint16, uint32, uint64, complex64, complex128)
+
 ALL: tuple[DType, ...] = (bool_, uint8, int32, int64, float32, float64)
 _NAMED = {d.name: d for d in ALL}
 _NUMPY: dict[str, np.dtype[Any]] = {d.name: np.dtype(d.name) for d in ALL}
@@ -76,8 +91,17 @@ _FROM_NUMPY = {np.dtype(d.name): d for d in ALL}
 
 
 def _singleton(name: str) -> DType:
-    """The dtype of this name, the narrow ones too."""
-    return next(d for d in (*ALL, *NARROW) if d.name == name)
+    """The dtype of this name, those without tensors too."""
+    return next(d for d in (*ALL, *NARROW, *NAMES) if d.name == name)
+
+
+def instead_of(dtype: DType) -> str:
+    """What a program does that asks for a tensor of a type in `NAMES`."""
+    if dtype.kind == "complex":
+        return "use two tensors, the real and the imaginary parts"
+    wide = "int64" if dtype in {uint32, uint64} else "int32"
+    limit = ", where values are below 2**63" if dtype is uint64 else ", which holds its values"
+    return f"use {wide}{limit}"
 
 
 def by_name(name: str) -> DType:

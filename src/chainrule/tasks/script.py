@@ -19,7 +19,7 @@ from types import ModuleType, TracebackType
 from chainrule.base.errors import ConfigError
 from chainrule.base.frames import entries, is_own
 from chainrule.base.missing import deferred
-from chainrule.tasks.torch_alias import TorchFinder
+from chainrule.tasks.torch_alias import SAFETENSORS, TorchFinder
 
 
 def check_script(script: str, *, module: bool = False) -> None:
@@ -75,8 +75,8 @@ def own_traceback(error: BaseException) -> TracebackType | None:
 
 
 def _take_torch() -> dict[str, ModuleType]:
-    """Take `torch` and what lies in it out of the loaded modules."""
-    names = [name for name in sys.modules if name.partition(".")[0] == "torch"]
+    """Take `torch`, what lies in it and `safetensors.torch` out of the loaded modules."""
+    names = [n for n in sys.modules if n.partition(".")[0] == "torch" or n == SAFETENSORS]
     return {name: sys.modules.pop(name) for name in names}
 
 

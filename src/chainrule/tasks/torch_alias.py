@@ -21,16 +21,20 @@ from chainrule.base.missing import Missing, importing, in_try, script_frame, sen
 
 _PACKAGE = __name__.partition(".")[0]
 PYTORCH = "2.13.0"  # whose names and defaults are followed
+SAFETENSORS = "safetensors.torch"  # the library's own module reads PyTorch's storages
+_SAFETENSORS_HERE = f"{_PACKAGE}.formats.safetensors_torch"
 
 
 class TorchFinder(MetaPathFinder):
-    """Finds `torch` and everything below it, whatever is installed."""
+    """Finds `torch` and everything below it, and `safetensors.torch`, whatever is installed."""
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
         """A module here, or one that stands for what is missing."""
         del path, target
+        if fullname == SAFETENSORS:
+            return ModuleSpec(fullname, _AliasLoader(importlib.import_module(_SAFETENSORS_HERE)))
         if fullname.partition(".")[0] != "torch":
             return None
         return ModuleSpec(fullname, _AliasLoader(_found(fullname)), is_package=True)

@@ -66,6 +66,8 @@ def check_device(device: object) -> None:
 def as_dtype(dtype: Any) -> DType:
     """A `DType` from a `DType`, a NumPy dtype, its name, or float/int/bool."""
     if isinstance(dtype, DType):
+        if dtype in dtypes.NAMES:
+            raise DTypeError(f"no tensor here has dtype {dtype.name}\n  {dtypes.instead_of(dtype)}")
         return _widened(dtype.name) if dtype in dtypes.NARROW else dtype
     if dtype is float:
         return get_default_dtype()

@@ -114,7 +114,7 @@ class iinfo(_Limits):  # noqa: N801 - PyTorch's name
         """Of an integer type."""
         if type.kind != "int":
             raise DTypeError(f"iinfo needs an integer type, not {type}")
-        found = np.iinfo(type.numpy)
+        found = np.iinfo(type.name)
         self.dtype = type.name
         self.bits, self.max, self.min = found.bits, int(found.max), int(found.min)
 
