@@ -17,10 +17,12 @@ from typing import Any, Self
 
 import numpy as np
 
-from chainrule.base.errors import ArgumentError, MissingImportError
+from chainrule.base.errors import ArgumentError, KindError, MissingImportError
+from chainrule.base.source import warn
+from chainrule.inspect.tensorboard_media import Media
 
 
-class SummaryWriter:
+class SummaryWriter(Media):
     """Writes event files to the folder `log_dir`, `runs/<time>_<machine><comment>` if not given."""
 
     def __init__(
@@ -49,8 +51,14 @@ class SummaryWriter:
         scalar_value: Any,
         global_step: int | None = None,
         walltime: float | None = None,
+        new_style: bool = False,
+        double_precision: bool = False,
     ) -> None:
-        """A point of the curve `tag`: a number, or a tensor of one element."""
+        """A point of the curve `tag`: a number, or a tensor of one element.
+
+        `new_style` and `double_precision` change nothing: points are written as float32.
+        """
+        del new_style, double_precision
         self._writer.add_scalar(tag, _number(scalar_value), global_step, walltime)
 
     def add_scalars(
@@ -73,8 +81,20 @@ class SummaryWriter:
         walltime: float | None = None,
         max_bins: int | None = None,
     ) -> None:
-        """How the values of a tensor are spread; `bins` is one of NumPy's rules or "tensorflow"."""
-        array = np.asarray(values)
+        """How the values of a tensor are spread; `bins` is one of NumPy's rules or "tensorflow".
+
+        NaN and infinities are left out, and a warning counts them.
+        """
+        if values is None:
+            raise KindError(
+                f"add_histogram({tag!r}) has no values: None was given\n"
+                "  a parameter's .grad is None before backward() and after zero_grad()"
+            )
+        array = _finite(tag, np.asarray(values, np.float64))
+        if not array.size:
+            return
+        if bins == "tensorflow" and np.abs(array).max() > _LAST_BAR:
+            bins = "auto"  # TensorFlow's bars end there
         self._writer.add_histogram(tag, array, global_step, bins, walltime, max_bins)
 
     def add_histogram_raw(
@@ -110,14 +130,16 @@ class SummaryWriter:
         self,
         hparam_dict: Mapping[str, Any],
         metric_dict: Mapping[str, Any],
+        hparam_domain_discrete: Mapping[str, Sequence[Any]] | None = None,
         run_name: str | None = None,
         global_step: int | None = None,
     ) -> None:
-        """The settings of a run and what it reached, for comparison with other runs."""
-        settings = {
-            name: v if isinstance(v, (bool, int, float, str)) else _number(v)
-            for name, v in hparam_dict.items()
-        }
+        """The settings of a run and what it reached, for comparison with other runs.
+
+        `hparam_domain_discrete`, the values that a setting may have, is not written.
+        """
+        del hparam_domain_discrete
+        settings = {name: _setting(value) for name, value in hparam_dict.items()}
         metrics = {name: _number(value) for name, value in metric_dict.items()}
         self._writer.add_hparams(settings, metrics, run_name, global_step)
 
@@ -176,6 +198,27 @@ def require_writer() -> Any:
             "SummaryWriter needs tensorboardX: pip install 'chainrule[tensorboard]'"
         ) from None
     return Writer
+
+
+_LAST_BAR = 1e20  # where TensorFlow's exponential bars end
+
+
+def _finite(tag: str, array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """The finite values, flat; a warning says how many were left out."""
+    finite: np.ndarray[Any, Any] = array[np.isfinite(array)]
+    if len(finite) < array.size:
+        left = "is empty" if not len(finite) else "leaves them out"
+        count = array.size - len(finite)
+        warn(f"{count} of {array.size} values of {tag!r} are NaN or infinite; the histogram {left}")
+    return finite
+
+
+def _setting(value: Any) -> bool | float | str:
+    """A setting as the table of runs shows it: None and other objects as their text."""
+    if isinstance(value, (bool, int, float, str)):
+        return value
+    one = getattr(value, "size", None) == 1 or getattr(value, "numel", lambda: 0)() == 1
+    return _number(value) if one else str(value)
 
 
 def _number(value: Any) -> float:
