@@ -62,7 +62,7 @@ def test_parameter_list():
     params[0] = cr.zeros(5)
     assert params[0].shape == (5,)
     assert len(params[1:]) == 2
-    assert "float32[5]" in repr(params)
+    assert "chainrule.float32 of size 5" in repr(params)
 
 
 def test_containers_add_up_and_repeat():
@@ -117,7 +117,7 @@ def test_parameter_dict_behaves_like_a_dictionary():
     assert not params.keys()
     with pytest.raises(KeyError):
         params.popitem()
-    assert "float32[3]" in repr(nn.ParameterDict({"a": cr.ones(3)}))
+    assert "torch.FloatTensor of size 3" in repr(nn.ParameterDict({"a": cr.ones(3)}))
 
 
 def test_parameter_list_pops_and_indexes_from_the_end():

@@ -75,6 +75,10 @@ class Hardsigmoid(_InPlace):
         """Element by element."""
         return F.hardsigmoid(input, inplace=self.inplace)
 
+    def extra_repr(self) -> str:
+        """Nothing, as in PyTorch."""
+        return ""
+
 
 class Hardswish(_InPlace):
     """X · relu6(x + 3) / 6."""
@@ -82,6 +86,10 @@ class Hardswish(_InPlace):
     def forward(self, input: Tensor) -> Tensor:
         """Element by element."""
         return F.hardswish(input, inplace=self.inplace)
+
+    def extra_repr(self) -> str:
+        """Nothing, as in PyTorch."""
+        return ""
 
 
 class Mish(_InPlace):

@@ -18,6 +18,10 @@ from chainrule.tensor.functional.multi_head import multi_head_attention_forward
 from chainrule.tensor.tensor import Tensor
 
 
+class NonDynamicallyQuantizableLinear(Linear):
+    """`Linear` under the name that a printed attention shows in PyTorch."""
+
+
 class MultiheadAttention(Module):
     """W_o · [attention of each head side by side], of W_q query, W_k key, W_v value.
 
@@ -74,7 +78,9 @@ class MultiheadAttention(Module):
         ):
             made = Parameter(empty(shape, dtype=dtype)) if wanted else None
             self.register_parameter(name, made)
-        self.out_proj = Linear(embed_dim, embed_dim, bias=bias, dtype=dtype)
+        self.out_proj = NonDynamicallyQuantizableLinear(
+            embed_dim, embed_dim, bias=bias, dtype=dtype
+        )
         self._reset_parameters()
 
     def _reset_parameters(self) -> None:

@@ -99,10 +99,14 @@ class _Convolution(Module):
         """Sizes, and what differs from the defaults."""
         parts = [f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}"]
         parts.append(f"stride={self.stride}")
-        plain = {"padding": (0,) * self.rank, "dilation": (1,) * self.rank, "groups": 1}
-        plain["padding_mode"] = "zeros"
-        parts += [f"{k}={getattr(self, k)!r}" for k, v in plain.items() if getattr(self, k) != v]
-        return ", ".join([*parts, *(["bias=False"] if self.bias is None else [])])
+        zeros = (0,) * self.rank
+        shown = {
+            "padding": zeros, "dilation": (1,) * self.rank, "output_padding": zeros, "groups": 1,
+        }  # fmt: skip
+        parts += [f"{k}={getattr(self, k)}" for k, v in shown.items() if getattr(self, k, v) != v]
+        parts += ["bias=False"] if self.bias is None else []
+        parts += [] if self.padding_mode == "zeros" else [f"padding_mode={self.padding_mode}"]
+        return ", ".join(parts)
 
 
 class _Forward(_Convolution):

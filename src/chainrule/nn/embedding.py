@@ -63,9 +63,12 @@ class _Table(Module):
                 self.weight[self.padding_idx].fill_(0)
 
     def extra_repr(self) -> str:
-        """Sizes."""
-        padding = "" if self.padding_idx is None else f", padding_idx={self.padding_idx}"
-        return f"{self.num_embeddings}, {self.embedding_dim}{padding}"
+        """Sizes and options."""
+        return ", ".join([f"{self.num_embeddings}, {self.embedding_dim}", *self._options()])
+
+    def _options(self) -> list[str]:
+        plain = {"padding_idx": None, "scale_grad_by_freq": False, "sparse": False}
+        return [f"{k}={getattr(self, k)}" for k, v in plain.items() if getattr(self, k) != v]
 
 
 def _sizes(embeddings: Tensor) -> tuple[int, int]:
@@ -186,6 +189,7 @@ class EmbeddingBag(_Table):
             padding_idx=self.padding_idx,
         )
 
-    def extra_repr(self) -> str:
-        """Sizes and mode."""
-        return f"{super().extra_repr()}, mode={self.mode!r}"
+    def _options(self) -> list[str]:
+        options = super()._options()
+        last = options if self.padding_idx is None else options[1:]
+        return [*last, f"mode={self.mode!r}", *options[: len(options) - len(last)]]

@@ -14,6 +14,7 @@ from chainrule.base.errors import IndexBoundsError, RegistrationError
 from chainrule.nn.faults import not_held
 from chainrule.nn.module import Module
 from chainrule.nn.parameter import Parameter
+from chainrule.tensor.legacy import typename
 
 
 def _parameter(value: Any) -> Parameter:
@@ -36,11 +37,18 @@ class _Held(Module):
     def extra_repr(self) -> str:
         """Type and shape of each."""
         lines = (
-            f"({name}): Parameter containing: [{p.array_type}]"
+            f"  ({name}): Parameter containing: [{self._kind(p)} of size {_times(p.shape)}]"
             for name, p in self._parameters.items()
             if p is not None
         )
         return "\n".join(lines)
+
+    def _kind(self, parameter: Parameter) -> str:
+        return str(parameter.dtype)
+
+
+def _times(shape: tuple[int, ...]) -> str:
+    return "x".join(map(str, shape))
 
 
 class ParameterList(_Held):
@@ -164,6 +172,9 @@ class ParameterDict(_Held):
     def fromkeys(self, keys: Iterable[str], default: Any = None) -> ParameterDict:
         """Another dictionary with these names, each with a parameter of the default."""
         return ParameterDict(dict.fromkeys(keys, default))
+
+    def _kind(self, parameter: Parameter) -> str:
+        return typename(parameter)
 
     def keys(self) -> Iterable[str]:
         """The names."""

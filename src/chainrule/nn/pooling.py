@@ -80,9 +80,13 @@ class AvgPool1d(Module):
         count_include_pad: bool = True,
     ) -> None:
         super().__init__()
-        self.kernel_size, self.padding = kernel_size, padding
-        self.stride = kernel_size if stride is None else stride
+        self.kernel_size, self.padding = self._along(kernel_size), self._along(padding)
+        self.stride = self.kernel_size if stride is None else self._along(stride)
         self.ceil_mode, self.count_include_pad = ceil_mode, count_include_pad
+
+    def _along(self, sizes: Sizes) -> Sizes:
+        """Sizes as the attributes show them: a number is a tuple of one."""
+        return (sizes,) if isinstance(sizes, int) else sizes
 
     def forward(self, input: Tensor) -> Tensor:
         """(B, C, T) → (B, C, T')."""
@@ -113,6 +117,9 @@ class AvgPool2d(AvgPool1d):
     ) -> None:
         super().__init__(kernel_size, stride, padding, ceil_mode, count_include_pad)
         self.divisor_override = divisor_override
+
+    def _along(self, sizes: Sizes) -> Sizes:
+        return sizes
 
     def forward(self, input: Tensor) -> Tensor:
         """(B, C, H, W) → (B, C, H', W')."""
