@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from chainrule.base.errors import (
     ArgumentError,
+    AxisError,
     ChainruleError,
     CheckpointError,
     CompileError,
@@ -33,6 +34,7 @@ from chainrule.base.errors import (
 
 __all__ = [
     "ArgumentError",
+    "AxisError",
     "ChainruleError",
     "CheckpointError",
     "CompileError",

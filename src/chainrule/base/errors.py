@@ -85,6 +85,12 @@ class ShapeError(ChainruleError, RuntimeError, ValueError):
     code = "CR101"
 
 
+class AxisError(ShapeError, IndexError):
+    """An axis that a tensor has not, or more indices than it has axes."""
+
+    code = "CR112"
+
+
 class DTypeError(ChainruleError, RuntimeError, TypeError):
     """Element types that do not fit the operation."""
 
@@ -110,7 +116,7 @@ class DeviceError(ChainruleError, RuntimeError):
     code = "CR104"
 
 
-class ArgumentError(ChainruleError, ValueError):
+class ArgumentError(ChainruleError, RuntimeError, ValueError):
     """A value outside what an argument accepts."""
 
     code = "CR105"

@@ -10,7 +10,7 @@ import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from chainrule.base.errors import ShapeError
+from chainrule.base.errors import AxisError, ShapeError
 
 Shape = tuple[int, ...]
 
@@ -78,10 +78,10 @@ def broadcast(*shapes: Shape) -> Shape:
 
 
 def normal_axis(axis: int, rank: int, *, extra: int = 0) -> int:
-    """A possibly negative axis as 0 ≤ axis < rank + extra; raises `ShapeError` out of range."""
+    """A possibly negative axis as 0 ≤ axis < rank + extra; raises `AxisError` out of range."""
     limit = rank + extra
     if not -max(limit, 1) <= axis < max(limit, 1):
-        raise ShapeError(
+        raise AxisError(
             f"axis {axis} is out of range for {rank} axes; "
             f"use {-max(limit, 1)} to {max(limit, 1) - 1}"
         )

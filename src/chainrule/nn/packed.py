@@ -24,6 +24,7 @@ from chainrule.tensor.functional import layout, pointwise, select
 from chainrule.tensor.functional.padding import pad
 from chainrule.tensor.modes import trace_or_none
 from chainrule.tensor.tensor import Tensor
+from chainrule.tensor.values import require
 
 Numbers = np.ndarray[Any, np.dtype[np.int64]]
 
@@ -79,6 +80,8 @@ def time_mask(lengths: Any, time: int, batch: int) -> Tensor:
     ends = as_tensor(lengths)
     if ends.shape != (batch,):
         raise ShapeError(f"a batch of {batch} needs as many lengths, not shape {ends.shape}")
+    rule = f"a sequence of a batch of {time} steps has from 0 to {time} of them"
+    require("lengths", ends, lambda v: (v >= 0) & (v <= time), rule)
     steps = layout.reshape(arange(time), (time, 1, 1))
     return pointwise.lt(steps, layout.reshape(ends, (1, batch, 1)))
 

@@ -9,6 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from chainrule.base.arguments import (
+    check_choice,
+    check_flag,
+    check_probability,
+    check_whole,
+)
 from chainrule.base.errors import ArgumentError, ShapeError
 from chainrule.base.source import warn
 from chainrule.nn import functional, gates
@@ -49,12 +55,15 @@ class RNNBase(Module):
     ) -> None:
         super().__init__()
         check_device(device)
-        if hidden_size <= 0 or num_layers <= 0:
-            raise ArgumentError(
-                f"hidden_size and num_layers are at least 1, not {hidden_size} and {num_layers}"
-            )
-        if not 0 <= dropout <= 1:
+        sizes = {"input_size": input_size, "hidden_size": hidden_size, "num_layers": num_layers}
+        for name, size in sizes.items():
+            check_whole(name, size, least=1)
+        check_flag("bias", bias)
+        check_flag("batch_first", batch_first)
+        check_choice("bidirectional", bidirectional, (False, True))
+        if isinstance(dropout, bool):
             raise ArgumentError(f"dropout is a probability between 0 and 1, not {dropout}")
+        check_probability("dropout", dropout)
         if not 0 <= proj_size < hidden_size:
             raise ArgumentError(f"proj_size is from 0 to below hidden_size, not {proj_size}")
         if dropout and num_layers == 1:

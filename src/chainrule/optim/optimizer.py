@@ -69,6 +69,13 @@ class Optimizer:
                     "an optimizer cannot change a computed tensor, only leaves: give it the "
                     "parameters that this one was computed from, or its detach()"
                 )
+        if self.param_groups and ("param_names" in group) != (
+            "param_names" in self.param_groups[0]
+        ):
+            raise ArgumentError(
+                "either all parameter groups have names or none: give named_parameters() to each, "
+                "or parameters()"
+            )
         known = {id(p) for other in self.param_groups for p in other["params"]}
         fresh = {id(p) for p in group["params"]}
         if len(fresh) < len(group["params"]) or known & fresh:

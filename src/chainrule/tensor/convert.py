@@ -8,6 +8,7 @@ Source: https://docs.pytorch.org/docs/stable/tensor_attributes.html#type-promoti
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -105,6 +106,14 @@ def _ragged(data: Any) -> str:
     )
 
 
+def _check_whole_numbers(array: np.ndarray[Any, Any], dtype: DType) -> None:
+    """Raise unless `dtype` can hold all numbers; NumPy makes large ones uint64 or objects."""
+    if array.dtype == object and not all(isinstance(each, int) for each in array.flat):
+        return
+    for each in (array.min(), array.max()) if array.size else ():
+        check_fits(int(each) if isinstance(each, int) else each.item(), dtype)
+
+
 def as_array(data: Any, dtype: DType | None = None) -> np.ndarray[Any, Any]:
     """A fresh NumPy array of `data`; Python floats become the default float type."""
     if isinstance(data, (list, tuple)) and any(isinstance(v, Handle) for v in data):
@@ -115,14 +124,37 @@ def as_array(data: Any, dtype: DType | None = None) -> np.ndarray[Any, Any]:
         raise ShapeError(_ragged(data)) from None
     if array.dtype == np.float16:
         array = array.astype(_widened("float16").numpy)
+    written = not isinstance(data, (np.ndarray, np.generic))  # by the program, as Python numbers
+    if written and dtype is not None and dtype.kind == "int":
+        _check_whole_numbers(array, dtype)
+    elif written and dtype is None and array.dtype.kind in "uO":
+        _check_whole_numbers(array, dtypes.int64)
     if dtype is not None:
         return array.astype(dtype.numpy, copy=False)
-    if not isinstance(data, (np.ndarray, np.generic)) and array.dtype == np.float64:
+    if written and array.dtype == np.float64:
         return array.astype(get_default_dtype().numpy)
     if array.dtype.kind not in "biuf":
         raise DTypeError(f"cannot make a tensor of {type(data).__name__} ({array.dtype})")
     dtypes.from_numpy(array.dtype)
     return array
+
+
+def check_fits(value: Any, dtype: DType) -> None:
+    """Raise unless `dtype` can hold a Python number; infinities stay, uint8 counts modulo 256."""
+    if dtype.kind == "bool" or not isinstance(value, (int, float)) or -128 <= value <= 127:
+        return
+    if dtype.kind == "float" and not math.isfinite(value):
+        return
+    low = -dtype.largest - (dtype.kind == "int" and dtype.is_signed)
+    if not low <= value <= dtype.largest:
+        raise ArgumentError(
+            f"{value} does not fit in {dtype.name}, whose largest is {dtype.largest}"
+        )
+
+
+def modulo(value: Any, dtype: DType) -> Any:
+    """A number as `dtype` counts it: uint8 from 255 down where it is negative."""
+    return value % 256 if dtype is dtypes.uint8 and -255 <= value < 0 else value
 
 
 def tensor(
@@ -153,6 +185,8 @@ def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
     if isinstance(data, Handle):
         out: Any = data
         return out if dtype is None else cast(out, as_dtype(dtype))
+    if dtype is not None and type(data) in _NUMBERS:
+        check_fits(data, as_dtype(dtype))
     return tensor(data, dtype=dtype)
 
 
@@ -254,7 +288,9 @@ def _common(xs: Sequence[Operand], dtype: DType | None) -> tuple[Tensor, ...]:
     dtype = dtype or result_dtype(known)
     shape = shapes.broadcast(*[x.shape for x in known if isinstance(x, Handle)])
     return tuple(
-        expand(cast(x, dtype), shape) if isinstance(x, Handle) else filled(x, dtype, shape)
+        expand(cast(x, dtype), shape)
+        if isinstance(x, Handle)
+        else filled(modulo(x, dtype), dtype, shape)
         for x in known
     )
 

@@ -14,9 +14,16 @@ import numpy as np
 
 from chainrule.base import dtypes
 from chainrule.base.dtypes import DType
-from chainrule.base.errors import ArgumentError
+from chainrule.base.errors import ArgumentError, DTypeError
 from chainrule.ops import TABLE
-from chainrule.tensor.convert import as_array, as_dtype, check_device, get_default_dtype
+from chainrule.tensor.convert import (
+    as_array,
+    as_dtype,
+    check_device,
+    check_fits,
+    get_default_dtype,
+    modulo,
+)
 from chainrule.tensor.dispatch import apply, wrap
 from chainrule.tensor.functional.forms import with_out
 from chainrule.tensor.functional.layout import flat_sizes
@@ -55,6 +62,8 @@ def _asking(out: Tensor, requires_grad: bool) -> Tensor:
 def _filled(value: Any, shape: tuple[int, ...], dtype: DType, requires_grad: bool) -> Tensor:
     if any(n < 0 for n in shape):
         raise ArgumentError(f"sizes must not be negative: {shape}")
+    check_fits(value, dtype)
+    value = modulo(value, dtype)
     if modes.trace is not None:
         out = apply(TABLE["full"], value=value, dtype=dtype, shape=shape)
     else:
@@ -241,7 +250,8 @@ def arange(
     if (end - start) * step < 0:
         raise ArgumentError(f"arange from {start} never reaches {end} by steps of {step}")
     whole = all(isinstance(v, int) for v in (start, end, step))
-    chosen = as_dtype(dtype or (dtypes.int64 if whole else get_default_dtype()))
+    plain = dtypes.int64 if whole else get_default_dtype()
+    chosen = _counted("arange", as_dtype(dtype or plain))
     if chosen.kind == "int":  # an integer result counts in whole steps from a whole start
         start, step = int(start), int(step)
         count = math.ceil((int(end) - start) / step) if step else 0
@@ -249,6 +259,13 @@ def arange(
     else:
         values = np.arange(start, end, step)
     return _asking(wrap(values.astype(chosen.numpy)), requires_grad)
+
+
+def _counted(name: str, dtype: DType) -> DType:
+    """The dtype of numbers that are counted: not bool."""
+    if dtype is dtypes.bool_:
+        raise DTypeError(f"{name} gives numbers, not bool: compare them, as in {name}(…) > 0")
+    return dtype
 
 
 def _between(start: Any, end: Any, steps: Any, dtype: Any) -> tuple[np.ndarray[Any, Any], DType]:
@@ -259,9 +276,11 @@ def _between(start: Any, end: Any, steps: Any, dtype: Any) -> tuple[np.ndarray[A
         if isinstance(value, Handle) and value.shape:
             raise ArgumentError(f"the ends must be numbers, not a tensor of shape {value.shape}")
     first, last = _number(start, "linspace()"), _number(end, "linspace()")
-    chosen = get_default_dtype() if dtype is None else as_dtype(dtype)
+    chosen = _counted("linspace", get_default_dtype() if dtype is None else as_dtype(dtype))
     if chosen.kind == "int":  # integers from integer ends, cut off towards 0
         first, last = int(first), int(last)
+    for value in (first, last):
+        check_fits(value, chosen)
     return np.linspace(first, last, count), chosen
 
 

@@ -18,9 +18,9 @@ import numpy as np
 from chainrule.base import dtypes, shapes
 from chainrule.base.errors import (
     ArgumentError,
+    AxisError,
     DTypeError,
     IndexBoundsError,
-    ShapeError,
     TraceError,
 )
 from chainrule.base.source import caller
@@ -49,10 +49,10 @@ def _entries(axes: shapes.Shape, index: Any) -> list[Any]:
     used = sum(_consumes(e) for e in given)
     rank = len(axes)
     if used > rank:
-        raise ShapeError(f"too many indices: {used} for a tensor of shape {axes}")
+        raise AxisError(f"too many indices: {used} for a tensor of shape {axes}")
     dots = [i for i, e in enumerate(given) if e is Ellipsis]
     if len(dots) > 1:
-        raise ShapeError("an index can have only one ellipsis ('...')")
+        raise AxisError("an index can have only one ellipsis ('...')")
     at = dots[0] if dots else len(given)
     return [*given[:at], *[slice(None)] * (rank - used), *given[at + bool(dots) :]]
 
@@ -367,6 +367,8 @@ def index_put(
     Where a place is named twice, the last value stays, or all are added if `accumulate`.
     Source: https://docs.pytorch.org/docs/stable/generated/torch.Tensor.index_put_.html
     """
+    if isinstance(values, Handle) and values.dtype is not input.dtype:
+        raise DTypeError(f"index_put of {values.dtype} into {input.dtype}: convert one of them")
     new = as_tensor(values, input.dtype)
     if not indices:
         raise ArgumentError("index_put needs at least one index tensor")

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from chainrule.base import dtypes, shapes
+from chainrule.base.arguments import check_whole
 from chainrule.base.dtypes import DType
 from chainrule.base.errors import ArgumentError
 from chainrule.ops import TABLE
@@ -24,6 +25,7 @@ from chainrule.tensor.convert import (
     as_tensor,
     cast,
     check_device,
+    check_fits,
     get_default_dtype,
     result_dtype,
 )
@@ -33,6 +35,7 @@ from chainrule.tensor.functional.forms import with_out
 from chainrule.tensor.functional.layout import flat_sizes
 from chainrule.tensor.handle import Handle
 from chainrule.tensor.modes import modes, no_grad
+from chainrule.tensor.values import is_probability, require
 
 if TYPE_CHECKING:
     from chainrule.tensor.tensor import Tensor
@@ -252,9 +255,12 @@ def randint(
         low, high, size = 0, low, high
     if high <= low:
         raise ArgumentError(f"randint needs low < high, not {low} and {high}")
+    kind = dtypes.int64 if dtype is None else as_dtype(dtype)
+    for limit in (low, high - 1):
+        check_fits(limit, kind)
     unit = uniform(flat_sizes([size]), dtypes.float64, generator)
     whole = cast(pointwise.floor(pointwise.mul(unit, high - low)), dtypes.int64)
-    return cast(pointwise.add(whole, low), dtypes.int64 if dtype is None else as_dtype(dtype))
+    return cast(pointwise.add(whole, low), kind)
 
 
 @with_out
@@ -268,6 +274,7 @@ def randperm(
     """The numbers 0 to n - 1 in random order."""
     check_device(device)
     kind = dtypes.int64 if dtype is None else as_dtype(dtype)
+    check_fits(check_whole("randperm: n", n, least=0), kind)
     keys = uniform((n,), dtypes.float64, generator)
     return cast(apply(TABLE["argsort"], keys, descending=False), kind)
 
@@ -288,6 +295,7 @@ def normal(
     """mean + std · standard normal numbers, of `size` or of the tensors' broadcast shape."""
     del layout, pin_memory
     check_device(device)
+    require("normal", std, lambda v: v >= 0, "a standard deviation is at least 0")
     with no_grad():
         if size is None:
             tensors = [as_tensor(v) for v in (mean, std)]
@@ -315,8 +323,7 @@ def normal_(
     input: Handle, mean: float = 0.0, std: float = 1.0, *, generator: Generator | None = None
 ) -> Tensor:
     """Normal numbers of the input's shape and dtype."""
-    if std < 0:
-        raise ArgumentError(f"normal_ needs a standard deviation ≥ 0, not {std}")
+    require("normal_", std, lambda v: v >= 0, "a standard deviation is at least 0")
     unit = normal_values(input.shape, input.dtype, generator)
     return pointwise.add(pointwise.mul(unit, std), mean)
 
@@ -330,10 +337,7 @@ def bernoulli(input: Operand, p: Any = None, *, generator: Generator | None = No
             raise ArgumentError(f"bernoulli needs probabilities, not {x.dtype}")
         chances = x if p is None else p
         kind = x.dtype if x.dtype.kind == "float" else dtypes.float64
-        if modes.trace is None and isinstance(chances, Handle):
-            value = chances._concrete("bernoulli()")
-            if value.size and not ((value >= 0) & (value <= 1)).all():
-                raise ArgumentError("bernoulli needs probabilities between 0 and 1")
+        require("bernoulli", chances, is_probability, "a probability lies between 0 and 1")
         chosen = pointwise.lt(uniform(x.shape, kind, generator), chances)
         return cast(chosen, x.dtype)
 

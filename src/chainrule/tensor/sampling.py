@@ -25,6 +25,7 @@ from chainrule.tensor.functional.forms import with_out
 from chainrule.tensor.handle import Handle
 from chainrule.tensor.modes import modes, no_grad
 from chainrule.tensor.random import Generator, normal_values, uniform
+from chainrule.tensor.values import is_probability, require
 
 if TYPE_CHECKING:
     from chainrule.tensor.tensor import Tensor
@@ -161,6 +162,7 @@ def whole_numbers(shape: shapes.Shape, low: int, high: int, generator: Generator
 
 def bernoulli_(input: Handle, p: Any = 0.5, *, generator: Generator | None = None) -> Tensor:
     """1 with probability p (a number, or a tensor of them), else 0."""
+    require("bernoulli_", p, is_probability, "a probability lies between 0 and 1")
     with no_grad():
         return cast(pointwise.lt(uniform(input.shape, dtypes.float64, generator), p), input.dtype)
 

@@ -17,7 +17,7 @@ from chainrule.base.errors import ArgumentError, ShapeError
 from chainrule.ops import TABLE
 from chainrule.tensor.convert import Operand, as_tensor, expand
 from chainrule.tensor.dispatch import apply, wrap
-from chainrule.tensor.functional import pointwise
+from chainrule.tensor.functional import layout, pointwise
 from chainrule.tensor.functional.select import as_index, embedding
 from chainrule.tensor.handle import Handle
 from chainrule.tensor.modes import modes
@@ -46,7 +46,7 @@ def embedding_bag(
     if scale_grad_by_freq and mode == "max":
         raise ArgumentError("scale_grad_by_freq does not go with mode='max'")
     words, table = as_index(input), as_tensor(weight)
-    bags, count = _bags(words, offsets, include_last_offset)
+    bags, count = _bags(words, offsets)
     flat = apply(TABLE["reshape"], words, shape=(words.array_type.size,))
     rows = embedding(flat, table, padding_idx, scale_grad_by_freq)
     if per_sample_weights is not None:
@@ -54,6 +54,14 @@ def embedding_bag(
     present = None
     if padding_idx is not None:
         present = pointwise.ne(flat, padding_idx % table.shape[0])
+    found = _summed(rows, bags, count, present, mode)
+    if not include_last_offset or offsets is None:
+        return found
+    return layout.narrow(found, 0, 0, count - 1)  # what follows the last offset is in no bag
+
+
+def _summed(rows: Tensor, bags: Tensor, count: int, present: Any, mode: str) -> Tensor:
+    """(count, D): what the rows of each bag come to."""
     if mode == "max":
         return _largest(rows, bags, count, present)
     if present is not None:
@@ -61,14 +69,14 @@ def embedding_bag(
     total = apply(TABLE["scatter_add"], rows, bags, rows=count)
     if mode == "sum":
         return total
-    ones = apply(TABLE["full"], value=1, dtype=table.dtype, shape=flat.shape)
+    ones = apply(TABLE["full"], value=1, dtype=rows.dtype, shape=bags.shape)
     if present is not None:
         ones = pointwise.where(present, ones, 0.0)
     sizes = apply(TABLE["scatter_add"], ones, bags, rows=count)
     return pointwise.div(total, _column(pointwise.maximum(sizes, 1.0), total))
 
 
-def _bags(words: Tensor, offsets: Operand, include_last: bool) -> tuple[Tensor, int]:
+def _bags(words: Tensor, offsets: Operand) -> tuple[Tensor, int]:
     """The number of the bag of each word, and how many bags there are."""
     if len(words.shape) == 2:
         if offsets is not None:
@@ -80,9 +88,8 @@ def _bags(words: Tensor, offsets: Operand, include_last: bool) -> tuple[Tensor, 
             f"embedding_bag takes words (bags, n), or a vector and offsets, not shape {words.shape}"
         )
     starts = as_index(offsets)
-    if include_last:
-        end = (starts.shape[0] - 1,)
-        starts = apply(TABLE["slice"], starts, start=(0,), step=(1,), shape=end)
+    if len(starts.shape) != 1 or not starts.shape[0]:
+        raise ShapeError(f"embedding_bag takes a vector of offsets, not shape {starts.shape}")
     if modes.trace is None:
         begin = starts._concrete("embedding_bag()")
         if begin.size and (begin[0] or (np.diff(begin) < 0).any() or begin[-1] > words.shape[0]):

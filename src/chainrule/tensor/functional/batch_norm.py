@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from chainrule.base import shapes
+from chainrule.base.arguments import check_number
 from chainrule.base.errors import ArgumentError, ShapeError
 from chainrule.tensor.convert import Operand, floating
 from chainrule.tensor.functional import layout, pointwise, reduce
@@ -41,7 +42,9 @@ def batch_norm(
     x = floating(input)
     if len(x.shape) < 2:
         raise ShapeError(f"batch_norm takes (N, C, …), not shape {x.shape}")
+    check_number("batch_norm: eps", eps, low=0.0)
     if training:
+        check_number("batch_norm: eps in training", eps, above=0.0)
         if x.array_type.size == x.shape[1]:
             raise ArgumentError(
                 f"batch_norm in training needs more than 1 value per channel, not shape {x.shape}\n"

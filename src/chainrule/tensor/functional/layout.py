@@ -361,7 +361,7 @@ def stack(tensors: Sequence[Operand], dim: int = 0, *, out: Tensor | None = None
 def flip(input: Operand, *dims: Any) -> Tensor:
     """Reverse the order along the named axes."""
     x = as_tensor(input)
-    axes = {shapes.normal_axis(d, len(x.shape)) for d in flat_sizes(dims)}
+    axes = shapes.normal_axes(flat_sizes(dims), len(x.shape))
     start = tuple(max(n - 1, 0) if i in axes else 0 for i, n in enumerate(x.shape))
     step = tuple(-1 if i in axes else 1 for i in range(len(x.shape)))
     return slice_view(x, start, step, x.shape)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from chainrule.base import shapes
-from chainrule.base.errors import ShapeError
+from chainrule.base.errors import ArgumentError, ShapeError
 from chainrule.ops import TABLE
 from chainrule.tensor.convert import Operand, as_dtype, as_tensor, cast, floating
 from chainrule.tensor.dispatch import apply
@@ -29,9 +29,10 @@ __all__ = [
 def _rows(name: str, input: Operand, dim: int, dtype: Any) -> Tensor:
     x = as_tensor(input)
     x = floating(x) if dtype is None else cast(x, as_dtype(dtype))
+    axis = shapes.normal_axis(dim, len(x.shape))
     if not x.shape:
         return apply(TABLE["reshape"], _rows(name, _lifted(x), 0, None), shape=())
-    return apply(TABLE[name], x, axis=shapes.normal_axis(dim, len(x.shape)))
+    return apply(TABLE[name], x, axis=axis)
 
 
 def _lifted(x: Tensor) -> Tensor:
@@ -140,6 +141,11 @@ def group_norm(
         raise ShapeError(
             f"group_norm takes (N, C, …) with channels that {num_groups} groups share evenly, "
             f"not shape {x.shape}"
+        )
+    if x.array_type.size == num_groups:
+        raise ArgumentError(
+            f"group_norm of shape {x.shape} in {num_groups} groups has one value a group, whose "
+            "deviation is 0: use fewer groups"
         )
     rows = (x.shape[0], num_groups, x.array_type.size // max(x.shape[0] * num_groups, 1))
     flat = apply(TABLE["reshape"], x, shape=rows)

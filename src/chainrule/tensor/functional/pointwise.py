@@ -17,6 +17,7 @@ from chainrule.tensor.convert import (
     Operand,
     as_tensor,
     cast,
+    check_fits,
     expand,
     floating,
     operands,
@@ -282,6 +283,9 @@ def where(
     if choice.dtype is not dtypes.bool_:
         choice = ne(choice, 0)
     x, y = operands(input, other)
+    for number in (input, other):
+        if type(number) is float:
+            check_fits(number, x.dtype)
     choice, *_ = operands(choice, x, dtype=dtypes.bool_) if choice.shape != x.shape else (choice,)
     return apply(TABLE["where"], choice, expand(x, choice.shape), expand(y, choice.shape))
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from chainrule.base import dtypes, shapes
-from chainrule.base.errors import ArgumentError, ShapeError
+from chainrule.base.errors import ArgumentError, DTypeError, ShapeError
 from chainrule.ops import TABLE
 from chainrule.tensor.convert import Operand, as_tensor, cast, expand
 from chainrule.tensor.dispatch import apply, wrap
@@ -126,7 +126,7 @@ def _elements(input: Operand, dim: int, index: Operand, src: Operand, write: Wri
         src = expand(as_tensor(src, x.dtype), at.shape)
     values = as_tensor(src)
     if values.dtype is not x.dtype:
-        raise ArgumentError(f"scatter of {values.dtype} into {x.dtype}: convert one of them")
+        raise DTypeError(f"scatter of {values.dtype} into {x.dtype}: convert one of them")
     if len(values.shape) != len(at.shape) or any(
         i > n for i, n in zip(at.shape, values.shape, strict=True)
     ):
@@ -217,7 +217,7 @@ def _slices(
             f"{wanted}, not {values.shape}"
         )
     if values.dtype is not x.dtype:
-        raise ArgumentError(f"source of {values.dtype} for {x.dtype}: convert one of them")
+        raise DTypeError(f"source of {values.dtype} for {x.dtype}: convert one of them")
     if wrap:
         at = apply(TABLE["ravel_index"], at, sizes=(table.shape[axis],), wrap=True)
     turned = [apply(TABLE["transpose"], t, axes=order) for t in (table, values)]
@@ -274,10 +274,12 @@ def masked_scatter(input: Operand, mask: Operand, source: Operand) -> Tensor:
     The mask's values decide which element goes where: eager only.
     """
     x, values, chosen = as_tensor(input), as_tensor(source), as_tensor(mask)
+    if values.dtype is not x.dtype:
+        raise DTypeError(f"masked_scatter of {values.dtype} into {x.dtype}: convert one of them")
     x = expand(x, shapes.broadcast(x.shape, chosen.shape))
     held = expand(chosen, x.shape)._concrete("masked_scatter with a mask")
     if held.dtype != np.bool_:
-        raise ArgumentError(f"masked_scatter needs a bool mask, not {held.dtype}")
+        raise DTypeError(f"masked_scatter needs a bool mask, not {held.dtype}")
     places = wrap(np.flatnonzero(held))
     number = values.array_type.size
     if places.shape[0] > number:
@@ -287,7 +289,7 @@ def masked_scatter(input: Operand, mask: Operand, source: Operand) -> Tensor:
     flat = apply(TABLE["reshape"], values, shape=(number,))
     first = apply(TABLE["slice"], flat, start=(0,), step=(1,), shape=places.shape)
     base = apply(TABLE["reshape"], x, shape=(x.array_type.size,))
-    out = _set(base, cast(first, x.dtype), places)
+    out = _set(base, first, places)
     return apply(TABLE["reshape"], out, shape=x.shape)
 
 

@@ -82,6 +82,11 @@ def cross_entropy(
         raise ArgumentError(f"label_smoothing lies between 0 and 1, not {label_smoothing}")
     reduction = chosen_reduction(size_average, reduce, reduction)
     if wanted.dtype.kind == "float" and wanted.shape == as_tensor(input).shape:
+        if ignore_index >= 0:
+            raise ArgumentError(
+                f"ignore_index={ignore_index} is a class label, and these targets are "
+                "probabilities: give the rows that do not count zeros as their target"
+            )
         return _probabilities(x, _class_axis_last(wanted), weight, reduction, label_smoothing)
     labels = _classes("cross_entropy", x, wanted, input)
     if weight is None and label_smoothing == 0.0:

@@ -1,0 +1,73 @@
+"""Layers refuse wrong arguments with the exception that PyTorch's users catch."""
+
+from __future__ import annotations
+
+import pytest
+
+import chainrule as cr
+from chainrule import nn
+from chainrule.base.errors import ArgumentError, ChainruleError
+from chainrule.nn import functional as F
+
+X = cr.arange(6.0).reshape(2, 3)
+RECURRENT = {
+    "dropout in the place of bias": (ValueError, (10, 20, 2, 0.5), {}),
+    "bias as a number": (TypeError, (10, 20), {"bias": 1}),
+    "batch_first as a word": (TypeError, (10, 20), {"batch_first": "yes"}),
+    "no inputs": (ValueError, (0, 20), {}),
+    "no units": (ValueError, (10, 0), {}),
+    "half a unit": (TypeError, (10, 20.5), {}),
+    "no layers": (ValueError, (10, 20, 0), {}),
+    "dropout beyond 1": (ValueError, (10, 20, 2), {"dropout": 1.5}),
+    "dropout as a flag": (ValueError, (10, 20, 2), {"dropout": True}),
+}
+
+
+@pytest.mark.parametrize("kind", [nn.RNN, nn.LSTM, nn.GRU])
+@pytest.mark.parametrize(("error", "args", "kwargs"), RECURRENT.values(), ids=RECURRENT)
+def test_a_recurrent_layer_refuses(kind, error, args, kwargs):
+    with pytest.raises((ValueError, TypeError) if error is ValueError else error) as found:
+        kind(*args, **kwargs)
+    assert isinstance(found.value, ChainruleError)
+
+
+def test_a_sequence_ends_inside_its_batch():
+    with pytest.raises(ArgumentError, match=r"from 0 to 3 of them, not 9 at \(0,\)"):
+        nn.LSTM(2, 2)(cr.ones(3, 1, 2), lengths=cr.tensor([9]))
+
+
+REFUSED = {
+    "batch_norm with eps 0": lambda: nn.BatchNorm1d(3, eps=0.0)(X),
+    "batch_norm with eps below 0": lambda: nn.BatchNorm1d(3, eps=-1.0).eval()(X),
+    "a label to ignore among probabilities": lambda: F.cross_entropy(
+        X, cr.full((2, 3), 1 / 3), ignore_index=1
+    ),
+    "groups of one value": lambda: nn.GroupNorm(10, 10)(cr.rand(1, 10, 1)),
+    "groups of one value, function": lambda: F.group_norm(cr.rand(1, 4), 4),
+    "an offset beyond the words": lambda: F.embedding_bag(
+        cr.tensor([0, 1]), cr.eye(3), cr.tensor([0, 9]), include_last_offset=True
+    ),
+    "label_smoothing beyond 1": lambda: F.cross_entropy(X, cr.tensor([0, 1]), label_smoothing=1.5),
+    "padding beyond half a window": lambda: F.max_pool2d(cr.ones(1, 1, 5, 5), 3, padding=5),
+    "softmin of a scalar": lambda: F.softmin(cr.tensor(2.0), 1),
+}
+
+
+@pytest.mark.parametrize("call", REFUSED.values(), ids=REFUSED)
+def test_a_function_refuses(call):
+    with pytest.raises(ChainruleError) as found:
+        call()
+    assert isinstance(found.value, RuntimeError)
+    assert isinstance(found.value, ValueError)
+
+
+def test_words_behind_the_last_offset_are_in_no_bag():
+    table, words = cr.eye(3), cr.tensor([0, 1, 0, 2, 1])
+    offsets = cr.tensor([0, 2, 3])
+    for mode, wanted in {"sum": [[1.0, 1, 0], [1, 0, 0]], "max": [[1.0, 1, 0], [1, 0, 0]]}.items():
+        options = {"mode": mode, "include_last_offset": True}
+        assert F.embedding_bag(words, table, offsets, **options).tolist() == wanted
+        compiled = cr.compile(
+            lambda o, options=options: F.embedding_bag(words, table, o, **options)
+        )
+        assert compiled(offsets).tolist() == wanted

@@ -1,0 +1,94 @@
+"""Calls that are wrong are refused with the exception that PyTorch's users catch."""
+
+from __future__ import annotations
+
+import pytest
+
+import chainrule as cr
+from chainrule.base.errors import AxisError, ChainruleError, ShapeError
+
+X = cr.arange(6.0).reshape(2, 3)
+SCALAR = cr.tensor(5.0)
+OUTSIDE = {
+    "sum": lambda: X.sum(5),
+    "mean": lambda: X.mean(-3),
+    "cumsum": lambda: X.cumsum(2),
+    "squeeze": lambda: X.squeeze(7),
+    "unsqueeze": lambda: X.unsqueeze(4),
+    "softmax": lambda: X.softmax(2),
+    "softmax of a scalar": lambda: cr.softmax(SCALAR, 1),
+    "log_softmax of a scalar": lambda: cr.log_softmax(SCALAR, -2),
+    "unfold": lambda: X.unfold(2, 1, 1),
+    "transpose": lambda: X.transpose(0, 2),
+    "size": lambda: X.size(2),
+    "cat": lambda: cr.cat((X, X), 2),
+    "stack": lambda: cr.stack((X, X), 4),
+    "more indices than axes": lambda: X[0, 0, 0],
+    "more slices than axes": lambda: X[:, :, :],
+    "index of a scalar": lambda: SCALAR[0],
+    "mask of a scalar": lambda: SCALAR[cr.zeros(0, dtype=cr.bool)],
+}
+
+
+@pytest.mark.parametrize("call", OUTSIDE.values(), ids=OUTSIDE)
+def test_an_axis_out_of_range_is_an_index_error(call):
+    with pytest.raises(AxisError) as found:
+        call()
+    assert isinstance(found.value, IndexError)
+    assert isinstance(found.value, ShapeError)
+
+
+I32, MASK = cr.zeros(2, dtype=cr.int32), cr.tensor([True, False])
+FLOAT, PLACE = cr.zeros(2), (cr.tensor([0]),)
+RUNTIME = {
+    "clamp of nothing": X.clamp,
+    "rounding_mode": lambda: cr.div(X, 2, rounding_mode="typo"),
+    "integers to a negative power": lambda: cr.tensor([2]) ** -1,
+    "flip of one axis twice": lambda: X.flip(0, 0),
+    "flip of one axis, once from the end": lambda: X.flip(1, -1),
+    "fill_ beyond int32": lambda: I32.clone().fill_(2**40),
+    "full beyond float32": lambda: cr.full((1,), 1e40),
+    "full of NaN as an integer": lambda: cr.full((1,), float("nan"), dtype=cr.int64),
+    "full beyond uint8": lambda: cr.full((1,), 300, dtype=cr.uint8),
+    "full beyond int64": lambda: cr.full((1,), 2**63),
+    "full_like beyond int32": lambda: cr.full_like(I32, 2**40),
+    "tensor beyond uint8": lambda: cr.tensor([300], dtype=cr.uint8),
+    "tensor beyond int32": lambda: cr.tensor([1, 2**40], dtype=cr.int32),
+    "tensor beyond int64": lambda: cr.tensor([2**70]),
+    "NaN as an integer": lambda: cr.tensor([float("nan")], dtype=cr.int64),
+    "masked_fill beyond float32": lambda: FLOAT.masked_fill(MASK, 1e40),
+    "index_fill beyond int32": lambda: I32.index_fill(0, PLACE[0], 2**40),
+    "scatter beyond float32": lambda: FLOAT.scatter(0, PLACE[0], 1e40),
+    "assignment beyond float32": lambda: FLOAT.clone().__setitem__(0, 1e40),
+    "where beyond float32": lambda: cr.where(MASK, FLOAT, 1e40),
+    "clamp beyond float32": lambda: FLOAT.clamp(max=1e40),
+    "linspace beyond float32": lambda: cr.linspace(0, 1e40, 3),
+    "linspace of bools": lambda: cr.linspace(0, 1, 3, dtype=cr.bool),
+    "arange of bools": lambda: cr.arange(2, dtype=cr.bool),
+    "randint beyond uint8": lambda: cr.randint(0, 300, (3,), dtype=cr.uint8),
+    "randperm beyond uint8": lambda: cr.randperm(300, dtype=cr.uint8),
+    "masked_scatter of integers": lambda: FLOAT.masked_scatter(MASK, cr.tensor([1])),
+    "index_put of float64": lambda: FLOAT.index_put(PLACE, cr.zeros(1, dtype=cr.float64)),
+    "negative deviation": lambda: cr.normal(0.0, -1.0, (2,)),
+    "negative deviations": lambda: cr.normal(FLOAT, cr.tensor([1.0, -1.0])),
+    "probability beyond 1": lambda: cr.zeros(2).bernoulli_(1.5),
+}
+
+
+@pytest.mark.parametrize("call", RUNTIME.values(), ids=RUNTIME)
+def test_a_wrong_value_is_a_runtime_error(call):
+    with pytest.raises(ChainruleError) as found:
+        call()
+    assert isinstance(found.value, RuntimeError)
+
+
+def test_uint8_counts_modulo_256_as_in_pytorch():
+    assert cr.full((1,), -1, dtype=cr.uint8).item() == 255
+    assert (cr.tensor([1], dtype=cr.uint8) + (-1)).item() == 0
+    assert cr.tensor([-1], dtype=cr.uint8).item() == 255
+
+
+def test_infinity_is_a_value_of_every_float():
+    assert cr.full((1,), float("inf")).item() == float("inf")
+    assert cr.where(MASK, FLOAT, float("-inf")).tolist() == [0.0, float("-inf")]
+    assert cr.tensor([1e40]).item() == float("inf")  # a list is converted, as in PyTorch
