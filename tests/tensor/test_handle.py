@@ -229,3 +229,44 @@ def test_shapes_are_sizes():
     assert isinstance(x.shape, cr.Size)
     assert x.shape.numel() == x.size().numel() == 6
     assert cr.compile(lambda y: y.reshape(*y.shape[:1], 3, 1))(x).shape == (2, 3, 1)
+
+
+def unrecorded(w):
+    """A computed tensor and a view of it, written through `.data`, detach() and under no_grad()."""
+    y = w * 2
+    v = y[:2]
+    y.data.masked_fill_(cr.tensor([False, False, True]), -9.0)
+    y.detach()[0] = 7.0
+    with cr.no_grad():
+        v.mul_(3.0)
+        y.add_(0.5)
+    assert y.requires_grad
+    assert v.requires_grad
+    return (y**2).sum() + (v**3).sum()
+
+
+@pytest.mark.parametrize("how", ["eager", "compiled", "backward inside"])
+def test_an_unrecorded_write_changes_the_value_and_not_the_graph(how):
+    """∂/∂w of y² + v³ is 4y + 6v² at the values that were written."""
+    w = cr.tensor([1.0, 2.0, 3.0], requires_grad=True)
+
+    def inside(w):
+        loss = unrecorded(w)
+        loss.backward()
+        return loss.detach()
+
+    if how == "backward inside":
+        loss = cr.compile(inside)(w)
+    else:
+        loss = (cr.compile(unrecorded) if how == "compiled" else unrecorded)(w)
+        loss.backward()
+    y = np.array([21.5, 12.5, -8.5])
+    assert loss.item() == (y**2).sum() + (y[:2] ** 3).sum()
+    np.testing.assert_array_equal(w.grad.numpy(), 4 * y + np.array([6, 6, 0]) * y**2)
+
+
+def test_detach_in_place_and_set_grad_zero_cut_the_graph():
+    y = cr.ones(2, requires_grad=True) * 2
+    with cr.no_grad():
+        y.detach_()
+    assert not y.requires_grad

@@ -378,3 +378,54 @@ def test_writing_through_chains_of_views(chain, form, compiled_too):
             return write(y, y)
 
         assert cr.compile(traced)(cr.tensor(base())).tolist() == array.tolist()
+
+
+MASKED = {
+    "one value": lambda x, m, _: x.index_put((m,), cr.tensor(7.0)),
+    "in place": lambda x, m, _: x.clone().index_put_((m,), cr.tensor([7.0])),
+    "added": lambda x, m, _: x.index_put((m,), cr.tensor(7.0), accumulate=True),
+    "rows": lambda x, _, r: x.index_put((r,), cr.tensor([7.0, 8.0, 9.0])),
+    "rows added": lambda x, _, r: x.index_put((r,), cr.tensor([7.0, 8.0, 9.0]), accumulate=True),
+    "many": lambda x, m, _: x.index_put((m,), cr.tensor([7.0, 8.0, 9.0])),
+    "many added": lambda x, m, _: x.index_put((m,), cr.tensor([7.0, 8.0, 9.0]), accumulate=True),
+    "bools": lambda x, m, _: (x > 2).index_put((m,), cr.tensor(True), accumulate=True),
+    "one bool": lambda x, m, _: x.index_put((m.any(),), cr.tensor(7.0)),
+    "scatter": lambda x, m, _: x.masked_scatter(m, cr.tensor([9.0, 8.0, 7.0, 6.0])),
+    "scatter rows": lambda x, _, r: x.masked_scatter(r[:, None], cr.tensor([9.0, 8.0, 7.0])),
+}
+
+
+@pytest.mark.parametrize("how", ["eager", "compiled"])
+@pytest.mark.parametrize(("name", "want"), {
+    "one value": [[7, 2, 7], [4, 7, 6]],
+    "in place": [[7, 2, 7], [4, 7, 6]],
+    "added": [[8, 2, 10], [4, 12, 6]],
+    "rows": [[7, 8, 9], [4, 5, 6]],
+    "rows added": [[8, 10, 12], [4, 5, 6]],
+    "many": [[7, 2, 8], [4, 9, 6]],
+    "many added": [[8, 2, 11], [4, 14, 6]],
+    "bools": [[1, 0, 1], [1, 1, 1]],
+    "one bool": [[7, 7, 7], [7, 7, 7]],
+    "scatter": [[9, 2, 8], [4, 7, 6]],
+    "scatter rows": [[9, 8, 7], [4, 5, 6]],
+}.items())  # fmt: skip
+def test_writes_at_a_mask(name, want, how):
+    x = cr.arange(1.0, 7.0).reshape(2, 3)
+    mask, rows = cr.tensor([[True, False, True], [False, True, False]]), cr.tensor([True, False])
+    fn = cr.compile(MASKED[name]) if how == "compiled" else MASKED[name]
+    assert fn(x, mask, rows).tolist() == want
+
+
+def test_a_mask_with_another_number_of_places_than_values_raises_compiled_too():
+    fn = cr.compile(lambda x, m, v: x.index_put((m,), v))
+    x, values = cr.arange(3.0), cr.tensor([7.0, 8.0])
+    assert fn(x, cr.tensor([True, False, True]), values).tolist() == [7, 1, 8]
+    for mask in ([True, True, True], [False, True, False]):
+        with pytest.raises(IndexBoundsError):
+            fn(x, cr.tensor(mask), values)
+
+
+def test_a_mask_and_integers_index_together():
+    x = cr.zeros(2, 3)
+    x[cr.tensor([True, False]), cr.tensor([1])] = 7.0
+    assert x.tolist() == [[0, 7, 0], [0, 0, 0]]

@@ -228,7 +228,8 @@ def clear_grad(handle: Handle, *, set_to_none: bool) -> None:
     grad = get_grad(handle)
     if grad is not None:
         with set_grad_enabled(False):
-            grad._rebind(apply(TABLE["full"], value=0, dtype=grad.dtype, shape=grad.shape))
+            zeros = apply(TABLE["full"], value=0, dtype=grad.dtype, shape=grad.shape)
+            grad._rebind(zeros) if grad.is_leaf else grad._become(zeros)
 
 
 def backward_all(

@@ -8,7 +8,7 @@ base, reading it after the base moved on looks again. Example: `Tensor` adds the
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from chainrule.base.dtypes import DType, from_numpy
@@ -17,6 +17,7 @@ from chainrule.base.shapes import Size, View
 from chainrule.graph.node import INPUT, Node, Type
 from chainrule.tensor.modes import modes
 from chainrule.tensor.tape import Recorded
+from chainrule.tensor.unrecorded import renewed
 
 if TYPE_CHECKING:
     from chainrule.ops.record import Array
@@ -32,6 +33,7 @@ class Lens(NamedTuple):
 
     `root` is the base of all bases: what is written anywhere is written there. `move` takes where
     the base's elements stand (strides) to where the view's do; None where strides cannot say it.
+    `detaches`: the view is outside autograd, and so is what is written through it.
     """
 
     base: Handle
@@ -39,6 +41,38 @@ class Lens(NamedTuple):
     get: Callable[[Any], Tensor]
     put: Callable[[Any, Any], Tensor]
     move: Callable[[View], View] | None = None
+    detaches: bool = False
+
+
+def composed(base: Handle, lenses: Sequence[Lens]) -> Lens:
+    """One lens onto `base` that does what several do one after the other, the first onto it."""
+    if len(lenses) == 1:
+        get, put, move = lenses[0].get, lenses[0].put, lenses[0].move
+    else:
+        steps, moves = tuple(lenses), [lens.move for lens in lenses]
+
+        def get(whole: Any) -> Any:
+            for lens in steps:
+                whole = lens.get(whole)
+            return whole
+
+        def put(whole: Any, new: Any) -> Any:
+            parts = [whole]
+            for lens in steps[:-1]:
+                parts.append(lens.get(parts[-1]))
+            for lens, part in zip(reversed(steps), reversed(parts), strict=True):
+                new = lens.put(part, new)
+            return new
+
+        def moved(at: View) -> View:
+            for lens in steps:
+                assert lens.move is not None
+                at = lens.move(at)
+            return at
+
+        move = None if None in moves else moved
+    root = base if base._lens is None else base._lens.root
+    return Lens(base, root, get, put, move, any(lens.detaches for lens in lenses))
 
 
 class _NotKept:
@@ -144,6 +178,14 @@ class Handle:
         if lens is None or lens.root._version == self._seen:
             return
         now = lens.root._version
+        before, modes.grad = modes.grad, modes.grad or self._requires_grad
+        try:
+            self._look_again(now)
+        finally:
+            modes.grad = before
+
+    def _look_again(self, now: int) -> None:
+        """See this view and the views below it as they are in the root's version `now`."""
         stale: list[tuple[Handle, Lens]] = []
         handle: Handle = self
         while (up := handle._lens) is not None and handle._seen != now:
@@ -217,15 +259,30 @@ class Handle:
     def _rebind(self, new: Handle) -> None:
         """Become `new`, and write through the lens if this is a view."""
         handle: Handle = self
+        recorded = modes.grad
         while (lens := handle._lens) is not None:
+            recorded = recorded and not lens.detaches
             new = lens.put(lens.base, new)
             handle = lens.base
-        handle._become(new)
+        handle._become(new, recorded=recorded)
 
-    def _become(self, new: Handle) -> None:
+    def _become(self, new: Handle, *, recorded: bool = True) -> None:
+        """Take the value of `new`, and what computed it unless the write is not `recorded`.
+
+        A write under no_grad(), through `.data` or through `detach()` changes the value alone: a
+        computed tensor keeps its place in the graph, as in PyTorch.
+        """
         self._version += 1
         trace = modes.trace
         keeps_leaf = self.is_leaf and self.requires_grad and not new.requires_grad
+        same = not recorded and self.requires_grad and not self.is_leaf
+        if same and new.array_type == self.array_type:
+            if trace is None:
+                self._value = new._value
+            else:
+                node = renewed(trace, trace.node_of(self), trace.node_of(new))
+                (trace.bind if trace.is_outside(self) else trace.rename)(self, node, True)
+            return
         if trace is not None:
             node = trace.node_of(new)
             if trace.is_outside(self):

@@ -28,6 +28,7 @@ from chainrule.ops import TABLE
 from chainrule.tensor.convert import as_tensor, cast, expand, operands, tensor
 from chainrule.tensor.dispatch import apply, wrap
 from chainrule.tensor.functional import layout
+from chainrule.tensor.functional.masked import spread
 from chainrule.tensor.handle import Handle
 from chainrule.tensor.modes import modes
 
@@ -294,12 +295,17 @@ def _filled_up(x: Handle, entries: list[Any]) -> list[Any]:
     return [*entries, *[slice(None)] * (len(x.shape) - len(entries))]
 
 
+def _is_unknown(mask: Handle) -> bool:
+    """Whether this is a symbol of a trace without values."""
+    trace = modes.trace
+    return trace is not None and not trace.has_values and trace.symbol_of(mask) is not None
+
+
 def _integers(e: Handle, axes: shapes.Shape) -> list[Tensor]:
     """An index tensor as it is; a mask as the places where it is true, along each of its axes."""
     if not _is_mask(e):
         return [cast(e, dtypes.int64)]
-    trace = modes.trace
-    if trace is not None and not trace.has_values and trace.symbol_of(e) is not None:
+    if _is_unknown(e):
         raise TraceError(
             f"x[mask] at {caller()} has a shape that depends on values, which a compiled function "
             "cannot have\n  use cr.where(mask, x, 0.0), or multiply by the mask"
@@ -320,7 +326,7 @@ def setitem(x: Tensor, index: Any, value: Any) -> None:
         part = _view(x, entries)
         part._write(_fit(new, part.shape))
         return
-    choice = _chosen_by_mask(x, entries, new)
+    choice = _chosen_by_mask(x, entries, new, "set")
     if choice is not None:
         x._write(choice)
         return
@@ -328,29 +334,43 @@ def setitem(x: Tensor, index: Any, value: Any) -> None:
     found.part._write(_scattered(found, new, "set"))
 
 
+def _summable(dtype: dtypes.DType) -> dtypes.DType:
+    """The dtype in which values are added up: bools are counted."""
+    return dtypes.int64 if dtype is dtypes.bool_ else dtype
+
+
 def _scattered(found: _Picked, new: Tensor, how: str) -> Tensor:
     """The picked part with `new` set at (or added to) its places."""
     table, rows = found.table(found.part), found.rows(new)
     if how == "add":
-        kind = dtypes.int64 if table.dtype is dtypes.bool_ else table.dtype
+        kind = _summable(table.dtype)
         sums = apply(TABLE["scatter_add"], cast(rows, kind), found.linear, rows=table.shape[0])
         total = apply(TABLE["add"], cast(table, kind), sums)
         return found.from_table(cast(total, table.dtype))
     return found.from_table(apply(TABLE["scatter"], table, rows, found.linear, how="set"))
 
 
-def _chosen_by_mask(x: Tensor, entries: list[Any], new: Tensor) -> Tensor | None:
-    """x[mask] = v as a choice between v and x, if v is the same for each place of the mask."""
+def _chosen_by_mask(x: Tensor, entries: list[Any], new: Tensor, how: str) -> Tensor | None:
+    """x[mask] = v (or += v) as a choice, if v is the same for each place or the mask unknown."""
     mask = entries[0]
-    if not _is_mask(mask) or not mask.shape or any(e != slice(None) for e in entries[1:]):
+    if not _is_mask(mask) or any(not isinstance(e, slice) or e != _ALL for e in entries[1:]):
         return None
     rank = len(mask.shape)
     while new.shape[:1] == (1,) and len(new.shape) > len(x.shape) - rank:
         new = apply(TABLE["reshape"], new, shape=new.shape[1:])
-    if mask.shape != x.shape[:rank] or len(new.shape) > len(x.shape) - rank:
+    if mask.shape != x.shape[:rank]:
         return None
+    if len(new.shape) > len(x.shape) - rank:
+        if not rank or len(new.shape) != len(x.shape) - rank + 1 or not _is_unknown(mask):
+            return None
+        new = expand(new, (new.shape[0], *x.shape[rank:]))
+        new = spread(mask, new, exact=True)
     over = apply(TABLE["reshape"], mask, shape=(*mask.shape, *(1,) * (len(x.shape) - rank)))
-    return apply(TABLE["where"], expand(over, x.shape), expand(new, x.shape), x)
+    wide = expand(new, x.shape)
+    if how == "add":
+        total = apply(TABLE["add"], *operands(x, wide, dtype=_summable(x.dtype)))
+        wide = cast(total, x.dtype)
+    return apply(TABLE["where"], expand(over, x.shape), wide, x)
 
 
 def _fit(new: Tensor, shape: shapes.Shape) -> Tensor:
@@ -372,5 +392,10 @@ def index_put(
     new = as_tensor(values, input.dtype)
     if not indices:
         raise ArgumentError("index_put needs at least one index tensor")
-    found = _pick(input, _entries(input.array_type.shape, tuple(indices)))
-    return _scattered(found, new, "add" if accumulate else "set")
+    how = "add" if accumulate else "set"
+    entries = _entries(input.array_type.shape, tuple(indices))
+    choice = _chosen_by_mask(input, entries, new, how)
+    if choice is not None:
+        return choice
+    out = _scattered(_pick(input, entries), new, how)
+    return out if out.shape == input.shape else apply(TABLE["reshape"], out, shape=input.shape)

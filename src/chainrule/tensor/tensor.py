@@ -111,7 +111,7 @@ class Tensor(Methods, Handle, final=True):
 
     def detach(self) -> Tensor:
         """The same values, cut off from the graph: a view, outside autograd."""
-        return view_of(self, _detached, _same_graph, lambda at: at)
+        return view_of(self, _detached, _same_graph, lambda at: at, detaches=True)
 
     @property
     def data(self) -> Tensor:

@@ -125,3 +125,20 @@ def test_what_has_no_meaning_for_values_says_so():
         x.as_strided((2,), (4,))
     with pytest.raises(ShapeError, match="this one is new"):
         x.expand(-1, 2, 4)
+
+
+def test_as_strided_of_a_detached_leaf_has_the_gradient_of_the_leaf():
+    w = cr.arange(16.0).reshape(4, 4)
+    leaf = w.t().detach().requires_grad_()
+    y = cr.as_strided(leaf, (4, 4), (4, 1), 0)
+    assert y.tolist() == w.tolist()
+    (g,) = cr.autograd.grad((y * w).sum(), leaf)
+    assert g.tolist() == w.t().tolist()
+    base = cr.arange(16.0).requires_grad_()
+    cut = (base * 2)[2:10].detach().requires_grad_()
+    z = cut.as_strided((2, 2), (2, 1), 4)
+    got, none = cr.autograd.grad(z.sum(), [cut, base], allow_unused=True)
+    assert got.tolist() == [0, 0, 1, 1, 1, 1, 0, 0]
+    assert none is None
+    with pytest.raises(ArgumentError, match="outside of the tensor"):
+        cut.as_strided((2,), (1,), 0)

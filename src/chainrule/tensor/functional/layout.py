@@ -58,14 +58,16 @@ Put = Callable[[Any, Any], "Tensor"]
 Move = Callable[[shapes.View], shapes.View]
 
 
-def view_of(base: Handle, get: Get, put: Put, move: Move | None = None) -> Tensor:
+def view_of(
+    base: Handle, get: Get, put: Put, move: Move | None = None, *, detaches: bool = False
+) -> Tensor:
     """A view of `base` through a lens; `move` says where its elements stand (`tensor.memory`)."""
     base._sync()
     out = get(base)
     if out is base:
         out = apply(TABLE["reshape"], base, shape=base.shape)
     root = base if base._lens is None else base._lens.root
-    out._lens = Lens(base, root, get, put, move)
+    out._lens = Lens(base, root, get, put, move, detaches)
     out._seen = root._version
     return out
 

@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from chainrule.base import dtypes, shapes
-from chainrule.base.errors import IndexBoundsError, ShapeError
+from chainrule.base.errors import ArgumentError, IndexBoundsError, ShapeError
 from chainrule.ops import TABLE
 from chainrule.tensor.convert import Operand, as_tensor
 from chainrule.tensor.dispatch import apply, wrap
 from chainrule.tensor.functional.layout import view_of
 from chainrule.tensor.functional.scatter import embedded
+from chainrule.tensor.handle import Handle
 from chainrule.tensor.memory import refuse_overlap, rooted
 from chainrule.tensor.modes import modes, set_grad_enabled
 
@@ -35,13 +36,17 @@ def as_strided(
 ) -> Tensor:
     """A view: element i is the element `storage_offset` + Σ i·stride of the input's root.
 
-    Where several elements are one of the root, the view can be read but not written.
+    Where several elements are one of the root, the view can be read but not written. The gradient
+    of a view of a leaf that was cut off by detach() is the leaf's.
     """
     x = as_tensor(input)
     root, found = rooted(x)
     first = found.offset if storage_offset is None else storage_offset
     at = shapes.View(tuple(size), tuple(stride), first)
     places = _places(at, shapes.size(root.shape), root.shape)
+    leaf = _cut_off(x) if x.requires_grad else None
+    if leaf is not None:
+        root, places = leaf, _places_in(leaf, places)
     shared = np.unique(places).size < places.size
     flows = x.requires_grad
 
@@ -57,7 +62,32 @@ def as_strided(
         out = apply(TABLE["scatter"], flat(base), flat(new), number, how="set")
         return apply(TABLE["reshape"], out, shape=base.shape)
 
-    return view_of(root, get, refuse_overlap if shared else put, lambda _: at)
+    move = (lambda _: at) if leaf is None else None
+    return view_of(root, get, refuse_overlap if shared else put, move)
+
+
+def _cut_off(x: Handle) -> Handle | None:
+    """The nearest base, or `x` itself, that detach() made: gradients end there."""
+    while (lens := x._lens) is not None:
+        if lens.detaches:
+            return x
+        x = lens.base
+    return None
+
+
+def _places_in(leaf: Handle, places: Any) -> Any:
+    """Numbers of elements of the root as numbers of elements of `leaf`."""
+    root, at = rooted(leaf)
+    own = _places(at, shapes.size(root.shape), root.shape).reshape(-1)
+    order = np.argsort(own)
+    found = np.searchsorted(own, places, sorter=order)
+    numbers = order[np.minimum(found, own.size - 1)] if own.size else found
+    if places.size and not (own.size and np.array_equal(own[numbers], places)):
+        raise ArgumentError(
+            f"as_strided reaches elements outside of the tensor of shape {leaf.shape} that has the "
+            "gradient: pass x.detach(), or take the view from the base"
+        )
+    return numbers
 
 
 def _places(at: shapes.View, count: int, shape: shapes.Shape) -> Any:

@@ -50,5 +50,5 @@ class AssignMethods:
         if self.is_leaf:
             self.requires_grad = False
         else:
-            self._rebind(self.detach())
+            self._become(self.detach())
         return self

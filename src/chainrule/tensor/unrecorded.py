@@ -1,0 +1,34 @@
+"""The node of a tensor whose value was written without being recorded.
+
+Under no_grad(), through `.data` or through `detach()` a write changes a computed tensor's value and
+not its place in the graph. On the tape the node stays and the handle shows the new value. A traced
+graph has no such handle: there a node has the new value, and hands its gradient to the old node.
+Example: `renewed(trace, old, new)`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from chainrule.graph.node import Graph, Node, input_node
+from chainrule.ops.control import call, project
+
+if TYPE_CHECKING:
+    from chainrule.tensor.trace import Trace
+
+
+def renewed(trace: Trace, old: Node, new: Node) -> Node:
+    """The value of `new`, with the gradient of `old`: ∂/∂old = 1, ∂/∂new = 0."""
+    before, after, cotangent = (input_node(old.type) for _ in range(3))
+    both = trace.record(
+        call,
+        (old, new),
+        {
+            "graph": Graph((before, after), (after,)),
+            "vjp_graph": Graph((before, after, cotangent), (cotangent,)),
+            "wanted": (0,),
+            "reads": (),
+            "label": "renewed",
+        },
+    )
+    return trace.record(project, (both,), {"index": 0})
