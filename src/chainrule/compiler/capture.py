@@ -26,6 +26,7 @@ from chainrule.ops.record import Symbolic
 from chainrule.tensor.dispatch import wrap
 from chainrule.tensor.handle import Handle
 from chainrule.tensor.hooks import watched_in
+from chainrule.tensor.interruptions import handlers_outside
 from chainrule.tensor.modes import modes
 from chainrule.tensor.trace import Bound, Trace
 
@@ -88,16 +89,18 @@ def capture(
     """Run `fn` once on symbols; `trace` is one that notes more than usual."""
     leaves, structure = flatten((args, kwargs))
     trace = Trace() if trace is None else trace
-    before, modes.trace = modes.trace, trace
-    try:
-        arguments = _arguments(leaves)
-        call_args, call_kwargs = unflatten(structure, [a.symbol for a in arguments])
-        result = fn(*call_args, **call_kwargs)
-        outs, out_structure = flatten(result)
-        return _finish(trace, arguments, outs, out_structure, keep_grads=keep_grads)
-    finally:
-        modes.trace = before
-        _poison(trace)
+    before = modes.trace
+    with handlers_outside():
+        try:
+            modes.trace = trace
+            arguments = _arguments(leaves)
+            call_args, call_kwargs = unflatten(structure, [a.symbol for a in arguments])
+            result = fn(*call_args, **call_kwargs)
+            outs, out_structure = flatten(result)
+            return _finish(trace, arguments, outs, out_structure, keep_grads=keep_grads)
+        finally:
+            modes.trace = before
+            _poison(trace)
 
 
 def _arguments(leaves: Leaves) -> list[_Argument]:

@@ -6,6 +6,7 @@ Example: `step = compile(step)`; see `docs/` for what a compiled function can an
 from __future__ import annotations
 
 import functools
+import itertools
 import os
 import threading
 import weakref
@@ -125,6 +126,8 @@ class CompiledFunction:
                     guarded=guarded,
                 )
                 self._keep(variants, variant)
+            if variant.running and variant.pure:  # a signal handler interrupted a call
+                return self.fn(*args, **kwargs)
             return variant.run(leaves)
 
     def _keep(self, variants: list[Variant], new: Variant) -> None:
@@ -167,6 +170,8 @@ def _new_locks() -> None:
     """Another thread of the parent may have held these locks; it does not exist in the child."""
     for function in list(_functions):
         function._lock = threading.RLock()
+        for variant in itertools.chain(*function._variants.values()):
+            variant.running = False
 
 
 _functions: weakref.WeakSet[CompiledFunction] = weakref.WeakSet()

@@ -11,9 +11,8 @@ Example: `link = split(…)`, and after a call `connect(link, …)` puts the res
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -65,16 +64,14 @@ class Link:
     plan_graph: Graph  # saved, cotangents → gradients
     kept: frozenset[int]  # inputs that the gradient reads, and its own gradient too
     _plan: Compiled | None = None
-    _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def plan(self) -> Compiled:
         """The gradient's plan, made when it is first asked for."""
-        with self._lock:
-            if self._plan is None:
-                results = len(self.plan_graph.outputs)
-                with no_collections():
-                    self._plan = compile_graph(Captured(self.plan_graph, results, {}))
-            return self._plan
+        if self._plan is None:
+            results = len(self.plan_graph.outputs)
+            with no_collections():
+                self._plan = compile_graph(Captured(self.plan_graph, results, {}))
+        return self._plan
 
     def arena_bytes(self) -> int:
         """Memory that the gradient's plan keeps between calls."""

@@ -233,10 +233,12 @@ def load_kernels(plan: Plan, target: Target) -> list[int]:
         _addresses.update({entry: loaded[symbol] for entry, symbol in fresh.items()})
     if len(_objects) > _MOST_OBJECTS:
         _objects.clear()
+    found = []
     for kernel in kernels:
-        if id(kernel) not in _objects:
-            _objects[id(kernel)] = kernel, _addresses[native, target, kernel]
-    return [_objects[id(kernel)][1] for kernel in kernels]
+        known = _objects.get(id(kernel)) or (kernel, _addresses[native, target, kernel])
+        _objects[id(kernel)] = known
+        found.append(known[1])
+    return found
 
 
 def _texts(fresh: dict[tuple[Engine, Target, Kernel], str]) -> Iterator[tuple[str, str]]:

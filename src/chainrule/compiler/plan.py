@@ -98,8 +98,7 @@ class Executable:
 
     def run(self, addresses: np.ndarray[tuple[int], np.dtype[np.int64]]) -> bool:
         """Run on outside arrays at these addresses; False if the guard stopped the step."""
-        self.program.args[self._slots] = addresses[self._numbers] + self._shifts
-        status = self.program.run()
+        status = self.program.run((self._slots, addresses[self._numbers] + self._shifts))
         if status is Status.guard:
             return False
         if status is not Status.ok:

@@ -65,7 +65,9 @@ class Shelf:
             for old in list(self._kept):
                 if old == key or (total <= limit and len(self._kept) <= MOST_PLANS):
                     break
-                kept = self._kept.pop(old)
+                kept = self._kept.pop(old, None)
+                if kept is None:  # a signal handler was here
+                    continue
                 total -= kept.size()
                 holder, found = kept.owner(), kept.plan()
                 if holder is not None and found is not None:

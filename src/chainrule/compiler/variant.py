@@ -18,6 +18,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from chainrule.base.errors import CompileError
 from chainrule.compiler.capture import Capture, capture
 from chainrule.compiler.gradient import Link, connect, tape_node
 from chainrule.compiler.out_of_range import not_finite, out_of_range
@@ -99,6 +100,7 @@ class Variant:
             )
         self.seconds = time.perf_counter() - start
         self.calls = 0
+        self.running = False
         c, inputs = self.capture, self.capture.captured.graph.inputs
         count = len(c.states)
         self._addresses = np.zeros(len(self.compiled.plan.externals), np.int64)
@@ -116,6 +118,13 @@ class Variant:
         self._flag = np.zeros(1, np.int64)
         if self.compiled.flag is not None:
             self._addresses[-1] = _address(self._flag)
+
+    @property
+    def pure(self) -> bool:
+        """Whether a call changes nothing but what it returns."""
+        c = self.capture
+        effects = (c.replaced, c.reshaped, c.rewritten, c.grads, c.forgotten)
+        return not any((*effects, c.rebound, c.argument_grads))
 
     def _finite(self, guarded: Guarded) -> tuple[int, ...]:
         """The outputs that have to be finite: not what is kept for a gradient outside."""
@@ -186,7 +195,19 @@ class Variant:
     # -- the call -------------------------------------------------------------------------------
 
     def run(self, leaves: list[Any]) -> Any:
-        """Bind, run, and hand out results and effects."""
+        """Bind, run, and hand out results and effects.
+
+        Raises CompileError in a signal handler that interrupted a call of this variant.
+        """
+        if self.running:
+            raise CompileError("a signal handler called the compiled step that it interrupted")
+        try:
+            self.running = True
+            return self._run(leaves)
+        finally:
+            self.running = False
+
+    def _run(self, leaves: list[Any]) -> Any:
         keep: list[Array] = []  # alive while machine code reads and writes them
         self._bind_arguments(leaves, keep)
         self._bind_states(keep)

@@ -23,6 +23,7 @@ from chainrule.graph.walk import topological
 from chainrule.ops import TABLE
 from chainrule.tensor.dispatch import apply, wrap
 from chainrule.tensor.handle import Handle
+from chainrule.tensor.interruptions import handlers_outside
 from chainrule.tensor.modes import modes
 from chainrule.tensor.trace import Bound, Trace
 
@@ -200,11 +201,12 @@ def body_trace(length: int | None = None) -> Iterator[BodyTrace]:
     """Record into a new body; after it was applied, call its `advance_generators()`."""
     outer = modes.trace
     trace = BodyTrace(outer, length)
-    modes.trace = trace
-    try:
-        yield trace
-    finally:
-        modes.trace = outer
+    with handlers_outside():
+        try:
+            modes.trace = trace
+            yield trace
+        finally:
+            modes.trace = outer
 
 
 def _cut(outputs: Sequence[Node], frozen: set[Node]) -> list[Node]:

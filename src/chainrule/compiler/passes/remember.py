@@ -10,7 +10,6 @@ kernel looks like. Example: `remembered(group, homes, target, make)`.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -22,7 +21,6 @@ from chainrule.graph.rewrite import attributes
 from chainrule.kernel.ir import Kernel
 
 _MOST = 4096  # kernels remembered: some 20 MB
-_lock = threading.Lock()
 
 
 class _Numbered(NamedTuple):
@@ -54,10 +52,9 @@ def remembered(
         work = make()
         found = _numbers(work, meeting.number)
         if found is not None:
-            with _lock:
-                if len(_known) >= _MOST:
-                    _known.clear()
-                _known[key] = found
+            if len(_known) >= _MOST:
+                _known.clear()
+            _known[key] = found
         return work
     nodes = list(meeting.number)
     return Work(

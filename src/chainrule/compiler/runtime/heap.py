@@ -33,8 +33,8 @@ def no_collections() -> Iterator[None]:
     Afterwards they count as old, or else it would look at all of them at once, twice or thrice.
     """
     before = gc.isenabled()
-    gc.disable()
     try:
+        gc.disable()
         yield
     finally:
         if before:

@@ -58,7 +58,8 @@ class Engine:
 
     `cache` holds object code between processes. `opt` is the code generator's level, 0 to 3.
     `compiled` and `reused` count the kernels that were compiled here and that came from the cache.
-    Safe to use from several threads; calls take turns, as LLVM's do.
+    Safe to use from several threads; calls take turns, as LLVM's do. A signal handler that
+    compiles while its own thread does goes first.
     """
 
     def __init__(self, cache: ObjectCache, opt: int = 2) -> None:
@@ -89,7 +90,7 @@ class Engine:
         self._addresses: dict[tuple[str, str], int] = {}  # by symbol and cache key
         self._libraries: list[Any] = []  # machine code stays loaded as long as these live
         self._numbers = itertools.count()
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self.compiled = 0
         self.reused = 0
         if hasattr(os, "register_at_fork"):
@@ -193,7 +194,7 @@ def _features(llvm: Any) -> str:
 
 
 _engine: Engine | None = None
-_engine_lock = threading.Lock()
+_engine_lock = threading.RLock()
 
 
 def engine() -> Engine:
@@ -205,3 +206,13 @@ def engine() -> Engine:
                 trim_heap()  # what initial values and a first trace left: LLVM needs room itself
                 _engine = Engine(ObjectCache(settings().cache_dir))
     return _engine
+
+
+def _after_fork() -> None:
+    """Another thread of the parent may have held the lock; it does not exist in the child."""
+    global _engine_lock  # noqa: PLW0603
+    _engine_lock = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

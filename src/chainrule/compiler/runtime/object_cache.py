@@ -53,7 +53,7 @@ class ObjectCache:
     def __init__(self, folder: Path | None, limit: int = _LIMIT) -> None:
         self._folder = folder / "objects" if folder is not None else None
         self._limit = limit
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._trusted: bool | None = None  # None: not looked at yet
         self._writable = True
         self._size: int | None = None  # bytes in the folder, counted before the first write

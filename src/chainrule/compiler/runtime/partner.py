@@ -37,7 +37,20 @@ class Partner:
         self._arguments = arguments
         self._process: subprocess.Popen[bytes] | None = None
         self._ready = False
+        self._user: dict[str, object] = {}
         self.broken = not _possible()
+
+    def claim(self, user: object) -> bool:
+        """Whether `user` has the partner for itself until `free`: answers come in order.
+
+        Somebody else has it while a signal handler compiles, and after a second Ctrl-C that did
+        not wait for the first one's thread.
+        """
+        return self._user.setdefault("user", user) is user
+
+    def free(self) -> None:
+        """End the claim."""
+        self._user.clear()
 
     def is_running(self) -> bool:
         """Whether the process is there."""
@@ -119,6 +132,7 @@ class Work:
         """Nothing to do yet."""
         self._partner, self._alone = partner, alone
         self._texts: dict[str, str] = {}  # by key, what nobody has taken
+        self._lent: dict[str, str] = {}  # by key, what the partner was given
         self._objects: dict[str, bytes] = {}
         self._size = 0
         self._all = False  # whether no more texts come
@@ -141,8 +155,13 @@ class Work:
             self._changed.notify()
         worth = _LITTLE if self._partner.is_running() else _WORTH
         if self._thread is None and self._size > worth and not self._partner.broken:
-            self._thread = threading.Thread(target=self._by_partner, daemon=True)
-            self._thread.start()
+            thread = threading.Thread(target=self._by_partner, daemon=True)
+            try:
+                thread.start()
+            except RuntimeError:  # the system's limit of threads
+                self._partner.broken = True
+            else:
+                self._thread = thread
 
     def finish(self) -> dict[str, bytes]:
         """The object code of all."""
@@ -152,7 +171,9 @@ class Work:
         self._here()
         if self._thread is not None:
             self._thread.join()
-        self._here()  # what the partner gave back
+        with self._changed:  # what it did not finish, or a forked child's parent has
+            self._texts |= {k: t for k, t in self._lent.items() if k not in self._objects}
+        self._here()
         return self._objects
 
     def _end(self) -> None:
@@ -178,17 +199,18 @@ class Work:
             self._objects[item[0]] = self._alone(item[1])
 
     def _by_partner(self) -> None:
-        item = None
+        if not self._partner.claim(self):
+            return
         try:
             self._partner.start()
             while not self._partner.is_ready(0.005):
                 if self._all and not self._texts:
                     return  # this process was faster
             while self._partner.is_ready(0) and (item := self._take()) is not None:
+                self._lent[item[0]] = item[1]
                 self._objects[item[0]] = self._partner.compile(item[1])
         except (OSError, ValueError):
             self._partner.stop()
             self._partner.broken = True
-            if item is not None:
-                with self._changed:
-                    self._texts[item[0]] = item[1]
+        finally:
+            self._partner.free()

@@ -142,8 +142,10 @@ class Program:
         """
         return int(self._header[layout.Program.COMPLETED])
 
-    def run(self) -> Status:
+    def run(self, bind: tuple[Words, Words] | None = None) -> Status:
         """Run once, with the values of `self.args` at this moment.
+
+        `bind` is slots and what they hold from now on: no other thread's values get between.
 
         `Status.guard`: the guard stopped it before the commit. A KeyboardInterrupt (or whatever a
         signal handler raises) leaves before the commit or after the whole run, never within; the
@@ -156,6 +158,8 @@ class Program:
                 raise CompileError("a signal handler called the compiled step that it interrupted")
             try:
                 self._running = True
+                if bind is not None:
+                    self.args[bind[0]] = bind[1]
                 threads = min(self._threads, get_num_threads())
                 return self._run_parallel(threads) if threads > 1 else self._drive(1)
             finally:

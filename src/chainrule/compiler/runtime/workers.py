@@ -72,7 +72,6 @@ class Workers:
         self._words = new_board(MAX_THREADS)
         self.board = self._words.ctypes.data
         self._threads: list[threading.Thread] = []
-        self._growing = threading.Lock()
         self._owner: dict[str, object] = {}
 
     def claim(self, program: object) -> bool:
@@ -89,11 +88,13 @@ class Workers:
             del self._owner["program"]
 
     def ready(self, threads: int) -> int:
-        """Start workers until there are `threads` threads with the caller; how many there are."""
+        """Start workers until there are `threads` threads with the caller; how many there are.
+
+        For the owner alone.
+        """
         if len(self._threads) + 1 < threads:
-            with self._growing:
-                while len(self._threads) + 1 < threads and self._start(len(self._threads) + 1):
-                    pass
+            while len(self._threads) + 1 < threads and self._start(len(self._threads) + 1):
+                pass
         return min(threads, len(self._threads) + 1)
 
     def _start(self, number: int) -> bool:
