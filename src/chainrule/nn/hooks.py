@@ -12,7 +12,10 @@ import weakref
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from chainrule.base.dtypes import DType
 from chainrule.base.errors import GradientError, KindError
+from chainrule.base.shapes import Shape
+from chainrule.tensor.creation import zeros
 from chainrule.tensor.hooks import RemovableHandle, gate, next_number
 from chainrule.tensor.host import host_same
 from chainrule.tensor.modes import modes
@@ -94,8 +97,8 @@ class Hooked:
     ) -> RemovableHandle:
         """Call `hook(module, grad_input, grad_output)` once the inputs' gradients are known.
 
-        Both are tuples, with None where there is no gradient; what the hook returns replaces
-        grad_input. They are those of the positional arguments.
+        Both are tuples: zeros for a float tensor that requires no gradient, None for what has none.
+        What the hook returns replaces grad_input. They are those of the positional arguments.
         """
         return self._add_hook("backward", Entry(hook), first=prepend)
 
@@ -219,7 +222,7 @@ class _Watch:
         self.module, self.before, self.after = module, before, after
         self.grad_output: tuple[Any, ...] | None = None
         self.places: list[int] = []
-        self.count = 0
+        self.floats: _Floats = []
 
     @classmethod
     def over(cls, module: Module) -> _Watch | None:
@@ -229,7 +232,7 @@ class _Watch:
 
     def inputs(self, args: tuple[Any, ...]) -> tuple[Any, ...]:
         """The arguments, their gradients watched."""
-        self.count = len(args)
+        self.floats = _floats(args)
         self.places, args = self._gated(args, self._input_gradients)
         return args
 
@@ -239,9 +242,10 @@ class _Watch:
             return out
         several = out if isinstance(out, tuple) else (out,)
         places: list[int] = []
+        floats = _floats(several)
 
         def seen(gradients: Sequence[Tensor | None]) -> Sequence[Tensor | None]:
-            return self._output_gradients(gradients, places, len(several))
+            return self._output_gradients(gradients, places, floats)
 
         places, made = self._gated(several, seen)
         if not isinstance(out, tuple):
@@ -252,9 +256,7 @@ class _Watch:
         self, values: tuple[Any, ...], hook: Callable[..., Any]
     ) -> tuple[list[int], tuple[Any, ...]]:
         tensors = {i: t for i, t in enumerate(values) if isinstance(t, Tensor)}
-        asked = modes.grad and any(t.requires_grad for t in tensors.values())
-        # as in PyTorch, all floats get a gradient as soon as one asks for it
-        places = [i for i, t in tensors.items() if asked and t.dtype.kind == "float"]
+        places = [i for i, t in tensors.items() if modes.grad and t.requires_grad]
         new = list(values)
         if places:
             through = gate([values[i] for i in places], hook)
@@ -263,23 +265,23 @@ class _Watch:
         return places, tuple(new)
 
     def _output_gradients(
-        self, gradients: Sequence[Tensor | None], places: list[int], count: int
+        self, gradients: Sequence[Tensor | None], places: list[int], floats: _Floats
     ) -> Sequence[Tensor | None]:
-        whole = _spread(gradients, places, count)
+        whole = _spread(gradients, places, floats)
         for entry in self.before:
             new = entry.hook(self.module, whole)
             if new is not None:
                 whole = _fitting(new, whole)
         self.grad_output = whole
         if not self.places:
-            nothing = (None,) * self.count
+            nothing = (None,) * len(self.floats)
             for entry in self.after:
                 if entry.hook(self.module, nothing, whole) is not None:
                     raise GradientError("no input of the module has a gradient to replace")
         return [whole[i] for i in places]
 
     def _input_gradients(self, gradients: Sequence[Tensor | None]) -> Sequence[Tensor | None]:
-        whole = _spread(gradients, self.places, self.count)
+        whole = _spread(gradients, self.places, self.floats)
         for entry in self.after:
             new = entry.hook(self.module, whole, self.grad_output)
             if new is not None:
@@ -287,8 +289,22 @@ class _Watch:
         return [whole[i] for i in self.places]
 
 
-def _spread(found: Sequence[Any], places: Sequence[int], count: int) -> tuple[Any, ...]:
-    whole: list[Any] = [None] * count
+_Floats = list[tuple[Shape, DType] | None]  # the type of each value that is a float tensor
+
+
+def _floats(values: tuple[Any, ...]) -> _Floats:
+    return [
+        (v.shape, v.dtype) if isinstance(v, Tensor) and v.dtype.is_floating_point else None
+        for v in values
+    ]
+
+
+def _spread(found: Sequence[Any], places: Sequence[int], floats: _Floats) -> tuple[Any, ...]:
+    """One gradient per value: those found at `places`, zero for other floats, None for the rest."""
+    whole: list[Any] = [
+        None if i in places or each is None else zeros(each[0], dtype=each[1])
+        for i, each in enumerate(floats)
+    ]
     for i, gradient in zip(places, found, strict=True):
         whole[i] = gradient
     return tuple(whole)
