@@ -80,6 +80,7 @@ if TYPE_CHECKING:
     from chainrule import errors as errors
     from chainrule import func as func
     from chainrule import inspect as inspect
+    from chainrule import jit as jit
     from chainrule import linalg as linalg
     from chainrule import mps as mps
     from chainrule import nn as nn
@@ -117,7 +118,7 @@ cfloat, cdouble = complex64, complex128
 _ROOMS = frozenset(
     {
         "amp", "autograd", "backends", "compiler", "cuda", "distributed", "errors", "func",
-        "inspect", "linalg", "mps", "nn", "optim", "random", "special", "testing", "utils",
+        "inspect", "jit", "linalg", "mps", "nn", "optim", "random", "special", "testing", "utils",
         "version", "xpu",
     }
 )  # fmt: skip
@@ -145,6 +146,9 @@ def __getattr__(name: str) -> Any:
         found = getattr(importlib.import_module(_LAZY[name]), name)
         globals()[name] = found
         return found
+    if name.startswith("_foreach_"):
+        found = importlib.import_module(f"{__name__}.tensor.foreach").each(name[9:])
+        return found or missing_name(__name__, name)
     return missing_name(__name__, name)
 
 

@@ -165,6 +165,30 @@ def test_safetensors_reads_and_writes_the_tensors_of_the_run(program, tmp_path):
     assert sys.modules.get("safetensors.torch") is before
 
 
+def test_scripted_and_traced_layers_stay_as_they_are(program):
+    seen = program(
+        "import torch\n"
+        "@torch.jit.script\n"
+        "def double(x, n: int):\n"
+        "    return x * n\n"
+        "class Net(torch.jit.ScriptModule):\n"
+        "    @torch.jit.script_method\n"
+        "    def forward(self, x):\n"
+        "        return x if torch.jit.is_scripting() else double(x, 2)\n"
+        "    @torch.jit.ignore(drop=True)\n"
+        "    def spare(self):\n"
+        "        return 1\n"
+        "    @torch.jit.unused\n"
+        "    def other(self):\n"
+        "        return 2\n"
+        "net = torch.jit.trace(Net(), torch.ones(1))\n"
+        "seen.values = net(torch.ones(2)).tolist(), net.spare(), net.other(), type(net).__name__"
+    )
+    assert seen.values == ([2.0, 2.0], 1, 2, "Net")
+    with pytest.raises(MissingError, match=r"torch\.jit\.save does not exist"):
+        program("import torch\ntorch.jit.save(torch.nn.Linear(1, 1), 'x')")
+
+
 def test_everything_is_as_before():
     finders, path, argv = sys.meta_path[:], sys.path[:], sys.argv
     pretended = types.ModuleType("torch")

@@ -1,0 +1,44 @@
+"""PyTorch's `_foreach_…` functions: one method on each tensor of a list.
+
+    >>> each("mul_")([a, b], 0.9)  # torch._foreach_mul_([a, b], 0.9)
+
+Optimizers that programs bring with them are written so. An argument that is a list has one entry
+per tensor, any other serves all. May import the tensor.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from chainrule.base.errors import ArgumentError, KindError
+from chainrule.tensor.tensor import Tensor
+
+PREFIX = "_foreach_"
+
+
+def each(name: str) -> Callable[..., Any] | None:
+    """The function for the method `name`; None if tensors have no such method."""
+    method = getattr(Tensor, name, None)
+    if method is None:
+        return None
+
+    def foreach(tensors: Sequence[Tensor], *args: Any, **kwargs: Any) -> tuple[Tensor, ...] | None:
+        if not isinstance(tensors, (list, tuple)):
+            raise KindError(f"{PREFIX}{name} takes a list of tensors, not {type(tensors).__name__}")
+        results = tuple(
+            method(tensor, *(_entry(name, arg, i, len(tensors)) for arg in args), **kwargs)
+            for i, tensor in enumerate(tensors)
+        )
+        return None if name.endswith("_") else results
+
+    foreach.__name__ = PREFIX + name
+    return foreach
+
+
+def _entry(name: str, arg: Any, i: int, count: int) -> Any:
+    if not isinstance(arg, (list, tuple)):
+        return arg
+    if len(arg) != count:
+        raise ArgumentError(f"{PREFIX}{name}: {count} tensors with a list of {len(arg)}")
+    return arg[i]
