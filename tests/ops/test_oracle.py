@@ -218,6 +218,8 @@ DEVIATIONS: dict[str, Any] = {
     "copysign": lambda ins, _: np.nan_to_num(ins, posinf=1, neginf=-1),
     "logaddexp": lambda ins, _: np.nan_to_num(ins, posinf=1, neginf=-1),
     "acosh": lambda ins, _: np.abs(ins),
+    # the gradient at the origin is 0, not NaN
+    "hypot": lambda ins, _: [np.where(np.hypot(*ins) == 0, 1, v).astype(v.dtype) for v in ins],
     # what follows an infinity or a NaN: fewer gradients are NaN
     "cumprod": lambda ins, _: np.nan_to_num(ins, posinf=1, neginf=-1),
     "logcumsumexp": lambda ins, _: np.nan_to_num(ins, posinf=1, neginf=-1),

@@ -199,6 +199,12 @@ def _(lib):
     assert gradient(lib, lib.norm, [0.0, 0.0]) == [[0.0, 0.0]]
 
 
+@row("`fmax(x, y)`, `fmin` where x = y")
+def _(lib):
+    for best in (lib.fmax, lib.fmin):
+        assert gradient(lib, best, [1.0], [1.0]) == [[1.0], [0.0]]
+
+
 @row("order of `sort`, `topk`")
 def _(lib):
     x = lib.tensor([1.0, math.nan, math.inf])

@@ -229,6 +229,11 @@ def _(lib):
     assert math.isnan(first)
 
 
+@switch("`fmax(x, y)`, `fmin` where x = y")
+def _(lib):
+    assert gradient(lib, lib.maximum, [1.0], [1.0]) == [[0.5], [0.5]]
+
+
 @switch("order of `sort`, `topk`")
 def _(lib):
     x = lib.tensor([1.0, math.nan, math.inf, -math.inf])

@@ -13,8 +13,8 @@ import numpy as np
 from chainrule.graph.node import Node
 from chainrule.kernel import scalar
 from chainrule.kernel.erf import erf as error_function
-from chainrule.ops.arithmetic import abs_, add, div, mul, neg, sub
-from chainrule.ops.compare import eq, ge, logical_and, where
+from chainrule.ops.arithmetic import abs_, add, copysign, div, mul, neg, sub
+from chainrule.ops.compare import eq, ge, gt, logical_and, logical_not, where
 from chainrule.ops.elementwise import FLOATS, record
 from chainrule.ops.fill import filled
 from chainrule.ops.record import OUT, Builder, Formula, Op
@@ -107,9 +107,10 @@ cos: Op = record(
 
 
 def _tanh_vjp(b: Builder, node: Node, ct: Node) -> tuple[Node]:
-    # With t = exp(-2|x|): 1 - tanh² = 4t / (1 + t)², without cancellation in the tails
+    # With t = exp(-2|x|): 1 - tanh² = 4t / (1 + t)², without cancellation in the tails. |x| is
+    # x times its sign, for the rule is smooth at 0, where the derivative of abs would be 0
     x, one = node.inputs[0], filled(b, 1, ct)
-    t = b(exp, b(mul, b(abs_, x), filled(b, -2, ct)))
+    t = b(exp, b(mul, x, b(neg, b(copysign, filled(b, 2, ct), x))))
     below = b(add, one, t)
     return (b(mul, ct, b(div, b(mul, t, filled(b, 4, ct)), b(mul, below, below))),)
 
@@ -161,8 +162,12 @@ erf = record(
 def _pow_vjp(b: Builder, node: Node, ct: Node) -> tuple[Node, Node]:
     x, y = node.inputs
     one, zero = filled(b, 1, y), filled(b, 0, y)
-    # d/dx = y·x^(y-1), zero where y = 0; d/dy = out·log x, zero where x = 0 and y ≥ 0
-    slope = b(where, b(eq, y, zero), zero, b(mul, y, b(pow_, x, b(sub, y, one))))
+    # d/dx = y·x^(y-1); where y = 0 and 1/x is no number, 0·x, so that what follows is 0 as well
+    still = b(eq, y, zero)
+    undone = b(where, still, b(logical_not, b(gt, b(abs_, x), zero)), filled(b, False, still))
+    slope = b(mul, y, b(pow_, x, b(where, undone, one, b(sub, y, one))))
+    slope = b(where, undone, zero, slope)
+    # d/dy = out·log x, zero where x = 0 and y ≥ 0
     flat = b(logical_and, b(eq, x, zero), b(ge, y, zero))
     logged = b(mul, node, b(log, b(where, flat, one, x)))
     return b(mul, ct, slope), b(mul, ct, logged)

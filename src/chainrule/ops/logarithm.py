@@ -12,7 +12,7 @@ import numpy as np
 from chainrule.graph.node import Node
 from chainrule.ops.activation import const
 from chainrule.ops.arithmetic import div, mul, neg, sub
-from chainrule.ops.compare import eq, where
+from chainrule.ops.compare import eq, logical_and, ne, where
 from chainrule.ops.elementwise import FLOATS, record
 from chainrule.ops.exponential import sigmoid
 from chainrule.ops.fill import filled
@@ -53,9 +53,11 @@ log10 = _logarithm("log10", np.log10, 10)
 
 
 def _logaddexp_vjp(b: Builder, node: Node, ct: Node) -> tuple[Node, Node]:
-    # exp(x) / (exp(x) + exp(y)) = σ(x - y); equal infinities share
+    # exp(x) / (exp(x) + exp(y)) = σ(x - y); equal infinities, whose difference is NaN, share
     x, y = node.inputs
-    apart = b(where, b(eq, x, y), filled(b, 0, x), b(sub, x, y))
+    apart = b(sub, x, y)
+    infinite = b(logical_and, b(eq, x, y), b(ne, apart, apart))
+    apart = b(where, infinite, filled(b, 0, x), apart)
     return b(mul, ct, b(sigmoid, apart)), b(mul, ct, b(sigmoid, b(neg, apart)))
 
 

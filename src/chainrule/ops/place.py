@@ -9,7 +9,7 @@ Example: `x[i, j]` is `gather(reshape(x), ravel_index(i, j, sizes=x.shape))`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -17,9 +17,9 @@ import numpy as np
 from chainrule.base import dtypes, shapes
 from chainrule.base.errors import ArgumentError, DTypeError, IndexBoundsError, ShapeError
 from chainrule.graph.node import Attrs, Node, Type
-from chainrule.ops.arithmetic import add, div, mul
+from chainrule.ops.arithmetic import add, div, mul, sub
 from chainrule.ops.cast import cast
-from chainrule.ops.compare import eq, lt, ne, where
+from chainrule.ops.compare import eq, lt, where
 from chainrule.ops.elementwise import NUMBERS, need_kind
 from chainrule.ops.fill import filled, full, iota
 from chainrule.ops.layout import reshape
@@ -170,28 +170,36 @@ def _extreme_vjp(b: Builder, node: Node, ct: Node) -> tuple[Node, Node]:
 
 
 def _product_vjp(b: Builder, node: Node, ct: Node) -> tuple[Node, Node]:
-    """The product of the other factors, also where one of them is zero."""
+    """The product of the other factors, also where one of them is zero.
+
+    That one stays a factor, for the second derivative.
+    """
     base, updates, index = node.inputs
 
-    def split(x: Node) -> tuple[Node, Node]:
-        """Where x is zero, and x with ones there."""
-        zero = b(eq, x, filled(b, 0, x))
-        return zero, b(where, zero, filled(b, 1, x), x)
+    def split(x: Node) -> tuple[Node, Node, Node]:
+        """Where x is zero, x with ones there, and x with zeros elsewhere."""
+        none = filled(b, 0, x)
+        zero = b(eq, x, none)
+        return zero, b(where, zero, filled(b, 1, x), x), b(where, zero, x, none)
 
-    (zero, safe), (zeros, safes) = split(base), split(updates)
-    product = b(scatter, safe, safes, index, how="mul")
-    counts = b(scatter_add, b(cast, zeros, dtype=base.dtype), index, rows=base.shape[0])
-    counts = b(add, counts, b(cast, zero, dtype=base.dtype))
-    upstream = b(mul, ct, product)
+    def total(first: Node, others: Node) -> Node:
+        return b(add, b(scatter_add, others, index, rows=base.shape[0]), first)
 
-    def part(zero: Node, safe: Node, counts: Node, upstream: Node) -> Node:
-        others = b(where, zero, b(add, counts, filled(b, -1, counts)), counts)
-        alone = b(where, zero, upstream, b(div, upstream, safe))
-        return b(where, b(ne, others, filled(b, 0, others)), filled(b, 0, alone), alone)
+    (zero, safe, own), (zeros, safes, owns) = split(base), split(updates)
+    upstream = b(mul, ct, b(scatter, safe, safes, index, how="mul"))
+    counts = total(b(cast, zero, dtype=base.dtype), b(cast, zeros, dtype=base.dtype))
+    sums = total(own, owns)
+
+    def part(zero: Node, safe: Node, own: Node, row: Callable[[Node], Node]) -> Node:
+        one, none = filled(b, 1, safe), filled(b, 0, safe)
+        others = b(sub, row(counts), b(cast, zero, dtype=safe.dtype))
+        alone = b(where, zero, row(upstream), b(div, row(upstream), safe))
+        single = b(where, b(eq, others, one), b(mul, alone, b(sub, row(sums), own)), none)
+        return b(where, b(eq, others, none), alone, single)
 
     return (
-        part(zero, safe, counts, upstream),
-        part(zeros, safes, b(gather, counts, index), b(gather, upstream, index)),
+        part(zero, safe, own, lambda x: x),
+        part(zeros, safes, owns, lambda x: b(gather, x, index)),
     )
 
 

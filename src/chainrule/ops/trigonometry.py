@@ -196,7 +196,11 @@ def _hypot_emit(k: Tiles, node: Node, x: str, y: str) -> str:
 
 
 def _hypot_vjp(b: Builder, node: Node, ct: Node) -> tuple[Node, ...]:
-    return tuple(b(mul, ct, b(div, leg, node)) for leg in node.inputs)
+    # leg / out; 0 at the origin, where the ray has no direction, as for norm
+    zero = filled(b, 0, node)
+    origin = b(eq, node, zero)
+    length = b(where, origin, filled(b, 1, node), node)
+    return tuple(b(mul, ct, b(div, b(where, origin, zero, x), length)) for x in node.inputs)
 
 
 tan = record(

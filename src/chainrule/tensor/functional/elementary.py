@@ -118,11 +118,15 @@ def ldexp(input: Operand, other: Operand) -> Tensor:
 
 @with_out
 def sinc(input: Operand) -> Tensor:
-    """sin(π·input) / (π·input), 1 at 0."""
+    """sin(π·input) / (π·input), 1 at 0; near 0 its series, whose derivatives do not cancel."""
     angle = pointwise.mul(floating(input), math.pi)
-    origin = pointwise.eq(angle, 0)
-    safe = where(origin, 1.0, angle)
-    return where(origin, 1.0, pointwise.div(pointwise.sin(safe), safe))
+    near = pointwise.lt(pointwise.abs(angle), 1)
+    small, far = where(near, angle, 0.0), where(near, 1.0, angle)
+    square = pointwise.mul(small, small)
+    series: Operand = 1.0
+    for n in range(9, 0, -1):
+        series = pointwise.sub(1, pointwise.mul(pointwise.div(square, 2 * n * (2 * n + 1)), series))
+    return where(near, series, pointwise.div(pointwise.sin(far), far))
 
 
 @with_out
@@ -131,7 +135,7 @@ def logit(input: Operand, eps: float | None = None) -> Tensor:
     p = floating(input)
     if eps is not None:
         p = pointwise.clamp(p, eps, 1 - eps)
-    return pointwise.log(pointwise.div(p, pointwise.sub(1, p)))
+    return pointwise.sub(pointwise.log(p), pointwise.log1p(pointwise.neg(p)))
 
 
 @with_out
@@ -169,24 +173,21 @@ def nan_to_num(
     return where(pointwise.ne(x, x), 0.0 if nan is None else nan, y)
 
 
-def _ignoring_nan(input: Operand, other: Operand, best_of: Callable[..., Tensor]) -> Tensor:
+def _ignoring_nan(input: Operand, other: Operand, wins: Callable[..., Tensor]) -> Tensor:
     x, y = operands(input, other)
-    best = best_of(x, y)
-    if x.dtype.kind != "float":
-        return best
-    return where(pointwise.ne(x, x), y, where(pointwise.ne(y, y), x, best))
+    return where(pointwise.logical_or(wins(x, y), pointwise.ne(y, y)), x, y)
 
 
 @with_out
 def fmax(input: Operand, other: Operand) -> Tensor:
-    """The larger of two; the other one where one is NaN."""
-    return _ignoring_nan(input, other, pointwise.maximum)
+    """The larger of two, input at a tie; the other one where one is NaN."""
+    return _ignoring_nan(input, other, pointwise.ge)
 
 
 @with_out
 def fmin(input: Operand, other: Operand) -> Tensor:
-    """The smaller of two; the other one where one is NaN."""
-    return _ignoring_nan(input, other, pointwise.minimum)
+    """The smaller of two, input at a tie; the other one where one is NaN."""
+    return _ignoring_nan(input, other, pointwise.le)
 
 
 # PyTorch's other names

@@ -87,13 +87,12 @@ def log_ndtr(input: Operand) -> Tensor:
 def entr(input: Operand) -> Tensor:
     """-input · log(input): 0 at 0, -∞ below."""
     x = floating(input)
-    inside = pointwise.gt(x, 0)
+    inside, origin = pointwise.gt(x, 0), pointwise.eq(x, 0)
     safe = pointwise.where(inside, x, 1.0)
     out = pointwise.neg(pointwise.mul(safe, pointwise.log(safe)))
-    edge = pointwise.where(
-        pointwise.eq(x, 0), 0.0, pointwise.where(pointwise.lt(x, 0), -math.inf, x)
-    )
-    return pointwise.where(inside, out, edge)
+    edge = pointwise.sqrt(pointwise.where(origin, pointwise.add(x, 0.0), 1.0))  # as steep at 0
+    beyond = pointwise.where(pointwise.lt(x, 0), -math.inf, x)
+    return pointwise.where(inside, out, pointwise.where(origin, edge, beyond))
 
 
 @with_out

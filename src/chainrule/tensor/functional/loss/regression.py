@@ -92,7 +92,7 @@ def huber_loss(
     delta: float = 1.0,
     weight: Operand = None,
 ) -> Tensor:
-    """d²/2 where |d| ≤ δ, δ·(|d| - δ/2) elsewhere, d = input - target; averaged.
+    """d²/2 where |d| < δ, δ·(|d| - δ/2) elsewhere, d = input - target; averaged.
 
     Weights of the input's shape are factors only: the mean divides by the number of elements.
     Source: Huber, Robust estimation of a location parameter (1964);
@@ -105,7 +105,7 @@ def huber_loss(
     size = pointwise.abs(d)
     square = pointwise.mul(pointwise.square(d), 0.5)
     line = pointwise.mul(pointwise.sub(size, 0.5 * delta), delta)
-    loss = pointwise.where(pointwise.le(size, delta), square, line)
+    loss = pointwise.where(pointwise.lt(size, delta), square, line)
     if weight is not None:
         loss = pointwise.mul(loss, weights_for(loss, weight))
     return finish(loss, reduction)
