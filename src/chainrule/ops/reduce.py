@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.base import dtypes, shapes
-from chainrule.base.errors import ArgumentError, DTypeError, ShapeError
+from chainrule.base.errors import ArgumentError, AxisError, DTypeError, ShapeError
 from chainrule.graph.node import Attrs, Node, Type
 from chainrule.ops.arithmetic import div, mul
 from chainrule.ops.cast import cast
@@ -166,7 +166,8 @@ def _adding(attrs: Attrs) -> Callable[[Array], Array]:
 
 
 _WRONG_AXES = tuple(
-    Illegal((Type(_f32, (2, 3)),), {"axes": axes}, ShapeError) for axes in ((2,), (-1,), (1, 0))
+    Illegal((Type(_f32, (2, 3)),), {"axes": axes}, error)
+    for axes, error in (((2,), AxisError), ((-1,), ShapeError), ((1, 0), ShapeError))
 )
 
 sum_ = Op(
