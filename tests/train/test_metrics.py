@@ -32,6 +32,42 @@ def test_resuming_keeps_what_belongs_to_the_save(tmp_path):
     assert [record["step"] for record in read_metrics(path)] == [0, 1, 2, "again"]
 
 
+def test_only_a_line_feed_ends_a_line(tmp_path):
+    path = tmp_path / "m.jsonl"
+    records = [{"step": i, "sample": f"a{c}b"} for i, c in enumerate("\u2028\u2029\x85\x0b\x1c\r")]
+    with Metrics(path, keep=0) as metrics:
+        for record in records:
+            metrics.add(record)
+    with Metrics(path, keep=len(records)) as metrics:
+        assert metrics.records == records
+    assert read_metrics(path) == records
+
+
+@pytest.mark.parametrize("damage", [b"\0\0", b"[1]", b'{"loss": 1}', b'{"step": 1, "loss": "x"}',
+                                    b"\xff", b"[" * 100_000])  # fmt: skip
+def test_a_damaged_line_costs_no_other(tmp_path, damage):
+    path = tmp_path / "m.jsonl"
+    path.write_bytes(b'{"step": 1}\n' + damage + b'\n{"step": 2}\n')
+    with pytest.raises(CheckpointError, match=r"line 2 of .*m\.jsonl' is no record"):
+        read_metrics(path)
+    before = path.read_bytes()
+    with Metrics(path, keep=3) as metrics:
+        metrics.add({"step": 3})
+    assert [record["step"] for record in read_metrics(path)] == [1, 2, 3]
+    assert (tmp_path / "m.jsonl.damaged").read_bytes() == before
+
+
+def test_a_file_that_was_removed_is_written_again(tmp_path):
+    path = tmp_path / "m.jsonl"
+    with Metrics(path, keep=0) as metrics:
+        metrics.add({"step": 1})
+        path.unlink()
+        metrics.add({"step": 2})
+        metrics.flush()
+        metrics.add({"step": 3})
+    assert [record["step"] for record in read_metrics(path)] == [1, 2, 3]
+
+
 class Full:
     """A file that takes a few bytes more and then refuses."""
 

@@ -102,8 +102,9 @@ def continue_text(
     config = configure(folder / runs.CONFIG, ())
     path = folder / runs.MODEL
     state = read_state(path)
-    letters = Characters(state.metadata.get("symbols", ""))
-    if not len(letters):
+    symbols = state.metadata.get("symbols", "")
+    letters = Characters.of(symbols)
+    if not symbols or letters.symbols != symbols:
         raise CheckpointError(f"{str(path)!r} does not say which characters it knows")
     model = _build(config, letters)
     load_parameters(model, state.arrays, path)

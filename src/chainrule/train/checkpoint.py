@@ -14,7 +14,10 @@ import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from chainrule.base.errors import CheckpointError
+from chainrule.formats.bounds import shown
 from chainrule.formats.safetensors import read_state, write_state
 from chainrule.tensor.convert import tensor
 from chainrule.tensor.random import get_rng_state, set_rng_state
@@ -53,28 +56,29 @@ def save(session: Session, folder: Path) -> None:
 
 def restore(session: Session, folder: Path) -> None:
     """Continue `session` from what `save` wrote; another text raises `CheckpointError`."""
-    state = read_state(folder / STATE)
-    try:
-        fingerprint = state.metadata["fingerprint"]
-        session.progress = Progress(**json.loads(state.metadata["progress"]))
-        session.windows.restore(json.loads(state.metadata["windows"]))
-        random = state.arrays[_RANDOM]
-    except (KeyError, TypeError, ValueError) as error:
-        raise CheckpointError(f"{str(folder / STATE)!r} lacks its notes: {error}") from None
-    if fingerprint != session.fingerprint:
+    path = folder / STATE
+    state = read_state(path)
+    if state.metadata.get("fingerprint", session.fingerprint) != session.fingerprint:
         raise CheckpointError(
             f"the text of {str(folder)!r} has changed since; resuming needs the same text"
         )
-    load_parameters(session.model, _below(state.arrays, _MODEL), folder / STATE)
-    _load_optimizer(session.optimizer, _below(state.arrays, _OPTIMIZER))
-    set_rng_state(tensor(random))
+    load_parameters(session.model, _below(state.arrays, _MODEL), path)
+    try:
+        session.progress = msgspec.json.decode(state.metadata["progress"], type=Progress)
+        session.windows.restore(json.loads(state.metadata["windows"]))
+        _load_optimizer(session.optimizer, _below(state.arrays, _OPTIMIZER))
+        set_rng_state(tensor(state.arrays[_RANDOM]))
+    except (LookupError, TypeError, ValueError, ArithmeticError, RuntimeError) as error:
+        raise CheckpointError(
+            f"{str(path)!r} is damaged: {type(error).__name__}: {shown(str(error))}"
+        ) from None
 
 
 def load_parameters(model: Any, arrays: dict[str, NDArray[Any]], path: Path) -> None:
     """`model.load_state_dict`; arrays that do not fit raise `CheckpointError` naming `path`."""
     try:
         model.load_state_dict({name: tensor(array) for name, array in arrays.items()})
-    except (RuntimeError, KeyError) as error:
+    except (RuntimeError, KeyError, TypeError, ValueError) as error:
         raise CheckpointError(f"{str(path)!r} does not fit the model: {error}") from None
 
 

@@ -76,10 +76,15 @@ def configure(path: Path | None, overrides: Iterable[str], **given: Any) -> Conf
 
     Unknown keys and values of the wrong type or range raise `ConfigError` with what would do.
     """
-    values = _read_toml(path) if path else {}
-    values |= dict(_assignment(text) for text in overrides)
-    values |= {key: value for key, value in given.items() if value is not None}
-    return from_values(values)
+    changes = dict(_assignment(text) for text in overrides)
+    changes |= {key: value for key, value in given.items() if value is not None}
+    values = {} if path is None else _read_toml(path)
+    try:
+        return from_values(values | changes)
+    except ConfigError as error:
+        if changes or path is None:
+            raise
+        raise ConfigError(f"{str(path)!r}: {error}") from None
 
 
 def from_values(values: Mapping[str, Any]) -> Config:
@@ -122,7 +127,7 @@ def _read_toml(path: Path) -> dict[str, Any]:
         raise ConfigError(f"there is no configuration file {str(path)!r}") from None
     except OSError as error:
         raise ConfigError(f"{str(path)!r} cannot be read: {error.strerror}") from None
-    except ValueError as error:  # not UTF-8, or not TOML
+    except (ValueError, RecursionError) as error:  # not UTF-8, or not TOML
         raise ConfigError(f"{str(path)!r} is not a TOML file: {error}") from None
 
 
@@ -134,7 +139,7 @@ def _assignment(text: str) -> tuple[str, Any]:
         raise ConfigError(f"{text!r} is not a setting; write it as key=value")
     try:
         return key, tomllib.loads(f"value = {value}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (tomllib.TOMLDecodeError, RecursionError):
         return key, value
 
 

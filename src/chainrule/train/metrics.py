@@ -9,39 +9,85 @@ May import `base`, `train.runs` and the standard library.
 from __future__ import annotations
 
 import json
+import os
 from typing import TYPE_CHECKING, Any, Self
 
+from chainrule.base.errors import CheckpointError
 from chainrule.formats.atomic import write_whole
-from chainrule.train.runs import saving
+from chainrule.train.runs import reading, saving
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:
-    """All whole lines; a last one that a crash cut short is left out."""
+    """All whole lines; a last one that a crash cut short is left out.
+
+    Lines end with a line feed and nothing else: a sample may hold U+2028. A whole line that is no
+    record raises `CheckpointError` with its number.
+    """
+    lines = _lines(path)
+    if None in lines:
+        raise CheckpointError(f"line {lines.index(None) + 1} of {str(path)!r} is no record")
+    return [line for line in lines if line is not None]
+
+
+def _lines(path: Path) -> list[dict[str, Any] | None]:
+    """The record of each whole line, None where it is damaged."""
     if not path.is_file():
         return []
-    records = []
-    for line in path.read_text(encoding="utf-8").splitlines():
-        try:
-            records.append(json.loads(line))
-        except ValueError:
-            break
-    return records
+    with reading(path):
+        *lines, _cut_short = path.read_bytes().split(b"\n")
+    return [_parsed(line) for line in lines]
+
+
+def _parsed(line: bytes) -> dict[str, Any] | None:
+    try:
+        found = json.loads(line.decode())
+    except (ValueError, RecursionError):
+        return None
+    return found if isinstance(found, dict) and _is_record(found) else None
+
+
+def _is_record(found: dict[str, Any]) -> bool:
+    """Whether the entries that are read again have the types that were written."""
+    numbers = (found.get(name) for name in ("loss", "norm", "held_out", "five_gram"))
+    return "step" in found and all(n is None or isinstance(n, (int, float)) for n in numbers)
 
 
 class Metrics:
     """The records of a run, in memory and on disk; resuming forgets what came after the save."""
 
     def __init__(self, path: Path, keep: int) -> None:
-        """Keep the first `keep` records of an earlier part of the run."""
-        self.records = read_metrics(path)[:keep]
+        """Keep the first `keep` records of an earlier part of the run.
+
+        A file in which some of them are damaged stays beside the new one, as `….damaged`.
+        """
+        earlier = _lines(path)[:keep]
+        self.records = [record for record in earlier if record is not None]
         self._path = path
         with saving(path):
-            write_whole(path, "".join(map(_line, self.records)).encode())
-            self._file = path.open("ab", buffering=0)
+            if len(self.records) < len(earlier):
+                path.replace(path.with_name(f"{path.name}.damaged"))
+            self._begin()
+
+    def _begin(self) -> None:
+        """Write all records, and go on behind them."""
+        write_whole(self._path, "".join(map(_line, self.records)).encode())
+        self._file = self._path.open("ab", buffering=0)
         self._end = self._file.tell()
+
+    def flush(self) -> None:
+        """Everything is on the disk, also where somebody has removed the file meanwhile."""
+        with saving(self._path):
+            if (
+                self._path.is_file()
+                and self._path.stat().st_ino == os.fstat(self._file.fileno()).st_ino
+            ):
+                os.fsync(self._file.fileno())
+            else:
+                self._file.close()
+                self._begin()
 
     def add(self, record: dict[str, Any]) -> None:
         """Append a line; when the disk refuses, take back what it took of it."""

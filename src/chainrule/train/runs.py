@@ -42,6 +42,16 @@ def saving(path: Path) -> Iterator[None]:
         raise CheckpointError(f"cannot write {str(path)!r}: {reason}") from None
 
 
+@contextlib.contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Turn the system's refusal to read `path` into one `CheckpointError` sentence."""
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise CheckpointError(f"{str(path)!r} cannot be read: {reason}") from None
+
+
 def create_run(root: Path) -> Path:
     """Make the next free numbered folder; two programs at once get two folders."""
     with saving(root):

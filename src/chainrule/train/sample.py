@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from chainrule.base.errors import ArgumentError
+from chainrule.base.errors import ArgumentError, NonFiniteError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -39,8 +39,13 @@ class Sampling:
             raise ArgumentError(f"top_k must be 1 or more, not {self.top_k}")
 
     def probabilities(self, logits: ArrayLike) -> NDArray[np.float64]:
-        """[vocabulary] logits → [vocabulary] probabilities."""
+        """[vocabulary] logits → [vocabulary] probabilities; NaN and ∞ raise `NonFiniteError`."""
         scores = np.asarray(logits, dtype=np.float64)
+        if not np.isfinite(scores.max()):
+            raise NonFiniteError(
+                "the model's scores for the next character are NaN or infinite: its weights are "
+                "damaged, or its training diverged"
+            )
         if self.temperature == 0:
             return np.asarray(np.arange(len(scores)) == scores.argmax(), dtype=np.float64)
         if self.top_k is not None and self.top_k < len(scores):
