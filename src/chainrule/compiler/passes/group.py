@@ -11,14 +11,18 @@ Example: `group(graph, late)` returns the groups in an order in which they can r
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from chainrule.base import shapes
 from chainrule.base.shapes import Shape, View
 from chainrule.compiler.passes.access import access, aligned, is_view, refine, size_of, virtual
+from chainrule.compiler.passes.paths import Paths
 from chainrule.compiler.passes.updates import clusters
+from chainrule.compiler.passes.weight import MOST, best_cut, weight
 from chainrule.graph.node import INPUT, Graph, Node
+from chainrule.graph.rewrite import attributes
 from chainrule.graph.walk import ordered, uses
 from chainrule.ops.record import Contract, IndexMap, Map, Pieces, Reduce, Template
 
@@ -39,10 +43,13 @@ class Group:
     inner: int | None = None
     ancestors: int = 0  # bit set of group numbers it depends on
     late: bool = False
+    weight: int = 0  # instructions for one vector of all nodes
+    passes: int = 1  # over a row: one more than the reductions that follow from each other
 
-    def __contains__(self, node: Node) -> bool:
-        """Whether the node is computed here."""
-        return node in self.nodes
+    @property
+    def size(self) -> int:
+        """The code of its kernel, in instructions: each pass may compute everything again."""
+        return self.weight * self.passes
 
 
 class _Grouping:
@@ -53,13 +60,15 @@ class _Grouping:
         self.outputs = set(graph.outputs)
         self.late = set(late)
         self.groups: list[Group] = []
-        self.followed = 0  # bit set of the groups that another depends on
+        self.paths = Paths()
         self.of: dict[Node, Group] = {}
-        self.readers: dict[Node, list[Group]] = {}  # stored node → row groups that read it
+        self.level: dict[Node, int] = {}  # reductions of its group that a node comes after
+        self.readers: dict[Node, dict[Group, None]] = {}  # stored node → row groups that read it
         self.cluster = clusters(self.late, self.order)
         self.updating: dict[int, Group] = {}  # of each cluster
         self.behind_of: dict[Node, list[Node]] = {}
         self.producers_of: dict[Node, list[Node]] = {}
+        self.weights: dict[Any, int] = {}  # by all that they depend on
 
     # -- producers --------------------------------------------------------------------------
 
@@ -181,6 +190,7 @@ class _Grouping:
         lower, cluster = node.op.lower, self.cluster.get(node)
         if cluster is not None:
             if cluster in self.updating:
+                self.updating[cluster] = self.with_room(node, self.updating[cluster])
                 self.add(node, self.updating[cluster])
             else:
                 self.updating[cluster] = self.start(node, "rows", node.shape)
@@ -203,8 +213,9 @@ class _Grouping:
             self.start(node, "template", ())
 
     def place(self, node: Node, kind: str) -> None:
-        for g in self.candidates(node):
-            if self.joins(node, g, kind):
+        for candidate in self.candidates(node):
+            g = self.room(node, candidate, kind)
+            if g is not None:
                 self.join(node, g, kind)
                 self.gather_producers(node, g)
                 return
@@ -219,15 +230,15 @@ class _Grouping:
         """Groups of producers, youngest first, then groups that read what the node reads."""
         producers = self.producers(node)
         own = {self.of[p].number: self.of[p] for p in producers if p in self.of}
-        out = [own[n] for n in sorted(own, reverse=True)]
+        out = dict.fromkeys([own[n] for n in sorted(own, reverse=True)])
         for p in producers:
             known = self.readers.get(p)
             if not known or size_of(p) != size_of(node):
                 continue  # sharing a number is no reason to be one kernel
             for g in known:
                 if g not in out and self.sibling_fits(node, g):
-                    out.append(g)
-        return out
+                    out[g] = None
+        return list(out)
 
     def sibling_fits(self, node: Node, g: Group) -> bool:
         """A sibling joins at the same size, if it waits for nothing that `g` does not wait for.
@@ -251,16 +262,82 @@ class _Grouping:
         """Put a node into a group that it fits, after all others."""
         g.nodes.append(node)
         self.of[node] = g
-        me = 1 << g.number
-        bits = self.depends(node) & ~me
-        if bits & ~g.ancestors:
-            g.ancestors |= bits
-            self.followed |= bits
-            if self.followed & me:
-                for h in self.groups:
-                    if h.ancestors & me:
-                        h.ancestors |= g.ancestors
+        g.weight += self.weight(node)
+        self.note_level(node, g)
+        self.paths.follow(g, self.sources(node, g))
         self.note_reads(node, g)
+
+    def sources(self, node: Node, g: Group) -> list[Group]:
+        """The other groups that compute what `node` of group `g` reads."""
+        found = [self.of.get(p) for p in self.producers(node)]
+        return [h for h in found if h is not None and h is not g]
+
+    def weight(self, node: Node) -> int:
+        """Instructions for one vector of the node; products and templates have their own bounds."""
+        kind = node.op.lower
+        counted = isinstance(kind, (Map, Reduce)) or getattr(kind, "name", None) in ROW_TEMPLATES
+        if not counted:
+            return 1
+        key = node.op, node.type, tuple([c.type for c in node.inputs]), attributes(node)
+        found = self.weights.get(key)
+        if found is None:
+            found = self.weights[key] = weight(node)
+        return found
+
+    def note_level(self, node: Node, g: Group) -> None:
+        own = [p for p in self.behind(node) if self.of.get(p) is g]
+        level = max([self.level[p] + isinstance(p.op.lower, Reduce) for p in own], default=0)
+        self.level[node] = level
+        g.passes = max(g.passes, level + 1)
+
+    # -- bounds -------------------------------------------------------------------------------
+
+    def room(self, node: Node, g: Group, kind: str) -> Group | None:
+        """The group that `node` joins if it fits `g`: `g`, or the back of it where it is cut."""
+        if not self.joins(node, g, kind):
+            return None
+        found = self.with_room(node, g)
+        return found if found is g or self.joins(node, found, kind) else None
+
+    def with_room(self, node: Node, g: Group) -> Group:
+        """The group, or the back of it where it has grown so large that it must be cut."""
+        if (g.weight + self.weight(node)) * g.passes <= MOST or len(g.nodes) == 1:
+            return g
+        return self.cut(g) if g.kind == "rows" else g
+
+    def cut(self, g: Group) -> Group:
+        """Cut a group in two where little is read across; the part behind is a new group."""
+        at = best_cut([self.weight(n) for n in g.nodes], self.crossing(g), MOST // g.passes)
+        back = self.begin("rows", g.domain, late=g.late)
+        self.paths.cut(g, back)
+        both = g.nodes
+        for part, nodes in ((g, both[:at]), (back, both[at:])):
+            part.nodes, part.weight, part.passes, inner = nodes, 0, 1, part.inner or g.inner
+            whole = shapes.size(g.domain)
+            part.inner = inner if any(size_of(n) != whole for n in nodes) else None
+            for node in nodes:
+                self.of[node] = part
+            for node in nodes:
+                part.weight += self.weight(node)
+                self.note_level(node, part)
+        for node in back.nodes:
+            self.note_reads(node, back)
+        return back
+
+    def crossing(self, g: Group) -> list[int]:
+        """The bytes that are read across the place behind each node of a group."""
+        last: dict[Node, int] = {}
+        for i, node in enumerate(g.nodes):
+            last |= dict.fromkeys([p for p in self.behind(node) if self.of.get(p) is g], i)
+        found, open_ = [], 0
+        ends: dict[int, int] = {}
+        for i, node in enumerate(g.nodes):
+            if node in last:
+                open_ += node.array.nbytes
+                ends[last[node]] = ends.get(last[node], 0) + node.array.nbytes
+            open_ -= ends.get(i, 0)
+            found.append(open_)
+        return found
 
     # -- merging ----------------------------------------------------------------------------
 
@@ -272,17 +349,17 @@ class _Grouping:
                 self.merge(h, g)
 
     def mergeable(self, h: Group, g: Group) -> bool:
-        """Whether group `h` can be computed inside `g`: shapes, registers, no path around."""
+        """Whether group `h` can be computed inside `g`: shapes, size, no path around."""
         if h.kind != "rows" or h.late != g.late or not h.nodes:
+            return False
+        if (h.weight + g.weight) * (h.passes + g.passes) > MOST:
             return False
         if g.ancestors & ~(h.ancestors | 1 << h.number) and self.read_elsewhere(h, g):
             return False
         if self.merged_domain(h, g) is None or h.ancestors & (1 << g.number):
             return False
-        mine, theirs = 1 << h.number, g.ancestors
-        for x in self.groups:
-            if x is not h and x is not g and x.ancestors & mine and theirs & (1 << x.number):
-                return False
+        if self.paths.between(h, g):
+            return False
         domain, inner = self.merged_domain(h, g) or ((), None)
         return all(self.reads_own(node, h, domain, inner) for node in g.nodes)
 
@@ -292,16 +369,17 @@ class _Grouping:
             self.of.get(reader) not in {g, h} for node in h.nodes for reader in self.consumers(node)
         )
 
-    def consumers(self, node: Node) -> list[Node]:
+    def consumers(self, node: Node) -> Iterator[Node]:
         """The computing nodes that read a node, looking through views."""
-        found, pending = [], list(self.users[node])
+        pending = [iter(self.users[node])]
         while pending:
-            user = pending.pop()
-            if is_view(user) and user not in self.of:
-                pending.extend(self.users[user])
+            for user in pending[-1]:
+                if is_view(user) and user not in self.of:
+                    pending.append(iter(self.users[user]))
+                    break
+                yield user
             else:
-                found.append(user)
-        return found
+                pending.pop()
 
     def merged_domain(self, h: Group, g: Group) -> tuple[Shape, int | None] | None:
         """The domain and row length of both groups as one, or None."""
@@ -323,40 +401,35 @@ class _Grouping:
         found = self.merged_domain(h, g)
         assert found is not None
         g.domain, g.inner = found
-        g.nodes = [*h.nodes, *g.nodes]
-        moved, h.nodes = h.nodes, []
+        g.nodes, moved = [*h.nodes, *g.nodes], h.nodes
+        g.weight += h.weight
+        h.nodes = []
         for node in moved:
             self.of[node] = g
-        old, me = 1 << h.number, 1 << g.number
-        g.ancestors = (g.ancestors | h.ancestors) & ~old
-        if self.followed & (old | me):
-            self.followed |= me
-            for x in self.groups:
-                if x is not g and x.ancestors & (old | me):
-                    x.ancestors = (x.ancestors & ~old) | me | g.ancestors
-        for known in [self.readers.get(p, []) for node in moved for p in self.producers(node)]:
+        for node in g.nodes:
+            self.note_level(node, g)
+        self.paths.merge(h, g)
+        for known in [self.readers.get(p, {}) for node in moved for p in self.producers(node)]:
             if h in known:
-                known.remove(h)
-                if g not in known:
-                    known.append(g)
+                del known[h]
+                known[g] = None
 
     def start(self, node: Node, kind: str, domain: Shape) -> Group:
-        g = Group(len(self.groups), kind, domain, late=node in self.late)
+        g = self.begin(kind, domain, late=node in self.late)
+        self.add(node, g)
+        return g
+
+    def begin(self, kind: str, domain: Shape, *, late: bool) -> Group:
+        g = Group(len(self.groups), kind, domain, late=late)
         self.groups.append(g)
-        g.nodes.append(node)
-        g.ancestors = self.depends(node)
-        self.followed |= g.ancestors
-        self.of[node] = g
-        self.note_reads(node, g)
+        self.paths.begin(g)
         return g
 
     def note_reads(self, node: Node, g: Group) -> None:
         if g.kind == "rows":
             for p in self.producers(node):
                 if self.of.get(p) is not g and not virtual(p):
-                    known = self.readers.setdefault(p, [])
-                    if g not in known:
-                        known.append(g)
+                    self.readers.setdefault(p, {}).setdefault(g)
 
     def reduction(self, node: Node) -> None:
         x = node.inputs[0]

@@ -23,6 +23,7 @@ CHEAP = frozenset(
     {"add", "sub", "mul", "neg", "where", "cast", "abs", "maximum", "minimum", "relu", "detach"}
     | {"eq", "ne", "lt", "le", "gt", "ge", "logical_and", "logical_or", "logical_not"}
 )
+_AGAIN = 16  # nodes that are computed again for one that is read, at most
 _ELEMENTWISE_KINDS = {"rows", "columns", "fold", "product"}
 
 
@@ -63,7 +64,9 @@ class _Settling:
         self.groups = list(groups)
         self.of = {n: g for g in groups for n in g.nodes}
         self.readers = self._readers()
-        self.again: set[Node] = set()
+        self.again: dict[Node, int] = {}  # → how many nodes that takes, those behind it included
+        self.outsiders: dict[Node, list[Node | None]] = {}
+        self.keepers: dict[Node, int] = {}  # outside readers that read what is stored
 
     def origin(self, node: Node) -> Node:
         """The computed (or input, or projected) node behind views."""
@@ -86,7 +89,14 @@ class _Settling:
         return found
 
     def outside(self, node: Node) -> list[Node | None]:
-        """Readers that are not in the node's own group."""
+        """Readers that are not in the node's own group; asked for when groups are settled."""
+        found = self.outsiders.get(node)
+        if found is None:
+            found = self.outsiders[node] = self._outside(node)
+            self.keepers[node] = sum(r is None or r not in self.again for r in found)
+        return found
+
+    def _outside(self, node: Node) -> list[Node | None]:
         g = self.of[node]
         return [r for r in self.readers[node] if r is None or self.of.get(r) is not g]
 
@@ -113,7 +123,7 @@ class _Settling:
             return
         if domain != g.domain:  # a reduction's axes are numbered: its domain stays
             return
-        if any(r is not node for n in h.nodes for r in self.outside(n)):
+        if any(r is not node for n in h.nodes for r in self._outside(n)):
             return
         g.nodes = [*h.nodes, *g.nodes]
         for n in h.nodes:
@@ -126,9 +136,18 @@ class _Settling:
         """Mark cheap nodes whose operands are all at hand wherever they are read."""
         for node in self.order:
             if node in self.of and self._cheap(node) and self._at_hand(node):
-                self.again.add(node)
-                if self._is_volatile(node):
-                    self.volatile.add(node)
+                sources = [self.origin(child) for child in node.inputs]
+                cost = 1 + sum([self.again.get(source, 0) for source in sources])
+                if cost <= _AGAIN:
+                    self.compute_again(node, cost, sources)
+
+    def compute_again(self, node: Node, cost: int, sources: Sequence[Node]) -> None:
+        self.again[node] = cost
+        for source in sources:
+            if source in self.keepers and self.of[source] is not self.of[node]:
+                self.keepers[source] -= 1
+        if self._is_volatile(node):
+            self.volatile.add(node)
 
     def _cheap(self, node: Node) -> bool:
         g = self.of[node]
@@ -183,7 +202,7 @@ class _Settling:
 
     def _kept(self, node: Node) -> bool:
         """Whether a node of the same group is stored for somebody else than through `node`."""
-        return any(r is None or r not in self.again for r in self.outside(node))
+        return bool(self.outside(node)) and self.keepers[node] > 0
 
     # -- result -----------------------------------------------------------------------------------
 

@@ -77,6 +77,14 @@ def gathered_rows(node: Node, homes: Mapping[Node, Home]) -> tuple[Node, int, Vi
     return root, view.strides[0], View(node.shape, ahead + view.strides[1:], view.offset)
 
 
+class _Waiting(NamedTuple):
+    """A node that waits for the tiles of its operands."""
+
+    node: Node
+    operands: tuple[Node, ...]
+    tiles: list[str]
+
+
 class Tiles:
     """Tiles of nodes at one site.
 
@@ -114,24 +122,41 @@ class Tiles:
         return seen
 
     def value(self, node: Node) -> str:
-        """The tile of an operand: known, computed here, or loaded."""
+        """The tile of an operand: known, computed here, or loaded. Chains may be of any length."""
+        waiting: list[_Waiting] = []
+        tile = self._begin(node, waiting)
+        while waiting:
+            top = waiting[-1]
+            if tile is not None:
+                top.tiles.append(tile)
+            if len(top.tiles) < len(top.operands):
+                tile = self._begin(top.operands[len(top.tiles)], waiting)
+            else:
+                tile = self.known[top.node] = self._compute(waiting.pop())
+        assert tile is not None
+        return tile
+
+    def _begin(self, node: Node, waiting: list[_Waiting]) -> str | None:
+        """The tile of an operand; None where its own operands come first: then it waits."""
         origin = self.source(node)
         found = self.find(origin)
         if found is not None:
             return found
-        if self.inside(origin):
-            tile = self.known[origin] = self.compute(origin)
-            return tile
-        return self.load(node)
+        if not self.inside(origin):
+            return self.load(node)
+        lower = origin.op.lower
+        waiting.append(_Waiting(origin, () if isinstance(lower, Template) else origin.inputs, []))
+        return None
 
-    def compute(self, node: Node) -> str:
-        """The tile of a node of this kernel."""
+    def _compute(self, made: _Waiting) -> str:
+        """The tile of a node of this kernel from those of its operands."""
+        node = made.node
         lower = node.op.lower
         if isinstance(lower, Template):
             return {"gather": self._gather, "random_bits": self._bits}[lower.name](node)
         if "index-map" in node.op.traits:  # a copy: read through the view it could not be
-            return self.value(node.inputs[0])
-        return lower.emit(self.writer, node, *[self.value(c) for c in node.inputs])  # type: ignore[no-any-return]
+            return made.tiles[0]
+        return lower.emit(self.writer, node, *made.tiles)  # type: ignore[no-any-return]
 
     # -- loads --------------------------------------------------------------------------------
 
