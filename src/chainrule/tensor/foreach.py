@@ -22,12 +22,19 @@ def each(name: str) -> Callable[..., Any] | None:
     method = getattr(Tensor, name, None)
     if method is None:
         return None
+    scaled = name.startswith("addc")  # the methods take `value` by name, these by place
 
     def foreach(tensors: Sequence[Tensor], *args: Any, **kwargs: Any) -> tuple[Tensor, ...] | None:
         if not isinstance(tensors, (list, tuple)):
             raise KindError(f"{PREFIX}{name} takes a list of tensors, not {type(tensors).__name__}")
+        if scaled and len(args) == 3:
+            args, kwargs["value"] = args[:2], args[2]
+
+        def here(given: Sequence[Any], i: int) -> list[Any]:
+            return [_entry(name, arg, i, len(tensors)) for arg in given]
+
         results = tuple(
-            method(tensor, *(_entry(name, arg, i, len(tensors)) for arg in args), **kwargs)
+            method(tensor, *here(args, i), **{k: here([v], i)[0] for k, v in kwargs.items()})
             for i, tensor in enumerate(tensors)
         )
         return None if name.endswith("_") else results
