@@ -165,6 +165,18 @@ def test_safetensors_reads_and_writes_the_tensors_of_the_run(program, tmp_path):
     assert sys.modules.get("safetensors.torch") is before
 
 
+def test_everything_may_be_imported_at_once(program):
+    seen = program(
+        "from torch import *\n"
+        "from torch.nn import *\n"
+        "from torch.nn.functional import *\n"
+        "seen.value = relu(Linear(2, 3)(ones(1, 2))).shape, float, sum(tensor([1, 2])).item()\n"
+        "seen.modules = [name for name in ('nn', 'optim', 'inspect') if name in globals()]"
+    )
+    assert seen.value == ((1, 3), cr.float32, 3)
+    assert seen.modules == []
+
+
 def test_scripted_and_traced_layers_stay_as_they_are(program):
     seen = program(
         "import torch\n"

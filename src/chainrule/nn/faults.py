@@ -23,6 +23,8 @@ def too_early(kind: type[Any], what: str) -> str:
 def no_module(name: str, given: Any) -> str:
     """Something else is put where a sub-module belongs."""
     text = f"sub-module {name!r} must be a Module or None, not {type(given).__name__}"
+    if isinstance(given, (list, tuple)):
+        return f"{text}\n  unpack it, nn.Sequential(*layers), or keep it in an nn.ModuleList"
     if callable(given) and not isinstance(given, type):
         return f"{text}\n  functions have layers, too: nn.ReLU() for relu"
     return text

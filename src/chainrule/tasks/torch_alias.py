@@ -13,6 +13,7 @@ import sys
 from collections.abc import Sequence
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
+from importlib.util import find_spec
 from types import FrameType, ModuleType
 from typing import Any
 
@@ -65,6 +66,8 @@ class _Front(ModuleType):
         self.__dict__["_home"] = home
 
     def __getattr__(self, name: str) -> Any:
+        if name == "__all__":  # `from torch import *`
+            return _exported(self._home)
         found = getattr(self._home, name)
         if not isinstance(found, Missing):
             self.__dict__[name] = found
@@ -77,6 +80,18 @@ class _Front(ModuleType):
 
     def __dir__(self) -> list[str]:
         return dir(self._home)
+
+
+def _exported(home: ModuleType) -> list[str]:
+    """The public names of the package that are no modules, as in PyTorch."""
+    held = vars(home)
+    return [
+        name
+        for name in dir(home)
+        if not name.startswith("_")
+        and not isinstance(held.get(name), ModuleType)
+        and (name in held or find_spec(f"{_PACKAGE}.{name}") is None)  # lazy names, not rooms
+    ]
 
 
 class _Absent(ModuleType):

@@ -27,14 +27,15 @@ def each(name: str) -> Callable[..., Any] | None:
     def foreach(tensors: Sequence[Tensor], *args: Any, **kwargs: Any) -> tuple[Tensor, ...] | None:
         if not isinstance(tensors, (list, tuple)):
             raise KindError(f"{PREFIX}{name} takes a list of tensors, not {type(tensors).__name__}")
-        if scaled and len(args) == 3:
-            args, kwargs["value"] = args[:2], args[2]
+        placed = list(args)
+        if scaled and len(placed) == 3:
+            kwargs["value"] = placed.pop()
 
         def here(given: Sequence[Any], i: int) -> list[Any]:
             return [_entry(name, arg, i, len(tensors)) for arg in given]
 
         results = tuple(
-            method(tensor, *here(args, i), **{k: here([v], i)[0] for k, v in kwargs.items()})
+            method(tensor, *here(placed, i), **{k: here([v], i)[0] for k, v in kwargs.items()})
             for i, tensor in enumerate(tensors)
         )
         return None if name.endswith("_") else results

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import functools
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from chainrule.tensor.functional import bitwise, elementary, linear, pointwise
 from chainrule.tensor.indexing import getitem, setitem
@@ -15,6 +17,19 @@ if TYPE_CHECKING:
 def rounded(input: Tensor, ndigits: int = 0) -> Tensor:
     """Python's `round(x, ndigits)`."""
     return pointwise.round(input, decimals=ndigits)
+
+
+def equality(compare: Callable[[Tensor, Any], Tensor]) -> Callable[[Tensor, object], Any]:
+    """`==` or `!=`: an object that no tensor can be made of is another one, as in PyTorch."""
+
+    @functools.wraps(compare)
+    def operator(self: Tensor, other: object) -> Any:
+        try:
+            return compare(self, other)
+        except TypeError:
+            return NotImplemented  # Python compares identities then
+
+    return operator
 
 
 class Operators:  # noqa: PLW1641 - Tensor hashes by identity
@@ -48,8 +63,8 @@ class Operators:  # noqa: PLW1641 - Tensor hashes by identity
     __rlshift__ = swapped(bitwise.bitwise_left_shift)
     __rshift__ = bitwise.bitwise_right_shift
     __rrshift__ = swapped(bitwise.bitwise_right_shift)
-    __eq__ = pointwise.eq  # type: ignore[assignment]
-    __ne__ = pointwise.ne  # type: ignore[assignment]
+    __eq__ = equality(pointwise.eq)
+    __ne__ = equality(pointwise.ne)
     __lt__ = pointwise.lt
     __le__ = pointwise.le
     __gt__ = pointwise.gt
