@@ -140,7 +140,8 @@ class _Walker:
             node, shift = places.get(argument.node, (argument.node, 0))
             if node not in self.memory:
                 self.memory[node] = _unwritten(node)
-            arguments[param.name] = self.memory[node]
+            # a kernel is given an address: bits of float32 numbers may be read as int32
+            arguments[param.name] = self.memory[node].view(param.dtype.numpy)
             shifts[param.name] = argument.offset + shift
         kernel = dataclasses.replace(work.kernel, body=_shifted(work.kernel.body, shifts))
         tasks = range(task_count(work.kernel, extents(work)))

@@ -1,6 +1,6 @@
 """Where values belong in sorted rows: the number of elements that come before each.
 
-Evaluated it is a binary search; compiled the elements are counted, in one reduction.
+Evaluated and compiled (`templates/search.py`) it is a binary search.
 Example: `searchsorted(rows, values, right=False)` of [[1, 3, 5]] and [[3]] is [[1]].
 """
 
@@ -13,14 +13,10 @@ import numpy as np
 
 from chainrule.base import dtypes
 from chainrule.base.errors import DTypeError, ShapeError
-from chainrule.graph.node import Attrs, Node, Type
-from chainrule.ops.cast import cast
-from chainrule.ops.compare import logical_or, no_gradient
+from chainrule.graph.node import Attrs, Type
+from chainrule.ops.compare import no_gradient
 from chainrule.ops.elementwise import NUMBERS, need_kind
-from chainrule.ops.layout import reshape
-from chainrule.ops.record import Array, Builder, Illegal, Op, Sample
-from chainrule.ops.reduce import broadcast_to, sum_
-from chainrule.ops.sort import comes_before
+from chainrule.ops.record import Array, Illegal, Op, Sample, Template
 
 _i64, _f32 = dtypes.int64, dtypes.float32
 
@@ -44,16 +40,6 @@ def _searchsorted(ins: Any, attrs: Attrs) -> Array:
     return out
 
 
-def _expand(b: Builder, node: Node) -> Node:
-    (rows, values), count = node.inputs, node.inputs[0].shape[1]
-    wide = (*values.shape, count)
-    wanted = b(broadcast_to, b(reshape, values, shape=(*values.shape, 1)), shape=wide)
-    row = b(broadcast_to, b(reshape, rows, shape=(rows.shape[0], 1, count)), shape=wide)
-    less, same = comes_before(b, wanted, row, descending=False)
-    before = b(logical_or, less, same) if node.attrs["right"] else less
-    return b(sum_, b(cast, before, dtype=_i64), axes=(2,))
-
-
 def _samples(rng: np.random.Generator, dtype: np.dtype[Any]) -> Iterable[Sample]:
     if dtype.kind == "b":
         return
@@ -74,7 +60,7 @@ searchsorted = Op(
     _infer,
     _searchsorted,
     vjp=no_gradient,
-    expand=_expand,
+    lower=Template("search"),
     samples=_samples,
     illegal=(
         Illegal((Type(_f32, (2, 3)), Type(_i64, (2, 3))), {"right": False}, DTypeError),

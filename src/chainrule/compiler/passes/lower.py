@@ -21,9 +21,11 @@ from chainrule.compiler.templates.attention import attention
 from chainrule.compiler.templates.attention_grad import attention_grad
 from chainrule.compiler.templates.columns import columns, fold, parts_of_fold
 from chainrule.compiler.templates.numbers import is_number, numbers
+from chainrule.compiler.templates.order import order
 from chainrule.compiler.templates.product import product
 from chainrule.compiler.templates.rows import RowGroup, rows
 from chainrule.compiler.templates.scatter import check_bounds, scatter, zeros
+from chainrule.compiler.templates.search import search
 from chainrule.compiler.templates.sparse_product import sparse_product
 from chainrule.compiler.templates.writer import Home, Work
 from chainrule.graph.node import Node, TupleType, Type, input_node
@@ -151,6 +153,10 @@ def _template(
 
     if name == "scatter_add":
         return [single("zeros", lambda: zeros(node, home, lanes)), scattered()]
+    if name == "order":
+        return [single(f"order {node.attrs}", lambda: order(node, home, homes, lanes))]
+    if name == "search":
+        return [single(f"search {node.attrs}", lambda: search(node, home, homes, lanes))]
     if name == "sparse_product":
         return [single(name, lambda: sparse_product(node, home, homes, lanes))]
     if name in {"index_add", "scatter"}:

@@ -73,6 +73,8 @@ def _needs(f: Fused, node: Node, lanes: int) -> Iterator[tuple[Node, bool, Fits]
         yield from ((child, False, _anywhere) for child in base)
         yield updates, True, _table(index.array.size)
         yield index, True, vector
+    elif isinstance(lower, Template) and lower.name == "order":
+        yield node.inputs[0], True, _table(node.array.size // node.shape[-1])
     elif isinstance(lower, Template) and lower.name == "sparse_product":
         left, right = node.inputs
         yield left, True, _matrix(())
