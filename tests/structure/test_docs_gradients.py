@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import shlex
 
@@ -10,6 +11,7 @@ import pytest
 from tests.structure.package import ROOT, run_python
 
 PAGE = ROOT / "docs" / "gradients.md"
+SOURCES = ROOT / "src" / "chainrule" / "inspect"
 BLOCK = re.compile(r"^```console\n\$ (.*?)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 BLOCKS = BLOCK.findall(PAGE.read_text("utf-8"))
 
@@ -23,7 +25,7 @@ def test_commands_print_what_the_page_says(command, output):
 
 
 def test_there_are_commands():
-    assert len(BLOCKS) == 2
+    assert len(BLOCKS) == 3
 
 
 def test_the_picture_is_what_is_drawn(tmp_path):
@@ -32,3 +34,18 @@ def test_the_picture_is_what_is_drawn(tmp_path):
     run_python("-m", "chainrule", *arguments, cwd=ROOT)
     drawn = (tmp_path / "sigmoid.svg").read_text("utf-8")
     assert drawn == (ROOT / "docs" / "_static" / "sigmoid.svg").read_text("utf-8")
+
+
+def test_every_code_of_a_mistake_is_listed():
+    """A code is the first argument of a `Mistake` or a `Pattern`."""
+    rows = [line for line in PAGE.read_text("utf-8").splitlines() if line.startswith("| `")]
+    known = {code for row in rows for code in re.findall(r"`([a-z-]+)`", row.split("|")[1])}
+    found = set()
+    files = [*(SOURCES / "mistakes").glob("*.py"), SOURCES / "diagnosis.py", SOURCES / "claim.py"]
+    for file in files:
+        for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+            name = getattr(getattr(node, "func", None), "id", "")
+            if name in {"Mistake", "Pattern"} and node.args:
+                found |= {getattr(n, "value", None) for n in ast.walk(node.args[0])}
+    assert len(found) > 30
+    assert not {code for code in found if isinstance(code, str) and code != "+"} - known

@@ -9,29 +9,27 @@ May import `inspect.gradcheck` and what lies below it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from itertools import combinations
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from chainrule.base.errors import ArgumentError
-from chainrule.grad.reverse import differentiate
-from chainrule.graph.node import Graph, Node, input_node
-from chainrule.graph.walk import dependents, topological, uses
-from chainrule.inspect.diagnosis import diagnose, named_sizes
+from chainrule.inspect.diagnosis import matches
 from chainrule.inspect.gradcheck import gradcheck, prepare
+from chainrule.inspect.mistakes.finding import Finding, find_mistake
+from chainrule.inspect.mistakes.uses import gradient_values
+from chainrule.inspect.numeric import Probe, unit
 from chainrule.inspect.recording import Recording, in_float64, record
 from chainrule.inspect.verdict import PASSING, Entry, Report, judge
-from chainrule.ops.evaluate import evaluate
-from chainrule.ops.fill import filled
-from chainrule.ops.record import Symbolic
-from chainrule.ops.reduce import broadcast_to
+from chainrule.ops.evaluate import all_values
 from chainrule.tensor.convert import as_tensor
 
 Array = np.ndarray[Any, Any]
 _ROUNDING = 2e-6  # of a claim that was computed in float32
-_MOST_USES = 12
+_MOST_KINKS = 400
+_SIDE, _DIGITS = 1e-5, 4  # how exactly one-sided derivatives are known
 
 
 def check_gradient(
@@ -46,7 +44,8 @@ def check_gradient(
 
     `claimed` is an array or nested list of numbers for the only (or first) float input, a tuple
     with one for each (None skips one), or a function of the inputs that returns such. The report
-    lists each wrong entry with what it should be, and says what the mistake looks like. With
+    lists each wrong entry with what it should be; `findings` name the mistake with a stable code,
+    the node and the line, `scores` give the share of right entries of each input. With
     `raise_exception` a wrong claim raises `GradcheckError`. `names` are what the inputs are called.
     """
     given = prepare(inputs)
@@ -60,32 +59,72 @@ def check_gradient(
         return truth  # chainrule's own gradient is wrong: say so instead of judging by it
     recording = in_float64(record(fn, given))
     _need_scalar(recording)
-    entries: list[Entry] = []
-    faults: list[str] = []
-    words: list[str] = []
-    for x, claim in zip(floats, claims, strict=False):
+    called = _called(given, floats, names)
+    rights = [_right(recording, recording.position(x), x.shape) for x in floats]
+    several: list[_Judged] = []
+    for i, (x, claim) in enumerate(zip(floats, claims, strict=False)):
         if claim is None:
             continue
-        place = _place(given, x)
-        called = names[place] if place < len(names) else str(place)
-        name = f"gradient {called}" if len(floats) > 1 or names else "gradient"
-        value = np.asarray(as_tensor(claim).detach())
-        at = recording.position(x)
-        if value.shape != x.shape:
-            faults.append(_wrong_shape(name, recording, at, value, x.shape))
-        else:
-            words += _judge(name, recording, at, value, entries)
-    report = Report(
+        value, at = np.asarray(as_tensor(claim).detach()), recording.position(x)
+        judged = _judge(called[i], recording, at, value, rights[i])
+        if judged.wrong and judged.finding is None:
+            target = None if at is None else recording.graph.inputs[at]
+            others = [(called[k], right) for k, right in enumerate(rights) if k != i]
+            found = (called[i], recording.graph, recording.values, target, value, rights[i])
+            earlier = [j.finding for j in several if j.finding is not None]
+            judged.finding = find_mistake(*found, others, earlier)
+        several.append(judged)
+    size = sum(x.array_type.size for x in floats)
+    return _report(several, size).settled(raise_exception=raise_exception)
+
+
+@dataclass
+class _Judged:
+    """The verdicts on the entries of one claim; entries at kinks are told apart."""
+
+    name: str
+    entries: list[Entry] = field(default_factory=list)
+    kinks: list[str] = field(default_factory=list)  # right, since it lies between the two sides
+    finding: Finding | None = None
+    has_other_shape: bool = False
+
+    @property
+    def wrong(self) -> list[Entry]:
+        return [e for e in self.entries if e.verdict not in PASSING]
+
+    @property
+    def score(self) -> float:
+        """The share of right entries."""
+        count = len(self.entries) + len(self.kinks)
+        right = 1 - len(self.wrong) / count if count else 1.0
+        return 0.0 if self.has_other_shape else right
+
+
+def _report(several: Sequence[_Judged], size: int) -> Report:
+    entries = [e for judged in several for e in judged.entries]
+    findings = [judged.finding for judged in several if judged.finding is not None]
+    faults = [f"{j.name} {j.finding.words}" for j in several if j.finding and j.has_other_shape]
+    return Report(
         subject="claimed gradient",
         checked=len(entries),
-        entries=sum(x.array_type.size for x in floats),
+        entries=size,
         failures=tuple(e for e in entries if e.verdict not in PASSING),
         worst=max(entries, key=lambda e: e.relative, default=None),
         faults=tuple(faults),
-        diagnosis="; ".join(words),
+        kinks=tuple(kink for judged in several for kink in judged.kinks),
+        diagnosis="; ".join(str(j.finding) for j in several if j.finding and not j.has_other_shape),
         names=("claimed", "right"),
+        findings=tuple(findings),
+        scores={judged.name: judged.score for judged in several},
     )
-    return report.settled(raise_exception=raise_exception)
+
+
+def _called(given: Sequence[Any], floats: Sequence[Any], names: Sequence[str]) -> list[str]:
+    """`gradient`, or `gradient W` where there are several inputs or names."""
+    if len(floats) == 1 and not names:
+        return ["gradient"]
+    places = [_place(given, x) for x in floats]
+    return [f"gradient {names[k] if k < len(names) else k}" for k in places]
 
 
 def inputs_of(inputs: Any) -> list[Any]:
@@ -122,122 +161,57 @@ def _right(recording: Recording, at: int | None, shape: tuple[int, ...]) -> Arra
     """The gradient of one input; zeros where the function does not read it."""
     if at is None:
         return np.zeros(shape)
-    return _gradients(recording.graph, recording.values, [recording.graph.inputs[at]])[0]
+    return gradient_values(recording.graph, recording.values, [recording.graph.inputs[at]])[0]
 
 
-def _wrong_shape(
-    name: str, recording: Recording, at: int | None, claim: Array, shape: tuple[int, ...]
-) -> str:
-    right = _right(recording, at, shape)
-    turned = claim.ndim == 2 and claim.T.shape == shape and np.allclose(claim.T, right, 1e-4)
-    hint = ": transposed it would be right" if turned else ""
-    return f"{name} has shape {claim.shape}, its input {shape}{hint}"
+def _wrong_shape(name: str, claim: Array, right: Array) -> Finding:
+    """A finding for a claim of another shape: transposed, or not summed over the batch."""
+    words = f"has shape {claim.shape}, its input {right.shape}"
+    if claim.ndim == 2 and claim.T.shape == right.shape and matches(claim.T, right):
+        return Finding(name, "transposed", f"{words}: transposed it would be right")
+    extra = claim.ndim - right.ndim
+    if extra > 0 and claim.shape[extra:] == right.shape:
+        axes = tuple(range(extra))
+        for code, verb, total in (
+            ("sum-left-out", "summed", claim.sum(axes)),
+            ("sum-left-out", "averaged", claim.mean(axes)),
+        ):
+            if matches(total, right):
+                over = ", ".join(map(str, axes))
+                hint = f"{verb} over axis {over} (the batch) it would be right"
+                return Finding(name, code, f"{words}: {hint}")
+    return Finding(name, "shape", words)
 
 
-def _judge(
-    name: str, recording: Recording, at: int | None, claim: Array, entries: list[Entry]
-) -> list[str]:
-    """Add the verdict on every entry; what is wrong altogether, in words."""
-    right = _right(recording, at, claim.shape)
+def _judge(name: str, recording: Recording, at: int | None, claim: Array, right: Array) -> _Judged:
+    judged = _Judged(name)
+    if claim.shape != right.shape:
+        judged.finding, judged.has_other_shape = _wrong_shape(name, claim, right), True
+        return judged
     scale = float(np.max(np.abs(right), initial=0.0))
     slack = (_ROUNDING if claim.dtype == np.float32 else 1e-12) * max(scale, 1e-6)
-    before = len(entries)
+    probe = None if at is None else _probe(recording, at)
+    outside: list[str] = []
     for index in np.ndindex(*claim.shape):
         a, n = float(claim[index]), float(right[index])
         verdict = "exact" if abs(a - n) <= slack else judge(a, n, 0.0, slack)
-        entries.append(Entry(name, tuple(map(int, index)), a, n, slack, 0.0, verdict))
-    if all(e.verdict in PASSING for e in entries[before:]):
-        return []
-    parts: list[tuple[str, Array]] = []
-    if at is not None:
-        target = recording.graph.inputs[at]
-        parts = [*_uses_left_out(recording, target), *_sums_left_out(recording, target)]
-    sizes = named_sizes([n.shape for n in _arrays(recording.graph)])
-    return [f"{name}: {diagnose(claim, right, sizes, parts)}"]
+        entry = Entry(name, tuple(map(int, index)), a, n, slack, 0.0, verdict)
+        sides = None
+        if verdict not in PASSING and probe is not None and len(judged.wrong) < _MOST_KINKS:
+            sides = probe.sides(unit(claim.shape, index))
+        if sides is not None:
+            low, high = (round(side, _DIGITS) + 0.0 for side in sides)
+            between = sides[0] - _SIDE <= a <= sides[1] + _SIDE
+            place = f"{entry.place} (any value from {low:g} to {high:g} is right)"
+            (judged.kinks if between else outside).append(place)
+            if between:
+                continue
+        judged.entries.append(entry)
+    if outside and len(outside) == len(judged.wrong):
+        judged.finding = Finding(name, "kink", f"at a kink: {', '.join(outside)}")
+    return judged
 
 
-def _arrays(graph: Graph) -> Iterable[Node]:
-    return (n for n in topological(graph.outputs) if hasattr(n.type, "shape"))
-
-
-def _gradients(graph: Graph, values: Sequence[Any], targets: Sequence[Node]) -> list[Array]:
-    b = Symbolic()
-    (out,) = graph.outputs
-    found = differentiate(b, (out,), (filled(b, 1, out),), targets)
-    some = evaluate(Graph(graph.inputs, tuple(g for g in found if g is not None)), values)
-    rest = iter(some)
-    return [
-        np.zeros(t.shape) if g is None else np.asarray(next(rest))
-        for t, g in zip(targets, found, strict=True)
-    ]
-
-
-def _uses_left_out(recording: Recording, target: Node) -> list[tuple[str, Array]]:
-    """What the gradient is when some uses of the input are left out, or one alone counts."""
-    graph, copies = _split_uses(recording.graph, target)
-    if not 1 < len(copies) <= _MOST_USES:
-        return []
-    values = dict(zip(recording.graph.inputs, recording.values, strict=True))
-    each = _gradients(graph, [*recording.values, *[values[target]] * len(copies)], copies)
-    lines = [str(c.source) if c.source else f"use {i + 1}" for i, c in enumerate(copies)]
-    found = []
-    for kept in range(1, len(copies)):
-        for chosen in combinations(range(len(copies)), kept):
-            missing = [lines[i] for i in range(len(copies)) if i not in chosen]
-            words = (
-                f"the input is used {len(copies)} times and the contributions add up: missing is "
-                f"that of {', '.join(missing)}"
-            )
-            found.append((words, np.sum([each[i] for i in chosen], axis=0)))
-        if len(found) > 4 * _MOST_USES:
-            break
-    return found
-
-
-def _sums_left_out(recording: Recording, target: Node) -> list[tuple[str, Array]]:
-    """What the gradient is if one position alone counts along an axis that was broadcast."""
-    order = topological(recording.graph.outputs)
-    found = []
-    for node in dependents((target,), order) & set(order):
-        if node.op is not broadcast_to or node.array.size == target.array.size:
-            continue
-        (ct,) = _gradients(recording.graph, recording.values, [node])
-        inner = node.inputs[0].shape
-        padded = (1,) * (ct.ndim - len(inner)) + inner
-        repeated = [k for k in range(ct.ndim) if padded[k] != ct.shape[k]]
-        for axis in repeated:
-            others = tuple(k for k in repeated if k != axis)
-            for at in {0, ct.shape[axis] - 1}:
-                part = np.take(ct.sum(axis=others, keepdims=True), [at], axis=axis)
-                words = (
-                    f"the sum over axis {axis} is missing: only position {at} of "
-                    f"{ct.shape[axis]} counts, but a broadcast's gradient is summed over the "
-                    f"axes it repeated (line {node.source})"
-                )
-                if part.size == target.array.size:
-                    found.append((words, part.reshape(target.shape)))
-    return found
-
-
-def _split_uses(graph: Graph, target: Node) -> tuple[Graph, list[Node]]:
-    """The graph with an input of its own for each use of `target`."""
-    order = topological(graph.outputs)
-    count = len(uses(order).get(target, ()))
-    copies: list[Node] = []
-    made: dict[Node, Node] = {}
-    for node in order:
-        ins = []
-        for child in node.inputs:
-            if child is target and count > 1:
-                copies.append(input_node(target.type, node.source))
-                ins.append(copies[-1])
-            else:
-                ins.append(made.get(child, child))
-        changed = any(a is not b for a, b in zip(ins, node.inputs, strict=True))
-        made[node] = _again(node, ins) if changed else node
-    outs = tuple(made.get(n, n) for n in graph.outputs)
-    return Graph((*graph.inputs, *copies), outs), copies
-
-
-def _again(node: Node, ins: Sequence[Node]) -> Node:
-    return Node(node.op, tuple(ins), node.attrs, node.type, node.source)
+def _probe(recording: Recording, at: int) -> Probe:
+    graph = recording.graph
+    return Probe(graph.outputs[0], graph.inputs[at], all_values(graph, recording.values))

@@ -18,7 +18,7 @@ from chainrule.base.errors import ChainruleError
 from chainrule.grad.reverse import differentiate
 from chainrule.graph.node import INPUT, Graph, Node, TupleType, Type, input_node
 from chainrule.graph.walk import dependents, topological
-from chainrule.inspect.diagnosis import diagnose, named_sizes, slices
+from chainrule.inspect.diagnosis import Pattern, diagnose, named_sizes, slices
 from chainrule.inspect.numeric import Probe, unit
 from chainrule.inspect.verdict import PASSING, Guilty, judge
 from chainrule.ops.arithmetic import add, mul
@@ -156,13 +156,15 @@ def _describe(
     off = np.abs(analytic - numeric)
     worst = tuple(int(k) for k in np.unravel_index(int(np.argmax(off)), analytic.shape))
     outs = [n.shape for n in rule.seeds]
-    text = diagnose(
+    pattern = diagnose(
         analytic,
         numeric,
         named_sizes([analytic.shape, *outs]),
         _slice_parts(rule, i, values, seeds, analytic.shape),
     )
-    return _guilty(node, i, worst, float(analytic[worst]), float(numeric[worst]), step, text)
+    return _guilty(
+        node, i, worst, float(analytic[worst]), float(numeric[worst]), step, pattern.words
+    )
 
 
 def _slice_parts(
@@ -171,9 +173,9 @@ def _slice_parts(
     values: Sequence[Any],
     seeds: Sequence[Array],
     shape: tuple[int, ...],
-) -> list[tuple[str, Array]]:
+) -> list[tuple[Pattern, Array]]:
     """What the gradient would be if only one slice of an output's axis were summed."""
-    found: list[tuple[str, Array]] = []
+    found: list[tuple[Pattern, Array]] = []
     if len(seeds) != 1 or int(np.prod(shape)) * sum(seeds[0].shape) > 8 * _ENTRIES:
         return found
     for axis, size in enumerate(seeds[0].shape):
@@ -187,7 +189,7 @@ def _slice_parts(
                 f"the sum over axis {axis} is missing: only position {at} of {size} "
                 "contributes (a broadcast's gradient is summed over the axes it repeated)"
             )
-            found.append((words, numeric))
+            found.append((Pattern("sum-left-out", words), numeric))
     return found
 
 

@@ -31,6 +31,7 @@ _STEPS = (1e-3, 1e-4, 1e-5, 1e-2)  # relative to the size of x
 _SMALL_STEPS = (1e-6, 1e-7)  # for points near a kink
 _GOOD = 1e-7  # relative error at which no other step is tried
 _COMPLEX = 1e-20
+_SIDE = 1e-7
 
 
 @dataclass(frozen=True)
@@ -90,6 +91,16 @@ class Probe:
         if best is None:
             return Difference(float("nan"), float("inf"), _SMALL_STEPS[-1] * scale, kink=True)
         return self._refined(direction, best)
+
+    def sides(self, direction: Array) -> tuple[float, float] | None:
+        """At a kink, the derivatives of its two sides, the smaller first; None if there is none."""
+        if not self.connected or not self.difference(direction).kink:
+            return None
+        h = _SIDE * _length(self.env[self.wiggled], direction)
+        here = self._total(self.env[self.target])
+        moved_by = [self._total(self._moved(s * direction)[self.target]) for s in (h, -h)]
+        low, high = sorted(((moved_by[0] - here) / h, (here - moved_by[1]) / h))
+        return low, high
 
     def _richardson(self, direction: Array, h: float) -> Difference | None:
         """D from h and h/2; None if a decision changes on the way."""

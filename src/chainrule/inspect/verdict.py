@@ -8,11 +8,12 @@ numerical derivative's own error agrees, whatever its band. Example: `print(repo
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from chainrule.base.errors import GradcheckError
+from chainrule.inspect.mistakes.finding import Finding
 
 BANDS = ((1e-7, "exact"), (1e-4, "close"), (1e-2, "doubtful"))
 PASSING = ("exact", "close", "zero")
@@ -117,6 +118,8 @@ class Report:
     diagnosis: str = ""
     notes: tuple[str, ...] = field(default=())
     names: tuple[str, str] = ("analytic", "numeric")  # what is judged, what it is judged by
+    findings: tuple[Finding, ...] = ()  # of a claim: the mistake in each wrong gradient
+    scores: Mapping[str, float] = field(default_factory=dict)  # of a claim: share of right entries
 
     def __bool__(self) -> bool:
         """Whether all that can be judged passed; false as well if there was nothing to look at."""
@@ -146,7 +149,10 @@ class Report:
         if self and not self.checked:
             return f"every entry is at a kink, where no difference says what is right ({entries})"
         state = "agree" if self else "DISAGREE"
-        right = f"{self.checked - len(self.failures)} of {self.checked} checked derivatives"
+        count = self.checked - len(self.failures)
+        right = (
+            f"{count} of {self.checked} checked derivatives {'is' if count == 1 else 'are'} right"
+        )
         return f"{' and '.join(self.names)} gradients {state} ({right}; {entries})"
 
     __repr__ = __str__  # what a notebook shows

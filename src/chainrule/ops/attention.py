@@ -60,7 +60,10 @@ def _infer(ins: tuple[Type, ...], attrs: Attrs) -> TupleType:  # noqa: ARG001 - 
     return TupleType((Type(q.dtype, (*q.shape[:3], v.shape[3])), Type(q.dtype, q.shape[:3])))
 
 
-def _scores(b: Builder, ins: tuple[Node, ...], masks: tuple[Node, ...], attrs: Attrs) -> Node:
+def attention_scores(
+    b: Builder, ins: tuple[Node, ...], masks: tuple[Node, ...], attrs: Attrs
+) -> Node:
+    """q @ kᵀ times the scale, with masks added and what lies ahead at −∞."""
     scores = b(matmul, ins[0], swap(b, ins[1]))
     scores = b(mul, scores, filled(b, attrs["scale"], scores))
     for mask in masks:
@@ -73,7 +76,7 @@ def _scores(b: Builder, ins: tuple[Node, ...], masks: tuple[Node, ...], attrs: A
 
 
 def _expand(b: Builder, node: Node) -> Node:
-    scores = _scores(b, node.inputs, node.inputs[3:], node.attrs)
+    scores = attention_scores(b, node.inputs, node.inputs[3:], node.attrs)
     lse = b(logsumexp, scores, axis=_COLUMNS)
     weights = b(exp, b(sub, scores, along(b, safe_shift(b, lse), scores, _COLUMNS)))
     return b(bundle, b(matmul, weights, node.inputs[2]), lse)
@@ -123,7 +126,7 @@ def _gradients(
 ) -> tuple[Node, ...]:
     """dq, dk, dv, dmask by the textbook formulas, from the recomputed weights."""
     q, k, v, out, lse, d_out = ins
-    scores = _scores(b, (q, k), masks, attrs)
+    scores = attention_scores(b, (q, k), masks, attrs)
     weights = b(exp, b(sub, scores, along(b, safe_shift(b, lse), scores, _COLUMNS)))
     shift = b(sum_, b(mul, d_out, out), axes=(_COLUMNS,))
     if d_lse is not None:

@@ -9,6 +9,7 @@ May import `inspect`, `train` and what lies below them.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +53,16 @@ def check_claim(text: str, at: str, claim: str) -> Report:
         if name not in names:
             raise ConfigError(f"a gradient is claimed for {name}, which the formula does not use")
     claimed = tuple(claims.get(name) for name in names)
-    return check_gradient(scalar(fn), tuple(given), claimed, names=names)
+    return _without_lines(check_gradient(scalar(fn), tuple(given), claimed, names=names))
+
+
+def _without_lines(report: Report) -> Report:
+    """A formula is its own line: where its nodes were made says nothing."""
+    diagnosis = report.diagnosis
+    for finding in report.findings:
+        diagnosis = diagnosis.replace(f" ({finding.source})", "")
+    findings = tuple(replace(finding, source="") for finding in report.findings)
+    return replace(report, diagnosis=diagnosis, findings=findings)
 
 
 def check_run(
