@@ -74,11 +74,13 @@ def test_the_environment_switches_it_on(monkeypatch):
     fn = cr.compile(lambda x: x * scale[0])
     fn(X)
     scale[0] = 2.0
-    fn(X)  # silently the old constant
+    np.testing.assert_array_equal(fn(X).numpy(), 2 * X)  # traced again
     monkeypatch.setenv("CHAINRULE_RETRACE", "1")
     reload_settings()
     try:
-        with pytest.raises(TraceError, match=r"value=2\.0"):
+        fn(X)
+        scale[0] = 3.0
+        with pytest.raises(TraceError, match=r"value=.*is now full\(value=3\.0"):
             fn(X)
     finally:
         monkeypatch.undo()

@@ -16,6 +16,7 @@ from chainrule.base.errors import TraceError
 from chainrule.compiler.gradient import Joint, Link, split
 from chainrule.compiler.pipeline import Captured
 from chainrule.compiler.structure import Leaves, flatten, unflatten
+from chainrule.compiler.watch import Watch, watching
 from chainrule.grad.reverse import differentiate
 from chainrule.graph.node import INPUT, Graph, Node, Type, input_node
 from chainrule.graph.walk import ordered, topological
@@ -49,6 +50,7 @@ class Capture:
     rebound: tuple[tuple[int, int], ...]  # arguments whose new value is result number i
     argument_grads: tuple[tuple[int, int], ...]  # arguments that got a gradient: result number i
     states: tuple[Handle, ...]
+    made: tuple[bool, ...]  # whether a state was made by the trace, from a constant
     requires_grad: tuple[bool, ...]  # of each state
     grad_owners: tuple[Handle, ...]
     numbers: tuple[Callable[[], float], ...]
@@ -61,6 +63,10 @@ class Capture:
     grad_was_none: tuple[tuple[Handle, bool], ...]
     results: int  # results that belong to the function's return value
     link: Link | None  # how results that require grad are differentiated outside
+
+    def constant(self, at: int) -> Array | None:
+        """The value of a state that the trace made from a constant."""
+        return self.states[at]._value if self.made[at : at + 1] == (True,) else None
 
     def values(self, leaves: Leaves) -> list[Array]:
         """Values of the graph's inputs as they are now, for these arguments."""
@@ -85,8 +91,12 @@ def capture(
     *,
     keep_grads: bool,
     trace: Trace | None = None,
+    watch: Watch | None = None,
 ) -> Capture:
-    """Run `fn` once on symbols; `trace` is one that notes more than usual."""
+    """Run `fn` once on symbols; `trace` is one that notes more than usual.
+
+    `watch` sees what its frames read of Python's state.
+    """
     leaves, structure = flatten((args, kwargs))
     trace = Trace() if trace is None else trace
     before = modes.trace
@@ -95,7 +105,8 @@ def capture(
             modes.trace = trace
             arguments = _arguments(leaves)
             call_args, call_kwargs = unflatten(structure, [a.symbol for a in arguments])
-            result = fn(*call_args, **call_kwargs)
+            with watching(watch):
+                result = fn(*call_args, **call_kwargs)
             outs, out_structure = flatten(result)
             return _finish(trace, arguments, outs, out_structure, keep_grads=keep_grads)
         finally:
@@ -162,6 +173,7 @@ def _finish(
         tuple(rebound),
         tuple(argument_grads),
         tuple(b.handle for b in inputs),
+        tuple(id(b.handle) in trace.made for b in inputs),
         tuple(b.requires_grad for b in inputs),
         tuple(owners[id(b.handle)] for b in grad_inputs),
         tuple(read for read, _ in trace.numbers),

@@ -20,6 +20,8 @@ from chainrule.base.shapes import Shape
 from chainrule.base.source import warn
 from chainrule.compiler.capture import capture
 from chainrule.compiler.codegen.target import host_target
+from chainrule.compiler.history import History
+from chainrule.compiler.look import Seen, look
 from chainrule.compiler.modules import compiled_module, is_module
 from chainrule.compiler.retrace import check_constants
 from chainrule.compiler.runtime.native import unavailable
@@ -42,19 +44,24 @@ class CacheEntry(NamedTuple):
     arena_bytes: int
     seconds: float
     calls: int
+    guards: tuple[str, ...]  # what it read of Python's state: another value is another variant
 
 
 class CacheReport(list[CacheEntry]):
     """The entries of one function, and how much of the memory for plans is in use.
 
     `evicted` variants of this function were dropped; `bytes_in_use` of at most `limit` are the
-    arenas of all compiled functions.
+    arenas of all compiled functions. `retraced` says why it was traced again, each time: what
+    changed, from what to what.
     """
 
-    def __init__(self, evicted: int, bytes_in_use: int, limit: int) -> None:
+    def __init__(
+        self, evicted: int, bytes_in_use: int, limit: int, retraced: Sequence[str] = ()
+    ) -> None:
         """No entries yet."""
         super().__init__()
         self.evicted, self.bytes_in_use, self.limit = evicted, bytes_in_use, limit
+        self.retraced = list(retraced)
 
 
 class CompiledFunction:
@@ -78,6 +85,7 @@ class CompiledFunction:
         self.check_finite = check_finite
         self.evicted = 0  # variants that were dropped to keep within the bound of memory
         self._variants: dict[Any, list[Variant]] = {}
+        self.history = History(self.name)
         self._lock = threading.RLock()
         _functions.add(self)
 
@@ -109,26 +117,44 @@ class CompiledFunction:
                 "compiled function cannot be told apart\n  pass numbers, strings, tuples or arrays"
             ) from None
         with self._lock:
-            for variant in variants:
-                if variant.fits():
-                    SHELF.touch(variant)
-                    if self.debug or settings().retrace:
-                        again = capture(self.fn, args, kwargs, keep_grads=self.keep_grads)
-                        check_constants(self.name, variant.capture, again)
-                    break
+            debug = self.debug or settings().retrace
+            variant = next((v for v in variants if v.fits()), None)
+            if variant is None and debug:
+                variant = next((v for v in variants if v.fits_tensors()), None)
+            if variant is None:
+                variant = self._retraced(variants, self._look(args, kwargs)(), guarded)
             else:
-                variant = Variant(
-                    self.fn,
-                    args,
-                    kwargs,
-                    keep_grads=self.keep_grads,
-                    name=self.name,
-                    guarded=guarded,
-                )
-                self._keep(variants, variant)
+                SHELF.touch(variant)
+                if debug:
+                    again = capture(self.fn, args, kwargs, keep_grads=self.keep_grads)
+                    check_constants(self.name, variant.capture, again)
+                elif variant.calls:
+                    self.history.second_look(variant, self._look(args, kwargs))
             if variant.running and variant.pure:  # a signal handler interrupted a call
                 return self.fn(*args, **kwargs)
             return variant.run(leaves)
+
+    def _retraced(self, variants: list[Variant], seen: Seen, guarded: Guarded) -> Variant:
+        """No variant fits: one whose plan does the same all the same, or else a new one."""
+        self.history.retraces(variants)
+        for variant in variants:
+            if variant.takes(seen):
+                self.history.second_look(variant, lambda: seen)
+                return variant
+        made = Variant(seen, name=self.name, guarded=guarded)
+        self._keep(variants, made)
+        return made
+
+    def _look(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Callable[[], Seen]:
+        """What traces a call of the function."""
+        return functools.partial(
+            look,
+            self.fn,
+            args,
+            kwargs,
+            keep_grads=self.keep_grads,
+            ignored=self.history.ignored,
+        )
 
     def _keep(self, variants: list[Variant], new: Variant) -> None:
         """Add a variant for the same arguments; the oldest goes when there are too many."""
@@ -156,13 +182,16 @@ class CompiledFunction:
 
     def explain_cache(self) -> CacheReport:
         """One entry per compiled variant: what it is for, its size, what it cost."""
-        found = CacheReport(self.evicted, SHELF.bytes_in_use(), settings().plan_bytes)
+        found = CacheReport(
+            self.evicted, SHELF.bytes_in_use(), settings().plan_bytes, self.history.reasons
+        )
         for key, variants in self._variants.items():
             arguments = describe(key[0], [f"{d.name}{list(shape)}" for shape, d, _ in key[1]])
             for v in variants:
-                kernels = v.compiled.plan.kernels
-                entry = CacheEntry(arguments, kernels, v.arena_bytes(), v.seconds, v.calls)
-                found.append(entry)
+                kernels, names = v.compiled.plan.kernels, v.guarded()
+                found.append(
+                    CacheEntry(arguments, kernels, v.arena_bytes(), v.seconds, v.calls, names)
+                )
         return found
 
 
@@ -239,10 +268,11 @@ def compile(  # type: ignore[misc]  # the overloads have one word for all option
 ) -> Any:
     """Compile a function or module: what one call of it does becomes one native call.
 
-    It is traced at the first call with arguments of new shapes, dtypes or Python values. What it
-    calls – forward, `backward()`, an optimizer's `step()` – is part of it. Results that require
-    grad can be differentiated outside: their `backward()` is a second native call. A compiled
-    module is a module of the same class that shares the parameters.
+    It is traced at the first call with arguments of new shapes, dtypes or Python values, and again
+    when something that it read outside has changed: `explain_cache()` says what. What it calls –
+    forward, `backward()`, an optimizer's `step()` – is part of it. Results that require grad can be
+    differentiated outside: their `backward()` is a second native call. A compiled module is a
+    module of the same class that shares the parameters.
 
     `.grad`s that the function assigns are not kept after the step unless `keep_grads`. `debug`
     traces again before every call and raises where a Python constant has changed. With

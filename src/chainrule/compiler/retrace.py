@@ -27,19 +27,37 @@ _WAY_OUT = (
 
 def check_constants(name: str, old: Capture, new: Capture) -> None:
     """Raise `TraceError` at the first difference between two traces of the same call."""
+    found = changed_constant(old, new)
+    if found is not None:
+        raise TraceError(f"{name}: {found}. {_WAY_OUT}")
+
+
+def changed_constant(old: Capture, new: Capture) -> str | None:
+    """The first difference between two traces of the same call, in words; None without one."""
     for i, (before, now) in enumerate(zip_longest(old.states, new.states)):
+        value, again = old.constant(i), new.constant(i)
+        if value is not None and again is not None:
+            if value.dtype == again.dtype and value.tobytes() == again.tobytes():
+                continue
+            node = new.captured.graph.inputs[_first_state(new) + i]
+            return f"the constant of type {node.type}{_place(node)} has other values each time"
         if before is not now:
             kind = "nothing" if now is None else f"another tensor of type {now.array_type}"
             was = "nothing" if before is None else f"a tensor of type {before.array_type}"
-            raise TraceError(
-                f"{name}: where its trace read {was} from outside (number {i}), the function now "
-                f"reads {kind}. {_WAY_OUT}"
+            return (
+                f"where its trace read {was} from outside (number {i}), the function now "
+                f"reads {kind}"
             )
     found = difference(old.captured.graph, new.captured.graph)
-    if found is not None:
-        raise TraceError(f"{name}: {found}. {_WAY_OUT}")
-    if old.structure != new.structure:
-        raise TraceError(f"{name}: the returned structure has changed. {_WAY_OUT}")
+    if found is None and old.structure != new.structure:
+        return "the returned structure has changed"
+    return found
+
+
+def _first_state(capture: Capture) -> int:
+    """The position of the first state among the graph's inputs."""
+    behind = len(capture.states) + len(capture.grad_owners) + len(capture.numbers)
+    return len(capture.captured.graph.inputs) - behind
 
 
 def difference(old: Graph, new: Graph) -> str | None:
@@ -84,5 +102,8 @@ def _words(node: Node) -> str:
     shown = ", ".join(
         f"{k}={v!r}" for k, v in node.attrs.items() if k not in {"graph", "vjp_graph"}
     )
-    where = f" at {node.source}" if node.source else ""
-    return f"{node.op.name}({shown}) {node.type}{where}"
+    return f"{node.op.name}({shown}) {node.type}{_place(node)}"
+
+
+def _place(node: Node) -> str:
+    return f" at {node.source}" if node.source else ""

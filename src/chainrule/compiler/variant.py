@@ -11,7 +11,6 @@ import sys
 import time
 import weakref
 from collections import deque
-from collections.abc import Callable
 from dataclasses import replace
 from itertools import starmap
 from typing import Any, Literal
@@ -19,8 +18,9 @@ from typing import Any, Literal
 import numpy as np
 
 from chainrule.base.errors import CompileError
-from chainrule.compiler.capture import Capture, capture
 from chainrule.compiler.gradient import Link, connect, tape_node
+from chainrule.compiler.guards import Change
+from chainrule.compiler.look import Seen, alike
 from chainrule.compiler.out_of_range import not_finite, out_of_range
 from chainrule.compiler.pipeline import Compiled, compile_graph
 from chainrule.compiler.runtime.heap import no_collections
@@ -33,6 +33,10 @@ from chainrule.tensor.tensor import Tensor
 
 Array = np.ndarray[Any, Any]
 Setting = tuple[Any, str, Any]  # object, attribute, new value
+_OTHERWISE = (
+    "a hook of a module, a gradient that was None, the type of a tensor or an optimizer's choice "
+    "changed"
+)
 Guarded = Literal["indices", "results", "state"]
 
 
@@ -78,15 +82,12 @@ class Variant:
 
     def __init__(
         self,
-        fn: Callable[..., Any],
-        args: tuple[Any, ...],
-        kwargs: dict[str, Any],
+        seen: Seen,
         *,
-        keep_grads: bool,
         name: str,
         guarded: Guarded = "indices",
     ) -> None:
-        """Trace `fn` on these arguments and compile what it does.
+        """Compile what a look at a function found.
 
         `guarded` says what has to be right before anything is changed: indices, also that what
         the function returns is finite, or also that all new state is.
@@ -94,7 +95,7 @@ class Variant:
         self.name = name
         start = time.perf_counter()
         with no_collections():
-            self.capture: Capture = capture(fn, args, kwargs, keep_grads=keep_grads)
+            self.seen, self.capture = seen, seen.capture
             self.compiled: Compiled = compile_graph(
                 replace(self.capture.captured, finite=self._finite(guarded))
             )
@@ -142,6 +143,30 @@ class Variant:
 
     def fits(self) -> bool:
         """Whether everything that was constant in the trace still is."""
+        return self.seen.guards.hold() and self.fits_tensors()
+
+    def takes(self, seen: Seen) -> bool:
+        """Whether the plan does what a new look found; then it reads and guards what that did."""
+        new = seen.capture
+        if not (self.fits_tensors() and alike(self.capture, new)):
+            return False
+        self.seen = self.seen._replace(guards=seen.guards, noted=seen.noted)
+        self.capture = replace(self.capture, numbers=new.numbers, guards=new.guards)
+        return True
+
+    def guarded(self) -> tuple[str, ...]:
+        """What it read of Python's state, as it stands in the program."""
+        return tuple(dict.fromkeys([*self.seen.noted.names(), *self.seen.guards.names()]))
+
+    def reasons(self) -> list[Change]:
+        """What has changed since the trace."""
+        found = [*self.seen.noted.changes(), *self.seen.guards.changes()]
+        return found or [Change(_OTHERWISE, None, None, None)]
+
+    def fits_tensors(self) -> bool:
+        """Whether the tensors, and what decides about them, are of the kind they were."""
+        if not self.seen.noted.hold():
+            return False
         c = self.capture
         for read, value in c.guards:
             if read() != value:

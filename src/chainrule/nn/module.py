@@ -34,7 +34,7 @@ from chainrule.nn.layer_path import watch_calls
 from chainrule.nn.parameter import Buffer, Parameter
 from chainrule.nn.state import KeysReport, load, save
 from chainrule.tensor.backward import clear_grad
-from chainrule.tensor.host import host_choice, host_same
+from chainrule.tensor.host import host_place
 from chainrule.tensor.modes import modes
 from chainrule.tensor.tensor import Tensor
 
@@ -78,7 +78,9 @@ class Module(Hooked, Converted, Compilable):
 
         A compiled step that reads it is traced again when it changes.
         """
-        return host_choice(lambda: self._training) if modes.trace is not None else self._training
+        if modes.trace is None:
+            return self._training
+        return host_place(self.__dict__, "_training", f"{type(self).__name__}.training")  # type: ignore[no-any-return]
 
     @training.setter
     def training(self, mode: bool) -> None:
@@ -174,16 +176,11 @@ class Module(Hooked, Converted, Compilable):
         for registry in ("_parameters", "_buffers", "_modules"):
             if registry in own and name in own[registry]:
                 if modes.trace is not None:
-                    self._guard_name(own[registry], name)
+                    return host_place(own[registry], name, f"{type(self).__name__}.{name}")
                 return own[registry][name]
         error = ModuleError(f"{type(self).__name__!r} object has no attribute {name!r}", name=name)
         error.hint = lambda: no_attribute(self, name)  # hasattr() asks often, and need not wait
         raise error
-
-    def _guard_name(self, registry: dict[str, Any], name: str) -> None:
-        """Another object under this name is another trace."""
-        found = registry[name]
-        host_same(lambda: registry.get(name) is found, (id(self), name))
 
     def __delattr__(self, name: str) -> None:
         """Forget a parameter, buffer, sub-module or attribute."""

@@ -1,7 +1,7 @@
 """`Optimizer`: parameter groups with their numbers, and state for each parameter.
 
 A step is written with tensor operations only, so it runs eagerly and inside a compiled function.
-Numbers of a group are read through `host_number`, so a schedule never retraces; what changes the
+Numbers of a group are read through `host_item`, so a schedule never retraces; what changes the
 formula itself goes through `host_choice`. May import `tensor`. Example: see `sgd.py`.
 Source: https://docs.pytorch.org/docs/stable/optim.html
 """
@@ -20,7 +20,7 @@ from chainrule.optim.step_count import advance_counts, share_counts
 from chainrule.tensor.backward import STALE, STEPPED, clear_grad
 from chainrule.tensor.functional import pointwise
 from chainrule.tensor.hooks import RemovableHandle, next_number
-from chainrule.tensor.host import host_changes, host_choice, host_number, untraced
+from chainrule.tensor.host import host_changes, host_choice, host_item, untraced
 from chainrule.tensor.modes import enable_grad, modes, no_grad
 from chainrule.tensor.tensor import Tensor
 
@@ -150,9 +150,7 @@ class Optimizer:
 
     def _number(self, group: dict[str, Any], name: str, index: int | None = None) -> Number:
         """A setting of the group that a compiled step reads again at each call."""
-        if index is None:
-            return host_number(lambda: group[name])
-        return host_number(lambda: group[name][index])
+        return host_item(group, name, index)
 
     def _kept(self, p: Tensor, name: str, make: Callable[[Tensor], Tensor]) -> Tensor:
         """State of a parameter; made for real, even while a step is traced."""

@@ -128,6 +128,15 @@ class BodyTrace(Trace):
         """A guard of the outer trace."""
         return read() if self.outer is None else self.outer.guard(read)
 
+    def place(self, owner: dict[Any, Any], key: Any, label: str) -> Any:
+        """A constant of the outer trace."""
+        return owner[key] if self.outer is None else self.outer.place(owner, key, label)
+
+    def follow(self, owner: dict[Any, Any], key: Any) -> None:
+        """What the outer trace reads again at each call."""
+        if self.outer is not None:
+            self.outer.follow(owner, key)
+
     def stream(self, generator: Any) -> Tensor:
         """The generator's state; in a loop each iteration has numbers of its own."""
         outer = self.outer

@@ -1,6 +1,6 @@
 """Python state beside a trace: numbers read at each call, guards, and making state for real.
 
-A compiled step reads `host_number(lambda: group["lr"])` anew at every call, so a schedule never
+A compiled step reads `host_item(group, "lr")` anew at every call, so a schedule never
 retraces; a structural choice goes through `host_choice`, whose change makes another trace; and
 optimiser state is made `untraced()`, so that it exists before the step that updates it.
 """
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Hashable, Iterator
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from chainrule.tensor.dispatch import wrap
 from chainrule.tensor.modes import modes
@@ -24,6 +24,20 @@ def host_number(read: Callable[[], float]) -> float | Tensor:
     """`read()` itself, or in a trace a float64 scalar that each call of the plan reads again."""
     trace = modes.trace
     return float(read()) if trace is None else wrap(None, trace.number(read))
+
+
+def host_item(owner: dict[Any, Any], key: Any, index: int | None = None) -> float | Tensor:
+    """`owner[key]`, or an element of it, as `host_number` reads it: no constant of a trace."""
+    trace = modes.trace
+    if trace is not None:
+        trace.follow(owner, key)
+    return host_number((lambda: owner[key]) if index is None else (lambda: owner[key][index]))
+
+
+def host_place(owner: dict[Any, Any], key: Any, label: str) -> Any:
+    """`owner[key]` as a constant; a compiled step that finds another object is traced again."""
+    trace = modes.trace
+    return owner[key] if trace is None else trace.place(owner, key, label)
 
 
 def host_choice(read: Callable[[], T]) -> T:

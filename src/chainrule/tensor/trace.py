@@ -47,10 +47,13 @@ class Trace:
         self.numbers: list[tuple[Callable[[], float], Node]] = []  # host scalars, read each call
         self.guards: list[tuple[Callable[[], Any], Any]] = []  # retrace when a result changes
         self.guarded: set[Hashable] = set()  # keys of the guards that are asked for repeatedly
+        self.places: dict[tuple[int, Any], tuple[Any, Any, str]] = {}  # owner, owner[key], words
+        self.followed: set[tuple[int, Any]] = set()  # places that each call reads again
         self.ordinals: dict[int, tuple[Any, int]] = {}  # per generator: random ops so far
         self.frozen: set[Node] = set()  # nodes made where no gradient is recorded
         self.born: list[weakref.ref[Handle]] = []  # symbols: none may leak
         self.fresh: dict[int, Handle] = {}  # constants that were made inside the trace
+        self.made: set[int] = set()  # ids of such inputs that keep the value of a constant
         self.hooks: dict[Node, dict[int, Callable[[Any], Any]]] = {}  # at symbols, for backward
         self.noted: list[Node] | None = None  # what is recorded now, where someone wants to know
         self.spent: list[Node] = []  # what backward started from without retaining its graph
@@ -94,6 +97,7 @@ class Trace:
         self.bound[id(handle)] = bound
         if id(handle) in self.fresh:  # the input keeps the value if the handle becomes a symbol
             bound = Bound(_copy(handle), node, requires_grad)
+            self.made.add(id(bound.handle))
             self.bound[id(bound.handle)] = bound
         self.inputs[id(bound.handle)] = bound
         return node
@@ -135,6 +139,16 @@ class Trace:
         if key not in self.guarded:
             self.guarded.add(key)
             self.guard(read)
+
+    def place(self, owner: dict[Any, Any], key: Any, label: str) -> Any:
+        """`owner[key]`, as a constant of this trace; another object there means another trace."""
+        value = owner[key]
+        self.places.setdefault((id(owner), key), (owner, value, label))
+        return value
+
+    def follow(self, owner: dict[Any, Any], key: Any) -> None:
+        """What stands in `owner[key]` is read again at each call."""
+        self.followed.add((id(owner), key))
 
     def ordinal(self, generator: Any) -> int:
         """The number of the next random op of a generator within this trace."""

@@ -1,0 +1,208 @@
+"""What must stand where it stood for a trace to hold, compared before each call.
+
+A check is a few passes in C over flat lists: each place's value must be the very object of the
+trace. Only where it is another one is it compared by value, so `m.gain = 2.0` said twice is no
+change, and 2 for 2.0, or another tensor of equal values, is one.
+Example: `guards = Guards.of_frames(reads, trace, ())`; then `guards.hold()`, `guards.changes()`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from operator import contains, getitem, is_
+from types import MethodType
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from chainrule.base.source import Source
+from chainrule.compiler.reads import ABSENT, Content, Mark, Reads, Slot, content
+from chainrule.tensor.handle import Handle
+from chainrule.tensor.trace import Trace
+
+_BY_VALUE = (bool, int, str, bytes, frozenset)
+_BY_TEXT = (float, complex)  # as text, NaN is NaN and -0.0 is not 0.0
+
+
+class Change(NamedTuple):
+    """What changed between a trace and a call: the place, its line, and both values."""
+
+    label: str
+    source: Source | None
+    before: Any
+    now: Any
+
+    @property
+    def mark(self) -> Mark:
+        """Path and line."""
+        return self.label, self.source
+
+    def __str__(self) -> str:
+        """`self.gain (net.py:7) was 2.0 and is 6.0`."""
+        if self.before is self.now:
+            return self.label
+        where = f" ({self.source})" if self.source else ""
+        before, now = _words(self.before), _words(self.now)
+        return f"{self.label}{where} was {before} and is {'another' if before == now else now}"
+
+
+class Guards:
+    """Places and containers with what they held; see the module's docstring."""
+
+    def __init__(self, slots: Iterable[Slot], contents: Iterable[Content] = ()) -> None:
+        """Compared from now on."""
+        self.slots, self.contents = list(slots), list(contents)
+        self._prepare()
+
+    @classmethod
+    def of_frames(cls, reads: Reads, trace: Trace, ignored: Collection[Mark]) -> Guards:
+        """What frames read, but for what is ignored, noted by the trace, or read by each call."""
+        skip = trace.followed | trace.places.keys()
+        slots = [s for k, s in reads.slots.items() if k not in skip and s.mark not in ignored]
+        contents = [c for c in reads.contents.values() if c.mark not in ignored]
+        return cls(
+            [s._replace(value=s.now()) if s.late else s for s in slots],
+            [c._replace(held=c.now()) if c.late else c for c in contents],
+        )
+
+    @classmethod
+    def of_trace(cls, trace: Trace) -> Guards:
+        """What the trace noted: modes of modules, and the tensors under their names."""
+        places = trace.places.items()
+        return cls([Slot(owner, k[1], value, label, None) for k, (owner, value, label) in places])
+
+    def _prepare(self) -> None:
+        """The flat lists."""
+
+        def chosen(attribute: bool, absent: bool) -> list[Slot]:
+            kind = attribute, absent
+            return [s for s in self.slots if (s.attribute, s.value is ABSENT) == kind]
+
+        self._plain, self._absent = _columns(chosen(False, False)), _columns(chosen(False, True))
+        self._named, self._odd = _columns(chosen(True, False)), chosen(True, True)
+        self._suspect: Slot | None = None
+        self._whole = [(c.container, c.held) for c in self.contents]
+
+    def forget(self, marks: Collection[Mark]) -> None:
+        """These places may change."""
+        if marks:
+            self.slots = [s for s in self.slots if s.mark not in marks]
+            self.contents = [c for c in self.contents if c.mark not in marks]
+            self._prepare()
+
+    def hold(self) -> bool:
+        """Whether nothing has changed."""
+        suspect = self._suspect
+        if suspect is not None and not same(suspect.value, suspect.now()):
+            return False
+        try:
+            owners, keys, values = self._plain
+            if (
+                all(map(is_, map(getitem, owners, keys), values))
+                and all(map(is_, map(getattr, *self._named[:2]), self._named[2]))
+                and not any(map(contains, *self._absent[:2]))
+                and all(slot.now() is ABSENT for slot in self._odd)
+                and all(_holds(container, held) for container, held in self._whole)
+            ):
+                return True
+        except (LookupError, AttributeError, ValueError):
+            pass
+        for slot in self.slots:
+            if not same(slot.value, slot.now()):
+                self._suspect = slot  # what was exchanged once is often exchanged again
+                return False
+        if any(self.changes()):
+            return False
+        self.slots = [s._replace(value=s.now()) for s in self.slots]
+        self.contents = [c._replace(held=c.now()) for c in self.contents]
+        self._prepare()
+        return True
+
+    def changes(self) -> Iterator[Change]:
+        """Everything that has changed."""
+        for slot in self.slots:
+            now = slot.now()
+            if not same(slot.value, now):
+                yield Change(slot.label, slot.source, slot.value, now)
+        for each in self.contents:
+            now = each.now()
+            if not same(each.held, now):
+                yield _first(each, now)
+
+    def names(self) -> tuple[str, ...]:
+        """What is guarded, as it stands in the program."""
+        found = [*(s.label for s in self.slots), *(c.label for c in self.contents)]
+        return tuple(dict.fromkeys(found))
+
+
+def _columns(slots: Sequence[Slot]) -> tuple[list[Any], list[Any], list[Any]]:
+    return [s.owner for s in slots], [s.key for s in slots], [s.value for s in slots]
+
+
+def _holds(container: Any, held: Any) -> bool:
+    if isinstance(container, dict):
+        keys, values = held
+        return (
+            len(container) == len(keys)
+            and all(map(is_, container, keys))
+            and all(map(is_, container.values(), values))
+        )
+    if isinstance(container, (np.ndarray, set, frozenset)):
+        return bool(content(container) == held)
+    return len(container) == len(held) and all(map(is_, container, held))
+
+
+def same(before: Any, now: Any) -> bool:
+    """Whether two values are the same to a trace."""
+    if before is now:
+        return True
+    kind = type(before)
+    if kind is not type(now):
+        return False
+    if kind in _BY_VALUE:
+        return bool(before == now)
+    if kind in _BY_TEXT:
+        return repr(before) == repr(now)
+    if kind is tuple:
+        return len(before) == len(now) and all(map(same, before, now))
+    if kind is MethodType:
+        return before.__self__ is now.__self__ and before.__func__ is now.__func__
+    return False
+
+
+def _first(read: Content, now: Any) -> Change:
+    """The first element that changed, or how many there are."""
+    before, label = read.held, read.label
+    if isinstance(read.container, dict):
+        (keys, values), (keys_now, values_now) = before, now
+        if keys == keys_now:
+            changed = next(i for i, v in enumerate(values) if not same(v, values_now[i]))
+            label = f"{label}[{keys[changed]!r}]"
+            return Change(label, read.source, values[changed], values_now[changed])
+        return Change(label, read.source, list(keys), list(keys_now))
+    if isinstance(before, tuple) and len(before) == len(now):
+        changed = next(i for i, v in enumerate(before) if not same(v, now[i]))
+        return Change(f"{label}[{changed}]", read.source, before[changed], now[changed])
+    if isinstance(before, bytes):
+        return Change(label, read.source, read.container, ABSENT)
+    return Change(f"len({label})", read.source, len(before), len(now))
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether its text says all."""
+    if isinstance(value, (list, tuple)):
+        return len(value) <= 20 and all(map(_is_plain, value))
+    return isinstance(value, (bool, int, float, complex, str, bytes, type(None)))
+
+
+def _words(value: Any) -> str:
+    """A number, a text or a name as it is; of all else what it is."""
+    if value is ABSENT:
+        return "not there"
+    if isinstance(value, Handle):
+        return f"a tensor of type {value.array_type}"
+    if _is_plain(value):
+        text = repr(value)
+        return text if len(text) <= 60 else text[:57] + "..."
+    name = getattr(value, "__qualname__", None)
+    return str(name) if name is not None else f"one {type(value).__name__}"

@@ -1,0 +1,72 @@
+"""Why a compiled function was traced again, and what is said about it.
+
+What a plan cannot repeat is looked for once, at the second call, and said in one warning. Where
+the same place changes at call after call, that is said, too, with the way out.
+Example: `CompiledFunction` has one; `explain_cache().retraced` shows its reasons.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from chainrule.base.source import warn
+from chainrule.compiler.look import Seen, alike, differences
+from chainrule.compiler.reads import Mark
+
+if TYPE_CHECKING:
+    from chainrule.compiler.variant import Variant
+
+_MOST_REASONS = 100
+_OFTEN = 4  # changes of one place after which it is said
+_WAY_OUT = (
+    "pass what changes as an argument – a number in a tensor, so that it is no constant – or do "
+    "it outside of the compiled function"
+)
+
+
+class History:
+    """See the module's docstring; `ignored` are places that a trace changes and does not need."""
+
+    def __init__(self, name: str) -> None:
+        """Nothing happened to the function of this name."""
+        self.name = name
+        self.reasons: list[str] = []
+        self.ignored: set[Mark] = set()
+        self._changes: Counter[Mark] = Counter()
+        self._looked = False
+
+    def retraces(self, variants: Sequence[Variant]) -> None:
+        """No variant fits: note what distinguishes the nearest one from the program as it is."""
+        if not variants:
+            return
+        changes = min((v.reasons() for v in variants), key=len)
+        first = changes[0]
+        self.reasons.append("; ".join(map(str, changes[:3])))
+        del self.reasons[:-_MOST_REASONS]
+        self._changes[first.mark] += 1
+        if self._changes[first.mark] == _OFTEN and first.source is not None:
+            warn(
+                f"{self.name} is traced again and again: {first}, the {_OFTEN}th change\n"
+                f"  {_WAY_OUT}",
+                RuntimeWarning,
+            )
+
+    def second_look(self, variant: Variant, look: Callable[[], Seen]) -> None:
+        """Once: say what a second trace of the same call does not do as the first one did."""
+        if self._looked:
+            return
+        self._looked = True
+        seen = look()
+        if alike(variant.capture, seen.capture):  # what it counts does not matter to its results
+            self.ignored |= seen.written
+            variant.seen.guards.forget(self.ignored)
+        found = differences(variant.seen, seen)
+        if found:
+            lines = "".join(f"\n  {line}" for line in found[:8])
+            warn(
+                f"{self.name} is compiled: what it does besides computing with tensors happens "
+                f"when it is traced, not at each call{lines}\n  {_WAY_OUT}",
+                RuntimeWarning,
+            )
