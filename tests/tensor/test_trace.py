@@ -318,3 +318,27 @@ def test_shapes_are_known_while_tracing():
     trace, out = traced(fn, x)
     graph = Graph(tuple(b.node for b in trace.inputs.values()), (out._node,))
     assert float(evaluate(graph, [b.handle._value for b in trace.inputs.values()])[0]) == 8.0
+
+
+def test_a_leaf_that_is_written_to_counts_in_all_its_uses():
+    def make():
+        x = cr.tensor([1.0, 2.0], requires_grad=True)
+
+        def step():
+            before = x * 2
+            with cr.no_grad():
+                x.mul_(5)
+            inside = cr.tensor([2.0, 3.0]).requires_grad_()
+            used = inside * 3
+            with cr.no_grad():
+                inside.add_(1)
+            (before + x * 3 + used + inside * 7).sum().backward()
+            return inside.grad
+
+        return x, step
+
+    for wrap in (lambda step: step, lambda step: cr.compile(step, keep_grads=True)):
+        x, step = make()
+        assert wrap(step)().tolist() == [10.0, 10.0]
+        assert x.grad.tolist() == [5.0, 5.0]  # as in PyTorch
+        assert x.tolist() == [5.0, 10.0]

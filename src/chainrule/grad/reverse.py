@@ -62,6 +62,8 @@ def differentiate(
             ct = watch[node](b, ct)
         if node in targeted:
             found[node] = ct
+            if node in stops:
+                continue
         inputs = node.inputs
         if len(inputs) == 1 and inputs[0] in active:  # most nodes of most graphs
             wanted = _ONE

@@ -5,6 +5,7 @@ Example: `backward(loss)` adds ∂loss/∂leaf to the `.grad` of every leaf that
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -166,17 +167,22 @@ def traced_gradients(
     create_graph: bool,
 ) -> list[Tensor | None]:
     """Gradient symbols of `handles`, recorded into the trace."""
-    targets = [trace.node_of(h) for h in handles]
+    b, nodes_of = Symbolic(), [trace.leaf_nodes(h) for h in handles]
+    targets = list(dict.fromkeys(node for nodes in nodes_of for node in nodes))
     roots = [trace.node_of(t) for t in tensors]
     cotangents = [trace.node_of(s) for s in seeds]
     watch = watched_in(trace, handles)
     with set_grad_enabled(create_graph):
-        nodes = differentiate(
-            Symbolic(), roots, cotangents, targets, stops=trace.frozen, watch=watch
-        )
-    return [
-        None if node is None else wrap(None, node, requires_grad=create_graph) for node in nodes
-    ]
+        found = differentiate(b, roots, cotangents, targets, stops=trace.frozen, watch=watch)
+        parts = dict(zip(targets, found, strict=True))
+        sums = [_sum(b, [parts[node] for node in nodes]) for nodes in nodes_of]
+    return [None if node is None else wrap(None, node, requires_grad=create_graph) for node in sums]
+
+
+def _sum(b: Symbolic, parts: Sequence[Node | None]) -> Node | None:
+    """The sum of those that exist."""
+    there = [part for part in parts if part is not None]
+    return functools.reduce(lambda x, y: b(TABLE["add"], x, y), there) if there else None
 
 
 def accumulate(handle: Handle, gradient: Tensor) -> None:

@@ -42,6 +42,7 @@ class Trace:
         """Nothing read, nothing rebound."""
         self.bound: dict[int, Bound] = {}  # by id(handle): outside tensors read or rebound
         self.inputs: dict[int, Bound] = {}  # as they were when first read, in order
+        self.earlier: dict[int, tuple[Handle, list[Node]]] = {}  # of leaves rebound since
         self.grads: dict[int, tuple[Handle, Tensor | None]] = {}  # `.grad` assigned in the trace
         self.grads_read: dict[int, Handle] = {}  # `.grad` read before it was assigned
         self.numbers: list[tuple[Callable[[], float], Node]] = []  # host scalars, read each call
@@ -104,6 +105,7 @@ class Trace:
 
     def rename(self, handle: Handle, node: Node, requires_grad: bool) -> None:
         """Rebind a handle that was made inside the trace: it is a symbol from now on."""
+        self._keep_leaf(handle)
         if self.fresh.pop(id(handle), None) is not None:
             self.bound.pop(id(handle), None)
             handle._value = handle._type = None
@@ -112,10 +114,21 @@ class Trace:
 
     def bind(self, handle: Handle, node: Node, requires_grad: bool) -> None:
         """Note that an outside tensor was rebound."""
+        self._keep_leaf(handle)
         if id(handle) not in self.inputs:
             first = input_node(Type(*_outside_type(handle)), caller())
             self.inputs[id(handle)] = Bound(handle, first, handle._requires_grad)
         self.bound[id(handle)] = Bound(handle, node, requires_grad)
+
+    def _keep_leaf(self, handle: Handle) -> None:
+        """A leaf that is written to without gradient stays one: what read it before counts, too."""
+        node = handle._symbol()
+        if node is not None and self.requires_grad_of(handle) and not self.is_computed(handle):
+            self.earlier.setdefault(id(handle), (handle, []))[1].append(node)
+
+    def leaf_nodes(self, handle: Handle) -> list[Node]:
+        """The node that a leaf stands for, and those that it stood for before it was written to."""
+        return [self.node_of(handle), *self.earlier.get(id(handle), (handle, ()))[1]]
 
     def is_computed(self, handle: Handle) -> bool:
         """Whether the handle stands for something computed with gradient inside this trace."""
