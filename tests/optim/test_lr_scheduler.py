@@ -152,6 +152,40 @@ def test_a_saved_schedule_continues(name):
         other.step()
 
 
+RESUMED = {
+    "StepLR": (3, 0.5), "ExponentialLR": (0.9,), "ConstantLR": (0.25, 4),
+    "LinearLR": (0.1, 0.8, 7), "CosineAnnealingLR": (6, 0.01), "PolynomialLR": (12, 1.7),
+    "LambdaLR": (lambda e: 0.9**e,), "MultiStepLR": ([3, 3, 9], 0.5),
+    "CosineAnnealingWarmRestarts": (3,), "CyclicLR": (0.01, 0.2, 4, 3), "OneCycleLR": (0.2, 40),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("epochs", [1, 5, 11])
+@pytest.mark.parametrize("name", RESUMED)
+def test_a_schedule_made_anew_at_an_epoch_stays_on_its_curve(name, epochs):
+    make, opt = getattr(optim.lr_scheduler, name), optimizer(cr)
+    schedule = make(opt, *RESUMED[name])
+    for _ in range(epochs):
+        schedule.step()
+    again = optimizer(cr)
+    again.load_state_dict(opt.state_dict())
+    other = make(again, *RESUMED[name], last_epoch=schedule.last_epoch)
+    seen = []
+    for _ in range(8):
+        schedule.step()
+        seen.append([opt.param_groups[0]["lr"], again.param_groups[0]["lr"]])
+        other.step()
+    whole, resumed = np.array(seen).T
+    level = np.allclose(whole[:-1], resumed[1:], rtol=1e-12)  # it starts from the groups' rate
+    assert level or np.allclose(whole, resumed, rtol=1e-12)
+
+
+def test_restarts_begin_at_whole_powers():
+    schedule = optim.lr_scheduler.CosineAnnealingWarmRestarts(optimizer(cr), 1, T_mult=3)
+    schedule.step((3**5 - 1) // 2)  # 1 + 3 + 9 + 27 + 81
+    assert (schedule.T_cur, schedule.T_i) == (0, 3**5)
+
+
 def test_known_values():
     opt = optimizer(cr)
     schedule = optim.lr_scheduler.CosineAnnealingLR(opt, T_max=2)

@@ -36,6 +36,8 @@ class CosineAnnealingWarmRestarts(LRScheduler):
         self.T_mult = T_mult
         self.eta_min = eta_min
         self.T_cur: float = last_epoch
+        if last_epoch > 0:
+            self._go_to(last_epoch)
         super().__init__(optimizer, last_epoch)
 
     def step(self, epoch: float | None = None) -> None:
@@ -59,12 +61,11 @@ class CosineAnnealingWarmRestarts(LRScheduler):
         if epoch < 0:
             raise ArgumentError(f"an epoch must not be negative, as {epoch} is")
         self.T_i, self.T_cur = self.T_0, epoch
-        if epoch >= self.T_0 and self.T_mult == 1:
+        if self.T_mult == 1:
             self.T_cur = epoch % self.T_0
-        elif epoch >= self.T_0:
-            n = int(math.log(epoch / self.T_0 * (self.T_mult - 1) + 1, self.T_mult))
-            self.T_cur = epoch - self.T_0 * (self.T_mult**n - 1) / (self.T_mult - 1)
-            self.T_i = self.T_0 * self.T_mult**n
+        while self.T_cur >= self.T_i:
+            self.T_cur -= self.T_i
+            self.T_i *= self.T_mult
 
     def _restart(self) -> None:
         self.step(0)

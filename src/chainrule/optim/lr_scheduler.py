@@ -146,10 +146,11 @@ class LinearLR(LRScheduler):
         super().__init__(optimizer, last_epoch)
 
     def _next(self, rate: float, base: float) -> float:
-        del base
         if self.last_epoch == 0:
             return rate * self.start_factor
-        if self._is_initial or self.last_epoch > self.total_iters:
+        if self._is_initial:  # resumed: the rate that the groups have may be of any epoch
+            return self._closed(base)
+        if self.last_epoch > self.total_iters:
             return rate
         rise = self.end_factor - self.start_factor
         before = self.total_iters * self.start_factor + (self.last_epoch - 1) * rise
@@ -303,7 +304,8 @@ class PolynomialLR(LRScheduler):
         super().__init__(optimizer, last_epoch)
 
     def _next(self, rate: float, base: float) -> float:
-        del base
+        if self._is_initial and self.last_epoch > 0:  # resumed, as in LinearLR
+            return self._closed(base)
         if self._is_initial or self.last_epoch > self.total_iters:
             return rate
         now = 1.0 - self.last_epoch / self.total_iters
