@@ -31,6 +31,7 @@ from chainrule.base.shapes import Size as Size
 from chainrule.tensor.convert import *
 from chainrule.tensor.creation import *
 from chainrule.tensor.device import *
+from chainrule.tensor.exchange import *
 from chainrule.tensor.functional.activation import *
 from chainrule.tensor.functional.adaptive_pooling import *
 from chainrule.tensor.functional.arrange import *

@@ -159,6 +159,12 @@ class RegistrationError(ChainruleError, KeyError):
     __str__ = Exception.__str__  # a KeyError would show its message in quotes
 
 
+class SharingError(ChainruleError, BufferError):
+    """Memory that cannot be shared with another library in the way that was asked for."""
+
+    code = "CR113"
+
+
 class GradientError(ChainruleError, RuntimeError):
     """A gradient that is undefined, disconnected, or whose graph was released."""
 

@@ -25,7 +25,7 @@ from chainrule.base.shapes import normal_axis
 from chainrule.base.source import warn
 from chainrule.ops import TABLE
 from chainrule.tensor import backward as reverse
-from chainrule.tensor import hooks
+from chainrule.tensor import exchange, hooks, numpy_calls
 from chainrule.tensor.convert import (
     as_array,
     as_dtype,
@@ -173,15 +173,10 @@ class Tensor(Methods, Handle, final=True):
         array.flags.writeable = False
         return array
 
-    __array_priority__ = 1000.0
-
-    def __dlpack__(self, **kwargs: Any) -> Any:
-        """The DLPack protocol, on a copy: another library may write to it."""
-        return self._concrete("DLPack").copy().__dlpack__(**kwargs)
-
-    def __dlpack_device__(self) -> tuple[int, int]:
-        """The CPU."""
-        return (1, 0)
+    __array_ufunc__ = numpy_calls.call_ufunc
+    __array_function__ = numpy_calls.call_function
+    __dlpack__ = exchange.export
+    __dlpack_device__ = exchange.device_of
 
     def item(self) -> Any:
         """The single element as a Python number."""
