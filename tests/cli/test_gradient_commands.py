@@ -48,7 +48,7 @@ def test_claims_end_with_an_exit_code(inside, claim, code):
 
 
 @pytest.mark.parametrize(
-    ("claim", "code"), [("W=2*outer(W @ x, x) x=sum(W @ x, dim=-1)*2*W.T@[1]", 2),
+    ("claim", "code"), [("W=2*outer(W @ x, x) x=sum(W @ x, dim=-1)*2*W.T@[1]", 0),
                         ("W=2*outer(W @ x, x)", 0), ("W=sum(x, dim=-1)*outer(W @ x, x)", 1),
                         ("W=2*y", 2)],
 )  # fmt: skip
@@ -68,13 +68,42 @@ def test_without_a_claim_the_own_gradient_is_checked(inside):
     assert "agree" in done.out
 
 
+def str_of(count):
+    return f"x={[1] * count}"
+
+
 @pytest.mark.parametrize(
     ("formula", "at", "message"),
     [
         ("__import__('os')", "x=1", "there is no function '__import__'"),
-        ("tanf(x)", "x=1", "did you mean 'tanh'?"),
+        ("tanf(x)", "x=1", "did you mean 'tan'?"),
         ("x * y", "x=1", "y has no value"),
-        ("x.real", "x=1", "not 'x.real'"),
+        ("x.real", "x=1", "no attribute but .T, not .real"),
+        ("x.__class__", "x=1", "no attribute but .T"),
+        ("x^2", "x=3", "a power is written **, not ^: x**2"),
+        ("2x + 1", "x=3", "write 2*x + 1"),
+        ("2(x + 1)", "x=3", "2*(x + 1)"),
+        ("x(y + 1)", "x=3 y=1", "a product is written x*(y + 1)"),
+        ("|x|", "x=3", "write abs(x)"),
+        ("√x", "x=3", "write sqrt(x)"),
+        ("Y * 2", "y=3", "but y has"),
+        ("a + b + c", "a=1", "--at 'b=… c=…'"),
+        ("sigmoid", "x=1", "write sigmoid(x)"),
+        ("3", "x=1", "names no value"),
+        ("2 * pi", "x=1", "names no value"),
+        ("9**9**9 * x", "x=1", "overflows"),
+        ("x ** 9**9**9", "x=1", "overflows"),
+        ("x / (1 - 1) + 1/0", "x=1", "divided by 0"),
+        ("x > 0", "x=1", "has no gradient"),
+        ("x[5]", "x=[1,2]", "index 5 is outside axis 0"),
+        ("x['a']", "x=[1,2]", "an index is a whole number"),
+        ("W @ x", "W=[[1,2]] x=[1,2,3]", "the inner sizes 2 and 3 must be equal"),
+        ("cross_entropy(z, y)", "z=[[1,2,3]] y=[5]", "outside 0 to 2"),
+        ("x", "x=[[1,2],[3]]", "all rows are equally long"),
+        ("x", "x=1e400", "beyond the largest float64"),
+        ("x[:, None, None] * x[:, None] * x", str_of(1000), "entries; at most"),
+        ("x", str_of(10_001), "takes up to 10,000"),
+        ("x if x else x", "x=1", "a formula has numbers"),
         ("x +", "x=1", "is not a formula"),
         ("x", "x=os", "is not a number or a list of numbers"),
         ("x", "3", "does not give values"),
@@ -96,3 +125,70 @@ def test_a_trained_run_is_checked(inside):
     done = inside("gradcheck", "--budget", "20")
     assert done.code == 0, done.err
     assert "GPT: analytic and numeric gradients agree" in done.out
+
+
+@pytest.mark.parametrize(
+    ("formula", "at", "claim"),
+    [
+        ("-x", "x=3", "x=-1"),
+        ("-log(softmax(z)[0])", "z=[1,2]", "z=[-0.7310585786300049,0.7310585786300049]"),
+        ("cross_entropy(z, y)", "z=[[1,2,3]] y=[2]", "z=softmax(z)-[[0,0,1]]"),
+        ("norm(x)", "x=[3,4]", "x=x/norm(x)"),
+        ("max(a, b)", "a=1 b=2", "a=0 b=1"),
+        ("sum(max(x, 0))", "x=[-1,2]", "x=[0,1]"),
+        ("min(x)", "x=[-1,2]", "x=[1,0]"),
+        ("ln(x)", "x=2", "x=1/x"),
+        ("sin(pi * x)", "x=2", "x=pi"),
+        ("e ** x", "x=1", "x=e"),
+        ("e * x", "x=2 e=3", "x=3 e=2"),
+        ("z[2]", "z=[1,2,3]", "z=[0,0,1]"),
+        ("W[0, 1:] @ x", "W=[[1,2,3]] x=[1,2]", "W=[[0,1,2]] x=[2,3]"),
+        ("sum(where(x > 0, x, 0.1*x))", "x=[-1,2]", "x=[0.1,1]"),
+        ("sum((x > 0) * x)", "x=[-1,2]", "x=[0,1]"),
+        ("pow(x, 3) + x²", "x=2", "x=3*x**2+2*x"),
+        ("tan(x) + arctan(x)", "x=0", "x=2"),
+        ("relu(x)", "x=0", "x=1"),
+        ("det(A)", "A=[[1,2],[3,4]]", "A=[[4,-3],[-2,1]]"),
+        ("+x − 2·x", "x=1", "x=-1"),
+    ],
+)
+def test_formulas_of_the_first_day(inside, formula, at, claim):
+    done = inside("check", formula, "--at", at, "--claim", claim)
+    assert done.code == 0, done.out + done.err
+
+
+def test_a_formula_may_begin_with_a_minus_and_options_are_still_known(inside):
+    assert inside("check", "--at", "x=1", "-x", "--claim", "x=-1").code == 0
+    assert "No such option" in inside("check", "x", "--clam", "x=1", "--at", "x=1").err
+    assert "Usage" in inside("explain", "-h").out
+
+
+@pytest.mark.parametrize(
+    ("formula", "at", "message"),
+    [
+        ("exp(x)", "x=1000", "exp of 1000 overflows"),
+        ("log(x)", "x=0", "log of 0 is infinite"),
+        ("sqrt(x)", "x=-1", "sqrt of -1 is not a number"),
+        ("x / 0", "x=1", "div of 1 and 0 is infinite"),
+    ],
+)
+def test_where_a_number_ends_is_said(inside, formula, at, message):
+    for command in ("explain", "check"):
+        done = inside(command, formula, "--at", at)
+        assert done.code == 1
+        assert message in done.err
+
+
+def test_what_was_summed_is_said_and_inputs_have_names(inside):
+    said = inside("check", "tanh(x)", "--at", "x=[1,2]").out
+    assert "x[" in said
+    assert "input 0" not in said
+    assert "tanh(x) is not one number but [2]: its sum was differentiated" in said
+
+
+def test_findings_have_no_line_of_the_package(inside):
+    done = inside("check", "sigmoid(x)", "--at", "x=1", "--claim", "x=sigmoid(x)", "--json")
+    (finding,) = json.loads(done.out)["findings"]
+    assert finding["code"] == "output-for-derivative"
+    assert finding["source"] == ""
+    assert ".py" not in done.out

@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING
 
 import click
 
+from chainrule.cli.formula_command import FormulaCommand
 from chainrule.cli.runs_option import runs_option
 
 if TYPE_CHECKING:
     from chainrule.inspect.verdict import Report
 
 
-@click.command()
+@click.command(cls=FormulaCommand)
 @click.argument("formula")
 @click.option("--at", required=True, metavar="VALUES", help='As in "W=[[1,2],[3,4]] x=[1,2]".')
 @click.option(

@@ -11,8 +11,10 @@ from pathlib import Path
 
 import click
 
+from chainrule.cli.formula_command import FormulaCommand
 
-@click.command()
+
+@click.command(cls=FormulaCommand)
 @click.argument("formula")
 @click.option("--at", default="", metavar="VALUES", help='As in "W=[[1,2],[3,4]] x=[1,2]".')
 @click.option("--json", "as_json", is_flag=True, help="Every node, value and contribution.")
@@ -28,11 +30,12 @@ import click
     metavar="FILE",
     help="Also write a page: formulas as in a book, numbers in tables.",
 )
-def explain(formula: str, at: str, as_json: bool, svg: Path | None, html: Path | None) -> None:
+def explain(formula: str, at: str, as_json: bool, svg: Path | None, html: Path | None) -> int:
     """Derive a FORMULA in four steps: forward, seed, backward, gradients.
 
     A result that is not one number is summed first. Formulas have numbers, names, + - * / ** @,
-    .T, and functions such as exp, log, tanh, sigmoid, relu, sum, mean, softmax.
+    comparisons, [ ], .T, the constants pi and e, and functions such as exp, log, tanh, relu, max,
+    sum, norm, softmax, cross_entropy. It ends with 1 where a number overflows.
 
     \b
     Examples
@@ -45,10 +48,12 @@ def explain(formula: str, at: str, as_json: bool, svg: Path | None, html: Path |
     from chainrule.tasks.check import scalar
     from chainrule.tasks.expression import arguments, values
     from chainrule.tasks.expression import formula as parse
+    from chainrule.tasks.overflow import not_finite
 
-    fn, names = parse(formula)
-    given = arguments(names, values(at) if at.strip() else {})
-    found = derive(scalar(fn), *given, names=names, depth=None)
+    known = values(at) if at.strip() else {}
+    asked = parse(formula, known)
+    given = arguments(asked, known)
+    found = derive(scalar(asked.fn), *given, names=asked.names, depth=None)
     for step in found.derivation.steps:
         step.source = ""  # a formula is its own line
     if as_json:
@@ -61,3 +66,7 @@ def explain(formula: str, at: str, as_json: bool, svg: Path | None, html: Path |
     if html is not None:
         html.write_text(found.to_html(), encoding="utf-8")
         click.echo(f"written to {html}", err=True)
+    said = not_finite(scalar(asked.fn), given)
+    if said:
+        click.echo(f"error: {said}", err=True)
+    return 1 if said else 0

@@ -46,6 +46,7 @@ def gradcheck(
     raise_exception: bool = True,
     budget: int = 400,
     seed: int = 0,
+    names: Sequence[str] = (),
 ) -> Report:
     """∂fn/∂input against (f(x + h) - f(x - h)) / 2h for every float input.
 
@@ -54,6 +55,7 @@ def gradcheck(
     inputs require grad, only those are checked. `order=2` checks the gradient's gradient as well.
     At most `budget` entries are checked one by one, spread over the inputs; what is left is
     checked along random directions chosen by `seed`. Random draws inside `fn` stay the same.
+    `names` are what the inputs are called.
 
     Returns a report that is true when all is well; otherwise raises `GradcheckError`, whose
     `report` it is, unless `raise_exception` is False.
@@ -62,7 +64,7 @@ def gradcheck(
         raise ArgumentError(f"order is 1 or 2, not {order!r}")
     need_function(fn)
     given = prepare(inputs)
-    names = [f"input {i}" for i in range(len(given))]
+    names = names or [f"input {i}" for i in range(len(given))]
     subject = getattr(fn, "__name__", type(fn).__name__)
     report = _check(fn, given, names, [], subject, budget, seed)
     if report and order == 2:

@@ -8,19 +8,20 @@ May import `inspect`, `train` and what lies below them.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from chainrule.base.errors import ConfigError
+from chainrule.base.errors import ArgumentError, ConfigError
 from chainrule.inspect.claim import check_gradient
 from chainrule.inspect.gradcheck import gradcheck, gradcheck_module
 from chainrule.inspect.verdict import Report
 from chainrule.nn import functional as F
-from chainrule.tasks.expression import arguments, formula, values
+from chainrule.tasks.expression import Formula, arguments, formula, values
 from chainrule.tasks.language_model import open_run
-from chainrule.tensor.convert import tensor
+from chainrule.tasks.overflow import not_finite
+from chainrule.tensor.convert import as_tensor, tensor
 from chainrule.tensor.functional import reduce
 
 _WINDOWS, _LENGTH = 2, 16  # of text that a run's model is checked on: rules know no length
@@ -30,7 +31,12 @@ def scalar(fn: Any) -> Any:
     """`fn`, with the sum of its result where that is not one number."""
 
     def total(*args: Any) -> Any:
-        out = fn(*args)
+        out = as_tensor(fn(*args))
+        if out.dtype.kind != "float":
+            raise ConfigError(
+                f"{fn.__name__} gives {out.dtype.name}, which has no gradient; weigh with it, "
+                "as in (x > 0) * x"
+            )
         return out if out.array_type.size == 1 else reduce.sum(out)
 
     total.__name__ = fn.__name__
@@ -39,21 +45,49 @@ def scalar(fn: Any) -> Any:
 
 def check_formula(text: str, at: str, order: int) -> Report:
     """chainrule's own gradient of a formula against finite differences."""
-    fn, names = formula(text)
-    return gradcheck(fn, tuple(arguments(names, values(at))), order, raise_exception=False)
+    known = values(at)
+    asked = formula(text, known)
+    given = tuple(arguments(asked, known))
+    _refuse_overflow(asked, given)
+    report = gradcheck(asked.fn, given, order, raise_exception=False, names=asked.names)
+    return _with_notes(report, asked, given)
 
 
 def check_claim(text: str, at: str, claim: str) -> Report:
     """Gradients that someone derived for a formula, judged entry by entry."""
-    fn, names = formula(text)
     known = values(at)
-    given = arguments(names, known)
+    asked = formula(text, known)
+    given = tuple(arguments(asked, known))
+    _refuse_overflow(asked, given)
     claims = values(claim, known)
     for name in claims:
-        if name not in names:
+        if name not in asked.names:
             raise ConfigError(f"a gradient is claimed for {name}, which the formula does not use")
-    claimed = tuple(claims.get(name) for name in names)
-    return _without_lines(check_gradient(scalar(fn), tuple(given), claimed, names=names))
+    floats = [n for n, x in zip(asked.names, given, strict=True) if x.requires_grad]
+    for name in claims:
+        if name not in floats:
+            raise ConfigError(f"{name} holds classes, which have no gradient to claim")
+    claimed = tuple(claims.get(name) for name in floats)
+    report = check_gradient(scalar(asked.fn), given, claimed, names=asked.names)
+    return _with_notes(_without_lines(report), asked, given)
+
+
+def _refuse_overflow(asked: Formula, given: Sequence[Any]) -> None:
+    """There is no derivative where there is no number."""
+    said = not_finite(scalar(asked.fn), given)
+    if said:
+        raise ArgumentError(said)
+
+
+def _with_notes(report: Report, asked: Formula, given: Sequence[Any]) -> Report:
+    """What was summed is said: the gradient is that of the sum."""
+    out = as_tensor(asked.fn(*given))
+    if out.array_type.size == 1:
+        return report
+    note = (
+        f"{asked.fn.__name__} is not one number but {list(out.shape)}: its sum was differentiated"
+    )
+    return replace(report, notes=(*report.notes, note))
 
 
 def _without_lines(report: Report) -> Report:
