@@ -7,6 +7,10 @@ lines only. What is heavy (`nn`, `optim`, the compiler) is imported at its first
 
 from __future__ import annotations
 
+from chainrule.base.early import leave_at_interrupt as _leave_at_interrupt
+
+_leave_at_interrupt()  # before anything that takes time
+
 import importlib
 from typing import TYPE_CHECKING, Any
 

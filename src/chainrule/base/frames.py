@@ -2,8 +2,10 @@
 
 An error that was raised on purpose says in its message what was wrong; what the package did in
 between is in the way. `install()` puts a hook before `sys.excepthook` for such errors that nobody
-caught, and only for those. `CHAINRULE_TRACEBACK=full` shows every frame. Nothing here runs before
-an error is shown. Example: `own_frames(error.__traceback__)`. Imports base only, and only then.
+caught, and only for those. `CHAINRULE_TRACEBACK=full` shows every frame. A variable of the
+environment that cannot be read ends a program with one sentence and exit code 2. Nothing here runs
+before an error is shown. Example: `own_frames(error.__traceback__)`. Imports base only, and only
+then.
 """
 
 from __future__ import annotations
@@ -82,6 +84,10 @@ def install() -> None:
     shown, shown_in_thread = sys.excepthook, threading.excepthook
 
     def show(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        if getattr(error, "in_environment", False):
+            with contextlib.suppress(Exception):
+                print(f"error: {error}", file=sys.stderr)  # noqa: T201 - and no traceback
+            raise SystemExit(2)
         if not _cuts(error) or _whole():
             shown(kind, error, trace)
             return

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from chainrule.base.errors import ConfigError
 
+_DIGITS = 20  # of a number: more than any here has
 _TRUE = frozenset({"1", "true", "yes", "on"})
 _FALSE = frozenset({"", "0", "false", "no", "off"})
 
@@ -52,7 +53,11 @@ def settings() -> Settings:
     """The settings of this process, read at the first call."""
     global _current  # noqa: PLW0603 - the one cached reading
     if _current is None:
-        _current = read_settings(os.environ)
+        try:
+            _current = read_settings(os.environ)
+        except ConfigError as error:
+            error.in_environment = True
+            raise
     return _current
 
 
@@ -92,7 +97,10 @@ def _switch(env: Mapping[str, str], name: str, also: str = "1") -> bool:
 
 def _path(env: Mapping[str, str], name: str) -> Path | None:
     text = env.get(name, "").strip()
-    return Path(text).expanduser() if text else None
+    try:
+        return Path(text).expanduser() if text else None
+    except RuntimeError:
+        raise ConfigError(f"{name}={text!r}: there is no such user's home folder") from None
 
 
 def _threads(env: Mapping[str, str]) -> int:
@@ -105,9 +113,9 @@ def _whole(env: Mapping[str, str], name: str, unset: int, most: int) -> int:
     text = env.get(name, "").strip()
     if not text:
         return unset
-    if not (text.isascii() and text.isdigit()) or not 1 <= int(text) <= most:
+    if not (text.isascii() and text.isdigit()) or not 1 <= int(text[:_DIGITS]) <= most:
         raise ConfigError(
-            f"{name}={text!r}: use a whole number from 1 to {most}, or leave it unset"
+            f"{name}={text[:_DIGITS]!r}: use a whole number from 1 to {most}, or leave it unset"
         )
     return int(text)
 
@@ -120,11 +128,9 @@ def _usable_cores() -> int:
 
 
 def _cache_dir(env: Mapping[str, str]) -> Path | None:
-    text = env.get("CHAINRULE_CACHE_DIR", "").strip()
-    if text.lower() == "off":
-        return None
-    if text:
-        return Path(text).expanduser().absolute()
+    given = _path(env, "CHAINRULE_CACHE_DIR")
+    if given is not None:
+        return None if str(given).lower() == "off" else given.absolute()
     base = env.get("LOCALAPPDATA" if sys.platform == "win32" else "XDG_CACHE_HOME", "").strip()
     if base and Path(base).is_absolute():
         return Path(base) / "chainrule"

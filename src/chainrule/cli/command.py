@@ -8,6 +8,7 @@ Exit codes: 0 done · 1 the work could not be done · 2 the request was not unde
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import os
 import sys
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from chainrule.base.early import INTERRUPTED, is_command, leave_at_interrupt, raise_at_interrupt
 from chainrule.base.errors import ChainruleError, ConfigError
 from chainrule.base.settings import settings
 from chainrule.cli.check import check, gradcheck
@@ -23,12 +25,12 @@ from chainrule.cli.explain import explain
 from chainrule.cli.generate import generate
 from chainrule.cli.run import run
 from chainrule.cli.show import show
+from chainrule.cli.streams import abandon_output, open_missing, tell
 from chainrule.cli.train import train
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_INTERRUPTED = 130
 _EPILOG = """\b
 Begin with
   chainrule train                 a language model learns Python's documentation
@@ -67,45 +69,59 @@ for _command in (train, generate, run, explain, check, gradcheck, show, env):
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and end the process with its exit code."""
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="replace")  # a sample may hold what a terminal cannot show
-    sys.exit(_run(arguments))
+    raise_at_interrupt()
+    try:
+        code = _run(arguments)
+    except KeyboardInterrupt:  # while an end was being told
+        code = INTERRUPTED
+    leave_at_interrupt()
+    if code == INTERRUPTED and is_command():
+        # Python would end by the signal, without a code, if it met it inside an exec().
+        atexit._run_exitfuncs()  # noqa: SLF001
+        os._exit(code)
+    sys.exit(code)
 
 
 def _run(arguments: Sequence[str] | None) -> int:
+    if not open_missing():
+        return _refuse("standard output is closed, and there is nowhere to write to", 2)
+    shows_all = False
     try:
+        shows_all = settings().traceback
         code = group.main(arguments, prog_name="chainrule", standalone_mode=False)
         sys.stdout.flush()
     except click.ClickException as error:
-        error.show()
+        with contextlib.suppress(OSError):
+            error.show()
         return error.exit_code
-    except (click.Abort, KeyboardInterrupt):
-        click.echo("interrupted", err=True)
-        return _INTERRUPTED
+    except (click.Abort, KeyboardInterrupt) as error:
+        tell("\n".join(["interrupted", *_notes(error)]))
+        return INTERRUPTED
     except OSError as error:
-        if settings().traceback:
+        if shows_all:
             raise
-        _abandon_output()
+        abandon_output()
         if isinstance(error, BrokenPipeError):
             return 1  # the reader went away; there is nobody to tell
         what = f" {str(error.filename)!r}" if error.filename else ""
-        return _refuse(f"the system refused{what}: {error.strerror or error}", 1)
-    except MemoryError:
-        return _refuse("not enough memory; make width, layers, batch or context smaller", 1)
+        sentence = f"the system refused{what}: {error.strerror or error}"
+        return _refuse(sentence, 1, error)
+    except MemoryError as error:
+        sentence = "not enough memory; make width, layers, batch or context smaller"
+        return _refuse(sentence, 1, error)
     except ChainruleError as error:
-        if settings().traceback:
+        if shows_all:
             raise
-        return _refuse(str(error), 2 if isinstance(error, ConfigError) else 1)
+        return _refuse(str(error), 2 if isinstance(error, ConfigError) else 1, error)
     return code if isinstance(code, int) else 0
 
 
-def _abandon_output() -> None:
-    """Python flushes standard output once more at its end, and would complain about it again."""
-    with contextlib.suppress(OSError, ValueError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def _refuse(sentence: str, code: int) -> int:
-    click.echo(f"error: {sentence}", err=True)
+def _refuse(sentence: str, code: int, error: BaseException | None = None) -> int:
+    tell("\n".join([f"error: {sentence}", *_notes(error)]))
     return code
+
+
+def _notes(error: BaseException | None) -> list[str]:
+    """What was added to an error on its way here, without what errors say of themselves."""
+    known = {} if error is None else error.__dict__
+    return list(known.get("_own", known.get("__notes__", ())))

@@ -1,0 +1,42 @@
+"""Ctrl-C while the `chainrule` command loads: it ends at once, with one word and exit code 130.
+
+    leave_at_interrupt()    # the package's first statement
+
+An exception would be raised in the middle of somebody's import, which shows a traceback or, worse,
+takes it for a fault of its own. There is nothing to clean up before `main` is at work, nor after.
+Imports nothing that Python has not loaded already.
+"""
+
+from __future__ import annotations
+
+import _signal  # type: ignore[import-not-found,unused-ignore]  # `signal` takes 5 ms
+import os
+import sys
+
+INTERRUPTED = 130  # the shell's convention: 128 + number of the signal
+
+
+def leave_at_interrupt() -> None:
+    """Until `main` says otherwise; in any other program Ctrl-C is left as it is."""
+    if is_command() and _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:
+        _signal.signal(_signal.SIGINT, _leave)
+
+
+def raise_at_interrupt() -> None:
+    """Let Ctrl-C raise `KeyboardInterrupt`, as Python does."""
+    if _signal.getsignal(_signal.SIGINT) is _leave:
+        _signal.signal(_signal.SIGINT, _signal.default_int_handler)
+
+
+def is_command() -> bool:
+    """Whether the program is the `chainrule` command, however it was started."""
+    name = os.path.basename(sys.argv[0] if sys.argv else "")  # noqa: PTH119 - pathlib costs 5 ms
+    asked = sys.orig_argv[: len(sys.orig_argv) - len(sys.argv) + 1]  # before its own arguments
+    return name in {"chainrule", "chainrule.exe"} or "".join(asked[-2:]).endswith("-mchainrule")
+
+
+def _leave(_number: int, _frame: object) -> None:
+    try:
+        os.write(2, b"interrupted\n")
+    finally:
+        os._exit(INTERRUPTED)

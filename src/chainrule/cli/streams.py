@@ -1,0 +1,55 @@
+"""Standard streams that are closed, full, or lose their reader.
+
+    with suppress_lost_output():
+        click.echo("error: …", err=True)
+
+A program may be started without any of the three (`chainrule train >&-`), and a pipe's reader may
+leave at any moment (`| head -1`). May import the standard library only.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import sys
+from pathlib import Path
+
+
+def open_missing() -> bool:
+    """Put something harmless in the place of closed streams; whether output can be written.
+
+    A file that is opened later would otherwise get the number of standard output, and what is
+    printed would end up in it.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            mode = os.O_RDONLY if number == 0 else os.O_WRONLY
+            opened = os.open(os.devnull, mode)
+            if opened != number:
+                os.dup2(opened, number)
+                os.close(opened)
+    written = sys.stdout is not None
+    sys.stdin = sys.stdin or Path(os.devnull).open(encoding="utf-8")  # noqa: SIM115 - stays
+    sys.stdout = sys.stdout or Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - stays
+    sys.stderr = sys.stderr or Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - stays
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a sample may hold what a terminal cannot show
+    return written
+
+
+def abandon_output() -> None:
+    """Let what waits to be written go nowhere: Python would complain at its end once more."""
+    with contextlib.suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
+
+
+def tell(sentence: str) -> None:
+    """A line on standard error, if anybody can read it."""
+    with contextlib.suppress(OSError, ValueError):
+        print(sentence, file=sys.stderr, flush=True)
