@@ -48,8 +48,18 @@ def stop(process, name):
     return out, err
 
 
+SIGNALS = [(signal.SIGINT, 130), (signal.SIGTERM, 143)]
+if sys.platform != "win32":
+    SIGNALS.append((signal.SIGHUP, 129))
+
+
+def saved_step(folder):
+    """The step after which a run was saved."""
+    return json.loads(read_state(folder / "state.safetensors").metadata["progress"])["step"]
+
+
 @posix
-@pytest.mark.parametrize(("name", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(("name", "code"), SIGNALS)
 def test_a_signal_saves_and_the_run_goes_on(chainrule, tiny, tmp_path, name, code):
     process = chainrule.start(*tiny, "--steps", 100_000)
     out, err = stop(process, name)
@@ -58,12 +68,12 @@ def test_a_signal_saves_and_the_run_goes_on(chainrule, tiny, tmp_path, name, cod
     assert f"stopped by {name.name}" in out
     assert "--resume runs/001" in out
     folder = tmp_path / "runs" / "001"
-    notes = json.loads(read_state(folder / "state.safetensors").metadata["progress"])
-    assert notes["step"] == max(r["step"] for r in read_metrics(folder / "metrics.jsonl"))
+    step = saved_step(folder)
+    assert step == max(r["step"] for r in read_metrics(folder / "metrics.jsonl"))
     assert not (folder / "result.json").exists()
-    done = chainrule("train", "--resume", "last", "--steps", notes["step"] + 3)
+    done = chainrule("train", "--resume", "last", "--steps", step + 3)
     assert done.code == 0, done.err
-    assert f"continuing after step {notes['step']}" in done.out
+    assert f"continuing after step {step}" in done.out
 
 
 @pytest.mark.parametrize(
@@ -134,20 +144,44 @@ def test_a_read_only_folder(chainrule, tiny, tmp_path):
 
 @posix
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
-def test_output_that_cannot_be_written(chainrule, tiny):
+def test_output_that_cannot_be_written(chainrule, tiny, tmp_path):
     with Path("/dev/full").open("w", encoding="utf-8") as full:
         done = chainrule(*tiny, stdout=full)
     assert done.code == 1
-    assert done.err == "error: the system refused: No space left on device\n"
+    assert done.err == (
+        "error: standard output cannot be written: No space left on device; everything is saved; "
+        "go on with: chainrule train --resume runs/001\n"
+    )
+    assert chainrule("train", "--resume", "last").code == 0
+    assert (tmp_path / "runs" / "001" / "result.json").exists()
 
 
-def test_a_reader_that_leaves(chainrule, tiny):
-    process = chainrule.start(*tiny, "--steps", 300)
+def test_a_reader_that_leaves(chainrule, tiny, tmp_path):
+    process = chainrule.start(*tiny, "--steps", 100_000)
     process.stdout.readline()
     process.stdout.close()
     assert process.wait(timeout=60) == 1
-    assert "Traceback" not in process.stderr.read()
+    said = process.stderr.read()
     process.stderr.close()
+    assert said.startswith("error: standard output cannot be written: Broken pipe; everything is")
+    assert said.count("\n") == 1
+    steps = saved_step(tmp_path / "runs" / "001")
+    done = chainrule("train", "--resume", "last", "--steps", steps + 2)
+    assert done.code == 0, done.err
+    losses = [r["step"] for r in read_metrics(tmp_path / "runs/001/metrics.jsonl") if "loss" in r]
+    assert losses == list(range(1, steps + 3))
+
+
+@posix
+def test_nohup_keeps_training(chainrule, tiny):
+    process = chainrule.start(*tiny, "--steps", 60, preexec_fn=ignore_hang_up)
+    out, err = stop(process, signal.SIGHUP)
+    assert (process.returncode, err) == (0, "")
+    assert "result:" in out
+
+
+def ignore_hang_up():
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
 
 def test_runs_that_are_not_there(inside):

@@ -4,11 +4,13 @@ import errno
 import os
 import stat
 import sys
+from pathlib import Path
 
 import pytest
 
 from chainrule.formats import atomic
 from chainrule.formats.atomic import write_whole
+from chainrule.formats.claim import claim
 
 
 def test_new_and_old_files(tmp_path):
@@ -73,3 +75,32 @@ def test_permissions_are_those_of_a_normal_file(tmp_path):
     write_whole(tmp_path / "ours", b"")
     modes = [stat.S_IMODE((tmp_path / name).stat().st_mode) for name in ("normal", "ours")]
     assert modes[0] == modes[1]
+
+
+def test_what_a_killed_writer_left_goes_and_what_a_living_one_writes_stays(tmp_path):
+    path = tmp_path / "run.pt"
+    left, other, busy = (tmp_path / n for n in (".run.pt.abcd1234", ".x.pt.abcd1234",
+                                                ".run.pt.busy_123"))  # fmt: skip
+    for each in (left, other, busy):
+        each.write_bytes(b"half")
+    held = claim(busy)
+    atomic.write_whole(path, b"all")
+    assert sorted(p.name for p in tmp_path.iterdir()) == [busy.name, other.name, path.name]
+    held.close()
+    atomic.remove_abandoned(tmp_path)
+    assert [p.name for p in tmp_path.iterdir()] == [path.name]
+
+
+def test_a_neighbour_that_is_taken_for_abandoned_is_made_again(tmp_path, monkeypatch):
+    real, removed = atomic.claim, []
+
+    def too_late(path):
+        if not removed:
+            removed.append(path)
+            Path(path).unlink()
+        return real(path)
+
+    monkeypatch.setattr(atomic, "claim", too_late)
+    atomic.write_whole(tmp_path / "a", b"all")
+    assert (tmp_path / "a").read_bytes() == b"all"
+    assert [p.name for p in tmp_path.iterdir()] == ["a"]

@@ -66,7 +66,7 @@ def test_what_is_left(start, tmp_path):
     *_, finished = start()
     folder = finished.folder
     assert sorted(entry.name for entry in folder.iterdir()) == [
-        "config.toml", "metrics.jsonl", "model.safetensors", "report.html", "result.json",
+        ".lock", "config.toml", "metrics.jsonl", "model.safetensors", "report.html", "result.json",
         "state.safetensors",
     ]  # fmt: skip
     assert find_run("last", tmp_path / "runs").resolve() == folder.resolve()

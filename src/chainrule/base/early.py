@@ -30,9 +30,10 @@ def raise_at_interrupt() -> None:
 
 def is_command() -> bool:
     """Whether the program is the `chainrule` command, however it was started."""
-    name = os.path.basename(sys.argv[0] if sys.argv else "")  # noqa: PTH119 - pathlib costs 5 ms
+    path = sys.argv[0] if sys.argv else ""
+    name = os.path.basename(path).removesuffix(".exe")  # noqa: PTH119 - pathlib costs 5 ms
     asked = sys.orig_argv[: len(sys.orig_argv) - len(sys.argv) + 1]  # before its own arguments
-    return name in {"chainrule", "chainrule.exe"} or "".join(asked[-2:]).endswith("-mchainrule")
+    return name == "chainrule" or "".join(asked[-2:]).endswith("-mchainrule")
 
 
 def _leave(_number: int, _frame: object) -> None:

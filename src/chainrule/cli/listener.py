@@ -1,4 +1,4 @@
-"""What shows a training run: something with `show(event)`.
+"""What shows a training run: something with `show(event)` and `close()`.
 
     >>> listener.show(Evaluated(step=200, loss=1.7))
 
@@ -20,6 +20,9 @@ class Listener(Protocol):
 
     def show(self, event: Event) -> None:
         """Show it, or not."""
+
+    def close(self) -> None:
+        """Give back what it took."""
 
 
 def suggestions(folder: Path, steps: int) -> list[tuple[str, str]]:

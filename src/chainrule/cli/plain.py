@@ -1,7 +1,6 @@
 """A training run as plain lines, for pipes and files; the last line is `result: {json}`.
 
-    >>> with Plain() as listener:
-    ...     listener.show(Evaluated(step=200, loss=1.7))
+    >>> Plain().show(Evaluated(step=200, loss=1.7))
     step 200  held-out loss 1.7000
 
 May import `train`.
@@ -12,7 +11,7 @@ from __future__ import annotations
 import json
 import signal
 from functools import singledispatchmethod
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 from chainrule.cli.listener import suggestions
 from chainrule.train.events import (
@@ -43,12 +42,8 @@ class Plain:
         self._config: Config | None = None
         self._first: Stepped | None = None
 
-    def __enter__(self) -> Self:
-        """Use as a context, as the screen is."""
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Nothing to close."""
+    def close(self) -> None:
+        """Nothing was taken."""
 
     @singledispatchmethod
     def show(self, event: Event) -> None:

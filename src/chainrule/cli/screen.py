@@ -1,7 +1,8 @@
 """A training run on a terminal: progress, samples, gradient health, and the curve at the end.
 
-    >>> with Screen() as listener:
-    ...     listener.show(event)
+    >>> listener = Screen()
+    >>> listener.show(event)
+    >>> listener.close()
 
 May import `train` and rich.
 """
@@ -11,7 +12,7 @@ from __future__ import annotations
 import signal
 import time
 from functools import singledispatchmethod
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.live import Live
@@ -57,7 +58,7 @@ class Screen:
     """Draws on standard output; no thread of its own, so that the cores are left to training."""
 
     def __init__(self) -> None:
-        """Nothing is drawn before the first event."""
+        """Take the terminal; nothing is drawn before the first event."""
         self._console = Console(highlight=False)
         self._live = Live(console=self._console, auto_refresh=False, transient=True)
         self._config: Config | None = None
@@ -72,13 +73,10 @@ class Screen:
         self._baseline: Compared | None = None
         self._health = ""
 
-    def __enter__(self) -> Self:
-        """Take the terminal."""
         self._live.start()
-        return self
 
-    def __exit__(self, *_: object) -> None:
-        """Give it back."""
+    def close(self) -> None:
+        """Give the terminal back."""
         self._live.stop()
 
     @singledispatchmethod

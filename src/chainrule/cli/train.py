@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from chainrule.base.errors import ChainruleError, NonFiniteError
 from chainrule.cli.runs_option import runs_option
+from chainrule.cli.streams import abandon_output, tell
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -89,8 +91,8 @@ def train(
             _refuse_settings(config, assignments, given)
             events = _resumed(runs, resume, steps, interrupts)
         # An event that cannot be shown must still let the run close its files.
-        with contextlib.closing(events), _listener() as listener:  # type: ignore[type-var]
-            return _follow(events, listener)
+        with contextlib.closing(events):  # type: ignore[type-var]
+            return _follow(events, _listener(), interrupts)
 
 
 def _new(
@@ -125,19 +127,44 @@ def _refuse_settings(
         )
 
 
-def _listener() -> contextlib.AbstractContextManager[Listener]:
+def _listener() -> Listener:
     from chainrule.cli.plain import Plain
     from chainrule.cli.screen import Screen, suits
 
     return Screen() if suits() else Plain()
 
 
-def _follow(events: Iterator[Event], listener: Listener) -> int:
-    from chainrule.train.events import Stopped
+def _follow(events: Iterator[Event], listener: Listener, interrupts: Interrupts) -> int:
+    """Show the events of a run; when that is not possible any more, the run saves and stops."""
+    from chainrule.train.events import Began, Stopped
 
-    code = 0
-    for event in events:
-        listener.show(event)
-        if isinstance(event, Stopped):
-            code = _SIGNAL_EXIT + signal.Signals(event.signal)
-    return code
+    code, folder, lost = 0, None, None
+    try:
+        for event in events:
+            if isinstance(event, Began):
+                folder = event.folder
+            if isinstance(event, Stopped):
+                code = _SIGNAL_EXIT + signal.Signals(event.signal)
+            try:
+                if lost is None:
+                    listener.show(event)
+            except OSError as error:
+                lost = error
+                interrupts.stop()
+    except (ChainruleError, OSError, MemoryError, KeyboardInterrupt) as error:
+        if folder is not None and not isinstance(error, NonFiniteError):
+            error.add_note(f"  what was saved before is whole; {_way_on(folder)}")
+        raise
+    finally:
+        with contextlib.suppress(OSError):
+            listener.close()
+    if lost is None or folder is None:
+        return code
+    abandon_output()
+    state = f"everything is saved; {_way_on(folder)}" if code else f"{folder} is complete"
+    tell(f"error: standard output cannot be written: {lost.strerror or lost}; {state}")
+    return 1
+
+
+def _way_on(folder: Path) -> str:
+    return f"go on with: chainrule train --resume {folder}"

@@ -10,6 +10,7 @@ May import `text`, `models`, `train` and what lies below.
 from __future__ import annotations
 
 import contextlib
+import json
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,8 +33,8 @@ from chainrule.text.corpus import read_text, require_length
 from chainrule.text.documentation import documentation_text
 from chainrule.text.ngram import CharacterNGram
 from chainrule.train import runs
-from chainrule.train.checkpoint import load_parameters, restore
-from chainrule.train.config import Config, configure, to_toml
+from chainrule.train.checkpoint import load_parameters, restore, write_config
+from chainrule.train.config import Config, configure
 from chainrule.train.events import Began, Compared, Finished, Saved, Stepped, Stopped
 from chainrule.train.loop import train
 from chainrule.train.metrics import Metrics
@@ -67,25 +68,41 @@ def train_new(config: Config, root: Path, interrupts: Interrupts) -> Iterator[Ev
         config = msgspec.structs.replace(config, data=str(Path(config.data).resolve()))
     session, source = _prepare(config)
     folder = _make_folder(config, root, session.model)
-    yield from _run(session, source, folder, interrupts)
+    with runs.alone_in(folder):
+        yield from _run(session, source, folder, interrupts)
 
 
 def train_on(folder: Path, steps: int | None, interrupts: Interrupts) -> Iterator[Event]:
-    """Continue the run in `folder` exactly; `steps` moves its end, and with it the schedule."""
-    config = configure(folder / runs.CONFIG, ())
-    moved = steps is not None and steps != config.steps
-    if steps is not None:
-        config = msgspec.structs.replace(config, steps=steps)
-    session, source = _prepare(config)
-    restore(session, folder)
-    if session.progress.step >= config.steps:
-        raise ConfigError(
-            f"{str(folder)!r} has done its {session.progress.step} steps; "
-            "name a later end with --steps to go on"
-        )
-    if moved:
-        _write_config(config, folder)
-    yield from _run(session, source, folder, interrupts)
+    """Continue the run in `folder` exactly; `steps` moves its end, and with it the schedule.
+
+    Every state that a run can be left in goes on: killed before its first save, it begins again;
+    killed between its last save and its result, it is completed.
+    """
+    with runs.alone_in(folder):
+        config = configure(folder / runs.CONFIG, ())
+        moved = steps is not None and steps != config.steps
+        if steps is not None:
+            config = msgspec.structs.replace(config, steps=steps)
+        session, source = _prepare(config)
+        if (folder / runs.STATE).exists():
+            restore(session, folder)
+        done = session.progress.step
+        if done > config.steps or (done == config.steps and _has_result(folder, done)):
+            raise ConfigError(
+                f"{str(folder)!r} has done its {done} steps; name a later end with --steps to go on"
+            )
+        if moved:
+            write_config(config, folder)
+        yield from _run(session, source, folder, interrupts)
+
+
+def _has_result(folder: Path, steps: int) -> bool:
+    """Whether the run was completed after so many steps."""
+    try:
+        found = json.loads((folder / runs.RESULT).read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(found, dict) and found.get("steps") == steps
 
 
 def open_run(folder: Path) -> Session:
@@ -149,7 +166,7 @@ def _make_folder(config: Config, root: Path, model: Module) -> Path:
     folder = runs.create_run(root)
     try:
         _require_room(folder, _COPIES * 4 * _size(model))
-        _write_config(config, folder)
+        write_config(config, folder)
         runs.mark_last(folder)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
@@ -275,11 +292,6 @@ def _write_report(session: Session, source: str, folder: Path, metrics: Metrics)
     page = report(f"chainrule run {folder.name}", facts, metrics.records, _verdicts(session))
     with runs.saving(path):
         write_whole(path, page.encode())
-
-
-def _write_config(config: Config, folder: Path) -> None:
-    with runs.saving(folder / runs.CONFIG):
-        write_whole(folder / runs.CONFIG, to_toml(config).encode())
 
 
 def _characters(session: Session) -> int:

@@ -17,19 +17,23 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from chainrule.base.errors import CheckpointError
+from chainrule.formats.atomic import write_whole
 from chainrule.formats.bounds import shown
 from chainrule.formats.safetensors import read_state, write_state
 from chainrule.tensor.convert import tensor
 from chainrule.tensor.random import get_rng_state, set_rng_state
-from chainrule.train.runs import MODEL, STATE, saving
+from chainrule.train.config import to_toml
+from chainrule.train.runs import CONFIG, MODEL, STATE, saving
 from chainrule.train.session import Progress
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from numpy.typing import NDArray
 
     from chainrule.optim import Optimizer
+    from chainrule.train.config import Config
     from chainrule.train.session import Session
 
 _MODEL = "model."
@@ -37,8 +41,17 @@ _OPTIMIZER = "optimizer."
 _RANDOM = "random"
 
 
-def save(session: Session, folder: Path) -> None:
-    """Write both files atomically; `CheckpointError` leaves the earlier ones as they were."""
+def save(session: Session, folder: Path, before: Callable[[], None] = lambda: None) -> None:
+    """Write both files atomically; `CheckpointError` leaves the earlier ones as they were.
+
+    A folder that somebody has removed meanwhile is made again: what was computed is not lost.
+    `before` writes what the state counts on: the diary, of which it knows the length.
+    """
+    with saving(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    if not (folder / CONFIG).is_file():
+        write_config(session.config, folder)
+    before()
     parameters = session.model.state_dict()
     state = {_MODEL + name: value for name, value in parameters.items()}
     state |= _optimizer_arrays(session.optimizer)
@@ -52,6 +65,12 @@ def save(session: Session, folder: Path) -> None:
         write_state(folder / STATE, state, notes)
     with saving(folder / MODEL):
         write_state(folder / MODEL, parameters, {"symbols": session.letters.symbols})
+
+
+def write_config(config: Config, folder: Path) -> None:
+    """Write the configuration atomically."""
+    with saving(folder / CONFIG):
+        write_whole(folder / CONFIG, to_toml(config).encode())
 
 
 def restore(session: Session, folder: Path) -> None:

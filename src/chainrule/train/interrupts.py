@@ -1,11 +1,12 @@
-"""Ctrl-C and SIGTERM as a wish that the loop grants between two steps.
+"""Ctrl-C, SIGTERM and a closed terminal as a wish that the loop grants between two steps.
 
     >>> with Interrupts() as interrupts:
     ...     while not interrupts.wanted():
     ...         work()
 
-A second signal no longer waits: it raises `KeyboardInterrupt` where the program stands. May
-import the standard library only.
+A second signal no longer waits: it raises `KeyboardInterrupt` where the program stands. Of a
+terminal that closes, shell and kernel both tell: SIGHUP is never a second signal, and under
+`nohup`, which ignores it, none at all. May import the standard library only.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ from typing import TYPE_CHECKING, Any, Self
 if TYPE_CHECKING:
     from types import FrameType
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_HANG_UP = getattr(signal, "SIGHUP", None)  # Windows has none
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, *filter(None, [_HANG_UP]))
 
 
 class Interrupts:
@@ -32,10 +34,17 @@ class Interrupts:
         """Whether somebody asked to stop."""
         return self.signal is not None
 
+    def stop(self) -> None:
+        """Wish for it without a signal."""
+        if self.signal is None:
+            self.signal = signal.SIGTERM
+
     def __enter__(self) -> Self:
-        """Take over the two signals."""
+        """Take over the signals."""
         if threading.current_thread() is threading.main_thread():
-            self._before = {name: signal.signal(name, self._note) for name in _SIGNALS}
+            for name in _SIGNALS:
+                if name != _HANG_UP or signal.getsignal(name) is not signal.SIG_IGN:
+                    self._before[name] = signal.signal(name, self._note)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -45,6 +54,7 @@ class Interrupts:
         self._before = {}
 
     def _note(self, number: int, _frame: FrameType | None) -> None:
-        if self.signal is not None:
+        if self.signal is None:
+            self.signal = number
+        elif number != _HANG_UP:
             raise KeyboardInterrupt
-        self.signal = number

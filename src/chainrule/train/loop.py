@@ -154,8 +154,7 @@ def _sample(session: Session, stop: Callable[[], bool]) -> str | None:
 
 def _save(session: Session, folder: Path, metrics: Metrics) -> Event:
     session.progress.records = len(metrics.records)
-    metrics.flush()  # the state must never be ahead of the diary
-    save(session, folder)
+    save(session, folder, metrics.flush)
     return Saved(session.progress.step, folder)
 
 

@@ -16,7 +16,8 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from chainrule.base.errors import CheckpointError
-from chainrule.formats.atomic import write_whole
+from chainrule.formats.atomic import remove_abandoned, write_whole
+from chainrule.formats.claim import claim
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,6 +30,7 @@ STATE = "state.safetensors"
 RESULT = "result.json"
 REPORT = "report.html"
 LAST = "last"
+LOCK = ".lock"
 
 
 @contextlib.contextmanager
@@ -67,10 +69,23 @@ def create_run(root: Path) -> Path:
                 return folder
 
 
-def discard_empty(folder: Path) -> None:
-    """Remove a run folder that nothing was saved in."""
-    with contextlib.suppress(OSError):
-        folder.rmdir()
+@contextlib.contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Train in `folder` as the only process, and remove what killed ones left half-written.
+
+    Two that write one run would each overwrite what the other computed: the second one raises
+    `CheckpointError`. The lock goes with its process, however that ends.
+    """
+    with saving(folder):
+        claimed = claim(folder / LOCK, note=str(os.getpid()))
+    with contextlib.closing(claimed):
+        if not claimed.is_ours:
+            raise CheckpointError(
+                f"{str(folder)!r} is being trained by process {claimed.holder or 'unknown'}; wait "
+                "until it has ended, or stop it with Ctrl-C: it saves, and this command goes on"
+            )
+        remove_abandoned(folder)
+        yield
 
 
 def mark_last(folder: Path) -> None:
@@ -79,6 +94,7 @@ def mark_last(folder: Path) -> None:
     fresh = folder.parent / f".{LAST}.{os.getpid()}"
     with saving(mark):
         try:
+            fresh.unlink(missing_ok=True)  # of a process that had our number and was killed
             fresh.symlink_to(folder.name, target_is_directory=True)
             fresh.replace(mark)
         except OSError:
@@ -89,6 +105,11 @@ def mark_last(folder: Path) -> None:
 def find_run(name: str, root: Path) -> Path:
     """The folder that `name` means: a path, a number such as 7 or 007, or `last`."""
     folder = _interpret(name, root)
+    if folder is not None and not (folder / CONFIG).is_file() and folder.parent == root:
+        raise CheckpointError(
+            f"{str(folder)!r} has no {CONFIG}: it was stopped before anything was computed. "
+            "Begin anew with chainrule train"
+        )
     if folder is None or not (folder / CONFIG).is_file():
         there = [f"{number:03d}" for number in sorted(_numbers(root))]
         hint = f"{str(root)!r} has {', '.join(there)}" if there else f"{str(root)!r} has no runs"

@@ -1,0 +1,142 @@
+"""Every state in which a run can be left goes on, bit for bit, and nothing is lost."""
+
+from __future__ import annotations
+
+import multiprocessing
+import shutil
+
+import pytest
+
+from chainrule.base.errors import CheckpointError, ConfigError
+from chainrule.formats.claim import claim
+from chainrule.tasks import language_model
+from chainrule.tasks.language_model import train_on
+from chainrule.train import loop
+from chainrule.train.events import Began, Finished, Saved, Stepped
+from chainrule.train.interrupts import Interrupts
+from chainrule.train.metrics import read_metrics
+from chainrule.train.runs import find_run
+
+
+class Killed(BaseException):
+    """What no handler of ours catches."""
+
+
+def killed(*_args, **_settings):
+    raise Killed
+
+
+@pytest.fixture
+def whole(start):
+    *_, finished = start(root="whole")
+    return finished.folder
+
+
+def left_by(events, when):
+    """The folder of a run whose process was killed when `when(event)` held."""
+    for event in events:
+        if isinstance(event, Began):
+            folder = event.folder
+        if when(event):
+            break
+    events.close()
+    return folder
+
+
+def same(one, other):
+    assert read_metrics(one / "metrics.jsonl") == read_metrics(other / "metrics.jsonl")
+    assert (one / "model.safetensors").read_bytes() == (other / "model.safetensors").read_bytes()
+
+
+def test_killed_before_the_first_save(start, whole):
+    folder = left_by(start(root="parts"), lambda e: isinstance(e, Stepped) and e.step == 3)
+    assert not (folder / "state.safetensors").exists()
+    *_, last = train_on(folder, None, Interrupts())
+    assert isinstance(last, Finished)
+    same(folder, whole)
+
+
+@pytest.mark.parametrize("where", ["_write_report", "_result"])
+def test_killed_between_the_last_save_and_the_result(start, whole, monkeypatch, where):
+    with monkeypatch.context() as patch:
+        patch.setattr(language_model, where, killed)
+        with pytest.raises(Killed):
+            list(start(root="parts", save_every=0))
+    folder = whole.parent.parent / "parts" / "001"
+    assert not (folder / "result.json").exists()
+    *_, last = train_on(folder, None, Interrupts())
+    assert isinstance(last, Finished)
+    same(folder, whole)
+    with pytest.raises(ConfigError, match="has done its 20 steps; name a later end"):
+        list(train_on(folder, None, Interrupts()))
+    (folder / "result.json").write_text("{")  # of a disk that failed
+    *_, last = train_on(folder, None, Interrupts())
+    assert isinstance(last, Finished)
+
+
+def test_killed_while_it_was_prolonged(start, monkeypatch):
+    *_, finished = start()
+    with monkeypatch.context() as patch:
+        patch.setattr(loop, "_step", killed)
+        with pytest.raises(Killed):
+            list(train_on(finished.folder, 24, Interrupts()))
+    *_, last = train_on(finished.folder, None, Interrupts())
+    assert last.result["steps"] == 24
+
+
+def test_killed_before_anything_was_written(tmp_path):
+    (tmp_path / "runs" / "003").mkdir(parents=True)
+    with pytest.raises(CheckpointError, match=r"before anything was computed\. Begin"):
+        find_run("3", tmp_path / "runs")
+
+
+def test_half_written_files_go(start, whole):
+    folder = left_by(start(root="parts"), lambda e: isinstance(e, Saved))
+    for name in (".state.safetensors.ab_c1234", ".metrics.jsonl.12345678", ".mine.txt"):
+        (folder / name).write_bytes(b"half")
+    list(train_on(folder, None, Interrupts()))
+    assert sorted(p.name for p in folder.glob(".*")) == [".lock", ".mine.txt"]
+    same(folder, whole)
+
+
+def test_a_folder_that_is_removed_comes_back(start, whole):
+    events = start(root="parts")
+    for event in events:
+        if isinstance(event, Began):
+            folder = event.folder
+        if isinstance(event, Stepped) and event.step == 8:
+            shutil.rmtree(folder)
+    same(folder, whole)
+    assert (folder / "config.toml").read_bytes() == (whole / "config.toml").read_bytes()
+
+
+def test_one_process_at_a_time(start):
+    events = start()
+    folder = next(e.folder for e in events if isinstance(e, Began))
+    with pytest.raises(CheckpointError, match=r"is being trained by process \d+; wait"):
+        list(train_on(folder, None, Interrupts()))
+    events.close()
+    list(train_on(folder, None, Interrupts()))
+
+
+def hold(path, ready):
+    claim(path, note="77")
+    ready.set()
+    multiprocessing.Event().wait()
+
+
+def test_a_lock_goes_with_its_process(tmp_path):
+    context = multiprocessing.get_context("spawn")
+    path, ready = tmp_path / "lock", context.Event()
+    process = context.Process(target=hold, args=(path, ready))
+    process.start()
+    assert ready.wait(60)
+    taken = claim(path)
+    assert (taken.is_ours, taken.holder) == (False, "77")
+    taken.close()
+    process.kill()
+    process.join()
+    free = claim(path)
+    assert free.is_ours
+    free.close()
+    free.close()
