@@ -360,7 +360,7 @@ def test_traits_hold(name):
 KNOWN_TRAITS = {
     "elementwise", "linear", "multilinear", "reduction", "contraction", "index-map", "random",
     "control", "host", "structure", "projection", "constant", "positional", "cut", "bounded",
-    "rows",
+    "rows", "in-place",
 }  # fmt: skip
 
 

@@ -27,14 +27,17 @@ def _slice(x, attrs):
 
 
 def _pad(x, attrs):
-    out = torch.zeros(attrs["shape"], dtype=x.dtype)
+    return _overlay(torch.zeros(attrs["shape"], dtype=x.dtype), x, attrs)
+
+
+def _overlay(base, new, attrs):
     at = [
         torch.arange(n) * step + start
-        for start, step, n in zip(attrs["start"], attrs["step"], x.shape, strict=True)
+        for start, step, n in zip(attrs["start"], attrs["step"], new.shape, strict=True)
     ]
     if not at:
-        return x.clone()
-    return out.index_put(torch.meshgrid(*at, indexing="ij"), x)
+        return new.clone()
+    return base.index_put(torch.meshgrid(*at, indexing="ij"), new)
 
 
 def _attention(q, k, v, mask=None, *, scale, causal):
@@ -169,6 +172,7 @@ TORCH: dict[str, Any] = {
     "transpose": lambda attrs, x: x.permute(attrs["axes"]),
     "slice": lambda attrs, x: _slice(x, attrs),
     "pad": lambda attrs, x: _pad(x, attrs),
+    "overlay": lambda attrs, x, new: _overlay(x, new, attrs),
     "concat": lambda attrs, *xs: torch.cat(xs, attrs["axis"]),
     "broadcast_to": lambda attrs, x: x.broadcast_to(attrs["shape"]),
     "sum": lambda attrs, x: x.sum(attrs["axes"]) if attrs["axes"] else x,

@@ -289,3 +289,18 @@ def test_gradients_through_both_results_of_max():
     assert places.tolist() == [1]
     values.sum().backward()
     assert x.grad.tolist() == [[0.0, 1.0, 0.0]]
+
+
+def test_gradients_that_are_views_of_one_array_are_written_through():
+    weights = [cr.ones(3, requires_grad=True), cr.ones(2, 2, requires_grad=True)]
+    bucket = cr.zeros(7)
+    weights[0].grad, weights[1].grad = bucket[:3], bucket[3:].view(2, 2)
+    views = [w.grad for w in weights]
+    for _ in range(2):
+        ((weights[0] * 2).sum() + (weights[1] * 3).sum()).backward()
+    assert bucket.tolist() == [4.0] * 3 + [6.0] * 4
+    assert all(w.grad is v for w, v in zip(weights, views, strict=True))
+    cr.nn.utils.clip_grad_norm_(weights, 1.0)
+    assert bucket.norm().item() == pytest.approx(1.0, abs=1e-5)
+    bucket.zero_()
+    assert weights[1].grad.tolist() == [[0.0, 0.0], [0.0, 0.0]]

@@ -1,7 +1,7 @@
 """THE page of the compiler: every stage from a traced graph to a loaded plan, in order.
 
     graph ── inline_calls ── run_once ── drop_empty ── keep_residuals ── expand
-          ── sink ── hoist ── trim ── orient ── simplify ── pass_over_zeros
+          ── forward_writes ── sink ── hoist ── trim ── orient ── simplify ── pass_over_zeros
           ── normalize_reductions ── sparse_updates ── keep_rows ── simplify
           ── seal ── group ── settle ── place ── lower ── schedule ── arena ── emit ── load
 
@@ -49,6 +49,7 @@ from chainrule.compiler.passes.sparse import sparse_updates
 from chainrule.compiler.passes.store import Fused, settle
 from chainrule.compiler.passes.trim import trim
 from chainrule.compiler.passes.updates import updates
+from chainrule.compiler.passes.writes import forward_writes
 from chainrule.compiler.passes.zeros import pass_over_zeros
 from chainrule.compiler.plan import Executable, Plan, make_plan
 from chainrule.compiler.runtime.native import Engine, engine
@@ -68,6 +69,7 @@ GRAPH_PASSES: tuple[Pass, ...] = (
     drop_empty,
     keep_residuals,
     expand,
+    forward_writes,
     sink,
     hoist,
     trim,
@@ -79,7 +81,7 @@ GRAPH_PASSES: tuple[Pass, ...] = (
     keep_rows,
     simplify,
 )
-_ON_THEIR_OWN = {keep_residuals, sink, hoist, trim}  # go into bodies themselves
+_ON_THEIR_OWN = {keep_residuals, forward_writes, sink, hoist, trim}  # go into bodies themselves
 _OUTSIDE = {sparse_updates, keep_rows}  # not in bodies: what they read is not theirs to write over
 
 

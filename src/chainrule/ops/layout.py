@@ -1,6 +1,7 @@
-"""Renumbering of elements: reshape, transpose, slice and its gradient pad, concat.
+"""Renumbering of elements: reshape, transpose, slice and its gradient pad, overlay, concat.
 
-Each is linear; slice/pad and concat/slice are each other's gradients.
+Each is linear; slice/pad and concat/slice are each other's gradients. `overlay` is what writing
+into a slice means: the base with the region's elements exchanged.
 Example: `slice_(x, start=(0, 2), step=(1, 1), shape=(3, 2))` takes columns 2 and 3.
 """
 
@@ -15,10 +16,21 @@ import numpy as np
 from chainrule.base import dtypes, shapes
 from chainrule.base.errors import ArgumentError, DTypeError, ShapeError
 from chainrule.graph.node import Attrs, Node, Type
-from chainrule.ops.fill import filled
-from chainrule.ops.record import Array, Builder, Illegal, IndexMap, Made, Op, Pieces, Sample
+from chainrule.ops.compare import where
+from chainrule.ops.fill import filled, full
+from chainrule.ops.record import (
+    Array,
+    Builder,
+    Illegal,
+    IndexMap,
+    Made,
+    Op,
+    Pieces,
+    Sample,
+    Template,
+)
 
-_f32 = dtypes.float32
+_f32, _i64 = dtypes.float32, dtypes.int64
 _TRAITS = frozenset({"index-map", "linear"})
 
 
@@ -194,6 +206,62 @@ pad = Op(
 )
 
 
+def _overlay_infer(ins: tuple[Type, ...], attrs: Attrs) -> Type:
+    base, new = ins
+    if new.dtype is not base.dtype:
+        raise DTypeError(f"overlay of {new.dtype} on {base.dtype}: the dtypes must be equal")
+    _slice_infer((base,), {**attrs, "shape": new.shape})
+    return base
+
+
+def _overlay(ins: Any, attrs: Attrs) -> Array:
+    base, new = ins
+    out = np.array(base, order="C")
+    out[_region(attrs["start"], attrs["step"], new.shape)] = new
+    return out
+
+
+def _overlay_vjp(b: Builder, node: Node, ct: Node) -> tuple[Node, Node]:
+    new, attrs = node.inputs[1], node.attrs
+    hidden = b(overlay, ct, filled(b, 0, new), **attrs)
+    return hidden, b(slice_, ct, **attrs, shape=new.shape)
+
+
+def _overlay_jvp(b: Builder, node: Node, tangents: tuple[Node | None, ...]) -> Node:
+    parts = [t or filled(b, 0, x) for t, x in zip(tangents, node.inputs, strict=True)]
+    return b(overlay, *parts, **node.attrs)
+
+
+def _overlay_expand(b: Builder, node: Node) -> Node:
+    base, new = node.inputs
+    attrs = {**node.attrs, "shape": node.shape}
+    here = b(full, value=True, dtype=dtypes.bool_, shape=new.shape)
+    return b(where, b(pad, here, **attrs), b(pad, new, **attrs), base)
+
+
+def _overlay_samples(rng: np.random.Generator, dtype: np.dtype[Any]) -> Iterable[Sample]:
+    for sample in _slice_samples(rng, dtype):
+        attrs = dict(sample.attrs)
+        yield Sample((*sample.inputs, _draw(rng, attrs.pop("shape"), dtype)), attrs)
+
+
+overlay = Op(
+    "overlay",
+    _overlay_infer,
+    _overlay,
+    vjp=_overlay_vjp,
+    jvp=_overlay_jvp,
+    lower=Template("overlay"),
+    expand=_overlay_expand,
+    traits=frozenset({"linear", "in-place"}),
+    samples=_overlay_samples,
+    illegal=(
+        Illegal((Type(_f32, (3,)), Type(_f32, (2,))), {"start": (2,), "step": (1,)}, ShapeError),
+        Illegal((Type(_f32, (3,)), Type(_i64, (2,))), {"start": (0,), "step": (1,)}, DTypeError),
+    ),
+)
+
+
 def _concat_infer(ins: tuple[Type, ...], attrs: Attrs) -> Type:
     if not ins:
         raise ArgumentError("concat needs at least one array")
@@ -261,10 +329,10 @@ concat = Op(
     samples=_concat_samples,
     illegal=(
         Illegal((Type(_f32, (2, 3)), Type(_f32, (3, 3))), {"axis": 1}, ShapeError),
-        Illegal((Type(_f32, (2,)), Type(dtypes.int64, (2,))), {"axis": 0}, DTypeError),
+        Illegal((Type(_f32, (2,)), Type(_i64, (2,))), {"axis": 0}, DTypeError),
         Illegal((Type(_f32, ()), Type(_f32, ())), {"axis": 0}, ShapeError),
         Illegal((), {"axis": 0}, ArgumentError),
     ),
 )
 
-TABLE = (reshape, transpose, slice_, pad, concat)
+TABLE = (reshape, transpose, slice_, pad, overlay, concat)

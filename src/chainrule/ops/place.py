@@ -244,6 +244,7 @@ scatter: Op = Op(
     jvp=_scatter_jvp,
     saves=(0, 1, 2, OUT),
     lower=Template("scatter"),
+    traits=frozenset({"in-place"}),
     samples=_scatter_samples,
     illegal=(
         Illegal(

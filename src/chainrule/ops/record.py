@@ -157,8 +157,9 @@ class Op:
     `saves` lists the inputs (and `OUT`) whose *values* `vjp` touches; None means all of them.
     `decisions` computes the masks, winners or sides whose change marks a kink. `traits` are what
     passes ask for: elementwise, linear (in all float inputs), multilinear (in each), reduction,
-    contraction, index-map, random, control. `prepared` is the memory of eager execution: what it
-    has worked out for types and attributes that it met (`tensor/prepared.py`).
+    contraction, index-map, in-place (may be written over its first input), random, control.
+    `prepared` is the memory of eager execution: what it has worked out for types and attributes
+    that it met (`tensor/prepared.py`).
     """
 
     name: str

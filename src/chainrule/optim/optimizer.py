@@ -17,7 +17,7 @@ from chainrule.base.source import warn
 from chainrule.optim.parameters import listed
 from chainrule.optim.saved import group_faults, load_entry, positions
 from chainrule.optim.step_count import advance_counts, share_counts
-from chainrule.tensor.backward import STALE, STEPPED, clear_grad
+from chainrule.tensor.backward import STALE, STEPPED, clear_grad, content_version
 from chainrule.tensor.functional import pointwise
 from chainrule.tensor.hooks import RemovableHandle, next_number
 from chainrule.tensor.host import host_changes, host_choice, host_item, untraced
@@ -137,10 +137,11 @@ class Optimizer:
         first = next(
             g for group in self.param_groups for p in group["params"] if (g := p.grad) is not None
         )
-        if first.__dict__.get(STALE) == first._version and not self._said_stale:
+        version = content_version(first)
+        if first.__dict__.get(STALE) == version and not self._said_stale:
             self._said_stale = True
             warn(_STALE)
-        first.__dict__[STEPPED] = first._version
+        first.__dict__[STEPPED] = version
 
     def _update(self, group: dict[str, Any], pairs: Pairs) -> None:
         """Change the parameters of `pairs` (parameter, gradient) in place."""

@@ -186,15 +186,30 @@ def _sum(b: Symbolic, parts: Sequence[Node | None]) -> Node | None:
 
 
 def accumulate(handle: Handle, gradient: Tensor) -> None:
-    """`handle.grad += gradient`, or the gradient itself where there was none."""
+    """`handle.grad += gradient`, or the gradient itself where there was none.
+
+    A gradient that is a view of another tensor is written through, and stays a view.
+    """
     before = get_grad(handle)
     if before is not None:
         with set_grad_enabled(modes.grad and before.requires_grad):
             total = apply(TABLE["add"], before, gradient)
-        if before.__dict__.get(STEPPED) == before._version:
-            total.__dict__[STALE] = total._version
+        stale = before.__dict__.get(STEPPED) == content_version(before)
+        seen = before._lens is not None  # a view of one array for all gradients: that is written
+        if seen:
+            before._rebind(total)
+            total = before
+        if stale:
+            total.__dict__[STALE] = content_version(total)
+        if seen:
+            return
         gradient = total
     set_grad(handle, gradient)
+
+
+def content_version(handle: Handle) -> int:
+    """A number that changes when the handle, or the base that it is a view of, is written."""
+    return (handle if handle._lens is None else handle._lens.root)._version
 
 
 def get_grad(handle: Handle) -> Tensor | None:

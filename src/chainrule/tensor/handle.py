@@ -177,12 +177,14 @@ class Handle:
         lens = self._lens
         if lens is None or lens.root._version == self._seen:
             return
-        now = lens.root._version
+        now, trace = lens.root._version, modes.trace
         before, modes.grad = modes.grad, modes.grad or self._requires_grad
         try:
+            if trace is not None and self._value is not None and trace.is_unchanged(lens.root):
+                modes.trace = None  # what was written before the trace is no part of it
             self._look_again(now)
         finally:
-            modes.grad = before
+            modes.grad, modes.trace = before, trace
 
     def _look_again(self, now: int) -> None:
         """See this view and the views below it as they are in the root's version `now`."""

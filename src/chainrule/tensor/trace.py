@@ -75,6 +75,10 @@ class Trace:
         now, first = self.bound.get(id(handle)), self.inputs.get(id(handle))
         return now is not None and (first is None or now.node is not first.node)
 
+    def is_unchanged(self, handle: Handle) -> bool:
+        """Whether the handle is older than the trace and has the value that it had before."""
+        return self.is_outside(handle) and not self.is_rebound(handle)
+
     def symbol_of(self, handle: Handle) -> Node | None:
         """The node that `handle` stands for; None for a value that was not read yet."""
         bound = self.bound.get(id(handle))

@@ -127,6 +127,15 @@ def _pieces(node: Node, homes: dict[Node, Home], target: Target) -> Stages:
     return [*stages, copies] if copies else stages
 
 
+def _lies_in(base: Node, home: Home, homes: dict[Node, Home]) -> bool:
+    """Whether what is to be written into is there already."""
+    source = origin(base, homes)
+    kept = homes.get(source)
+    if kept is None or kept.root is not home.root:
+        return False
+    return through(kept.view, base, source) == home.view
+
+
 def _written(piece: Node, home: Home, region: View, homes: dict[Node, Home]) -> bool:
     """Whether the piece's producer writes it to its region already."""
     source = origin(piece, homes)
@@ -159,11 +168,18 @@ def _template(
         return [single(f"search {node.attrs}", lambda: search(node, home, homes, lanes))]
     if name == "sparse_product":
         return [single(name, lambda: sparse_product(node, home, homes, lanes))]
-    if name in {"index_add", "scatter"}:
+    if name in {"index_add", "scatter", "overlay"}:
         base = node.inputs[0]
-        own = [] if home.root is base else [[copy(base, home, homes, target)]]
-        return [*own, scattered()]
+        own = [] if _lies_in(base, home, homes) else [[copy(base, home, homes, target)]]
+        return [*own, [_overlay(node, home, homes, target)] if name == "overlay" else scattered()]
     raise CompileError(f"no template for {node.op.name}")
+
+
+def _overlay(node: Node, home: Home, homes: dict[Node, Home], target: Target) -> Work:
+    """Write the new elements to their region of the base, which is there already."""
+    new, attrs = node.inputs[1], node.attrs
+    region = home.view.slice(attrs["start"], attrs["step"], new.shape)
+    return copy(new, Home(home.root, region), homes, target)
 
 
 def _attention(node: Node, homes: dict[Node, Home], read: Sequence[Node], target: Target) -> Work:

@@ -2,6 +2,7 @@
 
     concat(dq, dk, dv)      →   the three are written side by side at once; nothing is copied
     w' = w - lr·g           →   written over w
+    overlay(b, x; 0:4)      →   x is written into b, if nothing reads b later
 
 Example: `place(fused, layouts, inputs, replaced)` → a `Home` for each stored node.
 """
@@ -12,14 +13,14 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from chainrule.base import shapes
 from chainrule.base.shapes import Shape, View
-from chainrule.compiler.passes.access import is_view
+from chainrule.compiler.passes.access import is_view, origin
 from chainrule.compiler.passes.group import Group
 from chainrule.compiler.passes.store import Fused
 from chainrule.compiler.templates.product import batched
 from chainrule.compiler.templates.writer import Home
 from chainrule.graph.node import Node, TupleType
 from chainrule.ops.layout import concat, reshape, transpose
-from chainrule.ops.record import Contract, Pieces
+from chainrule.ops.record import Contract
 
 
 def place(
@@ -49,11 +50,59 @@ def place(
     for node in projections:
         spaces[node] = node.shape
         homes[node] = Home(node, layouts.get(node, View.whole(node.shape)))
+    outputs = list(outputs)
     fixed = {*outputs, *replaced}
-    for f in reversed(fused):
-        if isinstance(f.group.nodes[0].op.lower, Pieces) and f.group.nodes[0].op is concat:
-            _place_pieces(f.group.nodes[0], homes, spaces, fixed)
+    bases = _Bases(fused, homes, outputs, set(replaced.values()))
+    for number, f in reversed([*enumerate(fused)]):
+        node = f.group.nodes[0]
+        if node.op is concat:
+            _place_pieces(node, homes, spaces, fixed)
+        elif "in-place" in node.op.traits and node in homes:
+            bases.place(node, spaces, fixed, number)
     return homes
+
+
+class _Bases:
+    """Puts what is written into in the place of the result, where nobody reads it later."""
+
+    def __init__(
+        self,
+        fused: Sequence[Fused],
+        homes: dict[Node, Home],
+        outputs: Iterable[Node],
+        states: set[Node],
+    ) -> None:
+        self.homes, self.states = homes, states
+        self.late = {node: f.group.late for f in fused for node in f.stores}
+        self.reads: dict[Node, list[int]] = {}  # which groups read it, in the order they run in
+        for number, f in enumerate(fused):
+            for child in [c for node in f.nodes for c in node.inputs]:
+                self.reads.setdefault(origin(child, homes), []).append(number)
+        for node in outputs:
+            self.reads.setdefault(origin(node, homes), []).append(len(fused))
+
+    def place(self, node: Node, spaces: Mapping[Node, Shape], fixed: set[Node], now: int) -> None:
+        """Give the base of `node`, which is written by group number `now`, the home of `node`."""
+        home, base = self.homes[node], node.inputs[0]
+        source = origin(base, self.homes)
+        own = self.homes.get(source)
+        if own is None or own.root is not source or source in fixed:
+            return
+        *earlier, last = self.reads[source]
+        if last > now or now in earlier:
+            return
+        if home.root in self.states and not self.late.get(source, False):
+            return  # others may still read the state
+        region: View | None = home.view
+        while base is not source and region is not None:
+            region = _undo(base, region)
+            base = base.inputs[0]
+        if region is None or not region.is_contiguous:
+            return
+        if "in-place" in source.op.traits or (
+            source in spaces and _can_write(source, spaces[source], region)
+        ):
+            self.homes[source] = Home(home.root, region)
 
 
 def write_space(g: Group, node: Node) -> Shape:

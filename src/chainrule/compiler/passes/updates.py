@@ -14,7 +14,7 @@ from collections.abc import Collection, Mapping, Sequence
 from chainrule.compiler.passes.access import access, is_view, origin, virtual
 from chainrule.graph.node import INPUT, Graph, Node
 from chainrule.graph.walk import ordered
-from chainrule.ops.record import Map, Template
+from chainrule.ops.record import Map
 
 Pair = tuple[Node, Node]
 
@@ -83,9 +83,13 @@ def clusters(late: Collection[Node], order: Sequence[Node]) -> dict[Node, int]:
 
 def _region(state: Node, new: Node) -> set[Node]:
     """The elementwise nodes from which a new value is computed."""
-    if new.op is not INPUT and isinstance(new.op.lower, Template) and "in-place" in new.op.traits:
-        return {new} if new.inputs[0] is state else set()
     found: set[Node] = set()
+    written = new
+    while "in-place" in written.op.traits:
+        found.add(written)
+        written = origin(written.inputs[0], ())
+    if found:
+        return found if written is state else set()
     pending = [new]
     while pending:
         node = pending.pop()

@@ -206,10 +206,7 @@ def squeeze(input: Operand, dim: int | Sequence[int] | None = None) -> Tensor:
 
 def with_region(base: Handle, new: Handle, start: Shape, step: Shape) -> Tensor:
     """`base` with the elements of `new` in the strided region from `start`."""
-    mask = apply(TABLE["full"], value=True, dtype=dtypes.bool_, shape=new.shape)
-    region = {"start": start, "step": step, "shape": base.shape}
-    inside = apply(TABLE["pad"], mask, **region)
-    return apply(TABLE["where"], inside, apply(TABLE["pad"], new, **region), base)
+    return apply(TABLE["overlay"], base, new, start=start, step=step)
 
 
 def slice_view(
