@@ -21,8 +21,8 @@ DTYPES = ("float32", "float64", "int64", "bool")
 
 
 @cache
-def databases() -> tuple[list[Any], list[Any]]:
-    """`op_db` and `module_db`."""
+def databases() -> tuple[list[Any], list[Any], list[Any]]:
+    """`op_db`, `module_db` and `optim_db`."""
     if "expecttest" not in sys.modules:
         try:
             import expecttest  # noqa: F401
@@ -34,7 +34,8 @@ def databases() -> tuple[list[Any], list[Any]]:
         warnings.simplefilter("ignore")
         from torch.testing._internal.common_methods_invocations import op_db
         from torch.testing._internal.common_modules import module_db
-    return op_db, module_db
+        from torch.testing._internal.common_optimizers import optim_db
+    return op_db, module_db, optim_db
 
 
 def label(entry: Any) -> str:
@@ -54,6 +55,18 @@ def modules() -> dict[str, Any]:
     """Class name → PyTorch's entry, for every module that exists here too."""
     found = {m.module_cls.__name__: m for m in databases()[1]}
     return {name: m for name, m in sorted(found.items()) if hasattr(cr.nn, name)}
+
+
+@cache
+def optimizers() -> dict[str, Any]:
+    """Class name → PyTorch's entry, for every optimiser that exists here too."""
+    found = {o.optim_cls.__name__: o for o in databases()[2]}
+    return {name: o for name, o in sorted(found.items()) if hasattr(cr.optim, name)}
+
+
+def entries() -> dict[str, dict[str, Any]]:
+    """All of them by group and name."""
+    return {"functions": functions(), "modules": modules(), "optimizers": optimizers()}
 
 
 def find(name: str) -> Callable[..., Any] | None:
@@ -135,3 +148,30 @@ def module_samples(entry: Any, dtype: str, training: bool, limit: int) -> list[A
             )
         )  # fmt: skip
     return every[:: max(1, -(-len(every) // limit))]
+
+
+def module_errors(entry: Any, limit: int) -> Iterator[Any]:
+    """Wrong constructions and wrong calls of a module, each with the error that PyTorch raises."""
+    if entry.module_error_inputs_func is None:
+        return
+    import torch
+
+    torch.manual_seed(0)
+    given = {"device": "cpu", "dtype": torch.float32, "requires_grad": False, "training": True}
+    yield from islice(entry.module_error_inputs_func(entry, **given), limit)
+
+
+def optimizer_samples(entry: Any, dtype: str, limit: int) -> list[Any]:
+    """Options of an optimiser, spread over all there are."""
+    import torch
+
+    every = entry.optim_inputs_func(device="cpu", dtype=getattr(torch, dtype))
+    return every[:: max(1, -(-len(every) // limit))]
+
+
+def optimizer_errors(entry: Any, limit: int) -> list[Any]:
+    """Wrong parameters and options, each with the error that PyTorch raises."""
+    import torch
+
+    torch.manual_seed(0)
+    return entry.optim_error_inputs_func("cpu", torch.float32)[:limit]

@@ -19,11 +19,15 @@ _SHOWN = 4  # failures of one entry
 
 
 def count(group: str, name: str, limit: int) -> dict[str, Any]:
-    """One entry's counts; `group` is functions or modules."""
-    from tests.breadth import tally
+    """One entry's counts; `group` is functions, modules or optimizers."""
+    from tests.breadth import optimizers, tally
 
-    counter = tally.count_function if group == "functions" else tally.count_module
-    found = counter(name, limit)
+    counters = {
+        "functions": tally.count_function,
+        "modules": tally.count_module,
+        "optimizers": optimizers.count_optimizer,
+    }
+    found = counters[group](name, limit)
     return {
         "passed": found.passed,
         "skipped": dict(sorted(found.skipped.items())),
@@ -56,15 +60,18 @@ def page(counts: dict[str, dict[str, dict[str, Any]]]) -> str:
         "",
         "<!-- written by `python -m tests.breadth.record` -->",
         "",
-        "For every function and module here that PyTorch has, samples come from PyTorch's own",
-        "generators: float32, float64, int64 and bool, every third sample non-contiguous, methods,",
-        "in-place methods and other names included, and wrong calls, which must be refused.",
+        "For every function, module and optimizer here that PyTorch has, samples come from",
+        "PyTorch's own generators: float32, float64, int64 and bool, every third sample",
+        "non-contiguous, methods, in-place methods and other names included. Wrong calls must be",
+        "refused, with an error that programs catch which were written for PyTorch.",
         "Results, dtypes and first gradients must agree: float64 within 10⁻¹⁰ of the norm, float32",
         "within 10⁻⁵, or else no further from PyTorch's float64 result than twice what PyTorch's",
         "float32 result is. Of equal elements any may be named; a gradient that is 0 may be",
-        "absent; in training nothing is dropped; `ctc_loss` follows a `log_softmax`.",
+        "absent; in training nothing is dropped; `ctc_loss` follows a `log_softmax`. Optimizers",
+        "take four steps with each set of options, with groups and with names.",
         "",
-        f"{len(counts['functions'])} entries of functions and {len(counts['modules'])} modules:",
+        f"{len(counts['functions'])} entries of functions, {len(counts['modules'])} modules and",
+        f"{len(counts['optimizers'])} optimizers:",
         f"**{passed:,} samples agree**, {skipped:,} are skipped for the reasons below,",
         f"{failed:,} differ and are listed at the end.",
         "",
@@ -96,13 +103,13 @@ def _example(entry: dict[str, Any]) -> str:
 def main(names: list[str]) -> None:
     from tests.breadth import generators
 
-    kept = read() if names and COUNTS.is_file() else {"functions": {}, "modules": {}}
-    current = {"functions": generators.functions(), "modules": generators.modules()}
+    kept = read() if names and COUNTS.is_file() else {}
+    current = generators.entries()
     counts: dict[str, dict[str, Any]] = {}
     for group, entries in current.items():
         counts[group] = {}
         for name in entries:
-            known = kept[group].get(name)
+            known = kept.get(group, {}).get(name)
             fresh = known is None or name in names
             entry = count(group, name, FULL) if fresh else known
             if any(entry.values()):  # there are samples of the dtypes here

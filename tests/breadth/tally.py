@@ -18,6 +18,7 @@ from typing import Any
 
 import chainrule as cr
 from tests.breadth import compare, generators
+from tests.breadth.refused import refused
 from tests.breadth.translate import NoCounterpartError, into, tensor
 
 SKIPS = Path(__file__).with_name("skips.toml")
@@ -112,7 +113,9 @@ def count_function(name: str, limit: int) -> Tally:
         tally.one(
             name,
             f"wrong call {_describe(sample)}",
-            lambda sample=sample: _refused(function, sample),
+            lambda sample=sample, wrong=wrong: refused(
+                functools.partial(_called, function, sample), wrong.error_type
+            ),
         )
     return tally
 
@@ -187,7 +190,7 @@ def _form(
         try:
             left(*call[0], **call[1])
         except RuntimeError:
-            _must_refuse(right, *into(call))
+            refused(lambda: right(*into(call[0]), **into(call[1])), Exception)
             return
     compare.run(left, right, call, gradients=False, values=values, ties=ties)
 
@@ -197,17 +200,8 @@ def _on_copy(method: Callable[..., Any]) -> Callable[..., Any]:
     return lambda first, *args, **kwargs: method(first.clone(), *args, **kwargs)
 
 
-def _refused(function: Any, sample: Any) -> None:
-    """PyTorch refuses the call, so it must be refused here, whatever the words."""
-    _must_refuse(function, into((sample.input, *sample.args)), into(sample.kwargs))
-
-
-def _must_refuse(function: Any, args: Any, kwargs: Any) -> None:
-    try:
-        function(*args, **kwargs)
-    except (RuntimeError, ValueError, TypeError, IndexError, NotImplementedError):
-        return
-    raise compare.DifferenceError("is not refused")
+def _called(function: Any, sample: Any) -> None:
+    function(*into((sample.input, *sample.args)), **into(sample.kwargs))
 
 
 def _describe(sample: Any) -> str:
@@ -232,7 +226,23 @@ def count_module(name: str, limit: int) -> Tally:
                         entry, sample, dtype, training=training
                     ),
                 )
+    for wrong in generators.module_errors(entry, limit):
+        made = wrong.module_error_input.constructor_input
+        tally.one(
+            name,
+            f"wrong call {made.args} {made.kwargs}",
+            lambda wrong=wrong: refused(lambda: _wrong_module(name, wrong), wrong.error_type),
+        )
     return tally
+
+
+def _wrong_module(name: str, wrong: Any) -> None:
+    made = wrong.module_error_input.constructor_input
+    given = wrong.module_error_input.forward_input
+    kwargs = {k: v for k, v in made.kwargs.items() if k not in {"device", "dtype"}}
+    module = getattr(cr.nn, name)(*into(made.args), **into(kwargs))
+    if wrong.error_on.name == "FORWARD_ERROR":
+        module(*into(given.args), **into(given.kwargs))
 
 
 def _module(entry: Any, sample: Any, dtype: str, *, training: bool) -> None:

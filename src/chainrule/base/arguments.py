@@ -32,9 +32,13 @@ def check_flag(name: str, value: Any) -> None:
 
 
 def check_number(
-    name: str, value: Any, low: float | None = None, above: float | None = None
+    name: str,
+    value: Any,
+    low: float | None = None,
+    above: float | None = None,
+    below: float | None = None,
 ) -> None:
-    """Raise unless `value` is a number, low ≤ value or above < value where a limit is given."""
+    """Raise unless `value` is a number within the given limits, of which `low` is allowed."""
     try:
         number = float(value)
     except (TypeError, ValueError):
@@ -43,6 +47,8 @@ def check_number(
         raise ArgumentError(f"{name} must be at least {low:g}, not {value}")
     if above is not None and not number > above:
         raise ArgumentError(f"{name} must be above {above:g}, not {value}")
+    if below is not None and not number < below:
+        raise ArgumentError(f"{name} must be below {below:g}, not {value}")
 
 
 def check_probability(name: str, value: Any) -> None:

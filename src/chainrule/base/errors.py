@@ -86,7 +86,7 @@ class ShapeError(ChainruleError, RuntimeError, ValueError):
 
 
 class AxisError(ShapeError, IndexError):
-    """An axis that a tensor has not, or more indices than it has axes."""
+    """An axis that a tensor has not, or that is empty; more indices than axes."""
 
     code = "CR112"
 
@@ -97,7 +97,13 @@ class DTypeError(ChainruleError, RuntimeError, TypeError):
     code = "CR102"
 
 
-class IndexBoundsError(ChainruleError, IndexError):
+class IndexKindError(DTypeError, IndexError):
+    """Something that is no index: a float, a word."""
+
+    code = "CR114"
+
+
+class IndexBoundsError(ChainruleError, IndexError, RuntimeError):
     """An index outside the axis it selects from."""
 
     code = "CR103"

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.base import dtypes, shapes
-from chainrule.base.errors import ArgumentError, AxisError, DTypeError, ShapeError
+from chainrule.base.errors import AxisError, DTypeError, ShapeError
 from chainrule.graph.node import Attrs, Node, Type
 from chainrule.ops.arithmetic import div, mul
 from chainrule.ops.cast import cast
@@ -189,7 +189,7 @@ def _extreme(name: str, fn: np.ufunc, monoid: str) -> Op:
         need_kind(name, x.dtype, NUMBERS)
         axes = _check_axes(x, attrs)
         if any(x.shape[a] == 0 for a in axes) and shapes.size(shapes.reduced(x.shape, axes)):
-            raise ArgumentError(f"{name} of no elements: shape {x.shape} along axes {axes}")
+            raise AxisError(f"{name} of no elements: shape {x.shape} along axes {axes}")
         return Type(x.dtype, shapes.reduced(x.shape, axes))
 
     def numpy(ins: Any, attrs: Attrs) -> Array:
@@ -220,7 +220,7 @@ def _extreme(name: str, fn: np.ufunc, monoid: str) -> Op:
         samples=_axis_samples(frozenset({dtypes.bool_}), empty=False),
         illegal=(
             *_WRONG_AXES,
-            Illegal((Type(_f32, (0,)),), {"axes": (0,)}, ArgumentError),
+            Illegal((Type(_f32, (0,)),), {"axes": (0,)}, AxisError),
             Illegal((Type(dtypes.bool_, (2,)),), {"axes": (0,)}, DTypeError),
         ),
     )
@@ -237,7 +237,7 @@ def _argmax_infer(ins: tuple[Type, ...], attrs: Attrs) -> Type:
     if not 0 <= axis < len(x.shape):
         raise ShapeError(f"axis {axis} is not an axis of shape {x.shape}")
     if x.shape[axis] == 0:
-        raise ArgumentError(f"argmax of no elements: shape {x.shape} along axis {axis}")
+        raise AxisError(f"argmax of no elements: shape {x.shape} along axis {axis}")
     return Type(dtypes.int64, shapes.reduced(x.shape, (axis,)))
 
 
@@ -266,7 +266,7 @@ argmax = Op(
     samples=_argmax_samples,
     illegal=(
         Illegal((Type(_f32, (2,)),), {"axis": 1}, ShapeError),
-        Illegal((Type(_f32, (2, 0)),), {"axis": 1}, ArgumentError),
+        Illegal((Type(_f32, (2, 0)),), {"axis": 1}, AxisError),
         Illegal((Type(dtypes.bool_, (2,)),), {"axis": 0}, DTypeError),
     ),
 )

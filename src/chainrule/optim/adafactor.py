@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.base.errors import ArgumentError
-from chainrule.optim.optimizer import Optimizer, Pairs
+from chainrule.optim.optimizer import Optimizer, Pairs, check_range
 from chainrule.optim.step_count import root, smaller
 from chainrule.tensor.creation import zeros, zeros_like
 from chainrule.tensor.functional import pointwise
@@ -36,11 +36,14 @@ class Adafactor(Optimizer):
         foreach: Any = None,
         maximize: bool = False,
     ) -> None:
-        if lr < 0 or weight_decay < 0 or d < 1 or beta2_decay > 0:
-            raise ArgumentError(
-                "Adafactor needs lr ≥ 0, weight_decay ≥ 0, d ≥ 1 and beta2_decay ≤ 0, not "
-                f"lr={lr}, weight_decay={weight_decay}, d={d}, beta2_decay={beta2_decay}"
-            )
+        check_range("lr", lr)
+        check_range("weight_decay", weight_decay)
+        check_range("d", d, low=1.0)
+        if not beta2_decay <= 0:
+            raise ArgumentError(f"beta2_decay must not be above 0: {beta2_decay}")
+        for i, small in enumerate(eps):
+            if i or small is not None:
+                check_range(f"eps[{i}]", small)
         defaults = {
             "lr": lr,
             "beta2_decay": beta2_decay,

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from chainrule.base import dtypes
-from chainrule.base.errors import ArgumentError
-from chainrule.optim.optimizer import Optimizer, Pairs
+from chainrule.optim.optimizer import Optimizer, Pairs, check_range
 from chainrule.optim.step_count import larger
 from chainrule.tensor.convert import cast
 from chainrule.tensor.creation import full, ones, zeros_like
@@ -34,8 +33,8 @@ class ASGD(Optimizer):
         differentiable: bool = False,
         capturable: bool = False,
     ) -> None:
-        if lr < 0 or weight_decay < 0:
-            raise ArgumentError(f"settings are not negative: lr={lr}, weight_decay={weight_decay}")
+        check_range("lr", lr)
+        check_range("weight_decay", weight_decay)
         defaults = {
             "lr": lr,
             "lambd": lambd,

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from chainrule.base.errors import ArgumentError
-from chainrule.optim.optimizer import Optimizer
+from chainrule.optim.optimizer import Optimizer, check_range
 from chainrule.tensor.functional import layout, pointwise
 from chainrule.tensor.functional.reduce import max as max_
 from chainrule.tensor.functional.reduce import sum as sum_
@@ -39,6 +39,7 @@ class LBFGS(Optimizer):
         history_size: int = 100,
         line_search_fn: str | None = None,
     ) -> None:
+        check_range("lr", lr)
         if line_search_fn is not None:
             raise ArgumentError(
                 f"LBFGS has no line search {line_search_fn!r} here: choose a small lr"

@@ -9,9 +9,10 @@ Source: https://docs.pytorch.org/docs/stable/optim.html
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from chainrule.base.arguments import check_number
 from chainrule.base.errors import ArgumentError, CheckpointError, KindError
 from chainrule.base.source import warn
 from chainrule.optim.parameters import listed
@@ -42,6 +43,8 @@ class Optimizer:
     def __init__(self, params: Any, defaults: dict[str, Any]) -> None:
         """`params` are parameters, or dictionaries with "params" and settings of their own."""
         given = listed(params)
+        if defaults.get("fused") and (defaults.get("foreach") or defaults.get("differentiable")):
+            raise ArgumentError("fused goes neither with foreach nor with differentiable")
         self.defaults = defaults
         self.state: defaultdict[Tensor, dict[str, Any]] = defaultdict(dict)
         self.param_groups: list[dict[str, Any]] = []
@@ -58,7 +61,10 @@ class Optimizer:
         group = dict(param_group)
         given = group["params"]
         group["params"] = [given] if isinstance(given, Tensor) else list(given)
-        if any(isinstance(p, tuple) for p in group["params"]):  # named_parameters()
+        named = [isinstance(p, tuple) for p in group["params"]]
+        if any(named):  # named_parameters()
+            if not all(named):
+                raise ArgumentError("either all parameters of a group have names or none")
             group["param_names"] = [name for name, _ in group["params"]]
             group["params"] = [p for _, p in group["params"]]
         for p in group["params"]:
@@ -244,10 +250,12 @@ def _registered(hooks: dict[int, Callable[..., Any]], hook: Callable[..., Any]) 
     return RemovableHandle(hooks, number)
 
 
-def check_betas(betas: tuple[float, float]) -> None:
+def check_betas(betas: Any) -> None:
     """Raise `ArgumentError` unless there are two numbers in [0, 1)."""
-    if len(betas) != 2:
+    if not isinstance(betas, Sequence) or len(betas) != 2:
         raise ArgumentError(f"betas are two numbers, not {betas}")
+    if isinstance(betas[0], Tensor) != isinstance(betas[1], Tensor):
+        raise ArgumentError("betas are two numbers or two tensors, not one of each")
     for i, beta in enumerate(betas):
         check_range(f"betas[{i}]", beta, below=1.0)
 
@@ -261,11 +269,7 @@ def check_adaptive(lr: Any, betas: tuple[float, float], eps: Any, weight_decay: 
 
 
 def check_range(name: str, value: Any, low: float = 0.0, below: float | None = None) -> None:
-    """Raise `ArgumentError` unless low ≤ value (< below)."""
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        raise KindError(f"{name} must be a number, not {value!r}") from None
-    if not number >= low or (below is not None and not number < below):
-        limit = f"at least {low:g}" + ("" if below is None else f" and below {below:g}")
-        raise ArgumentError(f"{name} must be {limit}, not {value}")
+    """Raise `ArgumentError` unless low ≤ value (< below), a number or a tensor of one element."""
+    if isinstance(value, Tensor) and value.numel() != 1:
+        raise ArgumentError(f"{name} as a tensor has one element, not shape {value.shape}")
+    check_number(name, value, low, below=below)

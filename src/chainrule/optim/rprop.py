@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from chainrule.base.errors import ArgumentError
-from chainrule.optim.optimizer import Optimizer, Pairs
+from chainrule.optim.optimizer import Optimizer, Pairs, check_range
 from chainrule.tensor.creation import full_like, ones_like, zeros_like
 from chainrule.tensor.functional import pointwise
 from chainrule.tensor.tensor import Tensor
@@ -31,8 +31,7 @@ class Rprop(Optimizer):
         maximize: bool = False,
         differentiable: bool = False,
     ) -> None:
-        if lr < 0:
-            raise ArgumentError(f"a learning rate is not negative: lr={lr}")
+        check_range("lr", lr)
         if not 0 < etas[0] < 1 < etas[1]:
             raise ArgumentError(f"etas are a factor below 1 and one above it, not {etas}")
         defaults = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from chainrule.base.arguments import check_number
 from chainrule.optim.optimizer import Optimizer, Pairs, check_adaptive
 from chainrule.optim.step_count import root
 from chainrule.tensor.creation import zeros_like
@@ -29,6 +30,8 @@ class SparseAdam(Optimizer):
         maximize: bool = False,
     ) -> None:
         check_adaptive(lr, betas, eps)
+        check_number("lr", lr, above=0.0)
+        check_number("eps", eps, above=0.0)
         super().__init__(params, {"lr": lr, "betas": betas, "eps": eps, "maximize": maximize})
 
     def _update(self, group: dict[str, Any], pairs: Pairs) -> None:

@@ -7,12 +7,12 @@ Example: `zeros(2, 3, requires_grad=True)`.
 from __future__ import annotations
 
 import math
-import operator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from chainrule.base import dtypes
+from chainrule.base.arguments import check_whole
 from chainrule.base.dtypes import DType
 from chainrule.base.errors import ArgumentError, DTypeError
 from chainrule.ops import TABLE
@@ -245,6 +245,8 @@ def arange(
     if end is None:
         start, end = 0, start
     start, end, step = (_number(v, "arange()") for v in (start, end, step))
+    if not all(map(math.isfinite, (start, end, step))):
+        raise ArgumentError(f"arange counts between finite numbers, not {start}, {end} by {step}")
     if step == 0:
         raise ArgumentError("arange needs a step other than 0")
     if (end - start) * step < 0:
@@ -269,9 +271,7 @@ def _counted(name: str, dtype: DType) -> DType:
 
 
 def _between(start: Any, end: Any, steps: Any, dtype: Any) -> tuple[np.ndarray[Any, Any], DType]:
-    count = operator.index(_number(steps, "linspace()"))
-    if count < 0:
-        raise ArgumentError(f"the number of steps must not be negative: {count}")
+    count = check_whole("steps", _number(steps, "linspace()"), least=0)
     for value in (start, end):
         if isinstance(value, Handle) and value.shape:
             raise ArgumentError(f"the ends must be numbers, not a tensor of shape {value.shape}")

@@ -21,6 +21,7 @@ from chainrule.base.errors import (
     AxisError,
     DTypeError,
     IndexBoundsError,
+    IndexKindError,
     TraceError,
 )
 from chainrule.base.source import caller
@@ -63,12 +64,16 @@ def _entry(e: Any) -> Any:
         return tensor(bool(e))
     if isinstance(e, (int, np.integer)) or e is None or e is Ellipsis or isinstance(e, slice):
         return e
+    if isinstance(e, str):
+        raise IndexKindError(f"an index is an integer, a slice, None, ... or a tensor, not {e!r}")
     if not isinstance(e, Handle):
         e = tensor(e if np.asarray(e).size else np.asarray(e, np.int64))
     if e.dtype is dtypes.uint8:
         return cast(e, dtypes.bool_)  # PyTorch's older masks
     if e.dtype.kind == "float":
-        raise DTypeError(f"an index is an integer or bool tensor, not {e.dtype}; use index.long()")
+        raise IndexKindError(
+            f"an index is an integer or bool tensor, not {e.dtype}; use index.long()"
+        )
     if not e.shape and e.dtype.kind == "int" and e._value is not None and modes.trace is None:
         return int(e._value)
     return e

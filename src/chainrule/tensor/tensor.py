@@ -212,6 +212,8 @@ class Tensor(Methods, Handle, final=True):
 
     def __iter__(self) -> Iterator[Tensor]:
         """The slices along the first axis."""
+        if not self.shape:
+            raise KindError("a 0-d tensor has no axis to go along: x.item() is its value")
         return iter(layout.unbind(self))
 
     def __hash__(self) -> int:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from chainrule.base import shapes
-from chainrule.base.errors import ArgumentError, ShapeError
+from chainrule.base.errors import ArgumentError, AxisError, ShapeError
 from chainrule.ops import TABLE
 from chainrule.tensor.convert import Operand, as_tensor
 from chainrule.tensor.convert import expand as expand_to
@@ -232,7 +232,7 @@ def roll(input: Operand, shifts: Axes, dims: Axes | None = None) -> Tensor:
         raise ShapeError(f"roll needs a shift for each axis, not {moves} for axes {axes}")
     for move, axis in zip(moves, axes, strict=True):
         if not x.shape:
-            raise ShapeError("roll along an axis of a scalar, which has none")
+            raise AxisError("roll along an axis of a scalar, which has none")
         a = shapes.normal_axis(axis, len(x.shape))
         n = x.shape[a]
         by = move % n if n else 0
@@ -261,6 +261,8 @@ def _at_least(input: Operand, rank: int, name: str) -> Tensor:
 def rot90(input: Operand, k: int = 1, dims: Sequence[int] = (0, 1)) -> Tensor:
     """Turned by k quarter turns in the plane of two axes, from the first towards the second."""
     x = _at_least(input, 2, "rot90")
+    if len(dims) != 2:
+        raise ShapeError(f"rot90 turns in the plane of two axes, not of {tuple(dims)}")
     first, second = (shapes.normal_axis(d, len(x.shape)) for d in dims)
     if first == second:
         raise ShapeError(f"rot90 turns in the plane of two different axes, not {tuple(dims)}")

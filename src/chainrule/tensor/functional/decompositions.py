@@ -247,6 +247,8 @@ def lstsq(A: Operand, B: Operand, rcond: Any = None, *, driver: Any = None) -> L
     Source: https://docs.pytorch.org/docs/stable/generated/torch.linalg.lstsq.html
     """
     a, y = as_tensor(A), as_tensor(B)
+    if len(a.shape) < 2 or not y.shape:
+        raise ShapeError(f"lstsq takes matrices A and B, not shapes {a.shape} and {y.shape}")
     vector = len(y.shape) == len(a.shape) - 1
     if vector:
         y = layout.unsqueeze(y, -1)

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from chainrule.base import shapes
+from chainrule.base.arguments import check_whole
 from chainrule.base.errors import ArgumentError, ShapeError
 from chainrule.tensor.convert import Operand, as_tensor
 from chainrule.tensor.functional import layout
@@ -98,7 +99,8 @@ def tensor_split(
     elif chosen is None:
         raise ArgumentError("tensor_split needs places or a number of parts")
     else:
-        places = [max(p + n, 0) if p < 0 else min(p, n) for p in chosen]
+        given = [check_whole("tensor_split: a place", p) for p in chosen]
+        places = [max(p + n, 0) if p < 0 else min(p, n) for p in given]
     ends = [*places, n]
     starts = [0, *places]
     return tuple(

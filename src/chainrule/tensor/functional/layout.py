@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from chainrule.base import dtypes, shapes
 from chainrule.base.errors import (
     ArgumentError,
+    AxisError,
     DTypeError,
     IndexBoundsError,
     KindError,
@@ -236,8 +237,14 @@ def narrow(input: Operand, dim: int, start: int, length: int) -> Tensor:
     """`length` elements along `dim` from `start`."""
     x = as_tensor(input)
     axis = shapes.normal_axis(dim, len(x.shape))
+    if not x.shape:
+        raise AxisError("narrow goes along an axis, which a scalar has not")
     if getattr(start, "dtype", dtypes.int64).kind != "int":
         raise DTypeError(f"narrow starts at an integer, not at a tensor of {start.dtype}")  # type: ignore[attr-defined]
+    if not -x.shape[axis] <= start <= x.shape[axis]:
+        raise IndexBoundsError(
+            f"narrow starts at {start} of axis {axis}, which has {x.shape[axis]}"
+        )
     first = start + x.shape[axis] if start < 0 else start
     if not 0 <= first <= first + length <= x.shape[axis]:
         raise ShapeError(
@@ -295,7 +302,7 @@ def unbind(input: Operand, dim: int = 0) -> tuple[Tensor, ...]:
     """Every slice along `dim`, without that axis."""
     x = as_tensor(input)
     if not x.shape:
-        raise KindError("a 0-d tensor has no axis to go along: x.item() is its value")
+        raise AxisError("unbind goes along an axis, which a scalar has not: x.item() is its value")
     return tuple(select(x, dim, i) for i in range(x.shape[shapes.normal_axis(dim, len(x.shape))]))
 
 
@@ -369,7 +376,9 @@ def flip(input: Operand, *dims: Any) -> Tensor:
 def masked_fill(input: Operand, mask: Operand, value: Operand) -> Tensor:
     """`value` where mask holds, input elsewhere."""
     x = as_tensor(input)
-    filling, held = as_tensor(value, x.dtype), as_tensor(mask, dtypes.bool_)
+    filling, held = as_tensor(value, x.dtype), as_tensor(mask)
+    if held.dtype is not dtypes.bool_:
+        raise DTypeError(f"masked_fill takes a mask of bools, not {held.dtype}; use mask != 0")
     if filling.shape:
         raise ShapeError(f"masked_fill takes one value, not shape {filling.shape}; use where")
     shape = shapes.broadcast(held.shape, x.shape)

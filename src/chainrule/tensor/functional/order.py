@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from chainrule.base import dtypes, shapes
-from chainrule.base.errors import ArgumentError, ShapeError
+from chainrule.base.errors import ArgumentError, AxisError, ShapeError
 from chainrule.ops import TABLE
 from chainrule.tensor.convert import Operand, as_tensor, cast
 from chainrule.tensor.dispatch import apply
@@ -131,7 +131,7 @@ def _middle(input: Operand, dim: int | None, keepdim: bool, *, skip_nan: bool) -
     if size == 0:
         if dim is None and x.dtype.kind == "float":
             return apply(TABLE["full"], value=float("nan"), dtype=x.dtype, shape=())
-        raise ArgumentError(f"median of no elements: shape {x.shape} along axis {axis}")
+        raise AxisError(f"median of no elements: shape {x.shape} along axis {axis}")
     order = _order(x, axis, descending=False)
     nans = reduce.sum(pointwise.isnan(x), axis, keepdim=True)
     real = pointwise.sub(size, nans)
@@ -178,7 +178,7 @@ def mode(input: Operand, dim: int = -1, keepdim: bool = False) -> Ordered:
     axis = shapes.normal_axis(dim, len(x.shape))
     size = x.shape[axis]
     if size == 0:
-        raise ArgumentError(f"mode of no elements: shape {x.shape} along axis {axis}")
+        raise AxisError(f"mode of no elements: shape {x.shape} along axis {axis}")
     order = _order(x, axis, descending=False)
     line = gather(x.detach(), axis, order)
     places = apply(TABLE["iota"], dtype=dtypes.int64, shape=x.shape, axis=axis)

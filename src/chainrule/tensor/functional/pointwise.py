@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from chainrule.base import dtypes
-from chainrule.base.errors import ArgumentError
+from chainrule.base.errors import ArgumentError, DTypeError
 from chainrule.ops import TABLE
 from chainrule.tensor import quick
 from chainrule.tensor.convert import (
@@ -281,7 +281,7 @@ def where(
     if input is None and other is None:
         return select.nonzero(choice, as_tuple=True)  # type: ignore[no-any-return]
     if choice.dtype is not dtypes.bool_:
-        choice = ne(choice, 0)
+        raise DTypeError(f"where takes a condition of bools, not {choice.dtype}; use c != 0")
     x, y = operands(input, other)
     for number in (input, other):
         if type(number) is float:

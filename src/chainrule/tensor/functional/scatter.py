@@ -22,7 +22,7 @@ from chainrule.tensor.dispatch import apply, wrap
 from chainrule.tensor.functional import diagonal, layout, pointwise
 from chainrule.tensor.functional.forms import with_numpy_names, with_out
 from chainrule.tensor.functional.masked import spread
-from chainrule.tensor.functional.select import as_index, element_places
+from chainrule.tensor.functional.select import as_index, as_mask, element_places
 from chainrule.tensor.handle import Handle
 from chainrule.tensor.modes import modes
 
@@ -275,17 +275,15 @@ def masked_scatter(input: Operand, mask: Operand, source: Operand) -> Tensor:
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.Tensor.masked_scatter_.html
     """
-    x, values, chosen = as_tensor(input), as_tensor(source), as_tensor(mask)
+    x, values, chosen = as_tensor(input), as_tensor(source), as_mask("masked_scatter", mask)
     if values.dtype is not x.dtype:
         raise DTypeError(f"masked_scatter of {values.dtype} into {x.dtype}: convert one of them")
     x = expand(x, shapes.broadcast(x.shape, chosen.shape))
-    if modes.trace is not None and not modes.trace.has_values and chosen.dtype is dtypes.bool_:
+    if modes.trace is not None and not modes.trace.has_values:
         flat = apply(TABLE["reshape"], cast(values, x.dtype), shape=(values.array_type.size,))
         wide = expand(chosen, x.shape)
         return apply(TABLE["where"], wide, spread(wide, flat, exact=False), x)
     held = expand(chosen, x.shape)._concrete("masked_scatter with a mask")
-    if held.dtype != np.bool_:
-        raise DTypeError(f"masked_scatter needs a bool mask, not {held.dtype}")
     places = wrap(np.flatnonzero(held))
     number = values.array_type.size
     if places.shape[0] > number:

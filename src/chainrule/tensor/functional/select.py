@@ -12,7 +12,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from chainrule.base import dtypes, shapes
-from chainrule.base.errors import ArgumentError, DTypeError, IndexBoundsError, ShapeError
+from chainrule.base.errors import (
+    ArgumentError,
+    DTypeError,
+    IndexBoundsError,
+    IndexKindError,
+    ShapeError,
+)
 from chainrule.ops import TABLE
 from chainrule.tensor.convert import Operand, as_tensor, cast, expand
 from chainrule.tensor.dispatch import apply, wrap
@@ -38,8 +44,16 @@ def as_index(x: Operand) -> Tensor:
     """Integer indices as int64; floats and bools are refused."""
     index = as_tensor(x)
     if index.dtype.kind != "int":
-        raise DTypeError(f"indices must be integers, not {index.dtype}; use index.long()")
+        raise IndexKindError(f"indices must be integers, not {index.dtype}; use index.long()")
     return cast(index, dtypes.int64)
+
+
+def as_mask(name: str, mask: Operand) -> Tensor:
+    """A bool tensor; integers are refused, which may be meant as indices."""
+    held = as_tensor(mask)
+    if held.dtype is not dtypes.bool_:
+        raise DTypeError(f"{name} takes a mask of bools, not {held.dtype}; use mask != 0")
+    return held
 
 
 def embedding(
@@ -173,7 +187,7 @@ def take_along_dim(input: Operand, indices: Operand, dim: int | None = None) -> 
 @with_out
 def masked_select(input: Operand, mask: Operand) -> Tensor:
     """The elements where the mask holds, as a vector; both broadcast. Eager only."""
-    x, held = as_tensor(input), as_tensor(mask)
+    x, held = as_tensor(input), as_mask("masked_select", mask)
     shape = shapes.broadcast(x.shape, held.shape)
     return expand(x, shape)[expand(held, shape)]
 

@@ -93,9 +93,14 @@ def multi_margin_loss(
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.multi_margin_loss.html
     """
-    x, labels = _classes("multi_margin_loss", input, target)
+    reduction = chosen_reduction(size_average, reduce, reduction)
     if p not in {1, 2}:
         raise ArgumentError(f"multi_margin_loss: p is 1 or 2, not {p}")
+    if weight is not None and as_tensor(weight).shape != as_tensor(input).shape[-1:]:
+        raise ShapeError(
+            f"multi_margin_loss takes one weight a class, not shape {as_tensor(weight).shape}"
+        )
+    x, labels = _classes("multi_margin_loss", input, target)
     labels = layout.reshape(labels, x.shape[:-1])
     right = layout.unsqueeze(select.pick(x, labels), -1)
     over = pointwise.relu(pointwise.add(pointwise.sub(x, right), margin))
@@ -106,7 +111,7 @@ def multi_margin_loss(
     position = apply(TABLE["iota"], dtype=dtypes.int64, shape=x.shape, axis=len(x.shape) - 1)
     own = pointwise.eq(position, layout.unsqueeze(labels, -1))
     loss = pointwise.div(sum_(pointwise.where(own, 0.0, over), -1), x.shape[-1])
-    return finish(loss, chosen_reduction(size_average, reduce, reduction))
+    return finish(loss, reduction)
 
 
 def multilabel_margin_loss(
@@ -121,6 +126,7 @@ def multilabel_margin_loss(
     `target` has the input's shape (N, C) or (C) and lists labels up to the first -1.
     Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.multilabel_margin_loss.html
     """
+    reduction = chosen_reduction(size_average, reduce, reduction)
     x, labels = _classes("multilabel_margin_loss", input, target)
     if labels.shape != x.shape:
         raise ShapeError(f"scores of shape {x.shape} need labels of it, not {labels.shape}")
@@ -141,7 +147,7 @@ def multilabel_margin_loss(
     over = pointwise.relu(pointwise.add(pointwise.sub(table, right), 1.0))
     total = sum_(pointwise.where(counted, over, 0.0), (-2, -1))
     loss = pointwise.div(total, classes)
-    return finish(loss, chosen_reduction(size_average, reduce, reduction))
+    return finish(loss, reduction)
 
 
 def cosine_embedding_loss(

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from chainrule.base import shapes
+from chainrule.base.arguments import check_choice
 from chainrule.base.errors import ArgumentError
 from chainrule.base.source import warn
 from chainrule.tensor.convert import Operand, as_tensor, floating
@@ -19,9 +20,13 @@ if TYPE_CHECKING:
     from chainrule.tensor.tensor import Tensor
 
 
+_REDUCTIONS = ("none", "mean", "sum", "batchmean")
+
+
 def chosen_reduction(size_average: Any, reduce: Any, reduction: str) -> str:
     """`reduction`, unless one of PyTorch's older switches decides."""
     if size_average is None and reduce is None:
+        check_choice("reduction", reduction, _REDUCTIONS)
         return reduction
     chosen = "none" if reduce is False else "sum" if size_average is False else "mean"
     warn(f"size_average and reduce are old switches: write reduction={chosen!r}")
