@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from chainrule.base.arguments import check_number
 from chainrule.base.errors import ShapeError
 from chainrule.nn import functional as F
 from chainrule.nn.module import Module
@@ -149,12 +150,20 @@ class CELU(_InPlace):
 
 
 class Hardtanh(_InPlace):
-    """X limited to [min_val, max_val]."""
+    """X limited to [min_val, max_val]; `min_value` and `max_value` are their older names."""
 
-    def __init__(self, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False) -> None:
+    def __init__(
+        self,
+        min_val: float = -1.0,
+        max_val: float = 1.0,
+        inplace: bool = False,
+        min_value: float | None = None,
+        max_value: float | None = None,
+    ) -> None:
         super().__init__(inplace)
-        self.min_val = min_val
-        self.max_val = max_val
+        self.min_val = min_val if min_value is None else min_value
+        self.max_val = max_val if max_value is None else max_value
+        check_number("max_val", self.max_val, above=self.min_val)
 
     def forward(self, input: Tensor) -> Tensor:
         """Element by element."""

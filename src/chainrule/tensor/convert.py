@@ -190,11 +190,11 @@ def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
     return tensor(data, dtype=dtype)
 
 
-def from_numpy(array: np.ndarray[Any, Any]) -> Tensor:
+def from_numpy(ndarray: np.ndarray[Any, Any]) -> Tensor:
     """A tensor with the array's values (copied: tensors are values)."""
-    if not isinstance(array, np.ndarray):
-        raise DTypeError(f"from_numpy needs a NumPy array, not {type(array).__name__}")
-    return tensor(array)
+    if not isinstance(ndarray, np.ndarray):
+        raise DTypeError(f"from_numpy needs a NumPy array, not {type(ndarray).__name__}")
+    return tensor(ndarray)
 
 
 def cast(x: Handle, dtype: DType) -> Tensor:

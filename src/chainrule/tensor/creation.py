@@ -14,7 +14,7 @@ import numpy as np
 from chainrule.base import dtypes
 from chainrule.base.arguments import check_whole
 from chainrule.base.dtypes import DType
-from chainrule.base.errors import ArgumentError, DTypeError
+from chainrule.base.errors import ArgumentError, DTypeError, KindError
 from chainrule.ops import TABLE
 from chainrule.tensor.convert import (
     as_array,
@@ -25,11 +25,11 @@ from chainrule.tensor.convert import (
     modulo,
 )
 from chainrule.tensor.dispatch import apply, wrap
-from chainrule.tensor.functional.forms import with_out
+from chainrule.tensor.functional.forms import size_named, with_out
 from chainrule.tensor.functional.layout import flat_sizes
 from chainrule.tensor.handle import Handle
 from chainrule.tensor.modes import modes
-from chainrule.tensor.random import normal_values, uniform
+from chainrule.tensor.random import asking, normal_values, uniform
 
 if TYPE_CHECKING:
     from chainrule.tensor.tensor import Tensor
@@ -53,12 +53,6 @@ __all__ = [
 ]
 
 
-def _asking(out: Tensor, requires_grad: bool) -> Tensor:
-    if requires_grad:
-        out.requires_grad = True
-    return out
-
-
 def _filled(value: Any, shape: tuple[int, ...], dtype: DType, requires_grad: bool) -> Tensor:
     if any(n < 0 for n in shape):
         raise ArgumentError(f"sizes must not be negative: {shape}")
@@ -68,7 +62,7 @@ def _filled(value: Any, shape: tuple[int, ...], dtype: DType, requires_grad: boo
         out = apply(TABLE["full"], value=value, dtype=dtype, shape=shape)
     else:
         out = wrap(np.full(shape, value, dtype.numpy))
-    return _asking(out, requires_grad)
+    return asking(out, requires_grad)
 
 
 def _number(value: Any, name: str) -> Any:
@@ -109,6 +103,7 @@ def full(
 
 
 @with_out
+@size_named
 def zeros(
     *size: Any,
     dtype: Any = None,
@@ -126,6 +121,7 @@ def zeros(
 
 
 @with_out
+@size_named
 def ones(
     *size: Any,
     dtype: Any = None,
@@ -208,7 +204,7 @@ def rand_like(
 ) -> Tensor:
     """Uniform numbers in [0, 1) of the shape of `input`."""
     del layout, memory_format
-    return _asking(uniform(input.shape, _like(input, dtype, device), generator), requires_grad)
+    return asking(uniform(input.shape, _like(input, dtype, device), generator), requires_grad)
 
 
 def randn_like(
@@ -224,12 +220,12 @@ def randn_like(
     """Standard normal numbers of the shape of `input`."""
     del layout, memory_format
     out = normal_values(input.shape, _like(input, dtype, device), generator)
-    return _asking(out, requires_grad)
+    return asking(out, requires_grad)
 
 
 @with_out
 def arange(
-    start: Any,
+    start: Any = None,
     end: Any = None,
     step: Any = 1,
     *,
@@ -242,8 +238,10 @@ def arange(
     """start, start + step, … below end; int64 if all are integers."""
     del layout, pin_memory
     check_device(device)
+    if end is None or start is None:
+        start, end = 0, start if end is None else end
     if end is None:
-        start, end = 0, start
+        raise KindError("arange needs to know its end: arange(5)")
     start, end, step = (_number(v, "arange()") for v in (start, end, step))
     if not all(map(math.isfinite, (start, end, step))):
         raise ArgumentError(f"arange counts between finite numbers, not {start}, {end} by {step}")
@@ -260,7 +258,7 @@ def arange(
         values = start + np.arange(count, dtype=np.int64) * step
     else:
         values = np.arange(start, end, step)
-    return _asking(wrap(values.astype(chosen.numpy)), requires_grad)
+    return asking(wrap(values.astype(chosen.numpy)), requires_grad)
 
 
 def _counted(name: str, dtype: DType) -> DType:
@@ -300,7 +298,7 @@ def linspace(
     del layout, pin_memory
     check_device(device)
     values, chosen = _between(start, end, steps, dtype)
-    return _asking(wrap(values.astype(chosen.numpy)), requires_grad)
+    return asking(wrap(values.astype(chosen.numpy)), requires_grad)
 
 
 @with_out
@@ -322,7 +320,7 @@ def logspace(
     values, chosen = _between(start, end, steps, dtype)
     with np.errstate(all="ignore"):
         powers = np.power(float(base), values)
-    return _asking(wrap(powers.astype(chosen.numpy)), requires_grad)
+    return asking(wrap(powers.astype(chosen.numpy)), requires_grad)
 
 
 @with_out
@@ -342,7 +340,7 @@ def eye(
     if n < 0 or (m is not None and m < 0):
         raise ArgumentError(f"sizes must not be negative: {(n, n if m is None else m)}")
     chosen = get_default_dtype() if dtype is None else as_dtype(dtype)
-    return _asking(wrap(np.eye(n, m, dtype=chosen.numpy)), requires_grad)
+    return asking(wrap(np.eye(n, m, dtype=chosen.numpy)), requires_grad)
 
 
 def scalar_tensor(
@@ -358,4 +356,4 @@ def scalar_tensor(
     del layout, pin_memory
     check_device(device)
     chosen = get_default_dtype() if dtype is None else as_dtype(dtype)
-    return _asking(wrap(as_array(_number(s, "scalar_tensor()"), chosen)), requires_grad)
+    return asking(wrap(as_array(_number(s, "scalar_tensor()"), chosen)), requires_grad)

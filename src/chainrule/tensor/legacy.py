@@ -30,20 +30,25 @@ __all__ = [
 ]
 
 
+def sized_or_listed(name: str, dtype: DType, args: tuple[Any, ...]) -> Any:
+    """Zeros of the sizes in `args`, or a tensor of the one list in it."""
+    if args and all(isinstance(a, int) for a in args):
+        return wrap(np.zeros(args, dtype.numpy))
+    if len(args) > 1:
+        raise ArgumentError(f"{name} takes sizes or one list of data")
+    data = args[0] if args else ()
+    if isinstance(data, Handle):
+        data = data._concrete(name)
+    return wrap(as_array(data, dtype))
+
+
 class _OfDType(type):
     """The type of these names: what calling them and `isinstance` mean."""
 
     dtype: DType
 
     def __call__(cls, *args: Any) -> Any:
-        if args and all(isinstance(a, int) for a in args):
-            return wrap(np.zeros(args, cls.dtype.numpy))
-        if len(args) > 1:
-            raise ArgumentError(f"{cls.__name__} takes sizes or one list of data")
-        data = args[0] if args else ()
-        if isinstance(data, Handle):
-            data = data._concrete(cls.__name__)
-        return wrap(as_array(data, cls.dtype))
+        return sized_or_listed(cls.__name__, cls.dtype, args)
 
     def __instancecheck__(cls, instance: object) -> bool:
         return isinstance(instance, Handle) and instance.dtype is cls.dtype

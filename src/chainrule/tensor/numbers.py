@@ -15,6 +15,7 @@ from chainrule.base.dtypes import DType
 from chainrule.base.errors import ArgumentError, DTypeError
 from chainrule.tensor.convert import get_default_dtype, result_dtype, tensor
 from chainrule.tensor.dispatch import wrap
+from chainrule.tensor.functional.forms import also_called, with_numpy_names
 from chainrule.tensor.handle import Handle
 
 if TYPE_CHECKING:
@@ -164,6 +165,10 @@ def promote_types(type1: DType, type2: DType) -> DType:
     return dtypes.promote(type1, type2)
 
 
+@with_numpy_names
+@also_called(
+    tensor="tensor1", scalar="tensor1", scalar1="tensor1", other="tensor2", scalar2="tensor2"
+)
 def result_type(tensor1: Any, tensor2: Any) -> DType:
     """The dtype that an operation on these operands has."""
     return result_dtype((tensor1, tensor2))

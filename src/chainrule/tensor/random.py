@@ -16,7 +16,7 @@ import numpy as np
 from chainrule.base import dtypes, shapes
 from chainrule.base.arguments import check_whole
 from chainrule.base.dtypes import DType
-from chainrule.base.errors import ArgumentError
+from chainrule.base.errors import ArgumentError, DTypeError
 from chainrule.ops import TABLE
 from chainrule.tensor.convert import (
     Operand,
@@ -31,7 +31,7 @@ from chainrule.tensor.convert import (
 )
 from chainrule.tensor.dispatch import apply, wrap
 from chainrule.tensor.functional import pointwise
-from chainrule.tensor.functional.forms import with_out
+from chainrule.tensor.functional.forms import size_named, with_out
 from chainrule.tensor.functional.layout import flat_sizes
 from chainrule.tensor.handle import Handle
 from chainrule.tensor.modes import modes, no_grad
@@ -209,47 +209,65 @@ def _new(
 ) -> Tensor:
     check_device(device)
     chosen = get_default_dtype() if dtype is None else as_dtype(dtype)
-    out: Tensor = maker(flat_sizes(size), chosen, generator)
+    if chosen.kind != "float":
+        raise DTypeError(f"such random numbers are floats, not {chosen}: use randint")
+    return asking(maker(flat_sizes(size), chosen, generator), requires_grad)
+
+
+def asking(out: Tensor, requires_grad: bool) -> Tensor:
+    """`out`, which requires grad if asked for."""
     if requires_grad:
         out.requires_grad = True
     return out
 
 
 @with_out
+@size_named
 def rand(
     *size: Any,
     generator: Generator | None = None,
     dtype: Any = None,
+    layout: Any = None,
     device: Any = None,
     requires_grad: bool = False,
+    pin_memory: bool = False,
 ) -> Tensor:
     """Uniform numbers in [0, 1)."""
+    del layout, pin_memory
     return _new(uniform, size, generator, dtype, device, requires_grad)
 
 
 @with_out
+@size_named
 def randn(
     *size: Any,
     generator: Generator | None = None,
     dtype: Any = None,
+    layout: Any = None,
     device: Any = None,
     requires_grad: bool = False,
+    pin_memory: bool = False,
 ) -> Tensor:
     """Standard normal numbers."""
+    del layout, pin_memory
     return _new(normal_values, size, generator, dtype, device, requires_grad)
 
 
 @with_out
 def randint(
-    low: int,
+    low: int = 0,
     high: Any = None,
     size: Any = None,
     *,
     generator: Generator | None = None,
     dtype: Any = None,
+    layout: Any = None,
     device: Any = None,
+    requires_grad: bool = False,
+    pin_memory: bool = False,
 ) -> Tensor:
     """Integers from low (0 if left out) to high - 1."""
+    del layout, pin_memory
     check_device(device)
     if size is None:
         low, high, size = 0, low, high
@@ -260,7 +278,7 @@ def randint(
         check_fits(limit, kind)
     unit = uniform(flat_sizes([size]), dtypes.float64, generator)
     whole = cast(pointwise.floor(pointwise.mul(unit, high - low)), dtypes.int64)
-    return cast(pointwise.add(whole, low), kind)
+    return asking(cast(pointwise.add(whole, low), kind), requires_grad)
 
 
 @with_out
@@ -269,14 +287,18 @@ def randperm(
     *,
     generator: Generator | None = None,
     dtype: Any = None,
+    layout: Any = None,
     device: Any = None,
+    requires_grad: bool = False,
+    pin_memory: bool = False,
 ) -> Tensor:
     """The numbers 0 to n - 1 in random order."""
+    del layout, pin_memory
     check_device(device)
     kind = dtypes.int64 if dtype is None else as_dtype(dtype)
     check_fits(check_whole("randperm: n", n, least=0), kind)
     keys = uniform((n,), dtypes.float64, generator)
-    return cast(apply(TABLE["argsort"], keys, descending=False), kind)
+    return asking(cast(apply(TABLE["argsort"], keys, descending=False), kind), requires_grad)
 
 
 @with_out
@@ -304,11 +326,11 @@ def normal(
         else:
             shape = flat_sizes([size])
             kind = get_default_dtype() if dtype is None else as_dtype(dtype)
+        if kind.kind != "float":
+            raise DTypeError(f"normal numbers are floats, not {kind}: use x.float()")
         unit = normal_values(shape, kind, generator)
         out = pointwise.add(pointwise.mul(unit, std), mean)
-    if requires_grad:
-        out.requires_grad = True
-    return out
+    return asking(out, requires_grad)
 
 
 def uniform_(

@@ -18,13 +18,20 @@ import numpy as np
 from chainrule.base import dtypes, shapes
 from chainrule.base.errors import ArgumentError, DTypeError, ShapeError
 from chainrule.ops import TABLE
-from chainrule.tensor.convert import as_dtype, as_tensor, cast, check_device, expand
+from chainrule.tensor.convert import (
+    as_dtype,
+    as_tensor,
+    cast,
+    check_device,
+    check_fits,
+    expand,
+)
 from chainrule.tensor.dispatch import apply, wrap
 from chainrule.tensor.functional import layout, pointwise
 from chainrule.tensor.functional.forms import with_out
 from chainrule.tensor.handle import Handle
 from chainrule.tensor.modes import modes, no_grad
-from chainrule.tensor.random import Generator, normal_values, uniform
+from chainrule.tensor.random import Generator, asking, normal_values, uniform
 from chainrule.tensor.values import is_probability, require
 
 if TYPE_CHECKING:
@@ -132,21 +139,25 @@ def _last_positive(weights: Tensor, shape: shapes.Shape) -> Tensor:
 
 def randint_like(
     input: Handle,
-    low: int,
+    low: int = 0,
     high: int | None = None,
     *,
     generator: Generator | None = None,
     dtype: Any = None,
     layout: Any = None,
     device: Any = None,
+    requires_grad: bool = False,
+    pin_memory: bool = False,
     memory_format: Any = None,
 ) -> Tensor:
     """Integers from low (0 if only one limit is given) to high - 1 in the shape of `input`."""
-    del layout, memory_format
+    del layout, pin_memory, memory_format
     check_device(device)
     first, end = (0, low) if high is None else (low, high)
     kind = input.dtype if dtype is None else as_dtype(dtype)
-    return cast(whole_numbers(input.shape, first, end, generator), kind)
+    for limit in (first, end - 1):
+        check_fits(limit, kind)
+    return asking(cast(whole_numbers(input.shape, first, end, generator), kind), requires_grad)
 
 
 def whole_numbers(shape: shapes.Shape, low: int, high: int, generator: Generator | None) -> Tensor:

@@ -39,18 +39,18 @@ def get_num_threads() -> int:
     return settings().threads if _num_threads is None else _num_threads
 
 
-def set_num_threads(count: int) -> None:
-    """Let compiled steps, and NumPy's BLAS in eager ones, use `count` threads from now on.
+def set_num_threads(num: int) -> None:
+    """Let compiled steps, and NumPy's BLAS in eager ones, use `num` threads from now on.
 
     Results of compiled steps do not depend on it.
     """
     from threadpoolctl import threadpool_limits
 
     global _num_threads  # noqa: PLW0603 - one number per process, as in PyTorch
-    if not 1 <= count <= MAX_THREADS:
-        raise ArgumentError(f"set_num_threads({count!r}): expected 1 to {MAX_THREADS} threads")
-    _num_threads = int(count)
-    threadpool_limits(limits=int(count), user_api="blas")
+    if not 1 <= num <= MAX_THREADS:
+        raise ArgumentError(f"set_num_threads({num!r}): expected 1 to {MAX_THREADS} threads")
+    _num_threads = int(num)
+    threadpool_limits(limits=int(num), user_api="blas")
 
 
 def new_board(threads: int) -> npt.NDArray[np.int64]:

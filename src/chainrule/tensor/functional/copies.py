@@ -15,7 +15,7 @@ from chainrule.ops import TABLE
 from chainrule.tensor.convert import Operand, as_tensor, cast, operands
 from chainrule.tensor.dispatch import apply
 from chainrule.tensor.functional import layout, norms, pointwise, reduce
-from chainrule.tensor.functional.forms import with_out
+from chainrule.tensor.functional.forms import also_named, with_out
 from chainrule.tensor.functional.select import as_index
 from chainrule.tensor.handle import Handle
 
@@ -63,6 +63,7 @@ def narrow_copy(input: Operand, dim: int, start: int, length: int) -> Tensor:
     return clone(layout.narrow(input, dim, start, length))
 
 
+@also_named("size")
 def sum_to_size(input: Operand, *size: Any) -> Tensor:
     """The sum over all axes along which a tensor of `size` would be repeated to this shape."""
     x, target = as_tensor(input), layout.flat_sizes(size)

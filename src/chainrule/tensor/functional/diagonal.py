@@ -60,18 +60,34 @@ def _triangle(name: str, x: Tensor, diagonal: int, keep: str) -> Tensor:
 
 
 def tril_indices(
-    row: int, col: int, offset: int = 0, *, dtype: Any = dtypes.int64, device: Any = None
+    row: int,
+    col: int,
+    offset: int = 0,
+    *,
+    dtype: Any = dtypes.int64,
+    layout: Any = None,
+    device: Any = None,
+    pin_memory: bool = False,
 ) -> Tensor:
     """(2, n): rows and columns of the elements on and below a diagonal, row by row."""
+    del layout, pin_memory
     check_device(device)
     places = np.stack(np.tril_indices(row, offset, col)).astype(np.int64)
     return cast(wrap(places), as_dtype(dtype))
 
 
 def triu_indices(
-    row: int, col: int, offset: int = 0, *, dtype: Any = dtypes.int64, device: Any = None
+    row: int,
+    col: int,
+    offset: int = 0,
+    *,
+    dtype: Any = dtypes.int64,
+    layout: Any = None,
+    device: Any = None,
+    pin_memory: bool = False,
 ) -> Tensor:
     """(2, n): rows and columns of the elements on and above a diagonal, row by row."""
+    del layout, pin_memory
     check_device(device)
     places = np.stack(np.triu_indices(row, offset, col)).astype(np.int64)
     return cast(wrap(places), as_dtype(dtype))

@@ -1,4 +1,4 @@
-"""The ways in which a function of tensors is made from an op, `out=`, and NumPy's `axis=`.
+"""How a function of tensors is made from an op; `out=`, and other spellings of a call.
 
 `out=` names a tensor that is rebound to the result: tensors are values here, so nothing is computed
 in its memory. Example: `exp = floating_of(TABLE["exp"], "e to the power of input.")`.
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from chainrule.base import dtypes
 from chainrule.base.errors import ArgumentError, DTypeError
+from chainrule.base.source import warn
 from chainrule.ops.record import Op
 from chainrule.tensor import quick
 from chainrule.tensor.convert import Operand, as_tensor, cast, floating, operands, pair
@@ -42,18 +43,51 @@ def deliver(result: Tensor, out: Tensor | None) -> Tensor:
 _NUMPY = {"axis": "dim", "keepdims": "keepdim"}
 
 
-def renamed(fn: Callable[..., Any], given: Mapping[str, Any]) -> dict[str, Any] | None:
-    """NumPy's names of arguments, which PyTorch takes too, as `fn` calls them; None without any."""
+_SPELLINGS = "_spellings"  # what `also_called` and `also_in_order` say of a function
+
+
+def also_called(**names: str) -> Callable[[F], F]:
+    """An argument may be called by another name: `also_called(axis0="dim0")`."""
+
+    def decorate(fn: F) -> F:
+        fn.__dict__.setdefault(_SPELLINGS, {}).update(names)
+        return fn
+
+    return decorate
+
+
+def also_in_order(*orders: tuple[str, ...]) -> Callable[[F], F]:
+    """So many arguments may stand in an older order: addmm(beta, input, alpha, mat1, mat2)."""
+
+    def decorate(fn: F) -> F:
+        fn.__dict__.setdefault(_SPELLINGS, {}).update({len(order): order for order in orders})
+        return fn
+
+    return decorate
+
+
+def respelled(
+    fn: Callable[..., Any], args: tuple[Any, ...], given: Mapping[str, Any]
+) -> tuple[tuple[Any, ...], dict[str, Any]] | None:
+    """A call in another spelling as `fn` takes it, NumPy's names included; None if it is none."""
+    other = {**_NUMPY, **fn.__dict__.get(_SPELLINGS, {})}
+    named = dict(given)
+    if len(args) in other:
+        order = other[len(args)]
+        warn(f"this order of arguments is old: {fn.__name__}({', '.join(order)}); use their names")
+        named, args = {**dict(zip(order, args, strict=True)), **named}, ()
     code = fn.__code__
     known = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
-    ours = {n: _NUMPY[n] for n in given if n in _NUMPY and n not in known and _NUMPY[n] in known}
-    if not ours or not given.keys().isdisjoint(ours.values()):
+    ours = {n: other[n] for n in named if n in other and n not in known and other[n] in known}
+    if named.keys() == given.keys() and not ours:
         return None
-    return {ours.get(name, name): value for name, value in given.items()}
+    if not named.keys().isdisjoint(ours.values()):
+        return None
+    return args, {ours.get(name, name): value for name, value in named.items()}
 
 
 def with_numpy_names(fn: F) -> F:
-    """`fn` that also takes `axis` for `dim` and `keepdims` for `keepdim`.
+    """`fn` that also takes `axis` for `dim`, `keepdims` for `keepdim`, and its other spellings.
 
     Asked for only when `fn` has refused a name, so that ordinary calls look for nothing.
     """
@@ -63,10 +97,10 @@ def with_numpy_names(fn: F) -> F:
         try:
             return fn(*args, **kwargs)
         except TypeError:
-            ours = renamed(fn, kwargs)
+            ours = respelled(fn, args, kwargs)
             if ours is None:
                 raise
-        return fn(*args, **ours)
+        return fn(*ours[0], **ours[1])
 
     return function  # type: ignore[return-value]
 
@@ -86,6 +120,18 @@ def also_named(name: str) -> Callable[[F], F]:
     return decorate
 
 
+def size_named(fn: F) -> F:
+    """A tensor's size, which `fn` takes number by number, may be given as `size=`."""
+
+    @functools.wraps(fn)
+    def function(*given: Any, **named: Any) -> Any:
+        if "size" in named and not given:
+            given = (named.pop("size"),)
+        return fn(*given, **named)
+
+    return function  # type: ignore[return-value]
+
+
 def with_out(fn: Callable[..., R]) -> Callable[..., R]:
     """`fn` with the argument `out`, a tensor or one for each result, and with NumPy's names."""
 
@@ -94,7 +140,7 @@ def with_out(fn: Callable[..., R]) -> Callable[..., R]:
         try:
             result = fn(*args, **kwargs)
         except TypeError:
-            ours = renamed(fn, kwargs)
+            ours = respelled(fn, args, kwargs)
             if ours is None:
                 raise
         else:
@@ -103,7 +149,7 @@ def with_out(fn: Callable[..., R]) -> Callable[..., R]:
             if not isinstance(result, tuple):
                 return deliver(result, out)  # type: ignore[arg-type]
             return type(result)(*map(deliver, result, out))
-        return function(*args, out=out, **ours)
+        return function(*ours[0], out=out, **ours[1])
 
     return function
 

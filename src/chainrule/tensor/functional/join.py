@@ -15,7 +15,7 @@ from chainrule.base.errors import ArgumentError, ShapeError
 from chainrule.tensor.convert import Operand, as_tensor
 from chainrule.tensor.functional import layout
 from chainrule.tensor.functional.arrange import atleast_1d, atleast_2d, atleast_3d
-from chainrule.tensor.functional.forms import with_numpy_names, with_out
+from chainrule.tensor.functional.forms import also_called, with_numpy_names, with_out
 from chainrule.tensor.handle import RESULT, Handle
 
 if TYPE_CHECKING:
@@ -120,17 +120,23 @@ def _even(name: str, rank: int, axis: int, input: Operand, given: Any) -> tuple[
     return tensor_split(x, given, axis)
 
 
+@with_numpy_names
+@also_called(sections="indices_or_sections", indices="indices_or_sections")
 def hsplit(input: Operand, indices_or_sections: Any) -> tuple[Tensor, ...]:
     """Cut along axis 1 (of a vector: 0) at places, or into equal parts."""
     x = as_tensor(input)
     return _even("hsplit", 1, min(len(x.shape) - 1, 1), x, indices_or_sections)
 
 
+@with_numpy_names
+@also_called(sections="indices_or_sections", indices="indices_or_sections")
 def vsplit(input: Operand, indices_or_sections: Any) -> tuple[Tensor, ...]:
     """Cut along axis 0 at places, or into equal parts."""
     return _even("vsplit", 2, 0, input, indices_or_sections)
 
 
+@with_numpy_names
+@also_called(sections="indices_or_sections", indices="indices_or_sections")
 def dsplit(input: Operand, indices_or_sections: Any) -> tuple[Tensor, ...]:
     """Cut along axis 2 at places, or into equal parts."""
     return _even("dsplit", 3, 2, input, indices_or_sections)

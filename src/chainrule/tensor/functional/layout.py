@@ -23,7 +23,7 @@ from chainrule.ops import TABLE
 from chainrule.tensor.convert import Operand, as_tensor, cast, result_dtype
 from chainrule.tensor.convert import expand as expand_to
 from chainrule.tensor.dispatch import apply
-from chainrule.tensor.functional.forms import also_named, deliver, with_numpy_names
+from chainrule.tensor.functional.forms import also_called, also_named, deliver, with_numpy_names
 from chainrule.tensor.handle import Handle, Lens
 from chainrule.tensor.memory import memory, refuse_overlap
 
@@ -178,7 +178,14 @@ def transpose(input: Operand, dim0: int, dim1: int) -> Tensor:
     return _permuted(x, tuple(order))
 
 
-swapaxes = transpose
+swapdims = transpose
+
+
+@with_numpy_names
+@also_called(axis0="dim0", axis1="dim1")
+def swapaxes(input: Operand, dim0: int, dim1: int) -> Tensor:
+    """Exchange two axes, which may be called axis0 and axis1."""
+    return transpose(input, dim0, dim1)
 
 
 def t(input: Operand) -> Tensor:
@@ -269,6 +276,8 @@ def select(input: Operand, dim: int, index: int) -> Tensor:
     return slice_view(x, start, (1,) * len(shape), (*before, 1, *after), before + after)
 
 
+@with_numpy_names
+@also_called(split_size="split_size_or_sections")
 def split(
     tensor: Operand, split_size_or_sections: int | Sequence[int], dim: int = 0
 ) -> tuple[Tensor, ...]:
@@ -389,4 +398,3 @@ def masked_fill(input: Operand, mask: Operand, value: Operand) -> Tensor:
 
 # PyTorch's other names
 concatenate = cat
-swapdims = swapaxes

@@ -19,7 +19,7 @@ from chainrule.tensor.convert import Operand, as_tensor, expand
 from chainrule.tensor.creation import eye
 from chainrule.tensor.dispatch import apply, apply_many
 from chainrule.tensor.functional import diagonal, layout, pointwise
-from chainrule.tensor.functional.forms import with_out
+from chainrule.tensor.functional.forms import also_called, with_out
 from chainrule.tensor.modes import modes
 
 if TYPE_CHECKING:
@@ -100,6 +100,7 @@ def solve_triangular(
 
 
 @with_out
+@also_called(input="b")
 def triangular_solve(
     b: Operand,
     A: Operand,
@@ -118,6 +119,7 @@ def triangular_solve(
 
 
 @with_out
+@also_called(A="input")
 def inverse(input: Operand) -> Tensor:
     """A⁻¹ of square matrices.
 
@@ -127,6 +129,7 @@ def inverse(input: Operand) -> Tensor:
 
 
 @with_out
+@also_called(A="input")
 def det(input: Operand) -> Tensor:
     """The determinant of square matrices; its gradient needs an invertible one.
 
@@ -136,6 +139,7 @@ def det(input: Operand) -> Tensor:
 
 
 @with_out
+@also_called(A="input")
 def slogdet(input: Operand) -> SignAndLog:
     """The determinant's sign and the logarithm of its size: (0, -∞) of singular matrices.
 
@@ -165,6 +169,7 @@ def symmetric(name: str, x: Tensor, *, upper: bool = False) -> Tensor:
 
 
 @with_out
+@also_called(A="input")
 def cholesky(input: Operand, upper: bool = False) -> Tensor:
     """L with L·Lᵀ = A of symmetric positive definite matrices, or its transpose.
 
@@ -177,6 +182,7 @@ def cholesky(input: Operand, upper: bool = False) -> Tensor:
 
 
 @with_out
+@also_called(input="B", input2="L")
 def cholesky_solve(B: Operand, L: Operand, upper: bool = False) -> Tensor:
     """X with A·X = B for the factor L of A = L·Lᵀ (or A = Lᵀ·L).
 
@@ -188,6 +194,7 @@ def cholesky_solve(B: Operand, L: Operand, upper: bool = False) -> Tensor:
 
 
 @with_out
+@also_called(input="L")
 def cholesky_inverse(L: Operand, upper: bool = False) -> Tensor:
     """A⁻¹ for the factor L of A = L·Lᵀ (or A = Lᵀ·L).
 

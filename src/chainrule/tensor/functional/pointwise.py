@@ -10,7 +10,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from chainrule.base import dtypes
-from chainrule.base.errors import ArgumentError, DTypeError
+from chainrule.base.errors import ArgumentError, DTypeError, KindError
+from chainrule.base.source import warn
 from chainrule.ops import TABLE
 from chainrule.tensor import quick
 from chainrule.tensor.convert import (
@@ -26,11 +27,13 @@ from chainrule.tensor.convert import (
 )
 from chainrule.tensor.dispatch import apply
 from chainrule.tensor.functional.forms import (
+    also_in_order,
     binary_of,
     deliver,
     floating_of,
     named,
     unary_of,
+    with_numpy_names,
     with_out,
 )
 
@@ -150,20 +153,38 @@ plus = binary_of(TABLE["add"], "input + other; of bools: either.", TABLE["logica
 minus = binary_of(TABLE["sub"], "input - other.")
 
 
+def _older(name: str, alpha: Operand, *last: Operand) -> tuple[Operand, Operand]:
+    """Other and alpha of a call in the order (input, alpha, other)."""
+    if len(last) > 1:
+        raise KindError(f"{name} takes two operands, not {2 + len(last)} arguments")
+    warn(f"this order of arguments is old: {name}(input, alpha, other); use {name}(x, y, alpha=…)")
+    return last[0], alpha
+
+
 def _scaled(other: Operand, alpha: Operand) -> Operand:
     return other if type(alpha) is int and alpha == 1 else mul(other, alpha)
 
 
-def add(input: Operand, other: Operand, *, alpha: Operand = 1, out: Tensor | None = None) -> Tensor:
-    """Input + alpha · other; of bools: either."""
+def add(
+    input: Operand, other: Operand, *last: Operand, alpha: Operand = 1, out: Tensor | None = None
+) -> Tensor:
+    """Input + alpha · other; of bools: either. Also in PyTorch's older order: add(x, alpha, y)."""
+    if last:
+        other, alpha = _older("add", other, *last)
     return plus(input, _scaled(other, alpha), out=out)
 
 
-def sub(input: Operand, other: Operand, *, alpha: Operand = 1, out: Tensor | None = None) -> Tensor:
-    """Input - alpha · other."""
+def sub(
+    input: Operand, other: Operand, *last: Operand, alpha: Operand = 1, out: Tensor | None = None
+) -> Tensor:
+    """Input - alpha · other. Also in PyTorch's older order: sub(x, alpha, y)."""
+    if last:
+        other, alpha = _older("sub", other, *last)
     return minus(input, _scaled(other, alpha), out=out)
 
 
+@with_numpy_names
+@also_in_order(("input", "other", "alpha"))
 def rsub(input: Operand, other: Operand, *, alpha: Operand = 1) -> Tensor:
     """Other - alpha · input."""
     return sub(other, input, alpha=alpha)
@@ -335,12 +356,14 @@ def lerp(input: Operand, end: Operand, weight: Operand) -> Tensor:
 
 
 @with_out
+@also_in_order(("input", "value", "tensor1", "tensor2"))
 def addcmul(input: Operand, tensor1: Operand, tensor2: Operand, *, value: Operand = 1) -> Tensor:
     """Input + value · tensor1 · tensor2."""
     return add(input, mul(tensor1, tensor2), alpha=value)
 
 
 @with_out
+@also_in_order(("input", "value", "tensor1", "tensor2"))
 def addcdiv(input: Operand, tensor1: Operand, tensor2: Operand, *, value: Operand = 1) -> Tensor:
     """Input + value · tensor1 / tensor2."""
     return add(input, div(tensor1, tensor2), alpha=value)

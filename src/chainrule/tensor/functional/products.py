@@ -23,7 +23,13 @@ from chainrule.tensor.convert import (
 )
 from chainrule.tensor.dispatch import apply
 from chainrule.tensor.functional import arrange, layout, pointwise, reduce
-from chainrule.tensor.functional.forms import deliver, with_out
+from chainrule.tensor.functional.forms import (
+    also_called,
+    also_in_order,
+    deliver,
+    with_numpy_names,
+    with_out,
+)
 from chainrule.tensor.functional.linear import bmm, matmul
 from chainrule.tensor.handle import RESULT, Handle
 
@@ -142,6 +148,7 @@ def _meeting(x: Tensor, axes: list[int], sizes: list[int]) -> Tensor:
 
 
 @with_out
+@also_called(a="input", b="other")
 def tensordot(input: Operand, other: Operand, dims: Any = 2) -> Tensor:
     """Σ over the last `dims` axes of input and the first of other, or over two lists of axes."""
     a, b = as_tensor(input), as_tensor(other)
@@ -173,6 +180,9 @@ def tensordot(input: Operand, other: Operand, dims: Any = 2) -> Tensor:
     return apply(TABLE["reshape"], out, shape=(*m, *n))
 
 
+_OLD_BATCHES = ("beta", "input", "batch1", "batch2")
+
+
 def _scaled(x: Tensor, factor: Any) -> Tensor:
     if isinstance(factor, (int, float)):
         if factor == 1:
@@ -192,6 +202,8 @@ def _added(name: str, input: Operand, product: Tensor, beta: Any, alpha: Any) ->
     return pointwise.add(_scaled(x, beta), out)
 
 
+@with_numpy_names
+@also_in_order(("beta", "input", "mat1", "mat2"), ("beta", "input", "alpha", "mat1", "mat2"))
 def addmm(
     input: Operand,
     mat1: Operand,
@@ -209,6 +221,7 @@ def addmm(
 
 
 @with_out
+@also_in_order(("beta", "input", "mat", "vec"), ("beta", "input", "alpha", "mat", "vec"))
 def addmv(input: Operand, mat: Operand, vec: Operand, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
     """beta · input + alpha · mat @ vec; beta = 0 ignores the input."""
     product = matmul(*_ranks("addmv", (mat, vec), (2, 1)))
@@ -216,12 +229,14 @@ def addmv(input: Operand, mat: Operand, vec: Operand, *, beta: Any = 1, alpha: A
 
 
 @with_out
+@also_in_order(("beta", "input", "vec1", "vec2"), ("beta", "input", "alpha", "vec1", "vec2"))
 def addr(input: Operand, vec1: Operand, vec2: Operand, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
     """beta · input + alpha · vec1 ⊗ vec2; beta = 0 ignores the input."""
     return _added("addr", input, outer(vec1, vec2), beta, alpha)
 
 
 @with_out
+@also_in_order(_OLD_BATCHES, ("beta", "input", "alpha", "batch1", "batch2"))
 def baddbmm(
     input: Operand, batch1: Operand, batch2: Operand, *, beta: Any = 1, alpha: Any = 1
 ) -> Tensor:
@@ -231,6 +246,7 @@ def baddbmm(
 
 
 @with_out
+@also_in_order(_OLD_BATCHES, ("beta", "input", "alpha", "batch1", "batch2"))
 def addbmm(
     input: Operand, batch1: Operand, batch2: Operand, *, beta: Any = 1, alpha: Any = 1
 ) -> Tensor:
@@ -301,6 +317,7 @@ def _chain(parts: Sequence[Tensor], splits: dict[tuple[int, int], int]) -> Tenso
     return product(0, len(parts) - 1)
 
 
+@with_out
 def chain_matmul(*matrices: Operand) -> Tensor:
     """The product of matrices, in the order of multiplication that is cheapest."""
     parts = [as_tensor(m) for m in matrices]
@@ -308,6 +325,7 @@ def chain_matmul(*matrices: Operand) -> Tensor:
 
 
 @with_out
+@also_called(A="input")
 def matrix_power(input: Operand, n: int) -> Tensor:
     """The n-th power of a square matrix (of each of a batch); of its inverse for n < 0."""
     x = as_tensor(input)

@@ -16,7 +16,13 @@ from chainrule.ops.record import Op
 from chainrule.tensor.convert import Operand, as_dtype, as_tensor, cast, filled, floating
 from chainrule.tensor.dispatch import apply
 from chainrule.tensor.functional import pointwise
-from chainrule.tensor.functional.forms import deliver, named, with_numpy_names, with_out
+from chainrule.tensor.functional.forms import (
+    also_called,
+    deliver,
+    named,
+    with_numpy_names,
+    with_out,
+)
 from chainrule.tensor.handle import Handle
 
 if TYPE_CHECKING:
@@ -201,12 +207,14 @@ def _extreme(name: str, input: Operand, dim: Any, keepdim: bool) -> Any:
 
 
 @with_out
+@also_called(other="dim")
 def max(input: Operand, dim: Any = None, keepdim: bool = False) -> Any:
     """The largest element of all, or with `dim` (values, indices), or of two tensors."""
     return _extreme("amax", input, dim, keepdim)
 
 
 @with_out
+@also_called(other="dim")
 def min(input: Operand, dim: Any = None, keepdim: bool = False) -> Any:
     """The smallest element of all, or with `dim` (values, indices), or of two tensors."""
     return _extreme("amin", input, dim, keepdim)

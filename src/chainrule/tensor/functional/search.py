@@ -16,7 +16,7 @@ from chainrule.ops import TABLE
 from chainrule.tensor.convert import Operand, as_tensor, cast, expand, operands
 from chainrule.tensor.dispatch import apply, wrap
 from chainrule.tensor.functional import pointwise, reduce
-from chainrule.tensor.functional.forms import with_out
+from chainrule.tensor.functional.forms import also_called, with_out
 from chainrule.tensor.functional.select import gather
 
 if TYPE_CHECKING:
@@ -87,6 +87,7 @@ def bucketize(
 
 
 @with_out
+@also_called(element="elements", test_element="test_elements")
 def isin(
     elements: Operand, test_elements: Operand, *, assume_unique: bool = False, invert: bool = False
 ) -> Tensor:

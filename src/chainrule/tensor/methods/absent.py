@@ -19,7 +19,7 @@ ABSENT = frozenset(
     dequantize dim_order eig frexp gcd gcd_ geqrf grad_dtype hardshrink hash_tensor histogram igamma
     igamma_ igammac igammac_ imag indices int_repr ipu is_coalesced is_conj is_distributed
     is_inference is_ipu is_maia is_mkldnn is_mtia is_neg is_nested is_set_to is_vulkan is_xla istft
-    lcm lcm_ lstsq lu lu_solve map2_ map_ matrix_exp module_load mtia name new new_empty_strided
+    lcm lcm_ lstsq lu lu_solve map2_ map_ matrix_exp module_load mtia name new_empty_strided
     nextafter nextafter_ nonzero_static orgqr ormqr output_nr prelu qscheme record_stream reinforce
     renorm renorm_ resize resize_as resolve_conj resolve_neg row_indices short slice_inverse smm
     solve sspaddmm stft storage_type symeig to_dense to_mkldnn to_padded_tensor values volatile

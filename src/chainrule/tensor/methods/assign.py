@@ -22,8 +22,9 @@ class AssignMethods:
         out = expand(as_tensor(value, self.dtype), self.shape)
         return out.clone() if out is value else out
 
-    def copy_(self: Any, src: Any) -> Any:
+    def copy_(self: Any, src: Any, non_blocking: bool = False) -> Any:
         """Take the values of `src`, broadcast and cast."""
+        del non_blocking
         self._write(self._fitted(src))
         return self
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from chainrule.tensor.functional import copies, layout
+from chainrule.tensor.functional.forms import also_named
 
 
 class FactMethods:
@@ -56,6 +57,7 @@ class FactMethods:
         del memory_format
         return self.resize_(the_template.shape)
 
+    @also_named("size")
     def resize_(self: Any, *sizes: Any, memory_format: Any = None) -> Any:
         """Rebind this tensor to its first elements under another shape, with zeros behind them."""
         del memory_format

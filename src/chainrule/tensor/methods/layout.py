@@ -42,7 +42,7 @@ class LayoutMethods:
     flatten = layout.flatten
     permute = layout.permute
     transpose = layout.transpose
-    swapaxes = swapdims = layout.transpose
+    swapaxes, swapdims = layout.swapaxes, layout.transpose
     t = layout.t
     unsqueeze = layout.unsqueeze
     squeeze = layout.squeeze
@@ -92,7 +92,8 @@ class LayoutMethods:
     triu_ = in_place(triu)
     squeeze_ = _reshaped(layout.squeeze)
     unsqueeze_ = _reshaped(layout.unsqueeze)
-    transpose_ = swapaxes_ = swapdims_ = _reshaped(layout.transpose)
+    transpose_ = swapdims_ = _reshaped(layout.transpose)
+    swapaxes_ = _reshaped(layout.swapaxes)
     t_ = _reshaped(layout.t)
 
     def fill_diagonal_(self: Any, fill_value: Any, wrap: bool = False) -> Any:

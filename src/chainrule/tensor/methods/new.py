@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from chainrule.tensor import convert, creation
 from chainrule.tensor.functional.layout import flat_sizes
+from chainrule.tensor.legacy import sized_or_listed
 
 if TYPE_CHECKING:
     from chainrule.tensor.tensor import Tensor
@@ -18,6 +19,12 @@ class NewMethods:
     """A part of `Methods`: the dtype is this tensor's unless given."""
 
     __slots__ = ()
+
+    def new(self: Any, *args: Any, device: Any = None) -> Tensor:
+        """Zeros of sizes, or a tensor of a list, in this dtype: PyTorch's oldest form."""
+        convert.check_device(device)
+        out: Tensor = sized_or_listed("new", self.dtype, args)
+        return out
 
     def new_full(
         self: Any,
