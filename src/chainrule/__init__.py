@@ -143,18 +143,20 @@ _LAZY = {
 }
 
 
-def __getattr__(name: str) -> Any:
-    """Import the home of a name at its first use, and keep what was found."""
-    if name in _ROOMS:
-        return importlib.import_module(f"{__name__}.{name}")
-    if name in _LAZY:
-        found = getattr(importlib.import_module(_LAZY[name]), name)
-        globals()[name] = found
-        return found
-    if name.startswith("_foreach_"):
-        found = importlib.import_module(f"{__name__}.tensor.foreach").each(name[9:])
-        return found or missing_name(__name__, name)
-    return missing_name(__name__, name)
+if not TYPE_CHECKING:  # a checker knows which names there are
+
+    def __getattr__(name: str) -> Any:
+        """Import the home of a name at its first use, and keep what was found."""
+        if name in _ROOMS:
+            return importlib.import_module(f"{__name__}.{name}")
+        if name in _LAZY:
+            found = getattr(importlib.import_module(_LAZY[name]), name)
+            globals()[name] = found
+            return found
+        if name.startswith("_foreach_"):
+            found = importlib.import_module(f"{__name__}.tensor.foreach").each(name[9:])
+            return found or missing_name(__name__, name)
+        return missing_name(__name__, name)
 
 
 def __dir__() -> list[str]:

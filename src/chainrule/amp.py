@@ -5,6 +5,8 @@ Example: `with amp.autocast("cpu"): …`.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from chainrule.base.missing import missing_from
 from chainrule.optim.grad_scaler import GradScaler
 from chainrule.tensor.inert import autocast
@@ -17,4 +19,5 @@ def is_autocast_available(device_type: str) -> bool:
 
 __all__ = ["GradScaler", "autocast", "is_autocast_available"]
 
-__getattr__ = missing_from(__name__)
+if not TYPE_CHECKING:  # a checker knows which names there are
+    __getattr__ = missing_from(__name__)

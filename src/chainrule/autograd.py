@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import importlib
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from chainrule.base.missing import missing_name
 from chainrule.tensor import anomaly as anomaly_mode
@@ -43,14 +43,20 @@ __all__ = [
 for _name in ("anomaly_mode", "function", "functional", "grad_mode"):
     sys.modules[f"{__name__}.{_name}"] = globals()[_name]
 
+if TYPE_CHECKING:
+    from chainrule.inspect.pytorch_forms import gradcheck as gradcheck  # noqa: PLC0414 - public
+    from chainrule.inspect.pytorch_forms import gradgradcheck as gradgradcheck  # noqa: PLC0414 - public
+
 _LAZY = dict.fromkeys(("gradcheck", "gradgradcheck"), "chainrule.inspect.pytorch_forms")
 
 
-def __getattr__(name: str) -> Any:
-    """What checks gradients is imported at its first use."""
-    if name in _LAZY:
-        return getattr(importlib.import_module(_LAZY[name]), name)
-    return missing_name(__name__, name)
+if not TYPE_CHECKING:  # a checker knows which names there are
+
+    def __getattr__(name: str) -> Any:
+        """What checks gradients is imported at its first use."""
+        if name in _LAZY:
+            return getattr(importlib.import_module(_LAZY[name]), name)
+        return missing_name(__name__, name)
 
 
 def __dir__() -> list[str]:

@@ -10,7 +10,7 @@ import contextlib
 import sys
 import types
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from chainrule.base.missing import missing_from
 
@@ -77,4 +77,5 @@ mkldnn = _room("mkldnn", is_available=_no, enabled=False, flags=_flags)
 openmp = _room("openmp", is_available=_no)
 opt_einsum = _room("opt_einsum", is_available=_no, enabled=False, strategy=None)
 
-__getattr__ = missing_from(__name__)
+if not TYPE_CHECKING:  # a checker knows which names there are
+    __getattr__ = missing_from(__name__)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 import types
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from chainrule.base.dtypes import DType, float16
 from chainrule.base.missing import missing_from
@@ -130,4 +130,5 @@ amp = _Amp(f"{__name__}.amp", _Amp.__doc__)
 amp.__dict__["__getattr__"] = missing_from(amp.__name__)
 sys.modules[amp.__name__] = amp
 
-__getattr__ = missing_from(__name__)
+if not TYPE_CHECKING:  # a checker knows which names there are
+    __getattr__ = missing_from(__name__)

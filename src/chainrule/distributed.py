@@ -5,7 +5,7 @@ Example: `rank = distributed.get_rank() if distributed.is_initialized() else 0`.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from chainrule.base.errors import ArgumentError, DeviceError
 from chainrule.base.missing import missing_from
@@ -40,4 +40,5 @@ def get_rank(group: Any = None) -> int:
 
 get_world_size = get_rank
 
-__getattr__ = missing_from(__name__)
+if not TYPE_CHECKING:  # a checker knows which names there are
+    __getattr__ = missing_from(__name__)

@@ -5,6 +5,8 @@ Example: `func.vmap(func.grad(loss), (None, 0))(weights, examples)`.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from chainrule.base.missing import missing_from
 from chainrule.nn.functional_call import functional_call, stack_module_state
 from chainrule.tensor.transforms import (
@@ -35,4 +37,5 @@ __all__ = [
     "vmap",
 ]
 
-__getattr__ = missing_from(__name__)
+if not TYPE_CHECKING:  # a checker knows which names there are
+    __getattr__ = missing_from(__name__)

@@ -9,7 +9,7 @@ Source: https://docs.pytorch.org/docs/stable/jit.html
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
 
 from chainrule.base.missing import missing_from
 from chainrule.nn.module import Module as ScriptModule
@@ -125,4 +125,5 @@ def isinstance(obj: Any, target_type: Any) -> bool:
     return _is_instance(obj, target_type)
 
 
-__getattr__ = missing_from(__name__)
+if not TYPE_CHECKING:  # a checker knows which names there are
+    __getattr__ = missing_from(__name__)

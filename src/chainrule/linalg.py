@@ -6,6 +6,8 @@ Source: https://docs.pytorch.org/docs/stable/linalg.html
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from chainrule.base.errors import LinAlgError
 from chainrule.base.missing import missing_from
 from chainrule.tensor.functional.decompositions import (
@@ -67,4 +69,5 @@ __all__ = [
     "vector_norm",
 ]
 
-__getattr__ = missing_from(__name__)
+if not TYPE_CHECKING:  # a checker knows which names there are
+    __getattr__ = missing_from(__name__)

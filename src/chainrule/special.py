@@ -6,6 +6,8 @@ Source: https://docs.pytorch.org/docs/stable/special.html
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from chainrule.base.missing import missing_from
 from chainrule.tensor.functional.elementary import erfc, erfinv, exp2, logit, sinc, xlogy
 from chainrule.tensor.functional.normalize import log_softmax, softmax
@@ -65,4 +67,5 @@ __all__ = [
     "zeta",
 ]
 
-__getattr__ = missing_from(__name__)
+if not TYPE_CHECKING:  # a checker knows which names there are
+    __getattr__ = missing_from(__name__)

@@ -7,7 +7,7 @@ Source: https://docs.pytorch.org/docs/stable/testing.html
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -119,4 +119,5 @@ def _distance(a: Any, b: Any, rtol: float, atol: float, *, equal_nan: bool) -> s
     return "\n  ".join(lines)
 
 
-__getattr__ = missing_from(__name__)
+if not TYPE_CHECKING:  # a checker knows which names there are
+    __getattr__ = missing_from(__name__)

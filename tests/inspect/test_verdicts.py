@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 import chainrule as cr
+from chainrule import nn, optim
+from chainrule.inspect import FlightRecorder
 from chainrule.inspect.flight.history import History
 from chainrule.inspect.flight.verdicts import verdicts
 from tests.inspect import flights
@@ -72,3 +74,56 @@ def test_losses_that_are_no_numbers():
     (verdict,) = verdicts(history)
     assert verdict.kind == "not finite"
     assert "step 2" in verdict.evidence
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.parametrize("compiled", [False, True])
+@pytest.mark.parametrize(
+    ("kind", "word"),
+    [
+        ("not registered", "layers[0].weight"),
+        ("optimizer of another model", "none of which is one of"),
+        ("never updated", "no parameter changed"),
+        ("evaluation mode", "Dropout"),
+    ],
+)
+def test_what_keeps_a_model_from_being_trained(kind, word, compiled):
+    model = Model()
+    if kind != "not registered":
+        model.layers = nn.ModuleList(model.layers)
+    held = Model() if kind == "optimizer of another model" else model
+    opt = optim.SGD(held.parameters(), lr=0.1)
+    if kind == "evaluation mode":
+        model.eval()
+    recorder = FlightRecorder(model, opt, every=1)
+
+    def step():
+        loss = model(cr.ones(3, 2)).pow(2).mean()
+        opt.zero_grad()
+        loss.backward()
+        if kind != "never updated":
+            opt.step()
+        return loss
+
+    step = cr.compile(step) if compiled else step
+    for _ in range(4):
+        recorder.record(step())
+    found = [v for v in recorder.verdicts() if v.kind == kind]
+    assert len(found) == 1
+    assert word in found[0].evidence
+    assert found[0].remedy
+    again = FlightRecorder(Model())
+    again.resume(recorder.history.as_records(), recorder.step)
+    assert kind in {v.kind for v in again.verdicts()}
+
+
+class Model(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layers = [nn.Linear(2, 2), nn.Dropout(0.1)]
+        self.head = nn.Linear(2, 1)
+
+    def forward(self, x):
+        for layer in self.layers:
+            x = layer(x)
+        return self.head(x)

@@ -112,4 +112,5 @@ def _first_names(model: Any) -> dict[str, str]:
     return {name: first.setdefault(id(value), name) for name, value in state.items()}
 
 
-__getattr__ = missing_from(__name__)
+if not TYPE_CHECKING:  # a checker knows which names there are
+    __getattr__ = missing_from(__name__)

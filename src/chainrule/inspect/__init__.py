@@ -34,3 +34,8 @@ __all__ = [
     "why_nan",
     "why_no_grad",
 ]
+
+
+def __dir__() -> list[str]:
+    """What is public; the rooms of this one are not."""
+    return sorted(__all__)

@@ -5,6 +5,8 @@ May import `tensor`; written only with tensor operations.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from chainrule.base.missing import missing_from
 from chainrule.nn import functional, init, modules, parameter, utils
 from chainrule.nn.activation import (
@@ -228,4 +230,5 @@ __all__ = [
     "utils",
 ]
 
-__getattr__ = missing_from(__name__)
+if not TYPE_CHECKING:  # a checker knows which names there are
+    __getattr__ = missing_from(__name__)

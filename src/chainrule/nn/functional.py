@@ -7,7 +7,7 @@ Source: https://docs.pytorch.org/docs/stable/nn.functional.html
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from chainrule.base.errors import ArgumentError
 from chainrule.base.missing import missing_from
@@ -329,4 +329,5 @@ def embedding_bag(
     )
 
 
-__getattr__ = missing_from(__name__)
+if not TYPE_CHECKING:  # a checker knows which names there are
+    __getattr__ = missing_from(__name__)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -252,11 +252,13 @@ def _renamed(function: Callable[..., Any]) -> Callable[..., Any]:
     return old
 
 
-def __getattr__(name: str) -> Any:
-    """The older names `uniform`, `xavier_normal`, …; all else does not exist."""
-    if name in _OLD:
-        return _renamed(globals()[f"{name}_"])
-    return _missing(name)
+if not TYPE_CHECKING:  # a checker knows which names there are
+
+    def __getattr__(name: str) -> Any:
+        """The older names `uniform`, `xavier_normal`, …; all else does not exist."""
+        if name in _OLD:
+            return _renamed(globals()[f"{name}_"])
+        return _missing(name)
 
 
 _OLD = frozenset(

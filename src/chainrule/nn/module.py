@@ -33,6 +33,7 @@ from chainrule.nn.hooks import Hooked, call_hooked, note_call
 from chainrule.nn.layer_path import watch_calls
 from chainrule.nn.parameter import Buffer, Parameter
 from chainrule.nn.state import KeysReport, load, save
+from chainrule.tensor.alive import MODULES
 from chainrule.tensor.backward import clear_grad
 from chainrule.tensor.host import host_place
 from chainrule.tensor.modes import modes
@@ -58,6 +59,7 @@ class Module(Hooked, Converted, Compilable):
         put("_buffers", {})
         put("_modules", {})
         put("_non_persistent_buffers_set", set())
+        MODULES.add(self)
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """What the module computes; every subclass says it."""

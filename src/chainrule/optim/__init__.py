@@ -5,6 +5,8 @@ May import `tensor`; written only with tensor operations.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from chainrule.base.missing import missing_from
 from chainrule.optim import lr_scheduler
 from chainrule.optim.adadelta import Adadelta
@@ -43,4 +45,5 @@ __all__ = [
     "lr_scheduler",
 ]
 
-__getattr__ = missing_from(__name__)
+if not TYPE_CHECKING:  # a checker knows which names there are
+    __getattr__ = missing_from(__name__)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from chainrule.base.errors import ArgumentError
 from chainrule.base.missing import missing_from
@@ -352,4 +352,5 @@ class ChainedScheduler(LRScheduler):
         super().load_state_dict(own)
 
 
-__getattr__ = missing_from(__name__)
+if not TYPE_CHECKING:  # a checker knows which names there are
+    __getattr__ = missing_from(__name__)

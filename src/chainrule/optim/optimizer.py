@@ -15,9 +15,11 @@ from typing import Any
 from chainrule.base.arguments import check_number
 from chainrule.base.errors import ArgumentError, CheckpointError, KindError
 from chainrule.base.source import warn
+from chainrule.optim.forgotten import complete_models, elsewhere, forgotten
 from chainrule.optim.parameters import listed
 from chainrule.optim.saved import group_faults, load_entry, positions
 from chainrule.optim.step_count import advance_counts, share_counts
+from chainrule.tensor.alive import OPTIMIZERS, note_step
 from chainrule.tensor.backward import STALE, STEPPED, clear_grad, content_version
 from chainrule.tensor.functional import pointwise
 from chainrule.tensor.hooks import RemovableHandle, next_number
@@ -33,6 +35,11 @@ _STALE = (
     "this step follows the last step's gradient again: backward() added to it\n"
     "  call optimizer.zero_grad() before each backward()"
 )
+_NO_STEP = (
+    "zero_grad() forgets gradients for the third time, and step() was never called: nothing is "
+    "trained\n  call optimizer.step() after loss.backward()"
+)
+_WASTED = 3  # times before it is said
 Number = Any  # a float, or in a trace a float64 scalar
 Pairs = list[tuple[Tensor, Tensor]]  # parameters with their gradients
 
@@ -51,10 +58,15 @@ class Optimizer:
         self._pre_hooks: dict[int, Callable[..., Any]] = {}
         self._post_hooks: dict[int, Callable[..., Any]] = {}
         self._said_stale = False
+        self._looked = False  # at what is forgotten, in the first step
+        self._stepped = False
+        self._wasted = 0  # gradients that zero_grad() forgot before any step
         self._exchanges = 0  # how often handles that a compiled step knows were exchanged
         groups = given if isinstance(given[0], Mapping) else [{"params": given}]
         for group in groups:
             self.add_param_group(dict(group))
+        OPTIMIZERS.add(self)
+        self._complete = complete_models(self)
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
         """Also optimise these parameters; settings that are not given are the defaults."""
@@ -91,6 +103,8 @@ class Optimizer:
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget the gradients, or fill them with zeros."""
+        if not self._stepped and modes.trace is None:
+            self._look_for_missing_steps()
         for group in self.param_groups:
             for p in group["params"]:
                 clear_grad(p, set_to_none=set_to_none)
@@ -106,6 +120,7 @@ class Optimizer:
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Update every parameter that has a gradient; `closure` computes the loss first."""
         host_changes(self)
+        self._stepped = True
         args: tuple[Any, ...] = () if closure is None else (closure,)
         kwargs: dict[str, Any] = {}
         for hook in list(self._pre_hooks.values()):
@@ -122,6 +137,7 @@ class Optimizer:
 
     def _step(self, closure: Callable[[], Any] | None = None) -> Any:
         loss = None
+        note_step()
         if closure is not None:
             with enable_grad():
                 loss = closure()
@@ -132,9 +148,13 @@ class Optimizer:
                 self._update(group, pairs)
                 some = some or bool(pairs)
         if not some:
-            warn(_NO_GRADIENT)
+            warn(_NO_GRADIENT + elsewhere(self))
         elif modes.trace is None:
             self._look_for_stale_gradients()
+        if not self._looked:
+            self._looked = True
+            for text in forgotten(self):
+                warn(text)
         host_choice(lambda: self._exchanges)
         return loss
 
@@ -148,6 +168,13 @@ class Optimizer:
             self._said_stale = True
             warn(_STALE)
         first.__dict__[STEPPED] = version
+
+    def _look_for_missing_steps(self) -> None:
+        """Say once if gradients are forgotten time after time, and none was ever followed."""
+        if any(p._grad is not None for group in self.param_groups for p in group["params"]):
+            self._wasted += 1
+            if self._wasted == _WASTED:
+                warn(_NO_STEP)
 
     def _update(self, group: dict[str, Any], pairs: Pairs) -> None:
         """Change the parameters of `pairs` (parameter, gradient) in place."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from chainrule.base.missing import missing_from
 from chainrule.optim.lr_swa import SWALR
 from chainrule.train.averaging import (
@@ -23,4 +25,5 @@ __all__ = [
     "update_bn",
 ]
 
-__getattr__ = missing_from(__name__)
+if not TYPE_CHECKING:  # a checker knows which names there are
+    __getattr__ = missing_from(__name__)

@@ -20,6 +20,7 @@ from chainrule.ops.record import Symbolic
 from chainrule.tensor.anomaly import Suspicious
 from chainrule.tensor.convert import as_tensor, cast, filled
 from chainrule.tensor.dispatch import apply, wrap
+from chainrule.tensor.growth import note as note_nodes
 from chainrule.tensor.handle import NOT_KEPT, Handle
 from chainrule.tensor.hooks import call_after, watched, watched_in
 from chainrule.tensor.modes import modes, set_grad_enabled
@@ -77,6 +78,8 @@ def backward(
         return
     roots = [t._tape_node() for t in tensors]
     order = topological(roots)
+    if retain_graph and not create_graph:
+        note_nodes(len(order))
     if inputs is None:
         leaves = [n for n in order if n.op is INPUT and n.leaf is not None]  # type: ignore[attr-defined]
         handles = [n.leaf() for n in leaves]  # type: ignore[attr-defined]

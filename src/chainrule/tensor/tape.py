@@ -165,7 +165,8 @@ class Backward:
             where = f" (recorded at {node.source})" if node.source else ""
             raise GradientError(
                 f"backward through {node.op.name}{where} a second time\n  the first backward() "
-                "released its saved values; backward(retain_graph=True) there would keep them"
+                "released its saved values; backward(retain_graph=True) there would keep them\n"
+                "  a state that is carried over from an earlier step needs h = h.detach()"
             )
         self._place, inputs = node.place, node.inputs
         self._values = {(node if i == OUT else inputs[i]): v for i, v in node.kept().items()}

@@ -5,9 +5,12 @@ Example: `from chainrule.utils.data import DataLoader`.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from chainrule.base.missing import missing_from
 from chainrule.utils import checkpoint, data, dlpack
 
 __all__ = ["checkpoint", "data", "dlpack"]
 
-__getattr__ = missing_from(__name__)
+if not TYPE_CHECKING:  # a checker knows which names there are
+    __getattr__ = missing_from(__name__)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from chainrule.base.dtypes import float32
 from chainrule.graph.node import Node
 from chainrule.inspect.flight.activations import measures
 from chainrule.tensor.backward import get_grad
@@ -21,7 +22,7 @@ from chainrule.tensor.body import BodyTrace
 from chainrule.tensor.creation import empty, full
 from chainrule.tensor.functional import layout
 from chainrule.tensor.handle import Handle
-from chainrule.tensor.host import host_same
+from chainrule.tensor.host import host_number, host_same
 from chainrule.tensor.modes import modes, no_grad
 from chainrule.tensor.structure import flatten
 
@@ -187,8 +188,10 @@ class Catch:
     def _deliver(self, number: int, now: _Pass) -> None:
         """The measures as one vector, in their cell."""
         found = [v for v in now.values.values() if v is not None]
+        which = host_number(lambda: float(number))  # no constant: each trace is a pass of its own
         with no_grad():
-            self._numbers._become(layout.stack([full((), float(number)), *found]))
+            first = which.to(float32) if isinstance(which, Handle) else full((), which)
+            self._numbers._become(layout.stack([first, *found]))
 
     def _find_stale(self, now: _Pass) -> None:
         """At the start of backward: gradients that are still there since the last update."""

@@ -122,6 +122,7 @@ class History:
     losses: list[tuple[int, float]] = field(default_factory=list)
     held_out: list[tuple[int, float]] = field(default_factory=list)
     looks: list[Look] = field(default_factory=list)
+    traps: dict[str, str] = field(default_factory=dict)  # what is not trained, in words, by kind
 
     def as_records(self) -> list[dict[str, Any]]:
         """Everything in JSON's types, a record for each loss and look."""
@@ -129,6 +130,7 @@ class History:
             *({"step": step, "loss": loss} for step, loss in self.losses),
             *({"step": step, "held_out": loss} for step, loss in self.held_out),
             *({"step": look.step, "look": look.as_record()} for look in self.looks),
+            *({"trap": kind, "evidence": text} for kind, text in self.traps.items()),
         ]
 
     @classmethod
@@ -140,6 +142,8 @@ class History:
                 history.losses.append((record["step"], record["loss"]))
             if "held_out" in record:
                 history.held_out.append((record["step"], record["held_out"]))
+            if "trap" in record:
+                history.traps[record["trap"]] = record["evidence"]
             if "look" in record:
                 history.looks.append(Look.from_record(record["step"], record["look"]))
         return history

@@ -24,6 +24,7 @@ from chainrule.formats.atomic import write_whole
 from chainrule.inspect.flight.catch import Catch
 from chainrule.inspect.flight.history import History, Look, ParameterLook
 from chainrule.inspect.flight.spread import spread
+from chainrule.inspect.flight.traps import traps
 from chainrule.inspect.flight.verdicts import Verdict, verdicts
 from chainrule.nn.module import Module
 from chainrule.optim.optimizer import Optimizer
@@ -56,7 +57,7 @@ class FlightRecorder:
         self.history = History()
         self.step = 0
         self.every = every
-        self._optimizer = optimizer
+        self._model, self._optimizer = model, optimizer
         self._parameters = {n: p for n, p in model.named_parameters() if p.requires_grad}
         if not self._parameters:
             raise ArgumentError("the model has no parameter that requires grad: nothing to watch")
@@ -77,6 +78,7 @@ class FlightRecorder:
             self.history.losses.append((self.step, _number(loss)))
         if self._catch.due:
             self.history.looks.append(self._look())
+            self.history.traps = traps(self._model, self._optimizer, self._parameters)
         if held_out is not None:
             self.record_held_out(held_out)
         self._prepare()

@@ -16,7 +16,8 @@ from textwrap import fill
 
 import numpy as np
 
-from chainrule.inspect.flight.history import History, Look
+from chainrule.inspect.flight.history import History, Look, ParameterLook
+from chainrule.inspect.flight.traps import REMEDIES
 
 _WIDTH = 96
 _LEAST_LOOKS = 3
@@ -124,6 +125,28 @@ def _never_filled(history: History) -> Iterator[Verdict]:
             "use the module in forward(), look for detach(), no_grad() or argmax on its way to "
             "the loss, or set requires_grad_(False) if it is frozen on purpose",
         )
+
+
+def _traps(history: History) -> Iterator[Verdict]:
+    for kind, evidence in history.traps.items():
+        yield Verdict(kind, "", evidence, REMEDIES[kind])
+
+
+def _never_updated(history: History) -> Iterator[Verdict]:
+    looks = [look for look in history.looks if any(map(_arrived, look.parameters.values()))]
+    moved = any(p.update for look in looks for p in look.parameters.values())
+    if len(looks) >= _LEAST_LOOKS and not moved:
+        yield Verdict(
+            "never updated",
+            "every parameter",
+            f"gradients were there in {len(looks)} looks, and no parameter changed in any",
+            REMEDIES["never updated"],
+        )
+
+
+def _arrived(p: ParameterLook) -> bool:
+    """Whether a gradient came that was not zero."""
+    return bool(p.gradient_norm)
 
 
 def _is_empty(look: Look, name: str) -> bool:
@@ -365,16 +388,22 @@ def _overfitting(history: History) -> Iterator[Verdict]:
 
 
 _RULES: tuple[Callable[[History], Iterator[Verdict]], ...] = (
-    _not_finite, _never_filled, _stale, _too_large, _exploding, _vanishing, _dead, _saturated,
-    _too_small, _plateau, _overfitting,
+    _not_finite, _traps, _never_filled, _never_updated, _stale, _too_large, _exploding, _vanishing,
+    _dead, _saturated, _too_small, _plateau, _overfitting,
 )  # fmt: skip
 _HASTE = frozenset({"learning rate too large"})
 _ILL = frozenset({"vanishing gradient", "dead ReLU", "saturated gate"})
+_TRAPS = frozenset(REMEDIES)
 _WILD = frozenset({"not finite", "exploding gradient", "stale gradient"})
 # A verdict that follows from another one is not given beside it
 _EXPLAINED_BY: dict[str, frozenset[str]] = {
     **dict.fromkeys(_ILL, _HASTE),
     "learning rate too large": _WILD,
     "learning rate too small": _ILL,
-    "plateau": _ILL | _WILD | _HASTE | {"never-filled gradient", "learning rate too small"},
+    "never updated": frozenset({"optimizer of another model"}),
+    "plateau": _ILL
+    | _WILD
+    | _HASTE
+    | _TRAPS
+    | {"never-filled gradient", "learning rate too small"},
 }

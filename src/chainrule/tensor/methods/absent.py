@@ -34,12 +34,22 @@ class _Absent:
         self.name = name
 
     def __get__(self, instance: object, owner: type) -> NoReturn:
-        known = [name for name in dir(owner) if name not in ABSENT]
-        raise missing_method(owner.__name__, self.name, known)
+        raise missing_method(owner.__name__, self.name, dir(owner))
 
 
-class AbsentMethods:
+class _Listing(type):
+    """What `dir()` lists of a class: nothing that raises."""
+
+    def __dir__(cls) -> list[str]:
+        return sorted({*super().__dir__()} - ABSENT)
+
+
+class AbsentMethods(metaclass=_Listing):
     """The last part of `Methods`."""
 
     __slots__ = ()
     vars().update({name: _Absent(name) for name in ABSENT})  # at once: `setattr` costs 1.5 ms
+
+    def __dir__(self) -> list[str]:
+        """What exists."""
+        return sorted({*super().__dir__()} - ABSENT)

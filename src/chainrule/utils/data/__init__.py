@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from chainrule.base.missing import missing_from
 from chainrule.data.collate import default_collate, default_convert
 from chainrule.data.dataset import (
@@ -50,4 +52,5 @@ __all__ = [
     "sampler",
 ]
 
-__getattr__ = missing_from(__name__)
+if not TYPE_CHECKING:  # a checker knows which names there are
+    __getattr__ = missing_from(__name__)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from chainrule.base.missing import missing_from
 from chainrule.data.dataset import (
     ChainDataset,
@@ -25,4 +27,5 @@ __all__ = [
     "random_split",
 ]
 
-__getattr__ = missing_from(__name__)
+if not TYPE_CHECKING:  # a checker knows which names there are
+    __getattr__ = missing_from(__name__)

@@ -1,0 +1,48 @@
+"""What keeps a model from being trained at all, as a flight recorder sees it at a look.
+
+Example: `traps(model, optimizer, parameters)` → {"not registered": "6 tensors of …"}. May import
+`nn`, `optim`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from chainrule.optim.forgotten import not_registered, not_trained, sensitive
+
+if TYPE_CHECKING:
+    from chainrule.nn.module import Module
+    from chainrule.optim.optimizer import Optimizer
+
+REMEDIES = {
+    "not registered": "assign nn.ModuleList, nn.ModuleDict or nn.Parameter to the attribute, and "
+    "make the optimizer after that",
+    "optimizer of another model": "make the optimizer from model.parameters(), after the model",
+    "evaluation mode": "call model.train() before training and model.eval() before evaluation",
+    "never updated": "call optimizer.step() in each step, after loss.backward(); a learning rate "
+    "of 0 changes nothing either",
+}
+
+
+def traps(
+    model: Module, optimizer: Optimizer | None, parameters: Mapping[str, Any]
+) -> dict[str, str]:
+    """Each kind with its evidence; the remedies are those of `REMEDIES`."""
+    found = {}
+    lost = not_trained(model)
+    if lost:
+        found["not registered"] = " ".join(not_registered(model, lost).split()).partition(" write")[
+            0
+        ]
+    if optimizer is not None:
+        held = {id(p) for group in optimizer.param_groups for p in group["params"]}
+        if not any(id(p) in held for p in parameters.values()):
+            found["optimizer of another model"] = (
+                f"the optimizer holds {len(held)} parameters, none of which is one of the "
+                f"{len(parameters)} of {type(model).__name__}"
+            )
+    kinds = "" if model.training else sensitive(model)
+    if kinds:
+        found["evaluation mode"] = f"steps were taken in evaluation mode, where {kinds} differs"
+    return found

@@ -1,0 +1,209 @@
+"""What gets gradients but is not trained: said at an optimizer's first step, once.
+
+- layers in a plain list, tuple or dict, and tensors that are no `Parameter`: not registered
+- parameters of a model that were made after its optimizer
+- a whole model, where the optimizer holds the parameters of another one
+- a model that is trained while it is in evaluation mode
+
+Only what has a gradient and is held by no optimizer that is alive is said to be forgotten, so that
+frozen layers, several optimizers and averaged copies are silent. May import `tensor`. Example:
+`for text in forgotten(optimizer): warn(text)`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+from chainrule.tensor.alive import MODULES, OPTIMIZERS
+from chainrule.tensor.modes import modes
+from chainrule.tensor.tensor import Tensor
+
+_HOMES = {"list": "nn.ModuleList", "tuple": "nn.ModuleList", "dict": "nn.ModuleDict"}
+_TENSOR_HOMES = {
+    "list": "nn.ParameterList",
+    "tuple": "nn.ParameterList",
+    "dict": "nn.ParameterDict",
+}
+_REGISTRIES = frozenset({"_parameters", "_buffers", "_modules"})
+_MOST = 10_000  # entries of a container that are looked at
+_DEPTH = 3  # containers in containers
+
+
+class Hidden(NamedTuple):
+    """A tensor that can be trained, in an attribute of a module that does not register it."""
+
+    name: str
+    tensor: Tensor
+    attribute: str
+    home: str  # what would register it
+
+
+def forgotten(optimizer: Any) -> Iterator[str]:
+    """A sentence for each thing that is forgotten, with its names and the way out."""
+    held, complete = _held(), optimizer.__dict__.get("_complete", ())
+    for top in models_of(optimizer):
+        lost = not_trained(top)
+        if lost:
+            yield not_registered(top, lost)
+        late = [
+            name
+            for name, p in top.named_parameters()
+            if id(top) in complete and has_gradient(p) and id(p) not in held
+        ]
+        if late:
+            yield (
+                f"{_title(top)} got parameters after its optimizer was made, so that it does not "
+                f"train them:\n  {_some(late)}\n  make the optimizer when the model is "
+                "complete, or call optimizer.add_param_group({'params': …})"
+            )
+        if not top.__dict__["_training"] and (kinds := sensitive(top)):
+            yield (
+                f"{_title(top)} is trained in evaluation mode, in which {kinds} works "
+                "differently\n  call model.train() before training, and model.eval() before "
+                "evaluation"
+            )
+
+
+def elsewhere(optimizer: Any) -> str:
+    """Which model has the gradients, where it is one like that of this optimizer, made anew."""
+    own, held = models_of(optimizer), _held()
+    shapes = [p.shape for group in optimizer.param_groups for p in group["params"]]
+    for module in _tops(MODULES):
+        named = list(module.named_parameters())
+        if module in own or [p.shape for _, p in named] != shapes:
+            continue
+        if all(has_gradient(p) and id(p) not in held for _, p in named):
+            other = f"\n  it holds those of {_title(own[0])}" if own else ""
+            return (
+                f"\n  the gradients are in {_title(module)}, which no optimizer holds{other}\n"
+                "  make the optimizer from the parameters of the model that is trained"
+            )
+    return ""
+
+
+def not_trained(model: Any) -> list[Hidden]:
+    """What is hidden in a model, gets a gradient, and has no optimizer."""
+    held = _held()
+    return [h for h in hidden(model) if has_gradient(h.tensor) and id(h.tensor) not in held]
+
+
+def not_registered(model: Any, lost: list[Hidden]) -> str:
+    """The names, and what would register them."""
+    return (
+        f"{_title(model)} holds tensors that are not registered, and no optimizer trains them:\n"
+        f"  {_some([h.name for h in lost])}\n"
+        f"  write self.{lost[0].attribute} = {lost[0].home}, and make the optimizer after that"
+    )
+
+
+def hidden(model: Any) -> list[Hidden]:
+    """What is in plain attributes of a model and its parts, and registered nowhere in it."""
+    known = {id(m) for m in model.modules()} | {id(p) for p in model.parameters()}
+    found: dict[int, Hidden] = {}
+    for path, module in model.named_modules():
+        for attribute, value in vars(module).items():
+            if attribute in _REGISTRIES or isinstance(value, (str, int, float)):
+                continue
+            kind = type(value).__name__
+            for place, item in _items(value, 0):
+                name = f"{path}.{attribute}{place}".lstrip(".")
+                for h in () if id(item) in known else _in_item(name, item, attribute, kind, known):
+                    found.setdefault(id(h.tensor), h)
+    return list(found.values())
+
+
+def _in_item(name: str, item: Any, attribute: str, kind: str, known: set[int]) -> Iterator[Hidden]:
+    if isinstance(item, Tensor):
+        if item.is_leaf and item.requires_grad:
+            home = f"{_TENSOR_HOMES[kind]}(…)" if kind in _TENSOR_HOMES else "nn.Parameter(…)"
+            yield Hidden(name, item, attribute, home)
+    elif _is_module(item):
+        for inner, p in item.named_parameters():
+            if p.requires_grad and id(p) not in known:
+                yield Hidden(
+                    f"{name}.{inner}", p, attribute, f"{_HOMES.get(kind, 'nn.ModuleList')}(…)"
+                )
+
+
+def _items(value: Any, depth: int) -> Iterator[tuple[str, Any]]:
+    """What a plain container holds, with its place, or the value itself."""
+    if type(value) in {list, tuple, dict} and depth < _DEPTH and len(value) <= _MOST:
+        pairs = value.items() if isinstance(value, Mapping) else enumerate(value)
+        for key, item in pairs:
+            for place, inner in _items(item, depth + 1):
+                yield f"[{key!r}]{place}", inner
+    elif isinstance(value, Tensor) or (depth and _is_module(value)):
+        yield "", value
+
+
+def _is_module(value: Any) -> bool:
+    return hasattr(type(value), "named_parameters")
+
+
+def has_gradient(p: Tensor) -> bool:
+    """Whether backward() reached it; in a trace, whether it did in the trace."""
+    trace = modes.trace
+    if trace is None:
+        return p._grad is not None
+    return id(p) in trace.grads and trace.grads[id(p)][1] is not None
+
+
+def models_of(optimizer: Any) -> list[Any]:
+    """The outermost modules that hold parameters of an optimizer."""
+    own = {id(p) for group in optimizer.param_groups for p in group["params"]}
+    holders = [m for m in list(MODULES) if any(id(p) in own for p in m._parameters.values())]
+    return _tops(holders)
+
+
+def _tops(modules: Iterable[Any]) -> list[Any]:
+    """The outermost modules around some, each once."""
+    parents: dict[int, list[Any]] = {}
+    for module in list(MODULES):
+        for child in module._modules.values():
+            parents.setdefault(id(child), []).append(module)
+    found: dict[int, Any] = {}
+    seen: set[int] = set()
+    waiting = list(modules)
+    while waiting:
+        module = waiting.pop()
+        if id(module) in seen:
+            continue
+        seen.add(id(module))
+        above = parents.get(id(module), [])
+        waiting += above
+        if not above:
+            found[id(module)] = module
+    return list(found.values())
+
+
+def complete_models(optimizer: Any) -> frozenset[int]:
+    """The ids of the models all of whose trainable parameters have an optimizer now."""
+    held = _held()
+    return frozenset(
+        id(top)
+        for top in models_of(optimizer)
+        if all(id(p) in held for p in top.parameters() if p.requires_grad)
+    )
+
+
+def _held() -> set[int]:
+    """The ids of what any optimizer holds."""
+    return {id(p) for opt in list(OPTIMIZERS) for g in opt.param_groups for p in g["params"]}
+
+
+def sensitive(model: Any) -> str:
+    """The kinds of layers in a model that work differently in evaluation, in words."""
+    kinds = {type(m).__name__ for m in model.modules() if not m.__dict__["_training"]}
+    found = sorted(k for k in kinds if k.startswith(("Dropout", "BatchNorm")))
+    return " and ".join(found)
+
+
+def _title(model: Any) -> str:
+    made = model.__dict__.get("_made_at")
+    return f"{type(model).__name__} (made at {made})" if made else type(model).__name__
+
+
+def _some(names: list[str]) -> str:
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return ", ".join(names[:3]) + more

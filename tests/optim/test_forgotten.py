@@ -1,0 +1,299 @@
+"""What gets a gradient and is not trained is said once, with names; what is meant is not."""
+
+from __future__ import annotations
+
+import copy
+import warnings
+
+import pytest
+
+import chainrule as cr
+from chainrule import nn, optim
+
+X = cr.ones(3, 2)
+
+
+class Stack(nn.Module):
+    def __init__(self, kind):
+        super().__init__()
+        layers = [nn.Linear(2, 2) for _ in range(3)]
+        self.layers = {"dict": dict(enumerate(layers)), "tuple": tuple(layers)}.get(kind, layers)
+        self.head = nn.Linear(2, 1)
+
+    def forward(self, x):
+        for layer in self.layers.values() if isinstance(self.layers, dict) else self.layers:
+            x = layer(x)
+        return self.head(x)
+
+
+class Scaled(nn.Module):
+    def __init__(self, make):
+        super().__init__()
+        self.scale = make(cr.ones(2))
+        self.linear = nn.Linear(2, 2)
+
+    def forward(self, x):
+        scale = self.scale[0] if isinstance(self.scale, list) else self.scale
+        return self.linear(x) * scale
+
+
+def said(step, *args, times=1):
+    """The warnings that some steps give."""
+    with warnings.catch_warnings(record=True) as found:
+        warnings.simplefilter("always")
+        for _ in range(times):
+            step(*args)
+    return [str(w.message) for w in found]
+
+
+def training(model, opt, compiled):
+    def step():
+        opt.zero_grad()
+        model(X).pow(2).mean().backward()
+        opt.step()
+
+    return cr.compile(step) if compiled else step
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+@pytest.mark.parametrize(
+    ("kind", "name", "home"),
+    [
+        ("list", "layers[0].weight", "nn.ModuleList"),
+        ("tuple", "layers[0].weight", "nn.ModuleList"),
+        ("dict", "layers[0].weight", "nn.ModuleDict"),
+    ],
+)
+def test_layers_in_a_plain_container(kind, name, home, compiled):
+    model = Stack(kind)
+    (text,) = said(training(model, optim.SGD(model.parameters(), 0.1), compiled), times=3)
+    assert "not registered" in text
+    assert f"{name}, layers[0].bias, layers[1].weight and 3 more" in text
+    assert f"self.layers = {home}(…)" in text
+    assert "test_forgotten.py" in text
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+@pytest.mark.parametrize(
+    ("make", "home"),
+    [
+        (lambda t: t.requires_grad_(), "nn.Parameter"),
+        (lambda t: [t.requires_grad_()], "nn.ParameterList"),
+        (lambda t: [nn.Parameter(t)], "nn.ParameterList"),
+    ],
+)
+def test_plain_tensors(make, home, compiled):
+    model = Scaled(make)
+    (text,) = said(training(model, optim.SGD(model.parameters(), 0.1), compiled), times=2)
+    assert f"self.scale = {home}(…)" in text
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_an_optimizer_of_another_model(compiled):
+    first, second = nn.Linear(2, 7), nn.Linear(2, 7)
+    texts = said(training(second, optim.SGD(first.parameters(), 0.1), compiled))
+    assert len(texts) == 1
+    assert "step() changed nothing" in texts[0]
+    assert "the gradients are in Linear" in texts[0]
+    assert "it holds those of Linear" in texts[0]
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_parameters_made_after_the_optimizer(compiled):
+    model = nn.Sequential(nn.Linear(2, 2))
+    opt = optim.SGD(model.parameters(), 0.1)
+    model.append(nn.Linear(2, 1))
+    (text,) = said(training(model, opt, compiled), times=2)
+    assert "after its optimizer was made" in text
+    assert "1.weight, 1.bias" in text
+
+
+def test_training_in_evaluation_mode():
+    model = nn.Sequential(nn.Linear(2, 2), nn.Dropout(0.5)).eval()
+    (text,) = said(training(model, optim.SGD(model.parameters(), 0.1), compiled=False), times=2)
+    assert "evaluation mode, in which Dropout" in text
+
+
+def test_a_step_that_is_never_taken():
+    model = nn.Linear(2, 1)
+    opt = optim.SGD(model.parameters(), 0.1)
+
+    def step():
+        opt.zero_grad()
+        model(X).mean().backward()
+
+    (text,) = said(step, times=9)
+    assert "step() was never called" in text
+
+
+def test_a_state_that_is_not_detached():
+    cell = nn.RNNCell(2, 3)
+    opt = optim.SGD(cell.parameters(), 0.01)
+
+    def train(carry):
+        h = cr.zeros(3, 3)
+        for _ in range(6):
+            h = carry(cell(X, h))
+            opt.zero_grad()
+            h.sum().backward(retain_graph=True)
+            opt.step()
+
+    (text,) = said(train, lambda h: h)
+    assert "h = h.detach()" in text
+    h = cell(X, cr.zeros(3, 3))
+    h.sum().backward()
+    with pytest.raises(cr.errors.GradientError, match=r"h = h\.detach\(\)"):
+        cell(X, h).sum().backward()
+
+
+def test_a_detached_state_and_several_losses_are_silent():
+    cell, layers = nn.RNNCell(2, 3), nn.ModuleList(nn.Linear(2, 2) for _ in range(6))
+    opt = optim.SGD([*cell.parameters(), *layers.parameters()], 0.01)
+
+    def train():
+        h = cr.zeros(3, 3)
+        for _ in range(6):
+            h, x, losses = cell(X, h.detach()), X, []
+            for layer in layers:
+                x = layer(x)
+                losses.append(x.mean())
+            opt.zero_grad()
+            h.sum().backward(retain_graph=True)
+            for loss in losses:
+                loss.backward(retain_graph=True)
+            opt.step()
+
+    assert said(train) == []
+
+
+def frozen():
+    model = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 1))
+    model[0].requires_grad_(False)
+    return training(model, optim.SGD(model[1].parameters(), 0.1), compiled=False)
+
+
+def a_part_only():
+    model = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 1))
+    return training(model, optim.SGD(model[1].parameters(), 0.1), compiled=False)
+
+
+def tied():
+    model = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2))
+    model[1].weight = model[0].weight
+    return training(model, optim.SGD(model.parameters(), 0.1), compiled=False)
+
+
+def two_optimizers():
+    maker, judge = nn.Linear(2, 2), nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 1))
+    first, second = optim.Adam(maker.parameters(), 0.1), optim.Adam(judge.parameters(), 0.1)
+
+    def step():
+        second.zero_grad()
+        judge(maker(X).detach()).mean().backward()
+        second.step()
+        first.zero_grad()
+        judge(maker(X)).mean().backward()
+        first.step()
+
+    return step
+
+
+def averaged():
+    model = nn.Linear(2, 1)
+    kept = copy.deepcopy(model)
+    step = training(model, optim.SGD(model.parameters(), 0.1), compiled=False)
+
+    def both():
+        step()
+        with cr.no_grad():
+            for a, b in zip(kept.parameters(), model.parameters(), strict=True):
+                a.lerp_(b, 0.1)
+
+    return both
+
+
+def accumulated():
+    model = nn.Linear(2, 1)
+    opt = optim.SGD(model.parameters(), 0.1)
+
+    def step():
+        for _ in range(4):
+            (model(X).mean() / 4).backward()
+        opt.step()
+        opt.zero_grad()
+
+    return step
+
+
+def by_closure():
+    model = nn.Linear(2, 1)
+    opt = optim.LBFGS(model.parameters(), 0.1)
+
+    def closure():
+        opt.zero_grad()
+        loss = model(X).pow(2).mean()
+        loss.backward()
+        return loss
+
+    return lambda: opt.step(closure)
+
+
+def an_input_with_gradient():
+    model, x = nn.Linear(2, 1), cr.ones(3, 2, requires_grad=True)
+    opt = optim.SGD(model.parameters(), 0.1)
+
+    def step():
+        opt.zero_grad()
+        model(x).mean().backward()
+        opt.step()
+
+    return step
+
+
+def a_list_beside_the_registry():
+    model = Stack("list")
+    model.kept = nn.ModuleList(model.layers)
+    return training(model, optim.SGD(model.parameters(), 0.1), compiled=False)
+
+
+def a_list_with_an_optimizer_of_its_own():
+    model = Stack("list")
+    own = [p for layer in model.layers for p in layer.parameters()]
+    return training(model, optim.SGD([*model.parameters(), *own], 0.1), compiled=False)
+
+
+def a_frozen_list():
+    model = Stack("list")
+    for layer in model.layers:
+        layer.requires_grad_(False)
+    return training(model, optim.SGD(model.parameters(), 0.1), compiled=False)
+
+
+def frozen_statistics():
+    model = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2))
+    model[1].eval()
+    return training(model, optim.SGD(model.parameters(), 0.1), compiled=False)
+
+
+def functional():
+    w = cr.ones(2, 1, requires_grad=True)
+    opt = optim.SGD([w], 0.1)
+
+    def step():
+        opt.zero_grad()
+        (X @ w).mean().backward()
+        opt.step()
+
+    return step
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        frozen, a_part_only, tied, two_optimizers, averaged, accumulated, by_closure, functional,
+        an_input_with_gradient, a_list_beside_the_registry, a_list_with_an_optimizer_of_its_own,
+        a_frozen_list, frozen_statistics,
+    ],
+)  # fmt: skip
+def test_what_is_meant_is_silent(make):
+    assert said(make(), times=4) == []
