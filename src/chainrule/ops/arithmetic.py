@@ -2,7 +2,8 @@
 
 Conventions follow PyTorch: a tie of maximum/minimum shares the gradient equally; sign, floor and
 the other step functions have gradient zero; rounding leaves integers as they are. Integers wrap
-around; an integer divided by zero gives 0. Example: `mul`: ∂(xy)/∂x = y, ∂(xy)/∂y = x.
+around; an integer divided by zero gives 0, which the functions refuse before.
+Example: `mul`: ∂(xy)/∂x = y, ∂(xy)/∂y = x.
 """
 
 from __future__ import annotations

@@ -43,7 +43,9 @@ def _full_infer(ins: tuple[Any, ...], attrs: Attrs) -> Type:  # noqa: ARG001 - t
 
 def _full(ins: Sequence[Any], attrs: Attrs) -> Array:  # noqa: ARG001 - the op's signature
     shape = attrs["shape"]
-    return strided(np.array(attrs["value"], attrs["dtype"].numpy), shape, (0,) * len(shape))
+    with np.errstate(over="ignore"):  # beyond float32 it is infinite
+        value = np.array(attrs["value"], attrs["dtype"].numpy)
+    return strided(value, shape, (0,) * len(shape))
 
 
 def _full_samples(rng: np.random.Generator, dtype: np.dtype[Any]) -> Iterable[Sample]:

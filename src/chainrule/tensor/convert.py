@@ -130,13 +130,21 @@ def as_array(data: Any, dtype: DType | None = None) -> np.ndarray[Any, Any]:
     elif written and dtype is None and array.dtype.kind in "uO":
         _check_whole_numbers(array, dtypes.int64)
     if dtype is not None:
-        return array.astype(dtype.numpy, copy=False)
+        return _rounded(array, dtype)
     if written and array.dtype == np.float64:
-        return array.astype(get_default_dtype().numpy)
+        return _rounded(array, get_default_dtype())
     if array.dtype.kind not in "biuf":
         raise DTypeError(f"cannot make a tensor of {type(data).__name__} ({array.dtype})")
     dtypes.from_numpy(array.dtype)
     return array
+
+
+def _rounded(array: np.ndarray[Any, Any], dtype: DType) -> np.ndarray[Any, Any]:
+    """The array with another dtype; what is too large becomes infinite, without a warning."""
+    if array.dtype == dtype.numpy:
+        return array
+    with np.errstate(over="ignore", invalid="ignore"):
+        return array.astype(dtype.numpy)
 
 
 def check_fits(value: Any, dtype: DType) -> None:

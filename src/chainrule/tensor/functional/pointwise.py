@@ -36,6 +36,8 @@ from chainrule.tensor.functional.forms import (
     with_numpy_names,
     with_out,
 )
+from chainrule.tensor.handle import Handle
+from chainrule.tensor.values import require
 
 if TYPE_CHECKING:
     from chainrule.tensor.tensor import Tensor
@@ -138,9 +140,30 @@ maximum = binary_of(
 minimum = binary_of(
     TABLE["minimum"], "The smaller of two; a tie shares the gradient equally.", TABLE["logical_and"]
 )
-remainder = binary_of(TABLE["remainder"], "input modulo other, with the sign of other.")
-fmod = binary_of(TABLE["fmod"], "input modulo other, with the sign of input.")
-floor_divide = binary_of(TABLE["floor_divide"], "The largest integer not above input / other.")
+
+
+def _quotient_of(name: str, text: str) -> Callable[..., Tensor]:
+    """A function of two operands, of which integers are not divided by zero."""
+    divided = binary_of(TABLE[name], text)
+
+    def function(input: Operand, other: Operand, *, out: Tensor | None = None) -> Tensor:
+        if not (isinstance(other, Handle) and other.dtype.kind == "float"):
+            if not isinstance(other, (Handle, bool, int, float)):
+                other = as_tensor(other)
+            if result_dtype([input, other]).kind == "int":
+                require(name, other, _is_not_zero, "integers are divided by numbers other than 0")
+        return divided(input, other, out=out)
+
+    return named(function, name, text)
+
+
+def _is_not_zero(value: Any) -> Any:
+    return value != 0
+
+
+remainder = _quotient_of("remainder", "input modulo other, with the sign of other.")
+fmod = _quotient_of("fmod", "input modulo other, with the sign of input.")
+floor_divide = _quotient_of("floor_divide", "The largest integer not above input / other.")
 eq = binary_of(TABLE["eq"], "input == other as bool.")
 ne = binary_of(TABLE["ne"], "input != other as bool.")
 lt = binary_of(TABLE["lt"], "input < other as bool.")
