@@ -22,9 +22,8 @@ from chainrule.ops.arithmetic import add, mul, sub
 from chainrule.ops.compare import ge, where
 from chainrule.ops.contract import matmul, swap
 from chainrule.ops.control import bundle, project
-from chainrule.ops.exponential import exp
 from chainrule.ops.fill import filled, iota
-from chainrule.ops.normalize import along, logsumexp, safe_shift
+from chainrule.ops.normalize import along, logsumexp, softmax
 from chainrule.ops.record import Array, Builder, Illegal, Op, Sample, Template
 from chainrule.ops.reduce import sum_
 
@@ -78,11 +77,12 @@ def attention_scores(
 def _expand(b: Builder, node: Node) -> Node:
     scores = attention_scores(b, node.inputs, node.inputs[3:], node.attrs)
     lse = b(logsumexp, scores, axis=_COLUMNS)
-    weights = b(exp, b(sub, scores, along(b, safe_shift(b, lse), scores, _COLUMNS)))
+    weights = b(softmax, scores, axis=_COLUMNS)
     return b(bundle, b(matmul, weights, node.inputs[2]), lse)
 
 
-def _weights(ins: Any, masks: Any, attrs: Attrs, lse: Array | None) -> tuple[Array, Array]:
+def _weights(ins: Any, masks: Any, attrs: Attrs) -> tuple[Array, Array]:
+    """The softmax of the scores, taken from their maximum, and log Σ exp of them."""
     q, k = ins[:2]
     scores = np.matmul(q, np.swapaxes(k, 2, 3))
     scores *= attrs["scale"]
@@ -91,17 +91,18 @@ def _weights(ins: Any, masks: Any, attrs: Attrs, lse: Array | None) -> tuple[Arr
     if attrs["causal"]:
         allowed = np.tri(scores.shape[2], scores.shape[3], dtype=bool)
         scores = np.where(allowed, scores, q.dtype.type(-np.inf))
-    if lse is None:
-        top = np.maximum.reduce(scores, axis=_COLUMNS, initial=-np.inf)
-        top = np.where(np.isinf(top), q.dtype.type(0), top)
-        lse = np.log(np.add.reduce(np.exp(scores - top[..., None]), axis=_COLUMNS)) + top
-    safe = np.where(lse == -np.inf, lse.dtype.type(0), lse)
-    scores -= safe[..., None]
-    return np.exp(scores, out=scores), lse
+    top = np.maximum.reduce(scores, axis=_COLUMNS, initial=-np.inf)
+    top = np.where(np.isinf(top), q.dtype.type(0), top)
+    scores -= top[..., None]
+    weights = np.exp(scores, out=scores)
+    total = np.add.reduce(weights, axis=_COLUMNS)
+    lse = np.log(total) + top
+    weights /= np.where(total == 0, q.dtype.type(1), total)[..., None]
+    return weights, lse
 
 
 def _numpy(ins: Any, attrs: Attrs) -> tuple[Array, ...]:
-    weights, lse = _weights(ins, ins[3:], attrs, None)
+    weights, lse = _weights(ins, ins[3:], attrs)
     return np.matmul(weights, ins[2]), lse
 
 
@@ -125,9 +126,9 @@ def _gradients(
     b: Builder, ins: tuple[Node, ...], masks: tuple[Node, ...], attrs: Attrs, d_lse: Node | None
 ) -> tuple[Node, ...]:
     """dq, dk, dv, dmask by the textbook formulas, from the recomputed weights."""
-    q, k, v, out, lse, d_out = ins
+    q, k, v, out, _, d_out = ins
     scores = attention_scores(b, (q, k), masks, attrs)
-    weights = b(exp, b(sub, scores, along(b, safe_shift(b, lse), scores, _COLUMNS)))
+    weights = b(softmax, scores, axis=_COLUMNS)
     shift = b(sum_, b(mul, d_out, out), axes=(_COLUMNS,))
     if d_lse is not None:
         shift = b(sub, shift, d_lse)
@@ -203,8 +204,8 @@ def _grad_infer(ins: tuple[Type, ...], attrs: Attrs) -> TupleType:
 
 
 def _grad_numpy(ins: Any, attrs: Attrs) -> tuple[Array, ...]:
-    q, k, v, out, lse, d_out, *masks = ins
-    weights, _ = _weights(ins, masks, attrs, lse)
+    q, k, v, out, _, d_out, *masks = ins
+    weights, _ = _weights(ins, masks, attrs)
     shift = np.add.reduce(d_out * out, axis=_COLUMNS, keepdims=True)
     scaled = weights * (np.matmul(d_out, np.swapaxes(v, 2, 3)) - shift)
     scaled *= attrs["scale"]

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -18,10 +19,12 @@ import numpy as np
 from chainrule.base import dtypes
 from chainrule.base.errors import DTypeError, ShapeError
 from chainrule.graph.node import Attrs, Node, Type
-from chainrule.ops.arithmetic import add, maximum, mul
-from chainrule.ops.fill import full
+from chainrule.ops.arithmetic import add, maximum, mul, sub
+from chainrule.ops.fill import detach, full
 from chainrule.ops.layout import concat, reshape, slice_
 from chainrule.ops.logarithm import logaddexp
+from chainrule.ops.normalize import along as along_axis
+from chainrule.ops.normalize import finite_max, shifted
 from chainrule.ops.record import Array, Builder, Illegal, Op, Sample
 from chainrule.ops.reduce import broadcast_to
 
@@ -170,8 +173,30 @@ cumsum: Op = _running(
     vjp=_cumsum_vjp,
     traits=frozenset({"linear"}),
 )
+
+
+def _log_running(ins: Any, attrs: Attrs) -> Array:
+    (x,), axis = ins, attrs["axis"]
+    top = finite_max(x, axis)
+    return np.asarray(np.logaddexp.accumulate(x - top, axis=axis) + top)
+
+
+def _log_prefix(b: Builder, node: Node) -> Node:
+    """From the maximum, so that an offset common to the row costs no digit."""
+    (x,), axis = node.inputs, node.attrs["axis"]
+    if x.type.size == 0:  # type: ignore[union-attr]
+        return x
+    top = along_axis(b, shifted(b, b(detach, x), axis)[1], x, axis)
+    return b(add, prefix(b, b(sub, x, top), axis, logaddexp, -math.inf), top)
+
+
 cumprod = _running("cumprod", np.multiply, mul, lambda x: 1, _ADDABLE, saves=None)  # noqa: ARG005
 cummax = _running("cummax", np.maximum, maximum, _least, _ADDABLE, saves=None)
-logcumsumexp = _running("logcumsumexp", np.logaddexp, logaddexp, _least, _FLOATS, saves=None)
+logcumsumexp = replace(
+    _running("logcumsumexp", np.logaddexp, logaddexp, _least, _FLOATS, saves=None),
+    numpy=_log_running,
+    expand=_log_prefix,
+    prepared={},
+)
 
 TABLE = (cumsum, cumprod, cummax, logcumsumexp)

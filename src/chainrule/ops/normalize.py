@@ -101,12 +101,6 @@ def _softmax_vjp(b: Builder, node: Node, ct: Node) -> tuple[Node]:
     return (b(sub, weighted, b(mul, node, _total(b, weighted, node.attrs["axis"]))),)
 
 
-def safe_shift(b: Builder, shift: Node) -> Node:
-    """`shift` with -inf replaced by 0, so that -inf - shift stays -inf."""
-    none = b(eq, shift, filled(b, -math.inf, shift))
-    return b(where, none, filled(b, 0, shift), shift)
-
-
 def shifted(b: Builder, x: Node, axis: int) -> tuple[Node, Node]:
     """x - max x and max x (without `axis`), an infinite maximum replaced by 0."""
     if x.shape[axis]:
@@ -215,6 +209,7 @@ def _standardize(ins: Any, attrs: Attrs) -> Array:
     (x,), axis = ins, attrs["axis"]
     per_element = 1 / max(x.shape[axis], 1)
     centred = x - np.add.reduce(x, axis=axis, keepdims=True) * per_element
+    centred -= np.add.reduce(centred, axis=axis, keepdims=True) * per_element
     variance = np.add.reduce(centred * centred, axis=axis, keepdims=True) * per_element
     return np.asarray(centred / np.sqrt(variance + attrs["eps"]))
 
@@ -225,8 +220,12 @@ def _mean(b: Builder, x: Node, axis: int) -> Node:
 
 
 def _moments(b: Builder, x: Node, axis: int, eps: float) -> tuple[Node, Node]:
-    """x - mean x, and 1/√(var + eps) repeated along the axis."""
+    """x - mean x, and 1/√(var + eps) repeated along the axis.
+
+    The mean of a large x is rounded: what it left is the mean of the difference.
+    """
     centred = b(sub, x, along(b, _mean(b, x, axis), x, axis))
+    centred = b(sub, centred, along(b, _mean(b, centred, axis), x, axis))
     variance = _mean(b, b(mul, centred, centred), axis)
     scale = b(rsqrt, b(add, variance, filled(b, eps, variance)))
     return centred, along(b, scale, x, axis)

@@ -13,6 +13,7 @@ from chainrule.base.arguments import check_number
 from chainrule.base.errors import ArgumentError, ShapeError
 from chainrule.tensor.convert import Operand, floating
 from chainrule.tensor.functional import layout, pointwise, reduce
+from chainrule.tensor.functional.moments import centred
 from chainrule.tensor.functional.normalize import per_channel
 from chainrule.tensor.handle import Handle
 from chainrule.tensor.modes import no_grad
@@ -52,10 +53,9 @@ def batch_norm(
             )
         axes = tuple(i for i in range(len(x.shape)) if i != 1)
         normal, mean, var = _standardized(x, axes, eps)
-        _move(running_mean, layout.reshape(mean, -1), momentum)
-        _move(
-            running_var, layout.reshape(var, -1), momentum, x.array_type.size // max(x.shape[1], 1)
-        )
+        if count := x.array_type.size // max(x.shape[1], 1):  # an empty batch moves nothing
+            _move(running_mean, layout.reshape(mean, -1), momentum)
+            _move(running_var, layout.reshape(var, -1), momentum, count)
     else:
         if running_mean is None or running_var is None:
             raise ArgumentError("batch_norm in evaluation needs running_mean and running_var")
@@ -91,8 +91,9 @@ def instance_norm(
             )
         normal, mean, var = _standardized(x, tuple(range(2, len(x.shape))), eps)
         flat = x.shape[:2]
-        _move(running_mean, reduce.mean(layout.reshape(mean, flat), 0), momentum)
-        _move(running_var, reduce.mean(layout.reshape(var, flat), 0), momentum, count)
+        if x.array_type.size:
+            _move(running_mean, reduce.mean(layout.reshape(mean, flat), 0), momentum)
+            _move(running_var, reduce.mean(layout.reshape(var, flat), 0), momentum, count)
     else:
         if running_mean is None or running_var is None:
             raise ArgumentError("instance_norm without use_input_stats needs running averages")
@@ -102,10 +103,9 @@ def instance_norm(
 
 def _standardized(x: Tensor, axes: Sequence[int], eps: float) -> tuple[Tensor, Tensor, Tensor]:
     """(x - μ)/√(σ² + eps), μ and σ², over `axes`, which keep size 1."""
-    mean = reduce.mean(x, axes, keepdim=True)
-    centred = pointwise.sub(x, mean)
-    var = reduce.mean(pointwise.square(centred), axes, keepdim=True)
-    return pointwise.mul(centred, pointwise.rsqrt(pointwise.add(var, eps))), mean, var
+    mean, apart = centred(x, axes)
+    var = reduce.mean(pointwise.square(apart), axes, keepdim=True)
+    return pointwise.mul(apart, pointwise.rsqrt(pointwise.add(var, eps))), mean, var
 
 
 def _by_running(x: Tensor, mean: Tensor, var: Tensor, eps: float) -> Tensor:

@@ -6,6 +6,7 @@ Source: https://docs.pytorch.org/docs/stable/generated/torch.var.html
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from chainrule.base import shapes
@@ -13,6 +14,7 @@ from chainrule.base.errors import ArgumentError, DTypeError
 from chainrule.tensor.convert import Operand, as_tensor
 from chainrule.tensor.functional import pointwise, reduce
 from chainrule.tensor.functional.forms import with_numpy_names, with_out
+from chainrule.tensor.modes import no_grad
 
 if TYPE_CHECKING:
     from chainrule.tensor.tensor import Tensor
@@ -31,6 +33,18 @@ def root(x: Tensor) -> Tensor:
     return pointwise.where(flat, 0.0, pointwise.sqrt(pointwise.where(flat, 1.0, x)))
 
 
+def centred(x: Tensor, axes: Sequence[int]) -> tuple[Tensor, Tensor]:
+    """The mean over `axes`, which keep size 1, and x less it.
+
+    The mean of a large x is rounded: what it left is the mean of the difference, and no gradient.
+    """
+    mean = reduce.mean(x, axes, keepdim=True)
+    apart = pointwise.sub(x, mean)
+    with no_grad():
+        left = reduce.mean(apart, axes, keepdim=True)
+    return mean, pointwise.sub(apart, left)
+
+
 def _moments(
     input: Operand, dim: Any, unbiased: bool | None, keepdim: bool, correction: float | None
 ) -> tuple[Tensor, Tensor]:
@@ -44,8 +58,7 @@ def _moments(
     less = (1 if unbiased in {None, True} else 0) if correction is None else correction
     axes = shapes.normal_axes(dim if dim != () else None, len(x.shape))
     count = shapes.size([x.shape[a] for a in axes])
-    centre = reduce.mean(x, axes, keepdim=True) if axes else x
-    apart = pointwise.sub(x, centre)
+    centre, apart = centred(x, axes) if axes else (x, pointwise.sub(x, x))
     square = pointwise.mul(apart, apart)
     total = reduce.sum(square, axes, keepdim) if axes else square
     variance = pointwise.div(total, float(max(count - less, 0)))
