@@ -131,7 +131,9 @@ def _running(
 ) -> Op:
     def numpy(ins: Any, attrs: Attrs) -> Array:
         (x,) = ins
-        return np.asarray(fn.accumulate(x, axis=attrs["axis"], dtype=x.dtype))
+        # float32 totals of a million numbers would be right to 1e-4 only
+        wide = np.float64 if x.dtype == np.float32 and combine is not maximum else x.dtype
+        return np.asarray(fn.accumulate(x, axis=attrs["axis"], dtype=wide), x.dtype)
 
     def expand(b: Builder, node: Node) -> Node:
         (x,) = node.inputs

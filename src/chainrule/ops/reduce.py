@@ -160,9 +160,40 @@ def _sum_infer(ins: tuple[Type, ...], attrs: Attrs) -> Type:
     return Type(x.dtype, shapes.reduced(x.shape, _check_axes(x, attrs)))
 
 
+_PAIRWISE = 128  # terms of a block
+_MOST_TERMS = 1024  # that one accumulator adds up
+
+
 def _adding(attrs: Attrs) -> Callable[[Array], Array]:
-    add, axes = np.add.reduce, attrs["axes"]
-    return lambda x: add(x, axes)
+    axes = attrs["axes"]
+
+    def total(x: Array) -> Array:
+        if x.size > _MOST_TERMS and x.dtype.kind == "f" and _terms(x, axes) > _MOST_TERMS:
+            return _in_blocks(x, axes)
+        return np.asarray(np.add.reduce(x, axes))
+
+    return total
+
+
+def _terms(x: Array, axes: tuple[int, ...]) -> int:
+    """How many terms NumPy adds up with one accumulator: it halves along the inner axis only."""
+    inner = min(range(x.ndim), key=lambda axis: abs(x.strides[axis]))
+    return shapes.size([x.shape[axis] for axis in axes if axis != inner])
+
+
+def _in_blocks(x: Array, axes: tuple[int, ...]) -> Array:
+    """The sum, axis by axis: of blocks of 128 terms, of blocks of such sums, and so on."""
+    for axis in reversed(axes):
+        while x.shape[axis] > 2 * _PAIRWISE:
+            x = np.moveaxis(x, axis, 0)
+            count = len(x) // _PAIRWISE
+            blocks = x[: count * _PAIRWISE].reshape(count, _PAIRWISE, *x.shape[1:])
+            parts, rest = np.add.reduce(blocks, 1), x[count * _PAIRWISE :]
+            if len(rest):
+                parts = np.concatenate([parts, np.add.reduce(rest, 0, keepdims=True)])
+            x = np.moveaxis(parts, 0, axis)
+        x = np.add.reduce(x, axis)
+    return np.asarray(x)
 
 
 _WRONG_AXES = tuple(

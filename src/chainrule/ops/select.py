@@ -92,6 +92,9 @@ gather = Op(
 )
 
 
+_MANY = 32768  # float32 updates that may be added up one after another
+
+
 def _scatter_infer(ins: tuple[Type, ...], attrs: Attrs) -> Type:
     updates, index = ins
     check_index(index, "scatter_add")
@@ -112,7 +115,9 @@ def _scatter(ins: Any, attrs: Attrs) -> Array:
         order = np.argsort(flat, kind="stable")
         starts = np.flatnonzero(np.diff(flat[order], prepend=-1))
         pieces = updates.reshape(flat.size, *rest)[order]
-        out[flat[order[starts]]] = np.add.reduceat(pieces, starts, axis=0)
+        many = flat.size > _MANY and updates.dtype.kind == "f"
+        wide = np.float64 if many else updates.dtype
+        out[flat[order[starts]]] = np.add.reduceat(pieces, starts, axis=0, dtype=wide)
     return out
 
 

@@ -74,7 +74,7 @@ FUNCTIONS = {
 def test_longer_rows_do_not_make_more_code(name, target):
     function = FUNCTIONS[name]
     short, long = (stages(function, cr.zeros(2, n), target=target)["llvm"] for n in (2500, 300_000))
-    assert len(long) < 1.1 * len(short) < 250_000
+    assert len(long) < 2 * len(short) < 400_000  # long sums have one level of blocks more
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)

@@ -10,7 +10,14 @@ from __future__ import annotations
 
 from chainrule.base import shapes
 from chainrule.base.shapes import View
-from chainrule.compiler.templates.accumulate import STEP, identity, masked, wide_constant
+from chainrule.compiler.templates.accumulate import (
+    STEP,
+    TERMS,
+    fold_in_blocks,
+    identity,
+    masked,
+    wide_constant,
+)
 from chainrule.compiler.templates.rows import (
     RowGroup,
     axis_runs,
@@ -83,10 +90,13 @@ class _Columns:
             at = {**at, len(self.domain) - 1: c}
             start = wide_constant(w, identity(self.node), self.node.dtype, (1, self.width))
             reduced = [i for i, r in enumerate(self.is_reduced[:-1]) if r]
-            total = self._reduced(reduced, at, start, count(c))
+            total = self._reduced(reduced, at, start, start, count(c))
             self._store(total, at, count(c))
 
-    def _reduced(self, axes: list[int], at: dict[int, Index], carry: str, valid: Index) -> str:
+    def _reduced(
+        self, axes: list[int], at: dict[int, Index], start: str, carry: str, valid: Index
+    ) -> str:
+        """`carry` and the sum over the axes; a long sum begins anew at `start`."""
         w = self.w
         if not axes:
             last = len(self.domain) - 1
@@ -94,12 +104,16 @@ class _Columns:
             site = Site(self.domain, coordinates, None, last, (1, self.width), Valid(None, valid))
             tiles = Tiles(w, site, self._inside, self.homes)
             return w(STEP[self.node.op.lower.monoid], carry, tiles.value(self.node.inputs[0]))
-        (end,) = w.fold(
-            w.extent(self.domain[axes[0]]), 1, [carry],
-            lambda j, c: [self._reduced(axes[1:], {**at, axes[0]: j}, c[0], valid)],
-            split=False,
-        )  # fmt: skip
-        return end
+        first, *rest = axes
+        size, step = self.domain[first], STEP[self.node.op.lower.monoid]
+        long = shapes.size([self.domain[i] for i in axes]) > TERMS
+
+        def body(j: Index, carried: list[str], _: Index) -> list[str]:
+            return [self._reduced(rest, {**at, first: j}, start, carried[0], valid)]
+
+        begin = start if long else carry
+        (end,) = fold_in_blocks(w, w.extent(size), size, 1, [self.node], [begin], body, split=False)
+        return w(step, carry, end) if long and carry != start else end
 
     def _inside(self, node: Node) -> bool:
         return node in self.group.nodes and node is not self.node
@@ -136,14 +150,16 @@ def fold(group: RowGroup, homes: dict[Node, Home], lanes: int, parts: int) -> Wo
         first = part * w.extent(chunk) if parts > 1 else as_index(0)
         start = wide_constant(w, identity(node), node.dtype, (1, width))
 
-        def body(j: Index, carried: list[str]) -> list[str]:
-            limit = w.extent(size) - first - j if parts > 1 else count(j)
+        def body(j: Index, carried: list[str], valid: Index) -> list[str]:
+            limit = w.extent(size) - first - j if parts > 1 else valid
             site = Site((size,), (first + j,), None, 0, (1, width), Valid(None, limit))
             tiles = Tiles(w, site, lambda n: n in group.nodes and n is not node, homes)
             value = masked(w, tiles.value(node.inputs[0]), width, limit, node)
             return [w(STEP[node.op.lower.monoid], carried[0], value)]
 
-        (total,) = w.fold(w.extent(chunk), width, [start], body, split=parts == 1)
+        (total,) = fold_in_blocks(
+            w, w.extent(chunk), chunk, width, [node], [start], body, split=parts == 1
+        )
         out = w.reduce(node.op.lower.monoid, total, 1)
         buffer = w.buffer(into.root, node.dtype, into.view.offset, written=True)
         zero = as_index(0)

@@ -148,7 +148,7 @@ class _Product:
         return (*pack, *self._slivers(ZERO, K, self._finish))
 
     def _chunked(self) -> tuple[Statement, ...]:
-        """K in pieces, in order; between them the block of C waits in a Local."""
+        """K in pieces, in order: the block of C in a Local adds up their products."""
         t = self.tile
         first, length = symbol("kc"), symbol("kc.n")
         pack = self._pack_b(first, length) if t.pack_b else ()
@@ -161,6 +161,9 @@ class _Product:
         """Each row of A against `columns` rows of B at a time, a vector of both along K a step."""
         t = self.tile
         shape, k = (t.columns, t.along_k), symbol("k")
+        length = K
+        if t.chunk:  # sums of pieces are added up
+            k, length = symbol("kc") + k, symbol("kc.n")
         row = symbol("ib") + symbol("ip")
         b_at = _batch("b") + (symbol("jb") + symbol("jp")) * symbol("b_n") + k
         step = (
@@ -170,10 +173,17 @@ class _Product:
             Map("product", "mul", ("bk", "ak")),
             Map("sum", "add", ("acc", "product")),
         )  # fmt: skip
+        multiply: tuple[Statement, ...] = (
+            For("k", length, step, t.along_k, carries=(Carry("acc", "zero", "sum"),), split=True),
+        )
+        if t.chunk:
+            piece = (*multiply, Map("after", "add", ("before", "acc")))
+            carry = Carry("before", "zero", "after")
+            multiply = (For("kc", K, piece, t.chunk, carries=(carry,)),)
         each = (
             Map("zero", "const", (), (0.0, self.dtype)),
-            For("k", K, step, t.along_k, carries=(Carry("acc", "zero", "sum"),), split=True),
-            Reduce("column", "add", "acc", 1),
+            *multiply,
+            Reduce("column", "add", "before" if t.chunk else "acc", 1),
             Store("column", "pd", ZERO, (t.columns, 1), (ONE, ZERO)),
             Load("whole", "pd", ZERO, (1, t.columns), (ZERO, ONE)),
             *self._finish("whole"),
@@ -251,10 +261,7 @@ class _Product:
         self, first: Index, length: Index, after: Callable[[], tuple[Statement, ...]]
     ) -> tuple[Statement, ...]:
         t = self.tile
-        start: tuple[Statement, ...] = (Map("zero", "const", (), (0.0, self.dtype)),)
-        if t.chunk:  # later pieces continue from what the Local holds
-            shape, strides = (t.rows, t.columns), (as_index(t.columns), ONE)
-            start = (Load("zero", "pc", self._place(), shape, strides, (first, None)),)
+        start = Map("zero", "const", (), (0.0, self.dtype))
         step = (
             self._load_a(first, length),
             self._load_b(first, length),
@@ -262,7 +269,7 @@ class _Product:
         )
         multiply = For("k", length, step, carries=(Carry("acc", "zero", "sum"),))
         split = t.ragged_columns and not t.pack_b
-        inner = For("jp", symbol("jb.n"), (*start, multiply, *after()), t.columns, split=split)
+        inner = For("jp", symbol("jb.n"), (start, multiply, *after()), t.columns, split=split)
         if t.pack_a:
             return (self._rows(self._pack_a(first, length), (inner,)),)
         stride = symbol("a_m") if self.a_layout == "mk" else ONE
@@ -289,9 +296,13 @@ class _Product:
         return self._row() * self.block_columns + symbol("jp") * self.tile.rows
 
     def _wait(self) -> tuple[Statement, ...]:
-        t = self.tile
-        strides = (as_index(t.columns), ONE)
-        return (Store("acc", "pc", self._place(), (t.rows, t.columns), strides),)
+        """Add a piece's product to those before; there are none before the first."""
+        shape, strides = (self.tile.rows, self.tile.columns), (as_index(self.tile.columns), ONE)
+        return (
+            Load("before", "pc", self._place(), shape, strides, (symbol("kc"), None)),
+            Map("after", "add", ("before", "acc")),
+            Store("after", "pc", self._place(), shape, strides),
+        )
 
     def _finish(self, acc: str = "acc") -> tuple[Statement, ...]:
         """The epilogue on the accumulated tile."""

@@ -35,6 +35,7 @@ _GROUP_ROWS = 64  # of A that are packed at a time
 _DOT_ROWS = 24  # of A, up to which dot products along K can beat packing B
 _DOT_DEPTH = 25  # of K for each row, from which they do: the sum of a vector's lanes takes time
 _CHUNK = 1024  # pieces of K, once K exceeds twice that
+_DOT_TERMS = 256  # that each lane of a dot product adds up, before the sums of pieces are added
 _MOST_ROWS, _MOST_COLUMNS = 512, 256  # of a block
 _TASK_CYCLES = 60_000  # a task shorter than this is not worth splitting: some 20 µs
 _FEWEST_TASKS, _MOST_TASKS = 8, 16  # so that a few threads share the work evenly
@@ -48,8 +49,8 @@ class GemmTile:
     A task covers `block_rows` × `block_columns` (multiples of the tile). `pack_b` copies B's block
     into contiguous panels first: layout "nk" needs it. `pack_a` > 0 copies that many rows of A at
     a time (a multiple of the tile), in layout "km" only. `chunk` > 0 cuts K ≥ 1 into pieces of
-    that length, between which C waits in scratch. `ragged_rows`, `ragged_columns` say that M, N
-    need not be multiples of the tile, `ragged_depth` that K and chunk need not be multiples of 4.
+    that length, whose products are added up. `ragged_rows`, `ragged_columns` say that M, N need not
+    be multiples of the tile, `ragged_depth` that K and chunk need not be multiples of 4.
     `along_k` > 0 is for few rows of A against B in layout "nk": vectors of that many elements run
     along K, nothing is packed, and the tile is one row.
     """
@@ -87,7 +88,7 @@ def choose_tile(
     """
     per_register = max(1, target.lanes * 4 // dtype.itemsize)
     if (a_layout, b_layout) == ("mk", "nk") and max(1, min(_DOT_ROWS, K // _DOT_DEPTH)) >= M:
-        return _dot_tile(M, N, K * M, per_register)
+        return _dot_tile(M, N, K, per_register)
     scattered = a_layout == "km" and K >= _DEEP and a_stride * dtype.itemsize > _PAGE_BYTES
     _, rows, columns = min(
         (
@@ -122,12 +123,13 @@ def choose_tile(
     return replace(whole, block_rows=block_rows, block_columns=block_columns)
 
 
-def _dot_tile(M: int, N: int, depth: int, lanes: int) -> GemmTile:
+def _dot_tile(M: int, N: int, K: int, lanes: int) -> GemmTile:
     """For few rows: eight dot products at a time, some 20 µs a task."""
-    panels = max(1, min(-(-N // 8), _TASK_CYCLES * lanes // (8 * max(1, depth))))
+    panels = max(1, min(-(-N // 8), _TASK_CYCLES * lanes // (8 * max(1, K * M))))
+    piece = _DOT_TERMS * lanes
     return GemmTile(
         1, 8, max(1, M), 8 * panels, pack_b=False, ragged_rows=False, ragged_columns=N % 8 != 0,
-        along_k=lanes,
+        along_k=lanes, chunk=piece if 2 * piece < K else 0,
     )  # fmt: skip
 
 

@@ -16,7 +16,13 @@ from chainrule.base import shapes
 from chainrule.base.shapes import Shape, View
 from chainrule.compiler.passes.access import access, origin, through, virtual
 from chainrule.compiler.passes.store import CHEAP
-from chainrule.compiler.templates.accumulate import STEP, identity, masked, wide_constant
+from chainrule.compiler.templates.accumulate import (
+    STEP,
+    fold_in_blocks,
+    identity,
+    masked,
+    wide_constant,
+)
 from chainrule.compiler.templates.site import Site, Tiles, gathered_index, gathered_rows
 from chainrule.compiler.templates.writer import Home, Valid, Work, Writer, count
 from chainrule.graph.node import INPUT, Node
@@ -324,9 +330,8 @@ class _RowKernel:
         if self.whole:
             ends = body(as_index(0), starts, as_index(self.columns))
         else:
-            ends = w.fold(
-                w.extent(self.columns), self.width, starts, lambda j, c: body(j, c, count(j))
-            )
+            extent = w.extent(self.columns)
+            ends = fold_in_blocks(w, extent, self.columns, self.width, reductions, starts, body)
         for node, tile in zip(reductions, ends, strict=True):
             row.known[node] = w.reduce(node.op.lower.monoid, tile, 1)
 

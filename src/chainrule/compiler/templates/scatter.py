@@ -4,11 +4,16 @@
     scatter:     out[index[j], :] = updates[j, :]      or the product, the maximum, the minimum
 
 Each task owns a range of rows and walks all indices in order, so the sum of a row has a fixed order
-whatever the number of threads. An index out of range raises a flag and is otherwise skipped.
+whatever the number of threads. Many float updates may all belong to one row: blocks of them are
+added up in scratch memory first. An index out of range raises a flag and is otherwise skipped.
 Example: the gradient of an embedding.
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
 
 from chainrule.base import shapes
 from chainrule.base.dtypes import int64
@@ -17,9 +22,12 @@ from chainrule.compiler.passes.bounds import Bound
 from chainrule.compiler.templates.site import stored
 from chainrule.compiler.templates.writer import Home, Valid, Work, Writer, count
 from chainrule.graph.node import Node
-from chainrule.kernel.index import as_index, symbol
+from chainrule.kernel.index import Index, as_index, symbol
+from chainrule.kernel.ir import Shape
 
 _OWNERS = 8  # ranges of rows: enough for balance, few enough that all may scan the indices
+_MANY = 32768  # updates that one accumulator takes
+_BLOCK = 2048  # of them are added up first where there are more
 _ONE, _ZERO = as_index(1), as_index(0)
 
 
@@ -28,38 +36,97 @@ def scatter(node: Node, home: Home, homes: dict[Node, Home], lanes: int) -> Work
 
     `home` has its start values already.
     """
-    index, how = node.inputs[-1], node.attrs.get("how", "add")
-    w = Writer("scatter")
-    rows, width = node.shape[0], shapes.size(node.shape[1:])
-    number = index.array.size
-    into, source, places = _flat_views(node, home, homes, (rows, width), number)
-    owners = min(_OWNERS, max(rows, 1))
-    share = -(-rows // owners)
-    tile = min(4 * lanes, -(-max(width, 1) // lanes) * lanes)
-    target = w.buffer(home.root, node.dtype, into[2], written=True)
-    data = w.buffer(source[0], node.dtype, source[1][2])
-    at = w.buffer(places[0], int64, places[1][2])
-    with w.loop(w.extent(owners), grid=True) as owner:
-        first = w("index", attr=owner * w.extent(share))
-        end = w(
-            "min", w("index", attr=(owner + 1) * w.extent(share)), w("index", attr=w.extent(rows))
-        )
-        with w.loop(w.extent(number)) as j:
-            row = w.load(at, j * w.extent(places[1][1]), (1, 1), (_ZERO, _ZERO))
-            mine = w("and", w("ge", row, first), w("lt", row, end))
-            present = w("cast", mine, attr=int64)
-            with w.loop(symbol(present)) as _, w.loop(w.extent(width), tile, split=True) as c:
-                value = w.load(
-                    data, j * w.extent(source[1][0]) + c * w.extent(source[1][1]), (1, tile),
-                    (_ZERO, w.extent(source[1][1])), Valid(None, count(c)),
-                )  # fmt: skip
-                place = symbol(row) * w.extent(into[0]) + c * w.extent(into[1])
-                steps, valid = (_ZERO, w.extent(into[1])), Valid(None, count(c))
-                if how not in {"add", "set"}:
-                    before = w.load(target, place, (1, tile), steps, valid)
-                    value = w(how, before, value)
-                w.store(value, target, place, (1, tile), steps, valid, accumulate=how == "add")
-    return w.work()
+    return _Scatter(node, home, homes, lanes).write()
+
+
+class _Scatter:
+    """Matrices of updates and of the result, the vector of indices, and a task's range of rows."""
+
+    def __init__(self, node: Node, home: Home, homes: dict[Node, Home], lanes: int) -> None:
+        self.w, self.dtype, self.how = Writer("scatter"), node.dtype, node.attrs.get("how", "add")
+        self.rows, width = node.shape[0], shapes.size(node.shape[1:])
+        self.number = node.inputs[-1].array.size
+        into, source, places = _flat_views(node, home, homes, (self.rows, width), self.number)
+        self.owners = min(_OWNERS, max(self.rows, 1))
+        self.tile = min(4 * lanes, -(-max(width, 1) // lanes) * lanes)
+        w = self.w
+        self.target = w.buffer(home.root, node.dtype, into[2], written=True)
+        self.data = w.buffer(source[0], node.dtype, source[1][2])
+        self.at = w.buffer(places[0], int64, places[1][2])
+        self.into = w.extent(into[0]), w.extent(into[1])
+        self.source = w.extent(source[1][0]), w.extent(source[1][1])
+        self.step, self.width = w.extent(places[1][1]), w.extent(width)
+
+    def write(self) -> Work:
+        w, share = self.w, self.w.extent(-(-self.rows // self.owners))
+        with w.loop(w.extent(self.owners), grid=True) as owner:
+            self.first = w("index", attr=owner * share)
+            last = w("index", attr=(owner + 1) * share)
+            self.end = w("min", last, w("index", attr=w.extent(self.rows)))
+            adds = self.how == "add" and self.dtype.kind == "float"
+            if adds and self.number > _MANY:
+                self._in_blocks(share)
+            else:
+                self._one_by_one()
+        return w.work()
+
+    def _one_by_one(self) -> None:
+        w = self.w
+        with self._mine(0, w.extent(self.number)) as (j, row, c):
+            value = self._update(j, c)
+            if self.how not in {"add", "set"}:
+                value = w(self.how, w.load(*self._entry(row, c)), value)
+            w.store(value, *self._entry(row, c), accumulate=self.how == "add")
+
+    def _in_blocks(self, share: Index) -> None:
+        """Sums of blocks of updates in scratch memory, added to the rows where they belong."""
+        w = self.w
+        sums = w.local(self.dtype, share * self.width)
+        zero = w("const", attr=(0, self.dtype))
+
+        def partial(row: Index, c: Index) -> _Place:
+            place = (row - symbol(self.first)) * self.width + c
+            return _Place(sums, place, (1, self.tile), (_ZERO, _ONE), Valid(None, count(c)))
+
+        with w.loop(w.extent(self.number), _BLOCK) as start:
+            with self._mine(start, count(start)) as (_, row, c):
+                w.store(zero, *partial(row, c))
+            with self._mine(start, count(start)) as (j, row, c):
+                w.store(self._update(j, c), *partial(row, c), accumulate=True)
+            with self._mine(start, count(start)) as (_, row, c):  # its second time adds zero
+                w.store(w.load(*partial(row, c)), *self._entry(row, c), accumulate=True)
+                w.store(zero, *partial(row, c))
+
+    @contextmanager
+    def _mine(self, start: Index | int, updates: Index) -> Iterator[tuple[Index, Index, Index]]:
+        """The updates of this task's rows: number, row, first column of a tile."""
+        w = self.w
+        with w.loop(updates) as i:
+            j = i + start
+            row = w.load(self.at, j * self.step, (1, 1), (_ZERO, _ZERO))
+            inside = w("and", w("ge", row, self.first), w("lt", row, self.end))
+            present = symbol(w("cast", inside, attr=int64))
+            with w.loop(present) as _, w.loop(self.width, self.tile, split=True) as c:
+                yield j, symbol(row), c
+
+    def _update(self, j: Index, c: Index) -> str:
+        place = j * self.source[0] + c * self.source[1]
+        steps = (_ZERO, self.source[1])
+        return self.w.load(self.data, place, (1, self.tile), steps, Valid(None, count(c)))
+
+    def _entry(self, row: Index, c: Index) -> _Place:
+        place, steps = row * self.into[0] + c * self.into[1], (_ZERO, self.into[1])
+        return _Place(self.target, place, (1, self.tile), steps, Valid(None, count(c)))
+
+
+class _Place(NamedTuple):
+    """What is loaded or stored of a row."""
+
+    buffer: str
+    at: Index
+    shape: Shape
+    strides: tuple[Index, Index]
+    valid: Valid
 
 
 Flat = tuple[int, int, int]  # row stride, column stride, offset
