@@ -97,6 +97,7 @@ if TYPE_CHECKING:
     from chainrule import version as version
     from chainrule import xpu as xpu
     from chainrule.compiler.compile import compile as compile
+    from chainrule.compiler.runtime.denormals import set_flush_denormal as set_flush_denormal
     from chainrule.compiler.runtime.workers import get_num_threads as get_num_threads
     from chainrule.compiler.runtime.workers import set_num_threads as set_num_threads
     from chainrule.formats.saving import load as load
@@ -138,6 +139,7 @@ _LAZY = {
     "load": "chainrule.formats.saving",
     "save": "chainrule.formats.saving",
     "scan": "chainrule.tensor.functional.loop",
+    "set_flush_denormal": "chainrule.compiler.runtime.denormals",
     "set_num_threads": "chainrule.compiler.runtime.workers",
     "vmap": "chainrule.tensor.vmap",
 }

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from chainrule.base.dtypes import float32, float64
 from chainrule.compiler.codegen.scratch import scratch_bytes, task_count
 from chainrule.compiler.passes.schedule import Repeat, Unit, works
 from chainrule.compiler.runtime.blocks import block_table, run_blocks
@@ -29,6 +30,13 @@ def extents(work: Work) -> dict[str, int]:
         for p, a in zip(work.kernel.params, work.arguments, strict=True)
         if isinstance(p, Extent) and isinstance(a, int)
     }
+
+
+def _is_wide(work: Work) -> bool:
+    """Whether the kernel's results are float64, or follow from such numbers alone."""
+    buffers = [p for p in work.kernel.params if isinstance(p, Buffer)]
+    written = {p.dtype for p in buffers if p.written}
+    return float64 in written or (float32 not in written and float64 in {p.dtype for p in buffers})
 
 
 @dataclass(frozen=True)
@@ -91,7 +99,8 @@ class Recorder:
         start = len(self.slots)
         self.slots.append(0)
         launches, scratch = [], 0
-        for inner in works(work.units):
+        inside = list(works(work.units))
+        for inner in inside:
             slot, tasks, needed = self._bind(inner, loops)
             launches.append((next(addresses), slot - start - 1, tasks))
             scratch = max(scratch, needed)
@@ -106,7 +115,8 @@ class Recorder:
         self.tables.append(table)
         self.slots[start] = table.ctypes.data
         self.scratch = max(self.scratch, own + scratch)
-        self.records.append(Launch(run_blocks(), start, work.blocks, barrier))
+        wide = any(map(_is_wide, inside))
+        self.records.append(Launch(run_blocks(), start, work.blocks, barrier, wide))
         return True
 
     def _launch(
@@ -115,7 +125,7 @@ class Recorder:
         start, tasks, scratch = self._bind(work, loops)
         self.scratch = max(self.scratch, scratch)
         if tasks:
-            self.records.append(Launch(address, start, tasks, barrier))
+            self.records.append(Launch(address, start, tasks, barrier, _is_wide(work)))
         return bool(tasks)
 
     def _bind(self, work: Work, loops: tuple[Repeat, ...]) -> tuple[int, int, int]:

@@ -152,6 +152,7 @@ next:
   %pc.1 = add i64 %pc, 1
   switch i64 %code, label %halt [
     i64 $CODE_LAUNCH, label %launch
+    i64 $CODE_WIDE, label %launch
     i64 $CODE_GUARD, label %guard
     i64 $CODE_LOOP, label %loop
     i64 $CODE_REPEAT, label %repeat
@@ -284,7 +285,16 @@ call:
   %slot.p = getelementptr i64, ptr %record, i64 $LAUNCH_SLOT
   %slot = load i64, ptr %slot.p
   %own = getelementptr i64, ptr %args, i64 %slot
+  %code = load i64, ptr %record
+  %is.wide = icmp eq i64 %code, $CODE_WIDE
+  %which = zext i1 %is.wide to i64
+  %modes.p = getelementptr i64, ptr %program, i64 $PROGRAM_DENORMALS
+  %modes = load ptr, ptr %modes.p
+  %flush.p = getelementptr i64, ptr %modes, i64 %which
+  %flush = load i64, ptr %flush.p
+  %mode = call i64 @denormals(i64 %flush)
   call void %kernel(ptr %own, i64 %from, i64 %to, ptr %scratch)
+  call void @restore_denormals(i64 %mode)
   br label %find
 done:
   ret void
@@ -475,7 +485,6 @@ done:
 ; Run a program from its first record, or (`resume`) from where it paused. Returns a Status.
 define i64 @chainrule_run(ptr %board, ptr %program, i64 %sections, i64 %resume) nounwind {
 enter:
-  %mode = call i64 @flush_denormals()
   %now = call i64 @chainrule_ticks()
   %slice.p = getelementptr i64, ptr %program, i64 $PROGRAM_SLICE
   %slice = load i64, ptr %slice.p
@@ -562,14 +571,12 @@ return:  ; the new generation leaves all claim words out of date: nobody can cla
 finish:
   call void @quiesce(ptr %board)
   %result = load atomic i64, ptr %status.p monotonic, align 8
-  call void @restore_denormals(i64 %mode)
   ret i64 %result
 }
 
 ; A worker's life: join in programs as thread `me`; without one, wait a moment, then sleep.
 define void @chainrule_serve(ptr %board, i64 %me) nounwind {
 enter:
-  %mode = call i64 @flush_denormals()
   %start = call i64 @chainrule_ticks()
   %asleep = call ptr @thread(ptr %board, i64 %me, i64 $THREAD_ASLEEP)
   %lock.p = call ptr @thread(ptr %board, i64 %me, i64 $THREAD_LOCK)
@@ -654,7 +661,6 @@ awake:
   %woken = call i64 @chainrule_ticks()
   br label %turn
 leave:
-  call void @restore_denormals(i64 %mode)
   ret void
 }
 
@@ -663,5 +669,11 @@ define void @chainrule_dismiss(ptr %board, i64 %count) nounwind {
   %quit.p = getelementptr i64, ptr %board, i64 $BOARD_QUIT
   store atomic i64 1, ptr %quit.p seq_cst, align 8
   call void @wake(ptr %board, i64 %count)
+  ret void
+}
+
+; From now on this thread takes denormal numbers for zero, or does not.
+define void @chainrule_denormals(i64 %flush) nounwind {
+  %ignored = call i64 @denormals(i64 %flush)
   ret void
 }

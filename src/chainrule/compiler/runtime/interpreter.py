@@ -31,12 +31,14 @@ class Interpreter(NamedTuple):
     serve(board, thread): a worker's life, until it is dismissed.
     dismiss(board, threads): let the workers with numbers below `threads` return.
     ticks() -> int: the processor's clock.
+    denormals(flush): whether the calling thread takes denormal numbers for zero from now on.
     """
 
     run: Callable[[int, int, int, int], int]
     serve: Callable[[int, int], None]
     dismiss: Callable[[int, int], None]
     ticks: Callable[[], int]
+    denormals: Callable[[int], None]
 
 
 def interpreter_ir(processor: str, platform: str) -> str:
@@ -60,6 +62,7 @@ def interpreter() -> Interpreter:
         "chainrule_serve": ctypes.CFUNCTYPE(None, word, word),
         "chainrule_dismiss": ctypes.CFUNCTYPE(None, word, word),
         "chainrule_ticks": ctypes.CFUNCTYPE(word),
+        "chainrule_denormals": ctypes.CFUNCTYPE(None, word),
     }
     addresses = engine().load(dict.fromkeys(kinds, text))
     return Interpreter(*(kind(addresses[name]) for name, kind in kinds.items()))

@@ -17,11 +17,14 @@ define internal void @relax() nounwind {
   ret void
 }
 
-; Denormal results and inputs count as zero (FZ, bit 24); returns the mode before.
-define internal i64 @flush_denormals() nounwind {
+; Whether denormal results and inputs count as zero (FZ, bit 24); returns the mode before.
+define internal i64 @denormals(i64 %flush) nounwind {
   %before = call i64 @llvm.aarch64.get.fpcr()
-  %flushing = or i64 %before, 16777216
-  call void @llvm.aarch64.set.fpcr(i64 %flushing)
+  %others = and i64 %before, -16777217
+  %flushes = icmp ne i64 %flush, 0
+  %bits = select i1 %flushes, i64 16777216, i64 0
+  %after = or i64 %others, %bits
+  call void @llvm.aarch64.set.fpcr(i64 %after)
   ret i64 %before
 }
 

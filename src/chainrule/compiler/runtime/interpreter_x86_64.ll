@@ -17,13 +17,16 @@ define internal void @relax() nounwind {
   ret void
 }
 
-; Denormal results and inputs count as zero (FTZ 0x8000, DAZ 0x40); returns the mode before.
-define internal i64 @flush_denormals() nounwind {
+; Whether denormal results and inputs count as zero (FTZ 0x8000, DAZ 0x40); returns the mode before.
+define internal i64 @denormals(i64 %flush) nounwind {
   %at = alloca i32
   call void @llvm.x86.sse.stmxcsr(ptr %at)
   %before = load i32, ptr %at
-  %flushing = or i32 %before, 32832
-  store i32 %flushing, ptr %at
+  %others = and i32 %before, -32833
+  %flushes = icmp ne i64 %flush, 0
+  %bits = select i1 %flushes, i32 32832, i32 0
+  %after = or i32 %others, %bits
+  store i32 %after, ptr %at
   call void @llvm.x86.sse.ldmxcsr(ptr %at)
   %mode = zext i32 %before to i64
   ret i64 %mode

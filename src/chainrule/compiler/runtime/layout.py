@@ -36,6 +36,7 @@ class Code(IntEnum):
     LOOP = 2
     REPEAT = 3
     HALT = 4
+    WIDE = 5  # a launch whose results are float64
 
 
 class Board(IntEnum):
@@ -84,6 +85,7 @@ class Program(IntEnum):
     STRIDE = 7  # bytes of scratch per thread
     SLICE = 8  # ticks between pauses
     COMPLETED = 9  # runs that ended ok
+    DENORMALS = 10  # two words: whether launches, and those that are wide, take them for zero
 
 
 class Launch(IntEnum):

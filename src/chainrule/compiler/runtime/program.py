@@ -23,6 +23,7 @@ import numpy.typing as npt
 from chainrule.base.errors import CompileError, VerifyError
 from chainrule.compiler.runtime import layout
 from chainrule.compiler.runtime.arena import ALIGNMENT, aligned_empty
+from chainrule.compiler.runtime.denormals import MODES
 from chainrule.compiler.runtime.interpreter import interpreter, ticks_per_second
 from chainrule.compiler.runtime.layout import RECORD_WORDS, Code, Status
 from chainrule.compiler.runtime.workers import get_num_threads, new_board, workers
@@ -38,13 +39,14 @@ class Launch:
     """Run a kernel's tasks 0 … `tasks` - 1; `slots` is its first argument slot.
 
     `barrier`: wait for all earlier launches. Launches without a barrier between them may run at
-    the same time.
+    the same time. `wide`: the results are float64, whose denormal numbers are kept.
     """
 
     address: int
     slots: int
     tasks: int
     barrier: bool
+    wide: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +128,7 @@ class Program:
         header[[word.SOURCE, word.ARGS, word.RECORDS, word.ADVANCES]] = args, copy, table, advances
         header[[word.TRIPS, word.SCRATCH, word.STRIDE]] = trips, scratch, stride
         header[[word.SLOTS, word.SLICE]] = self.args.size, ticks
+        header[word.DENORMALS] = MODES.ctypes.data
         return header
 
     @property
@@ -194,8 +197,9 @@ def encode(records: Sequence[Record], threads: int) -> tuple[Words, Words, int]:
     loops = 0
     for at, record in enumerate(records):
         match record:
-            case Launch(address, slots, tasks, _):
-                table[at, :4] = Code.LAUNCH, address, slots, tasks
+            case Launch(address, slots, tasks):
+                code = Code.WIDE if record.wide else Code.LAUNCH
+                table[at, :4] = code, address, slots, tasks
             case Guard(flag_slot):
                 table[at, :2] = Code.GUARD, flag_slot
             case LoopBegin(trips):
@@ -251,7 +255,7 @@ def _verify(records: Sequence[Record], slots: int) -> None:
     for at, record in enumerate(records):
         used: tuple[int, ...] = ()
         match record:
-            case Launch(_, first, tasks, _):
+            case Launch(_, first, tasks):
                 if tasks < 0 or not 0 <= first <= slots:
                     raise VerifyError(f"record {at}: {tasks} tasks from slot {first} of {slots}")
             case Guard(flag_slot):
