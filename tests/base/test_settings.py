@@ -38,6 +38,13 @@ def test_switches(name, field, text, value):
         read_settings({name: "maybe"})
 
 
+def test_target():
+    assert read_settings({}).target == "native"
+    assert read_settings({"CHAINRULE_TARGET": " AVX2 "}).target == "avx2"
+    with pytest.raises(ConfigError, match="CHAINRULE_TARGET='sse9' is no target"):
+        read_settings({"CHAINRULE_TARGET": "sse9"})
+
+
 def test_threads():
     assert read_settings({"CHAINRULE_THREADS": "3"}).threads == 3
     for text in ("0", "-2", "two", "1.5", "1025", "²"):

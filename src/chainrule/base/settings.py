@@ -18,6 +18,7 @@ from chainrule.base.errors import ConfigError
 
 _DIGITS = 20  # of a number: more than any here has
 _TRUE = frozenset({"1", "true", "yes", "on"})
+_TARGETS = ("native", "avx2", "baseline")
 _FALSE = frozenset({"", "0", "false", "no", "off"})
 
 
@@ -35,6 +36,9 @@ class Settings:
     no_compile  CHAINRULE_NO_COMPILE: compiled functions run eagerly instead.
     retrace     CHAINRULE_RETRACE: compiled functions are traced again before each call, and a
                 constant that has changed is an error (`cr.compile(debug=True)` for one function).
+    target      CHAINRULE_TARGET: the machine that code is made for: `native` (or unset); `avx2`,
+                x86 without AVX-512; `baseline`, the oldest of its kind, for which compiled
+                functions on x86 run eagerly.
     plan_bytes  CHAINRULE_PLAN_MB (in 2²⁰ bytes; unset: 1024): memory that the plans of compiled
                 functions may keep; beyond it the least recently used are dropped.
     """
@@ -46,6 +50,7 @@ class Settings:
     traceback: bool
     no_compile: bool
     retrace: bool
+    target: str
     plan_bytes: int
 
 
@@ -78,6 +83,7 @@ def read_settings(env: Mapping[str, str]) -> Settings:
         traceback=_switch(env, "CHAINRULE_TRACEBACK", "full"),
         no_compile=_switch(env, "CHAINRULE_NO_COMPILE"),
         retrace=_switch(env, "CHAINRULE_RETRACE"),
+        target=_target(env),
         plan_bytes=_whole(env, "CHAINRULE_PLAN_MB", 1024, 1 << 20) << 20,
     )
 
@@ -93,6 +99,15 @@ def _switch(env: Mapping[str, str], name: str, also: str = "1") -> bool:
     if text in _FALSE:
         return False
     raise ConfigError(f"{name}={env[name]!r} is not a switch: use {also} or 0")
+
+
+def _target(env: Mapping[str, str]) -> str:
+    text = env.get("CHAINRULE_TARGET", "").strip().lower() or _TARGETS[0]
+    if text not in _TARGETS:
+        raise ConfigError(
+            f"CHAINRULE_TARGET={env['CHAINRULE_TARGET']!r} is no target: use {', '.join(_TARGETS)}"
+        )
+    return text
 
 
 def _path(env: Mapping[str, str], name: str) -> Path | None:

@@ -1,6 +1,6 @@
 """The machine that code is emitted for: triple, CPU features, vector lanes, registers.
 
-Choices follow CPU features, not CPU names. Imports nothing of ours; llvmlite inside functions.
+Choices follow CPU features, not CPU names. Imports base.
 
 Example: `host_target().lanes` is 16 on a CPU with AVX-512, 8 with AVX2, 4 with NEON.
 """
@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from chainrule.base.errors import CompileError
+from chainrule.compiler.codegen.processor import Processor, processor
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,26 +55,18 @@ def describe(triple: str, cpu: str, features: Mapping[str, bool]) -> Target:
     """
     flags = dict(features)
     if triple.startswith(("aarch64", "arm64")):
-        text = ",".join(f"{'+' if on else '-'}{name}" for name, on in sorted(flags.items()))
-        return Target(triple, cpu, text, lanes=4, registers=32)
+        return Target(triple, cpu, Processor(triple, cpu, flags).text, lanes=4, registers=32)
     if not (flags.get("avx2") and flags.get("fma")):
         raise CompileError(
             f"no code generation for this CPU ({cpu}, {triple}): it needs AVX2 with FMA, AVX-512 "
             "or 64-bit ARM; the program runs eagerly instead"
         )
     wide = all(flags.get(f"avx512{part}") for part in ("f", "vl", "bw", "dq"))
-    flags["prefer-256-bit"] = False
-    text = ",".join(f"{'+' if on else '-'}{name}" for name, on in sorted(flags.items()))
+    text = Processor(triple, cpu, flags).text
     return Target(triple, cpu, text, lanes=16 if wide else 8, registers=32 if wide else 16)
 
 
 @functools.cache
 def host_target() -> Target:
-    """The `Target` of the machine that this process runs on."""
-    import llvmlite.binding as llvm
-
-    try:
-        features = dict(llvm.get_host_cpu_features())
-    except RuntimeError:  # LLVM cannot ask this system; ARM's baseline has all we use
-        features = {}
-    return describe(llvm.get_process_triple(), llvm.get_host_cpu_name(), features)
+    """The `Target` of this process: its machine, or what `CHAINRULE_TARGET` makes of it."""
+    return describe(*processor())

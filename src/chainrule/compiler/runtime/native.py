@@ -1,8 +1,8 @@
 """Textual LLVM IR → addresses of machine code in this process.
 
-The text is compiled as it stands: no IR passes, LLVM's code generator only, for exactly this CPU.
-Object code comes from and goes to the on-disk cache. llvmlite is imported when the first engine is
-made. May import base. Example:
+The text is compiled as it stands: no IR passes, LLVM's code generator only, for exactly the CPU
+that `codegen/processor.py` names. Object code comes from and goes to the on-disk cache. llvmlite is
+imported when the first engine is made. May import base and that file. Example:
 
     address = engine().load({"twice": ir_text})["twice"]
     twice = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_int64)(address)
@@ -22,6 +22,7 @@ from typing import Any
 
 from chainrule.base.errors import CompileError
 from chainrule.base.settings import settings
+from chainrule.compiler.codegen.processor import processor
 from chainrule.compiler.runtime.heap import trim_heap
 from chainrule.compiler.runtime.object_cache import ObjectCache, cache_key
 from chainrule.compiler.runtime.partner import Partner, Work
@@ -71,8 +72,8 @@ class Engine:
         llvm.initialize_native_target()
         llvm.initialize_native_asmprinter()
         self._llvm: Any = llvm
-        self._cpu: str = llvm.get_host_cpu_name()
-        self._features = _features(llvm)
+        made_for = processor()
+        self._cpu, self._features = made_for.cpu, made_for.text
         self._opt = opt
         self._cache = cache
         self._machine = self._target_machine()
@@ -185,12 +186,6 @@ class Engine:
         return target.create_target_machine(
             cpu=self._cpu, features=self._features, opt=self._opt, reloc="pic", codemodel=CODE_MODEL
         )
-
-
-def _features(llvm: Any) -> str:
-    """All features of this CPU, with 512-bit vectors used wherever they exist."""
-    features: str = llvm.get_host_cpu_features().flatten()
-    return f"{features},-prefer-256-bit" if architecture() == "x86_64" else features
 
 
 _engine: Engine | None = None
