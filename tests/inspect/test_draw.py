@@ -196,3 +196,57 @@ def test_long_computations_without_modules_are_told_by_line():
     shown = texts(draw(chain, cr.ones(2, requires_grad=True)).to_svg())
     assert any(text.startswith("test_draw.py:") for text in shown)
     assert "600 nodes" in shown
+
+
+@pytest.mark.parametrize(
+    ("name", "start"),
+    [
+        ("out.svg", "<svg"), ("out.HTML", "<!doctype html>"), ("out.dot", "digraph"),
+        ("out.gv", "digraph"), ("out.json", "{"),
+    ],
+)  # fmt: skip
+def test_a_file_is_what_its_name_ends_with(name, start, tmp_path):
+    cr.draw(lambda x: (x * x).sum(), cr.ones(2, requires_grad=True)).save(tmp_path / name)
+    assert (tmp_path / name).read_text("utf-8").startswith(start)
+
+
+@pytest.mark.parametrize("name", ["out.png", "out.pdf", "out.txt", "out"])
+def test_a_file_of_another_kind_is_refused(name, tmp_path):
+    drawing = cr.draw(lambda x: (x * x).sum(), cr.ones(2, requires_grad=True))
+    with pytest.raises(cr.errors.ArgumentError, match=r"\.svg, \.html, \.dot"):
+        drawing.save(tmp_path / name)
+    assert not (tmp_path / name).exists()
+
+
+def test_an_explanation_is_saved_too(tmp_path):
+    found = cr.explain(lambda x: (x * x).sum(), cr.ones(2, requires_grad=True))
+    for name, start in (("a.txt", "<lambda>"), ("a.html", "<!doctype"), ("a.json", "{")):
+        found.save(tmp_path / name)
+        assert (tmp_path / name).read_text("utf-8").lstrip().startswith(start)
+
+
+def test_long_arrays_can_be_told_in_short():
+    drawing = cr.draw(lambda x: (x * x).sum(), cr.full((3, 40), 2.0, requires_grad=True))
+    steps = json.loads(drawing.to_json(most=50))["steps"]
+    short = {"shape": [3, 40], "min": 2.0, "max": 2.0, "mean": 2.0, "rms": 2.0}
+    assert steps[0]["value"] == short
+    assert steps[-1]["value"] == 480.0
+    assert len(json.loads(drawing.to_json())["steps"][0]["value"]) == 3
+
+
+def test_depth_zero_shows_a_model_as_one_box():
+    model = nn.Sequential(nn.Sequential(nn.Linear(2, 2), nn.Tanh()), nn.Linear(2, 1))
+
+    def loss(x):
+        return model(x).sum()
+
+    x = cr.randn(3, 2)
+    counts = [cr.draw(loss, x, depth=d).to_svg().count('class="t"') for d in (0, 1, 2, None)]
+    assert counts == sorted(counts)
+    assert counts[0] < counts[1]
+    dot = cr.draw(loss, x, depth=0).to_dot()
+    assert "Sequential" in dot
+    assert "Linear" not in dot
+    lines = [str(cr.explain(loss, x, depth=d)).count("\n") for d in (0, 1, 2, None)]
+    assert lines == sorted(lines)
+    assert lines[0] < lines[1]

@@ -298,3 +298,16 @@ def test_what_is_asked_must_make_sense():
         why_no_grad(nn.Linear(1, 1), lambda: 1)
     with pytest.raises(ArgumentError, match="takes a loss or a function"):
         why_no_grad(cr.ones(1), 3)
+
+
+def test_a_zero_factor_is_called_what_the_program_knows():
+    w = cr.randn(4, 3, requires_grad=True)
+    v = cr.randn(3, 1, requires_grad=True)
+    x = cr.ones(5, 4)
+    text = str(cr.inspect.why_no_grad(w, lambda x: (F.relu(x @ w - 500) @ v).pow(2).mean(), x))
+    assert "%" not in text
+    assert "what matmul at test_no_gradient.py" in text
+    assert "dead units" in text
+    mask = cr.zeros(3)
+    text = str(cr.inspect.why_no_grad(w, lambda x, mask: ((x @ w) * mask).sum(), x, mask))
+    assert "multiplied by mask" in text

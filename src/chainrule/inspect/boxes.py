@@ -38,6 +38,9 @@ class Boxes:
         """`depth` levels of modules are opened; None opens all, AUTO as many as fit a picture."""
         self.d = d
         self._path = _paths(d)
+        if depth == 0:  # a model is one box
+            self._path = _paths(d, whole=True)
+            depth = 1
         if depth == AUTO:
             deepest = max(map(len, self._path.values()), default=0)
             depths = [*range(1, deepest + 1), None]
@@ -104,7 +107,7 @@ class Boxes:
 
     def module(self, path: Path) -> str:
         """The name of a module and its class."""
-        return f"{path[-1]} {self.d.modules.get('.'.join(path), '')}".rstrip()
+        return f"{path[-1]} {self.d.modules.get('.'.join(path), '')}".strip()
 
     def subtitle(self, key: Any) -> str:
         """The type, or how much a closed module holds."""
@@ -149,11 +152,18 @@ def _long_axes(s: Step) -> tuple[int, ...]:
     return tuple(size for size in shape if size != 1)
 
 
-def _paths(d: Derivation) -> dict[int, Path]:
-    """The modules around each step; a leaf stands in the innermost one that all its users share."""
+def _paths(d: Derivation, *, whole: bool = False) -> dict[int, Path]:
+    """The modules around each step; a leaf stands in the innermost one that all its users share.
+
+    With `whole` the model itself is around what none of its parts computes.
+    """
     found = {s.number: modules(s.layer) for s in d.steps if not s.is_leaf}
     model = (d.modules.get("", ""),)
-    if any(path and path[:1] != model for path in found.values()):  # its parts stand beside its ops
+    if whole:
+        found = {n: path and ("",) for n, path in found.items()}
+    elif any(
+        path and path[:1] != model for path in found.values()
+    ):  # its parts stand beside its ops
         found = {n: () if path == model else path for n, path in found.items()}
     for s in d.steps:
         if s.is_leaf:

@@ -146,15 +146,15 @@ class Derivation:
             places.setdefault(int(index[at]), []).append((at, step.gradient[at]))
         return {row: found for row, found in places.items() if len(found) > 1}
 
-    def as_record(self) -> dict[str, Any]:
-        """In JSON's types; arrays as nested lists."""
+    def as_record(self, most: int | None = None) -> dict[str, Any]:
+        """In JSON's types; arrays as nested lists, those of over `most` entries in short."""
         return {
             "title": self.title,
             "loss": self.loss,
             "wanted": list(self.wanted),
-            "steps": [_record(s) for s in self.steps],
+            "steps": [_record(s, most) for s in self.steps],
             "updates": [
-                {"name": u.name, "before": u.before.tolist(), "after": u.after.tolist()}
+                {"name": u.name, "before": _listed(u.before, most), "after": _listed(u.after, most)}
                 for u in self.updates
             ],
         }
@@ -165,7 +165,7 @@ def counted(number: int, noun: str) -> str:
     return f"{number} {noun}{'s' * (number != 1)}"
 
 
-def _record(step: Step) -> dict[str, Any]:
+def _record(step: Step, most: int | None) -> dict[str, Any]:
     return {
         "number": step.number,
         "op": step.op,
@@ -177,16 +177,17 @@ def _record(step: Step) -> dict[str, Any]:
         "formula": step.formula,
         "local": list(step.local),
         "sends": list(step.sends),
-        "value": _listed(step.value),
-        "gradient": _listed(step.gradient),
+        "value": _listed(step.value, most),
+        "gradient": _listed(step.gradient, most),
         "parts": [
             {
                 "operand": p.operand,
                 "to": p.to,
-                "value": _listed(p.value),
+                "value": _listed(p.value, most),
                 **_judged(p.measured),
                 "windows": [
-                    {"first": w.first, "last": w.last, "value": w.value.tolist()} for w in p.windows
+                    {"first": w.first, "last": w.last, "value": _listed(w.value, most)}
+                    for w in p.windows
                 ],
             }
             for p in step.parts
@@ -201,8 +202,20 @@ def _judged(found: Measured | None) -> dict[str, Any]:
     return {"kink": True} if found.kink else {"error": found.error, "holds": found.holds}
 
 
-def _listed(value: Any) -> Any:
-    return None if value is None or isinstance(value, tuple) else value.tolist()
+def _listed(value: Any, most: int | None) -> Any:
+    if value is None or isinstance(value, tuple):
+        return None
+    if most is None or value.size <= most:
+        return value.tolist()
+    numbers = np.asarray(value, np.float64)
+    with np.errstate(all="ignore"):
+        return {
+            "shape": list(value.shape),
+            "min": float(numbers.min()),
+            "max": float(numbers.max()),
+            "mean": float(numbers.mean()),
+            "rms": float(np.sqrt(np.mean(numbers * numbers))),
+        }
 
 
 # -- making one from nodes ------------------------------------------------------------------------

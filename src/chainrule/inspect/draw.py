@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from pathlib import Path as File
 from typing import Any
 
 from chainrule.base.errors import ArgumentError
@@ -20,6 +19,7 @@ from chainrule.inspect.boxes import Boxes, label
 from chainrule.inspect.derivation import Derivation
 from chainrule.inspect.explain import derive
 from chainrule.inspect.outline import AUTO
+from chainrule.inspect.pages import document, write_as
 from chainrule.inspect.svg import picture
 
 _DIRECTIONS = {None: None, "right": False, "down": True}
@@ -42,17 +42,22 @@ class Drawing:
 
     _repr_svg_ = to_svg
 
+    def to_html(self) -> str:
+        """The picture as a page of its own."""
+        return document("draw", self.to_svg())
+
     def save(self, path: Any) -> None:
-        """Write the SVG to a file."""
-        File(path).write_text(self.to_svg(), encoding="utf-8")
+        """Write a file of the kind its name ends with: .svg, .html, .dot or .json."""
+        forms = {"svg": self.to_svg, "html": self.to_html, "dot": self.to_dot, "gv": self.to_dot}
+        write_as(path, {**forms, "json": self.to_json})
 
     def to_dot(self) -> str:
         """The same graph in Graphviz' language, modules as clusters."""
         return "\n".join(_dot(self._boxes))
 
-    def to_json(self) -> str:
-        """Every node, value and contribution."""
-        return json.dumps(self.derivation.as_record())
+    def to_json(self, most: int | None = None) -> str:
+        """Every node, value and contribution; arrays of over `most` entries are told in short."""
+        return json.dumps(self.derivation.as_record(most))
 
 
 def draw(
@@ -67,9 +72,9 @@ def draw(
 
     On each edge stands the value that goes forward and, below it, the gradient that comes back on
     this edge; a leaf that is used several times shows their sum. Like `explain` it changes
-    nothing. `depth` is how many levels of modules are opened (None: all; by default as many as fit
-    a picture), `names` are what the arguments are called, `direction` is "right" or "down" (by
-    default down where the picture would be wider than a page).
+    nothing. `depth` is how many levels of modules are opened (0: a model is one box; None: all; by
+    default as many as fit a picture), `names` are what the arguments are called, `direction` is
+    "right" or "down" (by default down where the picture would be wider than a page).
     """
     if direction not in _DIRECTIONS:
         raise ArgumentError(f"direction is 'right' or 'down', not {direction!r}")

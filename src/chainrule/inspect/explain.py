@@ -20,6 +20,7 @@ from chainrule.inspect.from_loss import of_loss
 from chainrule.inspect.html import page
 from chainrule.inspect.naming import around_caller, by_id
 from chainrule.inspect.outline import AUTO, Outline
+from chainrule.inspect.pages import document, write_as
 from chainrule.inspect.recording import inner
 from chainrule.tensor.handle import Handle
 
@@ -71,14 +72,16 @@ class Explanation:
 
     def to_html(self) -> str:
         """The page as a document of its own."""
-        return (
-            '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>explain</title>'
-            f"</head><body>{page(self.derivation)}</body></html>"
-        )
+        return document("explain", page(self.derivation))
 
-    def to_json(self) -> str:
-        """Every node, value and contribution."""
-        return json.dumps(self.derivation.as_record())
+    def to_json(self, most: int | None = None) -> str:
+        """Every node, value and contribution; arrays of over `most` entries are told in short."""
+        return json.dumps(self.derivation.as_record(most))
+
+    def save(self, path: Any) -> None:
+        """Write a file of the kind its name ends with: .txt, .html or .json."""
+        forms = {"txt": self.__str__, "html": self.to_html, "json": self.to_json}
+        write_as(path, forms)
 
 
 def explain(
@@ -94,8 +97,8 @@ def explain(
     function – a loss function, or a training step with `backward()` and `opt.step()` in it – runs
     once on symbols: no parameter, gradient, random or optimiser state changes. `wrt` chooses the
     tensors whose gradients are derived (default: all that require grad). `depth` is how many
-    levels of layers are told apart; None shows every node; by default it is what a screen holds.
-    `names` are what the arguments are called (default: as `fn` calls them).
+    levels of layers are told apart (0: a model is one); None shows every node; by default it is
+    what a screen holds. `names` are what the arguments are called (default: as `fn` calls them).
 
     Every local derivative is compared with central differences of its node alone (✓ and how far
     they are apart), unless the node is large.

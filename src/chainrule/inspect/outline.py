@@ -52,7 +52,7 @@ class Outline:
         self._short = self._terse = False  # told on a screen; without each contribution
         self._brief = False  # every node, but not what it sends to each operand
         self._whole = depth is None
-        self._depth = depth if depth is not None and depth > 0 else 1
+        self._depth = 1 if depth is None or depth == AUTO else depth
         if depth == AUTO:
             self._fit()
 
@@ -183,6 +183,8 @@ class Outline:
         if not s.layer:
             return short(s.source) or "(outside layers)"
         path, step, number = s.layer.partition("[step ")
+        if self._depth == 0:
+            return self.d.modules.get("", path)
         parts = path.split(".")
         at = ".".join(parts[: self._depth])
         return at if self._short or at != path else at + step + number

@@ -14,9 +14,12 @@ import numpy as np
 
 from chainrule.inspect.cause import Cause
 from chainrule.inspect.derivation import Derivation, Step
+from chainrule.inspect.outline import short
 
 _STEPS = frozenset({"sign", "floor", "ceil", "round", "trunc", "floor_divide"})
+_SAME = frozenset({"broadcast_to", "reshape", "transpose", "cast"})  # of the same numbers
 _SHOWN = 3
+_FACTOR = "look at that factor: a mask, a dropout of everything, weights that start at zero?"
 
 
 def judged(d: Derivation, subject: str) -> Cause:
@@ -77,13 +80,35 @@ def _by_values(d: Derivation, s: Step, count: int) -> tuple[str, str]:
 
 
 def _product(d: Derivation, s: Step, count: int) -> tuple[str, str]:
-    zeros = [d.steps[i].called for i in s.operands if not np.any(_known(d.steps[i].value))]
+    zeros = [d.steps[i] for i in s.operands if not np.any(_known(d.steps[i].value))]
     if not zeros:
         return _by_values(d, s, count)
-    return (
-        f"it is multiplied by {zeros[0]}, which is zero everywhere",
-        "look at that factor: a mask, a dropout of everything, weights that start at zero?",
-    )
+    words, way = f"it is multiplied by {_told(d, zeros[0])}, which is zero everywhere", _FACTOR
+    dead = _dead(d, zeros[0])
+    if dead is not None:
+        reason, way = _explained(d, dead)
+        words = f"{words}: {reason}"
+    return words, way
+
+
+def _told(d: Derivation, s: Step) -> str:
+    """A value as the program knows it: its name, or the operation and line that made it."""
+    while s.op in _SAME and s.operands:
+        s = d.steps[s.operands[0]]
+    if s.name:
+        return s.name
+    where = f" at {short(s.source)}" if s.source else ""
+    return f"what {s.op}{where} gives" if s.operands else "a constant"
+
+
+def _dead(d: Derivation, s: Step) -> Step | None:
+    """The ReLU whose zeros a value is made of, if one is."""
+    while s.op != "relu" and s.operands:
+        zeros = [d.steps[i] for i in s.operands if not np.any(_known(d.steps[i].value))]
+        if not zeros:
+            return None
+        s = zeros[0]
+    return s if s.op == "relu" else None
 
 
 def _choice(d: Derivation, s: Step, count: int) -> tuple[str, str]:

@@ -1,0 +1,36 @@
+"""Explanations and pictures as files: the kind of a file is what its name ends with.
+
+Example: `write_as("graph.svg", {"svg": drawing.to_svg})`. May import base only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from chainrule.base.errors import ArgumentError
+
+_PICTURES = frozenset({"png", "pdf", "jpg", "jpeg", "eps"})
+
+
+def document(title: str, body: str) -> str:
+    """A page of its own around a piece of HTML."""
+    return (
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
+        f"</head><body>{body}</body></html>"
+    )
+
+
+def write_as(path: Any, forms: Mapping[str, Callable[[], str]]) -> None:
+    """Write what belongs to the ending of `path`; refuse an ending that has no form."""
+    file = Path(path)
+    ending = file.suffix.lower().removeprefix(".")
+    if ending not in forms:
+        known = ", ".join(f".{each}" for each in forms)
+        way = "; a browser, Inkscape or rsvg-convert makes one of an .svg"
+        raise ArgumentError(
+            f"{file.name} ends with no form that can be written: {known}"
+            f"{way if ending in _PICTURES and 'svg' in forms else ''}"
+        )
+    file.write_text(forms[ending](), encoding="utf-8")
