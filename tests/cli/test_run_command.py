@@ -81,7 +81,7 @@ def test_what_is_missing_is_named_with_its_line(chainrule, script):
     assert done.code == 1
     assert done.err.splitlines()[-2] == (
         "chainrule.errors.MissingError: torch.rellu does not exist here (prog.py:15); did you "
-        "mean relu?; docs/differences.md lists what does"
+        "mean relu?; chainrule help differences lists what does"
     )
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     # of all operands, or by argument; None: all of it
     Axis: TypeAlias = int | Mapping[str, int | None] | None
 
-PAGE = "docs/errors.md"
+HELP = "chainrule help"  # the command that explains a code: whoever has the package has it
 _HOME = f"{__name__.partition('.')[0]}.errors"
 
 
@@ -51,7 +51,11 @@ class ChainruleError(Exception):
     def __notes__(self) -> list[str]:
         """What is printed below the message: where it happened, what was added, the code."""
         said = self._testimony() if self._said is None else self._said
-        return [*said, *self.__dict__.get("_own", ()), f"  {self.code}: {PAGE} says more"]
+        return [
+            *said,
+            *self.__dict__.get("_own", ()),
+            f"  {self.code}: {HELP} {self.code} says more",
+        ]
 
     @__notes__.setter
     def __notes__(self, notes: list[str]) -> None:

@@ -1,4 +1,4 @@
-"""What does not exist here says so: its name, the line that wants it, and the page that lists it.
+"""What does not exist here says so: its name, the line that wants it, and what lists it.
 
 A module with PyTorch's names ends with `__getattr__ = missing_from(__name__)`. In a script run as
 PyTorch (`deferred()`), importing a missing name gives a `Missing` that raises on its use; an import
@@ -14,10 +14,9 @@ from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import Any, NoReturn
 
-from chainrule.base.errors import MissingError, MissingImportError
+from chainrule.base.errors import HELP, MissingError, MissingImportError
 from chainrule.base.frames import is_own
 
-PAGE = "docs/differences.md"
 _PACKAGE = __name__.partition(".")[0]
 _IMPORT_FROM = dis.opmap["IMPORT_FROM"]
 _deferring = [False]
@@ -72,7 +71,7 @@ def shown_name(name: str) -> str:
 
 def sentence(shown: str, hint: str = "") -> str:
     """What is missing, where it is wanted, and where to look."""
-    return f"{shown} does not exist here{_place()}{hint}; {PAGE} lists what does"
+    return f"{shown} does not exist here{_place()}{hint}; {HELP} differences lists what does"
 
 
 class Missing:

@@ -23,6 +23,7 @@ from chainrule.cli.check import check, gradcheck
 from chainrule.cli.env import env
 from chainrule.cli.explain import explain
 from chainrule.cli.generate import generate
+from chainrule.cli.help import explain_topic
 from chainrule.cli.run import run
 from chainrule.cli.show import show
 from chainrule.cli.streams import abandon_output, open_missing, tell
@@ -39,6 +40,7 @@ Begin with
   chainrule run SCRIPT.py         a program written for PyTorch, unmodified
   chainrule explain "x * sin(x)" --at "x=2"      a gradient, derived step by step
   chainrule show                  what the compiler makes of a program, stage by stage
+  chainrule help CR101            what an error means, and what to do
 """
 
 
@@ -63,7 +65,7 @@ def group() -> None:
     """Computation graphs you can see through, trained at machine speed."""
 
 
-for _command in (train, generate, run, explain, check, gradcheck, show, env):
+for _command in (train, generate, run, explain, check, gradcheck, show, env, explain_topic):
     group.add_command(_command)
 
 
