@@ -21,7 +21,9 @@ _CAUGHT = {
     AssertionError: (RuntimeError, ValueError, TypeError),
     UserWarning: (ValueError,),
 }
-_BINDING = re.compile(r"unexpected keyword|required (positional|keyword)|positional argument")
+_BINDING = re.compile(
+    r"unexpected keyword|required (positional|keyword)|positional argument|multiple values"
+)
 
 
 def refused(call: Callable[[], Any], wanted: type[BaseException]) -> None:

@@ -71,3 +71,60 @@ def test_words_behind_the_last_offset_are_in_no_bag():
             lambda o, options=options: F.embedding_bag(words, table, o, **options)
         )
         assert compiled(offsets).tolist() == wanted
+
+
+SIZES = {
+    "Linear": lambda: nn.Linear(2.5, 3),
+    "Conv1d": lambda: nn.Conv1d("4", 5, 3),
+    "Conv2d kernel": lambda: nn.Conv2d(4, 5, 1.5),
+    "AvgPool1d": lambda: nn.AvgPool1d(1.5)(cr.ones(1, 2, 4)),
+    "AdaptiveAvgPool2d": lambda: nn.AdaptiveAvgPool2d(1.5)(cr.ones(1, 2, 4, 4)),
+    "BatchNorm1d": lambda: nn.BatchNorm1d(1.5),
+    "GroupNorm": lambda: nn.GroupNorm("2", 4),
+    "Embedding": lambda: nn.Embedding(10, 2.0),
+    "LSTMCell": lambda: nn.LSTMCell(2, 3.0),
+    "MultiheadAttention": lambda: nn.MultiheadAttention(8, "2"),
+    "ZeroPad2d": lambda: nn.ZeroPad2d(1.5),
+    "zeros": lambda: cr.zeros(1.5),
+    "sum along a word": lambda: X.sum("0"),
+    "softmax along a fraction": lambda: F.softmax(X, 0.5),
+}
+
+
+@pytest.mark.parametrize("call", SIZES.values(), ids=SIZES)
+def test_sizes_and_axes_are_whole_numbers(call):
+    with pytest.raises(TypeError, match="whole number") as found:
+        call()
+    assert isinstance(found.value, ChainruleError)
+
+
+@pytest.mark.parametrize("layer", [nn.Linear(2, 2), nn.BatchNorm1d(2), nn.LSTM(2, 2), nn.GELU()])
+@pytest.mark.parametrize("given", [None, "abc"])
+def test_a_layer_takes_tensors(layer, given):
+    with pytest.raises(TypeError) as found:
+        layer(given)
+    assert isinstance(found.value, ChainruleError)
+
+
+MISMATCHED = {
+    "weight of layer_norm": lambda: F.layer_norm(X, (3,), cr.ones(1)),
+    "bias of layer_norm": lambda: F.layer_norm(X, (3,), None, cr.ones(2, 3)),
+    "weight of rms_norm": lambda: F.rms_norm(X, (3,), cr.ones(2, 3)),
+    "weight of group_norm": lambda: F.group_norm(cr.rand(1, 4, 2), 2, cr.ones(4, 1)),
+    "padding_idx of embedding": lambda: F.embedding(cr.tensor([0]), cr.eye(3), padding_idx=7),
+    "padding_idx of embedding_bag": lambda: F.embedding_bag(
+        cr.tensor([[0]]), cr.eye(3), padding_idx=-9
+    ),
+    "chunks": lambda: X.chunk(-2),
+    "compute_mode of cdist": lambda: cr.cdist(X, X, compute_mode="fast"),
+    "matrices of meshgrid": lambda: cr.meshgrid(X, X, indexing="ij"),
+    "matrices of cartesian_prod": lambda: cr.cartesian_prod(X, X),
+    "fractions of quantile": lambda: cr.nanquantile(X, -1.0),
+}
+
+
+@pytest.mark.parametrize("call", MISMATCHED.values(), ids=MISMATCHED)
+def test_nothing_is_taken_that_does_not_fit(call):
+    with pytest.raises(ChainruleError) as found:
+        call()
+    assert isinstance(found.value, RuntimeError)

@@ -42,6 +42,10 @@ Sigmoid(); SmoothL1Loss(); SoftMarginLoss(); Softmax2d(); Softmax(1); Softmin(1)
 Softshrink(0.3); Softsign(); Tanh(); Tanhshrink(); Threshold(1, 2, True)
 Transformer(8, 2, 1, 1, 16)
 TripletMarginLoss(); TripletMarginWithDistanceLoss(); Unflatten(1, [2, 3]); Unflatten(1, (2, 3))
+ZeroPad1d(1); ZeroPad2d((1, 2, 3, 4)); ZeroPad3d(1); ConstantPad1d(1, 2.0); ConstantPad2d(1, 0.5)
+ConstantPad3d(2, 1); ReflectionPad1d(1); ReflectionPad2d(2); ReflectionPad3d(1); ReplicationPad1d(1)
+ReplicationPad2d([1, 2, 3, 4]); ReplicationPad3d(1); CircularPad1d(1); CircularPad2d(1)
+CircularPad3d((1, 1, 0, 1, 2, 2))
 ParameterDict({"a": T([1.0, 2.0])}); ParameterList([T([1.0, 2.0])])
 """
 CALLS = [call.strip() for line in MADE.strip().splitlines() for call in line.split(";")]

@@ -10,6 +10,7 @@ import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from chainrule.base.arguments import check_whole
 from chainrule.base.errors import AxisError, ShapeError
 
 Shape = tuple[int, ...]
@@ -80,6 +81,8 @@ def broadcast(*shapes: Shape) -> Shape:
 def normal_axis(axis: int, rank: int, *, extra: int = 0) -> int:
     """A possibly negative axis as 0 ≤ axis < rank + extra; raises `AxisError` out of range."""
     limit = rank + extra
+    if type(axis) is not int:
+        axis = check_whole("an axis", axis)
     if not -max(limit, 1) <= axis < max(limit, 1):
         raise AxisError(
             f"axis {axis} is out of range for {rank} axes; "

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from chainrule.base.arguments import check_whole
 from chainrule.base.errors import ArgumentError
 from chainrule.nn import init
 from chainrule.nn.linear import Linear
@@ -55,7 +56,9 @@ class MultiheadAttention(Module):
     ) -> None:
         super().__init__()
         check_device(device)
-        if embed_dim < 1 or num_heads < 1 or embed_dim % num_heads:
+        check_whole("MultiheadAttention: embed_dim", embed_dim, least=1)
+        check_whole("MultiheadAttention: num_heads", num_heads, least=1)
+        if embed_dim % num_heads:
             raise ArgumentError(f"{embed_dim} features do not make {num_heads} equal heads")
         self.embed_dim = embed_dim
         self.num_heads = num_heads

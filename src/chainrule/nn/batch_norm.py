@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from chainrule.base.arguments import check_number, check_whole
 from chainrule.base.errors import ArgumentError, ShapeError
 from chainrule.nn import init
 from chainrule.nn.module import Module
@@ -43,6 +44,10 @@ class _ByChannel(Module):
     ) -> None:
         super().__init__()
         check_device(device)
+        check_whole(f"{type(self).__name__}: num_features", num_features, least=0)
+        check_number(f"{type(self).__name__}: eps", eps)
+        if momentum is not None:
+            check_number(f"{type(self).__name__}: momentum", momentum)
         self.num_features = num_features
         self.eps = eps
         self.momentum = momentum
@@ -185,7 +190,8 @@ class _InstanceNorm(_ByChannel):
                 f"not shape {input.shape}"
             )
         single = rank < self.ranks[0]
-        self._check_channels(input, 0 if single else 1)
+        if self.weight is not None or self.running_mean is not None:  # else they serve nothing
+            self._check_channels(input, 0 if single else 1)
         out = batch_norm.instance_norm(
             layout.unsqueeze(input, 0) if single else input,
             self.running_mean,

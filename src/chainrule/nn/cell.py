@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from typing import Any, ClassVar
 
+from chainrule.base.arguments import check_whole
 from chainrule.base.errors import ArgumentError, DTypeError, ShapeError
 from chainrule.nn import gates, init
 from chainrule.nn.gates import Kind, States, Weights
@@ -70,6 +71,8 @@ class _Cell(Module):
     ) -> None:
         super().__init__()
         check_device(device)
+        check_whole("input_size", input_size, least=0)
+        check_whole("hidden_size", hidden_size, least=0)
         self.input_size, self.hidden_size, self.bias = input_size, hidden_size, bias
         rows = self.kind.gates * hidden_size
         shapes = {

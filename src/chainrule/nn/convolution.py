@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from chainrule.base import shapes
+from chainrule.base.arguments import check_whole
 from chainrule.base.errors import ArgumentError
 from chainrule.base.shapes import Shape
 from chainrule.nn import init
@@ -53,7 +54,10 @@ class _Convolution(Module):
         super().__init__()
         check_device(device)
         name = type(self).__name__
-        if groups < 1 or in_channels % groups or out_channels % groups:
+        for what, size in (("in_channels", in_channels), ("out_channels", out_channels)):
+            check_whole(f"{name}: {what}", size, least=0)
+        check_whole(f"{name}: groups", groups, least=1)
+        if in_channels % groups or out_channels % groups:
             raise ArgumentError(
                 f"{name}: {groups} groups must divide {in_channels} input channels and "
                 f"{out_channels} output channels"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Self
 
+from chainrule.base.arguments import check_whole
 from chainrule.base.errors import ArgumentError, ShapeError
 from chainrule.nn import functional, init
 from chainrule.nn.module import Module
@@ -36,6 +37,8 @@ class _Table(Module):
     ) -> None:
         super().__init__()
         check_device(device)
+        check_whole("num_embeddings", num_embeddings, least=0)
+        check_whole("embedding_dim", embedding_dim, least=0)
         functional.refuse_renormalised_rows(max_norm, norm_type)
         if padding_idx is not None and not -num_embeddings <= padding_idx < num_embeddings:
             raise ArgumentError(f"padding_idx {padding_idx} is not one of {num_embeddings} rows")

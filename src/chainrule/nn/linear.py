@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from chainrule.base import shapes
+from chainrule.base.arguments import check_whole
 from chainrule.nn import init
 from chainrule.nn.module import Module
 from chainrule.nn.parameter import Parameter
@@ -38,6 +39,8 @@ class Linear(Module):
     ) -> None:
         super().__init__()
         check_device(device)
+        check_whole("Linear: in_features", in_features, least=0)
+        check_whole("Linear: out_features", out_features, least=0)
         self.in_features = in_features
         self.out_features = out_features
         self.weight = Parameter(empty(out_features, in_features, dtype=dtype))

@@ -28,7 +28,13 @@ from chainrule.base.errors import (
 from chainrule.base.source import Source, caller
 from chainrule.nn.compiling import Compilable
 from chainrule.nn.conversion import Converted
-from chainrule.nn.faults import no_attribute, no_forward, no_module, too_early
+from chainrule.nn.faults import (
+    no_attribute,
+    no_forward,
+    no_module,
+    refuse_no_tensor,
+    too_early,
+)
 from chainrule.nn.hooks import Hooked, call_hooked, note_call
 from chainrule.nn.layer_path import watch_calls
 from chainrule.nn.parameter import Buffer, Parameter
@@ -72,7 +78,11 @@ class Module(Hooked, Converted, Compilable):
             note_call(self)
         if self.__dict__.get("_hooks"):
             return call_hooked(self, args, kwargs)
-        return self.forward(*args, **kwargs)
+        try:
+            return self.forward(*args, **kwargs)
+        except AttributeError as error:
+            refuse_no_tensor(self, args, error)
+            raise
 
     @property
     def training(self) -> bool:

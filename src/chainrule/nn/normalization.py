@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from chainrule.base.arguments import check_number, check_whole
 from chainrule.base.errors import ArgumentError
 from chainrule.nn import init
 from chainrule.nn.module import Module
@@ -42,6 +43,7 @@ class LayerNorm(Module):
         check_device(device)
         sizes = [normalized_shape] if isinstance(normalized_shape, int) else normalized_shape
         self.normalized_shape = tuple(sizes)
+        check_number("LayerNorm: eps", eps)
         self.eps = eps
         self.elementwise_affine = elementwise_affine
         for name, wanted in (("weight", True), ("bias", bias)):
@@ -131,7 +133,10 @@ class GroupNorm(Module):
     ) -> None:
         super().__init__()
         check_device(device)
-        if num_groups < 1 or num_channels % num_groups:
+        check_whole("GroupNorm: num_groups", num_groups, least=1)
+        check_whole("GroupNorm: num_channels", num_channels, least=0)
+        check_number("GroupNorm: eps", eps)
+        if num_channels % num_groups:
             raise ArgumentError(f"{num_channels} channels do not make {num_groups} equal groups")
         self.num_groups = num_groups
         self.num_channels = num_channels
@@ -167,6 +172,9 @@ class LocalResponseNorm(Module):
 
     def __init__(self, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> None:
         super().__init__()
+        check_whole("LocalResponseNorm: size", size, least=1)
+        for name, value in (("alpha", alpha), ("beta", beta), ("k", k)):
+            check_number(f"LocalResponseNorm: {name}", value)
         self.size = size
         self.alpha = alpha
         self.beta = beta

@@ -64,7 +64,7 @@ class RNNBase(Module):
         if isinstance(dropout, bool):
             raise ArgumentError(f"dropout is a probability between 0 and 1, not {dropout}")
         check_probability("dropout", dropout)
-        if not 0 <= proj_size < hidden_size:
+        if not 0 <= check_whole("proj_size", proj_size) < hidden_size:
             raise ArgumentError(f"proj_size is from 0 to below hidden_size, not {proj_size}")
         if dropout and num_layers == 1:
             text = f"dropout={dropout} stands between layers: with num_layers=1 it does nothing"

@@ -10,6 +10,7 @@ import copy
 import math
 from typing import Any
 
+from chainrule.base.arguments import check_whole
 from chainrule.base.errors import ShapeError
 from chainrule.nn import functional as F
 from chainrule.nn import init
@@ -32,6 +33,7 @@ class _Stack(Module):
 
     def __init__(self, layer: Module, num_layers: int, norm: Module | None) -> None:
         super().__init__()
+        check_whole(f"{type(self).__name__}: num_layers", num_layers, least=0)
         self.layers = ModuleList([copy.deepcopy(layer) for _ in range(num_layers)])
         self.num_layers = num_layers
         self.norm = norm

@@ -6,10 +6,11 @@ Example: `adaptive_max_pool1d(x, 1)` is the maximum over time.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from chainrule.base.arguments import check_whole
 from chainrule.base.errors import ArgumentError
 from chainrule.base.shapes import Shape
 from chainrule.tensor.convert import Operand, as_tensor
@@ -29,7 +30,10 @@ __all__ = [
 
 def _targets(name: str, x: Tensor, output_size: Any, rank: int) -> Shape:
     """How many windows along each axis; None keeps a length."""
-    listed = (output_size,) * rank if isinstance(output_size, int) else tuple(output_size)
+    listed = tuple(output_size) if isinstance(output_size, Iterable) else (output_size,)
+    for size in listed:
+        if size is not None:
+            check_whole(f"{name}: output_size", size, least=0)
     listed = listed * rank if len(listed) == 1 else listed
     if len(listed) != rank:
         raise ArgumentError(f"{name}: output_size takes {rank} numbers, not {output_size!r}")

@@ -281,7 +281,10 @@ def meshgrid(*tensors: Operand, indexing: str | None = None) -> tuple[Tensor, ..
 
     `indexing="xy"` exchanges the first two axes; "ij" is the default.
     """
-    parts = [layout.reshape(t, (-1,)) for t in _sequence(tensors)]
+    given = [as_tensor(t) for t in _sequence(tensors)]
+    if not given or any(len(t.shape) > 1 for t in given):
+        raise ShapeError(f"meshgrid takes vectors, not shapes {[t.shape for t in given]}")
+    parts = [layout.reshape(t, (-1,)) for t in given]
     chosen = indexing or "ij"
     if chosen not in {"ij", "xy"}:
         raise ArgumentError(f"meshgrid indexes by 'ij' or 'xy', not {indexing!r}")
@@ -298,9 +301,11 @@ def meshgrid(*tensors: Operand, indexing: str | None = None) -> tuple[Tensor, ..
 
 def cartesian_prod(*tensors: Operand) -> Tensor:
     """All tuples with one element of each vector, as rows in lexicographic order."""
-    parts = _sequence(tensors)
+    parts = [as_tensor(t) for t in _sequence(tensors)]
+    if any(len(t.shape) != 1 for t in parts):
+        raise ShapeError(f"cartesian_prod takes vectors, not shapes {[t.shape for t in parts]}")
     if len(parts) == 1:
-        return as_tensor(parts[0])
+        return parts[0]
     columns = [layout.reshape(grid, (-1, 1)) for grid in meshgrid(*parts)]
     return layout.cat(columns, 1)
 

@@ -6,10 +6,11 @@ one for each. Example: `conv1d(x, w, padding="same")`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from chainrule.base import shapes
+from chainrule.base.arguments import check_whole
 from chainrule.base.errors import ArgumentError, ShapeError
 from chainrule.base.shapes import Shape
 from chainrule.ops import TABLE
@@ -34,7 +35,8 @@ Sizes = int | Sequence[int]
 
 def per_axis(name: str, what: str, value: Sizes, rank: int, *, least: int = 0) -> Shape:
     """One number for each of `rank` axes; a single one serves all."""
-    listed = (value,) if isinstance(value, int) else tuple(value)
+    listed = tuple(value) if isinstance(value, Iterable) else (value,)
+    listed = tuple([check_whole(f"{name}: {what}", n) for n in listed])
     sizes = listed * rank if len(listed) == 1 else listed
     if len(sizes) != rank or any(n < least for n in sizes):
         raise ArgumentError(

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from chainrule.base import dtypes, shapes
+from chainrule.base.arguments import check_whole
 from chainrule.base.errors import (
     ArgumentError,
     AxisError,
@@ -75,9 +76,9 @@ def view_of(
 
 def flat_sizes(sizes: Sequence[Any]) -> Shape:
     """`f(2, 3)` and `f((2, 3))` mean the same."""
-    if len(sizes) == 1 and not isinstance(sizes[0], int):
-        sizes = tuple(sizes[0])
     try:
+        if len(sizes) == 1 and not isinstance(sizes[0], int):
+            sizes = tuple(sizes[0])
         return tuple(map(operator.index, sizes))
     except TypeError:
         raise KindError(
@@ -302,6 +303,8 @@ def split(
 def chunk(input: Operand, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
     """Cut along `dim` into at most `chunks` pieces of equal size (the last may be smaller)."""
     x = as_tensor(input)
+    if check_whole("chunk: chunks", chunks, least=1) and not x.shape:
+        raise AxisError("chunk goes along an axis, which a scalar has not")
     total = x.shape[shapes.normal_axis(dim, len(x.shape))]
     return split(x, max(-(-total // chunks), 1), dim)
 

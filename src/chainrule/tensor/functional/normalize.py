@@ -68,6 +68,14 @@ def _inner_shape(name: str, x: Tensor, normalized_shape: int | Sequence[int]) ->
     return inner
 
 
+def _fitting(name: str, what: str, given: Operand, shape: shapes.Shape) -> Tensor:
+    """A weight or bias, which has one number for each place: nothing broadcasts."""
+    found = as_tensor(given)
+    if found.shape != shape:
+        raise ShapeError(f"{name}: {what} has shape {found.shape}, not {shape}")
+    return found
+
+
 def layer_norm(
     input: Operand,
     normalized_shape: int | Sequence[int],
@@ -90,8 +98,10 @@ def layer_norm(
     if flat is not x:
         out = apply(TABLE["reshape"], out, shape=x.shape)
     if weight is not None:
-        out = pointwise.mul(out, weight)
-    return out if bias is None else pointwise.add(out, bias)
+        out = pointwise.mul(out, _fitting("layer_norm", "weight", weight, inner))
+    if bias is not None:
+        out = pointwise.add(out, _fitting("layer_norm", "bias", bias, inner))
+    return out
 
 
 def rms_norm(
@@ -111,16 +121,20 @@ def rms_norm(
     axes = tuple(range(len(x.shape) - len(inner), len(x.shape)))
     square = reduce.mean(pointwise.square(x), axes, keepdim=True)
     out = pointwise.mul(x, pointwise.rsqrt(pointwise.add(square, small)))
-    return out if weight is None else pointwise.mul(out, weight)
+    if weight is None:
+        return out
+    return pointwise.mul(out, _fitting("rms_norm", "weight", weight, inner))
 
 
 def per_channel(x: Tensor, weight: Operand, bias: Operand) -> Tensor:
     """X · weight + bias, each (C), along axis 1."""
-    along = (x.shape[1], *(1,) * (len(x.shape) - 2))
+    channels, along = (x.shape[1],), (x.shape[1], *(1,) * (len(x.shape) - 2))
     if weight is not None:
-        x = pointwise.mul(x, apply(TABLE["reshape"], as_tensor(weight), shape=along))
+        scale = _fitting("normalisation by channel", "weight", weight, channels)
+        x = pointwise.mul(x, apply(TABLE["reshape"], scale, shape=along))
     if bias is not None:
-        x = pointwise.add(x, apply(TABLE["reshape"], as_tensor(bias), shape=along))
+        shift = _fitting("normalisation by channel", "bias", bias, channels)
+        x = pointwise.add(x, apply(TABLE["reshape"], shift, shape=along))
     return x
 
 

@@ -18,6 +18,7 @@ from chainrule.tensor.functional.along import axis_back, axis_last
 from chainrule.tensor.functional.forms import with_out
 from chainrule.tensor.functional.layout import narrow, squeeze
 from chainrule.tensor.functional.select import gather
+from chainrule.tensor.values import is_probability, require
 
 if TYPE_CHECKING:
     from chainrule.tensor.tensor import Tensor
@@ -218,6 +219,7 @@ def _quantile(
     chosen = as_tensor(q, x.dtype)
     if len(chosen.shape) > 1:
         raise ShapeError(f"quantile takes a number or a vector of them, not shape {chosen.shape}")
+    require("quantile: q", chosen, is_probability, "a fraction lies between 0 and 1")
     rows = axis_last(x, axis)
     size = rows.shape[-1]
     order = _order(rows, len(rows.shape) - 1, descending=False)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from chainrule.base import dtypes
+from chainrule.base.arguments import check_number, check_whole
 from chainrule.base.errors import ArgumentError, ShapeError
 from chainrule.tensor.convert import Operand, as_tensor
 from chainrule.tensor.convert import expand as expand_to
@@ -30,6 +31,10 @@ def pad(
     last 1 to 3 axes of an input with one or two axes before them.
     """
     x, rank = as_tensor(input), len(as_tensor(input).shape)
+    for each in pad:
+        check_whole("pad", each)
+    if value is not None:
+        check_number("pad: value", value)
     count = len(pad) // 2
     if len(pad) % 2 or count > rank:
         raise ShapeError(f"pad {tuple(pad)} does not fit shape {x.shape}: it takes pairs")

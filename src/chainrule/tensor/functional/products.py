@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from chainrule.base import dtypes, shapes
+from chainrule.base.arguments import check_choice, check_number
 from chainrule.base.errors import ArgumentError, DTypeError, ShapeError
 from chainrule.ops import TABLE
 from chainrule.tensor.convert import (
@@ -378,14 +379,15 @@ def cdist(
     The differences themselves are squared, never the product formula, whatever the
     `compute_mode`; where two rows are equal the gradient is 0.
     """
-    del compute_mode
+    modes = ("use_mm_for_euclid_dist_if_necessary", "use_mm_for_euclid_dist",
+             "donot_use_mm_for_euclid_dist")  # fmt: skip
+    check_choice("cdist: compute_mode", compute_mode, modes)
     x, y = floating(x1), floating(x2)
     dtype = result_dtype([x, y])
     x, y = cast(x, dtype), cast(y, dtype)
     if len(x.shape) < 2 or len(y.shape) < 2 or x.shape[-1] != y.shape[-1]:
         raise ShapeError(f"cdist needs (…, P, M) and (…, R, M), not {x.shape} and {y.shape}")
-    if p < 0:
-        raise ArgumentError(f"cdist needs p ≥ 0, not {p}")
+    check_number("cdist: p", p, low=0.0)
     apart = pointwise.sub(layout.unsqueeze(x, -2), layout.unsqueeze(y, -3))
     size = pointwise.abs(apart)
     if p == 0:

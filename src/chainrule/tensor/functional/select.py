@@ -70,6 +70,8 @@ def embedding(
     index, table = as_index(input), as_tensor(weight)
     if len(table.shape) != 2:
         raise ShapeError(f"an embedding's weight is (words, features), not of shape {table.shape}")
+    if padding_idx is not None and not -table.shape[0] <= padding_idx < table.shape[0]:
+        raise ArgumentError(f"padding_idx {padding_idx} is not one of {table.shape[0]} rows")
     try:
         out = apply(TABLE["gather"], table, index)
     except IndexBoundsError as error:
