@@ -56,3 +56,32 @@ def test_what_it_refuses():
         optim.LBFGS([cr.zeros(2)], line_search_fn="strong_wolfe")
     with pytest.raises(ArgumentError, match=r"step\(closure\)"):
         optim.LBFGS([cr.zeros(2)]).step()
+
+
+def test_a_saved_state_continues(tmp_path):
+    def steps(x, optimizer, count):
+        for _ in range(count):
+
+            def closure():
+                optimizer.zero_grad()
+                loss = ((x - cr.tensor([1.0, -2.0])) ** 4).sum() + (x[0] * x[1]) ** 2
+                loss.backward()
+                return loss
+
+            optimizer.step(closure)
+
+    def made(x):
+        return optim.LBFGS([x], lr=0.1, max_iter=3, history_size=4)
+
+    x = cr.zeros(2, dtype=cr.float64, requires_grad=True)
+    whole = made(x)
+    assert not whole.state_dict()["state"]
+    steps(x, whole, 3)
+    cr.save({"x": x.detach(), "optimizer": whole.state_dict()}, tmp_path / "state")
+    saved = cr.load(tmp_path / "state")
+    y = saved["x"].requires_grad_()
+    again = made(y)
+    again.load_state_dict(saved["optimizer"])
+    steps(x, whole, 4)
+    steps(y, again, 4)
+    assert y.tolist() == x.tolist()

@@ -6,7 +6,7 @@ memory BFGS method (1989); https://docs.pytorch.org/docs/stable/generated/torch.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from chainrule.base.errors import ArgumentError
@@ -86,6 +86,17 @@ class LBFGS(Optimizer):
             before = now
         return first
 
+    def state_dict(self) -> dict[str, Any]:
+        """The settings, and the memory of past changes as the state of the first parameter."""
+        return {**super().state_dict(), "state": self._memory.saved()}
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        """Continue from a saved state, one of PyTorch's too."""
+        super().load_state_dict({**state_dict, "state": {}})
+        self._memory = _Memory(self.param_groups[0]["history_size"])
+        for entry in state_dict["state"].values():
+            self._memory.restore(entry)
+
     def _evaluated(self, closure: Callable[[], Any]) -> Any:
         with enable_grad():
             return closure()
@@ -118,6 +129,21 @@ class _Memory:
         self.gradient: Any = None
         self.scale: Any = 1.0  # of the first guess of H
         self.t = 0.0
+
+    def saved(self) -> dict[int, dict[str, Any]]:
+        """All of it under PyTorch's names; nothing before the first step."""
+        if self.direction is None:
+            return {}
+        y, s, inverse = map(list, zip(*self.changes, strict=True)) if self.changes else ([], [], [])
+        names = {"old_dirs": y, "old_stps": s, "ro": inverse, "H_diag": self.scale}
+        return {0: {**names, "d": self.direction, "t": self.t, "prev_flat_grad": self.gradient}}
+
+    def restore(self, entry: Mapping[str, Any]) -> None:
+        """The reverse of `saved`."""
+        parts = (entry["old_dirs"], entry["old_stps"], entry["ro"])
+        self.changes = [(y, s, r) for y, s, r in zip(*parts, strict=True)]
+        self.scale, self.direction = entry["H_diag"], entry["d"]
+        self.t, self.gradient = float(entry["t"]), entry["prev_flat_grad"]
 
     def turn(self, gradient: Tensor, lr: float) -> float:
         """Choose a new direction; gives the step's size."""
