@@ -7,9 +7,13 @@ import re
 import llvmlite.binding as llvm
 import pytest
 
+import chainrule as cr
+from chainrule import nn
 from chainrule.base.errors import CompileError
 from chainrule.compiler.codegen.emit import emit
 from chainrule.compiler.codegen.target import AVX2, AVX512, NEON, describe, host_target
+from chainrule.compiler.show import stages
+from chainrule.nn import functional as F
 from tests.kernel import samples
 
 X86 = "x86_64-unknown-linux-gnu"
@@ -63,3 +67,37 @@ def test_cross_emission_assembles_without_calls(kernel, target):
     if kernel is samples.GEMM:
         full = {AVX512: "vfmadd.*zmm", AVX2: "vfmadd.*ymm", NEON: r"fmla.*v\d+\.4s"}[target]
         assert re.search(full, text)
+
+
+class Step:
+    """A training step of a small model with each kind of kernel in it."""
+
+    def __init__(self):
+        self.embed, self.lstm = nn.Embedding(11, 16), nn.LSTM(16, 16)
+        self.attend, self.norm = nn.MultiheadAttention(16, 2), nn.LayerNorm(16)
+        self.convolve, self.out = nn.Conv1d(16, 16, 3, padding=1), nn.Linear(16, 11)
+        layers = (self.embed, self.lstm, self.attend, self.norm, self.convolve, self.out)
+        self.optimizer = cr.optim.AdamW([p for layer in layers for p in layer.parameters()])
+
+    def __call__(self, words):
+        self.optimizer.zero_grad()
+        x = self.lstm(self.embed(words))[0]
+        x = self.norm(x + self.attend(x, x, x, need_weights=False)[0])
+        x = F.gelu(self.convolve(x.permute(1, 2, 0))).amax(2)
+        scores = self.out(F.dropout(x, 0.1))
+        loss = F.cross_entropy(scores, words[0])
+        loss.backward()
+        self.optimizer.step()
+        return loss, scores.topk(3).indices, scores.sort(1).values, scores.double().cumsum(1)
+
+
+@pytest.mark.parametrize("target", [AVX2, NEON], ids=["avx2", "neon"])
+def test_all_kernels_of_a_training_step_assemble_for_every_processor(target):
+    words = cr.randint(0, 11, (9, 4))
+    text = stages(Step(), words, target=target)["llvm"]
+    modules = text.split("target triple")[1:]
+    assert len(modules) > 20
+    code = "".join(assembly(f"target triple{module}", target) for module in modules)
+    assert code.count("\n") > 5000
+    assert {AVX2: "ymm", NEON: "v0.4s"}[target] in code
+    assert "zmm" not in code
