@@ -13,18 +13,25 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.base.errors import IndexBoundsError, NonFiniteError
+from chainrule.base.errors import (
+    ArgumentError,
+    ChainruleError,
+    IndexBoundsError,
+    NonFiniteError,
+    ShapeError,
+)
 from chainrule.compiler.passes.bounds import Bound
 from chainrule.graph.node import INPUT, Graph, Node
 from chainrule.graph.walk import topological
 from chainrule.ops.class_loss import cross_entropy
 from chainrule.ops.evaluate import evaluate
+from chainrule.ops.require import refusal, require
 from chainrule.ops.select import gather, pick
 
 
 def out_of_range(
     bounds: Sequence[Bound], inputs: Sequence[Node], values: Sequence[Any], handles: Sequence[Any]
-) -> IndexBoundsError | None:
+) -> ChainruleError | None:
     """The error that names the index, its place, its limits and the line that reads it.
 
     `handles` are the tensors, or arrays, that the inputs stand for. None where no index is wrong:
@@ -33,11 +40,13 @@ def out_of_range(
     for bound in (b for b in bounds if not b.finite):
         try:
             (index,) = evaluate(Graph(tuple(inputs), (bound.indices,)), values)
-        except IndexBoundsError as error:  # the indices come from others that are out of range
-            return IndexBoundsError(f"{error}; nothing was changed{_place(bound)}")
-        wrong = np.argwhere((index < bound.low) | (index >= bound.limit))
-        if wrong.size:
-            place = tuple(int(i) for i in wrong[0])
+        except (IndexBoundsError, ArgumentError, ShapeError) as error:  # of what they come from
+            return type(error)(f"{error}; nothing was changed{_place(bound)}")
+        outside = (index < bound.low) | (index >= bound.limit)
+        if outside.any() and bound.reader.op is require:
+            return _required(bound, index, inputs, values)
+        if outside.any():
+            place = tuple(int(i) for i in np.argwhere(outside)[0])
             refusal = IndexBoundsError(
                 f"index {int(index[place])} at position {place} is outside {bound.low} to "
                 f"{bound.limit - 1}{_what(bound)}; nothing was changed{_place(bound)}"
@@ -50,6 +59,19 @@ def out_of_range(
     return IndexBoundsError(
         f"an index inside the compiled step is out of range ({' or '.join(limits)}); nothing was "
         "changed; run the function without compile to see which"
+    )
+
+
+def _required(
+    bound: Bound, faults: Any, inputs: Sequence[Node], values: Sequence[Any]
+) -> ChainruleError:
+    """The error that the function would have raised; inside a loop without the value."""
+    value = bound.reader.inputs[1]
+    inside = [n for n in topological((value,)) if n.op is INPUT and n not in set(inputs)]
+    (seen,) = (None,) if inside else evaluate(Graph(tuple(inputs), (value,)), values)
+    attrs = bound.reader.attrs
+    return refusal(
+        {**attrs, "rule": f"{attrs['rule']}\n  nothing was changed{_place(bound)}"}, faults, seen
     )
 
 

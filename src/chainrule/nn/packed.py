@@ -81,7 +81,7 @@ def time_mask(lengths: Any, time: int, batch: int) -> Tensor:
     if ends.shape != (batch,):
         raise ShapeError(f"a batch of {batch} needs as many lengths, not shape {ends.shape}")
     rule = f"a sequence of a batch of {time} steps has from 0 to {time} of them"
-    require("lengths", ends, lambda v: (v >= 0) & (v <= time), rule)
+    ends = require("lengths", ends, lambda v: (v >= 0) & (v <= time), rule)
     steps = layout.reshape(arange(time), (time, 1, 1))
     return pointwise.lt(steps, layout.reshape(ends, (1, batch, 1)))
 

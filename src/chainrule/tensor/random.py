@@ -317,7 +317,7 @@ def normal(
     """mean + std · standard normal numbers, of `size` or of the tensors' broadcast shape."""
     del layout, pin_memory
     check_device(device)
-    require("normal", std, lambda v: v >= 0, "a standard deviation is at least 0")
+    std = require("normal", std, lambda v: v >= 0, "a standard deviation is at least 0")
     with no_grad():
         if size is None:
             tensors = [as_tensor(v) for v in (mean, std)]
@@ -345,7 +345,7 @@ def normal_(
     input: Handle, mean: float = 0.0, std: float = 1.0, *, generator: Generator | None = None
 ) -> Tensor:
     """Normal numbers of the input's shape and dtype."""
-    require("normal_", std, lambda v: v >= 0, "a standard deviation is at least 0")
+    std = require("normal_", std, lambda v: v >= 0, "a standard deviation is at least 0")
     unit = normal_values(input.shape, input.dtype, generator)
     return pointwise.add(pointwise.mul(unit, std), mean)
 
@@ -359,7 +359,9 @@ def bernoulli(input: Operand, p: Any = None, *, generator: Generator | None = No
             raise ArgumentError(f"bernoulli needs probabilities, not {x.dtype}")
         chances = x if p is None else p
         kind = x.dtype if x.dtype.kind == "float" else dtypes.float64
-        require("bernoulli", chances, is_probability, "a probability lies between 0 and 1")
+        chances = require(
+            "bernoulli", chances, is_probability, "a probability lies between 0 and 1"
+        )
         chosen = pointwise.lt(uniform(x.shape, kind, generator), chances)
         return cast(chosen, x.dtype)
 

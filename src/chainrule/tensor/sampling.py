@@ -11,6 +11,7 @@ Spirakis, Weighted random sampling with a reservoir (2006).
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -65,24 +66,21 @@ def multinomial(
                 f"multinomial of {count} categories cannot draw {num_samples} "
                 + ("of them" if replacement else "different ones; use replacement=True")
             )
-        if modes.trace is None:
-            _check(weights._concrete("multinomial()"), 1 if replacement else num_samples)
+        weights = _checked(weights, 1 if replacement else num_samples)
         table = cast(layout.reshape(weights, (-1, count)), dtypes.float64)
         draw = _with_replacement if replacement else _without_replacement
         found = draw(table, num_samples, generator)
         return apply(TABLE["reshape"], found, shape=(*weights.shape[:-1], num_samples))
 
 
-def _check(weights: Any, needed: int) -> None:
-    bad = ~np.isfinite(weights) | (weights < 0)
-    if bad.any():
-        place = tuple(int(i) for i in np.argwhere(bad)[0])
-        raise ArgumentError(f"multinomial: weight {weights[place]} at {place} is no probability")
-    positive = (weights > 0).sum(-1)
-    if positive.size and positive.min() < needed:
-        raise ArgumentError(
-            f"multinomial: a row has {int(positive.min())} positive weights and {needed} are needed"
-        )
+def _checked(weights: Tensor, needed: int) -> Tensor:
+    """The weights: finite, not negative, and enough of them positive in each row."""
+    rule = "weights are finite and at least 0"
+    weights = require("multinomial", weights, lambda v: (v >= 0) & (v < math.inf), rule)
+    rule = f"a row has {{}} positive weights and {needed} are needed"
+    return require(
+        "multinomial", weights, lambda n: n >= needed, rule, of=lambda v: (v > 0).sum(-1)
+    )
 
 
 def exponential(shape: shapes.Shape, generator: Generator | None) -> Tensor:
@@ -173,7 +171,7 @@ def whole_numbers(shape: shapes.Shape, low: int, high: int, generator: Generator
 
 def bernoulli_(input: Handle, p: Any = 0.5, *, generator: Generator | None = None) -> Tensor:
     """1 with probability p (a number, or a tensor of them), else 0."""
-    require("bernoulli_", p, is_probability, "a probability lies between 0 and 1")
+    p = require("bernoulli_", p, is_probability, "a probability lies between 0 and 1")
     with no_grad():
         return cast(pointwise.lt(uniform(input.shape, dtypes.float64, generator), p), input.dtype)
 

@@ -1,21 +1,27 @@
 """What the values of an operand must be: standard deviations ≥ 0, lengths inside the batch.
 
 A condition on values is written once, for arrays and tensors alike, and passes through `require`:
-eager code asks it here, before anything is computed.
-Example: `require("std", std, lambda v: v >= 0, "a standard deviation is at least 0")`.
-May import base and the tensor's handle.
+eager code asks it before anything is computed, a compiled step before anything is changed.
+Example: `std = require("std", std, lambda v: v >= 0, "a standard deviation is at least 0")`.
+May import base, ops, and the tensor's handle and dispatch.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
-from chainrule.base.errors import ArgumentError
+from chainrule.base.dtypes import int64
+from chainrule.base.errors import ArgumentError, ChainruleError
+from chainrule.ops import TABLE
+from chainrule.ops.require import refusal
+from chainrule.tensor.dispatch import apply
 from chainrule.tensor.handle import Handle
-from chainrule.tensor.modes import modes
+from chainrule.tensor.modes import modes, no_grad
+
+X = TypeVar("X")
 
 
 def is_probability(value: Any) -> Any:
@@ -23,22 +29,35 @@ def is_probability(value: Any) -> Any:
     return (value >= 0) & (value <= 1)
 
 
-def require(name: str, given: Any, holds: Callable[[Any], Any], rule: str) -> None:
-    """Raise `ArgumentError` unless `holds(values)` is true for every element of `given`.
+def require(
+    name: str,
+    given: X,
+    holds: Callable[[Any], Any],
+    rule: str,
+    error: type[ChainruleError] = ArgumentError,
+    of: Callable[[Any], Any] = lambda values: values,
+) -> X:
+    """`given` itself; raises `error` unless `holds(of(values))` is true for every element.
 
-    `given` is a tensor or a number, `holds` gives a bool for each element, `rule` says in words
-    what must hold; the error names the first element for which it does not, and its place. A
-    traced tensor has no values yet, and is not checked.
+    `given` is a tensor or a number, `rule` says in words what must hold. `holds` and `of` use
+    operations that arrays and tensors have; where `holds` gives a bool for each element of
+    `of(values)`, the error names the first that breaks the rule (for `{}` in the rule, or behind
+    it) and its place. In a trace what is given back must be used instead of `given`: the compiled
+    step raises, with the line that asked.
     """
+    attrs = {"error": error.__name__, "rule": f"{name}: {rule}"}
     if not isinstance(given, Handle):
-        if not holds(given):
-            raise ArgumentError(f"{name}: {rule}, not {given}")
-        return
-    if modes.trace is not None:
-        return
-    values = given._concrete(f"{name}()")
-    wrong = np.logical_not(holds(values))
-    if wrong.any():
-        place = tuple(int(i) for i in np.argwhere(wrong)[0])
-        where = f" at {place}" if place else ""
-        raise ArgumentError(f"{name}: {rule}, not {values[place]}{where}")
+        if not holds(of(given)):
+            raise refusal(attrs, np.array(True), np.array(of(given)))
+        return given
+    if modes.trace is None:
+        values = of(given._concrete(f"{name}()"))
+        wrong = np.logical_not(holds(values))
+        if wrong.any():
+            raise refusal(attrs, wrong, values)
+        return given
+    with no_grad():
+        seen = of(given)
+        wrong = apply(TABLE["logical_not"], holds(seen))
+        faults = apply(TABLE["cast"], wrong, dtype=int64)
+    return apply(TABLE["require"], given, seen, faults, **attrs)  # type: ignore[return-value]

@@ -2,6 +2,7 @@
 
     gather(table, i), scatter_add(x, i; rows), pick(x, i), …   →   0 ≤ i < limit
     ravel_index(i, …; sizes, wrap=True)                        →   -n ≤ i < n
+    require(x, seen, faults)                              →   0 ≤ fault < 1
     an index that iota or ravel_index made inside the range    →   nothing
 
 Found before `pick` and `cross_entropy` expand, and carried through the other passes as extra
@@ -21,6 +22,7 @@ from chainrule.ops.class_loss import cross_entropy
 from chainrule.ops.fill import iota
 from chainrule.ops.place import ravel_index, scatter
 from chainrule.ops.reduce import broadcast_to
+from chainrule.ops.require import require
 from chainrule.ops.select import gather, pick, scatter_add, unpick
 
 
@@ -59,6 +61,8 @@ def distinct(found: Iterable[Bound]) -> list[Bound]:
 def _limits(node: Node) -> Iterator[Bound]:
     if node.op is gather:
         yield Bound(node.inputs[1], node.inputs[0].shape[0], node)
+    elif node.op is require:
+        yield Bound(node.inputs[2], 1, node)
     elif node.op is scatter_add:
         yield Bound(node.inputs[1], int(node.attrs["rows"]), node)
     elif node.op is scatter:

@@ -21,6 +21,9 @@ from chainrule.tensor.functional import layout, pointwise
 from chainrule.tensor.functional.select import as_index, embedding
 from chainrule.tensor.handle import Handle
 from chainrule.tensor.modes import modes
+from chainrule.tensor.values import require
+
+_OFFSETS = "offsets start at 0, do not fall and stay inside the words"
 
 if TYPE_CHECKING:
     from chainrule.tensor.tensor import Tensor
@@ -90,10 +93,9 @@ def _bags(words: Tensor, offsets: Operand) -> tuple[Tensor, int]:
     starts = as_index(offsets)
     if len(starts.shape) != 1 or not starts.shape[0]:
         raise ShapeError(f"embedding_bag takes a vector of offsets, not shape {starts.shape}")
+    starts = _checked(starts, words.shape[0])
     if modes.trace is None:
         begin = starts._concrete("embedding_bag()")
-        if begin.size and (begin[0] or (np.diff(begin) < 0).any() or begin[-1] > words.shape[0]):
-            raise ArgumentError("offsets start at 0, do not fall and stay inside the words")
         bags = np.searchsorted(begin, np.arange(words.shape[0]), side="right") - 1
         return wrap(bags.astype(np.int64)), begin.size
     shape = (words.shape[0], starts.shape[0])  # traced: how many bags have begun at each word
@@ -101,6 +103,17 @@ def _bags(words: Tensor, offsets: Operand) -> tuple[Tensor, int]:
     begun = pointwise.le(expand(apply(TABLE["reshape"], starts, shape=(1, shape[1])), shape), place)
     total = apply(TABLE["sum"], pointwise.where(begun, 1, 0), axes=(1,))
     return pointwise.sub(total, 1), shape[1]
+
+
+def _checked(starts: Tensor, count: int) -> Tensor:
+    """Where bags of `count` words start: at 0, never before the bag before, inside the words."""
+    for holds in (
+        lambda v: v[:1] == 0,
+        lambda v: v[1:] >= v[:-1],
+        lambda v: v[-1:] <= count,
+    ):
+        starts = require("embedding_bag", starts, holds, _OFFSETS)
+    return starts
 
 
 def _column(x: Handle, like: Handle) -> Tensor:

@@ -25,6 +25,7 @@ from chainrule.tensor.functional.masked import spread
 from chainrule.tensor.functional.select import as_index, as_mask, element_places
 from chainrule.tensor.handle import Handle
 from chainrule.tensor.modes import modes
+from chainrule.tensor.values import require
 
 if TYPE_CHECKING:
     from chainrule.tensor.tensor import Tensor
@@ -279,17 +280,15 @@ def masked_scatter(input: Operand, mask: Operand, source: Operand) -> Tensor:
     if values.dtype is not x.dtype:
         raise DTypeError(f"masked_scatter of {values.dtype} into {x.dtype}: convert one of them")
     x = expand(x, shapes.broadcast(x.shape, chosen.shape))
+    wide, number = expand(chosen, x.shape), values.array_type.size
+    rule = f"the mask holds at {{}} places, source has {number} elements"
+    wide = require(
+        "masked_scatter", wide, lambda n: n <= number, rule, ShapeError, of=lambda m: m.sum()
+    )
     if modes.trace is not None and not modes.trace.has_values:
-        flat = apply(TABLE["reshape"], cast(values, x.dtype), shape=(values.array_type.size,))
-        wide = expand(chosen, x.shape)
+        flat = apply(TABLE["reshape"], cast(values, x.dtype), shape=(number,))
         return apply(TABLE["where"], wide, spread(wide, flat, exact=False), x)
-    held = expand(chosen, x.shape)._concrete("masked_scatter with a mask")
-    places = wrap(np.flatnonzero(held))
-    number = values.array_type.size
-    if places.shape[0] > number:
-        raise ShapeError(
-            f"the mask holds at {places.shape[0]} places, source has {number} elements"
-        )
+    places = wrap(np.flatnonzero(wide._concrete("masked_scatter with a mask")))
     flat = apply(TABLE["reshape"], values, shape=(number,))
     first = apply(TABLE["slice"], flat, start=(0,), step=(1,), shape=places.shape)
     base = apply(TABLE["reshape"], x, shape=(x.array_type.size,))

@@ -17,7 +17,7 @@ from chainrule.tensor.dispatch import apply
 from chainrule.tensor.functional import pointwise
 from chainrule.tensor.functional.elementary import erfc
 from chainrule.tensor.functional.forms import floating_of, with_out
-from chainrule.tensor.modes import modes
+from chainrule.tensor.values import require
 
 if TYPE_CHECKING:
     from chainrule.tensor.tensor import Tensor
@@ -57,8 +57,8 @@ def mvlgamma(input: Operand, p: int) -> Tensor:
     a = floating(input)
     if p < 1:
         raise ArgumentError(f"mvlgamma needs a dimension p ≥ 1, not {p}")
-    if modes.trace is None and not (a._concrete("mvlgamma()") > (p - 1) / 2).all():
-        raise ArgumentError(f"mvlgamma of dimension {p} needs elements above {(p - 1) / 2}")
+    least = (p - 1) / 2
+    a = require(f"mvlgamma of dimension {p}", a, lambda v: v > least, f"elements are above {least}")
     total = lgamma(a)
     for j in range(1, p):
         total = pointwise.add(total, lgamma(pointwise.sub(a, j / 2)))

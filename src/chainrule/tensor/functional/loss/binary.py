@@ -7,20 +7,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from chainrule.base.errors import ArgumentError, ShapeError
+from chainrule.base.errors import ShapeError
 from chainrule.ops import TABLE
 from chainrule.tensor.convert import Operand, as_tensor, floating
 from chainrule.tensor.dispatch import apply
 from chainrule.tensor.functional import pointwise
 from chainrule.tensor.functional.loss.reduction import chosen_reduction, finish, warn_if_made_by
 from chainrule.tensor.functional.reduce import mean
-from chainrule.tensor.modes import modes
+from chainrule.tensor.values import is_probability, require
 
 if TYPE_CHECKING:
     from chainrule.tensor.tensor import Tensor
 
 _LEAST_LOG = -100.0
-_LOGITS = "\n  apply a sigmoid, or use binary_cross_entropy_with_logits"
+_LOGITS = "apply a sigmoid, or use binary_cross_entropy_with_logits"
 
 
 def _equal_shapes(name: str, input: Operand, target: Operand) -> tuple[Tensor, Tensor]:
@@ -54,14 +54,9 @@ def binary_cross_entropy(
     Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.binary_cross_entropy.html
     """
     p, wanted = _equal_shapes("binary_cross_entropy", input, target)
-    if modes.trace is None:
-        for what, way in ((p, _LOGITS), (wanted, " as targets")):
-            value = what._concrete("binary_cross_entropy")
-            if not ((value >= 0) & (value <= 1)).all():
-                raise ArgumentError(
-                    "binary_cross_entropy needs probabilities between 0 and 1, not "
-                    f"{value.min():.3g} to {value.max():.3g}{way}"
-                )
+    name, rule = "binary_cross_entropy", "probabilities are between 0 and 1"
+    p = require(name, p, is_probability, f"{rule}\n  {_LOGITS}")
+    wanted = require(name, wanted, is_probability, f"targets are {rule}")
     yes = pointwise.mul(wanted, _log(p))
     no = pointwise.mul(pointwise.sub(1, wanted), _log(pointwise.sub(1, p)))
     loss = pointwise.neg(pointwise.add(yes, no))

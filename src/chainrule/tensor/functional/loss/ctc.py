@@ -20,6 +20,7 @@ from chainrule.tensor.functional.loop import scan
 from chainrule.tensor.functional.loss.reduction import finish
 from chainrule.tensor.functional.select import as_index, pick
 from chainrule.tensor.modes import modes
+from chainrule.tensor.values import require
 
 if TYPE_CHECKING:
     from chainrule.tensor.tensor import Tensor
@@ -91,10 +92,12 @@ def _padded(targets: Tensor, given: Operand, batch: int, blank: int) -> tuple[Te
         if targets.shape[:-1] != (batch,):
             raise ShapeError(f"ctc_loss: {batch} sequences and targets of shape {targets.shape}")
         return _masked(targets, counts, blank), counts
+    total, rule = limit, f"target_lengths sum to {{}} of {limit} targets"
+    counts = require(
+        "ctc_loss", counts, lambda n: n == total, rule, ShapeError, of=lambda v: v.sum()
+    )
     if modes.trace is None:  # where the counts are known, no row is longer than the longest
         value = counts._concrete("target_lengths")
-        if value.sum() != limit:
-            raise ShapeError(f"ctc_loss: target_lengths sum to {value.sum()} of {limit} targets")
         limit = int(value.max()) if value.size else 0
     each = expand(layout.unsqueeze(counts, 0), (batch, batch))
     order = apply(TABLE["iota"], dtype=dtypes.int64, shape=(batch, batch), axis=0)

@@ -21,7 +21,7 @@ from chainrule.tensor.functional.loss.reduction import (
     weights_for,
 )
 from chainrule.tensor.functional.reduce import sum as sum_
-from chainrule.tensor.modes import modes
+from chainrule.tensor.values import require
 
 if TYPE_CHECKING:
     from chainrule.tensor.tensor import Tensor
@@ -166,8 +166,7 @@ def gaussian_nll_loss(
         n in {1, m} for n, m in zip(reversed(spread.shape), reversed(x.shape), strict=False)
     ):
         raise ShapeError(f"var of shape {spread.shape} does not fit an input of {x.shape}")
-    if modes.trace is None and (spread._concrete("var") < 0).any():
-        raise ArgumentError("gaussian_nll_loss: a variance is negative")
+    spread = require("gaussian_nll_loss", spread, lambda v: ~(v < 0), "a variance is not negative")
     # the value is raised, the gradient passes: v + (max(v, eps) - v) with the bracket constant
     raised = pointwise.clamp(spread, min=eps)
     lift = apply(TABLE["detach"], pointwise.sub(raised, spread))
