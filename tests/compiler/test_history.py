@@ -192,6 +192,14 @@ def test_the_second_look_moves_no_random_numbers():
     assert values[0] == values[1]
 
 
+def test_a_function_that_cannot_be_traced_again_is_said_and_goes_on():
+    numbers = iter([2.0])
+    fn = cr.compile(lambda x: x * (next(numbers, None) or 1 / 0))
+    (text,) = said(fn, 2)
+    assert "traced again, it raises ZeroDivisionError" in text
+    assert fn(X).tolist() == [2, 4]
+
+
 def test_a_profiler_goes_on_after_a_trace():
     profile = cProfile.Profile()
     fn = cr.compile(lambda x: x * 2)

@@ -18,6 +18,7 @@ import numpy as np
 from chainrule.base.source import Source
 from chainrule.compiler.reads import ABSENT, Content, Mark, Reads, Slot, content
 from chainrule.tensor.handle import Handle
+from chainrule.tensor.registry import Registry, count
 from chainrule.tensor.trace import Trace
 
 _BY_VALUE = (bool, int, str, bytes, frozenset)
@@ -69,19 +70,24 @@ class Guards:
     def of_trace(cls, trace: Trace) -> Guards:
         """What the trace noted: modes of modules, and the tensors under their names."""
         places = trace.places.items()
-        return cls([Slot(owner, k[1], value, label, None) for k, (owner, value, label) in places])
+        return cls(
+            [
+                Slot(owner, k[1], value, label, None, counted=isinstance(owner, Registry))
+                for k, (owner, value, label) in places
+            ]
+        )
 
     def _prepare(self) -> None:
-        """The flat lists."""
-
-        def chosen(attribute: bool, absent: bool) -> list[Slot]:
-            kind = attribute, absent
-            return [s for s in self.slots if (s.attribute, s.value is ABSENT) == kind]
-
-        self._plain, self._absent = _columns(chosen(False, False)), _columns(chosen(False, True))
-        self._named, self._odd = _columns(chosen(True, False)), chosen(True, True)
+        """What is compared at each call, and what only where a layer has changed."""
+        self._count = count()
+        self._always, self._counted = (
+            _Lists(
+                [s for s in self.slots if s.counted is counted],
+                [c for c in self.contents if isinstance(c.container, Registry) is counted],
+            )
+            for counted in (False, True)
+        )
         self._suspect: Slot | None = None
-        self._whole = [(c.container, c.held) for c in self.contents]
 
     def forget(self, marks: Collection[Mark]) -> None:
         """These places may change."""
@@ -95,18 +101,10 @@ class Guards:
         suspect = self._suspect
         if suspect is not None and not same(suspect.value, suspect.now()):
             return False
-        try:
-            owners, keys, values = self._plain
-            if (
-                all(map(is_, map(getitem, owners, keys), values))
-                and all(map(is_, map(getattr, *self._named[:2]), self._named[2]))
-                and not any(map(contains, *self._absent[:2]))
-                and all(slot.now() is ABSENT for slot in self._odd)
-                and all(_holds(container, held) for container, held in self._whole)
-            ):
-                return True
-        except (LookupError, AttributeError, ValueError):
-            pass
+        now = count()
+        if self._always.hold() and (now == self._count or self._counted.hold()):
+            self._count = now
+            return True
         for slot in self.slots:
             if not same(slot.value, slot.now()):
                 self._suspect = slot  # what was exchanged once is often exchanged again
@@ -133,6 +131,33 @@ class Guards:
         """What is guarded, as it stands in the program."""
         found = [*(s.label for s in self.slots), *(c.label for c in self.contents)]
         return tuple(dict.fromkeys(found))
+
+
+class _Lists:
+    """Places as flat lists: owners, keys and values in columns."""
+
+    def __init__(self, slots: Sequence[Slot], contents: Sequence[Content]) -> None:
+        def chosen(attribute: bool, absent: bool) -> list[Slot]:
+            kind = attribute, absent
+            return [s for s in slots if (s.attribute, s.value is ABSENT) == kind]
+
+        self._plain, self._absent = _columns(chosen(False, False)), _columns(chosen(False, True))
+        self._named, self._odd = _columns(chosen(True, False)), chosen(True, True)
+        self._whole = [(c.container, c.held) for c in contents]
+
+    def hold(self) -> bool:
+        """Whether each place holds the very object that it held; False may be a false alarm."""
+        try:
+            owners, keys, values = self._plain
+            return (
+                all(map(is_, map(getitem, owners, keys), values))
+                and all(map(is_, map(getattr, *self._named[:2]), self._named[2]))
+                and not any(map(contains, *self._absent[:2]))
+                and all(slot.now() is ABSENT for slot in self._odd)
+                and all(_holds(container, held) for container, held in self._whole)
+            )
+        except (LookupError, AttributeError, ValueError):
+            return False
 
 
 def _columns(slots: Sequence[Slot]) -> tuple[list[Any], list[Any], list[Any]]:

@@ -58,15 +58,21 @@ class History:
         if self._looked:
             return
         self._looked = True
-        seen = look()
+        try:
+            seen = look()
+        except Exception as error:  # noqa: BLE001 - whatever the program raises the second time
+            self._say(f"\n  traced again, it raises {type(error).__name__}: {error}")
+            return
         if alike(variant.capture, seen.capture):  # what it counts does not matter to its results
             self.ignored |= seen.written
             variant.seen.guards.forget(self.ignored)
         found = differences(variant.seen, seen)
         if found:
-            lines = "".join(f"\n  {line}" for line in found[:8])
-            warn(
-                f"{self.name} is compiled: what it does besides computing with tensors happens "
-                f"when it is traced, not at each call{lines}\n  {_WAY_OUT}",
-                RuntimeWarning,
-            )
+            self._say("".join(f"\n  {line}" for line in found[:8]))
+
+    def _say(self, lines: str) -> None:
+        warn(
+            f"{self.name} is compiled: what it does besides computing with tensors happens "
+            f"when it is traced, not at each call{lines}\n  {_WAY_OUT}",
+            RuntimeWarning,
+        )

@@ -28,6 +28,7 @@ from chainrule.base.source import Source
 from chainrule.compiler.access import ATTRIBUTE, EACH, Path
 from chainrule.compiler.whose import LIBRARY, PROGRAM, whose
 from chainrule.tensor.handle import Handle
+from chainrule.tensor.registry import Registry
 
 Mark = tuple[str, Source | None]  # a path of the program and its line
 
@@ -53,6 +54,7 @@ class Slot(NamedTuple):
     source: Source | None
     late: bool = False
     attribute: bool = False
+    counted: bool = False  # its owner counts its changes: see `tensor/registry.py`
 
     @property
     def mark(self) -> Mark:
@@ -190,14 +192,17 @@ class Reads:
         """A value goes where paths do not lead; layers look at the elements of containers only."""
         if self._reading.above is None:
             self._escape(value, self._path)
-        elif type(value) in {list, dict}:
+        elif type(value) in {list, dict, Registry}:
             self._each(value)
 
-    def _slot(self, owner: Any, key: Any, value: Any, *, attribute: bool = False) -> None:
+    def _slot(
+        self, owner: Any, key: Any, value: Any, *, attribute: bool = False, counted: bool = False
+    ) -> None:
         if value is ABSENT and self._loosely:
             return
         late = self._reading.above is not None
-        new = Slot(owner, key, value, self._path, self._source, late, attribute)
+        counted = counted or isinstance(owner, Registry)
+        new = Slot(owner, key, value, self._path, self._source, late, attribute, counted)
         self.slots.setdefault((id(owner), key), new)
 
     def _know(self, value: Any) -> None:
@@ -226,7 +231,7 @@ class Reads:
             for names in (own, *registries):
                 if name in names:
                     return self._named(names, name)
-            self._slot(own, name, ABSENT)
+            self._slot(own, name, ABSENT, counted=_is_layer(value))
         found = ABSENT if raw is ABSENT else self._of_class(cls, name)
         if isinstance(found, FunctionType) and whose(found.__code__) is LIBRARY:
             self._whole(value)
@@ -256,7 +261,7 @@ class Reads:
     def _item(self, value: Any, key: Any) -> Iterable[Any]:
         """What stands under a constant key."""
         if isinstance(value, dict):
-            found = value.get(key, ABSENT)
+            found = dict.get(value, key, ABSENT)
             self._slot(value, key, found)
         elif isinstance(value, (list, tuple)):
             try:
@@ -281,6 +286,8 @@ class Reads:
         if isinstance(value, np.ndarray) and late:
             return ()
         if not isinstance(value, (np.ndarray, *_CONTAINERS)):
+            return ()
+        if not isinstance(value, np.ndarray) and len(value) > _MOST:
             return ()
         if not isinstance(value, tuple):
             new = Content(value, content(value), self._path, self._source, late)
@@ -374,5 +381,8 @@ def _dict_of(value: Any) -> dict[str, Any] | None:
 
 def _registers(value: Any) -> bool:
     """Whether it is a layer, a model or an optimizer: those are made outside of steps."""
-    cls = type(value)
-    return hasattr(cls, "named_parameters") or hasattr(cls, "add_param_group")
+    return _is_layer(value) or hasattr(type(value), "add_param_group")
+
+
+def _is_layer(value: Any) -> bool:
+    return hasattr(type(value), "named_parameters")

@@ -43,6 +43,7 @@ from chainrule.tensor.alive import MODULES
 from chainrule.tensor.backward import clear_grad
 from chainrule.tensor.host import host_place
 from chainrule.tensor.modes import modes
+from chainrule.tensor.registry import Registry, count_change
 from chainrule.tensor.tensor import Tensor
 
 
@@ -61,9 +62,9 @@ class Module(Hooked, Converted, Compilable):
         put = super().__setattr__
         put("_made_at", caller())  # for messages
         put("_training", True)
-        put("_parameters", {})
-        put("_buffers", {})
-        put("_modules", {})
+        put("_parameters", Registry())
+        put("_buffers", Registry())
+        put("_modules", Registry())
         put("_non_persistent_buffers_set", set())
         MODULES.add(self)
 
@@ -158,7 +159,10 @@ class Module(Hooked, Converted, Compilable):
         if modes.trace is not None and isinstance(value, Tensor) and name in own:
             self._replace(own, name, value)
             return
+        new = name not in own
         super().__setattr__(name, value)
+        if new:
+            count_change()
 
     def _forget(self, name: str) -> None:
         for registry in ("_parameters", "_modules", "_buffers"):
