@@ -48,7 +48,7 @@ def access(
     cannot be said in strides.
     """
     source = origin(node, stored)
-    start = (layouts or {}).get(source) or _source_view(source)
+    start = (layouts or {}).get(source) or source_view(source)
     view = through(start, node, source)
     return None if view is None else Access(source, view)
 
@@ -75,7 +75,8 @@ def through(view: View, node: Node, source: Node) -> View | None:
     return found
 
 
-def _source_view(node: Node) -> View:
+def source_view(node: Node) -> View:
+    """How a node that is no view is read: row by row, or each element from what it is made of."""
     if "positional" in node.op.traits:
         # iota: the "element number" is the position along its axis itself
         axis = node.attrs["axis"]

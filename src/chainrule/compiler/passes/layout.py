@@ -8,7 +8,7 @@ Example: `layouts(graph)` gives the views of results that are not kept in row-ma
 from __future__ import annotations
 
 from chainrule.base.shapes import View
-from chainrule.compiler.passes.access import access, is_view
+from chainrule.compiler.passes.access import is_view, source_view
 from chainrule.compiler.templates.product import batched
 from chainrule.graph.node import INPUT, Graph, Node
 from chainrule.graph.walk import ordered
@@ -20,8 +20,12 @@ def layouts(graph: Graph) -> dict[Node, View]:
     """Views of products' and attentions' results that a transposing reshape reads."""
     found: dict[Node, View] = {}
     ends = set(graph.outputs)  # their arrays belong to the caller: row-major
+    strided: dict[Node, bool] = {}  # whether strides can say each view of its source
+    views: dict[Node, View] = {}  # the views that they can say
     for node in ordered(graph):
-        if node.op is not reshape or access(node) is not None:
+        if is_view(node):
+            _follow(node, views, strided)
+        if node.op is not reshape or strided[node]:
             continue
         moved = node.inputs[0]
         if moved.op is not transpose or is_view(moved.inputs[0]):
@@ -35,6 +39,20 @@ def layouts(graph: Graph) -> dict[Node, View]:
         if _movable(source, view):
             found[source] = view
     return found
+
+
+def _follow(node: Node, views: dict[Node, View], strided: dict[Node, bool]) -> None:
+    """Note whether a view is one of its source in strides, knowing that of its operand."""
+    child = node.inputs[0]
+    strided[node] = strided.get(child, True)
+    if not strided[node]:
+        return
+    before = views[child] if child in views else source_view(child)
+    view = node.op.lower.view(node.attrs, before, node.shape)
+    if view is None:
+        strided[node] = False
+    else:
+        views[node] = view
 
 
 def _movable(node: Node, view: View) -> bool:

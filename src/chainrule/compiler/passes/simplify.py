@@ -4,6 +4,7 @@
     reshape(reshape(x))                     →  reshape(x);        x if the shape is x's
     transpose(transpose(x))                 →  transpose(x);      x if the order is x's
     broadcast_to(broadcast_to(x))           →  broadcast_to(x)
+    slice(slice(x))                         →  slice(x);           the piece, of a concat
     reshape / broadcast_to / … of full      →  full
     f(full, full)                           →  full, for elementwise f
     x · 1, x / 1, where(true, x, y)         →  x
@@ -17,6 +18,8 @@ Example: `simplify(graph)`; equal nodes are shared on the way.
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import accumulate
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -134,6 +137,8 @@ def _slice(node: Node) -> Node | None:
     attrs = node.attrs
     if x.shape == node.shape and all(s == 1 for s in attrs["step"]):
         return x
+    if x.op is slice_:
+        return _slice_of_slice(node, x)
     if x.op is pad and attrs == {**x.attrs, "shape": x.inputs[0].shape}:
         return x.inputs[0]
     if x.op is concat:
@@ -141,12 +146,32 @@ def _slice(node: Node) -> Node | None:
     return None
 
 
+def _slice_of_slice(node: Node, x: Node) -> Node:
+    outer, inner = node.attrs, x.attrs
+    pairs = list(zip(inner["start"], inner["step"], outer["start"], outer["step"], strict=True))
+    start = tuple(at + step * more for at, step, more, _ in pairs)
+    step = tuple(step * again for _, step, _, again in pairs)
+    b = Symbolic(node.source)
+    return b(slice_, x.inputs[0], start=start, step=step, shape=node.shape)
+
+
+_starts: WeakKeyDictionary[Node, dict[int, Node]] = WeakKeyDictionary()  # of pieces of concats
+
+
 def _slice_of_concat(node: Node, x: Node) -> Node | None:
     """A slice that is one whole piece of a concat is that piece."""
-    for start, piece in zip(concat.lower.regions(x), x.inputs, strict=True):  # type: ignore[union-attr]
-        if (node.attrs["start"], node.shape) == (start, piece.shape):
-            return piece if all(s == 1 for s in node.attrs["step"]) else None
-    return None
+    known = _starts.get(x)
+    axis = x.attrs["axis"]
+    if known is None:
+        ends = accumulate(piece.shape[axis] for piece in x.inputs)
+        filled = [
+            (end, piece) for end, piece in zip(ends, x.inputs, strict=True) if piece.shape[axis]
+        ]
+        known = _starts[x] = {end - piece.shape[axis]: piece for end, piece in filled}
+    piece = known.get(node.attrs["start"][axis])
+    if piece is None or piece.shape != node.shape:
+        return None
+    return piece if all(s == 1 for s in node.attrs["step"]) else None
 
 
 def _cast(node: Node) -> Node | None:
