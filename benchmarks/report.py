@@ -203,6 +203,16 @@ def compile_table(result: Result) -> str:
     return f"{table(head, rows)}\n\n{where(result)}\n"
 
 
+def sizes_table(result: Result) -> str:
+    """Seconds of the first call by the program's length."""
+    rows = [
+        [row["program"], *(number(row["seconds"][str(size)]) for size in result["sizes"])]
+        for row in result["rows"]
+    ]
+    head = ["first call, s", *(f"{size:,} operations" for size in result["sizes"])]
+    return f"{table(head, rows)}\n\n{where(result)}\n"
+
+
 def lengths_table(result: Result) -> str:
     """What traces, plans and code of new lengths took."""
     rows = [
@@ -263,6 +273,7 @@ def insert(page: Path, marker: str, text: str) -> None:
 PAGES: dict[str, tuple[str, Callable[[Result], str]]] = {
     "steps.json": ("steps", steps_page),
     "compile_time.json": ("compile", compile_table),
+    "graph_size.json": ("sizes", sizes_table),
     "lengths.json": ("lengths", lengths_table),
     "eager.json": ("eager", eager_table),
     "import_time.json": ("import", import_table),

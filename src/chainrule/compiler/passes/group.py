@@ -189,11 +189,11 @@ class _Grouping:
     def visit(self, node: Node) -> None:
         lower, cluster = node.op.lower, self.cluster.get(node)
         if cluster is not None:
-            if cluster in self.updating:
-                self.updating[cluster] = self.with_room(node, self.updating[cluster])
-                self.add(node, self.updating[cluster])
-            else:
-                self.updating[cluster] = self.start(node, "rows", node.shape)
+            known = self.updating.get(cluster)
+            g = None if known is None else self.with_room(node, known)
+            if g is not None:
+                self.add(node, g)
+            self.updating[cluster] = g or self.start(node, "rows", node.shape)
         elif node.op is INPUT or virtual(node) or "projection" in node.op.traits:
             return
         elif isinstance(lower, Map):
@@ -297,24 +297,27 @@ class _Grouping:
         if not self.joins(node, g, kind):
             return None
         found = self.with_room(node, g)
-        return found if found is g or self.joins(node, found, kind) else None
+        return found if found is None or found is g or self.joins(node, found, kind) else None
 
-    def with_room(self, node: Node, g: Group) -> Group:
-        """The group, or the back of it where it has grown so large that it must be cut."""
+    def with_room(self, node: Node, g: Group) -> Group | None:
+        """The group, or the back of it where it has grown so large that it must be cut.
+
+        None where it must be and is no more than a product's epilogue, or others wait for it.
+        """
         if (g.weight + self.weight(node)) * g.passes <= MOST or len(g.nodes) == 1:
             return g
-        return self.cut(g) if g.kind == "rows" else g
+        return None if g.kind != "rows" or self.paths.is_followed(g) else self.cut(g)
 
     def cut(self, g: Group) -> Group:
         """Cut a group in two where little is read across; the part behind is a new group."""
         at = best_cut([self.weight(n) for n in g.nodes], self.crossing(g), MOST // g.passes)
         back = self.begin("rows", g.domain, late=g.late)
         self.paths.cut(g, back)
-        both = g.nodes
+        both, inner, whole = g.nodes, g.inner, shapes.size(g.domain)
         for part, nodes in ((g, both[:at]), (back, both[at:])):
-            part.nodes, part.weight, part.passes, inner = nodes, 0, 1, part.inner or g.inner
-            whole = shapes.size(g.domain)
-            part.inner = inner if any(size_of(n) != whole for n in nodes) else None
+            rows = any(isinstance(n.op.lower, Reduce) or size_of(n) != whole for n in nodes)
+            part.nodes, part.weight, part.passes = nodes, 0, 1
+            part.inner = inner if rows else None
             for node in nodes:
                 self.of[node] = part
             for node in nodes:

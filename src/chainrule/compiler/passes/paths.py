@@ -43,6 +43,10 @@ class Paths:
             bits |= other.ancestors | 1 << other.number
         self._spread([group], bits, 0)
 
+    def is_followed(self, group: Dependent) -> bool:
+        """Whether anything depends on the group."""
+        return bool(self._after[group.number])
+
     def between(self, first: Dependent, last: Dependent) -> bool:
         """Whether a path leads from `first` through a third group to `last`."""
         return bool(self._after[first.number] & last.ancestors)

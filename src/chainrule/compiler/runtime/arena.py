@@ -10,6 +10,7 @@ makes the block. May import base. Example:
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -82,20 +83,21 @@ def check_arena(buffers: Sequence[Lifetime], offsets: Sequence[int], total: int)
     for i, buffer in enumerate(buffers):
         if buffer.size:
             events += [(buffer.first, 1, i), (buffer.last + 1, 0, i)]
-    live: set[int] = set()
+    live: list[tuple[int, int]] = []  # (offset, buffer) of those in use: disjoint, in order
     used = most = 0
     for _, begins, i in sorted(events):
+        start, end = offsets[i], offsets[i] + buffers[i].size
+        place = bisect_left(live, (start, i))
         if not begins:
-            live.remove(i)
+            del live[place]
             used -= buffers[i].size
             continue
-        start, end = offsets[i], offsets[i] + buffers[i].size
-        for j in live:
+        for _, j in live[max(place - 1, 0) : place + 1]:  # its neighbours
             if start < offsets[j] + buffers[j].size and offsets[j] < end:
                 raise VerifyError(
                     f"{i} at {start} {buffers[i]} overlaps {j} at {offsets[j]} {buffers[j]}"
                 )
-        live.add(i)
+        live.insert(place, (start, i))
         used += buffers[i].size
         most = max(most, used)
     return total / most if most else 1.0
