@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import warnings
+from collections import OrderedDict, deque
 
 import pytest
 
@@ -13,11 +14,20 @@ from chainrule import nn, optim
 X = cr.ones(3, 2)
 
 
+KINDS = {
+    "list": list,
+    "tuple": tuple,
+    "deque": deque,
+    "dict": lambda layers: dict(enumerate(layers)),
+    "ordered": lambda layers: OrderedDict(enumerate(layers)),
+}
+
+
 class Stack(nn.Module):
     def __init__(self, kind):
         super().__init__()
         layers = [nn.Linear(2, 2) for _ in range(3)]
-        self.layers = {"dict": dict(enumerate(layers)), "tuple": tuple(layers)}.get(kind, layers)
+        self.layers = KINDS[kind](layers)
         self.head = nn.Linear(2, 1)
 
     def forward(self, x):
@@ -62,6 +72,8 @@ def training(model, opt, compiled):
         ("list", "layers[0].weight", "nn.ModuleList"),
         ("tuple", "layers[0].weight", "nn.ModuleList"),
         ("dict", "layers[0].weight", "nn.ModuleDict"),
+        ("deque", "layers[0].weight", "nn.ModuleList"),
+        ("ordered", "layers[0].weight", "nn.ModuleDict"),
     ],
 )
 def test_layers_in_a_plain_container(kind, name, home, compiled):

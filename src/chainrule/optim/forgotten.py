@@ -12,6 +12,7 @@ frozen layers, several optimizers and averaged copies are silent. May import `te
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -19,12 +20,7 @@ from chainrule.tensor.alive import MODULES, OPTIMIZERS
 from chainrule.tensor.modes import modes
 from chainrule.tensor.tensor import Tensor
 
-_HOMES = {"list": "nn.ModuleList", "tuple": "nn.ModuleList", "dict": "nn.ModuleDict"}
-_TENSOR_HOMES = {
-    "list": "nn.ParameterList",
-    "tuple": "nn.ParameterList",
-    "dict": "nn.ParameterDict",
-}
+_CONTAINERS = (list, tuple, dict, set, frozenset, deque)
 _REGISTRIES = frozenset({"_parameters", "_buffers", "_modules"})
 _MOST = 10_000  # entries of a container that are looked at
 _DEPTH = 3  # containers in containers
@@ -105,30 +101,29 @@ def hidden(model: Any) -> list[Hidden]:
         for attribute, value in vars(module).items():
             if attribute in _REGISTRIES or isinstance(value, (str, int, float)):
                 continue
-            kind = type(value).__name__
             for place, item in _items(value, 0):
                 name = f"{path}.{attribute}{place}".lstrip(".")
-                for h in () if id(item) in known else _in_item(name, item, attribute, kind, known):
+                for h in () if id(item) in known else _in_item(name, item, attribute, value, known):
                     found.setdefault(id(h.tensor), h)
     return list(found.values())
 
 
-def _in_item(name: str, item: Any, attribute: str, kind: str, known: set[int]) -> Iterator[Hidden]:
+def _in_item(name: str, item: Any, attribute: str, value: Any, known: set[int]) -> Iterator[Hidden]:
+    """What an attribute's value holds under a name: a tensor, or the parameters of a module."""
+    home = "Dict(…)" if isinstance(value, dict) else "List(…)"
     if isinstance(item, Tensor):
         if item.is_leaf and item.requires_grad:
-            home = f"{_TENSOR_HOMES[kind]}(…)" if kind in _TENSOR_HOMES else "nn.Parameter(…)"
+            home = f"nn.Parameter{'(…)' if item is value else home}"
             yield Hidden(name, item, attribute, home)
-    elif _is_module(item):
+    else:
         for inner, p in item.named_parameters():
             if p.requires_grad and id(p) not in known:
-                yield Hidden(
-                    f"{name}.{inner}", p, attribute, f"{_HOMES.get(kind, 'nn.ModuleList')}(…)"
-                )
+                yield Hidden(f"{name}.{inner}", p, attribute, f"nn.Module{home}")
 
 
 def _items(value: Any, depth: int) -> Iterator[tuple[str, Any]]:
     """What a plain container holds, with its place, or the value itself."""
-    if type(value) in {list, tuple, dict} and depth < _DEPTH and len(value) <= _MOST:
+    if isinstance(value, _CONTAINERS) and depth < _DEPTH and len(value) <= _MOST:
         pairs = value.items() if isinstance(value, Mapping) else enumerate(value)
         for key, item in pairs:
             for place, inner in _items(item, depth + 1):

@@ -127,7 +127,7 @@ def _limit(claim: Array, off: Array) -> float:
 def _exchanged(a: Array, n: Array, others: Iterable[tuple[str, Array]]) -> Pattern | None:
     for other, gradient in others:
         if matches(a, gradient) and not matches(n, gradient):
-            words = f"it is the gradient of {other}: the gradients of the inputs are exchanged"
+            words = f"it equals {other}: the gradients of the inputs are exchanged"
             return Pattern("inputs-exchanged", words)
     return None
 
