@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from tests.campaign.faulted_runs import FaultedRuns
 from tests.campaign.hostile_files import HostileFiles
+from tests.campaign.many_threads import ManyThreads
 from tests.campaign.part import Part
 
-PARTS: list[Part] = [HostileFiles()]
+PARTS: list[Part] = [HostileFiles(), ManyThreads(), FaultedRuns()]

@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from tests.campaign import __main__ as frame
-from tests.campaign import hostile_files
+from tests.campaign import faulted_runs, hostile_files
 from tests.campaign.mutation import mutated, shrunk
 from tests.campaign.parts import PARTS
 
@@ -81,3 +81,31 @@ def test_a_reader_that_breaks_is_seen():
     ((name, how),) = hostile_files.read_all([("no such kind", b"")])
     assert name == "00000.no such kind"
     assert "KeyError" in how
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", range(3))
+@pytest.mark.parametrize("part", PARTS, ids=lambda part: part.name)
+def test_nothing_breaks(part, number):
+    assert frame.trial(part, 0, number, time.monotonic() + 60) is None
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("fault", faulted_runs.FAULTS)
+def test_a_fault_costs_nothing(fault, tmp_path):
+    run = faulted_runs.Run(tmp_path, eager=True)
+    faulted_runs.FAULTS[fault](run, random.Random(1))
+    assert run.finish() is None
+    assert faulted_runs.differs(run, faulted_runs.undisturbed(eager=True)) is None
+
+
+def test_a_run_that_differs_is_seen(tmp_path):
+    run = faulted_runs.Run(tmp_path, eager=True)
+    folder = tmp_path / "runs" / "001"
+    folder.mkdir(parents=True)
+    (folder / "metrics.jsonl").write_text('{"step": 1, "loss": 2.0}\n{"step": 2, "loss": 1.0}\n')
+    assert faulted_runs.differs(run, [(1, 2.0), (2, 1.0)]) is None
+    assert "steps recorded are [1, 2]" in faulted_runs.differs(run, [(1, 2.0)])
+    assert "from step 2 on" in faulted_runs.differs(run, [(1, 2.0), (2, 1.5)])
+    (folder / ".state.safetensors.abcd1234").write_text("half")
+    assert "left behind" in faulted_runs.differs(run, [(1, 2.0), (2, 1.0)])
