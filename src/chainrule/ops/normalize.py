@@ -220,12 +220,8 @@ def _mean(b: Builder, x: Node, axis: int) -> Node:
 
 
 def _moments(b: Builder, x: Node, axis: int, eps: float) -> tuple[Node, Node]:
-    """x - mean x, and 1/√(var + eps) repeated along the axis.
-
-    The mean of a large x is rounded: what it left is the mean of the difference.
-    """
+    """x - mean x, and 1/√(var + eps) repeated along the axis."""
     centred = b(sub, x, along(b, _mean(b, x, axis), x, axis))
-    centred = b(sub, centred, along(b, _mean(b, centred, axis), x, axis))
     variance = _mean(b, b(mul, centred, centred), axis)
     scale = b(rsqrt, b(add, variance, filled(b, eps, variance)))
     return centred, along(b, scale, x, axis)
