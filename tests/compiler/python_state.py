@@ -361,3 +361,91 @@ def _() -> Made:
         lambda: cr.set_default_dtype(cr.float64),
         lambda: cr.set_default_dtype(cr.float32),
     ]
+
+
+@state("what a decorator, a getter and an object with __getattr__ lead to")
+def _() -> Made:
+    class Box:
+        def __init__(self, **values: Any) -> None:
+            self._values = values
+
+        def __getattr__(self, name: str) -> Any:
+            return self._values[name]
+
+    c, box = Config(k=1.0), Box(a=1.0)
+
+    def given() -> Any:
+        return c
+
+    def scaled(fn: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(fn)
+        def inner(*args: Any) -> Any:
+            return fn(*args) * c.k
+
+        return inner
+
+    @scaled
+    @cr.no_grad()
+    def fn(x: Any) -> Any:
+        return x * box.a * given().k
+
+    return fn, [put(c, "k", 3.0), lambda: box._values.update(a=2.0)]
+
+
+@state("modes, slices of layers and lists of parameters")
+def _() -> Made:
+    m = nn.Sequential(nn.Linear(2, 2), nn.ReLU(), nn.Linear(2, 2), nn.Dropout(1.0)).eval()
+    many, c = nn.ParameterList([nn.Parameter(cr.ones(2))]), Config(n=2)
+
+    def fn(x: Any) -> Any:
+        for p in many:
+            x = x * p
+        return m[: c.n](x) + m(x)
+
+    return fn, [
+        put(c, "n", 3),
+        lambda: m.__setitem__(0, nn.Linear(2, 2)),
+        m[3].train,
+        m[3].eval,
+        lambda: many.append(nn.Parameter(cr.ones(2) * 2)),
+        lambda: many.__setitem__(0, nn.Parameter(cr.ones(2) * 3)),
+    ]
+
+
+@state("settings of losses and of convolutions")
+def _() -> Made:
+    loss, huber, conv = nn.CrossEntropyLoss(), nn.HuberLoss(), nn.Conv1d(1, 1, 3)
+
+    def fn(x: Any) -> Any:
+        y = conv(x.expand(1, 1, 2).repeat(1, 1, 4)).sum()
+        return loss(x.view(1, 2), cr.tensor([1])) + huber(x, x * 3) + y
+
+    return fn, [
+        put(loss, "label_smoothing", 0.5),
+        put(loss, "weight", cr.tensor([1.0, 5.0])),
+        put(loss, "reduction", "sum"),
+        put(huber, "delta", 0.1),
+        put(conv, "padding", (2,)),
+        put(conv, "stride", (2,)),
+    ]
+
+
+@state("nested containers, unpacked and named")
+def _() -> Made:
+    point = collections.namedtuple("point", "a b")  # noqa: PYI024 - as programs do
+    c = Config(pair=(Config(k=1.0), Config(k=2.0)), p=point(1.0, 2.0), fns=[cr.tanh, cr.sin])
+    d = {"a": {"b": [1.0, {"c": 2.0}]}}
+
+    def fn(x: Any) -> Any:
+        a, b = c.pair
+        for f in c.fns:
+            x = f(x)
+        return x * a.k + b.k * c.p.a + d["a"]["b"][1]["c"] * d.get("e", 1.0)
+
+    return fn, [
+        put(c.pair[1], "k", 3.0),
+        put(c, "p", point(3.0, 2.0)),
+        put(d["a"]["b"][1], "c", 5.0),
+        put(d, "e", 7.0),
+        lambda: c.fns.append(cr.cos),
+    ]
