@@ -43,7 +43,7 @@ def settings():
     for kind in kinds:
         options = {"momentum": 0.9, "lr": 0.01} if kind is optim.SGD else {}
         group = kind([nn.Parameter(cr.ones(1))], **options).param_groups[0]
-        for name in group.keys() - inert:
+        for name in sorted(group.keys() - inert):
             old = group[name]
             if isinstance(old, tuple):
                 new = tuple(v * 0.5 + 0.01 for v in old)
