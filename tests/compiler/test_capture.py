@@ -139,7 +139,7 @@ def test_arguments_changed_in_place_are_changed_for_the_caller():
     np.testing.assert_array_equal(fn(x, cr.zeros(3), row).numpy(), [2, 2, 2])
 
 
-def test_results_are_arrays_of_their_own():
+def test_new_results_are_arrays_of_their_own_and_others_are_what_they_were():
     weight = cr.ones(3)
 
     @cr.compile
@@ -150,9 +150,11 @@ def test_results_are_arrays_of_their_own():
     x = cr.tensor(X)
     first = fn(x)
     second = fn(x)
-    np.testing.assert_array_equal(first["weight"].numpy(), [2, 2, 2])
-    np.testing.assert_array_equal(second["weight"].numpy(), [4, 4, 4])
-    arrays = [first["same"], first["view"], *first["twice"], first["weight"], weight, x]
+    assert first["same"] is second["same"] is x
+    assert first["weight"] is second["weight"] is weight
+    assert first["twice"][0] is first["twice"][1]
+    np.testing.assert_array_equal(weight.numpy(), [4, 4, 4])
+    arrays = [first["view"], first["twice"][0], second["twice"][0], weight, x]
     for i, a in enumerate(arrays):
         for b in arrays[:i]:
             assert not np.shares_memory(a.numpy(), b.numpy())

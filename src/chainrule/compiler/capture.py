@@ -6,33 +6,35 @@ inputs, what it rebinds becomes effects. Example: `capture(step, (x, y), {})` â†
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 
 from chainrule.base.errors import TraceError
+from chainrule.compiler.aliases import Signature, root_of, signature
+from chainrule.compiler.arguments import Containers, HandedOut, enter, hand_out, leaf_versions
 from chainrule.compiler.gradient import Joint, Link, split
+from chainrule.compiler.leaks import Leak, leaked
 from chainrule.compiler.pipeline import Captured
-from chainrule.compiler.structure import Leaves, flatten, unflatten
+from chainrule.compiler.returned import Origins
+from chainrule.compiler.structure import Leaves, flatten, has_known, unflatten
 from chainrule.compiler.watch import Watch, watching
 from chainrule.grad.reverse import differentiate
-from chainrule.graph.node import INPUT, Graph, Node, Type, input_node
+from chainrule.graph.node import INPUT, Graph, Node, input_node
 from chainrule.graph.walk import ordered, topological
 from chainrule.ops.arithmetic import add
 from chainrule.ops.fill import full
 from chainrule.ops.layout import concat
 from chainrule.ops.record import Symbolic
-from chainrule.tensor.dispatch import wrap
+from chainrule.tensor.backward import total
 from chainrule.tensor.handle import Handle
 from chainrule.tensor.hooks import watched_in
 from chainrule.tensor.interruptions import handlers_outside
 from chainrule.tensor.modes import modes
 from chainrule.tensor.trace import Bound, Trace
-
-if TYPE_CHECKING:
-    from chainrule.tensor.tensor import Tensor
 
 Array = np.ndarray[Any, Any]
 
@@ -41,14 +43,19 @@ Array = np.ndarray[Any, Any]
 class Capture:
     """A traced call: the graph, where its inputs come from, where its outputs go.
 
-    Inputs are, in order: the arguments' tensors, `states` (outside tensors), the gradients of
-    `grad_owners`, host `numbers`. Outputs: results, then one new value per entry of `replaced`.
+    Inputs are, in order: the arguments' tensors and their common `roots`, `states` (outside
+    tensors), the gradients of `grad_owners`, host `numbers`. Outputs: results, then one new value
+    per entry of `replaced`.
     """
 
     captured: Captured
     structure: Any
-    rebound: tuple[tuple[int, int], ...]  # arguments whose new value is result number i
-    argument_grads: tuple[tuple[int, int], ...]  # arguments that got a gradient: result number i
+    handed: HandedOut  # results and effects on arguments
+    leaks: tuple[Leak, ...]  # tensors that stayed outside: only this call gives them values
+    outside: dict[int, Handle]  # roots of written tensors that an argument may be a view of
+    within: bool  # whether it matters what arguments share with one another
+    aliases: Signature | None  # which arguments share memory; None where it does not matter
+    known: bool  # whether a container of the arguments is changed or returned
     states: tuple[Handle, ...]
     made: tuple[bool, ...]  # whether a state was made by the trace, from a constant
     requires_grad: tuple[bool, ...]  # of each state
@@ -61,7 +68,8 @@ class Capture:
     grads: tuple[tuple[Handle, int | None], ...]  # new .grad: result number, or None
     forgotten: tuple[Handle, ...]  # handles whose gradient was computed and not kept
     grad_was_none: tuple[tuple[Handle, bool], ...]
-    results: int  # results that belong to the function's return value
+    connected: tuple[tuple[Handle, int], ...]  # states that are now computed: result number i
+    made_leaves: tuple[int, ...]  # results that require grad and were made as leaves
     link: Link | None  # how results that require grad are differentiated outside
 
     def constant(self, at: int) -> Array | None:
@@ -75,15 +83,6 @@ class Capture:
         return [*arrays, *(np.array(read(), np.float64) for read in self.numbers)]
 
 
-class _Argument(NamedTuple):
-    """An array argument of the call, and what stands for it."""
-
-    leaf: Any
-    node: Node
-    symbol: Tensor
-    symbol_grad: bool
-
-
 def capture(
     fn: Callable[..., Any],
     args: tuple[Any, ...],
@@ -92,10 +91,12 @@ def capture(
     keep_grads: bool,
     trace: Trace | None = None,
     watch: Watch | None = None,
+    outside: Mapping[int, Handle] = MappingProxyType({}),
 ) -> Capture:
     """Run `fn` once on symbols; `trace` is one that notes more than usual.
 
-    `watch` sees what its frames read of Python's state.
+    `watch` sees what its frames read of Python's state. `outside` are roots of arguments, by id,
+    that the function is known to hold itself: see `held_outside`.
     """
     leaves, structure = flatten((args, kwargs))
     trace = Trace() if trace is None else trace
@@ -103,35 +104,42 @@ def capture(
     with handlers_outside():
         try:
             modes.trace = trace
-            arguments = _arguments(leaves)
-            call_args, call_kwargs = unflatten(structure, [a.symbol for a in arguments])
+            arguments = enter(trace, leaves, outside)
+            made: list[Any] = []
+            call_args, call_kwargs = unflatten(structure, [a.symbol for a in arguments], made)
+            containers = Containers(made)
+            made.clear()
             with watching(watch):
                 result = fn(*call_args, **call_kwargs)
-            outs, out_structure = flatten(result)
-            return _finish(trace, arguments, outs, out_structure, keep_grads=keep_grads)
+            outs, out_structure = flatten(result, containers.known)
+            del result, call_args, call_kwargs
+            _advance_generators(trace)
+            origins = Origins(trace)
+            handed = hand_out(trace, origins, arguments, len(leaves), containers, outs)
+            return _finish(
+                trace,
+                leaves,
+                handed,
+                origins,
+                out_structure,
+                keep_grads=keep_grads,
+                settles=watch is not None,
+            )
         finally:
             modes.trace = before
             _poison(trace)
 
 
-def _arguments(leaves: Leaves) -> list[_Argument]:
-    """Symbols for the arguments; one tensor that is passed twice stays one."""
-    found: dict[int, Tensor] = {}
-    arguments = []
-    for leaf in leaves:
-        node = input_node(Type(*_type(leaf)))
-        grad = isinstance(leaf, Handle) and leaf._requires_grad
-        symbol = found.setdefault(id(leaf), wrap(None, node, requires_grad=grad))
-        arguments.append(_Argument(leaf, node, symbol, grad))
-    return arguments
+def held_outside(
+    found: Capture, args: tuple[Any, ...], kwargs: dict[str, Any], known: Mapping[int, Handle]
+) -> dict[int, Handle]:
+    """Roots, by id, of arguments that the trace met as tensors of the function's own, too.
 
-
-def _type(leaf: Any) -> tuple[Any, Any]:
-    if isinstance(leaf, Handle):
-        return leaf.dtype, leaf.shape
-    from chainrule.base.dtypes import from_numpy
-
-    return from_numpy(leaf.dtype), leaf.shape
+    Those beyond the `known` ones were taken for different tensors: trace again with all of them.
+    """
+    leaves, _ = flatten((args, kwargs))
+    roots = [root_of(leaf) for leaf in leaves if isinstance(leaf, Handle)]
+    return {**known, **{id(r): r for r in roots if id(r) in found.outside}}
 
 
 def _poison(trace: Trace) -> None:
@@ -140,72 +148,92 @@ def _poison(trace: Trace) -> None:
 
 
 def _finish(
-    trace: Trace, arguments: list[_Argument], outs: Leaves, structure: Any, *, keep_grads: bool
+    trace: Trace,
+    leaves: Leaves,
+    handed: HandedOut,
+    origins: Origins,
+    structure: Any,
+    *,
+    keep_grads: bool,
+    settles: bool,
 ) -> Capture:
-    owners = {id(h._grad): h for h in trace.grads_read.values() if isinstance(h._grad, Handle)}
-    _advance_generators(trace)
-    results = [trace.node_of(o) if isinstance(o, Handle) else _constant(o) for o in outs]
-    count = len(results)
-    rebound, argument_grads = _argument_effects(arguments, results)
-    grads, forgotten = _gradients(trace, results, keep_grads=keep_grads)
+    read = list(trace.grads_read.values())
+    owners = {id(h._grad): h for h in read if isinstance(h._grad, Handle)}
+    grads, forgotten = _gradients(trace, origins, keep_grads=keep_grads)
     inputs = [b for b in trace.inputs.values() if id(b.handle) not in owners]
     grad_inputs = [b for b in trace.inputs.values() if id(b.handle) in owners]
-    rewritten = _rewritten(trace, grad_inputs, owners, results)
-    replaced, reshaped, new = _effects(trace, inputs, results)
+    rewritten = _rewritten(trace, grad_inputs, owners, origins)
+    replaced, reshaped, connected, new = _effects(trace, inputs, origins)
+    written = bool(handed.rebound)
+    outside, aliases = _aliases(leaves, inputs, replaced, reshaped, written=written)
+    moved = [*handed.moved, *(leaf_versions(trace, b.handle) for b in inputs)]
+    leaks = leaked(trace, origins) if settles else ()
     everything = (
-        *(a.node for a in arguments),
+        *handed.nodes,
         *(b.node for b in inputs),
         *(b.node for b in grad_inputs),
         *(node for _, node in trace.numbers),
     )
-    graph = Graph(everything, (*results, *new))
+    graph = Graph(everything, (*origins.nodes, *new))
     _refuse_strangers(graph)
-    flags = [*(a.symbol_grad for a in arguments), *(b.requires_grad for b in inputs)]
-    link = None
-    joint = _joint(trace, graph, outs, flags)
-    if joint is not None:
-        link, graph = split(joint, len(results))
+    flags = [*handed.flags, *(b.requires_grad for b in inputs)]
+    joint = _joint(trace, graph, _asked(origins), flags, moved)
+    link, graph = (None, graph) if joint is None else split(joint, len(origins.nodes))
     first = len(graph.outputs) - len(new)
-    pairs = {first + i: len(arguments) + at for i, at in enumerate(replaced)}
+    pairs = {first + i: len(handed.nodes) + at for i, at in enumerate(replaced)}
     return Capture(
-        Captured(graph, first, pairs),
-        structure,
-        tuple(rebound),
-        tuple(argument_grads),
-        tuple(b.handle for b in inputs),
-        tuple(id(b.handle) in trace.made for b in inputs),
-        tuple(b.requires_grad for b in inputs),
-        tuple(owners[id(b.handle)] for b in grad_inputs),
-        tuple(read for read, _ in trace.numbers),
-        tuple(trace.guards),
-        tuple(replaced),
-        tuple(reshaped),
-        tuple(rewritten),
-        tuple(grads),
-        tuple(forgotten),
-        tuple((h, not isinstance(h._grad, Handle)) for h in trace.grads_read.values()),
-        count,
-        link,
+        captured=Captured(graph, first, pairs),
+        structure=structure,
+        handed=handed,
+        leaks=leaks,
+        outside=outside,
+        within=written,
+        aliases=aliases,
+        known=bool(handed.filled) or has_known(structure),
+        states=tuple(b.handle for b in inputs),
+        made=tuple(id(b.handle) in trace.made for b in inputs),
+        requires_grad=tuple(b.requires_grad for b in inputs),
+        grad_owners=tuple(owners[id(b.handle)] for b in grad_inputs),
+        numbers=tuple(read for read, _ in trace.numbers),
+        guards=tuple(trace.guards),
+        replaced=tuple(replaced),
+        reshaped=tuple(reshaped),
+        rewritten=tuple(rewritten),
+        grads=tuple(grads),
+        forgotten=tuple(forgotten),
+        grad_was_none=tuple([(h, not isinstance(h._grad, Handle)) for h in read]),
+        connected=tuple(connected),
+        made_leaves=tuple(origins.leaves),
+        link=link,
     )
 
 
-def _joint(trace: Trace, graph: Graph, outs: Leaves, flags: list[bool]) -> Joint | None:
+def _joint(
+    trace: Trace,
+    graph: Graph,
+    asked: Sequence[int],
+    flags: Sequence[bool],
+    moved: Sequence[tuple[Node, ...]],
+) -> Joint | None:
     """The gradient that backward outside would ask for; None if no result can be asked."""
-    asked = [i for i, o in enumerate(outs) if modes.grad and o.requires_grad]
     spent = set(topological(trace.spent)) if asked else set()
-    asked = [i for i in asked if spent.isdisjoint(_inner(graph.outputs[i]))]
+    asked = [i for i in asked if spent.isdisjoint(_inner(trace, graph.outputs[i]))]
     wanted = [i for i, flag in enumerate(flags) if flag]
     if not asked or not wanted:
         return None
     seeds = [input_node(graph.outputs[i].type) for i in asked]
-    found = differentiate(
-        Symbolic(),
+    b = Symbolic()
+    targets = [dict.fromkeys((graph.inputs[i], *moved[i])) for i in wanted]
+    each = differentiate(
+        b,
         [graph.outputs[i] for i in asked],
         seeds,
-        [graph.inputs[i] for i in wanted],
+        [node for nodes in targets for node in nodes],
         stops=trace.frozen,
         watch=watched_in(trace, ()),
     )
+    gradients = iter(each)
+    found = [total(b, [next(gradients) for _ in nodes]) for nodes in targets]
     reached = [(i, g) for i, g in zip(wanted, found, strict=True) if g is not None]
     return Joint(
         graph,
@@ -216,9 +244,9 @@ def _joint(trace: Trace, graph: Graph, outs: Leaves, flags: list[bool]) -> Joint
     )
 
 
-def _inner(node: Node) -> list[Node]:
-    """What was computed for a node, itself included."""
-    return [n for n in topological((node,)) if n.op is not INPUT]
+def _inner(trace: Trace, node: Node) -> list[Node]:
+    """What backward from a node goes through, itself included."""
+    return [n for n in topological((node,), trace.frozen) if n.op is not INPUT]
 
 
 def _refuse_strangers(graph: Graph) -> None:
@@ -232,52 +260,49 @@ def _refuse_strangers(graph: Graph) -> None:
             )
 
 
-def _constant(value: Array) -> Node:
-    raise TraceError(
-        f"a compiled function returned a NumPy array of shape {value.shape}; return tensors"
-    )
+def _aliases(
+    leaves: Sequence[Any],
+    inputs: Sequence[Bound],
+    replaced: Sequence[int],
+    reshaped: Sequence[tuple[Handle, int]],
+    *,
+    written: bool,
+) -> tuple[dict[int, Handle], Signature | None]:
+    """Roots outside that arguments must not share unnoticed, and what the arguments share now.
+
+    Where an argument is written, all tensors from outside matter, else those that are written.
+    """
+    if written:
+        handles = [b.handle for b in inputs]
+    else:
+        handles = [*(inputs[i].handle for i in replaced), *(h for h, _ in reshaped)]
+    outside = {id(r): r for r in map(root_of, handles)}
+    if not written and not outside:
+        return outside, None
+    return outside, signature(leaves, outside, within=written)
 
 
-def _argument_effects(
-    arguments: list[_Argument], results: list[Node]
-) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
-    """Arguments that the function changed in place, and those whose `.grad` it computed."""
-    rebound, gradients = [], []
-    seen: set[int] = set()
-    for at, (leaf, node, symbol, _) in enumerate(arguments):
-        if not isinstance(leaf, Handle) or id(leaf) in seen:
-            continue
-        seen.add(id(leaf))
-        if symbol._node is not node:
-            assert symbol._node is not None
-            rebound.append((at, len(results)))
-            results.append(symbol._node)
-        if symbol._grad is not None:
-            if not leaf.is_leaf:
-                raise TraceError(
-                    f"argument {at} of a compiled function was computed with gradient outside of "
-                    "it, where backward() inside cannot go; pass x.detach(), or compile both parts"
-                )
-            gradients.append((at, len(results)))
-            results.append(symbol._grad._node)
-    return rebound, gradients
+def _asked(origins: Origins) -> list[int]:
+    """Results of which the gradient may be asked outside."""
+    if not modes.grad:
+        return []
+    return [i for i, computed in enumerate(origins.computed) if computed]
 
 
 def _rewritten(
-    trace: Trace, grad_inputs: list[Bound], owners: dict[int, Handle], results: list[Node]
+    trace: Trace, grad_inputs: list[Bound], owners: dict[int, Handle], origins: Origins
 ) -> list[tuple[Handle, int]]:
     """Gradients from outside that were changed in place, as by clipping."""
     found = []
     for first in grad_inputs:
         now = trace.bound[id(first.handle)]
         if now.node is not first.node:
-            found.append((owners[id(first.handle)], len(results)))
-            results.append(now.node)
+            found.append((owners[id(first.handle)], origins.append(now.node)))
     return found
 
 
 def _gradients(
-    trace: Trace, results: list[Node], *, keep_grads: bool
+    trace: Trace, origins: Origins, *, keep_grads: bool
 ) -> tuple[list[tuple[Handle, int | None]], list[Handle]]:
     """Which assigned `.grad`s the caller can still see: those get results of their own."""
     grads: list[tuple[Handle, int | None]] = []
@@ -286,31 +311,37 @@ def _gradients(
         if gradient is None:
             grads.append((handle, None))
         elif keep_grads or id(handle) in trace.grads_read:
-            grads.append((handle, len(results)))
-            results.append(trace.node_of(gradient))
+            grads.append((handle, origins.add(gradient)))
         else:
             forgotten.append(handle)
     return grads, forgotten
 
 
 def _effects(
-    trace: Trace, inputs: list[Bound], results: list[Node]
-) -> tuple[list[int], list[tuple[Handle, int]], list[Node]]:
-    """States with a new value: in place where the type is kept, else as a result."""
+    trace: Trace, inputs: list[Bound], origins: Origins
+) -> tuple[list[int], list[tuple[Handle, int]], list[tuple[Handle, int]], list[Node]]:
+    """States with a new value: in place where the type is kept, else as a result.
+
+    So are those that are computed with gradient now: they are connected with the results' graph.
+    """
     replaced: list[int] = []
     reshaped: list[tuple[Handle, int]] = []
+    connected: list[tuple[Handle, int]] = []
     new: list[Node] = []
     for at, first in enumerate(inputs):
         now = trace.bound[id(first.handle)]
         if now.node is first.node:
             continue
-        if now.node.type == first.node.type:
+        computed = modes.grad and now.requires_grad and now.node not in trace.frozen
+        if now.node.type == first.node.type and not computed:
             replaced.append(at)
             new.append(now.node)
         else:
-            reshaped.append((first.handle, len(results)))
-            results.append(now.node)
-    return replaced, reshaped, new
+            number = origins.append(now.node, computed=computed)
+            reshaped.append((first.handle, number))
+            if computed:
+                connected.append((first.handle, number))
+    return replaced, reshaped, connected, new
 
 
 def _advance_generators(trace: Trace) -> None:

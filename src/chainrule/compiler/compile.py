@@ -21,6 +21,7 @@ from chainrule.base.source import warn
 from chainrule.compiler.capture import capture
 from chainrule.compiler.codegen.target import host_target
 from chainrule.compiler.history import History
+from chainrule.compiler.leaks import where_held
 from chainrule.compiler.look import Seen, look
 from chainrule.compiler.modules import compiled_module, is_module
 from chainrule.compiler.retrace import check_constants
@@ -84,6 +85,7 @@ class CompiledFunction:
         self.debug = debug
         self.check_finite = check_finite
         self.evicted = 0  # variants that were dropped to keep within the bound of memory
+        self._kept = 0  # calls that left tensors of theirs outside
         self._variants: dict[Any, list[Variant]] = {}
         self.history = History(self.name)
         self._lock = threading.RLock()
@@ -118,11 +120,13 @@ class CompiledFunction:
             ) from None
         with self._lock:
             debug = self.debug or settings().retrace
-            variant = next((v for v in variants if v.fits()), None)
+            suited = [v for v in variants if v.suits(leaves)]
+            variant = next((v for v in suited if v.fits()), None)
             if variant is None and debug:
-                variant = next((v for v in variants if v.fits_tensors()), None)
+                variant = next((v for v in suited if v.fits_tensors()), None)
             if variant is None:
-                variant = self._retraced(variants, self._look(args, kwargs)(), guarded)
+                seen = self._look(args, kwargs)()
+                variant = self._retraced(variants, suited, seen, guarded)
             else:
                 SHELF.touch(variant)
                 if debug:
@@ -132,17 +136,22 @@ class CompiledFunction:
                     self.history.second_look(variant, self._look(args, kwargs))
             if variant.running and variant.pure:  # a signal handler interrupted a call
                 return self.fn(*args, **kwargs)
-            return variant.run(leaves)
+            return variant.run(leaves, (args, kwargs))
 
-    def _retraced(self, variants: list[Variant], seen: Seen, guarded: Guarded) -> Variant:
+    def _retraced(
+        self, variants: list[Variant], suited: list[Variant], seen: Seen, guarded: Guarded
+    ) -> Variant:
         """No variant fits: one whose plan does the same all the same, or else a new one."""
-        self.history.retraces(variants)
-        for variant in variants:
+        self.history.retraces(suited)
+        for variant in suited:
             if variant.takes(seen):
                 self.history.second_look(variant, lambda: seen)
                 return variant
         made = Variant(seen, name=self.name, guarded=guarded)
-        self._keep(variants, made)
+        if made.capture.leaks:
+            self._say_kept(made)
+        else:
+            self._keep(variants, made)
         return made
 
     def _look(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Callable[[], Seen]:
@@ -166,6 +175,18 @@ class CompiledFunction:
                 f"{self.name} was compiled more than {_MOST_VARIANTS} times for arguments "
                 "of the same kind: something that it reads outside (a training flag, a "
                 "parameter that is exchanged, an optimizer's choices) changes all the time",
+                RuntimeWarning,
+            )
+
+    def _say_kept(self, variant: Variant) -> None:
+        """Say the second time that the function keeps tensors, so that it is always traced anew."""
+        self._kept += 1
+        if self._kept == 2:
+            held = where_held(variant.capture.leaks[0].handle)
+            warn(
+                f"{self.name} is traced again at every call: it keeps a tensor that it makes"
+                f"{held}\n  return the tensor and keep it outside: a plan cannot say where the "
+                "next one goes",
                 RuntimeWarning,
             )
 

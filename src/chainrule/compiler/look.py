@@ -11,12 +11,13 @@ from collections.abc import Callable, Collection
 from typing import Any, NamedTuple
 
 from chainrule.base.source import Source
-from chainrule.compiler.capture import Capture, capture
+from chainrule.compiler.capture import Capture, capture, held_outside
 from chainrule.compiler.guards import Guards, same
 from chainrule.compiler.reads import Mark
 from chainrule.compiler.retrace import changed_constant
 from chainrule.compiler.runtime.heap import no_collections
 from chainrule.compiler.watch import Effect, Watch
+from chainrule.tensor.handle import Handle
 from chainrule.tensor.trace import Trace
 
 
@@ -39,10 +40,18 @@ def look(
     ignored: Collection[Mark] = (),
 ) -> Seen:
     """Trace a call; places that are `ignored` are not guarded."""
-    trace, watch = Trace(), Watch()
-    watch.start(fn, args, kwargs)
-    with no_collections():  # what the collector calls is not part of the function
-        found = capture(fn, args, kwargs, keep_grads=keep_grads, trace=trace, watch=watch)
+    outside: dict[int, Handle] = {}
+    while True:
+        trace, watch = Trace(), Watch()
+        watch.start(fn, args, kwargs)
+        with no_collections():  # what the collector calls is not part of the function
+            found = capture(
+                fn, args, kwargs, keep_grads=keep_grads, trace=trace, watch=watch, outside=outside
+            )
+        met = held_outside(found, args, kwargs, outside)
+        if met.keys() == outside.keys():
+            break
+        outside = met
     reads = watch.reads
     written = [s.mark for s in reads.slots.values() if not same(s.value, s.now())]
     written += [c.mark for c in reads.contents.values() if not same(c.held, c.now())]
@@ -62,8 +71,9 @@ def alike(first: Capture, second: Capture) -> bool:
         first.requires_grad == second.requires_grad
         and _same_objects(first.grad_owners, second.grad_owners)
         and len(first.numbers) == len(second.numbers)
-        and first.rebound == second.rebound
-        and first.argument_grads == second.argument_grads
+        and not (first.leaks or second.leaks)
+        and first.aliases == second.aliases
+        and first.handed.said() == second.handed.said()
         and first.replaced == second.replaced
         and [(id(h), n) for h, n in first.grads] == [(id(h), n) for h, n in second.grads]
         and _same_objects(first.forgotten, second.forgotten)

@@ -113,6 +113,15 @@ def content(container: Any) -> Any:
     return frozenset(container) if isinstance(container, set) else tuple(container)
 
 
+def _is_symbol(value: Any) -> bool:
+    return isinstance(value, Handle) and value.is_symbol
+
+
+def _flat(held: Iterable[Any]) -> Iterator[Any]:
+    for each in held:
+        yield from each if isinstance(each, tuple) else (each,)
+
+
 class Reads:
     """Collects `slots` and `contents`; it knows what it reached from outside."""
 
@@ -127,6 +136,17 @@ class Reads:
         self._reading = Reading("")
         self._path, self._loosely = "", False  # loosely: under a name of something else, perhaps
         self._source: Source | None = None
+
+    def let_go(self) -> None:
+        """After the trace: what it made is kept by those who keep it."""
+        self._made.clear()
+        self._known = {at: v for at, v in self._known.items() if not _is_symbol(v)}
+        for at, slot in self.slots.items():
+            if _is_symbol(slot.value):  # what stood there while it was traced stands there no more
+                self.slots[at] = slot._replace(value=ABSENT)
+        for number, seen in self.contents.items():
+            if isinstance(seen.held, tuple | frozenset) and any(map(_is_symbol, _flat(seen.held))):
+                self.contents[number] = seen._replace(held=ABSENT)
 
     def follow(self, value: Any, label: str) -> None:
         """Something outside that the trace starts from."""

@@ -18,17 +18,22 @@ from typing import Any, Literal
 import numpy as np
 
 from chainrule.base.errors import CompileError
+from chainrule.compiler.aliases import root_of, signature
+from chainrule.compiler.containers import refill
 from chainrule.compiler.gradient import Link, connect, tape_node
 from chainrule.compiler.guards import Change
+from chainrule.compiler.leaks import settle
 from chainrule.compiler.look import Seen, alike
 from chainrule.compiler.out_of_range import not_finite, out_of_range
 from chainrule.compiler.pipeline import Compiled, compile_graph
+from chainrule.compiler.returned import restored
 from chainrule.compiler.runtime.heap import no_collections
-from chainrule.compiler.structure import unflatten
+from chainrule.compiler.structure import mutables, unflatten
+from chainrule.graph.node import Node
 from chainrule.tensor.backward import accumulate, get_grad
 from chainrule.tensor.dispatch import wrap
 from chainrule.tensor.handle import NOT_KEPT, Handle
-from chainrule.tensor.modes import no_grad
+from chainrule.tensor.modes import modes, no_grad, set_grad_enabled
 from chainrule.tensor.tensor import Tensor
 
 Array = np.ndarray[Any, Any]
@@ -123,16 +128,16 @@ class Variant:
     @property
     def pure(self) -> bool:
         """Whether a call changes nothing but what it returns."""
-        c = self.capture
+        c, h = self.capture, self.capture.handed
         effects = (c.replaced, c.reshaped, c.rewritten, c.grads, c.forgotten)
-        return not any((*effects, c.rebound, c.argument_grads))
+        return not any((*effects, h.rebound, h.gradients, h.filled, h.marked))
 
     def _finite(self, guarded: Guarded) -> tuple[int, ...]:
         """The outputs that have to be finite: not what is kept for a gradient outside."""
-        captured, returned = self.capture.captured, range(self.capture.results)
+        captured, returned = self.capture.captured, self.capture.handed.checked
         if guarded == "indices":
             return ()
-        return (*returned, *captured.replaces) if guarded == "state" else tuple(returned)
+        return (*returned, *captured.replaces) if guarded == "state" else returned
 
     def arena_bytes(self) -> int:
         """Memory that the plan, and that of its gradient, keep between calls."""
@@ -140,6 +145,11 @@ class Variant:
         return self.compiled.plan.arena_bytes + (0 if link is None else link.arena_bytes())
 
     # -- before ---------------------------------------------------------------------------------
+
+    def suits(self, leaves: list[Any]) -> bool:
+        """Whether the arguments share memory as they did in the trace, where it writes."""
+        c = self.capture
+        return c.aliases is None or c.aliases == signature(leaves, c.outside, within=c.within)
 
     def fits(self) -> bool:
         """Whether everything that was constant in the trace still is."""
@@ -219,8 +229,8 @@ class Variant:
 
     # -- the call -------------------------------------------------------------------------------
 
-    def run(self, leaves: list[Any]) -> Any:
-        """Bind, run, and hand out results and effects.
+    def run(self, leaves: list[Any], given: Any = ()) -> Any:
+        """Bind, run, and hand out results and effects; `given` holds the call's containers.
 
         Raises CompileError in a signal handler that interrupted a call of this variant.
         """
@@ -228,11 +238,12 @@ class Variant:
             raise CompileError("a signal handler called the compiled step that it interrupted")
         try:
             self.running = True
-            return self._run(leaves)
+            roots = [root_of(leaves[i]) for i in self.capture.handed.roots]
+            return self._run([*leaves, *roots], given)
         finally:
             self.running = False
 
-    def _run(self, leaves: list[Any]) -> Any:
+    def _run(self, leaves: list[Any], given: Any) -> Any:
         keep: list[Array] = []  # alive while machine code reads and writes them
         self._bind_arguments(leaves, keep)
         self._bind_states(keep)
@@ -242,6 +253,7 @@ class Variant:
         for i, read in enumerate(self.capture.numbers):
             self._numbers[i] = read()
         self._flag[0] = 0
+        sources = self._sources(leaves) if self.capture.link is not None else []
         values = [wrap(a) for a in results]
         kept = self._kept_inputs(keep, leaves) if self.capture.link is not None else {}
         settings = self._settings(values)
@@ -264,10 +276,28 @@ class Variant:
             if not settled and program.completed != done:
                 _assign(settings)
         self.calls += 1
+        for at, flag in self.capture.handed.marked:
+            leaves[at].requires_grad = flag
+            if sources:
+                sources[at] = leaves[at]._tape_node()
         if self.capture.link is not None:
-            self._connect(self.capture.link, leaves, kept, values)
+            self._connect(self.capture.link, sources, kept, values)
         self._change_arguments(leaves, values)
-        return unflatten(self.capture.structure, values[: self.capture.results])
+        return self._returned(leaves, values, given)
+
+    def _returned(self, leaves: list[Any], values: list[Tensor], given: Any) -> Any:
+        """What the function returns, after its containers and what it kept have their values."""
+        c = self.capture
+        for number in c.made_leaves:
+            values[number]._requires_grad = True
+        settle(c.leaks, values, leaves)
+        known = mutables(given) if c.known else ()
+        for number, shell, inner, origins in c.handed.filled:
+            found = [restored(o, values, leaves) for o in origins]
+            refill(known[number], shell, unflatten(inner, found, known=known))
+        return unflatten(
+            c.structure, [restored(o, values, leaves) for o in c.handed.returned], known=known
+        )
 
     def _kept_inputs(self, keep: list[Array], leaves: list[Any]) -> dict[int, Array]:
         """Values of the inputs that backward reads: what may be written over is copied."""
@@ -285,17 +315,24 @@ class Variant:
             found[i] = np.array(arrays[i]) if volatile else arrays[i]
         return found
 
+    def _sources(self, leaves: list[Any]) -> list[Node]:
+        """The tape's nodes of what a gradient goes to, as they are before the call."""
+        c, types = self.capture, [n.array for n in self.capture.captured.graph.inputs]
+        assert c.link is not None
+        owners, wanted = [*leaves, *c.states], set(c.link.wanted)
+        return [tape_node(owners[i] if i in wanted else None, t) for i, t in enumerate(types)]
+
     def _connect(
-        self, link: Link, leaves: list[Any], kept: dict[int, Array], values: list[Tensor]
+        self, link: Link, sources: list[Node], kept: dict[int, Array], values: list[Tensor]
     ) -> None:
         """Results that require grad know what they were computed from."""
-        c, types = self.capture, [n.array for n in self.capture.captured.graph.inputs]
-        owners, wanted = [*leaves, *c.states], set(link.wanted)
-        sources = [tape_node(owners[i] if i in wanted else None, t) for i, t in enumerate(types)]
+        c = self.capture
         arrays: list[Any] = [v._value for v in values]
         nodes = connect(link, sources, kept, arrays, self.name)
         for number, node in zip(link.results, nodes, strict=True):
             values[number]._node, values[number]._requires_grad = node, True
+        for handle, number in c.connected:
+            handle._node, handle._requires_grad = values[number]._node, True
 
     def _settings(self, values: list[Tensor]) -> list[Setting]:
         """What makes the committed state visible: views look again, gradients are as traced."""
@@ -315,11 +352,20 @@ class Variant:
 
     def _change_arguments(self, leaves: list[Any], values: list[Tensor]) -> None:
         """What the function did to its arguments: new values, and gradients added up."""
+        for at, number in self.capture.handed.rebound:
+            self._change(leaves[at], values[number])
         with no_grad():
-            for at, number in self.capture.rebound:
-                leaves[at]._rebind(values[number])
-            for at, number in self.capture.argument_grads:
+            for at, number in self.capture.handed.gradients:
                 accumulate(leaves[at], values[number])
+
+    def _change(self, leaf: Any, value: Tensor) -> None:
+        """Give an argument the value that was written into it, and what computed it."""
+        if not isinstance(leaf, Handle):
+            leaf[...] = value._value
+            return
+        root = root_of(leaf)
+        with set_grad_enabled(modes.grad and not (root.requires_grad and root.is_leaf)):
+            leaf._rebind(value, recorded=True)
 
     def _values(self, leaves: list[Any]) -> list[Any]:
         """What the graph's inputs hold."""

@@ -131,6 +131,7 @@ def watching(watch: Watch | None) -> Iterator[None]:
         yield
     finally:
         sys.setprofile(None)
+        watch.reads.let_go()
         if hasattr(before, "enable"):  # that of cProfile is no function
             before.enable()
         elif before is not None:

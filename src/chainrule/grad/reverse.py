@@ -40,10 +40,11 @@ def differentiate(
 ) -> list[Node | None]:
     """Vector-Jacobian products of `outputs` with respect to `targets`; None where disconnected.
 
-    `stops` are nodes through which no gradient flows; `order` is `topological(outputs)`, if known;
-    `watch` has the hooks of some nodes; `tell(node, i, part)` hears what each node sends to its
-    input number i: upstream × local, before contributions are summed. `rule(node, ct, wanted)`
-    stands in for the visit and `local_rule` where gradients are not nodes but their values.
+    `stops` are nodes through which no gradient flows, though one may be asked for there; `order`
+    is `topological(outputs)`, if known; `watch` has the hooks of some nodes. `tell(node, i, part)`
+    hears what each node sends to its input number i: upstream × local, before contributions are
+    summed. `rule(node, ct, wanted)` stands in for the visit and `local_rule` where gradients are
+    not nodes but their values.
     """
     order, targeted = topological(outputs) if order is None else order, set(targets)
     active = dependents(targeted, order)

@@ -171,16 +171,18 @@ class Module(Hooked, Converted, Compilable):
         self._non_persistent_buffers_set.discard(name)
 
     def _replace(self, registry: dict[str, Any], name: str, value: Any) -> None:
-        """Put another value in place; in a trace a tensor's handle stays and is rebound."""
+        """Put another value in place; in a trace a tensor's handle, but a view's, is rebound."""
         before = registry.get(name)
         if (
             modes.trace is not None
             and isinstance(value, Tensor)
             and isinstance(before, Tensor)
             and before is not value
+            and before._lens is None
             and before.array_type == value.array_type
         ):
             before._rebind(value)
+            modes.trace.exchanged.add(id(before))
             return
         if registry is self.__dict__.get("_buffers") and not isinstance(value, Tensor | None):
             raise KindError(f"buffer {name!r} must be a Tensor or None, not {type(value)}")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from chainrule.base.errors import ArgumentError, GradientError, ShapeError
+from chainrule.base.errors import ArgumentError, GradientError, ShapeError, TraceError
 from chainrule.grad.reverse import differentiate
 from chainrule.graph.node import INPUT, Node
 from chainrule.graph.walk import topological
@@ -151,14 +151,25 @@ def _traced(
     if inputs is None:
         known = [bound.handle for bound in trace.bound.values()]
         known += [symbol for ref in trace.born if (symbol := ref()) is not None]
-        handles = [h for h in known if h.requires_grad and h.is_leaf]
+        handles = [h for h in known if h.requires_grad and (h.is_leaf or _came_computed(trace, h))]
     else:
         handles = list(inputs)
     found = traced_gradients(trace, tensors, seeds, handles, create_graph=create_graph)
     for handle, gradient in zip(handles, found, strict=True):
         if gradient is not None:
+            if inputs is None and _came_computed(trace, handle):
+                raise TraceError(
+                    f"backward() in a compiled function reaches a tensor of shape {handle.shape} "
+                    "that was computed with gradient outside of it, where it cannot go on\n  pass "
+                    "x.detach(), or compile both parts"
+                )
             accumulate(handle, gradient)
             call_after(handle)
+
+
+def _came_computed(trace: Trace, handle: Handle) -> bool:
+    """Whether the handle still is what was computed with gradient outside of the trace."""
+    return trace.symbol_of(handle) in trace.computed
 
 
 def traced_gradients(
@@ -178,11 +189,11 @@ def traced_gradients(
     with set_grad_enabled(create_graph):
         found = differentiate(b, roots, cotangents, targets, stops=trace.frozen, watch=watch)
         parts = dict(zip(targets, found, strict=True))
-        sums = [_sum(b, [parts[node] for node in nodes]) for nodes in nodes_of]
+        sums = [total(b, [parts[node] for node in nodes]) for nodes in nodes_of]
     return [None if node is None else wrap(None, node, requires_grad=create_graph) for node in sums]
 
 
-def _sum(b: Symbolic, parts: Sequence[Node | None]) -> Node | None:
+def total(b: Symbolic, parts: Sequence[Node | None]) -> Node | None:
     """The sum of those that exist."""
     there = [part for part in parts if part is not None]
     return functools.reduce(lambda x, y: b(TABLE["add"], x, y), there) if there else None

@@ -108,6 +108,11 @@ class Handle:
     _version: int
     _seen: int  # a view's: the root's version when it was last read
 
+    @property
+    def is_symbol(self) -> bool:
+        """Whether a trace made it, so that it only stands for a value."""
+        return self._value is None
+
     # -- what the handle shows ------------------------------------------------------------------
 
     @property
@@ -258,10 +263,10 @@ class Handle:
 
     # -- rebinding --------------------------------------------------------------------------------
 
-    def _rebind(self, new: Handle) -> None:
+    def _rebind(self, new: Handle, *, recorded: bool | None = None) -> None:
         """Become `new`, and write through the lens if this is a view."""
         handle: Handle = self
-        recorded = modes.grad
+        recorded = modes.grad if recorded is None else recorded
         while (lens := handle._lens) is not None:
             recorded = recorded and not lens.detaches
             new = lens.put(lens.base, new)

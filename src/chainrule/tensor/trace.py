@@ -52,6 +52,8 @@ class Trace:
         self.followed: set[tuple[int, Any]] = set()  # places that each call reads again
         self.ordinals: dict[int, tuple[Any, int]] = {}  # per generator: random ops so far
         self.frozen: set[Node] = set()  # nodes made where no gradient is recorded
+        self.exchanged: set[int] = set()  # ids of those that stand for what took their place
+        self.computed: set[Node] = set()  # inputs that were computed with gradient outside
         self.born: list[weakref.ref[Handle]] = []  # symbols: none may leak
         self.fresh: dict[int, Handle] = {}  # constants that were made inside the trace
         self.made: set[int] = set()  # ids of such inputs that keep the value of a constant
@@ -98,6 +100,8 @@ class Trace:
             return node
         requires_grad = handle.requires_grad
         node = input_node(Type(*_outside_type(handle)), caller())
+        if handle._requires_grad and handle._node is not None and handle._node.op is not INPUT:
+            self.computed.add(node)
         bound = Bound(handle, node, requires_grad)
         self.bound[id(handle)] = bound
         if id(handle) in self.fresh:  # the input keeps the value if the handle becomes a symbol
@@ -137,7 +141,9 @@ class Trace:
     def is_computed(self, handle: Handle) -> bool:
         """Whether the handle stands for something computed with gradient inside this trace."""
         node = handle._symbol()
-        return node is not None and node.op is not INPUT and node not in self.frozen
+        if node is None or node.op is INPUT:
+            return node in self.computed
+        return node not in self.frozen
 
     def number(self, read: Callable[[], float]) -> Node:
         """A float64 scalar that `read()` supplies at each call."""
