@@ -23,6 +23,7 @@ from chainrule.tensor.dispatch import apply, wrap
 from chainrule.tensor.growth import note as note_nodes
 from chainrule.tensor.handle import NOT_KEPT, Handle
 from chainrule.tensor.hooks import call_after, watched, watched_in
+from chainrule.tensor.lifted import home_of, lifted
 from chainrule.tensor.modes import modes, set_grad_enabled
 from chainrule.tensor.tape import Backward, Recorded, release
 
@@ -181,6 +182,9 @@ def traced_gradients(
     create_graph: bool,
 ) -> list[Tensor | None]:
     """Gradient symbols of `handles`, recorded into the trace."""
+    home = home_of(trace, tensors)
+    if home is not trace:
+        return lifted(trace, home, tensors, seeds, handles, create_graph=create_graph)
     b, nodes_of = Symbolic(), [trace.leaf_nodes(h) for h in handles]
     targets = list(dict.fromkeys(node for nodes in nodes_of for node in nodes))
     roots = [trace.node_of(t) for t in tensors]

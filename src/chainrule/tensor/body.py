@@ -81,7 +81,7 @@ class BodyTrace(Trace):
         bound = self.bound.get(id(handle))
         if bound is not None:
             return bound.requires_grad
-        return _in(self.outer, lambda: handle.requires_grad)
+        return outside(self.outer, lambda: handle.requires_grad)
 
     def node_of(self, handle: Handle) -> Node:
         """The node inside the body; everything from outside becomes an input."""
@@ -100,7 +100,7 @@ class BodyTrace(Trace):
         node = handle._symbol()
         if node is None or node.op is not INPUT:
             return super().is_computed(handle)
-        return node in self.given or _in(self.outer, lambda: not handle.is_leaf)
+        return node in self.given or outside(self.outer, lambda: not handle.is_leaf)
 
     def bind(self, handle: Handle, node: Node, requires_grad: bool) -> None:
         """Note that an outside tensor was rebound."""
@@ -109,7 +109,7 @@ class BodyTrace(Trace):
         self.bound[id(handle)] = Bound(handle, node, requires_grad)
 
     def _capture(self, handle: Handle) -> Node:
-        kind, requires_grad = _in(self.outer, lambda: (handle.array_type, handle.requires_grad))
+        kind, requires_grad = outside(self.outer, lambda: (handle.array_type, handle.requires_grad))
         node = input_node(kind)
         self.inputs[id(handle)] = self.bound[id(handle)] = Bound(handle, node, requires_grad)
         return node
@@ -122,7 +122,7 @@ class BodyTrace(Trace):
             attrs = {"value": float(read()), "dtype": dtypes.float64, "shape": ()}
             return self.record(TABLE["full"], (), attrs)
         node = self.outer.number(read)
-        return self.node_of(_in(self.outer, lambda: wrap(None, node)))
+        return self.node_of(outside(self.outer, lambda: wrap(None, node)))
 
     def guard(self, read: Callable[[], Any]) -> Any:
         """A guard of the outer trace."""
@@ -140,12 +140,14 @@ class BodyTrace(Trace):
     def stream(self, generator: Any) -> Tensor:
         """The generator's state; in a loop each iteration has numbers of its own."""
         outer = self.outer
-        outside = generator.state if outer is None else _in(outer, lambda: outer.stream(generator))
+        around = (
+            generator.state if outer is None else outside(outer, lambda: outer.stream(generator))
+        )
         if self.length is None:
-            return outside
+            return around
         found = self.streams.get(id(generator))
         if found is None:
-            found = self.streams[id(generator)] = self._iterated(outside)
+            found = self.streams[id(generator)] = self._iterated(around)
         return found
 
     def _iterated(self, state: Tensor) -> Tensor:
@@ -196,7 +198,7 @@ class BodyTrace(Trace):
         return Graph(inputs, tuple(_cut(ends, {*self.frozen, *cut})))
 
 
-def _in(outer: Trace | None, fn: Callable[[], T]) -> T:
+def outside(outer: Trace | None, fn: Callable[[], T]) -> T:
     """`fn()` as the surrounding trace (or eager execution) sees the world."""
     inner, modes.trace = modes.trace, outer
     try:
