@@ -304,3 +304,38 @@ def test_gradients_that_are_views_of_one_array_are_written_through():
     assert bucket.norm().item() == pytest.approx(1.0, abs=1e-5)
     bucket.zero_()
     assert weights[1].grad.tolist() == [[0.0, 0.0], [0.0, 0.0]]
+
+
+NOTHING_SAVED = {
+    "add": lambda a, b: a + b,
+    "sub": lambda a, b: a - b,
+    "view": lambda a, b: (a + b).view(2, 1),
+    "cat": lambda a, b: cr.cat([a, b]),
+    "expand": lambda a, b: (a - b).unsqueeze(0).expand(2, 2),
+    "sum": lambda a, b: (a + b).sum(0, keepdim=True),
+    "mean": lambda a, b: (a + b).mean(),
+    "slice": lambda a, b: (a + b)[:1],
+    "transpose": lambda a, b: (a + b).unsqueeze(0).t(),
+    "tril": lambda a, b: (a[None] + b[:, None]).tril(),
+}
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+@pytest.mark.parametrize("name", NOTHING_SAVED)
+def test_backward_may_come_again_where_nothing_was_saved(name, compiled):
+    a, b = (cr.tensor(v, requires_grad=True) for v in ([1.0, 2.0], [3.0, 4.0]))
+    fn = NOTHING_SAVED[name]
+    k = (cr.compile(fn) if compiled else fn)(a, b)
+    (k + 1.0).sum().backward()
+    once = a.grad.clone()
+    (k - 2.0).sum().backward()
+    assert a.grad.tolist() == (once * 2).tolist()
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_backward_does_not_come_again_where_something_was_saved(compiled):
+    a, b = (cr.tensor(v, requires_grad=True) for v in ([1.0, 2.0], [3.0, 4.0]))
+    k = (cr.compile(lambda a, b: a * b) if compiled else lambda a, b: a * b)(a, b)
+    (k + 1.0).sum().backward()
+    with pytest.raises(GradientError, match="second time"):
+        (k - 2.0).sum().backward()

@@ -191,7 +191,6 @@ def test_scalars_convert_and_others_refuse():
 
 
 VIEWS = {
-    "reverse": lambda lib, x: lib.flip(x, (0,)) if lib is cr else x[::-1],
     "flat": lambda _, x: x.reshape(-1),
     "turn": lambda lib, x: x.transpose(0, 1) if lib is cr else x.T,
     "first": lambda _, x: x[0],

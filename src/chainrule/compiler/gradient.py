@@ -33,7 +33,7 @@ from chainrule.graph.walk import dependents, substitute, topological, uses
 from chainrule.ops.control import call, project
 from chainrule.ops.record import Builder
 from chainrule.tensor.handle import Handle
-from chainrule.tensor.tape import Backward, Recorded
+from chainrule.tensor.tape import Backward, Lasting, Recorded
 
 Array = np.ndarray[Any, Any]
 
@@ -175,7 +175,8 @@ def connect(
     }
     node = Recorded(call, tuple(sources), attrs, TupleType(items), place())
     kept = tuple([inputs[i] if own else results[i] for own, i in link.saved])
-    node.saved = (*[_value(inputs.get(at), n) for at, n in enumerate(link.forward.inputs)], kept)
+    saved = (*[_value(inputs.get(at), n) for at, n in enumerate(link.forward.inputs)], kept)
+    node.saved = saved if link.saved else Lasting(saved)  # what reads nothing may be asked again
     return [Recorded(project, (node,), {"index": i}, t, node.place) for i, t in enumerate(items)]
 
 

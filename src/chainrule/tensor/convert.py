@@ -21,6 +21,7 @@ from chainrule.base.source import warn
 from chainrule.graph.node import Type
 from chainrule.ops.cast import cast as cast_op
 from chainrule.ops.fill import full
+from chainrule.ops.layout import reshape as reshape_op
 from chainrule.ops.reduce import broadcast_to
 from chainrule.tensor.dispatch import apply, wrap
 from chainrule.tensor.handle import Handle
@@ -210,6 +211,11 @@ def cast(x: Handle, dtype: DType) -> Tensor:
     if x.dtype is dtype:
         return x  # type: ignore[return-value]
     return apply(cast_op, x, dtype=dtype)
+
+
+def own(x: Handle) -> Tensor:
+    """The same value in a tensor of its own: neither the argument nor a view of it."""
+    return apply(reshape_op, x, shape=x.array_type.shape)
 
 
 def expand(x: Handle, shape: shapes.Shape) -> Tensor:

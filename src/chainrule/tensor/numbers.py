@@ -13,7 +13,7 @@ import numpy as np
 from chainrule.base import dtypes
 from chainrule.base.dtypes import DType
 from chainrule.base.errors import ArgumentError, DTypeError
-from chainrule.tensor.convert import get_default_dtype, result_dtype, tensor
+from chainrule.tensor.convert import as_tensor, get_default_dtype, result_dtype, tensor
 from chainrule.tensor.dispatch import wrap
 from chainrule.tensor.functional.forms import also_called, with_numpy_names
 from chainrule.tensor.handle import Handle
@@ -187,9 +187,12 @@ def asarray(
     copy: bool | None = None,
     requires_grad: bool = False,
 ) -> Tensor:
-    """A tensor of an array, a list, a number or a tensor; nothing is shared, whatever `copy`."""
-    del copy
-    out = tensor(obj, dtype=dtype, device=device)
+    """A tensor of an array, a list or a number, whose values are copied; a tensor is itself.
+
+    Of a tensor, too, `copy=True` makes a copy, and `copy=False` changes nothing.
+    """
+    same = isinstance(obj, Handle) and not copy and not requires_grad
+    out = (as_tensor if same else tensor)(obj, dtype=dtype, device=device)
     if requires_grad:
         out.requires_grad = True
     return out

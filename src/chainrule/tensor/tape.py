@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from chainrule.base.dtypes import DType, from_numpy
 from chainrule.base.errors import GradientError
@@ -23,9 +23,22 @@ from chainrule.ops.fill import full
 from chainrule.ops.record import OUT, Op
 from chainrule.tensor.prepared import Call, prepare
 
+if TYPE_CHECKING:
+    from chainrule.tensor.tensor import Tensor
+
 Value = Any  # an ndarray, or a tuple of them for an op with several results
 _MOST_CONSTANTS = 256
 _RELEASED: tuple[Value, ...] = (None,)  # stands in for `saved` after backward()
+
+
+class Lasting(tuple[Value, ...]):
+    """Saved values that stay: constants, which no one waits to have freed.
+
+    PyTorch's rules for such operations (a mean, a triangle) save nothing, so that a second backward
+    through them is allowed.
+    """
+
+    __slots__ = ()
 
 
 class Recorded(Node):
@@ -67,6 +80,11 @@ class Recorded(Node):
         """Whether backward() has let go of the saved values."""
         return self.saved is _RELEASED
 
+    def release(self) -> None:
+        """Let go of the saved values; where there are none to let go, backward() may come again."""
+        if self.saved and type(self.saved) is tuple:
+            self.saved = _RELEASED
+
     def kept(self) -> dict[int, Value]:
         """The saved values by input position (or `OUT`)."""
         if not self.saved or self.released:
@@ -87,6 +105,14 @@ def record(
 
 
 _new = object.__new__
+
+
+def lasting(out: Tensor) -> Tensor:
+    """A result that was computed with constants only: its node keeps them (see `Lasting`)."""
+    node = out._node
+    if isinstance(node, Recorded) and node.saved:
+        node.saved = Lasting(node.saved)
+    return out
 
 
 def evaluated(
@@ -150,7 +176,7 @@ class Backward:
         if call is None or self.record_graph or saved is _RELEASED:
             self.visit(node)
             return local_rule(self, node, ct)
-        if not self.retain:
+        if saved and not self.retain and type(saved) is tuple:
             node.saved = _RELEASED
         if type(ct) is list:
             arrived = [c for c in ct if c is not None]
@@ -171,7 +197,7 @@ class Backward:
         self._place, inputs = node.place, node.inputs
         self._values = {(node if i == OUT else inputs[i]): v for i, v in node.kept().items()}
         if not self.retain:
-            node.saved = _RELEASED
+            node.release()
 
     def value(self, node: Any) -> Value:
         """The value of a gradient (which may be an array already), or of a saved operand."""
@@ -197,4 +223,4 @@ def release(order: Sequence[Node]) -> None:
     """Let go of every saved value of a graph."""
     for node in order:
         if node.inputs and isinstance(node, Recorded):
-            node.saved = _RELEASED
+            node.release()

@@ -33,6 +33,7 @@ from chainrule.tensor.convert import (
     cast,
     check_device,
     get_default_dtype,
+    own,
 )
 from chainrule.tensor.device import CPU, device, names_device
 from chainrule.tensor.dispatch import apply, wrap
@@ -338,7 +339,8 @@ class Tensor(Methods, Handle, final=True):
                 dtype = a
             elif not isinstance(a, bool) and a is not None:
                 raise DeviceError(f"cannot move a tensor to {a!r}: use 'cpu' or a dtype")
-        return self if dtype is None else cast(self, as_dtype(dtype))
+        out = self if dtype is None else cast(self, as_dtype(dtype))
+        return own(out) if out is self and kwargs.get("copy") else out
 
     def type_as(self, other: Handle) -> Tensor:
         """With the dtype of `other`."""

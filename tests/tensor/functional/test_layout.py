@@ -73,7 +73,6 @@ def test_compiled_they_are_the_same():
 
 VIEWS = {
     "diagonal": (lambda x: x.diagonal(1), np.eye(3, 4, 1)),
-    "flipud": (lambda x: x.flipud()[0], np.array([[0] * 4] * 2 + [[1] * 4])),
     "movedim": (lambda x: x.movedim(0, 1)[1], np.array([[0, 1, 0, 0]] * 3)),
     "unflatten": (lambda x: x.unflatten(1, (2, 2))[:, 1, 0], np.array([[0, 0, 1, 0]] * 3)),
     "windows that do not overlap": (

@@ -14,7 +14,7 @@ import numpy as np
 from chainrule.base import shapes
 from chainrule.base.errors import ArgumentError, AxisError, ShapeError
 from chainrule.ops import TABLE
-from chainrule.tensor.convert import Operand, as_tensor
+from chainrule.tensor.convert import Operand, as_tensor, own
 from chainrule.tensor.convert import expand as expand_to
 from chainrule.tensor.dispatch import apply, wrap
 from chainrule.tensor.functional import layout
@@ -88,9 +88,10 @@ def ravel(input: Operand) -> Tensor:
     return layout.reshape(input, (-1,))
 
 
-def broadcast_to(input: Operand, size: Sequence[int]) -> Tensor:
-    """The input repeated along axes of size 1 (and new leading ones) to `size`."""
-    return layout.expand(input, tuple(size))
+@also_named("size")
+def broadcast_to(input: Operand, *size: Any) -> Tensor:
+    """The input repeated along axes of size 1 (and new leading ones) to `size`: a view."""
+    return layout.expand(input, *size)
 
 
 def broadcast_shapes(*shapes_: Any) -> shapes.Shape:
@@ -102,7 +103,7 @@ def broadcast_tensors(*tensors: Operand) -> tuple[Tensor, ...]:
     """All tensors expanded to their common shape."""
     parts = [as_tensor(t) for t in _sequence(tensors)]
     shape = shapes.broadcast(*[p.shape for p in parts])
-    return tuple(expand_to(p, shape) for p in parts)
+    return tuple(p if p.shape == shape else layout.expand(p, shape) for p in parts)
 
 
 def _sequence(tensors: tuple[Any, ...]) -> Sequence[Any]:
@@ -226,7 +227,8 @@ def roll(input: Operand, shifts: Axes, dims: Axes | None = None) -> Tensor:
     """
     x = as_tensor(input)
     if dims is None:
-        return layout.reshape(roll(ravel(x), shifts, 0), x.shape)
+        flat = apply(TABLE["reshape"], x, shape=(x.array_type.size,))
+        return apply(TABLE["reshape"], roll(flat, shifts, 0), shape=x.shape)
     moves, axes = _listed(shifts), _listed(dims)
     if len(moves) != len(axes):
         raise ShapeError(f"roll needs a shift for each axis, not {moves} for axes {axes}")
@@ -238,7 +240,7 @@ def roll(input: Operand, shifts: Axes, dims: Axes | None = None) -> Tensor:
         by = move % n if n else 0
         if by:
             x = layout.cat([layout.narrow(x, a, n - by, by), layout.narrow(x, a, 0, n - by)], a)
-    return layout.reshape(x, x.shape) if x is input else x
+    return own(x) if x is input else x
 
 
 def fliplr(input: Operand) -> Tensor:
@@ -270,10 +272,10 @@ def rot90(input: Operand, k: int = 1, dims: Sequence[int] = (0, 1)) -> Tensor:
     if turns == 2:
         return layout.flip(x, (first, second))
     if turns == 1:
-        return layout.transpose(layout.flip(x, second), first, second)
+        return own(layout.transpose(layout.flip(x, second), first, second))
     if turns == 3:
         return layout.flip(layout.transpose(x, first, second), second)
-    return layout.reshape(x, x.shape)
+    return own(x)
 
 
 def meshgrid(*tensors: Operand, indexing: str | None = None) -> tuple[Tensor, ...]:
@@ -295,7 +297,7 @@ def meshgrid(*tensors: Operand, indexing: str | None = None) -> tuple[Tensor, ..
     out = []
     for i, part in enumerate(parts):
         alone = tuple(part.shape[0] if order[k] == i else 1 for k in range(len(parts)))
-        out.append(expand_to(layout.reshape(part, alone), shape))
+        out.append(layout.expand(layout.reshape(part, alone), shape))
     return tuple(out)
 
 

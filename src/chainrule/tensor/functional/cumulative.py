@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from chainrule.base import dtypes, shapes
 from chainrule.base.errors import ArgumentError, ShapeError
 from chainrule.ops import TABLE
-from chainrule.tensor.convert import Operand, as_dtype, as_tensor, cast, floating
+from chainrule.tensor.convert import Operand, as_dtype, as_tensor, cast, floating, own
 from chainrule.tensor.dispatch import apply
 from chainrule.tensor.functional import pointwise
 from chainrule.tensor.functional.forms import with_out
@@ -113,7 +113,7 @@ def diff(
     if n < 0:
         raise ArgumentError(f"diff needs a number of differences n >= 0, not {n}")
     if n == 0:
-        return x
+        return own(x)
     parts = [p for p in (prepend, x, append) if p is not None]
     if len(parts) > 1:
         x = cat([as_tensor(p) for p in parts], axis)

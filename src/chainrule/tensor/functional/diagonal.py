@@ -17,6 +17,7 @@ from chainrule.tensor.convert import Operand, as_dtype, as_tensor, cast, check_d
 from chainrule.tensor.dispatch import apply, wrap
 from chainrule.tensor.functional import layout
 from chainrule.tensor.functional.forms import with_out
+from chainrule.tensor.tape import lasting
 
 if TYPE_CHECKING:
     from chainrule.tensor.tensor import Tensor
@@ -54,9 +55,8 @@ def _triangle(name: str, x: Tensor, diagonal: int, keep: str) -> Tensor:
     column = apply(TABLE["iota"], dtype=dtypes.int64, shape=x.shape, axis=rank - 1)
     offset = apply(TABLE["full"], value=diagonal, dtype=dtypes.int64, shape=x.shape)
     kept = apply(TABLE[keep], apply(TABLE["add"], row, offset), column)
-    return apply(
-        TABLE["where"], kept, x, apply(TABLE["full"], value=0, dtype=x.dtype, shape=x.shape)
-    )
+    zeros = apply(TABLE["full"], value=0, dtype=x.dtype, shape=x.shape)
+    return lasting(apply(TABLE["where"], kept, x, zeros))
 
 
 def tril_indices(

@@ -19,7 +19,7 @@ from chainrule.ops import TABLE
 from chainrule.tensor.convert import as_tensor, cast, result_dtype
 from chainrule.tensor.convert import expand as expand_to
 from chainrule.tensor.dispatch import apply
-from chainrule.tensor.functional import diagonal, linear, pointwise
+from chainrule.tensor.functional import diagonal, layout, linear, pointwise
 from chainrule.tensor.handle import Handle
 
 if TYPE_CHECKING:
@@ -52,6 +52,8 @@ def einsum(equation: Any, *operands: Any) -> Tensor:
         operands = tuple(operands[0])
     tensors = [as_tensor(x) for x in operands]
     lists, wanted = _parse(equation, [len(x.shape) for x in tensors])
+    if len(lists) == 1 and len({*lists[0]}) == len(lists[0]) and {*lists[0]} == {*wanted}:
+        return layout.permute(tensors[0], [lists[0].index(label) for label in wanted])
     dtype = result_dtype(tensors)
     terms = [
         _without_repeats(equation, cast(x, dtype), labels)

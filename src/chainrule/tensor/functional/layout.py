@@ -144,6 +144,8 @@ def flatten(input: Operand, start_dim: int = 0, end_dim: int = -1) -> Tensor:
     first, last = shapes.normal_axis(start_dim, rank), shapes.normal_axis(end_dim, rank)
     if first > last:
         raise ShapeError(f"flatten from axis {first} to {last}: the first must not be the larger")
+    if first == last and rank:
+        return x
     merged = shapes.size(x.shape[first : last + 1])
     return reshape(x, (*x.shape[:first], merged, *x.shape[last + 1 :]))
 
@@ -190,11 +192,11 @@ def swapaxes(input: Operand, dim0: int, dim1: int) -> Tensor:
 
 
 def t(input: Operand) -> Tensor:
-    """The transpose of a matrix; vectors and scalars as they are."""
+    """The transpose of a matrix; vectors and scalars as they are: always a view."""
     x = as_tensor(input)
     if len(x.shape) > 2:
         raise ShapeError(f"t() needs at most 2 axes, not shape {x.shape}; use transpose(d0, d1)")
-    return transpose(x, 0, 1) if len(x.shape) == 2 else x
+    return transpose(x, 0, 1) if len(x.shape) == 2 else _renumbered(x, x.shape)
 
 
 @with_numpy_names
@@ -329,8 +331,8 @@ def expand(input: Operand, *sizes: Any) -> Tensor:
     if -1 in target[:lead]:
         raise ShapeError(f"expand of {x.shape} to {target}: -1 keeps an axis, but this one is new")
     wide = tuple(x.shape[i - lead] if n == -1 else n for i, n in enumerate(target))
-    if x.shape == wide:
-        return x
+    if wide == (1,) * lead + x.shape:  # nothing is repeated
+        return _renumbered(x, wide)
     return view_of(
         x,
         lambda base: expand_to(base, wide),
@@ -377,12 +379,12 @@ def stack(tensors: Sequence[Operand], dim: int = 0, *, out: Tensor | None = None
 
 @also_named("dims")
 def flip(input: Operand, *dims: Any) -> Tensor:
-    """Reverse the order along the named axes."""
+    """Reverse the order along the named axes: a copy."""
     x = as_tensor(input)
     axes = shapes.normal_axes(flat_sizes(dims), len(x.shape))
     start = tuple(max(n - 1, 0) if i in axes else 0 for i, n in enumerate(x.shape))
     step = tuple(-1 if i in axes else 1 for i in range(len(x.shape)))
-    return slice_view(x, start, step, x.shape)
+    return apply(TABLE["slice"], x, start=start, step=step, shape=x.shape)
 
 
 def masked_fill(input: Operand, mask: Operand, value: Operand) -> Tensor:

@@ -15,7 +15,7 @@ import numpy as np
 from chainrule.base import shapes
 from chainrule.base.errors import ShapeError
 from chainrule.ops import TABLE
-from chainrule.tensor.convert import Operand, as_tensor, expand
+from chainrule.tensor.convert import Operand, as_tensor, expand, own
 from chainrule.tensor.creation import eye
 from chainrule.tensor.dispatch import apply, apply_many
 from chainrule.tensor.functional import diagonal, layout, pointwise
@@ -115,7 +115,7 @@ def triangular_solve(
     a = as_tensor(A)
     part = _turned(a) if transpose else a
     over = upper != transpose
-    return Solved(solve_triangular(part, b, upper=over, unitriangular=unitriangular), a)
+    return Solved(solve_triangular(part, b, upper=over, unitriangular=unitriangular), own(a))
 
 
 @with_out

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from chainrule.base import dtypes
 from chainrule.base.arguments import check_number, check_whole
 from chainrule.base.errors import ArgumentError, ShapeError
-from chainrule.tensor.convert import Operand, as_tensor
+from chainrule.tensor.convert import Operand, as_tensor, own
 from chainrule.tensor.convert import expand as expand_to
 from chainrule.tensor.functional.layout import cat, flip, narrow
 
@@ -54,7 +54,7 @@ def pad(
         raise ArgumentError(f"pad knows the modes {known}, not {mode!r}")
     for i in range(count):
         x = _along(x, rank - 1 - i, pad[2 * i], pad[2 * i + 1], fill)
-    return x
+    return own(x) if x is input or min(pad, default=0) < 0 else x
 
 
 Filler = Callable[["Tensor", int, int, bool], "Tensor"]  # (x, axis, how many, whether in front)

@@ -20,6 +20,7 @@ from chainrule.tensor.convert import (
     expand,
     floating,
     operands,
+    own,
     result_dtype,
 )
 from chainrule.tensor.dispatch import apply
@@ -342,7 +343,7 @@ def matrix_power(input: Operand, n: int) -> Tensor:
     first = True
     while n:
         if n % 2:
-            out, first = factor if first else matmul(out, factor), False
+            out, first = own(factor) if first else matmul(out, factor), False
         n //= 2
         factor = matmul(factor, factor) if n else factor
     return out

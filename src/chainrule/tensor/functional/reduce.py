@@ -13,7 +13,7 @@ from chainrule.base import dtypes, shapes
 from chainrule.base.errors import ArgumentError, KindError
 from chainrule.ops import TABLE
 from chainrule.ops.record import Op
-from chainrule.tensor.convert import Operand, as_dtype, as_tensor, cast, filled, floating
+from chainrule.tensor.convert import Operand, as_dtype, as_tensor, cast, filled, floating, own
 from chainrule.tensor.dispatch import apply
 from chainrule.tensor.functional import pointwise
 from chainrule.tensor.functional.forms import (
@@ -24,6 +24,7 @@ from chainrule.tensor.functional.forms import (
     with_out,
 )
 from chainrule.tensor.handle import Handle
+from chainrule.tensor.tape import lasting
 
 if TYPE_CHECKING:
     from chainrule.tensor.tensor import Tensor
@@ -76,7 +77,7 @@ _SUM = TABLE["sum"]
 def _reduce(op: Op, x: Tensor, dim: Dim, *, keepdim: bool) -> Tensor:
     shape = x.array_type.shape
     axes = shapes.normal_axes(dim if dim != () else None, len(shape))
-    out = apply(op, x, axes=axes) if axes else x
+    out = apply(op, x, axes=axes) if axes else own(x)
     if keepdim:
         out = apply(TABLE["reshape"], out, shape=shapes.with_ones(shape, axes))
     return out
@@ -101,7 +102,7 @@ def sum(
     elif kind.kind != "float":
         x = cast(x, dtypes.int64)
     axes = shapes.normal_axes(None if dim == () else dim, len(shape))
-    total: Any = apply(_SUM, x, axes=axes) if axes else x
+    total: Any = apply(_SUM, x, axes=axes) if axes else own(x)
     if keepdim:
         total = apply(TABLE["reshape"], total, shape=shapes.with_ones(shape, axes))
     return total if out is None else deliver(total, out)
@@ -136,7 +137,7 @@ def mean(input: Operand, dim: Dim = None, keepdim: bool = False, *, dtype: Any =
     axes = shapes.normal_axes(dim if dim != () else None, len(shape))
     count = shapes.size([shape[a] for a in axes])
     total = _reduce(_SUM, x, dim, keepdim=keepdim)
-    return pointwise.mul(total, 1.0 / count if count else float("nan"))
+    return lasting(pointwise.mul(total, 1.0 / count if count else float("nan")))
 
 
 def _largest(name: str, x: Tensor, dim: Dim, *, keepdim: bool) -> Tensor:
@@ -229,7 +230,7 @@ def logsumexp(input: Operand, dim: Dim, keepdim: bool = False) -> Tensor:
         x = apply(TABLE["logsumexp"], x, axis=axis)
         if keepdim:
             x = apply(TABLE["reshape"], x, shape=kept)
-    return x
+    return own(x) if x is input else x
 
 
 def _truth(x: Tensor, holds: Tensor) -> Tensor:
@@ -310,7 +311,7 @@ def prod(
         rest = [_part(x, axis, 2 * half, 1)] if size % 2 else []
         x = apply(TABLE["concat"], halved, *rest, axis=axis) if rest else halved
     if keepdim:
-        return x
+        return own(x) if x is input else x
     return apply(TABLE["reshape"], x, shape=shapes.reduced(kept, (axis,)))
 
 

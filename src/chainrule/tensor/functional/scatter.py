@@ -17,7 +17,7 @@ import numpy as np
 from chainrule.base import dtypes, shapes
 from chainrule.base.errors import ArgumentError, DTypeError, ShapeError
 from chainrule.ops import TABLE
-from chainrule.tensor.convert import Operand, as_tensor, cast, expand
+from chainrule.tensor.convert import Operand, as_tensor, cast, expand, own
 from chainrule.tensor.dispatch import apply, wrap
 from chainrule.tensor.functional import diagonal, layout, pointwise
 from chainrule.tensor.functional.forms import with_numpy_names, with_out
@@ -135,7 +135,7 @@ def _elements(input: Operand, dim: int, index: Operand, src: Operand, write: Wri
     ):
         raise ShapeError(f"an index of shape {at.shape} reaches beyond src of shape {values.shape}")
     if not at.array_type.size:
-        return layout.reshape(x, x.shape)
+        return own(x)
     if values.shape != at.shape:
         zero, one = (0,) * len(at.shape), (1,) * len(at.shape)
         values = apply(TABLE["slice"], values, start=zero, step=one, shape=at.shape)
