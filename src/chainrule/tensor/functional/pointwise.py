@@ -151,7 +151,8 @@ def _quotient_of(name: str, text: str) -> Callable[..., Tensor]:
             if not isinstance(other, (Handle, bool, int, float)):
                 other = as_tensor(other)
             if result_dtype([input, other]).kind == "int":
-                require(name, other, _is_not_zero, "integers are divided by numbers other than 0")
+                rule = "integers are divided by numbers other than 0"
+                other = require(name, other, _is_not_zero, rule)
         return divided(input, other, out=out)
 
     return named(function, name, text)
