@@ -86,7 +86,8 @@ def _call(node: Node, k: int, args: list[str], into: str | None, known: dict[str
     meaning = node.op.numpy
     if type(meaning) is Made:
         known[f"f{k}"] = meaning.make(node.attrs)
-        text = f"f{k}({', '.join([*args, into] if into else args)})"
+        arguments = [*args, f"out={into}"] if into else args
+        text = f"f{k}({', '.join(arguments)})"
     else:
         known[f"f{k}"], known[f"a{k}"] = meaning, node.attrs
         text = f"f{k}(({''.join(f'{a}, ' for a in args)}), a{k})"

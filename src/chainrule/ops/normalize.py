@@ -16,7 +16,7 @@ import numpy as np
 from chainrule.base import dtypes, shapes
 from chainrule.base.errors import DTypeError, ShapeError
 from chainrule.graph.node import Attrs, Node, Type
-from chainrule.ops.arithmetic import abs_, add, div, mul, sub
+from chainrule.ops.arithmetic import abs_, add, div, maximum, mul, sub
 from chainrule.ops.compare import eq, where
 from chainrule.ops.exponential import exp, log, rsqrt
 from chainrule.ops.fill import filled, full
@@ -220,11 +220,17 @@ def _mean(b: Builder, x: Node, axis: int) -> Node:
 
 
 def _moments(b: Builder, x: Node, axis: int, eps: float) -> tuple[Node, Node]:
-    """x - mean x, and 1/√(var + eps) repeated along the axis."""
-    centred = b(sub, x, along(b, _mean(b, x, axis), x, axis))
-    variance = _mean(b, b(mul, centred, centred), axis)
+    """x - mean x, and 1/√(var + eps) repeated along the axis.
+
+    The mean of a large x is rounded, and what it leaves is the mean of the difference d. It is
+    summed together with d²: var = mean d² - (mean d)², so that a row is read as often as without.
+    """
+    d = b(sub, x, along(b, _mean(b, x, axis), x, axis))
+    rest = _mean(b, d, axis)
+    variance = b(sub, _mean(b, b(mul, d, d), axis), b(mul, rest, rest))
+    variance = b(maximum, variance, filled(b, 0, variance))
     scale = b(rsqrt, b(add, variance, filled(b, eps, variance)))
-    return centred, along(b, scale, x, axis)
+    return b(sub, d, along(b, rest, x, axis)), along(b, scale, x, axis)
 
 
 def _standardize_vjp(b: Builder, node: Node, ct: Node) -> tuple[Node]:
