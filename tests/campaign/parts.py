@@ -6,5 +6,6 @@ from tests.campaign.faulted_runs import FaultedRuns
 from tests.campaign.hostile_files import HostileFiles
 from tests.campaign.many_threads import ManyThreads
 from tests.campaign.part import Part
+from tests.campaign.steps import Steps
 
-PARTS: list[Part] = [HostileFiles(), ManyThreads(), FaultedRuns()]
+PARTS: list[Part] = [Steps(), HostileFiles(), ManyThreads(), FaultedRuns()]
