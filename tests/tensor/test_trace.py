@@ -320,6 +320,24 @@ def test_shapes_are_known_while_tracing():
     assert float(evaluate(graph, [b.handle._value for b in trace.inputs.values()])[0]) == 8.0
 
 
+def test_a_leaf_that_is_filled_stays_a_leaf():
+    def make():
+        x = cr.tensor(0.5, requires_grad=True)
+
+        def step():
+            with cr.no_grad():
+                x.fill_(2.0)
+            (x * x).sum().backward()
+
+        return x, step
+
+    for wrap in (lambda step: step, lambda step: cr.compile(step, keep_grads=True)):
+        x, step = make()
+        wrap(step)()
+        assert x.is_leaf
+        assert (x.item(), x.grad.item()) == (2.0, 4.0)
+
+
 def test_a_leaf_that_is_written_to_counts_in_all_its_uses():
     def make():
         x = cr.tensor([1.0, 2.0], requires_grad=True)

@@ -332,7 +332,7 @@ def _effects(
         now = trace.bound[id(first.handle)]
         if now.node is first.node:
             continue
-        computed = modes.grad and now.requires_grad and now.node not in trace.frozen
+        computed = modes.grad and now.requires_grad and trace.is_computed(first.handle)
         if now.node.type == first.node.type and not computed:
             replaced.append(at)
             new.append(now.node)
