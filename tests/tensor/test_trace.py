@@ -360,3 +360,21 @@ def test_a_leaf_that_is_written_to_counts_in_all_its_uses():
         assert wrap(step)().tolist() == [10.0, 10.0]
         assert x.grad.tolist() == [5.0, 5.0]  # as in PyTorch
         assert x.tolist() == [5.0, 10.0]
+
+
+@pytest.mark.parametrize("write", ["none", "base", "view"])
+def test_a_gradient_that_would_go_on_outside_is_refused(write):
+    base = cr.tensor([1.0, 2.0], requires_grad=True)
+    view = base.view(2, 1)  # computed with gradient, before the step
+
+    @cr.compile
+    def step():
+        used = view * 3
+        with cr.no_grad():
+            if write != "none":
+                {"base": base, "view": view}[write].fill_(2.0)
+        used.sum().backward()
+
+    with pytest.raises(TraceError, match=r"shape \(2, 1\) that was computed with gradient outside"):
+        step()
+    assert base.tolist() == [1.0, 2.0]

@@ -6,7 +6,7 @@ Example: `backward(loss)` adds ∂loss/∂leaf to the `.grad` of every leaf that
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -152,25 +152,15 @@ def _traced(
     if inputs is None:
         known = [bound.handle for bound in trace.bound.values()]
         known += [symbol for ref in trace.born if (symbol := ref()) is not None]
-        handles = [h for h in known if h.requires_grad and (h.is_leaf or _came_computed(trace, h))]
+        handles = [h for h in known if h.requires_grad and h.is_leaf]
     else:
         handles = list(inputs)
-    found = traced_gradients(trace, tensors, seeds, handles, create_graph=create_graph)
+    ends = trace.computed if inputs is None else ()
+    found = traced_gradients(trace, tensors, seeds, handles, create_graph=create_graph, ends=ends)
     for handle, gradient in zip(handles, found, strict=True):
         if gradient is not None:
-            if inputs is None and _came_computed(trace, handle):
-                raise TraceError(
-                    f"backward() in a compiled function reaches a tensor of shape {handle.shape} "
-                    "that was computed with gradient outside of it, where it cannot go on\n  pass "
-                    "x.detach(), or compile both parts"
-                )
             accumulate(handle, gradient)
             call_after(handle)
-
-
-def _came_computed(trace: Trace, handle: Handle) -> bool:
-    """Whether the handle still is what was computed with gradient outside of the trace."""
-    return trace.symbol_of(handle) in trace.computed
 
 
 def traced_gradients(
@@ -180,19 +170,27 @@ def traced_gradients(
     handles: Sequence[Handle],
     *,
     create_graph: bool,
+    ends: Collection[Node] = (),
 ) -> list[Tensor | None]:
-    """Gradient symbols of `handles`, recorded into the trace."""
+    """Gradient symbols of `handles`, recorded into the trace; one that reaches `ends` raises."""
     home = home_of(trace, tensors)
     if home is not trace:
         return lifted(trace, home, tensors, seeds, handles, create_graph=create_graph)
     b, nodes_of = Symbolic(), [trace.leaf_nodes(h) for h in handles]
-    targets = list(dict.fromkeys(node for nodes in nodes_of for node in nodes))
+    targets = list(dict.fromkeys([*(node for nodes in nodes_of for node in nodes), *ends]))
     roots = [trace.node_of(t) for t in tensors]
     cotangents = [trace.node_of(s) for s in seeds]
     watch = watched_in(trace, handles)
     with set_grad_enabled(create_graph):
         found = differentiate(b, roots, cotangents, targets, stops=trace.frozen, watch=watch)
         parts = dict(zip(targets, found, strict=True))
+        for end in ends:
+            if parts[end] is not None:
+                raise TraceError(
+                    f"backward() in a compiled function reaches a tensor of shape {end.shape} "
+                    "that was computed with gradient outside of it, where it cannot go on\n  pass "
+                    "x.detach(), or compile both parts"
+                )
         sums = [total(b, [parts[node] for node in nodes]) for nodes in nodes_of]
     return [None if node is None else wrap(None, node, requires_grad=create_graph) for node in sums]
 
