@@ -217,3 +217,69 @@ def test_guards_hold_until_something_changes_and_again_when_it_is_back():
         assert str(next(guards.changes())) == words
         back()
         assert guards.hold()
+
+
+SWITCH = SimpleNamespace(on=True)
+
+
+class Switched(nn.Module):
+    """Records a gradient only where it is told to."""
+
+    def __init__(self):
+        super().__init__()
+        self.on, self.weight = True, nn.Parameter(cr.ones(2))
+
+    def forward(self, x):
+        with cr.set_grad_enabled(self.on):
+            return x * self.weight
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_gradients_that_are_switched_are_another_plan(first):
+    weight, model = cr.ones(2, requires_grad=True), Switched()
+
+    def fn(x):
+        with cr.set_grad_enabled(SWITCH.on):
+            return x * weight
+
+    compiled, module = cr.compile(fn), cr.compile(model)
+    for on in (first, first, not first, not first, first):
+        SWITCH.on = model.on = on
+        assert compiled(X).requires_grad is on
+        assert module(X).requires_grad is on
+    if not first:
+        SWITCH.on = True
+        compiled(X).sum().backward()
+        assert weight.grad.tolist() == X.tolist()
+    assert [len(f.explain_cache()) for f in (compiled, module)] == [2, 2]
+
+
+def test_a_part_that_is_detached_is_another_plan():
+    weight, state = cr.ones(2, requires_grad=True), SimpleNamespace(detached=False)
+
+    def fn(x):
+        return x * weight + x * (weight.detach() if state.detached else weight)
+
+    compiled = cr.compile(fn)
+    for detached, gradient in [(False, 2.0), (True, 1.0), (False, 2.0)]:
+        state.detached = detached
+        for _ in range(2):
+            weight.grad = None
+            compiled(X).sum().backward()
+            assert weight.grad.tolist() == [gradient * v for v in X.tolist()]
+
+
+def test_an_effect_that_is_left_out_is_another_plan():
+    state, kept = SimpleNamespace(on=True), cr.zeros(2)
+
+    def fn(x):
+        if state.on:
+            kept.add_(x)
+        return x * 2 + kept * 0
+
+    compiled = cr.compile(fn)
+    for on in (True, True, False, False, True):
+        state.on, before = on, kept.tolist()
+        compiled(X)
+        added = X.tolist() if on else [0.0, 0.0]
+        assert kept.tolist() == [a + b for a, b in zip(before, added, strict=True)]

@@ -170,12 +170,6 @@ class HandedOut(NamedTuple):
     gradients: tuple[tuple[int, int], ...]  # those that got a gradient: result number i
     checked: tuple[int, ...]  # outputs that the function returns
 
-    def said(self) -> tuple[Any, ...]:
-        """What two traces of the same call have in common."""
-        filled = [(f.number, f.shell, f.inner, [o.said() for o in f.origins]) for f in self.filled]
-        returned = [origin.said() for origin in self.returned]
-        return self.marked, self.roots, returned, filled, self.rebound, self.gradients
-
 
 def hand_out(
     trace: Trace,

@@ -7,7 +7,7 @@ inputs, what it rebinds becomes effects. Example: `capture(step, (x, y), {})` â†
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
@@ -46,13 +46,17 @@ class Capture:
     Inputs are, in order: the arguments' tensors and their common `roots`, `states` (outside
     tensors), the gradients of `grad_owners`, host `numbers`. Outputs: results, then one new value
     per entry of `replaced`.
+
+    A plan serves another trace if all fields are equal (`retrace.alike`), but for those that are
+    marked `compare=False`.
     """
 
     captured: Captured
     structure: Any
     handed: HandedOut  # results and effects on arguments
     leaks: tuple[Leak, ...]  # tensors that stayed outside: only this call gives them values
-    outside: dict[int, Handle]  # roots of written tensors that an argument may be a view of
+    # roots of written tensors that an argument may be a view of: they follow from the states
+    outside: dict[int, Handle] = field(compare=False)
     within: bool  # whether it matters what arguments share with one another
     aliases: Signature | None  # which arguments share memory; None where it does not matter
     known: bool  # whether a container of the arguments is changed or returned
@@ -60,8 +64,8 @@ class Capture:
     made: tuple[bool, ...]  # whether a state was made by the trace, from a constant
     requires_grad: tuple[bool, ...]  # of each state
     grad_owners: tuple[Handle, ...]
-    numbers: tuple[Callable[[], float], ...]
-    guards: tuple[tuple[Callable[[], Any], Any], ...]
+    numbers: tuple[Callable[[], float], ...] = field(compare=False)  # read at each call
+    guards: tuple[tuple[Callable[[], Any], Any], ...] = field(compare=False)  # of this trace
     replaced: tuple[int, ...]  # positions in `states` that get a new value
     reshaped: tuple[tuple[Handle, int], ...]  # states whose new value is result number i
     rewritten: tuple[tuple[Handle, int], ...]  # owners of gradients changed in place: result i

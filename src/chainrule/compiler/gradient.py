@@ -12,7 +12,7 @@ Example: `link = split(…)`, and after a call `connect(link, …)` puts the res
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -61,9 +61,9 @@ class Link:
     forward: Graph
     backward: Graph  # inputs, cotangents → gradients
     saved: tuple[tuple[bool, int], ...]  # whether it is an input, and its number
-    plan_graph: Graph  # saved, cotangents → gradients
+    plan_graph: Graph = field(compare=False)  # saved, cotangents → gradients, of the other two
     kept: frozenset[int]  # inputs that the gradient reads, and its own gradient too
-    _plan: Compiled | None = None
+    _plan: Compiled | None = field(default=None, compare=False)
 
     def plan(self) -> Compiled:
         """The gradient's plan, made when it is first asked for."""

@@ -12,8 +12,9 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from chainrule.base.source import warn
-from chainrule.compiler.look import Seen, alike, differences
+from chainrule.compiler.look import Seen, differences
 from chainrule.compiler.reads import Mark
+from chainrule.compiler.retrace import alike
 
 if TYPE_CHECKING:
     from chainrule.compiler.variant import Variant

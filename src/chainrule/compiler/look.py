@@ -65,26 +65,6 @@ def look(
     )
 
 
-def alike(first: Capture, second: Capture) -> bool:
-    """Whether the plan of one trace does what the other says."""
-    return (
-        first.requires_grad == second.requires_grad
-        and _same_objects(first.grad_owners, second.grad_owners)
-        and len(first.numbers) == len(second.numbers)
-        and not (first.leaks or second.leaks)
-        and first.aliases == second.aliases
-        and first.handed.said() == second.handed.said()
-        and first.replaced == second.replaced
-        and [(id(h), n) for h, n in first.grads] == [(id(h), n) for h, n in second.grads]
-        and _same_objects(first.forgotten, second.forgotten)
-        and changed_constant(first, second) is None
-    )
-
-
-def _same_objects(first: tuple[Any, ...], second: tuple[Any, ...]) -> bool:
-    return [*map(id, first)] == [*map(id, second)]
-
-
 def differences(first: Seen, second: Seen) -> list[str]:
     """Each thing that a plan cannot repeat, with its line."""
     found = [f"{e.what}{_at(e.source)}" for e in second.effects]

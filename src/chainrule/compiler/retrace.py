@@ -7,17 +7,23 @@ once it was traced. In debug mode a constant that has changed is an error that n
     step = compile(lambda x: x * scale, debug=True)
     step(x); scale = 3.0; step(x)          # TraceError: full(value=2.0 …) is now full(value=3.0 …)
 
-Example: `check_constants("step", old_capture, new_capture)`.
+Example: `check_constants("step", old_capture, new_capture)`; `alike(old_capture, new_capture)` says
+whether the plan of one serves the other.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
 from itertools import zip_longest
+from types import FunctionType
+from typing import Any
 
 from chainrule.base.errors import TraceError
 from chainrule.compiler.capture import Capture
 from chainrule.graph.node import INPUT, Attrs, Graph, Node
 from chainrule.graph.walk import topological
+from chainrule.tensor.handle import Handle
 
 _WAY_OUT = (
     "Numbers, flags and lists that a compiled function reads from outside are constants of its "
@@ -52,6 +58,36 @@ def changed_constant(old: Capture, new: Capture) -> str | None:
     if found is None and old.structure != new.structure:
         return "the returned structure has changed"
     return found
+
+
+def alike(old: Capture, new: Capture) -> bool:
+    """Whether the plan of one trace does what the other says: gradients, aliases, effects too."""
+    return changed_constant(old, new) is None and _equal_fields(old, new, but="states")
+
+
+def _equal_fields(old: Any, new: Any, but: str = "") -> bool:
+    """Whether two dataclasses agree in all fields that are compared."""
+    names = [f.name for f in fields(old) if f.compare and f.name != but]
+    return all(_agree(getattr(old, name), getattr(new, name)) for name in names)
+
+
+def _agree(old: Any, new: Any) -> bool:
+    """Whether two parts of traces mean the same: tensors are the same one, nodes of one type."""
+    if old is new:
+        return True
+    if type(old) is not type(new) or isinstance(old, Handle):
+        return False
+    if isinstance(old, Graph):
+        return _agree(old.inputs, new.inputs) and difference(old, new) is None
+    if isinstance(old, Node):
+        return bool(old.type == new.type)
+    if isinstance(old, FunctionType):
+        return old.__code__ is new.__code__
+    if isinstance(old, (tuple, list)):
+        return len(old) == len(new) and all(map(_agree, old, new))
+    if isinstance(old, Mapping):
+        return old.keys() == new.keys() and all(_agree(v, new[k]) for k, v in old.items())
+    return _equal_fields(old, new) if is_dataclass(old) else bool(old == new)
 
 
 def _first_state(capture: Capture) -> int:

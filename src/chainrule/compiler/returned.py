@@ -35,11 +35,6 @@ class Origin(NamedTuple):
     chain: tuple[Lens, ...] = ()
     number: int | None = None
 
-    def said(self) -> tuple[Any, ...]:
-        """What two traces of the same call have in common."""
-        source = id(self.source) if isinstance(self.source, Handle) else self.source
-        return source, [lens.get.__code__ for lens in self.chain], self.number
-
     @property
     def is_new(self) -> bool:
         """Whether the function made this tensor, or this view."""

@@ -23,9 +23,10 @@ from chainrule.compiler.containers import refill
 from chainrule.compiler.gradient import Link, connect, tape_node
 from chainrule.compiler.guards import Change
 from chainrule.compiler.leaks import settle
-from chainrule.compiler.look import Seen, alike
+from chainrule.compiler.look import Seen
 from chainrule.compiler.out_of_range import not_finite, out_of_range
 from chainrule.compiler.pipeline import Compiled, compile_graph
+from chainrule.compiler.retrace import alike
 from chainrule.compiler.returned import restored
 from chainrule.compiler.runtime.heap import no_collections
 from chainrule.compiler.structure import mutables, unflatten
