@@ -449,3 +449,57 @@ def _() -> Made:
         put(d, "e", 7.0),
         lambda: c.fns.append(cr.cos),
     ]
+
+
+@state("attributes of functions, and names that a class gets later")
+def _() -> Made:
+    class Gain:
+        pass
+
+    gain = Gain()
+
+    def fn(x: Any) -> Any:
+        return x * fn.scale * getattr(gain, "k", 1.0)  # type: ignore[attr-defined]
+
+    fn.scale = 2.0  # type: ignore[attr-defined]
+    return fn, [put(fn, "scale", 3.0), put(Gain, "k", 5.0), put(gain, "k", 7.0)]
+
+
+@state("a property that is exchanged, and the class of a layer and of an object")
+def _() -> Made:
+    class Scaled(nn.Module):
+        gain = property(lambda self: 2.0)  # noqa: ARG005 - the signature
+
+        def forward(self, x: Any) -> Any:
+            return x * self.gain
+
+    class Shifted(Scaled):
+        def forward(self, x: Any) -> Any:
+            return x + 100.0
+
+    class Three:
+        value = 3.0
+
+    class Four:
+        value = 4.0
+
+    model, number = Scaled(), Three()
+    return lambda x: model(x) * number.value, [
+        put(Scaled, "gain", property(lambda self: 6.0)),  # noqa: ARG005 - the signature
+        put(model, "__class__", Shifted),
+        put(number, "__class__", Four),
+    ]
+
+
+@state("parameters that are registered, and a parametrization")
+def _() -> Made:
+    class Doubled(nn.Module):
+        def forward(self, x: Any) -> Any:
+            return x * 2
+
+    layer = nn.Linear(3, 2)
+    add = functools.partial(layer.register_parameter, "extra", nn.Parameter(cr.ones(3)))
+    double = functools.partial(
+        nn.utils.parametrize.register_parametrization, layer, "weight", Doubled()
+    )
+    return lambda x: sum((p * p).sum() for p in layer.parameters()) + x, [add, double]

@@ -171,3 +171,13 @@ def test_normed_weights_are_pytorchs(text, compiled):
     for mode in (True, True, False):
         twins.train(mode)
         twins.check(X)
+
+
+def test_a_model_that_was_compiled_before_follows():
+    net = nn.Linear(3, 3)
+    compiled, x = cr.compile(net), cr.ones(3)
+    compiled(x)
+    parametrize.register_parametrization(net, "weight", Symmetric())
+    assert compiled(x).tolist() == net(x).tolist()
+    parametrize.remove_parametrizations(net, "weight", leave_parametrized=False)
+    assert compiled(x).tolist() == net(x).tolist()

@@ -10,6 +10,7 @@ May import `compile`'s function class as an argument. Example: `compiled_module(
 from __future__ import annotations
 
 import functools
+import operator
 from collections.abc import Callable
 from typing import Any
 
@@ -37,7 +38,7 @@ def compiled_module(model: Any, wrap: Wrap) -> Any:
     put("__dict__", original.__dict__)
     put("_orig_mod", original)
     put("_wrap", wrap)
-    put("_function", wrap(functools.partial(cls.__call__, compiled), cls.__name__))
+    put("_function", wrap(functools.partial(operator.call, original), cls.__name__))
     return compiled
 
 

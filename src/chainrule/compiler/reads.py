@@ -230,10 +230,10 @@ class Reads:
 
     def _attribute(self, value: Any, name: str) -> Any:
         """The attribute without running anything; ABSENT if it is not there or is computed."""
-        hidden = (Handle, np.ndarray, FunctionType, MethodType, *_LEAVES)
-        if name.startswith("__") or isinstance(value, hidden):
+        value = getattr(value, "__func__", value) if isinstance(value, MethodType) else value
+        if name.startswith("__") or isinstance(value, (Handle, np.ndarray, *_LEAVES)):
             return ABSENT
-        if isinstance(value, ModuleType):
+        if isinstance(value, (ModuleType, FunctionType)):
             return self._named(vars(value), name)
         if isinstance(value, type):
             return self._of_class(value, name)
@@ -245,17 +245,26 @@ class Reads:
             self._know(found)
             return found
         if raw is not ABSENT and hasattr(type(raw), "__set__"):
+            self._of_class(cls, name)
             return ABSENT  # a property: its getter is a frame of its own
         if own is not None:
+            self._class(value, cls)
             registries = [own.get(r, ()) for r in _REGISTRIES] if _registers(value) else []
             for names in (own, *registries):
                 if name in names:
                     return self._named(names, name)
             self._slot(own, name, ABSENT, counted=_is_layer(value))
-        found = ABSENT if raw is ABSENT else self._of_class(cls, name)
+        found = self._of_class(cls, name)
         if isinstance(found, FunctionType) and whose(found.__code__) is LIBRARY:
             self._whole(value)
         return found
+
+    def _class(self, value: Any, cls: type) -> None:
+        """What an object is, which `layer.__class__ = …` changes; layers count it."""
+        late = self._reading.above is not None
+        label = f"type({self._path.rpartition('.')[0]})"
+        new = Slot(value, "__class__", cls, label, self._source, late, True, _is_layer(value))
+        self.slots.setdefault((id(value), "__class__"), new)
 
     def _named(self, names: dict[str, Any], name: str) -> Any:
         found = names.get(name, ABSENT)

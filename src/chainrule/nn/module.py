@@ -46,6 +46,8 @@ from chainrule.tensor.modes import modes
 from chainrule.tensor.registry import Registry, count_change
 from chainrule.tensor.tensor import Tensor
 
+Own = Callable[[Any], dict[str, Any]]  # what a module has under names
+
 
 class Module(Hooked, Converted, Compilable):
     """Base class of all layers and models; see the module's docstring."""
@@ -159,7 +161,7 @@ class Module(Hooked, Converted, Compilable):
         if modes.trace is not None and isinstance(value, Tensor) and name in own:
             self._replace(own, name, value)
             return
-        new = name not in own
+        new = name not in own  # so is a class: `__class__` is no name of its own
         super().__setattr__(name, value)
         if new:
             count_change()
@@ -247,12 +249,12 @@ class Module(Hooked, Converted, Compilable):
         return (module for _, module in self.named_children())
 
     def _named(
-        self, registry: str, prefix: str, recurse: bool, remove_duplicate: bool
+        self, own: Own, prefix: str, recurse: bool, remove_duplicate: bool
     ) -> Iterator[tuple[str, Any]]:
         seen: set[int] = set()
         below = self.named_modules(prefix=prefix, remove_duplicate=remove_duplicate)
         for path, module in below if recurse else [(prefix, self)]:
-            for name, value in module.__dict__[registry].items():
+            for name, value in own(module).items():
                 if value is None or id(value) in seen:
                     continue
                 if remove_duplicate:
@@ -263,7 +265,7 @@ class Module(Hooked, Converted, Compilable):
         self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
     ) -> Iterator[tuple[str, Parameter]]:
         """Parameters with their dotted names; a shared one appears once, under its first name."""
-        return self._named("_parameters", prefix, recurse, remove_duplicate)
+        return self._named(_parameters, prefix, recurse, remove_duplicate)
 
     def parameters(self, recurse: bool = True) -> Iterator[Parameter]:
         """The parameters, each once."""
@@ -273,7 +275,7 @@ class Module(Hooked, Converted, Compilable):
         self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
     ) -> Iterator[tuple[str, Tensor]]:
         """Buffers with their dotted names, each once."""
-        return self._named("_buffers", prefix, recurse, remove_duplicate)
+        return self._named(_buffers, prefix, recurse, remove_duplicate)
 
     def buffers(self, recurse: bool = True) -> Iterator[Tensor]:
         """The buffers, each once."""
@@ -406,3 +408,11 @@ class Module(Hooked, Converted, Compilable):
 
 
 watch_calls(Module.__call__.__code__)
+
+
+def _parameters(module: Module) -> dict[str, Any]:
+    return module._parameters  # by this name, which a compiled step that asks for them guards
+
+
+def _buffers(module: Module) -> dict[str, Any]:
+    return module._buffers
