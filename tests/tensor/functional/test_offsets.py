@@ -5,6 +5,8 @@ Every function is judged against itself in float64, on the same float32 numbers.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 
@@ -114,3 +116,14 @@ def test_the_gradient_of_a_large_sum_of_exponentials(name, offset, run):
 def test_large_numbers_are_normalised(name, offset, run):
     value, _ = errors(SCALE_FREE[name], (SCORES + offset).astype(np.float32), run)
     assert value < 1e-6
+
+
+@by_run
+def test_interpolation_ends_at_its_end(run):
+    """From the nearer end: 1e8 + 1 · (1 - 1e8) is 0 in float32, and -inf + 0.6 · inf is NaN."""
+    low, high, inf = cr.tensor([1e8, -math.inf]), cr.tensor([1.0, 0.0]), math.inf
+    assert run(lambda a, b: cr.lerp(a, b, cr.tensor([1.0, 0.6])))(low, high).tolist() == [1, -inf]
+    assert run(lambda a, b: a.lerp(b, 1.0))(low[:1], high[:1]).tolist() == [1]
+    row = cr.tensor([inf, -inf, 0.0])
+    for way, right in (("linear", -inf), ("lower", -inf), ("nearest", 0.0), ("higher", 0.0)):
+        assert run(lambda x, way=way: x.quantile(0.3, interpolation=way))(row).item() == right

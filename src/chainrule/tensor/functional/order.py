@@ -197,11 +197,13 @@ def mode(input: Operand, dim: int = -1, keepdim: bool = False) -> Ordered:
 _INTERPOLATIONS = ("linear", "lower", "higher", "nearest", "midpoint")
 
 
-def _weight(rank: Tensor, below: Tensor, interpolation: str) -> Tensor | float:
-    """How far from the element below the rank to the one above it the quantile lies."""
-    if interpolation == "linear":
-        return pointwise.sub(rank, below)
-    return {"lower": 0.0, "higher": 1.0, "midpoint": 0.5, "nearest": 0.0}[interpolation]
+def _between(low: Tensor, high: Tensor, part: Tensor, interpolation: str) -> Tensor:
+    """The quantile, a part of the way from the element below the rank to the one above it."""
+    if interpolation in {"lower", "nearest"}:
+        return low
+    if interpolation == "higher":
+        return high
+    return pointwise.lerp(low, high, part if interpolation == "linear" else 0.5)
 
 
 def _quantile(
@@ -238,7 +240,7 @@ def _quantile(
         gather(rows, len(rows.shape) - 1, gather(order, len(rows.shape) - 1, at))
         for at in (cast(below, dtypes.int64), cast(above, dtypes.int64))
     )
-    out = pointwise.lerp(low, high, _weight(rank, below, way))
+    out = _between(low, high, pointwise.sub(rank, below), way)
     return _arranged(out, chosen, axis, rank_of_x, dim, keepdim)
 
 

@@ -375,8 +375,15 @@ clip = clamp
 
 @with_out
 def lerp(input: Operand, end: Operand, weight: Operand) -> Tensor:
-    """Input + weight · (end - input)."""
-    return add(input, mul(weight, sub(end, input)))
+    """Input + weight · (end - input), from the end that is nearer: weight 1 gives `end` exactly."""
+    way = sub(end, input)
+    if isinstance(weight, int | float):
+        if builtins.abs(weight) < 0.5:
+            return add(input, mul(weight, way))
+        return sub(end, mul(1 - weight, way))
+    first = lt(abs(weight), 0.5)
+    part = where(first, weight, sub(weight, 1))
+    return add(where(first, input, end), mul(part, way))
 
 
 @with_out
