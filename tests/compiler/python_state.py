@@ -503,3 +503,42 @@ def _() -> Made:
         nn.utils.parametrize.register_parametrization, layer, "weight", Doubled()
     )
     return lambda x: sum((p * p).sum() for p in layer.parameters()) + x, [add, double]
+
+
+@state("attributes of what `modules()` gives, and of tensors")
+def _() -> Made:
+    layer, scale = nn.Sequential(nn.Linear(2, 2), nn.ReLU()), cr.ones(2)
+    for each in layer.modules():
+        each.gain = 1.0
+    scale.factor = 2.0
+
+    def fn(x: Any) -> Any:
+        for _, each in layer.named_modules():
+            x = x * each.gain
+        return x * scale.factor * (3.0 if scale.requires_grad else 1.0)
+
+    return fn, [
+        put(layer[0], "gain", 3.0),
+        put(layer, "gain", 5.0),
+        put(scale, "factor", 7.0),
+        put(scale, "requires_grad", True),
+    ]
+
+
+@state("the state of an optimizer that is cleared, or exchanged for one parameter")
+def _() -> Made:
+    p = nn.Parameter(cr.ones(2))
+    optimizer = cr.optim.SGD([p], lr=0.1, momentum=0.9)
+
+    def fn(x: Any) -> Any:
+        optimizer.zero_grad()
+        (p * x).sum().backward()
+        optimizer.step()
+        return p.detach()
+
+    return fn, [
+        optimizer.state.clear,
+        lambda: optimizer.state.pop(p),
+        lambda: optimizer.state[p].update(momentum_buffer=cr.ones(2)),
+        lambda: optimizer.state[p].pop("momentum_buffer"),
+    ]

@@ -153,6 +153,11 @@ class Reads:
         self._reading, self._source = Reading(""), None
         self._escape(value, label)
 
+    def hand_over(self, value: Any, label: str, source: Source, reading: Reading) -> None:
+        """A layer's or an optimizer's method gives the program something that was there before."""
+        self._reading, self._source = reading, source
+        self._escape(value, label)
+
     def follow_hooks(self, value: Any) -> None:
         """The functions that a layer or an optimizer calls around its own."""
         own = _dict_of(value) or {}
@@ -231,7 +236,9 @@ class Reads:
     def _attribute(self, value: Any, name: str) -> Any:
         """The attribute without running anything; ABSENT if it is not there or is computed."""
         value = getattr(value, "__func__", value) if isinstance(value, MethodType) else value
-        if name.startswith("__") or isinstance(value, (Handle, np.ndarray, *_LEAVES)):
+        if isinstance(value, Handle):
+            return self._of_tensor(value, name)
+        if name.startswith("__") or isinstance(value, (np.ndarray, *_LEAVES)):
             return ABSENT
         if isinstance(value, (ModuleType, FunctionType)):
             return self._named(vars(value), name)
@@ -258,6 +265,15 @@ class Reads:
         if isinstance(found, FunctionType) and whose(found.__code__) is LIBRARY:
             self._whole(value)
         return found
+
+    def _of_tensor(self, value: Handle, name: str) -> Any:
+        """What a program hangs on a tensor, and whether it requires grad; values are followed."""
+        if name == "requires_grad":
+            place = f"_{name}"
+            self._slot(value, place, getattr(value, place), attribute=True)
+        elif name in vars(value):
+            return self._named(vars(value), name)
+        return ABSENT
 
     def _class(self, value: Any, cls: type) -> None:
         """What an object is, which `layer.__class__ = …` changes; layers count it."""

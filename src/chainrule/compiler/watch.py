@@ -65,6 +65,8 @@ class Watch:
                 self._note_call(frame, code)
         elif event == "c_call":
             self._note_call(frame, called)
+        elif event == "return" and called is not None and whose(frame.f_code) is LAYERS:
+            self._leave(frame, called)
 
     def _note_call(self, frame: FrameType, called: Any) -> None:
         """A call whose result, or effect, is another one each time, and the program's line."""
@@ -82,6 +84,19 @@ class Watch:
             above = above.f_back
         if above is not None and whose(above.f_code) is PROGRAM:
             self.effects[Effect(what, Source(above.f_code.co_filename, above.f_lineno))] = None
+
+    def _leave(self, frame: FrameType, result: Any) -> None:
+        """What `model.modules()` and the like give: the program reads attributes of it."""
+        above = frame.f_back
+        if modes.trace is None or above is None or whose(above.f_code) is not PROGRAM:
+            return
+        code, found = above.f_code, accesses(above.f_code)
+        for each in result if isinstance(result, tuple) else (result,):
+            if self.reads.is_outside(each) and (code, id(each)) not in self._seen:
+                self._seen.add((code, id(each)))
+                reading = Reading(code.co_filename, found.names, found.asked, found.any_name)
+                source = Source(code.co_filename, above.f_lineno)
+                self.reads.hand_over(each, type(each).__name__, source, reading)
 
     def _enter(self, frame: FrameType, code: CodeType, *, late: bool) -> None:
         if modes.trace is None:  # a signal handler, or state that is made for real

@@ -23,8 +23,9 @@ from chainrule.tensor.alive import OPTIMIZERS, note_step
 from chainrule.tensor.backward import STALE, STEPPED, clear_grad, content_version
 from chainrule.tensor.functional import pointwise
 from chainrule.tensor.hooks import RemovableHandle, next_number
-from chainrule.tensor.host import host_changes, host_choice, host_item, untraced
+from chainrule.tensor.host import host_changes, host_choice, host_item, host_place, untraced
 from chainrule.tensor.modes import enable_grad, modes, no_grad
+from chainrule.tensor.registry import Entries
 from chainrule.tensor.tensor import Tensor
 
 _NO_GRADIENT = (
@@ -53,7 +54,7 @@ class Optimizer:
         if defaults.get("fused") and (defaults.get("foreach") or defaults.get("differentiable")):
             raise ArgumentError("fused goes neither with foreach nor with differentiable")
         self.defaults = defaults
-        self.state: defaultdict[Tensor, dict[str, Any]] = defaultdict(dict)
+        self.state: defaultdict[Tensor, dict[str, Any]] = Entries.of({})
         self.param_groups: list[dict[str, Any]] = []
         self._pre_hooks: dict[int, Callable[..., Any]] = {}
         self._post_hooks: dict[int, Callable[..., Any]] = {}
@@ -192,7 +193,8 @@ class Optimizer:
         if state.get(name) is None:
             with untraced(), no_grad():
                 state[name] = make(p)
-        return state[name]  # type: ignore[no-any-return]
+        host_place(self.state, p, "optimizer.state[…]")
+        return host_place(state, name, f"optimizer.state[…][{name!r}]")  # type: ignore[no-any-return]
 
     def _counted(self, pairs: Pairs) -> list[tuple[Pairs, Number]]:
         """Count a step: the pairs with an equal step count, and that count, in turn."""
@@ -259,7 +261,7 @@ class Optimizer:
         }
         for group, new in zip(self.param_groups, groups, strict=True):
             group.update({name: value for name, value in new.items() if name != "params"})
-        self.state = defaultdict(dict, loaded)
+        self.state = Entries.of(loaded)
         self._exchanges += 1
 
     def __repr__(self) -> str:

@@ -1,4 +1,4 @@
-"""What a layer keeps under names: dictionaries whose changes are counted, all by one counter.
+"""What layers and optimizers keep under names: dictionaries that count their changes together.
 
 A compiled step compares one number before each call, and looks at the registries that it has read
 only where the number has changed. Standard library only. Example:
@@ -10,7 +10,8 @@ only where the number has changed. Standard library only. Example:
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 _changes = [0]
@@ -50,3 +51,14 @@ class Registry(dict[str, Any]):
     popitem = _counted(dict.popitem)
     setdefault = _counted(dict.setdefault)
     update = _counted(dict.update)
+
+
+class Entries(Registry, defaultdict[Any, Any]):
+    """Registries by what they belong to, such as an optimizer's state; made when asked for."""
+
+    __slots__ = ()
+
+    @classmethod
+    def of(cls, entries: Mapping[Any, Mapping[str, Any]]) -> Entries:
+        """With these entries, copied."""
+        return cls(Registry, {key: Registry(entry) for key, entry in entries.items()})
