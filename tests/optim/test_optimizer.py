@@ -390,3 +390,19 @@ def test_several_backwards_before_a_step_are_accumulation(recwarn):
 def test_a_step_without_any_gradient_is_told(recwarn):
     optim.Adam([nn.Parameter(cr.ones(2))]).step()
     assert str(recwarn.list[0].message).startswith("step() changed nothing")
+
+
+def test_words_are_no_numbers_of_an_optimizer_or_a_schedule():
+    def weights():
+        return [nn.Parameter(cr.ones(2))]
+
+    for make in (
+        lambda: cr.optim.SGD(weights(), lr="0.1"),
+        lambda: cr.optim.SGD(weights(), lr=0.1, dampening="0.1"),
+        lambda: cr.optim.Adam([{"params": weights(), "lr": "0.1"}]),
+        lambda: cr.optim.LBFGS(weights(), max_iter="5"),
+        lambda: cr.optim.lr_scheduler.StepLR(cr.optim.SGD(weights(), lr=0.1), 1, gamma="0.1"),
+        lambda: cr.optim.lr_scheduler.CosineAnnealingLR(cr.optim.SGD(weights(), lr=0.1), "9"),
+    ):
+        with pytest.raises(TypeError, match=r"is a (whole )?number, not '"):
+            make()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 import chainrule as cr
+import chainrule.nn.functional as F
 from chainrule.base.errors import AxisError, ChainruleError, ShapeError
 
 X = cr.arange(6.0).reshape(2, 3)
@@ -92,3 +93,55 @@ def test_infinity_is_a_value_of_every_float():
     assert cr.full((1,), float("inf")).item() == float("inf")
     assert cr.where(MASK, FLOAT, float("-inf")).tolist() == [0.0, float("-inf")]
     assert cr.tensor([1e40]).item() == float("inf")  # a list is converted, as in PyTorch
+
+
+@pytest.mark.parametrize(
+    ("call", "says"),
+    [
+        (lambda x: cr.mean(x, 0, keepdim="yes"), "mean: keepdim is True or False, not 'yes'"),
+        (lambda x: cr.topk(x, 1, 0, "yes"), "topk: largest is True or False"),
+        (lambda x: x.sum(0, keepdim="yes"), "keepdim is True or False"),
+        (lambda x: F.dropout(x, training="yes"), "dropout: training is True or False"),
+        (lambda x: F.softshrink(x, "much"), "softshrink: lambd is a number, not 'much'"),
+        (lambda x: x.narrow(0, 0.5, 1), "narrow: start is a whole number, not 0.5"),
+        (lambda x: x.sum(1.5), "whole number, not 1.5"),
+        (lambda _: cr.full((2,), "abc"), "full: fill_value is a tensor or a number"),
+        (lambda x: x.to("abc"), "dtype is one of"),
+        (lambda _: cr.zeros_like(None), "zeros_like: input is a tensor"),
+    ],
+)
+def test_an_argument_of_another_kind_is_named(call, says):
+    with pytest.raises(TypeError, match=says) as caught:
+        call(cr.ones(2))
+    assert isinstance(caught.value, ChainruleError)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda x: cr.isclose(x, x, rtol=float("nan")),
+        lambda x: F.huber_loss(x, x, delta=float("nan")),
+        lambda x: F.rrelu(x, float("nan")),
+        lambda x: F.linear(x, cr.ones(3, 2), cr.ones(3, 1)),
+        lambda _: cr.broadcast_shapes((-1, 2)),
+        lambda _: F.one_hot(cr.tensor([0, 3]), 3),
+        lambda _: cr.compile(lambda c: F.one_hot(c, 3))(cr.tensor([0, 3])),
+        lambda _: cr.tril_indices(-1, 2),
+        lambda _: cr.randint(3, (-1, 2)),
+    ],
+)
+def test_a_value_out_of_range_is_refused(call):
+    with pytest.raises(RuntimeError) as caught:
+        call(cr.ones(2))
+    assert isinstance(caught.value, ChainruleError)
+
+
+def test_names_and_options_of_pytorch_are_taken():
+    x, out = cr.tensor([-1.0, 2.0]), cr.empty(0)
+    assert cr.relu_(input=x.clone()).tolist() == [0.0, 2.0]
+    assert cr.dropout(x, 0.5, train=False).tolist() == [-1.0, 2.0]
+    assert cr.hardshrink(x, 1.5, out=out) is out
+    assert out.tolist() == [0.0, 2.0]
+    assert cr.threshold(x, 0.0, 7.0, out=out).tolist() == [7.0, 2.0]
+    drawn = [F.rrelu(x, 0.1, 0.9, True, generator=cr.Generator().manual_seed(1)) for _ in range(2)]
+    assert drawn[0].tolist() == drawn[1].tolist()

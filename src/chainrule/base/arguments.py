@@ -2,16 +2,19 @@
 
 Layers and optimisers ask when they are made, functions where PyTorch's do. Each check raises
 `KindError` for an object of another kind and `ArgumentError` for a value out of range.
+Functions of tensors have their annotations asked when Python or NumPy has raised an error of its
+own: `explain` names the argument. Flags, which may be anything in Python, are asked before.
 Example: `check_whole("hidden_size", hidden_size, least=1)`. Imports base only.
 """
 
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterable
+import sys
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from chainrule.base.errors import ArgumentError, KindError
+from chainrule.base.errors import ArgumentError, ChainruleError, KindError
 
 
 def check_whole(name: str, value: Any, least: int | None = None) -> int:
@@ -27,7 +30,7 @@ def check_whole(name: str, value: Any, least: int | None = None) -> int:
 
 def check_flag(name: str, value: Any) -> None:
     """Raise unless `value` is True or False."""
-    if not isinstance(value, bool):
+    if not type(value).__name__.startswith("bool"):  # NumPy's, too
         raise KindError(f"{name} is True or False, not {value!r}")
 
 
@@ -40,8 +43,8 @@ def check_number(
 ) -> None:
     """Raise unless `value` is a number within the given limits, of which `low` is allowed."""
     try:
-        number = float(value)
-    except (TypeError, ValueError):
+        number = float(value.__float__())  # which words have not
+    except (AttributeError, TypeError, ValueError):
         raise KindError(f"{name} is a number, not {value!r}") from None
     if low is not None and not number >= low:
         raise ArgumentError(f"{name} must be at least {low:g}, not {value}")
@@ -63,3 +66,99 @@ def check_choice(name: str, value: Any, choices: Iterable[Any]) -> None:
     known = list(choices)
     if value not in known:
         raise ArgumentError(f"{name} is one of {', '.join(map(repr, known))}, not {value!r}")
+
+
+class Flags:
+    """The arguments of a function that are True or False: their names, and the first's place."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self._function = function
+        kinds = function.__annotations__
+        names = function.__code__.co_varnames[: function.__code__.co_argcount]
+        self._places = {i: name for i, name in enumerate(names) if kinds.get(name) == "bool"}
+        self.first = min(self._places, default=sys.maxsize)
+        self.names = frozenset(name for name, kind in kinds.items() if kind == "bool")
+
+    def check(self, args: tuple[Any, ...], named: Mapping[str, Any]) -> None:
+        """Raise unless each flag that a call gives is True or False; asked only if it gives one."""
+        given = {name: args[i] for i, name in self._places.items() if i < len(args)}
+        given |= {name: value for name, value in named.items() if name in self.names}
+        for name, value in given.items():
+            if value is True or value is False or type(value).__name__.startswith("bool"):
+                continue
+            if value is not None or name != "requires_grad":  # None is False there, as in PyTorch
+                what = f"{self._function.__name__}: {name} is True or False"
+                raise KindError(f"{what}, not {value!r}")
+
+
+RAW = (TypeError, ValueError, AttributeError, AssertionError)  # what a wrong argument ends in
+
+
+def explain(
+    function: Callable[..., Any],
+    args: tuple[Any, ...],
+    named: Mapping[str, Any],
+    error: Exception,
+) -> None:
+    """Raise `KindError` in the place of a raw `error` if an argument is of another kind.
+
+    The kinds are those of the annotations. Nothing is raised where all arguments fit them, or where
+    the error is one of ours.
+    """
+    if isinstance(error, ChainruleError):
+        return
+    import inspect
+
+    signature = inspect.signature(function)
+    try:
+        given = signature.bind(*args, **named).arguments
+    except TypeError:
+        return
+    for name, value in given.items():
+        parameter = signature.parameters[name]
+        if parameter.kind in {parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD}:
+            continue
+        if value is None and (parameter.default is None or "None" in str(parameter.annotation)):
+            continue
+        what = _misfit(name, str(parameter.annotation), value)
+        if what:
+            raise KindError(f"{function.__name__}: {name} is {what}, not {value!r}") from error
+
+
+def refuse_words(
+    function: Callable[..., Any], args: tuple[Any, ...], named: Mapping[str, Any], name: str
+) -> None:
+    """Raise `KindError` for the first word where `function` is annotated with a number."""
+    code = function.__code__
+    given = dict(zip(code.co_varnames[: code.co_argcount], args, strict=False)) | dict(named)
+    for key, value in given.items():
+        kind = function.__annotations__.get(key, "")
+        if isinstance(value, str) and kind.split()[:1] in (["int"], ["float"], ["bool"]):
+            raise KindError(f"{name}: {key} is a number, not {value!r}")
+
+
+_WHOLE = {"Dim", "Sizes", "Axes", "Sequence[int]", "tuple[int, int]", "int | Sequence[int]"}
+_NO_VALUES = {"dtype", "device", "layout", "memory_format", "generator", "out"}
+
+
+def _misfit(name: str, kind: str, value: Any) -> str:
+    """What an argument of an annotated kind is, if `value` is none of it."""
+    kind = kind.removesuffix(" | None")
+    text = isinstance(value, str)
+    if kind == "bool":
+        return "" if type(value).__name__.startswith("bool") else "True or False"
+    if kind == "int":
+        return "" if hasattr(value, "__index__") else "a whole number"
+    if kind == "float":
+        return "" if hasattr(value, "__float__") else "a number"
+    if kind in {"str", "float | str"}:
+        return "" if text or (kind != "str" and hasattr(value, "__float__")) else "a word"
+    if kind in _WHOLE:
+        entries = value if isinstance(value, (list, tuple)) else (value,)
+        fits = all(hasattr(each, "__index__") for each in entries)
+        return "" if fits else "a whole number or several"
+    if kind in {"Operand", "Any"} and name not in _NO_VALUES:
+        return "a tensor or a number" if text or value is None else ""
+    if kind in {"Tensor", "Handle"}:
+        return "a tensor" if text or not hasattr(value, "shape") else ""
+    return ""

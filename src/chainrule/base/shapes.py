@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from chainrule.base.arguments import check_whole
@@ -100,7 +100,7 @@ def normal_axes(axes: int | Sequence[int] | None, rank: int) -> Shape:
         return _ALL[rank] if rank < len(_ALL) else tuple(range(rank))
     if type(axes) is int and -rank <= axes < rank:
         return (axes % rank,)
-    listed = (axes,) if isinstance(axes, int) else tuple(axes)
+    listed = tuple(axes) if isinstance(axes, Iterable) else (axes,)
     out = sorted(normal_axis(a, rank) for a in listed)
     if len(set(out)) != len(out):
         raise ShapeError(f"axes {listed} name the same axis twice")

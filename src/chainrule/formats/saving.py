@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from chainrule.base.errors import ArgumentError, CheckpointError
+from chainrule.base.reading import EndlessError, read_to_end
 from chainrule.formats.atomic import write_whole
 from chainrule.formats.narrow import notice
 from chainrule.formats.pytorch import read_pytorch
@@ -99,7 +100,10 @@ def load(
 def _read(f: Any) -> tuple[bytes, str]:
     """All bytes, and what to call their source."""
     if isinstance(f, (str, os.PathLike)):
-        return Path(f).read_bytes(), repr(os.fspath(f))
+        try:
+            return read_to_end(Path(f)), repr(os.fspath(f))
+        except EndlessError:
+            raise CheckpointError(f"{os.fspath(f)!r} is a device, no file of tensors") from None
     if not callable(getattr(f, "read", None)):
         raise ArgumentError(f"load reads a path or a binary file, not {type(f).__name__}")
     data = f.read()

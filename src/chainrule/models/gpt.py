@@ -65,6 +65,12 @@ class Block(nn.Module):
         return out
 
 
+def count_parameters(vocabulary: int, context: int, layers: int, width: int) -> int:
+    """How many numbers a `GPT` of these sizes is trained in, told without building it."""
+    block = 12 * width * width + 13 * width
+    return layers * block + (2 * vocabulary + context + 2) * width
+
+
 class GPT(nn.Module):
     """codes → logits of the next code at every place."""
 

@@ -65,6 +65,7 @@ from chainrule.tensor.functional.dropout import (
     dropout3d,
     feature_alpha_dropout,
 )
+from chainrule.tensor.functional.forms import of_kinds
 from chainrule.tensor.functional.linear import linear
 from chainrule.tensor.functional.loss.binary import (
     binary_cross_entropy,
@@ -223,6 +224,7 @@ rrelu_ = in_place(activation.rrelu)
 threshold_ = in_place(activation.threshold)
 
 
+@of_kinds
 def dropout(input: Operand, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
     """Zero each element with probability p and scale the rest by 1/(1 - p), while training."""
     return given(input, random.dropout(input, p, training), inplace)
@@ -264,6 +266,7 @@ def log_softmax(
     return rows.log_softmax(x, _axis("log_softmax", x, dim), dtype)
 
 
+@of_kinds
 def normalize(
     input: Operand, p: float = 2.0, dim: int = 1, eps: float = 1e-12, out: Tensor | None = None
 ) -> Tensor:
@@ -282,6 +285,7 @@ def refuse_renormalised_rows(max_norm: float | None, norm_type: float) -> None:
         )
 
 
+@of_kinds
 def embedding(
     input: Operand,
     weight: Operand,
@@ -301,6 +305,7 @@ def embedding(
     return select.embedding(input, weight, padding_idx, scale_grad_by_freq)
 
 
+@of_kinds
 def embedding_bag(
     input: Operand,
     weight: Operand,

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.base.arguments import check_number
 from chainrule.base.errors import ArgumentError
 from chainrule.optim.optimizer import Optimizer, Pairs, check_range
 from chainrule.optim.step_count import root, smaller
@@ -39,6 +40,7 @@ class Adafactor(Optimizer):
         check_range("lr", lr)
         check_range("weight_decay", weight_decay)
         check_range("d", d, low=1.0)
+        check_number("beta2_decay", beta2_decay)
         if not beta2_decay <= 0:
             raise ArgumentError(f"beta2_decay must not be above 0: {beta2_decay}")
         for i, small in enumerate(eps):

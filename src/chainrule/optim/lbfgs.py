@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from chainrule.base.arguments import check_whole
 from chainrule.base.errors import ArgumentError
 from chainrule.optim.optimizer import Optimizer, check_range
 from chainrule.tensor.functional import layout, pointwise
@@ -40,6 +41,7 @@ class LBFGS(Optimizer):
         line_search_fn: str | None = None,
     ) -> None:
         check_range("lr", lr)
+        check_whole("max_iter", max_iter, 0)
         if line_search_fn is not None:
             raise ArgumentError(
                 f"LBFGS has no line search {line_search_fn!r} here: choose a small lr"

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Self
 
+from chainrule.base.arguments import refuse_words
 from chainrule.base.errors import KindError
 from chainrule.base.source import warn
 from chainrule.optim.optimizer import Optimizer
@@ -17,6 +18,11 @@ class LRScheduler:
     _hidden: tuple[str, ...] = ("optimizer",)  # attributes that are not state
     _is_initial = False  # during the step that the constructor takes
     _group = 0  # the group whose rate is computed
+
+    def __new__(cls, *args: Any, **named: Any) -> Self:
+        """Numbers that are words are refused before a subclass computes with them."""
+        refuse_words(cls.__init__, (None, *args), named, cls.__name__)
+        return super().__new__(cls)
 
     def __init__(self, optimizer: Optimizer, last_epoch: int = -1) -> None:
         """`last_epoch` other than -1 resumes: the groups must know their "initial_lr"."""

@@ -13,6 +13,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from chainrule.base.arguments import check_whole
 from chainrule.base.errors import ArgumentError
 from chainrule.base.missing import missing_from
 from chainrule.optim.lr_base import LRScheduler
@@ -277,7 +278,7 @@ class MultiStepLR(LRScheduler):
         gamma: float = 0.1,
         last_epoch: int = -1,
     ) -> None:
-        self.milestones = sorted(milestones)
+        self.milestones = sorted(check_whole("milestones", each) for each in milestones)
         self.gamma = gamma
         super().__init__(optimizer, last_epoch)
 

@@ -40,6 +40,7 @@ _NO_STEP = (
     "zero_grad() forgets gradients for the third time, and step() was never called: nothing is "
     "trained\n  call optimizer.step() after loss.backward()"
 )
+_WORDS = {"line_search_fn", "adjust_lr_fn"}  # settings that are words; none other is
 _WASTED = 3  # times before it is said
 Number = Any  # a float, or in a trace a float64 scalar
 Pairs = list[tuple[Tensor, Tensor]]  # parameters with their gradients
@@ -99,7 +100,12 @@ class Optimizer:
         fresh = {id(p) for p in group["params"]}
         if len(fresh) < len(group["params"]) or known & fresh:
             raise ArgumentError("a parameter appears twice, or in two parameter groups")
-        self.param_groups.append({**self.defaults, **group})
+        settings = {**self.defaults, **group}
+        for name in self.defaults.keys() - _WORDS:
+            if isinstance(settings[name], str):
+                kind = f"{type(self).__name__}: {name} is a number"
+                raise KindError(f"{kind}, not {settings[name]!r}")
+        self.param_groups.append(settings)
         self._exchanges += 1
 
     def zero_grad(self, set_to_none: bool = True) -> None:

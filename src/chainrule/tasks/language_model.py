@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,7 +26,7 @@ from chainrule.formats.safetensors import read_state
 from chainrule.inspect.flight.recorder import FlightRecorder
 from chainrule.inspect.nonfinite.watch import why_nan
 from chainrule.inspect.tensorboard import require_writer
-from chainrule.models.gpt import GPT
+from chainrule.models.gpt import GPT, count_parameters
 from chainrule.tasks.board import Board
 from chainrule.tensor.random import manual_seed
 from chainrule.text.characters import Characters
@@ -152,6 +153,7 @@ def _prepare(config: Config) -> tuple[Session, str]:
 
 
 def _build(config: Config, letters: Characters) -> GPT:
+    _require_memory(config, len(letters))
     return GPT(
         vocabulary=len(letters),
         context=config.context,
@@ -160,6 +162,26 @@ def _build(config: Config, letters: Characters) -> GPT:
         width=config.width,
         dropout=config.dropout,
     )
+
+
+_NUMBERS = 4  # a parameter, its gradient and AdamW's two averages
+
+
+def _require_memory(config: Config, vocabulary: int) -> None:
+    """Refuse a model that this machine's memory cannot hold, before anything is built."""
+    if "SC_PHYS_PAGES" not in os.sysconf_names:  # not on Windows
+        return
+    parameters = count_parameters(vocabulary, config.context, config.layers, config.width)
+    kept = config.batch * config.context * (config.layers * config.width + vocabulary)
+    needed = 4 * (_NUMBERS * parameters + kept)
+    there = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    if needed > there:
+        raise ConfigError(
+            f"this model takes at least {needed / 1e9:.3g} GB, of the {there / 1e9:.3g} GB that "
+            f"the machine has: {parameters:,} parameters, batches of {config.batch} windows of "
+            f"{config.context}"
+            "\n  choose a smaller width, context or batch, or fewer layers"
+        )
 
 
 def _make_folder(config: Config, root: Path, model: Module) -> Path:

@@ -75,7 +75,12 @@ def as_dtype(dtype: Any) -> DType:
         return get_default_dtype()
     if dtype is int:
         return dtypes.int64
-    found = np.dtype(dtype)
+    try:
+        found = np.dtype(dtype)
+    except TypeError:
+        raise DTypeError(
+            f"a dtype is one of chainrule.float32, chainrule.int64 …, not {dtype!r}"
+        ) from None
     return _widened("float16") if found == np.float16 else dtypes.from_numpy(found)
 
 
@@ -123,6 +128,8 @@ def as_array(data: Any, dtype: DType | None = None) -> np.ndarray[Any, Any]:
         array = np.array(data)
     except ValueError:
         raise ShapeError(_ragged(data)) from None
+    if array.dtype.kind in "USmMV":  # words, dates
+        raise DTypeError(f"cannot make a tensor of {type(data).__name__} ({array.dtype})")
     if array.dtype == np.float16:
         array = array.astype(_widened("float16").numpy)
     written = not isinstance(data, (np.ndarray, np.generic))  # by the program, as Python numbers

@@ -25,7 +25,7 @@ from chainrule.tensor.convert import (
     modulo,
 )
 from chainrule.tensor.dispatch import apply, wrap
-from chainrule.tensor.functional.forms import size_named, with_out
+from chainrule.tensor.functional.forms import of_kinds, size_named, with_out
 from chainrule.tensor.functional.layout import flat_sizes
 from chainrule.tensor.handle import Handle
 from chainrule.tensor.modes import modes
@@ -145,6 +145,7 @@ def _like(input: Handle, dtype: Any, device: Any) -> DType:
     return input.dtype if dtype is None else as_dtype(dtype)
 
 
+@of_kinds
 def full_like(
     input: Handle,
     fill_value: Any,
@@ -161,6 +162,7 @@ def full_like(
     return full(input.shape, fill_value, dtype=chosen, requires_grad=requires_grad)
 
 
+@of_kinds
 def zeros_like(
     input: Handle,
     *,
@@ -175,6 +177,7 @@ def zeros_like(
     return _filled(0, input.shape, _like(input, dtype, device), requires_grad)
 
 
+@of_kinds
 def ones_like(
     input: Handle,
     *,
@@ -192,6 +195,7 @@ def ones_like(
 empty_like = zeros_like
 
 
+@of_kinds
 def rand_like(
     input: Handle,
     *,
@@ -207,6 +211,7 @@ def rand_like(
     return asking(uniform(input.shape, _like(input, dtype, device), generator), requires_grad)
 
 
+@of_kinds
 def randn_like(
     input: Handle,
     *,
@@ -343,6 +348,7 @@ def eye(
     return asking(wrap(np.eye(n, m, dtype=chosen.numpy)), requires_grad)
 
 
+@of_kinds
 def scalar_tensor(
     s: Any,
     *,

@@ -29,6 +29,7 @@ from chainrule.ops import TABLE
 from chainrule.tensor.convert import as_tensor, cast, expand, operands, tensor
 from chainrule.tensor.dispatch import apply, wrap
 from chainrule.tensor.functional import layout
+from chainrule.tensor.functional.forms import of_kinds
 from chainrule.tensor.functional.masked import spread
 from chainrule.tensor.handle import Handle
 from chainrule.tensor.modes import modes
@@ -384,6 +385,7 @@ def _fit(new: Tensor, shape: shapes.Shape) -> Tensor:
     return expand(new, shape)
 
 
+@of_kinds
 def index_put(
     input: Tensor, indices: Sequence[Any], values: Any, accumulate: bool = False
 ) -> Tensor:

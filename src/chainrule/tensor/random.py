@@ -31,7 +31,13 @@ from chainrule.tensor.convert import (
 )
 from chainrule.tensor.dispatch import apply, wrap
 from chainrule.tensor.functional import pointwise
-from chainrule.tensor.functional.forms import size_named, with_out
+from chainrule.tensor.functional.forms import (
+    also_called,
+    of_kinds,
+    size_named,
+    with_numpy_names,
+    with_out,
+)
 from chainrule.tensor.functional.layout import flat_sizes
 from chainrule.tensor.handle import Handle
 from chainrule.tensor.modes import modes, no_grad
@@ -127,6 +133,8 @@ class Generator:
             return finish(*[apply(TABLE["random_bits"], state, word=w, **attrs)
                             for w in range(words)])  # fmt: skip
 
+        if min(shape, default=0) < 0:
+            raise ArgumentError(f"sizes must not be negative: {shape}")
         size = shapes.size(shape)
         if trace is not None:
             return drawn(0, shape)
@@ -341,6 +349,7 @@ def uniform_(
     return pointwise.add(pointwise.mul(unit, to - from_), from_)
 
 
+@of_kinds
 def normal_(
     input: Handle, mean: float = 0.0, std: float = 1.0, *, generator: Generator | None = None
 ) -> Tensor:
@@ -366,6 +375,8 @@ def bernoulli(input: Operand, p: Any = None, *, generator: Generator | None = No
         return cast(chosen, x.dtype)
 
 
+@with_numpy_names
+@also_called(train="training")
 def dropout(input: Operand, p: float = 0.5, training: bool = True) -> Tensor:
     """Zero each element with probability p and scale the rest by 1/(1 - p), while training.
 
@@ -374,7 +385,7 @@ def dropout(input: Operand, p: float = 0.5, training: bool = True) -> Tensor:
     if not 0 <= p <= 1:
         raise ArgumentError(f"dropout needs a probability between 0 and 1, not {p}")
     x = input
-    assert isinstance(x, Handle)
+    assert isinstance(x, Handle)  # words and numbers are none
     if not training or p == 0:
         return x  # type: ignore[return-value]
     if p == 1:

@@ -29,7 +29,7 @@ from chainrule.tensor.convert import (
 )
 from chainrule.tensor.dispatch import apply, wrap
 from chainrule.tensor.functional import layout, pointwise
-from chainrule.tensor.functional.forms import with_out
+from chainrule.tensor.functional.forms import of_kinds, with_out
 from chainrule.tensor.handle import Handle
 from chainrule.tensor.modes import modes, no_grad
 from chainrule.tensor.random import Generator, asking, normal_values, uniform
@@ -135,6 +135,7 @@ def _last_positive(weights: Tensor, shape: shapes.Shape) -> Tensor:
     return expand(apply(TABLE["reshape"], last, shape=(shape[0], 1)), shape)
 
 
+@of_kinds
 def randint_like(
     input: Handle,
     low: int = 0,

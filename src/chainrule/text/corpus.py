@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from chainrule.base.errors import DataError
+from chainrule.base.reading import EndlessError, read_to_end
 
 if TYPE_CHECKING:
     import os
@@ -32,11 +33,13 @@ def read_text(path: str | os.PathLike[str]) -> str:
     """
     name = Path(path)
     try:
-        data = name.read_bytes()
+        data = read_to_end(name)
     except FileNotFoundError:
         raise DataError(f"there is no file {str(path)!r}") from None
     except IsADirectoryError:
         raise DataError(f"{str(path)!r} is a folder; name one text file") from None
+    except EndlessError:
+        raise DataError(f"{str(path)!r} is an endless device; name a file or a pipe") from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         what = "is a folder; name one text file" if name.is_dir() else f"cannot be read: {reason}"

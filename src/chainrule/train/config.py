@@ -19,6 +19,7 @@ import msgspec
 from msgspec import Meta
 
 from chainrule.base.errors import ConfigError
+from chainrule.base.reading import read_to_end
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -122,11 +123,11 @@ def to_toml(config: Config) -> str:
 
 def _read_toml(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(read_to_end(path).decode("utf-8"))
     except FileNotFoundError:
         raise ConfigError(f"there is no configuration file {str(path)!r}") from None
     except OSError as error:
-        raise ConfigError(f"{str(path)!r} cannot be read: {error.strerror}") from None
+        raise ConfigError(f"{str(path)!r} cannot be read: {error.strerror or error}") from None
     except (ValueError, RecursionError) as error:  # not UTF-8, or not TOML
         raise ConfigError(f"{str(path)!r} is not a TOML file: {error}") from None
 

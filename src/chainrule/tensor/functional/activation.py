@@ -16,6 +16,7 @@ from chainrule.tensor import random
 from chainrule.tensor.convert import Operand, as_tensor, cast, floating
 from chainrule.tensor.dispatch import apply
 from chainrule.tensor.functional import layout, normalize, pointwise, reduce
+from chainrule.tensor.functional.forms import of_kinds, with_out
 from chainrule.tensor.functional.pointwise import where
 from chainrule.tensor.handle import Handle
 
@@ -56,6 +57,7 @@ def silu(input: Operand, inplace: bool = False) -> Tensor:
     return given(input, pointwise.silu(input), inplace)
 
 
+@of_kinds
 def gelu(input: Operand, approximate: str = "none") -> Tensor:
     """x·Φ(x), Φ the normal distribution function, or its tanh approximation.
 
@@ -71,6 +73,7 @@ def gelu(input: Operand, approximate: str = "none") -> Tensor:
     return pointwise.mul(pointwise.mul(x, 0.5), pointwise.add(pointwise.tanh(inner), 1))
 
 
+@of_kinds
 def leaky_relu(input: Operand, negative_slope: float = 0.01, inplace: bool = False) -> Tensor:
     """X where positive, negative_slope · x elsewhere."""
     x = as_tensor(input)
@@ -78,6 +81,7 @@ def leaky_relu(input: Operand, negative_slope: float = 0.01, inplace: bool = Fal
     return given(input, out, inplace)
 
 
+@of_kinds
 def softplus(input: Operand, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
     """log(1 + exp(beta·x)) / beta; x itself where beta·x exceeds the threshold."""
     x = floating(input)
@@ -99,11 +103,13 @@ def _exponential_below(x: Tensor, above: float, below: float, rate: float) -> Te
     )
 
 
+@of_kinds
 def elu(input: Operand, alpha: float = 1.0, inplace: bool = False) -> Tensor:
     """X where positive, alpha · (exp(x) - 1) elsewhere."""
     return given(input, _exponential_below(floating(input), 1, alpha, 1), inplace)
 
 
+@of_kinds
 def selu(input: Operand, inplace: bool = False) -> Tensor:
     """1.0507 · (x where positive, 1.6733 · (exp(x) - 1) elsewhere).
 
@@ -113,11 +119,13 @@ def selu(input: Operand, inplace: bool = False) -> Tensor:
     return given(input, _exponential_below(floating(input), scale, scale * alpha, 1), inplace)
 
 
+@of_kinds
 def celu(input: Operand, alpha: float = 1.0, inplace: bool = False) -> Tensor:
     """X where positive, alpha · (exp(x/alpha) - 1) elsewhere."""
     return given(input, _exponential_below(floating(input), 1, alpha, 1 / alpha), inplace)
 
 
+@of_kinds
 def hardtanh(
     input: Operand, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False
 ) -> Tensor:
@@ -132,21 +140,25 @@ def hardtanh(
     return given(input, cast(out, x.dtype), inplace)
 
 
+@of_kinds
 def relu6(input: Operand, inplace: bool = False) -> Tensor:
     """X limited to [0, 6]."""
     return given(input, hardtanh(input, 0, 6), inplace)
 
 
+@of_kinds
 def hardsigmoid(input: Operand, inplace: bool = False) -> Tensor:
     """relu6(x + 3) / 6."""
     return given(input, pointwise.div(relu6(pointwise.add(input, 3)), 6), inplace)
 
 
+@of_kinds
 def hardswish(input: Operand, inplace: bool = False) -> Tensor:
     """X · relu6(x + 3) / 6."""
     return given(input, pointwise.mul(input, hardsigmoid(input)), inplace)
 
 
+@of_kinds
 def mish(input: Operand, inplace: bool = False) -> Tensor:
     """X · tanh(softplus(x))."""
     x = floating(input)
@@ -164,18 +176,21 @@ def tanhshrink(input: Operand) -> Tensor:
     return pointwise.sub(input, pointwise.tanh(input))
 
 
+@with_out
 def hardshrink(input: Operand, lambd: float = 0.5) -> Tensor:
     """X where |x| > lambd, 0 elsewhere."""
     return where(pointwise.le(pointwise.abs(input), lambd), 0, input)
 
 
+@of_kinds
 def softshrink(input: Operand, lambd: float = 0.5) -> Tensor:
     """X moved towards 0 by lambd, 0 within that distance."""
-    if lambd < 0:
+    if not lambd >= 0:
         raise ArgumentError(f"softshrink's lambd must not be negative: {lambd}")
     return pointwise.sub(input, pointwise.clamp(input, -lambd, lambd))
 
 
+@with_out
 def threshold(input: Operand, threshold: float, value: float, inplace: bool = False) -> Tensor:
     """X where above the threshold, value elsewhere."""
     return given(input, where(pointwise.le(input, threshold), value, input), inplace)
@@ -194,24 +209,28 @@ def prelu(input: Operand, weight: Operand) -> Tensor:
     return where(pointwise.gt(x, 0), x, pointwise.mul(x, slope))
 
 
+@of_kinds
 def rrelu(
     input: Operand,
     lower: float = 1.0 / 8,
     upper: float = 1.0 / 3,
     training: bool = False,
     inplace: bool = False,
+    *,
+    generator: random.Generator | None = None,
 ) -> Tensor:
     """X where positive, slope · x elsewhere: drawn from [lower, upper], or their mean."""
-    if lower > upper:
-        raise ArgumentError(f"rrelu's lower {lower} is above its upper {upper}")
+    if not lower <= upper or math.isinf(lower) or math.isinf(upper):
+        raise ArgumentError(f"rrelu's lower {lower} and upper {upper} are finite and in order")
     x = floating(input)
     if not training:
         return leaky_relu(input, (lower + upper) / 2, inplace)
-    drawn = random.uniform(x.shape, x.dtype)
+    drawn = random.uniform(x.shape, x.dtype, generator)
     slope = pointwise.add(pointwise.mul(drawn, upper - lower), lower)
     return given(input, where(pointwise.gt(x, 0), x, pointwise.mul(x, slope)), inplace)
 
 
+@of_kinds
 def glu(input: Operand, dim: int = -1) -> Tensor:
     """First half · sigmoid(second half) along `dim`."""
     x = floating(input)
@@ -222,6 +241,7 @@ def glu(input: Operand, dim: int = -1) -> Tensor:
     return pointwise.mul(value, pointwise.sigmoid(gate))
 
 
+@of_kinds
 def gumbel_softmax(
     logits: Operand, tau: float = 1, hard: bool = False, eps: float = 1e-10, dim: int = -1
 ) -> Tensor:

@@ -16,6 +16,7 @@ from chainrule.base.shapes import Shape
 from chainrule.tensor.convert import Operand, as_tensor
 from chainrule.tensor.functional import pointwise, reduce
 from chainrule.tensor.functional.convolution import batched, unbatched
+from chainrule.tensor.functional.forms import of_kinds
 from chainrule.tensor.functional.layout import cat, narrow
 from chainrule.tensor.functional.pooling import Marked, Pool, largest, pool_largest, summed
 from chainrule.tensor.functional.window_axes import WindowAxis
@@ -117,6 +118,7 @@ def adaptive_avg_pool2d(input: Operand, output_size: Any) -> Tensor:
     return _adaptive_avg("adaptive_avg_pool2d", 2, input, output_size)
 
 
+@of_kinds
 def adaptive_max_pool1d(input: Operand, output_size: Any, return_indices: bool = False) -> Any:
     """The largest of each of `output_size` windows that cover (B, C, T).
 
@@ -125,6 +127,7 @@ def adaptive_max_pool1d(input: Operand, output_size: Any, return_indices: bool =
     return _adaptive_max("adaptive_max_pool1d", 1, input, output_size, return_indices)
 
 
+@of_kinds
 def adaptive_max_pool2d(input: Operand, output_size: Any, return_indices: bool = False) -> Any:
     """As `adaptive_max_pool1d`, over two axes; None keeps a length.
 

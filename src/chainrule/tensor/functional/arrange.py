@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from chainrule.base import shapes
-from chainrule.base.errors import ArgumentError, AxisError, ShapeError
+from chainrule.base.errors import ArgumentError, AxisError, IndexKindError, ShapeError
 from chainrule.ops import TABLE
 from chainrule.tensor.convert import Operand, as_tensor, own
 from chainrule.tensor.convert import expand as expand_to
 from chainrule.tensor.dispatch import apply, wrap
 from chainrule.tensor.functional import layout
-from chainrule.tensor.functional.forms import also_named, with_numpy_names
+from chainrule.tensor.functional.forms import also_named, of_kinds, with_numpy_names
 from chainrule.tensor.functional.layout import flat_sizes
 from chainrule.tensor.handle import Handle
 from chainrule.tensor.memory import refuse_overlap
@@ -96,7 +96,10 @@ def broadcast_to(input: Operand, *size: Any) -> Tensor:
 
 def broadcast_shapes(*shapes_: Any) -> shapes.Shape:
     """The shape to which all of the given ones broadcast."""
-    return shapes.broadcast(*[(s,) if isinstance(s, int) else tuple(s) for s in shapes_])
+    listed = [layout.flat_sizes([s]) if s != () else () for s in shapes_]
+    if any(n < 0 for sizes in listed for n in sizes):
+        raise ArgumentError(f"broadcast_shapes: sizes are not negative, as in {shapes_}")
+    return shapes.broadcast(*listed)
 
 
 def broadcast_tensors(*tensors: Operand) -> tuple[Tensor, ...]:
@@ -157,7 +160,10 @@ def repeat_interleave(
     n = x.shape[axis]
     times = repeats
     if isinstance(repeats, Handle) or not isinstance(repeats, int):
-        counted = as_tensor(repeats)._concrete("repeat_interleave with counts in a tensor")
+        given = as_tensor(repeats)
+        if given.dtype.kind != "int":
+            raise IndexKindError(f"repeat_interleave: counts are integers, not {given.dtype}")
+        counted = given._concrete("repeat_interleave with counts in a tensor")
         if counted.size != 1:
             if counted.shape != (n,):
                 raise ShapeError(f"repeat_interleave of {n} slices needs {n} counts, not {counted}")
@@ -184,6 +190,7 @@ def _front(x: Handle, axis: int) -> tuple[int, ...]:
     return (axis, *(i for i in range(len(x.shape)) if i != axis))
 
 
+@of_kinds
 def unfold(input: Operand, dimension: int, size: int, step: int) -> Tensor:
     """Windows of `size` elements along an axis, `step` apart: a new last axis holds a window.
 
@@ -229,7 +236,7 @@ def roll(input: Operand, shifts: Axes, dims: Axes | None = None) -> Tensor:
     if dims is None:
         flat = apply(TABLE["reshape"], x, shape=(x.array_type.size,))
         return apply(TABLE["reshape"], roll(flat, shifts, 0), shape=x.shape)
-    moves, axes = _listed(shifts), _listed(dims)
+    moves, axes = flat_sizes([shifts]), flat_sizes([dims])
     if len(moves) != len(axes):
         raise ShapeError(f"roll needs a shift for each axis, not {moves} for axes {axes}")
     for move, axis in zip(moves, axes, strict=True):
@@ -260,6 +267,7 @@ def _at_least(input: Operand, rank: int, name: str) -> Tensor:
     return x
 
 
+@of_kinds
 def rot90(input: Operand, k: int = 1, dims: Sequence[int] = (0, 1)) -> Tensor:
     """Turned by k quarter turns in the plane of two axes, from the first towards the second."""
     x = _at_least(input, 2, "rot90")
@@ -278,6 +286,7 @@ def rot90(input: Operand, k: int = 1, dims: Sequence[int] = (0, 1)) -> Tensor:
     return own(x)
 
 
+@of_kinds
 def meshgrid(*tensors: Operand, indexing: str | None = None) -> tuple[Tensor, ...]:
     """Vectors as coordinate grids of shape (len(t₀), len(t₁), …).
 
@@ -312,6 +321,7 @@ def cartesian_prod(*tensors: Operand) -> Tensor:
     return layout.cat(columns, 1)
 
 
+@of_kinds
 def combinations(input: Operand, r: int = 2, with_replacement: bool = False) -> Tensor:
     """All choices of r elements of a vector, in lexicographic order of their places."""
     x = as_tensor(input)
@@ -352,11 +362,13 @@ def _padded(rank: int) -> Callable[..., Any]:
 atleast_1d, atleast_2d, atleast_3d = map(_padded, (1, 2, 3))
 
 
+@of_kinds
 def expand_as(input: Operand, other: Handle) -> Tensor:
     """The input repeated to the shape of `other`."""
     return layout.expand(input, other.shape)
 
 
+@of_kinds
 def view_as(input: Operand, other: Handle) -> Tensor:
     """The same elements under the shape of `other`."""
     return layout.reshape(input, other.shape)

@@ -15,6 +15,7 @@ from chainrule.ops import TABLE
 from chainrule.tensor.convert import Operand, as_tensor, cast, expand
 from chainrule.tensor.dispatch import apply, apply_many
 from chainrule.tensor.functional import diagonal, layout, linear, normalize, pointwise
+from chainrule.tensor.functional.forms import of_kinds
 from chainrule.tensor.random import dropout
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 _RANK = 4
 
 
+@of_kinds
 def scaled_dot_product_attention(
     query: Operand,
     key: Operand,

@@ -13,6 +13,7 @@ from chainrule.base.arguments import check_number
 from chainrule.base.errors import ArgumentError, ShapeError
 from chainrule.tensor.convert import Operand, floating
 from chainrule.tensor.functional import layout, pointwise, reduce
+from chainrule.tensor.functional.forms import of_kinds
 from chainrule.tensor.functional.moments import centred
 from chainrule.tensor.functional.normalize import per_channel
 from chainrule.tensor.handle import Handle
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from chainrule.tensor.tensor import Tensor
 
 
+@of_kinds
 def batch_norm(
     input: Operand,
     running_mean: Tensor | None,
@@ -63,6 +65,7 @@ def batch_norm(
     return per_channel(normal, weight, bias)
 
 
+@of_kinds
 def instance_norm(
     input: Operand,
     running_mean: Tensor | None = None,

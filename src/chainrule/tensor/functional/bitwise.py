@@ -15,7 +15,7 @@ from chainrule.ops import TABLE
 from chainrule.tensor.convert import Operand, as_tensor, operands
 from chainrule.tensor.dispatch import apply
 from chainrule.tensor.functional import elementary, pointwise
-from chainrule.tensor.functional.forms import binary_of, deliver, with_out
+from chainrule.tensor.functional.forms import binary_of, deliver, of_kinds, with_out
 from chainrule.tensor.functional.reduce import all as all_of
 
 if TYPE_CHECKING:
@@ -85,6 +85,7 @@ def isreal(input: Operand) -> Tensor:
     return pointwise.ge(pointwise.mul(pointwise.ne(input, input), 1), 0)
 
 
+@of_kinds
 def isclose(
     input: Operand,
     other: Operand,
@@ -93,12 +94,10 @@ def isclose(
     equal_nan: bool = False,
 ) -> Tensor:
     """Whether |input - other| ≤ atol + rtol · |other|, infinities only if equal."""
-    if rtol < 0 or atol < 0:
-        raise ArgumentError(f"isclose needs rtol and atol >= 0, not {rtol} and {atol}")
     x, y = operands(input, other)
     if as_tensor(input).dtype is not as_tensor(other).dtype:
         raise DTypeError("isclose needs equal dtypes: convert one with x.to(other.dtype)")
-    if rtol < 0 or atol < 0:
+    if not (rtol >= 0 and atol >= 0):
         raise ArgumentError(f"isclose needs rtol and atol of 0 or more, not {rtol} and {atol}")
     same = pointwise.eq(x, y)
     if x.dtype is dtypes.bool_:
@@ -113,6 +112,7 @@ def isclose(
     return near
 
 
+@of_kinds
 def allclose(
     input: Operand,
     other: Operand,

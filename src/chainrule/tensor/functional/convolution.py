@@ -17,6 +17,7 @@ from chainrule.ops import TABLE
 from chainrule.tensor.convert import Operand, as_tensor
 from chainrule.tensor.dispatch import apply
 from chainrule.tensor.functional import pointwise
+from chainrule.tensor.functional.forms import of_kinds
 from chainrule.tensor.functional.layout import reshape
 from chainrule.tensor.functional.padding import pad
 
@@ -177,6 +178,7 @@ def transposed(
     return unbatched(_plus(out, bias), alone)
 
 
+@of_kinds
 def conv1d(
     input: Operand,
     weight: Operand,
@@ -198,6 +200,7 @@ def conv1d(
     )  # fmt: skip
 
 
+@of_kinds
 def conv2d(
     input: Operand,
     weight: Operand,
@@ -217,6 +220,7 @@ def conv2d(
     )  # fmt: skip
 
 
+@of_kinds
 def conv_transpose1d(
     input: Operand,
     weight: Operand,
@@ -239,6 +243,7 @@ def conv_transpose1d(
     )  # fmt: skip
 
 
+@of_kinds
 def conv_transpose2d(
     input: Operand,
     weight: Operand,

@@ -15,7 +15,7 @@ from chainrule.ops import TABLE
 from chainrule.tensor.convert import Operand, as_tensor, cast, operands
 from chainrule.tensor.dispatch import apply
 from chainrule.tensor.functional import layout, norms, pointwise, reduce
-from chainrule.tensor.functional.forms import also_named, with_out
+from chainrule.tensor.functional.forms import also_named, of_kinds, with_out
 from chainrule.tensor.functional.select import as_index
 from chainrule.tensor.handle import Handle
 
@@ -36,12 +36,14 @@ __all__ = [
 ]
 
 
+@of_kinds
 def clone(input: Handle, *, memory_format: Any = None) -> Tensor:
     """The same value in a handle of its own, with gradient."""
     del memory_format
     return apply(TABLE["reshape"], input, shape=input.shape)
 
 
+@of_kinds
 def detach(input: Tensor) -> Tensor:
     """The same values, cut off from the graph."""
     return input.detach()
@@ -90,17 +92,20 @@ def resized(x: Tensor, shape: shapes.Shape) -> Tensor:
     return apply(TABLE["reshape"], flat, shape=shape)
 
 
+@of_kinds
 def resize_as_(input: Tensor, the_template: Handle, *, memory_format: Any = None) -> Tensor:
     """Rebind the input to its first elements under the template's shape, zeros behind."""
     del memory_format
     return input.resize_(the_template.shape)  # type: ignore[no-any-return]
 
 
+@of_kinds
 def zero_(input: Tensor) -> Tensor:
     """Rebind the input to zeros; returns it."""
     return input.zero_()  # type: ignore[no-any-return]
 
 
+@of_kinds
 def put(input: Operand, index: Operand, source: Operand, accumulate: bool = False) -> Tensor:
     """`input` as a vector with source at the numbers `index`, set or added up, in its shape."""
     x, at, new = as_tensor(input), as_index(index), as_tensor(source)
@@ -124,6 +129,7 @@ def put(input: Operand, index: Operand, source: Operand, accumulate: bool = Fals
     return apply(TABLE["reshape"], flat, shape=x.shape)
 
 
+@of_kinds
 def unravel_index(indices: Operand, shape: int | Sequence[int]) -> tuple[Tensor, ...]:
     """The coordinates, axis by axis, of row-major numbers in a tensor of `shape`."""
     sizes = (shape,) if isinstance(shape, int) else tuple(shape)
@@ -137,6 +143,7 @@ def unravel_index(indices: Operand, shape: int | Sequence[int]) -> tuple[Tensor,
     return tuple(reversed(parts))
 
 
+@of_kinds
 def dist(input: Operand, other: Operand, p: float = 2) -> Tensor:
     """The p-norm of input - other."""
     x, y = operands(input, other)

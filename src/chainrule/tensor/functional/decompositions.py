@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from chainrule.base import dtypes
-from chainrule.base.errors import ArgumentError, GradientError, ShapeError
+from chainrule.base.errors import ArgumentError, DTypeError, GradientError, ShapeError
 from chainrule.ops import TABLE
 from chainrule.tensor.convert import Operand, as_tensor, floating
 from chainrule.tensor.creation import empty
 from chainrule.tensor.dispatch import apply, apply_many, wrap
 from chainrule.tensor.functional import layout, pointwise, reduce
-from chainrule.tensor.functional.forms import with_out
+from chainrule.tensor.functional.forms import of_kinds, with_out
 from chainrule.tensor.functional.linear import matmul
 from chainrule.tensor.functional.linear_systems import inverse, symmetric
 from chainrule.tensor.modes import modes
@@ -188,10 +188,13 @@ def pinv(
     Source: https://docs.pytorch.org/docs/stable/generated/torch.linalg.pinv.html
     """
     a = symmetric("pinv", as_tensor(A)) if hermitian else as_tensor(A)
+    if a.dtype.kind != "float":
+        raise DTypeError(f"pinv needs floating-point matrices, not {a.dtype}; use x.float()")
     share = _relative(a, atol, rcond if rtol is None else rtol)
     return apply(TABLE["pinv"], a, rtol=share)
 
 
+@of_kinds
 def pinverse(input: Operand, rcond: float = 1e-15) -> Tensor:
     """The pseudoinverse: singular values below rcond · the largest count as 0."""
     return pinv(input, rcond)

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from chainrule.base import dtypes, shapes
+from chainrule.base.arguments import check_whole
 from chainrule.base.errors import ShapeError
 from chainrule.ops import TABLE
 from chainrule.tensor.convert import Operand, as_dtype, as_tensor, cast, check_device
 from chainrule.tensor.dispatch import apply, wrap
 from chainrule.tensor.functional import layout
-from chainrule.tensor.functional.forms import with_out
+from chainrule.tensor.functional.forms import of_kinds, with_out
 from chainrule.tensor.tape import lasting
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ def _triangle(name: str, x: Tensor, diagonal: int, keep: str) -> Tensor:
     return lasting(apply(TABLE["where"], kept, x, zeros))
 
 
+@of_kinds
 def tril_indices(
     row: int,
     col: int,
@@ -72,10 +74,13 @@ def tril_indices(
     """(2, n): rows and columns of the elements on and below a diagonal, row by row."""
     del layout, pin_memory
     check_device(device)
+    row, col = check_whole("row", row, 0), check_whole("col", col, 0)
+    offset = check_whole("offset", offset)
     places = np.stack(np.tril_indices(row, offset, col)).astype(np.int64)
     return cast(wrap(places), as_dtype(dtype))
 
 
+@of_kinds
 def triu_indices(
     row: int,
     col: int,
@@ -89,10 +94,13 @@ def triu_indices(
     """(2, n): rows and columns of the elements on and above a diagonal, row by row."""
     del layout, pin_memory
     check_device(device)
+    row, col = check_whole("row", row, 0), check_whole("col", col, 0)
+    offset = check_whole("offset", offset)
     places = np.stack(np.triu_indices(row, offset, col)).astype(np.int64)
     return cast(wrap(places), as_dtype(dtype))
 
 
+@of_kinds
 def diagonal(input: Operand, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Tensor:
     """The elements where the positions on dim2 and dim1 differ by `offset`, as a new last axis."""
     x = as_tensor(input)
@@ -128,11 +136,13 @@ def diagonal(input: Operand, offset: int = 0, dim1: int = 0, dim2: int = 1) -> T
     return layout.view_of(x, get, put, move)
 
 
+@of_kinds
 def matrix_diagonal(A: Operand, *, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Tensor:
     """The diagonal of each of a batch of matrices."""
     return diagonal(A, offset, dim1, dim2)
 
 
+@of_kinds
 def diag_embed(input: Operand, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Tensor:
     """Zeros, and the last axis of the input on a diagonal of the two axes dim1 and dim2."""
     x = as_tensor(input)
@@ -167,6 +177,7 @@ def diag(input: Operand, diagonal: int = 0) -> Tensor:
     return apply(TABLE["reshape"], part, shape=part.shape)
 
 
+@of_kinds
 def diagflat(input: Operand, offset: int = 0) -> Tensor:
     """All elements in order as the diagonal of a matrix of zeros."""
     return diag_embed(layout.reshape(input, (-1,)), offset)

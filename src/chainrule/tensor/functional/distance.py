@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from chainrule.tensor.convert import Operand, floating, operands
 from chainrule.tensor.functional import pointwise, reduce
+from chainrule.tensor.functional.forms import of_kinds
 from chainrule.tensor.functional.norms import norm
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ __all__ = [
 ]
 
 
+@of_kinds
 def cosine_similarity(x1: Operand, x2: Operand, dim: int = 1, eps: float = 1e-8) -> Tensor:
     """Σ x1·x2 / (max(‖x1‖, eps)·max(‖x2‖, eps)) along `dim`.
 
@@ -30,6 +32,7 @@ def cosine_similarity(x1: Operand, x2: Operand, dim: int = 1, eps: float = 1e-8)
     return pointwise.div(reduce.sum(pointwise.mul(x, y), dim), pointwise.mul(*lengths))
 
 
+@of_kinds
 def pairwise_distance(
     x1: Operand, x2: Operand, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False
 ) -> Tensor:

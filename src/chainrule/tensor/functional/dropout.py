@@ -11,6 +11,7 @@ from chainrule.base import dtypes, shapes
 from chainrule.base.errors import ArgumentError, ShapeError
 from chainrule.tensor.convert import Operand, as_tensor, floating
 from chainrule.tensor.functional import pointwise
+from chainrule.tensor.functional.forms import of_kinds
 from chainrule.tensor.random import uniform
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ def _channels(
     return _given(x, out, inplace=inplace)
 
 
+@of_kinds
 def dropout1d(
     input: Operand, p: float = 0.5, training: bool = True, inplace: bool = False
 ) -> Tensor:
@@ -63,6 +65,7 @@ def dropout1d(
     return _channels("dropout1d", input, p, 1, training=training, inplace=inplace)
 
 
+@of_kinds
 def dropout2d(
     input: Operand, p: float = 0.5, training: bool = True, inplace: bool = False
 ) -> Tensor:
@@ -70,6 +73,7 @@ def dropout2d(
     return _channels("dropout2d", input, p, 2, training=training, inplace=inplace)
 
 
+@of_kinds
 def dropout3d(
     input: Operand, p: float = 0.5, training: bool = True, inplace: bool = False
 ) -> Tensor:
@@ -84,6 +88,7 @@ def _alpha(x: Tensor, shape: shapes.Shape, p: float, *, inplace: bool) -> Tensor
     return _given(x, pointwise.sub(moved, a * p * _SELU_LIMIT), inplace=inplace)
 
 
+@of_kinds
 def alpha_dropout(
     input: Operand, p: float = 0.5, training: bool = False, inplace: bool = False
 ) -> Tensor:
@@ -99,6 +104,7 @@ def alpha_dropout(
     return _alpha(x, x.shape, p, inplace=inplace)
 
 
+@of_kinds
 def feature_alpha_dropout(
     input: Operand, p: float = 0.5, training: bool = False, inplace: bool = False
 ) -> Tensor:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from chainrule.base import dtypes
+from chainrule.base.arguments import RAW, Flags, explain
 from chainrule.base.errors import ArgumentError, DTypeError
 from chainrule.base.source import warn
 from chainrule.ops.record import Op
@@ -91,16 +92,39 @@ def with_numpy_names(fn: F) -> F:
 
     Asked for only when `fn` has refused a name, so that ordinary calls look for nothing.
     """
+    flags = Flags(fn)
+    first, names = flags.first, flags.names
 
     @functools.wraps(fn)
     def function(*args: Any, **kwargs: Any) -> Any:
+        if len(args) > first or not names.isdisjoint(kwargs):
+            flags.check(args, kwargs)
         try:
             return fn(*args, **kwargs)
-        except TypeError:
-            ours = respelled(fn, args, kwargs)
+        except RAW as error:
+            ours = respelled(fn, args, kwargs) if isinstance(error, TypeError) else None
             if ours is None:
+                explain(fn, args, kwargs, error)
                 raise
-        return fn(*ours[0], **ours[1])
+        return function(*ours[0], **ours[1])
+
+    return function  # type: ignore[return-value]
+
+
+def of_kinds(fn: F) -> F:
+    """`fn` whose wrong arguments are named: flags before the call, others if it raises."""
+    flags = Flags(fn)
+    first, names = flags.first, flags.names
+
+    @functools.wraps(fn)
+    def function(*args: Any, **kwargs: Any) -> Any:
+        if len(args) > first or not names.isdisjoint(kwargs):
+            flags.check(args, kwargs)
+        try:
+            return fn(*args, **kwargs)
+        except RAW as error:
+            explain(fn, args, kwargs, error)
+            raise
 
     return function  # type: ignore[return-value]
 
@@ -134,14 +158,19 @@ def size_named(fn: F) -> F:
 
 def with_out(fn: Callable[..., R]) -> Callable[..., R]:
     """`fn` with the argument `out`, a tensor or one for each result, and with NumPy's names."""
+    flags = Flags(fn)
+    first, names = flags.first, flags.names
 
     @functools.wraps(fn)
     def function(*args: Any, out: Any = None, **kwargs: Any) -> Any:
+        if len(args) > first or not names.isdisjoint(kwargs):
+            flags.check(args, kwargs)
         try:
             result = fn(*args, **kwargs)
-        except TypeError:
-            ours = respelled(fn, args, kwargs)
+        except RAW as error:
+            ours = respelled(fn, args, kwargs) if isinstance(error, TypeError) else None
             if ours is None:
+                explain(fn, args, kwargs, error)
                 raise
         else:
             if out is None:

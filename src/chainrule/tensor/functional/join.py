@@ -6,7 +6,7 @@ Source of the names: https://docs.pytorch.org/docs/stable/torch.html
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from chainrule.base import shapes
@@ -15,7 +15,7 @@ from chainrule.base.errors import ArgumentError, ShapeError
 from chainrule.tensor.convert import Operand, as_tensor
 from chainrule.tensor.functional import layout
 from chainrule.tensor.functional.arrange import atleast_1d, atleast_2d, atleast_3d
-from chainrule.tensor.functional.forms import also_called, with_numpy_names, with_out
+from chainrule.tensor.functional.forms import also_called, of_kinds, with_numpy_names, with_out
 from chainrule.tensor.handle import RESULT, Handle
 
 if TYPE_CHECKING:
@@ -71,6 +71,7 @@ def split_with_sizes(input: Operand, split_sizes: Sequence[int], dim: int = 0) -
     return layout.split(input, list(split_sizes), dim)
 
 
+@of_kinds
 def tensor_split(
     input: Operand,
     indices_or_sections: Any = None,
@@ -91,6 +92,8 @@ def tensor_split(
     chosen = next((v for v in (indices_or_sections, sections, indices) if v is not None), None)
     if isinstance(chosen, Handle):
         chosen = RESULT[0].tolist(chosen)
+    if chosen is not None and not isinstance(chosen, Iterable):
+        chosen = check_whole("tensor_split: the number of parts", chosen)
     if isinstance(chosen, int):
         if chosen <= 0:
             raise ArgumentError(f"tensor_split needs a positive number of parts, not {chosen}")

@@ -24,7 +24,13 @@ from chainrule.ops import TABLE
 from chainrule.tensor.convert import Operand, as_tensor, cast, result_dtype
 from chainrule.tensor.convert import expand as expand_to
 from chainrule.tensor.dispatch import apply
-from chainrule.tensor.functional.forms import also_called, also_named, deliver, with_numpy_names
+from chainrule.tensor.functional.forms import (
+    also_called,
+    also_named,
+    deliver,
+    of_kinds,
+    with_numpy_names,
+)
 from chainrule.tensor.handle import Handle, Lens
 from chainrule.tensor.memory import memory, refuse_overlap
 
@@ -137,6 +143,7 @@ def view(input: Operand, *shape: Any) -> Tensor:
     return _renumbered(x, _fitting(x.array_type.shape, flat_sizes(shape)))
 
 
+@of_kinds
 def flatten(input: Operand, start_dim: int = 0, end_dim: int = -1) -> Tensor:
     """Merge the axes from start_dim to end_dim into one."""
     x = as_tensor(input)
@@ -387,6 +394,7 @@ def flip(input: Operand, *dims: Any) -> Tensor:
     return apply(TABLE["slice"], x, start=start, step=step, shape=x.shape)
 
 
+@of_kinds
 def masked_fill(input: Operand, mask: Operand, value: Operand) -> Tensor:
     """`value` where mask holds, input elsewhere."""
     x = as_tensor(input)

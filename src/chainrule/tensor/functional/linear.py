@@ -138,4 +138,9 @@ def linear(input: Operand, weight: Operand, bias: Operand = None) -> Tensor:
     if x.shape[-1:] != w.shape[-1:]:
         raise ShapeError(_other_width(x.shape, w.shape), axis={"input": -1, "weight": -1})
     out = matmul(x, apply(TABLE["transpose"], w, axes=(1, 0)))
-    return out if bias is None else pointwise.add(out, bias)
+    if bias is None:
+        return out
+    moved = pointwise.add(out, bias)
+    if moved.array_type.shape != out.array_type.shape:
+        raise ShapeError(f"linear: a bias of shape {bias.shape} widens a result of {out.shape}")
+    return moved

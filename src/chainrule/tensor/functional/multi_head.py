@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from chainrule.base import dtypes
 from chainrule.base.dtypes import DType
-from chainrule.base.errors import ArgumentError, DTypeError, ShapeError
+from chainrule.base.errors import ArgumentError, DTypeError, KindError, ShapeError
 from chainrule.ops import TABLE
 from chainrule.tensor.convert import Operand, as_tensor, cast, expand
 from chainrule.tensor.dispatch import apply
 from chainrule.tensor.functional import layout, linear, normalize, pointwise, reduce
 from chainrule.tensor.functional.attention import masked_attention, open_where
+from chainrule.tensor.functional.forms import of_kinds
 from chainrule.tensor.functional.padding import pad
 from chainrule.tensor.random import dropout
 
@@ -173,7 +174,8 @@ def _check(
     query, key, value = (x.shape for x in inputs)
     batch, time = (0, 1) if batch_first else (1, 0)
     weight = projections.apart[0] if projections.together is None else projections.together
-    assert weight is not None
+    if weight is None:
+        raise KindError("multi_head_attention_forward: in_proj_weight is a tensor, not None")
     if not len(query) == len(key) == len(value) == 3:
         raise ShapeError(f"attention takes 2 or 3 axes each, not {query}, {key}, {value}")
     if key[time] != value[time] or not query[batch] == key[batch] == value[batch]:
@@ -187,6 +189,7 @@ def _check(
         raise ArgumentError(f"{query[-1]} features do not make {heads} equal heads")
 
 
+@of_kinds
 def multi_head_attention_forward(
     query: Operand,
     key: Operand,

@@ -13,7 +13,7 @@ from chainrule.ops import TABLE
 from chainrule.tensor.convert import Operand, as_dtype, as_tensor, cast, floating
 from chainrule.tensor.dispatch import apply
 from chainrule.tensor.functional import layout, pointwise, reduce
-from chainrule.tensor.functional.forms import deliver, with_numpy_names
+from chainrule.tensor.functional.forms import deliver, of_kinds, with_numpy_names
 from chainrule.tensor.functional.norms import norm
 from chainrule.tensor.functional.padding import pad
 
@@ -76,6 +76,7 @@ def _fitting(name: str, what: str, given: Operand, shape: shapes.Shape) -> Tenso
     return found
 
 
+@of_kinds
 def layer_norm(
     input: Operand,
     normalized_shape: int | Sequence[int],
@@ -104,6 +105,7 @@ def layer_norm(
     return out
 
 
+@of_kinds
 def rms_norm(
     input: Operand,
     normalized_shape: int | Sequence[int],
@@ -138,6 +140,7 @@ def per_channel(x: Tensor, weight: Operand, bias: Operand) -> Tensor:
     return x
 
 
+@of_kinds
 def group_norm(
     input: Operand,
     num_groups: int,
@@ -167,6 +170,7 @@ def group_norm(
     return per_channel(apply(TABLE["reshape"], normal, shape=x.shape), weight, bias)
 
 
+@of_kinds
 def local_response_norm(
     input: Operand, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0
 ) -> Tensor:

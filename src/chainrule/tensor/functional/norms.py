@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from chainrule.base import shapes
+from chainrule.base.arguments import check_number
 from chainrule.base.errors import ArgumentError, DTypeError, ShapeError
 from chainrule.tensor.convert import Operand, as_dtype, as_tensor, cast
 from chainrule.tensor.functional import layout, pointwise, reduce
@@ -90,6 +91,8 @@ def matrix_norm(
     x = _floats(A, dtype, "matrix_norm")
     if len(x.shape) < 2:
         raise ShapeError(f"matrix_norm needs at least two axes, not shape {x.shape}")
+    if len(dim) != 2:
+        raise ShapeError(f"matrix_norm: dim names the axes of rows and columns, not {dim}")
     rows, columns = (shapes.normal_axis(d, len(x.shape)) for d in dim)
     if rows == columns:
         raise ShapeError(f"matrix_norm needs two different axes, not {dim}")
@@ -157,5 +160,7 @@ def norm(
         if isinstance(axes, int) or len(axes) != 2:
             raise ArgumentError(f'norm "nuc" is one of matrices: give two axes, not {axes}')
         return matrix_norm(input, "nuc", (axes[0], axes[1]), keepdim, dtype=dtype)
+    if p is not None and p != "fro":
+        check_number('norm: p, unless it is "fro" or "nuc",', p)
     order = 2.0 if p in {None, "fro"} else float(p)
     return vector_norm(input, order, dim, keepdim, dtype=dtype)

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from chainrule.base import dtypes
+from chainrule.base.arguments import check_whole
 from chainrule.base.errors import ArgumentError, DTypeError, KindError
 from chainrule.base.source import warn
 from chainrule.ops import TABLE
@@ -339,10 +340,15 @@ def round(input: Operand, *, decimals: int = 0, out: Tensor | None = None) -> Te
     """The nearest multiple of 10^-decimals, ties to even; derivative 0."""
     x = as_tensor(input)
     if decimals and x.dtype.kind == "float":
+        if builtins.abs(check_whole("round: decimals", decimals)) > _MOST_DECIMALS:
+            raise ArgumentError(f"round: no float has {decimals} decimals")
         scale = 10.0 ** builtins.abs(decimals)
         up, down = (mul, div) if decimals > 0 else (div, mul)
         return deliver(down(apply(TABLE["round"], up(x, scale)), scale), out)
     return deliver(apply(TABLE["round"], x), out)
+
+
+_MOST_DECIMALS = 308  # of float64: the largest power of ten
 
 
 @with_out

@@ -19,6 +19,7 @@ from chainrule.tensor.convert import Operand, as_tensor
 from chainrule.tensor.dispatch import apply
 from chainrule.tensor.functional import pointwise, reduce
 from chainrule.tensor.functional.convolution import Sizes, batched, unbatched
+from chainrule.tensor.functional.forms import of_kinds
 from chainrule.tensor.functional.window_axes import WindowAxis, window_axes
 
 if TYPE_CHECKING:
@@ -112,6 +113,7 @@ def _max_pool(
     return pool_largest(name, rank, input, return_indices, pools)
 
 
+@of_kinds
 def max_pool1d(
     input: Operand,
     kernel_size: Sizes,
@@ -130,6 +132,7 @@ def max_pool1d(
     return _max_pool(1, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
 
 
+@of_kinds
 def max_pool2d(
     input: Operand,
     kernel_size: Sizes,
@@ -207,6 +210,7 @@ def _avg_pool(
     return unbatched(x, alone)
 
 
+@of_kinds
 def avg_pool1d(
     input: Operand,
     kernel_size: Sizes,
@@ -224,6 +228,7 @@ def avg_pool1d(
     )
 
 
+@of_kinds
 def avg_pool2d(
     input: Operand,
     kernel_size: Sizes,
@@ -255,6 +260,7 @@ def _lp_pool(
     return unbatched(pointwise.pow(x, 1.0 / p), alone)
 
 
+@of_kinds
 def lp_pool1d(
     input: Operand,
     norm_type: float,
@@ -269,6 +275,7 @@ def lp_pool1d(
     return _lp_pool(1, input, norm_type, kernel_size, stride, ceil_mode)
 
 
+@of_kinds
 def lp_pool2d(
     input: Operand,
     norm_type: float,

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from chainrule.base import dtypes, shapes
-from chainrule.base.arguments import check_choice, check_number
+from chainrule.base.arguments import check_choice, check_number, check_whole
 from chainrule.base.errors import ArgumentError, DTypeError, ShapeError
 from chainrule.ops import TABLE
 from chainrule.tensor.convert import (
@@ -29,6 +29,7 @@ from chainrule.tensor.functional.forms import (
     also_called,
     also_in_order,
     deliver,
+    of_kinds,
     with_numpy_names,
     with_out,
 )
@@ -156,6 +157,8 @@ def tensordot(input: Operand, other: Operand, dims: Any = 2) -> Tensor:
     a, b = as_tensor(input), as_tensor(other)
     if isinstance(dims, Handle):
         dims = RESULT[0].tolist(dims)
+    if not isinstance(dims, (list, tuple)):
+        dims = check_whole("tensordot: dims", dims)
     if isinstance(dims, int):
         if not 0 <= dims <= min(len(a.shape), len(b.shape)):
             raise ShapeError(f"tensordot over {dims} axes of shapes {a.shape} and {b.shape}")
@@ -372,6 +375,7 @@ def bilinear(input1: Operand, input2: Operand, weight: Operand, bias: Operand = 
     return out if bias is None else pointwise.add(out, bias)
 
 
+@of_kinds
 def cdist(
     x1: Operand, x2: Operand, p: float = 2.0, compute_mode: str = "use_mm_for_euclid_dist"
 ) -> Tensor:

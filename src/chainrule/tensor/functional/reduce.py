@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from chainrule.base import dtypes, shapes
+from chainrule.base.arguments import check_flag
 from chainrule.base.errors import ArgumentError, KindError
 from chainrule.ops import TABLE
 from chainrule.ops.record import Op
@@ -104,6 +105,7 @@ def sum(
     axes = shapes.normal_axes(None if dim == () else dim, len(shape))
     total: Any = apply(_SUM, x, axes=axes) if axes else own(x)
     if keepdim:
+        check_flag("sum: keepdim", keepdim)
         total = apply(TABLE["reshape"], total, shape=shapes.with_ones(shape, axes))
     return total if out is None else deliver(total, out)
 

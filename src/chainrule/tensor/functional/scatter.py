@@ -20,7 +20,7 @@ from chainrule.ops import TABLE
 from chainrule.tensor.convert import Operand, as_tensor, cast, expand, own
 from chainrule.tensor.dispatch import apply, wrap
 from chainrule.tensor.functional import diagonal, layout, pointwise
-from chainrule.tensor.functional.forms import with_numpy_names, with_out
+from chainrule.tensor.functional.forms import of_kinds, with_numpy_names, with_out
 from chainrule.tensor.functional.masked import spread
 from chainrule.tensor.functional.select import as_index, as_mask, element_places
 from chainrule.tensor.handle import Handle
@@ -327,6 +327,7 @@ def slice_scatter(
     return embedded(input, src, lambda x: x[(slice(None),) * axis + (slice(start, end, step),)])
 
 
+@of_kinds
 def diagonal_scatter(
     input: Operand, src: Operand, offset: int = 0, dim1: int = 0, dim2: int = 1
 ) -> Tensor:

@@ -16,7 +16,7 @@ from chainrule.ops import TABLE
 from chainrule.tensor.convert import Operand, as_tensor, cast, expand, operands
 from chainrule.tensor.dispatch import apply, wrap
 from chainrule.tensor.functional import pointwise, reduce
-from chainrule.tensor.functional.forms import also_called, with_out
+from chainrule.tensor.functional.forms import also_called, of_kinds, with_out
 from chainrule.tensor.functional.select import gather
 
 if TYPE_CHECKING:
@@ -70,6 +70,7 @@ def searchsorted(
     return cast(found, dtypes.int32) if out_int32 else found
 
 
+@of_kinds
 def bucketize(
     input: Operand,
     boundaries: Operand,
@@ -105,6 +106,7 @@ def _results(arrays: list[Any], wanted: list[bool]) -> Any:
     return out[0] if len(out) == 1 else out
 
 
+@of_kinds
 def unique(
     input: Operand,
     sorted: bool = True,
@@ -127,6 +129,7 @@ def unique(
     return _results([found, inverse, counts], [True, return_inverse, return_counts])
 
 
+@of_kinds
 def unique_consecutive(
     input: Operand,
     return_inverse: bool = False,
@@ -139,6 +142,7 @@ def unique_consecutive(
     """
     x = as_tensor(input)
     value = x._concrete("unique_consecutive(), whose number of results depends on values,")
+    dim = None if dim is None else shapes.normal_axis(dim, value.ndim)
     rows = value.reshape(-1) if dim is None else np.moveaxis(value, dim, 0)
     flat = rows.reshape(len(rows), shapes.size(rows.shape[1:]))
     new = np.ones(len(rows), bool)

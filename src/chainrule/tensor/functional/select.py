@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from chainrule.base import dtypes, shapes
+from chainrule.base.arguments import check_whole
 from chainrule.base.errors import (
     ArgumentError,
     DTypeError,
@@ -22,8 +23,9 @@ from chainrule.base.errors import (
 from chainrule.ops import TABLE
 from chainrule.tensor.convert import Operand, as_tensor, cast, expand
 from chainrule.tensor.dispatch import apply, wrap
-from chainrule.tensor.functional.forms import deliver, with_numpy_names, with_out
+from chainrule.tensor.functional.forms import deliver, of_kinds, with_numpy_names, with_out
 from chainrule.tensor.handle import Handle
+from chainrule.tensor.values import require
 
 if TYPE_CHECKING:
     from chainrule.tensor.tensor import Tensor
@@ -213,8 +215,10 @@ def argwhere(input: Operand) -> Tensor:
     return found
 
 
+@of_kinds
 def bincount(input: Operand, weights: Operand = None, minlength: int = 0) -> Tensor:
     """How often each number 0, 1, … occurs, or the sum of its weights. Eager only."""
+    check_whole("minlength", minlength, 0)
     value = as_index(input)._concrete("bincount()")
     if value.ndim != 1 or (value.size and value.min() < 0):
         raise ArgumentError("bincount needs a vector of numbers that are not negative")
@@ -250,13 +254,23 @@ def pick(x: Tensor, index: Operand) -> Tensor:
     return apply(TABLE["pick"], x, as_index(index))
 
 
+@of_kinds
 def one_hot(tensor: Operand, num_classes: int = -1) -> Tensor:
     """int64 (…, num_classes) with a one at each index."""
     index = as_index(tensor)
-    if num_classes == -1:
+    rule = "classes are numbered from 0 to num_classes - 1"
+    if num_classes != -1:
+        index = require(
+            f"one_hot of {check_whole('num_classes', num_classes, 1)} classes",
+            index,
+            lambda v: (v >= 0) & (v < num_classes),
+            rule,
+        )
+    else:
         value = index._concrete("one_hot without num_classes")
         if not value.size:
             raise ArgumentError("one_hot of no indices needs num_classes")
+        require("one_hot", index, lambda v: v >= 0, rule)
         num_classes = int(value.max()) + 1
     shape = (*index.shape, num_classes)
     positions = apply(TABLE["iota"], dtype=dtypes.int64, shape=shape, axis=len(shape) - 1)

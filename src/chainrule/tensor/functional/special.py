@@ -10,6 +10,7 @@ import math
 from typing import TYPE_CHECKING
 
 from chainrule.base import dtypes
+from chainrule.base.arguments import check_whole
 from chainrule.base.errors import ArgumentError
 from chainrule.ops import TABLE
 from chainrule.tensor.convert import Operand, as_tensor, cast, floating, operands
@@ -37,12 +38,17 @@ _BERNOULLI = (1 / 6, -1 / 30, 1 / 42, -1 / 30, 5 / 66, -691 / 2730, 7 / 6, -3617
 _SHIFT = 12  # terms of the zeta function that are added one by one
 
 
+_MOST_DERIVATIVES = 170  # whose factorial is the largest in float64
+
+
 @with_out
 def polygamma(n: int, input: Operand) -> Tensor:
     """The n-th derivative of ψ = digamma, n ≥ 0.
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.polygamma.html
     """
+    if check_whole("polygamma: n", n) > _MOST_DERIVATIVES:
+        raise ArgumentError(f"polygamma of n = {n} is beyond float64: n is at most 170")
     if n < 0:
         raise ArgumentError(f"polygamma is the n-th derivative of digamma, n ≥ 0, not {n}")
     return digamma(input) if n == 0 else apply(TABLE["polygamma"], floating(input), n=n)

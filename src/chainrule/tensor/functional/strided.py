@@ -16,6 +16,7 @@ from chainrule.base.errors import ArgumentError, IndexBoundsError, ShapeError
 from chainrule.ops import TABLE
 from chainrule.tensor.convert import Operand, as_tensor
 from chainrule.tensor.dispatch import apply, wrap
+from chainrule.tensor.functional.forms import of_kinds
 from chainrule.tensor.functional.layout import view_of
 from chainrule.tensor.functional.scatter import embedded
 from chainrule.tensor.handle import Handle
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["as_strided", "as_strided_scatter"]
 
 
+@of_kinds
 def as_strided(
     input: Operand,
     size: Sequence[int],
@@ -106,6 +108,7 @@ def _places(at: shapes.View, count: int, shape: shapes.Shape) -> Any:
     return places
 
 
+@of_kinds
 def as_strided_scatter(
     input: Operand,
     src: Operand,

@@ -15,9 +15,10 @@ if TYPE_CHECKING:
 def in_place(fn: Callable[..., Tensor]) -> Callable[..., Tensor]:
     """The method form `x.fn_(…)`: compute, then rebind x to the result."""
 
-    def method(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+    def method(self: Any = None, *args: Any, input: Any = None, **kwargs: Any) -> Tensor:
+        self = input if self is None else self  # as PyTorch's root functions name it
         self._write(fn(self, *args, **kwargs))
-        return self
+        return self  # type: ignore[no-any-return]
 
     method.__name__ = f"{fn.__name__.rstrip('_')}_"
     method.__doc__ = f"Rebind this tensor to `{fn.__name__}` of it; returns the tensor."

@@ -12,6 +12,7 @@ from chainrule.ops import TABLE
 from chainrule.tensor.convert import Operand, as_tensor, floating
 from chainrule.tensor.dispatch import apply
 from chainrule.tensor.functional import pointwise
+from chainrule.tensor.functional.forms import of_kinds
 from chainrule.tensor.functional.loss.reduction import chosen_reduction, finish, warn_if_made_by
 from chainrule.tensor.functional.reduce import mean
 from chainrule.tensor.values import is_probability, require
@@ -40,6 +41,7 @@ def _log(x: Tensor) -> Tensor:
     return pointwise.where(zero, _LEAST_LOG, log)
 
 
+@of_kinds
 def binary_cross_entropy(
     input: Operand,
     target: Operand,
@@ -65,6 +67,7 @@ def binary_cross_entropy(
     return finish(loss, chosen_reduction(size_average, reduce, reduction))
 
 
+@of_kinds
 def binary_cross_entropy_with_logits(
     input: Operand,
     target: Operand,
@@ -91,6 +94,7 @@ def binary_cross_entropy_with_logits(
     return finish(loss, chosen_reduction(size_average, reduce, reduction))
 
 
+@of_kinds
 def soft_margin_loss(
     input: Operand,
     target: Operand,
@@ -107,6 +111,7 @@ def soft_margin_loss(
     return finish(loss, chosen_reduction(size_average, reduce, reduction))
 
 
+@of_kinds
 def multilabel_soft_margin_loss(
     input: Operand,
     target: Operand,

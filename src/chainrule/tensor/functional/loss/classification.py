@@ -13,6 +13,7 @@ from chainrule.ops import TABLE
 from chainrule.tensor.convert import Operand, as_tensor, cast, floating
 from chainrule.tensor.dispatch import apply
 from chainrule.tensor.functional import layout, pointwise
+from chainrule.tensor.functional.forms import of_kinds
 from chainrule.tensor.functional.loss.reduction import chosen_reduction, finish, warn_if_made_by
 from chainrule.tensor.functional.reduce import sum as sum_
 
@@ -59,6 +60,7 @@ def _class_weights(weight: Operand, classes: int) -> Tensor | None:
     return given
 
 
+@of_kinds
 def cross_entropy(
     input: Operand,
     target: Operand,
@@ -165,6 +167,7 @@ def _weighted(
     return finish(loss, reduction)
 
 
+@of_kinds
 def nll_loss(
     input: Operand,
     target: Operand,

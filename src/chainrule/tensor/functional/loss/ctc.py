@@ -16,6 +16,7 @@ from chainrule.ops import TABLE
 from chainrule.tensor.convert import Operand, expand, floating
 from chainrule.tensor.dispatch import apply
 from chainrule.tensor.functional import layout, pointwise, reduce
+from chainrule.tensor.functional.forms import of_kinds
 from chainrule.tensor.functional.loop import scan
 from chainrule.tensor.functional.loss.reduction import finish
 from chainrule.tensor.functional.select import as_index, pick
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from chainrule.tensor.tensor import Tensor
 
 
+@of_kinds
 def ctc_loss(
     log_probs: Operand,
     targets: Operand,

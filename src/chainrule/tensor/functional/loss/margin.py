@@ -15,6 +15,7 @@ from chainrule.tensor.convert import Operand, as_tensor, cast, expand, floating
 from chainrule.tensor.dispatch import apply
 from chainrule.tensor.functional import layout, pointwise, select
 from chainrule.tensor.functional.distance import pairwise_distance
+from chainrule.tensor.functional.forms import of_kinds
 from chainrule.tensor.functional.loss.reduction import chosen_reduction, finish, hinge
 from chainrule.tensor.functional.reduce import amin
 from chainrule.tensor.functional.reduce import any as any_
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 _EPS = 1e-12  # added to squared lengths before a cosine
 
 
+@of_kinds
 def hinge_embedding_loss(
     input: Operand,
     target: Operand,
@@ -45,6 +47,7 @@ def hinge_embedding_loss(
     return finish(loss, chosen_reduction(size_average, reduce, reduction))
 
 
+@of_kinds
 def margin_ranking_loss(
     input1: Operand,
     input2: Operand,
@@ -79,6 +82,7 @@ def _classes(name: str, input: Operand, target: Operand) -> tuple[Tensor, Tensor
     return x, cast(labels, dtypes.int64)
 
 
+@of_kinds
 def multi_margin_loss(
     input: Operand,
     target: Operand,
@@ -114,6 +118,7 @@ def multi_margin_loss(
     return finish(loss, reduction)
 
 
+@of_kinds
 def multilabel_margin_loss(
     input: Operand,
     target: Operand,
@@ -150,6 +155,7 @@ def multilabel_margin_loss(
     return finish(loss, reduction)
 
 
+@of_kinds
 def cosine_embedding_loss(
     input1: Operand,
     input2: Operand,
@@ -179,6 +185,7 @@ def cosine_embedding_loss(
     return finish(loss, chosen_reduction(size_average, reduce, reduction))
 
 
+@of_kinds
 def triplet_margin_with_distance_loss(
     anchor: Operand,
     positive: Operand,
@@ -203,6 +210,7 @@ def triplet_margin_with_distance_loss(
     return finish(hinge(pointwise.add(pointwise.sub(close, far), margin)), reduction)
 
 
+@of_kinds
 def triplet_margin_loss(
     anchor: Operand,
     positive: Operand,

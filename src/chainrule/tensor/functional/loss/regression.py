@@ -13,6 +13,7 @@ from chainrule.ops import TABLE
 from chainrule.tensor.convert import Operand, as_tensor, floating
 from chainrule.tensor.dispatch import apply
 from chainrule.tensor.functional import layout, pointwise
+from chainrule.tensor.functional.forms import of_kinds
 from chainrule.tensor.functional.loss.reduction import (
     chosen_reduction,
     compared,
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from chainrule.tensor.tensor import Tensor
 
 
+@of_kinds
 def mse_loss(
     input: Operand,
     target: Operand,
@@ -44,6 +46,7 @@ def mse_loss(
     return weighted(pointwise.square(pointwise.sub(x, wanted)), weight, chosen)
 
 
+@of_kinds
 def l1_loss(
     input: Operand,
     target: Operand,
@@ -61,6 +64,7 @@ def l1_loss(
     return weighted(pointwise.abs(pointwise.sub(x, wanted)), weight, chosen)
 
 
+@of_kinds
 def smooth_l1_loss(
     input: Operand,
     target: Operand,
@@ -85,6 +89,7 @@ def smooth_l1_loss(
     return finish(loss, chosen_reduction(size_average, reduce, reduction))
 
 
+@of_kinds
 def huber_loss(
     input: Operand,
     target: Operand,
@@ -98,7 +103,7 @@ def huber_loss(
     Source: Huber, Robust estimation of a location parameter (1964);
     https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.huber_loss.html
     """
-    if delta <= 0:
+    if not delta > 0:
         raise ArgumentError(f"huber_loss needs delta > 0, not {delta}")
     x, wanted = compared("huber_loss", input, target)
     d = pointwise.sub(x, wanted)
@@ -111,6 +116,7 @@ def huber_loss(
     return finish(loss, reduction)
 
 
+@of_kinds
 def poisson_nll_loss(
     input: Operand,
     target: Operand,
@@ -144,6 +150,7 @@ def poisson_nll_loss(
     return finish(loss, chosen_reduction(size_average, reduce, reduction))
 
 
+@of_kinds
 def gaussian_nll_loss(
     input: Operand,
     target: Operand,
@@ -179,6 +186,7 @@ def gaussian_nll_loss(
     return finish(loss, reduction)
 
 
+@of_kinds
 def kl_div(
     input: Operand,
     target: Operand,
