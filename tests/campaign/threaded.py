@@ -76,9 +76,6 @@ def main(seed: int) -> None:
     rng = random.Random(seed)
     shared = rng.randrange(100)
     together = cr.compile(function(shared)[0])
-    check(
-        0
-    )  # a child forked while llvmlite is loaded for the first time waits for ever: documented
     jobs: list[Callable[[], None]] = []
     for _ in range(16):
         number = rng.randrange(100)

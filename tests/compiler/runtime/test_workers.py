@@ -261,6 +261,40 @@ def test_forked_child_starts_afresh():
     assert outcome(process, 60) == "parent goes on\n"
 
 
+@POSIX
+def test_a_fork_waits_until_llvm_is_loaded():
+    process = python("""
+        import os, signal, sys, threading, time
+        import chainrule as cr
+        import chainrule.compiler
+
+        loading = threading.Event()
+
+        class Slow:
+            def find_spec(self, name, path=None, target=None):
+                if name == "llvmlite.binding":
+                    loading.set()
+                    time.sleep(0.5)
+
+        def check():
+            assert cr.compile(lambda x: x * 2)(cr.ones(3)).tolist() == [2, 2, 2]
+
+        sys.meta_path.insert(0, Slow())
+        thread = threading.Thread(target=check)
+        thread.start()
+        assert loading.wait(20)
+        child = os.fork()
+        if child == 0:
+            signal.alarm(20)
+            check()
+            os._exit(7)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+        thread.join()
+        print("both compiled")
+    """)
+    assert outcome(process, 60) == "both compiled\n"
+
+
 def in_threads(count, work):
     failures = []
 

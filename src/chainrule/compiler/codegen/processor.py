@@ -1,7 +1,7 @@
 """The processor that machine code is made for: this machine's, or an older one by a setting.
 
 `CHAINRULE_TARGET=avx2` has a machine with AVX-512 make the code of one without, and `baseline` that
-of any machine of its kind, so that both can be tested. Imports base; llvmlite inside functions.
+of any machine of its kind, so that both can be tested. Imports base and `llvm.py`.
 
 Example: `processor().features["avx512f"]` is False under `CHAINRULE_TARGET=avx2`.
 """
@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from chainrule.base.errors import CompileError
 from chainrule.base.settings import settings
+from chainrule.compiler.llvm import LOCK, binding
 
 _BASELINE = frozenset({"64bit", "cx8", "cmov", "mmx", "fxsr", "sse", "sse2"})
 _HASWELL = _BASELINE | {
@@ -51,13 +52,13 @@ def processor() -> Processor:
 
 @functools.cache
 def _host() -> Processor:
-    import llvmlite.binding as llvm
-
-    try:
-        features = dict(llvm.get_host_cpu_features())
-    except RuntimeError:  # LLVM cannot ask this system; ARM's baseline has all we use
-        features = {}
-    return Processor(llvm.get_process_triple(), llvm.get_host_cpu_name(), features)
+    llvm = binding()
+    with LOCK:
+        try:
+            features = dict(llvm.get_host_cpu_features())
+        except RuntimeError:  # LLVM cannot ask this system; ARM's baseline has all we use
+            features = {}
+        return Processor(llvm.get_process_triple(), llvm.get_host_cpu_name(), features)
 
 
 def older(host: Processor, name: str) -> Processor:

@@ -2,7 +2,7 @@
 
 The text is compiled as it stands: no IR passes, LLVM's code generator only, for exactly the CPU
 that `codegen/processor.py` names. Object code comes from and goes to the on-disk cache. llvmlite is
-imported when the first engine is made. May import base and that file. Example:
+imported when the first engine is made. May import base, that file and `llvm.py`. Example:
 
     address = engine().load({"twice": ir_text})["twice"]
     twice = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_int64)(address)
@@ -11,18 +11,18 @@ imported when the first engine is made. May import base and that file. Example:
 from __future__ import annotations
 
 import functools
-import importlib
 import itertools
 import os
 import platform
 import sys
-import threading
+import weakref
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from chainrule.base.errors import CompileError
 from chainrule.base.settings import settings
 from chainrule.compiler.codegen.processor import processor
+from chainrule.compiler.llvm import LOCK, binding
 from chainrule.compiler.runtime.heap import trim_heap
 from chainrule.compiler.runtime.object_cache import ObjectCache, cache_key
 from chainrule.compiler.runtime.partner import Partner, Work
@@ -48,7 +48,7 @@ def unavailable() -> str | None:
     if architecture() is None:
         return f"machine code is made for 64-bit x86 and ARM, and this is {platform.machine()}"
     try:
-        importlib.import_module("llvmlite.binding")
+        binding()
     except (ImportError, OSError) as error:
         return f"llvmlite cannot be loaded ({error})"
     return None
@@ -59,19 +59,16 @@ class Engine:
 
     `cache` holds object code between processes. `opt` is the code generator's level, 0 to 3.
     `compiled` and `reused` count the kernels that were compiled here and that came from the cache.
-    Safe to use from several threads; calls take turns, as LLVM's do. A signal handler that
-    compiles while its own thread does goes first.
+    Safe to use from several threads; calls, and forks, take turns.
     """
 
     def __init__(self, cache: ObjectCache, opt: int = 2) -> None:
         reason = unavailable()
         if reason is not None:
             raise CompileError(f"no native code: {reason}")
-        import llvmlite.binding as llvm
-
+        llvm = self._llvm = binding()
         llvm.initialize_native_target()
         llvm.initialize_native_asmprinter()
-        self._llvm: Any = llvm
         made_for = processor()
         self._cpu, self._features = made_for.cpu, made_for.text
         self._opt = opt
@@ -91,16 +88,9 @@ class Engine:
         self._addresses: dict[tuple[str, str], int] = {}  # by symbol and cache key
         self._libraries: list[Any] = []  # machine code stays loaded as long as these live
         self._numbers = itertools.count()
-        self._lock = threading.RLock()
         self.compiled = 0
         self.reused = 0
-        if hasattr(os, "register_at_fork"):
-            # A child that is born while another thread is inside LLVM would find LLVM locked.
-            os.register_at_fork(
-                before=self._lock.acquire,
-                after_in_parent=self._lock.release,
-                after_in_child=self._after_in_child,
-            )
+        _engines.add(self)
 
     def load(self, irs: Mapping[str, str]) -> dict[str, int]:
         """`load_all` of the mapping's items."""
@@ -115,7 +105,7 @@ class Engine:
         nobody defines.
         """
         keys: dict[str, str] = {}
-        with self._lock:
+        with LOCK:
             objects: dict[str, bytes | None] = {}  # by key; None: being compiled
             names: dict[str, str] = {}
             with Work(self._partner, lambda text: self._compile(names[text], text)) as work:
@@ -143,14 +133,9 @@ class Engine:
         folder = os.path.dirname(os.path.dirname(self._llvm.__path__[0]))  # noqa: PTH120 - as text
         return Partner(folder, self._cpu, self._features, str(self._opt), CODE_MODEL)
 
-    def _after_in_child(self) -> None:
-        """The partner answers the parent."""
-        self._partner = self._new_partner()
-        self._lock.release()
-
     def assembly(self, ir: str) -> str:
         """The assembly text that `ir` compiles to here, for reading."""
-        with self._lock:
+        with LOCK:
             return str(self._machine.emit_assembly(self._parse("assembly", ir)))
 
     def _compile(self, symbol: str, text: str) -> bytes:
@@ -189,25 +174,25 @@ class Engine:
 
 
 _engine: Engine | None = None
-_engine_lock = threading.RLock()
+_engines: weakref.WeakSet[Engine] = weakref.WeakSet()
 
 
 def engine() -> Engine:
     """The engine of this process, made at the first call with the cache that settings name."""
     global _engine  # noqa: PLW0603 - one per process: loaded code is never unloaded
     if _engine is None:
-        with _engine_lock:
+        with LOCK:
             if _engine is None:
                 trim_heap()  # what initial values and a first trace left: LLVM needs room itself
                 _engine = Engine(ObjectCache(settings().cache_dir))
     return _engine
 
 
-def _after_fork() -> None:
-    """Another thread of the parent may have held the lock; it does not exist in the child."""
-    global _engine_lock  # noqa: PLW0603
-    _engine_lock = threading.RLock()
+def _new_partners() -> None:
+    """In a forked child: the partners answer the parent."""
+    for each in list(_engines):
+        each._partner = each._new_partner()  # noqa: SLF001 - this module's own class
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
+    os.register_at_fork(after_in_child=_new_partners)
