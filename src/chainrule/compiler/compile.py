@@ -120,8 +120,13 @@ class CompiledFunction:
             ) from None
         with self._lock:
             debug = self.debug or settings().retrace
-            suited = [v for v in variants if v.suits(leaves)]
-            variant = next((v for v in suited if v.fits()), None)
+            variant, suited = None, variants
+            for each in variants:
+                if each.suits(leaves) and each.fits():
+                    variant = each
+                    break
+            else:
+                suited = [v for v in variants if v.suits(leaves)]
             if variant is None and debug:
                 variant = next((v for v in suited if v.fits_tensors()), None)
             if variant is None:
@@ -132,7 +137,7 @@ class CompiledFunction:
                 if debug:
                     again = capture(self.fn, args, kwargs, keep_grads=self.keep_grads)
                     check_constants(self.name, variant.capture, again)
-                elif variant.calls:
+                elif variant.calls and not self.history.looked:
                     self.history.second_look(variant, self._look(args, kwargs))
             if variant.running and variant.pure:  # a signal handler interrupted a call
                 return self.fn(*args, **kwargs)
@@ -260,12 +265,15 @@ def _native() -> bool:
 def _kind(leaf: Any) -> tuple[Shape, DType, bool]:
     """What a trace depends on of an array argument."""
     if isinstance(leaf, Handle):
-        return leaf.shape, leaf.dtype, leaf.requires_grad
+        dtype, shape = leaf.array_type
+        return shape, dtype, leaf.requires_grad
     return leaf.shape, from_numpy(leaf.dtype), False
 
 
 def _twice(leaves: Sequence[Any]) -> tuple[int, ...]:
     """Which arguments are the same tensor, if any are: a trace treats them as one."""
+    if len(leaves) < 2:
+        return ()
     names = [id(leaf) for leaf in leaves]
     return () if len({*names}) == len(names) else tuple([names.index(n) for n in names])
 

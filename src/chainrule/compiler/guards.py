@@ -98,6 +98,8 @@ class Guards:
 
     def hold(self) -> bool:
         """Whether nothing has changed."""
+        if not (self.slots or self.contents):
+            return True
         suspect = self._suspect
         if suspect is not None and not same(suspect.value, suspect.now()):
             return False
@@ -144,17 +146,20 @@ class _Lists:
         self._plain, self._absent = _columns(chosen(False, False)), _columns(chosen(False, True))
         self._named, self._odd = _columns(chosen(True, False)), chosen(True, True)
         self._whole = [(c.container, c.held) for c in contents]
+        self._none = not (slots or contents)
 
     def hold(self) -> bool:
         """Whether each place holds the very object that it held; False may be a false alarm."""
+        if self._none:
+            return True
         try:
             owners, keys, values = self._plain
             return (
                 all(map(is_, map(getitem, owners, keys), values))
                 and all(map(is_, map(getattr, *self._named[:2]), self._named[2]))
                 and not any(map(contains, *self._absent[:2]))
-                and all(slot.now() is ABSENT for slot in self._odd)
-                and all(_holds(container, held) for container, held in self._whole)
+                and not (self._odd and any(slot.now() is not ABSENT for slot in self._odd))
+                and not (self._whole and any(not _holds(*pair) for pair in self._whole))
             )
         except (LookupError, AttributeError, ValueError):
             return False

@@ -36,7 +36,7 @@ class History:
         self.reasons: list[str] = []
         self.ignored: set[Mark] = set()
         self._changes: Counter[Mark] = Counter()
-        self._looked = False
+        self.looked = False
 
     def retraces(self, variants: Sequence[Variant]) -> None:
         """No variant fits: note what distinguishes the nearest one from the program as it is."""
@@ -56,9 +56,9 @@ class History:
 
     def second_look(self, variant: Variant, look: Callable[[], Seen]) -> None:
         """Once: say what a second trace of the same call does not do as the first one did."""
-        if self._looked:
+        if self.looked:
             return
-        self._looked = True
+        self.looked = True
         try:
             seen = look()
         except Exception as error:  # noqa: BLE001 - whatever the program raises the second time

@@ -18,6 +18,7 @@ from chainrule.tensor.handle import Handle
 
 Leaves = list[Any]
 _LEAF = "*"
+_ARRAYS = (Handle, np.ndarray)
 _KNOWN, _STATIC = "known", "static"  # kinds of parts that are not taken apart
 _PLAIN = frozenset({int, bool, str, type(None)})
 
@@ -38,7 +39,7 @@ def flatten(value: Any, known: Mapping[int, int] | None = None) -> tuple[Leaves,
 
 
 def _flatten(value: Any, leaves: Leaves, known: Mapping[int, int]) -> Any:
-    if isinstance(value, (Handle, np.ndarray)):
+    if isinstance(value, _ARRAYS):
         leaves.append(value)
         return _LEAF
     cls = type(value)
