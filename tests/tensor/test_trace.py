@@ -85,15 +85,19 @@ def test_one_trace_serves_every_learning_rate():
         assert p.tolist() == q.tolist()
 
 
-def test_training_flags_and_zero_checks_are_guards():
+def test_training_flags_are_places():
     model, optimizer = network()
     trace, _ = traced(training_step, model, optimizer)
-    assert all(read() == value for read, value in trace.guards)
-    for change in (model.eval, lambda: optimizer.param_groups[0].update(weight_decay=0.0)):
-        change()
-        assert any(read() != value for read, value in trace.guards)
-        model.train()
-        optimizer.param_groups[0]["weight_decay"] = 0.01
+
+    def holds():
+        places = trace.places.items()
+        return all(owner[key] is value for (_, key), (owner, value, _) in places)
+
+    assert holds()
+    model.eval()
+    assert not holds()
+    model.train()
+    assert holds()
 
 
 def test_loaded_optimizer_state_makes_another_trace():

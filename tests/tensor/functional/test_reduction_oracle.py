@@ -7,7 +7,6 @@ import pytest
 
 import chainrule as cr
 from chainrule.base.errors import ArgumentError, ShapeError, TraceError
-from chainrule.ops import sort as sort_op
 from tests.tensor.functional.oracle import A, agree, compiled_agrees, method
 
 oracle = pytest.mark.oracle
@@ -140,10 +139,9 @@ def test_what_depends_on_values_is_eager_only(fn):
 
 
 @pytest.mark.parametrize("descending", [False, True])
-def test_long_rows_are_sorted_by_merging_runs(monkeypatch, descending):
-    monkeypatch.setattr(sort_op, "_RUN", 4)
-    monkeypatch.setattr(sort_op, "_LONG", 4)
-    x = np.random.default_rng(0).integers(0, 9, (3, 37)).astype("f")
+@pytest.mark.parametrize("length", [37, 3001])
+def test_rows_with_ties_and_nan_are_sorted_alike(length, descending):
+    x = np.random.default_rng(0).integers(0, 9, (3, length)).astype("f")
     x[1, ::5], x[1, 1::5], x[2] = np.nan, np.inf, np.nan if not descending else -np.inf
     whole = cr.tensor(x)
     fn = lambda x: cr.sort(x, -1, descending)  # noqa: E731
