@@ -221,7 +221,7 @@ def _quantile(
     chosen = as_tensor(q, x.dtype)
     if len(chosen.shape) > 1:
         raise ShapeError(f"quantile takes a number or a vector of them, not shape {chosen.shape}")
-    require("quantile: q", chosen, is_probability, "a fraction lies between 0 and 1")
+    chosen = require("quantile: q", chosen, is_probability, "a fraction lies between 0 and 1")
     rows = axis_last(x, axis)
     size = rows.shape[-1]
     order = _order(rows, len(rows.shape) - 1, descending=False)
