@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from chainrule.formats import atomic
+from chainrule.formats import claim as claims
 from chainrule.formats.atomic import write_whole
 from chainrule.formats.claim import claim
 
@@ -91,14 +92,40 @@ def test_what_a_killed_writer_left_goes_and_what_a_living_one_writes_stays(tmp_p
     assert [p.name for p in tmp_path.iterdir()] == [path.name]
 
 
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOTSUP])
+def test_without_locks_nobody_is_taken_for_dead(tmp_path, monkeypatch, number):
+    def no_locks(_descriptor):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(claims, "_lock", no_locks)
+    path = tmp_path / "state"
+    handle, living, claimed = atomic._neighbour(path)  # of a process in the middle of a write
+    assert claimed.hold is claims.Hold.UNKNOWN
+    atomic.write_whole(path, b"all")
+    atomic.remove_abandoned(tmp_path)
+    Path(living).replace(path)
+    assert path.read_bytes() == b""
+    claimed.close()
+    os.close(handle)
+
+
+def test_a_folder_is_searched_once(tmp_path, monkeypatch):
+    """Ten thousand checkpoints in a folder do not make the next one dearer."""
+    searched, real = [], os.scandir
+    monkeypatch.setattr(atomic.os, "scandir", lambda path: searched.append(path) or real(path))
+    for number in range(5):
+        atomic.write_whole(tmp_path / f"{number}.pt", b"all")
+    assert searched == [tmp_path]
+
+
 def test_a_neighbour_that_is_taken_for_abandoned_is_made_again(tmp_path, monkeypatch):
     real, removed = atomic.claim, []
 
-    def too_late(path):
+    def too_late(path, **options):
         if not removed:
             removed.append(path)
             Path(path).unlink()
-        return real(path)
+        return real(path, **options)
 
     monkeypatch.setattr(atomic, "claim", too_late)
     atomic.write_whole(tmp_path / "a", b"all")

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import errno
 import multiprocessing
+import os
 import shutil
 
 import pytest
 
 from chainrule.base.errors import CheckpointError, ConfigError
-from chainrule.formats.claim import claim
+from chainrule.formats import claim as claims
+from chainrule.formats.claim import Hold, claim
 from chainrule.tasks import language_model
 from chainrule.tasks.language_model import train_on
 from chainrule.train import loop
-from chainrule.train.events import Began, Finished, Saved, Stepped
+from chainrule.train.events import Began, Finished, Saved, Stepped, Unprotected
 from chainrule.train.interrupts import Interrupts
 from chainrule.train.metrics import read_metrics
 from chainrule.train.runs import find_run
@@ -119,8 +122,27 @@ def test_one_process_at_a_time(start):
     list(train_on(folder, None, Interrupts()))
 
 
+def test_a_file_system_without_locks(start, whole, monkeypatch):
+    """Nothing is said to be protected that is not, and no living process' file is removed."""
+    monkeypatch.setattr(claims, "_lock", no_locks)
+    folder = left_by(start(root="parts"), lambda e: isinstance(e, Saved))
+    busy = folder / ".state.safetensors.abcd1234"
+    busy.write_bytes(b"half")  # of another process, or of none: nobody knows
+    first, *_, last = train_on(folder, None, Interrupts())
+    assert isinstance(first, Unprotected)
+    assert "has no locks" in str(first)
+    assert isinstance(last, Finished)
+    assert busy.read_bytes() == b"half"
+    busy.unlink()
+    same(folder, whole)
+
+
+def no_locks(_descriptor):
+    raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+
 def hold(path, ready):
-    claim(path, note="77")
+    claim(path, note="77", make=True)
     ready.set()
     multiprocessing.Event().wait()
 
@@ -132,11 +154,11 @@ def test_a_lock_goes_with_its_process(tmp_path):
     process.start()
     assert ready.wait(60)
     taken = claim(path)
-    assert (taken.is_ours, taken.holder) == (False, "77")
+    assert (taken.hold, taken.holder) == (Hold.OTHERS, "77")
     taken.close()
     process.kill()
     process.join()
     free = claim(path)
-    assert free.is_ours
+    assert free.hold is Hold.OURS
     free.close()
     free.close()

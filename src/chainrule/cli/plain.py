@@ -26,6 +26,7 @@ from chainrule.train.events import (
     Saved,
     Stepped,
     Stopped,
+    Unprotected,
 )
 
 if TYPE_CHECKING:
@@ -49,6 +50,10 @@ class Plain:
     def show(self, event: Event) -> None:
         """Print `event`."""
         raise TypeError(f"no way to show {event!r}")
+
+    @show.register
+    def _unprotected(self, event: Unprotected) -> None:
+        _say(f"warning: {event}")
 
     @show.register
     def _began(self, event: Began) -> None:

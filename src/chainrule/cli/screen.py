@@ -35,6 +35,7 @@ from chainrule.train.events import (
     Saved,
     Stepped,
     Stopped,
+    Unprotected,
 )
 from chainrule.train.report import averaged
 
@@ -83,6 +84,10 @@ class Screen:
     def show(self, event: Event) -> None:
         """Draw `event`."""
         raise TypeError(f"no way to show {event!r}")
+
+    @show.register
+    def _unprotected(self, event: Unprotected) -> None:
+        self._console.print(Text(f"warning: {event}", "yellow"))
 
     @show.register
     def _began(self, event: Began) -> None:

@@ -4,22 +4,20 @@
 
 The bytes go to a temporary neighbour, to the disk, and only then to the name: a reader, a crash
 or a full disk sees the old file or the new one, never half. The neighbour is locked while somebody
-writes it, so what a killed process left is known by its lock being free, and the next write to the
-name removes it. May import `base`.
+writes it, so what a killed process left is known by its lock being free, and the next process that
+writes the name removes it; where the file system has no locks, it stays. May import `base`.
 """
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import re
 import tempfile
-from typing import TYPE_CHECKING
+from pathlib import Path
 
-from chainrule.formats.claim import Claim, claim
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from chainrule.formats.claim import Claim, Hold, claim
 
 _MODE = 0o666  # what open() asks for; the user's umask takes its part away
 _UNFINISHED = re.compile(r"\.(.+)\.[a-z0-9_]{8}")  # the name of the file, as mkstemp changes it
@@ -43,26 +41,45 @@ def write_whole(path: Path, data: bytes) -> None:
         raise
     finally:
         claimed.close()
-    remove_abandoned(path.parent, path.name)
+    for left in _left_earlier(path.parent.absolute()).pop(path.name, ()):
+        _remove_if_free(left)
 
 
-def remove_abandoned(folder: Path, name: str | None = None) -> None:
-    """Remove what processes that are gone left of unfinished files: of `name`, or of any."""
+def remove_abandoned(folder: Path) -> None:
+    """Remove all unfinished files that processes which are gone left in a folder."""
+    for paths in _unfinished(folder).values():
+        for path in paths:
+            _remove_if_free(path)
+
+
+def _remove_if_free(path: str) -> None:
+    """Remove a file of which it is certain that no living process writes it."""
+    with contextlib.suppress(OSError), contextlib.closing(claim(path)) as claimed:
+        if claimed.hold is Hold.OURS:
+            os.unlink(path)  # noqa: PTH108 - a name from scandir
+
+
+def _unfinished(folder: Path) -> dict[str, list[str]]:
+    """The unfinished files of a folder, by the name that they were to have."""
+    found: dict[str, list[str]] = {}
     with contextlib.suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
-            found = _UNFINISHED.fullmatch(entry.name)
-            if found is None or name not in {None, found[1]} or not entry.is_file():
-                continue
-            with contextlib.suppress(OSError), contextlib.closing(claim(entry.path)) as claimed:
-                if claimed.is_ours:
-                    os.unlink(entry.path)  # noqa: PTH108 - a name from scandir
+            match = _UNFINISHED.fullmatch(entry.name)
+            if match is not None and entry.is_file():
+                found.setdefault(match[1], []).append(entry.path)
+    return found
+
+
+# Looked for at this process' first write into a folder: thousands of checkpoints in one folder
+# would otherwise make each further one dearer.
+_left_earlier = functools.lru_cache(maxsize=256)(_unfinished)
 
 
 def _neighbour(path: Path) -> tuple[int, str, Claim]:
     """A new file beside `path` that is claimed before anybody could take it for abandoned."""
     while True:
         handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        claimed = claim(temporary)
+        claimed = claim(temporary, make=True)
         with contextlib.suppress(FileNotFoundError):
             if os.path.samestat(os.stat(temporary), os.fstat(handle)):  # noqa: PTH116 - a name
                 return handle, temporary, claimed

@@ -1,17 +1,19 @@
 """A file that one process holds for itself, until it lets go or ends.
 
-    with contextlib.closing(claim(folder / ".lock")) as claimed:
-        if not claimed.is_ours:
+    with contextlib.closing(claim(folder / ".lock", make=True)) as claimed:
+        if claimed.hold is Hold.OTHERS:
             raise CheckpointError(f"process {claimed.holder} has it")
 
 The lock is the operating system's (`flock`, on Windows a locked byte), so it goes with the process
-that held it however that ended: there is nothing stale to recognise. Where a file system has no
-locks – some network disks – every claim succeeds. May import the standard library only.
+that held it however that ended: there is nothing stale to recognise. A file system without locks –
+some network disks – does not say who holds a file: that is a third outcome, and neither a refusal
+nor a permission. May import the standard library only.
 """
 
 from __future__ import annotations
 
 import contextlib
+import enum
 import errno
 import os
 import sys
@@ -21,12 +23,20 @@ _TAKEN = {errno.EWOULDBLOCK, errno.EACCES, errno.EDEADLK}
 _FAR = 1 << 30  # the byte that Windows locks: behind what is in the file, which stays readable
 
 
+class Hold(enum.Enum):
+    """Who holds a claimed file."""
+
+    OURS = enum.auto()
+    OTHERS = enum.auto()
+    UNKNOWN = enum.auto()  # the file system has no locks
+
+
 @dataclass
 class Claim:
-    """An open file, and whether this process holds it."""
+    """An open file, and who holds it."""
 
     descriptor: int
-    is_ours: bool
+    hold: Hold
     holder: str = ""  # what the process that holds it wrote
 
     def close(self) -> None:
@@ -36,20 +46,26 @@ class Claim:
         self.descriptor = -1
 
 
-def claim(path: str | os.PathLike[str], note: str = "") -> Claim:
-    """Hold a file, made if need be, unless somebody else does; `note` is left in it for others."""
-    flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+def claim(path: str | os.PathLike[str], note: str = "", *, make: bool = False) -> Claim:
+    """Hold a file unless somebody else does; `note` is left in it for others.
+
+    With `make` a file that is not there is made, else `FileNotFoundError` is raised.
+    """
+    flags = os.O_RDWR | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+    flags |= os.O_CREAT if make else 0
     descriptor = os.open(path, flags, 0o666)
+    hold = Hold.OURS
     try:
         _lock(descriptor)
     except OSError as error:
         if error.errno in _TAKEN:
-            return Claim(descriptor, is_ours=False, holder=_text(descriptor))
+            return Claim(descriptor, Hold.OTHERS, _text(descriptor))
+        hold = Hold.UNKNOWN
     if note:
         with contextlib.suppress(OSError):
             os.ftruncate(descriptor, 0)
             os.write(descriptor, note.encode())
-    return Claim(descriptor, is_ours=True)
+    return Claim(descriptor, hold)
 
 
 def _text(descriptor: int) -> str:

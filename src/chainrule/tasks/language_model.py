@@ -36,7 +36,15 @@ from chainrule.text.ngram import CharacterNGram
 from chainrule.train import runs
 from chainrule.train.checkpoint import load_parameters, restore, write_config
 from chainrule.train.config import Config, configure
-from chainrule.train.events import Began, Compared, Finished, Saved, Stepped, Stopped
+from chainrule.train.events import (
+    Began,
+    Compared,
+    Finished,
+    Saved,
+    Stepped,
+    Stopped,
+    Unprotected,
+)
 from chainrule.train.loop import train
 from chainrule.train.metrics import Metrics
 from chainrule.train.report import report
@@ -69,8 +77,8 @@ def train_new(config: Config, root: Path, interrupts: Interrupts) -> Iterator[Ev
         config = msgspec.structs.replace(config, data=str(Path(config.data).resolve()))
     session, source = _prepare(config)
     folder = _make_folder(config, root, session.model)
-    with runs.alone_in(folder):
-        yield from _run(session, source, folder, interrupts)
+    with runs.alone_in(folder) as protected:
+        yield from _run(session, source, folder, interrupts, protected=protected)
 
 
 def train_on(folder: Path, steps: int | None, interrupts: Interrupts) -> Iterator[Event]:
@@ -79,7 +87,7 @@ def train_on(folder: Path, steps: int | None, interrupts: Interrupts) -> Iterato
     Every state that a run can be left in goes on: killed before its first save, it begins again;
     killed between its last save and its result, it is completed.
     """
-    with runs.alone_in(folder):
+    with runs.alone_in(folder) as protected:
         config = configure(folder / runs.CONFIG, ())
         moved = steps is not None and steps != config.steps
         if steps is not None:
@@ -94,7 +102,7 @@ def train_on(folder: Path, steps: int | None, interrupts: Interrupts) -> Iterato
             )
         if moved:
             write_config(config, folder)
-        yield from _run(session, source, folder, interrupts)
+        yield from _run(session, source, folder, interrupts, protected=protected)
 
 
 def _has_result(folder: Path, steps: int) -> bool:
@@ -205,8 +213,12 @@ def _require_room(folder: Path, needed: int) -> None:
         )
 
 
-def _run(session: Session, source: str, folder: Path, interrupts: Interrupts) -> Iterator[Event]:
+def _run(
+    session: Session, source: str, folder: Path, interrupts: Interrupts, *, protected: bool
+) -> Iterator[Event]:
     """All events; TensorBoard sees them first, if it is asked for."""
+    if not protected:
+        yield Unprotected(folder)
     with contextlib.ExitStack() as open_files:
         board = None
         if session.config.tensorboard:

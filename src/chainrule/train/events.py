@@ -20,6 +20,20 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
+class Unprotected:
+    """The file system of the run has no locks: a second process is not kept out of it."""
+
+    folder: Path
+
+    def __str__(self) -> str:
+        """The warning."""
+        return (
+            f"the file system of {str(self.folder)!r} has no locks: train this run in one process "
+            "at a time, since a second one is not kept out"
+        )
+
+
+@dataclass(frozen=True)
 class Began:
     """A run is set up; `step` is above 0 when it continues an earlier one."""
 
@@ -111,7 +125,8 @@ class Finished:
 
 
 Event = (
-    Began
+    Unprotected
+    | Began
     | Stepped
     | Evaluated
     | Examined

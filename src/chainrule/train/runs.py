@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from chainrule.base.errors import CheckpointError
 from chainrule.formats.atomic import remove_abandoned, write_whole
-from chainrule.formats.claim import claim
+from chainrule.formats.claim import Hold, claim
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -70,22 +70,23 @@ def create_run(root: Path) -> Path:
 
 
 @contextlib.contextmanager
-def alone_in(folder: Path) -> Iterator[None]:
+def alone_in(folder: Path) -> Iterator[bool]:
     """Train in `folder` as the only process, and remove what killed ones left half-written.
 
     Two that write one run would each overwrite what the other computed: the second one raises
-    `CheckpointError`. The lock goes with its process, however that ends.
+    `CheckpointError`. The lock goes with its process, however that ends. Yields whether there is
+    one: False on a file system without locks, where nobody can be kept out.
     """
     with saving(folder):
-        claimed = claim(folder / LOCK, note=str(os.getpid()))
+        claimed = claim(folder / LOCK, note=str(os.getpid()), make=True)
     with contextlib.closing(claimed):
-        if not claimed.is_ours:
+        if claimed.hold is Hold.OTHERS:
             raise CheckpointError(
                 f"{str(folder)!r} is being trained by process {claimed.holder or 'unknown'}; wait "
                 "until it has ended, or stop it with Ctrl-C: it saves, and this command goes on"
             )
         remove_abandoned(folder)
-        yield
+        yield claimed.hold is Hold.OURS
 
 
 def mark_last(folder: Path) -> None:
