@@ -35,6 +35,7 @@ class Run:
         self.folder = folder
         self.mode = ["--eager"] if eager else []
         self.cache = folder / "cache"
+        self.objects = self.cache / "objects"
         (folder / "text").write_text("the quick brown fox jumps over the lazy dog.\n" * 20)
 
     def start(self, *, limit: str = "", **options: object) -> subprocess.Popen[str]:
@@ -59,6 +60,10 @@ class Run:
         _, said = done.communicate(timeout=_SLOW)
         complete = done.returncode == 2 and "has done its" in said
         return None if done.returncode == 0 or complete else f"--resume: {said}"
+
+    def is_complete(self) -> bool:
+        """Whether its result is written: nothing can hinder it any more."""
+        return (self.folder / "runs" / "001" / "result.json").exists()
 
     def losses(self) -> list[tuple[int, float]]:
         """(step, loss) of all records."""
@@ -99,32 +104,94 @@ def _reader_gone(run: Run, rng: random.Random) -> None:
     process.stderr.close()
 
 
+def _until_it_steps(process: subprocess.Popen[str]) -> bool:
+    """Wait for the first training step; False if the run ends without one."""
+    assert process.stdout is not None
+    return any(line.startswith("step ") for line in process.stdout)
+
+
+def _end(process: subprocess.Popen[str], name: signal.Signals) -> str:
+    """End a process by a signal; what it said on standard error."""
+    process.send_signal(name)
+    return process.communicate(timeout=_SLOW)[1]
+
+
+def _filled_cache(run: Run) -> list[Path]:
+    """The machine code that a compiled run has left, made by a few steps if there is none."""
+    if not list(run.objects.glob("*.object")):
+        process = run.start(stdout=subprocess.PIPE)
+        _until_it_steps(process)
+        _end(process, signal.SIGKILL)
+    found = sorted(run.objects.glob("*.object"))
+    if not found and not run.is_complete():
+        raise AssertionError("a compiled run left no machine code in its cache")
+    return found
+
+
 def _read_only_cache(run: Run, rng: random.Random) -> None:
-    run.cache.mkdir(exist_ok=True)
-    run.cache.chmod(0o500)
-    _signalled(signal.SIGKILL)(run, rng)
-    run.cache.chmod(0o700)
+    """Half of the code is there, the rest is made again, and nothing can be written."""
+    for path in _filled_cache(run)[::2]:
+        path.unlink()
+    before = sorted(run.objects.glob("*"))
+    aside = run.objects.with_name("aside")
+    if os.geteuid():
+        run.objects.chmod(0o500)
+    else:  # whom no permission stops
+        run.objects.rename(aside)
+        run.objects.write_bytes(b"")
+    process = run.start(stdout=subprocess.PIPE)
+    began = _until_it_steps(process)
+    said = _end(process, rng.choice((signal.SIGKILL, signal.SIGTERM)))
+    if os.geteuid():
+        run.objects.chmod(0o700)
+    else:
+        run.objects.unlink()
+        aside.rename(run.objects)
+    if not began and not run.is_complete():
+        raise AssertionError(f"no step with a read-only cache: {said}")
+    if sorted(run.objects.glob("*")) != before:
+        raise AssertionError("a read-only cache was written to")
 
 
 def _damaged_cache(run: Run, rng: random.Random) -> None:
-    for path in (run.cache / "objects").glob("*.object"):
+    """Every object is cut short or has a wrong bit; the run makes them again."""
+    damaged = {}
+    for path in _filled_cache(run):
         data = bytearray(path.read_bytes())
         data[rng.randrange(len(data))] ^= 1 << rng.randrange(8)
-        path.write_bytes(data[: rng.choice((0, 40, len(data), len(data)))])
-    _signalled(signal.SIGTERM)(run, rng)
+        damaged[path] = bytes(data[: rng.choice((0, 40, len(data), len(data)))])
+        path.write_bytes(damaged[path])
+    process = run.start(stdout=subprocess.PIPE)
+    began = _until_it_steps(process)
+    said = _end(process, signal.SIGTERM)
+    if run.is_complete():
+        return
+    if not began:
+        raise AssertionError(f"no step with a damaged cache: {said}")
+    kept = [path.name for path, data in damaged.items() if path.read_bytes() == data]
+    if not damaged or kept:
+        raise AssertionError(f"of {len(damaged)} damaged objects these were used: {kept}")
 
 
 def _two_processes(run: Run, rng: random.Random) -> None:
-    if not (run.folder / "runs" / "001" / "config.toml").exists():
+    """A second process is refused while a first one, held in its first steps, trains."""
+    if run.is_complete():
         return
-    both = [run.start(), run.start()]
-    _wait(rng)
-    both[0].kill()
-    said = [process.communicate(timeout=_SLOW)[1] for process in both]
-    codes = [process.returncode for process in both]
-    refused = codes[1] == 1 and "being trained by" in said[1]
-    if not (refused or codes[1] in {0, 2} or codes[0] == 1):
-        raise AssertionError(f"two processes in one folder: {codes} {said}")
+    first = run.start(stdout=subprocess.PIPE)
+    assert first.stdout is not None
+    said = [first.stdout.readline()]
+    first.send_signal(signal.SIGSTOP)
+    state = os.waitid(os.P_PID, first.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
+    if state is None or state.si_code != os.CLD_STOPPED:
+        raise AssertionError(f"the run ended before a second process came: {said}")
+    second = run.start()
+    _, refusal = second.communicate(timeout=_SLOW)
+    first.send_signal(signal.SIGCONT)
+    _end(first, rng.choice((signal.SIGKILL, signal.SIGTERM)))
+    if (second.returncode, f"being trained by process {first.pid};" in refusal) != (1, True):
+        raise AssertionError(
+            f"a second process in the folder ended with {second.returncode}: {refusal}"
+        )
 
 
 FAULTS: dict[str, Callable[[Run, random.Random], None]] = {
@@ -138,6 +205,9 @@ FAULTS: dict[str, Callable[[Run, random.Random], None]] = {
     "damaged cache": _damaged_cache,
     "two processes": _two_processes,
 }
+
+
+COMPILED = {"read-only cache", "damaged cache"}  # an eager run has no machine code to lose
 
 
 @functools.cache
@@ -159,8 +229,8 @@ class FaultedRuns:
     def run(self, rng: random.Random, deadline: float) -> str | None:
         """A few faults, one after another, to one run."""
         del deadline
-        eager = rng.random() < 0.5
         chosen = [rng.choice(list(FAULTS)) for _ in range(rng.randint(1, 4))]
+        eager = rng.random() < 0.5 and COMPILED.isdisjoint(chosen)
         with tempfile.TemporaryDirectory() as scratch:
             run = Run(Path(scratch), eager=eager)
             for name in chosen:
