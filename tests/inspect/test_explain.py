@@ -134,6 +134,7 @@ class Everything(nn.Module):
         return self.out(h)
 
 
+@pytest.mark.filterwarnings("ignore:step is compiled")  # of its counter
 @pytest.mark.parametrize("look", [explain, cr.draw, lambda f, *a: why_no_grad(f.weight, f, *a)])
 @pytest.mark.parametrize("compiled", [False, True])
 def test_looking_leaves_every_bit_as_it_was(look, compiled):

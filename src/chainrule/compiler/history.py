@@ -25,6 +25,10 @@ _WAY_OUT = (
     "pass what changes as an argument – a number in a tensor, so that it is no constant – or do "
     "it outside of the compiled function"
 )
+_COUNT_OUTSIDE = (
+    "the trace does not depend on it; do it outside of the compiled function, so that it happens "
+    "at each call"
+)
 
 
 class History:
@@ -64,16 +68,18 @@ class History:
         except Exception as error:  # noqa: BLE001 - whatever the program raises the second time
             self._say(f"\n  traced again, it raises {type(error).__name__}: {error}")
             return
-        if alike(variant.capture, seen.capture):  # what it counts does not matter to its results
+        same = alike(variant.capture, seen.capture)
+        if same:  # what it counts does not matter to its results
             self.ignored |= seen.written
             variant.seen.guards.forget(self.ignored)
         found = differences(variant.seen, seen)
         if found:
-            self._say("".join(f"\n  {line}" for line in found[:8]))
+            lines = "".join(f"\n  {line}" for line in found[:8])
+            self._say(lines, _COUNT_OUTSIDE if same and not seen.effects else _WAY_OUT)
 
-    def _say(self, lines: str) -> None:
+    def _say(self, lines: str, way_out: str = _WAY_OUT) -> None:
         warn(
             f"{self.name} is compiled: what it does besides computing with tensors happens "
-            f"when it is traced, not at each call{lines}\n  {_WAY_OUT}",
+            f"when it is traced, not at each call{lines}\n  {way_out}",
             RuntimeWarning,
         )

@@ -28,6 +28,7 @@ class Seen(NamedTuple):
     guards: Guards  # what its frames read
     noted: Guards  # what layers told the trace
     effects: tuple[Effect, ...]  # what happens while it is traced, and not when the plan runs
+    counts: tuple[Effect, ...]  # likewise, what changes of Python's state
     written: frozenset[Mark]  # what it read and then changed itself
 
 
@@ -55,19 +56,20 @@ def look(
     reads = watch.reads
     written = [s.mark for s in reads.slots.values() if not same(s.value, s.now())]
     written += [c.mark for c in reads.contents.values() if not same(c.held, c.now())]
-    effects = [Effect(f"{label} changes", source) for label, source in written]
+    counts = [Effect(f"{label} changes", source) for label, source in written]
     return Seen(
         found,
         Guards.of_frames(reads, trace, ignored),
         Guards.of_trace(trace),
-        (*watch.effects, *effects),
+        tuple(watch.effects),
+        tuple(counts),
         frozenset(written),
     )
 
 
 def differences(first: Seen, second: Seen) -> list[str]:
     """Each thing that a plan cannot repeat, with its line."""
-    found = [f"{e.what}{_at(e.source)}" for e in second.effects]
+    found = [f"{e.what}{_at(e.source)}" for e in (*second.effects, *second.counts)]
     changed = changed_constant(first.capture, second.capture)
     if changed is not None:
         found.insert(0, changed)
