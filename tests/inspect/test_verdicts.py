@@ -117,6 +117,44 @@ def test_what_keeps_a_model_from_being_trained(kind, word, compiled):
     assert kind in {v.kind for v in again.verdicts()}
 
 
+def a_flight(*, mode=True, steps=40, sums=False):
+    """Steps with an evaluation behind each, in a mode; the kinds of the verdicts."""
+    model = Model()
+    model.layers = nn.ModuleList(model.layers)
+    opt, total = optim.SGD(model.parameters(), lr=0.1), 0
+    recorder = FlightRecorder(model, opt, every=2)
+    for _ in range(steps):
+        model.train()
+        loss = model(cr.ones(3, 2)).pow(2).mean()
+        opt.zero_grad()
+        loss.backward()
+        opt.step()
+        total = total + loss if sums else 0
+        model.train(mode)
+        with cr.no_grad():
+            held_out = model(cr.ones(3, 2)).pow(2).mean()
+        recorder.record(loss, held_out=held_out)
+    return {v.kind: v for v in recorder.verdicts()}
+
+
+def test_evaluation_in_training_mode():
+    found = a_flight(mode=True)["training mode"]
+    assert "in training mode, with Dropout" in found.evidence
+    assert "model.eval()" in found.remedy
+
+
+def test_evaluation_mode_until_the_next_step_is_as_it_should_be():
+    assert not {"training mode", "evaluation mode"} & {*a_flight(mode=False)}
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_a_sum_of_losses_is_a_growing_graph():
+    found = a_flight(steps=140, sums=True)["growing graph"]
+    assert "test_verdicts.py" in found.evidence
+    assert "total += loss.item()" in found.remedy
+    assert "growing graph" not in a_flight()
+
+
 class Model(nn.Module):
     def __init__(self):
         super().__init__()

@@ -111,6 +111,13 @@ def test_an_optimizer_of_another_model(compiled):
 
 
 @pytest.mark.parametrize("compiled", [False, True])
+def test_an_optimizer_of_another_model_of_other_shapes(compiled):
+    first, second = nn.Linear(5, 3), nn.Linear(2, 7)
+    (text,) = said(training(second, optim.SGD(first.parameters(), 0.1), compiled))
+    assert "the gradients are in Linear" in text
+
+
+@pytest.mark.parametrize("compiled", [False, True])
 def test_parameters_made_after_the_optimizer(compiled):
     model = nn.Sequential(nn.Linear(2, 2))
     opt = optim.SGD(model.parameters(), 0.1)
@@ -126,7 +133,39 @@ def test_training_in_evaluation_mode():
     assert "evaluation mode, in which Dropout" in text
 
 
-def test_a_step_that_is_never_taken():
+@pytest.mark.parametrize("compiled", [False, True])
+def test_evaluation_mode_that_stays_on(compiled):
+    model = nn.Sequential(nn.Linear(2, 2), nn.Dropout(0.5))
+    step = training(model, optim.SGD(model.parameters(), 0.1), compiled)
+    assert said(step, times=3) == []
+    model.eval()
+    (text,) = said(step, times=3)
+    assert "evaluation mode, in which Dropout" in text
+    assert "again after an evaluation" in text
+
+
+@pytest.mark.parametrize(
+    "layer", [nn.Dropout(0.0), nn.BatchNorm1d(2, track_running_stats=False), nn.Tanh()]
+)
+def test_evaluation_mode_that_changes_nothing(layer):
+    model = nn.Sequential(nn.Linear(2, 2), layer).eval()
+    assert said(training(model, optim.SGD(model.parameters(), 0.1), compiled=False)) == []
+
+
+def test_the_dropout_of_a_recurrent_layer():
+    model = nn.LSTM(2, 2, 2, dropout=0.5).eval()
+    opt = optim.SGD(model.parameters(), 0.1)
+
+    def step():
+        model(X)[0].mean().backward()
+        opt.step()
+
+    (text,) = said(step)
+    assert "in which LSTM works differently" in text
+
+
+@pytest.mark.parametrize("compile_", [None, cr.compile, cr.compile(keep_grads=True)])
+def test_a_step_that_is_never_taken(compile_):
     model = nn.Linear(2, 1)
     opt = optim.SGD(model.parameters(), 0.1)
 
@@ -134,8 +173,25 @@ def test_a_step_that_is_never_taken():
         opt.zero_grad()
         model(X).mean().backward()
 
-    (text,) = said(step, times=9)
+    (text,) = said(step if compile_ is None else compile_(step), times=9)
     assert "step() was never called" in text
+
+
+def test_a_step_behind_a_compiled_function():
+    model = nn.Linear(2, 1)
+    opt = optim.SGD(model.parameters(), 0.1)
+
+    @cr.compile(keep_grads=True)
+    def gradients():
+        opt.zero_grad()
+        model(X).mean().backward()
+
+    def step():
+        gradients()
+        opt.step()
+
+    assert said(step, times=9) == []
+    assert len(gradients.explain_cache()) == 1
 
 
 def test_a_state_that_is_not_detached():
@@ -176,6 +232,65 @@ def test_a_detached_state_and_several_losses_are_silent():
             opt.step()
 
     assert said(train) == []
+
+
+def summed(add):
+    """Training steps that keep something of their losses."""
+    model = nn.Linear(2, 1)
+    opt = optim.SGD(model.parameters(), 0.01)
+    kept = {"sum": 0, "list": []}
+
+    def step():
+        loss = model(X).pow(2).mean()
+        opt.zero_grad()
+        (loss / 4).backward() if add is scaled else loss.backward()
+        opt.step()
+        add(kept, loss)
+
+    return step
+
+
+def total(kept, loss):
+    kept["sum"] += loss
+
+
+def scaled(kept, loss):
+    kept["sum"] = kept["sum"] + loss
+
+
+def average(kept, loss):
+    kept["sum"] = 0.9 * kept["sum"] + 0.1 * loss
+
+
+@pytest.mark.parametrize("add", [total, scaled, average])
+def test_a_sum_of_losses_that_keeps_their_graphs(add):
+    (text,) = said(summed(add), times=140)
+    assert text.startswith("the graphs of the last 32 losses are all kept, by tests")
+    assert "test_forgotten.py" in text
+    assert '["sum"]' in text
+    assert "total += loss.item()" in text
+
+
+def as_a_number(kept, loss):
+    kept["sum"] += loss.item()
+
+
+def detached(kept, loss):
+    kept["sum"] += loss.detach()
+
+
+def without_grad(kept, loss):
+    with cr.no_grad():
+        kept["sum"] += loss
+
+
+def listed(kept, loss):
+    kept["list"].append(loss)
+
+
+@pytest.mark.parametrize("add", [as_a_number, detached, without_grad, listed])
+def test_what_is_kept_of_losses_on_purpose_is_silent(add):
+    assert said(summed(add), times=140) == []
 
 
 def frozen():

@@ -1,9 +1,9 @@
-"""What gets gradients but is not trained: said at an optimizer's first step, once.
+"""What gets gradients but is not trained as it was meant: said at an optimizer's step, once.
 
 - layers in a plain list, tuple or dict, and tensors that are no `Parameter`: not registered
 - parameters of a model that were made after its optimizer
 - a whole model, where the optimizer holds the parameters of another one
-- a model that is trained while it is in evaluation mode
+- a model that is trained in evaluation mode: at the first step, or from a later one on
 
 Only what has a gradient and is held by no optimizer that is alive is said to be forgotten, so that
 frozen layers, several optimizers and averaged copies are silent. May import `tensor`. Example:
@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary, WeakSet
 
 from chainrule.tensor.alive import MODULES, OPTIMIZERS
 from chainrule.tensor.modes import modes
@@ -22,6 +23,9 @@ from chainrule.tensor.tensor import Tensor
 
 _CONTAINERS = (list, tuple, dict, set, frozenset, deque)
 _REGISTRIES = frozenset({"_parameters", "_buffers", "_modules"})
+# by optimizer, its models that were not yet seen in evaluation mode
+_in_training: WeakKeyDictionary[Any, WeakSet[Any]] = WeakKeyDictionary()
+_wasted: WeakKeyDictionary[Any, int] = WeakKeyDictionary()  # see `wasted`
 _MOST = 10_000  # entries of a container that are looked at
 _DEPTH = 3  # containers in containers
 
@@ -53,29 +57,51 @@ def forgotten(optimizer: Any) -> Iterator[str]:
                 f"train them:\n  {_some(late)}\n  make the optimizer when the model is "
                 "complete, or call optimizer.add_param_group({'params': …})"
             )
-        if not top.__dict__["_training"] and (kinds := sensitive(top)):
+        _in_training.setdefault(optimizer, WeakSet()).add(top)
+    yield from in_evaluation(optimizer)
+
+
+def in_evaluation(optimizer: Any) -> Iterator[str]:
+    """A sentence for each model of an optimizer that is in evaluation mode; said once of each."""
+    models: Any = _in_training.get(optimizer, ())
+    for top in [m for m in models if not m.__dict__["_training"]]:
+        if kinds := sensitive(top):
+            models.discard(top)
             yield (
                 f"{_title(top)} is trained in evaluation mode, in which {kinds} works "
-                "differently\n  call model.train() before training, and model.eval() before "
-                "evaluation"
+                "differently\n  call model.train() before training, and again after an evaluation "
+                "with model.eval()"
             )
+
+
+def wasted(optimizer: Any) -> int:
+    """How often zero_grad() has forgotten gradients before any step, counting this time.
+
+    The count is kept here, since an attribute would be state that a compiled step reads.
+    """
+    _wasted[optimizer] = _wasted.get(optimizer, 0) + 1
+    return _wasted[optimizer]
 
 
 def elsewhere(optimizer: Any) -> str:
-    """Which model has the gradients, where it is one like that of this optimizer, made anew."""
+    """Which model has the gradients: best one of the same shapes, such as a model made anew."""
     own, held = models_of(optimizer), _held()
     shapes = [p.shape for group in optimizer.param_groups for p in group["params"]]
-    for module in _tops(MODULES):
-        named = list(module.named_parameters())
-        if module in own or [p.shape for _, p in named] != shapes:
-            continue
-        if all(has_gradient(p) and id(p) not in held for _, p in named):
-            other = f"\n  it holds those of {_title(own[0])}" if own else ""
-            return (
-                f"\n  the gradients are in {_title(module)}, which no optimizer holds{other}\n"
-                "  make the optimizer from the parameters of the model that is trained"
-            )
-    return ""
+    found = [m for m in _tops(MODULES) if m not in own and _has_all(m, held)]
+    if not found:
+        return ""
+    best = max(found, key=lambda m: [p.shape for p in m.parameters()] == shapes)
+    other = f"\n  it holds those of {_title(own[0])}" if own else ""
+    return (
+        f"\n  the gradients are in {_title(best)}, which no optimizer holds{other}\n"
+        "  make the optimizer from the parameters of the model that is trained"
+    )
+
+
+def _has_all(model: Any, held: set[int]) -> bool:
+    """Whether all that can be trained in a model has gradients, and no optimizer."""
+    trainable = [p for p in model.parameters() if p.requires_grad]
+    return bool(trainable) and all(has_gradient(p) and id(p) not in held for p in trainable)
 
 
 def not_trained(model: Any) -> list[Hidden]:
@@ -187,11 +213,20 @@ def _held() -> set[int]:
     return {id(p) for opt in list(OPTIMIZERS) for g in opt.param_groups for p in g["params"]}
 
 
-def sensitive(model: Any) -> str:
-    """The kinds of layers in a model that work differently in evaluation, in words."""
-    kinds = {type(m).__name__ for m in model.modules() if not m.__dict__["_training"]}
-    found = sorted(k for k in kinds if k.startswith(("Dropout", "BatchNorm")))
-    return " and ".join(found)
+def sensitive(model: Any, *, training: bool = False) -> str:
+    """The kinds of layers that work differently in evaluation and are in this mode, in words."""
+    found = [m for m in model.modules() if m.__dict__["_training"] is training]
+    return " and ".join(sorted({type(m).__name__ for m in found if _is_sensitive(m)}))
+
+
+def _is_sensitive(module: Any) -> bool:
+    kind = type(module).__name__
+    if "Dropout" in kind:
+        return bool(getattr(module, "p", 1.0))
+    if "BatchNorm" in kind:
+        return bool(getattr(module, "track_running_stats", True))
+    dropout = getattr(module, "dropout", 0.0)  # a recurrent layer's, or attention's
+    return isinstance(dropout, float) and dropout > 0
 
 
 def _title(model: Any) -> str:

@@ -15,7 +15,7 @@ from typing import Any
 from chainrule.base.arguments import check_number
 from chainrule.base.errors import ArgumentError, CheckpointError, KindError
 from chainrule.base.source import warn
-from chainrule.optim.forgotten import complete_models, elsewhere, forgotten
+from chainrule.optim.forgotten import complete_models, elsewhere, forgotten, in_evaluation, wasted
 from chainrule.optim.parameters import listed
 from chainrule.optim.saved import group_faults, load_entry, positions
 from chainrule.optim.step_count import advance_counts, share_counts
@@ -62,7 +62,6 @@ class Optimizer:
         self._said_stale = False
         self._looked = False  # at what is forgotten, in the first step
         self._stepped = False
-        self._wasted = 0  # gradients that zero_grad() forgot before any step
         self._exchanges = 0  # how often handles that a compiled step knows were exchanged
         groups = given if isinstance(given[0], Mapping) else [{"params": given}]
         for group in groups:
@@ -110,8 +109,9 @@ class Optimizer:
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget the gradients, or fill them with zeros."""
-        if not self._stepped and modes.trace is None:
-            self._look_for_missing_steps()
+        if not self._stepped:
+            # read at each call of a compiled function, too
+            host_choice(lambda: None if self._stepped else self._look_for_missing_steps())
         for group in self.param_groups:
             for p in group["params"]:
                 clear_grad(p, set_to_none=set_to_none)
@@ -158,10 +158,9 @@ class Optimizer:
             warn(_NO_GRADIENT + elsewhere(self))
         elif modes.trace is None:
             self._look_for_stale_gradients()
-        if not self._looked:
-            self._looked = True
-            for text in forgotten(self):
-                warn(text)
+        for text in in_evaluation(self) if self._looked else forgotten(self):
+            warn(text)
+        self._looked = True
         host_choice(lambda: self._exchanges)
         return loss
 
@@ -178,10 +177,9 @@ class Optimizer:
 
     def _look_for_missing_steps(self) -> None:
         """Say once if gradients are forgotten time after time, and none was ever followed."""
-        if any(p._grad is not None for group in self.param_groups for p in group["params"]):
-            self._wasted += 1
-            if self._wasted == _WASTED:
-                warn(_NO_STEP)
+        found = any(p._grad is not None for group in self.param_groups for p in group["params"])
+        if found and wasted(self) == _WASTED:
+            warn(_NO_STEP)
 
     def _update(self, group: dict[str, Any], pairs: Pairs) -> None:
         """Change the parameters of `pairs` (parameter, gradient) in place."""

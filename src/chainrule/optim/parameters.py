@@ -1,15 +1,16 @@
 """What an optimizer may be given, and why a list of parameters is empty.
 
-Example: `listed(model.parameters())`. May import `tensor`.
+Example: `listed(model.parameters())`. May import `tensor`, `optim.forgotten`.
 """
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from chainrule.base.errors import ArgumentError, KindError
+from chainrule.optim.forgotten import hidden, not_registered
 from chainrule.tensor.tensor import Tensor
 
 
@@ -48,14 +49,10 @@ def _why_empty(params: Any) -> str:
     owner = _owner(params)
     if owner is None:
         return "the generator has none"
-    title = type(owner).__name__
-    for name, kind, count in _hidden(owner):
-        home = "nn.ModuleDict" if kind == "dict" else "nn.ModuleList"
-        return (
-            f"{title}.{name} is a plain {kind} of {count} modules, whose parameters are not found: "
-            f"make it an {home}"
-        )
-    return f"{title} has none: assign layers or nn.Parameter to its attributes"
+    lost = hidden(owner)
+    if lost:
+        return not_registered(owner, lost)
+    return f"{type(owner).__name__} has none: assign layers or nn.Parameter to its attributes"
 
 
 def _owner(generator: Any) -> Any:
@@ -66,15 +63,3 @@ def _owner(generator: Any) -> Any:
             return variables["self"]
         generator = variables.get(".0")
     return None
-
-
-def _hidden(owner: Any) -> Iterator[tuple[str, str, int]]:
-    """Attributes that hold modules where no one looks: (name, kind, how many)."""
-    for module in owner.modules():
-        for name, value in module.__dict__.items():
-            if name.startswith("_") or not isinstance(value, list | tuple | dict):
-                continue
-            members = value.values() if isinstance(value, dict) else value
-            count = sum(_is_module(each) for each in members)
-            if count:
-                yield name, type(value).__name__, count

@@ -20,7 +20,7 @@ from chainrule.ops.record import Symbolic
 from chainrule.tensor.anomaly import Suspicious
 from chainrule.tensor.convert import as_tensor, cast, filled
 from chainrule.tensor.dispatch import apply, wrap
-from chainrule.tensor.growth import note as note_nodes
+from chainrule.tensor.growth import note_end, note_walk
 from chainrule.tensor.handle import NOT_KEPT, Handle
 from chainrule.tensor.hooks import call_after, watched, watched_in
 from chainrule.tensor.lifted import home_of, lifted
@@ -80,7 +80,7 @@ def backward(
     roots = [t._tape_node() for t in tensors]
     order = topological(roots)
     if retain_graph and not create_graph:
-        note_nodes(len(order))
+        note_walk(len(order))
     if inputs is None:
         leaves = [n for n in order if n.op is INPUT and n.leaf is not None]  # type: ignore[attr-defined]
         handles = [n.leaf() for n in leaves]  # type: ignore[attr-defined]
@@ -99,6 +99,8 @@ def backward(
             else:
                 accumulate(handle, gradient)
             call_after(handle)
+    if not (retain_graph or create_graph):
+        note_end(roots[0])
 
 
 def _eager(

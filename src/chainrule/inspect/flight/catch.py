@@ -52,11 +52,12 @@ class _Pass:
 
 
 class Caught(NamedTuple):
-    """Gradients by parameter, measures by place, and which gradients were stale."""
+    """Gradients by parameter, measures by place, which gradients were stale, and the mode."""
 
     gradients: dict[str, Array]
     activations: dict[str, dict[str, float]]
     stale: set[str]
+    trained: bool  # whether the model was seen at work in training mode
 
 
 class Catch:
@@ -65,6 +66,7 @@ class Catch:
     def __init__(self, model: Module, parameters: Mapping[str, Tensor]) -> None:
         """Hook every module and parameter."""
         self.due = False
+        self.evaluated: set[bool] = set()  # the modes in which the model worked under no_grad()
         self._model = model
         self._parameters = parameters
         self._cells = {name: empty(0) for name in parameters}
@@ -119,12 +121,12 @@ class Catch:
         gradients = {name: a for name, a in arrays.items() if a is not None and a.size}
         numbers = np.asarray(self._numbers._value)
         if not numbers.size:
-            return Caught(gradients, {}, set())
+            return Caught(gradients, {}, set(), trained=False)
         known = self._passes[int(numbers[0])]
         found: dict[str, dict[str, float]] = {}
         for (place, name), value in zip(known.values, numbers[1:].tolist(), strict=True):
             found.setdefault(place, {})[name] = value
-        return Caught(gradients, found, known.stale)
+        return Caught(gradients, found, known.stale, trained=True)
 
     # -- inside a step ----------------------------------------------------------------------------
 
@@ -151,6 +153,8 @@ class Catch:
 
     def _before(self, module: Module, given: Any) -> None:
         """Ahead of a module: what was computed since the last belongs to the one around it."""
+        if module is self._model and not modes.grad:
+            self.evaluated.add(module.training)
         if not self._looks_at(module):
             return
         _, now = self._pass()

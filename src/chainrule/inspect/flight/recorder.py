@@ -21,13 +21,14 @@ import numpy as np
 
 from chainrule.base.errors import ArgumentError, TraceError
 from chainrule.formats.atomic import write_whole
-from chainrule.inspect.flight.catch import Catch
+from chainrule.inspect.flight.catch import Catch, Caught
 from chainrule.inspect.flight.history import History, Look, ParameterLook
 from chainrule.inspect.flight.spread import spread
-from chainrule.inspect.flight.traps import traps
+from chainrule.inspect.flight.traps import Seen, traps
 from chainrule.inspect.flight.verdicts import Verdict, verdicts
 from chainrule.nn.module import Module
 from chainrule.optim.optimizer import Optimizer
+from chainrule.tensor.growth import said
 from chainrule.tensor.modes import modes
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ class FlightRecorder:
         if not self._parameters:
             raise ArgumentError("the model has no parameter that requires grad: nothing to watch")
         self._catch = Catch(model, self._parameters)
+        self._said = len(said)  # what grew before is not this training's
         self._versions: int | None = None
         self._before: dict[str, Array] | None = None
         self._prepare()
@@ -77,8 +79,11 @@ class FlightRecorder:
         if loss is not None:
             self.history.losses.append((self.step, _number(loss)))
         if self._catch.due:
-            self.history.looks.append(self._look())
-            self.history.traps = traps(self._model, self._optimizer, self._parameters)
+            caught = self._catch.take()
+            self.history.looks.append(self._look(caught))
+            evaluated = self._catch.evaluated if self.history.held_out else set()
+            seen = Seen(caught.trained, evaluated == {True}, tuple(said[self._said :]))
+            self.history.traps = traps(self._model, self._optimizer, self._parameters, seen)
         if held_out is not None:
             self.record_held_out(held_out)
         self._prepare()
@@ -165,8 +170,8 @@ class FlightRecorder:
             self._before = {n: np.array(_value(p)) for n, p in self._parameters.items()}
         self._versions = versions
 
-    def _look(self) -> Look:
-        gradients, activations, stale = self._catch.take()
+    def _look(self, caught: Caught) -> Look:
+        gradients, activations = caught.gradients, caught.activations
         found = {}
         for name, p in self._parameters.items():
             now, g = _value(p), gradients.get(name)
@@ -174,7 +179,7 @@ class FlightRecorder:
                 weights=spread(now),
                 gradient=None if g is None else spread(g),
                 update=None if self._before is None else _change(now, self._before[name]),
-                stale=name in stale,
+                stale=name in caught.stale,
                 matrix=now.ndim > 1,
             )
         self._before = None

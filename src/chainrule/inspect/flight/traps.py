@@ -1,13 +1,13 @@
 """What keeps a model from being trained at all, as a flight recorder sees it at a look.
 
-Example: `traps(model, optimizer, parameters)` → {"not registered": "6 tensors of …"}. May import
-`nn`, `optim`.
+Example: `traps(model, optimizer, parameters, seen)` → {"not registered": "6 tensors of …"}. May
+import `nn`, `optim`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from chainrule.optim.forgotten import not_registered, not_trained, sensitive
 
@@ -20,13 +20,24 @@ REMEDIES = {
     "make the optimizer after that",
     "optimizer of another model": "make the optimizer from model.parameters(), after the model",
     "evaluation mode": "call model.train() before training and model.eval() before evaluation",
+    "growing graph": "h = h.detach() for a state that is carried over; total += loss.item() for a "
+    "sum of losses",
+    "training mode": "call model.eval() before evaluation and model.train() after it",
     "never updated": "call optimizer.step() in each step, after loss.backward(); a learning rate "
     "of 0 changes nothing either",
 }
 
 
+class Seen(NamedTuple):
+    """What the recorder saw of the steps."""
+
+    trained: bool  # the model worked in training mode at the step that was looked at
+    unswitched: bool  # held-out losses came, and under no_grad() it worked in training mode only
+    grown: tuple[str, ...]  # what grows from step to step
+
+
 def traps(
-    model: Module, optimizer: Optimizer | None, parameters: Mapping[str, Any]
+    model: Module, optimizer: Optimizer | None, parameters: Mapping[str, Any], seen: Seen
 ) -> dict[str, str]:
     """Each kind with its evidence; the remedies are those of `REMEDIES`."""
     found = {}
@@ -42,7 +53,10 @@ def traps(
                 f"the optimizer holds {len(held)} parameters, none of which is one of the "
                 f"{len(parameters)} of {type(model).__name__}"
             )
-    kinds = "" if model.training else sensitive(model)
-    if kinds:
+    if not (model.training or seen.trained) and (kinds := sensitive(model)):
         found["evaluation mode"] = f"steps were taken in evaluation mode, where {kinds} differs"
+    if seen.unswitched and (kinds := sensitive(model, training=True)):
+        found["training mode"] = f"held-out losses were computed in training mode, with {kinds}"
+    if seen.grown:
+        found["growing graph"] = "; ".join(seen.grown)
     return found

@@ -393,7 +393,7 @@ _RULES: tuple[Callable[[History], Iterator[Verdict]], ...] = (
 )  # fmt: skip
 _HASTE = frozenset({"learning rate too large"})
 _ILL = frozenset({"vanishing gradient", "dead ReLU", "saturated gate"})
-_TRAPS = frozenset(REMEDIES)
+_TRAPS = frozenset(REMEDIES) - {"growing graph", "training mode"}  # the model learns all the same
 _WILD = frozenset({"not finite", "exploding gradient", "stale gradient"})
 # A verdict that follows from another one is not given beside it
 _EXPLAINED_BY: dict[str, frozenset[str]] = {
