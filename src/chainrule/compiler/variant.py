@@ -15,7 +15,6 @@ from ctypes import addressof, c_char
 from dataclasses import replace
 from functools import cached_property
 from itertools import starmap
-from operator import attrgetter, is_
 from typing import Any, Literal
 
 import numpy as np
@@ -47,11 +46,6 @@ _OTHERWISE = (
     "changed"
 )
 Guarded = Literal["indices", "results", "state"]
-
-
-_value_of, _lens_of = attrgetter("_value"), attrgetter("_lens")
-_requires_grad_of = attrgetter("_requires_grad")
-_array_of = weakref.ref.__call__
 
 
 def _references(handle: Any) -> int:
@@ -197,20 +191,6 @@ class Variant:
         for handle, none in c.grad_was_none:
             if (get_grad(handle) is None) is not none:
                 return False
-        return self._are_known() or self._fit_states()
-
-    def _are_known(self) -> bool:
-        """Whether all states have the very arrays that they had; False may be a false alarm."""
-        states = self.capture.states
-        return (
-            all(map(is_, map(_value_of, states), map(_array_of, self._known)))
-            and all(map(is_, map(_requires_grad_of, states), self.capture.requires_grad))
-            and not any(map(_lens_of, states))
-        )
-
-    def _fit_states(self) -> bool:
-        """Whether the states have arrays of the types that they had."""
-        c = self.capture
         for handle, grad, type_, known in zip(
             c.states, c.requires_grad, self._state_types, self._known, strict=True
         ):
