@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import cProfile
 import itertools
 import json
+import pstats
 import xml.etree.ElementTree as ET
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,8 +16,10 @@ from hypothesis import strategies as st
 import chainrule as cr
 from chainrule import nn
 from chainrule.base.errors import ArgumentError
-from chainrule.inspect import draw
+from chainrule.inspect import draw, explain, saved_for_backward, why_no_grad
 from chainrule.inspect.arrange import Edge, Place, Size, arrange
+from chainrule.inspect.boxes import Boxes
+from chainrule.inspect.outline import AUTO
 from chainrule.models.gpt import GPT
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -231,7 +236,109 @@ def test_long_arrays_can_be_told_in_short():
     short = {"shape": [3, 40], "min": 2.0, "max": 2.0, "mean": 2.0, "rms": 2.0}
     assert steps[0]["value"] == short
     assert steps[-1]["value"] == 480.0
-    assert len(json.loads(drawing.to_json())["steps"][0]["value"]) == 3
+    assert len(json.loads(drawing.to_json(most=None))["steps"][0]["value"]) == 3
+
+
+@pytest.mark.parametrize("look", [cr.draw, cr.explain])
+def test_json_is_bounded_and_says_what_it_leaves_out(look):
+    x = cr.randn(30, 20, requires_grad=True)
+    found = look((x * 2).sum())
+    record, full = json.loads(found.to_json()), json.loads(found.to_json(most=None))
+    sizes = [600 for s in full["steps"] for v in (s["value"], s["gradient"]) if _is_large(v)]
+    sizes += [600 for s in full["steps"] for p in s["parts"] if _is_large(p["value"])]
+    assert record["left_out"] == {
+        "arrays": len(sizes), "entries": sum(sizes), "most": 100, "all": "to_json(most=None)",
+    }  # fmt: skip
+    assert full["left_out"] is None
+    assert np.shape(full["steps"][0]["value"]) == (30, 20)
+
+
+def _is_large(value):
+    return np.size(value) == 600
+
+
+class Recurrent(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.cell, self.out = nn.RNNCell(2, 3), nn.Linear(3, 1)
+
+    def forward(self, xs):
+        h = cr.zeros(1, 3)
+        for x in xs:
+            h = self.cell(x, h)
+        return self.out(h)
+
+
+def test_each_call_of_a_module_is_a_box():
+    model = Recurrent()
+    made = draw(lambda xs: model(xs).sum(), cr.ones(3, 1, 2), depth=1)
+    shown = texts(made.to_svg())
+    for title in ("cell RNNCell", "cell RNNCell, call 2", "cell RNNCell, call 3", "out Linear"):
+        assert shown.count(title) == 1
+    assert shown.count("cell.weight_hh") == 1  # shared by the three, so outside of them
+    states = [k for k in made._boxes.edges() if {type(k.source), type(k.target)} == {tuple}]
+    assert [(k.source[0], k.target[0]) for k in states] == [
+        ("cell", "cell[call 2]"), ("cell[call 2]", "cell[call 3]"), ("cell[call 3]", "out"),
+    ]  # fmt: skip
+
+
+def test_each_call_of_a_bare_cell_is_a_box():
+    cell = nn.RNNCell(2, 3)
+
+    def loss(xs):
+        h = cr.zeros(1, 3)
+        for x in xs:
+            h = cell(x, h)
+        return h.sum()
+
+    shown = texts(draw(loss, cr.ones(3, 1, 2), depth=1).to_svg())
+    assert [t for t in shown if "RNNCell" in t] == [
+        "RNNCell", "RNNCell, call 2", "RNNCell, call 3",
+    ]  # fmt: skip
+
+
+def test_both_calls_of_a_model_have_their_parts():
+    model = nn.Sequential(nn.Linear(2, 3), nn.Tanh())
+    made = draw(lambda x, y: (model(x) - model(y)).sum(), cr.ones(1, 2), cr.zeros(1, 2), depth=1)
+    shown = texts(made.to_svg())
+    for title in ("0 Linear", "0 Linear, call 2", "1 Tanh", "1 Tanh, call 2"):
+        assert title in shown
+
+
+def test_many_calls_of_a_module_are_one_box():
+    model = Recurrent()
+    shown = texts(draw(lambda xs: model(xs).sum(), cr.ones(60, 1, 2)).to_svg())
+    assert "cell RNNCell" in shown
+    assert not any(", call " in t for t in shown)
+
+
+@pytest.mark.parametrize("what", [Boxes, explain, why_no_grad, saved_for_backward])
+def test_looking_at_a_deep_graph_takes_calls_as_it_has_nodes(what):
+    w = cr.ones(2, requires_grad=True)
+
+    def loss(count):
+        x = w
+        for _ in range(count):
+            x = x * cr.tensor([1.0, 0.5]) + 1
+        return x.sum()
+
+    def look(count):
+        if what is Boxes:
+            Boxes(explain(loss(count)).derivation, AUTO)
+        elif what is why_no_grad:
+            str(what(w, loss(count)))
+        else:
+            str(what(loss(count)))
+
+    few, many = (calls_of(lambda n=n: look(n)) for n in (250, 1000))
+    assert many < 4.5 * few
+    look(3000)
+
+
+def calls_of(run):
+    profile = cProfile.Profile()
+    profile.runcall(run)
+    return pstats.Stats(profile).total_calls
 
 
 def test_depth_zero_shows_a_model_as_one_box():

@@ -8,6 +8,7 @@ A parameter stands in the module that uses it. May import `inspect.derivation`, 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -19,6 +20,7 @@ from chainrule.inspect.outline import AUTO, short, shown
 
 LEAF, NODE, MODULE, LOSS = "#e8f1fb", "#ffffff", "#eef0f3", "#fdecea"
 _MOST = 45  # boxes up to which modules are opened
+_CALL, _STEP = re.compile(r"\[call (\d+)\]"), re.compile(r"\[(step \d+)\]")
 _FEW, _LONGEST = 4, 28  # entries of an array that are shown as numbers, if they are short
 
 
@@ -42,9 +44,10 @@ class Boxes:
             self._path = _paths(d, whole=True)
             depth = 1
         if depth == AUTO:
-            deepest = max(map(len, self._path.values()), default=0)
-            depths = [*range(1, deepest + 1), None]
-            fitting = [k for k in depths if len(set(self._kept(k).values())) <= _MOST]
+            fitting = self._fitting()
+            if not fitting:  # the calls of a module are one box
+                self._path = _paths(d, calls=False)
+                fitting = self._fitting()
             depth = fitting[-1] if fitting else 1
             if not fitting:  # what stands outside of modules is told by its line
                 self._path = {s.number: self._path[s.number] or _line(s) for s in d.steps}
@@ -56,6 +59,12 @@ class Boxes:
             if key is not None:
                 self.members.setdefault(key, []).append(s)
                 self.paths[key] = key[:-1] if isinstance(key, tuple) else self._path[s.number]
+
+    def _fitting(self) -> list[int | None]:
+        """The depths at which the boxes are few enough for a picture, None for all."""
+        deepest = max(map(len, self._path.values()), default=0)
+        depths = [*range(1, deepest + 1), None]
+        return [k for k in depths if len(set(self._kept(k).values())) <= _MOST]
 
     def _kept(self, depth: int | None) -> dict[int, Any]:
         """The box of each step that is shown: its number, or the path of a closed module."""
@@ -69,12 +78,13 @@ class Boxes:
         for s in self.d.steps:
             for child in s.operands:
                 readers.setdefault(of[child], set()).add(of[s.number])
-        for s in self.d.steps:  # constants used by one box alone would only crowd the picture
-            if not s.operands and s.gradient is None and not s.name:
-                key = of.get(s.number)
-                if key == s.number and len(readers.get(key, set()) - {key}) <= 1:
-                    of = {number: box for number, box in of.items() if box != key}
-        return of
+        crowding = {  # constants used by one box alone
+            s.number
+            for s in self.d.steps
+            if not (s.operands or s.name) and s.gradient is None and of[s.number] == s.number
+            if len(readers.get(s.number, set()) - {s.number}) <= 1
+        }
+        return {number: box for number, box in of.items() if box not in crowding}
 
     def _is_bare(self, s: Step) -> bool:
         """Whether a vector only becomes a column, say: the same numbers, so no box."""
@@ -102,12 +112,14 @@ class Boxes:
         s = self.members[key][0]
         if not s.name:
             return "constant" if s.is_leaf else s.op
-        within = ".".join(self.paths[key]) + "."
+        within = ".".join(_without_calls(self.paths[key])) + "."
         return s.name.removeprefix(within)
 
     def module(self, path: Path) -> str:
-        """The name of a module and its class."""
-        return f"{path[-1]} {self.d.modules.get('.'.join(path), '')}".strip()
+        """The name of a module and its class, and which of its calls this is."""
+        plain, number = _without_calls(path), _CALL.search(path[-1])
+        text = f"{plain[-1]} {self.d.modules.get('.'.join(plain), '')}".strip()
+        return f"{text}, call {number[1]}" if number else text
 
     def subtitle(self, key: Any) -> str:
         """The type, or how much a closed module holds."""
@@ -152,19 +164,21 @@ def _long_axes(s: Step) -> tuple[int, ...]:
     return tuple(size for size in shape if size != 1)
 
 
-def _paths(d: Derivation, *, whole: bool = False) -> dict[int, Path]:
+def _paths(d: Derivation, *, whole: bool = False, calls: bool = True) -> dict[int, Path]:
     """The modules around each step; a leaf stands in the innermost one that all its users share.
 
-    With `whole` the model itself is around what none of its parts computes.
+    With `whole` the model itself is around what none of its parts computes; without `calls` all
+    calls of a module are one.
     """
-    found = {s.number: modules(s.layer) for s in d.steps if not s.is_leaf}
+    computed = [s for s in d.steps if not s.is_leaf]
+    found = {s.number: modules(s.box if calls and s.box else s.layer) for s in computed}
     model = (d.modules.get("", ""),)
     if whole:
         found = {n: path and ("",) for n, path in found.items()}
     elif any(
-        path and path[:1] != model for path in found.values()
+        path and _without_calls(path[:1]) != model for path in found.values()
     ):  # its parts stand beside its ops
-        found = {n: () if path == model else path for n, path in found.items()}
+        found = {n: () if _without_calls(path) == model else path for n, path in found.items()}
     for s in d.steps:
         if s.is_leaf:
             users = [found[u.number] for u in d.readers.get(s.number, ())]
@@ -174,7 +188,11 @@ def _paths(d: Derivation, *, whole: bool = False) -> dict[int, Path]:
 
 def modules(layer: str) -> Path:
     """`encoder.rnn[step 2]` → the step inside rnn inside encoder."""
-    return tuple(filter(None, layer.replace("[", ".").replace("]", "").split(".")))
+    return tuple(filter(None, _STEP.sub(r".\1", layer).split(".")))
+
+
+def _without_calls(path: Path) -> Path:
+    return tuple(_CALL.sub("", name) for name in path)
 
 
 def _common(paths: Sequence[Path]) -> Path:

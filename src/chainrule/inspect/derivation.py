@@ -7,7 +7,7 @@ May import `inspect.verify` and what lies below it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -62,6 +62,7 @@ class Step:
     local: tuple[str, ...] = ()  # the local derivative for each operand, where a formula exists
     sends: tuple[str, ...] = ()  # or else what goes back to each operand
     place: Source | None = None  # the line that `source` names
+    box: str = ""  # `layer`, where it was called before: `cell[call 2]`
 
     @property
     def is_leaf(self) -> bool:
@@ -150,6 +151,7 @@ class Derivation:
         """In JSON's types; arrays as nested lists, those of over `most` entries in short."""
         return {
             "title": self.title,
+            "left_out": _left_out(self._arrays(), most),
             "loss": self.loss,
             "wanted": list(self.wanted),
             "steps": [_record(s, most) for s in self.steps],
@@ -158,6 +160,24 @@ class Derivation:
                 for u in self.updates
             ],
         }
+
+    def _arrays(self) -> Iterator[Array]:
+        """Every array that a record tells."""
+        for s in self.steps:
+            windows = [w.value for p in s.parts for w in p.windows]
+            for value in (s.value, s.gradient, *(p.value for p in s.parts), *windows):
+                if isinstance(value, np.ndarray):
+                    yield value
+        for u in self.updates:
+            yield from (u.before, u.after)
+
+
+def _left_out(arrays: Iterable[Array], most: int | None) -> dict[str, Any] | None:
+    """How many arrays and entries are told in short, and how to have them; None if all are told."""
+    sizes = [a.size for a in arrays if most is not None and a.size > most]
+    if not sizes:
+        return None
+    return {"arrays": len(sizes), "entries": sum(sizes), "most": most, "all": "to_json(most=None)"}
 
 
 def counted(number: int, noun: str) -> str:

@@ -55,8 +55,11 @@ class Drawing:
         """The same graph in Graphviz' language, modules as clusters."""
         return "\n".join(_dot(self._boxes))
 
-    def to_json(self, most: int | None = None) -> str:
-        """Every node, value and contribution; arrays of over `most` entries are told in short."""
+    def to_json(self, most: int | None = 100) -> str:
+        """Every node, value and contribution; arrays of over `most` entries are told in short.
+
+        "left_out" says how many they are; `most=None` tells every number.
+        """
         return json.dumps(self.derivation.as_record(most))
 
 

@@ -74,8 +74,11 @@ class Explanation:
         """The page as a document of its own."""
         return document("explain", page(self.derivation))
 
-    def to_json(self, most: int | None = None) -> str:
-        """Every node, value and contribution; arrays of over `most` entries are told in short."""
+    def to_json(self, most: int | None = 100) -> str:
+        """Every node, value and contribution; arrays of over `most` entries are told in short.
+
+        "left_out" says how many they are; `most=None` tells every number.
+        """
         return json.dumps(self.derivation.as_record(most))
 
     def save(self, path: Any) -> None:

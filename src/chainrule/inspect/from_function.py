@@ -111,11 +111,13 @@ def _assembled(
     env = all_values(Graph(graph.inputs, outputs), values)
     order = seen.as_written(run.trace.recorded)
     number = {node: i for i, node in enumerate(order)}
+    boxes = {seen.made[n]: box for n, box in run.trace.boxes.items() if n in seen.made}
     active = dependents(wanted, order)
     steps = []
     for node in order:
         step = step_of(node, number, env.get(node))
         step.name = named.get(node, "")
+        step.box = boxes.get(node, "")
         steps.append(step)
     for node, i, part in sent:
         if node.inputs[i] in active:

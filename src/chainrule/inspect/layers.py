@@ -6,12 +6,14 @@ the path, so models need no preparation and ordinary calls pay nothing. Example:
     trace = LayerTrace()
     capture(fn, args, {}, keep_grads=True, trace=trace)
 
-Each node's `source.layer` is then like `blocks.3.mlp.up`. May import `nn` and what lies below it.
+Each node's `source.layer` is then like `blocks.3.mlp.up`, and `boxes` tells calls of one module
+apart: `cell`, `cell[call 2]`. May import `nn` and what lies below it.
 """
 
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from itertools import pairwise
 from types import FrameType
 from typing import Any
@@ -35,6 +37,9 @@ class LayerTrace(Trace):
         self.recorded: list[Node] = []  # by the function, in order; gradients are not among them
         self.begun: int | None = None  # how many there were when backward first started
         self.asked: Handle | None = None  # of which it was last asked whether it requires grad
+        self.boxes: dict[Node, str] = {}  # of nodes in a module that was called before
+        self._called: Counter[tuple[str, int]] = Counter()  # by the box around and the module
+        self._call: dict[int, int] = {}  # the number of each module's newest call
         self._names: dict[tuple[int, int], str] = {}
         self._undo = Undo()
 
@@ -56,8 +61,27 @@ class LayerTrace(Trace):
         if self.begun is None and self.spent:
             self.begun = len(self.recorded)
         node = super().record(op, inputs, attrs)
+        box = self._box(_modules())
+        if box.endswith("]") or "]." in box:
+            self.boxes[node] = box
         self.recorded.append(node)
         return node
+
+    def enter(self, module: Module) -> None:
+        """Number the calls of a module within the call of the one around it."""
+        way = _modules()
+        key = (self._box(way) if len(way) > 1 else "", id(module))
+        self._called[key] += 1
+        self._call[id(module)] = self._called[key]
+
+    def _box(self, way: list[Module]) -> str:
+        """The path of the innermost module, with the numbers of the calls."""
+        if not way:
+            return ""
+        names = [self._name(outer, inner) for outer, inner in pairwise(way)]
+        inside = zip(names, way[1:], strict=True) if names else [(type(way[0]).__name__, way[0])]
+        calls = [(name, self._call.get(id(m), 1)) for name, m in inside]
+        return ".".join(name if k == 1 else f"{name}[call {k}]" for name, k in calls)
 
     def where(self) -> Source | None:
         """The user's line and the path of its layer."""

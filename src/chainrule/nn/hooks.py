@@ -143,10 +143,11 @@ def hooks_of(module: Module, kind: str) -> list[Entry]:
 
 
 def note_call(module: Module) -> None:
-    """A trace that calls the module holds as long as its hooks are the same."""
+    """A trace that calls the module is told, and holds as long as the hooks are the same."""
     trace = modes.trace
     if trace is None:
         return
+    trace.enter(module)
     calls = _called.get(trace)
     if calls is None:
         calls = _called[trace] = []

@@ -88,6 +88,9 @@ class Trace:
             return bound.node
         return handle._node if handle._value is None else None
 
+    def enter(self, module: Any) -> None:
+        """A module is called. Who draws the trace tells its calls apart."""
+
     def requires_grad_of(self, handle: Handle) -> bool:
         """Whether gradients flow to what the handle stands for."""
         bound = self.bound.get(id(handle))
