@@ -69,6 +69,7 @@ def test_cache_folder(tmp_path):
 
     assert cache(CHAINRULE_CACHE_DIR=str(tmp_path)) == tmp_path
     assert cache(CHAINRULE_CACHE_DIR="off") is None
+    assert cache(CHAINRULE_CACHE_DIR="./off") == Path("off").absolute()  # a folder of that name
     assert cache(CHAINRULE_CACHE_DIR="here") == Path.cwd() / "here"
     assert cache(CHAINRULE_CACHE_DIR="~/x") == Path.home() / "x"
 

@@ -143,9 +143,11 @@ def _usable_cores() -> int:
 
 
 def _cache_dir(env: Mapping[str, str]) -> Path | None:
+    if env.get("CHAINRULE_CACHE_DIR", "").strip().lower() == "off":
+        return None
     given = _path(env, "CHAINRULE_CACHE_DIR")
     if given is not None:
-        return None if str(given).lower() == "off" else given.absolute()
+        return given.absolute()
     base = env.get("LOCALAPPDATA" if sys.platform == "win32" else "XDG_CACHE_HOME", "").strip()
     if base and Path(base).is_absolute():
         return Path(base) / "chainrule"
