@@ -55,6 +55,11 @@ def test_a_damaged_line_costs_no_other(tmp_path, damage):
         metrics.add({"step": 3})
     assert [record["step"] for record in read_metrics(path)] == [1, 2, 3]
     assert (tmp_path / "m.jsonl.damaged").read_bytes() == before
+    path.write_bytes(b"again\n")
+    with Metrics(path, keep=1):
+        pass
+    assert (tmp_path / "m.jsonl.damaged").read_bytes() == before
+    assert (tmp_path / "m.jsonl.damaged-2").read_bytes() == b"again\n"
 
 
 def test_a_file_that_was_removed_is_written_again(tmp_path):

@@ -8,6 +8,7 @@ May import `base`, `train.runs` and the standard library.
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 from typing import TYPE_CHECKING, Any, Self
@@ -61,14 +62,15 @@ class Metrics:
     def __init__(self, path: Path, keep: int) -> None:
         """Keep the first `keep` records of an earlier part of the run.
 
-        A file in which some of them are damaged stays beside the new one, as `….damaged`.
+        A file in which some of them are damaged stays beside the new one, as `….damaged`, a second
+        one as `….damaged-2`.
         """
         earlier = _lines(path)[:keep]
         self.records = [record for record in earlier if record is not None]
         self._path = path
         with saving(path):
             if len(self.records) < len(earlier):
-                path.replace(path.with_name(f"{path.name}.damaged"))
+                path.replace(_free_name(path))
             self._begin()
 
     def _begin(self) -> None:
@@ -80,9 +82,8 @@ class Metrics:
     def flush(self) -> None:
         """Everything is on the disk, also where somebody has removed the file meanwhile."""
         with saving(self._path):
-            if (
-                self._path.is_file()
-                and self._path.stat().st_ino == os.fstat(self._file.fileno()).st_ino
+            if self._path.is_file() and os.path.samestat(
+                self._path.stat(), os.fstat(self._file.fileno())
             ):
                 os.fsync(self._file.fileno())
             else:
@@ -110,6 +111,13 @@ class Metrics:
     def __exit__(self, *_: object) -> None:
         """Close the file."""
         self._file.close()
+
+
+def _free_name(path: Path) -> Path:
+    """Where a damaged file is kept: nothing that was kept before is replaced."""
+    first = path.with_name(f"{path.name}.damaged")
+    later = (path.with_name(f"{first.name}-{n}") for n in itertools.count(2))
+    return next(each for each in itertools.chain([first], later) if not each.exists())
 
 
 def _line(record: dict[str, Any]) -> str:
