@@ -65,7 +65,7 @@ def test_a_signal_saves_and_the_run_goes_on(chainrule, tiny, tmp_path, name, cod
     out, err = stop(process, name)
     assert process.returncode == code
     assert not err
-    assert f"stopped by {name.name}" in out
+    assert f"Stopped by {name.name}" in out
     assert "--resume runs/001" in out
     folder = tmp_path / "runs" / "001"
     step = saved_step(folder)

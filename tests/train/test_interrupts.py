@@ -33,3 +33,11 @@ def test_another_thread_leaves_the_handlers_alone():
     thread.start()
     thread.join()
     assert seen == [(before, False)]
+
+
+def test_a_wish_without_a_signal_names_none():
+    with Interrupts() as interrupts:
+        interrupts.stop()
+        assert (interrupts.wanted(), interrupts.signal) == (True, None)
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)

@@ -9,11 +9,10 @@ May import `train`.
 from __future__ import annotations
 
 import json
-import signal
 from functools import singledispatchmethod
 from typing import TYPE_CHECKING
 
-from chainrule.cli.listener import suggestions
+from chainrule.cli.listener import stopped_by, suggestions, way_on
 from chainrule.train.events import (
     Began,
     Compared,
@@ -116,11 +115,7 @@ class Plain:
 
     @show.register
     def _stopped(self, event: Stopped) -> None:
-        name = signal.Signals(event.signal).name
-        _say(
-            f"stopped by {name} after step {event.step}; everything is saved. "
-            f"Go on with: chainrule train --resume {event.folder}"
-        )
+        _say(f"{stopped_by(event)}: {way_on(event.folder)}")
 
     @show.register
     def _finished(self, event: Finished) -> None:

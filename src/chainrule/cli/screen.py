@@ -9,7 +9,6 @@ May import `train` and rich.
 
 from __future__ import annotations
 
-import signal
 import time
 from functools import singledispatchmethod
 from typing import TYPE_CHECKING
@@ -22,7 +21,7 @@ from rich.table import Table
 from rich.text import Text
 
 from chainrule.cli.curve import plot
-from chainrule.cli.listener import suggestions
+from chainrule.cli.listener import stopped_by, suggestions, way_on
 from chainrule.train.events import (
     Began,
     Compared,
@@ -150,11 +149,8 @@ class Screen:
     @show.register
     def _stopped(self, event: Stopped) -> None:
         self._live.stop()
-        name = signal.Signals(event.signal).name
-        self._console.print(
-            Text(f"Stopped by {name} after step {event.step:,}; everything is saved. Go on with")
-        )
-        self._console.print(Text(f"  chainrule train --resume {event.folder}", "cyan"))
+        self._console.print(Text(stopped_by(event)))
+        self._console.print(Text(f"  {way_on(event.folder)}", "cyan"))
 
     @show.register
     def _finished(self, event: Finished) -> None:

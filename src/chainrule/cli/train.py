@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import contextlib
 import json
-import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from chainrule.base.errors import ChainruleError, NonFiniteError
+from chainrule.cli.listener import way_on
 from chainrule.cli.runs_option import runs_option
 from chainrule.cli.streams import abandon_output, tell
 
@@ -144,7 +144,7 @@ def _follow(events: Iterator[Event], listener: Listener, interrupts: Interrupts)
             if isinstance(event, Began):
                 folder = event.folder
             if isinstance(event, Stopped):
-                code = _SIGNAL_EXIT + signal.Signals(event.signal)
+                code = 1 if event.signal is None else _SIGNAL_EXIT + event.signal
             try:
                 if lost is None:
                     listener.show(event)
@@ -153,7 +153,7 @@ def _follow(events: Iterator[Event], listener: Listener, interrupts: Interrupts)
                 interrupts.stop()
     except (ChainruleError, OSError, MemoryError, KeyboardInterrupt) as error:
         if folder is not None and not isinstance(error, NonFiniteError):
-            error.add_note(f"  what was saved before is whole; {_way_on(folder)}")
+            error.add_note(f"  what was saved before is whole; go on with: {way_on(folder)}")
         raise
     finally:
         with contextlib.suppress(OSError):
@@ -161,10 +161,7 @@ def _follow(events: Iterator[Event], listener: Listener, interrupts: Interrupts)
     if lost is None or folder is None:
         return code
     abandon_output()
-    state = f"everything is saved; {_way_on(folder)}" if code else f"{folder} is complete"
+    go_on = f"everything is saved; go on with: {way_on(folder)}"
+    state = go_on if code else f"{folder} is complete"
     tell(f"error: standard output cannot be written: {lost.strerror or lost}; {state}")
     return 1
-
-
-def _way_on(folder: Path) -> str:
-    return f"go on with: chainrule train --resume {folder}"

@@ -108,11 +108,14 @@ class Saved:
 
 @dataclass(frozen=True)
 class Stopped:
-    """A signal ended the run early; it is saved and can be resumed."""
+    """The run ended early; it is saved and can be resumed.
+
+    `signal` is the one that asked for it, None where whoever shows the run did.
+    """
 
     step: int
     folder: Path
-    signal: int
+    signal: int | None
 
 
 @dataclass(frozen=True)

@@ -28,16 +28,16 @@ class Interrupts:
     def __init__(self) -> None:
         """Nothing is changed before the `with` block; other threads than the main one: never."""
         self.signal: int | None = None
+        self._asked = False
         self._before: dict[signal.Signals, Any] = {}
 
     def wanted(self) -> bool:
         """Whether somebody asked to stop."""
-        return self.signal is not None
+        return self._asked or self.signal is not None
 
     def stop(self) -> None:
         """Wish for it without a signal."""
-        if self.signal is None:
-            self.signal = signal.SIGTERM
+        self._asked = True
 
     def __enter__(self) -> Self:
         """Take over the signals."""
@@ -54,7 +54,7 @@ class Interrupts:
         self._before = {}
 
     def _note(self, number: int, _frame: FrameType | None) -> None:
-        if self.signal is None:
+        if not self.wanted():
             self.signal = number
         elif number != _HANG_UP:
             raise KeyboardInterrupt

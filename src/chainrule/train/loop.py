@@ -49,13 +49,13 @@ def train(
     progress, config = session.progress, session.config
     while True:
         yield from _look(session, metrics, interrupts.wanted)
-        if interrupts.signal is not None or progress.step >= config.steps:
+        if interrupts.wanted() or progress.step >= config.steps:
             break
         yield from _step(session, metrics)
         if _every(config.save_every, progress.step) and progress.step < config.steps:
             yield _save(session, folder, metrics)
     yield _save(session, folder, metrics)
-    if interrupts.signal is not None:
+    if interrupts.wanted():
         yield Stopped(progress.step, folder, interrupts.signal)
 
 
