@@ -27,7 +27,7 @@ def main():
 
 main()
 """
-PENDING = "import torch, time\nprint('ready', flush=True)\ntime.sleep(60)\n"
+PENDING = "import torch, time\nprint('ready', flush=True)\n"
 
 
 @pytest.fixture
@@ -100,8 +100,9 @@ def test_nothing_to_run(inside, arguments, message):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a console sends Ctrl-C differently there")
-def test_ctrl_c_ends_the_script(chainrule, tmp_path):
-    (tmp_path / "pending.py").write_text(PENDING)
+@pytest.mark.parametrize("waits", ["time.sleep(60)", "exec('time.sleep(60)')"])
+def test_ctrl_c_ends_the_script(chainrule, tmp_path, waits):
+    (tmp_path / "pending.py").write_text(PENDING + waits)
     with chainrule.start("run", "pending.py") as process:
         assert process.stdout.readline() == "ready\n"
         time.sleep(0.05)

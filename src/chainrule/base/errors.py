@@ -53,7 +53,7 @@ class ChainruleError(Exception):
         said = self._testimony() if self._said is None else self._said
         return [
             *said,
-            *self.__dict__.get("_own", ()),
+            *self.added_notes,
             f"  {self.code}: {HELP} {self.code} says more",
         ]
 
@@ -76,7 +76,12 @@ class ChainruleError(Exception):
 
     def add_note(self, note: str, /) -> None:
         """Also print this line below the message."""
-        self._own = [*self.__dict__.get("_own", ()), note]
+        self._own = [*self.added_notes, note]
+
+    @property
+    def added_notes(self) -> list[str]:
+        """What `add_note` added, without what the error says of itself."""
+        return list(self.__dict__.get("_own", ()))
 
     def _render_traceback_(self) -> list[str]:
         """What IPython and Jupyter print: the frames of the program."""

@@ -8,15 +8,13 @@ Exit codes: 0 done · 1 the work could not be done · 2 the request was not unde
 
 from __future__ import annotations
 
-import atexit
 import contextlib
-import os
 import sys
 from typing import TYPE_CHECKING
 
 import click
 
-from chainrule.base.early import INTERRUPTED, is_command, leave_at_interrupt, raise_at_interrupt
+from chainrule.base.early import INTERRUPTED, leave_at_interrupt, raise_at_interrupt
 from chainrule.base.errors import ChainruleError, ConfigError
 from chainrule.base.settings import settings
 from chainrule.cli.check import check, gradcheck
@@ -77,10 +75,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except KeyboardInterrupt:  # while an end was being told
         code = INTERRUPTED
     leave_at_interrupt()
-    if code == INTERRUPTED and is_command():
-        # Python would end by the signal, without a code, if it met it inside an exec().
-        atexit._run_exitfuncs()  # noqa: SLF001
-        os._exit(code)
+    if code == INTERRUPTED:
+        # Under `python -m`, CPython ends by the signal instead of with the code if Ctrl-C ended the
+        # last text that was given to exec(), as that of a script: now this is the last one.
+        exec("")  # noqa: S102
     sys.exit(code)
 
 
@@ -125,5 +123,6 @@ def _refuse(sentence: str, code: int, error: BaseException | None = None) -> int
 
 def _notes(error: BaseException | None) -> list[str]:
     """What was added to an error on its way here, without what errors say of themselves."""
-    known = {} if error is None else error.__dict__
-    return list(known.get("_own", known.get("__notes__", ())))
+    if isinstance(error, ChainruleError):
+        return error.added_notes
+    return list(getattr(error, "__notes__", ()))
