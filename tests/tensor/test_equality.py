@@ -26,6 +26,16 @@ def test_another_object_is_not_equal(other):
     assert (other == x) is False
 
 
+class Faulty:
+    def __array__(self, *_args, **_options):
+        raise TypeError("a fault of the program")
+
+
+def test_a_fault_of_the_other_object_is_not_hidden():
+    with pytest.raises(TypeError, match="a fault of the program"):
+        _ = cr.ones(2) == Faulty()
+
+
 def test_the_other_object_may_decide():
     assert (cr.ones(2) == Same()) == "mine"
 

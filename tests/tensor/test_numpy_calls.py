@@ -146,3 +146,28 @@ def test_another_class_may_take_over():
             return "mine"
 
     assert cr.ones(1).__array_ufunc__(np.add, "__call__", cr.ones(1), Other()) is NotImplemented
+
+
+def test_a_type_error_of_the_program_is_raised_once():
+    called = []
+
+    def faulty(row):
+        called.append(row)
+        raise TypeError("a fault of the program")
+
+    with pytest.raises(TypeError, match="a fault of the program"):
+        np.apply_along_axis(faulty, 0, cr.ones(2, 3))
+    assert len(called) == 1
+
+
+def test_a_refusal_of_a_method_is_the_error_that_is_shown(monkeypatch):
+    calls = []
+
+    def refuse(*args, **_options):
+        calls.append(args)
+        raise KindError("refused")
+
+    monkeypatch.setattr(cr.Tensor, "mean", refuse)
+    with pytest.raises(KindError, match="refused"):
+        np.mean(cr.ones(2))
+    assert len(calls) == 1

@@ -9,18 +9,22 @@ Source: https://numpy.org/neps/nep-0013-ufunc-overrides.html, nep-0018 for other
 from __future__ import annotations
 
 import functools
+import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from chainrule.base.errors import GradientError, KindError
+from chainrule.base.errors import ChainruleError, GradientError, KindError
+from chainrule.base.frames import entries, is_own
 from chainrule.tensor.convert import tensor
 from chainrule.tensor.functional import bitwise, cumulative, elementary, linear, pointwise, reduce
 from chainrule.tensor.handle import Handle
 from chainrule.tensor.modes import modes
 
+_NUMPY = os.path.dirname(np.__file__) + os.sep  # noqa: PTH120 - compared with files of frames
+_NUMPYS_OWN: Callable[..., Any] = functools.partial(np.ndarray.__array_function__, np.empty(0))
 _KNOWN = (Handle, np.ndarray, np.generic, bool, int, float, list, tuple)
 _SAME_NAME = (  # here as in NumPy
     "add", "matmul", "positive", "sign", "floor", "ceil", "trunc", "exp", "exp2", "expm1", "log",
@@ -127,11 +131,22 @@ def call_function(
     if function.__name__ in _WRITERS:
         _refuse_lost(f"{name} into an array", (inputs, options), "write x.detach(), or into x")
     try:
-        made = function._implementation(*inputs, **options)
-    except TypeError:  # a method that takes other arguments than NumPy's
-        made = function._implementation(*_values(inputs), **_values(options))
+        made = _NUMPYS_OWN(function, (np.ndarray,), inputs, options)
+    except ChainruleError:
+        raise
+    except TypeError as error:  # a method that takes other arguments than NumPy's
+        if _is_of_program(error):
+            raise
+        made = _NUMPYS_OWN(function, (np.ndarray,), _values(inputs), _values(options))
     _check_kept(name, made, (inputs, options))
     return made
+
+
+def _is_of_program(error: TypeError) -> bool:
+    """Whether it was raised in a function of the program, which NumPy calls for it."""
+    *_, innermost = entries(error.__traceback__)
+    file = innermost.tb_frame.f_code.co_filename
+    return is_own(file) and not file.startswith(_NUMPY)
 
 
 def _size(a: Any, axis: int | None = None) -> int:

@@ -6,12 +6,20 @@ import functools
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from chainrule.base.errors import DTypeError
+from chainrule.tensor.convert import as_tensor
 from chainrule.tensor.functional import bitwise, elementary, linear, pointwise
+from chainrule.tensor.handle import Handle
 from chainrule.tensor.indexing import getitem, setitem
 from chainrule.tensor.methods.in_place import in_place, swapped
 
 if TYPE_CHECKING:
     from chainrule.tensor.tensor import Tensor
+
+
+_NUMERIC = (Handle, int, float, np.integer, np.floating, np.bool_)
 
 
 def rounded(input: Tensor, ndigits: int = 0) -> Tensor:
@@ -24,10 +32,12 @@ def equality(compare: Callable[[Tensor, Any], Tensor]) -> Callable[[Tensor, obje
 
     @functools.wraps(compare)
     def operator(self: Tensor, other: object) -> Any:
-        try:
-            return compare(self, other)
-        except TypeError:
-            return NotImplemented  # Python compares identities then
+        if not isinstance(other, _NUMERIC):
+            try:
+                other = as_tensor(other)
+            except DTypeError:
+                return NotImplemented  # Python compares identities then
+        return compare(self, other)
 
     return operator
 
