@@ -156,7 +156,8 @@ if not TYPE_CHECKING:  # a checker knows which names there are
             globals()[name] = found
             return found
         if name.startswith("_foreach_"):
-            found = importlib.import_module(f"{__name__}.tensor.foreach").each(name[9:])
+            foreach = importlib.import_module(f"{__name__}.tensor.foreach")
+            found = foreach.each(name.removeprefix(foreach.PREFIX))
             return found or missing_name(__name__, name)
         return missing_name(__name__, name)
 

@@ -47,12 +47,12 @@ def out_of_range(
             return _required(bound, index, inputs, values)
         if outside.any():
             place = tuple(int(i) for i in np.argwhere(outside)[0])
-            refusal = IndexBoundsError(
+            found = IndexBoundsError(
                 f"index {int(index[place])} at position {place} is outside {bound.low} to "
                 f"{bound.limit - 1}{_what(bound)}; nothing was changed{_place(bound)}"
             )
-            refusal.operands = _operands(bound, dict(zip(inputs, handles, strict=False)))
-            return refusal
+            found.operands = _operands(bound, dict(zip(inputs, handles, strict=False)))
+            return found
     if any(b.finite for b in bounds):
         return None
     limits = sorted({f"{b.low} to {b.limit - 1}" for b in bounds})

@@ -69,9 +69,15 @@ class _Table(Module):
         """Sizes and options."""
         return ", ".join([f"{self.num_embeddings}, {self.embedding_dim}", *self._options()])
 
+    _shown: tuple[str, ...] = (
+        "padding_idx",
+        "scale_grad_by_freq",
+        "sparse",
+    )  # in this order, where they are set
+
     def _options(self) -> list[str]:
-        plain = {"padding_idx": None, "scale_grad_by_freq": False, "sparse": False}
-        return [f"{k}={getattr(self, k)}" for k, v in plain.items() if getattr(self, k) != v]
+        given = {name: getattr(self, name) for name in self._shown}
+        return [f"{k}={v!r}" for k, v in given.items() if v is not None and v is not False]
 
 
 def _sizes(embeddings: Tensor) -> tuple[int, int]:
@@ -192,7 +198,4 @@ class EmbeddingBag(_Table):
             padding_idx=self.padding_idx,
         )
 
-    def _options(self) -> list[str]:
-        options = super()._options()
-        last = options if self.padding_idx is None else options[1:]
-        return [*last, f"mode={self.mode!r}", *options[: len(options) - len(last)]]
+    _shown = ("scale_grad_by_freq", "sparse", "mode", "padding_idx")

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -29,6 +28,8 @@ from chainrule.ops.record import Array, Builder, Illegal, Op, Sample
 from chainrule.ops.reduce import broadcast_to
 
 _BLOCK = 16
+_Values = Callable[[Array, int], Array]  # along an axis
+_Nodes = Callable[[Builder, Node, int], Node]
 _f32 = dtypes.float32
 
 
@@ -121,28 +122,38 @@ def _samples(refused: frozenset[dtypes.DType]) -> Callable[..., Iterable[Sample]
     return samples
 
 
+def _accumulated(fn: np.ufunc, *, rounds: bool = True) -> _Values:
+    """The running `fn`; where it rounds, float32 in float64: 1e-4 is lost in a million numbers."""
+
+    def numpy(x: Array, axis: int) -> Array:
+        wide = np.float64 if rounds and x.dtype == np.float32 else x.dtype
+        return np.asarray(fn.accumulate(x, axis=axis, dtype=wide), x.dtype)
+
+    return numpy
+
+
+def _combined(combine: Op, neutral: Callable[[Node], float]) -> _Nodes:
+    """The parallel prefix of an op with a neutral element."""
+    return lambda b, x, axis: prefix(b, x, axis, combine, neutral(x))
+
+
 def _running(
     name: str,
-    fn: np.ufunc,
-    combine: Op,
-    neutral: Callable[[Node], float],
+    values: _Values,
+    nodes: _Nodes,
     kinds: frozenset[dtypes.DType],
     **more: Any,
 ) -> Op:
-    def numpy(ins: Any, attrs: Attrs) -> Array:
-        (x,) = ins
-        # float32 totals of a million numbers would be right to 1e-4 only
-        wide = np.float64 if x.dtype == np.float32 and combine is not maximum else x.dtype
-        return np.asarray(fn.accumulate(x, axis=attrs["axis"], dtype=wide), x.dtype)
+    """The op whose meaning along an axis is `values`, and `nodes` where it is compiled."""
 
     def expand(b: Builder, node: Node) -> Node:
         (x,) = node.inputs
-        return x if x.type.size == 0 else prefix(b, x, node.attrs["axis"], combine, neutral(x))  # type: ignore[union-attr]
+        return x if x.type.size == 0 else nodes(b, x, node.attrs["axis"])  # type: ignore[union-attr]
 
     return Op(
         name,
         _infer(name, kinds),
-        numpy,
+        lambda ins, attrs: values(ins[0], attrs["axis"]),
         expand=expand,
         samples=_samples(frozenset(dtypes.ALL) - kinds),
         illegal=(
@@ -168,37 +179,39 @@ _FLOATS = frozenset({dtypes.float32, dtypes.float64})
 _ADDABLE = _FLOATS | {dtypes.int64}
 cumsum: Op = _running(
     "cumsum",
-    np.add,
-    add,
-    lambda x: 0,  # noqa: ARG005 - the signature
+    _accumulated(np.add),
+    _combined(add, lambda x: 0),  # noqa: ARG005 - the signature
     _ADDABLE,
     vjp=_cumsum_vjp,
     traits=frozenset({"linear"}),
 )
 
 
-def _log_running(ins: Any, attrs: Attrs) -> Array:
-    (x,), axis = ins, attrs["axis"]
+def _log_running(x: Array, axis: int) -> Array:
     top = finite_max(x, axis)
     return np.asarray(np.logaddexp.accumulate(x - top, axis=axis) + top)
 
 
-def _log_prefix(b: Builder, node: Node) -> Node:
+def _log_prefix(b: Builder, x: Node, axis: int) -> Node:
     """From the maximum, so that an offset common to the row costs no digit."""
-    (x,), axis = node.inputs, node.attrs["axis"]
-    if x.type.size == 0:  # type: ignore[union-attr]
-        return x
     top = along_axis(b, shifted(b, b(detach, x), axis)[1], x, axis)
     return b(add, prefix(b, b(sub, x, top), axis, logaddexp, -math.inf), top)
 
 
-cumprod = _running("cumprod", np.multiply, mul, lambda x: 1, _ADDABLE, saves=None)  # noqa: ARG005
-cummax = _running("cummax", np.maximum, maximum, _least, _ADDABLE, saves=None)
-logcumsumexp = replace(
-    _running("logcumsumexp", np.logaddexp, logaddexp, _least, _FLOATS, saves=None),
-    numpy=_log_running,
-    expand=_log_prefix,
-    prepared={},
+cumprod = _running(
+    "cumprod",
+    _accumulated(np.multiply),
+    _combined(mul, lambda x: 1),  # noqa: ARG005 - the signature
+    _ADDABLE,
+    saves=None,
 )
+cummax = _running(
+    "cummax",
+    _accumulated(np.maximum, rounds=False),
+    _combined(maximum, _least),
+    _ADDABLE,
+    saves=None,
+)
+logcumsumexp = _running("logcumsumexp", _log_running, _log_prefix, _FLOATS, saves=None)
 
 TABLE = (cumsum, cumprod, cummax, logcumsumexp)

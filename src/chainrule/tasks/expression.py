@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from chainrule.base.errors import ConfigError
-from chainrule.tasks.formula_functions import CONSTANTS, FUNCTIONS, LABELS, ROWS
+from chainrule.tasks.formula_functions import CONSTANTS, FUNCTIONS, LABELS, PLAIN, ROWS
 from chainrule.tensor.convert import as_tensor, tensor
 from chainrule.tensor.functional import layout
 from chainrule.tensor.tensor import Tensor
@@ -338,7 +338,7 @@ def _call(
     if name in ROWS and len(args) == 1:
         options.setdefault("dim", -1)
     given = [_evaluate(a, known, depth + 1) for a in args]
-    if name not in {"max", "min", "pow", "where", "clamp"} and given:
+    if name not in PLAIN and given:
         given[0] = as_tensor(given[0]).double() if isinstance(given[0], (int, float)) else given[0]
     try:
         return FUNCTIONS[name](*given, **options)

@@ -33,6 +33,7 @@ CONSTANTS = {"pi": math.pi, "e": math.e}
 ROWS = frozenset(
     {"softmax", "log_softmax", "logsumexp", "cumsum"}
 )  # by default along the last axis
+PLAIN = frozenset({"max", "min", "pow", "where", "clamp"})  # a number stays one beside tensors
 LABELS = frozenset({"cross_entropy", "nll_loss"})  # the second argument may be classes
 
 

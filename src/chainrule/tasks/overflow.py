@@ -39,11 +39,11 @@ def not_finite(fn: Callable[..., Any], given: Sequence[Any]) -> str:
 def _said(node: Node, out: np.ndarray[Any, Any], ins: Sequence[np.ndarray[Any, Any]]) -> str:
     """One sentence about the first entry that is not finite."""
     at = tuple(np.argwhere(~np.isfinite(out))[0])
-    operands = [f"{x[at] if x.shape == out.shape else x.flat[0]:g}" for x in ins if x.size]
-    what = f"{node.op.name} of {' and '.join(operands)}"
+    operands = [float(x[at] if x.shape == out.shape else x.flat[0]) for x in ins if x.size]
+    what = f"{node.op.name} of {' and '.join(f'{each:g}' for each in operands)}"
     if np.isnan(out[at]):
         return f"{what} is not a number (NaN)"
-    if node.op.name in _AT_ZERO and any(float(o) in {0.0, -1.0} for o in operands):
+    if node.op.name in _AT_ZERO and not {0.0, -1.0}.isdisjoint(operands):
         return f"{what} is infinite"
     return (
         f"{what} overflows: the result is beyond the largest float64, 1.8e308; subtract the "
