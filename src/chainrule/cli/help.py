@@ -26,7 +26,7 @@ def explain_topic(ctx: click.Context, topic: str | None) -> None:
       chainrule help train            the options of a command
     """  # noqa: D301 - click wants a real backspace before text it must not wrap
     from chainrule.base import errors as classes
-    from chainrule.base.pages import page, sections, without_links
+    from chainrule.cli.pages import page, sections, without_links
 
     errors = sections()
     assert ctx.parent is not None

@@ -24,7 +24,7 @@ from chainrule.ops.record import OUT, Op
 from chainrule.tensor.body import BodyTrace, outside
 from chainrule.tensor.dispatch import fresh, wrap
 from chainrule.tensor.handle import Handle
-from chainrule.tensor.tape import Recorded
+from chainrule.tensor.tape import Recorded, refuse_released
 
 if TYPE_CHECKING:
     from chainrule.tensor.tensor import Tensor
@@ -84,11 +84,7 @@ class _Lifted:
         """Make the values at hand that the rule of a node of the tape reads."""
         if not isinstance(node, Recorded):
             return
-        if node.released:
-            raise GradientError(
-                f"backward through {node.op.name} a second time\n  the first backward() released "
-                "its saved values; backward(retain_graph=True) there would keep them"
-            )
+        refuse_released(node)
         if callable(node.attrs.get("rule")) and "graph" not in node.attrs:
             raise GradientError(
                 f"{node.attrs.get('name', node.op.name)} is an autograd.Function that was applied "

@@ -155,6 +155,17 @@ def constant(value: float, dtype: DType, shape: Shape) -> Value:
     return found
 
 
+def refuse_released(node: Recorded) -> None:
+    """Raise where the values that a node's rule reads were given up by an earlier backward."""
+    if node.released:
+        where = f" (recorded at {node.source})" if node.source else ""
+        raise GradientError(
+            f"backward through {node.op.name}{where} a second time\n  the first backward() "
+            "released its saved values; backward(retain_graph=True) there would keep them\n"
+            "  a state that is carried over from an earlier step needs h = h.detach()"
+        )
+
+
 class Backward:
     """The builder of eager reverse mode: gradients are arrays, summed and passed on as they are.
 
@@ -187,13 +198,7 @@ class Backward:
     def visit(self, node: Node) -> None:
         """Make the saved values of `node` known, and let it go of them unless they are retained."""
         assert isinstance(node, Recorded)
-        if node.released:
-            where = f" (recorded at {node.source})" if node.source else ""
-            raise GradientError(
-                f"backward through {node.op.name}{where} a second time\n  the first backward() "
-                "released its saved values; backward(retain_graph=True) there would keep them\n"
-                "  a state that is carried over from an earlier step needs h = h.detach()"
-            )
+        refuse_released(node)
         self._place, inputs = node.place, node.inputs
         self._values = {(node if i == OUT else inputs[i]): v for i, v in node.kept().items()}
         if not self.retain:
