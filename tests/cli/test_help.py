@@ -8,7 +8,7 @@ import tomllib
 import pytest
 
 import chainrule as cr
-from chainrule.base import pages
+from chainrule.cli import pages
 from tests.structure.package import ROOT
 
 

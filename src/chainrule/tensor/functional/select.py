@@ -270,7 +270,7 @@ def one_hot(tensor: Operand, num_classes: int = -1) -> Tensor:
         value = index._concrete("one_hot without num_classes")
         if not value.size:
             raise ArgumentError("one_hot of no indices needs num_classes")
-        require("one_hot", index, lambda v: v >= 0, rule)
+        index = require("one_hot", index, lambda v: v >= 0, rule)
         num_classes = int(value.max()) + 1
     shape = (*index.shape, num_classes)
     positions = apply(TABLE["iota"], dtype=dtypes.int64, shape=shape, axis=len(shape) - 1)
