@@ -11,7 +11,7 @@ import pytest
 import chainrule as cr
 from chainrule import nn, optim
 from chainrule.compiler.guards import Guards, same
-from chainrule.compiler.reads import ABSENT, Content, Slot, content
+from chainrule.compiler.places import ABSENT, Content, Slot, content
 from tests.compiler.python_state import STATES
 
 X = cr.tensor([1.0, 2.0])
@@ -195,12 +195,17 @@ def test_tensors_of_equal_values_are_different_things():
     assert not same(cr.ones(1), cr.ones(1))
 
 
+class Slotted:
+    __slots__ = ("k",)
+
+
 def test_guards_hold_until_something_changes_and_again_when_it_is_back():
-    owner, values, named = {"a": 1.0}, [1.0, 2.0], SimpleNamespace(k=1)
+    owner, values, named = {"a": 1.0}, [1.0, 2.0], Slotted()
+    named.k = 1
     slots = [
         Slot(owner, "a", 1.0, "a", None),
         Slot(owner, "b", ABSENT, "b", None),
-        Slot(named, "k", 1, "k", None, attribute=True),
+        Slot(named, "k", 1, "k", None, read=vars(Slotted)["k"].__get__),
     ]
     guards = Guards(slots, [Content(values, content(values), "values", None)])
     for change, back, words in [

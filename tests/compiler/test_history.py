@@ -10,6 +10,7 @@ import os
 import pathlib
 import random
 import re
+import signal
 import time
 import warnings
 
@@ -69,7 +70,7 @@ def logged(x):
         (lambda x: x * cr.tensor(RNG.normal(size=2)), "has other values each time"),
         (lambda x: x * time.time(), r"time.time\(\)"),
         (lambda x: x * dt.datetime.now().year, r"datetime.now\(\)"),  # noqa: DTZ005 - as programs do
-        (lambda x: x * next(COUNT), r"next\(\)"),
+        (lambda x: x * next(COUNT), "COUNT is an iterator"),
         (lambda x: x * len(os.environ.get("HOME", "")), "os.environ"),
         (printing, r"print\(\)"),
         (reading, r"open\(\)"),
@@ -188,17 +189,92 @@ def test_the_second_look_moves_no_random_numbers():
     for again in (False, True):
         cr.manual_seed(0)
         fn = cr.compile(lambda x: x + cr.randn(2))
-        fn.history._looked = not again
-        values.append([fn(X).tolist() for _ in range(3)])
+        values.append([fn(X).tolist()])
+        for variant in itertools.chain(*fn._variants.values()):
+            variant.looked = not again
+        values[-1] += [fn(X).tolist() for _ in range(2)]
     assert values[0] == values[1]
 
 
-def test_a_function_that_cannot_be_traced_again_is_said_and_goes_on():
+def test_a_function_that_raises_at_its_second_call_raises_compiled():
     numbers = iter([2.0])
     fn = cr.compile(lambda x: x * (next(numbers, None) or 1 / 0))
-    (text,) = said(fn, 2)
-    assert "traced again, it raises ZeroDivisionError" in text
     assert fn(X).tolist() == [2, 4]
+    for _ in range(2):
+        with pytest.raises(ZeroDivisionError):
+            fn(X)
+
+
+def test_each_variant_is_looked_at_a_second_time():
+    class Noisy(nn.Module):
+        def forward(self, x):
+            return x * random.random() if self.training else x
+
+    model = Noisy().eval()
+    fn = cr.compile(model)
+    assert said(fn) == []
+    model.train()
+    (text,) = said(fn)
+    assert "random.random()" in text
+    assert said(cr.compile(model)) != []
+
+
+def test_the_same_line_is_said_once_for_all_variants():
+    fn = cr.compile(printing)
+    assert len(said(fn)) == 1
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for size in (3, 3, 4, 4):
+            fn(cr.ones(size))
+
+
+class Typed(nn.Module):
+    """Asks its parameters for their dtype, as much code does."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(2, 2)
+
+    def forward(self, x):
+        dtype = next(self.parameters()).dtype
+        first = next(layer for layer in self.children())
+        return first(x.to(dtype)) + next(iter([1.0]))
+
+
+def test_iterators_that_the_function_makes_are_not_said():
+    assert said(cr.compile(Typed())) == []
+
+
+def passing(x, numbers=itertools.cycle([2.0])):  # noqa: B008 - what is to be noticed
+    return x * next(numbers)
+
+
+def looping(x, numbers=iter(range(1000))):  # noqa: B008 - what is to be noticed
+    for n in numbers:
+        return x * (1 + 0 * n)
+    return x
+
+
+@pytest.mark.parametrize("fn", [passing, looping])
+def test_iterators_that_were_there_before_are_said(fn):
+    (text,) = said(cr.compile(fn))
+    assert "numbers is an iterator" in text
+    assert "test_history.py:" in text
+
+
+def test_what_a_signal_handler_does_is_not_the_functions():
+    def handler(*_):
+        print("of the handler", time.time(), random.random())  # noqa: T201 - not to be said
+
+    def fn(x):
+        signal.raise_signal(signal.SIGINT)
+        return x * 2
+
+    before = signal.signal(signal.SIGINT, handler)
+    try:
+        assert said(cr.compile(fn)) == []
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_a_profiler_goes_on_after_a_trace():

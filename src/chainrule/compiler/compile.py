@@ -137,7 +137,7 @@ class CompiledFunction:
                 if debug:
                     again = capture(self.fn, args, kwargs, keep_grads=self.keep_grads)
                     check_constants(self.name, variant.capture, again)
-                elif variant.calls and not self.history.looked:
+                elif variant.calls and not variant.looked:
                     self.history.second_look(variant, self._look(args, kwargs))
             if variant.running and variant.pure:  # a signal handler interrupted a call
                 return self.fn(*args, **kwargs)

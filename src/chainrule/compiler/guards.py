@@ -2,26 +2,27 @@
 
 A check is a few passes in C over flat lists: each place's value must be the very object of the
 trace. Only where it is another one is it compared by value, so `m.gain = 2.0` said twice is no
-change, and 2 for 2.0, or another tensor of equal values, is one.
+change, and 2 for 2.0, or another tensor of equal values, is one. No code of the program runs.
 Example: `guards = Guards.of_frames(reads, trace, ())`; then `guards.hold()`, `guards.changes()`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from operator import contains, getitem, is_
-from types import MethodType
+from operator import call, contains, getitem, is_
+from types import FunctionType, MappingProxyType, MethodType
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from chainrule.base.source import Source
-from chainrule.compiler.reads import ABSENT, Content, Mark, Reads, Slot, content
+from chainrule.compiler.places import ABSENT, Content, Mark, Slot, content
+from chainrule.compiler.reads import Reads
 from chainrule.tensor.handle import Handle
-from chainrule.tensor.registry import Registry, count
+from chainrule.tensor.registry import Registry, mark
 from chainrule.tensor.trace import Trace
 
-_BY_VALUE = (bool, int, str, bytes, frozenset)
+_BY_VALUE = (bool, int, str, bytes)
 _BY_TEXT = (float, complex)  # as text, NaN is NaN and -0.0 is not 0.0
 
 
@@ -51,8 +52,9 @@ class Guards:
     """Places and containers with what they held; see the module's docstring."""
 
     def __init__(self, slots: Iterable[Slot], contents: Iterable[Content] = ()) -> None:
-        """Compared from now on."""
+        """The places, each with the value that it must hold."""
         self.slots, self.contents = list(slots), list(contents)
+        self._renewed: set[int] = set()  # ids of those that hold an equal object now and then
         self._prepare()
 
     @classmethod
@@ -70,22 +72,18 @@ class Guards:
     def of_trace(cls, trace: Trace) -> Guards:
         """What the trace noted: modes of modules, and the tensors under their names."""
         places = trace.places.items()
-        return cls(
-            [
-                Slot(owner, k[1], value, label, None, counted=isinstance(owner, Registry))
-                for k, (owner, value, label) in places
-            ]
-        )
+        return cls([Slot(owner, k[1], value, label, None) for k, (owner, value, label) in places])
 
     def _prepare(self) -> None:
-        """What is compared at each call, and what only where a layer has changed."""
-        self._count = count()
-        self._always, self._counted = (
+        """What is compared at each call, and what only where a registry has changed."""
+        self._mark = mark()
+        self._always, self._registered = (
             _Lists(
-                [s for s in self.slots if s.counted is counted],
-                [c for c in self.contents if isinstance(c.container, Registry) is counted],
+                [s for s in self.slots if isinstance(s.owner, Registry) is registered],
+                [c for c in self.contents if isinstance(c.container, Registry) is registered],
+                self._renewed,
             )
-            for counted in (False, True)
+            for registered in (False, True)
         )
         self._suspect: Slot | None = None
 
@@ -103,18 +101,22 @@ class Guards:
         suspect = self._suspect
         if suspect is not None and not same(suspect.value, suspect.now()):
             return False
-        now = count()
-        if self._always.hold() and (now == self._count or self._counted.hold()):
-            self._count = now
+        now = mark()
+        if self._always.hold() and (now is self._mark or self._registered.hold()):
+            self._mark = now
             return True
         for slot in self.slots:
-            if not same(slot.value, slot.now()):
+            value = slot.now()
+            if not same(slot.value, value):
                 self._suspect = slot  # what was exchanged once is often exchanged again
                 return False
-        if any(self.changes()):
-            return False
-        self.slots = [s._replace(value=s.now()) for s in self.slots]
-        self.contents = [c._replace(held=c.now()) for c in self.contents]
+            if value is not slot.value:
+                self._renewed.add(id(slot))
+        for each in self.contents:
+            if not same(each.held, each.now()):
+                return False
+            if not _holds(each.container, each.held):
+                self._renewed.add(id(each))
         self._prepare()
         return True
 
@@ -136,16 +138,33 @@ class Guards:
 
 
 class _Lists:
-    """Places as flat lists: owners, keys and values in columns."""
+    """Places as flat lists: owners, keys and values in columns.
 
-    def __init__(self, slots: Sequence[Slot], contents: Sequence[Content]) -> None:
-        def chosen(attribute: bool, absent: bool) -> list[Slot]:
-            kind = attribute, absent
-            return [s for s in slots if (s.attribute, s.value is ABSENT) == kind]
+    Those whose owner may have methods of the program, and the `renewed`, are compared one by one.
+    """
 
-        self._plain, self._absent = _columns(chosen(False, False)), _columns(chosen(False, True))
-        self._named, self._odd = _columns(chosen(True, False)), chosen(True, True)
-        self._whole = [(c.container, c.held) for c in contents]
+    def __init__(
+        self, slots: Sequence[Slot], contents: Sequence[Content], renewed: Collection[int]
+    ) -> None:
+        plain: list[Slot] = []
+        absent: list[Slot] = []
+        members: list[Slot] = []
+        self._single: list[Slot | Content] = []
+        for slot in slots:
+            if id(slot) in renewed or (slot.read is not None and slot.value is ABSENT):
+                self._single.append(slot)
+            elif slot.read is not None:
+                members.append(slot)
+            elif type(slot.owner) not in _EXACT:
+                self._single.append(slot)
+            else:
+                (absent if slot.value is ABSENT else plain).append(slot)
+        self._plain = [s.owner for s in plain], [s.key for s in plain], [s.value for s in plain]
+        self._absent = [s.owner for s in absent], [s.key for s in absent]
+        self._members = [s.read for s in members], [s.owner for s in members]
+        self._held = [s.value for s in members]
+        self._single += [c for c in contents if id(c) in renewed]
+        self._whole = [(c.container, c.held) for c in contents if id(c) not in renewed]
         self._none = not (slots or contents)
 
     def hold(self) -> bool:
@@ -156,30 +175,44 @@ class _Lists:
             owners, keys, values = self._plain
             return (
                 all(map(is_, map(getitem, owners, keys), values))
-                and all(map(is_, map(getattr, *self._named[:2]), self._named[2]))
-                and not any(map(contains, *self._absent[:2]))
-                and not (self._odd and any(slot.now() is not ABSENT for slot in self._odd))
+                and all(map(is_, map(call, *self._members), self._held))
+                and not any(map(contains, *self._absent))
                 and not (self._whole and any(not _holds(*pair) for pair in self._whole))
+                and not (self._single and any(not _as_before(each) for each in self._single))
             )
-        except (LookupError, AttributeError, ValueError):
+        except (LookupError, AttributeError, ValueError, RuntimeError):  # as of other threads
             return False
 
 
-def _columns(slots: Sequence[Slot]) -> tuple[list[Any], list[Any], list[Any]]:
-    return [s.owner for s in slots], [s.key for s in slots], [s.value for s in slots]
+_EXACT = {dict, list, Registry, MappingProxyType}
+
+
+def _as_before(each: Slot | Content) -> bool:
+    return same(each.value if isinstance(each, Slot) else each.held, each.now())
 
 
 def _holds(container: Any, held: Any) -> bool:
-    if isinstance(container, dict):
+    """Whether a container holds the very objects that it held, an array the same bytes."""
+    kind = type(container)
+    if kind is list:
+        return len(container) == len(held) and all(map(is_, container, held))
+    if kind is dict or kind is Registry:
         keys, values = held
         return (
             len(container) == len(keys)
             and all(map(is_, container, keys))
             and all(map(is_, container.values(), values))
         )
-    if isinstance(container, (np.ndarray, set, frozenset)):
-        return bool(content(container) == held)
-    return len(container) == len(held) and all(map(is_, container, held))
+    now = content(container)
+    if isinstance(container, np.ndarray) and not container.dtype.hasobject:
+        return bool(now == held)
+    if isinstance(container, dict):
+        return all(map(_identical, now, held))
+    return _identical(now, held)
+
+
+def _identical(now: tuple[Any, ...], held: tuple[Any, ...]) -> bool:
+    return len(now) == len(held) and all(map(is_, now, held))
 
 
 def same(before: Any, now: Any) -> bool:
@@ -195,6 +228,8 @@ def same(before: Any, now: Any) -> bool:
         return repr(before) == repr(now)
     if kind is tuple:
         return len(before) == len(now) and all(map(same, before, now))
+    if kind is frozenset:
+        return all(type(v) in _BY_VALUE for v in before) and bool(before == now)
     if kind is MethodType:
         return before.__self__ is now.__self__ and before.__func__ is now.__func__
     return False
@@ -203,6 +238,8 @@ def same(before: Any, now: Any) -> bool:
 def _first(read: Content, now: Any) -> Change:
     """The first element that changed, or how many there are."""
     before, label = read.held, read.label
+    if isinstance(before, bytes):
+        return Change(label, read.source, _numbers(read, before), _numbers(read, now))
     if isinstance(read.container, dict):
         (keys, values), (keys_now, values_now) = before, now
         if keys == keys_now:
@@ -213,16 +250,20 @@ def _first(read: Content, now: Any) -> Change:
     if isinstance(before, tuple) and len(before) == len(now):
         changed = next(i for i, v in enumerate(before) if not same(v, now[i]))
         return Change(f"{label}[{changed}]", read.source, before[changed], now[changed])
-    if isinstance(before, bytes):
-        return Change(label, read.source, read.container, ABSENT)
     return Change(f"len({label})", read.source, len(before), len(now))
+
+
+def _numbers(read: Content, held: bytes) -> Any:
+    """The elements of an array as they were."""
+    values = np.frombuffer(held, read.container.dtype)
+    return values.item() if values.size == 1 else values.tolist()
 
 
 def _is_plain(value: Any) -> bool:
     """Whether its text says all."""
-    if isinstance(value, (list, tuple)):
+    if type(value) in {list, tuple}:
         return len(value) <= 20 and all(map(_is_plain, value))
-    return isinstance(value, (bool, int, float, complex, str, bytes, type(None)))
+    return type(value) in {bool, int, float, complex, str, bytes, type(None)}
 
 
 def _words(value: Any) -> str:
@@ -234,5 +275,6 @@ def _words(value: Any) -> str:
     if _is_plain(value):
         text = repr(value)
         return text if len(text) <= 60 else text[:57] + "..."
-    name = getattr(value, "__qualname__", None)
-    return str(name) if name is not None else f"one {type(value).__name__}"
+    if isinstance(value, (type, FunctionType, MethodType)):
+        return value.__qualname__
+    return f"one {type(value).__name__}"

@@ -1,6 +1,7 @@
 """Why a compiled function was traced again, and what is said about it.
 
-What a plan cannot repeat is looked for once, at the second call, and said in one warning. Where
+What a plan cannot repeat is looked for once for each variant, at its second call, and said once.
+Where
 the same place changes at call after call, that is said, too, with the way out.
 Example: `CompiledFunction` has one; `explain_cache().retraced` shows its reasons.
 """
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from chainrule.base.source import warn
 from chainrule.compiler.look import Seen, differences
-from chainrule.compiler.reads import Mark
+from chainrule.compiler.places import Mark
 from chainrule.compiler.retrace import alike
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ class History:
         self.reasons: list[str] = []
         self.ignored: set[Mark] = set()
         self._changes: Counter[Mark] = Counter()
-        self.looked = False
+        self._told: set[str] = set()
 
     def retraces(self, variants: Sequence[Variant]) -> None:
         """No variant fits: note what distinguishes the nearest one from the program as it is."""
@@ -59,25 +60,23 @@ class History:
             )
 
     def second_look(self, variant: Variant, look: Callable[[], Seen]) -> None:
-        """Once: say what a second trace of the same call does not do as the first one did."""
-        if self.looked:
-            return
-        self.looked = True
-        try:
-            seen = look()
-        except Exception as error:  # noqa: BLE001 - whatever the program raises the second time
-            self._say(f"\n  traced again, it raises {type(error).__name__}: {error}")
-            return
+        """Say what a second trace of the same call does not do as the variant's own did."""
+        seen = look()
+        variant.looked = True
         same = alike(variant.capture, seen.capture)
         if same:  # what it counts does not matter to its results
             self.ignored |= seen.written
             variant.seen.guards.forget(self.ignored)
-        found = differences(variant.seen, seen)
-        if found:
-            lines = "".join(f"\n  {line}" for line in found[:8])
-            self._say(lines, _COUNT_OUTSIDE if same and not seen.effects else _WAY_OUT)
+        found = differences(variant.seen, seen)[:8]
+        self._say(found, _COUNT_OUTSIDE if same and not seen.effects else _WAY_OUT)
 
-    def _say(self, lines: str, way_out: str = _WAY_OUT) -> None:
+    def _say(self, found: list[str], way_out: str) -> None:
+        """Those lines that were not said for another variant."""
+        new = [line for line in found if line not in self._told]
+        if not new:
+            return
+        self._told.update(new)
+        lines = "".join(f"\n  {line}" for line in new)
         warn(
             f"{self.name} is compiled: what it does besides computing with tensors happens "
             f"when it is traced, not at each call{lines}\n  {way_out}",

@@ -10,7 +10,7 @@ from __future__ import annotations
 from types import CodeType
 from typing import Any
 
-_BUILTINS = {"print", "input", "open", "next"}
+_BUILTINS = {"print", "input", "open"}
 _CLOCKS = {"now", "utcnow", "today"}
 _HARMLESS = {"sleep", "struct_time", "strftime", "gmtime", "mktime", "seed", "Random"}
 _SYSTEM = {"open", "stat", "listdir", "scandir", "getcwd", "urandom", "system", "remove", "mkdir"}

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from chainrule.base.source import Source
 from chainrule.compiler.capture import Capture, capture, held_outside
 from chainrule.compiler.guards import Guards, same
-from chainrule.compiler.reads import Mark
+from chainrule.compiler.places import Mark
 from chainrule.compiler.retrace import changed_constant
 from chainrule.compiler.runtime.heap import no_collections
 from chainrule.compiler.watch import Effect, Watch
@@ -61,7 +61,7 @@ def look(
         found,
         Guards.of_frames(reads, trace, ignored),
         Guards.of_trace(trace),
-        tuple(watch.effects),
+        (*watch.effects, *(Effect(what, source) for what, source in reads.unseen)),
         tuple(counts),
         frozenset(written),
     )

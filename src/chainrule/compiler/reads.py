@@ -9,12 +9,14 @@ Example: `watch.py` feeds it; `guards.py` compares the places before each call.
 from __future__ import annotations
 
 import functools
-from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator
+from operator import attrgetter
 from types import (
     BuiltinFunctionType,
+    CellType,
     CodeType,
     FunctionType,
+    GetSetDescriptorType,
     MemberDescriptorType,
     MethodType,
     ModuleType,
@@ -26,68 +28,34 @@ import numpy as np
 
 from chainrule.base.source import Source
 from chainrule.compiler.access import ATTRIBUTE, EACH, Path
+from chainrule.compiler.modules import is_module
+from chainrule.compiler.places import (
+    ABSENT,
+    CONTAINERS,
+    ORDERED,
+    Content,
+    Mark,
+    Slot,
+    content,
+    entry,
+    is_a,
+    part,
+    size,
+)
 from chainrule.compiler.whose import LIBRARY, PROGRAM, whose
 from chainrule.tensor.handle import Handle
 from chainrule.tensor.registry import Registry
 
-Mark = tuple[str, Source | None]  # a path of the program and its line
-
-ABSENT = object()  # stands for the value of a name that is not there
 _LEAVES = (int, float, complex, str, bytes, type(None), type(...), BuiltinFunctionType,
            WrapperDescriptorType, np.generic, np.dtype, CodeType)  # fmt: skip
-_CONTAINERS = (list, tuple, dict, set, frozenset, deque)
 _REGISTRIES = ("_parameters", "_buffers", "_modules")
 _MOST = 100_000  # elements of containers that are looked into, in one trace
-
-
-class Slot(NamedTuple):
-    """A place that was read: `owner[key]`, or `getattr(owner, key)`; and what stood there.
-
-    `late` if what counts is what stands there after the trace: layers and optimizers make their
-    state when they need it.
-    """
-
-    owner: Any
-    key: Any
-    value: Any
-    label: str
-    source: Source | None
-    late: bool = False
-    attribute: bool = False
-    counted: bool = False  # its owner counts its changes: see `tensor/registry.py`
-
-    @property
-    def mark(self) -> Mark:
-        """Path and line."""
-        return self.label, self.source
-
-    def now(self) -> Any:
-        """What stands there now."""
-        if self.attribute:
-            return getattr(self.owner, self.key, ABSENT)
-        try:
-            return self.owner[self.key]
-        except (KeyError, IndexError):
-            return ABSENT
-
-
-class Content(NamedTuple):
-    """A container, or an array, whose elements were read; and what it held."""
-
-    container: Any
-    held: Any
-    label: str
-    source: Source | None
-    late: bool = False
-
-    @property
-    def mark(self) -> Mark:
-        """Path and line."""
-        return self.label, self.source
-
-    def now(self) -> Any:
-        """What it holds now, in a form that does not change with it."""
-        return content(self.container)
+_MOST_BYTES = 1 << 20  # of arrays that are compared, in one trace
+_OF_FUNCTIONS = {n: vars(FunctionType)[n] for n in ("__code__", "__defaults__", "__kwdefaults__")}
+_BUILT_IN = (GetSetDescriptorType, MemberDescriptorType)  # how C reads an attribute
+_OF_CELLS = vars(CellType)["cell_contents"]
+_OF_TYPES = {"shape", "dtype", "ndim", "size", "nbytes"}  # attributes that read no element
+_LARGE = 10_000  # elements of a closure's container that is looked into before it is used
 
 
 class Reading(NamedTuple):
@@ -104,17 +72,8 @@ class Reading(NamedTuple):
     above: Source | None = None
 
 
-def content(container: Any) -> Any:
-    """What a container, or an array, holds, to be compared later."""
-    if isinstance(container, np.ndarray):
-        return container.tobytes()
-    if isinstance(container, dict):
-        return tuple(container), tuple(container.values())
-    return frozenset(container) if isinstance(container, set) else tuple(container)
-
-
 def _is_symbol(value: Any) -> bool:
-    return isinstance(value, Handle) and value.is_symbol
+    return is_a(value, Handle) and value.is_symbol
 
 
 def _flat(held: Iterable[Any]) -> Iterator[Any]:
@@ -128,11 +87,13 @@ class Reads:
     def __init__(self) -> None:
         """Nothing read."""
         self.slots: dict[tuple[int, Any], Slot] = {}
-        self.contents: dict[int, Content] = {}
+        self.contents: dict[Hashable, Content] = {}
+        self.unseen: dict[Mark, None] = {}  # what no guard can compare, in words, with its line
         self._known: dict[int, Any] = {}
         self._made: dict[int, Any] = {}  # in the trace
         self._classes: dict[type, Any] = {}  # `vars(cls)` is a new object each time
-        self._entries = 0
+        self._entries = self._bytes = 0
+        self._counted: set[int] = set()  # containers whose elements are among these entries
         self._reading = Reading("")
         self._path, self._loosely = "", False  # loosely: under a name of something else, perhaps
         self._source: Source | None = None
@@ -145,7 +106,7 @@ class Reads:
             if _is_symbol(slot.value):  # what stood there while it was traced stands there no more
                 self.slots[at] = slot._replace(value=ABSENT)
         for number, seen in self.contents.items():
-            if isinstance(seen.held, tuple | frozenset) and any(map(_is_symbol, _flat(seen.held))):
+            if isinstance(seen.held, tuple) and any(map(_is_symbol, _flat(seen.held))):
                 self.contents[number] = seen._replace(held=ABSENT)
 
     def follow(self, value: Any, label: str) -> None:
@@ -160,11 +121,11 @@ class Reads:
 
     def follow_hooks(self, value: Any) -> None:
         """The functions that a layer or an optimizer calls around its own."""
-        own = _dict_of(value) or {}
+        own = (_dict_of(value) or {}) if _registers(value) else {}
         kinds = [*own.get("_hooks", {}).values(), own.get("_pre_hooks"), own.get("_post_hooks")]
         for hooks in kinds:
-            for entry in (hooks or {}).values():
-                self.follow(getattr(entry, "hook", entry), "hook")
+            for hook in (hooks or {}).values():
+                self.follow(hook.hook if hasattr(type(hook), "hook") else hook, "hook")
 
     def make(self, value: Any) -> None:
         """An object is made in the trace."""
@@ -174,7 +135,7 @@ class Reads:
     def is_outside(self, value: Any) -> bool:
         """Whether an object with places of its own was there before the trace."""
         if id(value) in self._known:
-            return not isinstance(value, _LEAVES)
+            return not is_a(value, _LEAVES)
         return id(value) not in self._made and _registers(value)
 
     def walk(self, path: Path, roots: dict[str, Any], reading: Reading) -> None:
@@ -206,7 +167,9 @@ class Reads:
             return self._each(value)
         if kind != ATTRIBUTE:
             return self._item(value, name)
-        if isinstance(value, _CONTAINERS):  # one of its methods
+        if is_a(value, np.ndarray) and name in _OF_TYPES:
+            return ()
+        if is_a(value, (*CONTAINERS, np.ndarray)):  # one of its methods
             self._path = self._path.rpartition(".")[0]
             self._use(value)
             return ()
@@ -216,41 +179,54 @@ class Reads:
     def _use(self, value: Any) -> None:
         """A value goes where paths do not lead; layers look at the elements of containers only."""
         if self._reading.above is None:
+            self._say_iterator(value)
             self._escape(value, self._path)
         elif type(value) in {list, dict, Registry}:
             self._each(value)
 
-    def _slot(
-        self, owner: Any, key: Any, value: Any, *, attribute: bool = False, counted: bool = False
-    ) -> None:
+    def _slot(self, owner: Any, key: Any, value: Any, *, read: Any = None) -> None:
         if value is ABSENT and self._loosely:
             return
         late = self._reading.above is not None
-        counted = counted or isinstance(owner, Registry)
-        new = Slot(owner, key, value, self._path, self._source, late, attribute, counted)
+        new = Slot(owner, key, value, self._path, self._source, late, read)
         self.slots.setdefault((id(owner), key), new)
+
+    def _member(self, owner: Any, key: str, member: Any) -> Any:
+        """An attribute that stands in no dictionary."""
+        read = member.__get__
+        found = Slot(owner, key, None, "", None, read=read).now()
+        self._slot(owner, key, found, read=read)
+        self._know(found)
+        return found
+
+    def _say(self, why: str, way_out: str) -> None:
+        """What is read and cannot be compared."""
+        what = self._path.removesuffix("[…]")
+        text = f"{what}{why} – {way_out}: its changes are not seen where it is read"
+        self.unseen[text, self._source] = None
+
+    def _say_iterator(self, value: Any) -> None:
+        if _is_iterator(value):
+            self._say(" is an iterator", "pass what it yields as an argument")
 
     def _know(self, value: Any) -> None:
         self._known[id(value)] = value
 
     def _attribute(self, value: Any, name: str) -> Any:
         """The attribute without running anything; ABSENT if it is not there or is computed."""
-        value = getattr(value, "__func__", value) if isinstance(value, MethodType) else value
-        if isinstance(value, Handle):
+        value = value.__func__ if is_a(value, MethodType) else value
+        if is_a(value, Handle):
             return self._of_tensor(value, name)
-        if name.startswith("__") or isinstance(value, (np.ndarray, *_LEAVES)):
+        if name.startswith("__") or is_a(value, (np.ndarray, *_LEAVES)):
             return ABSENT
-        if isinstance(value, (ModuleType, FunctionType)):
+        if is_a(value, (ModuleType, FunctionType)):
             return self._named(vars(value), name)
-        if isinstance(value, type):
+        if is_a(value, type):
             return self._of_class(value, name)
         own, cls = _dict_of(value), type(value)
         raw = next((vars(c)[name] for c in cls.__mro__ if name in vars(c)), ABSENT)
         if isinstance(raw, MemberDescriptorType):
-            found = getattr(value, name, ABSENT)
-            self._slot(value, name, found, attribute=True)
-            self._know(found)
-            return found
+            return self._member(value, name, raw)
         if raw is not ABSENT and hasattr(type(raw), "__set__"):
             self._of_class(cls, name)
             return ABSENT  # a property: its getter is a frame of its own
@@ -260,7 +236,7 @@ class Reads:
             for names in (own, *registries):
                 if name in names:
                     return self._named(names, name)
-            self._slot(own, name, ABSENT, counted=_is_layer(value))
+            self._slot(own, name, ABSENT)
         found = self._of_class(cls, name)
         if isinstance(found, FunctionType) and whose(found.__code__) is LIBRARY:
             self._whole(value)
@@ -270,16 +246,16 @@ class Reads:
         """What a program hangs on a tensor, and whether it requires grad; values are followed."""
         if name == "requires_grad":
             place = f"_{name}"
-            self._slot(value, place, getattr(value, place), attribute=True)
+            self._slot(value, place, getattr(value, place), read=attrgetter(place))
         elif name in vars(value):
             return self._named(vars(value), name)
         return ABSENT
 
     def _class(self, value: Any, cls: type) -> None:
-        """What an object is, which `layer.__class__ = …` changes; layers count it."""
+        """What an object is, which `layer.__class__ = …` changes."""
         late = self._reading.above is not None
         label = f"type({self._path.rpartition('.')[0]})"
-        new = Slot(value, "__class__", cls, label, self._source, late, True, _is_layer(value))
+        new = Slot(value, "__class__", cls, label, self._source, late, type)
         self.slots.setdefault((id(value), "__class__"), new)
 
     def _named(self, names: dict[str, Any], name: str) -> Any:
@@ -296,7 +272,7 @@ class Reads:
             if room != "builtins" and name in own:
                 found = own[name]
                 self._slot(own, name, found)
-                found = getattr(found, "__func__", found)
+                found = found.__func__ if is_a(found, (staticmethod, classmethod)) else found
                 self._know(found)
                 return found
             if room not in {"builtins", "chainrule"}:
@@ -305,15 +281,13 @@ class Reads:
 
     def _item(self, value: Any, key: Any) -> Iterable[Any]:
         """What stands under a constant key."""
-        if isinstance(value, dict):
-            found = dict.get(value, key, ABSENT)
-            self._slot(value, key, found)
-        elif isinstance(value, (list, tuple)):
-            try:
-                found = value[key]
-            except (IndexError, TypeError):
-                return ()
-            if isinstance(value, list):
+        if is_a(value, np.ndarray):
+            array = np.asarray(value)
+            found = part(array, key)
+            return self._array(array if found is None else found)
+        if is_a(value, (dict, *ORDERED)):
+            found = entry(value, key)
+            if is_a(value, dict) or (found is not ABSENT and not is_a(value, tuple)):
                 self._slot(value, key, found)
         elif _registers(value):
             return self._each(value)
@@ -326,24 +300,47 @@ class Reads:
     def _each(self, value: Any) -> Iterable[Any]:
         """All elements of a container, whose content is noted."""
         if _registers(value):
-            value = vars(value).get("_modules", {})
+            value = (_dict_of(value) or {}).get("_modules", {})
         late = self._reading.above is not None
-        if isinstance(value, np.ndarray) and late:
+        if is_a(value, np.ndarray):
+            return () if late else self._array(np.asarray(value))
+        if not is_a(value, CONTAINERS):
+            self._say_iterator(value)
             return ()
-        if not isinstance(value, (np.ndarray, *_CONTAINERS)):
-            return ()
-        if not isinstance(value, np.ndarray) and len(value) > _MOST:
-            return ()
-        if not isinstance(value, tuple):
-            new = Content(value, content(value), self._path, self._source, late)
+        if id(value) not in self._counted:
+            if self._entries + size(value) > _MOST:
+                self._say_large(value)
+                return ()
+            self._entries += size(value)
+            self._counted.add(id(value))
+            self._know(value)
+        held = content(value)
+        if not is_a(value, tuple):
+            new = Content(value, held, self._path, self._source, late)
             self.contents.setdefault(id(value), new)
-        if isinstance(value, np.ndarray):
-            return ()
-        found = list(value.values() if isinstance(value, dict) else value)
-        self._entries += len(found)
+        found = held[1] if is_a(value, dict) else held
         for each in found:
             self._know(each)
-        return found
+        return found  # type: ignore[no-any-return]
+
+    def _say_large(self, value: Any) -> None:
+        constant = is_a(value, (tuple, frozenset)) and all(is_a(v, _LEAVES) for v in content(value))
+        if not constant:
+            why = f" ({size(value):,} elements) is too large to be compared before each call"
+            self._say(why, "keep what is read in a tensor, or in a small container")
+
+    def _array(self, array: Any) -> Iterable[Any]:
+        """An array, whose bytes are noted; its elements where these are objects."""
+        key = array.__array_interface__["data"][0], array.shape, array.strides
+        if key not in self.contents:
+            if self._bytes + array.nbytes > _MOST_BYTES:
+                mega = array.nbytes / 1e6
+                why = f" (an array of {mega:.1f} MB) is too large to be compared before each call"
+                self._say(why, "make it a tensor")
+                return ()
+            self._bytes += array.nbytes
+            self.contents[key] = Content(array, content(array), self._path, self._source)
+        return self.contents[key].held if array.dtype.hasobject else ()
 
     # -- what goes where paths do not lead ---------------------------------------------------------
 
@@ -353,20 +350,19 @@ class Reads:
         while waiting:
             value, self._path = waiting.pop()
             self._know(value)
-            if isinstance(value, (*_LEAVES, Handle, ModuleType)) or id(value) in done:
+            if is_a(value, (*_LEAVES, Handle, ModuleType)) or id(value) in done:
                 continue
             done.add(id(value))
             waiting += self._inside(value, self._path)
 
     def _inside(self, value: Any, label: str) -> Iterator[tuple[Any, str]]:
-        if isinstance(value, (*_CONTAINERS, np.ndarray)):
-            if self._entries < _MOST:
-                yield from ((each, f"{label}[…]") for each in self._each(value))
-        elif isinstance(value, FunctionType):
+        if is_a(value, (*CONTAINERS, np.ndarray)):
+            yield from ((each, f"{label}[…]") for each in self._each(value))
+        elif is_a(value, FunctionType):
             yield from self._function(value, label)
-        elif isinstance(value, MethodType):
+        elif is_a(value, MethodType):
             yield from ((value.__func__, label), (value.__self__, label))
-        elif isinstance(value, functools.partial):
+        elif is_a(value, functools.partial):
             yield from ((value.func, label), (value.args, label), (value.keywords, label))
         else:
             inner = (_dict_of(value) or {}).get("__wrapped__")
@@ -377,7 +373,7 @@ class Reads:
     def _attributes(self, value: Any, label: str) -> Iterator[tuple[Any, str]]:
         """Those whose names occur in the code, or all where it may make up names."""
         reading, names = self._reading, {*self._reading.names, *self._reading.asked}
-        if reading.any_name and not isinstance(value, type):
+        if reading.any_name and not is_a(value, type):
             names |= {name for name in _dict_of(value) or () if not name.startswith("_")}
         for name in sorted(names):
             self._path, self._loosely = f"{label}.{name}", name not in reading.asked
@@ -401,33 +397,34 @@ class Reads:
                 yield function.__wrapped__, label
             return
         self._source = Source(code.co_filename, code.co_firstlineno)
-        for name in ("__code__", "__defaults__", "__kwdefaults__"):
+        for name, member in _OF_FUNCTIONS.items():
             self._path = f"{label}.{name}"
-            found = getattr(function, name)
-            self._slot(function, name, found, attribute=True)
-            yield found, self._path
+            yield self._member(function, name, member), self._path
         for name, cell in zip(code.co_freevars, function.__closure__ or (), strict=True):
-            try:
-                found = cell.cell_contents
-            except ValueError:
-                found = ABSENT
             self._path = name
-            self._slot(cell, "cell_contents", found, attribute=True)
-            yield found, name
+            found = self._member(cell, "cell_contents", _OF_CELLS)
+            if not _is_large(found):  # the frame that reads it says which part it reads
+                yield found, name
 
 
 def _dict_of(value: Any) -> dict[str, Any] | None:
-    try:
-        found = object.__getattribute__(value, "__dict__")
-    except AttributeError:
-        return None
+    """Its attributes by name, unless its class computes them."""
+    raw = next((vars(c)["__dict__"] for c in type(value).__mro__ if "__dict__" in vars(c)), None)
+    found = raw.__get__(value) if isinstance(raw, _BUILT_IN) else None
     return found if isinstance(found, dict) else None
 
 
 def _registers(value: Any) -> bool:
     """Whether it is a layer, a model or an optimizer: those are made outside of steps."""
-    return _is_layer(value) or hasattr(type(value), "add_param_group")
+    return is_module(value) or hasattr(type(value), "add_param_group")
 
 
-def _is_layer(value: Any) -> bool:
-    return hasattr(type(value), "named_parameters")
+def _is_large(value: Any) -> bool:
+    if is_a(value, CONTAINERS):
+        return size(value) > _LARGE
+    return is_a(value, np.ndarray)
+
+
+def _is_iterator(value: Any) -> bool:
+    """Whether it goes on with each look at it, where no place shows it: a generator, a file."""
+    return isinstance(getattr(type(value), "__next__", None), WrapperDescriptorType)

@@ -113,6 +113,7 @@ class Variant:
             )
         self.seconds = time.perf_counter() - start
         self.calls = 0
+        self.looked = False  # whether a second trace was compared with the one it was made of
         self.running = False
         c, inputs = self.capture, self.capture.captured.graph.inputs
         count = len(c.states)

@@ -56,6 +56,8 @@ class Watch:
 
     def event(self, frame: FrameType, event: str, called: Any) -> None:
         """What `sys.setprofile` calls."""
+        if modes.trace is None:  # a signal handler, or state that is made for real
+            return
         if event == "call":
             code = frame.f_code
             owner = whose(code)
@@ -99,8 +101,6 @@ class Watch:
                 self.reads.hand_over(each, type(each).__name__, source, reading)
 
     def _enter(self, frame: FrameType, code: CodeType, *, late: bool) -> None:
-        if modes.trace is None:  # a signal handler, or state that is made for real
-            return
         found, values = accesses(code), frame.f_locals
         if code.co_name == "__init__" and code.co_argcount:
             self.reads.make(values.get(code.co_varnames[0]))

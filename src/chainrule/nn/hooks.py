@@ -38,11 +38,11 @@ class _Handle(RemovableHandle):
 
     def remove(self) -> None:
         """Take the hook away; a second time does nothing."""
-        _changes[0] += 1
+        _changes[0] = object()
         super().remove()
 
 
-_changes = [0]  # how often a hook of any module came or went
+_changes = [object()]  # a new one after each hook of any module that came or went
 _called: weakref.WeakKeyDictionary[Any, list[tuple[Module, tuple[int, ...]]]]
 _called = weakref.WeakKeyDictionary()
 
@@ -58,7 +58,7 @@ class Hooked:
             hooks.clear()
         hooks[number] = entry
         hooks.update(before)
-        _changes[0] += 1
+        _changes[0] = object()
         return _Handle(hooks, number)
 
     def register_forward_pre_hook(
@@ -152,7 +152,7 @@ def note_call(module: Module) -> None:
     if calls is None:
         calls = _called[trace] = []
         seen, mine = _changes[0], calls  # the trace must not be kept by its own guard
-        host_same(lambda: _changes[0] == seen or _unchanged(mine), "hooks of modules")
+        host_same(lambda: _changes[0] is seen or _unchanged(mine), "hooks of modules")
     calls.append((module, _numbers(module)))
 
 

@@ -43,7 +43,7 @@ from chainrule.tensor.alive import MODULES
 from chainrule.tensor.backward import clear_grad
 from chainrule.tensor.host import host_place
 from chainrule.tensor.modes import modes
-from chainrule.tensor.registry import Registry, count_change
+from chainrule.tensor.registry import Registry
 from chainrule.tensor.tensor import Tensor
 
 Own = Callable[[Any], dict[str, Any]]  # what a module has under names
@@ -161,10 +161,7 @@ class Module(Hooked, Converted, Compilable):
         if modes.trace is not None and isinstance(value, Tensor) and name in own:
             self._replace(own, name, value)
             return
-        new = name not in own  # so is a class: `__class__` is no name of its own
         super().__setattr__(name, value)
-        if new:
-            count_change()
 
     def _forget(self, name: str) -> None:
         for registry in ("_parameters", "_modules", "_buffers"):

@@ -1,11 +1,12 @@
-"""What layers and optimizers keep under names: dictionaries that count their changes together.
+"""What layers and optimizers keep under names: dictionaries whose changes leave one common mark.
 
-A compiled step compares one number before each call, and looks at the registries that it has read
-only where the number has changed. Standard library only. Example:
+Each change of any registry puts a new object in place of the mark. A compiled step compares it
+before each call, and looks at the registries that it has read only where it is another one. A mark
+that someone holds never comes back, whatever threads do at the same time. Standard library only.
 
-    registry, before = Registry(), count()
+    registry, before = Registry(), mark()
     registry["weight"] = weight
-    count() > before
+    mark() is not before
 """
 
 from __future__ import annotations
@@ -14,43 +15,38 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
-_changes = [0]
+_mark = [object()]
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def count() -> int:
-    """How often a registry has changed, or a layer got an attribute that it did not have."""
-    return _changes[0]
+def mark() -> object:
+    """What the last change of any registry left."""
+    return _mark[0]
 
 
-def count_change() -> None:
-    """A registry, or the set of a layer's attributes, has changed."""
-    _changes[0] += 1
-
-
-def _counted(method: F) -> F:
-    def counted(*args: Any, **kwargs: Any) -> Any:
+def _marking(method: F) -> F:
+    def marking(*args: Any, **kwargs: Any) -> Any:
         try:
             return method(*args, **kwargs)
         finally:
-            _changes[0] += 1
+            _mark[0] = object()
 
-    return counted  # type: ignore[return-value]
+    return marking  # type: ignore[return-value]
 
 
 class Registry(dict[str, Any]):
-    """A dictionary; each of its methods that changes it counts."""
+    """A dictionary; each of its methods that changes it leaves a mark."""
 
     __slots__ = ()
 
-    __setitem__ = _counted(dict.__setitem__)
-    __delitem__ = _counted(dict.__delitem__)
-    __ior__ = _counted(dict.__ior__)
-    clear = _counted(dict.clear)
-    pop = _counted(dict.pop)
-    popitem = _counted(dict.popitem)
-    setdefault = _counted(dict.setdefault)
-    update = _counted(dict.update)
+    __setitem__ = _marking(dict.__setitem__)
+    __delitem__ = _marking(dict.__delitem__)
+    __ior__ = _marking(dict.__ior__)
+    clear = _marking(dict.clear)
+    pop = _marking(dict.pop)
+    popitem = _marking(dict.popitem)
+    setdefault = _marking(dict.setdefault)
+    update = _marking(dict.update)
 
 
 class Entries(Registry, defaultdict[Any, Any]):
