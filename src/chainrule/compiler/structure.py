@@ -19,7 +19,8 @@ from chainrule.tensor.handle import Handle
 Leaves = list[Any]
 _LEAF = "*"
 _ARRAYS = (Handle, np.ndarray)
-_KNOWN, _STATIC = "known", "static"  # kinds of parts that are not taken apart
+_KNOWN, _STATIC, _FLOAT, _SCALAR = "known", "static", "float", "scalar"  # not taken apart
+_TUPLE, _LIST, _DICT, _MADE = "tuple", "list", "dict", "made"  # containers, plain ones and others
 _PLAIN = frozenset({int, bool, str, type(None)})
 
 
@@ -46,17 +47,17 @@ def _flatten(value: Any, leaves: Leaves, known: Mapping[int, int]) -> Any:
     if known and id(value) in known:
         return (_KNOWN, known[id(value)])
     if cls is tuple:
-        return ("tuple", tuple([_flatten(v, leaves, known) for v in value]))
+        return (_TUPLE, tuple([_flatten(v, leaves, known) for v in value]))
     if cls is list:
-        return ("list", tuple([_flatten(v, leaves, known) for v in value]))
+        return (_LIST, tuple([_flatten(v, leaves, known) for v in value]))
     if cls is dict:
-        return ("dict", tuple([(k, _flatten(v, leaves, known)) for k, v in value.items()]))
+        return (_DICT, tuple([(k, _flatten(v, leaves, known)) for k, v in value.items()]))
     if cls is float:  # as text, -0.0 is not 0.0 and NaN is NaN
-        return ("float", value.hex())
+        return (_FLOAT, value.hex())
     if cls in _PLAIN:
         return (_STATIC, cls.__name__, value)
     if isinstance(value, np.generic):
-        return ("scalar", value.dtype.str, value.tobytes())
+        return (_SCALAR, value.dtype.str, value.tobytes())
     found = contents(value)
     if found is None:
         return (_STATIC, cls.__name__, value)
@@ -65,7 +66,7 @@ def _flatten(value: Any, leaves: Leaves, known: Mapping[int, int]) -> Any:
     inner = tuple([_flatten(v, leaves, known) for v in parts])
     if len(leaves) == before and _is_constant(value):
         return (_STATIC, cls.__name__, value)
-    return ("made", shell, inner)
+    return (_MADE, shell, inner)
 
 
 def _is_constant(value: Any) -> bool:
@@ -93,41 +94,49 @@ def unflatten(
 def _unflatten(
     structure: Any, leaves: Iterator[Any], made: list[Any] | None, known: Sequence[Any]
 ) -> Any:
-    if structure is _LEAF or (isinstance(structure, str) and structure == _LEAF):
+    if structure is _LEAF or _is_leaf(structure):
         return next(leaves)
     kind, *rest = structure
-    if kind == "known":
+    if kind == _KNOWN:
         return known[rest[0]]
-    if kind == "float":
+    if kind == _FLOAT:
         return float.fromhex(rest[0])
-    if kind == "scalar":
+    if kind == _SCALAR:
         return np.frombuffer(rest[1], rest[0])[0]
-    if kind == "static":
+    if kind == _STATIC:
         return rest[1]
-    place = -1 if made is None or kind == "tuple" else len(made)
+    place = -1 if made is None or kind == _TUPLE else len(made)
     if made is not None and place >= 0:
         made.append(None)
-    inner = [v for _, v in rest[0]] if kind == "dict" else rest[-1]
+    inner = [v for _, v in rest[0]] if kind == _DICT else rest[-1]
     parts = [_unflatten(v, leaves, made, known) for v in inner]
     value: Any = parts
-    if kind == "tuple":
+    if kind == _TUPLE:
         return tuple(parts)
-    if kind == "dict":
+    if kind == _DICT:
         value = dict(zip([k for k, _ in rest[0]], parts, strict=True))
-    elif kind == "made":
+    elif kind == _MADE:
         value = remade(rest[0], parts)
     if made is not None:
         made[place] = value
     return value
 
 
+def _is_leaf(structure: Any) -> bool:
+    return isinstance(structure, str) and structure == _LEAF
+
+
+def _parts(structure: Any) -> Sequence[Any]:
+    """The structures of what a container holds."""
+    if _is_leaf(structure) or structure[0] not in {_TUPLE, _LIST, _DICT, _MADE}:
+        return ()
+    return [v for _, v in structure[1]] if structure[0] == _DICT else structure[-1]
+
+
 def has_known(structure: Any) -> bool:
     """Whether a container that existed before is part of a structure."""
-    if not isinstance(structure, tuple):
-        return False
-    if structure and structure[0] in (_KNOWN, _STATIC):
-        return structure[0] is _KNOWN
-    return any(has_known(part) for part in structure)
+    known = not _is_leaf(structure) and structure[0] == _KNOWN
+    return known or any(map(has_known, _parts(structure)))
 
 
 def mutables(value: Any) -> list[Any]:
@@ -136,24 +145,19 @@ def mutables(value: Any) -> list[Any]:
     Where a container cannot change, None stands.
     """
     found: list[Any] = []
-    _mutables(value, found)
+    _mutables(value, flatten(value)[1], found)
     return found
 
 
-def _mutables(value: Any, found: list[Any]) -> None:
-    if isinstance(value, (Handle, np.ndarray)):
+def _mutables(value: Any, structure: Any, found: list[Any]) -> None:
+    if _is_leaf(structure) or structure[0] not in {_TUPLE, _LIST, _DICT, _MADE}:
         return
-    taken = contents(value)
-    if taken is None or (type(value) not in {list, dict, tuple} and _is_static(value)):
-        return
-    if type(value) is not tuple:
+    if structure[0] != _TUPLE:
         found.append(value if is_mutable(value) else None)
-    for part in taken[1]:
-        _mutables(part, found)
-
-
-def _is_static(value: Any) -> bool:
-    return bool(flatten(value)[1][0] == _STATIC)
+    taken = contents(value)
+    assert taken is not None
+    for part, inner in zip(taken[1], _parts(structure), strict=True):
+        _mutables(part, inner, found)
 
 
 def describe(structure: Any, leaves: Sequence[str]) -> str:
@@ -166,15 +170,15 @@ def describe(structure: Any, leaves: Sequence[str]) -> str:
 
 
 def _describe(structure: Any, leaves: Iterator[str]) -> str:
-    if structure == _LEAF and isinstance(structure, str):
+    if _is_leaf(structure):
         return next(leaves)
     kind, *rest = structure
-    if kind == "dict":
+    if kind == _DICT:
         return "{" + ", ".join(f"{k!r}: {_describe(v, leaves)}" for k, v in rest[0]) + "}"
-    if kind in {"tuple", "list"}:
+    if kind in {_TUPLE, _LIST}:
         inner = ", ".join([_describe(v, leaves) for v in rest[-1]])
-        return f"[{inner}]" if kind == "list" else f"({inner})"
-    if kind == "made":
+        return f"[{inner}]" if kind == _LIST else f"({inner})"
+    if kind == _MADE:
         return _describe_made(rest[0], rest[1], leaves)
     return repr(unflatten(structure, ()))
 
