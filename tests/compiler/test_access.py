@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import dis
+
 import pytest
 
+from chainrule.compiler import access
 from chainrule.compiler.access import accesses
 
 
@@ -57,3 +60,13 @@ def test_code_inside_counts_and_names_in_quotes_are_asked_for():
     assert "extra" in found.asked
     assert found.any_name
     assert not accesses(plain.__code__).any_name
+
+
+def test_all_instructions_of_this_python_that_load_are_known():
+    found = {name for name in dis.opmap if name.startswith("LOAD_")}
+    known = access._LOCAL | access._GLOBAL | access._ATTRIBUTE | access._BY_NAME | access._CONSTANT
+    pairs = {"LOAD_FAST_LOAD_FAST", "LOAD_FAST_BORROW_LOAD_FAST_BORROW"}
+    of_no_name = {"LOAD_ASSERTION_ERROR", "LOAD_BUILD_CLASS", "LOAD_CLOSURE", "LOAD_LOCALS",
+                  "LOAD_FAST_AND_CLEAR", "LOAD_COMMON_CONSTANT", "LOAD_SPECIAL",
+                  "LOAD_ZERO_SUPER_ATTR", "LOAD_ZERO_SUPER_METHOD"}  # fmt: skip
+    assert found <= known | pairs | of_no_name
