@@ -9,6 +9,7 @@ from chainrule.base.errors import ShapeError
 from chainrule.nn import functional as F
 from chainrule.nn.module import Module
 from chainrule.nn.parameter import Parameter
+from chainrule.tensor.convert import as_tensor
 from chainrule.tensor.creation import full
 from chainrule.tensor.modes import no_grad
 from chainrule.tensor.tensor import Tensor
@@ -372,6 +373,7 @@ class Softmax2d(Module):
 
     def forward(self, input: Tensor) -> Tensor:
         """The same shape; sums to 1 at each place."""
+        input = as_tensor(input)
         if len(input.shape) not in {3, 4}:
             raise ShapeError(f"Softmax2d needs (N, C, H, W) or (C, H, W), not {input.shape}")
         return F.softmax(input, -3)

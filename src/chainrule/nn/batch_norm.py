@@ -13,7 +13,7 @@ from chainrule.base.errors import ArgumentError, ShapeError
 from chainrule.nn import init
 from chainrule.nn.module import Module
 from chainrule.nn.parameter import Parameter
-from chainrule.tensor.convert import check_device, tensor
+from chainrule.tensor.convert import as_tensor, check_device, tensor
 from chainrule.tensor.creation import empty, ones, zeros
 from chainrule.tensor.functional import batch_norm, layout, pointwise
 from chainrule.tensor.modes import no_grad
@@ -120,6 +120,7 @@ class _BatchNorm(_ByChannel):
 
     def forward(self, input: Tensor) -> Tensor:
         """The same shape."""
+        input = as_tensor(input)
         if len(input.shape) not in self.ranks:
             wanted = " or ".join(map(str, self.ranks))
             raise ShapeError(f"{type(self).__name__} takes {wanted} axes, not shape {input.shape}")
@@ -183,6 +184,7 @@ class _InstanceNorm(_ByChannel):
 
     def forward(self, input: Tensor) -> Tensor:
         """The same shape, with or without a batch axis."""
+        input = as_tensor(input)
         rank = len(input.shape)
         if rank not in {self.ranks[0], self.ranks[0] - 1}:
             raise ShapeError(

@@ -14,7 +14,7 @@ from chainrule.nn import gates, init
 from chainrule.nn.gates import Kind, States, Weights
 from chainrule.nn.module import Module
 from chainrule.nn.parameter import Parameter
-from chainrule.tensor.convert import check_device
+from chainrule.tensor.convert import as_tensor, check_device
 from chainrule.tensor.creation import empty, zeros
 from chainrule.tensor.tensor import Tensor
 
@@ -91,6 +91,7 @@ class _Cell(Module):
         draw_uniform(self, self.hidden_size)
 
     def _next(self, kind: Kind, input: Tensor, states: States | None) -> States:
+        input = as_tensor(input)
         if len(input.shape) not in (1, 2):
             raise ShapeError(
                 f"{type(self).__name__} takes (batch, features) or (features), "

@@ -9,7 +9,6 @@ import difflib
 from collections.abc import Iterable
 from typing import Any
 
-from chainrule.base.errors import ChainruleError, KindError
 from chainrule.tensor.handle import RESULT
 
 
@@ -37,15 +36,6 @@ def no_forward(kind: type[Any]) -> str:
     own = [name for name in vars(kind) if callable(vars(kind)[name])]
     close = difflib.get_close_matches("forward", own, 1, 0.75)
     return f"{text}\n  it defines {close[0]}(): is that it?" if close else text
-
-
-def refuse_no_tensor(module: Any, args: tuple[Any, ...], error: AttributeError) -> None:
-    """Say so if a layer of this package failed since it was given None or a word."""
-    own = type(module).__module__.startswith(f"{__name__.partition('.')[0]}.")
-    wrong = next((each for each in args if each is None or isinstance(each, str)), error)
-    if own and wrong is not error and not isinstance(error, ChainruleError):
-        title = type(module).__name__
-        raise KindError(f"{title} takes tensors, not {wrong!r}") from error
 
 
 def not_held(what: str, key: Any, known: Iterable[str]) -> str:

@@ -14,7 +14,7 @@ from chainrule.base.arguments import check_whole
 from chainrule.nn import init
 from chainrule.nn.module import Module
 from chainrule.nn.parameter import Parameter
-from chainrule.tensor.convert import check_device
+from chainrule.tensor.convert import as_tensor, check_device
 from chainrule.tensor.creation import empty
 from chainrule.tensor.functional import layout, linear, products
 from chainrule.tensor.tensor import Tensor
@@ -157,6 +157,7 @@ class Unflatten(Module):
 
     def forward(self, input: Tensor) -> Tensor:
         """(…, product, …) → (…, *unflattened_size, …); one size may be -1."""
+        input = as_tensor(input)
         axis = shapes.normal_axis(self.dim, len(input.shape))
         sizes = shapes.fill_unknown(self.unflattened_size, input.shape[axis])
         return layout.reshape(input, (*input.shape[:axis], *sizes, *input.shape[axis + 1 :]))

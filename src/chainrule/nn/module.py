@@ -32,7 +32,6 @@ from chainrule.nn.faults import (
     no_attribute,
     no_forward,
     no_module,
-    refuse_no_tensor,
     too_early,
 )
 from chainrule.nn.hooks import Hooked, call_hooked, note_call
@@ -81,11 +80,7 @@ class Module(Hooked, Converted, Compilable):
             note_call(self)
         if self.__dict__.get("_hooks"):
             return call_hooked(self, args, kwargs)
-        try:
-            return self.forward(*args, **kwargs)
-        except AttributeError as error:
-            refuse_no_tensor(self, args, error)
-            raise
+        return self.forward(*args, **kwargs)
 
     @property
     def training(self) -> bool:

@@ -13,6 +13,7 @@ from typing import ClassVar
 from chainrule.base.arguments import check_number, check_whole
 from chainrule.base.errors import ArgumentError, ShapeError
 from chainrule.nn.module import Module
+from chainrule.tensor.convert import as_tensor
 from chainrule.tensor.functional.padding import pad
 from chainrule.tensor.tensor import Tensor
 
@@ -37,6 +38,7 @@ class _Pad(Module):
 
     def forward(self, input: Tensor) -> Tensor:
         """(N, C, lengths…) or (C, lengths…) → the same, longer by the padding."""
+        input = as_tensor(input)
         if self.mode != "constant" and len(input.shape) - self.rank not in (1, 2):
             raise ShapeError(
                 f"{type(self).__name__} takes {self.rank + 1} or {self.rank + 2} axes, not shape "

@@ -23,7 +23,7 @@ from chainrule.nn.gates import Kind, States, Weights
 from chainrule.nn.module import Module
 from chainrule.nn.packed import PackedSequence, Packing, time_mask
 from chainrule.nn.parameter import Parameter
-from chainrule.tensor.convert import check_device
+from chainrule.tensor.convert import as_tensor, check_device
 from chainrule.tensor.creation import empty, zeros
 from chainrule.tensor.functional import layout, pointwise, select
 from chainrule.tensor.functional.loop import scan
@@ -128,6 +128,7 @@ class RNNBase(Module):
             if lengths is not None:
                 raise ArgumentError("a packed sequence knows its lengths: leave lengths= out")
             return self._run_packed(input, states)
+        input = as_tensor(input)
         check_features(input, self.input_size)
         batched = len(input.shape) == _BATCHED
         if not batched and len(input.shape) != _BATCHED - 1:

@@ -22,7 +22,7 @@ from chainrule.nn.transformer_layers import (
     TransformerDecoderLayer,
     TransformerEncoderLayer,
 )
-from chainrule.tensor.convert import check_device
+from chainrule.tensor.convert import as_tensor, check_device
 from chainrule.tensor.creation import full
 from chainrule.tensor.functional import diagonal
 from chainrule.tensor.tensor import Tensor
@@ -173,6 +173,7 @@ class Transformer(Module):
         memory_is_causal: bool = False,
     ) -> Tensor:
         """Source (S, N, E) and target (T, N, E) → (T, N, E); N first with `batch_first`."""
+        src, tgt = as_tensor(src), as_tensor(tgt)
         batch = 0 if self.batch_first else 1
         batched = len(src.shape) == 3
         if batched and src.shape[batch] != tgt.shape[batch]:
