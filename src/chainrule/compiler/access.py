@@ -21,18 +21,18 @@ Step = tuple[str, Any]
 
 # Names of instructions up to Python 3.14; `test_access.py` fails where there are others that load.
 _LOCAL = {
-    "LOAD_FAST",
+    "LOAD_FAST",  # since 3.13 also two in one, such as LOAD_FAST_LOAD_FAST
     "LOAD_DEREF",
     "LOAD_FAST_CHECK",  # since 3.12
-    "LOAD_FAST_BORROW",
-}  # since 3.14; two in one, such as LOAD_FAST_LOAD_FAST, since 3.13
+    "LOAD_FAST_BORROW",  # since 3.14
+}
 _GLOBAL = {
     "LOAD_GLOBAL",
     "LOAD_NAME",
     "LOAD_CLASSDEREF",  # 3.11
-    "LOAD_FROM_DICT_OR_DEREF",
-    "LOAD_FROM_DICT_OR_GLOBALS",
-}  # since 3.12
+    "LOAD_FROM_DICT_OR_DEREF",  # since 3.12
+    "LOAD_FROM_DICT_OR_GLOBALS",  # since 3.12
+}
 _ATTRIBUTE = {"LOAD_ATTR", "LOAD_METHOD"}  # the second is an instruction of its own in 3.11 only
 _BY_NAME = {"LOAD_SUPER_ATTR", "LOAD_SUPER_METHOD"}  # since 3.12
 _CONSTANT = {"LOAD_CONST", "LOAD_SMALL_INT"}  # the second since 3.14
@@ -44,8 +44,8 @@ _NOTHING = {
     "RESUME",
     "PUSH_NULL",
     "PRECALL",  # 3.11
-    "NOT_TAKEN",
-}  # since 3.14
+    "NOT_TAKEN",  # since 3.14
+}
 _ANY_NAME = {"getattr", "vars", "hasattr", "__dict__", "operator", "attrgetter"}
 
 
