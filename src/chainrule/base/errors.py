@@ -238,7 +238,6 @@ class ConfigError(ChainruleError, ValueError):
     """A configuration key or value that is not understood."""
 
     code = "CR401"
-    in_environment = False  # no line of the program is at fault, and none is shown
 
 
 class DataError(ChainruleError, ValueError):

@@ -84,7 +84,7 @@ def install() -> None:
     shown, shown_in_thread = sys.excepthook, threading.excepthook
 
     def show(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-        if getattr(error, "in_environment", False):
+        if _is_of_environment(error):
             with contextlib.suppress(Exception):
                 print(f"error: {error}", file=sys.stderr)  # noqa: T201 - and no traceback
             raise SystemExit(2)
@@ -104,6 +104,13 @@ def install() -> None:
             shown_in_thread(threading.ExceptHookArgs(cut))
 
     sys.excepthook, threading.excepthook = show, show_in_thread
+
+
+def _is_of_environment(error: BaseException) -> bool:
+    """Whether a variable of the environment cannot be read."""
+    from chainrule.base.settings import EnvironmentVariableError
+
+    return isinstance(error, EnvironmentVariableError)
 
 
 def _cuts(error: BaseException | None) -> bool:

@@ -22,6 +22,10 @@ _TARGETS = ("native", "avx2", "baseline")
 _FALSE = frozenset({"", "0", "false", "no", "off"})
 
 
+class EnvironmentVariableError(ConfigError):
+    """A variable that cannot be read: no line of the program is at fault, and none is shown."""
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """One reading of the environment.
@@ -58,11 +62,7 @@ def settings() -> Settings:
     """The settings of this process, read at the first call."""
     global _current  # noqa: PLW0603 - the one cached reading
     if _current is None:
-        try:
-            _current = read_settings(os.environ)
-        except ConfigError as error:
-            error.in_environment = True
-            raise
+        _current = read_settings(os.environ)
     return _current
 
 
@@ -74,7 +74,7 @@ def reload_settings() -> Settings:
 
 
 def read_settings(env: Mapping[str, str]) -> Settings:
-    """The settings that `env` describes; a `ConfigError` names the variable it cannot read."""
+    """The settings that `env` describes; the error names the variable that cannot be read."""
     return Settings(
         threads=_threads(env),
         cache_dir=_cache_dir(env),
@@ -98,13 +98,13 @@ def _switch(env: Mapping[str, str], name: str, also: str = "1") -> bool:
         return True
     if text in _FALSE:
         return False
-    raise ConfigError(f"{name}={env[name]!r} is not a switch: use {also} or 0")
+    raise EnvironmentVariableError(f"{name}={env[name]!r} is not a switch: use {also} or 0")
 
 
 def _target(env: Mapping[str, str]) -> str:
     text = env.get("CHAINRULE_TARGET", "").strip().lower() or _TARGETS[0]
     if text not in _TARGETS:
-        raise ConfigError(
+        raise EnvironmentVariableError(
             f"CHAINRULE_TARGET={env['CHAINRULE_TARGET']!r} is no target: use {', '.join(_TARGETS)}"
         )
     return text
@@ -115,7 +115,9 @@ def _path(env: Mapping[str, str], name: str) -> Path | None:
     try:
         return Path(text).expanduser() if text else None
     except RuntimeError:
-        raise ConfigError(f"{name}={text!r}: there is no such user's home folder") from None
+        raise EnvironmentVariableError(
+            f"{name}={text!r}: there is no such user's home folder"
+        ) from None
 
 
 def _threads(env: Mapping[str, str]) -> int:
@@ -129,7 +131,7 @@ def _whole(env: Mapping[str, str], name: str, unset: int, most: int) -> int:
     if not text:
         return unset
     if not (text.isascii() and text.isdigit()) or not 1 <= int(text[:_DIGITS]) <= most:
-        raise ConfigError(
+        raise EnvironmentVariableError(
             f"{name}={text[:_DIGITS]!r}: use a whole number from 1 to {most}, or leave it unset"
         )
     return int(text)
