@@ -47,6 +47,21 @@ def test_a_changed_constant_is_named(change, words):
         fn(X)
 
 
+def test_a_gradient_that_is_switched_is_said():
+    weight, state = cr.ones(3, requires_grad=True), {"on": True}
+
+    @cr.compile(debug=True)
+    def fn(x):
+        with cr.set_grad_enabled(state["on"]):
+            return x * weight
+
+    fn(X)
+    fn(X)
+    state["on"] = False
+    with pytest.raises(TraceError, match="whether a gradient is recorded"):
+        fn(X)
+
+
 def test_what_a_trace_reads_again_is_no_constant():
     model = nn.Sequential(nn.Linear(3, 3), nn.Dropout(0.5))
     opt = OPTIMIZERS["adamw"](model.parameters())

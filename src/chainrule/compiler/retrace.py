@@ -34,6 +34,8 @@ _WAY_OUT = (
 def check_constants(name: str, old: Capture, new: Capture) -> None:
     """Raise `TraceError` at the first difference between two traces of the same call."""
     found = changed_constant(old, new)
+    if found is None and not _equal_fields(old, new, but="states"):
+        found = "whether a gradient is recorded, what is shared or what is changed is another now"
     if found is not None:
         raise TraceError(f"{name}: {found}. {_WAY_OUT}")
 
