@@ -292,3 +292,25 @@ def test_what_cannot_be_watched_is_refused():
         recorder.record(cr.ones(2))
     with pytest.raises(ArgumentError, match="not 'much'"):
         recorder.record("much")
+
+
+@pytest.mark.filterwarnings("error")
+def test_looks_need_two_traces_of_a_compiled_step():
+    cr.manual_seed(0)
+    model = nn.Sequential(nn.Linear(6, 8), nn.ReLU(), nn.Linear(8, 3))
+    optimizer = optim.AdamW(model.parameters(), lr=0.01)
+    recorder = cr.inspect.FlightRecorder(model, optimizer, every=3)
+
+    @cr.compile
+    def step(x, y):
+        loss = cr.nn.functional.cross_entropy(model(x), y)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    x, y = np.ones((4, 6), np.float32), np.array([0, 1, 2, 0])
+    for _ in range(12):
+        recorder.record(step(x, y))
+    assert len(step.explain_cache()) == 2  # one looks, one does not
+    assert len(step.explain_cache().retraced) == 1

@@ -45,7 +45,8 @@ class _Pass:
 
     trace: Trace | None = None
     nodes: set[Node] = field(default_factory=set)
-    values: dict[tuple[str, str], Tensor | None] = field(default_factory=dict)
+    values: dict[tuple[str, str], Tensor] = field(default_factory=dict)
+    names: list[tuple[str, str]] = field(default_factory=list)  # of what was delivered
     counts: dict[str, dict[str, int]] = field(default_factory=dict)  # of ops, by path
     stale: set[str] = field(default_factory=set)
     running: list[Module] = field(default_factory=list)  # the outermost first
@@ -113,7 +114,7 @@ class Catch:
             known.trace = None
             known.nodes.clear()
             known.running.clear()
-            known.values = dict.fromkeys(known.values)
+            known.values.clear()
 
     def take(self) -> Caught:
         """What the step that has just run left in the cells."""
@@ -124,7 +125,7 @@ class Catch:
             return Caught(gradients, {}, set(), trained=False)
         known = self._passes[int(numbers[0])]
         found: dict[str, dict[str, float]] = {}
-        for (place, name), value in zip(known.values, numbers[1:].tolist(), strict=True):
+        for (place, name), value in zip(known.names, numbers[1:].tolist(), strict=True):
             found.setdefault(place, {})[name] = value
         return Caught(gradients, found, known.stale, trained=True)
 
@@ -191,11 +192,12 @@ class Catch:
 
     def _deliver(self, number: int, now: _Pass) -> None:
         """The measures as one vector, in their cell."""
-        found = [v for v in now.values.values() if v is not None]
         which = host_number(lambda: float(number))  # no constant: each trace is a pass of its own
         with no_grad():
             first = which.to(float32) if isinstance(which, Handle) else full((), which)
-            self._numbers._become(layout.stack([first, *found]))
+            self._numbers._become(layout.stack([first, *now.values.values()]))
+        now.names = list(now.values)
+        now.values.clear()  # the symbols of a trace end with it
 
     def _find_stale(self, now: _Pass) -> None:
         """At the start of backward: gradients that are still there since the last update."""
