@@ -192,3 +192,18 @@ def test_findings_have_no_line_of_the_package(inside):
     assert finding["code"] == "output-for-derivative"
     assert finding["source"] == ""
     assert ".py" not in done.out
+
+
+def test_a_use_that_was_left_out_is_none_of_the_command_line(inside):
+    done = inside("check", "sum(x*x + x)", "--at", "x=[1,2]", "--claim", "x=2*x")
+    assert "missing is that of use 3" in done.out
+    assert ".py" not in done.out
+
+
+def test_a_claim_may_begin_with_a_list(inside):
+    at = ("--at", "z=[1,2,3]")
+    done = inside("check", "-log(softmax(z)[1])", *at, "--claim", "z=[0,1,0]-softmax(z)")
+    assert done.code == 1
+    assert "the sign is reversed" in done.out
+    refused = inside("check", "sum(z)", *at, "--claim", "z=[[1,2],[3]]")
+    assert (refused.code, "all rows are equally long" in refused.err) == (2, True)

@@ -14,7 +14,8 @@ from typing import NamedTuple
 from chainrule.base.frames import PACKAGE
 from chainrule.base.notebook import cell_name
 
-_inside: dict[str, bool] = {}  # by file name: whether it belongs to the package
+_COMMANDS = PACKAGE + "cli" + os.sep
+_inside: dict[str, bool | str] = {}  # by file name: whether it belongs to the package; "command"
 
 
 class Source(NamedTuple):
@@ -48,7 +49,7 @@ Place = tuple[CodeType, int] | Source | None  # noted by `place()`, or known
 def place(skip: int = 1) -> Place:
     """Code and instruction of the nearest calling frame outside the package, None without one.
 
-    The first `skip` frames are known to be inside.
+    The first `skip` frames are known to be inside. Behind the command line there is no program.
     """
     try:
         frame: FrameType | None = sys._getframe(skip)  # noqa: SLF001 - the documented way to walk the stack cheaply
@@ -59,11 +60,18 @@ def place(skip: int = 1) -> Place:
         name = code.co_filename
         inside = _inside.get(name)
         if inside is None:
-            inside = _inside[name] = name.startswith(PACKAGE)
-        if not inside:
-            return code, frame.f_lasti
+            inside = _note(name)
+        if inside is not True:
+            return None if inside else (code, frame.f_lasti)
         frame = frame.f_back
     return None
+
+
+def _note(name: str) -> bool | str:
+    """Whether a file belongs to the package, "command" for the command line; for `_inside`."""
+    inside: bool | str = "command" if name.startswith(_COMMANDS) else name.startswith(PACKAGE)
+    _inside[name] = inside
+    return inside
 
 
 def source_at(place: Place) -> Source | None:
@@ -78,12 +86,15 @@ def source_at(place: Place) -> Source | None:
 
 
 def caller() -> Source | None:
-    """The nearest calling line outside the package, None if there is none."""
+    """The nearest calling line outside the package, None behind the command line."""
     frame: FrameType | None = sys._getframe(1)  # noqa: SLF001
     while frame is not None:
         name = frame.f_code.co_filename
-        if not name.startswith(PACKAGE):
-            return Source(name, frame.f_lineno)
+        inside = _inside.get(name)
+        if inside is None:
+            inside = _note(name)
+        if inside is not True:
+            return None if inside else Source(name, frame.f_lineno)
         frame = frame.f_back
     return None
 

@@ -157,7 +157,7 @@ def values(text: str, known: Mapping[str, Tensor] | None = None) -> dict[str, Te
 
 def _computed(name: str, literal: str, known: Mapping[str, Tensor] | None) -> Tensor:
     """A value that is a formula of others, or of numbers alone."""
-    is_list = literal.startswith("[")
+    is_list = literal.startswith("[") and literal.endswith("]")
     if not literal or is_list:
         rows = " of which all rows are equally long," if is_list else ""
         raise ConfigError(
