@@ -304,15 +304,13 @@ def test_bools_add_up():
 @st.composite
 def views(draw):
     """A chain of views that both libraries have, as functions of a tensor or an array."""
-    steps = st.sampled_from(["T", "flip", "slice", "row", "new", "swap", "diagonal"])
+    steps = st.sampled_from(["T", "slice", "row", "new", "swap", "diagonal"])
     chosen, rank, chain = draw(st.lists(steps, max_size=4)), 3, []
     for step in chosen:
         axis = draw(st.integers(0, rank - 1)) if rank else 0
         where = (slice(None),) * axis
         if step == "T":
             chain.append((lambda t: t.permute(*reversed(range(t.ndim))), np.transpose))
-        elif step == "flip" and rank:
-            chain.append((lambda t, a=axis: t.flip(a), lambda v, a=axis: np.flip(v, a)))
         elif step == "slice" and rank:
             part = slice(draw(st.integers(0, 1)), None, draw(st.integers(1, 2)))
             chain.append((lambda v, i=(*where, part): v[i],) * 2)
@@ -341,6 +339,7 @@ def test_writing_through_chains_of_views(chain, form, compiled_too):
     view = array
     for _, step in chain:
         view = step(view)
+    assume(isinstance(view, np.ndarray))  # NumPy gives one element as a number, no view
     assume(view.size and (view.ndim or form in {"set", "add"}))
     places = np.array([0, -1])
 
@@ -421,7 +420,7 @@ def test_a_mask_with_another_number_of_places_than_values_raises_compiled_too():
     x, values = cr.arange(3.0), cr.tensor([7.0, 8.0])
     assert fn(x, cr.tensor([True, False, True]), values).tolist() == [7, 1, 8]
     for mask in ([True, True, True], [False, True, False]):
-        with pytest.raises(IndexBoundsError):
+        with pytest.raises(ShapeError, match=f"holds at {sum(mask)} place.* v has 2 rows"):
             fn(x, cr.tensor(mask), values)
 
 

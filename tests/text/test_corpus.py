@@ -61,10 +61,10 @@ def test_an_unreadable_file(tmp_path, monkeypatch):
     path = tmp_path / "a.txt"
     path.write_text("secret", encoding="utf-8")
 
-    def refuse(_self):
+    def refuse(*_):
         raise PermissionError(13, os.strerror(13))
 
-    monkeypatch.setattr(type(path), "read_bytes", refuse)
+    monkeypatch.setattr(type(path), "open", refuse)
     with pytest.raises(DataError, match="cannot be read: Permission denied"):
         read_text(path)
 

@@ -171,17 +171,14 @@ def _finish(
     written = bool(handed.rebound)
     outside, aliases = _aliases(leaves, inputs, replaced, reshaped, written=written)
     moved = [*handed.moved, *(leaf_versions(trace, b.handle) for b in inputs)]
-    leaks = leaked(trace, origins) if settles else ()
     everything = (
         *handed.nodes,
         *(b.node for b in inputs),
         *(b.node for b in grad_inputs),
         *(node for _, node in trace.numbers),
     )
-    graph = Graph(everything, (*origins.nodes, *new))
-    _refuse_strangers(graph)
     flags = [*handed.flags, *(b.requires_grad for b in inputs)]
-    joint = _joint(trace, graph, _asked(origins), flags, moved)
+    graph, joint, leaks = _settled(trace, origins, everything, new, flags, moved, settles=settles)
     link, graph = (None, graph) if joint is None else split(joint, len(origins.nodes))
     first = len(graph.outputs) - len(new)
     pairs = {first + i: len(handed.nodes) + at for i, at in enumerate(replaced)}
@@ -210,6 +207,32 @@ def _finish(
         made_leaves=tuple(origins.leaves),
         link=link,
     )
+
+
+def _settled(
+    trace: Trace,
+    origins: Origins,
+    inputs: tuple[Node, ...],
+    new: Sequence[Node],
+    flags: Sequence[bool],
+    moved: Sequence[tuple[Node, ...]],
+    *,
+    settles: bool,
+) -> tuple[Graph, Joint | None, tuple[Leak, ...]]:
+    """The graph with what is held outside, and the gradient of its results.
+
+    Hooks are run before leaks are sought: what they alone hold is none, so they are dropped then.
+    """
+    joint, hooked = None, bool(trace.hooks)
+    if hooked:
+        graph = Graph(inputs, (*origins.nodes, *new))
+        joint = _joint(trace, graph, _asked(origins), flags, moved)
+    leaks = leaked(trace, origins) if settles else ()
+    graph = Graph(inputs, (*origins.nodes, *new))
+    _refuse_strangers(graph)
+    if not hooked:
+        joint = _joint(trace, graph, _asked(origins), flags, moved)
+    return graph, joint and joint._replace(graph=graph), leaks
 
 
 def _joint(

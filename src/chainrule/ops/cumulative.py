@@ -18,8 +18,9 @@ import numpy as np
 from chainrule.base import dtypes
 from chainrule.base.errors import DTypeError, ShapeError
 from chainrule.graph.node import Attrs, Node, Type
-from chainrule.ops.arithmetic import add, maximum, mul, sub
-from chainrule.ops.fill import detach, full
+from chainrule.ops.arithmetic import abs_, add, maximum, mul, neg, sub
+from chainrule.ops.compare import le, where
+from chainrule.ops.fill import detach, filled, full
 from chainrule.ops.layout import concat, reshape, slice_
 from chainrule.ops.logarithm import logaddexp
 from chainrule.ops.normalize import along as along_axis
@@ -188,13 +189,19 @@ cumsum: Op = _running(
 
 
 def _log_running(x: Array, axis: int) -> Array:
-    top = finite_max(x, axis)
-    return np.asarray(np.logaddexp.accumulate(x - top, axis=axis) + top)
+    """In float64, from the row's maximum where that is close to all of the row."""
+    wide = np.asarray(x, np.float64)
+    top, low = finite_max(wide, axis), -finite_max(-wide, axis)
+    top = np.where(top - low <= np.abs(top) / 2, top, 0)
+    return np.asarray(np.logaddexp.accumulate(wide - top, axis=axis) + top, x.dtype)
 
 
 def _log_prefix(b: Builder, x: Node, axis: int) -> Node:
-    """From the maximum, so that an offset common to the row costs no digit."""
-    top = along_axis(b, shifted(b, b(detach, x), axis)[1], x, axis)
+    """From the row's maximum where subtracting it is exact: a common offset costs no digit."""
+    held = b(detach, x)
+    top, low = shifted(b, held, axis)[1], b(neg, shifted(b, b(neg, held), axis)[1])
+    close = b(le, b(sub, top, low), b(mul, b(abs_, top), filled(b, 0.5, top)))
+    top = along_axis(b, b(where, close, top, filled(b, 0, top)), x, axis)
     return b(add, prefix(b, b(sub, x, top), axis, logaddexp, -math.inf), top)
 
 
