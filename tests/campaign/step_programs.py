@@ -126,7 +126,11 @@ def without(several: tuple[str, ...], one: str) -> tuple[str, ...]:
 
 def write(rng: random.Random, torch: ModuleType) -> StepProgram:
     """A program that `torch` runs without an error."""
-    return _Writer(rng, torch).program()
+    before = torch.get_default_dtype()
+    try:
+        return _Writer(rng, torch).program()
+    finally:
+        torch.set_default_dtype(before)
 
 
 def _comparable(value: Any) -> bool:

@@ -29,6 +29,7 @@ def test_programs_repeat_and_are_varied():
     for part in ("loss.backward()", "no_grad", "model[", "_(", "= x0.", "optimizer.step()"):
         assert part in text
     assert len({p.text() for p in made}) == 12
+    assert cr.get_default_dtype() is cr.float32
 
 
 def test_smaller_programs_have_a_part_less():

@@ -110,6 +110,7 @@ SLICE = (
 
 
 @X86
+@pytest.mark.slow
 @pytest.mark.skipif(host_target().lanes == 8, reason="the other tests have run this code")
 def test_a_slice_of_the_tests_passes_with_avx2_code():
     done = run("avx2", "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *SLICE)
