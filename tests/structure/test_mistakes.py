@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib.util
 import re
 
@@ -32,7 +33,11 @@ def message(shown: str) -> list[str]:
 
 @pytest.mark.parametrize("mistake", MISTAKES, ids=lambda m: m.title)
 def test_it_prints_what_the_page_shows(mistake):
-    assert page.prints(mistake) == mistake.shown, "run python docs/mistakes.py"
+    shown = page.prints(mistake)
+    if shown != mistake.shown:
+        gc.collect()  # models that other tests left are named in messages as long as they live
+        shown = page.prints(mistake)
+    assert shown == mistake.shown, "run python docs/mistakes.py"
 
 
 @pytest.mark.parametrize("mistake", MISTAKES, ids=lambda m: m.title)
