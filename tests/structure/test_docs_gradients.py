@@ -8,10 +8,10 @@ import shlex
 
 import pytest
 
-from tests.structure.package import ROOT, run_python
+from tests.structure.package import ROOT, package, run_python
 
 PAGE = ROOT / "docs" / "gradients.md"
-SOURCES = ROOT / "src" / "chainrule" / "inspect"
+SOURCES = package() / "inspect"
 BLOCK = re.compile(r"^```console\n\$ (.*?)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 BLOCKS = BLOCK.findall(PAGE.read_text("utf-8"))
 
