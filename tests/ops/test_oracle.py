@@ -310,7 +310,7 @@ def _compare_gradients(
 def test_every_op_with_a_counterpart_is_compared():
     ours_alone = {
         "iota", "unpick", "ravel_index", "random_bits", "bundle", "project", "call", "scan",
-        "attention_grad",
+        "attention_grad", "require",
     }  # fmt: skip
     # PyTorch's trigamma is right to 1e-10 only: mpmath is the oracle of these, in test_special.py
     ours_alone |= {"digamma", "polygamma"}
