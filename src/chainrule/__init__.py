@@ -43,11 +43,11 @@ from chainrule.tensor.functional.bitwise import *
 from chainrule.tensor.functional.convolution import *
 from chainrule.tensor.functional.copies import *
 from chainrule.tensor.functional.cumulative import *
-from chainrule.tensor.functional.decompositions import *
 from chainrule.tensor.functional.diagonal import *
 from chainrule.tensor.functional.distance import *
 from chainrule.tensor.functional.einsum import *
 from chainrule.tensor.functional.elementary import *
+from chainrule.tensor.functional.factorizations import *
 from chainrule.tensor.functional.join import *
 from chainrule.tensor.functional.layout import *
 from chainrule.tensor.functional.linear import *

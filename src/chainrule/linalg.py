@@ -1,4 +1,4 @@
-"""PyTorch's `linalg`: products, norms, linear systems, decompositions. Re-exports only.
+"""PyTorch's `linalg`: products, norms, linear systems, factorizations. Re-exports only.
 
 Example: `linalg.vector_norm(x, ord=1, dim=-1)`. What needs LAPACK is eager only.
 Source: https://docs.pytorch.org/docs/stable/linalg.html
@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from chainrule.base.errors import LinAlgError
 from chainrule.base.missing import missing_from
-from chainrule.tensor.functional.decompositions import (
+from chainrule.tensor.functional.diagonal import matrix_diagonal as diagonal
+from chainrule.tensor.functional.factorizations import (
     cond,
     eigh,
     eigvalsh,
@@ -20,9 +21,8 @@ from chainrule.tensor.functional.decompositions import (
     svdvals,
     vander,
 )
-from chainrule.tensor.functional.decompositions import qr_of as qr
-from chainrule.tensor.functional.decompositions import singular as svd
-from chainrule.tensor.functional.diagonal import matrix_diagonal as diagonal
+from chainrule.tensor.functional.factorizations import qr_of as qr
+from chainrule.tensor.functional.factorizations import singular as svd
 from chainrule.tensor.functional.linear import matmul
 from chainrule.tensor.functional.linear_systems import (
     cholesky,

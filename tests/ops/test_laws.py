@@ -16,8 +16,8 @@ from chainrule.graph.verify import verify
 from chainrule.graph.walk import topological
 from chainrule.kernel.scalar import erf
 from chainrule.ops import TABLE
+from chainrule.ops.decomposition import decomposition
 from chainrule.ops.evaluate import evaluate
-from chainrule.ops.expansion import expansion
 from chainrule.ops.record import OUT, Op, Symbolic
 from tests.ops.calls import (
     FLOATS,
@@ -338,7 +338,7 @@ def test_vjp_touches_what_it_saves(name):
 @by_name
 def test_traits_hold(name):
     op = TABLE[name]
-    assert op.lower is not None or op.expand is not None or {"structure", "host"} & op.traits
+    assert op.lower is not None or op.decompose is not None or {"structure", "host"} & op.traits
     for c in calls(name, dtypes.float64):
         if "elementwise" in op.traits:
             assert all(n.shape == c.node.shape for n in c.node.inputs)
@@ -368,11 +368,11 @@ def test_traits_are_known():
     assert {t for op in TABLE.values() for t in op.traits} <= KNOWN_TRAITS
 
 
-@pytest.mark.parametrize("name", [n for n in NAMES if TABLE[n].expand is not None])
+@pytest.mark.parametrize("name", [n for n in NAMES if TABLE[n].decompose is not None])
 @by_dtype
-def test_expansion_means_the_same(name, dtype):
+def test_decomposition_means_the_same(name, dtype):
     for c in calls(name, dtype):
-        graph = expansion(c.node)
+        graph = decomposition(c.node)
         verify(graph)
         got = evaluate(graph, c.values)
         close = 200 * np.finfo(dtype.numpy).eps if dtype.kind == "float" else 0

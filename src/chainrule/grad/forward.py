@@ -3,7 +3,7 @@
 Nodes are visited once in topological order; each op's local rule turns the tangents of its inputs
 into the tangent of its result. Most ops need no rule of their own: an elementwise op's Jacobian is
 diagonal, so its reverse rule serves; a linear op is applied to the tangents; a composite op is
-pushed through what it expands to. Imports ops and graph.
+pushed through what it decomposes into. Imports ops and graph.
 
 Example: `push(b, (y,), (x,), (v,))` → the node of J·v.
 """
@@ -16,7 +16,7 @@ from chainrule.base.errors import GradientError
 from chainrule.graph.node import Graph, Node, TupleType, input_node
 from chainrule.graph.walk import topological
 from chainrule.ops.arithmetic import add
-from chainrule.ops.expansion import expansion, replay
+from chainrule.ops.decomposition import decomposition, replay
 from chainrule.ops.fill import filled
 from chainrule.ops.record import Builder, Symbolic
 
@@ -67,8 +67,8 @@ def _local_rule(b: Builder, node: Node, tangents: Sequence[Tangent | None]) -> T
     if "linear" in op.traits:
         moved = [t or filled(b, 0, x) for t, x in zip(ins, node.inputs, strict=True)]
         return b(op, *moved, **node.attrs)
-    if op.expand is not None:
-        return _through_expansion(b, node, ins)
+    if op.decompose is not None:
+        return _through_decomposition(b, node, ins)
     raise GradientError(
         f"{op.name} has no forward-mode rule (asked for at {node.source}); use reverse mode, or "
         "detach() the value if no derivative should flow"
@@ -85,8 +85,8 @@ def _diagonal(b: Builder, node: Node, ins: Sequence[Node | None]) -> Node | None
     return total
 
 
-def _through_expansion(b: Builder, node: Node, ins: Sequence[Node | None]) -> Tangent | None:
-    graph = expansion(node)
+def _through_decomposition(b: Builder, node: Node, ins: Sequence[Node | None]) -> Tangent | None:
+    graph = decomposition(node)
     seeds = [None if t is None else input_node(t.type) for t in ins]
     found = push(Symbolic(node.source), graph.outputs, graph.inputs, seeds)
     moving = [t for t in ins if t is not None]

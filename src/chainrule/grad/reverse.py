@@ -16,7 +16,7 @@ from chainrule.base.errors import GradientError
 from chainrule.graph.node import Graph, Node, TupleType, input_node
 from chainrule.graph.walk import dependents, topological
 from chainrule.ops.arithmetic import add
-from chainrule.ops.expansion import expansion, replay
+from chainrule.ops.decomposition import decomposition, replay
 from chainrule.ops.record import Builder, Symbolic
 
 # Of a node with several results, a cotangent for each (None where none arrived).
@@ -105,15 +105,15 @@ def _tell(
 
 
 def local_rule(b: Builder, node: Node, ct: Any) -> Sequence[Node | None]:
-    """One node's vector-Jacobian product: its op's rule, or that of what the op expands to."""
+    """One node's vector-Jacobian product: its op's rule, or that of what the op decomposes into."""
     op = node.op
     if op.vjp is None:
-        if op.expand is None:
+        if op.decompose is None:
             raise GradientError(
                 f"{node.op.name} has no gradient rule (asked for at {node.source}); "
                 "detach() the value if no gradient should flow"
             )
-        return _through_expansion(b, node, ct)
+        return _through_decomposition(b, node, ct)
     more = (differentiate,) if "control" in op.traits else ()
     parts: Sequence[Node | None] = op.vjp(b, node, ct, *more)
     if len(parts) != len(node.inputs):
@@ -121,9 +121,9 @@ def local_rule(b: Builder, node: Node, ct: Any) -> Sequence[Node | None]:
     return parts
 
 
-def _through_expansion(b: Builder, node: Node, ct: Any) -> list[Node | None]:
-    """The rule of what the op expands to, worked out on inputs of its own and made again here."""
-    graph = expansion(node)
+def _through_decomposition(b: Builder, node: Node, ct: Any) -> list[Node | None]:
+    """The vjp of the op's decomposition, worked out on inputs of its own and replayed here."""
+    graph = decomposition(node)
     cts = ct if isinstance(ct, list) else [ct]
     seeds = [
         None if c is None else input_node(out.type)

@@ -18,8 +18,8 @@ import numpy as np
 
 from chainrule.graph.node import INPUT, Attrs, Graph, Node
 from chainrule.graph.walk import topological
+from chainrule.ops.decomposition import decomposition
 from chainrule.ops.evaluate import all_values
-from chainrule.ops.expansion import expansion
 
 Decisions = list[np.ndarray[Any, Any]]
 
@@ -31,9 +31,9 @@ def decides(node: Node) -> bool:
         return False
     if op.decisions is not None or "control" in op.traits:
         return True
-    if op.expand is None or op.vjp is not None:
+    if op.decompose is None or op.vjp is not None:
         return False
-    return any(decides(inner) for inner in topological(expansion(node).outputs))
+    return any(decides(inner) for inner in topological(decomposition(node).outputs))
 
 
 def decisions(node: Node, ins: Sequence[Any]) -> Decisions:
@@ -44,7 +44,7 @@ def decisions(node: Node, ins: Sequence[Any]) -> Decisions:
             return [np.asarray(op.decisions(ins, node.attrs))]
         if "control" in op.traits:
             return list(_of_control(node.attrs, ins))
-        graph = expansion(node)
+        graph = decomposition(node)
         return list(_of_graph(graph, all_values(graph, ins)))
 
 

@@ -15,8 +15,8 @@ from chainrule.ops import (
     control,
     convolution,
     cumulative,
-    decompositions,
     exponential,
+    factorizations,
     fill,
     gamma,
     gaussian,
@@ -70,7 +70,7 @@ _FAMILIES = (
     windows,
     convolution,
     linear_systems,
-    decompositions,
+    factorizations,
 )
 
 TABLE: dict[str, Op] = {op.name: op for family in _FAMILIES for op in family.TABLE}

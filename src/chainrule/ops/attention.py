@@ -74,7 +74,7 @@ def attention_scores(
     return scores
 
 
-def _expand(b: Builder, node: Node) -> Node:
+def _decompose(b: Builder, node: Node) -> Node:
     scores = attention_scores(b, node.inputs, node.inputs[3:], node.attrs)
     lse = b(logsumexp, scores, axis=_COLUMNS)
     weights = b(softmax, scores, axis=_COLUMNS)
@@ -179,7 +179,7 @@ attention = Op(
     vjp=_vjp,
     saves=None,
     lower=Template("attention"),
-    expand=_expand,
+    decompose=_decompose,
     samples=_samples,
     illegal=(
         Illegal(_WRONG, _PLAIN, ShapeError),
@@ -216,7 +216,7 @@ def _grad_numpy(ins: Any, attrs: Attrs) -> tuple[Array, ...]:
     )
 
 
-def _grad_expand(b: Builder, node: Node) -> Node:
+def _grad_decompose(b: Builder, node: Node) -> Node:
     ins, masks = node.inputs[:6], node.inputs[6:]
     return b(bundle, *_gradients(b, ins, masks, node.attrs, None)[:3])
 
@@ -235,7 +235,7 @@ attention_grad = Op(
     _grad_numpy,
     saves=None,
     lower=Template("attention_grad"),
-    expand=_grad_expand,
+    decompose=_grad_decompose,
     samples=_grad_samples,
     illegal=(
         Illegal(_WRONG + _WRONG, _PLAIN, ShapeError),

@@ -3,7 +3,7 @@
     cross_entropy(x, i) = log Σ exp(x - max x) - (x[i] - max x) = -log softmax(x)[i]
 
 Both terms are taken from the row's maximum, so an offset common to the row never costs a digit.
-The gradient is probability minus truth. Evaluated it is one step; compiled it expands to
+The gradient is probability minus truth. Evaluated it is one step; compiled it decomposes into
 reductions of rows. Example: `cross_entropy(x, i)` with x (N, C) and int64 i (N,) gives (N,).
 """
 
@@ -53,7 +53,7 @@ def _vjp(b: Builder, node: Node, ct: Node) -> tuple[Node, None]:
     return b(add, wide, b(unpick, b(neg, ct), index, classes=x.shape[axis])), None
 
 
-def _expand(b: Builder, node: Node) -> Node:
+def _decompose(b: Builder, node: Node) -> Node:
     x, index = node.inputs
     axis = len(x.shape) - 1
     apart, top = shifted(b, x, axis)
@@ -79,7 +79,7 @@ cross_entropy = Op(
     _cross_entropy,
     vjp=_vjp,
     saves=(0, 1),
-    expand=_expand,
+    decompose=_decompose,
     sends=("expand_dims(ct, -1) * (softmax(x) - one_hot(y, x))",),
     traits=frozenset({"rows", "bounded"}),
     samples=_samples,

@@ -6,7 +6,7 @@
 
 Where strides cannot say it (dilation along the last axis, groups, the weight gradient of images
 and of strided convolutions) the compiler copies the windows first. Imports ops.
-Example: `conv(b, node)` is the expansion of the op `conv`.
+Example: `conv(b, node)` is the decomposition of the op `conv`.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Running totals along an axis: sum, product, maximum, log-sum-exp.
 
-Evaluated they are one pass. Compiled they expand to a parallel prefix: within blocks of 16 by
+Evaluated they are one pass. Compiled they decompose into a parallel prefix: within blocks of 16 by
 doubling shifts, then over the blocks' totals, which is the same problem 16 times smaller; the work
 stays linear, and what comes later in a row never touches what comes before it. All derivatives but
-that of the sum are those of the expansion, exact where a product meets zeros.
+that of the sum are those of the decomposition, exact where a product meets zeros.
 Example: `cumsum(x, axis=0)`. Source of the method: Hillis and Steele, CACM 29 (1986) 1170.
 """
 
@@ -147,7 +147,7 @@ def _running(
 ) -> Op:
     """The op whose meaning along an axis is `values`, and `nodes` where it is compiled."""
 
-    def expand(b: Builder, node: Node) -> Node:
+    def decompose(b: Builder, node: Node) -> Node:
         (x,) = node.inputs
         return x if x.type.size == 0 else nodes(b, x, node.attrs["axis"])  # type: ignore[union-attr]
 
@@ -155,7 +155,7 @@ def _running(
         name,
         _infer(name, kinds),
         lambda ins, attrs: values(ins[0], attrs["axis"]),
-        expand=expand,
+        decompose=decompose,
         samples=_samples(frozenset(dtypes.ALL) - kinds),
         illegal=(
             Illegal((Type(_f32, (2, 3)),), {"axis": 2}, ShapeError),

@@ -232,7 +232,7 @@ def _overlay_jvp(b: Builder, node: Node, tangents: tuple[Node | None, ...]) -> N
     return b(overlay, *parts, **node.attrs)
 
 
-def _overlay_expand(b: Builder, node: Node) -> Node:
+def _overlay_decompose(b: Builder, node: Node) -> Node:
     base, new = node.inputs
     attrs = {**node.attrs, "shape": node.shape}
     here = b(full, value=True, dtype=dtypes.bool_, shape=new.shape)
@@ -252,7 +252,7 @@ overlay = Op(
     vjp=_overlay_vjp,
     jvp=_overlay_jvp,
     lower=Template("overlay"),
-    expand=_overlay_expand,
+    decompose=_overlay_decompose,
     traits=frozenset({"linear", "in-place"}),
     samples=_overlay_samples,
     illegal=(

@@ -1,6 +1,6 @@
 """Formulas of matrices over a builder: `A @ B`, `A.T`, triangles and diagonals as graph nodes.
 
-The rules of `linear_systems` and `decompositions` are written with it as they stand in papers.
+The rules of `linear_systems` and `factorizations` are written with it as they stand in papers.
 Example: `Matrix(b, x).T @ Matrix(b, y)`.
 """
 

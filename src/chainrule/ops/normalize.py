@@ -1,6 +1,6 @@
 """Softmax and its logarithms, and layer normalisation: composites that evaluate in one step.
 
-Compiled, they expand to elementwise ops and reductions, which row fusion finds again. A fully
+Compiled, they decompose into elementwise ops and reductions, which row fusion finds again. A fully
 masked softmax row (all -inf) gives zeros and zero gradients, not NaN.
 Example: `softmax(x, axis=1)` = exp(x - max x) / Σ exp(x - max x).
 """
@@ -117,7 +117,7 @@ def _nonzero(b: Builder, total: Node) -> Node:
     return b(where, b(eq, total, filled(b, 0, total)), filled(b, 1, total), total)
 
 
-def _softmax_expand(b: Builder, node: Node) -> Node:
+def _softmax_decompose(b: Builder, node: Node) -> Node:
     (x,), axis = node.inputs, node.attrs["axis"]
     e = b(exp, shifted(b, x, axis)[0])
     total = _nonzero(b, b(sum_, e, axes=(axis,)))
@@ -130,7 +130,7 @@ softmax = Op(
     _softmax,
     vjp=_softmax_vjp,
     saves=(OUT,),
-    expand=_softmax_expand,
+    decompose=_softmax_decompose,
     sends=("out * (ct - sum(ct * out, axis, keepdims=True))",),
     traits=frozenset({"rows"}),
     samples=_samples,
@@ -151,7 +151,7 @@ def _logsumexp_vjp(b: Builder, node: Node, ct: Node) -> tuple[Node]:
     return (b(mul, b(softmax, x, axis=axis), along(b, ct, x, axis)),)
 
 
-def _logsumexp_expand(b: Builder, node: Node) -> Node:
+def _logsumexp_decompose(b: Builder, node: Node) -> Node:
     (x,), axis = node.inputs, node.attrs["axis"]
     apart, top = shifted(b, x, axis)
     return b(add, b(log, b(sum_, b(exp, apart), axes=(axis,))), top)
@@ -163,7 +163,7 @@ logsumexp = Op(
     _logsumexp,
     vjp=_logsumexp_vjp,
     saves=(0,),
-    expand=_logsumexp_expand,
+    decompose=_logsumexp_decompose,
     sends=("expand_dims(ct, axis) * exp(x - expand_dims(out, axis))",),
     traits=frozenset({"rows"}),
     samples=_samples,
@@ -184,7 +184,7 @@ def _log_softmax_vjp(b: Builder, node: Node, ct: Node) -> tuple[Node]:
     return (b(sub, ct, b(mul, b(exp, node), _total(b, ct, node.attrs["axis"]))),)
 
 
-def _log_softmax_expand(b: Builder, node: Node) -> Node:
+def _log_softmax_decompose(b: Builder, node: Node) -> Node:
     (x,), axis = node.inputs, node.attrs["axis"]
     apart, _ = shifted(b, x, axis)
     total = _nonzero(b, b(sum_, b(exp, apart), axes=(axis,)))
@@ -197,7 +197,7 @@ log_softmax = Op(
     _log_softmax,
     vjp=_log_softmax_vjp,
     saves=(OUT,),
-    expand=_log_softmax_expand,
+    decompose=_log_softmax_decompose,
     sends=("ct - exp(out) * sum(ct, axis, keepdims=True)",),
     traits=frozenset({"rows"}),
     samples=_samples,
@@ -242,7 +242,7 @@ def _standardize_vjp(b: Builder, node: Node, ct: Node) -> tuple[Node]:
     return (b(mul, b(sub, b(sub, ct, centre), b(mul, node, slope)), scale),)
 
 
-def _standardize_expand(b: Builder, node: Node) -> Node:
+def _standardize_decompose(b: Builder, node: Node) -> Node:
     return b(mul, *_moments(b, node.inputs[0], node.attrs["axis"], node.attrs["eps"]))
 
 
@@ -260,7 +260,7 @@ standardize = Op(
     _standardize,
     vjp=_standardize_vjp,
     saves=(0, OUT),
-    expand=_standardize_expand,
+    decompose=_standardize_decompose,
     traits=frozenset({"rows"}),
     samples=_standardize_samples,
     illegal=tuple(i._replace(attrs={**i.attrs, "eps": 1e-5}) for i in _ILLEGAL),

@@ -62,7 +62,7 @@ def _check_range(index: Array, n: int, *, wrap: bool) -> None:
         )
 
 
-def _ravel_expand(b: Builder, node: Node) -> Node:
+def _ravel_decompose(b: Builder, node: Node) -> Node:
     total: Node | None = None
     for index, n in zip(node.inputs, node.attrs["sizes"], strict=True):
         size, inside = filled(b, n, index), index
@@ -95,7 +95,7 @@ ravel_index = Op(
     _ravel_infer,
     _ravel,
     vjp=lambda b, node, ct: (None,) * len(node.inputs),  # noqa: ARG005 - the rule's signature
-    expand=_ravel_expand,
+    decompose=_ravel_decompose,
     traits=frozenset({"bounded"}),
     samples=_ravel_samples,
     illegal=(

@@ -3,7 +3,7 @@
 Adding an op means writing one `Op` in the file of its family (and its public function in
 `tensor/functional`). The record answers every question the other rooms ask: which type comes out
 (`infer`), what it means (`numpy`), how it is differentiated (`vjp`, `jvp`), how it becomes a
-kernel (`lower` or `expand`), and on which inputs the generated laws try it (`samples`).
+kernel (`lower` or `decompose`), and on which inputs the generated laws try it (`samples`).
 
 Example: see `ops/arithmetic.py`, where `mul` is eight lines.
 """
@@ -169,7 +169,7 @@ class Op:
     jvp: Callable[..., Any] | None = None
     saves: tuple[int, ...] | None = ()
     lower: Lower | None = None
-    expand: Callable[[Builder, Node], Node] | None = None
+    decompose: Callable[[Builder, Node], Node] | None = None
     formula: Formula | None = None
     decisions: Callable[[Sequence[Any], Attrs], Any] | None = None
     sends: tuple[str, ...] = ()

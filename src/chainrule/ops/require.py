@@ -62,7 +62,7 @@ require = Op(
     _require,
     vjp=lambda b, node, ct: (ct, None, None),  # noqa: ARG005 - the rule's signature
     jvp=lambda b, node, tangents: tangents[0],  # noqa: ARG005 - the rule's signature
-    expand=lambda b, node: node.inputs[0],  # noqa: ARG005 - the signature
+    decompose=lambda b, node: node.inputs[0],  # noqa: ARG005 - the signature
     samples=_samples,
     illegal=(
         Illegal((Type(float32, (2,)),) * 3, {"error": "ArgumentError", "rule": ""}, DTypeError),

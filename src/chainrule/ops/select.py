@@ -172,7 +172,7 @@ def _pick(ins: Any, attrs: Attrs) -> Array:  # noqa: ARG001 - the op's signature
     return np.asarray(np.take_along_axis(x, index[..., None], -1)[..., 0])
 
 
-def _pick_expand(b: Builder, node: Node) -> Node:
+def _pick_decompose(b: Builder, node: Node) -> Node:
     x, index = node.inputs
     chosen = b(where, _one_hot(b, index, x.shape), x, filled(b, 0, x))
     # Bools and small integers, which sum does not add, go through int64
@@ -199,7 +199,7 @@ pick = Op(
     ),
     jvp=_rows_jvp,
     saves=(1,),
-    expand=_pick_expand,
+    decompose=_pick_decompose,
     traits=frozenset({"bounded"}),
     samples=_pick_samples,
     illegal=(
@@ -225,7 +225,7 @@ def _unpick(ins: Any, attrs: Attrs) -> Array:
     return out
 
 
-def _unpick_expand(b: Builder, node: Node) -> Node:
+def _unpick_decompose(b: Builder, node: Node) -> Node:
     x, index = node.inputs
     wide = b(broadcast_to, b(reshape, x, shape=(*x.shape, 1)), shape=node.shape)
     return b(where, _one_hot(b, index, node.shape), wide, filled(b, 0, node))
@@ -248,7 +248,7 @@ unpick: Op = Op(
     vjp=lambda b, node, ct: (b(pick, ct, node.inputs[1]), None),
     jvp=_rows_jvp,
     saves=(1,),
-    expand=_unpick_expand,
+    decompose=_unpick_decompose,
     traits=frozenset({"bounded"}),
     samples=_unpick_samples,
     illegal=(

@@ -164,7 +164,7 @@ def _overlap_vjp(b: Builder, node: Node, ct: Node) -> tuple[Node]:
     return (b(windows, ct, size=x.shape[len(x.shape) - len(attrs["axes"]) :], **again),)
 
 
-def _overlap_expand(b: Builder, node: Node) -> Node:
+def _overlap_decompose(b: Builder, node: Node) -> Node:
     """Axis by axis, the last first: each position of a window is added where it came from."""
     (x,), attrs = node.inputs, node.attrs
     axes = list(zip(attrs["axes"], attrs["lengths"], attrs["step"], attrs["dilation"], strict=True))
@@ -225,7 +225,7 @@ overlap_add: Op = Op(
     _overlap_infer,
     _overlap_add,
     vjp=_overlap_vjp,
-    expand=_overlap_expand,
+    decompose=_overlap_decompose,
     traits=frozenset({"linear"}),
     samples=_overlap_samples,
     illegal=(

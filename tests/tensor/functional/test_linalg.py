@@ -1,4 +1,4 @@
-"""Linear systems and decompositions: what they mean, their gradients, and what is refused."""
+"""Linear systems and factorizations: what they mean, their gradients, and what is refused."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_systems_are_solved():
     close(cr.linalg.slogdet(-A).sign, -cr.ones(2, dtype=cr.float64))
 
 
-def test_decompositions_multiply_to_the_matrix():
+def test_factorizations_multiply_to_the_matrix():
     for mode in ("reduced", "complete"):
         q, r = cr.linalg.qr(TALL, mode)
         close(q @ r, TALL)

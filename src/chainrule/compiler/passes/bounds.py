@@ -5,8 +5,8 @@
     require(x, seen, faults)                              →   0 ≤ fault < 1
     an index that iota or ravel_index made inside the range    →   nothing
 
-Found before `pick` and `cross_entropy` expand, and carried through the other passes as extra
-outputs.
+Found before `pick` and `cross_entropy` are decomposed, and carried through the other passes as
+extra outputs.
 Example: `bounds(graph)` → [(index node, limit, what it indexes)].
 """
 

@@ -44,10 +44,10 @@ def _drop(node: Node) -> Node | None:
         return node.inputs[0]
     if node.op is concat:
         return present[0] if len(present) == 1 else b(concat, *present, **node.attrs)
-    if node.op is bundle or (not isinstance(node.type, Type) and node.op.expand is None):
+    if node.op is bundle or (not isinstance(node.type, Type) and node.op.decompose is None):
         return None
-    if node.op.expand is not None:
-        return node.op.expand(b, node)  # type: ignore[no-any-return]
+    if node.op.decompose is not None:
+        return node.op.decompose(b, node)  # type: ignore[no-any-return]
     return b(full, value=0, dtype=node.dtype, shape=node.shape)
 
 

@@ -2,7 +2,7 @@
 
     softmax(x)  →  e = exp(x - max x);  e · (1 / Σ e)
 
-Before → after for every op that has `expand` and no lowering of its own. Ops with a template
+Before → after for every op that has `decompose` and no lowering of its own. Ops with a template
 (attention) keep their identity. Example: `expand(graph)`.
 """
 
@@ -16,7 +16,7 @@ from chainrule.ops.record import Symbolic
 
 
 def expand(graph: Graph) -> Graph:
-    """Replace every op that only has an expansion, and simplify."""
+    """Replace every op that only has a decomposition, and simplify."""
     return rewrite(graph, _expand, simpler)
 
 
@@ -27,6 +27,6 @@ def _expand(node: Node) -> Node | None:
             f"{op.name} at {node.source} has no native code and cannot be compiled\n  compute it "
             "outside the compiled function, or leave compile out"
         )
-    if op is INPUT or op.lower is not None or op.expand is None:
+    if op is INPUT or op.lower is not None or op.decompose is None:
         return None
-    return op.expand(Symbolic(node.source), node)  # type: ignore[no-any-return]
+    return op.decompose(Symbolic(node.source), node)  # type: ignore[no-any-return]

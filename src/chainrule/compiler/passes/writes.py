@@ -39,7 +39,7 @@ def _in_body(body: Graph) -> Graph:
 
 
 def _spelled_out(node: Node) -> Node | None:
-    return overlay.expand(Symbolic(node.source), node) if node.op is overlay else None
+    return overlay.decompose(Symbolic(node.source), node) if node.op is overlay else None
 
 
 class _Run(NamedTuple):

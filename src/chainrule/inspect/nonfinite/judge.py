@@ -21,8 +21,8 @@ from chainrule.inspect.nonfinite import hazards
 from chainrule.inspect.nonfinite.hazards import Hazard
 from chainrule.inspect.nonfinite.trail import Place, Stop, element, trail
 from chainrule.inspect.unroll import unroll
+from chainrule.ops.decomposition import decomposition
 from chainrule.ops.evaluate import all_values
-from chainrule.ops.expansion import expansion
 
 _ROWS = {"softmax", "log_softmax", "logsumexp", "amax", "sum", "attention", "logcumsumexp"}
 
@@ -194,7 +194,7 @@ def _opened(node: Node) -> Graph | None:
         return unroll(Graph(again, (whole,)), int(node.attrs["length"])).graph
     if node.op.name == "call" and isinstance(node.attrs.get("graph"), Graph):
         return node.attrs["graph"]  # type: ignore[no-any-return]
-    return expansion(node) if node.op.expand is not None else None
+    return decomposition(node) if node.op.decompose is not None else None
 
 
 # -- it was there from the start ------------------------------------------------------------------

@@ -14,7 +14,7 @@ from chainrule.base.arguments import check_number
 from chainrule.base.errors import ArgumentError, DTypeError, ShapeError
 from chainrule.tensor.convert import Operand, as_dtype, as_tensor, cast
 from chainrule.tensor.functional import layout, pointwise, reduce
-from chainrule.tensor.functional.decompositions import svdvals
+from chainrule.tensor.functional.factorizations import svdvals
 from chainrule.tensor.functional.forms import with_out
 from chainrule.tensor.functional.moments import root
 

@@ -5,7 +5,7 @@ Source of the names: https://docs.pytorch.org/docs/stable/tensors.html
 
 from __future__ import annotations
 
-from chainrule.tensor.functional import decompositions, linear, linear_systems, products
+from chainrule.tensor.functional import factorizations, linear, linear_systems, products
 from chainrule.tensor.methods.in_place import in_place
 
 
@@ -38,9 +38,9 @@ class LinearMethods:
     cholesky_solve = linear_systems.cholesky_solve
     cholesky_inverse = linear_systems.cholesky_inverse
     triangular_solve = linear_systems.triangular_solve
-    qr = decompositions.qr
-    svd = decompositions.svd
-    pinverse = decompositions.pinverse
+    qr = factorizations.qr
+    svd = factorizations.svd
+    pinverse = factorizations.pinverse
 
     # in place
     addmm_ = in_place(products.addmm)

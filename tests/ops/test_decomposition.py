@@ -6,18 +6,18 @@ from chainrule.base import dtypes
 from chainrule.graph.node import Graph, Type, input_node
 from chainrule.graph.walk import topological
 from chainrule.ops import TABLE
+from chainrule.ops.decomposition import decomposition, replay
 from chainrule.ops.evaluate import evaluate
-from chainrule.ops.expansion import expansion, replay
 from chainrule.ops.record import Symbolic
 
 F64 = Type(dtypes.float64, (2, 3))
 
 
-def test_an_expansion_ends_at_inputs_of_its_own():
+def test_a_decomposition_ends_at_inputs_of_its_own():
     b = Symbolic()
     x = input_node(F64)
     node = b(TABLE["softmax"], b(TABLE["tanh"], x), axis=1)
-    graph = expansion(node)
+    graph = decomposition(node)
     order = topological(graph.outputs)
     assert x not in order
     assert all(n.op.name not in {"softmax", "tanh"} for n in order)

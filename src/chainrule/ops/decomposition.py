@@ -1,9 +1,9 @@
-"""What an op expands to, as a graph of its own, and making a graph's nodes again elsewhere.
+"""What an op decomposes into, as a graph of its own, and making a graph's nodes again elsewhere.
 
-Differentiating an expansion on inputs of its own keeps the work local: neither the walk nor the
+Differentiating a decomposition on inputs of its own keeps the work local: neither the walk nor the
 gradient wanders into what the real inputs depend on. Imports graph and ops.
 
-Example: `replay(b, expansion(node), node.inputs)` makes the simpler nodes that equal `node`.
+Example: `replay(b, decomposition(node), node.inputs)` makes the simpler nodes that equal `node`.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from chainrule.graph.walk import topological
 from chainrule.ops.record import Builder, Symbolic
 
 
-def expansion(node: Node) -> Graph:
-    """The graph from `node`'s inputs to its results (one output per result) by `op.expand`."""
+def decomposition(node: Node) -> Graph:
+    """The graph from `node`'s inputs to its results (one output per result) by `op.decompose`."""
     inputs = tuple(input_node(child.type) for child in node.inputs)
     again = Node(node.op, inputs, node.attrs, node.type, node.source)
-    out = node.op.expand(Symbolic(node.source), again)
+    out = node.op.decompose(Symbolic(node.source), again)
     return Graph(inputs, out.inputs if isinstance(node.type, TupleType) else (out,))
 
 

@@ -1,4 +1,4 @@
-"""Decompositions of matrices: QR, eigenvalues of symmetric ones, singular values, pseudoinverse.
+"""Factorizations of matrices: QR, eigenvalues of symmetric ones, singular values, pseudoinverse.
 
 Values come from LAPACK through NumPy (trait "host"); derivatives are graphs, and presume that
 eigenvalues, or singular values, are distinct: of equal ones the vectors have none, and get zeros.
