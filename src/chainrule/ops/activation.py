@@ -45,6 +45,7 @@ relu = record(
     emit=lambda k, node, x: k("max", x, const(k, 0, node)),
     formula=Formula("maximum(x, 0)", ("x > 0",)),
     decisions=lambda ins, attrs: ins[0] > 0,  # noqa: ARG005 - the signature
+    cost="cheap",
 )
 
 

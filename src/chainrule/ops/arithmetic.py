@@ -25,6 +25,7 @@ add = record(
     "add",
     np.add,
     2,
+    cost="cheap",
     vjp=lambda b, node, ct: (ct, ct),  # noqa: ARG005 - the rule's signature
     formula=Formula("x + y", ("1", "1")),
     traits=LINEAR,
@@ -33,6 +34,7 @@ neg: Op = record(
     "neg",
     np.negative,
     1,
+    cost="cheap",
     vjp=lambda b, node, ct: (b(neg, ct),),  # noqa: ARG005 - the rule's signature
     formula=Formula("-x", ("-1",)),
     traits=LINEAR,
@@ -41,6 +43,7 @@ sub = record(
     "sub",
     np.subtract,
     2,
+    cost="cheap",
     vjp=lambda b, node, ct: (ct, b(neg, ct)),  # noqa: ARG005 - the rule's signature
     formula=Formula("x - y", ("1", "-1")),
     traits=LINEAR,
@@ -49,6 +52,7 @@ mul: Op = record(
     "mul",
     np.multiply,
     2,
+    cost="cheap",
     vjp=lambda b, node, ct: (b(mul, ct, node.inputs[1]), b(mul, ct, node.inputs[0])),
     saves=(0, 1),
     formula=Formula("x * y", ("y", "x")),
@@ -88,6 +92,7 @@ maximum = record(
     "maximum",
     np.maximum,
     2,
+    cost="cheap",
     vjp=lambda b, node, ct: _share(b, node, ct, gt, lt),
     saves=(0, 1),
     emit=lambda k, node, x, y: k("max", x, y),  # noqa: ARG005 - the signature
@@ -98,6 +103,7 @@ minimum = record(
     "minimum",
     np.minimum,
     2,
+    cost="cheap",
     vjp=lambda b, node, ct: _share(b, node, ct, lt, gt),
     saves=(0, 1),
     emit=lambda k, node, x, y: k("min", x, y),  # noqa: ARG005 - the signature
@@ -155,6 +161,7 @@ abs_ = record(
     "abs",
     np.abs,
     1,
+    cost="cheap",
     vjp=lambda b, node, ct: (b(mul, ct, b(sign, node.inputs[0])),),
     saves=(0,),
     formula=Formula("abs(x)", ("sign(x)",)),

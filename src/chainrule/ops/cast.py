@@ -47,6 +47,7 @@ cast: Op = Op(
     lower=Map(lambda k, node, x: k("cast", x, attr=node.dtype)),
     sends=("ct",),
     traits=ELEMENTWISE,
+    cost="cheap",
     samples=_samples,
 )
 

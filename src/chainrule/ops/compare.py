@@ -15,7 +15,7 @@ from chainrule.base.errors import DTypeError, ShapeError
 from chainrule.graph.node import Attrs, Node, Type
 from chainrule.ops.elementwise import BOOLS, ELEMENTWISE, EVERYTHING, record
 from chainrule.ops.fill import filled
-from chainrule.ops.record import Builder, Formula, Illegal, Map, Op, Sample, of_values
+from chainrule.ops.record import Builder, Cost, Formula, Illegal, Map, Op, Sample, of_values
 
 
 def no_gradient(b: Builder, node: Node, ct: Node) -> tuple[None, ...]:  # noqa: ARG001
@@ -23,15 +23,23 @@ def no_gradient(b: Builder, node: Node, ct: Node) -> tuple[None, ...]:  # noqa: 
     return tuple(None for _ in node.inputs)
 
 
-eq = record("eq", np.equal, 2, kinds=EVERYTHING, result=dtypes.bool_, vjp=no_gradient)
-ne = record("ne", np.not_equal, 2, kinds=EVERYTHING, result=dtypes.bool_, vjp=no_gradient)
-lt = record("lt", np.less, 2, kinds=EVERYTHING, result=dtypes.bool_, vjp=no_gradient)
-le = record("le", np.less_equal, 2, kinds=EVERYTHING, result=dtypes.bool_, vjp=no_gradient)
-gt = record("gt", np.greater, 2, kinds=EVERYTHING, result=dtypes.bool_, vjp=no_gradient)
-ge = record("ge", np.greater_equal, 2, kinds=EVERYTHING, result=dtypes.bool_, vjp=no_gradient)
+eq = record("eq", np.equal, 2, kinds=EVERYTHING, result=dtypes.bool_, vjp=no_gradient, cost="cheap")
+ne = record(
+    "ne", np.not_equal, 2, kinds=EVERYTHING, result=dtypes.bool_, vjp=no_gradient, cost="cheap"
+)
+lt = record("lt", np.less, 2, kinds=EVERYTHING, result=dtypes.bool_, vjp=no_gradient, cost="cheap")
+le = record(
+    "le", np.less_equal, 2, kinds=EVERYTHING, result=dtypes.bool_, vjp=no_gradient, cost="cheap"
+)
+gt = record(
+    "gt", np.greater, 2, kinds=EVERYTHING, result=dtypes.bool_, vjp=no_gradient, cost="cheap"
+)
+ge = record(
+    "ge", np.greater_equal, 2, kinds=EVERYTHING, result=dtypes.bool_, vjp=no_gradient, cost="cheap"
+)
 
 
-def _logic(name: str, fn: np.ufunc, arity: int) -> Op:
+def _logic(name: str, fn: np.ufunc, arity: int, cost: Cost = "cheap") -> Op:
     return record(
         f"logical_{name}",
         fn,
@@ -39,12 +47,13 @@ def _logic(name: str, fn: np.ufunc, arity: int) -> Op:
         kinds=BOOLS,
         vjp=no_gradient,
         emit=lambda k, node, *ins: k(name, *ins),  # noqa: ARG005 - the signature
+        cost=cost,
     )
 
 
 logical_and = _logic("and", np.logical_and, 2)
 logical_or = _logic("or", np.logical_or, 2)
-logical_xor = _logic("xor", np.logical_xor, 2)
+logical_xor = _logic("xor", np.logical_xor, 2, "dear")
 logical_not = _logic("not", np.logical_not, 1)
 
 
@@ -93,6 +102,7 @@ where = Op(
     formula=Formula("where(x, y, z)", (None, "x", "~x")),
     decisions=lambda ins, attrs: ins[0],  # noqa: ARG005 - the signature
     traits=ELEMENTWISE,
+    cost="cheap",
     samples=_where_samples,
     illegal=(
         Illegal((Type(dtypes.float32, (2,)),) * 3, {}, DTypeError),

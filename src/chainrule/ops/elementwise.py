@@ -14,7 +14,17 @@ import numpy as np
 from chainrule.base import dtypes
 from chainrule.base.errors import DTypeError, ShapeError
 from chainrule.graph.node import Attrs, Node, Type
-from chainrule.ops.record import Array, Builder, Formula, Illegal, Map, Op, Sample, of_values
+from chainrule.ops.record import (
+    Array,
+    Builder,
+    Cost,
+    Formula,
+    Illegal,
+    Map,
+    Op,
+    Sample,
+    of_values,
+)
 
 ELEMENTWISE = frozenset({"elementwise"})
 Vjp = Callable[[Builder, Node, Node], tuple[Node | None, ...]]
@@ -126,6 +136,7 @@ def record(
     domain: tuple[float, float] = (-3.0, 3.0),
     nasty: Sequence[float] = NASTY,
     traits: frozenset[str] = frozenset(),
+    cost: Cost = "dear",
 ) -> Op:
     """An elementwise `Op` of `fn`; by default the kernel primitive has the op's name.
 
@@ -141,6 +152,7 @@ def record(
         formula=formula,
         decisions=decisions,
         traits=ELEMENTWISE | traits,
+        cost=cost,
         samples=_samples(arity, *domain, nasty),
         illegal=tuple(_refused(arity, kinds)),
     )

@@ -133,6 +133,7 @@ detach = Op(
     vjp=lambda b, node, ct: (None,),  # noqa: ARG005 - the rule's signature
     lower=Map(lambda k, node, x: x),  # noqa: ARG005 - the signature
     traits=frozenset({"elementwise", "cut"}),
+    cost="cheap",
     samples=_any_samples,
 )
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 
@@ -21,6 +21,7 @@ from chainrule.base.shapes import Shape, View
 from chainrule.graph.node import AnyType, Attrs, Node
 
 Array = np.ndarray[Any, Any]
+Cost = Literal["free", "cheap", "dear"]
 OUT = -1  # in `saves`: the op's own result
 
 
@@ -158,6 +159,9 @@ class Op:
     `decisions` computes the masks, winners or sides whose change marks a kink. `traits` are what
     passes ask for: elementwise, linear (in all float inputs), multilinear (in each), reduction,
     contraction, index-map, in-place (may be written over its first input), random, control.
+    `cost` is what the value costs a kernel that already reads the inputs: "free" if nothing is
+    computed (views and constants), "cheap" if computing it again costs less than storing and
+    loading it (an instruction or two), "dear" otherwise. Views and constants are free by default.
     `prepared` is the memory of eager execution: what it has worked out for types and attributes
     that it met (`tensor/prepared.py`).
     """
@@ -174,9 +178,15 @@ class Op:
     decisions: Callable[[Sequence[Any], Attrs], Any] | None = None
     sends: tuple[str, ...] = ()
     traits: frozenset[str] = frozenset()
+    cost: Cost = "dear"
     samples: Callable[[np.random.Generator, np.dtype[Any]], Iterable[Sample]] | None = None
     illegal: tuple[Illegal, ...] = field(default=())
     prepared: dict[Any, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Views and constants are free."""
+        if isinstance(self.lower, IndexMap) or "constant" in self.traits:
+            object.__setattr__(self, "cost", "free")
 
     def __repr__(self) -> str:
         """`<op mul>`."""
