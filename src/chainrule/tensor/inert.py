@@ -139,6 +139,7 @@ def refuse_device(kind: str) -> Callable[..., Any]:
     """A function that needs a device of this kind, and says that there is none."""
 
     def needs(*args: Any, **kwargs: Any) -> Any:
+        """Raise: this machine's tensors are on the CPU."""
         del args, kwargs
         raise DeviceError(f"there is no {kind} device here: ask {kind}.is_available() first")
 
