@@ -100,8 +100,8 @@ if TYPE_CHECKING:
     from chainrule.compiler.runtime.denormals import set_flush_denormal as set_flush_denormal
     from chainrule.compiler.runtime.workers import get_num_threads as get_num_threads
     from chainrule.compiler.runtime.workers import set_num_threads as set_num_threads
-    from chainrule.formats.saving import load as load
-    from chainrule.formats.saving import save as save
+    from chainrule.formats.serialization import load as load
+    from chainrule.formats.serialization import save as save
     from chainrule.inspect.claim import check_gradient as check_gradient
     from chainrule.inspect.draw import draw as draw
     from chainrule.inspect.explain import explain as explain
@@ -136,8 +136,8 @@ _LAZY = {
     "explain": "chainrule.inspect.explain",
     "get_num_threads": "chainrule.compiler.runtime.workers",
     "gradcheck": "chainrule.inspect.gradcheck",
-    "load": "chainrule.formats.saving",
-    "save": "chainrule.formats.saving",
+    "load": "chainrule.formats.serialization",
+    "save": "chainrule.formats.serialization",
     "scan": "chainrule.tensor.functional.loop",
     "set_flush_denormal": "chainrule.compiler.runtime.denormals",
     "set_num_threads": "chainrule.compiler.runtime.workers",

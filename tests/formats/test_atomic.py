@@ -8,10 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from chainrule.formats import atomic
-from chainrule.formats import claim as claims
+from chainrule.formats import atomic, file_lock
 from chainrule.formats.atomic import write_whole
-from chainrule.formats.claim import claim
+from chainrule.formats.file_lock import claim
 
 
 def test_new_and_old_files(tmp_path):
@@ -97,10 +96,10 @@ def test_without_locks_nobody_is_taken_for_dead(tmp_path, monkeypatch, number):
     def no_locks(_descriptor):
         raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr(claims, "_lock", no_locks)
+    monkeypatch.setattr(file_lock, "_lock", no_locks)
     path = tmp_path / "state"
     handle, living, claimed = atomic._neighbour(path)  # of a process in the middle of a write
-    assert claimed.hold is claims.Hold.UNKNOWN
+    assert claimed.hold is file_lock.Hold.UNKNOWN
     atomic.write_whole(path, b"all")
     atomic.remove_abandoned(tmp_path)
     Path(living).replace(path)

@@ -10,11 +10,11 @@ import shutil
 import pytest
 
 from chainrule.base.errors import CheckpointError, ConfigError
-from chainrule.formats import claim as claims
-from chainrule.formats.claim import Hold, claim
+from chainrule.formats import file_lock
+from chainrule.formats.file_lock import Hold, claim
 from chainrule.tasks import language_model
 from chainrule.tasks.language_model import train_on
-from chainrule.train import loop
+from chainrule.train import training_loop
 from chainrule.train.events import Began, Finished, Saved, Stepped, Unprotected
 from chainrule.train.interrupts import Interrupts
 from chainrule.train.metrics import read_metrics
@@ -80,7 +80,7 @@ def test_killed_between_the_last_save_and_the_result(start, whole, monkeypatch, 
 def test_killed_while_it_was_prolonged(start, monkeypatch):
     *_, finished = start()
     with monkeypatch.context() as patch:
-        patch.setattr(loop, "_step", killed)
+        patch.setattr(training_loop, "_step", killed)
         with pytest.raises(Killed):
             list(train_on(finished.folder, 24, Interrupts()))
     *_, last = train_on(finished.folder, None, Interrupts())
@@ -124,7 +124,7 @@ def test_one_process_at_a_time(start):
 
 def test_a_file_system_without_locks(start, whole, monkeypatch):
     """Nothing is said to be protected that is not, and no living process' file is removed."""
-    monkeypatch.setattr(claims, "_lock", no_locks)
+    monkeypatch.setattr(file_lock, "_lock", no_locks)
     folder = left_by(start(root="parts"), lambda e: isinstance(e, Saved))
     busy = folder / ".state.safetensors.abcd1234"
     busy.write_bytes(b"half")  # of another process, or of none: nobody knows

@@ -36,7 +36,7 @@ from chainrule.train.events import (
     Stopped,
     Unprotected,
 )
-from chainrule.train.report import averaged
+from chainrule.train.run_report import averaged
 
 if TYPE_CHECKING:
     from chainrule.train.config import Config

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from chainrule.data.fetch import ENDED
-from chainrule.data.workers import Failure, Task, Workers
+from chainrule.data.worker_threads import Failure, Task, Workers
 
 
 class Prefetched:

@@ -17,7 +17,7 @@ import re
 import tempfile
 from pathlib import Path
 
-from chainrule.formats.claim import Claim, Hold, claim
+from chainrule.formats.file_lock import Claim, Hold, claim
 
 _MODE = 0o666  # what open() asks for; the user's umask takes its part away
 _UNFINISHED = re.compile(r"\.(.+)\.[a-z0-9_]{8}")  # the name of the file, as mkstemp changes it

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from chainrule.base.errors import CheckpointError
-from chainrule.formats.bounds import Allowance
+from chainrule.formats.allowance import Allowance
 
 
 class Known:

@@ -18,8 +18,8 @@ import numpy as np
 from chainrule.base import dtypes
 from chainrule.base.errors import ChainruleError, CheckpointError
 from chainrule.base.shapes import Size
+from chainrule.formats.allowance import Allowance, shown
 from chainrule.formats.archive import read_archive
-from chainrule.formats.bounds import Allowance, shown
 from chainrule.formats.narrow import NARROW, widened
 from chainrule.formats.pickled import Known, read_pickle
 from chainrule.tensor.device import device

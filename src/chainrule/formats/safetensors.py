@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from chainrule.base.errors import CheckpointError
+from chainrule.formats.allowance import shown
 from chainrule.formats.atomic import write_whole
-from chainrule.formats.bounds import shown
 from chainrule.formats.narrow import notice, widened
 
 if TYPE_CHECKING:

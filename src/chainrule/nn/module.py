@@ -34,8 +34,8 @@ from chainrule.nn.faults import (
     no_module,
     too_early,
 )
-from chainrule.nn.hooks import Hooked, call_hooked, note_call
 from chainrule.nn.layer_path import watch_calls
+from chainrule.nn.module_hooks import Hooked, call_hooked, note_call
 from chainrule.nn.parameter import Buffer, Parameter
 from chainrule.nn.state import KeysReport, load, save
 from chainrule.tensor.alive import MODULES

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from chainrule.base.errors import ChainruleError, CheckpointError, KindError
-from chainrule.nn.hooks import hooks_of
+from chainrule.nn.module_hooks import hooks_of
 from chainrule.nn.state_faults import report
 from chainrule.tensor.convert import as_tensor
 from chainrule.tensor.modes import no_grad

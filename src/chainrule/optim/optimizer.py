@@ -17,7 +17,7 @@ from chainrule.base.errors import ArgumentError, CheckpointError, KindError
 from chainrule.base.source import warn
 from chainrule.optim.forgotten import complete_models, elsewhere, forgotten, in_evaluation, wasted
 from chainrule.optim.parameters import listed
-from chainrule.optim.saved import group_faults, load_entry, positions
+from chainrule.optim.state_dict import group_faults, load_entry, positions
 from chainrule.optim.step_count import advance_counts, share_counts
 from chainrule.tensor.alive import OPTIMIZERS, note_step
 from chainrule.tensor.backward import STALE, STEPPED, clear_grad, content_version

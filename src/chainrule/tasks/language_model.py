@@ -34,7 +34,6 @@ from chainrule.text.corpus import read_text, require_length
 from chainrule.text.documentation import documentation_text
 from chainrule.text.ngram import CharacterNGram
 from chainrule.train import runs
-from chainrule.train.checkpoint import load_parameters, restore, write_config
 from chainrule.train.config import Config, configure
 from chainrule.train.events import (
     Began,
@@ -45,12 +44,13 @@ from chainrule.train.events import (
     Stopped,
     Unprotected,
 )
-from chainrule.train.loop import train
 from chainrule.train.metrics import Metrics
-from chainrule.train.report import report
+from chainrule.train.run_report import report
+from chainrule.train.run_state import load_parameters, restore, write_config
 from chainrule.train.sample import Sampling, generate
 from chainrule.train.session import Session, begin
 from chainrule.train.steps import predict
+from chainrule.train.training_loop import train
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -59,7 +59,7 @@ if TYPE_CHECKING:
     from chainrule.nn import Module
     from chainrule.train.events import Event
     from chainrule.train.interrupts import Interrupts
-    from chainrule.train.watch import Verdict
+    from chainrule.train.monitor import Verdict
 
 BASELINE_ORDER = 5
 BASELINE_LIMIT = 20_000_000  # training characters; counting more takes minutes and gigabytes

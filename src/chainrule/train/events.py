@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from chainrule.train.config import Config
-    from chainrule.train.watch import Verdict
+    from chainrule.train.monitor import Verdict
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from chainrule.train.chart import Chart, Curve, draw, section
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from chainrule.train.watch import Verdict
+    from chainrule.train.monitor import Verdict
 
 _DRAWN = 8  # curves in a chart: as many as there are colours
 _HEALTHY_UPDATE = 1e-3

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from chainrule.base.errors import CheckpointError
 from chainrule.formats.atomic import remove_abandoned, write_whole
-from chainrule.formats.claim import Hold, claim
+from chainrule.formats.file_lock import Hold, claim
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

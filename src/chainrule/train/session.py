@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 from chainrule import nn, optim
 from chainrule.text.batches import RandomWindows
 from chainrule.text.corpus import split
-from chainrule.train.schedule import WarmupCosine
 from chainrule.train.steps import Steps, judge, predict
+from chainrule.train.warmup_cosine import WarmupCosine
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from chainrule.optim import Optimizer
     from chainrule.text.characters import Characters
     from chainrule.train.config import Config
-    from chainrule.train.watch import Watch
+    from chainrule.train.monitor import Watch
 
 _WARMUP_SHARE = 5  # of a short run, no more than a fifth is spent rising
 

@@ -25,7 +25,7 @@ from chainrule.data.sampler import (
     SubsetRandomSampler,
     WeightedRandomSampler,
 )
-from chainrule.data.workers import get_worker_info
+from chainrule.data.worker_threads import get_worker_info
 from chainrule.utils.data import dataloader, dataset, sampler
 
 __all__ = [

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from chainrule.base.missing import missing_from
 from chainrule.data.collate import default_collate, default_convert
 from chainrule.data.loader import DataLoader
-from chainrule.data.workers import get_worker_info
+from chainrule.data.worker_threads import get_worker_info
 
 __all__ = ["DataLoader", "default_collate", "default_convert", "get_worker_info"]
 

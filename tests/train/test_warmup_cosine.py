@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chainrule.train.schedule import WarmupCosine
+from chainrule.train.warmup_cosine import WarmupCosine
 
 
 def test_landmarks():

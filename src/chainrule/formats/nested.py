@@ -25,7 +25,7 @@ from chainrule.base import dtypes
 from chainrule.base.dtypes import DType
 from chainrule.base.errors import ArgumentError, ChainruleError, CheckpointError
 from chainrule.base.shapes import Size
-from chainrule.formats.bounds import DEPTH, Allowance, shown
+from chainrule.formats.allowance import DEPTH, Allowance, shown
 from chainrule.tensor.device import device
 from chainrule.tensor.dispatch import wrap
 from chainrule.tensor.parameter import Parameter

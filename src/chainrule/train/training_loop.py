@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from chainrule.base.errors import NonFiniteError
-from chainrule.train.checkpoint import save
-from chainrule.train.evaluate import evaluate
 from chainrule.train.events import Evaluated, Examined, Judged, Sampled, Saved, Stepped, Stopped
+from chainrule.train.held_out import evaluate
+from chainrule.train.run_state import save
 from chainrule.train.sample import Sampling, generate
 
 if TYPE_CHECKING:

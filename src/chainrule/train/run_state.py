@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from chainrule.base.errors import CheckpointError
+from chainrule.formats.allowance import shown
 from chainrule.formats.atomic import write_whole
-from chainrule.formats.bounds import shown
 from chainrule.formats.safetensors import read_state, write_state
 from chainrule.tensor.convert import tensor
 from chainrule.tensor.random import get_rng_state, set_rng_state

@@ -4,7 +4,7 @@ import re
 from html.parser import HTMLParser
 
 from chainrule.inspect import Verdict
-from chainrule.train.report import averaged, report
+from chainrule.train.run_report import averaged, report
 
 LAYER = {"norm": 0.5, "rms": 0.01, "update": 1e-3}
 ACTIVATIONS = {

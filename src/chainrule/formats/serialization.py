@@ -20,9 +20,9 @@ from chainrule.base.errors import ArgumentError, CheckpointError
 from chainrule.base.reading import EndlessError, read_to_end
 from chainrule.formats.atomic import write_whole
 from chainrule.formats.narrow import notice
+from chainrule.formats.nested import pack, unpack
 from chainrule.formats.pytorch import read_pytorch
 from chainrule.formats.safetensors import parse_state, state_bytes
-from chainrule.formats.structure import pack, unpack
 from chainrule.tensor.convert import check_device, tensor
 
 _ENTRY = "structure"

@@ -14,7 +14,7 @@ from safetensors.numpy import save as write_safetensors
 
 import chainrule as cr
 from chainrule.base.errors import CheckpointError
-from chainrule.formats.bounds import Allowance, shown
+from chainrule.formats.allowance import Allowance, shown
 
 DEEP = b")" + b"\x85" * 300_000  # a tuple in a tuple in a tuple …
 DOUBLED = b"K\1\x85" + b"2\x86" * 60  # a pair of one pair, of one pair, …: 2⁶⁰ parts

@@ -18,7 +18,7 @@ from chainrule.train.chart import Chart, Curve, draw, section
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from chainrule.train.watch import Verdict
+    from chainrule.train.monitor import Verdict
 
 _STYLE = """
 :root { color-scheme: light dark; --ink: #1c2430; --paper: #fff; --faint: #8895a7; --grid: #dde3ea }
