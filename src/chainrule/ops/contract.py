@@ -1,5 +1,7 @@
 """Matrix products: the contraction that everything heavy comes down to.
 
+`sparse_matmul`, made by the compiler only, skips the zeros of its first operand: an infinity or NaN
+of the second that meets only zeros has no effect.
 Example: `matmul(a, b)` with a (…, m, k) and b (…, k, n), batch axes equal.
 """
 
@@ -15,7 +17,7 @@ from chainrule.base.errors import DTypeError, ShapeError
 from chainrule.graph.node import Attrs, Node, Type
 from chainrule.ops.arithmetic import add
 from chainrule.ops.layout import transpose
-from chainrule.ops.record import Array, Builder, Contract, Illegal, Op, Sample, of_values
+from chainrule.ops.record import Array, Builder, Contract, Illegal, Op, Sample, Template, of_values
 
 _f32 = dtypes.float32
 
@@ -98,4 +100,34 @@ matmul = Op(
     ),
 )
 
-TABLE = (matmul,)
+
+def _sparse_infer(ins: tuple[Type, ...], attrs: Attrs) -> Type:
+    if any(len(x.shape) != 2 for x in ins):
+        raise ShapeError(f"sparse_matmul needs matrices, not {ins[0].shape} @ {ins[1].shape}")
+    return _infer(ins, attrs)
+
+
+def _sparse_samples(rng: np.random.Generator, dtype: np.dtype[Any]) -> Iterable[Sample]:
+    for sample in _samples(rng, dtype):
+        a, c = sample.inputs
+        if a.ndim == 2:
+            yield Sample((np.where(rng.random(a.shape) < 0.2, a, np.zeros_like(a)), c), {})
+
+
+sparse_matmul = Op(
+    "sparse_matmul",
+    _sparse_infer,
+    of_values(np.matmul),
+    saves=(0, 1),
+    lower=Template("sparse_product"),
+    decompose=lambda b, node: b(matmul, *node.inputs),
+    traits=frozenset({"multilinear"}),
+    samples=_sparse_samples,
+    illegal=(
+        Illegal((Type(_f32, (2, 3)), Type(_f32, (4, 5))), {}, ShapeError),
+        Illegal((Type(_f32, (2, 2, 3)), Type(_f32, (2, 3, 5))), {}, ShapeError),
+        Illegal((Type(dtypes.int64, (2, 3)), Type(dtypes.int64, (3, 5))), {}, DTypeError),
+    ),
+)
+
+TABLE = (matmul, sparse_matmul)

@@ -149,48 +149,52 @@ def _of_order(n: int) -> Both:
     return both(lambda x: _polygamma(x, n))
 
 
-def _order_infer(ins: tuple[Type, ...], attrs: Attrs) -> Type:
-    if attrs["n"] < 1:
-        raise ArgumentError(f"polygamma is the n-th derivative of ψ, n ≥ 1, not {attrs['n']}")
-    return _PLAIN.infer(ins, attrs)  # type: ignore[return-value]
-
-
-def _order_samples(rng: np.random.Generator, dtype: np.dtype[Any]) -> Iterable[Sample]:
-    assert _PLAIN.samples is not None
-    for number, sample in enumerate(_PLAIN.samples(rng, dtype)):
-        yield sample._replace(attrs={"n": 1 + number % 3})
-
-
 def _order_vjp(b: Builder, node: Node, ct: Node) -> tuple[Node]:
     return (b(mul, ct, b(polygamma, node.inputs[0], n=node.attrs["n"] + 1)),)
-
-
-_PLAIN = record(
-    "polygamma",
-    _of_order(1).numpy,
-    1,
-    vjp=_order_vjp,
-    saves=(0,),
-    kinds=FLOATS,
-    domain=(0.4, 4.0),
-    nasty=(0.0, 1e-6, -0.5, -1.0, -2.25, 0.5, 1.0, 30.0, np.inf, np.nan),
-)
 
 
 def _order_numpy(ins: Any, attrs: Attrs) -> Array:
     return _of_order(attrs["n"]).numpy(*ins)
 
 
-polygamma: Op = dataclasses.replace(
-    _PLAIN,
-    infer=_order_infer,
-    numpy=_order_numpy,
-    lower=Map(lambda k, node, x: _of_order(node.attrs["n"]).emit(k, node, x)),
-    samples=_order_samples,
-    illegal=(
-        *[i._replace(attrs={"n": 1}) for i in _PLAIN.illegal],
-        Illegal((Type(float32, (2,)),), {"n": 0}, ArgumentError),
-    ),
+def _with_order(plain: Op) -> Op:
+    """The record with the attribute `n`, from one without."""
+
+    def infer(ins: tuple[Type, ...], attrs: Attrs, infer: Any = plain.infer) -> Type:
+        if attrs["n"] < 1:
+            raise ArgumentError(f"polygamma is the n-th derivative of ψ, n ≥ 1, not {attrs['n']}")
+        return infer(ins, attrs)  # type: ignore[no-any-return]
+
+    def samples(
+        rng: np.random.Generator, dtype: np.dtype[Any], samples: Any = plain.samples
+    ) -> Iterable[Sample]:
+        for number, sample in enumerate(samples(rng, dtype)):
+            yield sample._replace(attrs={"n": 1 + number % 3})
+
+    return dataclasses.replace(
+        plain,
+        infer=infer,
+        numpy=_order_numpy,
+        lower=Map(lambda k, node, x: _of_order(node.attrs["n"]).emit(k, node, x)),
+        samples=samples,
+        illegal=(
+            *[i._replace(attrs={"n": 1}) for i in plain.illegal],
+            Illegal((Type(float32, (2,)),), {"n": 0}, ArgumentError),
+        ),
+    )
+
+
+polygamma: Op = _with_order(
+    record(
+        "polygamma",
+        _of_order(1).numpy,
+        1,
+        vjp=_order_vjp,
+        saves=(0,),
+        kinds=FLOATS,
+        domain=(0.4, 4.0),
+        nasty=(0.0, 1e-6, -0.5, -1.0, -2.25, 0.5, 1.0, 30.0, np.inf, np.nan),
+    )
 )
 _EDGES = (0.0, -0.0, 1e-30, 1e-6, 0.5, 1.0, 2.0, -0.5, -1.0, -2.25, -7.5, 30.0, 1e6, np.inf, np.nan)
 _FORMS = {name: both(formula) for name, formula in (("lgamma", _lgamma), ("digamma", _digamma))}

@@ -2,6 +2,9 @@
 
 Each pair are each other's gradients. Indices must be in range: PyTorch's negative indices were
 made non-negative before. Example: an embedding is `gather(table, tokens)`.
+
+Two ops are made by the compiler only: `index_add(w, x, i)` = w + scatter_add(x, i), which visits no
+other row of w; `spread_rows(x, i)` = gather(x, i), fused into the update that reads it.
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ import numpy as np
 from chainrule.base import dtypes
 from chainrule.base.errors import DTypeError, IndexBoundsError, ShapeError
 from chainrule.graph.node import Attrs, Node, Type
+from chainrule.ops.arithmetic import add
 from chainrule.ops.cast import cast
 from chainrule.ops.compare import eq, where
 from chainrule.ops.elementwise import NUMBERS, need_kind
@@ -151,6 +155,54 @@ scatter_add = Op(
 )
 
 
+def _index_add_infer(ins: tuple[Type, ...], attrs: Attrs) -> Type:  # noqa: ARG001 - the signature
+    base, updates, index = ins
+    if not base.shape:
+        raise ShapeError("index_add needs a base with at least one axis, not a scalar")
+    rows = _scatter_infer((updates, index), {"rows": base.shape[0]})
+    if rows != base:
+        raise ShapeError(f"index_add of rows {rows} to {base}: dtypes and rows must be equal")
+    return base
+
+
+def _index_add_samples(rng: np.random.Generator, dtype: np.dtype[Any]) -> Iterable[Sample]:
+    for sample in _scatter_samples(rng, dtype):
+        updates, index = sample.inputs
+        shape = (sample.attrs["rows"], *updates.shape[index.ndim :])
+        yield Sample((np.asarray(rng.integers(0, 9, shape), dtype), updates, index), {})
+
+
+index_add = Op(
+    "index_add",
+    _index_add_infer,
+    lambda ins, _: np.add(ins[0], _scatter(ins[1:], {"rows": ins[0].shape[0]})),
+    saves=(2,),
+    lower=Template("index_add"),
+    decompose=lambda b, node: b(
+        add, node.inputs[0], b(scatter_add, *node.inputs[1:], rows=node.shape[0])
+    ),
+    traits=frozenset({"in-place"}),
+    samples=_index_add_samples,
+    illegal=(
+        Illegal((Type(_f32, ()), Type(_f32, (2,)), Type(_i64, (2,))), {}, ShapeError),
+        Illegal((Type(_f32, (4, 3)), Type(_f32, (2, 2)), Type(_i64, (2,))), {}, ShapeError),
+        Illegal((Type(_f32, (4,)), Type(_f32, (2,)), Type(_f32, (2,))), {}, DTypeError),
+    ),
+)
+
+spread_rows = Op(
+    "spread_rows",
+    _gather_infer,
+    _gather,
+    saves=(1,),
+    lower=Template("gather"),
+    decompose=lambda b, node: b(gather, *node.inputs),
+    traits=frozenset({"slots"}),
+    samples=_gather_samples,
+    illegal=gather.illegal,
+)
+
+
 def _one_hot(b: Builder, index: Node, shape: tuple[int, ...]) -> Node:
     """Bool mask of `shape`, true where the last axis' position equals `index`."""
     positions = b(iota, dtype=_i64, shape=shape, axis=len(shape) - 1)
@@ -257,4 +309,4 @@ unpick: Op = Op(
     ),
 )
 
-TABLE = (gather, scatter_add, pick, unpick)
+TABLE = (gather, scatter_add, index_add, spread_rows, pick, unpick)

@@ -11,40 +11,23 @@ zeros either. Only where the elements are read by elementwise work. Example: `ke
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, NamedTuple
-
-import numpy as np
+from typing import NamedTuple
 
 from chainrule.base import dtypes
-from chainrule.graph.node import Graph, Node, Type
+from chainrule.graph.node import Graph, Node
 from chainrule.graph.walk import ordered, uses
 from chainrule.ops.arithmetic import add, mul
 from chainrule.ops.fill import full, iota
 from chainrule.ops.layout import reshape
 from chainrule.ops.place import scatter
-from chainrule.ops.record import Map, Op, Symbolic, Template
+from chainrule.ops.record import Map, Symbolic
 from chainrule.ops.reduce import sum_
-from chainrule.ops.select import gather, scatter_add
+from chainrule.ops.select import gather, scatter_add, spread_rows
 
 _SPARE = 2  # so many rows of the table for each that is read, at least
 _WIDE = 16  # elements of a row: below, reading its slot would cost as much
 
 _i64 = dtypes.int64
-
-
-def _rows_at(ins: Any, attrs: Mapping[str, Any]) -> Any:  # noqa: ARG001 - the signature
-    rows, slot = ins
-    return np.asarray(rows[slot])
-
-
-spread_rows = Op(
-    "spread_rows",
-    lambda ins, attrs: Type(ins[0].dtype, ins[1].shape + ins[0].shape[1:]),  # noqa: ARG005
-    _rows_at,
-    lower=Template("gather"),
-    traits=frozenset({"slots"}),
-)
 
 
 class _Kept(NamedTuple):

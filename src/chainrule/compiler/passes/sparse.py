@@ -10,10 +10,7 @@ identity, exactly. `index_add` writes into w itself. Example: `sparse_updates(gr
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
-
-import numpy as np
 
 from chainrule.graph.node import INPUT, Graph, Node
 from chainrule.graph.rewrite import rewrite
@@ -21,24 +18,9 @@ from chainrule.graph.walk import ordered, uses
 from chainrule.ops.arithmetic import add, mul, neg, sub
 from chainrule.ops.fill import full
 from chainrule.ops.layout import concat, reshape
-from chainrule.ops.record import Op, Symbolic, Template
+from chainrule.ops.record import Symbolic
 from chainrule.ops.reduce import broadcast_to
-from chainrule.ops.select import scatter_add
-
-
-def _index_add(ins: Any, attrs: Mapping[str, Any]) -> Any:  # noqa: ARG001 - the signature
-    base, updates, index = ins
-    rows = scatter_add.numpy((updates, index), {"rows": base.shape[0]})
-    return np.add(base, rows)
-
-
-index_add = Op(
-    "index_add",
-    lambda ins, attrs: ins[0],  # noqa: ARG005 - the rule's signature
-    _index_add,
-    lower=Template("index_add"),
-    traits=frozenset({"in-place"}),
-)
+from chainrule.ops.select import index_add, scatter_add
 
 
 def sparse_updates(graph: Graph) -> Graph:

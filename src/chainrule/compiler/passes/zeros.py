@@ -10,40 +10,24 @@ in a row of b that only zeros meet has no effect then. Example: `pass_over_zeros
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
-
-import numpy as np
 
 from chainrule.base import shapes
 from chainrule.compiler.passes.access import is_view
-from chainrule.graph.node import INPUT, Graph, Node, Type
+from chainrule.graph.node import INPUT, Graph, Node
 from chainrule.graph.rewrite import rewrite
 from chainrule.graph.walk import ordered
 from chainrule.ops.arithmetic import div, mul, neg
 from chainrule.ops.cast import cast
 from chainrule.ops.compare import eq, logical_and, where
-from chainrule.ops.contract import matmul, swap
+from chainrule.ops.contract import matmul, sparse_matmul, swap
 from chainrule.ops.fill import full, iota
 from chainrule.ops.layout import pad, reshape
-from chainrule.ops.record import Op, Symbolic, Template
+from chainrule.ops.record import Symbolic
 from chainrule.ops.reduce import amax, amin, broadcast_to
 
 _FEW = 16  # one in so many is not zero, or fewer
 _WIDE = 32  # columns of the other operand from which passing over pays
 _WORK = 1 << 20  # multiplications of the product
-
-
-def _meaning(ins: Any, attrs: Mapping[str, Any]) -> Any:  # noqa: ARG001 - the signature
-    a, b = ins
-    return np.matmul(a, b)
-
-
-sparse_matmul = Op(
-    "sparse_matmul",
-    lambda ins, attrs: Type(ins[0].dtype, (ins[0].shape[0], ins[1].shape[1])),  # noqa: ARG005
-    _meaning,
-    lower=Template("sparse_product"),
-)
 
 
 def pass_over_zeros(graph: Graph) -> Graph:
