@@ -12,7 +12,6 @@ from chainrule.base.errors import LinAlgError
 from chainrule.base.missing import missing_from
 from chainrule.tensor.functional.diagonal import matrix_diagonal as diagonal
 from chainrule.tensor.functional.factorizations import (
-    cond,
     eigh,
     eigvalsh,
     lstsq,
@@ -34,7 +33,7 @@ from chainrule.tensor.functional.linear_systems import (
     tensorsolve,
 )
 from chainrule.tensor.functional.linear_systems import inverse as inv
-from chainrule.tensor.functional.norms import matrix_norm, vector_norm
+from chainrule.tensor.functional.norms import cond, matrix_norm, vector_norm
 from chainrule.tensor.functional.norms import matrix_or_vector_norm as norm
 from chainrule.tensor.functional.products import cross, matrix_power, multi_dot, vecdot
 

@@ -3,15 +3,13 @@
 A message says what was wrong and what to do; below it stand notes that say where: the layer, the
 lines that made the tensors, the code. Notes are made from the traceback when somebody looks at
 them, so raising costs nothing more. Each class also derives from the built-in exception that
-PyTorch users catch. Imports base only.
+PyTorch users catch. Imports nothing of the project.
 """
 
 from __future__ import annotations
 
 import contextlib
 from typing import TYPE_CHECKING, ClassVar
-
-from chainrule.base.frames import render
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -33,6 +31,7 @@ class ChainruleError(Exception):
     axis: Axis  # of which operand it is: the notes say where its size comes from
     hint: Callable[[], str] | None = None  # asked when the error is shown
     operands: tuple[tuple[str, Any], ...] = ()  # tensors by name, where no call shows them
+    _render_traceback_: ClassVar[Callable[[ChainruleError], list[str]]]  # set by `frames.install`
     witnesses: ClassVar[dict[str, Callable[[ChainruleError], list[str]]]] = {}  # set by rooms above
     _own: list[str]  # what `add_note` added
     _said: list[str] | None = None  # what the witnesses said, once it is kept
@@ -82,10 +81,6 @@ class ChainruleError(Exception):
     def added_notes(self) -> list[str]:
         """What `add_note` added, without what the error says of itself."""
         return list(self.__dict__.get("_own", ()))
-
-    def _render_traceback_(self) -> list[str]:
-        """What IPython and Jupyter print: the frames of the program."""
-        return render(self)
 
 
 class ShapeError(ChainruleError, RuntimeError, ValueError):

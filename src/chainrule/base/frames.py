@@ -16,10 +16,9 @@ import sys
 import threading
 from collections.abc import Iterator
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from chainrule.base.errors import ChainruleError
+from chainrule.base.errors import ChainruleError, ConfigError
 
 PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep  # noqa: PTH100, PTH120 - pathlib costs 5 ms
 _HIDDEN = (PACKAGE, "<frozen runpy", "<frozen importlib")
@@ -80,7 +79,11 @@ def render(error: ChainruleError) -> list[str]:
 
 
 def install() -> None:
-    """Chain the hook in front of those that are set, for the main thread and the others."""
+    """Chain the hook in front of those that are set, for the main thread and the others.
+
+    IPython and Jupyter ask the error itself.
+    """
+    ChainruleError._render_traceback_ = render
     shown, shown_in_thread = sys.excepthook, threading.excepthook
 
     def show(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
@@ -115,14 +118,11 @@ def _is_of_environment(error: BaseException) -> bool:
 
 def _cuts(error: BaseException | None) -> bool:
     """Whether it was raised on purpose, because of something that the program did."""
-    from chainrule.base.errors import ChainruleError
-
     return isinstance(error, ChainruleError) and not error.is_ours
 
 
 def _whole() -> bool:
     """Whether every frame is asked for."""
-    from chainrule.base.errors import ConfigError
     from chainrule.base.settings import settings
 
     try:

@@ -118,9 +118,8 @@ def _call_after(module: Module, keys: KeysReport) -> None:
 
 
 def _has_extra(module: Module) -> bool:
-    """Whether the class says what else belongs to its state."""
-    base = next(c for c in type(module).__mro__ if c.__module__ == "chainrule.nn.module")
-    return type(module).get_extra_state is not base.get_extra_state  # type: ignore[attr-defined]
+    """Whether a class below the first, `Module`, says what else belongs to its state."""
+    return sum("get_extra_state" in vars(c) for c in type(module).__mro__) > 1
 
 
 def _value(given: Any) -> Tensor:

@@ -19,7 +19,7 @@ from chainrule.tensor.dispatch import apply, apply_many, wrap
 from chainrule.tensor.functional import layout, pointwise, reduce
 from chainrule.tensor.functional.forms import of_kinds, with_out
 from chainrule.tensor.functional.linear import matmul
-from chainrule.tensor.functional.linear_systems import inverse, symmetric
+from chainrule.tensor.functional.linear_systems import symmetric
 from chainrule.tensor.modes import modes
 
 if TYPE_CHECKING:
@@ -224,21 +224,6 @@ def matrix_rank(
 def _column(value: Any) -> Any:
     """A tolerance of each matrix beside its singular values; a number as it is."""
     return layout.unsqueeze(value, -1) if hasattr(value, "shape") else value
-
-
-@with_out
-def cond(A: Operand, p: Any = None) -> Tensor:
-    """‖A‖ₚ·‖A⁻¹‖ₚ; for p = 2 or None the ratio of the singular values, -2 its inverse.
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.linalg.cond.html
-    """
-    from chainrule.tensor.functional.norms import matrix_norm
-
-    if p in {None, 2, -2}:
-        values = svdvals(A)
-        first, last = layout.select(values, -1, 0), layout.select(values, -1, -1)
-        return pointwise.div(last, first) if p == -2 else pointwise.div(first, last)
-    return pointwise.mul(matrix_norm(A, p), matrix_norm(inverse(A), p))
 
 
 @with_out

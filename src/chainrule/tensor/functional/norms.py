@@ -16,6 +16,7 @@ from chainrule.tensor.convert import Operand, as_dtype, as_tensor, cast
 from chainrule.tensor.functional import layout, pointwise, reduce
 from chainrule.tensor.functional.factorizations import svdvals
 from chainrule.tensor.functional.forms import with_out
+from chainrule.tensor.functional.linear_systems import inverse
 from chainrule.tensor.functional.moments import root
 
 if TYPE_CHECKING:
@@ -164,3 +165,16 @@ def norm(
         check_number('norm: p, unless it is "fro" or "nuc",', p)
     order = 2.0 if p in {None, "fro"} else float(p)
     return vector_norm(input, order, dim, keepdim, dtype=dtype)
+
+
+@with_out
+def cond(A: Operand, p: Any = None) -> Tensor:
+    """‖A‖ₚ·‖A⁻¹‖ₚ; for p = 2 or None the ratio of the singular values, -2 its inverse.
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.linalg.cond.html
+    """
+    if p in {None, 2, -2}:
+        values = svdvals(A)
+        first, last = layout.select(values, -1, 0), layout.select(values, -1, -1)
+        return pointwise.div(last, first) if p == -2 else pointwise.div(first, last)
+    return pointwise.mul(matrix_norm(A, p), matrix_norm(inverse(A), p))
