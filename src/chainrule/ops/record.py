@@ -163,7 +163,7 @@ class Op:
     computed (views and constants), "cheap" if computing it again costs less than storing and
     loading it (an instruction or two), "dear" otherwise. Views and constants are free by default.
     `prepared` is the memory of eager execution: what it has worked out for types and attributes
-    that it met (`tensor/calls.py`).
+    that it met (`tensor/prepared.py`).
     """
 
     name: str

@@ -19,7 +19,7 @@ from chainrule.tensor.functional.arrange import movedim
 from chainrule.tensor.functional.loop import scan
 from chainrule.tensor.handle import Handle
 from chainrule.tensor.modes import modes
-from chainrule.tensor.pytree import flatten
+from chainrule.tensor.structure import flatten
 
 if TYPE_CHECKING:
     from chainrule.tensor.tensor import Tensor

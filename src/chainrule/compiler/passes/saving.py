@@ -1,6 +1,6 @@
 """Which values a later computation needs kept, and which it computes again.
 
-    y = tanh(x);  z = y + 1;  w = z · z,   w read later   →   y is saved: z and w follow cheaply
+    y = tanh(x);  z = y + 1;  w = z · z,   y and w read later   →   y is saved: w follows cheaply
 
 A value is at hand if it is free, saved, or cheap to compute from values at hand. Every node is
 looked at once. Example: `to_save(order, wanted, is_free, is_cheap)` → the nodes to save, in order.
