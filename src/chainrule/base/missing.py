@@ -19,17 +19,22 @@ from chainrule.base.frames import is_own
 
 _PACKAGE = __name__.partition(".")[0]
 _IMPORT_FROM = dis.opmap["IMPORT_FROM"]
-_deferring = [False]
+
+
+class _Imports:
+    """How an import of a missing name ends: at once, or at the name's first use."""
+
+    deferred = False
 
 
 @contextlib.contextmanager
 def deferred() -> Iterator[None]:
     """Inside, importing what is missing is allowed, and using it raises."""
-    before, _deferring[0] = _deferring[0], True
+    before, _Imports.deferred = _Imports.deferred, True
     try:
         yield
     finally:
-        _deferring[0] = before
+        _Imports.deferred = before
 
 
 def missing_from(module: str) -> Callable[[str], Any]:
@@ -52,7 +57,7 @@ def missing_name(module: str, name: str) -> Missing:
     hint = near(name, dir(sys.modules[module])) if module in sys.modules else ""
     if not importing(frame):
         raise MissingError(sentence(shown, hint), name=name)  # named, Python adds no guess
-    if _deferring[0] and not in_try(frame):
+    if _Imports.deferred and not in_try(frame):
         return Missing(shown, hint)
     raise MissingImportError(sentence(shown, hint))
 
@@ -66,7 +71,7 @@ def missing_method(owner: str, name: str, known: list[str]) -> AttributeError:
 
 def shown_name(name: str) -> str:
     """`name` as the program writes it: a script run as PyTorch says `torch`."""
-    return f"torch{name.removeprefix(_PACKAGE)}" if _deferring[0] else name
+    return f"torch{name.removeprefix(_PACKAGE)}" if _Imports.deferred else name
 
 
 def sentence(shown: str, hint: str = "") -> str:

@@ -9,7 +9,7 @@ import difflib
 from collections.abc import Iterable
 from typing import Any
 
-from chainrule.tensor.handle import RESULT
+from chainrule.tensor.handle import Handle
 
 
 def too_early(kind: type[Any], what: str) -> str:
@@ -52,7 +52,7 @@ def no_attribute(module: Any, name: str) -> str:
     close = difflib.get_close_matches(name, public, 1, 0.75)
     if close:
         return f"did you mean {close[0]}?"
-    if hasattr(RESULT[0], name):
+    if hasattr(Handle._result, name):
         return (
             f"tensors have {name}: call the module first, as in "
             f"nn.{type(module).__name__}()(input, …).{name}"

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from chainrule.base.dtypes import DType
 from chainrule.base.errors import GradientError, KindError
@@ -38,17 +38,18 @@ class _Handle(RemovableHandle):
 
     def remove(self) -> None:
         """Take the hook away; a second time does nothing."""
-        _changes[0] = object()
+        Hooked._newest_change = object()
         super().remove()
 
 
-_changes = [object()]  # a new one after each hook of any module that came or went
 _called: weakref.WeakKeyDictionary[Any, list[tuple[Module, tuple[int, ...]]]]
 _called = weakref.WeakKeyDictionary()
 
 
 class Hooked:
-    """What `Module` inherits: registering hooks."""
+    """The part of `Module` that registers hooks."""
+
+    _newest_change: ClassVar[object] = object()  # another one after each change of any hooks
 
     def _add_hook(self, kind: str, entry: Entry, *, first: bool = False) -> RemovableHandle:
         kinds: dict[str, dict[int, Any]] = self.__dict__.setdefault("_hooks", {})
@@ -58,7 +59,7 @@ class Hooked:
             hooks.clear()
         hooks[number] = entry
         hooks.update(before)
-        _changes[0] = object()
+        Hooked._newest_change = object()
         return _Handle(hooks, number)
 
     def register_forward_pre_hook(
@@ -151,8 +152,8 @@ def note_call(module: Module) -> None:
     calls = _called.get(trace)
     if calls is None:
         calls = _called[trace] = []
-        seen, mine = _changes[0], calls  # the trace must not be kept by its own guard
-        host_same(lambda: _changes[0] is seen or _unchanged(mine), "hooks of modules")
+        seen, mine = Hooked._newest_change, calls  # the trace must not be kept by its own guard
+        host_same(lambda: Hooked._newest_change is seen or _unchanged(mine), "hooks of modules")
     calls.append((module, _numbers(module)))
 
 

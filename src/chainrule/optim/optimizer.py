@@ -19,7 +19,7 @@ from chainrule.optim.forgotten import complete_models, elsewhere, forgotten, in_
 from chainrule.optim.parameters import listed
 from chainrule.optim.state_dict import group_faults, load_entry, positions
 from chainrule.optim.step_count import advance_counts, share_counts
-from chainrule.tensor.alive import OPTIMIZERS, note_step
+from chainrule.tensor.alive import OPTIMIZERS, Steps
 from chainrule.tensor.backward import STALE, STEPPED, clear_grad, content_version
 from chainrule.tensor.functional import pointwise
 from chainrule.tensor.hooks import RemovableHandle, next_number
@@ -144,7 +144,7 @@ class Optimizer:
 
     def _step(self, closure: Callable[[], Any] | None = None) -> Any:
         loss = None
-        note_step()
+        Steps.taken += 1
         if closure is not None:
             with enable_grad():
                 loss = closure()

@@ -1,9 +1,7 @@
-"""Modules and optimizers that are alive, and how often any has stepped.
+"""Living modules and optimizers, and the number of steps: where a search for mistakes begins.
 
-This is where one looks when something is not trained.
-
-Both rooms add what they make; neither knows the other. Nothing is kept alive here. Example:
-`for module in MODULES: …`. Imports nothing of the package.
+`nn` and `optim` add what they make; neither knows the other, and nothing is kept alive here.
+Example: `for module in MODULES: …`. Imports nothing of the package.
 """
 
 from __future__ import annotations
@@ -13,14 +11,9 @@ from weakref import WeakSet
 
 MODULES: WeakSet[Any] = WeakSet()
 OPTIMIZERS: WeakSet[Any] = WeakSet()
-_steps = [0]
 
 
-def steps() -> int:
-    """How many steps optimizers have taken so far."""
-    return _steps[0]
+class Steps:
+    """The steps that optimizers have taken so far, in all threads."""
 
-
-def note_step() -> None:
-    """An optimizer takes a step."""
-    _steps[0] += 1
+    taken = 0

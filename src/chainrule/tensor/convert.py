@@ -44,19 +44,23 @@ Number = bool | int | float
 _NUMBERS = frozenset({bool, int, float})
 Operand = Any  # a Tensor, a Python number, or anything NumPy can read
 
-_default_float = [dtypes.float32]
+
+class _Default:
+    """The dtype of Python floats and of new tensors, in all threads."""
+
+    dtype = dtypes.float32
 
 
 def get_default_dtype() -> DType:
     """The float type of Python floats and of new tensors: float32 unless set."""
-    return _default_float[0]
+    return _Default.dtype
 
 
 def set_default_dtype(d: DType) -> None:
     """Set the float type of new tensors: float32 or float64."""
     if d.kind != "float":
         raise DTypeError(f"the default dtype must be float32 or float64, not {d}")
-    _default_float[0] = d
+    _Default.dtype = d
 
 
 def check_device(device: object) -> None:

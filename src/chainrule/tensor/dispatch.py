@@ -18,7 +18,7 @@ from chainrule.graph.node import INPUT, Node, TupleType, Type
 from chainrule.ops.control import project
 from chainrule.ops.fill import detach
 from chainrule.ops.record import Op
-from chainrule.tensor.handle import RESULT, Handle
+from chainrule.tensor.handle import Handle
 from chainrule.tensor.modes import modes
 from chainrule.tensor.prepared import Call, prepare
 from chainrule.tensor.tape import Recorded, Value, record
@@ -47,7 +47,7 @@ def wrap(
 
 def fresh(value: Value | None, type: Any, node: Node | None) -> Tensor:
     """A tensor outside traces, which requires grad where it has a node."""
-    out = new(RESULT[0])
+    out = new(Handle._result)
     out._value = value
     out._type = type
     out._node = node

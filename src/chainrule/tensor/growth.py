@@ -20,7 +20,7 @@ from weakref import ref
 from chainrule.base.source import Source, caller, warn
 from chainrule.graph.node import Node
 from chainrule.graph.walk import topological
-from chainrule.tensor import alive
+from chainrule.tensor.alive import Steps
 
 _TIMES = 3  # the same growth in a row
 _PASSES = 32  # whose graphs are all kept
@@ -50,7 +50,7 @@ _ends = _Ends()
 
 def note_walk(nodes: int) -> None:
     """A backward pass that retains its graph has this many nodes."""
-    place, step = caller(), alive.steps()
+    place, step = caller(), Steps.taken
     if place is None:
         return
     before = _walks.get(place)

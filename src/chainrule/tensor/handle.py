@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from chainrule.base.dtypes import DType, from_numpy
 from chainrule.base.errors import ArgumentError, GradientError, TraceError
@@ -82,9 +82,6 @@ class _NotKept:
 NOT_KEPT = _NotKept()
 
 
-RESULT: list[Any] = []  # the class of what operations return: `Tensor`, once it is declared
-
-
 class Handle:
     """State of a tensor. `_value` is None exactly for a symbol that a trace made."""
 
@@ -97,8 +94,9 @@ class Handle:
         """The class declared `final=True` is what operations return."""
         super().__init_subclass__()
         if final:
-            RESULT[:] = [cls]
+            Handle._result = cls
 
+    _result: ClassVar[Any]  # the class of what operations return: `Tensor`, once it is declared
     _value: Array | None
     _type: Type | None  # of the value, once someone asked
     _node: Node | None

@@ -30,7 +30,6 @@ Hook = Callable[[Any], Any]
 Watch = Callable[[Builder, Any], Any]
 
 _numbers = itertools.count()
-_on_nodes = [False]  # whether a computed tensor ever had a hook: else nobody needs to look
 _LEAF, _AFTER = "_backward_hooks", "_post_accumulate_grad_hooks"
 _LAST = 1 << 62  # number of the hook that keeps a gradient: it sees what all others made of it
 
@@ -138,7 +137,7 @@ def _hooks_of(handle: Handle, *, make: bool = True) -> dict[int, Hook]:
 def _at(node: Node) -> dict[int, Hook]:
     """The hooks of a node of the eager tape."""
     assert isinstance(node, Recorded)
-    _on_nodes[0] = True
+    Recorded.any_hooked = True
     try:
         return node.hooks
     except AttributeError:
@@ -163,7 +162,7 @@ def watched(order: Iterable[Node]) -> dict[Node, Watch]:
         if node.op is INPUT:
             handle = node.leaf() if isinstance(node, Recorded) and node.leaf is not None else None
             hooks = None if handle is None else handle.__dict__.get(_LEAF)
-        elif _on_nodes[0]:
+        elif Recorded.any_hooked:
             hooks = getattr(node, "hooks", None)
         if hooks:
             found[node] = _calling(hooks)

@@ -20,7 +20,7 @@ from numpy import asarray
 from chainrule.base.source import place
 from chainrule.ops.record import Op
 from chainrule.tensor.dispatch import inside_another
-from chainrule.tensor.handle import RESULT, Handle
+from chainrule.tensor.handle import Handle
 from chainrule.tensor.modes import modes
 from chainrule.tensor.tape import record
 
@@ -50,7 +50,7 @@ def unary(op: Op, long_way: Callable[[Any, Tensor | None], Tensor]) -> Callable[
             made = inside_another(error, call, (value,))
         if call.single:
             made = asarray(made)
-        result = new(RESULT[0])
+        result = new(Handle._result)
         result._value, result._type, result._version = made, call.type, 0
         result._grad = result._lens = None
         if input._requires_grad and call.smooth and here["grad"]:
@@ -92,7 +92,7 @@ def binary(op: Op, long_way: Callable[[Any, Any, Tensor | None], Tensor]) -> Cal
             made = inside_another(error, call, (left, right))
         if call.single:
             made = asarray(made)
-        result = new(RESULT[0])
+        result = new(Handle._result)
         result._value, result._type, result._version = made, call.type, 0
         result._grad = result._lens = None
         if (input._requires_grad or other._requires_grad) and call.smooth and here["grad"]:

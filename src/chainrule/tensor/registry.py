@@ -1,8 +1,8 @@
-"""What layers and optimizers keep under names: dictionaries whose changes leave one common mark.
+"""Named parts of layers and optimizers: dictionaries whose changes leave one common mark.
 
-Each change of any registry puts a new object in place of the mark. A compiled step compares it
-before each call, and looks at the registries that it has read only where it is another one. A mark
-that someone holds never comes back, whatever threads do at the same time. Standard library only.
+Each change of any registry replaces the mark by a new object. A compiled step compares the mark
+before each call, and the registries it has read only if the mark differs. A mark that someone holds
+never comes back, whatever other threads do. Standard library only.
 
     registry, before = Registry(), mark()
     registry["weight"] = weight
@@ -13,15 +13,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
-_mark = [object()]
 F = TypeVar("F", bound=Callable[..., Any])
 
 
 def mark() -> object:
-    """What the last change of any registry left."""
-    return _mark[0]
+    """The mark that the newest change of any registry left."""
+    return Registry.newest_mark
 
 
 def _marking(method: F) -> F:
@@ -29,7 +28,7 @@ def _marking(method: F) -> F:
         try:
             return method(*args, **kwargs)
         finally:
-            _mark[0] = object()
+            Registry.newest_mark = object()
 
     return marking  # type: ignore[return-value]
 
@@ -38,6 +37,7 @@ class Registry(dict[str, Any]):
     """A dictionary; each of its methods that changes it leaves a mark."""
 
     __slots__ = ()
+    newest_mark: ClassVar[object] = object()
 
     __setitem__ = _marking(dict.__setitem__)
     __delitem__ = _marking(dict.__delitem__)
@@ -50,11 +50,11 @@ class Registry(dict[str, Any]):
 
 
 class Entries(Registry, defaultdict[Any, Any]):
-    """Registries by what they belong to, such as an optimizer's state; made when asked for."""
+    """A registry per owner, such as an optimizer's state per parameter; made at the first use."""
 
     __slots__ = ()
 
     @classmethod
     def of(cls, entries: Mapping[Any, Mapping[str, Any]]) -> Entries:
-        """With these entries, copied."""
+        """Registries with a copy of these entries."""
         return cls(Registry, {key: Registry(entry) for key, entry in entries.items()})

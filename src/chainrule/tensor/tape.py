@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from chainrule.base.dtypes import DType, from_numpy
 from chainrule.base.errors import GradientError
@@ -51,6 +51,7 @@ class Recorded(Node):
     __slots__ = ("call", "hooks", "leaf", "place", "saved")
     hooks: dict[int, Callable[[Any], Any]]  # set by `tensor/hooks.py` where there are some
     saved: tuple[Value, ...]
+    any_hooked: ClassVar[bool] = False  # whether any node ever had hooks: else no search
 
     def __init__(
         self,

@@ -16,7 +16,7 @@ from chainrule.tensor.convert import Operand, as_tensor
 from chainrule.tensor.functional import layout
 from chainrule.tensor.functional.arrange import atleast_1d, atleast_2d, atleast_3d
 from chainrule.tensor.functional.forms import also_called, of_kinds, with_numpy_names, with_out
-from chainrule.tensor.handle import RESULT, Handle
+from chainrule.tensor.handle import Handle
 
 if TYPE_CHECKING:
     from chainrule.tensor.tensor import Tensor
@@ -91,7 +91,7 @@ def tensor_split(
     n = x.shape[axis]
     chosen = next((v for v in (indices_or_sections, sections, indices) if v is not None), None)
     if isinstance(chosen, Handle):
-        chosen = RESULT[0].tolist(chosen)
+        chosen = Handle._result.tolist(chosen)
     if chosen is not None and not isinstance(chosen, Iterable):
         chosen = check_whole("tensor_split: the number of parts", chosen)
     if isinstance(chosen, int):

@@ -34,7 +34,7 @@ from chainrule.tensor.functional.forms import (
     with_out,
 )
 from chainrule.tensor.functional.linear import bmm, matmul
-from chainrule.tensor.handle import RESULT, Handle
+from chainrule.tensor.handle import Handle
 
 if TYPE_CHECKING:
     from chainrule.tensor.tensor import Tensor
@@ -156,7 +156,7 @@ def tensordot(input: Operand, other: Operand, dims: Any = 2) -> Tensor:
     """Σ over the last `dims` axes of input and the first of other, or over two lists of axes."""
     a, b = as_tensor(input), as_tensor(other)
     if isinstance(dims, Handle):
-        dims = RESULT[0].tolist(dims)
+        dims = Handle._result.tolist(dims)
     if not isinstance(dims, (list, tuple)):
         dims = check_whole("tensordot: dims", dims)
     if isinstance(dims, int):
