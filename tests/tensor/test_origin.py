@@ -99,3 +99,20 @@ def test_long_lines_are_cut():
     (line,) = told(f"x = cr.ones({'1, ' * 30}3)\nx + cr.ones(2)")
     assert line.endswith("…")
     assert line.count("1, ") < 60
+
+
+@pytest.mark.parametrize("own", ["self", "this"])
+@pytest.mark.parametrize("model", ["Net().forward", "cr.compile(Net())"])
+def test_the_object_of_a_method_may_have_any_name(own, model):
+    found = told(
+        "class Net(nn.Module):\n"
+        f"    def __init__({own}):\n"
+        "        super().__init__()\n"
+        f"        {own}.fc = nn.Linear(4, 3)\n"
+        f"    def forward({own}, x):\n"
+        f"        return {own}.fc(x)\n"
+        f"{model}(cr.ones(2, 5))"
+    )
+    assert any(
+        note.startswith("weight (3, 4): fc.weight of Net, made at prog.py:6") for note in found
+    )

@@ -58,8 +58,9 @@ def _why_empty(params: Any) -> str:
 def _owner(generator: Any) -> Any:
     """The module whose parameters a generator lists, also as `(p for _, p in …)`; else None."""
     while inspect.isgenerator(generator) and generator.gi_frame is not None:
-        variables = generator.gi_frame.f_locals
-        if _is_module(variables.get("self")):
-            return variables["self"]
-        generator = variables.get(".0")
+        values = list(generator.gi_frame.f_locals.values())  # arguments come first
+        owner = next((each for each in values if _is_module(each)), None)
+        if owner is not None:
+            return owner
+        generator = next((each for each in values if inspect.isgenerator(each)), None)
     return None

@@ -1,16 +1,16 @@
-"""Where the tensors of a failed operation came from: the line that made each, or its wrong axis.
+"""The origin of a failed operation's operands: the line that made each tensor, or its wrong axis.
 
-Asked only when an error is shown. The operands are the arguments of the package's function that
-the program (or a layer) called, found in the traceback. A computed tensor's node has its line; an
-axis is followed back through operations that pass it on. A tensor without a graph is looked for
-among the program's variables. What is not known for certain is not said.
+Read from the traceback when an error is shown. The operands are the arguments of the package's
+function that the program (or a layer) called. A computed tensor's node has its line; an axis is
+followed back through the operations that keep it. A tensor without a graph is searched for among
+the program's variables. What is uncertain is left out. Example: `told(error)`.
 """
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from types import FrameType
+from types import CodeType, FrameType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from chainrule.base.assignment import assigned_at
@@ -20,6 +20,7 @@ from chainrule.base.source import Source
 from chainrule.graph.node import INPUT, Node, Type
 from chainrule.tensor.axis_origin import passed_on
 from chainrule.tensor.handle import Handle
+from chainrule.tensor.trace import Trace
 
 if TYPE_CHECKING:
     from chainrule.base.errors import Axis
@@ -27,19 +28,20 @@ if TYPE_CHECKING:
 _MOST = 3  # operands that a message shows
 _ROOMS = tuple(PACKAGE + each for each in ("tensor", "nn"))
 _NAMELESS = frozenset({"self", "tensors", "output"})  # arguments whose name says nothing
-_TAKES_MANY = 0x04  # flag of code with *names; wrappers call theirs `args` and pass them on
+_TAKES_MANY, _IS_NESTED = 0x04, 0x10  # flags of code: with *names; inside a function
 _LONGEST = 60  # characters of a source line
+_FEW = 1000  # searched members of a list
 
 
 class Call(NamedTuple):
-    """A frame on the way to the error, and the line that it was at."""
+    """A frame of the traceback, and its current line."""
 
     frame: FrameType
     line: int
 
     @property
     def file(self) -> str:
-        """Where its code stands."""
+        """The file of the frame's code."""
         return self.frame.f_code.co_filename
 
 
@@ -47,10 +49,10 @@ Calls = list[Call]
 
 
 def told(error: ChainruleError) -> list[str]:
-    """One line for each operand of which something is known."""
+    """One line per operand with a known origin."""
     calls = [Call(each.tb_frame, each.tb_lineno) for each in entries(error.__traceback__)]
     named = [(name, value) for name, value in error.operands if isinstance(value, Handle)]
-    held = isinstance(error, ShapeError | IndexBoundsError)  # else no fault of parameters
+    held = isinstance(error, ShapeError | IndexBoundsError)  # else parameters are not at fault
     return _lines(calls, error.axis, named or _operands(calls), held=held)
 
 
@@ -104,7 +106,8 @@ def _operands(calls: Calls) -> list[tuple[str, Handle]]:
 def _arguments(frame: FrameType) -> Iterator[tuple[str, Handle]]:
     code = frame.f_code
     count = code.co_argcount + code.co_kwonlyargcount
-    several = bool(code.co_flags & _TAKES_MANY) and code.co_varnames[count] != "args"
+    # A wrapper is a nested function: what it takes as *names is named by the function it calls
+    several = code.co_flags & (_TAKES_MANY | _IS_NESTED) == _TAKES_MANY
     for name in code.co_varnames[: count + several]:
         value = frame.f_locals.get(name)
         shown = "the tensor" if name in _NAMELESS else name
@@ -146,27 +149,27 @@ def _made(verb: str, source: Source | None) -> str:
 
 
 def _is_here(source: Source | None, calls: Calls) -> bool:
-    """Whether that is the very line that failed, which the traceback shows anyway."""
+    """Whether the source is the line that failed, which the traceback shows anyway."""
     own = [each for each in calls if is_own(each.file)]
     return source is None or bool(own and (own[-1].file, own[-1].line) == source[:2])
 
 
 def _path(handle: Handle, calls: Calls) -> str:
-    """`layers.0.weight of Net, made at …` for what a module in the traceback holds."""
+    """`layers.0.weight of Net, made at …` for a tensor of a module in the traceback."""
     for name, value, module, title in _held(calls):
         if value is handle:
             maker = _maker(module)
             if title == f" of {type(module).__name__}" and _is_here(maker, calls):
-                return ""  # made and called in one line
+                return ""  # the line that made the module also called it
             return name + title + _made(", made at", maker)
     return ""
 
 
 def _leaf_line(node: Node, calls: Calls) -> Source | None:
-    """The line that made a leaf, or the module that holds it."""
-    traces = [each.frame.f_locals.get("trace") for each in calls]
-    bound = [b for t in traces for b in getattr(t, "inputs", {}).values()]
-    read = [each.handle for each in bound if each.node is node]
+    """The line that made a leaf, or its module."""
+    values = [value for each in calls for value in list(each.frame.f_locals.values())]
+    traces = [value for value in values if isinstance(value, Trace)]
+    read = [b.handle for t in traces for b in t.inputs.values() if b.node is node]
 
     def matches(held: Handle) -> bool:
         return held._node is node or any(held is each for each in read)
@@ -183,24 +186,30 @@ def _maker(module: Any) -> Source | None:
 
 
 def _held(calls: Calls) -> Iterator[tuple[str, Handle, Any, str]]:
-    """What modules in variables of the frames hold: its path, itself, its module, of what it is."""
+    """Tensors of modules in the frames' variables: path, tensor, module, title of the outermost."""
     seen: set[int] = set()
     for each in calls:
         for variable, owner in list(each.frame.f_locals.items()):
             if "_modules" not in getattr(owner, "__dict__", ()) or id(owner) in seen:
                 continue
-            named = is_own(each.file) and variable != "self"
+            named = is_own(each.file) and not _is_method_of(owner, each.frame.f_code, variable)
             title = "" if named else f" of {type(owner).__name__}"
             for path, module in owner.named_modules():
                 seen.add(id(module))
                 for name, value in (*module._parameters.items(), *module._buffers.items()):
-                    if isinstance(value, Handle):  # another library has modules, too
+                    if isinstance(value, Handle):  # another library's modules hold others
                         parts = (variable if named else "", path, name)
                         yield ".".join(filter(None, parts)), value, module, title
 
 
+def _is_method_of(owner: Any, code: CodeType, variable: str) -> bool:
+    """Whether the code is a method of the owner's class, and the variable its first argument."""
+    method = getattr(type(owner), code.co_name, None)
+    return getattr(method, "__code__", None) is code and variable == code.co_varnames[0]
+
+
 def _variable(calls: Calls, matches: Callable[[Handle], bool]) -> Source | None:
-    """The assignment to the variable that holds such a tensor, in the outermost own frame."""
+    """The assignment to a variable with such a tensor, in the outermost frame of the program."""
     for each in calls:
         if not is_own(each.file):
             continue
@@ -210,6 +219,3 @@ def _variable(calls: Calls, matches: Callable[[Handle], bool]) -> Source | None:
                 line = assigned_at(each.file, each.line, name)
                 return None if line is None else Source(each.file, line)
     return None
-
-
-_FEW = 1000  # members of a list that are looked at
