@@ -25,7 +25,6 @@ from chainrule.compiler.passes.loop import everywhere
 from chainrule.compiler.passes.once import run_once
 from chainrule.compiler.passes.residuals import keep_residuals
 from chainrule.compiler.passes.saving import to_save
-from chainrule.compiler.passes.store import CHEAP
 from chainrule.compiler.pipeline import Captured, Compiled, compile_graph
 from chainrule.compiler.runtime.heap import no_collections
 from chainrule.graph.node import INPUT, Graph, Node, TupleType, Type, input_node
@@ -149,7 +148,7 @@ def _saved(
     def is_cheap(node: Node) -> bool:
         if node.op is INPUT:
             return False
-        return node.op.name in CHEAP or (node not in forward and not node.op.traits & {"random"})
+        return node.op.cost == "cheap" or (node not in forward and "random" not in node.op.traits)
 
     return to_save(order, wanted, virtual, is_cheap)
 

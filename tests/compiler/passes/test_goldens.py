@@ -13,9 +13,6 @@ import numpy as np
 import pytest
 
 import chainrule.compiler.passes
-from chainrule.compiler.passes.slots import spread_rows
-from chainrule.compiler.passes.sparse import index_add
-from chainrule.compiler.passes.zeros import sparse_matmul
 from chainrule.graph.node import Graph
 from chainrule.graph.text import parse_graph, print_graph
 from chainrule.graph.verify import verify
@@ -24,7 +21,6 @@ from chainrule.ops.evaluate import evaluate
 from tests.compiler.conftest import GOLDEN
 from tests.compiler.passes.shown import SHOWN
 
-OPS = {**TABLE, **{op.name: op for op in (index_add, sparse_matmul, spread_rows)}}
 PASSES = {p.stem for p in Path(chainrule.compiler.passes.__path__[0]).glob("[!_]*.py")}
 
 
@@ -34,7 +30,7 @@ def cases(name: str) -> list[tuple[str, Graph]]:
     found = []
     for case in re.split(r"^## ", text, flags=re.MULTILINE)[1:]:
         title, _, rest = case.partition("\n")
-        found.append((title, parse_graph(rest.partition("\n→\n")[0], OPS)))
+        found.append((title, parse_graph(rest.partition("\n→\n")[0], TABLE)))
     return found
 
 

@@ -9,7 +9,6 @@ import chainrule as cr
 from chainrule.base.dtypes import float64
 from chainrule.compiler.passes.access import virtual
 from chainrule.compiler.passes.saving import to_save
-from chainrule.compiler.passes.store import CHEAP
 from chainrule.graph.node import Type, input_node
 from chainrule.graph.walk import topological
 from tests.compiler.running import Applying
@@ -20,7 +19,7 @@ X = input_node(Type(float64, (4,)))
 
 def saved(wanted, *, free=()):
     order = topological(wanted)
-    return to_save(order, wanted, lambda n: virtual(n) or n in free, lambda n: n.op.name in CHEAP)
+    return to_save(order, wanted, lambda n: virtual(n) or n in free, lambda n: n.op.cost == "cheap")
 
 
 def test_what_is_cheap_from_values_at_hand_is_not_saved():
@@ -49,7 +48,7 @@ def test_every_node_is_looked_at_once_however_often_it_is_read():
 
     def is_cheap(n):
         looked.append(n)
-        return n.op.name in CHEAP
+        return n.op.cost == "cheap"
 
     assert to_save(order, [node], lambda n: n is X, is_cheap) == []
     assert len(looked) == len(set(looked)) == len(order) - 1

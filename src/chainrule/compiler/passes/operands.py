@@ -17,7 +17,7 @@ from chainrule.base import shapes
 from chainrule.base.shapes import Shape, View
 from chainrule.compiler.passes.access import access, is_view, origin, through
 from chainrule.compiler.passes.place import write_space
-from chainrule.compiler.passes.store import CHEAP, Fused
+from chainrule.compiler.passes.store import Fused
 from chainrule.compiler.templates.product import batched, layout_of
 from chainrule.compiler.templates.rows import RowGroup, merged_axes, rows
 from chainrule.compiler.templates.writer import Home, Work
@@ -107,7 +107,7 @@ def _is_costly(f: Fused, site: Shape) -> bool:
         f.group.kind == "rows"
         and f.group.inner is None
         and shapes.size(site) >= _WORTH_A_COPY
-        and any(isinstance(n.op.lower, Map) and n.op.name not in CHEAP for n in f.nodes)
+        and any(isinstance(n.op.lower, Map) and n.op.cost == "dear" for n in f.nodes)
     )
 
 

@@ -15,7 +15,6 @@ from typing import Any
 from chainrule.compiler.passes.access import virtual
 from chainrule.compiler.passes.loop import Loop, exchange, in_bodies, loops
 from chainrule.compiler.passes.saving import to_save
-from chainrule.compiler.passes.store import CHEAP
 from chainrule.graph.node import INPUT, Graph, Node, Type
 from chainrule.graph.rewrite import frozen_attrs
 from chainrule.graph.walk import dependents, topological, uses
@@ -125,4 +124,4 @@ def _residuals(loop: Loop, equal: dict[Node, Node]) -> list[Node]:
     def is_free(node: Node) -> bool:
         return node.op is INPUT or virtual(node) or node not in stepped
 
-    return to_save(order, wanted, is_free, lambda node: node.op.name in CHEAP)
+    return to_save(order, wanted, is_free, lambda node: node.op.cost == "cheap")

@@ -19,10 +19,6 @@ from chainrule.graph.node import INPUT, Graph, Node
 from chainrule.graph.walk import ordered
 from chainrule.ops.record import Map
 
-CHEAP = frozenset(
-    {"add", "sub", "mul", "neg", "where", "cast", "abs", "maximum", "minimum", "relu", "detach"}
-    | {"eq", "ne", "lt", "le", "gt", "ge", "logical_and", "logical_or", "logical_not"}
-)
 _AGAIN = 16  # nodes that are computed again for one that is read, at most
 _ELEMENTWISE_KINDS = {"rows", "columns", "fold", "product"}
 
@@ -153,7 +149,7 @@ class _Settling:
         g = self.of[node]
         if g.kind not in {"rows", "product"} or not isinstance(node.op.lower, Map):
             return False
-        if node.op.name not in CHEAP:
+        if node.op.cost != "cheap":
             return False
         readers = self.outside(node)
         if not readers or g.late:

@@ -12,7 +12,6 @@ from chainrule.base import shapes
 from chainrule.base.errors import CompileError
 from chainrule.base.shapes import Shape, View
 from chainrule.compiler.codegen.target import Target
-from chainrule.compiler.passes.store import CHEAP
 from chainrule.compiler.templates.gemm import TileSite, choose_tile, gemm
 from chainrule.compiler.templates.rows import RowGroup
 from chainrule.compiler.templates.site import Site, Tiles, stored
@@ -123,9 +122,7 @@ class _Epilogue:
     def __init__(self, group: RowGroup, homes: dict[Node, Home], domain: tuple[int, ...]) -> None:
         self.group, self.homes, self.domain = group, homes, domain
         self.writer = Writer("epilogue", prefix="e")
-        self.costly = any(
-            n.op.name not in CHEAP and n is not contraction(group) for n in group.nodes
-        )
+        self.costly = any(n.op.cost == "dear" and n is not contraction(group) for n in group.nodes)
         self.reads: set[Node] = set()
         self.writes: set[Node] = set()
 

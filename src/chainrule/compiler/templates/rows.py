@@ -15,7 +15,6 @@ from typing import Any, NamedTuple
 from chainrule.base import shapes
 from chainrule.base.shapes import Shape, View
 from chainrule.compiler.passes.access import access, origin, through, virtual
-from chainrule.compiler.passes.store import CHEAP
 from chainrule.compiler.templates.accumulate import (
     STEP,
     fold_in_blocks,
@@ -101,7 +100,7 @@ def _flat(group: RowGroup, homes: dict[Node, Home], lanes: int) -> Work:
     views += [v for n in group.stores if (v := homes[n].view.reshape(group.domain))]
     domain = merged_axes(group.domain, views) or (1,)
     last = len(domain) - 1
-    costly = sum(node.op.name not in CHEAP for node in group.nodes)
+    costly = sum(node.op.cost != "cheap" for node in group.nodes)
     vectors = _VECTORS if costly < _LONG else _VECTORS_OF_LONG
     tile = min(vectors * lanes, -(-max(domain[-1], 1) // lanes) * lanes)
     over = writes_over(group, homes)
