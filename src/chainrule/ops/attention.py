@@ -24,7 +24,7 @@ from chainrule.ops.contract import matmul, swap
 from chainrule.ops.control import bundle, project
 from chainrule.ops.fill import filled, iota
 from chainrule.ops.normalize import along, logsumexp, softmax
-from chainrule.ops.record import Array, Builder, Illegal, Op, Sample, Template
+from chainrule.ops.record import Array, Builder, Illegal, Op, Sample, Template, merging
 from chainrule.ops.reduce import sum_
 
 _f32 = dtypes.float32
@@ -180,6 +180,7 @@ attention = Op(
     saves=None,
     lower=Template("attention"),
     decompose=_decompose,
+    batch=merging,
     samples=_samples,
     illegal=(
         Illegal(_WRONG, _PLAIN, ShapeError),
@@ -236,6 +237,7 @@ attention_grad = Op(
     saves=None,
     lower=Template("attention_grad"),
     decompose=_grad_decompose,
+    batch=merging,
     samples=_grad_samples,
     illegal=(
         Illegal(_WRONG + _WRONG, _PLAIN, ShapeError),

@@ -16,8 +16,18 @@ from chainrule.base import dtypes
 from chainrule.base.errors import DTypeError, ShapeError
 from chainrule.graph.node import Attrs, Node, Type
 from chainrule.ops.arithmetic import add
-from chainrule.ops.layout import transpose
-from chainrule.ops.record import Array, Builder, Contract, Illegal, Op, Sample, Template, of_values
+from chainrule.ops.layout import reshape, transpose
+from chainrule.ops.record import (
+    Array,
+    Builder,
+    Contract,
+    Examples,
+    Illegal,
+    Op,
+    Sample,
+    Template,
+    of_values,
+)
 
 _f32 = dtypes.float32
 
@@ -65,6 +75,15 @@ def _jvp(b: Builder, node: Node, tangents: tuple[Node | None, ...]) -> Node:
     return terms[0] if len(terms) == 1 else b(add, *terms)
 
 
+def _batch(b: Builder, node: Node, given: Examples) -> Node:
+    """Many matrices by one are one tall matrix by one; others are as many products."""
+    (left, right), (m, k) = given.nodes, node.inputs[0].shape[-2:]
+    if given.mapped[1] or len(node.shape) > 2:
+        return b(matmul, *given.stacked())
+    tall = b(reshape, left, shape=(given.size * m, k))
+    return given.divided(b(matmul, tall, right), node.shape)
+
+
 def _samples(rng: np.random.Generator, dtype: np.dtype[Any]) -> Iterable[Sample]:
     if dtype.kind != "f":
         return
@@ -80,7 +99,7 @@ def _samples(rng: np.random.Generator, dtype: np.dtype[Any]) -> Iterable[Sample]
     yield Sample((draw(4, 3).T, draw(5, 4).T), {})  # not contiguous
 
 
-matmul = Op(
+matmul: Op = Op(
     "matmul",
     _infer,
     of_values(np.matmul),
@@ -90,6 +109,7 @@ matmul = Op(
     lower=Contract(),
     sends=("ct @ T(y)", "T(x) @ ct"),
     traits=frozenset({"contraction", "multilinear"}),
+    batch=_batch,
     samples=_samples,
     illegal=(
         Illegal((Type(_f32, (2, 3)), Type(_f32, (4, 5))), {}, ShapeError),

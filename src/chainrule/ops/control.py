@@ -21,6 +21,7 @@ from chainrule.base import dtypes
 from chainrule.base.errors import ArgumentError, GradientError, ShapeError
 from chainrule.graph.node import Attrs, Graph, Node, TupleType, Type, input_node
 from chainrule.ops.arithmetic import add, mul
+from chainrule.ops.bodies import batched_call, batched_scan
 from chainrule.ops.cast import cast
 from chainrule.ops.compose import compose
 from chainrule.ops.evaluate import evaluate
@@ -198,6 +199,7 @@ call = Op(
     saves=None,
     lower=Template("call"),
     traits=frozenset({"control"}),
+    batch=batched_call,
     samples=_call_samples,
     illegal=(Illegal((Type(_f32, (2,)),), {"graph": _body((2, 3), _f32)}, ShapeError),),
 )
@@ -382,6 +384,7 @@ scan = Op(
     saves=None,
     lower=Template("scan"),
     traits=frozenset({"control"}),
+    batch=batched_scan,
     samples=_scan_samples,
     illegal=(
         Illegal(

@@ -14,7 +14,7 @@ Example: `conv(x, w, stride=(1,), dilation=(1,), groups=1)`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -25,7 +25,8 @@ from chainrule.base.shapes import Shape
 from chainrule.graph.node import Attrs, Node, Type
 from chainrule.ops import convolution_products as products
 from chainrule.ops.arithmetic import add
-from chainrule.ops.record import Array, Builder, Illegal, Op, Sample
+from chainrule.ops.layout import reshape
+from chainrule.ops.record import Array, Builder, Examples, Illegal, Op, Sample
 from chainrule.ops.windows import overlap_add, window_counts, windows
 
 _f32 = dtypes.float32
@@ -226,6 +227,35 @@ def _jvp(b: Builder, node: Node, tangents: tuple[Node | None, ...]) -> Node:
     return terms[0] if len(terms) == 1 else b(add, *terms)
 
 
+# -- many examples -------------------------------------------------------------------------------
+
+
+def _batch(b: Builder, node: Node, given: Examples) -> Node | Sequence[Node]:
+    """A shared weight sees one larger batch; weights of their own are as many groups more."""
+    shared = node.op is not conv_weight and not given.mapped[1]
+    if given.size == 0:
+        return given.looped(node)
+    if shared:
+        out = b(node.op, given.merged(given.nodes[0]), given.nodes[1], **node.attrs)
+        return given.divided(out, node.shape)
+    first, second = given.stacked()
+    second = _as_channels(b, second, given) if node.op is conv_weight else given.merged(second)
+    attrs = {**node.attrs, "groups": given.size * node.attrs["groups"]}
+    out = b(node.op, _as_channels(b, first, given), second, **attrs)
+    if node.op is conv_weight:
+        return given.divided(out, node.shape)
+    batch, channels, *lengths = node.shape
+    out = b(reshape, out, shape=(batch, given.size, channels, *lengths))
+    return given.steps(out)
+
+
+def _as_channels(b: Builder, x: Node, given: Examples) -> Node:
+    """(size, B, C, *S) as (B, size·C, *S)."""
+    _, batch, channels, *lengths = x.shape
+    last = given.steps(x)
+    return b(reshape, last, shape=(batch, given.size * channels, *lengths))
+
+
 # -- samples -------------------------------------------------------------------------------------
 
 # x, w, stride, dilation, groups
@@ -285,6 +315,7 @@ conv: Op = Op(
     saves=(0, 1),
     decompose=products.conv,
     traits=frozenset({"multilinear"}),
+    batch=_batch,
     samples=_calls(lambda attrs, x, w, _: Sample((x, w), attrs)),
     illegal=(
         *_illegal({}),
@@ -301,6 +332,7 @@ conv_input: Op = Op(
     saves=(0, 1),
     decompose=products.conv_input,
     traits=frozenset({"multilinear"}),
+    batch=_batch,
     samples=_calls(lambda attrs, x, w, y: Sample((y, w), {**attrs, "lengths": x.shape[2:]})),
     illegal=_illegal({"lengths": (9,)}),
 )
@@ -314,6 +346,7 @@ conv_weight: Op = Op(
     saves=(0, 1),
     decompose=products.conv_weight,
     traits=frozenset({"multilinear"}),
+    batch=_batch,
     samples=_calls(lambda attrs, x, w, y: Sample((x, y), {**attrs, "size": w.shape[2:]})),
     illegal=_illegal({"size": (3,)}),
 )

@@ -25,7 +25,7 @@ from chainrule.ops.layout import concat, reshape, slice_
 from chainrule.ops.logarithm import logaddexp
 from chainrule.ops.normalize import along as along_axis
 from chainrule.ops.normalize import finite_max, shifted
-from chainrule.ops.record import Array, Builder, Illegal, Op, Sample
+from chainrule.ops.record import Array, Builder, Illegal, Op, Sample, leading
 from chainrule.ops.reduce import broadcast_to
 
 _BLOCK = 16
@@ -156,6 +156,7 @@ def _running(
         _infer(name, kinds),
         lambda ins, attrs: values(ins[0], attrs["axis"]),
         decompose=decompose,
+        batch=leading,
         samples=_samples(frozenset(dtypes.ALL) - kinds),
         illegal=(
             Illegal((Type(_f32, (2, 3)),), {"axis": 2}, ShapeError),

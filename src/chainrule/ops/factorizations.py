@@ -28,7 +28,7 @@ from chainrule.ops.linear_systems import (
     well_conditioned,
 )
 from chainrule.ops.matrix import Matrix, diagonal_matrix, gaps
-from chainrule.ops.record import OUT, Array, Builder, Illegal, Op, Sample
+from chainrule.ops.record import OUT, Array, Builder, Illegal, Op, Sample, leading
 
 _f32 = dtypes.float32
 Missing = list[Node | None]
@@ -87,6 +87,7 @@ qr: Op = Op(
     jvp=_qr_jvp,
     saves=(OUT,),
     traits=HOST,
+    batch=leading,
     samples=lambda rng, dtype: _tall(rng, dtype, wide=False),
     illegal=(
         Illegal((Type(_f32, (2, 3)),), {}, ShapeError),
@@ -138,6 +139,7 @@ eigh: Op = Op(
     jvp=_eigh_jvp,
     saves=(OUT,),
     traits=HOST,
+    batch=leading,
     samples=_symmetric,
     illegal=(
         Illegal((Type(_f32, (2, 3)),), {}, ShapeError),
@@ -203,6 +205,7 @@ svd: Op = Op(
     jvp=_svd_jvp,
     saves=(OUT,),
     traits=HOST,
+    batch=leading,
     samples=lambda rng, dtype: _tall(rng, dtype, wide=True),
     illegal=(
         Illegal((Type(_f32, (2,)),), {}, ShapeError),
@@ -241,6 +244,7 @@ pinv: Op = Op(
     jvp=_pinv_jvp,
     saves=(0, OUT),
     traits=HOST,
+    batch=leading,
     samples=lambda rng, dtype: (
         s._replace(attrs={"rtol": 1e-6}) for s in _tall(rng, dtype, wide=True)
     ),

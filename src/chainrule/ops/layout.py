@@ -21,6 +21,7 @@ from chainrule.ops.fill import filled, full
 from chainrule.ops.record import (
     Array,
     Builder,
+    Examples,
     Illegal,
     IndexMap,
     Made,
@@ -28,6 +29,7 @@ from chainrule.ops.record import (
     Pieces,
     Sample,
     Template,
+    leading,
 )
 
 _f32, _i64 = dtypes.float32, dtypes.int64
@@ -64,6 +66,13 @@ def _reshape_view(
     return view.reshape(shape)
 
 
+def _widened(b: Builder, node: Node, given: Examples) -> Node:
+    """Start, step and shape have a number for each axis: one more in front."""
+    new = {"start": 0, "step": 1, "shape": given.size}
+    attrs = {name: (new[name], *value) for name, value in node.attrs.items()}
+    return b(node.op, *given.stacked(), **attrs)
+
+
 reshape: Op = Op(
     "reshape",
     _reshape_infer,
@@ -72,6 +81,7 @@ reshape: Op = Op(
     lower=IndexMap(_reshape_view),
     sends=("reshape(ct, x.shape)",),
     traits=_TRAITS,
+    batch=_widened,
     samples=_reshape_samples,
     illegal=(
         Illegal((Type(_f32, (4,)),), {"shape": (3,)}, ShapeError),
@@ -98,7 +108,11 @@ def _transpose_samples(rng: np.random.Generator, dtype: np.dtype[Any]) -> Iterab
         yield Sample((_draw(rng, shape, dtype),), {"axes": axes})
 
 
-transpose = Op(
+def _transpose_batch(b: Builder, node: Node, given: Examples) -> Node:
+    return b(transpose, *given.nodes, axes=(0, *[a + 1 for a in node.attrs["axes"]]))
+
+
+transpose: Op = Op(
     "transpose",
     _transpose_infer,
     Made(lambda attrs: methodcaller("transpose", attrs["axes"])),
@@ -106,6 +120,7 @@ transpose = Op(
     lower=IndexMap(lambda attrs, view, shape: view.transpose(attrs["axes"])),  # noqa: ARG005
     sends=("transpose(ct, argsort(axes))",),
     traits=_TRAITS,
+    batch=_transpose_batch,
     samples=_transpose_samples,
     illegal=(Illegal((Type(_f32, (2, 3)),), {"axes": (0, 0)}, ShapeError),),
 )
@@ -155,6 +170,7 @@ slice_ = Op(
     vjp=_slice_vjp,
     lower=IndexMap(lambda attrs, view, shape: view.slice(attrs["start"], attrs["step"], shape)),
     traits=_TRAITS,
+    batch=_widened,
     samples=_slice_samples,
     illegal=(
         Illegal((Type(_f32, (3,)),), {"start": (2,), "step": (1,), "shape": (2,)}, ShapeError),
@@ -199,6 +215,7 @@ pad = Op(
     vjp=_pad_vjp,
     lower=Pieces(lambda node: (node.attrs["start"],)),
     traits=frozenset({"linear"}),
+    batch=_widened,
     samples=_pad_samples,
     illegal=(
         Illegal((Type(_f32, (3,)),), {"start": (2,), "step": (1,), "shape": (4,)}, ShapeError),
@@ -254,6 +271,7 @@ overlay = Op(
     lower=Template("overlay"),
     decompose=_overlay_decompose,
     traits=frozenset({"linear", "in-place"}),
+    batch=_widened,
     samples=_overlay_samples,
     illegal=(
         Illegal((Type(_f32, (3,)), Type(_f32, (2,))), {"start": (2,), "step": (1,)}, ShapeError),
@@ -326,6 +344,7 @@ concat = Op(
     jvp=_concat_jvp,
     lower=Pieces(_starts),
     traits=frozenset({"linear"}),
+    batch=leading,
     samples=_concat_samples,
     illegal=(
         Illegal((Type(_f32, (2, 3)), Type(_f32, (3, 3))), {"axis": 1}, ShapeError),

@@ -20,7 +20,7 @@ from chainrule.ops.control import project
 from chainrule.ops.fill import filled
 from chainrule.ops.layout import reshape
 from chainrule.ops.matrix import Matrix
-from chainrule.ops.record import OUT, Array, Builder, Illegal, Op, Sample
+from chainrule.ops.record import OUT, Array, Builder, Illegal, Op, Sample, leading
 from chainrule.ops.reduce import broadcast_to
 
 HOST = frozenset({"host"})
@@ -110,6 +110,7 @@ solve: Op = Op(
     jvp=_solve_jvp,
     saves=(0, OUT),
     traits=HOST,
+    batch=leading,
     samples=_solve_samples,
     illegal=(
         Illegal((Type(_f32, (2, 3)), Type(_f32, (2, 1))), {}, ShapeError),
@@ -137,6 +138,7 @@ inverse: Op = Op(
     jvp=_inverse_jvp,
     saves=(OUT,),
     traits=HOST,
+    batch=leading,
     samples=_squares,
     illegal=_SQUARE,
 )
@@ -173,6 +175,7 @@ det: Op = Op(
     jvp=_det_jvp,
     saves=(0, OUT),
     traits=HOST,
+    batch=leading,
     samples=_squares,
     illegal=_SQUARE,
 )
@@ -204,6 +207,7 @@ slogdet: Op = Op(
     jvp=_slogdet_jvp,
     saves=(0,),
     traits=HOST,
+    batch=leading,
     samples=_squares,
     illegal=_SQUARE,
 )
@@ -246,6 +250,7 @@ cholesky: Op = Op(
     jvp=_cholesky_jvp,
     saves=(OUT,),
     traits=HOST,
+    batch=leading,
     samples=_positive,
     illegal=_SQUARE,
 )
@@ -295,6 +300,7 @@ solve_triangular: Op = Op(
     jvp=_triangular_jvp,
     saves=(0, OUT),
     traits=HOST,
+    batch=leading,
     samples=_triangular_samples,
     illegal=(Illegal((Type(_f32, (2, 3)), Type(_f32, (2, 1))), {"upper": True}, ShapeError),),
 )

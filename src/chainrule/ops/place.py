@@ -23,7 +23,17 @@ from chainrule.ops.compare import eq, lt, where
 from chainrule.ops.elementwise import NUMBERS, need_kind
 from chainrule.ops.fill import filled, full, iota
 from chainrule.ops.layout import reshape
-from chainrule.ops.record import OUT, Array, Builder, Illegal, Op, Sample, Template
+from chainrule.ops.record import (
+    OUT,
+    Array,
+    Builder,
+    Examples,
+    Illegal,
+    Op,
+    Sample,
+    Template,
+    leading,
+)
 from chainrule.ops.reduce import broadcast_to
 from chainrule.ops.select import check_bounds, gather, scatter_add
 
@@ -97,6 +107,7 @@ ravel_index = Op(
     vjp=lambda b, node, ct: (None,) * len(node.inputs),  # noqa: ARG005 - the rule's signature
     decompose=_ravel_decompose,
     traits=frozenset({"bounded"}),
+    batch=leading,
     samples=_ravel_samples,
     illegal=(
         Illegal((Type(_f32, (2,)),), {"sizes": (3,), "wrap": True}, DTypeError),
@@ -236,6 +247,12 @@ def _scatter_samples(rng: np.random.Generator, dtype: np.dtype[Any]) -> Iterable
         yield Sample(turned, {"how": how}, smooth=False)  # not contiguous
 
 
+def _scatter_batch(b: Builder, node: Node, given: Examples) -> Node:
+    base, updates, index = given.stacked()
+    places = given.rows(index, node.shape[0])
+    return given.divided(b(scatter, given.merged(base), updates, places, **node.attrs), node.shape)
+
+
 scatter: Op = Op(
     "scatter",
     _scatter_infer,
@@ -245,6 +262,7 @@ scatter: Op = Op(
     saves=(0, 1, 2, OUT),
     lower=Template("scatter"),
     traits=frozenset({"in-place"}),
+    batch=_scatter_batch,
     samples=_scatter_samples,
     illegal=(
         Illegal(

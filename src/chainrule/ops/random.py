@@ -65,6 +65,7 @@ random_bits = Op(
     vjp=lambda b, node, ct: (None,),  # noqa: ARG005 - the rule's signature
     lower=Template("random_bits"),
     traits=frozenset({"random"}),
+    batch=lambda b, node, given: given.looped(node),  # noqa: ARG005 - the signature
     samples=_samples,
     illegal=(
         Illegal((Type(dtypes.int64, (2,)),), {**_ONE, "word": 0}, DTypeError),

@@ -18,7 +18,7 @@ import numpy as np
 
 from chainrule.base.errors import ChainruleError
 from chainrule.base.shapes import Shape, View
-from chainrule.graph.node import AnyType, Attrs, Node
+from chainrule.graph.node import AnyType, Attrs, Node, TupleType
 
 Array = np.ndarray[Any, Any]
 Cost = Literal["free", "cheap", "dear"]
@@ -42,6 +42,49 @@ class Tiles(Protocol):
 
     def __call__(self, fn: str, /, *ins: str, attr: object = None) -> str:
         """Apply a primitive of `kernel.scalar`."""
+        ...
+
+
+class Examples(Protocol):
+    """The operands of an op that is done for `size` examples at once: what `Op.batch` reads.
+
+    Where `mapped` says so an operand has the examples as its first axis; others are shared.
+    """
+
+    size: int
+    nodes: tuple[Node, ...]
+    mapped: tuple[bool, ...]
+
+    def stacked(self) -> list[Node]:
+        """Every operand with the axis of examples; a shared one is broadcast."""
+        ...
+
+    def repeated(self, x: Node) -> Node:
+        """A shared node with the axis of examples."""
+        ...
+
+    def merged(self, x: Node) -> Node:
+        """(size, n, …) as (size·n, …)."""
+        ...
+
+    def divided(self, x: Node, shape: Shape) -> Node:
+        """Results of the given shape for each example, from what has all of them in a row."""
+        ...
+
+    def rows(self, index: Node, n: int) -> Node:
+        """Indices into the n rows of each example, as checked indices into all size·n rows."""
+        ...
+
+    def items(self, node: Node) -> list[Node]:
+        """Each result of a node with several."""
+        ...
+
+    def steps(self, x: Node) -> Node:
+        """Exchange the axis of examples and the one behind it."""
+        ...
+
+    def looped(self, node: Node) -> Sequence[Node]:
+        """The op for one example after the other."""
         ...
 
 
@@ -86,6 +129,28 @@ class Template(NamedTuple):
 
 
 Lower = Map | IndexMap | Pieces | Reduce | Contract | Template
+
+
+def leading(b: Builder, node: Node, given: Examples) -> Node:
+    """The op on stacked operands, where it works along other axes; `axis` and `axes` move by one.
+
+    So are batched what works element by element, along numbered axes, or on the last ones.
+    """
+    attrs = dict(node.attrs)
+    if "axis" in attrs:
+        attrs["axis"] += 1
+    if "axes" in attrs:
+        attrs["axes"] = tuple([a + 1 for a in attrs["axes"]])
+    return b(node.op, *given.stacked(), **attrs)
+
+
+def merging(b: Builder, node: Node, given: Examples) -> list[Node]:
+    """The op on operands whose first axis holds all examples, where it never mixes along that."""
+    several = isinstance(node.type, TupleType)
+    out = b(node.op, *[given.merged(x) for x in given.stacked()], **node.attrs)
+    types = node.type.items if isinstance(node.type, TupleType) else (node.type,)
+    results = given.items(out) if several else [out]
+    return [given.divided(x, t.shape) for x, t in zip(results, types, strict=True)]
 
 
 class Made:
@@ -140,6 +205,9 @@ class Illegal(NamedTuple):
     error: type[ChainruleError]
 
 
+_LEADING = frozenset({"elementwise", "reduction", "rows"})
+
+
 @dataclass(frozen=True, eq=False, slots=True)
 class Op:
     """One operation. See the module's docstring; fields in the order a reader asks for them.
@@ -162,6 +230,10 @@ class Op:
     `cost` is what the value costs a kernel that already reads the inputs: "free" if nothing is
     computed (views and constants), "cheap" if computing it again costs less than storing and
     loading it (an instruction or two), "dear" otherwise. Views and constants are free by default.
+    `batch(b, node, examples)` is the op with one more leading axis, that of examples (`Examples`):
+    a node, or a node for each result, with that axis first. What is elementwise, a reduction or
+    works along rows is batched by `leading` by default. Ops of the trait "control" get the
+    function that batches a body as one more argument.
     `prepared` is the memory of eager execution: what it has worked out for types and attributes
     that it met (`tensor/prepared.py`).
     """
@@ -179,14 +251,17 @@ class Op:
     sends: tuple[str, ...] = ()
     traits: frozenset[str] = frozenset()
     cost: Cost = "dear"
+    batch: Callable[..., Node | Sequence[Node]] | None = None
     samples: Callable[[np.random.Generator, np.dtype[Any]], Iterable[Sample]] | None = None
     illegal: tuple[Illegal, ...] = field(default=())
     prepared: dict[Any, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Views and constants are free."""
+        """Views and constants are free; what works along other axes is batched by `leading`."""
         if isinstance(self.lower, IndexMap) or "constant" in self.traits:
             object.__setattr__(self, "cost", "free")
+        if self.batch is None and self.traits & _LEADING and "constant" not in self.traits:
+            object.__setattr__(self, "batch", leading)
 
     def __repr__(self) -> str:
         """`<op mul>`."""

@@ -26,6 +26,7 @@ from chainrule.ops.record import (
     OUT,
     Array,
     Builder,
+    Examples,
     Illegal,
     IndexMap,
     Made,
@@ -74,6 +75,14 @@ def _broadcast_samples(rng: np.random.Generator, dtype: np.dtype[Any]) -> Iterab
     yield Sample((wide[::2, ::-8].T,), {"shape": (2, 1, 3)})  # not contiguous
 
 
+def _broadcast_batch(b: Builder, node: Node, given: Examples) -> Node:
+    """New leading axes come behind that of the examples."""
+    (x,), inner = given.nodes, node.inputs[0].shape
+    ones = (1,) * (len(node.shape) - len(inner))
+    wide = b(reshape, x, shape=(given.size, *ones, *inner))
+    return b(broadcast_to, wide, shape=(given.size, *node.shape))
+
+
 def _broadcasting(attrs: Attrs) -> Callable[[Array], Array]:
     shape = attrs["shape"]
 
@@ -90,7 +99,7 @@ def _repeated(inner: shapes.Shape, strides: shapes.Shape, outer: shapes.Shape) -
     return shapes.View(inner, strides).broadcast_to(outer).strides
 
 
-broadcast_to = Op(
+broadcast_to: Op = Op(
     "broadcast_to",
     _broadcast_infer,
     Made(_broadcasting),
@@ -98,6 +107,7 @@ broadcast_to = Op(
     lower=IndexMap(lambda attrs, view, shape: view.broadcast_to(shape)),  # noqa: ARG005
     sends=("fold(ct, x)",),
     traits=frozenset({"index-map", "linear"}),
+    batch=_broadcast_batch,
     samples=_broadcast_samples,
     illegal=(
         Illegal((Type(_f32, (3,)),), {"shape": (2,)}, ShapeError),

@@ -16,7 +16,7 @@ from chainrule.base import errors
 from chainrule.base.dtypes import float32, int64
 from chainrule.base.errors import ChainruleError, DTypeError
 from chainrule.graph.node import Attrs, Type
-from chainrule.ops.record import Illegal, Op, Sample
+from chainrule.ops.record import Illegal, Op, Sample, leading
 
 
 def refusal(attrs: Attrs, faults: Any, seen: Any = None) -> ChainruleError:
@@ -63,6 +63,7 @@ require = Op(
     vjp=lambda b, node, ct: (ct, None, None),  # noqa: ARG005 - the rule's signature
     jvp=lambda b, node, tangents: tangents[0],  # noqa: ARG005 - the rule's signature
     decompose=lambda b, node: node.inputs[0],  # noqa: ARG005 - the signature
+    batch=leading,
     samples=_samples,
     illegal=(
         Illegal((Type(float32, (2,)),) * 3, {"error": "ArgumentError", "rule": ""}, DTypeError),

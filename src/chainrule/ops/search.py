@@ -16,7 +16,7 @@ from chainrule.base.errors import DTypeError, ShapeError
 from chainrule.graph.node import Attrs, Type
 from chainrule.ops.compare import no_gradient
 from chainrule.ops.elementwise import NUMBERS, need_kind
-from chainrule.ops.record import Array, Illegal, Op, Sample, Template
+from chainrule.ops.record import Array, Illegal, Op, Sample, Template, merging
 
 _i64, _f32 = dtypes.int64, dtypes.float32
 
@@ -61,6 +61,7 @@ searchsorted = Op(
     _searchsorted,
     vjp=no_gradient,
     lower=Template("search"),
+    batch=merging,
     samples=_samples,
     illegal=(
         Illegal((Type(_f32, (2, 3)), Type(_i64, (2, 3))), {"right": False}, DTypeError),

@@ -23,7 +23,7 @@ from chainrule.ops.compare import eq, where
 from chainrule.ops.elementwise import NUMBERS, need_kind
 from chainrule.ops.fill import filled, iota
 from chainrule.ops.layout import reshape
-from chainrule.ops.record import Array, Builder, Illegal, Op, Sample, Template
+from chainrule.ops.record import Array, Builder, Examples, Illegal, Op, Sample, Template, leading
 from chainrule.ops.reduce import broadcast_to, sum_
 
 _f32, _i64 = dtypes.float32, dtypes.int64
@@ -80,7 +80,14 @@ def _gather_samples(rng: np.random.Generator, dtype: np.dtype[Any]) -> Iterable[
     yield Sample((wide[::2, ::-1].T, rng.integers(0, 8, (4, 6))[:, ::2].T), {})  # not contiguous
 
 
-gather = Op(
+def _gather_batch(b: Builder, node: Node, given: Examples) -> Node:
+    if not given.mapped[0]:
+        return b(gather, *given.nodes)
+    table, index = given.stacked()
+    return b(gather, given.merged(table), given.rows(index, node.inputs[0].shape[0]))
+
+
+gather: Op = Op(
     "gather",
     _gather_infer,
     _gather,
@@ -88,6 +95,7 @@ gather = Op(
     jvp=_rows_jvp,
     saves=(1,),
     lower=Template("gather"),
+    batch=_gather_batch,
     samples=_gather_samples,
     illegal=(
         Illegal((Type(_f32, (3, 2)), Type(_f32, (2,))), {}, DTypeError),
@@ -138,7 +146,13 @@ def _scatter_samples(rng: np.random.Generator, dtype: np.dtype[Any]) -> Iterable
     yield Sample((wide[::2, ::-1].T, rng.integers(0, 3, 16)[::2]), {"rows": 4})  # not contiguous
 
 
-scatter_add = Op(
+def _scatter_batch(b: Builder, node: Node, given: Examples) -> Node:
+    (updates, index), rows = given.stacked(), node.attrs["rows"]
+    out = b(scatter_add, updates, given.rows(index, rows), rows=given.size * rows)
+    return given.divided(out, node.shape)
+
+
+scatter_add: Op = Op(
     "scatter_add",
     _scatter_infer,
     _scatter,
@@ -146,6 +160,7 @@ scatter_add = Op(
     jvp=_rows_jvp,
     saves=(1,),
     lower=Template("scatter_add"),
+    batch=_scatter_batch,
     samples=_scatter_samples,
     illegal=(
         Illegal((Type(_f32, (3, 2)), Type(_i64, (2,))), {"rows": 4}, ShapeError),
@@ -253,6 +268,7 @@ pick = Op(
     saves=(1,),
     decompose=_pick_decompose,
     traits=frozenset({"bounded"}),
+    batch=leading,
     samples=_pick_samples,
     illegal=(
         Illegal((Type(_f32, (3, 2)), Type(_i64, (2,))), {}, ShapeError),
@@ -302,6 +318,7 @@ unpick: Op = Op(
     saves=(1,),
     decompose=_unpick_decompose,
     traits=frozenset({"bounded"}),
+    batch=leading,
     samples=_unpick_samples,
     illegal=(
         Illegal((Type(_f32, (3,)), Type(_i64, (2,))), {"classes": 4}, ShapeError),

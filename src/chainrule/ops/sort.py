@@ -16,7 +16,7 @@ from chainrule.base.errors import DTypeError, ShapeError
 from chainrule.graph.node import Attrs, Type
 from chainrule.ops.compare import no_gradient
 from chainrule.ops.elementwise import NUMBERS, need_kind
-from chainrule.ops.record import Array, Illegal, Op, Sample, Template
+from chainrule.ops.record import Array, Illegal, Op, Sample, Template, leading
 
 _i64, _f32 = dtypes.int64, dtypes.float32
 
@@ -57,6 +57,7 @@ argsort = Op(
     _argsort,
     vjp=no_gradient,
     lower=Template("order"),
+    batch=leading,
     samples=_samples,
     illegal=(
         Illegal((Type(_f32, ()),), {"descending": False}, ShapeError),
@@ -116,6 +117,7 @@ topk = Op(
     _topk,
     vjp=no_gradient,
     lower=Template("order"),
+    batch=leading,
     samples=_topk_samples,
     illegal=(
         Illegal((Type(_f32, (2,)),), {"descending": True, "k": 3}, ShapeError),

@@ -23,7 +23,7 @@ from chainrule.ops.arithmetic import add
 from chainrule.ops.elementwise import NUMBERS, need_kind
 from chainrule.ops.fill import strided
 from chainrule.ops.layout import pad, reshape, slice_, transpose
-from chainrule.ops.record import Array, Builder, Illegal, IndexMap, Op, Sample
+from chainrule.ops.record import Array, Builder, Illegal, IndexMap, Op, Sample, leading
 
 _f32 = dtypes.float32
 
@@ -119,6 +119,7 @@ windows: Op = Op(
     vjp=_windows_vjp,
     lower=IndexMap(_windows_view),
     traits=frozenset({"index-map", "linear"}),
+    batch=leading,
     samples=_windows_samples,
     illegal=(
         Illegal((Type(_f32, (3,)),), {**_ATTRS, "size": (4,)}, ShapeError),
@@ -227,6 +228,7 @@ overlap_add: Op = Op(
     vjp=_overlap_vjp,
     decompose=_overlap_decompose,
     traits=frozenset({"linear"}),
+    batch=leading,
     samples=_overlap_samples,
     illegal=(
         Illegal((Type(_f32, (3, 2)),), {**_ATTRS, "lengths": (5,)}, ShapeError),

@@ -18,13 +18,13 @@ import numpy as np
 
 from chainrule.base import dtypes
 from chainrule.base.errors import TraceError
-from chainrule.graph.node import INPUT, Graph, Node, Type, input_node
+from chainrule.graph.node import INPUT, Graph, Node, TupleType, Type, input_node
 from chainrule.graph.walk import topological
 from chainrule.ops import TABLE
-from chainrule.tensor.dispatch import apply, wrap
+from chainrule.tensor.dispatch import apply, apply_many, wrap
 from chainrule.tensor.handle import Handle
 from chainrule.tensor.interruptions import handlers_outside
-from chainrule.tensor.modes import modes
+from chainrule.tensor.modes import modes, no_grad
 from chainrule.tensor.trace import Bound, Trace
 
 if TYPE_CHECKING:
@@ -90,10 +90,20 @@ class BodyTrace(Trace):
             return node
         return super().node_of(handle) if id(handle) in self.fresh else self._capture(handle)
 
-    def arguments(self, nodes: Sequence[Node]) -> list[Tensor]:
-        """Symbols of the body's own inputs; they stand for computed values."""
+    def arguments(
+        self, nodes: Sequence[Node], like: Sequence[Handle] | None = None
+    ) -> list[Tensor]:
+        """Symbols of the body's own inputs; they stand for computed values.
+
+        They require grad where floats can, or where the tensors that they stand for (`like`) do.
+        """
         self.given.update(nodes)
-        return [wrap(None, n, requires_grad=modes.grad and n.dtype.kind == "float") for n in nodes]
+        if like is None:
+            flags = [n.dtype.kind == "float" for n in nodes]
+        else:
+            flags = outside(self.outer, lambda: [t.requires_grad for t in like])
+        pairs = zip(nodes, flags, strict=True)
+        return [wrap(None, n, requires_grad=modes.grad and flag) for n, flag in pairs]
 
     def is_computed(self, handle: Handle) -> bool:
         """As in every trace; an argument is computed, and so is what is computed outside."""
@@ -240,6 +250,41 @@ def _cut(outputs: Sequence[Node], frozen: set[Node]) -> list[Node]:
         if inputs != node.inputs:
             new[node] = Node(node.op, inputs, node.attrs, node.type, node.source)
     return [seen(node) for node in outputs]
+
+
+def unrolled(graph: Graph, operands: Sequence[Handle]) -> list[Tensor]:
+    """The graph's outputs as tensors: its ops applied one by one, here or in the open trace."""
+    made: dict[Node, Any] = dict(zip(graph.inputs, operands, strict=True))
+    order = topological(graph.outputs)
+    last = {child: node for node in order for child in node.inputs}
+    keep, trace = {*graph.outputs}, modes.trace
+    line = None if trace is None else trace.line
+    try:
+        for node in order:
+            if node in made:
+                continue
+            if trace is not None:
+                trace.line = line or node.source
+            made[node] = _applied(node, [made[child] for child in node.inputs])
+            for child in {*node.inputs}:
+                if last[child] is node and child not in keep:
+                    del made[child]
+    finally:
+        if trace is not None:
+            trace.line = line
+    return [made[node] for node in graph.outputs]
+
+
+def _applied(node: Node, ins: list[Any]) -> Any:
+    """One op on tensors; a tuple of them where it has several results."""
+    if "projection" in node.op.traits:
+        return ins[0][node.attrs["index"]]
+    if isinstance(node.type, TupleType):
+        return apply_many(node.op, *ins, **node.attrs)
+    if "cut" in node.op.traits:
+        with no_grad():
+            return apply(node.op, *ins, **node.attrs)
+    return apply(node.op, *ins, **node.attrs)
 
 
 def step_numbers(length: int) -> Tensor:

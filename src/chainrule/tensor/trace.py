@@ -58,6 +58,7 @@ class Trace:
         self.fresh: dict[int, Handle] = {}  # constants that were made inside the trace
         self.made: set[int] = set()  # ids of such inputs that keep the value of a constant
         self.hooks: dict[Node, dict[int, Callable[[Any], Any]]] = {}  # at symbols, for backward
+        self.line: Source | None = None  # of a node that is made again from one with that line
         self.noted: list[Node] | None = None  # what is recorded now, where someone wants to know
         self.spent: list[Node] = []  # what backward started from without retaining its graph
 
@@ -208,7 +209,7 @@ class Trace:
 
     def where(self) -> Source | None:
         """The user's line."""
-        return caller()
+        return self.line or caller()
 
 
 def _copy(handle: Handle) -> Handle:

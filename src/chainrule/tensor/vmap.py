@@ -2,24 +2,29 @@
 
     vmap(f)(xs)[i] = f(xs[i])
 
-It is a loop over the axis (`scan`): right for every operation and differentiable, recorded once
-whatever the number of examples, and as fast as a loop. Where speed counts, write the batch axis
-out. It nests, also with `grad`. Example: per-example gradients are `vmap(grad(loss), (None, 0))`.
+The function runs once, on symbols of one example; its graph is rewritten with an axis of examples
+in front (`grad/batch.py`), and what this gives is applied to the tensors. An op that cannot be
+rewritten is done by a loop over the examples, and a warning names it. It nests, also with `grad`.
+Example: per-example gradients are `vmap(grad(loss), (None, 0))`.
 Source: https://docs.pytorch.org/docs/stable/generated/torch.func.vmap.html
 """
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from chainrule.base.errors import ArgumentError, ShapeError
+from chainrule.base.errors import ArgumentError, ShapeError, TraceError
+from chainrule.base.source import warn
+from chainrule.grad.batch import batched
+from chainrule.graph.node import Graph, Node, Type, input_node
+from chainrule.tensor.body import BodyTrace, body_trace, step_numbers, unrolled
 from chainrule.tensor.functional.arrange import movedim
-from chainrule.tensor.functional.loop import scan
+from chainrule.tensor.functional.layout import cat
 from chainrule.tensor.handle import Handle
 from chainrule.tensor.modes import modes
-from chainrule.tensor.structure import flatten
+from chainrule.tensor.structure import Rebuild, flatten
 
 if TYPE_CHECKING:
     from chainrule.tensor.tensor import Tensor
@@ -39,39 +44,112 @@ def vmap(
 
     `in_dims` and `out_dims` are numbers, or tuples of them with one per argument or result (nested
     like a nested argument). Random numbers inside raise, unless `randomness="different"`: then
-    each example has its own. `chunk_size` changes nothing, since one example is computed at a time.
+    each example has its own. With `chunk_size` so many examples are computed at a time.
     """
-    del chunk_size
     if randomness not in {"error", "different"}:
         raise ArgumentError(f'randomness is "error" or "different", not {randomness!r}')
+    if chunk_size is not None and chunk_size < 1:
+        raise ArgumentError(f"chunk_size is None or at least 1, not {chunk_size}")
 
     @functools.wraps(func)
     def mapped(*args: Any, **kwargs: Any) -> Any:
         leaves, rebuild = flatten(args)
-        axes = _axes(in_dims, args)
-        moving = {i: axis for i, axis in enumerate(axes) if axis is not None}
-        if not moving:
-            raise ArgumentError("vmap needs an argument with an axis to map over")
-        for i, axis in moving.items():
-            if not -len(leaves[i].shape) <= axis < len(leaves[i].shape):
-                raise ShapeError(f"in_dims names axis {axis} of shape {leaves[i].shape}")
-        columns = [movedim(leaves[i], axis, 0) for i, axis in moving.items()]
-        sizes = {c.shape[0] for c in columns}
-        if len(sizes) > 1:
-            raise ShapeError(f"vmap over axes of different sizes: {sorted(sizes)}")
+        moving, columns = _columns(leaves, _axes(in_dims, args))
+        size = columns[0].shape[0]
 
-        def one(nothing: Any, rows: Any) -> tuple[Any, Any]:
+        def one(rows: Sequence[Tensor]) -> Any:
             here = list(leaves)
             for i, row in zip(moving, rows, strict=True):
                 here[i] = row
-            return nothing, _without_chance(
+            return _without_chance(
                 lambda: func(*rebuild(here), **kwargs), allowed=randomness == "different"
             )
 
-        _, out = scan(one, (), tuple(columns))
-        return _placed(out, out_dims)
+        traced = _traced(one, columns, getattr(func, "__name__", repr(func)))
+        return _placed(traced.rebuild(_of_all(traced, columns, size, chunk_size)), out_dims)
 
     return mapped
+
+
+class _Traced(NamedTuple):
+    """The graph of one example: (mapped arguments…, its number, what it reads…) → results."""
+
+    graph: Graph
+    rebuild: Rebuild
+    trace: BodyTrace
+
+
+def _columns(leaves: Sequence[Any], axes: Sequence[int | None]) -> tuple[list[int], list[Tensor]]:
+    """Which tensors are mapped, and these with the mapped axis in front."""
+    moving = [i for i, axis in enumerate(axes) if axis is not None]
+    if not moving:
+        raise ArgumentError("vmap needs an argument with an axis to map over")
+    columns = []
+    for i in moving:
+        axis, shape = axes[i], leaves[i].shape
+        if not -len(shape) <= axis < len(shape):  # type: ignore[operator]
+            raise ShapeError(f"in_dims names axis {axis} of shape {shape}")
+        columns.append(leaves[i] if axis == 0 else movedim(leaves[i], axis, 0))  # type: ignore[arg-type]
+    sizes = {c.shape[0] for c in columns}
+    if len(sizes) > 1:
+        raise ShapeError(f"vmap over axes of different sizes: {sorted(sizes)}")
+    return moving, columns
+
+
+def _traced(
+    one: Callable[[Sequence[Tensor]], Any], columns: Sequence[Handle], name: str
+) -> _Traced:
+    """The function of one example as a graph."""
+    first = [input_node(Type(c.dtype, c.shape[1:])) for c in columns]
+    with body_trace(columns[0].shape[0]) as trace:
+        out = one(trace.arguments(first, columns))
+        _refuse_others(out, name)
+        results, rebuild = flatten(out)
+        trace.refuse_gradients("a function under vmap")
+        if trace.effects():
+            raise TraceError(
+                "a function under vmap cannot change tensors from outside: return the new values"
+            )
+        step = [] if trace.step is None else [trace.step]
+        return _Traced(trace.graph([*first, *step], results), rebuild, trace)
+
+
+def _of_all(
+    traced: _Traced, columns: Sequence[Tensor], size: int, chunk_size: int | None
+) -> list[Tensor]:
+    """The results of all examples, `chunk_size` at a time."""
+    if traced.trace.step is not None:
+        columns = [*columns, step_numbers(size)]
+    shared = traced.trace.captured()
+    mapped = [True] * len(columns) + [False] * len(shared)
+    most = min(chunk_size or size, size)
+    parts = []
+    for start in range(0, size, most) if size else (0,):
+        count = min(most, size - start)
+        here = [c if count == size else c[start : start + count] for c in columns]
+        outs = range(len(traced.graph.outputs))
+        graph, _ = batched(traced.graph, mapped, outs, size=count, tell=_tell)
+        parts.append(unrolled(graph, [*here, *shared]))
+    traced.trace.advance_generators()
+    return parts[0] if len(parts) == 1 else [cat(column) for column in zip(*parts, strict=True)]
+
+
+def _tell(node: Node) -> None:
+    """Warn of an op that is done by a loop."""
+    line = "" if node.source is None else f" at {node.source}"
+    warn(f"vmap computes {node.op.name}{line} one example at a time: the op has no batch rule")
+
+
+def _refuse_others(out: Any, name: str) -> None:
+    """Raise unless a result is tensors, or tuples, lists and dictionaries of them."""
+    if isinstance(out, (tuple, list, dict)):
+        for part in out.values() if isinstance(out, dict) else out:
+            _refuse_others(part, name)
+    elif not isinstance(out, Handle):
+        raise ArgumentError(
+            f"vmap({name}) needs a function that returns tensors, and it returned "
+            f"{type(out).__name__}"
+        )
 
 
 def _without_chance(run: Callable[[], Any], *, allowed: bool) -> Any:
