@@ -69,12 +69,12 @@ from chainrule.tensor.indexing import *
 from chainrule.tensor.inert import *
 from chainrule.tensor.legacy import *
 from chainrule.tensor.modes import *
-from chainrule.tensor.numbers import *
 from chainrule.tensor.printing import *
 from chainrule.tensor.random import *
 from chainrule.tensor.root_in_place import *
 from chainrule.tensor.sampling import *
 from chainrule.tensor.tensor import *
+from chainrule.tensor.type_info import *
 
 if TYPE_CHECKING:
     from chainrule import amp as amp

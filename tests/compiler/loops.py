@@ -17,7 +17,7 @@ from chainrule.compiler.capture import capture
 from chainrule.compiler.passes.loop import loops as scans
 from chainrule.graph.node import Graph
 from chainrule.graph.walk import topological
-from chainrule.tensor.structure import flatten
+from chainrule.tensor.pytree import flatten
 from tests.ops.calls import generator, gradient
 
 B, D, H, V, T = 3, 4, 6, 7, "T"  # batch, inputs, hidden, vocabulary; the length

@@ -11,7 +11,7 @@ import chainrule as cr
 import chainrule.nn.functional as F
 from chainrule import autograd, nn
 from chainrule.base.errors import ArgumentError, ShapeError, TraceError
-from chainrule.tensor import dispatch, quick, tape
+from chainrule.tensor import dispatch, fast_path, tape
 from chainrule.tensor.functional.loop import scan
 from chainrule.utils.checkpoint import checkpoint
 from tests.tensor.tracing import effects, run, traced
@@ -214,7 +214,7 @@ def test_checkpointing_keeps_only_the_ends(monkeypatch):
         return real(call, inputs, saved, place)
 
     monkeypatch.setattr(dispatch, "record", watched)
-    monkeypatch.setattr(quick, "record", watched)
+    monkeypatch.setattr(fast_path, "record", watched)
     x = cr.ones(4, 4, requires_grad=True)
     checkpoint(lambda t: t.exp().sin().cos().tanh(), x).sum().backward()
     assert kept == ["call", "sum"]

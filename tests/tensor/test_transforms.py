@@ -15,7 +15,7 @@ import chainrule as cr
 import chainrule.autograd.functional
 from chainrule import func, nn
 from chainrule.base.errors import ArgumentError, GradientError, ShapeError, TraceError
-from chainrule.tensor.structure import flatten
+from chainrule.tensor.pytree import flatten
 
 X, Y = np.array([0.3, -0.7, 1.2]), np.array([1.5, 0.25, -0.5])
 MATRIX = np.arange(12.0).reshape(3, 4) / 7 - 0.5

@@ -46,8 +46,8 @@ def explain(formula: str, at: str, as_json: bool, svg: Path | None, html: Path |
     from chainrule.inspect.draw import Drawing
     from chainrule.inspect.explain import explain as derive
     from chainrule.tasks.check import scalar
-    from chainrule.tasks.expression import arguments, values
-    from chainrule.tasks.expression import formula as parse
+    from chainrule.tasks.formula import arguments, values
+    from chainrule.tasks.formula import formula as parse
     from chainrule.tasks.overflow import not_finite
 
     known = values(at) if at.strip() else {}

@@ -12,8 +12,8 @@ from chainrule.inspect.flight.recorder import FlightRecorder
 from chainrule.inspect.flight.verdicts import Verdict
 from chainrule.inspect.gradcheck import gradcheck, gradcheck_module
 from chainrule.inspect.no_gradient import why_no_grad
+from chainrule.inspect.nonfinite.detection import detect_anomaly, why_nan
 from chainrule.inspect.nonfinite.report import NonFinite
-from chainrule.inspect.nonfinite.watch import detect_anomaly, why_nan
 from chainrule.inspect.saved import saved_for_backward
 from chainrule.inspect.through_time.measure import gradient_through_time
 from chainrule.inspect.verdict import Report

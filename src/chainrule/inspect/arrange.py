@@ -8,7 +8,7 @@ from outside, has a lane of its own there, so that it runs past boxes and not th
     at = arrange({"a": size, "b": size}, {"a": (), "b": ("outer",)}, [Edge("a", "b", size)])
 
 Sizes are along the way of the computation and across it; who draws turns the picture. May import
-`inspect.order`.
+`inspect.layering`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import NamedTuple
 
-from chainrule.inspect.order import stack
+from chainrule.inspect.layering import stack
 
 Path = tuple[str, ...]
 _ALONG, _ACROSS, _MARGIN, _LANE = 16.0, 18.0, 14.0, 2.0

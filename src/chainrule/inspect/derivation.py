@@ -2,7 +2,7 @@
 
 A `Derivation` holds numbers and words only, ready to be printed, drawn or written as JSON. It is
 made from a function (`from_function.py`) or from the recorded graph of a loss (`from_loss.py`).
-May import `inspect.verify` and what lies below it.
+May import `inspect.node_check` and what lies below it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 
 from chainrule.base.source import Source
 from chainrule.graph.node import Graph, Node
-from chainrule.inspect.verify import Measured, measured
+from chainrule.inspect.node_check import Measured, measured
 from chainrule.ops.control import call
 
 Array = np.ndarray[Any, Any]

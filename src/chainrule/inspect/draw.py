@@ -17,9 +17,9 @@ from chainrule.base.errors import ArgumentError
 from chainrule.inspect.arrange import Path
 from chainrule.inspect.boxes import Boxes, label
 from chainrule.inspect.derivation import Derivation
+from chainrule.inspect.documents import document, write_as
 from chainrule.inspect.explain import derive
 from chainrule.inspect.outline import AUTO
-from chainrule.inspect.pages import document, write_as
 from chainrule.inspect.svg import picture
 
 _DIRECTIONS = {None: None, "right": False, "down": True}

@@ -15,12 +15,12 @@ from typing import Any
 
 from chainrule.base.errors import ArgumentError
 from chainrule.inspect.derivation import Derivation
+from chainrule.inspect.documents import document, write_as
 from chainrule.inspect.from_function import of_function
 from chainrule.inspect.from_loss import of_loss
 from chainrule.inspect.html import page
 from chainrule.inspect.naming import around_caller, by_id
 from chainrule.inspect.outline import AUTO, Outline
-from chainrule.inspect.pages import document, write_as
 from chainrule.inspect.recording import inner
 from chainrule.tensor.handle import Handle
 

@@ -15,7 +15,7 @@ from chainrule.tensor.functional import layout, pointwise, reduce
 from chainrule.tensor.functional.moments import root
 from chainrule.tensor.functional.norms import norm
 from chainrule.tensor.modes import no_grad
-from chainrule.tensor.repeat import Repeated
+from chainrule.tensor.repeated import Repeated
 from chainrule.tensor.tensor import Tensor
 
 

@@ -235,7 +235,7 @@ class Op:
     works along rows is batched by `leading` by default. Ops of the trait "control" get the
     function that batches a body as one more argument.
     `prepared` is the memory of eager execution: what it has worked out for types and attributes
-    that it met (`tensor/prepared.py`).
+    that it met (`tensor/calls.py`).
     """
 
     name: str

@@ -16,7 +16,7 @@ from chainrule.tensor.convert import cast
 from chainrule.tensor.creation import zeros_like
 from chainrule.tensor.functional import pointwise
 from chainrule.tensor.host import host_choice
-from chainrule.tensor.repeat import Repeated
+from chainrule.tensor.repeated import Repeated
 from chainrule.tensor.tensor import Tensor
 
 

@@ -18,7 +18,7 @@ from chainrule.inspect.claim import check_gradient
 from chainrule.inspect.gradcheck import gradcheck, gradcheck_module
 from chainrule.inspect.verdict import Report
 from chainrule.nn import functional as F
-from chainrule.tasks.expression import Formula, arguments, formula, values
+from chainrule.tasks.formula import Formula, arguments, formula, values
 from chainrule.tasks.language_model import open_run
 from chainrule.tasks.overflow import not_finite
 from chainrule.tensor.convert import as_tensor, tensor

@@ -24,7 +24,7 @@ from chainrule.compiler.runtime.workers import set_num_threads
 from chainrule.formats.atomic import write_whole
 from chainrule.formats.safetensors import read_state
 from chainrule.inspect.flight.recorder import FlightRecorder
-from chainrule.inspect.nonfinite.watch import why_nan
+from chainrule.inspect.nonfinite.detection import why_nan
 from chainrule.inspect.tensorboard import require_writer
 from chainrule.models.gpt import GPT, count_parameters
 from chainrule.tasks.board import Board

@@ -1,7 +1,7 @@
 """Apply an op to tensors: record it in the open trace, or evaluate it and put it on the tape.
 
 Eager execution is the op's NumPy meaning; the tape is kept only if a gradient may be asked for.
-This is the way of all ops and operands; `quick.py` has the short one for what was called before.
+This is the way of all ops and operands; `fast_path.py` repeats a call with types met before.
 Example: `apply(ops.mul, x, y)` returns a Tensor; `apply_many` a tuple for ops with several results.
 """
 
@@ -18,9 +18,9 @@ from chainrule.graph.node import INPUT, Node, TupleType, Type
 from chainrule.ops.control import project
 from chainrule.ops.fill import detach
 from chainrule.ops.record import Op
+from chainrule.tensor.calls import Call, call_for
 from chainrule.tensor.handle import Handle
 from chainrule.tensor.modes import modes
-from chainrule.tensor.prepared import Call, prepare
 from chainrule.tensor.tape import Recorded, Value, record
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def _other_call(op: Op, kind: Any, attrs: dict[str, Any]) -> Call:
     """The call of one operand with other attributes than last time, which is now the last one."""
     found = op.prepared.get((kind, *attrs.items()))
     if found is None:
-        return prepare(op, (kind,), attrs)
+        return call_for(op, (kind,), attrs)
     op.prepared[kind] = found
     return found  # type: ignore[no-any-return]
 
@@ -124,7 +124,7 @@ def _evaluate(
 ) -> tuple[Value, Any, Recorded | None]:
     """The value, its type, and the tape's node where a gradient may be asked for."""
     values, types, grad = _read(op, ins)
-    call = op.prepared.get((*types, *attrs.items())) or prepare(op, types, attrs)
+    call = op.prepared.get((*types, *attrs.items())) or call_for(op, types, attrs)
     here = modes.__dict__  # of this thread
     try:
         out = here["quietly"](call.compute, *values)

@@ -21,7 +21,7 @@ from chainrule.graph.node import AnyType, Attrs, Node, TupleType, Type
 from chainrule.ops.evaluate import apply_meaning
 from chainrule.ops.fill import full
 from chainrule.ops.record import OUT, Op
-from chainrule.tensor.prepared import Call, prepare
+from chainrule.tensor.calls import Call, call_for
 
 if TYPE_CHECKING:
     from chainrule.tensor.tensor import Tensor
@@ -124,7 +124,7 @@ def evaluated(
     if "projection" in op.traits:
         return Recorded(op, inputs, attrs, type_of(out), place), out
     types = tuple([n.type for n in inputs])
-    call = op.prepared.get((*types, *attrs.items())) or prepare(op, types, attrs)
+    call = op.prepared.get((*types, *attrs.items())) or call_for(op, types, attrs)
     return record(call, inputs, call.keep((*values, out)), place), out
 
 

@@ -24,7 +24,7 @@ from chainrule.tensor.dispatch import apply, wrap
 from chainrule.tensor.functional import layout
 from chainrule.tensor.handle import Handle
 from chainrule.tensor.modes import enable_grad, modes
-from chainrule.tensor.structure import Rebuild, flatten
+from chainrule.tensor.pytree import Rebuild, flatten
 from chainrule.tensor.tape import Recorded
 
 if TYPE_CHECKING:

@@ -24,7 +24,7 @@ from chainrule.tensor.functional.arrange import movedim
 from chainrule.tensor.functional.layout import cat
 from chainrule.tensor.handle import Handle
 from chainrule.tensor.modes import modes
-from chainrule.tensor.structure import Rebuild, flatten
+from chainrule.tensor.pytree import Rebuild, flatten
 
 if TYPE_CHECKING:
     from chainrule.tensor.tensor import Tensor

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from chainrule.base import dtypes
 from chainrule.graph.node import Node
 from chainrule.graph.walk import topological
-from chainrule.inspect.flight.loops import inside
+from chainrule.inspect.flight.gates import inside
 from chainrule.ops.evaluate import apply_meaning
 from chainrule.ops.record import OUT
 from chainrule.tensor.convert import cast

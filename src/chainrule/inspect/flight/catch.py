@@ -24,7 +24,7 @@ from chainrule.tensor.functional import layout
 from chainrule.tensor.handle import Handle
 from chainrule.tensor.host import host_number, host_same
 from chainrule.tensor.modes import modes, no_grad
-from chainrule.tensor.structure import flatten
+from chainrule.tensor.pytree import flatten
 
 if TYPE_CHECKING:
     from chainrule.nn.module import Module

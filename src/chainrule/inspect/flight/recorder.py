@@ -104,7 +104,7 @@ class FlightRecorder:
 
     def line(self) -> str:
         """The newest look in one line; empty before the first."""
-        from chainrule.inspect.flight.show import line
+        from chainrule.inspect.flight.summary import line
 
         return line(self.history.looks[-1]) if self.history.looks else ""
 
@@ -139,7 +139,7 @@ class FlightRecorder:
 
     def __str__(self) -> str:
         """Verdicts and the newest look, as text."""
-        from chainrule.inspect.flight.show import text
+        from chainrule.inspect.flight.summary import text
 
         return text(self.history, self.every)
 

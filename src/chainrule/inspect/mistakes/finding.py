@@ -25,7 +25,7 @@ from chainrule.inspect.diagnosis import (
     of_whole,
     tolerance,
 )
-from chainrule.inspect.mistakes.search import Explanation, explanations, matching, pairs
+from chainrule.inspect.mistakes.explanations import Explanation, explanations, matching, pairs
 from chainrule.inspect.mistakes.uses import uses_left_out
 
 Array = np.ndarray[Any, Any]

@@ -19,7 +19,7 @@ import numpy as np
 
 from chainrule.base.source import Source
 from chainrule.graph.node import INPUT, Node, Type
-from chainrule.inspect.nonfinite.judge import Finding, Scene
+from chainrule.inspect.nonfinite.culprit import Finding, Scene
 
 _PASSES = {"forward": "the forward pass", "backward": "the backward pass", "update": "the update"}
 

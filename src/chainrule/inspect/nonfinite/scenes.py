@@ -18,7 +18,7 @@ from chainrule.graph.node import INPUT, Graph, Node, input_node
 from chainrule.graph.walk import topological
 from chainrule.inspect.from_loss import leaf_of
 from chainrule.inspect.naming import around_function
-from chainrule.inspect.nonfinite.judge import Scene, judge
+from chainrule.inspect.nonfinite.culprit import Scene, judge
 from chainrule.inspect.nonfinite.report import NonFinite, report_of
 from chainrule.inspect.nonfinite.trail import is_bad
 from chainrule.inspect.recording import Traced, traced

@@ -21,7 +21,7 @@ from chainrule.graph.node import Graph, Node
 from chainrule.inspect.from_function import loss_of
 from chainrule.inspect.recording import inner, traced, widening
 from chainrule.inspect.through_time.probes import Probe, probed
-from chainrule.inspect.through_time.report import State, ThroughTime
+from chainrule.inspect.through_time.states import State, ThroughTime
 from chainrule.inspect.through_time.unrolled import chains
 from chainrule.inspect.unroll import row
 from chainrule.nn.cell import GRUCell, LSTMCell, RNNCell

@@ -15,7 +15,7 @@ from chainrule.base.errors import ArgumentError
 from chainrule.ops.control import call
 from chainrule.tensor.body import body_trace
 from chainrule.tensor.dispatch import apply_many, wrap
-from chainrule.tensor.structure import flatten
+from chainrule.tensor.pytree import flatten
 
 
 def checkpoint(

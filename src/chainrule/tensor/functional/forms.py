@@ -15,7 +15,7 @@ from chainrule.base.arguments import RAW, Flags, explain
 from chainrule.base.errors import ArgumentError, DTypeError
 from chainrule.base.source import warn
 from chainrule.ops.record import Op
-from chainrule.tensor import quick
+from chainrule.tensor import fast_path
 from chainrule.tensor.convert import Operand, as_tensor, cast, floating, operands, pair
 from chainrule.tensor.dispatch import apply
 
@@ -193,14 +193,14 @@ def named(function: Callable[..., Tensor], name: str, text: str) -> Callable[...
 def unary_of(op: Op, text: str) -> Callable[..., Tensor]:
     """A function of one tensor, of the dtypes that the op accepts."""
     return named(
-        quick.unary(op, lambda x, out: deliver(apply(op, as_tensor(x)), out)), op.name, text
+        fast_path.unary(op, lambda x, out: deliver(apply(op, as_tensor(x)), out)), op.name, text
     )
 
 
 def floating_of(op: Op, text: str) -> Callable[..., Tensor]:
     """A function of one tensor; integers become the default float type."""
     return named(
-        quick.unary(op, lambda x, out: deliver(apply(op, floating(x)), out)), op.name, text
+        fast_path.unary(op, lambda x, out: deliver(apply(op, floating(x)), out)), op.name, text
     )
 
 
@@ -223,7 +223,7 @@ def binary_of(op: Op, text: str, of_bools: Op | None = None) -> Callable[..., Te
             return deliver(apply_pair(op, (a, b), of_bools), out)
         return again(a, b, out=out)
 
-    again = named(quick.binary(op, long_way), op.name, text)
+    again = named(fast_path.binary(op, long_way), op.name, text)
     return again
 
 
@@ -234,4 +234,4 @@ def floating_pair_of(op: Op, text: str) -> Callable[..., Tensor]:
         x, y = operands(x, y)
         return deliver(apply(op, floating(x), floating(y)), out)
 
-    return named(quick.binary(op, long_way), op.name, text)
+    return named(fast_path.binary(op, long_way), op.name, text)

@@ -12,7 +12,7 @@ from chainrule.base import dtypes, shapes
 from chainrule.base.errors import ShapeError
 from chainrule.base.source import warn
 from chainrule.ops import TABLE
-from chainrule.tensor import quick
+from chainrule.tensor import fast_path
 from chainrule.tensor.convert import Operand, as_tensor, cast, expand, result_dtype
 from chainrule.tensor.dispatch import apply
 from chainrule.tensor.functional import pointwise
@@ -41,7 +41,7 @@ def _any_product(input: Operand, other: Operand, out: Tensor | None) -> Tensor:
 
 
 matmul = named(
-    quick.binary(TABLE["matmul"], _any_product),
+    fast_path.binary(TABLE["matmul"], _any_product),
     "matmul",
     """The product of vectors, matrices, or batches of matrices, which broadcast.
 

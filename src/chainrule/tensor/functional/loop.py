@@ -22,7 +22,7 @@ from chainrule.tensor.convert import as_tensor
 from chainrule.tensor.dispatch import apply_many
 from chainrule.tensor.handle import Handle
 from chainrule.tensor.modes import modes
-from chainrule.tensor.structure import Rebuild, flatten
+from chainrule.tensor.pytree import Rebuild, flatten
 
 if TYPE_CHECKING:
     from chainrule.tensor.tensor import Tensor

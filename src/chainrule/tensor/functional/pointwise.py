@@ -14,7 +14,7 @@ from chainrule.base.arguments import check_whole
 from chainrule.base.errors import ArgumentError, DTypeError, KindError
 from chainrule.base.source import warn
 from chainrule.ops import TABLE
-from chainrule.tensor import quick
+from chainrule.tensor import fast_path
 from chainrule.tensor.convert import (
     Operand,
     as_tensor,
@@ -221,7 +221,7 @@ def _any_quotient(input: Operand, other: Operand, out: Tensor | None) -> Tensor:
     return deliver(apply(TABLE["div"], x, y), out) if ready else over(x, y, out=out)
 
 
-over = named(quick.binary(TABLE["div"], _any_quotient), "div", "input / other, never rounded.")
+over = named(fast_path.binary(TABLE["div"], _any_quotient), "div", "input / other, never rounded.")
 
 
 def div(

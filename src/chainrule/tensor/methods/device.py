@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from chainrule.tensor import numbers
+from chainrule.tensor import type_info
 from chainrule.tensor.inert import refuse_device
 
 
@@ -17,15 +17,15 @@ class DeviceMethods:
     __slots__ = ()
 
     is_cuda = is_mps = is_xpu = is_meta = is_sparse = is_quantized = False
-    layout = numbers.strided
+    layout = type_info.strided
 
     cuda = refuse_device("cuda")
     xpu = refuse_device("xpu")
 
-    is_floating_point = numbers.is_floating_point
-    is_complex = numbers.is_complex
-    is_signed = numbers.is_signed
-    is_nonzero = numbers.is_nonzero
+    is_floating_point = type_info.is_floating_point
+    is_complex = type_info.is_complex
+    is_signed = type_info.is_signed
+    is_nonzero = type_info.is_nonzero
 
     def get_device(self: Any) -> int:
         """-1: the CPU."""

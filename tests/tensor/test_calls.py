@@ -10,7 +10,7 @@ import pytest
 import chainrule as cr
 from chainrule.base.errors import ShapeError
 from chainrule.ops import TABLE
-from chainrule.tensor import prepared
+from chainrule.tensor import calls
 
 KINDS = [cr.float32, cr.float64, cr.int64, cr.bool]
 
@@ -77,7 +77,7 @@ def test_a_view_is_read_again_after_its_base_moved_on():
 
 
 def test_an_op_forgets_its_calls_when_there_are_many(monkeypatch):
-    monkeypatch.setattr(prepared, "_MOST", 10)
+    monkeypatch.setattr(calls, "_MOST", 10)
     table = TABLE["tanh"].prepared
     for n in range(30):
         cr.tanh(cr.zeros(n))

@@ -4,7 +4,7 @@ import numpy as np
 
 import chainrule as cr
 from chainrule.nn.utils import clip_grad_norm_
-from chainrule.tensor.repeat import Repeated
+from chainrule.tensor.repeated import Repeated
 from chainrule.tensor.trace import Trace
 
 

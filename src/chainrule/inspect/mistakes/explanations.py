@@ -16,12 +16,12 @@ import numpy as np
 from chainrule.grad.reverse import differentiate, local_rule
 from chainrule.graph.node import INPUT, Graph, Node, TupleType, input_node
 from chainrule.graph.walk import dependents, topological
+from chainrule.inspect.mistakes.contributions import PATHS, of_choice, of_paths
 from chainrule.inspect.mistakes.elementwise import of_arithmetic, of_function, of_logarithm
+from chainrule.inspect.mistakes.lookups import of_places
+from chainrule.inspect.mistakes.matrix_products import of_product, of_transpose
 from chainrule.inspect.mistakes.mistake import Mistake, Visit
-from chainrule.inspect.mistakes.paths import PATHS, of_choice, of_paths
-from chainrule.inspect.mistakes.places import of_places
-from chainrule.inspect.mistakes.products import of_product, of_transpose
-from chainrule.inspect.mistakes.rows import of_rows
+from chainrule.inspect.mistakes.row_functions import of_rows
 from chainrule.inspect.unroll import MOST_STEPS, unroll
 from chainrule.ops.attention import attention, attention_scores
 from chainrule.ops.contract import matmul

@@ -4,7 +4,7 @@ A program calls the same ops on the same types again and again. The first call i
 type and checks the operands; the first gradient asks the op's rule for its graph and composes it to
 one function of arrays. Later calls find both in a table. Example:
 
-    call = prepare(tanh, (float32[4, 4],), {})
+    call = call_for(tanh, (float32[4, 4],), {})
     call.compute(x)                              # np.tanh
     call.rule(node, (True,), ct)(ct, x)          # (∂/∂x,): upstream × local
 
@@ -90,7 +90,7 @@ def _keeping(saves: tuple[int, ...]) -> Callable[[tuple[Any, ...]], tuple[Any, .
     return itemgetter(*saves) if saves else lambda values: ()  # noqa: ARG005 - as the others
 
 
-def prepare(op: Op, types: tuple[AnyType, ...], attrs: Attrs) -> Call:
+def call_for(op: Op, types: tuple[AnyType, ...], attrs: Attrs) -> Call:
     """A new call, kept in `op.prepared` by (*types, *attrs.items()).
 
     By the type alone one finds the last call of one operand of that type; or, of an op that takes

@@ -6,7 +6,7 @@ from collections import OrderedDict
 from typing import NamedTuple
 
 import chainrule as cr
-from chainrule.tensor.structure import flatten
+from chainrule.tensor.pytree import flatten
 
 
 class Pair(NamedTuple):
