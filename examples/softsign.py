@@ -6,8 +6,8 @@ import chainrule as cr
 
 # the op
 from chainrule.ops.arithmetic import abs_, add, div, mul
+from chainrule.ops.creation import filled
 from chainrule.ops.elementwise import FLOATS, record
-from chainrule.ops.fill import filled
 from chainrule.ops.record import Formula
 
 

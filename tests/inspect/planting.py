@@ -11,9 +11,9 @@ import numpy as np
 import chainrule as cr
 from chainrule.graph.node import Node
 from chainrule.ops.arithmetic import mul, neg
+from chainrule.ops.creation import filled
 from chainrule.ops.elementwise import record
 from chainrule.ops.exponential import cos
-from chainrule.ops.fill import filled
 from chainrule.ops.layout import transpose
 from chainrule.ops.record import Builder, Op
 from chainrule.tensor.dispatch import apply

@@ -15,8 +15,8 @@ from chainrule.ops import TABLE
 from chainrule.ops import compose as composing
 from chainrule.ops.compose import compose
 from chainrule.ops.control import items
+from chainrule.ops.creation import filled
 from chainrule.ops.evaluate import evaluate
-from chainrule.ops.fill import filled
 from chainrule.ops.record import Op, Symbolic, of_values
 
 op, b = TABLE.__getitem__, Symbolic()

@@ -17,7 +17,7 @@ from chainrule.ops import TABLE
 from chainrule.ops.record import Op, of_values
 from chainrule.tensor.body import body_trace
 from chainrule.tensor.dispatch import apply
-from chainrule.tensor.structure import flatten
+from chainrule.tensor.pytree import flatten
 
 F = nn.functional
 RNG = np.random.default_rng(0)

@@ -26,7 +26,7 @@ from chainrule.grad.reverse import differentiate
 from chainrule.graph.node import INPUT, Graph, Node, input_node
 from chainrule.graph.walk import ordered, topological
 from chainrule.ops.arithmetic import add
-from chainrule.ops.fill import full
+from chainrule.ops.creation import full
 from chainrule.ops.layout import concat
 from chainrule.ops.record import Symbolic
 from chainrule.tensor.backward import total

@@ -23,10 +23,10 @@ from chainrule.base.errors import (
 from chainrule.compiler.passes.bounds import Bound
 from chainrule.graph.node import INPUT, Graph, Node
 from chainrule.graph.walk import topological
-from chainrule.ops.class_loss import cross_entropy
 from chainrule.ops.evaluate import evaluate
+from chainrule.ops.gather import gather, pick
+from chainrule.ops.loss import cross_entropy
 from chainrule.ops.require import refusal, require
-from chainrule.ops.select import gather, pick
 
 
 def out_of_range(

@@ -16,8 +16,8 @@ from chainrule.base.errors import GradientError
 from chainrule.graph.node import Graph, Node, TupleType, input_node
 from chainrule.graph.walk import topological
 from chainrule.ops.arithmetic import add
+from chainrule.ops.creation import filled
 from chainrule.ops.decomposition import decomposition, replay
-from chainrule.ops.fill import filled
 from chainrule.ops.record import Builder, Symbolic
 
 # Of a node with several results, a tangent for each; None where nothing moves.

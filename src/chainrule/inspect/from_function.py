@@ -22,8 +22,8 @@ from chainrule.inspect.naming import around_function
 from chainrule.inspect.recording import Traced, traced
 from chainrule.inspect.unroll import MOST_STEPS, unroll
 from chainrule.inspect.window import note_windows
+from chainrule.ops.creation import filled
 from chainrule.ops.evaluate import all_values
-from chainrule.ops.fill import filled
 from chainrule.ops.record import Symbolic
 from chainrule.tensor.convert import as_tensor
 from chainrule.tensor.handle import Handle

@@ -16,9 +16,9 @@ from chainrule.kernel import scalar
 from chainrule.kernel.erf import erf as error_function
 from chainrule.ops.arithmetic import add, mul, neg
 from chainrule.ops.compare import le, where
+from chainrule.ops.creation import filled
 from chainrule.ops.elementwise import FLOATS, record
 from chainrule.ops.exponential import erf, exp, sigmoid
-from chainrule.ops.fill import filled
 from chainrule.ops.record import OUT, Array, Builder, Formula
 
 _ROOT_HALF = 1 / math.sqrt(2)

@@ -15,8 +15,8 @@ import numpy as np
 
 from chainrule.graph.node import Attrs, Node
 from chainrule.ops.compare import eq, gt, lt, where
+from chainrule.ops.creation import filled
 from chainrule.ops.elementwise import FLOATS, record
-from chainrule.ops.fill import filled
 from chainrule.ops.record import OUT, Array, Builder, Formula, Op, Tiles
 
 LINEAR = frozenset({"linear"})

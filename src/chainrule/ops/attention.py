@@ -20,10 +20,10 @@ from chainrule.base.errors import DTypeError, ShapeError
 from chainrule.graph.node import Attrs, Node, TupleType, Type
 from chainrule.ops.arithmetic import add, mul, sub
 from chainrule.ops.compare import ge, where
-from chainrule.ops.contract import matmul, swap
 from chainrule.ops.control import bundle, project
-from chainrule.ops.fill import filled, iota
+from chainrule.ops.creation import filled, iota
 from chainrule.ops.normalize import along, logsumexp, softmax
+from chainrule.ops.products import matmul, swap
 from chainrule.ops.record import Array, Builder, Illegal, Op, Sample, Template, merging
 from chainrule.ops.reduce import sum_
 

@@ -13,9 +13,9 @@ import numpy as np
 from chainrule.graph.node import Node
 from chainrule.ops.arithmetic import add, div, mul, sign, sub
 from chainrule.ops.compare import eq, where
+from chainrule.ops.creation import filled
 from chainrule.ops.elementwise import FLOATS, Vjp, record
 from chainrule.ops.expression import Number, both, chebyshev
-from chainrule.ops.fill import filled
 from chainrule.ops.record import OUT, Builder, Op
 
 # i0e(x) and i1e(x)/x up to 8; beyond, both times √x. Highest degree first

@@ -13,8 +13,8 @@ import numpy as np
 from chainrule.base import dtypes
 from chainrule.base.errors import DTypeError, ShapeError
 from chainrule.graph.node import Attrs, Node, Type
+from chainrule.ops.creation import filled
 from chainrule.ops.elementwise import BOOLS, ELEMENTWISE, EVERYTHING, record
-from chainrule.ops.fill import filled
 from chainrule.ops.record import Builder, Cost, Formula, Illegal, Map, Op, Sample, of_values
 
 

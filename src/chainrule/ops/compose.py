@@ -25,7 +25,7 @@ import numpy as np
 from chainrule.base.frames import PACKAGE
 from chainrule.graph.node import INPUT, Node, Type
 from chainrule.graph.walk import topological
-from chainrule.ops.fill import full
+from chainrule.ops.creation import full
 from chainrule.ops.record import Made
 
 Composed = Callable[..., tuple[Any, ...]]

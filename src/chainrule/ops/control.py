@@ -24,9 +24,9 @@ from chainrule.ops.arithmetic import add, mul
 from chainrule.ops.bodies import batched_call, batched_scan
 from chainrule.ops.cast import cast
 from chainrule.ops.compose import compose
+from chainrule.ops.creation import filled, full
 from chainrule.ops.evaluate import evaluate
 from chainrule.ops.exponential import tanh
-from chainrule.ops.fill import filled, full
 from chainrule.ops.record import Array, Builder, Illegal, Op, Sample, Symbolic, Template
 
 _f32 = dtypes.float32

@@ -25,9 +25,9 @@ from chainrule.base.shapes import Shape
 from chainrule.graph.node import Attrs, Node, Type
 from chainrule.ops import convolution_products as products
 from chainrule.ops.arithmetic import add
+from chainrule.ops.im2col import overlap_add, window_counts, windows
 from chainrule.ops.layout import reshape
 from chainrule.ops.record import Array, Builder, Examples, Illegal, Op, Sample
-from chainrule.ops.windows import overlap_add, window_counts, windows
 
 _f32 = dtypes.float32
 _NAMES = ("stride", "dilation", "groups")

@@ -19,11 +19,11 @@ from chainrule.base import shapes
 from chainrule.base.shapes import Shape
 from chainrule.graph.node import Node
 from chainrule.ops.arithmetic import add, mul
-from chainrule.ops.contract import matmul, swap
+from chainrule.ops.im2col import overlap_add, window_counts, windows
 from chainrule.ops.layout import concat, pad, reshape, slice_, transpose
+from chainrule.ops.products import matmul, swap
 from chainrule.ops.record import Builder
 from chainrule.ops.reduce import broadcast_to, sum_
-from chainrule.ops.windows import overlap_add, window_counts, windows
 
 _FEW_ROWS = 16  # rows of a product for which a window's copy costs less than its edges
 _SHORT = 32  # elements that lie side by side in a window: below, one copied window beats several

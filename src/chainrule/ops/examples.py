@@ -14,11 +14,11 @@ from chainrule.base import dtypes
 from chainrule.base.shapes import Shape
 from chainrule.graph.node import Graph, Node, TupleType, input_node
 from chainrule.ops import control
-from chainrule.ops.fill import iota
+from chainrule.ops.creation import iota
 from chainrule.ops.layout import reshape, transpose
-from chainrule.ops.place import ravel_index
 from chainrule.ops.record import Builder, Symbolic
 from chainrule.ops.reduce import broadcast_to
+from chainrule.ops.scatter import ravel_index
 
 
 class Batched:

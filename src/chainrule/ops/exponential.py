@@ -15,8 +15,8 @@ from chainrule.kernel import scalar
 from chainrule.kernel.erf import erf as error_function
 from chainrule.ops.arithmetic import abs_, add, copysign, div, mul, neg, sub
 from chainrule.ops.compare import eq, ge, gt, logical_and, logical_not, where
+from chainrule.ops.creation import filled
 from chainrule.ops.elementwise import FLOATS, record
-from chainrule.ops.fill import filled
 from chainrule.ops.record import OUT, Builder, Formula, Op
 
 exp = record(

@@ -19,7 +19,7 @@ from chainrule.base.errors import DTypeError, ShapeError
 from chainrule.graph.node import Attrs, Node, TupleType, Type
 from chainrule.ops.arithmetic import div, mul
 from chainrule.ops.control import items
-from chainrule.ops.fill import filled
+from chainrule.ops.creation import filled
 from chainrule.ops.linear_systems import (
     HOST,
     lapack,

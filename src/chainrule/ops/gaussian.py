@@ -12,10 +12,10 @@ import numpy as np
 from chainrule.graph.node import Node
 from chainrule.kernel import erf as series
 from chainrule.ops.arithmetic import mul, sub
+from chainrule.ops.creation import filled
 from chainrule.ops.elementwise import FLOATS, record
 from chainrule.ops.exponential import exp
 from chainrule.ops.expression import Number, both, horner
-from chainrule.ops.fill import filled
 from chainrule.ops.record import OUT, Builder, Op
 
 _SLOPE = 2 / math.sqrt(math.pi)

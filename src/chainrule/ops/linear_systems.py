@@ -15,11 +15,11 @@ from chainrule.base import dtypes
 from chainrule.base.errors import DTypeError, LinAlgError, ShapeError
 from chainrule.graph.node import Attrs, Node, TupleType, Type
 from chainrule.ops.arithmetic import mul
-from chainrule.ops.contract import swap
 from chainrule.ops.control import project
-from chainrule.ops.fill import filled
+from chainrule.ops.creation import filled
 from chainrule.ops.layout import reshape
 from chainrule.ops.matrix import Matrix
+from chainrule.ops.products import swap
 from chainrule.ops.record import OUT, Array, Builder, Illegal, Op, Sample, leading
 from chainrule.ops.reduce import broadcast_to
 

@@ -13,9 +13,9 @@ from chainrule.graph.node import Node
 from chainrule.ops.activation import const
 from chainrule.ops.arithmetic import div, mul, neg, sub
 from chainrule.ops.compare import eq, logical_and, ne, where
+from chainrule.ops.creation import filled
 from chainrule.ops.elementwise import FLOATS, record
 from chainrule.ops.exponential import sigmoid
-from chainrule.ops.fill import filled
 from chainrule.ops.record import OUT, Builder, Formula, Op, Tiles
 
 exp2 = record(

@@ -12,9 +12,9 @@ from chainrule.base import dtypes
 from chainrule.graph.node import Node
 from chainrule.ops.arithmetic import add, div, mul, neg, sub
 from chainrule.ops.compare import eq, ge, where
-from chainrule.ops.contract import matmul, swap
-from chainrule.ops.fill import filled, full, iota
+from chainrule.ops.creation import filled, full, iota
 from chainrule.ops.layout import reshape
+from chainrule.ops.products import matmul, swap
 from chainrule.ops.record import Builder
 from chainrule.ops.reduce import broadcast_to, sum_
 

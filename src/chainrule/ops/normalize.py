@@ -18,8 +18,8 @@ from chainrule.base.errors import DTypeError, ShapeError
 from chainrule.graph.node import Attrs, Node, Type
 from chainrule.ops.arithmetic import abs_, add, div, maximum, mul, sub
 from chainrule.ops.compare import eq, where
+from chainrule.ops.creation import filled, full
 from chainrule.ops.exponential import exp, log, rsqrt
-from chainrule.ops.fill import filled, full
 from chainrule.ops.layout import reshape
 from chainrule.ops.record import OUT, Array, Builder, Illegal, Op, Sample
 from chainrule.ops.reduce import amax, broadcast_to, sum_

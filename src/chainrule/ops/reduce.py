@@ -19,8 +19,8 @@ from chainrule.graph.node import Attrs, Node, Type
 from chainrule.ops.arithmetic import div, mul
 from chainrule.ops.cast import cast
 from chainrule.ops.compare import eq
+from chainrule.ops.creation import strided
 from chainrule.ops.elementwise import NUMBERS, need_kind
-from chainrule.ops.fill import strided
 from chainrule.ops.layout import reshape
 from chainrule.ops.record import (
     OUT,

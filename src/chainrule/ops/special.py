@@ -13,9 +13,9 @@ from chainrule.graph.node import Node
 from chainrule.kernel import erf as series
 from chainrule.ops.activation import const
 from chainrule.ops.arithmetic import mul
+from chainrule.ops.creation import filled
 from chainrule.ops.elementwise import FLOATS, record
 from chainrule.ops.exponential import exp
-from chainrule.ops.fill import filled
 from chainrule.ops.record import OUT, Array, Builder, Formula, Op, Tiles
 from chainrule.ops.trigonometry import horner
 

@@ -17,9 +17,9 @@ from chainrule.graph.node import Node
 from chainrule.ops.activation import const
 from chainrule.ops.arithmetic import add, div, mul, neg, sub
 from chainrule.ops.compare import eq, where
+from chainrule.ops.creation import filled
 from chainrule.ops.elementwise import FLOATS, record
 from chainrule.ops.exponential import rsqrt
-from chainrule.ops.fill import filled
 from chainrule.ops.record import OUT, Builder, Formula, Op, Tiles
 
 # atan(r) = r + r·z·P(z)/Q(z) with z = r², highest power first

@@ -20,7 +20,7 @@ from chainrule.base.errors import ArgumentError, DeviceError, DTypeError, ShapeE
 from chainrule.base.source import warn
 from chainrule.graph.node import Type
 from chainrule.ops.cast import cast as cast_op
-from chainrule.ops.fill import full
+from chainrule.ops.creation import full
 from chainrule.ops.layout import reshape as reshape_op
 from chainrule.ops.reduce import broadcast_to
 from chainrule.tensor.dispatch import apply, wrap

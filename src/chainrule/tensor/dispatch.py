@@ -16,7 +16,7 @@ from numpy import asarray
 from chainrule.base.source import place
 from chainrule.graph.node import INPUT, Node, TupleType, Type
 from chainrule.ops.control import project
-from chainrule.ops.fill import detach
+from chainrule.ops.creation import detach
 from chainrule.ops.record import Op
 from chainrule.tensor.calls import Call, call_for
 from chainrule.tensor.handle import Handle

@@ -18,8 +18,8 @@ from chainrule.base.shapes import Shape
 from chainrule.base.source import Place, Source, source_at
 from chainrule.grad.reverse import local_rule
 from chainrule.graph.node import AnyType, Attrs, Node, TupleType, Type
+from chainrule.ops.creation import full
 from chainrule.ops.evaluate import apply_meaning
-from chainrule.ops.fill import full
 from chainrule.ops.record import OUT, Op
 from chainrule.tensor.calls import Call, call_for
 

@@ -14,11 +14,11 @@ from typing import Any
 from chainrule.compiler.passes.loop import Carried, Given, Loop
 from chainrule.graph.node import INPUT, Node, Type, input_node
 from chainrule.graph.walk import topological
-from chainrule.ops.fill import full, iota
+from chainrule.ops.creation import full, iota
+from chainrule.ops.gather import gather
 from chainrule.ops.layout import concat, pad, reshape, slice_, transpose
 from chainrule.ops.record import Contract, Map, Reduce, Symbolic
 from chainrule.ops.reduce import broadcast_to
-from chainrule.ops.select import gather
 
 _FEWEST_TRIPS = 3
 _MOST_BLOCKS = 16

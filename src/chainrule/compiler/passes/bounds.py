@@ -18,12 +18,12 @@ from typing import NamedTuple
 from chainrule.base.shapes import size
 from chainrule.graph.node import INPUT, Graph, Node
 from chainrule.graph.walk import ordered
-from chainrule.ops.class_loss import cross_entropy
-from chainrule.ops.fill import iota
-from chainrule.ops.place import ravel_index, scatter
+from chainrule.ops.creation import iota
+from chainrule.ops.gather import gather, pick, scatter_add, unpick
+from chainrule.ops.loss import cross_entropy
 from chainrule.ops.reduce import broadcast_to
 from chainrule.ops.require import require
-from chainrule.ops.select import gather, pick, scatter_add, unpick
+from chainrule.ops.scatter import ravel_index, scatter
 
 
 class Bound(NamedTuple):

@@ -15,10 +15,10 @@ from chainrule.graph.node import INPUT, Graph, Node, Type
 from chainrule.graph.rewrite import rewrite
 from chainrule.graph.walk import ordered
 from chainrule.ops.control import bundle, scan
-from chainrule.ops.fill import full
+from chainrule.ops.creation import full
 from chainrule.ops.layout import concat
-from chainrule.ops.place import scatter
 from chainrule.ops.record import Symbolic
+from chainrule.ops.scatter import scatter
 
 
 def drop_empty(graph: Graph) -> Graph:

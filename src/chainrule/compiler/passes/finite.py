@@ -17,7 +17,7 @@ from chainrule.graph.node import Graph, Node
 from chainrule.ops.arithmetic import abs_, add
 from chainrule.ops.cast import cast
 from chainrule.ops.compare import gt, lt, where
-from chainrule.ops.fill import filled, full
+from chainrule.ops.creation import filled, full
 from chainrule.ops.record import Symbolic
 from chainrule.ops.reduce import sum_
 

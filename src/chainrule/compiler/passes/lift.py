@@ -16,10 +16,10 @@ from typing import Any
 
 from chainrule.compiler.passes.access import is_view, virtual
 from chainrule.graph.node import INPUT, Node
+from chainrule.ops.gather import gather, scatter_add
 from chainrule.ops.layout import concat, pad, reshape, slice_, transpose
 from chainrule.ops.record import Builder, Contract, Reduce
 from chainrule.ops.reduce import broadcast_to, sum_
-from chainrule.ops.select import gather, scatter_add
 
 _MOST_AXES = 4  # of a product: two of them batch axes
 _PIECES = frozenset({slice_, pad})

@@ -29,7 +29,7 @@ from chainrule.compiler.templates.search import search
 from chainrule.compiler.templates.sparse_product import sparse_product
 from chainrule.compiler.templates.writer import Home, Work
 from chainrule.graph.node import Node, TupleType, Type, input_node
-from chainrule.ops.fill import detach
+from chainrule.ops.creation import detach
 from chainrule.ops.layout import pad
 from chainrule.ops.record import Symbolic
 

@@ -22,7 +22,7 @@ from chainrule.compiler.templates.product import batched, layout_of
 from chainrule.compiler.templates.rows import RowGroup, merged_axes, rows
 from chainrule.compiler.templates.writer import Home, Work
 from chainrule.graph.node import Node
-from chainrule.ops.fill import detach
+from chainrule.ops.creation import detach
 from chainrule.ops.record import Contract, Map, Pieces, Reduce, Symbolic, Template
 
 _WORTH_A_COPY = 4096  # elements

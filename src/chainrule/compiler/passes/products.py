@@ -9,8 +9,8 @@ A rule of `normalize_reductions`. Example: `rewrite(graph, transposed_product)`.
 from __future__ import annotations
 
 from chainrule.graph.node import Node
-from chainrule.ops.contract import matmul, swap
 from chainrule.ops.layout import transpose
+from chainrule.ops.products import matmul, swap
 from chainrule.ops.record import Symbolic
 
 

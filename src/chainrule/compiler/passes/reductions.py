@@ -14,7 +14,7 @@ from chainrule.compiler.passes.products import transposed_product
 from chainrule.graph.node import INPUT, Graph, Node
 from chainrule.graph.rewrite import rewrite
 from chainrule.ops.compare import eq, logical_or, ne, where
-from chainrule.ops.fill import filled, iota
+from chainrule.ops.creation import filled, iota
 from chainrule.ops.layout import reshape
 from chainrule.ops.normalize import along
 from chainrule.ops.record import Reduce, Symbolic

@@ -34,7 +34,7 @@ from chainrule.compiler.templates.product import layout_of
 from chainrule.compiler.templates.writer import Home, Work
 from chainrule.graph.node import INPUT, Graph, Node, Type, input_node
 from chainrule.graph.walk import ordered, topological
-from chainrule.ops.fill import detach
+from chainrule.ops.creation import detach
 from chainrule.ops.record import Contract, Symbolic
 
 Projections = dict[Node, list[Node]]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from chainrule.compiler.passes.access import is_view, virtual
 from chainrule.graph.node import INPUT, Graph, Node
-from chainrule.ops.fill import detach
+from chainrule.ops.creation import detach
 from chainrule.ops.record import Symbolic
 
 

@@ -29,7 +29,7 @@ from chainrule.ops.arithmetic import add, div, mul
 from chainrule.ops.cast import cast
 from chainrule.ops.compare import where
 from chainrule.ops.control import bundle, project
-from chainrule.ops.fill import detach, full
+from chainrule.ops.creation import detach, full
 from chainrule.ops.layout import concat, pad, reshape, slice_, transpose
 from chainrule.ops.record import Op, Symbolic
 from chainrule.ops.reduce import broadcast_to, sum_

@@ -17,7 +17,7 @@ from chainrule.compiler.passes.loop import Carried, Loop, Part, change_loops, in
 from chainrule.graph.node import INPUT, Graph, Node
 from chainrule.graph.walk import dependents, topological, uses
 from chainrule.ops.arithmetic import add
-from chainrule.ops.fill import full
+from chainrule.ops.creation import full
 from chainrule.ops.record import Contract, Symbolic
 
 

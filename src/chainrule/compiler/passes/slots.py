@@ -17,12 +17,12 @@ from chainrule.base import dtypes
 from chainrule.graph.node import Graph, Node
 from chainrule.graph.walk import ordered, uses
 from chainrule.ops.arithmetic import add, mul
-from chainrule.ops.fill import full, iota
+from chainrule.ops.creation import full, iota
+from chainrule.ops.gather import gather, scatter_add, spread_rows
 from chainrule.ops.layout import reshape
-from chainrule.ops.place import scatter
 from chainrule.ops.record import Map, Symbolic
 from chainrule.ops.reduce import sum_
-from chainrule.ops.select import gather, scatter_add, spread_rows
+from chainrule.ops.scatter import scatter
 
 _SPARE = 2  # so many rows of the table for each that is read, at least
 _WIDE = 16  # elements of a row: below, reading its slot would cost as much

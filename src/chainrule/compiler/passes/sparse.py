@@ -16,11 +16,11 @@ from chainrule.graph.node import INPUT, Graph, Node
 from chainrule.graph.rewrite import rewrite
 from chainrule.graph.walk import ordered, uses
 from chainrule.ops.arithmetic import add, mul, neg, sub
-from chainrule.ops.fill import full
+from chainrule.ops.creation import full
+from chainrule.ops.gather import index_add, scatter_add
 from chainrule.ops.layout import concat, reshape
 from chainrule.ops.record import Symbolic
 from chainrule.ops.reduce import broadcast_to
-from chainrule.ops.select import index_add, scatter_add
 
 
 def sparse_updates(graph: Graph) -> Graph:

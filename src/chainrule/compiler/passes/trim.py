@@ -18,7 +18,7 @@ from chainrule.compiler.passes.loop import Given, Loop, Part, exchange, in_bodie
 from chainrule.graph.node import Graph, Node, TupleType
 from chainrule.graph.walk import ordered, topological
 from chainrule.ops.control import project
-from chainrule.ops.fill import full
+from chainrule.ops.creation import full
 from chainrule.ops.record import Symbolic
 from chainrule.ops.reduce import broadcast_to
 

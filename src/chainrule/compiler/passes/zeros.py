@@ -19,9 +19,9 @@ from chainrule.graph.walk import ordered
 from chainrule.ops.arithmetic import div, mul, neg
 from chainrule.ops.cast import cast
 from chainrule.ops.compare import eq, logical_and, where
-from chainrule.ops.contract import matmul, sparse_matmul, swap
-from chainrule.ops.fill import full, iota
+from chainrule.ops.creation import full, iota
 from chainrule.ops.layout import pad, reshape
+from chainrule.ops.products import matmul, sparse_matmul, swap
 from chainrule.ops.record import Symbolic
 from chainrule.ops.reduce import amax, amin, broadcast_to
 

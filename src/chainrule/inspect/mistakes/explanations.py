@@ -24,11 +24,11 @@ from chainrule.inspect.mistakes.mistake import Mistake, Visit
 from chainrule.inspect.mistakes.row_functions import of_rows
 from chainrule.inspect.unroll import MOST_STEPS, unroll
 from chainrule.ops.attention import attention, attention_scores
-from chainrule.ops.contract import matmul
 from chainrule.ops.control import bundle, project
+from chainrule.ops.creation import filled
 from chainrule.ops.evaluate import all_values, moved
-from chainrule.ops.fill import filled
 from chainrule.ops.normalize import logsumexp, softmax
+from chainrule.ops.products import matmul
 from chainrule.ops.record import Symbolic
 
 Array = np.ndarray[Any, Any]

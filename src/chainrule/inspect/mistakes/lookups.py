@@ -18,9 +18,9 @@ from chainrule.inspect.mistakes.mistake import Array, Mistake, Parts, Visit, sca
 from chainrule.ops.arithmetic import mul
 from chainrule.ops.convolution import conv
 from chainrule.ops.cumulative import turned
+from chainrule.ops.gather import gather, pick
 from chainrule.ops.layout import reshape
 from chainrule.ops.reduce import broadcast_to, sum_
-from chainrule.ops.select import gather, pick
 
 
 def of_places(node: Node) -> Iterator[Mistake]:

@@ -13,8 +13,8 @@ from itertools import product
 
 from chainrule.graph.node import Node
 from chainrule.inspect.mistakes.mistake import Mistake, Parts, Send, Visit
-from chainrule.ops.contract import matmul
 from chainrule.ops.layout import reshape, transpose
+from chainrule.ops.products import matmul
 
 
 def of_product(node: Node) -> Iterator[Mistake]:

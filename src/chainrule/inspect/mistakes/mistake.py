@@ -16,7 +16,7 @@ import numpy as np
 from chainrule.grad.reverse import local_rule
 from chainrule.graph.node import Node, input_node
 from chainrule.ops.arithmetic import mul
-from chainrule.ops.fill import filled
+from chainrule.ops.creation import filled
 from chainrule.ops.record import Builder
 
 Array = np.ndarray[Any, Any]

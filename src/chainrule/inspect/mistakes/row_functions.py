@@ -19,8 +19,8 @@ from chainrule.grad.reverse import local_rule
 from chainrule.graph.node import Node
 from chainrule.inspect.mistakes.mistake import Mistake, Parts, Send, Visit
 from chainrule.ops.arithmetic import add, div, mul, sub
-from chainrule.ops.class_loss import cross_entropy
 from chainrule.ops.exponential import exp, rsqrt
+from chainrule.ops.loss import cross_entropy
 from chainrule.ops.normalize import along, log_softmax, logsumexp, softmax, standardize
 from chainrule.ops.reduce import sum_
 

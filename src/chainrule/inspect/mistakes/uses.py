@@ -15,8 +15,8 @@ from chainrule.grad.reverse import differentiate
 from chainrule.graph.node import Graph, Node, input_node
 from chainrule.graph.walk import topological, uses
 from chainrule.inspect.diagnosis import Pattern
+from chainrule.ops.creation import filled
 from chainrule.ops.evaluate import evaluate
-from chainrule.ops.fill import filled
 from chainrule.ops.record import Symbolic
 
 Array = np.ndarray[Any, Any]

@@ -28,8 +28,8 @@ from chainrule.nn.cell import GRUCell, LSTMCell, RNNCell
 from chainrule.nn.module import Module
 from chainrule.nn.recurrent import RNNBase
 from chainrule.ops.control import project
+from chainrule.ops.creation import filled
 from chainrule.ops.evaluate import evaluate
-from chainrule.ops.fill import filled
 from chainrule.ops.record import Symbolic
 from chainrule.tensor.convert import as_tensor
 from chainrule.tensor.handle import Handle

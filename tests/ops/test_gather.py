@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chainrule.base.errors import IndexBoundsError
-from chainrule.ops.select import gather, pick, scatter_add, unpick
+from chainrule.ops.gather import gather, pick, scatter_add, unpick
 
 TABLE = np.arange(12.0).reshape(4, 3)
 

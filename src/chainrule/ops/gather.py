@@ -20,8 +20,8 @@ from chainrule.graph.node import Attrs, Node, Type
 from chainrule.ops.arithmetic import add
 from chainrule.ops.cast import cast
 from chainrule.ops.compare import eq, where
+from chainrule.ops.creation import filled, iota
 from chainrule.ops.elementwise import NUMBERS, need_kind
-from chainrule.ops.fill import filled, iota
 from chainrule.ops.layout import reshape
 from chainrule.ops.record import Array, Builder, Examples, Illegal, Op, Sample, Template, leading
 from chainrule.ops.reduce import broadcast_to, sum_

@@ -20,8 +20,9 @@ from chainrule.graph.node import Attrs, Node, Type
 from chainrule.ops.arithmetic import add, div, mul, sub
 from chainrule.ops.cast import cast
 from chainrule.ops.compare import eq, lt, where
+from chainrule.ops.creation import filled, full, iota
 from chainrule.ops.elementwise import NUMBERS, need_kind
-from chainrule.ops.fill import filled, full, iota
+from chainrule.ops.gather import check_bounds, gather, scatter_add
 from chainrule.ops.layout import reshape
 from chainrule.ops.record import (
     OUT,
@@ -35,7 +36,6 @@ from chainrule.ops.record import (
     leading,
 )
 from chainrule.ops.reduce import broadcast_to
-from chainrule.ops.select import check_bounds, gather, scatter_add
 
 _f32, _i64 = dtypes.float32, dtypes.int64
 

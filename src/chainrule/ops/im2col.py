@@ -20,8 +20,8 @@ from chainrule.base.errors import DTypeError, ShapeError
 from chainrule.base.shapes import Shape, View
 from chainrule.graph.node import Attrs, Node, Type
 from chainrule.ops.arithmetic import add
+from chainrule.ops.creation import strided
 from chainrule.ops.elementwise import NUMBERS, need_kind
-from chainrule.ops.fill import strided
 from chainrule.ops.layout import pad, reshape, slice_, transpose
 from chainrule.ops.record import Array, Builder, Illegal, IndexMap, Op, Sample, leading
 

@@ -19,10 +19,10 @@ from chainrule.base.errors import DTypeError, ShapeError
 from chainrule.graph.node import Attrs, Node, Type
 from chainrule.ops.arithmetic import add, mul, neg, sub
 from chainrule.ops.exponential import exp, log
+from chainrule.ops.gather import check_bounds, check_index, pick, unpick
 from chainrule.ops.normalize import along, finite_max, shifted, softmax
 from chainrule.ops.record import Array, Builder, Illegal, Op, Sample
 from chainrule.ops.reduce import sum_
-from chainrule.ops.select import check_bounds, check_index, pick, unpick
 
 _f32, _i64 = dtypes.float32, dtypes.int64
 
