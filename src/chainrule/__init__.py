@@ -33,7 +33,6 @@ from chainrule.base.frames import install as _show_own_frames
 from chainrule.base.missing import missing_name as missing_name
 from chainrule.base.shapes import Size as Size
 from chainrule.tensor.convert import *
-from chainrule.tensor.creation import *
 from chainrule.tensor.device import *
 from chainrule.tensor.exchange import *
 from chainrule.tensor.functional.activation import *
@@ -42,12 +41,14 @@ from chainrule.tensor.functional.arrange import *
 from chainrule.tensor.functional.bitwise import *
 from chainrule.tensor.functional.convolution import *
 from chainrule.tensor.functional.copies import *
+from chainrule.tensor.functional.creation import *
 from chainrule.tensor.functional.cumulative import *
 from chainrule.tensor.functional.diagonal import *
 from chainrule.tensor.functional.distance import *
 from chainrule.tensor.functional.einsum import *
 from chainrule.tensor.functional.elementary import *
 from chainrule.tensor.functional.factorizations import *
+from chainrule.tensor.functional.gather import *
 from chainrule.tensor.functional.join import *
 from chainrule.tensor.functional.layout import *
 from chainrule.tensor.functional.linear import *
@@ -55,14 +56,15 @@ from chainrule.tensor.functional.linear_systems import *
 from chainrule.tensor.functional.moments import *
 from chainrule.tensor.functional.normalize import *
 from chainrule.tensor.functional.norms import *
-from chainrule.tensor.functional.order import *
 from chainrule.tensor.functional.pointwise import *
 from chainrule.tensor.functional.pooling import *
 from chainrule.tensor.functional.products import *
+from chainrule.tensor.functional.random import *
 from chainrule.tensor.functional.reduce import *
+from chainrule.tensor.functional.sampling import *
 from chainrule.tensor.functional.scatter import *
 from chainrule.tensor.functional.search import *
-from chainrule.tensor.functional.select import *
+from chainrule.tensor.functional.sort import *
 from chainrule.tensor.functional.special import *
 from chainrule.tensor.functional.strided import *
 from chainrule.tensor.indexing import *
@@ -70,9 +72,7 @@ from chainrule.tensor.inert import *
 from chainrule.tensor.legacy import *
 from chainrule.tensor.modes import *
 from chainrule.tensor.printing import *
-from chainrule.tensor.random import *
 from chainrule.tensor.root_in_place import *
-from chainrule.tensor.sampling import *
 from chainrule.tensor.tensor import *
 from chainrule.tensor.type_info import *
 
@@ -107,7 +107,7 @@ if TYPE_CHECKING:
     from chainrule.inspect.explain import explain as explain
     from chainrule.inspect.gradcheck import gradcheck as gradcheck
     from chainrule.optim.grad_scaler import GradScaler as GradScaler
-    from chainrule.tensor.functional.loop import scan as scan
+    from chainrule.tensor.functional.scan import scan as scan
     from chainrule.tensor.vmap import vmap as vmap
 
 __version__ = "0.1.0"
@@ -138,7 +138,7 @@ _LAZY = {
     "gradcheck": "chainrule.inspect.gradcheck",
     "load": "chainrule.formats.serialization",
     "save": "chainrule.formats.serialization",
-    "scan": "chainrule.tensor.functional.loop",
+    "scan": "chainrule.tensor.functional.scan",
     "set_flush_denormal": "chainrule.compiler.runtime.denormals",
     "set_num_threads": "chainrule.compiler.runtime.workers",
     "vmap": "chainrule.tensor.vmap",

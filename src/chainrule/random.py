@@ -10,7 +10,7 @@ import contextlib
 from collections.abc import Iterator
 from typing import Any
 
-from chainrule.tensor.random import (
+from chainrule.tensor.functional.random import (
     default_generator,
     get_rng_state,
     initial_seed,

@@ -10,7 +10,7 @@ import numpy as np
 import chainrule as cr
 import chainrule.nn.functional as F
 from chainrule import nn, optim
-from chainrule.tensor.random import get_rng_state
+from chainrule.tensor.functional.random import get_rng_state
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(5, 4)).astype(np.float32)

@@ -9,8 +9,8 @@ import chainrule.nn.functional as F
 from chainrule.base.errors import ConfigError
 from chainrule.models.gpt import GPT
 from chainrule.tensor.convert import tensor
+from chainrule.tensor.functional.random import manual_seed
 from chainrule.tensor.modes import no_grad
-from chainrule.tensor.random import manual_seed
 
 
 def model(**changes):

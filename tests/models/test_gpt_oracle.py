@@ -6,7 +6,7 @@ import pytest
 import chainrule.nn.functional as F
 from chainrule.models.gpt import GPT
 from chainrule.tensor.convert import tensor
-from chainrule.tensor.random import manual_seed
+from chainrule.tensor.functional.random import manual_seed
 
 pytestmark = pytest.mark.oracle
 

@@ -12,7 +12,7 @@ import chainrule.nn.functional as F
 from chainrule import autograd, nn
 from chainrule.base.errors import ArgumentError, ShapeError, TraceError
 from chainrule.tensor import dispatch, fast_path, tape
-from chainrule.tensor.functional.loop import scan
+from chainrule.tensor.functional.scan import scan
 from chainrule.utils.checkpoint import checkpoint
 from tests.tensor.tracing import effects, run, traced
 

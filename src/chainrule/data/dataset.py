@@ -19,7 +19,7 @@ import numpy as np
 from chainrule.base.errors import ArgumentError, IndexBoundsError, UndefinedMethodError
 from chainrule.base.source import warn
 from chainrule.tensor.dispatch import wrap
-from chainrule.tensor.random import Generator, default_generator, randperm
+from chainrule.tensor.functional.random import Generator, default_generator, randperm
 from chainrule.tensor.tensor import Tensor
 
 T_co = TypeVar("T_co", covariant=True)

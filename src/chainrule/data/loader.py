@@ -22,7 +22,7 @@ from chainrule.data.fetch import ENDED, Fetch, fetcher
 from chainrule.data.prefetch import Prefetched
 from chainrule.data.sampler import BatchSampler, RandomSampler, SequentialSampler, draw_seed
 from chainrule.data.worker_threads import Workers
-from chainrule.tensor.random import Generator
+from chainrule.tensor.functional.random import Generator
 
 T_co = TypeVar("T_co", covariant=True)
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from chainrule.base import dtypes
 from chainrule.base.errors import ArgumentError, KindError, UndefinedMethodError
-from chainrule.tensor.random import Generator, rand, randint, randperm
+from chainrule.tensor.functional.random import Generator, rand, randint, randperm
 
 T_co = TypeVar("T_co", covariant=True)
 _PIECE = 4096  # random numbers drawn at once

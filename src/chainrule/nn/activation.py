@@ -10,7 +10,7 @@ from chainrule.nn import functional as F
 from chainrule.nn.module import Module
 from chainrule.nn.parameter import Parameter
 from chainrule.tensor.convert import as_tensor
-from chainrule.tensor.creation import full
+from chainrule.tensor.functional.creation import full
 from chainrule.tensor.modes import no_grad
 from chainrule.tensor.tensor import Tensor
 

@@ -14,7 +14,7 @@ from chainrule.nn.linear import Linear
 from chainrule.nn.module import Module
 from chainrule.nn.parameter import Parameter
 from chainrule.tensor.convert import check_device
-from chainrule.tensor.creation import empty
+from chainrule.tensor.functional.creation import empty
 from chainrule.tensor.functional.multi_head import multi_head_attention_forward
 from chainrule.tensor.tensor import Tensor
 

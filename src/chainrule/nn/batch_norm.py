@@ -14,8 +14,8 @@ from chainrule.nn import init
 from chainrule.nn.module import Module
 from chainrule.nn.parameter import Parameter
 from chainrule.tensor.convert import as_tensor, check_device, tensor
-from chainrule.tensor.creation import empty, ones, zeros
 from chainrule.tensor.functional import batch_norm, layout, pointwise
+from chainrule.tensor.functional.creation import empty, ones, zeros
 from chainrule.tensor.modes import no_grad
 from chainrule.tensor.tensor import Tensor
 

@@ -15,7 +15,7 @@ from chainrule.nn.gates import Kind, States, Weights
 from chainrule.nn.module import Module
 from chainrule.nn.parameter import Parameter
 from chainrule.tensor.convert import as_tensor, check_device
-from chainrule.tensor.creation import empty, zeros
+from chainrule.tensor.functional.creation import empty, zeros
 from chainrule.tensor.tensor import Tensor
 
 

@@ -10,8 +10,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from chainrule.base.errors import GradientError
-from chainrule.tensor.creation import zeros
 from chainrule.tensor.functional import layout, pointwise, reduce
+from chainrule.tensor.functional.creation import zeros
 from chainrule.tensor.functional.moments import root
 from chainrule.tensor.functional.norms import norm
 from chainrule.tensor.modes import no_grad

@@ -17,7 +17,6 @@ from chainrule.nn import init
 from chainrule.nn.module import Module
 from chainrule.nn.parameter import Parameter
 from chainrule.tensor.convert import check_device
-from chainrule.tensor.creation import empty
 from chainrule.tensor.functional.convolution import (
     Sizes,
     both_sides,
@@ -25,6 +24,7 @@ from chainrule.tensor.functional.convolution import (
     per_axis,
     transposed,
 )
+from chainrule.tensor.functional.creation import empty
 from chainrule.tensor.functional.padding import pad
 from chainrule.tensor.tensor import Tensor
 

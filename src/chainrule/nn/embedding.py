@@ -13,7 +13,7 @@ from chainrule.nn import functional, init
 from chainrule.nn.module import Module
 from chainrule.nn.parameter import Parameter
 from chainrule.tensor.convert import check_device
-from chainrule.tensor.creation import empty
+from chainrule.tensor.functional.creation import empty
 from chainrule.tensor.modes import no_grad
 from chainrule.tensor.tensor import Tensor
 

@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING, Any
 from chainrule.base.errors import ArgumentError
 from chainrule.base.missing import missing_from
 from chainrule.base.source import warn
-from chainrule.tensor import random
 from chainrule.tensor.convert import Operand, as_tensor
-from chainrule.tensor.functional import activation, bag, pointwise, select
+from chainrule.tensor.functional import activation, bag, gather, pointwise, random
 from chainrule.tensor.functional import normalize as rows
 from chainrule.tensor.functional.activation import (
     celu,
@@ -66,6 +65,7 @@ from chainrule.tensor.functional.dropout import (
     feature_alpha_dropout,
 )
 from chainrule.tensor.functional.forms import of_kinds
+from chainrule.tensor.functional.gather import one_hot
 from chainrule.tensor.functional.linear import linear
 from chainrule.tensor.functional.loss.binary import (
     binary_cross_entropy,
@@ -111,7 +111,6 @@ from chainrule.tensor.functional.pooling import (
     max_pool2d,
 )
 from chainrule.tensor.functional.products import bilinear
-from chainrule.tensor.functional.select import one_hot
 from chainrule.tensor.methods.in_place import in_place
 from chainrule.tensor.tensor import Tensor
 
@@ -302,7 +301,7 @@ def embedding(
     """
     del sparse
     refuse_renormalised_rows(max_norm, norm_type)
-    return select.embedding(input, weight, padding_idx, scale_grad_by_freq)
+    return gather.embedding(input, weight, padding_idx, scale_grad_by_freq)
 
 
 @of_kinds

@@ -19,9 +19,9 @@ from chainrule.base.errors import ArgumentError, ShapeError
 from chainrule.base.missing import missing_from
 from chainrule.base.source import warn
 from chainrule.tensor.convert import as_tensor
-from chainrule.tensor.creation import eye
+from chainrule.tensor.functional.creation import eye
+from chainrule.tensor.functional.random import Generator, normal_values, uniform
 from chainrule.tensor.modes import no_grad
-from chainrule.tensor.random import Generator, normal_values, uniform
 from chainrule.tensor.tensor import Tensor
 
 T = TypeVar("T", bound=Tensor)

@@ -15,8 +15,8 @@ from chainrule.nn import init
 from chainrule.nn.module import Module
 from chainrule.nn.parameter import Parameter
 from chainrule.tensor.convert import as_tensor, check_device
-from chainrule.tensor.creation import empty
 from chainrule.tensor.functional import layout, linear, products
+from chainrule.tensor.functional.creation import empty
 from chainrule.tensor.tensor import Tensor
 
 

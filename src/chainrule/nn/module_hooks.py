@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 from chainrule.base.dtypes import DType
 from chainrule.base.errors import GradientError, KindError
 from chainrule.base.shapes import Shape
-from chainrule.tensor.creation import zeros
+from chainrule.tensor.functional.creation import zeros
 from chainrule.tensor.hooks import RemovableHandle, gate, next_number
 from chainrule.tensor.host import host_same
 from chainrule.tensor.modes import modes

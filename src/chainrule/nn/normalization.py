@@ -14,8 +14,8 @@ from chainrule.nn import init
 from chainrule.nn.module import Module
 from chainrule.nn.parameter import Parameter
 from chainrule.tensor.convert import check_device
-from chainrule.tensor.creation import empty
 from chainrule.tensor.functional import normalize
+from chainrule.tensor.functional.creation import empty
 from chainrule.tensor.tensor import Tensor
 
 

@@ -19,12 +19,12 @@ import numpy as np
 from chainrule.base import dtypes
 from chainrule.base.errors import ArgumentError, ShapeError, TraceError
 from chainrule.tensor.convert import as_tensor, cast, filled, tensor
-from chainrule.tensor.creation import arange
-from chainrule.tensor.functional import layout, pointwise, select
+from chainrule.tensor.functional import gather, layout, pointwise
+from chainrule.tensor.functional.creation import arange
 from chainrule.tensor.functional.padding import pad
 from chainrule.tensor.modes import trace_or_none
+from chainrule.tensor.require import require
 from chainrule.tensor.tensor import Tensor
-from chainrule.tensor.values import require
 
 Numbers = np.ndarray[Any, np.dtype[np.int64]]
 
@@ -111,12 +111,12 @@ class Packing:
     def pack(self, padded: Tensor) -> Tensor:
         """(time, batch, …) → (rows, …)."""
         rows = layout.reshape(padded, (-1, *padded.shape[2:]))
-        return select.index_select(rows, 0, tensor(np.flatnonzero(self.lasting)))
+        return gather.index_select(rows, 0, tensor(np.flatnonzero(self.lasting)))
 
     def unpack(self, rows: Tensor) -> Tensor:
         """(rows, …) → (time, batch, …) with arbitrary rows behind each end."""
         where = np.maximum(self.lasting.ravel().cumsum() - 1, 0)
-        found = select.index_select(rows, 0, tensor(where))
+        found = gather.index_select(rows, 0, tensor(where))
         return layout.reshape(found, (*self.lasting.shape, *rows.shape[1:]))
 
 
@@ -137,7 +137,7 @@ def pack_padded_sequence(
     if not enforce_sorted:
         places = np.argsort(-counts, kind="stable")
         counts, order = counts[places], tensor(places)
-        padded = select.index_select(padded, 1, order)
+        padded = gather.index_select(padded, 1, order)
     elif (counts[:-1] < counts[1:]).any():
         raise ShapeError(
             f"the lengths {counts.tolist()} do not go from the longest to the shortest: "
@@ -166,7 +166,7 @@ def pad_packed_sequence(
         x = pad(x, (0, 0) * (len(x.shape) - 1) + (0, total_length - time), value=padding_value)
     lengths = packing.lengths
     if sequence.unsorted_indices is not None:
-        x = select.index_select(x, 1, sequence.unsorted_indices)
+        x = gather.index_select(x, 1, sequence.unsorted_indices)
         lengths = lengths[_read(sequence.unsorted_indices)]
     return (layout.transpose(x, 0, 1) if batch_first else x), tensor(lengths)
 

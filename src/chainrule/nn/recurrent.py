@@ -24,9 +24,9 @@ from chainrule.nn.module import Module
 from chainrule.nn.packed import PackedSequence, Packing, time_mask
 from chainrule.nn.parameter import Parameter
 from chainrule.tensor.convert import as_tensor, check_device
-from chainrule.tensor.creation import empty, zeros
-from chainrule.tensor.functional import layout, pointwise, select
-from chainrule.tensor.functional.loop import scan
+from chainrule.tensor.functional import gather, layout, pointwise
+from chainrule.tensor.functional.creation import empty, zeros
+from chainrule.tensor.functional.scan import scan
 from chainrule.tensor.tensor import Tensor
 
 _BATCHED = 3  # axes of (time, batch, features)
@@ -155,10 +155,10 @@ class RNNBase(Module):
         first = self._first(x, states)
         order, back = input.sorted_indices, input.unsorted_indices
         if order is not None and states is not None:
-            first = tuple(select.index_select(s, 1, order) for s in first)
+            first = tuple(gather.index_select(s, 1, order) for s in first)
         out, last = self._layers(x, first, time_mask(packing.lengths, *x.shape[:2]))
         if back is not None:
-            last = tuple(select.index_select(s, 1, back) for s in last)
+            last = tuple(gather.index_select(s, 1, back) for s in last)
         return PackedSequence(packing.pack(out), *input[1:]), last
 
     def _first(self, x: Tensor, states: States | None) -> States:

@@ -23,8 +23,8 @@ from chainrule.nn.transformer_layers import (
     TransformerEncoderLayer,
 )
 from chainrule.tensor.convert import as_tensor, check_device
-from chainrule.tensor.creation import full
 from chainrule.tensor.functional import diagonal
+from chainrule.tensor.functional.creation import full
 from chainrule.tensor.tensor import Tensor
 
 

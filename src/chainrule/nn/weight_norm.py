@@ -14,8 +14,8 @@ from chainrule.nn.parameter import Parameter
 from chainrule.nn.parametrization import computed, no_longer_computed, register_parametrization
 from chainrule.tensor.functional import layout, linear, normalize, pointwise, reduce
 from chainrule.tensor.functional.norms import norm
+from chainrule.tensor.functional.random import normal_values
 from chainrule.tensor.modes import no_grad
-from chainrule.tensor.random import normal_values
 from chainrule.tensor.tensor import Tensor
 
 M = TypeVar("M", bound=Module)

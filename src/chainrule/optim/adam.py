@@ -13,8 +13,8 @@ from chainrule.base.dtypes import DType
 from chainrule.optim.optimizer import Number, Optimizer, Pairs, check_adaptive
 from chainrule.optim.step_count import root
 from chainrule.tensor.convert import cast
-from chainrule.tensor.creation import zeros_like
 from chainrule.tensor.functional import pointwise
+from chainrule.tensor.functional.creation import zeros_like
 from chainrule.tensor.host import host_choice
 from chainrule.tensor.repeated import Repeated
 from chainrule.tensor.tensor import Tensor

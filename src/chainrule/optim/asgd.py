@@ -8,8 +8,8 @@ from chainrule.base import dtypes
 from chainrule.optim.optimizer import Optimizer, Pairs, check_range
 from chainrule.optim.step_count import larger
 from chainrule.tensor.convert import cast
-from chainrule.tensor.creation import full, ones, zeros_like
 from chainrule.tensor.functional import pointwise
+from chainrule.tensor.functional.creation import full, ones, zeros_like
 from chainrule.tensor.tensor import Tensor
 
 

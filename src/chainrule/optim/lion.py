@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from chainrule.optim.optimizer import Optimizer, Pairs, check_betas, check_range
-from chainrule.tensor.creation import zeros_like
 from chainrule.tensor.functional import pointwise
+from chainrule.tensor.functional.creation import zeros_like
 
 
 class Lion(Optimizer):

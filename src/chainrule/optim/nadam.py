@@ -7,8 +7,8 @@ from typing import Any
 from chainrule.base import dtypes
 from chainrule.optim.optimizer import Number, Optimizer, Pairs, check_adaptive, check_range
 from chainrule.tensor.convert import cast, tensor
-from chainrule.tensor.creation import zeros_like
 from chainrule.tensor.functional import pointwise
+from chainrule.tensor.functional.creation import zeros_like
 from chainrule.tensor.modes import modes
 from chainrule.tensor.tensor import Tensor
 

@@ -6,8 +6,8 @@ from typing import Any
 
 from chainrule.optim.optimizer import Number, Optimizer, Pairs, check_adaptive
 from chainrule.optim.step_count import root
-from chainrule.tensor.creation import zeros_like
 from chainrule.tensor.functional import pointwise
+from chainrule.tensor.functional.creation import zeros_like
 from chainrule.tensor.tensor import Tensor
 
 

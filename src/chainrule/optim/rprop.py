@@ -6,8 +6,8 @@ from typing import Any
 
 from chainrule.base.errors import ArgumentError
 from chainrule.optim.optimizer import Optimizer, Pairs, check_range
-from chainrule.tensor.creation import full_like, ones_like, zeros_like
 from chainrule.tensor.functional import pointwise
+from chainrule.tensor.functional.creation import full_like, ones_like, zeros_like
 from chainrule.tensor.tensor import Tensor
 
 

@@ -8,8 +8,8 @@ from chainrule.base import dtypes
 from chainrule.base.errors import ArgumentError
 from chainrule.optim.optimizer import Optimizer, Pairs, check_range
 from chainrule.tensor.convert import cast, tensor
-from chainrule.tensor.creation import zeros_like
 from chainrule.tensor.functional import pointwise
+from chainrule.tensor.functional.creation import zeros_like
 from chainrule.tensor.host import host_choice
 from chainrule.tensor.tensor import Tensor
 

@@ -7,8 +7,8 @@ from typing import Any
 from chainrule.base.arguments import check_number
 from chainrule.optim.optimizer import Optimizer, Pairs, check_adaptive
 from chainrule.optim.step_count import root
-from chainrule.tensor.creation import zeros_like
 from chainrule.tensor.functional import pointwise
+from chainrule.tensor.functional.creation import zeros_like
 from chainrule.tensor.functional.reduce import amax
 from chainrule.tensor.tensor import Tensor
 

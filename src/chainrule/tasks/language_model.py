@@ -28,7 +28,7 @@ from chainrule.inspect.nonfinite.detection import why_nan
 from chainrule.inspect.tensorboard import require_writer
 from chainrule.models.gpt import GPT, count_parameters
 from chainrule.tasks.board import Board
-from chainrule.tensor.random import manual_seed
+from chainrule.tensor.functional.random import manual_seed
 from chainrule.text.characters import Characters
 from chainrule.text.corpus import read_text, require_length
 from chainrule.text.documentation import documentation_text

@@ -29,7 +29,7 @@ from chainrule.nn.container import Sequential
 from chainrule.nn.linear import Linear
 from chainrule.nn.normalization import LayerNorm
 from chainrule.optim.sgd import SGD
-from chainrule.tensor.random import manual_seed
+from chainrule.tensor.functional.random import manual_seed
 
 
 class Example(NamedTuple):

@@ -15,7 +15,7 @@ from typing import Any
 
 from chainrule.base.errors import ArgumentError, GradientError
 from chainrule.tensor import transforms
-from chainrule.tensor.creation import ones_like
+from chainrule.tensor.functional.creation import ones_like
 from chainrule.tensor.functional.layout import reshape
 from chainrule.tensor.handle import Handle
 from chainrule.tensor.modes import set_grad_enabled

@@ -21,7 +21,7 @@ from chainrule.formats.allowance import shown
 from chainrule.formats.atomic import write_whole
 from chainrule.formats.safetensors import read_state, write_state
 from chainrule.tensor.convert import tensor
-from chainrule.tensor.random import get_rng_state, set_rng_state
+from chainrule.tensor.functional.random import get_rng_state, set_rng_state
 from chainrule.train.config import to_toml
 from chainrule.train.runs import CONFIG, MODEL, STATE, saving
 from chainrule.train.session import Progress

@@ -19,8 +19,8 @@ from chainrule.graph.node import Node
 from chainrule.inspect.flight.activations import measures
 from chainrule.tensor.backward import get_grad
 from chainrule.tensor.body import BodyTrace
-from chainrule.tensor.creation import empty, full
 from chainrule.tensor.functional import layout
+from chainrule.tensor.functional.creation import empty, full
 from chainrule.tensor.handle import Handle
 from chainrule.tensor.host import host_number, host_same
 from chainrule.tensor.modes import modes, no_grad

@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING
 from chainrule.base import dtypes, shapes
 from chainrule.base.errors import ArgumentError, ShapeError
 from chainrule.ops import TABLE
-from chainrule.tensor import random
 from chainrule.tensor.convert import Operand, as_tensor, cast, floating
 from chainrule.tensor.dispatch import apply
-from chainrule.tensor.functional import layout, normalize, pointwise, reduce
+from chainrule.tensor.functional import layout, normalize, pointwise, random, reduce
 from chainrule.tensor.functional.forms import of_kinds, with_out
 from chainrule.tensor.functional.pointwise import where
 from chainrule.tensor.handle import Handle

@@ -16,7 +16,7 @@ from chainrule.tensor.convert import Operand, as_tensor, cast, expand
 from chainrule.tensor.dispatch import apply, apply_many
 from chainrule.tensor.functional import diagonal, layout, linear, normalize, pointwise
 from chainrule.tensor.functional.forms import of_kinds
-from chainrule.tensor.random import dropout
+from chainrule.tensor.functional.random import dropout
 
 if TYPE_CHECKING:
     from chainrule.tensor.tensor import Tensor

@@ -18,10 +18,10 @@ from chainrule.ops import TABLE
 from chainrule.tensor.convert import Operand, as_tensor, expand
 from chainrule.tensor.dispatch import apply, wrap
 from chainrule.tensor.functional import layout, pointwise
-from chainrule.tensor.functional.select import as_index, embedding
+from chainrule.tensor.functional.gather import as_index, embedding
 from chainrule.tensor.handle import Handle
 from chainrule.tensor.modes import modes
-from chainrule.tensor.values import require
+from chainrule.tensor.require import require
 
 _OFFSETS = "offsets start at 0, do not fall and stay inside the words"
 

@@ -16,7 +16,7 @@ from chainrule.tensor.convert import Operand, as_tensor, cast, operands
 from chainrule.tensor.dispatch import apply
 from chainrule.tensor.functional import layout, norms, pointwise, reduce
 from chainrule.tensor.functional.forms import also_named, of_kinds, with_out
-from chainrule.tensor.functional.select import as_index
+from chainrule.tensor.functional.gather import as_index
 from chainrule.tensor.handle import Handle
 
 if TYPE_CHECKING:

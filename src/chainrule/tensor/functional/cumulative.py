@@ -14,9 +14,9 @@ from chainrule.tensor.convert import Operand, as_dtype, as_tensor, cast, floatin
 from chainrule.tensor.dispatch import apply
 from chainrule.tensor.functional import pointwise
 from chainrule.tensor.functional.forms import with_out
+from chainrule.tensor.functional.gather import gather
 from chainrule.tensor.functional.layout import cat, narrow
 from chainrule.tensor.functional.reduce import reversed_order
-from chainrule.tensor.functional.select import gather
 
 if TYPE_CHECKING:
     from chainrule.tensor.tensor import Tensor

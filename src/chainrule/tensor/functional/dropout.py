@@ -1,6 +1,6 @@
 """Dropout of whole channels, and the one that keeps mean and variance of SELU's results.
 
-Plain dropout stands in `tensor/random.py`. Example: `dropout2d(images, 0.2)`.
+Plain dropout stands in `tensor/functional/random.py`. Example: `dropout2d(images, 0.2)`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from chainrule.base.errors import ArgumentError, ShapeError
 from chainrule.tensor.convert import Operand, as_tensor, floating
 from chainrule.tensor.functional import pointwise
 from chainrule.tensor.functional.forms import of_kinds
-from chainrule.tensor.random import uniform
+from chainrule.tensor.functional.random import uniform
 
 if TYPE_CHECKING:
     from chainrule.tensor.tensor import Tensor

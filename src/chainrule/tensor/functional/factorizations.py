@@ -14,9 +14,9 @@ from chainrule.base import dtypes
 from chainrule.base.errors import ArgumentError, DTypeError, GradientError, ShapeError
 from chainrule.ops import TABLE
 from chainrule.tensor.convert import Operand, as_tensor, floating
-from chainrule.tensor.creation import empty
 from chainrule.tensor.dispatch import apply, apply_many, wrap
 from chainrule.tensor.functional import layout, pointwise, reduce
+from chainrule.tensor.functional.creation import empty
 from chainrule.tensor.functional.forms import of_kinds, with_out
 from chainrule.tensor.functional.linear import matmul
 from chainrule.tensor.functional.linear_systems import symmetric

@@ -16,9 +16,9 @@ from chainrule.base import shapes
 from chainrule.base.errors import ShapeError
 from chainrule.ops import TABLE
 from chainrule.tensor.convert import Operand, as_tensor, expand, own
-from chainrule.tensor.creation import eye
 from chainrule.tensor.dispatch import apply, apply_many
 from chainrule.tensor.functional import diagonal, layout, pointwise
+from chainrule.tensor.functional.creation import eye
 from chainrule.tensor.functional.forms import also_called, with_out
 from chainrule.tensor.modes import modes
 

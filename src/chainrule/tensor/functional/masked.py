@@ -17,7 +17,7 @@ from chainrule.base.shapes import size
 from chainrule.ops import TABLE
 from chainrule.tensor.convert import cast, operands
 from chainrule.tensor.dispatch import apply
-from chainrule.tensor.values import require
+from chainrule.tensor.require import require
 
 if TYPE_CHECKING:
     from chainrule.tensor.tensor import Tensor

@@ -21,7 +21,7 @@ from chainrule.tensor.functional import layout, linear, normalize, pointwise, re
 from chainrule.tensor.functional.attention import masked_attention, open_where
 from chainrule.tensor.functional.forms import of_kinds
 from chainrule.tensor.functional.padding import pad
-from chainrule.tensor.random import dropout
+from chainrule.tensor.functional.random import dropout
 
 if TYPE_CHECKING:
     from chainrule.tensor.tensor import Tensor

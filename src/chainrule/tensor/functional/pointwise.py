@@ -38,7 +38,7 @@ from chainrule.tensor.functional.forms import (
     with_out,
 )
 from chainrule.tensor.handle import Handle
-from chainrule.tensor.values import require
+from chainrule.tensor.require import require
 
 if TYPE_CHECKING:
     from chainrule.tensor.tensor import Tensor
@@ -321,11 +321,11 @@ def where(
     """
     if out is not None:
         return deliver(where(condition, input, other), out)
-    from chainrule.tensor.functional import select
+    from chainrule.tensor.functional import gather
 
     choice = as_tensor(condition)
     if input is None and other is None:
-        return select.nonzero(choice, as_tuple=True)  # type: ignore[no-any-return]
+        return gather.nonzero(choice, as_tuple=True)  # type: ignore[no-any-return]
     if choice.dtype is not dtypes.bool_:
         raise DTypeError(f"where takes a condition of bools, not {choice.dtype}; use c != 0")
     x, y = operands(input, other)

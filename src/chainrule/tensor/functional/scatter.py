@@ -21,11 +21,11 @@ from chainrule.tensor.convert import Operand, as_tensor, cast, expand, own
 from chainrule.tensor.dispatch import apply, wrap
 from chainrule.tensor.functional import diagonal, layout, pointwise
 from chainrule.tensor.functional.forms import of_kinds, with_numpy_names, with_out
+from chainrule.tensor.functional.gather import as_index, as_mask, element_places
 from chainrule.tensor.functional.masked import spread
-from chainrule.tensor.functional.select import as_index, as_mask, element_places
 from chainrule.tensor.handle import Handle
 from chainrule.tensor.modes import modes
-from chainrule.tensor.values import require
+from chainrule.tensor.require import require
 
 if TYPE_CHECKING:
     from chainrule.tensor.tensor import Tensor

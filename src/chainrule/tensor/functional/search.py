@@ -17,7 +17,7 @@ from chainrule.tensor.convert import Operand, as_tensor, cast, expand, operands
 from chainrule.tensor.dispatch import apply, wrap
 from chainrule.tensor.functional import pointwise, reduce
 from chainrule.tensor.functional.forms import also_called, of_kinds, with_out
-from chainrule.tensor.functional.select import gather
+from chainrule.tensor.functional.gather import gather
 
 if TYPE_CHECKING:
     from chainrule.tensor.tensor import Tensor

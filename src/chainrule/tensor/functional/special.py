@@ -18,7 +18,7 @@ from chainrule.tensor.dispatch import apply
 from chainrule.tensor.functional import pointwise
 from chainrule.tensor.functional.elementary import erfc
 from chainrule.tensor.functional.forms import floating_of, with_out
-from chainrule.tensor.values import require
+from chainrule.tensor.require import require
 
 if TYPE_CHECKING:
     from chainrule.tensor.tensor import Tensor

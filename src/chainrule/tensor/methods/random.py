@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from chainrule.tensor import random, sampling
+from chainrule.tensor.functional import random, sampling
 from chainrule.tensor.methods.in_place import in_place
 
 

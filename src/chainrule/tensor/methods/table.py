@@ -8,20 +8,22 @@ from __future__ import annotations
 from chainrule.tensor.methods.absent import AbsentMethods
 from chainrule.tensor.methods.assign import AssignMethods
 from chainrule.tensor.methods.bitwise import BitwiseMethods
-from chainrule.tensor.methods.conversion import ConversionMethods
+from chainrule.tensor.methods.cast import CastMethods
+from chainrule.tensor.methods.creation import CreationMethods
 from chainrule.tensor.methods.device import DeviceMethods
 from chainrule.tensor.methods.elementary import ElementaryMethods
 from chainrule.tensor.methods.facts import FactMethods
+from chainrule.tensor.methods.gather import GatherMethods
 from chainrule.tensor.methods.layout import LayoutMethods
-from chainrule.tensor.methods.linear import LinearMethods
-from chainrule.tensor.methods.new import NewMethods
 from chainrule.tensor.methods.normalize import NormalizeMethods
 from chainrule.tensor.methods.operators import Operators
-from chainrule.tensor.methods.order import OrderMethods
 from chainrule.tensor.methods.pointwise import PointwiseMethods
+from chainrule.tensor.methods.products import ProductMethods
 from chainrule.tensor.methods.random import RandomMethods
 from chainrule.tensor.methods.reduce import ReduceMethods
-from chainrule.tensor.methods.select import SelectMethods
+from chainrule.tensor.methods.scatter import ScatterMethods
+from chainrule.tensor.methods.search import SearchMethods
+from chainrule.tensor.methods.sort import SortMethods
 from chainrule.tensor.methods.special import SpecialMethods
 
 
@@ -31,15 +33,17 @@ class Methods(
     SpecialMethods,
     BitwiseMethods,
     ReduceMethods,
-    OrderMethods,
+    SortMethods,
+    SearchMethods,
     LayoutMethods,
-    SelectMethods,
-    LinearMethods,
+    GatherMethods,
+    ScatterMethods,
+    ProductMethods,
     NormalizeMethods,
     RandomMethods,
     DeviceMethods,
-    NewMethods,
-    ConversionMethods,
+    CreationMethods,
+    CastMethods,
     FactMethods,
     AssignMethods,
     Operators,

@@ -15,7 +15,7 @@ from chainrule.tensor.functional import pointwise
 from chainrule.tensor.functional.forms import of_kinds
 from chainrule.tensor.functional.loss.reduction import chosen_reduction, finish, warn_if_made_by
 from chainrule.tensor.functional.reduce import mean
-from chainrule.tensor.values import is_probability, require
+from chainrule.tensor.require import is_probability, require
 
 if TYPE_CHECKING:
     from chainrule.tensor.tensor import Tensor

@@ -17,11 +17,11 @@ from chainrule.tensor.convert import Operand, expand, floating
 from chainrule.tensor.dispatch import apply
 from chainrule.tensor.functional import layout, pointwise, reduce
 from chainrule.tensor.functional.forms import of_kinds
-from chainrule.tensor.functional.loop import scan
+from chainrule.tensor.functional.gather import as_index, pick
 from chainrule.tensor.functional.loss.reduction import finish
-from chainrule.tensor.functional.select import as_index, pick
+from chainrule.tensor.functional.scan import scan
 from chainrule.tensor.modes import modes
-from chainrule.tensor.values import require
+from chainrule.tensor.require import require
 
 if TYPE_CHECKING:
     from chainrule.tensor.tensor import Tensor

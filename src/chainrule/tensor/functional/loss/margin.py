@@ -13,7 +13,7 @@ from chainrule.base.errors import ArgumentError, DTypeError, ShapeError
 from chainrule.ops import TABLE
 from chainrule.tensor.convert import Operand, as_tensor, cast, expand, floating
 from chainrule.tensor.dispatch import apply
-from chainrule.tensor.functional import layout, pointwise, select
+from chainrule.tensor.functional import gather, layout, pointwise
 from chainrule.tensor.functional.distance import pairwise_distance
 from chainrule.tensor.functional.forms import of_kinds
 from chainrule.tensor.functional.loss.reduction import chosen_reduction, finish, hinge
@@ -106,7 +106,7 @@ def multi_margin_loss(
         )
     x, labels = _classes("multi_margin_loss", input, target)
     labels = layout.reshape(labels, x.shape[:-1])
-    right = layout.unsqueeze(select.pick(x, labels), -1)
+    right = layout.unsqueeze(gather.pick(x, labels), -1)
     over = pointwise.relu(pointwise.add(pointwise.sub(x, right), margin))
     over = over if p == 1 else pointwise.square(over)
     if weight is not None:
@@ -142,7 +142,7 @@ def multilabel_margin_loss(
     safe = pointwise.where(listed, labels, 0)
     # axes (…, j, i): j counts the labels, i the classes
     table = expand(layout.unsqueeze(x, -2), square)
-    right = layout.unsqueeze(select.pick(table, safe), -1)
+    right = layout.unsqueeze(gather.pick(table, safe), -1)
     number = apply(TABLE["iota"], dtype=dtypes.int64, shape=square, axis=len(square) - 1)
     chosen = pointwise.logical_and(
         pointwise.eq(number, layout.unsqueeze(safe, -1)), layout.unsqueeze(listed, -1)

@@ -22,7 +22,7 @@ from chainrule.tensor.functional.loss.reduction import (
     weights_for,
 )
 from chainrule.tensor.functional.reduce import sum as sum_
-from chainrule.tensor.values import require
+from chainrule.tensor.require import require
 
 if TYPE_CHECKING:
     from chainrule.tensor.tensor import Tensor

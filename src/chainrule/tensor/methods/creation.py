@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from chainrule.tensor import convert, creation
+from chainrule.tensor import convert
+from chainrule.tensor.functional import creation
 from chainrule.tensor.functional.layout import flat_sizes
 from chainrule.tensor.legacy import sized_or_listed
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from chainrule.tensor.tensor import Tensor
 
 
-class NewMethods:
+class CreationMethods:
     """A part of `Methods`: the dtype is this tensor's unless given."""
 
     __slots__ = ()

@@ -28,7 +28,7 @@ def _to(dtype: DType, text: str) -> Callable[..., Tensor]:
     return method
 
 
-class ConversionMethods:
+class CastMethods:
     """A part of `Methods`."""
 
     __slots__ = ()

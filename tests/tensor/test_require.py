@@ -4,7 +4,7 @@ import pytest
 
 import chainrule as cr
 from chainrule.base.errors import ArgumentError
-from chainrule.tensor.values import is_probability, require
+from chainrule.tensor.require import is_probability, require
 
 
 def test_the_first_wrong_element_is_named_with_its_place():

@@ -41,7 +41,7 @@ from chainrule.tensor.functional.forms import (
 from chainrule.tensor.functional.layout import flat_sizes
 from chainrule.tensor.handle import Handle
 from chainrule.tensor.modes import modes, no_grad
-from chainrule.tensor.values import is_probability, require
+from chainrule.tensor.require import is_probability, require
 
 if TYPE_CHECKING:
     from chainrule.tensor.tensor import Tensor

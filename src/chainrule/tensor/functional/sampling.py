@@ -30,10 +30,10 @@ from chainrule.tensor.convert import (
 from chainrule.tensor.dispatch import apply, wrap
 from chainrule.tensor.functional import layout, pointwise
 from chainrule.tensor.functional.forms import of_kinds, with_out
+from chainrule.tensor.functional.random import Generator, asking, normal_values, uniform
 from chainrule.tensor.handle import Handle
 from chainrule.tensor.modes import modes, no_grad
-from chainrule.tensor.random import Generator, asking, normal_values, uniform
-from chainrule.tensor.values import is_probability, require
+from chainrule.tensor.require import is_probability, require
 
 if TYPE_CHECKING:
     from chainrule.tensor.tensor import Tensor

@@ -16,9 +16,9 @@ from chainrule.tensor.dispatch import apply
 from chainrule.tensor.functional import pointwise, reduce
 from chainrule.tensor.functional.along import axis_back, axis_last
 from chainrule.tensor.functional.forms import with_out
+from chainrule.tensor.functional.gather import gather
 from chainrule.tensor.functional.layout import narrow, squeeze
-from chainrule.tensor.functional.select import gather
-from chainrule.tensor.values import is_probability, require
+from chainrule.tensor.require import is_probability, require
 
 if TYPE_CHECKING:
     from chainrule.tensor.tensor import Tensor

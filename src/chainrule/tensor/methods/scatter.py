@@ -1,4 +1,4 @@
-"""Functions that read and write by index as methods of `Tensor`. Example: `x.index_select(…)`.
+"""Functions that write by index as methods of `Tensor`. Example: `x.index_add(…)`.
 
 Source of the names: https://docs.pytorch.org/docs/stable/tensors.html
 """
@@ -8,23 +8,14 @@ from __future__ import annotations
 from typing import Any
 
 from chainrule.tensor import indexing
-from chainrule.tensor.functional import copies, pointwise, scatter, select
+from chainrule.tensor.functional import copies, pointwise, scatter
 from chainrule.tensor.methods.in_place import in_place
 
 
-class SelectMethods:
+class ScatterMethods:
     """A part of `Methods`."""
 
     __slots__ = ()
-
-    index_select = select.index_select
-    gather = select.gather
-    take = select.take
-    take_along_dim = select.take_along_dim
-    masked_select = select.masked_select
-    nonzero = select.nonzero
-    argwhere = select.argwhere
-    bincount = select.bincount
 
     scatter_add = scatter.scatter_add
     scatter_reduce = scatter.scatter_reduce

@@ -27,9 +27,9 @@ from chainrule.tensor.convert import (
 from chainrule.tensor.dispatch import apply, wrap
 from chainrule.tensor.functional.forms import of_kinds, size_named, with_out
 from chainrule.tensor.functional.layout import flat_sizes
+from chainrule.tensor.functional.random import asking, normal_values, uniform
 from chainrule.tensor.handle import Handle
 from chainrule.tensor.modes import modes
-from chainrule.tensor.random import asking, normal_values, uniform
 
 if TYPE_CHECKING:
     from chainrule.tensor.tensor import Tensor

@@ -9,7 +9,7 @@ from chainrule.tensor.functional import factorizations, linear, linear_systems, 
 from chainrule.tensor.methods.in_place import in_place
 
 
-class LinearMethods:
+class ProductMethods:
     """A part of `Methods`."""
 
     __slots__ = ()

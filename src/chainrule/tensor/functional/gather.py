@@ -25,7 +25,7 @@ from chainrule.tensor.convert import Operand, as_tensor, cast, expand
 from chainrule.tensor.dispatch import apply, wrap
 from chainrule.tensor.functional.forms import deliver, of_kinds, with_numpy_names, with_out
 from chainrule.tensor.handle import Handle
-from chainrule.tensor.values import require
+from chainrule.tensor.require import require
 
 if TYPE_CHECKING:
     from chainrule.tensor.tensor import Tensor
