@@ -24,8 +24,8 @@ from benchmarks import machine, report
 from benchmarks.fma_peak import fma_peak_gflops, prepared
 from chainrule.base.dtypes import float32
 from chainrule.compiler.codegen.target import host_target
-from chainrule.compiler.templates.gemm import choose_tile, gemm, store_to
-from chainrule.compiler.templates.gemm_tile import ALayout, BLayout
+from chainrule.compiler.lower.templates.gemm import choose_tile, gemm, store_to
+from chainrule.compiler.lower.templates.gemm_tile import ALayout, BLayout
 from chainrule.kernel.ir import Buffer, Extent
 
 LAYOUTS: dict[str, tuple[ALayout, BLayout]] = {

@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 from benchmarks.workloads.chainrule_steps import Step
 from benchmarks.workloads.spec import workload
-from chainrule.compiler.look import look
+from chainrule.compiler.calls.look import look
 
 
 def microseconds(call: Callable[[], object], batches: int = 200, batch: int = 100) -> float:

@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 
 import chainrule
-from chainrule.compiler.aliases import root_of
-from chainrule.compiler.capture import capture
+from chainrule.compiler.trace.aliases import root_of
+from chainrule.compiler.trace.capture import capture
 from chainrule.graph.text import print_graph
 from chainrule.ops.evaluate import evaluate
 from tests.campaign.step_programs import StepProgram, write

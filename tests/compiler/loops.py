@@ -13,8 +13,8 @@ import numpy as np
 
 import chainrule as cr
 import chainrule.nn.functional as F
-from chainrule.compiler.capture import capture
-from chainrule.compiler.passes.loop import loops as scans
+from chainrule.compiler.shared.bodies import loops as scans
+from chainrule.compiler.trace.capture import capture
 from chainrule.graph.node import Graph
 from chainrule.graph.walk import topological
 from chainrule.tensor.pytree import flatten

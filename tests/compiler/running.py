@@ -15,11 +15,11 @@ import numpy as np
 from chainrule.base.dtypes import from_numpy
 from chainrule.compiler.codegen.scratch import task_count
 from chainrule.compiler.codegen.target import host_target
-from chainrule.compiler.passes.schedule import Repeat, Unit
+from chainrule.compiler.lower.schedule import Repeat, Unit
 from chainrule.compiler.pipeline import Captured, Compiled, compile_graph, optimize, plan_graph
-from chainrule.compiler.plan import Plan
-from chainrule.compiler.records import extents
-from chainrule.compiler.templates.writer import BufferArgument, Work
+from chainrule.compiler.runtime.encoder import extents
+from chainrule.compiler.runtime.plan import Plan
+from chainrule.compiler.shared.kernel_writer import BufferArgument, Work
 from chainrule.graph.node import Graph, Node, Type, input_node
 from chainrule.graph.text import print_graph
 from chainrule.kernel.interpret import interpret

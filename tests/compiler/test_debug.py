@@ -10,9 +10,10 @@ import chainrule.nn.functional as F
 from chainrule.base import dtypes
 from chainrule.base.errors import VerifyError
 from chainrule.compiler.debug import check_call, check_passes
-from chainrule.compiler.passes import reductions, remember, simplify
+from chainrule.compiler.lower import remember
+from chainrule.compiler.lower.templates import columns
 from chainrule.compiler.pipeline import Captured
-from chainrule.compiler.templates import columns
+from chainrule.compiler.rewrite import reductions, simplify
 from chainrule.graph.node import Graph, Type, input_node
 from chainrule.ops import TABLE
 from chainrule.ops.record import Symbolic

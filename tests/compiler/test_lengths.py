@@ -8,13 +8,13 @@ import pytest
 import chainrule.nn.functional as F
 from chainrule import nn, optim
 from chainrule.base import shapes
-from chainrule.compiler.capture import capture
 from chainrule.compiler.codegen.target import AVX512
-from chainrule.compiler.passes import remember
-from chainrule.compiler.passes.schedule import Repeat, works
+from chainrule.compiler.lower import remember
+from chainrule.compiler.lower.schedule import Repeat, works
+from chainrule.compiler.lower.templates.gemm_tile import choose_tile
 from chainrule.compiler.pipeline import optimize, plan_graph
-from chainrule.compiler.templates.gemm_tile import choose_tile
-from chainrule.compiler.templates.writer import BufferArgument
+from chainrule.compiler.shared.kernel_writer import BufferArgument
+from chainrule.compiler.trace.capture import capture
 from chainrule.kernel import index
 from chainrule.kernel.text import print_kernel
 

@@ -13,11 +13,11 @@ import chainrule as cr
 import chainrule.nn.functional as F
 from chainrule import nn, optim
 from chainrule.base.settings import settings
-from chainrule.compiler.capture import capture
 from chainrule.compiler.codegen.emit import emit
 from chainrule.compiler.codegen.target import host_target
-from chainrule.compiler.passes.schedule import works
+from chainrule.compiler.lower.schedule import works
 from chainrule.compiler.pipeline import optimize, plan_graph
+from chainrule.compiler.trace.capture import capture
 
 
 def elementwise(n):
@@ -168,9 +168,9 @@ def cost(program, n):
 
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_what_the_compiler_does_grows_as_the_program_does(program, monkeypatch):
-    monkeypatch.setattr("chainrule.compiler.passes.remember._known", {})
+    monkeypatch.setattr("chainrule.compiler.lower.remember._known", {})
     calls, kernels, lines, longest = cost(program, 300)
-    monkeypatch.setattr("chainrule.compiler.passes.remember._known", {})
+    monkeypatch.setattr("chainrule.compiler.lower.remember._known", {})
     more_calls, more_kernels, more_lines, still_longest = cost(program, 1200)
     assert more_calls <= 4.6 * calls
     assert more_kernels <= 4.4 * kernels + 4

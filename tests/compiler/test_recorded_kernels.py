@@ -28,11 +28,11 @@ import chainrule as cr
 from benchmarks.workloads.chainrule_steps import Step
 from benchmarks.workloads.spec import WORKLOADS
 from chainrule.base import dtypes
-from chainrule.compiler.capture import capture
 from chainrule.compiler.codegen import target as targets
 from chainrule.compiler.codegen.emit import emit
 from chainrule.compiler.pipeline import Captured, fuse, optimize, plan_graph
 from chainrule.compiler.show import distinct_kernels, print_groups
+from chainrule.compiler.trace.capture import capture
 from chainrule.graph.node import Graph
 from chainrule.graph.text import print_graph
 from chainrule.ops import TABLE

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import chainrule as cr
-from chainrule.compiler.passes import group
+from chainrule.compiler.fuse import group
 
 KINDS = ("mean", "sum", "max", "along", "map", "by row", "tanh", "other order", "columns")
 Step = tuple[str, int, int, bool]

@@ -8,7 +8,7 @@ import pytest
 import chainrule as cr
 from chainrule import nn, optim
 from chainrule.base.errors import IndexBoundsError
-from chainrule.compiler.passes.schedule import Repeat, works
+from chainrule.compiler.lower.schedule import Repeat, works
 from chainrule.compiler.pipeline import compile_graph
 from chainrule.compiler.runtime.workers import get_num_threads
 from chainrule.ops.evaluate import evaluate

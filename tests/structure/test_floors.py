@@ -124,7 +124,7 @@ def test_environment_is_read_in_one_place():
         ("chainrule.graph.node", "from ..kernel import ir"),
         ("chainrule.nn.linear", "from chainrule.compiler.pipeline import run"),
         ("chainrule.compiler.codegen.emit", "from chainrule.ops import table"),
-        ("chainrule.compiler.passes.fuse", "from llvmlite import binding"),
+        ("chainrule.compiler.fuse.group", "from llvmlite import binding"),
     ],
 )
 def test_a_wrong_import_is_found(tmp_path, name, source):

@@ -55,7 +55,7 @@ def test_a_trace_that_notes_more_than_nodes_hears_of_every_call():
     class Listening(Trace):
         pass
 
-    from chainrule.compiler.capture import capture
+    from chainrule.compiler.trace.capture import capture
 
     _, step, calls = moved(3)
     capture(step, (2.0,), {}, keep_grads=False, trace=Listening())

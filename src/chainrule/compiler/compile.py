@@ -18,17 +18,17 @@ from chainrule.base.errors import CompileError, KindError, NonFiniteError
 from chainrule.base.settings import settings
 from chainrule.base.shapes import Shape
 from chainrule.base.source import warn
-from chainrule.compiler.capture import capture
+from chainrule.compiler.calls.history import History
+from chainrule.compiler.calls.look import Seen, look
+from chainrule.compiler.calls.modules import compiled_module, is_module
+from chainrule.compiler.calls.plan_cache import SHELF
+from chainrule.compiler.calls.retrace import check_constants
+from chainrule.compiler.calls.variant import Guarded, Variant
 from chainrule.compiler.codegen.target import host_target
-from chainrule.compiler.history import History
-from chainrule.compiler.leaks import where_held
-from chainrule.compiler.look import Seen, look
-from chainrule.compiler.modules import compiled_module, is_module
-from chainrule.compiler.retrace import check_constants
 from chainrule.compiler.runtime.native import unavailable
-from chainrule.compiler.shelf import SHELF
-from chainrule.compiler.structure import describe, flatten
-from chainrule.compiler.variant import Guarded, Variant
+from chainrule.compiler.trace.capture import capture
+from chainrule.compiler.trace.leaks import where_held
+from chainrule.compiler.trace.structure import describe, flatten
 from chainrule.tensor.convert import get_default_dtype
 from chainrule.tensor.handle import Handle
 from chainrule.tensor.modes import modes

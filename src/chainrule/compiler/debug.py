@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 
 from chainrule.base.errors import VerifyError
-from chainrule.compiler.capture import capture
 from chainrule.compiler.pipeline import Captured, Compiled, compile_graph, optimize
-from chainrule.compiler.structure import flatten
+from chainrule.compiler.trace.capture import capture
+from chainrule.compiler.trace.structure import flatten
 from chainrule.graph.node import Graph, Type
 from chainrule.graph.walk import ordered
 from chainrule.ops.evaluate import evaluate

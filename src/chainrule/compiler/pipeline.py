@@ -5,8 +5,8 @@
           ── normalize_reductions ── sparse_updates ── keep_rows ── simplify
           ── seal ── group ── settle ── place ── lower ── schedule ── arena ── emit ── load
 
-Each stage is one small file in `passes/`, its docstring shows before → after. Most run in the
-bodies of loops too; keep_residuals, sink, hoist and trim are about loops. With
+Each stage is one small file in `rewrite/`, `fuse/` or `lower/`, its docstring shows before → after.
+Most run in the bodies of loops too; keep_residuals, sink, hoist and trim are about loops. With
 `CHAINRULE_CHECK=1` the graph is verified after each pass. `stages(…)` gives them all for printing.
 Example: `compile_graph(Captured(graph, results=1, replaces={}))` → `Executable`.
 """
@@ -23,38 +23,38 @@ from chainrule.base.settings import settings
 from chainrule.base.shapes import View
 from chainrule.compiler.codegen.emit import emit
 from chainrule.compiler.codegen.target import Target, host_target
-from chainrule.compiler.passes.bounds import Bound, bounds, distinct
-from chainrule.compiler.passes.empty import drop_empty
-from chainrule.compiler.passes.expand import expand
-from chainrule.compiler.passes.finite import finite
-from chainrule.compiler.passes.group import group
-from chainrule.compiler.passes.hoist import hoist
-from chainrule.compiler.passes.inline import inline_calls
-from chainrule.compiler.passes.layout import layouts
-from chainrule.compiler.passes.loop import everywhere, forget_equals, is_loop
-from chainrule.compiler.passes.loop_bounds import loop_bounds
-from chainrule.compiler.passes.lower import check, copy
-from chainrule.compiler.passes.once import run_once
-from chainrule.compiler.passes.orient import orient
-from chainrule.compiler.passes.place import place
-from chainrule.compiler.passes.reductions import normalize_reductions
-from chainrule.compiler.passes.repeat import loop_work, projected, stages
-from chainrule.compiler.passes.residuals import keep_residuals
-from chainrule.compiler.passes.schedule import schedule, works
-from chainrule.compiler.passes.seal import seal
-from chainrule.compiler.passes.simplify import simplify
-from chainrule.compiler.passes.sink import sink
-from chainrule.compiler.passes.slots import keep_rows
-from chainrule.compiler.passes.sparse import sparse_updates
-from chainrule.compiler.passes.store import Fused, settle
-from chainrule.compiler.passes.trim import trim
-from chainrule.compiler.passes.updates import updates
-from chainrule.compiler.passes.writes import forward_writes
-from chainrule.compiler.passes.zeros import pass_over_zeros
-from chainrule.compiler.plan import Executable, Plan, make_plan
+from chainrule.compiler.fuse.axis_order import layouts
+from chainrule.compiler.fuse.group import group
+from chainrule.compiler.fuse.store import Fused, settle
+from chainrule.compiler.fuse.updates import updates
+from chainrule.compiler.lower.kernels import check, copy
+from chainrule.compiler.lower.placement import place
+from chainrule.compiler.lower.repeat import loop_work, projected, stages
+from chainrule.compiler.lower.schedule import schedule, works
+from chainrule.compiler.rewrite.bounds import Bound, bounds, distinct
+from chainrule.compiler.rewrite.decompose import expand
+from chainrule.compiler.rewrite.empty import drop_empty
+from chainrule.compiler.rewrite.finite import finite
+from chainrule.compiler.rewrite.hoist import hoist
+from chainrule.compiler.rewrite.inline import inline_calls
+from chainrule.compiler.rewrite.loop_bounds import loop_bounds
+from chainrule.compiler.rewrite.once import run_once
+from chainrule.compiler.rewrite.orient import orient
+from chainrule.compiler.rewrite.reductions import normalize_reductions
+from chainrule.compiler.rewrite.residuals import keep_residuals
+from chainrule.compiler.rewrite.seal import seal
+from chainrule.compiler.rewrite.simplify import simplify
+from chainrule.compiler.rewrite.sink import sink
+from chainrule.compiler.rewrite.skip_zeros import pass_over_zeros
+from chainrule.compiler.rewrite.slots import keep_rows
+from chainrule.compiler.rewrite.sparse import sparse_updates
+from chainrule.compiler.rewrite.trim import trim
+from chainrule.compiler.rewrite.writes import forward_writes
 from chainrule.compiler.runtime.native import Engine, engine
+from chainrule.compiler.runtime.plan import Executable, Plan, make_plan
 from chainrule.compiler.runtime.workers import get_num_threads
-from chainrule.compiler.templates.writer import Home
+from chainrule.compiler.shared.bodies import everywhere, forget_equals, is_loop
+from chainrule.compiler.shared.kernel_writer import Home
 from chainrule.graph.node import Graph, Node, Type, input_node
 from chainrule.graph.verify import verify
 from chainrule.kernel.ir import Kernel

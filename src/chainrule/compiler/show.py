@@ -10,14 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from chainrule.compiler.capture import capture
 from chainrule.compiler.codegen.emit import emit
 from chainrule.compiler.codegen.target import Target, host_target
-from chainrule.compiler.passes.schedule import works
-from chainrule.compiler.passes.store import Fused
+from chainrule.compiler.fuse.store import Fused
+from chainrule.compiler.lower.schedule import works
 from chainrule.compiler.pipeline import Captured, fuse, optimize, plan_graph
-from chainrule.compiler.plan import Plan
 from chainrule.compiler.runtime.native import engine
+from chainrule.compiler.runtime.plan import Plan
+from chainrule.compiler.trace.capture import capture
 from chainrule.graph.node import Graph, Node
 from chainrule.graph.text import print_graph
 from chainrule.graph.walk import ordered

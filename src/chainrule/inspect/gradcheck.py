@@ -18,7 +18,7 @@ import numpy as np
 
 from chainrule.base import dtypes
 from chainrule.base.errors import ArgumentError
-from chainrule.compiler.structure import flatten
+from chainrule.compiler.trace.structure import flatten
 from chainrule.graph.node import Graph, Node
 from chainrule.inspect.local import find_guilty
 from chainrule.inspect.numeric import Probe, unit

@@ -19,8 +19,8 @@ import numpy as np
 
 from chainrule.base import dtypes
 from chainrule.base.errors import ArgumentError, TraceError
-from chainrule.compiler.capture import Capture, capture
-from chainrule.compiler.structure import flatten
+from chainrule.compiler.trace.capture import Capture, capture
+from chainrule.compiler.trace.structure import flatten
 from chainrule.graph.node import INPUT, AnyType, Graph, Node, TupleType, Type
 from chainrule.graph.walk import topological
 from chainrule.inspect.layers import LayerTrace

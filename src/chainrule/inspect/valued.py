@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.base.source import Source, caller
-from chainrule.compiler.structure import flatten
+from chainrule.compiler.trace.structure import flatten
 from chainrule.graph.node import INPUT, Node
 from chainrule.inspect.layers import LayerTrace
 from chainrule.ops.evaluate import apply_meaning

@@ -1,6 +1,6 @@
 """Where values belong in sorted rows: the number of elements that come before each.
 
-Evaluated and compiled (`templates/search.py`) it is a binary search.
+Evaluated and compiled (`lower/templates/search.py`) it is a binary search.
 Example: `searchsorted(rows, values, right=False)` of [[1, 3, 5]] and [[3]] is [[1]].
 """
 

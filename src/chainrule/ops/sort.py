@@ -1,6 +1,6 @@
 """The stable order of the elements along the last axis, NaN counting as the largest number.
 
-Evaluated it is NumPy's sort or partition, compiled a kernel of its own (`templates/order.py`).
+Evaluated it is NumPy's sort or partition, compiled a kernel (`lower/templates/order.py`).
 Example: `argsort(x, descending=False)` of [3, 1, 2] is [1, 2, 0]; `topk(x, k=1)` of it is [0].
 """
 

@@ -2,7 +2,7 @@
 
 While a trace is open on a thread, operations only record. A tensor from outside becomes an input
 when it is first read; rebinding it, or its gradient, is noted here and never done to the tensor
-itself, so a trace changes nothing. Example: `compiler/capture.py` opens one around a call.
+itself, so a trace changes nothing. Example: `compiler/trace/capture.py` opens one around a call.
 """
 
 from __future__ import annotations

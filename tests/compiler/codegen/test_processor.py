@@ -104,7 +104,7 @@ def test_baseline_runs_eagerly_and_says_so_once():
 
 SLICE = (
     "tests/compiler/test_random_programs.py::test_programs_as_machine_code",
-    "tests/compiler/templates/test_gemm.py",
+    "tests/compiler/lower/templates/test_gemm.py",
     "tests/compiler/codegen/test_math.py",
 )
 

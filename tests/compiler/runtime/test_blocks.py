@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from chainrule.compiler.runtime.blocks import block_table, run_blocks
-from chainrule.compiler.runtime.layout import Status
+from chainrule.compiler.runtime.encoding import Status
 from chainrule.compiler.runtime.program import Launch, Program
 from tests.compiler.runtime.ir_kernels import load
 

@@ -7,7 +7,7 @@ from enum import IntEnum
 
 import pytest
 
-from chainrule.compiler.runtime import layout
+from chainrule.compiler.runtime import encoding
 from chainrule.compiler.runtime.interpreter import interpreter, interpreter_ir, ticks_per_second
 
 TARGETS = [
@@ -40,31 +40,31 @@ def test_text_is_valid_and_becomes_machine_code(processor, platform, triple):
 
 
 def kinds():
-    found = [value for value in vars(layout).values() if isinstance(value, type)]
+    found = [value for value in vars(encoding).values() if isinstance(value, type)]
     return [kind for kind in found if issubclass(kind, IntEnum) and kind is not IntEnum]
 
 
 def test_no_two_words_share_a_place():
     for kind in kinds():
         assert len({int(word) for word in kind}) == len(kind), kind
-    assert max(layout.Board) < layout.BOARD_WORDS
-    assert max(layout.Thread) < layout.THREAD_WORDS
-    assert max(map(max, (layout.Launch, layout.Guard, layout.Loop))) < layout.RECORD_WORDS
+    assert max(encoding.Board) < encoding.BOARD_WORDS
+    assert max(encoding.Thread) < encoding.THREAD_WORDS
+    assert max(map(max, (encoding.Launch, encoding.Guard, encoding.Loop))) < encoding.RECORD_WORDS
 
 
 def test_words_that_threads_write_have_cache_lines_of_their_own():
     def line(word):
-        return word // layout.LINE
+        return word // encoding.LINE
 
-    board, thread = layout.Board, layout.Thread
+    board, thread = encoding.Board, encoding.Thread
     assert line(board.DONE) not in {line(word) for word in board if word is not board.DONE}
     assert line(thread.CLAIM) != line(thread.BUSY)
-    assert layout.BOARD_WORDS % layout.LINE == layout.THREAD_WORDS % layout.LINE == 0
+    assert encoding.BOARD_WORDS % encoding.LINE == encoding.THREAD_WORDS % encoding.LINE == 0
 
 
 def test_every_name_has_its_number():
     assert "$" not in interpreter_ir("x86_64", "linux").replace("; $NAMES", "")
-    assert layout.names()["BOARD_DONE"] == 8
+    assert encoding.names()["BOARD_DONE"] == 8
 
 
 def test_ticks_are_calibrated():

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chainrule.base.errors import VerifyError
-from chainrule.compiler.runtime.layout import Status
+from chainrule.compiler.runtime.encoding import Status
 from chainrule.compiler.runtime.program import (
     Guard,
     Launch,

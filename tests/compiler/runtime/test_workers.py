@@ -17,9 +17,9 @@ import pytest
 
 from chainrule.base.errors import ArgumentError, CompileError
 from chainrule.base.settings import reload_settings
-from chainrule.compiler.runtime import layout
+from chainrule.compiler.runtime import encoding
 from chainrule.compiler.runtime import workers as workers_module
-from chainrule.compiler.runtime.layout import Status
+from chainrule.compiler.runtime.encoding import Status
 from chainrule.compiler.runtime.program import Guard, Launch, Program
 from chainrule.compiler.runtime.workers import get_num_threads, set_num_threads, workers
 from tests.compiler.runtime.ir_kernels import load
@@ -193,7 +193,7 @@ def test_pause_that_meets_the_guard_is_given_up():
 @POSIX
 def test_nobody_works_on_after_an_interrupt():
     program, out = burning(4.0, tasks=40)
-    program._header[layout.Program.SLICE] //= 20
+    program._header[encoding.Program.SLICE] //= 20
     with interrupted_after(0.1):
         program.run()
     then = out.copy()
@@ -205,7 +205,7 @@ def test_nobody_works_on_after_an_interrupt():
 @POSIX
 def test_signal_handler_may_run_other_programs_but_not_the_same():
     program, _ = burning(5.0)
-    program._header[layout.Program.SLICE] //= 20  # the test need not wait for a full pause
+    program._header[encoding.Program.SLICE] //= 20  # the test need not wait for a full pause
     other, out = burning(0.001)
     seen = []
 

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from chainrule.base.errors import CompileError
 from chainrule.base.settings import settings
-from chainrule.compiler.llvm import LOCK, binding
+from chainrule.compiler.codegen.llvm import LOCK, binding
 
 _BASELINE = frozenset({"64bit", "cx8", "cmov", "mmx", "fxsr", "sse", "sse2"})
 _HASWELL = _BASELINE | {

@@ -18,7 +18,7 @@ from collections.abc import Callable
 from importlib.resources import files
 from typing import NamedTuple
 
-from chainrule.compiler.runtime.layout import names
+from chainrule.compiler.runtime.encoding import names
 from chainrule.compiler.runtime.native import architecture, engine
 
 _CALIBRATION = 0.002  # seconds between two readings of both clocks

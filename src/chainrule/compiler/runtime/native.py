@@ -21,8 +21,8 @@ from typing import Any
 
 from chainrule.base.errors import CompileError
 from chainrule.base.settings import settings
+from chainrule.compiler.codegen.llvm import LOCK, binding
 from chainrule.compiler.codegen.processor import processor
-from chainrule.compiler.llvm import LOCK, binding
 from chainrule.compiler.runtime.heap import trim_heap
 from chainrule.compiler.runtime.object_cache import ObjectCache, cache_key
 from chainrule.compiler.runtime.partner import Partner, Work

@@ -21,11 +21,11 @@ import numpy as np
 import numpy.typing as npt
 
 from chainrule.base.errors import CompileError, VerifyError
-from chainrule.compiler.runtime import layout
+from chainrule.compiler.runtime import encoding
 from chainrule.compiler.runtime.arena import ALIGNMENT, aligned_empty
 from chainrule.compiler.runtime.denormals import MODES
+from chainrule.compiler.runtime.encoding import RECORD_WORDS, Code, Status
 from chainrule.compiler.runtime.interpreter import interpreter, ticks_per_second
-from chainrule.compiler.runtime.layout import RECORD_WORDS, Code, Status
 from chainrule.compiler.runtime.workers import get_num_threads, new_board, workers
 
 _PAUSE_EVERY = 0.4  # seconds after which Python gets a chance to handle signals
@@ -122,7 +122,7 @@ class Program:
         _programs.add(self)
 
     def _make_header(self, stride: int, ticks: int) -> Words:
-        word = layout.Program
+        word = encoding.Program
         args, copy, table, advances, trips, scratch = (t.ctypes.data for t in self._tables)
         header = np.zeros(len(word), np.int64)
         header[[word.SOURCE, word.ARGS, word.RECORDS, word.ADVANCES]] = args, copy, table, advances
@@ -143,7 +143,7 @@ class Program:
         The count is part of the native run: a caller that an interrupt reaches between the run
         and its own next line sees here whether the commit has happened.
         """
-        return int(self._header[layout.Program.COMPLETED])
+        return int(self._header[encoding.Program.COMPLETED])
 
     def run(self, bind: tuple[Words, Words] | None = None) -> Status:
         """Run once, with the values of `self.args` at this moment.
@@ -208,7 +208,7 @@ def encode(records: Sequence[Record], threads: int) -> tuple[Words, Words, int]:
                 loops += 1
             case LoopEnd():
                 start, loop, number = begun.pop()
-                table[start, layout.Loop.TARGET] = at + 1
+                table[start, encoding.Loop.TARGET] = at + 1
                 table[at, :3] = Code.REPEAT, loop.trips, number
                 table[at, 3:6] = start + 1, len(pairs), len(loop.advances)
                 pairs += loop.advances
@@ -238,7 +238,7 @@ def _number_tasks(group: Words, end: int, threads: int) -> None:
     One at a time while there are few; more when they are many, so that claiming stays cheap (about
     12 ns a claim). A single thread claims too: between claims it looks at the clock.
     """
-    word = layout.Launch
+    word = encoding.Launch
     tasks = group[:, word.TASKS]
     total = int(tasks.sum())
     if total >= _MAX_TASKS:

@@ -24,8 +24,8 @@ import numpy.typing as npt
 from chainrule.base.errors import ArgumentError
 from chainrule.base.settings import settings
 from chainrule.compiler.runtime.arena import aligned_empty
+from chainrule.compiler.runtime.encoding import BOARD_WORDS, THREAD_WORDS, Board, Thread
 from chainrule.compiler.runtime.interpreter import interpreter, ticks_per_second
-from chainrule.compiler.runtime.layout import BOARD_WORDS, THREAD_WORDS, Board, Thread
 
 MAX_THREADS = 1024
 _SPIN = 20e-6  # seconds a waiting thread spins before it yields its core at every turn

@@ -1,0 +1,84 @@
+"""Why a compiled function was traced again, and what is said about it.
+
+What a plan cannot repeat is looked for once for each variant, at its second call, and said once.
+Where
+the same place changes at call after call, that is said, too, with the way out.
+Example: `CompiledFunction` has one; `explain_cache().retraced` shows its reasons.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from chainrule.base.source import warn
+from chainrule.compiler.calls.look import Seen, differences
+from chainrule.compiler.calls.retrace import alike
+from chainrule.compiler.guards.places import Mark
+
+if TYPE_CHECKING:
+    from chainrule.compiler.calls.variant import Variant
+
+_MOST_REASONS = 100
+_OFTEN = 4  # changes of one place after which it is said
+_WAY_OUT = (
+    "pass what changes as an argument – a number in a tensor, so that it is no constant – or do "
+    "it outside of the compiled function"
+)
+_COUNT_OUTSIDE = (
+    "the trace does not depend on it; do it outside of the compiled function, so that it happens "
+    "at each call"
+)
+
+
+class History:
+    """See the module's docstring; `ignored` are places that a trace changes and does not need."""
+
+    def __init__(self, name: str) -> None:
+        """Nothing happened to the function of this name."""
+        self.name = name
+        self.reasons: list[str] = []
+        self.ignored: set[Mark] = set()
+        self._changes: Counter[Mark] = Counter()
+        self._told: set[str] = set()
+
+    def retraces(self, variants: Sequence[Variant]) -> None:
+        """No variant fits: note what distinguishes the nearest one from the program as it is."""
+        if not variants:
+            return
+        changes = min((v.reasons() for v in variants), key=len)
+        first = changes[0]
+        self.reasons.append("; ".join(map(str, changes[:3])))
+        del self.reasons[:-_MOST_REASONS]
+        self._changes[first.mark] += 1
+        if self._changes[first.mark] == _OFTEN and first.source is not None:
+            warn(
+                f"{self.name} is traced again and again: {first}, the {_OFTEN}th change\n"
+                f"  {_WAY_OUT}",
+                RuntimeWarning,
+            )
+
+    def second_look(self, variant: Variant, look: Callable[[], Seen]) -> None:
+        """Say what a second trace of the same call does not do as the variant's own did."""
+        seen = look()
+        variant.looked = True
+        same = alike(variant.capture, seen.capture)
+        if same:  # what it counts does not matter to its results
+            self.ignored |= seen.written
+            variant.seen.guards.forget(self.ignored)
+        found = differences(variant.seen, seen)[:8]
+        self._say(found, _COUNT_OUTSIDE if same and not seen.effects else _WAY_OUT)
+
+    def _say(self, found: list[str], way_out: str) -> None:
+        """Those lines that were not said for another variant."""
+        new = [line for line in found if line not in self._told]
+        if not new:
+            return
+        self._told.update(new)
+        lines = "".join(f"\n  {line}" for line in new)
+        warn(
+            f"{self.name} is compiled: what it does besides computing with tensors happens "
+            f"when it is traced, not at each call{lines}\n  {way_out}",
+            RuntimeWarning,
+        )

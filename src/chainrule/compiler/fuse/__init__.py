@@ -1,0 +1,1 @@
+"""Graph → groups: which nodes one kernel computes, what it stores, what is updated in place."""

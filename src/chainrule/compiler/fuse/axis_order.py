@@ -1,0 +1,72 @@
+"""In which order of axes a heavy result is kept, so that what follows is a view and not a copy.
+
+    reshape(transpose(p, (0, 2, 1, 3)), …)   →   p is kept as (B, T, H, D); the reshape is free
+
+Example: `layouts(graph)` gives the views of results that are not kept in row-major order.
+"""
+
+from __future__ import annotations
+
+from chainrule.base.shapes import View
+from chainrule.compiler.lower.templates.product import batched
+from chainrule.compiler.shared.access import is_view, source_view
+from chainrule.graph.node import INPUT, Graph, Node
+from chainrule.graph.walk import ordered
+from chainrule.ops.layout import reshape, transpose
+from chainrule.ops.record import Contract
+
+
+def layouts(graph: Graph) -> dict[Node, View]:
+    """Views of products' and attentions' results that a transposing reshape reads."""
+    found: dict[Node, View] = {}
+    ends = set(graph.outputs)  # their arrays belong to the caller: row-major
+    strided: dict[Node, bool] = {}  # whether strides can say each view of its source
+    views: dict[Node, View] = {}  # the views that they can say
+    for node in ordered(graph):
+        if is_view(node):
+            _follow(node, views, strided)
+        if node.op is not reshape or strided[node]:
+            continue
+        moved = node.inputs[0]
+        if moved.op is not transpose or is_view(moved.inputs[0]):
+            continue
+        source = moved.inputs[0]
+        axes = moved.attrs["axes"]
+        last = len(axes) - 1
+        if source in found or source in ends or axes[last] != last:
+            continue
+        view = _kept_as(source, axes)
+        if _movable(source, view):
+            found[source] = view
+    return found
+
+
+def _follow(node: Node, views: dict[Node, View], strided: dict[Node, bool]) -> None:
+    """Note whether a view is one of its source in strides, knowing that of its operand."""
+    child = node.inputs[0]
+    strided[node] = strided.get(child, True)
+    if not strided[node]:
+        return
+    before = views[child] if child in views else source_view(child)
+    view = node.op.lower.view(node.attrs, before, node.shape)
+    if view is None:
+        strided[node] = False
+    else:
+        views[node] = view
+
+
+def _movable(node: Node, view: View) -> bool:
+    """Whether the kernel that computes the node can write it in another order of axes."""
+    if node.op is INPUT:
+        return False
+    if isinstance(node.op.lower, Contract):
+        return view.reshape(batched(node.shape)) is not None
+    return "projection" in node.op.traits
+
+
+def _kept_as(node: Node, axes: tuple[int, ...]) -> View:
+    memory = View.whole(tuple(node.shape[a] for a in axes)).strides
+    strides = [0] * len(axes)
+    for axis, stride in zip(axes, memory, strict=True):
+        strides[axis] = stride
+    return View(node.shape, tuple(strides))

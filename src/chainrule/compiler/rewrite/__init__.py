@@ -1,0 +1,1 @@
+"""Graph → graph: less work, in forms that have kernels; `pipeline.py` gives the order."""

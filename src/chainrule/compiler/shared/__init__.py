@@ -1,0 +1,1 @@
+"""What several stages ask: how kernels reach values, loops taken apart, kernels being written."""
