@@ -37,10 +37,9 @@ from chainrule.tensor.device import *
 from chainrule.tensor.exchange import *
 from chainrule.tensor.functional.activation import *
 from chainrule.tensor.functional.adaptive_pooling import *
-from chainrule.tensor.functional.arrange import *
 from chainrule.tensor.functional.bitwise import *
+from chainrule.tensor.functional.broadcast import *
 from chainrule.tensor.functional.convolution import *
-from chainrule.tensor.functional.copies import *
 from chainrule.tensor.functional.creation import *
 from chainrule.tensor.functional.cumulative import *
 from chainrule.tensor.functional.diagonal import *
@@ -53,6 +52,7 @@ from chainrule.tensor.functional.join import *
 from chainrule.tensor.functional.layout import *
 from chainrule.tensor.functional.linear import *
 from chainrule.tensor.functional.linear_systems import *
+from chainrule.tensor.functional.masked import *
 from chainrule.tensor.functional.moments import *
 from chainrule.tensor.functional.normalize import *
 from chainrule.tensor.functional.norms import *
@@ -64,6 +64,7 @@ from chainrule.tensor.functional.reduce import *
 from chainrule.tensor.functional.sampling import *
 from chainrule.tensor.functional.scatter import *
 from chainrule.tensor.functional.search import *
+from chainrule.tensor.functional.slices import *
 from chainrule.tensor.functional.sort import *
 from chainrule.tensor.functional.special import *
 from chainrule.tensor.functional.strided import *

@@ -18,7 +18,7 @@ from chainrule.base import dtypes
 from chainrule.base.errors import DataError, KindError, ShapeError
 from chainrule.tensor.convert import as_tensor, tensor
 from chainrule.tensor.dispatch import wrap
-from chainrule.tensor.functional.layout import stack
+from chainrule.tensor.functional.join import stack
 from chainrule.tensor.tensor import Tensor
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from chainrule.base.errors import GradientError
-from chainrule.tensor.functional import layout, pointwise, reduce
+from chainrule.tensor.functional import join, pointwise, reduce
 from chainrule.tensor.functional.creation import zeros
 from chainrule.tensor.functional.moments import root
 from chainrule.tensor.functional.norms import norm
@@ -38,9 +38,9 @@ def get_total_norm(
         total = zeros(())
     elif norm_type == 2:  # the root of the squares' sum, without a root for each tensor
         squares = [reduce.sum(pointwise.mul(t, t)) for t in listed]
-        total = root(reduce.sum(layout.stack(squares)))
+        total = root(reduce.sum(join.stack(squares)))
     else:
-        total = norm(layout.stack([norm(t, norm_type) for t in listed]), norm_type)
+        total = norm(join.stack([norm(t, norm_type) for t in listed]), norm_type)
     if error_if_nonfinite and not pointwise.isfinite(total):
         raise GradientError(
             f"the norm of the gradients is {total.item()}: some gradient is infinite or NaN"

@@ -15,7 +15,7 @@ from typing import Any
 
 from chainrule.base.errors import ArgumentError
 from chainrule.nn.module import Module
-from chainrule.tensor.functional.layout import stack
+from chainrule.tensor.functional.join import stack
 from chainrule.tensor.tensor import Tensor
 
 __all__ = ["functional_call", "stack_module_state"]

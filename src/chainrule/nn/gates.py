@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from chainrule.tensor.functional import layout, linear, pointwise
+from chainrule.tensor.functional import linear, pointwise, slices
 from chainrule.tensor.tensor import Tensor
 
 States = tuple[Tensor, ...]  # h, or h and c
@@ -62,7 +62,7 @@ def _simple(activate: Callable[[Tensor], Tensor]) -> Callable[[Tensor, States, W
 def _lstm(ahead: Tensor, states: States, w: Weights) -> States:
     h, c = states
     z = pointwise.add(ahead, linear.linear(h, w.hh))
-    i, f, g, o = layout.chunk(z, 4, -1)
+    i, f, g, o = slices.chunk(z, 4, -1)
     kept = pointwise.mul(pointwise.sigmoid(f), c)
     c = pointwise.add(kept, pointwise.mul(pointwise.sigmoid(i), pointwise.tanh(g)))
     h = pointwise.mul(pointwise.sigmoid(o), pointwise.tanh(c))
@@ -71,8 +71,8 @@ def _lstm(ahead: Tensor, states: States, w: Weights) -> States:
 
 def _gru(ahead: Tensor, states: States, w: Weights) -> States:
     (h,) = states
-    r, u, n = layout.chunk(ahead, 3, -1)
-    hr, hu, hn = layout.chunk(linear.linear(h, w.hh, w.b_hh), 3, -1)
+    r, u, n = slices.chunk(ahead, 3, -1)
+    hr, hu, hn = slices.chunk(linear.linear(h, w.hh, w.b_hh), 3, -1)
     reset, update = pointwise.sigmoid(pointwise.add(r, hr)), pointwise.sigmoid(pointwise.add(u, hu))
     new = pointwise.tanh(pointwise.add(n, pointwise.mul(reset, hn)))
     return (pointwise.add(new, pointwise.mul(update, pointwise.sub(h, new))),)

@@ -19,7 +19,7 @@ import numpy as np
 from chainrule.base import dtypes
 from chainrule.base.errors import ArgumentError, ShapeError, TraceError
 from chainrule.tensor.convert import as_tensor, cast, filled, tensor
-from chainrule.tensor.functional import gather, layout, pointwise
+from chainrule.tensor.functional import gather, join, layout, pointwise
 from chainrule.tensor.functional.creation import arange
 from chainrule.tensor.functional.padding import pad
 from chainrule.tensor.modes import trace_or_none
@@ -190,7 +190,7 @@ def pad_sequence(
         ends = (missing, 0) if padding_side == "left" else (0, missing)
         widths = (0, 0) * (len(s.shape) - 1) + ends
         rows.append(pad(s, widths, value=padding_value) if missing else s)
-    return layout.stack(rows, 0 if batch_first else 1)
+    return join.stack(rows, 0 if batch_first else 1)
 
 
 def unpad_sequence(

@@ -24,7 +24,7 @@ from chainrule.nn.module import Module
 from chainrule.nn.packed import PackedSequence, Packing, time_mask
 from chainrule.nn.parameter import Parameter
 from chainrule.tensor.convert import as_tensor, check_device
-from chainrule.tensor.functional import gather, layout, pointwise
+from chainrule.tensor.functional import gather, join, layout, pointwise
 from chainrule.tensor.functional.creation import empty, zeros
 from chainrule.tensor.functional.scan import scan
 from chainrule.tensor.tensor import Tensor
@@ -197,7 +197,7 @@ class RNNBase(Module):
                 last, out = _sweep(self._kind, x, start, self._weights(suffix), mask, reverse)
                 ends.append(last)
                 outs.append(out)
-            x = outs[0] if len(outs) == 1 else layout.cat(outs, -1)
+            x = outs[0] if len(outs) == 1 else join.cat(outs, -1)
         return x, tuple(_stacked(states) for states in zip(*ends, strict=True))
 
     def extra_repr(self) -> str:
@@ -211,7 +211,7 @@ class RNNBase(Module):
 
 
 def _stacked(states: Sequence[Tensor]) -> Tensor:
-    return layout.unsqueeze(states[0], 0) if len(states) == 1 else layout.stack(states)
+    return layout.unsqueeze(states[0], 0) if len(states) == 1 else join.stack(states)
 
 
 def _sweep(

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from chainrule.base.errors import ShapeError
-from chainrule.tensor.functional import layout
+from chainrule.tensor.functional import join, layout
 from chainrule.tensor.modes import no_grad
 from chainrule.tensor.tensor import Tensor
 
 
 def parameters_to_vector(parameters: Iterable[Tensor]) -> Tensor:
     """The elements of all parameters, one after the other."""
-    return layout.cat([layout.reshape(p, -1) for p in parameters])
+    return join.cat([layout.reshape(p, -1) for p in parameters])
 
 
 def vector_to_parameters(vec: Tensor, parameters: Iterable[Tensor]) -> None:

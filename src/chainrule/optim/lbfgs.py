@@ -12,7 +12,7 @@ from typing import Any
 from chainrule.base.arguments import check_whole
 from chainrule.base.errors import ArgumentError
 from chainrule.optim.optimizer import Optimizer, check_range
-from chainrule.tensor.functional import layout, pointwise
+from chainrule.tensor.functional import join, layout, pointwise, slices
 from chainrule.tensor.functional.reduce import max as max_
 from chainrule.tensor.functional.reduce import sum as sum_
 from chainrule.tensor.modes import enable_grad, no_grad
@@ -109,14 +109,14 @@ class LBFGS(Optimizer):
                 layout.reshape(pointwise.mul(p, 0.0) if p.grad is None else p.grad, (-1,))
                 for p in self.param_groups[0]["params"]
             ]
-            return layout.cat(parts)
+            return join.cat(parts)
 
     def _move(self, t: float) -> None:
         start = 0
         with no_grad():
             for p in self.param_groups[0]["params"]:
                 size = p.numel()
-                part = layout.narrow(self._memory.direction, 0, start, size)
+                part = slices.narrow(self._memory.direction, 0, start, size)
                 p.add_(layout.reshape(part, p.shape), alpha=t)
                 start += size
 

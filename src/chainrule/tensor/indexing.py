@@ -28,7 +28,7 @@ from chainrule.base.source import caller
 from chainrule.ops import TABLE
 from chainrule.tensor.convert import as_tensor, cast, expand, operands, tensor
 from chainrule.tensor.dispatch import apply, wrap
-from chainrule.tensor.functional import layout
+from chainrule.tensor.functional import layout, slices
 from chainrule.tensor.functional.forms import of_kinds
 from chainrule.tensor.functional.masked import spread
 from chainrule.tensor.handle import Handle
@@ -161,7 +161,7 @@ def _view(x: Handle, entries: list[Any]) -> Tensor:
 
 def _region(x: Handle, b: _Basic) -> Tensor:
     if b.region != x.array_type.shape or any(s != 1 for s in b.step):
-        return layout.slice_view(x, b.start, b.step, b.region, b.shape)
+        return slices.slice_view(x, b.start, b.step, b.region, b.shape)
     return layout.reshape(x, b.shape)
 
 
@@ -224,7 +224,7 @@ def getitem(x: Tensor, index: Any) -> Tensor:
     """`x[index]`."""
     axes = x.array_type.shape
     if type(index) is int and axes and not -axes[0] <= index < axes[0]:
-        return layout.select(x, 0, index)  # raises
+        return slices.select(x, 0, index)  # raises
     key = _written_out(index)
     if key is not None:
         return _region(x, _known_basic(axes, key))

@@ -5,6 +5,10 @@ Source of the names: https://docs.pytorch.org/docs/stable/torch.html
 
 from __future__ import annotations
 
+from typing import Any
+
+from chainrule.tensor.functional.forms import of_kinds
+from chainrule.tensor.handle import Handle
 from chainrule.tensor.tensor import Tensor
 
 __all__ = [
@@ -54,6 +58,7 @@ __all__ = [
     "rad2deg_",
     "reciprocal_",
     "relu_",
+    "resize_as_",
     "round_",
     "rsqrt_",
     "sigmoid_",
@@ -66,6 +71,7 @@ __all__ = [
     "tanh_",
     "trunc_",
     "xlogy_",
+    "zero_",
 ]
 
 abs_ = Tensor.abs_
@@ -126,3 +132,16 @@ tan_ = Tensor.tan_
 tanh_ = Tensor.tanh_
 trunc_ = Tensor.trunc_
 xlogy_ = Tensor.xlogy_
+
+
+@of_kinds
+def resize_as_(input: Tensor, the_template: Handle, *, memory_format: Any = None) -> Tensor:
+    """Rebind the input to its first elements under the template's shape, zeros behind."""
+    del memory_format
+    return input.resize_(the_template.shape)  # type: ignore[no-any-return]
+
+
+@of_kinds
+def zero_(input: Tensor) -> Tensor:
+    """Rebind the input to zeros; returns it."""
+    return input.zero_()  # type: ignore[no-any-return]

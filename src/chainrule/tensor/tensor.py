@@ -37,7 +37,7 @@ from chainrule.tensor.convert import (
 )
 from chainrule.tensor.device import CPU, device, names_device
 from chainrule.tensor.dispatch import apply, wrap
-from chainrule.tensor.functional import layout
+from chainrule.tensor.functional import layout, slices
 from chainrule.tensor.functional.layout import view_of
 from chainrule.tensor.grad_fn import GradFn
 from chainrule.tensor.handle import NOT_KEPT, Handle
@@ -215,7 +215,7 @@ class Tensor(Methods, Handle, final=True):
         """The slices along the first axis."""
         if not self.shape:
             raise KindError("a 0-d tensor has no axis to go along: x.item() is its value")
-        return iter(layout.unbind(self))
+        return iter(slices.unbind(self))
 
     def __hash__(self) -> int:
         """Identity: tensors can be keys, as in PyTorch."""

@@ -21,7 +21,7 @@ from chainrule.ops import TABLE
 from chainrule.tensor.backward import gradients
 from chainrule.tensor.convert import as_tensor
 from chainrule.tensor.dispatch import apply, wrap
-from chainrule.tensor.functional import layout
+from chainrule.tensor.functional import join, layout, slices
 from chainrule.tensor.handle import Handle
 from chainrule.tensor.modes import enable_grad, modes
 from chainrule.tensor.pytree import Rebuild, flatten
@@ -285,7 +285,7 @@ def linearize(func: Fn, *primals: Any) -> tuple[Any, Callable[..., Any]]:
 def _basis(like: Handle) -> list[Tensor]:
     """One-hot tensors of the shape of `like`, one for each element."""
     size = like.array_type.size
-    rows = layout.unbind(_eye(size, like)) if size else ()
+    rows = slices.unbind(_eye(size, like)) if size else ()
     return [layout.reshape(row, like.shape) for row in rows]
 
 
@@ -329,7 +329,7 @@ def _stacked(done: _Pass, out: Handle, rows: Sequence[Sequence[Tensor]]) -> Any:
             leaves.append(apply(TABLE["full"], value=0, dtype=x.dtype, shape=shape))
             continue
         with enable_grad():
-            leaves.append(layout.reshape(layout.stack([row[i] for row in rows]), shape))
+            leaves.append(layout.reshape(join.stack([row[i] for row in rows]), shape))
     return done.inner.rebuild(leaves)
 
 
@@ -371,7 +371,7 @@ def _side_by_side(out: Handle, x: Handle, columns: Sequence[Tensor]) -> Tensor:
     if not columns:
         return apply(TABLE["full"], value=0, dtype=out.dtype, shape=shape)
     with enable_grad():
-        return layout.reshape(layout.stack(list(columns), len(out.shape)), shape)
+        return layout.reshape(join.stack(list(columns), len(out.shape)), shape)
 
 
 def hessian(func: Fn, argnums: int | Sequence[int] = 0) -> Callable[..., Any]:

@@ -34,6 +34,7 @@ __all__ = [
     "is_complex",
     "is_floating_point",
     "is_nonzero",
+    "is_same_size",
     "is_signed",
     "is_storage",
     "is_tensor",
@@ -206,3 +207,8 @@ def frombuffer(
     if requires_grad:
         out.requires_grad = True
     return out
+
+
+def is_same_size(input: Handle, other: Handle) -> bool:
+    """Whether the shapes are equal."""
+    return input.shape == other.shape

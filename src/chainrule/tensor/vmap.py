@@ -20,8 +20,8 @@ from chainrule.base.source import warn
 from chainrule.grad.batch import batched
 from chainrule.graph.node import Graph, Node, Type, input_node
 from chainrule.tensor.body import BodyTrace, body_trace, step_numbers, unrolled
-from chainrule.tensor.functional.arrange import movedim
-from chainrule.tensor.functional.layout import cat
+from chainrule.tensor.functional.join import cat
+from chainrule.tensor.functional.layout import movedim
 from chainrule.tensor.handle import Handle
 from chainrule.tensor.modes import modes
 from chainrule.tensor.pytree import Rebuild, flatten

@@ -27,7 +27,16 @@ from chainrule.ops.evaluate import apply_meaning
 from chainrule.ops.record import OUT
 from chainrule.tensor.convert import cast
 from chainrule.tensor.dispatch import wrap
-from chainrule.tensor.functional import diagonal, layout, linear, normalize, pointwise, reduce
+from chainrule.tensor.functional import (
+    diagonal,
+    layout,
+    linear,
+    masked,
+    normalize,
+    pointwise,
+    reduce,
+    slices,
+)
 from chainrule.tensor.modes import modes
 from chainrule.tensor.tape import Recorded
 
@@ -149,13 +158,13 @@ def _weights(product: Node) -> Node | None:
 
 def _attention_weights(node: Node) -> Tensor:
     """softmax(q kᵀ·scale + mask) of the first row of the batch."""
-    q, k = (layout.narrow(_operand(node, i), 0, 0, _ATTENDING) for i in (0, 1))
+    q, k = (slices.narrow(_operand(node, i), 0, 0, _ATTENDING) for i in (0, 1))
     scores = pointwise.mul(linear.matmul(q, layout.transpose(k, -2, -1)), node.attrs["scale"])
     if len(node.inputs) > 3:
-        scores = pointwise.add(scores, layout.narrow(_operand(node, 3), 0, 0, _ATTENDING))
+        scores = pointwise.add(scores, slices.narrow(_operand(node, 3), 0, 0, _ATTENDING))
     if node.attrs["causal"]:
         later = pointwise.lt(diagonal.tril(pointwise.add(pointwise.mul(scores, 0.0), 1.0)), 0.5)
-        scores = layout.masked_fill(scores, later, -math.inf)
+        scores = masked.masked_fill(scores, later, -math.inf)
     return normalize.softmax(scores, -1)
 
 

@@ -19,7 +19,7 @@ from chainrule.graph.node import Node
 from chainrule.inspect.flight.activations import measures
 from chainrule.tensor.backward import get_grad
 from chainrule.tensor.body import BodyTrace
-from chainrule.tensor.functional import layout
+from chainrule.tensor.functional import join
 from chainrule.tensor.functional.creation import empty, full
 from chainrule.tensor.handle import Handle
 from chainrule.tensor.host import host_number, host_same
@@ -195,7 +195,7 @@ class Catch:
         which = host_number(lambda: float(number))  # no constant: each trace is a pass of its own
         with no_grad():
             first = which.to(float32) if isinstance(which, Handle) else full((), which)
-            self._numbers._become(layout.stack([first, *now.values.values()]))
+            self._numbers._become(join.stack([first, *now.values.values()]))
         now.names = list(now.values)
         now.values.clear()  # the symbols of a trace end with it
 

@@ -20,7 +20,7 @@ from chainrule.ops.control import items, scan
 from chainrule.ops.evaluate import all_values
 from chainrule.ops.record import Symbolic
 from chainrule.tensor.dispatch import wrap
-from chainrule.tensor.functional import layout
+from chainrule.tensor.functional import join
 from chainrule.tensor.tape import Recorded
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def _again(node: Node, chosen: list[Node], times: list[int]) -> list[Tensor]:
         made = substitute(chosen, dict(zip(body.inputs, now, strict=True)))
         for column, new in zip(columns, made, strict=True):
             column.append(wrap(None, new))
-    return [layout.stack(column) for column in columns]
+    return [join.stack(column) for column in columns]
 
 
 def _kept(node: Recorded, chosen: list[Node], times: list[int]) -> list[Tensor]:

@@ -14,7 +14,7 @@ from chainrule.base.errors import ArgumentError, ShapeError
 from chainrule.ops import TABLE
 from chainrule.tensor.convert import Operand, as_tensor, cast, floating
 from chainrule.tensor.dispatch import apply
-from chainrule.tensor.functional import layout, normalize, pointwise, random, reduce
+from chainrule.tensor.functional import normalize, pointwise, random, reduce, slices
 from chainrule.tensor.functional.forms import of_kinds, with_out
 from chainrule.tensor.functional.pointwise import where
 from chainrule.tensor.handle import Handle
@@ -236,7 +236,7 @@ def glu(input: Operand, dim: int = -1) -> Tensor:
     size = x.shape[shapes.normal_axis(dim, len(x.shape))] if x.shape else 1
     if size % 2:
         raise ShapeError(f"glu halves axis {dim} of {x.shape}, whose size must be even")
-    value, gate = layout.chunk(x, 2, dim)
+    value, gate = slices.chunk(x, 2, dim)
     return pointwise.mul(value, pointwise.sigmoid(gate))
 
 

@@ -17,8 +17,9 @@ from chainrule.tensor.convert import Operand, as_tensor
 from chainrule.tensor.functional import pointwise, reduce
 from chainrule.tensor.functional.convolution import batched, unbatched
 from chainrule.tensor.functional.forms import of_kinds
-from chainrule.tensor.functional.layout import cat, narrow
+from chainrule.tensor.functional.join import cat
 from chainrule.tensor.functional.pooling import Marked, Pool, largest, pool_largest, summed
+from chainrule.tensor.functional.slices import narrow
 from chainrule.tensor.functional.window_axes import WindowAxis
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from chainrule.base.errors import ArgumentError, ShapeError
 from chainrule.ops import TABLE
 from chainrule.tensor.convert import Operand, as_tensor, expand
 from chainrule.tensor.dispatch import apply, wrap
-from chainrule.tensor.functional import layout, pointwise
+from chainrule.tensor.functional import pointwise, slices
 from chainrule.tensor.functional.gather import as_index, embedding
 from chainrule.tensor.handle import Handle
 from chainrule.tensor.modes import modes
@@ -60,7 +60,7 @@ def embedding_bag(
     found = _summed(rows, bags, count, present, mode)
     if not include_last_offset or offsets is None:
         return found
-    return layout.narrow(found, 0, 0, count - 1)  # what follows the last offset is in no bag
+    return slices.narrow(found, 0, 0, count - 1)  # what follows the last offset is in no bag
 
 
 def _summed(rows: Tensor, bags: Tensor, count: int, present: Any, mode: str) -> Tensor:

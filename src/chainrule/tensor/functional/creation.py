@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "arange",
+    "clone",
+    "detach",
     "empty",
     "empty_like",
     "eye",
@@ -363,3 +365,16 @@ def scalar_tensor(
     check_device(device)
     chosen = get_default_dtype() if dtype is None else as_dtype(dtype)
     return asking(wrap(as_array(_number(s, "scalar_tensor()"), chosen)), requires_grad)
+
+
+@of_kinds
+def clone(input: Handle, *, memory_format: Any = None) -> Tensor:
+    """The same value in a handle of its own, with gradient."""
+    del memory_format
+    return apply(TABLE["reshape"], input, shape=input.shape)
+
+
+@of_kinds
+def detach(input: Tensor) -> Tensor:
+    """The same values, cut off from the graph."""
+    return input.detach()

@@ -15,8 +15,9 @@ from chainrule.tensor.dispatch import apply
 from chainrule.tensor.functional import pointwise
 from chainrule.tensor.functional.forms import with_out
 from chainrule.tensor.functional.gather import gather
-from chainrule.tensor.functional.layout import cat, narrow
+from chainrule.tensor.functional.join import cat
 from chainrule.tensor.functional.reduce import reversed_order
+from chainrule.tensor.functional.slices import narrow
 
 if TYPE_CHECKING:
     from chainrule.tensor.tensor import Tensor

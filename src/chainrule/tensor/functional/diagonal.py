@@ -16,7 +16,7 @@ from chainrule.base.errors import ShapeError
 from chainrule.ops import TABLE
 from chainrule.tensor.convert import Operand, as_dtype, as_tensor, cast, check_device
 from chainrule.tensor.dispatch import apply, wrap
-from chainrule.tensor.functional import layout
+from chainrule.tensor.functional import layout, slices
 from chainrule.tensor.functional.forms import of_kinds, with_out
 from chainrule.tensor.tape import lasting
 
@@ -121,7 +121,7 @@ def diagonal(input: Operand, offset: int = 0, dim1: int = 0, dim2: int = 1) -> T
         return apply(TABLE["reshape"], turned, shape=(*lead, rows * columns))
 
     def put(base: Any, new: Any) -> Tensor:
-        out = layout.with_region(flat(base), new, **region)
+        out = slices.with_region(flat(base), new, **region)
         turned = apply(TABLE["reshape"], out, shape=(*lead, rows, columns))
         return apply(TABLE["transpose"], turned, axes=tuple(order.index(a) for a in range(rank)))
 

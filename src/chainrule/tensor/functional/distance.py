@@ -1,19 +1,19 @@
-"""How near two vectors are. Example: `cosine_similarity(x, y, dim=-1)`."""
+"""Distances and similarities of vectors. Example: `cosine_similarity(x, y, dim=-1)`."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from chainrule.tensor.convert import Operand, floating, operands
-from chainrule.tensor.functional import pointwise, reduce
+from chainrule.tensor.functional import norms, pointwise, reduce
 from chainrule.tensor.functional.forms import of_kinds
-from chainrule.tensor.functional.norms import norm
 
 if TYPE_CHECKING:
     from chainrule.tensor.tensor import Tensor
 
 __all__ = [
     "cosine_similarity",
+    "dist",
     "pairwise_distance",
 ]
 
@@ -41,4 +41,11 @@ def pairwise_distance(
     Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.pairwise_distance.html
     """
     apart = pointwise.add(pointwise.sub(floating(x1), floating(x2)), eps)
-    return norm(apart, p, -1, keepdim)
+    return norms.norm(apart, p, -1, keepdim)
+
+
+@of_kinds
+def dist(input: Operand, other: Operand, p: float = 2) -> Tensor:
+    """The p-norm of input - other."""
+    x, y = operands(input, other)
+    return norms.norm(pointwise.sub(x, y), p)

@@ -15,7 +15,7 @@ from chainrule.base.errors import ArgumentError, DTypeError, GradientError, Shap
 from chainrule.ops import TABLE
 from chainrule.tensor.convert import Operand, as_tensor, floating
 from chainrule.tensor.dispatch import apply, apply_many, wrap
-from chainrule.tensor.functional import layout, pointwise, reduce
+from chainrule.tensor.functional import join, layout, pointwise, reduce, slices
 from chainrule.tensor.functional.creation import empty
 from chainrule.tensor.functional.forms import of_kinds, with_out
 from chainrule.tensor.functional.linear import matmul
@@ -93,9 +93,9 @@ def qr_of(A: Operand, mode: str = "reduced") -> Factors:
     if mode == "complete" and rows > columns:
         return Factors(*_whole("qr", a, np.linalg.qr, mode="complete"))
     if rows < columns:
-        q, r = apply_many(TABLE["qr"], layout.narrow(a, -1, 0, rows))
-        rest = matmul(layout.transpose(q, -2, -1), layout.narrow(a, -1, rows, columns - rows))
-        r = layout.cat([r, rest], -1)
+        q, r = apply_many(TABLE["qr"], slices.narrow(a, -1, 0, rows))
+        rest = matmul(layout.transpose(q, -2, -1), slices.narrow(a, -1, rows, columns - rows))
+        r = join.cat([r, rest], -1)
     else:
         q, r = apply_many(TABLE["qr"], a)
     return Factors(empty(0, dtype=a.dtype) if mode == "r" else q, r)
@@ -139,8 +139,8 @@ def singular(A: Operand, full_matrices: bool = True, *, driver: Any = None) -> S
     if full_matrices and a.shape[-1] != a.shape[-2]:
         value, k = a._concrete("svd with full_matrices=True"), s.shape[-1]
         left, _, right = np.linalg.svd(value, full_matrices=True)
-        u = layout.cat([u, wrap(np.ascontiguousarray(left[..., k:]))], -1)
-        vh = layout.cat([vh, wrap(np.ascontiguousarray(right[..., k:, :]))], -2)
+        u = join.cat([u, wrap(np.ascontiguousarray(left[..., k:]))], -1)
+        vh = join.cat([vh, wrap(np.ascontiguousarray(right[..., k:, :]))], -2)
     return Singular(u, s, vh)
 
 
@@ -267,4 +267,4 @@ def vander(x: Operand, *, N: int | None = None) -> Tensor:
     base = base if base.dtype is not dtypes.bool_ else base.long()
     count = base.shape[-1] if N is None else N
     columns = [pointwise.pow(base, k) for k in range(count)]
-    return layout.stack(columns, -1)
+    return join.stack(columns, -1)

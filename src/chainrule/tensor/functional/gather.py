@@ -1,12 +1,13 @@
 """Reading by index: embedding, gather, take, index_select, one_hot; places and counts.
 
 Negative indices count from the end where PyTorch allows them. Results whose size depends on values
-(`nonzero`, `masked_select`, `bincount`) are eager only. Example: `embedding(tokens, table)`.
+(`nonzero`, `bincount`) are eager only. Example: `embedding(tokens, table)`.
 Source of the names: https://docs.pytorch.org/docs/stable/torch.html
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,7 +16,6 @@ from chainrule.base import dtypes, shapes
 from chainrule.base.arguments import check_whole
 from chainrule.base.errors import (
     ArgumentError,
-    DTypeError,
     IndexBoundsError,
     IndexKindError,
     ShapeError,
@@ -35,10 +35,10 @@ __all__ = [
     "bincount",
     "gather",
     "index_select",
-    "masked_select",
     "nonzero",
     "take",
     "take_along_dim",
+    "unravel_index",
 ]
 
 
@@ -48,14 +48,6 @@ def as_index(x: Operand) -> Tensor:
     if index.dtype.kind != "int":
         raise IndexKindError(f"indices must be integers, not {index.dtype}; use index.long()")
     return cast(index, dtypes.int64)
-
-
-def as_mask(name: str, mask: Operand) -> Tensor:
-    """A bool tensor; integers are refused, which may be meant as indices."""
-    held = as_tensor(mask)
-    if held.dtype is not dtypes.bool_:
-        raise DTypeError(f"{name} takes a mask of bools, not {held.dtype}; use mask != 0")
-    return held
 
 
 def embedding(
@@ -189,14 +181,6 @@ def take_along_dim(input: Operand, indices: Operand, dim: int | None = None) -> 
 
 
 @with_out
-def masked_select(input: Operand, mask: Operand) -> Tensor:
-    """The elements where the mask holds, as a vector; both broadcast. Eager only."""
-    x, held = as_tensor(input), as_mask("masked_select", mask)
-    shape = shapes.broadcast(x.shape, held.shape)
-    return expand(x, shape)[expand(held, shape)]
-
-
-@with_out
 def nonzero(input: Operand, *, as_tuple: bool = False) -> Any:
     """(n, rank): the places of all elements that are not zero; `as_tuple` for one vector an axis.
 
@@ -276,3 +260,17 @@ def one_hot(tensor: Operand, num_classes: int = -1) -> Tensor:
     positions = apply(TABLE["iota"], dtype=dtypes.int64, shape=shape, axis=len(shape) - 1)
     wide = expand(apply(TABLE["reshape"], index, shape=(*index.shape, 1)), shape)
     return cast(apply(TABLE["eq"], positions, wide), dtypes.int64)
+
+
+@of_kinds
+def unravel_index(indices: Operand, shape: int | Sequence[int]) -> tuple[Tensor, ...]:
+    """The coordinates, axis by axis, of row-major numbers in a tensor of `shape`."""
+    sizes = (shape,) if isinstance(shape, int) else tuple(shape)
+    if any(n < 0 for n in sizes):
+        raise ArgumentError(f"sizes must not be negative: {sizes}")
+    rest = as_index(indices)
+    parts = []
+    for n in reversed(sizes):
+        parts.append(apply(TABLE["remainder"], rest, _like(rest, n)))
+        rest = apply(TABLE["floor_divide"], rest, _like(rest, n))
+    return tuple(reversed(parts))

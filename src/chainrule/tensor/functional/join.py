@@ -1,21 +1,27 @@
-"""Joining along new or named axes, and cutting into parts: the stack and split families.
+"""Joining tensors: cat along an axis, stack along a new one, and the stack family.
 
-Example: `hstack([a, b])` lays columns side by side; `tensor_split(x, 3)` cuts into three.
+Example: `hstack([a, b])` lays columns side by side.
 Source of the names: https://docs.pytorch.org/docs/stable/torch.html
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from chainrule.base import shapes
-from chainrule.base.arguments import check_whole
-from chainrule.base.errors import ArgumentError, ShapeError
-from chainrule.tensor.convert import Operand, as_tensor
-from chainrule.tensor.functional import layout
-from chainrule.tensor.functional.arrange import atleast_1d, atleast_2d, atleast_3d
-from chainrule.tensor.functional.forms import also_called, of_kinds, with_numpy_names, with_out
+from chainrule.base.errors import ArgumentError, KindError, ShapeError
+from chainrule.ops import TABLE
+from chainrule.tensor.convert import Operand, as_tensor, cast, result_dtype
+from chainrule.tensor.dispatch import apply
+from chainrule.tensor.functional.forms import deliver, with_numpy_names, with_out
+from chainrule.tensor.functional.layout import (
+    atleast_1d,
+    atleast_2d,
+    atleast_3d,
+    reshape,
+    unsqueeze,
+)
 from chainrule.tensor.handle import Handle
 
 if TYPE_CHECKING:
@@ -23,15 +29,14 @@ if TYPE_CHECKING:
 
 __all__ = [
     "block_diag",
+    "cat",
     "column_stack",
-    "dsplit",
+    "concat",
+    "concatenate",
     "dstack",
-    "hsplit",
     "hstack",
     "row_stack",
-    "split_with_sizes",
-    "tensor_split",
-    "vsplit",
+    "stack",
     "vstack",
 ]
 
@@ -40,13 +45,13 @@ __all__ = [
 def hstack(tensors: Sequence[Operand]) -> Tensor:
     """Side by side: along axis 1, vectors along axis 0."""
     parts = [atleast_1d(t) for t in tensors]
-    return layout.cat(parts, 0 if parts and len(parts[0].shape) == 1 else 1)
+    return cat(parts, 0 if parts and len(parts[0].shape) == 1 else 1)
 
 
 @with_out
 def vstack(tensors: Sequence[Operand]) -> Tensor:
     """One below the other: along axis 0; a vector is a row."""
-    return layout.cat([atleast_2d(t) for t in tensors], 0)
+    return cat([atleast_2d(t) for t in tensors], 0)
 
 
 row_stack = vstack
@@ -55,94 +60,14 @@ row_stack = vstack
 @with_out
 def dstack(tensors: Sequence[Operand]) -> Tensor:
     """One behind the other: along axis 2."""
-    return layout.cat([atleast_3d(t) for t in tensors], 2)
+    return cat([atleast_3d(t) for t in tensors], 2)
 
 
 @with_out
 def column_stack(tensors: Sequence[Operand]) -> Tensor:
     """Side by side: along axis 1; a vector is a column."""
     parts = [as_tensor(t) for t in tensors]
-    return hstack([layout.reshape(p, (-1, 1)) if len(p.shape) < 2 else p for p in parts])
-
-
-@with_numpy_names
-def split_with_sizes(input: Operand, split_sizes: Sequence[int], dim: int = 0) -> Any:
-    """Cut along `dim` into pieces of the given sizes."""
-    return layout.split(input, list(split_sizes), dim)
-
-
-@of_kinds
-def tensor_split(
-    input: Operand,
-    indices_or_sections: Any = None,
-    dim: int = 0,
-    *,
-    sections: int | None = None,
-    indices: Any = None,
-) -> tuple[Tensor, ...]:
-    """Cut along `dim` before the given places, or into so many parts of nearly equal size.
-
-    The first parts are one longer where the size is not a multiple.
-    """
-    x = as_tensor(input)
-    if not x.shape:
-        raise ShapeError("tensor_split needs at least one axis, not a scalar")
-    axis = shapes.normal_axis(dim, len(x.shape))
-    n = x.shape[axis]
-    chosen = next((v for v in (indices_or_sections, sections, indices) if v is not None), None)
-    if isinstance(chosen, Handle):
-        chosen = Handle._result.tolist(chosen)
-    if chosen is not None and not isinstance(chosen, Iterable):
-        chosen = check_whole("tensor_split: the number of parts", chosen)
-    if isinstance(chosen, int):
-        if chosen <= 0:
-            raise ArgumentError(f"tensor_split needs a positive number of parts, not {chosen}")
-        short, more = divmod(n, chosen)
-        places = [i * short + min(i, more) for i in range(1, chosen)]
-    elif chosen is None:
-        raise ArgumentError("tensor_split needs places or a number of parts")
-    else:
-        given = [check_whole("tensor_split: a place", p) for p in chosen]
-        places = [max(p + n, 0) if p < 0 else min(p, n) for p in given]
-    ends = [*places, n]
-    starts = [0, *places]
-    return tuple(
-        layout.narrow(x, axis, a, max(b - a, 0)) for a, b in zip(starts, ends, strict=True)
-    )
-
-
-def _even(name: str, rank: int, axis: int, input: Operand, given: Any) -> tuple[Tensor, ...]:
-    x = as_tensor(input)
-    if len(x.shape) < rank:
-        raise ShapeError(f"{name} needs at least {rank} axes, not shape {x.shape}")
-    if isinstance(given, int) and (given <= 0 or x.shape[axis] % given):
-        raise ShapeError(
-            f"{name} of {x.shape[axis]} along axis {axis} into {given} equal parts does not come "
-            "out even; use tensor_split"
-        )
-    return tensor_split(x, given, axis)
-
-
-@with_numpy_names
-@also_called(sections="indices_or_sections", indices="indices_or_sections")
-def hsplit(input: Operand, indices_or_sections: Any) -> tuple[Tensor, ...]:
-    """Cut along axis 1 (of a vector: 0) at places, or into equal parts."""
-    x = as_tensor(input)
-    return _even("hsplit", 1, min(len(x.shape) - 1, 1), x, indices_or_sections)
-
-
-@with_numpy_names
-@also_called(sections="indices_or_sections", indices="indices_or_sections")
-def vsplit(input: Operand, indices_or_sections: Any) -> tuple[Tensor, ...]:
-    """Cut along axis 0 at places, or into equal parts."""
-    return _even("vsplit", 2, 0, input, indices_or_sections)
-
-
-@with_numpy_names
-@also_called(sections="indices_or_sections", indices="indices_or_sections")
-def dsplit(input: Operand, indices_or_sections: Any) -> tuple[Tensor, ...]:
-    """Cut along axis 2 at places, or into equal parts."""
-    return _even("dsplit", 3, 2, input, indices_or_sections)
+    return hstack([reshape(p, (-1, 1)) if len(p.shape) < 2 else p for p in parts])
 
 
 def block_diag(*tensors: Operand) -> Tensor:
@@ -155,4 +80,44 @@ def block_diag(*tensors: Operand) -> Tensor:
     for block in blocks:
         rows.append(pad(block, (at, width - at - block.shape[1])))
         at += block.shape[1]
-    return layout.cat(rows, 0)
+    return cat(rows, 0)
+
+
+@with_numpy_names
+def cat(tensors: Sequence[Operand], dim: int = 0, *, out: Tensor | None = None) -> Tensor:
+    """Lay tensors one after the other along `dim`, promoted to one dtype."""
+    if isinstance(tensors, Handle):
+        raise KindError("cat takes a list of tensors, not one: write cat([a, b])")
+    if out is not None:
+        return deliver(cat(tensors, dim), out)
+    parts = [as_tensor(p) for p in tensors]
+    if not parts:
+        raise ArgumentError("cat needs at least one tensor")
+    parts = [p for p in parts if p.shape != (0,)] or parts[:1]
+    axis = shapes.normal_axis(dim, len(parts[0].shape))
+    if len({p.dtype for p in parts}) > 1:
+        dtype = result_dtype(parts)
+        parts = [cast(p, dtype) for p in parts]
+    return apply(TABLE["concat"], *parts, axis=axis)
+
+
+concat = cat
+
+
+@with_numpy_names
+def stack(tensors: Sequence[Operand], dim: int = 0, *, out: Tensor | None = None) -> Tensor:
+    """Lay equal shapes along a new axis."""
+    if out is not None:
+        return deliver(stack(tensors, dim), out)
+    parts = [as_tensor(p) for p in tensors]
+    for i, part in enumerate(parts):
+        if part.shape != parts[0].shape:
+            raise ShapeError(
+                f"stack needs equal shapes, but tensor 0 has {parts[0].shape} and tensor {i} "
+                f"{part.shape}\n  nn.utils.rnn.pad_sequence fills sequences up to the longest"
+            )
+    return cat([unsqueeze(p, dim) for p in parts], dim)
+
+
+# PyTorch's other names
+concatenate = cat

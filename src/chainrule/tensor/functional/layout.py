@@ -1,6 +1,7 @@
-"""Renumbering: view, transpose, slice, concatenate. Most return views: lenses onto their base.
+"""The order of elements: view, reshape, transpose and their kin. Most return views.
 
-Writing through a view rebinds the base; see `tensor/handle.py`. Example: `x.view(-1)[3] = 0.0`.
+A view is a lens onto its base: writing through it rebinds the base, see `tensor/handle.py`.
+Example: `x.view(-1)[3] = 0.0`.
 """
 
 from __future__ import annotations
@@ -10,54 +11,44 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from chainrule.base import dtypes, shapes
-from chainrule.base.arguments import check_whole
 from chainrule.base.errors import (
-    ArgumentError,
-    AxisError,
     DTypeError,
-    IndexBoundsError,
     KindError,
     ShapeError,
 )
 from chainrule.base.shapes import Shape
 from chainrule.ops import TABLE
-from chainrule.tensor.convert import Operand, as_tensor, cast, result_dtype
-from chainrule.tensor.convert import expand as expand_to
+from chainrule.tensor.convert import Operand, as_tensor
 from chainrule.tensor.dispatch import apply
 from chainrule.tensor.functional.forms import (
     also_called,
     also_named,
-    deliver,
     of_kinds,
     with_numpy_names,
 )
 from chainrule.tensor.handle import Handle, Lens
-from chainrule.tensor.memory import memory, refuse_overlap
+from chainrule.tensor.memory import memory
 
 if TYPE_CHECKING:
     from chainrule.tensor.tensor import Tensor
 
 __all__ = [
-    "cat",
-    "chunk",
-    "concat",
-    "concatenate",
-    "expand",
+    "adjoint",
+    "atleast_1d",
+    "atleast_2d",
+    "atleast_3d",
     "flatten",
-    "flip",
-    "masked_fill",
-    "narrow",
+    "moveaxis",
+    "movedim",
     "permute",
+    "ravel",
     "reshape",
-    "select",
-    "split",
     "squeeze",
-    "stack",
     "swapaxes",
     "swapdims",
     "t",
     "transpose",
-    "unbind",
+    "unflatten",
     "unsqueeze",
 ]
 
@@ -119,10 +110,10 @@ def reshape(input: Operand, *shape: Any) -> Tensor:
     target = _fitting(x.array_type.shape, flat_sizes(shape))
     if x._lens is not None and memory(x).reshape(target) is None:
         return apply(TABLE["reshape"], x, shape=target)
-    return _renumbered(x, target)
+    return renumbered(x, target)
 
 
-def _renumbered(x: Handle, target: Shape) -> Tensor:
+def renumbered(x: Handle, target: Shape) -> Tensor:
     return view_of(
         x,
         lambda base: apply(TABLE["reshape"], base, shape=target),
@@ -140,7 +131,7 @@ def view(input: Operand, *shape: Any) -> Tensor:
             "use x.to(dtype) to convert them"
         )
     x = as_tensor(input)
-    return _renumbered(x, _fitting(x.array_type.shape, flat_sizes(shape)))
+    return renumbered(x, _fitting(x.array_type.shape, flat_sizes(shape)))
 
 
 @of_kinds
@@ -203,7 +194,7 @@ def t(input: Operand) -> Tensor:
     x = as_tensor(input)
     if len(x.shape) > 2:
         raise ShapeError(f"t() needs at most 2 axes, not shape {x.shape}; use transpose(d0, d1)")
-    return transpose(x, 0, 1) if len(x.shape) == 2 else _renumbered(x, x.shape)
+    return transpose(x, 0, 1) if len(x.shape) == 2 else renumbered(x, x.shape)
 
 
 @with_numpy_names
@@ -222,192 +213,104 @@ def squeeze(input: Operand, dim: int | Sequence[int] | None = None) -> Tensor:
     return reshape(x, tuple(n for i, n in enumerate(x.shape) if not (n == 1 and i in axes)))
 
 
-def with_region(base: Handle, new: Handle, start: Shape, step: Shape) -> Tensor:
-    """`base` with the elements of `new` in the strided region from `start`."""
-    return apply(TABLE["overlay"], base, new, start=start, step=step)
+Axes = int | Sequence[int]
 
 
-def slice_view(
-    x: Handle, start: Shape, step: Shape, shape: Shape, result: Shape | None = None
-) -> Tensor:
-    """A view of the strided region, of shape `result`; writing it pads the values into the base."""
-    seen = shape if result is None else result
+def _listed(axes: Axes) -> tuple[int, ...]:
+    return (axes,) if isinstance(axes, int) else tuple(axes)
 
-    def get(base: Any) -> Tensor:
-        out = apply(TABLE["slice"], base, start=start, step=step, shape=shape)
-        return out if seen == shape else apply(TABLE["reshape"], out, shape=seen)
 
-    def put(base: Any, new: Any) -> Tensor:
-        if seen != shape:
-            new = apply(TABLE["reshape"], new, shape=shape)
-        return with_region(base, new, start, step)
+def movedim(input: Operand, source: Axes, destination: Axes) -> Tensor:
+    """The axes `source` at the positions `destination`; the others keep their order."""
+    x = as_tensor(input)
+    rank = len(x.shape)
+    taken = [shapes.normal_axis(d, rank) for d in _listed(source)]
+    places = [shapes.normal_axis(d, rank) for d in _listed(destination)]
+    if len(taken) != len(places) or len(set(taken)) != len(set(places)) or rank == 0:
+        if rank == 0 and len(taken) == len(places):
+            return x
+        raise ShapeError(f"movedim of axes {taken} to {places}: as many distinct ones on each side")
+    order: list[int] = [axis for axis in range(rank) if axis not in taken]
+    for place, axis in sorted(zip(places, taken, strict=True)):
+        order.insert(place, axis)
+    return permute(x, order)
 
-    def move(at: shapes.View) -> shapes.View:
-        part = at.slice(start, step, shape)
-        return part.reshape(seen) or part.whole(seen)
 
-    return view_of(x, get, put, move)
+moveaxis = movedim
 
 
 @with_numpy_names
-def narrow(input: Operand, dim: int, start: int, length: int) -> Tensor:
-    """`length` elements along `dim` from `start`."""
+def unflatten(input: Operand, dim: int, sizes: Sequence[int]) -> Tensor:
+    """Split the axis `dim` into axes of `sizes`; one size may be -1."""
     x = as_tensor(input)
     axis = shapes.normal_axis(dim, len(x.shape))
-    if not x.shape:
-        raise AxisError("narrow goes along an axis, which a scalar has not")
-    if getattr(start, "dtype", dtypes.int64).kind != "int":
-        raise DTypeError(f"narrow starts at an integer, not at a tensor of {start.dtype}")  # type: ignore[attr-defined]
-    if not -x.shape[axis] <= start <= x.shape[axis]:
-        raise IndexBoundsError(
-            f"narrow starts at {start} of axis {axis}, which has {x.shape[axis]}"
-        )
-    first = start + x.shape[axis] if start < 0 else start
-    if not 0 <= first <= first + length <= x.shape[axis]:
-        raise ShapeError(
-            f"narrow takes {length} from {start} along axis {axis}, which has {x.shape[axis]}"
-        )
-    starts = tuple(first if i == axis else 0 for i in range(len(x.shape)))
-    shape = tuple(length if i == axis else n for i, n in enumerate(x.shape))
-    return slice_view(x, starts, (1,) * len(shape), shape)
+    parts = shapes.fill_unknown(tuple(sizes), x.shape[axis])
+    return reshape(x, (*x.shape[:axis], *parts, *x.shape[axis + 1 :]))
 
 
-@with_numpy_names
-def select(input: Operand, dim: int, index: int) -> Tensor:
-    """The slice at `index` along `dim`, without that axis."""
-    x = as_tensor(input)
-    shape = x.array_type.shape
-    axis = shapes.normal_axis(dim, len(shape))
-    n = shape[axis] if shape else 0
-    if not -n <= index < n:
-        raise IndexBoundsError(f"index {index} is outside axis {axis}, which has size {n}")
-    before, after = shape[:axis], shape[axis + 1 :]
-    start = (0,) * axis + (index % n,) + (0,) * len(after)
-    return slice_view(x, start, (1,) * len(shape), (*before, 1, *after), before + after)
+def ravel(input: Operand) -> Tensor:
+    """All elements as a vector in row-major order."""
+    return reshape(input, (-1,))
 
 
-@with_numpy_names
-@also_called(split_size="split_size_or_sections")
-def split(
-    tensor: Operand, split_size_or_sections: int | Sequence[int], dim: int = 0
-) -> tuple[Tensor, ...]:
-    """Cut along `dim` into pieces of a size, or of the given sizes."""
-    x = as_tensor(tensor)
-    axis = shapes.normal_axis(dim, len(x.shape))
-    total = x.shape[axis]
-    if isinstance(split_size_or_sections, int):
-        step = split_size_or_sections
-        if step <= 0:
-            raise ArgumentError(f"split needs a positive size, not {step}")
-        sizes = [min(step, total - at) for at in range(0, total, step)] or [0]
-    else:
-        sizes = list(split_size_or_sections)
-        if sum(sizes) != total:
-            raise ShapeError(f"split sizes {sizes} add up to {sum(sizes)}, the axis has {total}")
-    starts = [sum(sizes[:i]) for i in range(len(sizes))]
-    return tuple(narrow(x, axis, at, n) for at, n in zip(starts, sizes, strict=True))
+def listed(tensors: tuple[Any, ...]) -> Sequence[Any]:
+    """`f(a, b)` and `f([a, b])` mean the same."""
+    return tensors[0] if len(tensors) == 1 and isinstance(tensors[0], (list, tuple)) else tensors
 
 
-@with_numpy_names
-def chunk(input: Operand, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
-    """Cut along `dim` into at most `chunks` pieces of equal size (the last may be smaller)."""
-    x = as_tensor(input)
-    if check_whole("chunk: chunks", chunks, least=1) and not x.shape:
-        raise AxisError("chunk goes along an axis, which a scalar has not")
-    total = x.shape[shapes.normal_axis(dim, len(x.shape))]
-    return split(x, max(-(-total // chunks), 1), dim)
+def _padded(rank: int) -> Callable[..., Any]:
+    def one(input: Operand) -> Tensor:
+        x = as_tensor(input)
+        missing = rank - len(x.shape)
+        if missing <= 0:
+            return x
+        if rank == 3 and missing < 3:  # a vector lies in the middle, a matrix in front
+            return reshape(x, (*(1,) * (missing - 1), *x.shape, 1))
+        return reshape(x, (1,) * missing + x.shape)
+
+    def function(*tensors: Operand) -> Any:
+        if len(tensors) == 1 and not isinstance(tensors[0], (list, tuple)):
+            return one(tensors[0])
+        return tuple(one(t) for t in listed(tensors))
+
+    function.__name__ = function.__qualname__ = f"atleast_{rank}d"
+    function.__doc__ = f"Axes of size 1 added until there are {rank}; of several, a tuple."
+    return function
 
 
-@with_numpy_names
-def unbind(input: Operand, dim: int = 0) -> tuple[Tensor, ...]:
-    """Every slice along `dim`, without that axis."""
-    x = as_tensor(input)
-    if not x.shape:
-        raise AxisError("unbind goes along an axis, which a scalar has not: x.item() is its value")
-    return tuple(select(x, dim, i) for i in range(x.shape[shapes.normal_axis(dim, len(x.shape))]))
-
-
-@also_named("size")
-def expand(input: Operand, *sizes: Any) -> Tensor:
-    """Repeat axes of size 1 to `sizes` (-1 keeps an axis): a view to read from, not to write to."""
-    x = as_tensor(input)
-    target = flat_sizes(sizes)
-    lead = len(target) - len(x.shape)
-    if lead < 0:
-        raise ShapeError(f"expand of {x.shape} to {target}: fewer axes than the tensor has")
-    if -1 in target[:lead]:
-        raise ShapeError(f"expand of {x.shape} to {target}: -1 keeps an axis, but this one is new")
-    wide = tuple(x.shape[i - lead] if n == -1 else n for i, n in enumerate(target))
-    if wide == (1,) * lead + x.shape:  # nothing is repeated
-        return _renumbered(x, wide)
-    return view_of(
-        x,
-        lambda base: expand_to(base, wide),
-        refuse_overlap,
-        lambda at: at.broadcast_to(wide),
-    )
-
-
-@with_numpy_names
-def cat(tensors: Sequence[Operand], dim: int = 0, *, out: Tensor | None = None) -> Tensor:
-    """Lay tensors one after the other along `dim`, promoted to one dtype."""
-    if isinstance(tensors, Handle):
-        raise KindError("cat takes a list of tensors, not one: write cat([a, b])")
-    if out is not None:
-        return deliver(cat(tensors, dim), out)
-    parts = [as_tensor(p) for p in tensors]
-    if not parts:
-        raise ArgumentError("cat needs at least one tensor")
-    parts = [p for p in parts if p.shape != (0,)] or parts[:1]
-    axis = shapes.normal_axis(dim, len(parts[0].shape))
-    if len({p.dtype for p in parts}) > 1:
-        dtype = result_dtype(parts)
-        parts = [cast(p, dtype) for p in parts]
-    return apply(TABLE["concat"], *parts, axis=axis)
-
-
-concat = cat
-
-
-@with_numpy_names
-def stack(tensors: Sequence[Operand], dim: int = 0, *, out: Tensor | None = None) -> Tensor:
-    """Lay equal shapes along a new axis."""
-    if out is not None:
-        return deliver(stack(tensors, dim), out)
-    parts = [as_tensor(p) for p in tensors]
-    for i, part in enumerate(parts):
-        if part.shape != parts[0].shape:
-            raise ShapeError(
-                f"stack needs equal shapes, but tensor 0 has {parts[0].shape} and tensor {i} "
-                f"{part.shape}\n  nn.utils.rnn.pad_sequence fills sequences up to the longest"
-            )
-    return cat([unsqueeze(p, dim) for p in parts], dim)
-
-
-@also_named("dims")
-def flip(input: Operand, *dims: Any) -> Tensor:
-    """Reverse the order along the named axes: a copy."""
-    x = as_tensor(input)
-    axes = shapes.normal_axes(flat_sizes(dims), len(x.shape))
-    start = tuple(max(n - 1, 0) if i in axes else 0 for i, n in enumerate(x.shape))
-    step = tuple(-1 if i in axes else 1 for i in range(len(x.shape)))
-    return apply(TABLE["slice"], x, start=start, step=step, shape=x.shape)
+atleast_1d, atleast_2d, atleast_3d = map(_padded, (1, 2, 3))
 
 
 @of_kinds
-def masked_fill(input: Operand, mask: Operand, value: Operand) -> Tensor:
-    """`value` where mask holds, input elsewhere."""
-    x = as_tensor(input)
-    filling, held = as_tensor(value, x.dtype), as_tensor(mask)
-    if held.dtype is not dtypes.bool_:
-        raise DTypeError(f"masked_fill takes a mask of bools, not {held.dtype}; use mask != 0")
-    if filling.shape:
-        raise ShapeError(f"masked_fill takes one value, not shape {filling.shape}; use where")
-    shape = shapes.broadcast(held.shape, x.shape)
-    return apply(
-        TABLE["where"], expand_to(held, shape), expand_to(filling, shape), expand_to(x, shape)
-    )
+def view_as(input: Operand, other: Handle) -> Tensor:
+    """The same elements under the shape of `other`."""
+    return reshape(input, other.shape)
 
 
-# PyTorch's other names
-concatenate = cat
+def adjoint(input: Operand) -> Tensor:
+    """The last two axes exchanged (numbers are real)."""
+    return transpose(input, -2, -1)
+
+
+def resized(x: Tensor, shape: shapes.Shape) -> Tensor:
+    """The first elements of x under another shape; zeros where there are not enough."""
+    old, new = x.array_type.size, shapes.size(shape)
+    flat = apply(TABLE["reshape"], x, shape=(old,))
+    if new > old:
+        flat = apply(TABLE["pad"], flat, start=(0,), step=(1,), shape=(new,))
+    elif new < old:
+        flat = apply(TABLE["slice"], flat, start=(0,), step=(1,), shape=(new,))
+    return apply(TABLE["reshape"], flat, shape=shape)
+
+
+def axis_last(x: Handle, axis: int) -> Tensor:
+    """`x` with `axis` moved to the end."""
+    order = (*(i for i in range(len(x.shape)) if i != axis), axis)
+    return apply(TABLE["transpose"], x, axes=order)
+
+
+def axis_back(x: Handle, axis: int) -> Tensor:
+    """The last axis moved to the place `axis`: undoes `axis_last`."""
+    last = len(x.shape) - 1
+    order = (*range(axis), last, *range(axis, last))
+    return apply(TABLE["transpose"], x, axes=order)

@@ -17,7 +17,7 @@ from chainrule.base.errors import ArgumentError, DTypeError, KindError, ShapeErr
 from chainrule.ops import TABLE
 from chainrule.tensor.convert import Operand, as_tensor, cast, expand
 from chainrule.tensor.dispatch import apply
-from chainrule.tensor.functional import layout, linear, normalize, pointwise, reduce
+from chainrule.tensor.functional import join, layout, linear, normalize, pointwise, reduce, slices
 from chainrule.tensor.functional.attention import masked_attention, open_where
 from chainrule.tensor.functional.forms import of_kinds
 from chainrule.tensor.functional.padding import pad
@@ -37,7 +37,7 @@ class Projections(NamedTuple):
     def __call__(self, query: Tensor, key: Tensor, value: Tensor) -> tuple[Tensor, ...]:
         """W_q q + b_q, W_k k + b_k, W_v v + b_v; equal inputs share a product."""
         if self.together is None:
-            biases = (None,) * 3 if self.bias is None else layout.chunk(self.bias, 3)
+            biases = (None,) * 3 if self.bias is None else slices.chunk(self.bias, 3)
             given = zip((query, key, value), self.apart, biases, strict=True)
             return tuple(linear.linear(x, w, b) for x, w, b in given)
         width = self.together.shape[0] // 3
@@ -47,9 +47,9 @@ class Projections(NamedTuple):
         out: list[Tensor] = []
         for x, parts in runs:
             start, size = len(out) * width, parts * width
-            weight = layout.narrow(self.together, 0, start, size)
-            bias = None if self.bias is None else layout.narrow(self.bias, 0, start, size)
-            out += layout.split(linear.linear(x, weight, bias), width, -1)
+            weight = slices.narrow(self.together, 0, start, size)
+            bias = None if self.bias is None else slices.narrow(self.bias, 0, start, size)
+            out += slices.split(linear.linear(x, weight, bias), width, -1)
         return tuple(out)
 
 
@@ -106,7 +106,7 @@ def _longer(x: Tensor, learnt: Tensor | None, axis: int, *, zero: bool) -> Tenso
         parts.append(expand(learnt, one))
     if zero:
         parts.append(apply(TABLE["full"], value=0, dtype=x.dtype, shape=one))
-    return layout.cat(parts, axis) if len(parts) > 1 else x
+    return join.cat(parts, axis) if len(parts) > 1 else x
 
 
 class Extras(NamedTuple):

@@ -12,7 +12,7 @@ from chainrule.base.errors import ArgumentError, ShapeError
 from chainrule.ops import TABLE
 from chainrule.tensor.convert import Operand, as_dtype, as_tensor, cast, floating
 from chainrule.tensor.dispatch import apply
-from chainrule.tensor.functional import layout, pointwise, reduce
+from chainrule.tensor.functional import pointwise, reduce, slices
 from chainrule.tensor.functional.forms import deliver, of_kinds, with_numpy_names
 from chainrule.tensor.functional.norms import norm
 from chainrule.tensor.functional.padding import pad
@@ -185,9 +185,9 @@ def local_response_norm(
         raise ShapeError(f"local_response_norm takes (N, C, …), not shape {x.shape}, and size ≥ 1")
     around = [0] * (2 * len(x.shape) - 4) + [size // 2, (size - 1) // 2]
     wide = pad(pointwise.square(x), around)
-    total = layout.narrow(wide, 1, 0, x.shape[1])
+    total = slices.narrow(wide, 1, 0, x.shape[1])
     for i in range(1, size):
-        total = pointwise.add(total, layout.narrow(wide, 1, i, x.shape[1]))
+        total = pointwise.add(total, slices.narrow(wide, 1, i, x.shape[1]))
     scale = pointwise.add(pointwise.mul(total, alpha / size), k)
     return pointwise.div(x, pointwise.pow(scale, beta))
 

@@ -13,7 +13,7 @@ from chainrule.base import shapes
 from chainrule.base.arguments import check_number
 from chainrule.base.errors import ArgumentError, DTypeError, ShapeError
 from chainrule.tensor.convert import Operand, as_dtype, as_tensor, cast
-from chainrule.tensor.functional import layout, pointwise, reduce
+from chainrule.tensor.functional import layout, pointwise, reduce, slices
 from chainrule.tensor.functional.factorizations import svdvals
 from chainrule.tensor.functional.forms import with_out
 from chainrule.tensor.functional.linear_systems import inverse
@@ -175,6 +175,6 @@ def cond(A: Operand, p: Any = None) -> Tensor:
     """
     if p in {None, 2, -2}:
         values = svdvals(A)
-        first, last = layout.select(values, -1, 0), layout.select(values, -1, -1)
+        first, last = slices.select(values, -1, 0), slices.select(values, -1, -1)
         return pointwise.div(last, first) if p == -2 else pointwise.div(first, last)
     return pointwise.mul(matrix_norm(A, p), matrix_norm(inverse(A), p))

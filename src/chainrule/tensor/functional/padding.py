@@ -14,7 +14,8 @@ from chainrule.base.arguments import check_number, check_whole
 from chainrule.base.errors import ArgumentError, ShapeError
 from chainrule.tensor.convert import Operand, as_tensor, own
 from chainrule.tensor.convert import expand as expand_to
-from chainrule.tensor.functional.layout import cat, flip, narrow
+from chainrule.tensor.functional.join import cat
+from chainrule.tensor.functional.slices import flip, narrow
 
 if TYPE_CHECKING:
     from chainrule.tensor.tensor import Tensor

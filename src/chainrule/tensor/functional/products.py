@@ -24,7 +24,7 @@ from chainrule.tensor.convert import (
     result_dtype,
 )
 from chainrule.tensor.dispatch import apply
-from chainrule.tensor.functional import arrange, layout, pointwise, reduce
+from chainrule.tensor.functional import layout, pointwise, reduce, slices
 from chainrule.tensor.functional.forms import (
     also_called,
     also_in_order,
@@ -112,7 +112,7 @@ def cross(input: Operand, other: Operand, dim: int = -1) -> Tensor:
     a, b = operands(input, other)
 
     def turned(x: Tensor, by: int) -> Tensor:
-        return arrange.roll(x, -by, dim)
+        return slices.roll(x, -by, dim)
 
     return pointwise.sub(
         pointwise.mul(turned(a, 1), turned(b, 2)), pointwise.mul(turned(a, 2), turned(b, 1))

@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from chainrule.base import dtypes, shapes
 from chainrule.base.arguments import check_flag
-from chainrule.base.errors import ArgumentError, KindError
+from chainrule.base.errors import ArgumentError, KindError, ShapeError
 from chainrule.ops import TABLE
 from chainrule.ops.record import Op
 from chainrule.tensor.convert import Operand, as_dtype, as_tensor, cast, filled, floating, own
 from chainrule.tensor.dispatch import apply
-from chainrule.tensor.functional import pointwise
+from chainrule.tensor.functional import layout, pointwise
 from chainrule.tensor.functional.forms import (
     also_called,
+    also_named,
     deliver,
     named,
     with_numpy_names,
@@ -326,3 +327,19 @@ def _part(x: Tensor, axis: int, start: int, size: int) -> Tensor:
         step=(1,) * rank,
         shape=tuple(size if i == axis else n for i, n in enumerate(x.shape)),
     )
+
+
+@also_named("size")
+def sum_to_size(input: Operand, *size: Any) -> Tensor:
+    """The sum over all axes along which a tensor of `size` would be repeated to this shape."""
+    x, target = as_tensor(input), layout.flat_sizes(size)
+    if len(target) > len(x.shape) or shapes.broadcast(target, x.shape) != x.shape:
+        raise ShapeError(f"size {target} does not broadcast to shape {x.shape}")
+    lead = len(x.shape) - len(target)
+    ones = [i + lead for i, n in enumerate(target) if n == 1 and x.shape[i + lead] != 1]
+    axes = (*range(lead), *ones)
+    if not target:
+        return sum(x)
+    if x.shape == target:
+        return x
+    return layout.reshape(sum(x, axes), target)

@@ -28,7 +28,7 @@ from chainrule.tensor.convert import (
     expand,
 )
 from chainrule.tensor.dispatch import apply, wrap
-from chainrule.tensor.functional import layout, pointwise
+from chainrule.tensor.functional import layout, pointwise, slices
 from chainrule.tensor.functional.forms import of_kinds, with_out
 from chainrule.tensor.functional.random import Generator, asking, normal_values, uniform
 from chainrule.tensor.handle import Handle
@@ -97,7 +97,7 @@ def _without_replacement(weights: Tensor, n: int, generator: Generator | None) -
 def _with_replacement(weights: Tensor, n: int, generator: Generator | None) -> Tensor:
     rows, count = weights.shape
     sums = _cumulated(weights)
-    total = layout.narrow(sums, 1, count - 1, 1)
+    total = slices.narrow(sums, 1, count - 1, 1)
     unit = uniform((rows, n), dtypes.float64, generator)
     level = pointwise.mul(unit, expand(total, (rows, n)))
     if modes.trace is None:
@@ -121,7 +121,7 @@ def _cumulated(x: Tensor) -> Tensor:
     rows, count = x.shape
     step = 1
     while step < count:
-        head = layout.narrow(x, 1, 0, count - step)
+        head = slices.narrow(x, 1, 0, count - step)
         moved = apply(TABLE["pad"], head, start=(0, step), step=(1, 1), shape=(rows, count))
         x = pointwise.add(x, moved)
         step *= 2

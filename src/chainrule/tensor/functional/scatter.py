@@ -1,4 +1,4 @@
-"""Writing by index: scatter and its reductions, index_add and its kin, masked_scatter.
+"""Writing by index: scatter and its reductions, index_add and its kin, put; into views.
 
     scatter(x, dim, index, src):     out[index[i, j], j] = src[i, j]      for dim = 0
     index_add(x, dim, index, src):   out[index[i], :] += src[i, :]        for dim = 0
@@ -18,14 +18,11 @@ from chainrule.base import dtypes, shapes
 from chainrule.base.errors import ArgumentError, DTypeError, ShapeError
 from chainrule.ops import TABLE
 from chainrule.tensor.convert import Operand, as_tensor, cast, expand, own
-from chainrule.tensor.dispatch import apply, wrap
-from chainrule.tensor.functional import diagonal, layout, pointwise
+from chainrule.tensor.dispatch import apply
+from chainrule.tensor.functional import diagonal, pointwise, slices
 from chainrule.tensor.functional.forms import of_kinds, with_numpy_names, with_out
-from chainrule.tensor.functional.gather import as_index, as_mask, element_places
-from chainrule.tensor.functional.masked import spread
+from chainrule.tensor.functional.gather import as_index, element_places
 from chainrule.tensor.handle import Handle
-from chainrule.tensor.modes import modes
-from chainrule.tensor.require import require
 
 if TYPE_CHECKING:
     from chainrule.tensor.tensor import Tensor
@@ -36,7 +33,7 @@ __all__ = [
     "index_copy",
     "index_fill",
     "index_reduce",
-    "masked_scatter",
+    "put",
     "scatter",
     "scatter_add",
     "scatter_reduce",
@@ -268,32 +265,7 @@ def index_reduce(
     return _slices(input, dim, index, source, _reduction(reduce, include_self))
 
 
-# -- by mask, and into views ----------------------------------------------------------------------
-
-
-def masked_scatter(input: Operand, mask: Operand, source: Operand) -> Tensor:
-    """The elements of `source`, in order, where the mask holds; input elsewhere.
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.Tensor.masked_scatter_.html
-    """
-    x, values, chosen = as_tensor(input), as_tensor(source), as_mask("masked_scatter", mask)
-    if values.dtype is not x.dtype:
-        raise DTypeError(f"masked_scatter of {values.dtype} into {x.dtype}: convert one of them")
-    x = expand(x, shapes.broadcast(x.shape, chosen.shape))
-    wide, number = expand(chosen, x.shape), values.array_type.size
-    rule = f"the mask holds at {{}} places, source has {number} elements"
-    wide = require(
-        "masked_scatter", wide, lambda n: n <= number, rule, ShapeError, of=lambda m: m.sum()
-    )
-    if modes.trace is not None and not modes.trace.has_values:
-        flat = apply(TABLE["reshape"], cast(values, x.dtype), shape=(number,))
-        return apply(TABLE["where"], wide, spread(wide, flat, exact=False), x)
-    places = wrap(np.flatnonzero(wide._concrete("masked_scatter with a mask")))
-    flat = apply(TABLE["reshape"], values, shape=(number,))
-    first = apply(TABLE["slice"], flat, start=(0,), step=(1,), shape=places.shape)
-    base = apply(TABLE["reshape"], x, shape=(x.array_type.size,))
-    out = _set(base, first, places)
-    return apply(TABLE["reshape"], out, shape=x.shape)
+# -- into views -----------------------------------------------------------------------------------
 
 
 def embedded(input: Operand, src: Operand, view: Callable[[Tensor], Tensor]) -> Tensor:
@@ -310,7 +282,7 @@ def embedded(input: Operand, src: Operand, view: Callable[[Tensor], Tensor]) -> 
 @with_numpy_names
 def select_scatter(input: Operand, src: Operand, dim: int, index: int) -> Tensor:
     """A copy of the input with src as its slice at `index` along `dim`."""
-    return embedded(input, src, lambda x: layout.select(x, dim, index))
+    return embedded(input, src, lambda x: slices.select(x, dim, index))
 
 
 @with_out
@@ -333,3 +305,27 @@ def diagonal_scatter(
 ) -> Tensor:
     """A copy of the input with src on a diagonal."""
     return embedded(input, src, lambda x: diagonal.diagonal(x, offset, dim1, dim2))
+
+
+@of_kinds
+def put(input: Operand, index: Operand, source: Operand, accumulate: bool = False) -> Tensor:
+    """`input` as a vector with source at the numbers `index`, set or added up, in its shape."""
+    x, at, new = as_tensor(input), as_index(index), as_tensor(source)
+    if at.array_type.size != new.array_type.size:
+        raise ShapeError(f"put of {new.array_type.size} elements at {at.array_type.size} places")
+    number = (at.array_type.size,)
+    places = apply(
+        TABLE["ravel_index"],
+        apply(TABLE["reshape"], at, shape=number),
+        sizes=(x.array_type.size,),
+        wrap=True,
+    )
+    values = cast(apply(TABLE["reshape"], new, shape=number), x.dtype)
+    flat = apply(TABLE["reshape"], x, shape=(x.array_type.size,))
+    if accumulate:
+        kind = dtypes.int64 if x.dtype is dtypes.bool_ else x.dtype
+        sums = apply(TABLE["scatter_add"], cast(values, kind), places, rows=x.array_type.size)
+        flat = cast(apply(TABLE["add"], cast(flat, kind), sums), x.dtype)
+    else:
+        flat = apply(TABLE["scatter"], flat, values, places, how="set")
+    return apply(TABLE["reshape"], flat, shape=x.shape)

@@ -14,10 +14,10 @@ from chainrule.ops import TABLE
 from chainrule.tensor.convert import Operand, as_tensor, cast
 from chainrule.tensor.dispatch import apply
 from chainrule.tensor.functional import pointwise, reduce
-from chainrule.tensor.functional.along import axis_back, axis_last
 from chainrule.tensor.functional.forms import with_out
 from chainrule.tensor.functional.gather import gather
-from chainrule.tensor.functional.layout import narrow, squeeze
+from chainrule.tensor.functional.layout import axis_back, axis_last, squeeze
+from chainrule.tensor.functional.slices import narrow
 from chainrule.tensor.require import is_probability, require
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""Elements by strides: `as_strided` reads (and writes) the row-major elements of a tensor's root.
+"""Views by strides: `as_strided` of a tensor's root, `unfold` along an axis.
 
 Example: `as_strided(x, (3, 2), (1, 1))` are the windows of two of a vector of four.
 Source: https://docs.pytorch.org/docs/stable/generated/torch.as_strided.html
@@ -17,8 +17,9 @@ from chainrule.ops import TABLE
 from chainrule.tensor.convert import Operand, as_tensor
 from chainrule.tensor.dispatch import apply, wrap
 from chainrule.tensor.functional.forms import of_kinds
-from chainrule.tensor.functional.layout import view_of
+from chainrule.tensor.functional.layout import movedim, reshape, unflatten, view_of
 from chainrule.tensor.functional.scatter import embedded
+from chainrule.tensor.functional.slices import narrow
 from chainrule.tensor.handle import Handle
 from chainrule.tensor.memory import refuse_overlap, rooted
 from chainrule.tensor.modes import modes, set_grad_enabled
@@ -26,7 +27,10 @@ from chainrule.tensor.modes import modes, set_grad_enabled
 if TYPE_CHECKING:
     from chainrule.tensor.tensor import Tensor
 
-__all__ = ["as_strided", "as_strided_scatter"]
+__all__ = [
+    "as_strided",
+    "as_strided_scatter",
+]
 
 
 @of_kinds
@@ -118,3 +122,40 @@ def as_strided_scatter(
 ) -> Tensor:
     """A copy of the input with src as its elements at these strides."""
     return embedded(input, src, lambda x: as_strided(x, size, stride, storage_offset))
+
+
+@of_kinds
+def unfold(input: Operand, dimension: int, size: int, step: int) -> Tensor:
+    """Windows of `size` elements along an axis, `step` apart: a new last axis holds a window.
+
+    A view; windows that overlap can be read but not written.
+    """
+    x = as_tensor(input)
+    axis = shapes.normal_axis(dimension, len(x.shape))
+    if not x.shape:
+        vector = reshape(x, (1,))
+        return reshape(unfold(vector, 0, size, step), (size,))
+    n = x.shape[axis]
+    if size < 0 or step <= 0 or size > n:
+        raise ArgumentError(f"unfold of {n} elements needs 0 ≤ size ≤ {n} and step > 0, "
+                            f"not size {size} and step {step}")  # fmt: skip
+    count = (n - size) // step + 1
+    if size == step:
+        whole = narrow(x, axis, 0, count * step)
+        return movedim(unflatten(whole, axis, (count, size)), axis + 1, -1)
+    if not size:
+        shape = (*(count if i == axis else n for i, n in enumerate(x.shape)), 0)
+        return reshape(narrow(x, axis, 0, 0), shape)
+
+    def get(base: Handle) -> Tensor:
+        return apply(
+            TABLE["windows"], base, axes=(axis,), size=(size,), step=(step,), dilation=(1,)
+        )
+
+    def move(at: shapes.View) -> shapes.View:
+        between = at.strides[axis]
+        sizes = (*(count if i == axis else n for i, n in enumerate(at.shape)), size)
+        strides = (*(s * step if i == axis else s for i, s in enumerate(at.strides)), between)
+        return shapes.View(sizes, strides, at.offset)
+
+    return view_of(x, get, refuse_overlap, move)

@@ -12,8 +12,8 @@ from chainrule.base.errors import ArgumentError
 from chainrule.ops import TABLE
 from chainrule.tensor.dispatch import apply
 from chainrule.tensor.functional.convolution import Sizes, per_axis
-from chainrule.tensor.functional.layout import narrow
 from chainrule.tensor.functional.padding import pad
+from chainrule.tensor.functional.slices import narrow
 
 if TYPE_CHECKING:
     from chainrule.tensor.tensor import Tensor

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from chainrule.tensor.functional import copies, layout
+from chainrule.tensor import type_info
+from chainrule.tensor.functional import distance, layout, reduce, slices
 from chainrule.tensor.functional.forms import also_named
 
 
@@ -17,12 +18,12 @@ class FactMethods:
     __slots__ = ()
 
     is_cpu = True
-    is_same_size = copies.is_same_size
-    adjoint = copies.adjoint
-    sum_to_size = copies.sum_to_size
-    narrow_copy = copies.narrow_copy
-    unsafe_chunk = layout.chunk
-    unsafe_split = layout.split
+    is_same_size = type_info.is_same_size
+    adjoint = layout.adjoint
+    sum_to_size = reduce.sum_to_size
+    narrow_copy = slices.narrow_copy
+    unsafe_chunk = slices.chunk
+    unsafe_split = slices.split
 
     @property
     def itemsize(self: Any) -> int:
@@ -50,7 +51,7 @@ class FactMethods:
 
     def dist(self: Any, other: Any, p: float = 2) -> Any:
         """The p-norm of self - other."""
-        return copies.dist(self, other, p)
+        return distance.dist(self, other, p)
 
     def resize_as_(self: Any, the_template: Any, *, memory_format: Any = None) -> Any:
         """Rebind this tensor to its first elements under the template's shape, zeros behind."""
@@ -61,7 +62,7 @@ class FactMethods:
     def resize_(self: Any, *sizes: Any, memory_format: Any = None) -> Any:
         """Rebind this tensor to its first elements under another shape, with zeros behind them."""
         del memory_format
-        return self.set_(copies.resized(self, layout.flat_sizes(sizes)))
+        return self.set_(layout.resized(self, layout.flat_sizes(sizes)))
 
     def index(self: Any, indices: Any) -> Any:
         """`x[indices]` for a sequence of index tensors."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from chainrule.base import shapes
 from chainrule.base.errors import ArgumentError
-from chainrule.tensor.functional import arrange, diagonal, join, layout, strided
+from chainrule.tensor.functional import broadcast, diagonal, layout, masked, slices, strided
 from chainrule.tensor.memory import memory
 from chainrule.tensor.methods.in_place import in_place
 
@@ -46,37 +46,37 @@ class LayoutMethods:
     t = layout.t
     unsqueeze = layout.unsqueeze
     squeeze = layout.squeeze
-    narrow = layout.narrow
-    select = layout.select
-    split = layout.split
-    chunk = layout.chunk
-    unbind = layout.unbind
-    expand = layout.expand
-    flip = layout.flip
-    masked_fill = layout.masked_fill
+    narrow = slices.narrow
+    select = slices.select
+    split = slices.split
+    chunk = slices.chunk
+    unbind = slices.unbind
+    expand = broadcast.expand
+    flip = slices.flip
+    masked_fill = masked.masked_fill
 
-    movedim = moveaxis = arrange.movedim
-    unflatten = arrange.unflatten
-    ravel = arrange.ravel
-    expand_as = arrange.expand_as
-    view_as = reshape_as = arrange.view_as
-    broadcast_to = arrange.broadcast_to
-    repeat = arrange.repeat
-    tile = arrange.tile
-    repeat_interleave = arrange.repeat_interleave
-    roll = arrange.roll
-    rot90 = arrange.rot90
-    fliplr = arrange.fliplr
-    flipud = arrange.flipud
-    unfold = arrange.unfold
+    movedim = moveaxis = layout.movedim
+    unflatten = layout.unflatten
+    ravel = layout.ravel
+    expand_as = broadcast.expand_as
+    view_as = reshape_as = layout.view_as
+    broadcast_to = broadcast.broadcast_to
+    repeat = broadcast.repeat
+    tile = broadcast.tile
+    repeat_interleave = broadcast.repeat_interleave
+    roll = slices.roll
+    rot90 = slices.rot90
+    fliplr = slices.fliplr
+    flipud = slices.flipud
+    unfold = strided.unfold
     as_strided = strided.as_strided
     as_strided_scatter = strided.as_strided_scatter
 
-    tensor_split = join.tensor_split
-    split_with_sizes = join.split_with_sizes
-    hsplit = join.hsplit
-    vsplit = join.vsplit
-    dsplit = join.dsplit
+    tensor_split = slices.tensor_split
+    split_with_sizes = slices.split_with_sizes
+    hsplit = slices.hsplit
+    vsplit = slices.vsplit
+    dsplit = slices.dsplit
 
     tril = diagonal.tril
     triu = diagonal.triu
@@ -87,7 +87,7 @@ class LayoutMethods:
     diagonal = diagonal.diagonal
 
     # in place
-    masked_fill_ = in_place(layout.masked_fill)
+    masked_fill_ = in_place(masked.masked_fill)
     tril_ = in_place(tril)
     triu_ = in_place(triu)
     squeeze_ = _reshaped(layout.squeeze)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from chainrule.tensor import indexing
-from chainrule.tensor.functional import copies, pointwise, scatter
+from chainrule.tensor.functional import masked, pointwise, scatter
 from chainrule.tensor.methods.in_place import in_place
 
 
@@ -24,8 +24,8 @@ class ScatterMethods:
     index_fill = scatter.index_fill
     index_reduce = scatter.index_reduce
     index_put = indexing.index_put
-    put = copies.put
-    masked_scatter = scatter.masked_scatter
+    put = scatter.put
+    masked_scatter = masked.masked_scatter
     select_scatter = scatter.select_scatter
     slice_scatter = scatter.slice_scatter
     diagonal_scatter = scatter.diagonal_scatter

@@ -15,7 +15,7 @@ from chainrule.base.errors import ArgumentError, IndexBoundsError, ShapeError
 from chainrule.ops import TABLE
 from chainrule.tensor.convert import Operand, expand, floating
 from chainrule.tensor.dispatch import apply
-from chainrule.tensor.functional import layout, pointwise, reduce
+from chainrule.tensor.functional import join, layout, pointwise, reduce, slices
 from chainrule.tensor.functional.forms import of_kinds
 from chainrule.tensor.functional.gather import as_index, pick
 from chainrule.tensor.functional.loss.reduction import finish
@@ -121,16 +121,16 @@ def _forward(x: Tensor, labels: Tensor, spoken: Tensor, counts: Tensor, blank: i
     none = -math.inf
     # blank, label, blank, …, label, blank: (N, 2S + 1)
     gaps = pointwise.add(pointwise.mul(labels, 0), blank)
-    pairs = layout.reshape(layout.stack([gaps, labels], -1), (batch, 2 * labels.shape[1]))
+    pairs = layout.reshape(join.stack([gaps, labels], -1), (batch, 2 * labels.shape[1]))
     first = apply(TABLE["full"], value=blank, dtype=dtypes.int64, shape=(batch, 1))
-    states = layout.cat([pairs, first], 1)
+    states = join.cat([pairs, first], 1)
     width = states.shape[1]
     # emission of each state at each time (T, N, 2S + 1): rows of (N·C, T) by number
     rows = layout.reshape(layout.permute(x, 1, 2, 0), (batch * classes, time))
     offset = pointwise.mul(layout.unsqueeze(_numbers(batch), 1), classes)
     emitted = layout.permute(apply(TABLE["gather"], rows, pointwise.add(states, offset)), 2, 0, 1)
     # a label may follow another one directly if it is a different one
-    before = layout.cat([states[:, :2], states[:, :-2]], 1) if width > 2 else states
+    before = join.cat([states[:, :2], states[:, :-2]], 1) if width > 2 else states
     jumps = pointwise.logical_and(pointwise.ne(states, blank), pointwise.ne(states, before))
     alive = pointwise.lt(layout.unsqueeze(_numbers(time), 1), spoken)
     alive = expand(layout.unsqueeze(alive, -1), (time, batch, width))
@@ -139,7 +139,7 @@ def _forward(x: Tensor, labels: Tensor, spoken: Tensor, counts: Tensor, blank: i
         emission, goes_on = now
         one = _shifted(alpha, 1)
         two = pointwise.where(jumps, _shifted(alpha, 2), none)
-        total = reduce.logsumexp(layout.stack([alpha, one, two], -1), -1)
+        total = reduce.logsumexp(join.stack([alpha, one, two], -1), -1)
         return pointwise.where(goes_on, pointwise.add(total, emission), alpha), None
 
     at = apply(TABLE["iota"], dtype=dtypes.int64, shape=(batch, width), axis=1)
@@ -150,7 +150,7 @@ def _forward(x: Tensor, labels: Tensor, spoken: Tensor, counts: Tensor, blank: i
     ending = pick(alpha, last)
     label = pick(alpha, pointwise.clamp(pointwise.sub(last, 1), min=0))
     label = pointwise.where(pointwise.gt(counts, 0), label, none)
-    return pointwise.neg(reduce.logsumexp(layout.stack([ending, label], -1), -1))
+    return pointwise.neg(reduce.logsumexp(join.stack([ending, label], -1), -1))
 
 
 def _shifted(alpha: Tensor, by: int) -> Tensor:
@@ -159,4 +159,4 @@ def _shifted(alpha: Tensor, by: int) -> Tensor:
     lead = min(by, width)
     shape = (batch, lead)
     none = apply(TABLE["full"], value=-math.inf, dtype=alpha.dtype, shape=shape)
-    return layout.cat([none, layout.narrow(alpha, 1, 0, width - lead)], 1)
+    return join.cat([none, slices.narrow(alpha, 1, 0, width - lead)], 1)
