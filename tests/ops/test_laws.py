@@ -9,6 +9,7 @@ import pytest
 
 from chainrule.base import dtypes
 from chainrule.base.errors import ChainruleError
+from chainrule.base.shapes import View
 from chainrule.grad.forward import push
 from chainrule.graph.node import Graph, Node, TupleType, input_node
 from chainrule.graph.text import parse_graph, print_graph
@@ -18,7 +19,7 @@ from chainrule.kernel.scalar import erf
 from chainrule.ops import TABLE
 from chainrule.ops.decomposition import decomposition
 from chainrule.ops.evaluate import evaluate
-from chainrule.ops.record import OUT, Op, Symbolic
+from chainrule.ops.record import OUT, IndexMap, Op, Symbolic
 from tests.ops.calls import (
     FLOATS,
     STEP,
@@ -359,13 +360,54 @@ def test_traits_hold(name):
 
 KNOWN_TRAITS = {
     "elementwise", "linear", "multilinear", "reduction", "contraction", "index-map", "random",
-    "control", "host", "structure", "projection", "constant", "positional", "cut", "bounded",
-    "rows", "in-place", "slots",
+    "control", "host", "structure", "projection", "constant", "positional", "cut", "rows",
+    "in-place", "slots",
 }  # fmt: skip
 
 
 def test_traits_are_known():
     assert {t for op in TABLE.values() for t in op.traits} <= KNOWN_TRAITS
+
+
+@pytest.mark.parametrize("name", [n for n in NAMES if TABLE[n].limits is not None])
+def test_indices_outside_their_limits_are_errors(name):
+    tried = 0
+    for c in (c for dtype in dtypes.ALL for c in calls(name, dtype)):
+        types = tuple(n.type for n in c.graph.inputs)
+        for place, stop, low in TABLE[name].limits(types, c.sample.attrs):
+            index = c.values[place]
+            assert low <= index.min(initial=low) <= index.max(initial=low) < max(stop, low + 1)
+            for wrong in (low - 1, stop) if index.size else ():
+                values = list(c.values)
+                values[place] = np.full_like(index, wrong)
+                with pytest.raises(ChainruleError):
+                    c.op.numpy(values, c.sample.attrs)
+                tried += 1
+    assert tried
+
+
+@pytest.mark.parametrize("name", [n for n in NAMES if TABLE[n].below is not None])
+@by_dtype
+def test_results_are_below_what_is_promised(name, dtype):
+    for c in calls(name, dtype):
+        (found,) = c.results
+        if found.size:
+            assert found.min() >= 0
+            assert found.max() < TABLE[name].below(c.sample.attrs)
+
+
+@pytest.mark.parametrize("name", [n for n in NAMES if isinstance(TABLE[n].lower, IndexMap)])
+def test_the_inverse_of_a_view_is_what_was_viewed(name):
+    lower = TABLE[name].lower
+    for c in calls(name, dtypes.float32):
+        (x,) = c.graph.inputs
+        whole = View.whole(x.shape)
+        seen = lower.view(c.sample.attrs, whole, c.node.shape)
+        assert seen is not None
+        if lower.inverse is not None:
+            back = lower.inverse(c.sample.attrs, seen, x.shape)
+            assert back is not None
+            assert back.same_elements(whole)
 
 
 @pytest.mark.parametrize("name", [n for n in NAMES if TABLE[n].decompose is not None])

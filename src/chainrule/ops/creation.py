@@ -112,6 +112,7 @@ iota = Op(
     vjp=lambda b, node, ct: (),  # noqa: ARG005 - the rule's signature
     lower=Map(lambda k, node: k("cast", k("position", attr=node.attrs["axis"]), attr=node.dtype)),
     traits=frozenset({"elementwise", "constant", "positional"}),
+    below=lambda attrs: int(attrs["shape"][attrs["axis"]]),
     samples=_iota_samples,
     illegal=(
         Illegal((), {"dtype": dtypes.int64, "shape": (2,), "axis": 1}, ShapeError),

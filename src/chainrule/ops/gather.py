@@ -23,7 +23,17 @@ from chainrule.ops.compare import eq, where
 from chainrule.ops.creation import filled, iota
 from chainrule.ops.elementwise import NUMBERS, need_kind
 from chainrule.ops.layout import reshape
-from chainrule.ops.record import Array, Builder, Examples, Illegal, Op, Sample, Template, leading
+from chainrule.ops.record import (
+    Array,
+    Builder,
+    Examples,
+    Illegal,
+    Limit,
+    Op,
+    Sample,
+    Template,
+    leading,
+)
 from chainrule.ops.reduce import broadcast_to, sum_
 
 _f32, _i64 = dtypes.float32, dtypes.int64
@@ -52,6 +62,10 @@ def _gather_infer(ins: tuple[Type, ...], attrs: Attrs) -> Type:  # noqa: ARG001 
     if not table.shape:
         raise ShapeError("gather needs a table with at least one axis, not a scalar")
     return Type(table.dtype, index.shape + table.shape[1:])
+
+
+def _rows_of_table(types: tuple[Type, ...], attrs: Attrs) -> list[Limit]:  # noqa: ARG001
+    return [Limit(1, types[0].shape[0])]
 
 
 def _gather(ins: Any, attrs: Attrs) -> Array:  # noqa: ARG001 - the op's signature
@@ -96,6 +110,7 @@ gather: Op = Op(
     saves=(1,),
     lower=Template("gather"),
     batch=_gather_batch,
+    limits=_rows_of_table,
     samples=_gather_samples,
     illegal=(
         Illegal((Type(_f32, (3, 2)), Type(_f32, (2,))), {}, DTypeError),
@@ -161,6 +176,7 @@ scatter_add: Op = Op(
     saves=(1,),
     lower=Template("scatter_add"),
     batch=_scatter_batch,
+    limits=lambda types, attrs: [Limit(1, attrs["rows"])],  # noqa: ARG005 - the signature
     samples=_scatter_samples,
     illegal=(
         Illegal((Type(_f32, (3, 2)), Type(_i64, (2,))), {"rows": 4}, ShapeError),
@@ -197,6 +213,7 @@ index_add = Op(
         add, node.inputs[0], b(scatter_add, *node.inputs[1:], rows=node.shape[0])
     ),
     traits=frozenset({"in-place"}),
+    limits=lambda types, attrs: [Limit(2, types[0].shape[0])],  # noqa: ARG005 - the signature
     samples=_index_add_samples,
     illegal=(
         Illegal((Type(_f32, ()), Type(_f32, (2,)), Type(_i64, (2,))), {}, ShapeError),
@@ -213,6 +230,7 @@ spread_rows = Op(
     lower=Template("gather"),
     decompose=lambda b, node: b(gather, *node.inputs),
     traits=frozenset({"slots"}),
+    limits=_rows_of_table,
     samples=_gather_samples,
     illegal=gather.illegal,
 )
@@ -231,6 +249,11 @@ def _pick_infer(ins: tuple[Type, ...], attrs: Attrs) -> Type:  # noqa: ARG001 - 
     if x.shape[:-1] != index.shape or not x.shape:
         raise ShapeError(f"pick from {x.shape} needs indices of shape {x.shape[:-1]}")
     return Type(x.dtype, index.shape)
+
+
+def classes(types: tuple[Type, ...], attrs: Attrs) -> list[Limit]:  # noqa: ARG001 - the signature
+    """Limits of an op whose second input is an index along the last axis of the first."""
+    return [Limit(1, types[0].shape[-1])]
 
 
 def _pick(ins: Any, attrs: Attrs) -> Array:  # noqa: ARG001 - the op's signature
@@ -267,8 +290,8 @@ pick = Op(
     jvp=_rows_jvp,
     saves=(1,),
     decompose=_pick_decompose,
-    traits=frozenset({"bounded"}),
     batch=leading,
+    limits=classes,
     samples=_pick_samples,
     illegal=(
         Illegal((Type(_f32, (3, 2)), Type(_i64, (2,))), {}, ShapeError),
@@ -317,8 +340,8 @@ unpick: Op = Op(
     jvp=_rows_jvp,
     saves=(1,),
     decompose=_unpick_decompose,
-    traits=frozenset({"bounded"}),
     batch=leading,
+    limits=lambda types, attrs: [Limit(1, attrs["classes"])],  # noqa: ARG005 - the signature
     samples=_unpick_samples,
     illegal=(
         Illegal((Type(_f32, (3,)), Type(_i64, (2,))), {"classes": 4}, ShapeError),

@@ -78,7 +78,7 @@ reshape: Op = Op(
     _reshape_infer,
     Made(lambda attrs: methodcaller("reshape", attrs["shape"])),
     vjp=lambda b, node, ct: (b(reshape, ct, shape=node.inputs[0].shape),),
-    lower=IndexMap(_reshape_view),
+    lower=IndexMap(_reshape_view, _reshape_view),
     sends=("reshape(ct, x.shape)",),
     traits=_TRAITS,
     batch=_widened,
@@ -98,9 +98,13 @@ def _transpose_infer(ins: tuple[Type, ...], attrs: Attrs) -> Type:
     return Type(x.dtype, tuple(x.shape[a] for a in axes))
 
 
+def inverse(axes: tuple[int, ...]) -> tuple[int, ...]:
+    """The order of axes that undoes another."""
+    return tuple(axes.index(i) for i in range(len(axes)))
+
+
 def _transpose_vjp(b: Builder, node: Node, ct: Node) -> tuple[Node]:
-    axes = node.attrs["axes"]
-    return (b(transpose, ct, axes=tuple(axes.index(i) for i in range(len(axes)))),)
+    return (b(transpose, ct, axes=inverse(node.attrs["axes"])),)
 
 
 def _transpose_samples(rng: np.random.Generator, dtype: np.dtype[Any]) -> Iterable[Sample]:
@@ -117,7 +121,10 @@ transpose: Op = Op(
     _transpose_infer,
     Made(lambda attrs: methodcaller("transpose", attrs["axes"])),
     vjp=_transpose_vjp,
-    lower=IndexMap(lambda attrs, view, shape: view.transpose(attrs["axes"])),  # noqa: ARG005
+    lower=IndexMap(
+        lambda attrs, view, shape: view.transpose(attrs["axes"]),  # noqa: ARG005 - the signature
+        lambda attrs, view, shape: view.transpose(inverse(attrs["axes"])),  # noqa: ARG005
+    ),
     sends=("transpose(ct, argsort(axes))",),
     traits=_TRAITS,
     batch=_transpose_batch,

@@ -19,7 +19,7 @@ from chainrule.base.errors import DTypeError, ShapeError
 from chainrule.graph.node import Attrs, Node, Type
 from chainrule.ops.arithmetic import add, mul, neg, sub
 from chainrule.ops.exponential import exp, log
-from chainrule.ops.gather import check_bounds, check_index, pick, unpick
+from chainrule.ops.gather import check_bounds, check_index, classes, pick, unpick
 from chainrule.ops.normalize import along, finite_max, shifted, softmax
 from chainrule.ops.record import Array, Builder, Illegal, Op, Sample
 from chainrule.ops.reduce import sum_
@@ -81,7 +81,8 @@ cross_entropy = Op(
     saves=(0, 1),
     decompose=_decompose,
     sends=("expand_dims(ct, -1) * (softmax(x) - one_hot(y, x))",),
-    traits=frozenset({"rows", "bounded"}),
+    traits=frozenset({"rows"}),
+    limits=classes,
     samples=_samples,
     illegal=(
         Illegal((Type(_f32, (3, 2)), Type(_i64, (2,))), {}, ShapeError),

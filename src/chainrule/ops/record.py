@@ -98,9 +98,12 @@ class IndexMap(NamedTuple):
     """Lowering of an op that only renumbers: the result as a strided view of the input.
 
     `view(attrs, input_view, out_shape)` gives None where strides cannot say it; then it is copied.
+    `inverse(attrs, result_view, in_shape)` is the view of the input, given that of the result, for
+    an op that keeps all elements.
     """
 
     view: Callable[[Attrs, View, Shape], View | None]
+    inverse: Callable[[Attrs, View, Shape], View | None] | None = None
 
 
 class Pieces(NamedTuple):
@@ -186,6 +189,14 @@ class Formula(NamedTuple):
     derivatives: tuple[str | None, ...]
 
 
+class Limit(NamedTuple):
+    """The values of one input are indices and must lie in low … stop - 1."""
+
+    input: int
+    stop: int
+    low: int = 0
+
+
 class Sample(NamedTuple):
     """A legal call: input arrays and attributes. `smooth` allows finite differences on it.
 
@@ -234,6 +245,9 @@ class Op:
     a node, or a node for each result, with that axis first. What is elementwise, a reduction or
     works along rows is batched by `leading` by default. Ops of the trait "control" get the
     function that batches a body as one more argument.
+    `limits(types, attrs)` are the ranges of the inputs that hold indices: a compiled call checks
+    them before it changes anything. `below(attrs)` promises that the results are whole numbers in
+    0 … below - 1, so that indices made by the op need no check.
     `prepared` is the memory of eager execution: what it has worked out for types and attributes
     that it met (`tensor/calls.py`).
     """
@@ -252,6 +266,8 @@ class Op:
     traits: frozenset[str] = frozenset()
     cost: Cost = "dear"
     batch: Callable[..., Node | Sequence[Node]] | None = None
+    limits: Callable[[tuple[Any, ...], Attrs], Iterable[Limit]] | None = None
+    below: Callable[[Attrs], int] | None = None
     samples: Callable[[np.random.Generator, np.dtype[Any]], Iterable[Sample]] | None = None
     illegal: tuple[Illegal, ...] = field(default=())
     prepared: dict[Any, Any] = field(default_factory=dict)

@@ -16,7 +16,7 @@ from chainrule.base import errors
 from chainrule.base.dtypes import float32, int64
 from chainrule.base.errors import ChainruleError, DTypeError
 from chainrule.graph.node import Attrs, Type
-from chainrule.ops.record import Illegal, Op, Sample, leading
+from chainrule.ops.record import Illegal, Limit, Op, Sample, leading
 
 
 def refusal(attrs: Attrs, faults: Any, seen: Any = None) -> ChainruleError:
@@ -64,6 +64,7 @@ require = Op(
     jvp=lambda b, node, tangents: tangents[0],  # noqa: ARG005 - the rule's signature
     decompose=lambda b, node: node.inputs[0],  # noqa: ARG005 - the signature
     batch=leading,
+    limits=lambda types, attrs: [Limit(2, 1)],  # noqa: ARG005 - the signature
     samples=_samples,
     illegal=(
         Illegal((Type(float32, (2,)),) * 3, {"error": "ArgumentError", "rule": ""}, DTypeError),

@@ -30,6 +30,7 @@ from chainrule.ops.record import (
     Builder,
     Examples,
     Illegal,
+    Limit,
     Op,
     Sample,
     Template,
@@ -50,6 +51,10 @@ def _ravel_infer(ins: tuple[Type, ...], attrs: Attrs) -> Type:
         if index.shape != ins[0].shape:
             raise ShapeError(f"indices have different shapes {ins[0].shape} and {index.shape}")
     return ins[0]
+
+
+def _ravel_limits(types: tuple[Type, ...], attrs: Attrs) -> list[Limit]:  # noqa: ARG001
+    return [Limit(i, n, -n if attrs["wrap"] else 0) for i, n in enumerate(attrs["sizes"])]
 
 
 def _ravel(ins: Any, attrs: Attrs) -> Array:
@@ -106,8 +111,9 @@ ravel_index = Op(
     _ravel,
     vjp=lambda b, node, ct: (None,) * len(node.inputs),  # noqa: ARG005 - the rule's signature
     decompose=_ravel_decompose,
-    traits=frozenset({"bounded"}),
     batch=leading,
+    limits=_ravel_limits,
+    below=lambda attrs: shapes.size(attrs["sizes"]),
     samples=_ravel_samples,
     illegal=(
         Illegal((Type(_f32, (2,)),), {"sizes": (3,), "wrap": True}, DTypeError),
@@ -263,6 +269,7 @@ scatter: Op = Op(
     lower=Template("scatter"),
     traits=frozenset({"in-place"}),
     batch=_scatter_batch,
+    limits=lambda types, attrs: [Limit(2, types[0].shape[0])],  # noqa: ARG005 - the signature
     samples=_scatter_samples,
     illegal=(
         Illegal(

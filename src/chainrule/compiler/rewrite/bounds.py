@@ -15,15 +15,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from chainrule.base.shapes import size
+from chainrule.compiler.shared.access import is_view
 from chainrule.graph.node import INPUT, Graph, Node
 from chainrule.graph.walk import ordered
-from chainrule.ops.creation import iota
-from chainrule.ops.gather import gather, pick, scatter_add, unpick
-from chainrule.ops.loss import cross_entropy
-from chainrule.ops.reduce import broadcast_to
-from chainrule.ops.require import require
-from chainrule.ops.scatter import ravel_index, scatter
 
 
 class Bound(NamedTuple):
@@ -59,28 +53,15 @@ def distinct(found: Iterable[Bound]) -> list[Bound]:
 
 
 def _limits(node: Node) -> Iterator[Bound]:
-    if node.op is gather:
-        yield Bound(node.inputs[1], node.inputs[0].shape[0], node)
-    elif node.op is require:
-        yield Bound(node.inputs[2], 1, node)
-    elif node.op is scatter_add:
-        yield Bound(node.inputs[1], int(node.attrs["rows"]), node)
-    elif node.op is scatter:
-        yield Bound(node.inputs[2], node.shape[0], node)
-    elif node.op in {pick, cross_entropy}:
-        yield Bound(node.inputs[1], node.inputs[0].shape[-1], node)
-    elif node.op is unpick:
-        yield Bound(node.inputs[1], int(node.attrs["classes"]), node)
-    elif node.op is ravel_index:
-        for index, n in zip(node.inputs, node.attrs["sizes"], strict=True):
-            yield Bound(index, n, node, -n if node.attrs["wrap"] else 0)
+    if node.op is not INPUT and node.op.limits is not None:
+        for limit in node.op.limits(tuple([n.type for n in node.inputs]), node.attrs):
+            yield Bound(node.inputs[limit.input], limit.stop, node, limit.low)
 
 
 def _fits(bound: Bound) -> bool:
     """Whether the indices keep the range by the way they are made."""
     node = bound.indices
-    while node.op is not INPUT and ("index-map" in node.op.traits or node.op is broadcast_to):
+    while is_view(node):
         node = node.inputs[0]
-    if node.op is ravel_index:
-        return size(node.attrs["sizes"]) <= bound.limit
-    return node.op is iota and node.shape[node.attrs["axis"]] <= bound.limit
+    below = None if node.op is INPUT else node.op.below
+    return below is not None and below(node.attrs) <= bound.limit
