@@ -50,10 +50,10 @@ from chainrule.tensor.functional.factorizations import *
 from chainrule.tensor.functional.gather import *
 from chainrule.tensor.functional.join import *
 from chainrule.tensor.functional.layout import *
-from chainrule.tensor.functional.linear import *
 from chainrule.tensor.functional.linear_systems import *
 from chainrule.tensor.functional.masked import *
 from chainrule.tensor.functional.moments import *
+from chainrule.tensor.functional.multi_dot import *
 from chainrule.tensor.functional.normalize import *
 from chainrule.tensor.functional.norms import *
 from chainrule.tensor.functional.pointwise import *

@@ -22,10 +22,10 @@ from chainrule.tensor.functional.factorizations import (
 )
 from chainrule.tensor.functional.factorizations import qr_of as qr
 from chainrule.tensor.functional.factorizations import singular as svd
-from chainrule.tensor.functional.linear import matmul
 from chainrule.tensor.functional.linear_systems import (
     cholesky,
     det,
+    matrix_power,
     slogdet,
     solve,
     solve_triangular,
@@ -33,9 +33,10 @@ from chainrule.tensor.functional.linear_systems import (
     tensorsolve,
 )
 from chainrule.tensor.functional.linear_systems import inverse as inv
+from chainrule.tensor.functional.multi_dot import multi_dot
 from chainrule.tensor.functional.norms import cond, matrix_norm, vector_norm
 from chainrule.tensor.functional.norms import matrix_or_vector_norm as norm
-from chainrule.tensor.functional.products import cross, matrix_power, multi_dot, vecdot
+from chainrule.tensor.functional.products import cross, matmul, vecdot
 
 __all__ = [
     "LinAlgError",

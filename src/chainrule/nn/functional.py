@@ -66,7 +66,6 @@ from chainrule.tensor.functional.dropout import (
 )
 from chainrule.tensor.functional.forms import of_kinds
 from chainrule.tensor.functional.gather import one_hot
-from chainrule.tensor.functional.linear import linear
 from chainrule.tensor.functional.loss.binary import (
     binary_cross_entropy,
     binary_cross_entropy_with_logits,
@@ -110,7 +109,7 @@ from chainrule.tensor.functional.pooling import (
     max_pool1d,
     max_pool2d,
 )
-from chainrule.tensor.functional.products import bilinear
+from chainrule.tensor.functional.products import bilinear, linear
 from chainrule.tensor.methods.in_place import in_place
 from chainrule.tensor.tensor import Tensor
 

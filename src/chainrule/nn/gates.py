@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from chainrule.tensor.functional import linear, pointwise, slices
+from chainrule.tensor.functional import pointwise, products, slices
 from chainrule.tensor.tensor import Tensor
 
 States = tuple[Tensor, ...]  # h, or h and c
@@ -44,35 +44,35 @@ class Kind:
 def _sum_ahead(x: Tensor, w: Weights) -> Tensor:
     """W_ih x and both biases: nothing of them stands between h and h'."""
     both = w.b_ih if w.b_ih is None or w.b_hh is None else pointwise.add(w.b_ih, w.b_hh)
-    return linear.linear(x, w.ih, both)
+    return products.linear(x, w.ih, both)
 
 
 def _own_ahead(x: Tensor, w: Weights) -> Tensor:
     """W_ih x + b_ih: GRU's reset gate scales b_hh."""
-    return linear.linear(x, w.ih, w.b_ih)
+    return products.linear(x, w.ih, w.b_ih)
 
 
 def _simple(activate: Callable[[Tensor], Tensor]) -> Callable[[Tensor, States, Weights], States]:
     def step(ahead: Tensor, states: States, w: Weights) -> States:
-        return (activate(pointwise.add(ahead, linear.linear(states[0], w.hh))),)
+        return (activate(pointwise.add(ahead, products.linear(states[0], w.hh))),)
 
     return step
 
 
 def _lstm(ahead: Tensor, states: States, w: Weights) -> States:
     h, c = states
-    z = pointwise.add(ahead, linear.linear(h, w.hh))
+    z = pointwise.add(ahead, products.linear(h, w.hh))
     i, f, g, o = slices.chunk(z, 4, -1)
     kept = pointwise.mul(pointwise.sigmoid(f), c)
     c = pointwise.add(kept, pointwise.mul(pointwise.sigmoid(i), pointwise.tanh(g)))
     h = pointwise.mul(pointwise.sigmoid(o), pointwise.tanh(c))
-    return (h if w.hr is None else linear.linear(h, w.hr)), c
+    return (h if w.hr is None else products.linear(h, w.hr)), c
 
 
 def _gru(ahead: Tensor, states: States, w: Weights) -> States:
     (h,) = states
     r, u, n = slices.chunk(ahead, 3, -1)
-    hr, hu, hn = slices.chunk(linear.linear(h, w.hh, w.b_hh), 3, -1)
+    hr, hu, hn = slices.chunk(products.linear(h, w.hh, w.b_hh), 3, -1)
     reset, update = pointwise.sigmoid(pointwise.add(r, hr)), pointwise.sigmoid(pointwise.add(u, hu))
     new = pointwise.tanh(pointwise.add(n, pointwise.mul(reset, hn)))
     return (pointwise.add(new, pointwise.mul(update, pointwise.sub(h, new))),)

@@ -15,7 +15,7 @@ from chainrule.nn import init
 from chainrule.nn.module import Module
 from chainrule.nn.parameter import Parameter
 from chainrule.tensor.convert import as_tensor, check_device
-from chainrule.tensor.functional import layout, linear, products
+from chainrule.tensor.functional import layout, products
 from chainrule.tensor.functional.creation import empty
 from chainrule.tensor.tensor import Tensor
 
@@ -59,7 +59,7 @@ class Linear(Module):
 
     def forward(self, input: Tensor) -> Tensor:
         """(…, in_features) → (…, out_features)."""
-        return linear.linear(input, self.weight, self.bias)
+        return products.linear(input, self.weight, self.bias)
 
     def extra_repr(self) -> str:
         """Sizes."""

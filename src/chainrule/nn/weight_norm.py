@@ -12,7 +12,7 @@ from chainrule.base.source import warn
 from chainrule.nn.module import Module
 from chainrule.nn.parameter import Parameter
 from chainrule.nn.parametrization import computed, no_longer_computed, register_parametrization
-from chainrule.tensor.functional import layout, linear, normalize, pointwise, reduce
+from chainrule.tensor.functional import layout, normalize, pointwise, products, reduce
 from chainrule.tensor.functional.norms import norm
 from chainrule.tensor.functional.random import normal_values
 from chainrule.tensor.modes import no_grad
@@ -122,8 +122,8 @@ class _SpectralNorm(Module):
     def _iterate(self, matrix: Tensor, times: int) -> None:
         u, v = self._u, self._v
         for _ in range(times):
-            u = normalize.normalize(linear.matmul(matrix, v), dim=0, eps=self.eps)
-            v = normalize.normalize(linear.matmul(layout.t(matrix), u), dim=0, eps=self.eps)
+            u = normalize.normalize(products.matmul(matrix, v), dim=0, eps=self.eps)
+            v = normalize.normalize(products.matmul(layout.t(matrix), u), dim=0, eps=self.eps)
         self._u.copy_(u)
         self._v.copy_(v)
 
@@ -136,7 +136,7 @@ class _SpectralNorm(Module):
             with no_grad():
                 self._iterate(matrix.detach(), self.n_power_iterations)
         u, v = self._u.clone(), self._v.clone()
-        return pointwise.div(weight, reduce.sum(pointwise.mul(u, linear.matmul(matrix, v))))
+        return pointwise.div(weight, reduce.sum(pointwise.mul(u, products.matmul(matrix, v))))
 
     def right_inverse(self, value: Tensor) -> Tensor:
         """The value itself."""

@@ -12,7 +12,7 @@ from chainrule.optim.optimizer import Optimizer, Pairs, check_range
 from chainrule.optim.step_count import root, smaller
 from chainrule.tensor.functional import pointwise
 from chainrule.tensor.functional.creation import zeros, zeros_like
-from chainrule.tensor.functional.linear import matmul
+from chainrule.tensor.functional.products import matmul
 from chainrule.tensor.functional.reduce import mean
 from chainrule.tensor.tensor import Tensor
 

@@ -30,10 +30,10 @@ from chainrule.tensor.dispatch import wrap
 from chainrule.tensor.functional import (
     diagonal,
     layout,
-    linear,
     masked,
     normalize,
     pointwise,
+    products,
     reduce,
     slices,
 )
@@ -159,7 +159,7 @@ def _weights(product: Node) -> Node | None:
 def _attention_weights(node: Node) -> Tensor:
     """softmax(q kᵀ·scale + mask) of the first row of the batch."""
     q, k = (slices.narrow(_operand(node, i), 0, 0, _ATTENDING) for i in (0, 1))
-    scores = pointwise.mul(linear.matmul(q, layout.transpose(k, -2, -1)), node.attrs["scale"])
+    scores = pointwise.mul(products.matmul(q, layout.transpose(k, -2, -1)), node.attrs["scale"])
     if len(node.inputs) > 3:
         scores = pointwise.add(scores, slices.narrow(_operand(node, 3), 0, 0, _ATTENDING))
     if node.attrs["causal"]:

@@ -14,7 +14,7 @@ from chainrule.base.errors import ArgumentError, DTypeError, ShapeError
 from chainrule.ops import TABLE
 from chainrule.tensor.convert import Operand, as_tensor, cast, expand
 from chainrule.tensor.dispatch import apply, apply_many
-from chainrule.tensor.functional import diagonal, layout, linear, masked, normalize, pointwise
+from chainrule.tensor.functional import diagonal, layout, masked, normalize, pointwise, products
 from chainrule.tensor.functional.forms import of_kinds
 from chainrule.tensor.functional.random import dropout
 
@@ -143,11 +143,11 @@ def _with_dropout(
     is_causal: bool,
 ) -> Tensor:
     q, k, v = parts
-    scores = pointwise.mul(linear.matmul(q, layout.transpose(k, -2, -1)), factor)
+    scores = pointwise.mul(products.matmul(q, layout.transpose(k, -2, -1)), factor)
     if mask is not None:
         scores = pointwise.add(scores, mask)
     if is_causal:
         whole = apply(TABLE["full"], value=True, dtype=dtypes.bool_, shape=scores.shape)
         allowed = diagonal.tril(whole)
         scores = masked.masked_fill(scores, pointwise.logical_not(allowed), -math.inf)
-    return linear.matmul(dropout(normalize.softmax(scores, -1), p), v)
+    return products.matmul(dropout(normalize.softmax(scores, -1), p), v)

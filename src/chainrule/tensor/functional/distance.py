@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from chainrule.tensor.convert import Operand, floating, operands
-from chainrule.tensor.functional import norms, pointwise, reduce
+from chainrule.base.arguments import check_choice, check_number
+from chainrule.base.errors import ShapeError
+from chainrule.tensor.convert import Operand, cast, floating, operands, result_dtype
+from chainrule.tensor.functional import layout, norms, pointwise, reduce
 from chainrule.tensor.functional.forms import of_kinds
 
 if TYPE_CHECKING:
     from chainrule.tensor.tensor import Tensor
 
 __all__ = [
+    "cdist",
     "cosine_similarity",
     "dist",
     "pairwise_distance",
@@ -49,3 +52,37 @@ def dist(input: Operand, other: Operand, p: float = 2) -> Tensor:
     """The p-norm of input - other."""
     x, y = operands(input, other)
     return norms.norm(pointwise.sub(x, y), p)
+
+
+@of_kinds
+def cdist(
+    x1: Operand, x2: Operand, p: float = 2.0, compute_mode: str = "use_mm_for_euclid_dist"
+) -> Tensor:
+    """‖x1[…, i, :] - x2[…, j, :]‖ₚ for all pairs: (…, P, M), (…, R, M) → (…, P, R).
+
+    The differences themselves are squared, never the product formula, whatever the
+    `compute_mode`; where two rows are equal the gradient is 0.
+    """
+    modes = ("use_mm_for_euclid_dist_if_necessary", "use_mm_for_euclid_dist",
+             "donot_use_mm_for_euclid_dist")  # fmt: skip
+    check_choice("cdist: compute_mode", compute_mode, modes)
+    x, y = floating(x1), floating(x2)
+    dtype = result_dtype([x, y])
+    x, y = cast(x, dtype), cast(y, dtype)
+    if len(x.shape) < 2 or len(y.shape) < 2 or x.shape[-1] != y.shape[-1]:
+        raise ShapeError(f"cdist needs (…, P, M) and (…, R, M), not {x.shape} and {y.shape}")
+    check_number("cdist: p", p, low=0.0)
+    apart = pointwise.sub(layout.unsqueeze(x, -2), layout.unsqueeze(y, -3))
+    size = pointwise.abs(apart)
+    if p == 0:
+        differ = cast(pointwise.ne(apart, 0), dtype)
+        return reduce.sum(pointwise.add(differ, pointwise.mul(apart, 0.0)), -1)
+    if p == 1:
+        return reduce.sum(size, -1)
+    if p == float("inf"):
+        return reduce.amax(size, -1)
+    safe = pointwise.where(pointwise.gt(size, 0), size, 1.0)
+    powers = pointwise.where(pointwise.gt(size, 0), pointwise.pow(safe, p), 0.0)
+    total = reduce.sum(powers, -1)
+    far = pointwise.gt(total, 0)
+    return pointwise.where(far, pointwise.pow(pointwise.where(far, total, 1.0), 1 / p), 0.0)

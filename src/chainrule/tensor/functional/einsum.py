@@ -1,4 +1,4 @@
-"""Einstein's summation: sums of products, with the axes named by letters.
+"""Sums of products over chosen axes: Einstein's summation, `tensordot`, `inner`.
 
     einsum("bij,bjk->bik", a, b)      out[b, i, k] = Σ_j a[b, i, j] · b[b, j, k]
 
@@ -14,12 +14,15 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from chainrule.base import dtypes, shapes
+from chainrule.base.arguments import check_whole
 from chainrule.base.errors import ArgumentError, ShapeError
 from chainrule.ops import TABLE
-from chainrule.tensor.convert import as_tensor, cast, result_dtype
+from chainrule.tensor.convert import Operand, as_tensor, cast, result_dtype
 from chainrule.tensor.convert import expand as expand_to
 from chainrule.tensor.dispatch import apply
-from chainrule.tensor.functional import diagonal, layout, linear, pointwise
+from chainrule.tensor.functional import diagonal, layout, pointwise
+from chainrule.tensor.functional.forms import also_called, with_out
+from chainrule.tensor.functional.products import matmul
 from chainrule.tensor.handle import Handle
 
 if TYPE_CHECKING:
@@ -27,6 +30,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "einsum",
+    "inner",
+    "tensordot",
 ]
 
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -204,7 +209,7 @@ def _contract(left: _Term, right: _Term, later: Any) -> _Term:
         return _Term(pointwise.mul(wide, tall), labels)
     lead = (shapes.size(outer),) if batch else ()
     flat = (shapes.size(m), shapes.size(k), shapes.size(n))
-    product = linear.matmul(
+    product = matmul(
         _reshaped(a, (*lead, flat[0], flat[1])), _reshaped(b, (*lead, flat[1], flat[2]))
     )
     return _Term(_reshaped(product, (*outer, *m, *n)), labels)
@@ -230,3 +235,57 @@ def _arranged(term: _Term, wanted: Labels, sizes: dict[Any, int]) -> Tensor:
         out = _reshaped(out, tuple(sizes[a] if a in present else 1 for a in wanted))
         out = expand_to(out, tuple(sizes[a] for a in wanted))
     return out
+
+
+@with_out
+def inner(input: Operand, other: Operand) -> Tensor:
+    """Σ over the last axis of both; with a number, their product."""
+    a, b = as_tensor(input), as_tensor(other)
+    if not a.shape or not b.shape:
+        return pointwise.mul(a, b)
+    if a.shape[-1] != b.shape[-1]:
+        raise ShapeError(f"inner of shapes {a.shape} and {b.shape}: the last axes must be equal")
+    return tensordot(a, b, ([-1], [-1]))
+
+
+def _meeting(x: Tensor, axes: list[int], sizes: list[int]) -> Tensor:
+    """`x` with its axes of size 1 repeated to `sizes`."""
+    wide = list(x.shape)
+    for axis, size in zip(axes, sizes, strict=True):
+        wide[axis] = size if wide[axis] == 1 else wide[axis]
+    return expand_to(x, tuple(wide))
+
+
+@with_out
+@also_called(a="input", b="other")
+def tensordot(input: Operand, other: Operand, dims: Any = 2) -> Tensor:
+    """Σ over the last `dims` axes of input and the first of other, or over two lists of axes."""
+    a, b = as_tensor(input), as_tensor(other)
+    if isinstance(dims, Handle):
+        dims = Handle._result.tolist(dims)
+    if not isinstance(dims, (list, tuple)):
+        dims = check_whole("tensordot: dims", dims)
+    if isinstance(dims, int):
+        if not 0 <= dims <= min(len(a.shape), len(b.shape)):
+            raise ShapeError(f"tensordot over {dims} axes of shapes {a.shape} and {b.shape}")
+        dims = list(range(len(a.shape) - dims, len(a.shape))), list(range(dims))
+    first, second = ([d] if isinstance(d, int) else list(d) for d in dims)
+    left = [shapes.normal_axis(d, len(a.shape)) for d in first]
+    right = [shapes.normal_axis(d, len(b.shape)) for d in second]
+    sizes = [a.shape[d] for d in left], [b.shape[d] for d in right]
+    if len(left) == len(right) and sizes[0] != sizes[1]:  # a size of 1 meets any, as in PyTorch
+        a, b = _meeting(a, left, sizes[1]), _meeting(b, right, sizes[0])
+    if [a.shape[d] for d in left] != [b.shape[d] for d in right]:
+        raise ShapeError(
+            f"tensordot of shapes {a.shape} and {b.shape} over axes {left} and {right}: the sizes "
+            "must be equal"
+        )
+    rows = [d for d in range(len(a.shape)) if d not in left]
+    columns = [d for d in range(len(b.shape)) if d not in right]
+    m, n = tuple(a.shape[d] for d in rows), tuple(b.shape[d] for d in columns)
+    k = shapes.size([a.shape[d] for d in left])
+    out = matmul(
+        layout.reshape(layout.permute(a, (*rows, *left)), (shapes.size(m), k)),
+        layout.reshape(layout.permute(b, (*right, *columns)), (k, shapes.size(n))),
+    )
+    return apply(TABLE["reshape"], out, shape=(*m, *n))

@@ -18,8 +18,8 @@ from chainrule.tensor.dispatch import apply, apply_many, wrap
 from chainrule.tensor.functional import join, layout, pointwise, reduce, slices
 from chainrule.tensor.functional.creation import empty
 from chainrule.tensor.functional.forms import of_kinds, with_out
-from chainrule.tensor.functional.linear import matmul
 from chainrule.tensor.functional.linear_systems import symmetric
+from chainrule.tensor.functional.products import matmul
 from chainrule.tensor.modes import modes
 
 if TYPE_CHECKING:

@@ -12,14 +12,15 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from chainrule.base import shapes
+from chainrule.base import dtypes, shapes
 from chainrule.base.errors import ShapeError
 from chainrule.ops import TABLE
-from chainrule.tensor.convert import Operand, as_tensor, expand, own
+from chainrule.tensor.convert import Operand, as_tensor, cast, expand, own
 from chainrule.tensor.dispatch import apply, apply_many
 from chainrule.tensor.functional import diagonal, layout, pointwise
 from chainrule.tensor.functional.creation import eye
 from chainrule.tensor.functional.forms import also_called, with_out
+from chainrule.tensor.functional.products import matmul
 from chainrule.tensor.modes import modes
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ __all__ = [
     "det",
     "inverse",
     "logdet",
+    "matrix_power",
     "slogdet",
     "triangular_solve",
 ]
@@ -233,3 +235,26 @@ def tensorsolve(A: Operand, B: Operand, dims: Sequence[int] | None = None) -> Te
     unknown = a.shape[len(y.shape) :]
     square = layout.reshape(a, (y.array_type.size, shapes.size(unknown)))
     return layout.reshape(solve(square, layout.reshape(y, (-1,))), unknown)
+
+
+@with_out
+@also_called(A="input")
+def matrix_power(input: Operand, n: int) -> Tensor:
+    """The n-th power of a square matrix (of each of a batch); of its inverse for n < 0."""
+    x = as_tensor(input)
+    if len(x.shape) < 2 or x.shape[-1] != x.shape[-2]:
+        raise ShapeError(f"matrix_power needs square matrices, not shape {x.shape}")
+    if n < 0:
+        return matrix_power(apply(TABLE["inverse"], x), -n)
+    last = len(x.shape) - 1
+    row, column = (
+        apply(TABLE["iota"], dtype=dtypes.int64, shape=x.shape, axis=a) for a in (last - 1, last)
+    )
+    out, factor = cast(apply(TABLE["eq"], row, column), x.dtype), x
+    first = True
+    while n:
+        if n % 2:
+            out, first = own(factor) if first else matmul(out, factor), False
+        n //= 2
+        factor = matmul(factor, factor) if n else factor
+    return out

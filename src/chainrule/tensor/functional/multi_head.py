@@ -17,7 +17,7 @@ from chainrule.base.errors import ArgumentError, DTypeError, KindError, ShapeErr
 from chainrule.ops import TABLE
 from chainrule.tensor.convert import Operand, as_tensor, cast, expand
 from chainrule.tensor.dispatch import apply
-from chainrule.tensor.functional import join, layout, linear, normalize, pointwise, reduce, slices
+from chainrule.tensor.functional import join, layout, normalize, pointwise, products, reduce, slices
 from chainrule.tensor.functional.attention import masked_attention, open_where
 from chainrule.tensor.functional.forms import of_kinds
 from chainrule.tensor.functional.padding import pad
@@ -39,7 +39,7 @@ class Projections(NamedTuple):
         if self.together is None:
             biases = (None,) * 3 if self.bias is None else slices.chunk(self.bias, 3)
             given = zip((query, key, value), self.apart, biases, strict=True)
-            return tuple(linear.linear(x, w, b) for x, w, b in given)
+            return tuple(products.linear(x, w, b) for x, w, b in given)
         width = self.together.shape[0] // 3
         runs = [(query, 1), (key, 1), (value, 1)]
         if key is value:
@@ -49,7 +49,7 @@ class Projections(NamedTuple):
             start, size = len(out) * width, parts * width
             weight = slices.narrow(self.together, 0, start, size)
             bias = None if self.bias is None else slices.narrow(self.bias, 0, start, size)
-            out += slices.split(linear.linear(x, weight, bias), width, -1)
+            out += slices.split(products.linear(x, weight, bias), width, -1)
         return tuple(out)
 
 
@@ -154,10 +154,10 @@ def attend(
     mask = masks.additive(shape, count, q.dtype)
     weights = None
     if need_weights:
-        scores = linear.matmul(pointwise.mul(q, factor), layout.transpose(k, -2, -1))
+        scores = products.matmul(pointwise.mul(q, factor), layout.transpose(k, -2, -1))
         scores = scores if mask is None else pointwise.add(scores, mask)
         weights = dropout(normalize.softmax(scores, -1), dropout_p)
-        out = linear.matmul(weights, v)
+        out = products.matmul(weights, v)
     else:
         out = masked_attention((q, k, v), mask, factor, dropout_p, causal=masks.causal)
     out = layout.permute(out, (0, 2, 1, 3) if batch_first else (2, 0, 1, 3))
@@ -248,7 +248,7 @@ def multi_head_attention_forward(
         need_weights=need_weights,
         batch_first=batch_first,
     )
-    out = linear.linear(out, out_proj_weight, out_proj_bias)
+    out = products.linear(out, out_proj_weight, out_proj_bias)
     return _shown(out, weights, batch if single else None, average=average_attn_weights)
 
 

@@ -1,6 +1,7 @@
-"""Products by name: outer, dot, addmm and its kin, tensordot, kron, chains, distances of all pairs.
+"""Products of vectors and matrices by PyTorch's names: matmul, linear, dot, addmm and kin.
 
-Example: `addmm(bias, x, w)` = bias + x @ w.
+A product of many rows with one matrix is folded into a single matrix product, so that its weight
+gradient is one product too. Example: `linear(x, weight, bias)` = x weightᵀ + bias.
 Source of the names: https://docs.pytorch.org/docs/stable/torch.html
 """
 
@@ -10,31 +11,28 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from chainrule.base import dtypes, shapes
-from chainrule.base.arguments import check_choice, check_number, check_whole
-from chainrule.base.errors import ArgumentError, DTypeError, ShapeError
+from chainrule.base.errors import DTypeError, ShapeError
+from chainrule.base.source import warn
 from chainrule.ops import TABLE
+from chainrule.tensor import fast_path
 from chainrule.tensor.convert import (
     Operand,
     as_tensor,
     cast,
     expand,
-    floating,
     operands,
-    own,
     result_dtype,
 )
 from chainrule.tensor.dispatch import apply
 from chainrule.tensor.functional import layout, pointwise, reduce, slices
 from chainrule.tensor.functional.forms import (
-    also_called,
     also_in_order,
     deliver,
-    of_kinds,
+    named,
     with_numpy_names,
     with_out,
 )
-from chainrule.tensor.functional.linear import bmm, matmul
-from chainrule.tensor.handle import Handle
+from chainrule.tensor.origin import told_now
 
 if TYPE_CHECKING:
     from chainrule.tensor.tensor import Tensor
@@ -45,19 +43,135 @@ __all__ = [
     "addmv",
     "addr",
     "baddbmm",
-    "cdist",
-    "chain_matmul",
+    "bmm",
     "cross",
     "dot",
     "ger",
-    "inner",
     "kron",
-    "matrix_power",
+    "matmul",
+    "mm",
     "mv",
     "outer",
-    "tensordot",
     "vdot",
 ]
+
+
+_MATRIX = 2
+
+
+def _reshape(x: Tensor, shape: shapes.Shape) -> Tensor:
+    return x if x.shape == shape else apply(TABLE["reshape"], x, shape=shape)
+
+
+def _any_product(input: Operand, other: Operand, out: Tensor | None) -> Tensor:
+    """Vectors become matrices, many rows one matrix, batches of one shape."""
+    return deliver(_product(as_tensor(input), as_tensor(other)), out)
+
+
+matmul = named(
+    fast_path.binary(TABLE["matmul"], _any_product),
+    "matmul",
+    """The product of vectors, matrices, or batches of matrices, which broadcast.
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.matmul.html
+    """,
+)
+
+
+def _product(a: Tensor, b: Tensor) -> Tensor:
+    if len(a.shape) == len(b.shape) == _MATRIX and a.dtype is b.dtype and a.dtype.kind == "float":
+        return apply(TABLE["matmul"], a, b)
+    if not a.shape or not b.shape:
+        raise ShapeError(f"matmul needs at least one axis each, not {a.shape} @ {b.shape}")
+    dtype = result_dtype([a, b])
+    if a.dtype is not b.dtype and a.dtype.kind == b.dtype.kind == "float":
+        _warn_of_widths(a, b)
+    a, b = cast(a, dtype), cast(b, dtype)
+    if len(a.shape) == 1:
+        out = _product(_reshape(a, (1, *a.shape)), b)
+        return _reshape(out, (*out.shape[:-2], out.shape[-1]) if len(b.shape) > 1 else ())
+    if len(b.shape) == 1:
+        out = _product(a, _reshape(b, (*b.shape, 1)))
+        return _reshape(out, out.shape[:-1])
+    if dtype.kind == "int":
+        if a.shape[-1] != b.shape[-2]:
+            raise ShapeError(f"matmul of {a.shape} and {b.shape}: {a.shape[-1]} ≠ {b.shape[-2]}")
+        return _whole(a, b)
+    if len(b.shape) == _MATRIX:
+        rows = _reshape(a, (shapes.size(a.shape[:-1]), a.shape[-1]))
+        return _reshape(apply(TABLE["matmul"], rows, b), (*a.shape[:-1], b.shape[1]))
+    batch = shapes.broadcast(a.shape[:-2], b.shape[:-2])
+    return apply(
+        TABLE["matmul"], expand(a, (*batch, *a.shape[-2:])), expand(b, (*batch, *b.shape[-2:]))
+    )
+
+
+def _warn_of_widths(a: Tensor, b: Tensor) -> None:
+    """NumPy's float64 against float32 weights works, at half the speed."""
+    text = f"a product of {a.dtype.name} and {b.dtype.name} is computed in float64, at half speed"
+    way = "use x.float() to stay in float32, or model.double() where float64 is meant"
+    warn("\n  ".join([text, way, *told_now({"input": None, "weight": None, "other": None})]))
+
+
+def _whole(a: Tensor, b: Tensor) -> Tensor:
+    """The product of integers: sums of products, exact to the last digit (and modulo 2⁶⁴)."""
+    wide = pointwise.mul(_reshape(a, (*a.shape, 1)), _reshape(b, (*b.shape[:-2], 1, *b.shape[-2:])))
+    total = apply(TABLE["sum"], cast(wide, dtypes.int64), axes=(len(wide.shape) - 2,))
+    return cast(total, a.dtype)
+
+
+def mm(input: Operand, mat2: Operand, *, out: Tensor | None = None) -> Tensor:
+    """The product of two matrices; nothing broadcasts."""
+    if out is not None:
+        return deliver(mm(input, mat2), out)
+    return _plain("mm", _MATRIX, input, mat2)
+
+
+def bmm(input: Operand, mat2: Operand, *, out: Tensor | None = None) -> Tensor:
+    """The products of two batches of matrices; nothing broadcasts."""
+    if out is not None:
+        return deliver(bmm(input, mat2), out)
+    return _plain("bmm", 3, input, mat2)
+
+
+def _plain(name: str, rank: int, input: Operand, mat2: Operand) -> Tensor:
+    a, b = as_tensor(input), as_tensor(mat2)
+    if not len(a.shape) == len(b.shape) == rank or a.shape[:-2] != b.shape[:-2]:
+        raise ShapeError(
+            f"{name} needs two operands of {rank} axes (and equal batches), not shapes {a.shape} "
+            f"and {b.shape}; matmul broadcasts"
+        )
+    return matmul(a, b)
+
+
+def _other_width(given: shapes.Shape, weight: shapes.Shape) -> str:
+    takes = weight[-1]
+    text = (
+        f"linear: the input {given} has {given[-1] if given else 'no'} features, "
+        f"the weight {weight} takes {takes}"
+    )
+    if takes in given:
+        return f"{text}\n  axis {given.index(takes)} has them: transpose the input"
+    return (
+        f"{text}\n  give the layer in_features={given[-1]}, or the input {takes}" if given else text
+    )
+
+
+def linear(input: Operand, weight: Operand, bias: Operand = None) -> Tensor:
+    """y = x Wᵀ + b with x (…, in), W (out, in), b (out): y (…, out).
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.linear.html
+    """
+    x, w = as_tensor(input), as_tensor(weight)
+    if x.shape[-1:] != w.shape[-1:]:
+        raise ShapeError(_other_width(x.shape, w.shape), axis={"input": -1, "weight": -1})
+    out = matmul(x, apply(TABLE["transpose"], w, axes=(1, 0)))
+    if bias is None:
+        return out
+    moved = pointwise.add(out, bias)
+    if moved.array_type.shape != out.array_type.shape:
+        raise ShapeError(f"linear: a bias of shape {bias.shape} widens a result of {out.shape}")
+    return moved
 
 
 def _ranks(name: str, given: Sequence[Operand], ranks: Sequence[int]) -> list[Tensor]:
@@ -129,60 +243,6 @@ def outer(input: Operand, vec2: Operand) -> Tensor:
 
 
 ger = outer
-
-
-@with_out
-def inner(input: Operand, other: Operand) -> Tensor:
-    """Σ over the last axis of both; with a number, their product."""
-    a, b = as_tensor(input), as_tensor(other)
-    if not a.shape or not b.shape:
-        return pointwise.mul(a, b)
-    if a.shape[-1] != b.shape[-1]:
-        raise ShapeError(f"inner of shapes {a.shape} and {b.shape}: the last axes must be equal")
-    return tensordot(a, b, ([-1], [-1]))
-
-
-def _meeting(x: Tensor, axes: list[int], sizes: list[int]) -> Tensor:
-    """`x` with its axes of size 1 repeated to `sizes`."""
-    wide = list(x.shape)
-    for axis, size in zip(axes, sizes, strict=True):
-        wide[axis] = size if wide[axis] == 1 else wide[axis]
-    return expand(x, tuple(wide))
-
-
-@with_out
-@also_called(a="input", b="other")
-def tensordot(input: Operand, other: Operand, dims: Any = 2) -> Tensor:
-    """Σ over the last `dims` axes of input and the first of other, or over two lists of axes."""
-    a, b = as_tensor(input), as_tensor(other)
-    if isinstance(dims, Handle):
-        dims = Handle._result.tolist(dims)
-    if not isinstance(dims, (list, tuple)):
-        dims = check_whole("tensordot: dims", dims)
-    if isinstance(dims, int):
-        if not 0 <= dims <= min(len(a.shape), len(b.shape)):
-            raise ShapeError(f"tensordot over {dims} axes of shapes {a.shape} and {b.shape}")
-        dims = list(range(len(a.shape) - dims, len(a.shape))), list(range(dims))
-    first, second = ([d] if isinstance(d, int) else list(d) for d in dims)
-    left = [shapes.normal_axis(d, len(a.shape)) for d in first]
-    right = [shapes.normal_axis(d, len(b.shape)) for d in second]
-    sizes = [a.shape[d] for d in left], [b.shape[d] for d in right]
-    if len(left) == len(right) and sizes[0] != sizes[1]:  # a size of 1 meets any, as in PyTorch
-        a, b = _meeting(a, left, sizes[1]), _meeting(b, right, sizes[0])
-    if [a.shape[d] for d in left] != [b.shape[d] for d in right]:
-        raise ShapeError(
-            f"tensordot of shapes {a.shape} and {b.shape} over axes {left} and {right}: the sizes "
-            "must be equal"
-        )
-    rows = [d for d in range(len(a.shape)) if d not in left]
-    columns = [d for d in range(len(b.shape)) if d not in right]
-    m, n = tuple(a.shape[d] for d in rows), tuple(b.shape[d] for d in columns)
-    k = shapes.size([a.shape[d] for d in left])
-    out = matmul(
-        layout.reshape(layout.permute(a, (*rows, *left)), (shapes.size(m), k)),
-        layout.reshape(layout.permute(b, (*right, *columns)), (k, shapes.size(n))),
-    )
-    return apply(TABLE["reshape"], out, shape=(*m, *n))
 
 
 _OLD_BATCHES = ("beta", "input", "batch1", "batch2")
@@ -274,84 +334,6 @@ def kron(input: Operand, other: Operand) -> Tensor:
     return apply(TABLE["reshape"], apart, shape=whole)
 
 
-@with_out
-def multi_dot(tensors: Sequence[Operand]) -> Tensor:
-    """The product of a chain of matrices, in the order of multiplication that is cheapest.
-
-    The first and the last may be vectors.
-    """
-    parts = [as_tensor(t) for t in tensors]
-    if len(parts) < 2:
-        raise ArgumentError(f"a chain has at least two matrices, not {len(parts)}")
-    ends = len(parts[0].shape) == 1, len(parts[-1].shape) == 1
-    if ends[0]:
-        parts[0] = layout.reshape(parts[0], (1, -1))
-    if ends[1]:
-        parts[-1] = layout.reshape(parts[-1], (-1, 1))
-    if any(len(p.shape) != 2 for p in parts):
-        raise ShapeError(f"a chain is of matrices, not of shapes {[p.shape for p in parts]}")
-    out = _chain(parts, _best_splits([p.shape[0] for p in parts] + [parts[-1].shape[1]]))
-    kept = [n for n, end in zip(out.shape, ends, strict=True) if not end]
-    return layout.reshape(out, kept) if any(ends) else out
-
-
-def _best_splits(sizes: Sequence[int]) -> dict[tuple[int, int], int]:
-    """Where each run of matrices i … j is cut last: the classic dynamic programme."""
-    n = len(sizes) - 1
-    cost = {(i, i): 0 for i in range(n)}
-    splits: dict[tuple[int, int], int] = {}
-    for length in range(1, n):
-        for i in range(n - length):
-            j = i + length
-            choices = {
-                k: cost[i, k] + cost[k + 1, j] + sizes[i] * sizes[k + 1] * sizes[j + 1]
-                for k in range(i, j)
-            }
-            splits[i, j] = min(choices, key=choices.__getitem__)
-            cost[i, j] = choices[splits[i, j]]
-    return splits
-
-
-def _chain(parts: Sequence[Tensor], splits: dict[tuple[int, int], int]) -> Tensor:
-    def product(i: int, j: int) -> Tensor:
-        if i == j:
-            return parts[i]
-        k = splits[i, j]
-        return matmul(product(i, k), product(k + 1, j))
-
-    return product(0, len(parts) - 1)
-
-
-@with_out
-def chain_matmul(*matrices: Operand) -> Tensor:
-    """The product of matrices, in the order of multiplication that is cheapest."""
-    parts = [as_tensor(m) for m in matrices]
-    return parts[0] if len(parts) == 1 else multi_dot(parts)
-
-
-@with_out
-@also_called(A="input")
-def matrix_power(input: Operand, n: int) -> Tensor:
-    """The n-th power of a square matrix (of each of a batch); of its inverse for n < 0."""
-    x = as_tensor(input)
-    if len(x.shape) < 2 or x.shape[-1] != x.shape[-2]:
-        raise ShapeError(f"matrix_power needs square matrices, not shape {x.shape}")
-    if n < 0:
-        return matrix_power(apply(TABLE["inverse"], x), -n)
-    last = len(x.shape) - 1
-    row, column = (
-        apply(TABLE["iota"], dtype=dtypes.int64, shape=x.shape, axis=a) for a in (last - 1, last)
-    )
-    out, factor = cast(apply(TABLE["eq"], row, column), x.dtype), x
-    first = True
-    while n:
-        if n % 2:
-            out, first = own(factor) if first else matmul(out, factor), False
-        n //= 2
-        factor = matmul(factor, factor) if n else factor
-    return out
-
-
 def bilinear(input1: Operand, input2: Operand, weight: Operand, bias: Operand = None) -> Tensor:
     """y[…, o] = Σ x₁[…, i]·W[o, i, j]·x₂[…, j] + b[o].
 
@@ -373,37 +355,3 @@ def bilinear(input1: Operand, input2: Operand, weight: Operand, bias: Operand = 
     other = layout.reshape(y, (shapes.size(lead), in2, 1))
     out = apply(TABLE["reshape"], matmul(mixed, other), shape=(*lead, out_))
     return out if bias is None else pointwise.add(out, bias)
-
-
-@of_kinds
-def cdist(
-    x1: Operand, x2: Operand, p: float = 2.0, compute_mode: str = "use_mm_for_euclid_dist"
-) -> Tensor:
-    """‖x1[…, i, :] - x2[…, j, :]‖ₚ for all pairs: (…, P, M), (…, R, M) → (…, P, R).
-
-    The differences themselves are squared, never the product formula, whatever the
-    `compute_mode`; where two rows are equal the gradient is 0.
-    """
-    modes = ("use_mm_for_euclid_dist_if_necessary", "use_mm_for_euclid_dist",
-             "donot_use_mm_for_euclid_dist")  # fmt: skip
-    check_choice("cdist: compute_mode", compute_mode, modes)
-    x, y = floating(x1), floating(x2)
-    dtype = result_dtype([x, y])
-    x, y = cast(x, dtype), cast(y, dtype)
-    if len(x.shape) < 2 or len(y.shape) < 2 or x.shape[-1] != y.shape[-1]:
-        raise ShapeError(f"cdist needs (…, P, M) and (…, R, M), not {x.shape} and {y.shape}")
-    check_number("cdist: p", p, low=0.0)
-    apart = pointwise.sub(layout.unsqueeze(x, -2), layout.unsqueeze(y, -3))
-    size = pointwise.abs(apart)
-    if p == 0:
-        differ = cast(pointwise.ne(apart, 0), dtype)
-        return reduce.sum(pointwise.add(differ, pointwise.mul(apart, 0.0)), -1)
-    if p == 1:
-        return reduce.sum(size, -1)
-    if p == float("inf"):
-        return reduce.amax(size, -1)
-    safe = pointwise.where(pointwise.gt(size, 0), size, 1.0)
-    powers = pointwise.where(pointwise.gt(size, 0), pointwise.pow(safe, p), 0.0)
-    total = reduce.sum(powers, -1)
-    far = pointwise.gt(total, 0)
-    return pointwise.where(far, pointwise.pow(pointwise.where(far, total, 1.0), 1 / p), 0.0)

@@ -9,6 +9,8 @@ from typing import Any
 
 from chainrule.base.errors import ArgumentError, GradientError
 from chainrule.tensor.convert import as_tensor, expand
+from chainrule.tensor.functional.forms import also_named
+from chainrule.tensor.functional.layout import flat_sizes, resized
 from chainrule.tensor.handle import Handle
 
 
@@ -53,3 +55,14 @@ class AssignMethods:
         else:
             self._become(self.detach())
         return self
+
+    def resize_as_(self: Any, the_template: Any, *, memory_format: Any = None) -> Any:
+        """Rebind this tensor to its first elements under the template's shape, zeros behind."""
+        del memory_format
+        return self.resize_(the_template.shape)
+
+    @also_named("size")
+    def resize_(self: Any, *sizes: Any, memory_format: Any = None) -> Any:
+        """Rebind this tensor to its first elements under another shape, with zeros behind them."""
+        del memory_format
+        return self.set_(resized(self, flat_sizes(sizes)))

@@ -8,8 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from chainrule.tensor import type_info
-from chainrule.tensor.functional import distance, layout, reduce, slices
-from chainrule.tensor.functional.forms import also_named
+from chainrule.tensor.inert import refuse_device
 
 
 class FactMethods:
@@ -18,12 +17,16 @@ class FactMethods:
     __slots__ = ()
 
     is_cpu = True
+    is_cuda = is_mps = is_xpu = is_meta = is_sparse = is_quantized = False
+    layout = type_info.strided
+    cuda = refuse_device("cuda")
+    xpu = refuse_device("xpu")
+
+    is_floating_point = type_info.is_floating_point
+    is_complex = type_info.is_complex
+    is_signed = type_info.is_signed
+    is_nonzero = type_info.is_nonzero
     is_same_size = type_info.is_same_size
-    adjoint = layout.adjoint
-    sum_to_size = reduce.sum_to_size
-    narrow_copy = slices.narrow_copy
-    unsafe_chunk = slices.chunk
-    unsafe_split = slices.split
 
     @property
     def itemsize(self: Any) -> int:
@@ -45,24 +48,27 @@ class FactMethods:
         """Number of axes."""
         return len(self.shape)
 
-    def get_device(self) -> int:
+    def get_device(self: Any) -> int:
         """-1: the CPU."""
         return -1
 
-    def dist(self: Any, other: Any, p: float = 2) -> Any:
-        """The p-norm of self - other."""
-        return distance.dist(self, other, p)
+    def pin_memory(self: Any, device: Any = None) -> Any:
+        """The tensor itself: there is no device to copy to."""
+        del device
+        return self
 
-    def resize_as_(self: Any, the_template: Any, *, memory_format: Any = None) -> Any:
-        """Rebind this tensor to its first elements under the template's shape, zeros behind."""
-        del memory_format
-        return self.resize_(the_template.shape)
+    def is_pinned(self: Any, device: Any = None) -> bool:
+        """False."""
+        del device
+        return False
 
-    @also_named("size")
-    def resize_(self: Any, *sizes: Any, memory_format: Any = None) -> Any:
-        """Rebind this tensor to its first elements under another shape, with zeros behind them."""
-        del memory_format
-        return self.set_(layout.resized(self, layout.flat_sizes(sizes)))
+    def share_memory_(self: Any) -> Any:
+        """The tensor itself: DataLoader's workers are threads."""
+        return self
+
+    def is_shared(self: Any) -> bool:
+        """False."""
+        return False
 
     def index(self: Any, indices: Any) -> Any:
         """`x[indices]` for a sequence of index tensors."""

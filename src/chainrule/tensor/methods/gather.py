@@ -5,7 +5,7 @@ Source of the names: https://docs.pytorch.org/docs/stable/tensors.html
 
 from __future__ import annotations
 
-from chainrule.tensor.functional import gather, masked
+from chainrule.tensor.functional import gather
 
 
 class GatherMethods:
@@ -16,7 +16,6 @@ class GatherMethods:
     index_select = gather.index_select
     take = gather.take
     take_along_dim = gather.take_along_dim
-    masked_select = masked.masked_select
     nonzero = gather.nonzero
     argwhere = gather.argwhere
     bincount = gather.bincount

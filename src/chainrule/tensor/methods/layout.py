@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from chainrule.base import shapes
 from chainrule.base.errors import ArgumentError
-from chainrule.tensor.functional import broadcast, diagonal, layout, masked, slices, strided
+from chainrule.tensor.functional import broadcast, diagonal, layout, slices, strided
 from chainrule.tensor.memory import memory
 from chainrule.tensor.methods.in_place import in_place
 
@@ -43,17 +43,18 @@ class LayoutMethods:
     permute = layout.permute
     transpose = layout.transpose
     swapaxes, swapdims = layout.swapaxes, layout.transpose
+    adjoint = layout.adjoint
     t = layout.t
     unsqueeze = layout.unsqueeze
     squeeze = layout.squeeze
     narrow = slices.narrow
+    narrow_copy = slices.narrow_copy
     select = slices.select
-    split = slices.split
-    chunk = slices.chunk
+    split = unsafe_split = slices.split
+    chunk = unsafe_chunk = slices.chunk
     unbind = slices.unbind
     expand = broadcast.expand
     flip = slices.flip
-    masked_fill = masked.masked_fill
 
     movedim = moveaxis = layout.movedim
     unflatten = layout.unflatten
@@ -87,7 +88,6 @@ class LayoutMethods:
     diagonal = diagonal.diagonal
 
     # in place
-    masked_fill_ = in_place(masked.masked_fill)
     tril_ = in_place(tril)
     triu_ = in_place(triu)
     squeeze_ = _reshaped(layout.squeeze)

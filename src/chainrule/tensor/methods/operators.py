@@ -10,7 +10,7 @@ import numpy as np
 
 from chainrule.base.errors import DTypeError
 from chainrule.tensor.convert import as_tensor
-from chainrule.tensor.functional import bitwise, elementary, linear, pointwise
+from chainrule.tensor.functional import bitwise, elementary, pointwise, products
 from chainrule.tensor.handle import Handle
 from chainrule.tensor.indexing import getitem, setitem
 from chainrule.tensor.methods.in_place import in_place, swapped
@@ -59,8 +59,8 @@ class Operators:  # noqa: PLW1641 - Tensor hashes by identity
     __rmod__ = swapped(pointwise.remainder)
     __pow__ = pointwise.pow
     __rpow__ = swapped(pointwise.pow)
-    __matmul__ = linear.matmul
-    __rmatmul__ = swapped(linear.matmul)
+    __matmul__ = products.matmul
+    __rmatmul__ = swapped(products.matmul)
     __neg__ = pointwise.neg
     __abs__ = pointwise.abs
     __round__ = rounded

@@ -1,11 +1,11 @@
-"""Products of matrices as methods of `Tensor`. Example: `x.matmul(…)`.
+"""Products of vectors and matrices as methods of `Tensor`. Example: `x.matmul(…)`.
 
 Source of the names: https://docs.pytorch.org/docs/stable/tensors.html
 """
 
 from __future__ import annotations
 
-from chainrule.tensor.functional import factorizations, linear, linear_systems, products
+from chainrule.tensor.functional import distance, einsum, products
 from chainrule.tensor.methods.in_place import in_place
 
 
@@ -14,9 +14,9 @@ class ProductMethods:
 
     __slots__ = ()
 
-    matmul = linear.matmul
-    mm = linear.mm
-    bmm = linear.bmm
+    matmul = products.matmul
+    mm = products.mm
+    bmm = products.bmm
     addmm = products.addmm
     addmv = products.addmv
     addr = products.addr
@@ -26,21 +26,10 @@ class ProductMethods:
     dot = products.dot
     vdot = products.vdot
     outer = ger = products.outer
-    inner = products.inner
+    inner = einsum.inner
     kron = products.kron
     cross = products.cross
-    matrix_power = products.matrix_power
-    inverse = linear_systems.inverse
-    det = linear_systems.det
-    slogdet = linear_systems.slogdet
-    logdet = linear_systems.logdet
-    cholesky = linear_systems.cholesky
-    cholesky_solve = linear_systems.cholesky_solve
-    cholesky_inverse = linear_systems.cholesky_inverse
-    triangular_solve = linear_systems.triangular_solve
-    qr = factorizations.qr
-    svd = factorizations.svd
-    pinverse = factorizations.pinverse
+    dist = distance.dist
 
     # in place
     addmm_ = in_place(products.addmm)

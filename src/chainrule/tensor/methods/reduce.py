@@ -1,12 +1,11 @@
-"""Reductions and running totals as methods of `Tensor`. Example: `x.sum(…)`.
+"""Reductions as methods of `Tensor`. Example: `x.sum(…)`.
 
 Source of the names: https://docs.pytorch.org/docs/stable/tensors.html
 """
 
 from __future__ import annotations
 
-from chainrule.tensor.functional import cumulative, moments, norms, reduce
-from chainrule.tensor.methods.in_place import in_place
+from chainrule.tensor.functional import moments, norms, reduce
 
 
 class ReduceMethods:
@@ -33,13 +32,4 @@ class ReduceMethods:
     var = moments.var
     std = moments.std
     norm = norms.norm
-    cumsum = cumulative.cumsum
-    cumprod = cumulative.cumprod
-    cummax = cumulative.cummax
-    cummin = cumulative.cummin
-    logcumsumexp = cumulative.logcumsumexp
-    diff = cumulative.diff
-
-    # in place
-    cumsum_ = in_place(cumulative.cumsum)
-    cumprod_ = in_place(cumulative.cumprod)
+    sum_to_size = reduce.sum_to_size

@@ -25,7 +25,9 @@ class ScatterMethods:
     index_reduce = scatter.index_reduce
     index_put = indexing.index_put
     put = scatter.put
+    masked_fill = masked.masked_fill
     masked_scatter = masked.masked_scatter
+    masked_select = masked.masked_select
     select_scatter = scatter.select_scatter
     slice_scatter = scatter.slice_scatter
     diagonal_scatter = scatter.diagonal_scatter
@@ -43,6 +45,7 @@ class ScatterMethods:
     index_reduce_ = in_place(index_reduce)
     index_put_ = in_place(index_put)
     put_ = in_place(put)
+    masked_fill_ = in_place(masked_fill)
     masked_scatter_ = in_place(masked_scatter)
 
     scatter = scatter.scatter

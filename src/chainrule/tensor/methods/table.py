@@ -10,11 +10,13 @@ from chainrule.tensor.methods.assign import AssignMethods
 from chainrule.tensor.methods.bitwise import BitwiseMethods
 from chainrule.tensor.methods.cast import CastMethods
 from chainrule.tensor.methods.creation import CreationMethods
-from chainrule.tensor.methods.device import DeviceMethods
+from chainrule.tensor.methods.cumulative import CumulativeMethods
 from chainrule.tensor.methods.elementary import ElementaryMethods
+from chainrule.tensor.methods.factorizations import FactorizationMethods
 from chainrule.tensor.methods.facts import FactMethods
 from chainrule.tensor.methods.gather import GatherMethods
 from chainrule.tensor.methods.layout import LayoutMethods
+from chainrule.tensor.methods.linear_systems import LinearSystemMethods
 from chainrule.tensor.methods.normalize import NormalizeMethods
 from chainrule.tensor.methods.operators import Operators
 from chainrule.tensor.methods.pointwise import PointwiseMethods
@@ -33,15 +35,17 @@ class Methods(
     SpecialMethods,
     BitwiseMethods,
     ReduceMethods,
+    CumulativeMethods,
     SortMethods,
     SearchMethods,
     LayoutMethods,
     GatherMethods,
     ScatterMethods,
     ProductMethods,
+    LinearSystemMethods,
+    FactorizationMethods,
     NormalizeMethods,
     RandomMethods,
-    DeviceMethods,
     CreationMethods,
     CastMethods,
     FactMethods,
