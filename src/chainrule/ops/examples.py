@@ -13,11 +13,12 @@ from collections.abc import Sequence
 from chainrule.base import dtypes
 from chainrule.base.shapes import Shape
 from chainrule.graph.node import Graph, Node, TupleType, input_node
-from chainrule.ops import control
+from chainrule.ops.control import items
 from chainrule.ops.creation import iota
 from chainrule.ops.layout import reshape, transpose
 from chainrule.ops.record import Builder, Symbolic
 from chainrule.ops.reduce import broadcast_to
+from chainrule.ops.scan import scan
 from chainrule.ops.scatter import ravel_index
 
 
@@ -55,7 +56,7 @@ class Batched:
 
     def items(self, node: Node) -> list[Node]:
         """Each result of a node with several."""
-        return control.items(self.b, node)
+        return items(self.b, node)
 
     def steps(self, x: Node) -> Node:
         """Exchange the axis of examples and the one behind it."""
@@ -66,11 +67,11 @@ class Batched:
         inputs = tuple([input_node(child.type) for child in node.inputs])
         inner = Symbolic(node.source)
         one = inner(node.op, *inputs, **node.attrs)
-        outs = control.items(inner, one) if isinstance(node.type, TupleType) else [one]
+        outs = items(inner, one) if isinstance(node.type, TupleType) else [one]
         order = sorted(range(len(inputs)), key=lambda i: not self.mapped[i])
         body = Graph(tuple([inputs[i] for i in order]), tuple(outs))
         loop = self.b(
-            control.scan,
+            scan,
             *[self.nodes[i] for i in order],
             graph=body,
             carries=0,

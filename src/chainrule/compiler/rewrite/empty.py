@@ -14,10 +14,11 @@ from __future__ import annotations
 from chainrule.graph.node import INPUT, Graph, Node, Type
 from chainrule.graph.rewrite import rewrite
 from chainrule.graph.walk import ordered
-from chainrule.ops.control import bundle, scan
+from chainrule.ops.control import bundle
 from chainrule.ops.creation import full
 from chainrule.ops.layout import concat
 from chainrule.ops.record import Symbolic
+from chainrule.ops.scan import scan
 from chainrule.ops.scatter import scatter
 
 

@@ -10,8 +10,9 @@ from __future__ import annotations
 from chainrule.graph.node import INPUT, Graph, Node
 from chainrule.graph.rewrite import rewrite
 from chainrule.graph.walk import ordered, substitute
-from chainrule.ops.control import bundle, call, scan
+from chainrule.ops.control import bundle, call
 from chainrule.ops.record import Symbolic
+from chainrule.ops.scan import scan
 
 
 def inline_calls(graph: Graph) -> Graph:

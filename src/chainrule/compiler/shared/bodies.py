@@ -18,8 +18,9 @@ from dataclasses import dataclass
 
 from chainrule.graph.node import Graph, Node, Type, input_node
 from chainrule.graph.walk import ordered, substitute
-from chainrule.ops.control import project, scan
+from chainrule.ops.control import project
 from chainrule.ops.record import Builder
+from chainrule.ops.scan import scan
 
 
 @dataclass(eq=False)

@@ -16,9 +16,10 @@ from chainrule.graph.node import Graph, Node
 from chainrule.graph.walk import substitute, topological
 from chainrule.inspect.unroll import row
 from chainrule.nn.recurrent import RNNBase
-from chainrule.ops.control import items, scan
+from chainrule.ops.control import items
 from chainrule.ops.evaluate import all_values
 from chainrule.ops.record import Symbolic
+from chainrule.ops.scan import scan
 from chainrule.tensor.dispatch import wrap
 from chainrule.tensor.functional import join
 from chainrule.tensor.tape import Recorded

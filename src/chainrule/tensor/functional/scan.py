@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from chainrule.base.errors import ArgumentError, ShapeError, TraceError
 from chainrule.graph.node import Type, input_node
-from chainrule.ops.control import scan as scan_op
+from chainrule.ops.scan import scan as scan_op
 from chainrule.tensor.body import body_trace, step_numbers
 from chainrule.tensor.convert import as_tensor
 from chainrule.tensor.dispatch import apply_many
