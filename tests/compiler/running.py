@@ -16,9 +16,10 @@ from chainrule.base.dtypes import from_numpy
 from chainrule.compiler.codegen.scratch import task_count
 from chainrule.compiler.codegen.target import host_target
 from chainrule.compiler.lower.schedule import Repeat, Unit
-from chainrule.compiler.pipeline import Captured, Compiled, compile_graph, optimize, plan_graph
+from chainrule.compiler.pipeline import Compiled, compile_graph, optimize, plan_graph
 from chainrule.compiler.runtime.encoder import extents
 from chainrule.compiler.runtime.plan import Plan
+from chainrule.compiler.shared.captured import Captured
 from chainrule.compiler.shared.kernel_writer import BufferArgument, Work
 from chainrule.graph.node import Graph, Node, Type, input_node
 from chainrule.graph.text import print_graph

@@ -23,8 +23,8 @@ from chainrule.compiler.lower.operands import bring
 from chainrule.compiler.lower.placement import place
 from chainrule.compiler.lower.repeat import projected, repeat, stages
 from chainrule.compiler.lower.schedule import Moving, Repeat, Unit, schedule
-from chainrule.compiler.pipeline import Captured, Fusion, fuse
-from chainrule.compiler.rewrite.bounds import Bound, bounds
+from chainrule.compiler.pipeline import Fusion, fuse
+from chainrule.compiler.rewrite.bounds import bounds
 from chainrule.compiler.rewrite.decompose import expand
 from chainrule.compiler.rewrite.empty import drop_empty
 from chainrule.compiler.rewrite.finite import finite
@@ -48,6 +48,7 @@ from chainrule.compiler.rewrite.trim import trim
 from chainrule.compiler.rewrite.writes import forward_writes
 from chainrule.compiler.shared.access import access, is_view, virtual
 from chainrule.compiler.shared.bodies import Loop, exchange, in_bodies, loops
+from chainrule.compiler.shared.captured import Bound, Captured
 from chainrule.compiler.shared.kernel_writer import BufferArgument, Home, Work
 from chainrule.compiler.show import print_groups
 from chainrule.graph.node import INPUT, Graph, Node

@@ -12,8 +12,8 @@ from chainrule.base.errors import VerifyError
 from chainrule.compiler.debug import check_call, check_passes
 from chainrule.compiler.lower import remember
 from chainrule.compiler.lower.templates import columns
-from chainrule.compiler.pipeline import Captured
 from chainrule.compiler.rewrite import reductions, simplify
+from chainrule.compiler.shared.captured import Captured
 from chainrule.graph.node import Graph, Type, input_node
 from chainrule.ops import TABLE
 from chainrule.ops.record import Symbolic

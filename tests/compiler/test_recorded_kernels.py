@@ -30,7 +30,8 @@ from benchmarks.workloads.spec import WORKLOADS
 from chainrule.base import dtypes
 from chainrule.compiler.codegen import target as targets
 from chainrule.compiler.codegen.emit import emit
-from chainrule.compiler.pipeline import Captured, fuse, optimize, plan_graph
+from chainrule.compiler.pipeline import fuse, optimize, plan_graph
+from chainrule.compiler.shared.captured import Captured
 from chainrule.compiler.show import distinct_kernels, print_groups
 from chainrule.compiler.trace.capture import capture
 from chainrule.graph.node import Graph
@@ -65,7 +66,7 @@ def programs(workload: str) -> dict[str, Captured]:
     if workload in APART:
         whole = trace(made.model)
         found["forward, saving"] = whole.captured
-        found["gradient"] = captured(whole.link.plan_graph)
+        found["gradient"] = captured(whole.halves.half)
     return found
 
 

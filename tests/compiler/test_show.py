@@ -8,7 +8,7 @@ import pytest
 import chainrule as cr
 import chainrule.nn.functional as F
 from chainrule.compiler.codegen.target import AVX512
-from chainrule.compiler.pipeline import Captured
+from chainrule.compiler.shared.captured import Captured
 from chainrule.compiler.show import graph_stages, stages
 from chainrule.graph.text import parse_graph, print_graph
 from chainrule.kernel.text import parse_kernel, print_kernel

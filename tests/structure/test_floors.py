@@ -29,6 +29,19 @@ FLOORS = {
     "cli": 9,
     "utils": 10,
 }
+# Inside the compiler: its folders, then pipeline.py, the calls, and the files beside it.
+COMPILER = {
+    "codegen": 0,
+    "shared": 1,
+    "guards": 1,
+    "rewrite": 2,
+    "fuse": 3,
+    "trace": 3,
+    "lower": 4,
+    "runtime": 5,
+    "pipeline": 6,
+    "calls": 7,
+}
 TOP = 11  # chainrule/__init__.py and its neighbours: the face, which no room may look at
 
 # What a room never touches although the floors would allow it.
@@ -61,6 +74,22 @@ def room(name: str) -> str:
     return parts[1] if len(parts) > 1 and parts[1] in FLOORS else ""
 
 
+def floors(name: str) -> tuple[str, float]:
+    """The room inside the compiler and its floor, ("", 8) for the files beside them."""
+    part = name.removeprefix("chainrule.compiler").split(".")[1:]
+    here = part[0] if part and part[0] in COMPILER else ""
+    return here, COMPILER.get(here, 8)
+
+
+def is_inside_fault(importer: str, target: str) -> bool:
+    """Whether a file of the compiler imports from a higher floor of it, or a neighbour."""
+    rooms = importer, target
+    if not all(within(name, "chainrule.compiler") for name in rooms):
+        return False
+    (here, floor), (there, other) = map(floors, rooms)
+    return here != there and other >= floor
+
+
 def faults(module: Module) -> list[str]:
     here = room(module.name)
     floor = FLOORS.get(here, TOP)
@@ -73,6 +102,8 @@ def faults(module: Module) -> list[str]:
                 found.append(
                     f"{at} (floor {floor}) imports {target} (floor {FLOORS.get(there, TOP)})"
                 )
+            if is_inside_fault(module.name, target):
+                found.append(f"{at} imports {target}, which stands higher in the compiler")
             found += [
                 f"{at} must never import {target}"
                 for owner, banned in NEVER.items()
@@ -91,6 +122,11 @@ def test_every_folder_has_a_floor():
         path.name for path in package().iterdir() if path.is_dir() and any(path.rglob("*.py"))
     }
     assert folders <= set(FLOORS), f"give these a floor: {sorted(folders - set(FLOORS))}"
+
+
+def test_every_folder_of_the_compiler_has_a_floor():
+    folders = {path.parent.name for path in (package() / "compiler").glob("*/__init__.py")}
+    assert folders == set(COMPILER) - {"pipeline"}
 
 
 def test_imports_go_down_only():
@@ -125,6 +161,10 @@ def test_environment_is_read_in_one_place():
         ("chainrule.nn.linear", "from chainrule.compiler.pipeline import run"),
         ("chainrule.compiler.codegen.emit", "from chainrule.ops import table"),
         ("chainrule.compiler.fuse.group", "from llvmlite import binding"),
+        ("chainrule.compiler.fuse.group", "from chainrule.compiler.trace import capture"),
+        ("chainrule.compiler.rewrite.trim", "from chainrule.compiler.lower.place import place"),
+        ("chainrule.compiler.runtime.plan", "from chainrule.compiler.pipeline import fuse"),
+        ("chainrule.compiler.pipeline", "from chainrule.compiler import compile"),
     ],
 )
 def test_a_wrong_import_is_found(tmp_path, name, source):

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from chainrule.base.errors import VerifyError
-from chainrule.compiler.pipeline import Captured, Compiled, compile_graph, optimize
+from chainrule.compiler.pipeline import Compiled, compile_graph, optimize
+from chainrule.compiler.shared.captured import Captured
 from chainrule.compiler.trace.capture import capture
 from chainrule.compiler.trace.structure import flatten
 from chainrule.graph.node import Graph, Type

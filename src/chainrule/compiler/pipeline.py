@@ -14,7 +14,7 @@ Example: `compile_graph(Captured(graph, results=1, replaces={}))` → `Executabl
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -31,7 +31,7 @@ from chainrule.compiler.lower.kernels import check, copy
 from chainrule.compiler.lower.placement import place
 from chainrule.compiler.lower.repeat import loop_work, projected, stages
 from chainrule.compiler.lower.schedule import schedule, works
-from chainrule.compiler.rewrite.bounds import Bound, bounds, distinct
+from chainrule.compiler.rewrite.bounds import bounds, distinct
 from chainrule.compiler.rewrite.decompose import expand
 from chainrule.compiler.rewrite.empty import drop_empty
 from chainrule.compiler.rewrite.finite import finite
@@ -54,6 +54,7 @@ from chainrule.compiler.runtime.native import Engine, engine
 from chainrule.compiler.runtime.plan import Executable, Plan, make_plan
 from chainrule.compiler.runtime.workers import get_num_threads
 from chainrule.compiler.shared.bodies import everywhere, forget_equals, is_loop
+from chainrule.compiler.shared.captured import Bound, Captured
 from chainrule.compiler.shared.kernel_writer import Home
 from chainrule.graph.node import Graph, Node, Type, input_node
 from chainrule.graph.verify import verify
@@ -83,21 +84,6 @@ GRAPH_PASSES: tuple[Pass, ...] = (
 )
 _ON_THEIR_OWN = {keep_residuals, forward_writes, sink, hoist, trim}  # go into bodies themselves
 _OUTSIDE = {sparse_updates, keep_rows}  # not in bodies: what they read is not theirs to write over
-
-
-@dataclass(frozen=True, slots=True)
-class Captured:
-    """A traced computation.
-
-    The first `results` outputs are returned to the caller; each other output is the new value of
-    the input (outside state) that `replaces` names by position. The guard stops the call unless the
-    outputs in `finite` are.
-    """
-
-    graph: Graph
-    results: int
-    replaces: Mapping[int, int]  # output position → input position
-    finite: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

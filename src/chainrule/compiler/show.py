@@ -14,9 +14,10 @@ from chainrule.compiler.codegen.emit import emit
 from chainrule.compiler.codegen.target import Target, host_target
 from chainrule.compiler.fuse.store import Fused
 from chainrule.compiler.lower.schedule import works
-from chainrule.compiler.pipeline import Captured, fuse, optimize, plan_graph
+from chainrule.compiler.pipeline import fuse, optimize, plan_graph
 from chainrule.compiler.runtime.native import engine
 from chainrule.compiler.runtime.plan import Plan
+from chainrule.compiler.shared.captured import Captured
 from chainrule.compiler.trace.capture import capture
 from chainrule.graph.node import Graph, Node
 from chainrule.graph.text import print_graph

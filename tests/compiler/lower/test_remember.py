@@ -14,8 +14,9 @@ from chainrule.compiler.codegen.target import host_target
 from chainrule.compiler.lower import remember
 from chainrule.compiler.lower.schedule import works
 from chainrule.compiler.lower.templates.rows import RowGroup, rows
-from chainrule.compiler.pipeline import Captured, optimize, plan_graph
+from chainrule.compiler.pipeline import optimize, plan_graph
 from chainrule.compiler.runtime.encoder import extents
+from chainrule.compiler.shared.captured import Captured
 from chainrule.compiler.shared.kernel_writer import BufferArgument, Home
 from chainrule.compiler.trace.capture import capture
 from chainrule.graph.node import Node, Type, input_node

@@ -17,12 +17,6 @@ from typing import Any
 Wrap = Callable[[Callable[..., Any], str], Any]  # a function and its name → the compiled function
 
 
-def is_module(model: Any) -> bool:
-    """Whether this is a layer or model rather than a function."""
-    cls = type(model)
-    return hasattr(cls, "forward") and hasattr(cls, "named_parameters")
-
-
 def compiled_module(model: Any, wrap: Wrap) -> Any:
     """The module, whose call goes through `wrap(call, name)`."""
     original = getattr(model, "_orig_mod", model)

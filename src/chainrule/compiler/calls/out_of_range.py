@@ -20,7 +20,7 @@ from chainrule.base.errors import (
     NonFiniteError,
     ShapeError,
 )
-from chainrule.compiler.rewrite.bounds import Bound
+from chainrule.compiler.shared.captured import Bound
 from chainrule.graph.node import INPUT, Graph, Node
 from chainrule.graph.walk import topological
 from chainrule.ops.evaluate import evaluate

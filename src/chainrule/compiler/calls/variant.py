@@ -111,6 +111,8 @@ class Variant:
             self.compiled: Compiled = compile_graph(
                 replace(self.capture.captured, finite=self._finite(guarded))
             )
+            halves = self.capture.halves
+            self._link = None if halves is None else Link(halves)
         self.seconds = time.perf_counter() - start
         self.calls = 0
         self.looked = False  # whether a second trace was compared with the one it was made of
@@ -149,8 +151,8 @@ class Variant:
 
     def arena_bytes(self) -> int:
         """Memory that the plan, and that of its gradient, keep between calls."""
-        link = self.capture.link
-        return self.compiled.plan.arena_bytes + (0 if link is None else link.arena_bytes())
+        own, link = self.compiled.plan.arena_bytes, self._link
+        return own if link is None else own + link.arena_bytes()
 
     # -- before ---------------------------------------------------------------------------------
 
@@ -261,9 +263,9 @@ class Variant:
         for i, read in enumerate(self.capture.numbers):
             self._numbers[i] = read()
         self._flag[0] = 0
-        sources = self._sources(leaves) if self.capture.link is not None else []
+        sources = self._sources(leaves) if self._link is not None else []
         values = [wrap(a) for a in results]
-        kept = self._kept_inputs(keep, leaves) if self.capture.link is not None else {}
+        kept = self._kept_inputs(keep, leaves) if self._link is not None else {}
         settings = self._settings(values)
         if settings:
             self._commit(leaves, settings)
@@ -274,8 +276,8 @@ class Variant:
             leaves[at].requires_grad = flag
             if sources:
                 sources[at] = leaves[at]._tape_node()
-        if self.capture.link is not None:
-            self._connect(self.capture.link, sources, kept, values)
+        if self._link is not None:
+            self._connect(self._link, sources, kept, values)
         self._change_arguments(leaves, values)
         return self._returned(leaves, values, given)
 
@@ -320,13 +322,12 @@ class Variant:
 
     def _kept_inputs(self, keep: list[Array], leaves: list[Any]) -> dict[int, Array]:
         """Values of the inputs that backward reads: what may be written over is copied."""
-        link = self.capture.link
-        assert link is not None
+        assert self._link is not None
         owners, first = len(self.capture.grad_owners), self._first_state
         arrays = [*keep[:first], *keep[first + owners :], *keep[first : first + owners]]
         arrays += [self._numbers[i] for i in range(len(self.capture.numbers))]
         found = {}
-        for i in link.kept:
+        for i in self._link.split.kept:
             if i < first:
                 volatile = not isinstance(leaves[i], Handle)
             else:
@@ -337,8 +338,8 @@ class Variant:
     def _sources(self, leaves: list[Any]) -> list[Node]:
         """The tape's nodes of what a gradient goes to, as they are before the call."""
         c, types = self.capture, [n.array for n in self.capture.captured.graph.inputs]
-        assert c.link is not None
-        owners, wanted = [*leaves, *c.states], set(c.link.wanted)
+        assert self._link is not None
+        owners, wanted = [*leaves, *c.states], set(self._link.split.wanted)
         return [tape_node(owners[i] if i in wanted else None, t) for i, t in enumerate(types)]
 
     def _connect(
@@ -348,7 +349,7 @@ class Variant:
         c = self.capture
         arrays: list[Any] = [v._value for v in values]
         nodes = connect(link, sources, kept, arrays, self.name)
-        for number, node in zip(link.results, nodes, strict=True):
+        for number, node in zip(link.split.results, nodes, strict=True):
             values[number]._node, values[number]._requires_grad = node, True
         for handle, number in c.connected:
             handle._node, handle._requires_grad = values[number]._node, True

@@ -8,8 +8,8 @@ Example: `layouts(graph)` gives the views of results that are not kept in row-ma
 from __future__ import annotations
 
 from chainrule.base.shapes import View
-from chainrule.compiler.lower.templates.product import batched
 from chainrule.compiler.shared.access import is_view, source_view
+from chainrule.compiler.shared.matrices import batched
 from chainrule.graph.node import INPUT, Graph, Node
 from chainrule.graph.walk import ordered
 from chainrule.ops.layout import reshape, transpose

@@ -27,9 +27,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from chainrule.base.source import Source
-from chainrule.compiler.calls.modules import is_module
 from chainrule.compiler.guards.bytecode import ATTRIBUTE, EACH, Path
-from chainrule.compiler.guards.owners import LIBRARY, PROGRAM, whose
+from chainrule.compiler.guards.owners import LIBRARY, PROGRAM, is_module, whose
 from chainrule.compiler.guards.places import (
     ABSENT,
     CONTAINERS,

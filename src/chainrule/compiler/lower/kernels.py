@@ -25,8 +25,8 @@ from chainrule.compiler.lower.templates.rows import RowGroup, rows
 from chainrule.compiler.lower.templates.scatter import check_bounds, scatter, zeros
 from chainrule.compiler.lower.templates.search import search
 from chainrule.compiler.lower.templates.sparse_product import sparse_product
-from chainrule.compiler.rewrite.bounds import Bound
 from chainrule.compiler.shared.access import origin, through
+from chainrule.compiler.shared.captured import Bound
 from chainrule.compiler.shared.kernel_writer import Home, Work
 from chainrule.graph.node import Node, TupleType, Type, input_node
 from chainrule.ops.creation import detach

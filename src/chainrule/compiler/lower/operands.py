@@ -17,10 +17,10 @@ from chainrule.base import shapes
 from chainrule.base.shapes import Shape, View
 from chainrule.compiler.fuse.store import Fused
 from chainrule.compiler.lower.placement import write_space
-from chainrule.compiler.lower.templates.product import batched, layout_of
 from chainrule.compiler.lower.templates.rows import RowGroup, merged_axes, rows
 from chainrule.compiler.shared.access import access, is_view, origin, through
 from chainrule.compiler.shared.kernel_writer import Home, Work
+from chainrule.compiler.shared.matrices import batched, layout_of
 from chainrule.graph.node import Node
 from chainrule.ops.creation import detach
 from chainrule.ops.record import Contract, Map, Pieces, Reduce, Symbolic, Template

@@ -15,9 +15,9 @@ from chainrule.base import shapes
 from chainrule.base.shapes import Shape, View
 from chainrule.compiler.fuse.group import Group
 from chainrule.compiler.fuse.store import Fused
-from chainrule.compiler.lower.templates.product import batched
 from chainrule.compiler.shared.access import is_view, origin
 from chainrule.compiler.shared.kernel_writer import Home
+from chainrule.compiler.shared.matrices import batched
 from chainrule.graph.node import Node, TupleType
 from chainrule.ops.layout import concat, reshape, transpose
 from chainrule.ops.record import Contract

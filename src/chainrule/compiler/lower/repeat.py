@@ -27,11 +27,11 @@ from chainrule.compiler.lower.blocks import split_rows
 from chainrule.compiler.lower.kernels import copy, lower
 from chainrule.compiler.lower.placement import place, write_space
 from chainrule.compiler.lower.schedule import Moving, Repeat, Stages, Unit, schedule
-from chainrule.compiler.lower.templates.product import layout_of
 from chainrule.compiler.rewrite.seal import seal
 from chainrule.compiler.shared.access import access, origin, through, virtual
 from chainrule.compiler.shared.bodies import Carried, Collected, Loop, Part, is_loop
 from chainrule.compiler.shared.kernel_writer import Home, Work
+from chainrule.compiler.shared.matrices import layout_of
 from chainrule.graph.node import INPUT, Graph, Node, Type, input_node
 from chainrule.graph.walk import ordered, topological
 from chainrule.ops.creation import detach

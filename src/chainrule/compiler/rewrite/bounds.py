@@ -13,24 +13,11 @@ Example: `bounds(graph)` → [(index node, limit, what it indexes)].
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
 
 from chainrule.compiler.shared.access import is_view
+from chainrule.compiler.shared.captured import Bound
 from chainrule.graph.node import INPUT, Graph, Node
 from chainrule.graph.walk import ordered
-
-
-class Bound(NamedTuple):
-    """Indices that must lie in low … limit - 1; `reader` is the node that uses them.
-
-    With `finite` they tell whether values are finite: see `rewrite/finite.py`.
-    """
-
-    indices: Node
-    limit: int
-    reader: Node
-    low: int = 0
-    finite: bool = False
 
 
 def bounds(graph: Graph) -> list[Bound]:

@@ -12,7 +12,7 @@ import math
 from collections.abc import Iterable
 
 from chainrule.base import dtypes
-from chainrule.compiler.rewrite.bounds import Bound
+from chainrule.compiler.shared.captured import Bound
 from chainrule.graph.node import Graph, Node
 from chainrule.ops.arithmetic import abs_, add
 from chainrule.ops.cast import cast

@@ -8,8 +8,9 @@ Example: `loop_bounds(graph)` → the graph, and [(index node, limit, reader)].
 
 from __future__ import annotations
 
-from chainrule.compiler.rewrite.bounds import Bound, bounds
+from chainrule.compiler.rewrite.bounds import bounds
 from chainrule.compiler.shared.bodies import Loop, exchange, loops
+from chainrule.compiler.shared.captured import Bound
 from chainrule.graph.node import Graph, Node
 from chainrule.ops.record import Symbolic
 

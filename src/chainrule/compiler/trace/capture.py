@@ -14,13 +14,13 @@ from typing import Any
 import numpy as np
 
 from chainrule.base.errors import TraceError
-from chainrule.compiler.calls.gradient import Joint, Link, split
 from chainrule.compiler.guards.watch import Watch, watching
-from chainrule.compiler.pipeline import Captured
+from chainrule.compiler.shared.captured import Captured
 from chainrule.compiler.trace.aliases import Signature, root_of, signature
 from chainrule.compiler.trace.arguments import Containers, HandedOut, enter, hand_out, leaf_versions
 from chainrule.compiler.trace.leaks import Leak, leaked
 from chainrule.compiler.trace.returned import Origins
+from chainrule.compiler.trace.split import Joint, Split, split
 from chainrule.compiler.trace.structure import Leaves, flatten, has_known, unflatten
 from chainrule.grad.reverse import differentiate
 from chainrule.graph.node import INPUT, Graph, Node, input_node
@@ -74,7 +74,7 @@ class Capture:
     grad_was_none: tuple[tuple[Handle, bool], ...]
     connected: tuple[tuple[Handle, int], ...]  # states that are now computed: result number i
     made_leaves: tuple[int, ...]  # results that require grad and were made as leaves
-    link: Link | None  # how results that require grad are differentiated outside
+    halves: Split | None  # how results that require grad are differentiated outside
 
     def constant(self, at: int) -> Array | None:
         """The value of a state that the trace made from a constant."""
@@ -179,7 +179,7 @@ def _finish(
     )
     flags = [*handed.flags, *(b.requires_grad for b in inputs)]
     graph, joint, leaks = _settled(trace, origins, everything, new, flags, moved, settles=settles)
-    link, graph = (None, graph) if joint is None else split(joint, len(origins.nodes))
+    halves, graph = (None, graph) if joint is None else split(joint, len(origins.nodes))
     first = len(graph.outputs) - len(new)
     pairs = {first + i: len(handed.nodes) + at for i, at in enumerate(replaced)}
     return Capture(
@@ -205,7 +205,7 @@ def _finish(
         grad_was_none=tuple([(h, not isinstance(h._grad, Handle)) for h in read]),
         connected=tuple(connected),
         made_leaves=tuple(origins.leaves),
-        link=link,
+        halves=halves,
     )
 
 

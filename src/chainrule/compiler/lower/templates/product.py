@@ -8,9 +8,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from chainrule.base import shapes
 from chainrule.base.errors import CompileError
-from chainrule.base.shapes import Shape, View
+from chainrule.base.shapes import View
 from chainrule.compiler.codegen.target import Target
 from chainrule.compiler.lower.templates.gemm import TileSite, choose_tile, gemm
 from chainrule.compiler.lower.templates.rows import RowGroup
@@ -24,26 +23,13 @@ from chainrule.compiler.shared.kernel_writer import (
     Writer,
     count,
 )
+from chainrule.compiler.shared.matrices import batched, layout_of
 from chainrule.graph.node import Node
 from chainrule.kernel.index import as_index
 from chainrule.kernel.ir import Statement
 from chainrule.ops.record import Contract
 
 _ROWS_AT_ONCE = 2  # rows of a tile that a costly epilogue works on at a time
-
-
-def layout_of(view: View, letters: str) -> str | None:
-    """The letters of the matrix axes, the one with stride 1 last; None if there is none."""
-    outer, inner = view.strides[-2:]
-    if inner == 1 or view.shape[-1] == 1:
-        return letters
-    return letters[::-1] if outer == 1 or view.shape[-2] == 1 else None
-
-
-def batched(shape: Shape) -> tuple[int, int, int, int]:
-    """The shape of a batch of matrices with exactly two batch axes; further ones merge."""
-    *lead, m, n = (1, 1, *shape)
-    return shapes.size(lead[:-1]), lead[-1], m, n
 
 
 def contraction(group: RowGroup) -> Node:

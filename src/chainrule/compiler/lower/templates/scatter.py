@@ -19,7 +19,7 @@ from chainrule.base import shapes
 from chainrule.base.dtypes import int64
 from chainrule.base.errors import CompileError
 from chainrule.compiler.lower.templates.site import stored
-from chainrule.compiler.rewrite.bounds import Bound
+from chainrule.compiler.shared.captured import Bound
 from chainrule.compiler.shared.kernel_writer import Home, Valid, Work, Writer, count
 from chainrule.graph.node import Node
 from chainrule.kernel.index import Index, as_index, symbol
