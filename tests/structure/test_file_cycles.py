@@ -48,7 +48,7 @@ def file_of(target: str, files: Iterable[str]) -> str:
 
 
 def test_no_file_needs_itself():
-    assert cycle(modules()) == []
+    assert not cycle(modules()), " ← ".join(cycle(modules()))
 
 
 @pytest.mark.parametrize(

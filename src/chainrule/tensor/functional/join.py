@@ -72,13 +72,12 @@ def column_stack(tensors: Sequence[Operand]) -> Tensor:
 
 def block_diag(*tensors: Operand) -> Tensor:
     """Matrices along the diagonal of a larger one, zeros elsewhere."""
-    from chainrule.tensor.functional.padding import pad
-
     blocks = [atleast_2d(t) for t in tensors]
     width = sum(b.shape[1] for b in blocks)
     rows, at = [], 0
     for block in blocks:
-        rows.append(pad(block, (at, width - at - block.shape[1])))
+        shape = (block.shape[0], width)
+        rows.append(apply(TABLE["pad"], block, start=(0, at), step=(1, 1), shape=shape))
         at += block.shape[1]
     return cat(rows, 0)
 
