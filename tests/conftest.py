@@ -68,3 +68,16 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         kept = [item for item in items if _place(seed, item.nodeid) < limit]
         config.hook.pytest_deselected(items=[item for item in items if item not in kept])
         items[:] = kept
+
+
+@pytest.fixture
+def other_models_hidden():
+    """Messages name models that are alive: those of other tests and their parameters are hidden."""
+    from chainrule.tensor.alive import MODULES, OPTIMIZERS
+
+    hidden = [(alive, list(alive)) for alive in (MODULES, OPTIMIZERS)]
+    for alive, _ in hidden:
+        alive.clear()
+    yield
+    for alive, members in hidden:
+        alive.update(members)

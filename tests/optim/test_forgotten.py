@@ -14,6 +14,11 @@ from chainrule import nn, optim
 X = cr.ones(3, 2)
 
 
+@pytest.fixture(autouse=True)
+def no_other_models(other_models_hidden):
+    """The messages name models that are alive."""
+
+
 KINDS = {
     "list": list,
     "tuple": tuple,
@@ -83,6 +88,33 @@ def test_layers_in_a_plain_container(kind, name, home, compiled):
     assert f"{name}, layers[0].bias, layers[1].weight and 3 more" in text
     assert f"self.layers = {home}(…)" in text
     assert "test_forgotten.py" in text
+
+
+def test_layers_of_a_copied_model_in_a_plain_list():
+    model = copy.deepcopy(Stack("list"))
+    (text,) = said(training(model, optim.SGD(model.parameters(), 0.1), compiled=False), times=2)
+    assert "layers[0].weight" in text
+
+
+class Counted(list):
+    """A list that counts how many of its elements are read."""
+
+    read = 0
+
+    def __iter__(self):
+        for each in super().__iter__():
+            Counted.read += 1
+            yield each
+
+
+@pytest.mark.parametrize("shape", [(4_000_000,), (200, 20_000), (20_000, 20)])
+def test_a_large_plain_list_is_searched_up_to_a_budget(shape, monkeypatch):
+    inner = Counted([0.0]) * shape[-1]
+    model = nn.Linear(2, 1)
+    model.data = Counted([Counted(inner)] * shape[0] if len(shape) > 1 else inner)
+    monkeypatch.setattr(Counted, "read", 0)
+    assert said(training(model, optim.SGD(model.parameters(), 0.1), compiled=False)) == []
+    assert Counted.read <= 100_000
 
 
 @pytest.mark.parametrize("compiled", [False, True])

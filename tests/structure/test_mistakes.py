@@ -10,7 +10,6 @@ import re
 
 import pytest
 
-from chainrule.tensor.alive import MODULES, OPTIMIZERS
 from tests.structure.package import ROOT, run_program
 
 _spec = importlib.util.spec_from_file_location("mistakes", ROOT / "docs" / "mistakes.py")
@@ -31,18 +30,7 @@ def message(shown: str) -> list[str]:
     return shown[start.start() :].rstrip().splitlines()
 
 
-@pytest.fixture
-def no_other_models():
-    """Messages name models that are alive: those of other tests and their parameters are hidden."""
-    hidden = [(alive, list(alive)) for alive in (MODULES, OPTIMIZERS)]
-    for alive, _ in hidden:
-        alive.clear()
-    yield
-    for alive, members in hidden:
-        alive.update(members)
-
-
-@pytest.mark.usefixtures("no_other_models")
+@pytest.mark.usefixtures("other_models_hidden")
 @pytest.mark.parametrize("mistake", MISTAKES, ids=lambda m: m.title)
 def test_it_prints_what_the_page_shows(mistake):
     assert page.prints(mistake) == mistake.shown, "run python docs/mistakes.py"

@@ -30,6 +30,7 @@ from chainrule.compiler.runtime.native import unavailable
 from chainrule.compiler.trace.capture import capture
 from chainrule.compiler.trace.leaks import where_held
 from chainrule.compiler.trace.structure import describe, flatten
+from chainrule.tensor.alive import is_module
 from chainrule.tensor.convert import get_default_dtype
 from chainrule.tensor.handle import Handle
 from chainrule.tensor.modes import modes

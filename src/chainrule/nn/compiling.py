@@ -10,9 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from chainrule.tensor.alive import MODULES
+
 
 class Compilable:
-    """What `Module` inherits: compiling in place, and copies without compiled code."""
+    """The part of `Module` that compiles in place, and copies without compiled code."""
 
     forward: Callable[..., Any]
 
@@ -30,8 +32,12 @@ class Compilable:
         self.__dict__["forward"] = compile(plain, *args, **kwargs)
 
     def __getstate__(self) -> dict[str, Any]:
-        """What a copy or a pickle holds: everything but compiled code."""
+        """The state of a copy or a pickle: all but compiled code."""
         state = self.__dict__.copy()
         if hasattr(state.get("forward"), "explain_cache"):
             del state["forward"]
         return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        MODULES.add(self)

@@ -1,12 +1,12 @@
-"""What gets gradients but is not trained as it was meant: said at an optimizer's step, once.
+"""Training mistakes that an optimizer sees at a step, each reported once.
 
-- layers in a plain list, tuple or dict, and tensors that are no `Parameter`: not registered
+- unregistered tensors: layers in a plain list, tuple or dict, and tensors that are no `Parameter`
 - parameters of a model that were made after its optimizer
-- a whole model, where the optimizer holds the parameters of another one
-- a model that is trained in evaluation mode: at the first step, or from a later one on
+- an optimizer with the parameters of another model
+- a model that is trained in evaluation mode, from the first step or from a later one on
 
-Only what has a gradient and is held by no optimizer that is alive is said to be forgotten, so that
-frozen layers, several optimizers and averaged copies are silent. May import `tensor`. Example:
+A tensor is reported if it has a gradient and no living optimizer holds it: frozen layers, several
+optimizers and averaged copies cause no warning. May import `tensor`. Example:
 `for text in forgotten(optimizer): warn(text)`.
 """
 
@@ -14,34 +14,48 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary, WeakSet
 
-from chainrule.tensor.alive import MODULES, OPTIMIZERS
+from chainrule.tensor.alive import MODULES, OPTIMIZERS, is_module
 from chainrule.tensor.modes import modes
 from chainrule.tensor.tensor import Tensor
 
 _CONTAINERS = (list, tuple, dict, set, frozenset, deque)
 _REGISTRIES = frozenset({"_parameters", "_buffers", "_modules"})
-# by optimizer, its models that were not yet seen in evaluation mode
-_in_training: WeakKeyDictionary[Any, WeakSet[Any]] = WeakKeyDictionary()
-_wasted: WeakKeyDictionary[Any, int] = WeakKeyDictionary()  # see `wasted`
-_MOST = 10_000  # entries of a container that are looked at
+_MOST = 100_000  # searched entries of containers, for each model
 _DEPTH = 3  # containers in containers
 
 
+@dataclass
+class _Notes:
+    """What is known of an optimizer; kept outside of it, where no compiled step reads it."""
+
+    complete: WeakSet[Any] = field(default_factory=WeakSet)  # see `note_complete`
+    in_training: WeakSet[Any] = field(default_factory=WeakSet)  # never seen in evaluation mode
+    wasted: int = 0  # see `wasted`
+
+
+_notes: WeakKeyDictionary[Any, _Notes] = WeakKeyDictionary()
+
+
+def _notes_of(optimizer: Any) -> _Notes:
+    return _notes.setdefault(optimizer, _Notes())
+
+
 class Hidden(NamedTuple):
-    """A tensor that can be trained, in an attribute of a module that does not register it."""
+    """A trainable tensor in an attribute of a module that does not register it."""
 
     name: str
     tensor: Tensor
     attribute: str
-    home: str  # what would register it
+    home: str  # the class that would register it
 
 
 def forgotten(optimizer: Any) -> Iterator[str]:
-    """A sentence for each thing that is forgotten, with its names and the way out."""
-    held, complete = _held(), optimizer.__dict__.get("_complete", ())
+    """A sentence per mistake, with names and the way out."""
+    held, notes = _held(), _notes_of(optimizer)
     for top in models_of(optimizer):
         lost = not_trained(top)
         if lost:
@@ -49,21 +63,21 @@ def forgotten(optimizer: Any) -> Iterator[str]:
         late = [
             name
             for name, p in top.named_parameters()
-            if id(top) in complete and has_gradient(p) and id(p) not in held
+            if top in notes.complete and has_gradient(p) and id(p) not in held
         ]
         if late:
             yield (
-                f"{_title(top)} got parameters after its optimizer was made, so that it does not "
+                f"{_title(top)} got parameters after its optimizer was made, which does not "
                 f"train them:\n  {_some(late)}\n  make the optimizer when the model is "
                 "complete, or call optimizer.add_param_group({'params': …})"
             )
-        _in_training.setdefault(optimizer, WeakSet()).add(top)
+        notes.in_training.add(top)
     yield from in_evaluation(optimizer)
 
 
 def in_evaluation(optimizer: Any) -> Iterator[str]:
-    """A sentence for each model of an optimizer that is in evaluation mode; said once of each."""
-    models: Any = _in_training.get(optimizer, ())
+    """A sentence per model of the optimizer in evaluation mode, once for each model."""
+    models = _notes_of(optimizer).in_training
     for top in [m for m in models if not m.__dict__["_training"]]:
         if kinds := sensitive(top):
             models.discard(top)
@@ -75,16 +89,14 @@ def in_evaluation(optimizer: Any) -> Iterator[str]:
 
 
 def wasted(optimizer: Any) -> int:
-    """How often zero_grad() has forgotten gradients before any step, counting this time.
-
-    The count is kept here, since an attribute would be state that a compiled step reads.
-    """
-    _wasted[optimizer] = _wasted.get(optimizer, 0) + 1
-    return _wasted[optimizer]
+    """The number of zero_grad() calls that discarded gradients before any step, with this one."""
+    notes = _notes_of(optimizer)
+    notes.wasted += 1
+    return notes.wasted
 
 
 def elsewhere(optimizer: Any) -> str:
-    """Which model has the gradients: best one of the same shapes, such as a model made anew."""
+    """The model with the gradients, best of all one of the same shapes: a model made anew."""
     own, held = models_of(optimizer), _held()
     shapes = [p.shape for group in optimizer.param_groups for p in group["params"]]
     found = [m for m in _tops(MODULES) if m not in own and _has_all(m, held)]
@@ -99,19 +111,19 @@ def elsewhere(optimizer: Any) -> str:
 
 
 def _has_all(model: Any, held: set[int]) -> bool:
-    """Whether all that can be trained in a model has gradients, and no optimizer."""
+    """Whether all trainable parameters of a model have gradients, and no optimizer."""
     trainable = [p for p in model.parameters() if p.requires_grad]
     return bool(trainable) and all(has_gradient(p) and id(p) not in held for p in trainable)
 
 
 def not_trained(model: Any) -> list[Hidden]:
-    """What is hidden in a model, gets a gradient, and has no optimizer."""
+    """Hidden tensors of a model that have a gradient and no optimizer."""
     held = _held()
     return [h for h in hidden(model) if has_gradient(h.tensor) and id(h.tensor) not in held]
 
 
 def not_registered(model: Any, lost: list[Hidden]) -> str:
-    """The names, and what would register them."""
+    """The sentence about unregistered tensors: their names, and the class that registers them."""
     return (
         f"{_title(model)} holds tensors that are not registered, and no optimizer trains them:\n"
         f"  {_some([h.name for h in lost])}\n"
@@ -120,14 +132,28 @@ def not_registered(model: Any, lost: list[Hidden]) -> str:
 
 
 def hidden(model: Any) -> list[Hidden]:
-    """What is in plain attributes of a model and its parts, and registered nowhere in it."""
+    """Trainable tensors in plain attributes of a model and its parts, registered nowhere in it."""
+    left = _MOST
+
+    def items(value: Any, depth: int) -> Iterator[tuple[str, Any]]:
+        """The tensors and modules in a plain container with their keys, or the value itself."""
+        nonlocal left
+        if isinstance(value, _CONTAINERS) and depth < _DEPTH and len(value) <= left:
+            left -= len(value)
+            pairs = value.items() if isinstance(value, Mapping) else enumerate(value)
+            for key, item in pairs:
+                for place, inner in items(item, depth + 1):
+                    yield f"[{key!r}]{place}", inner
+        elif isinstance(value, Tensor) or (depth and is_module(value)):
+            yield "", value
+
     known = {id(m) for m in model.modules()} | {id(p) for p in model.parameters()}
     found: dict[int, Hidden] = {}
     for path, module in model.named_modules():
         for attribute, value in vars(module).items():
             if attribute in _REGISTRIES or isinstance(value, (str, int, float)):
                 continue
-            for place, item in _items(value, 0):
+            for place, item in items(value, 0):
                 name = f"{path}.{attribute}{place}".lstrip(".")
                 for h in () if id(item) in known else _in_item(name, item, attribute, value, known):
                     found.setdefault(id(h.tensor), h)
@@ -135,7 +161,7 @@ def hidden(model: Any) -> list[Hidden]:
 
 
 def _in_item(name: str, item: Any, attribute: str, value: Any, known: set[int]) -> Iterator[Hidden]:
-    """What an attribute's value holds under a name: a tensor, or the parameters of a module."""
+    """The trainable tensors of an item in an attribute: itself, or a module's parameters."""
     home = "Dict(…)" if isinstance(value, dict) else "List(…)"
     if isinstance(item, Tensor):
         if item.is_leaf and item.requires_grad:
@@ -147,23 +173,8 @@ def _in_item(name: str, item: Any, attribute: str, value: Any, known: set[int]) 
                 yield Hidden(f"{name}.{inner}", p, attribute, f"nn.Module{home}")
 
 
-def _items(value: Any, depth: int) -> Iterator[tuple[str, Any]]:
-    """What a plain container holds, with its place, or the value itself."""
-    if isinstance(value, _CONTAINERS) and depth < _DEPTH and len(value) <= _MOST:
-        pairs = value.items() if isinstance(value, Mapping) else enumerate(value)
-        for key, item in pairs:
-            for place, inner in _items(item, depth + 1):
-                yield f"[{key!r}]{place}", inner
-    elif isinstance(value, Tensor) or (depth and _is_module(value)):
-        yield "", value
-
-
-def _is_module(value: Any) -> bool:
-    return hasattr(type(value), "named_parameters")
-
-
 def has_gradient(p: Tensor) -> bool:
-    """Whether backward() reached it; in a trace, whether it did in the trace."""
+    """Whether backward() reached the tensor; in a trace, whether the traced one did."""
     trace = modes.trace
     if trace is None:
         return p._grad is not None
@@ -171,14 +182,14 @@ def has_gradient(p: Tensor) -> bool:
 
 
 def models_of(optimizer: Any) -> list[Any]:
-    """The outermost modules that hold parameters of an optimizer."""
+    """The outermost modules with parameters of an optimizer."""
     own = {id(p) for group in optimizer.param_groups for p in group["params"]}
     holders = [m for m in list(MODULES) if any(id(p) in own for p in m._parameters.values())]
     return _tops(holders)
 
 
 def _tops(modules: Iterable[Any]) -> list[Any]:
-    """The outermost modules around some, each once."""
+    """The outermost modules around the given ones, each once."""
     parents: dict[int, list[Any]] = {}
     for module in list(MODULES):
         for child in module._modules.values():
@@ -198,23 +209,23 @@ def _tops(modules: Iterable[Any]) -> list[Any]:
     return list(found.values())
 
 
-def complete_models(optimizer: Any) -> frozenset[int]:
-    """The ids of the models all of whose trainable parameters have an optimizer now."""
+def note_complete(optimizer: Any) -> None:
+    """Note the models all of whose trainable parameters have an optimizer now."""
     held = _held()
-    return frozenset(
-        id(top)
+    _notes_of(optimizer).complete.update(
+        top
         for top in models_of(optimizer)
         if all(id(p) in held for p in top.parameters() if p.requires_grad)
     )
 
 
 def _held() -> set[int]:
-    """The ids of what any optimizer holds."""
+    """The ids of all optimizers' parameters."""
     return {id(p) for opt in list(OPTIMIZERS) for g in opt.param_groups for p in g["params"]}
 
 
 def sensitive(model: Any, *, training: bool = False) -> str:
-    """The kinds of layers that work differently in evaluation and are in this mode, in words."""
+    """The kinds of layers in this mode that work differently in the other, in words."""
     found = [m for m in model.modules() if m.__dict__["_training"] is training]
     return " and ".join(sorted({type(m).__name__ for m in found if _is_sensitive(m)}))
 

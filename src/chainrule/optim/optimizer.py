@@ -15,7 +15,7 @@ from typing import Any
 from chainrule.base.arguments import check_number
 from chainrule.base.errors import ArgumentError, CheckpointError, KindError
 from chainrule.base.source import warn
-from chainrule.optim.forgotten import complete_models, elsewhere, forgotten, in_evaluation, wasted
+from chainrule.optim.forgotten import elsewhere, forgotten, in_evaluation, note_complete, wasted
 from chainrule.optim.parameters import listed
 from chainrule.optim.state_dict import group_faults, load_entry, positions
 from chainrule.optim.step_count import advance_counts, share_counts
@@ -67,7 +67,7 @@ class Optimizer:
         for group in groups:
             self.add_param_group(dict(group))
         OPTIMIZERS.add(self)
-        self._complete = complete_models(self)
+        note_complete(self)
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
         """Also optimise these parameters; settings that are not given are the defaults."""

@@ -6,11 +6,11 @@ Example: `listed(model.parameters())`. May import `tensor`, `optim.forgotten`.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
 from typing import Any
 
 from chainrule.base.errors import ArgumentError, KindError
 from chainrule.optim.forgotten import hidden, not_registered
+from chainrule.tensor.alive import is_module
 from chainrule.tensor.tensor import Tensor
 
 
@@ -18,7 +18,7 @@ def listed(params: Any) -> list[Any]:
     """The parameters, or groups of them; an error says what was given instead."""
     if isinstance(params, Tensor):
         raise KindError("an optimizer takes a list of tensors, not one: write [tensor]")
-    if _is_module(params):
+    if is_module(params):
         raise KindError(
             f"an optimizer takes parameters, not a module ({type(params).__name__}): write "
             "model.parameters()"
@@ -33,10 +33,6 @@ def listed(params: Any) -> list[Any]:
     if not found:
         raise ArgumentError(f"an optimizer got no parameters\n  {reason}")
     return found
-
-
-def _is_module(value: Any) -> bool:
-    return hasattr(value, "named_parameters") and not isinstance(value, Mapping)
 
 
 def _why_empty(params: Any) -> str:
@@ -59,7 +55,7 @@ def _owner(generator: Any) -> Any:
     """The module whose parameters a generator lists, also as `(p for _, p in …)`; else None."""
     while inspect.isgenerator(generator) and generator.gi_frame is not None:
         values = list(generator.gi_frame.f_locals.values())  # arguments come first
-        owner = next((each for each in values if _is_module(each)), None)
+        owner = next((each for each in values if is_module(each)), None)
         if owner is not None:
             return owner
         generator = next((each for each in values if inspect.isgenerator(each)), None)

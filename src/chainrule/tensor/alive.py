@@ -1,7 +1,7 @@
-"""Living modules and optimizers, and the number of steps: where a search for mistakes begins.
+"""Living modules and optimizers, how to recognise them, and the number of steps taken.
 
-`nn` and `optim` add what they make; neither knows the other, and nothing is kept alive here.
-Example: `for module in MODULES: …`. Imports nothing of the package.
+`nn` and `optim` add what they make; lower rooms search here, and neither knows the other. Nothing
+is kept alive here. Example: `for module in MODULES: …`. Imports nothing of the package.
 """
 
 from __future__ import annotations
@@ -11,6 +11,17 @@ from weakref import WeakSet
 
 MODULES: WeakSet[Any] = WeakSet()
 OPTIMIZERS: WeakSet[Any] = WeakSet()
+
+
+def is_module(value: Any) -> bool:
+    """Whether the value is a layer or a model, of another library too."""
+    cls = type(value)
+    return hasattr(cls, "forward") and hasattr(cls, "named_parameters")
+
+
+def is_optimizer(value: Any) -> bool:
+    """Whether the value is an optimizer."""
+    return hasattr(type(value), "add_param_group")
 
 
 class Steps:

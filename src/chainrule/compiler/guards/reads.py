@@ -42,6 +42,7 @@ from chainrule.compiler.guards.places import (
     part,
     size,
 )
+from chainrule.tensor.alive import is_module, is_optimizer
 from chainrule.tensor.handle import Handle
 from chainrule.tensor.registry import Registry
 
@@ -415,7 +416,7 @@ def _dict_of(value: Any) -> dict[str, Any] | None:
 
 def _registers(value: Any) -> bool:
     """Whether it is a layer, a model or an optimizer: those are made outside of steps."""
-    return is_module(value) or hasattr(type(value), "add_param_group")
+    return is_module(value) or is_optimizer(value)
 
 
 def _is_large(value: Any) -> bool:

@@ -18,6 +18,8 @@ import enum
 import types
 from typing import Any, NamedTuple
 
+from chainrule.tensor.alive import is_module
+
 _OBJECTS = (
     types.SimpleNamespace,
     argparse.Namespace,
@@ -52,16 +54,12 @@ def contents(value: Any) -> tuple[Shell, list[Any]] | None:
     elif isinstance(value, _ITEMS):
         items = list(value)
         extra = value.maxlen if isinstance(value, collections.deque) else None
-    elif isinstance(value, _OBJECTS) or _is_record(cls):
+    elif isinstance(value, _OBJECTS) or (dataclasses.is_dataclass(cls) and not is_module(value)):
         items = []
     else:
         return None
     named = _attributes(value)
     return Shell(cls, keys, len(items), tuple(named), extra), [*items, *named.values()]
-
-
-def _is_record(cls: type) -> bool:
-    return dataclasses.is_dataclass(cls) and not hasattr(cls, "named_parameters")
 
 
 def _attributes(value: Any) -> dict[str, Any]:
