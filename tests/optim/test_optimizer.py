@@ -239,7 +239,9 @@ def test_states_that_do_not_fit_change_nothing():
     optimizer.step()
     state = optimizer.state_dict()
     other = optim.Adam([nn.Parameter(cr.ones(2))], lr=0.5)
-    with pytest.raises(CheckpointError, match=r"groups of \[1\] parameters, the state of \[3\]"):
+    with pytest.raises(
+        CheckpointError, match=r"groups of \[1\] parameters, the state has groups of \[3\]"
+    ):
         other.load_state_dict(state)
     wrong = [nn.Parameter(cr.ones(2)) for _ in range(3)]
     other = optim.Adam(wrong, lr=0.5)
@@ -367,7 +369,7 @@ def steps(between, recwarn):
 
 def test_a_gradient_that_is_followed_twice_is_told_once(recwarn):
     assert steps(lambda _: None, recwarn) == [
-        "this step follows the last step's gradient again: backward() added to it"
+        "this step uses the last step's gradient again: backward() added to it"
     ]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from chainrule.optim.optimizer import Optimizer, Pairs, check_range
+from chainrule.optim.optimizer import Optimizer, Pairs, check_range, settings
 from chainrule.tensor.functional import pointwise
 from chainrule.tensor.functional.creation import zeros_like
 
@@ -29,20 +29,11 @@ class Adadelta(Optimizer):
         maximize: bool = False,
         differentiable: bool = False,
     ) -> None:
+        defaults = settings(locals())
         check_range("lr", lr)
         check_range("rho", rho, below=1.0 + 1e-12)
         check_range("eps", eps)
         check_range("weight_decay", weight_decay)
-        defaults = {
-            "lr": lr,
-            "rho": rho,
-            "eps": eps,
-            "weight_decay": weight_decay,
-            "maximize": maximize,
-            "capturable": capturable,
-            "foreach": foreach,
-            "differentiable": differentiable,
-        }
         super().__init__(params, defaults)
 
     def _update(self, group: dict[str, Any], pairs: Pairs) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 
 from chainrule.base.arguments import check_number
 from chainrule.base.errors import ArgumentError
-from chainrule.optim.optimizer import Optimizer, Pairs, check_range
+from chainrule.optim.optimizer import Optimizer, Pairs, check_range, settings
 from chainrule.optim.step_count import root, smaller
 from chainrule.tensor.functional import pointwise
 from chainrule.tensor.functional.creation import zeros, zeros_like
@@ -37,24 +37,16 @@ class Adafactor(Optimizer):
         foreach: Any = None,
         maximize: bool = False,
     ) -> None:
+        defaults = settings(locals())
         check_range("lr", lr)
         check_range("weight_decay", weight_decay)
         check_range("d", d, low=1.0)
         check_number("beta2_decay", beta2_decay)
         if not beta2_decay <= 0:
-            raise ArgumentError(f"beta2_decay must not be above 0: {beta2_decay}")
+            raise ArgumentError(f"beta2_decay is at most 0, not {beta2_decay}")
         for i, small in enumerate(eps):
             if i or small is not None:
                 check_range(f"eps[{i}]", small)
-        defaults = {
-            "lr": lr,
-            "beta2_decay": beta2_decay,
-            "eps": eps,
-            "d": d,
-            "weight_decay": weight_decay,
-            "foreach": foreach,
-            "maximize": maximize,
-        }
         super().__init__(params, defaults)
 
     def _update(self, group: dict[str, Any], pairs: Pairs) -> None:
@@ -74,7 +66,7 @@ class Adafactor(Optimizer):
                 p.sub_(pointwise.mul(u, pointwise.div(alpha, clipped)))
 
     def _mean_square(self, p: Tensor, g: Tensor, share: Any, floor: float) -> Tensor:
-        """The running mean of g², or what its rows and columns say of it."""
+        """The running mean of g², or its estimate by rows and columns."""
         square = pointwise.mul(g, g)
         if g.ndim < 2:
             return self._kept(p, "variance", zeros_like).lerp_(square, share)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from chainrule.optim.optimizer import Optimizer, Pairs, check_range
+from chainrule.optim.optimizer import Optimizer, Pairs, check_range, settings
 from chainrule.tensor.functional import pointwise
 from chainrule.tensor.functional.creation import full_like
 
@@ -30,22 +30,12 @@ class Adagrad(Optimizer):
         differentiable: bool = False,
         fused: Any = None,
     ) -> None:
+        defaults = settings(locals())
         check_range("lr", lr)
         check_range("lr_decay", lr_decay)
         check_range("weight_decay", weight_decay)
         check_range("initial_accumulator_value", initial_accumulator_value)
         check_range("eps", eps)
-        defaults = {
-            "lr": lr,
-            "lr_decay": lr_decay,
-            "eps": eps,
-            "weight_decay": weight_decay,
-            "initial_accumulator_value": initial_accumulator_value,
-            "foreach": foreach,
-            "maximize": maximize,
-            "differentiable": differentiable,
-            "fused": fused,
-        }
         super().__init__(params, defaults)
 
     def _update(self, group: dict[str, Any], pairs: Pairs) -> None:

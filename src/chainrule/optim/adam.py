@@ -1,7 +1,7 @@
 """Adam and AdamW: steps scaled by running moments of the gradient.
 
-Scalars (bias corrections, step size) are computed once per group, so that what is left for each
-element is one pass: 2 moments, a root, a division. Example: `AdamW(model.parameters(), lr=3e-4)`.
+Scalars (bias corrections, step size) are computed once per group. One pass over the elements is
+left: two moments, a root, a division. Example: `AdamW(model.parameters(), lr=3e-4)`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from chainrule.base.dtypes import DType
-from chainrule.optim.optimizer import Number, Optimizer, Pairs, check_adaptive
+from chainrule.optim.optimizer import Number, Optimizer, Pairs, check_adaptive, settings
 from chainrule.optim.step_count import root
 from chainrule.tensor.convert import cast
 from chainrule.tensor.functional import pointwise
@@ -21,7 +21,7 @@ from chainrule.tensor.tensor import Tensor
 
 
 class _Scalars(NamedTuple):
-    """What is the same for all elements of a group in one step."""
+    """The scalars of one step, equal for all elements of a group."""
 
     keep: Number  # 1 - lr·λ, the share of the weights that decoupled decay leaves
     decay: Number  # λ of decay that is part of the gradient
@@ -33,7 +33,7 @@ class _Scalars(NamedTuple):
     eps: Number
 
     def of(self, dtype: DType) -> _Scalars:
-        """The same in the dtype of a parameter."""
+        """The scalars in the dtype of a parameter."""
         return _Scalars(*[cast(x, dtype) if isinstance(x, Tensor) else x for x in self])
 
 
@@ -61,20 +61,8 @@ class Adam(Optimizer):
         fused: Any = None,
         decoupled_weight_decay: bool = False,
     ) -> None:
+        defaults = settings(locals())
         check_adaptive(lr, betas, eps, weight_decay)
-        defaults = {
-            "lr": lr,
-            "betas": betas,
-            "eps": eps,
-            "weight_decay": weight_decay,
-            "amsgrad": amsgrad,
-            "maximize": maximize,
-            "foreach": foreach,
-            "capturable": capturable,
-            "differentiable": differentiable,
-            "fused": fused,
-            "decoupled_weight_decay": decoupled_weight_decay,
-        }
         super().__init__(params, defaults)
 
     def _update(self, group: dict[str, Any], pairs: Pairs) -> None:
@@ -147,17 +135,4 @@ class AdamW(Adam):
         differentiable: bool = False,
         fused: Any = None,
     ) -> None:
-        super().__init__(
-            params,
-            lr,
-            betas,
-            eps,
-            weight_decay,
-            amsgrad,
-            foreach=foreach,
-            maximize=maximize,
-            capturable=capturable,
-            differentiable=differentiable,
-            fused=fused,
-            decoupled_weight_decay=True,
-        )
+        super().__init__(params, **settings(locals()), decoupled_weight_decay=True)

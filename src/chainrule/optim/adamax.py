@@ -1,10 +1,10 @@
-"""Adamax: Adam with the largest gradient for the mean square. Example: `Adamax(parameters)`."""
+"""Adamax: Adam with the largest gradient in place of the mean square: `Adamax(parameters)`."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from chainrule.optim.optimizer import Optimizer, Pairs, check_adaptive
+from chainrule.optim.optimizer import Optimizer, Pairs, check_adaptive, settings
 from chainrule.tensor.functional import pointwise
 from chainrule.tensor.functional.creation import zeros_like
 
@@ -29,17 +29,8 @@ class Adamax(Optimizer):
         differentiable: bool = False,
         capturable: bool = False,
     ) -> None:
+        defaults = settings(locals())
         check_adaptive(lr, betas, eps, weight_decay)
-        defaults = {
-            "lr": lr,
-            "betas": betas,
-            "eps": eps,
-            "weight_decay": weight_decay,
-            "foreach": foreach,
-            "maximize": maximize,
-            "differentiable": differentiable,
-            "capturable": capturable,
-        }
         super().__init__(params, defaults)
 
     def _update(self, group: dict[str, Any], pairs: Pairs) -> None:

@@ -1,11 +1,11 @@
-"""ASGD: gradient descent whose parameters are averaged, too. Example: `ASGD(parameters)`."""
+"""ASGD: gradient descent that also averages its parameters. Example: `ASGD(parameters)`."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from chainrule.base import dtypes
-from chainrule.optim.optimizer import Optimizer, Pairs, check_range
+from chainrule.optim.optimizer import Optimizer, Pairs, check_range, settings
 from chainrule.optim.step_count import larger
 from chainrule.tensor.convert import cast
 from chainrule.tensor.functional import pointwise
@@ -33,19 +33,9 @@ class ASGD(Optimizer):
         differentiable: bool = False,
         capturable: bool = False,
     ) -> None:
+        defaults = settings(locals())
         check_range("lr", lr)
         check_range("weight_decay", weight_decay)
-        defaults = {
-            "lr": lr,
-            "lambd": lambd,
-            "alpha": alpha,
-            "t0": t0,
-            "weight_decay": weight_decay,
-            "foreach": foreach,
-            "maximize": maximize,
-            "differentiable": differentiable,
-            "capturable": capturable,
-        }
         super().__init__(params, defaults)
 
     def _update(self, group: dict[str, Any], pairs: Pairs) -> None:

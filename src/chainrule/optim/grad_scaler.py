@@ -38,7 +38,7 @@ class GradScaler:
         return outputs
 
     def unscale_(self, optimizer: Any) -> None:
-        """Gradients are not scaled."""
+        """Leave the gradients as they are: they are not scaled."""
 
     def step(self, optimizer: Any, *args: Any, **kwargs: Any) -> Any:
         """`optimizer.step(…)`."""
@@ -48,11 +48,11 @@ class GradScaler:
         """The scale stays 1."""
 
     def get_scale(self) -> float:
-        """1.0."""
+        """The scale, which is 1."""
         return 1.0
 
     def is_enabled(self) -> bool:
-        """False."""
+        """Whether gradients are scaled: never."""
         return False
 
     def state_dict(self) -> dict[str, Any]:
@@ -60,4 +60,4 @@ class GradScaler:
         return {}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Whatever was saved has no effect here."""
+        """Accept a saved state, which has no effect."""

@@ -11,14 +11,14 @@ from typing import Any
 
 from chainrule.base.arguments import check_whole
 from chainrule.base.errors import ArgumentError
-from chainrule.optim.optimizer import Optimizer, check_range
+from chainrule.optim.optimizer import Optimizer, check_range, settings
 from chainrule.tensor.functional import join, layout, pointwise, slices
 from chainrule.tensor.functional.reduce import max as max_
 from chainrule.tensor.functional.reduce import sum as sum_
 from chainrule.tensor.modes import enable_grad, no_grad
 from chainrule.tensor.tensor import Tensor
 
-_LEAST = 1e-10  # y·s of a change that is remembered
+_LEAST = 1e-10  # y·s of a change worth keeping
 
 
 class LBFGS(Optimizer):
@@ -40,21 +40,15 @@ class LBFGS(Optimizer):
         history_size: int = 100,
         line_search_fn: str | None = None,
     ) -> None:
+        defaults = settings(locals())
         check_range("lr", lr)
         check_whole("max_iter", max_iter, 0)
         if line_search_fn is not None:
             raise ArgumentError(
                 f"LBFGS has no line search {line_search_fn!r} here: choose a small lr"
             )
-        defaults = {
-            "lr": lr,
-            "max_iter": max_iter,
-            "max_eval": max_iter * 5 // 4 if max_eval is None else max_eval,
-            "tolerance_grad": tolerance_grad,
-            "tolerance_change": tolerance_change,
-            "history_size": history_size,
-            "line_search_fn": None,
-        }
+        if max_eval is None:
+            defaults["max_eval"] = max_iter * 5 // 4
         super().__init__(params, defaults)
         if len(self.param_groups) != 1:
             raise ArgumentError("LBFGS takes one group of parameters: all move along one direction")
@@ -62,7 +56,7 @@ class LBFGS(Optimizer):
 
     def _step(self, closure: Callable[[], Any] | None = None) -> Any:
         if closure is None:
-            raise ArgumentError("LBFGS evaluates the loss several times: step(closure)")
+            raise ArgumentError("LBFGS evaluates the loss several times: call step(closure)")
         group, memory = self.param_groups[0], self._memory
         first = loss = self._evaluated(closure)
         gradient = self._flat_gradient()
@@ -133,7 +127,7 @@ class _Memory:
         self.t = 0.0
 
     def saved(self) -> dict[int, dict[str, Any]]:
-        """All of it under PyTorch's names; nothing before the first step."""
+        """The memory under PyTorch's names; empty before the first step."""
         if self.direction is None:
             return {}
         y, s, inverse = map(list, zip(*self.changes, strict=True)) if self.changes else ([], [], [])
@@ -148,7 +142,7 @@ class _Memory:
         self.t, self.gradient = float(entry["t"]), entry["prev_flat_grad"]
 
     def turn(self, gradient: Tensor, lr: float) -> float:
-        """Choose a new direction; gives the step's size."""
+        """Choose a new direction, and return the step's size."""
         with no_grad():
             if self.direction is None:
                 self.direction = pointwise.neg(gradient)

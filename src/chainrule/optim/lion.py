@@ -1,10 +1,10 @@
-"""Lion: steps of one size, in the direction of the sign. Example: `Lion(parameters, lr=1e-4)`."""
+"""Lion: steps of one size along the sign of the momentum: `Lion(parameters, lr=1e-4)`."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from chainrule.optim.optimizer import Optimizer, Pairs, check_betas, check_range
+from chainrule.optim.optimizer import Optimizer, Pairs, check_betas, check_range, settings
 from chainrule.tensor.functional import pointwise
 from chainrule.tensor.functional.creation import zeros_like
 
@@ -24,10 +24,10 @@ class Lion(Optimizer):
         *,
         maximize: bool = False,
     ) -> None:
+        defaults = settings(locals())
         check_range("lr", lr)
         check_betas(betas)
         check_range("weight_decay", weight_decay)
-        defaults = {"lr": lr, "betas": betas, "weight_decay": weight_decay, "maximize": maximize}
         super().__init__(params, {**defaults, "decoupled_weight_decay": True})
 
     def _update(self, group: dict[str, Any], pairs: Pairs) -> None:

@@ -1,4 +1,4 @@
-"""`LRScheduler`: what all schedules share. Example: see `lr_scheduler.py`. May import `optim`."""
+"""`LRScheduler`: the base of all schedules. Example: see `lr_scheduler.py`. May import `optim`."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ class LRScheduler:
 
     _hidden: tuple[str, ...] = ("optimizer",)  # attributes that are not state
     _is_initial = False  # during the step that the constructor takes
-    _group = 0  # the group whose rate is computed
+    _group = 0  # index of the group whose rate is computed
 
     def __new__(cls, *args: Any, **named: Any) -> Self:
-        """Numbers that are words are refused before a subclass computes with them."""
+        """Refuse words in place of numbers before a subclass computes with them."""
         refuse_words(cls.__init__, (None, *args), named, cls.__name__)
         return super().__new__(cls)
 
@@ -81,7 +81,7 @@ class LRScheduler:
         self.last_epoch -= 1
 
     def _rates(self, rate: Callable[[float, float], float]) -> list[float]:
-        """`rate(rate now, base rate)` of each group."""
+        """`rate(current rate, base rate)` of each group."""
         out = []
         groups = self.optimizer.param_groups
         for i, (group, base) in enumerate(zip(groups, self.base_lrs, strict=True)):
@@ -97,7 +97,7 @@ class LRScheduler:
         self._last_lr = [group["lr"] for group in groups]
 
     def get_lr(self) -> Sequence[float]:
-        """The rates of `last_epoch`, one per group; a schedule of your own may define this only."""
+        """The rates of `last_epoch`, one per group; an own schedule may define this only."""
         return self._rates(self._next)
 
     def get_last_lr(self) -> list[float]:
@@ -113,7 +113,7 @@ class LRScheduler:
         raise NotImplementedError
 
     def state_dict(self) -> dict[str, Any]:
-        """All numbers of the schedule."""
+        """The numbers of the schedule."""
         return {k: v for k, v in self.__dict__.items() if k not in self._hidden}
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:

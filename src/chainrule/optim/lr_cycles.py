@@ -1,7 +1,7 @@
 """Schedules that go up and down: cyclic, one cycle, cosine with warm restarts.
 
-Example: `OneCycleLR(optimizer, max_lr=0.1, total_steps=1000)`. Momentum moves against the rate: the
-first of `betas`, or `momentum`.
+Example: `OneCycleLR(optimizer, max_lr=0.1, total_steps=1000)`. Momentum moves against the rate: it
+is the first of `betas`, or `momentum`.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class CosineAnnealingWarmRestarts(LRScheduler):
 
     def _go_to(self, epoch: float) -> None:
         if epoch < 0:
-            raise ArgumentError(f"an epoch must not be negative, as {epoch} is")
+            raise ArgumentError(f"epoch is at least 0, not {epoch}")
         self.T_i, self.T_cur = self.T_0, epoch
         if self.T_mult == 1:
             self.T_cur = epoch % self.T_0

@@ -1,4 +1,4 @@
-"""ReduceLROnPlateau: smaller steps when a measure stops getting better.
+"""ReduceLROnPlateau: a smaller rate when a metric stops improving.
 
 Example: `schedule = ReduceLROnPlateau(optimizer, patience=3)`, then `schedule.step(loss)`.
 """
@@ -17,7 +17,7 @@ from chainrule.tensor.host import host_changes
 
 
 class ReduceLROnPlateau(LRScheduler):
-    """lr ← max(factor·lr, min_lr) after more than `patience` epochs without a better measure.
+    """lr ← max(factor·lr, min_lr) after more than `patience` epochs without a better metric.
 
     Better is below best·(1 - threshold), with `threshold_mode` "abs" below best - threshold; with
     `mode` "max" above. After a change `cooldown` epochs are not counted. Source:
@@ -58,7 +58,7 @@ class ReduceLROnPlateau(LRScheduler):
         self.num_bad_epochs = 0
 
     def step(self, metrics: Any, epoch: int | None = None) -> None:  # type: ignore[override]
-        """Look at the measure of an epoch: a number, or a tensor of one."""
+        """Take in the metric of an epoch: a number, or a tensor of one element."""
         host_changes(self, self.optimizer)
         current = float(metrics)
         if epoch is not None:

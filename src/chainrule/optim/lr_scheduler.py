@@ -58,7 +58,9 @@ class LambdaLR(LRScheduler):
         count = len(optimizer.param_groups)
         self.lr_lambdas = [lr_lambda] * count if callable(lr_lambda) else list(lr_lambda)
         if len(self.lr_lambdas) != count:
-            raise ArgumentError(f"{count} parameter groups with {len(self.lr_lambdas)} functions")
+            raise ArgumentError(
+                f"lr_lambda has {len(self.lr_lambdas)} functions for {count} parameter groups"
+            )
         super().__init__(optimizer, last_epoch)
 
     def _next(self, rate: float, base: float) -> float:
@@ -149,7 +151,7 @@ class LinearLR(LRScheduler):
     def _next(self, rate: float, base: float) -> float:
         if self.last_epoch == 0:
             return rate * self.start_factor
-        if self._is_initial:  # resumed: the rate that the groups have may be of any epoch
+        if self._is_initial:  # resumed: the groups' rate may be that of any epoch
             return self._closed(base)
         if self.last_epoch > self.total_iters:
             return rate
@@ -193,10 +195,25 @@ class CosineAnnealingLR(LRScheduler):
         return self.eta_min + (base - self.eta_min) * height
 
 
-class SequentialLR(LRScheduler):
-    """One schedule after the other: the next begins at each of `milestones`."""
+class _Composed(LRScheduler):
+    """Several schedules as one."""
 
     _hidden = ("optimizer", "_schedulers")
+    _schedulers: list[LRScheduler]
+
+    def state_dict(self) -> dict[str, Any]:
+        """The numbers of this schedule and of its parts."""
+        return {**super().state_dict(), "_schedulers": [s.state_dict() for s in self._schedulers]}
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        own = dict(state_dict)
+        for schedule, state in zip(self._schedulers, own.pop("_schedulers"), strict=True):
+            schedule.load_state_dict(state)
+        super().load_state_dict(own)
+
+
+class SequentialLR(_Composed):
+    """One schedule after the other: the next begins at each of `milestones`."""
 
     def __init__(
         self,
@@ -247,17 +264,6 @@ class SequentialLR(LRScheduler):
         else:
             schedule.step()
         self._last_lr = schedule.get_last_lr()
-
-    def state_dict(self) -> dict[str, Any]:
-        """All numbers of this schedule and of its parts."""
-        return {**super().state_dict(), "_schedulers": [s.state_dict() for s in self._schedulers]}
-
-    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
-        """Continue from a saved state."""
-        own = dict(state_dict)
-        for schedule, state in zip(self._schedulers, own.pop("_schedulers"), strict=True):
-            schedule.load_state_dict(state)
-        super().load_state_dict(own)
 
 
 class MultiplicativeLR(LambdaLR):
@@ -318,10 +324,8 @@ class PolynomialLR(LRScheduler):
         return float(base * (1.0 - done) ** self.power)
 
 
-class ChainedScheduler(LRScheduler):
-    """Several schedules at once: each changes what the one before made of the rate."""
-
-    _hidden = ("optimizer", "_schedulers")
+class ChainedScheduler(_Composed):
+    """Several schedules at once: each changes the rate that the one before has written."""
 
     def __init__(
         self, schedulers: Sequence[LRScheduler], optimizer: Optimizer | None = None
@@ -335,22 +339,11 @@ class ChainedScheduler(LRScheduler):
         self._last_lr = [group["lr"] for group in self.optimizer.param_groups]
 
     def step(self) -> None:  # type: ignore[override]  # PyTorch's takes no epoch either
-        """A step of each."""
+        """Take a step of each schedule."""
         host_changes(self, self.optimizer)
         for schedule in self._schedulers:
             schedule.step()
         self._last_lr = [group["lr"] for group in self.optimizer.param_groups]
-
-    def state_dict(self) -> dict[str, Any]:
-        """All numbers of the parts."""
-        return {**super().state_dict(), "_schedulers": [s.state_dict() for s in self._schedulers]}
-
-    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
-        """Continue from a saved state."""
-        own = dict(state_dict)
-        for schedule, state in zip(self._schedulers, own.pop("_schedulers"), strict=True):
-            schedule.load_state_dict(state)
-        super().load_state_dict(own)
 
 
 if not TYPE_CHECKING:  # a checker knows which names there are

@@ -28,7 +28,7 @@ class SWALR(LRScheduler):
         if anneal_strategy not in {"cos", "linear"}:
             raise ArgumentError(f"anneal_strategy is 'cos' or 'linear', not {anneal_strategy!r}")
         if anneal_epochs < 0:
-            raise ArgumentError(f"anneal_epochs must not be negative, as {anneal_epochs} is")
+            raise ArgumentError(f"anneal_epochs is at least 0, not {anneal_epochs}")
         groups = optimizer.param_groups
         for group, rate in zip(groups, per_group(groups, swa_lr, "swa_lr"), strict=True):
             group["swa_lr"] = rate
@@ -37,7 +37,7 @@ class SWALR(LRScheduler):
         super().__init__(optimizer, last_epoch)
 
     def _share(self, step: float) -> float:
-        """How much of the rate is `swa_lr` after `step` steps."""
+        """The share of `swa_lr` in the rate after `step` steps."""
         t = max(0.0, min(1.0, step / max(1, self.anneal_epochs)))
         return t if self.anneal_strategy == "linear" else (1 - math.cos(math.pi * t)) / 2
 

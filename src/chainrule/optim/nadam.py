@@ -5,10 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from chainrule.base import dtypes
-from chainrule.optim.optimizer import Number, Optimizer, Pairs, check_adaptive, check_range
+from chainrule.optim.optimizer import (
+    Number,
+    Optimizer,
+    Pairs,
+    check_adaptive,
+    check_range,
+    settings,
+)
 from chainrule.tensor.convert import cast, tensor
 from chainrule.tensor.functional import pointwise
-from chainrule.tensor.functional.creation import zeros_like
 from chainrule.tensor.modes import modes
 from chainrule.tensor.tensor import Tensor
 
@@ -36,20 +42,9 @@ class NAdam(Optimizer):
         capturable: bool = False,
         differentiable: bool = False,
     ) -> None:
+        defaults = settings(locals())
         check_adaptive(lr, betas, eps, weight_decay)
         check_range("momentum_decay", momentum_decay)
-        defaults = {
-            "lr": lr,
-            "betas": betas,
-            "eps": eps,
-            "weight_decay": weight_decay,
-            "momentum_decay": momentum_decay,
-            "decoupled_weight_decay": decoupled_weight_decay,
-            "maximize": maximize,
-            "foreach": foreach,
-            "capturable": capturable,
-            "differentiable": differentiable,
-        }
         super().__init__(params, defaults)
 
     def _update(self, group: dict[str, Any], pairs: Pairs) -> None:
@@ -62,10 +57,7 @@ class NAdam(Optimizer):
             for p, grad in together:
                 g = gradient(p, grad)
                 product = self._product(p, now)
-                mean = self._kept(p, "exp_avg", zeros_like)
-                square = self._kept(p, "exp_avg_sq", zeros_like)
-                mean.lerp_(g, 1 - beta1)
-                square.mul_(beta2).add_(pointwise.mul(g, g), alpha=1 - beta2)
+                mean, square = self._moments(p, g, (beta1, beta2))
                 scale = pointwise.add(pointwise.sqrt(pointwise.div(square, 1 - beta2**t)), eps)
                 p.sub_(pointwise.div(g, scale), alpha=lr * (1 - now) / (1 - product))
                 p.sub_(pointwise.div(mean, scale), alpha=lr * later / (1 - product * later))

@@ -22,6 +22,7 @@ from chainrule.optim.step_count import advance_counts, share_counts
 from chainrule.tensor.alive import OPTIMIZERS, Steps
 from chainrule.tensor.backward import STALE, STEPPED, clear_grad, content_version
 from chainrule.tensor.functional import pointwise
+from chainrule.tensor.functional.creation import zeros_like
 from chainrule.tensor.hooks import RemovableHandle, next_number
 from chainrule.tensor.host import host_changes, host_choice, host_item, host_place, untraced
 from chainrule.tensor.modes import enable_grad, modes, no_grad
@@ -33,21 +34,21 @@ _NO_GRADIENT = (
     "  call loss.backward() before it, and zero_grad() not between the two"
 )
 _STALE = (
-    "this step follows the last step's gradient again: backward() added to it\n"
+    "this step uses the last step's gradient again: backward() added to it\n"
     "  call optimizer.zero_grad() before each backward()"
 )
 _NO_STEP = (
-    "zero_grad() forgets gradients for the third time, and step() was never called: nothing is "
+    "zero_grad() discards gradients for the third time, and step() was never called: nothing is "
     "trained\n  call optimizer.step() after loss.backward()"
 )
-_WORDS = {"line_search_fn", "adjust_lr_fn"}  # settings that are words; none other is
-_WASTED = 3  # times before it is said
+_WORDS = {"line_search_fn", "adjust_lr_fn"}  # the settings that may be words
+_WASTED = 3  # times before the warning
 Number = Any  # a float, or in a trace a float64 scalar
 Pairs = list[tuple[Tensor, Tensor]]  # parameters with their gradients
 
 
 class Optimizer:
-    """Base class: a subclass defines `defaults` and `_update(group)`."""
+    """Base class: a subclass defines `defaults` and `_update(group, pairs)`."""
 
     def __init__(self, params: Any, defaults: dict[str, Any]) -> None:
         """`params` are parameters, or dictionaries with "params" and settings of their own."""
@@ -60,9 +61,9 @@ class Optimizer:
         self._pre_hooks: dict[int, Callable[..., Any]] = {}
         self._post_hooks: dict[int, Callable[..., Any]] = {}
         self._said_stale = False
-        self._looked = False  # at what is forgotten, in the first step
+        self._searched = False  # for untrained tensors, in the first step
         self._stepped = False
-        self._exchanges = 0  # how often handles that a compiled step knows were exchanged
+        self._exchanges = 0  # of handles that a compiled step knows
         groups = given if isinstance(given[0], Mapping) else [{"params": given}]
         for group in groups:
             self.add_param_group(dict(group))
@@ -70,7 +71,7 @@ class Optimizer:
         note_complete(self)
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
-        """Also optimise these parameters; settings that are not given are the defaults."""
+        """Also optimise these parameters; missing settings are the defaults."""
         group = dict(param_group)
         given = group["params"]
         group["params"] = [given] if isinstance(given, Tensor) else list(given)
@@ -108,9 +109,9 @@ class Optimizer:
         self._exchanges += 1
 
     def zero_grad(self, set_to_none: bool = True) -> None:
-        """Forget the gradients, or fill them with zeros."""
+        """Discard the gradients, or fill them with zeros."""
         if not self._stepped:
-            # read at each call of a compiled function, too
+            # evaluated at each call of a compiled function, too
             host_choice(lambda: None if self._stepped else self._look_for_missing_steps())
         for group in self.param_groups:
             for p in group["params"]:
@@ -158,14 +159,14 @@ class Optimizer:
             warn(_NO_GRADIENT + elsewhere(self))
         elif modes.trace is None:
             self._look_for_stale_gradients()
-        for text in in_evaluation(self) if self._looked else forgotten(self):
+        for text in in_evaluation(self) if self._searched else forgotten(self):
             warn(text)
-        self._looked = True
+        self._searched = True
         host_choice(lambda: self._exchanges)
         return loss
 
     def _look_for_stale_gradients(self) -> None:
-        """Say once if a gradient that was followed before is part of the one followed now."""
+        """Warn once if the gradient of an earlier step is part of this step's."""
         first = next(
             g for group in self.param_groups for p in group["params"] if (g := p.grad) is not None
         )
@@ -176,7 +177,7 @@ class Optimizer:
         first.__dict__[STEPPED] = version
 
     def _look_for_missing_steps(self) -> None:
-        """Say once if gradients are forgotten time after time, and none was ever followed."""
+        """Warn once if gradients are discarded again and again, and no step was taken."""
         found = any(p._grad is not None for group in self.param_groups for p in group["params"])
         if found and wasted(self) == _WASTED:
             warn(_NO_STEP)
@@ -185,14 +186,14 @@ class Optimizer:
         """Change the parameters of `pairs` (parameter, gradient) in place."""
         raise NotImplementedError
 
-    # -- what subclasses use --------------------------------------------------------------------
+    # -- for subclasses --------------------------------------------------------------------------
 
     def _number(self, group: dict[str, Any], name: str, index: int | None = None) -> Number:
-        """A setting of the group that a compiled step reads again at each call."""
+        """A setting of the group, which a compiled step reads again at each call."""
         return host_item(group, name, index)
 
     def _kept(self, p: Tensor, name: str, make: Callable[[Tensor], Tensor]) -> Tensor:
-        """State of a parameter; made for real, even while a step is traced."""
+        """State of a parameter, made as a real tensor even while a step is traced."""
         state = self.state[p]
         if state.get(name) is None:
             with untraced(), no_grad():
@@ -200,8 +201,15 @@ class Optimizer:
         host_place(self.state, p, "optimizer.state[…]")
         return host_place(state, name, f"optimizer.state[…][{name!r}]")  # type: ignore[no-any-return]
 
+    def _moments(self, p: Tensor, g: Tensor, betas: Sequence[Number]) -> tuple[Tensor, Tensor]:
+        """Adam's running means of the gradient and of its square, with g taken in."""
+        mean, square = (self._kept(p, name, zeros_like) for name in ("exp_avg", "exp_avg_sq"))
+        mean.lerp_(g, 1 - betas[0])
+        square.mul_(betas[1]).add_(pointwise.mul(g, g), alpha=1 - betas[1])
+        return mean, square
+
     def _counted(self, pairs: Pairs) -> list[tuple[Pairs, Number]]:
-        """Count a step: the pairs with an equal step count, and that count, in turn."""
+        """Count a step: for each step count the pairs that have it, and the count."""
         gradient = {id(p): g for p, g in pairs}
         with untraced():
             self._exchanges += share_counts(self.state, [p for p, _ in pairs])
@@ -211,7 +219,7 @@ class Optimizer:
         ]
 
     def _gradients(self, group: dict[str, Any]) -> Callable[[Tensor, Tensor], Tensor]:
-        """(parameter, its gradient) → the gradient to follow: its sign, and decay λθ.
+        """(parameter, its gradient) → the gradient of the step: with its sign, and decay λθ.
 
         With the setting "decoupled_weight_decay" the parameter shrinks by lr·λ instead.
         """
@@ -243,7 +251,7 @@ class Optimizer:
         return {"state": state, "param_groups": groups}
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
-        """Continue from a saved state; a `CheckpointError` says what does not fit.
+        """Continue from a saved state; a `CheckpointError` names what does not fit.
 
         Settings and state are replaced; state tensors take the dtype of their parameter.
         """
@@ -283,6 +291,15 @@ def _registered(hooks: dict[int, Callable[..., Any]], hook: Callable[..., Any]) 
     return RemovableHandle(hooks, number)
 
 
+def settings(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """The defaults of an optimizer from `locals()`, the first line of its `__init__`."""
+    return {
+        name: value
+        for name, value in arguments.items()
+        if name not in {"self", "params", "__class__"}
+    }
+
+
 def check_betas(betas: Any) -> None:
     """Raise `ArgumentError` unless there are two numbers in [0, 1)."""
     if not isinstance(betas, Sequence) or len(betas) != 2:
@@ -294,7 +311,7 @@ def check_betas(betas: Any) -> None:
 
 
 def check_adaptive(lr: Any, betas: tuple[float, float], eps: Any, weight_decay: Any = 0) -> None:
-    """What Adam and its kin accept."""
+    """Raise `ArgumentError` unless the arguments fit Adam and its variants."""
     check_range("lr", lr)
     check_range("eps", eps)
     check_betas(betas)

@@ -1,4 +1,4 @@
-"""What an optimizer may be given, and why a list of parameters is empty.
+"""The arguments of an optimizer, and the reason why a list of parameters is empty.
 
 Example: `listed(model.parameters())`. May import `tensor`, `optim.forgotten`.
 """
@@ -28,21 +28,24 @@ def listed(params: Any) -> list[Any]:
     except TypeError:
         text = f"an optimizer takes a list of tensors, not {type(params).__name__}"
         raise KindError(text) from None
-    reason = _why_empty(params)
+    owner, used_up = _owner(params), _is_used_up(params)  # an exhausted generator forgets both
     found = list(steps)
     if not found:
+        reason = _why_empty(params, owner, used_up=used_up)
         raise ArgumentError(f"an optimizer got no parameters\n  {reason}")
     return found
 
 
-def _why_empty(params: Any) -> str:
-    """The reason, if nothing comes; asked before it is known, for an iterator forgets."""
+def _is_used_up(params: Any) -> bool:
+    return inspect.isgenerator(params) and inspect.getgeneratorstate(params) == inspect.GEN_CLOSED
+
+
+def _why_empty(params: Any, owner: Any, *, used_up: bool) -> str:
+    """The reason for an empty list; `owner` is the module whose parameters a generator lists."""
     if not inspect.isgenerator(params):
         return "the list is empty"
-    state = inspect.getgeneratorstate(params)
-    if state == inspect.GEN_CLOSED:
+    if used_up:
         return "the generator was used up before: call model.parameters() again for each use"
-    owner = _owner(params)
     if owner is None:
         return "the generator has none"
     lost = hidden(owner)

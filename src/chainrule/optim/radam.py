@@ -1,13 +1,12 @@
-"""RAdam: Adam whose step is rectified while its variance is not known. Example: see `adam.py`."""
+"""RAdam: Adam with a rectified step while its variance is unknown. Example: see `adam.py`."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from chainrule.optim.optimizer import Number, Optimizer, Pairs, check_adaptive
+from chainrule.optim.optimizer import Number, Optimizer, Pairs, check_adaptive, settings
 from chainrule.optim.step_count import root
 from chainrule.tensor.functional import pointwise
-from chainrule.tensor.functional.creation import zeros_like
 from chainrule.tensor.tensor import Tensor
 
 
@@ -32,18 +31,8 @@ class RAdam(Optimizer):
         capturable: bool = False,
         differentiable: bool = False,
     ) -> None:
+        defaults = settings(locals())
         check_adaptive(lr, betas, eps, weight_decay)
-        defaults = {
-            "lr": lr,
-            "betas": betas,
-            "eps": eps,
-            "weight_decay": weight_decay,
-            "maximize": maximize,
-            "foreach": foreach,
-            "capturable": capturable,
-            "decoupled_weight_decay": decoupled_weight_decay,
-            "differentiable": differentiable,
-        }
         super().__init__(params, defaults)
 
     def _update(self, group: dict[str, Any], pairs: Pairs) -> None:
@@ -55,10 +44,7 @@ class RAdam(Optimizer):
             size = lr / (1 - beta1**t)
             for p, grad in together:
                 g = gradient(p, grad)
-                mean = self._kept(p, "exp_avg", zeros_like)
-                square = self._kept(p, "exp_avg_sq", zeros_like)
-                mean.lerp_(g, 1 - beta1)
-                square.mul_(beta2).add_(pointwise.mul(g, g), alpha=1 - beta2)
+                mean, square = self._moments(p, g, (beta1, beta2))
                 scale = pointwise.add(pointwise.sqrt(square), eps)
                 scaled = pointwise.add(pointwise.div(adaptive, scale), plain)
                 p.sub_(pointwise.mul(mean, scaled), alpha=size)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from chainrule.optim.optimizer import Optimizer, Pairs, check_range
+from chainrule.optim.optimizer import Optimizer, Pairs, check_range, settings
 from chainrule.tensor.functional import pointwise
 from chainrule.tensor.functional.creation import zeros_like
 from chainrule.tensor.host import host_choice
@@ -32,23 +32,12 @@ class RMSprop(Optimizer):
         maximize: bool = False,
         differentiable: bool = False,
     ) -> None:
+        defaults = settings(locals())
         check_range("lr", lr)
         check_range("eps", eps)
         check_range("momentum", momentum)
         check_range("weight_decay", weight_decay)
         check_range("alpha", alpha)
-        defaults = {
-            "lr": lr,
-            "momentum": momentum,
-            "alpha": alpha,
-            "eps": eps,
-            "centered": centered,
-            "weight_decay": weight_decay,
-            "capturable": capturable,
-            "foreach": foreach,
-            "maximize": maximize,
-            "differentiable": differentiable,
-        }
         super().__init__(params, defaults)
 
     def _update(self, group: dict[str, Any], pairs: Pairs) -> None:

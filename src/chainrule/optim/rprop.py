@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from chainrule.base.errors import ArgumentError
-from chainrule.optim.optimizer import Optimizer, Pairs, check_range
+from chainrule.optim.optimizer import Optimizer, Pairs, check_range, settings
 from chainrule.tensor.functional import pointwise
 from chainrule.tensor.functional.creation import full_like, ones_like, zeros_like
 from chainrule.tensor.tensor import Tensor
@@ -31,18 +31,10 @@ class Rprop(Optimizer):
         maximize: bool = False,
         differentiable: bool = False,
     ) -> None:
+        defaults = settings(locals())
         check_range("lr", lr)
         if not 0 < etas[0] < 1 < etas[1]:
-            raise ArgumentError(f"etas are a factor below 1 and one above it, not {etas}")
-        defaults = {
-            "lr": lr,
-            "etas": etas,
-            "step_sizes": step_sizes,
-            "foreach": foreach,
-            "maximize": maximize,
-            "differentiable": differentiable,
-            "capturable": capturable,
-        }
+            raise ArgumentError(f"etas are a factor in (0, 1) and one above 1, not {etas}")
         super().__init__(params, defaults)
 
     def _update(self, group: dict[str, Any], pairs: Pairs) -> None:

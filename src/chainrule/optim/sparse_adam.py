@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from chainrule.base.arguments import check_number
-from chainrule.optim.optimizer import Optimizer, Pairs, check_adaptive
+from chainrule.optim.optimizer import Optimizer, Pairs, check_adaptive, settings
 from chainrule.optim.step_count import root
 from chainrule.tensor.functional import pointwise
 from chainrule.tensor.functional.creation import zeros_like
@@ -29,10 +29,11 @@ class SparseAdam(Optimizer):
         eps: float = 1e-8,
         maximize: bool = False,
     ) -> None:
+        defaults = settings(locals())
         check_adaptive(lr, betas, eps)
         check_number("lr", lr, above=0.0)
         check_number("eps", eps, above=0.0)
-        super().__init__(params, {"lr": lr, "betas": betas, "eps": eps, "maximize": maximize})
+        super().__init__(params, defaults)
 
     def _update(self, group: dict[str, Any], pairs: Pairs) -> None:
         lr, eps = self._number(group, "lr"), self._number(group, "eps")

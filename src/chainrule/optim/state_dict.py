@@ -1,4 +1,4 @@
-"""What an optimizer's saved state must look like, in PyTorch's form.
+"""The saved state of an optimizer, in PyTorch's form.
 
 Example: `{"state": {0: {"step": …}}, "param_groups": [{"lr": 0.1, "params": [0]}]}`.
 """
@@ -22,16 +22,16 @@ def positions(groups: Sequence[Mapping[str, Any]]) -> dict[int, int]:
 
 
 def group_faults(own: Sequence[Mapping[str, Any]], saved: Sequence[Mapping[str, Any]]) -> str:
-    """What differs between the groups' sizes; empty if nothing does."""
+    """The difference between the groups' sizes in words, empty if there is none."""
     mine = [len(group["params"]) for group in own]
     theirs = [len(group["params"]) for group in saved]
     if mine == theirs:
         return ""
-    return f"it has groups of {mine} parameters, the state of {theirs}"
+    return f"it has groups of {mine} parameters, the state has groups of {theirs}"
 
 
 def load_entry(number: int, p: Tensor, saved: Mapping[str, Any]) -> dict[str, Any]:
-    """The state of one parameter with tensors of our own: dtype of `p`, but for step counts."""
+    """The state of one parameter in new tensors, with the dtype of `p` except for step counts."""
     out: dict[str, Any] = {}
     for name, value in saved.items():
         if not isinstance(value, (Tensor, np.ndarray)) and not hasattr(value, "__array__"):

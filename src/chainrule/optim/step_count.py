@@ -1,7 +1,7 @@
 """Step counts: a float32 scalar tensor that parameters updated together share.
 
-Shared, a compiled step counts and corrects biases once per group instead of once per parameter.
-A parameter that sits out a step keeps the old count: then the handle is split. Example:
+A compiled step then counts and corrects biases once per group instead of once per parameter. A
+parameter that skips a step keeps its count: its handle is split off. Example:
 `share_counts(state, parameters)`, then `advance_counts(state, parameters)`.
 """
 
@@ -21,9 +21,9 @@ State = MutableMapping[Tensor, dict[str, Any]]
 
 
 def share_counts(state: State, parameters: Sequence[Tensor]) -> bool:
-    """Let equal counts among `parameters` be one handle that nobody else has.
+    """Give parameters with equal counts one handle, which no other parameter has.
 
-    Returns whether a handle that existed was exchanged for another.
+    Returns whether an existing handle was exchanged for another.
     """
     chosen = {id(p) for p in parameters}
     elsewhere = {
@@ -48,7 +48,7 @@ def share_counts(state: State, parameters: Sequence[Tensor]) -> bool:
 
 
 def advance_counts(state: State, parameters: Sequence[Tensor]) -> list[tuple[list[Tensor], Any]]:
-    """Count one step of `parameters`: (those with an equal count, that count) in turn.
+    """Count one step of `parameters`; returns (those with an equal count, that count) pairs.
 
     The count is a float; in a trace a float64 scalar.
     """
@@ -65,13 +65,13 @@ def advance_counts(state: State, parameters: Sequence[Tensor]) -> list[tuple[lis
 
 
 def smaller(x: Any, y: Any) -> Any:
-    """The smaller of two numbers, one of which is a scalar in a trace."""
+    """The smaller of two numbers, each of which may be a scalar in a trace."""
     traced = isinstance(x, Tensor) or isinstance(y, Tensor)
     return pointwise.minimum(x, y) if traced else min(x, y)
 
 
 def larger(x: Any, y: Any) -> Any:
-    """The larger of two numbers, one of which is a scalar in a trace."""
+    """The larger of two numbers, each of which may be a scalar in a trace."""
     traced = isinstance(x, Tensor) or isinstance(y, Tensor)
     return pointwise.maximum(x, y) if traced else max(x, y)
 
