@@ -36,7 +36,6 @@ class Dataset(Generic[T_co]):
         raise UndefinedMethodError(f"{type(self).__name__} does not define __getitem__(index)")
 
     def __add__(self, other: Dataset[T_co]) -> ConcatDataset[T_co]:
-        """The samples of both, one after the other."""
         return ConcatDataset([self, other])
 
 
@@ -48,11 +47,9 @@ class IterableDataset(Dataset[T_co]):
     """
 
     def __iter__(self) -> Iterator[T_co]:
-        """The samples, from the first."""
         raise UndefinedMethodError(f"{type(self).__name__} does not define __iter__()")
 
     def __add__(self, other: Dataset[T_co]) -> ChainDataset[T_co]:  # type: ignore[override]
-        """The streams of both, one after the other."""
         return ChainDataset([self, other])
 
 
@@ -71,7 +68,6 @@ class TensorDataset(Dataset[tuple[Tensor, ...]]):
         return tuple([t[index] for t in self.tensors])
 
     def __len__(self) -> int:
-        """The size of the first axes."""
         return len(self.tensors[0])
 
 
@@ -96,7 +92,6 @@ class StackDataset(Dataset[Any]):
         return tuple([dataset[index] for dataset in self.datasets])
 
     def __len__(self) -> int:
-        """The common length."""
         return self._length
 
 
@@ -123,7 +118,6 @@ class ConcatDataset(Dataset[T_co]):
         return found
 
     def __len__(self) -> int:
-        """The sum of all lengths."""
         return self.cumulative_sizes[-1]
 
 
@@ -171,7 +165,6 @@ class Subset(Dataset[T_co]):
         return list(whole(chosen)) if callable(whole) else [self.dataset[i] for i in chosen]
 
     def __len__(self) -> int:
-        """How many indices there are."""
         return len(self.indices)
 
 

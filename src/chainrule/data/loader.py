@@ -104,7 +104,6 @@ class DataLoader(Generic[T_co]):
         )
 
     def __iter__(self) -> Iterator[Any]:
-        """A pass over the dataset."""
         seed = draw_seed(self.generator)
         if self.num_workers == 0:
             return self._one_by_one()

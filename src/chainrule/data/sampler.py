@@ -41,11 +41,9 @@ class SequentialSampler(Sampler[int]):
         self.data_source = data_source
 
     def __iter__(self) -> Iterator[int]:
-        """In order."""
         return iter(range(len(self.data_source)))
 
     def __len__(self) -> int:
-        """n."""
         return len(self.data_source)
 
 
@@ -77,7 +75,6 @@ class RandomSampler(Sampler[int]):
         return len(self.data_source) if self._num_samples is None else self._num_samples
 
     def __iter__(self) -> Iterator[int]:
-        """A new order each time."""
         n, left = len(self.data_source), self.num_samples
         generator = private_generator(self.generator)
         if self.replacement:
@@ -89,7 +86,6 @@ class RandomSampler(Sampler[int]):
             left -= n
 
     def __len__(self) -> int:
-        """`num_samples`."""
         return self.num_samples
 
 
@@ -101,12 +97,10 @@ class SubsetRandomSampler(Sampler[int]):
         self.generator = generator
 
     def __iter__(self) -> Iterator[int]:
-        """A new order each time."""
         for i in randperm(len(self.indices), generator=self.generator).tolist():
             yield self.indices[i]
 
     def __len__(self) -> int:
-        """How many indices there are."""
         return len(self.indices)
 
 
@@ -142,7 +136,6 @@ class WeightedRandomSampler(Sampler[int]):
         self.generator = generator
 
     def __iter__(self) -> Iterator[int]:
-        """New draws each time."""
         generator = private_generator(self.generator)
 
         def uniform(size: int) -> np.ndarray[Any, np.dtype[np.float64]]:
@@ -159,7 +152,6 @@ class WeightedRandomSampler(Sampler[int]):
         yield from np.argsort(waits, kind="stable")[: self.num_samples].tolist()
 
     def __len__(self) -> int:
-        """`num_samples`."""
         return self.num_samples
 
 
@@ -175,7 +167,6 @@ class BatchSampler(Sampler[list[int]]):
         self.drop_last = drop_last
 
     def __iter__(self) -> Iterator[list[int]]:
-        """One list per batch."""
         batch: list[int] = []
         for index in self.sampler:
             batch.append(index)

@@ -19,7 +19,6 @@ class Tanh(Module):
     """Tanh x."""
 
     def forward(self, input: Tensor) -> Tensor:
-        """Element by element."""
         return F.tanh(input)
 
 
@@ -27,7 +26,6 @@ class Sigmoid(Module):
     """1 / (1 + exp(-x))."""
 
     def forward(self, input: Tensor) -> Tensor:
-        """Element by element."""
         return F.sigmoid(input)
 
 
@@ -39,7 +37,6 @@ class _InPlace(Module):
         self.inplace = inplace
 
     def extra_repr(self) -> str:
-        """Options."""
         return "inplace=True" if self.inplace else ""
 
     def _mark(self) -> str:
@@ -50,7 +47,6 @@ class ReLU(_InPlace):
     """max(x, 0)."""
 
     def forward(self, input: Tensor) -> Tensor:
-        """Element by element."""
         return F.relu(input, inplace=self.inplace)
 
 
@@ -58,7 +54,6 @@ class SiLU(_InPlace):
     """X · sigmoid x."""
 
     def forward(self, input: Tensor) -> Tensor:
-        """Element by element."""
         return F.silu(input, inplace=self.inplace)
 
 
@@ -66,7 +61,6 @@ class SELU(_InPlace):
     """elu with the constants that keep mean 0 and variance 1."""
 
     def forward(self, input: Tensor) -> Tensor:
-        """Element by element."""
         return F.selu(input, inplace=self.inplace)
 
 
@@ -74,11 +68,9 @@ class Hardsigmoid(_InPlace):
     """relu6(x + 3) / 6."""
 
     def forward(self, input: Tensor) -> Tensor:
-        """Element by element."""
         return F.hardsigmoid(input, inplace=self.inplace)
 
     def extra_repr(self) -> str:
-        """Nothing, as in PyTorch."""
         return ""
 
 
@@ -86,11 +78,9 @@ class Hardswish(_InPlace):
     """X · relu6(x + 3) / 6."""
 
     def forward(self, input: Tensor) -> Tensor:
-        """Element by element."""
         return F.hardswish(input, inplace=self.inplace)
 
     def extra_repr(self) -> str:
-        """Nothing, as in PyTorch."""
         return ""
 
 
@@ -98,7 +88,6 @@ class Mish(_InPlace):
     """X · tanh(softplus x)."""
 
     def forward(self, input: Tensor) -> Tensor:
-        """Element by element."""
         return F.mish(input, inplace=self.inplace)
 
 
@@ -110,11 +99,9 @@ class LeakyReLU(_InPlace):
         self.negative_slope = negative_slope
 
     def forward(self, input: Tensor) -> Tensor:
-        """Element by element."""
         return F.leaky_relu(input, self.negative_slope, self.inplace)
 
     def extra_repr(self) -> str:
-        """Options."""
         return f"negative_slope={self.negative_slope}" + self._mark()
 
 
@@ -126,11 +113,9 @@ class ELU(_InPlace):
         self.alpha = alpha
 
     def forward(self, input: Tensor) -> Tensor:
-        """Element by element."""
         return F.elu(input, self.alpha, self.inplace)
 
     def extra_repr(self) -> str:
-        """Options."""
         return f"alpha={self.alpha}" + self._mark()
 
 
@@ -142,11 +127,9 @@ class CELU(_InPlace):
         self.alpha = alpha
 
     def forward(self, input: Tensor) -> Tensor:
-        """Element by element."""
         return F.celu(input, self.alpha, self.inplace)
 
     def extra_repr(self) -> str:
-        """Options."""
         return f"alpha={self.alpha}" + self._mark()
 
 
@@ -167,11 +150,9 @@ class Hardtanh(_InPlace):
         check_number("max_val", self.max_val, above=self.min_val)
 
     def forward(self, input: Tensor) -> Tensor:
-        """Element by element."""
         return F.hardtanh(input, self.min_val, self.max_val, self.inplace)
 
     def extra_repr(self) -> str:
-        """Options."""
         return f"min_val={self.min_val}, max_val={self.max_val}" + self._mark()
 
 
@@ -182,7 +163,6 @@ class ReLU6(Hardtanh):
         super().__init__(0.0, 6.0, inplace)
 
     def extra_repr(self) -> str:
-        """Options."""
         return "inplace=True" if self.inplace else ""
 
 
@@ -195,11 +175,9 @@ class Threshold(_InPlace):
         self.value = value
 
     def forward(self, input: Tensor) -> Tensor:
-        """Element by element."""
         return F.threshold(input, self.threshold, self.value, self.inplace)
 
     def extra_repr(self) -> str:
-        """Options."""
         return f"threshold={self.threshold}, value={self.value}" + self._mark()
 
 
@@ -211,11 +189,9 @@ class Hardshrink(Module):
         self.lambd = lambd
 
     def forward(self, input: Tensor) -> Tensor:
-        """Element by element."""
         return F.hardshrink(input, self.lambd)
 
     def extra_repr(self) -> str:
-        """Options."""
         return str(self.lambd)
 
 
@@ -227,11 +203,9 @@ class Softshrink(Module):
         self.lambd = lambd
 
     def forward(self, input: Tensor) -> Tensor:
-        """Element by element."""
         return F.softshrink(input, self.lambd)
 
     def extra_repr(self) -> str:
-        """Options."""
         return str(self.lambd)
 
 
@@ -239,7 +213,6 @@ class Softsign(Module):
     """X / (1 + |x|)."""
 
     def forward(self, input: Tensor) -> Tensor:
-        """Element by element."""
         return F.softsign(input)
 
 
@@ -247,7 +220,6 @@ class Tanhshrink(Module):
     """X - tanh x."""
 
     def forward(self, input: Tensor) -> Tensor:
-        """Element by element."""
         return F.tanhshrink(input)
 
 
@@ -260,11 +232,9 @@ class RReLU(_InPlace):
         self.upper = upper
 
     def forward(self, input: Tensor) -> Tensor:
-        """Element by element."""
         return F.rrelu(input, self.lower, self.upper, self.training, self.inplace)
 
     def extra_repr(self) -> str:
-        """Options."""
         return f"lower={self.lower}, upper={self.upper}" + self._mark()
 
 
@@ -285,11 +255,9 @@ class PReLU(Module):
             self.weight.fill_(self.init)
 
     def forward(self, input: Tensor) -> Tensor:
-        """Element by element."""
         return F.prelu(input, self.weight)
 
     def extra_repr(self) -> str:
-        """Options."""
         return f"num_parameters={self.num_parameters}"
 
 
@@ -301,11 +269,9 @@ class GELU(Module):
         self.approximate = approximate
 
     def forward(self, input: Tensor) -> Tensor:
-        """Element by element."""
         return F.gelu(input, self.approximate)
 
     def extra_repr(self) -> str:
-        """Options."""
         return f"approximate={self.approximate!r}"
 
 
@@ -318,11 +284,9 @@ class Softplus(Module):
         self.threshold = threshold
 
     def forward(self, input: Tensor) -> Tensor:
-        """Element by element."""
         return F.softplus(input, self.beta, self.threshold)
 
     def extra_repr(self) -> str:
-        """Options."""
         return f"beta={self.beta}, threshold={self.threshold}"
 
 
@@ -330,7 +294,6 @@ class LogSigmoid(Module):
     """Log sigmoid x."""
 
     def forward(self, input: Tensor) -> Tensor:
-        """Element by element."""
         return F.logsigmoid(input)
 
 
@@ -340,7 +303,6 @@ class _AlongAxis(Module):
         self.dim = dim
 
     def extra_repr(self) -> str:
-        """The axis."""
         return f"dim={self.dim}"
 
 
@@ -356,7 +318,6 @@ class LogSoftmax(_AlongAxis):
     """X - log Σ exp x along `dim`."""
 
     def forward(self, input: Tensor) -> Tensor:
-        """The same shape."""
         return F.log_softmax(input, self.dim)
 
 
@@ -391,5 +352,4 @@ class GLU(Module):
         return F.glu(input, self.dim)
 
     def extra_repr(self) -> str:
-        """The axis."""
         return f"dim={self.dim}"

@@ -102,7 +102,6 @@ class _ByChannel(Module):
         return pointwise.div(1.0, count.to(self.running_mean.dtype))
 
     def extra_repr(self) -> str:
-        """Sizes and options."""
         return (
             f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, "
             f"affine={self.affine}, bias={self.bias is not None}, "
@@ -119,7 +118,6 @@ class _BatchNorm(_ByChannel):
     """
 
     def forward(self, input: Tensor) -> Tensor:
-        """The same shape."""
         input = as_tensor(input)
         if len(input.shape) not in self.ranks:
             wanted = " or ".join(map(str, self.ranks))

@@ -108,7 +108,6 @@ class _Cell(Module):
         return kind.step(kind.ahead(input, weights), states, weights)
 
     def extra_repr(self) -> str:
-        """Sizes and options."""
         return f"{self.input_size}, {self.hidden_size}" + ("" if self.bias else ", bias=False")
 
 
@@ -139,7 +138,6 @@ class RNNCell(_Cell):
         return self._next(simple_kind(self.nonlinearity), input, states)[0]
 
     def extra_repr(self) -> str:
-        """Sizes and options."""
         shown = "" if self.nonlinearity == "tanh" else f", nonlinearity={self.nonlinearity}"
         return super().extra_repr() + shown
 

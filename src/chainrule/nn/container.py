@@ -26,20 +26,16 @@ class _Numbered(Module):
         return list(self._modules)[at]
 
     def __len__(self) -> int:
-        """How many there are."""
         return len(self._modules)
 
     def __iter__(self) -> Iterator[Any]:
-        """In order."""
         return iter(list(self._modules.values()))
 
     def __add__(self, other: Iterable[Module]) -> Self:
-        """A new container with both's modules."""
         made = self._like([(str(i), module) for i, module in enumerate(self)])
         return made.extend(other)
 
     def __iadd__(self, other: Iterable[Module]) -> Self:
-        """`layers += [Linear(2, 2)]`."""
         return self.extend(other)
 
     def __getitem__(self, index: Any) -> Any:
@@ -52,7 +48,6 @@ class _Numbered(Module):
         raise NotImplementedError
 
     def __setitem__(self, index: int, module: Module) -> None:
-        """Put another module in place."""
         self._modules[self._key(index)] = module
 
     def __delitem__(self, index: int | slice) -> None:
@@ -117,7 +112,6 @@ class Sequential(_Numbered):
     __rmul__ = __mul__
 
     def forward(self, input: Any) -> Any:
-        """Through all of them."""
         for module in self._modules.values():
             assert module is not None
             input = module(input)
@@ -159,32 +153,26 @@ class ModuleDict(Module):
             self[name] = module
 
     def __getitem__(self, key: str) -> Any:
-        """The module of that name."""
         if key not in self._modules:
             raise RegistrationError(not_held("module", key, self._modules))
         return self._modules[key]
 
     def __setitem__(self, key: str, module: Module) -> None:
-        """Add or replace one, in its place."""
         if key in self._modules:
             self._modules[key] = module
         else:
             self.add_module(key, module)
 
     def __delitem__(self, key: str) -> None:
-        """Remove one."""
         del self._modules[key]
 
     def __len__(self) -> int:
-        """How many there are."""
         return len(self._modules)
 
     def __iter__(self) -> Iterator[str]:
-        """The names."""
         return iter(self._modules)
 
     def __contains__(self, key: str) -> bool:
-        """Whether there is one of that name."""
         return key in self._modules
 
     def pop(self, key: str) -> Any:

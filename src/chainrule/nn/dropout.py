@@ -19,7 +19,6 @@ class _Dropout(Module):
         self.inplace = inplace
 
     def extra_repr(self) -> str:
-        """Options."""
         return f"p={self.p}, inplace={self.inplace}"
 
 
@@ -31,7 +30,6 @@ class Dropout(_Dropout):
     """
 
     def forward(self, input: Tensor) -> Tensor:
-        """The same shape."""
         return functional.dropout(input, self.p, self.training, self.inplace)
 
 
@@ -39,7 +37,6 @@ class Dropout1d(_Dropout):
     """While training, zero channels of (N, C, L) or (C, L) with probability p."""
 
     def forward(self, input: Tensor) -> Tensor:
-        """The same shape."""
         return functional.dropout1d(input, self.p, self.training, self.inplace)
 
 
@@ -47,7 +44,6 @@ class Dropout2d(_Dropout):
     """While training, zero channels of (N, C, H, W) or (C, H, W) with probability p."""
 
     def forward(self, input: Tensor) -> Tensor:
-        """The same shape."""
         return functional.dropout2d(input, self.p, self.training, self.inplace)
 
 
@@ -55,7 +51,6 @@ class Dropout3d(_Dropout):
     """While training, zero channels of (N, C, D, H, W) or (C, D, H, W) with probability p."""
 
     def forward(self, input: Tensor) -> Tensor:
-        """The same shape."""
         return functional.dropout3d(input, self.p, self.training, self.inplace)
 
 
@@ -63,7 +58,6 @@ class AlphaDropout(_Dropout):
     """While training, put SELU's limit in place of elements, with mean and variance kept."""
 
     def forward(self, input: Tensor) -> Tensor:
-        """The same shape."""
         return functional.alpha_dropout(input, self.p, self.training, self.inplace)
 
 
@@ -71,5 +65,4 @@ class FeatureAlphaDropout(_Dropout):
     """While training, put SELU's limit in place of channels, with mean and variance kept."""
 
     def forward(self, input: Tensor) -> Tensor:
-        """The same shape."""
         return functional.feature_alpha_dropout(input, self.p, self.training, self.inplace)

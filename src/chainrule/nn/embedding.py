@@ -66,7 +66,6 @@ class _Table(Module):
                 self.weight[self.padding_idx].fill_(0)
 
     def extra_repr(self) -> str:
-        """Sizes and options."""
         return ", ".join([f"{self.num_embeddings}, {self.embedding_dim}", *self._options()])
 
     _shown: tuple[str, ...] = (

@@ -62,7 +62,6 @@ class Linear(Module):
         return products.linear(input, self.weight, self.bias)
 
     def extra_repr(self) -> str:
-        """Sizes."""
         return (
             f"in_features={self.in_features}, out_features={self.out_features}, "
             f"bias={self.bias is not None}"
@@ -111,7 +110,6 @@ class Bilinear(Module):
         return products.bilinear(input1, input2, self.weight, self.bias)
 
     def extra_repr(self) -> str:
-        """Sizes."""
         return (
             f"in1_features={self.in1_features}, in2_features={self.in2_features}, "
             f"out_features={self.out_features}, bias={self.bias is not None}"
@@ -126,7 +124,6 @@ class Identity(Module):
         super().__init__()
 
     def forward(self, input: Tensor) -> Tensor:
-        """The input itself."""
         return input
 
 
@@ -143,7 +140,6 @@ class Flatten(Module):
         return layout.flatten(input, self.start_dim, self.end_dim)
 
     def extra_repr(self) -> str:
-        """Axes."""
         return f"start_dim={self.start_dim}, end_dim={self.end_dim}"
 
 
@@ -163,5 +159,4 @@ class Unflatten(Module):
         return layout.reshape(input, (*input.shape[:axis], *sizes, *input.shape[axis + 1 :]))
 
     def extra_repr(self) -> str:
-        """Axis and sizes."""
         return f"dim={self.dim}, unflattened_size={self.unflattened_size}"

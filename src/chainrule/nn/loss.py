@@ -44,7 +44,6 @@ class MSELoss(Loss):
     """(input - target)²."""
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
-        """Equal shapes → a scalar."""
         return F.mse_loss(input, target, reduction=self.reduction)
 
 
@@ -52,7 +51,6 @@ class L1Loss(Loss):
     """|input - target|."""
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
-        """Equal shapes → a scalar."""
         return F.l1_loss(input, target, reduction=self.reduction)
 
 
@@ -70,7 +68,6 @@ class SmoothL1Loss(Loss):
         self.beta = beta
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
-        """Equal shapes → a scalar."""
         return F.smooth_l1_loss(input, target, reduction=self.reduction, beta=self.beta)
 
 
@@ -82,7 +79,6 @@ class HuberLoss(Loss):
         self.delta = delta
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
-        """Equal shapes → a scalar."""
         return F.huber_loss(input, target, reduction=self.reduction, delta=self.delta)
 
 
@@ -104,7 +100,6 @@ class PoissonNLLLoss(Loss):
         self.eps = eps
 
     def forward(self, log_input: Tensor, target: Tensor) -> Tensor:
-        """Equal shapes → a scalar."""
         return F.poisson_nll_loss(
             log_input, target, self.log_input, self.full, eps=self.eps, reduction=self.reduction
         )
@@ -137,7 +132,6 @@ class KLDivLoss(Loss):
         self.log_target = log_target
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
-        """Equal shapes → a scalar."""
         return F.kl_div(input, target, reduction=self.reduction, log_target=self.log_target)
 
 

@@ -32,7 +32,6 @@ class MarginRankingLoss(_WithMargin):
     """max(0, -t·(input1 - input2) + margin) with t = ±1."""
 
     def forward(self, input1: Tensor, input2: Tensor, target: Tensor) -> Tensor:
-        """Equal shapes → a scalar."""
         return F.margin_ranking_loss(input1, input2, target, self.margin, reduction=self.reduction)
 
 
@@ -49,7 +48,6 @@ class HingeEmbeddingLoss(_WithMargin):
         super().__init__(margin, size_average, reduce, reduction)
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
-        """Equal shapes → a scalar."""
         return F.hinge_embedding_loss(input, target, self.margin, reduction=self.reduction)
 
 
@@ -67,7 +65,6 @@ class SoftMarginLoss(Loss):
     """log(1 + exp(-t·x)) for targets t = ±1."""
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
-        """Equal shapes → a scalar."""
         return F.soft_margin_loss(input, target, reduction=self.reduction)
 
 

@@ -183,7 +183,6 @@ class Module(Hooked, Converted, Compilable):
         registry[name] = value
 
     def __getattr__(self, name: str) -> Any:
-        """Find what was registered under the name."""
         own = self.__dict__
         for registry in ("_parameters", "_buffers", "_modules"):
             if registry in own and name in own[registry]:
@@ -195,7 +194,6 @@ class Module(Hooked, Converted, Compilable):
         raise error
 
     def __delattr__(self, name: str) -> None:
-        """Forget a parameter, buffer, sub-module or attribute."""
         for registry in ("_parameters", "_buffers", "_modules"):
             if name in self.__dict__[registry]:
                 del self.__dict__[registry][name]
@@ -204,7 +202,6 @@ class Module(Hooked, Converted, Compilable):
         super().__delattr__(name)
 
     def __dir__(self) -> list[str]:
-        """Attributes and registered names."""
         return sorted({*super().__dir__(), *self._parameters, *self._buffers, *self._modules})
 
     # -- walking --------------------------------------------------------------------------------
@@ -389,7 +386,6 @@ class Module(Hooked, Converted, Compilable):
         return [(name, repr(module)) for name, module in self._modules.items()]
 
     def __repr__(self) -> str:
-        """The tree of modules, as PyTorch prints it."""
         lines = [f"({name}): " + text.replace("\n", "\n  ") for name, text in self._part_texts()]
         extra = self.extra_repr().split("\n") if self.extra_repr() else []
         title = type(self).__name__

@@ -47,7 +47,6 @@ class _Pad(Module):
         return pad(input, self.padding, self.mode, self.value)
 
     def extra_repr(self) -> str:
-        """Sizes."""
         return f"{self.padding}"
 
 
@@ -58,7 +57,6 @@ class _ConstantPad(_Pad):
         self.value = value
 
     def extra_repr(self) -> str:
-        """Sizes and value."""
         return f"padding={self.padding}, value={self.value}"
 
 

@@ -25,7 +25,6 @@ class _Held(Module):
     """Parameters under names, shown with type and shape."""
 
     def __len__(self) -> int:
-        """How many there are."""
         return len(self._parameters)
 
     def _put(self, name: str, value: Any) -> None:
@@ -35,7 +34,6 @@ class _Held(Module):
             self.register_parameter(name, _parameter(value))
 
     def extra_repr(self) -> str:
-        """Type and shape of each."""
         lines = (
             f"  ({name}): Parameter containing: [{self._kind(p)} of size {_times(p.shape)}]"
             for name, p in self._parameters.items()
@@ -92,11 +90,9 @@ class ParameterList(_Held):
         return getattr(self, self._key(index))
 
     def __setitem__(self, index: int, value: Any) -> None:
-        """Put another parameter in place."""
         self._put(self._key(index), value)
 
     def __iter__(self) -> Iterator[Any]:
-        """In order."""
         return iter([getattr(self, name) for name in self._parameters])
 
 
@@ -113,29 +109,23 @@ class ParameterDict(_Held):
             self[name] = value
 
     def __getitem__(self, key: str) -> Any:
-        """The parameter of that name."""
         if key not in self._parameters:
             raise RegistrationError(not_held("parameter", key, self._parameters))
         return getattr(self, key)
 
     def __setitem__(self, key: str, value: Any) -> None:
-        """Add or replace one, in its place."""
         self._put(key, value)
 
     def __delitem__(self, key: str) -> None:
-        """Remove one."""
         del self._parameters[key]
 
     def __iter__(self) -> Iterator[str]:
-        """The names."""
         return iter(list(self._parameters))
 
     def __reversed__(self) -> Iterator[str]:
-        """The names, the last first."""
         return reversed(list(self._parameters))
 
     def __contains__(self, key: str) -> bool:
-        """Whether there is one of that name."""
         return key in self._parameters
 
     def get(self, key: str, default: Any = None) -> Any:
@@ -189,12 +179,10 @@ class ParameterDict(_Held):
         return [(name, self[name]) for name in self]
 
     def __or__(self, other: ParameterDict) -> ParameterDict:
-        """Both; the other's where names are equal."""
         made = self.copy()
         made.update(other.items())
         return made
 
     def __ior__(self, other: ParameterDict) -> Self:
-        """Take the other's, too."""
         self.update(other.items())
         return self

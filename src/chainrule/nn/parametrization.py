@@ -127,7 +127,6 @@ class ParametrizationList(ModuleList):
                 kept.copy_(new)
 
     def forward(self) -> Any:
-        """The tensor."""
         first, *rest = self
         x = first(*self.originals())
         for module in rest:

@@ -36,7 +36,6 @@ class _MaxPool(Module):
         )  # fmt: skip
 
     def extra_repr(self) -> str:
-        """Sizes."""
         return (
             f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}, "
             f"dilation={self.dilation}, ceil_mode={self.ceil_mode}"
@@ -96,7 +95,6 @@ class AvgPool1d(Module):
         )  # fmt: skip
 
     def extra_repr(self) -> str:
-        """Sizes."""
         return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
 
 
@@ -153,7 +151,6 @@ class LPPool1d(Module):
         )
 
     def extra_repr(self) -> str:
-        """Sizes."""
         return (
             f"norm_type={self.norm_type}, kernel_size={self.kernel_size}, stride={self.stride}, "
             f"ceil_mode={self.ceil_mode}"
@@ -179,7 +176,6 @@ class _Adaptive(Module):
         self.output_size = output_size
 
     def extra_repr(self) -> str:
-        """Sizes."""
         return f"output_size={self.output_size}"
 
 

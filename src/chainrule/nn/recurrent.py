@@ -201,7 +201,6 @@ class RNNBase(Module):
         return x, tuple(_stacked(states) for states in zip(*ends, strict=True))
 
     def extra_repr(self) -> str:
-        """Sizes and the options that are not the defaults."""
         defaults = {
             "proj_size": 0, "num_layers": 1, "bias": True, "batch_first": False, "dropout": 0.0,
             "bidirectional": False,

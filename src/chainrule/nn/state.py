@@ -30,7 +30,6 @@ class KeysReport(NamedTuple):
     unexpected_keys: list[str]
 
     def __repr__(self) -> str:
-        """As PyTorch prints it."""
         if not self.missing_keys and not self.unexpected_keys:
             return "<All keys matched successfully>"
         return f"missing_keys={self.missing_keys}, unexpected_keys={self.unexpected_keys}"

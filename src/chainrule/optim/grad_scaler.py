@@ -28,7 +28,6 @@ class GradScaler:
         growth_interval: int = 2000,
         enabled: bool = True,
     ) -> None:
-        """PyTorch's arguments; none has an effect."""
         del init_scale, growth_factor, backoff_factor, growth_interval
         if enabled:
             warn(f"GradScaler({device!r}) passes through: gradients here are not float16")

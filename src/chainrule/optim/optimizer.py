@@ -277,7 +277,6 @@ class Optimizer:
         self._exchanges += 1
 
     def __repr__(self) -> str:
-        """The settings of each group, as PyTorch prints them."""
         lines = []
         for i, group in enumerate(self.param_groups):
             lines.append(f"Parameter Group {i}")

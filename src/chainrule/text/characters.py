@@ -34,7 +34,6 @@ class Characters:
         return cls("".join(sorted(set(text))))
 
     def __len__(self) -> int:
-        """Number of distinct characters."""
         return len(self.symbols)
 
     def encode(self, text: str) -> NDArray[np.int64]:

@@ -99,7 +99,6 @@ class AveragedModel(nn.Module):
         self.use_buffers = use_buffers
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
-        """What the averaged model computes."""
         return self.module(*args, **kwargs)
 
     def update_parameters(self, model: nn.Module) -> None:

@@ -26,7 +26,6 @@ class Unprotected:
     folder: Path
 
     def __str__(self) -> str:
-        """The warning."""
         return (
             f"the file system of {str(self.folder)!r} has no locks: train this run in one process "
             "at a time, since a second one is not kept out"

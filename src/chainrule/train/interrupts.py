@@ -40,7 +40,6 @@ class Interrupts:
         self._asked = True
 
     def __enter__(self) -> Self:
-        """Take over the signals."""
         if threading.current_thread() is threading.main_thread():
             for name in _SIGNALS:
                 if name != _HANG_UP or signal.getsignal(name) is not signal.SIG_IGN:
@@ -48,7 +47,6 @@ class Interrupts:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Give the signals back."""
         for name, handler in self._before.items():
             signal.signal(name, handler)
         self._before = {}

@@ -105,11 +105,9 @@ class Metrics:
         self._end += len(data)
 
     def __enter__(self) -> Self:
-        """Use as a context: leaving it closes the file."""
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Close the file."""
         self._file.close()
 
 
