@@ -95,7 +95,7 @@ def test_mistakes_are_told():
     net, x = nn.MultiheadAttention(8, 2, batch_first=True), cr.tensor(X)
     q, attend = cr.zeros(2, 4, 5, 3), F.scaled_dot_product_attention
     for call, error, text in (
-        (lambda: nn.MultiheadAttention(8, 3), ArgumentError, "3 equal heads"),
+        (lambda: nn.MultiheadAttention(8, 3), ArgumentError, "not a multiple of num_heads=3"),
         (lambda: net(x, x[:, :4], x), ShapeError, "length"),
         (lambda: net(x, x[:2], x[:2]), ShapeError, "batch_first is True"),
         (lambda: net(x, x, x, key_padding_mask=AWAY.T), ShapeError, r"\(3, 5\)"),

@@ -88,5 +88,5 @@ def test_vectors_go_around():
     assert net.weight.tolist() == [[0, 1, 2], [3, 4, 5]]
     assert net.bias.tolist() == [6, 7]
     assert net.bias.is_leaf
-    with pytest.raises(ShapeError, match="8 parameters"):
+    with pytest.raises(ShapeError, match="have 8 elements"):
         nn.utils.vector_to_parameters(cr.ones(7), net.parameters())

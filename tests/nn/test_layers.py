@@ -29,7 +29,7 @@ def test_embedding_from_rows():
 @pytest.mark.parametrize(
     ("build", "error", "text"),
     [
-        (lambda: nn.Embedding(3, 2, padding_idx=3), ArgumentError, "one of 3 rows"),
+        (lambda: nn.Embedding(3, 2, padding_idx=3), ArgumentError, "table of 3 rows"),
         (lambda: nn.Embedding(3, 2, max_norm=1.0), ArgumentError, "max_norm"),
         (lambda: nn.Embedding(3, 2)(cr.ones(2)), DTypeError, "index.long"),
         (lambda: nn.Embedding(3, 2)(cr.tensor([3])), IndexBoundsError, "outside"),

@@ -1,8 +1,8 @@
-"""Activations as modules. Each is its function from `functional`. Example: `GELU()(x)`."""
+"""Activations as modules; each calls its function of `functional`. Example: `GELU()(x)`."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from chainrule.base.arguments import check_number
 from chainrule.base.errors import ShapeError
@@ -16,7 +16,7 @@ from chainrule.tensor.tensor import Tensor
 
 
 class Tanh(Module):
-    """Tanh x."""
+    """tanh(x)."""
 
     def forward(self, input: Tensor) -> Tensor:
         return F.tanh(input)
@@ -37,10 +37,8 @@ class _InPlace(Module):
         self.inplace = inplace
 
     def extra_repr(self) -> str:
-        return "inplace=True" if self.inplace else ""
-
-    def _mark(self) -> str:
-        return ", inplace=True" if self.inplace else ""
+        inplace = "inplace=True" if self.inplace else ""
+        return ", ".join(filter(None, [super().extra_repr(), inplace]))
 
 
 class ReLU(_InPlace):
@@ -51,14 +49,14 @@ class ReLU(_InPlace):
 
 
 class SiLU(_InPlace):
-    """X · sigmoid x."""
+    """x · sigmoid(x)."""
 
     def forward(self, input: Tensor) -> Tensor:
         return F.silu(input, inplace=self.inplace)
 
 
 class SELU(_InPlace):
-    """elu with the constants that keep mean 0 and variance 1."""
+    """elu with the constants that preserve mean 0 and variance 1."""
 
     def forward(self, input: Tensor) -> Tensor:
         return F.selu(input, inplace=self.inplace)
@@ -75,7 +73,7 @@ class Hardsigmoid(_InPlace):
 
 
 class Hardswish(_InPlace):
-    """X · relu6(x + 3) / 6."""
+    """x · relu6(x + 3) / 6."""
 
     def forward(self, input: Tensor) -> Tensor:
         return F.hardswish(input, inplace=self.inplace)
@@ -85,14 +83,16 @@ class Hardswish(_InPlace):
 
 
 class Mish(_InPlace):
-    """X · tanh(softplus x)."""
+    """x · tanh(softplus(x))."""
 
     def forward(self, input: Tensor) -> Tensor:
         return F.mish(input, inplace=self.inplace)
 
 
 class LeakyReLU(_InPlace):
-    """X where positive, negative_slope · x elsewhere."""
+    """x where positive, negative_slope · x elsewhere."""
+
+    _shown = ("negative_slope",)
 
     def __init__(self, negative_slope: float = 0.01, inplace: bool = False) -> None:
         super().__init__(inplace)
@@ -101,12 +101,11 @@ class LeakyReLU(_InPlace):
     def forward(self, input: Tensor) -> Tensor:
         return F.leaky_relu(input, self.negative_slope, self.inplace)
 
-    def extra_repr(self) -> str:
-        return f"negative_slope={self.negative_slope}" + self._mark()
-
 
 class ELU(_InPlace):
-    """X where positive, alpha · (exp x - 1) elsewhere."""
+    """x where positive, alpha · (exp(x) - 1) elsewhere."""
+
+    _shown = ("alpha",)
 
     def __init__(self, alpha: float = 1.0, inplace: bool = False) -> None:
         super().__init__(inplace)
@@ -115,12 +114,11 @@ class ELU(_InPlace):
     def forward(self, input: Tensor) -> Tensor:
         return F.elu(input, self.alpha, self.inplace)
 
-    def extra_repr(self) -> str:
-        return f"alpha={self.alpha}" + self._mark()
-
 
 class CELU(_InPlace):
-    """X where positive, alpha · (exp(x/alpha) - 1) elsewhere."""
+    """x where positive, alpha · (exp(x/alpha) - 1) elsewhere."""
+
+    _shown = ("alpha",)
 
     def __init__(self, alpha: float = 1.0, inplace: bool = False) -> None:
         super().__init__(inplace)
@@ -129,12 +127,11 @@ class CELU(_InPlace):
     def forward(self, input: Tensor) -> Tensor:
         return F.celu(input, self.alpha, self.inplace)
 
-    def extra_repr(self) -> str:
-        return f"alpha={self.alpha}" + self._mark()
-
 
 class Hardtanh(_InPlace):
-    """X limited to [min_val, max_val]; `min_value` and `max_value` are their older names."""
+    """x limited to [min_val, max_val]; `min_value` and `max_value` are their older names."""
+
+    _shown: ClassVar[tuple[str, ...]] = ("min_val", "max_val")
 
     def __init__(
         self,
@@ -152,22 +149,20 @@ class Hardtanh(_InPlace):
     def forward(self, input: Tensor) -> Tensor:
         return F.hardtanh(input, self.min_val, self.max_val, self.inplace)
 
-    def extra_repr(self) -> str:
-        return f"min_val={self.min_val}, max_val={self.max_val}" + self._mark()
-
 
 class ReLU6(Hardtanh):
-    """X limited to [0, 6]."""
+    """x limited to [0, 6]."""
+
+    _shown: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, inplace: bool = False) -> None:
         super().__init__(0.0, 6.0, inplace)
 
-    def extra_repr(self) -> str:
-        return "inplace=True" if self.inplace else ""
-
 
 class Threshold(_InPlace):
-    """X where above the threshold, value elsewhere."""
+    """x where above the threshold, value elsewhere."""
+
+    _shown = ("threshold", "value")
 
     def __init__(self, threshold: float, value: float, inplace: bool = False) -> None:
         super().__init__(inplace)
@@ -177,12 +172,9 @@ class Threshold(_InPlace):
     def forward(self, input: Tensor) -> Tensor:
         return F.threshold(input, self.threshold, self.value, self.inplace)
 
-    def extra_repr(self) -> str:
-        return f"threshold={self.threshold}, value={self.value}" + self._mark()
-
 
 class Hardshrink(Module):
-    """X where |x| > lambd, 0 elsewhere."""
+    """x where |x| > lambd, 0 elsewhere."""
 
     def __init__(self, lambd: float = 0.5) -> None:
         super().__init__()
@@ -196,7 +188,7 @@ class Hardshrink(Module):
 
 
 class Softshrink(Module):
-    """X moved towards 0 by lambd."""
+    """x moved towards 0 by lambd."""
 
     def __init__(self, lambd: float = 0.5) -> None:
         super().__init__()
@@ -210,21 +202,23 @@ class Softshrink(Module):
 
 
 class Softsign(Module):
-    """X / (1 + |x|)."""
+    """x / (1 + |x|)."""
 
     def forward(self, input: Tensor) -> Tensor:
         return F.softsign(input)
 
 
 class Tanhshrink(Module):
-    """X - tanh x."""
+    """x - tanh(x)."""
 
     def forward(self, input: Tensor) -> Tensor:
         return F.tanhshrink(input)
 
 
 class RReLU(_InPlace):
-    """X where positive, elsewhere times a slope drawn from [lower, upper]; their mean in eval."""
+    """x where positive, slope · x elsewhere, drawn from [lower, upper]; in eval their mean."""
+
+    _shown = ("lower", "upper")
 
     def __init__(self, lower: float = 1 / 8, upper: float = 1 / 3, inplace: bool = False) -> None:
         super().__init__(inplace)
@@ -234,12 +228,11 @@ class RReLU(_InPlace):
     def forward(self, input: Tensor) -> Tensor:
         return F.rrelu(input, self.lower, self.upper, self.training, self.inplace)
 
-    def extra_repr(self) -> str:
-        return f"lower={self.lower}, upper={self.upper}" + self._mark()
-
 
 class PReLU(Module):
-    """X where positive, elsewhere times a learned weight: one, or one for each entry of axis 1."""
+    """x where positive, weight · x elsewhere: one learned weight, or one per entry of axis 1."""
+
+    _shown = ("num_parameters",)
 
     def __init__(
         self, num_parameters: int = 1, init: float = 0.25, device: Any = None, dtype: Any = None
@@ -257,12 +250,11 @@ class PReLU(Module):
     def forward(self, input: Tensor) -> Tensor:
         return F.prelu(input, self.weight)
 
-    def extra_repr(self) -> str:
-        return f"num_parameters={self.num_parameters}"
-
 
 class GELU(Module):
     """x·Φ(x), or with approximate="tanh" its tanh approximation."""
+
+    _shown = ("approximate",)
 
     def __init__(self, approximate: str = "none") -> None:
         super().__init__()
@@ -271,12 +263,11 @@ class GELU(Module):
     def forward(self, input: Tensor) -> Tensor:
         return F.gelu(input, self.approximate)
 
-    def extra_repr(self) -> str:
-        return f"approximate={self.approximate!r}"
-
 
 class Softplus(Module):
     """log(1 + exp(beta·x)) / beta."""
+
+    _shown = ("beta", "threshold")
 
     def __init__(self, beta: float = 1.0, threshold: float = 20.0) -> None:
         super().__init__()
@@ -286,28 +277,24 @@ class Softplus(Module):
     def forward(self, input: Tensor) -> Tensor:
         return F.softplus(input, self.beta, self.threshold)
 
-    def extra_repr(self) -> str:
-        return f"beta={self.beta}, threshold={self.threshold}"
-
 
 class LogSigmoid(Module):
-    """Log sigmoid x."""
+    """log(sigmoid(x))."""
 
     def forward(self, input: Tensor) -> Tensor:
         return F.logsigmoid(input)
 
 
 class _AlongAxis(Module):
+    _shown = ("dim",)
+
     def __init__(self, dim: int | None = None) -> None:
         super().__init__()
         self.dim = dim
 
-    def extra_repr(self) -> str:
-        return f"dim={self.dim}"
-
 
 class Softmax(_AlongAxis):
-    """Exp x / Σ exp x along `dim`."""
+    """exp(x) / Σ exp(x) along `dim`."""
 
     def forward(self, input: Tensor) -> Tensor:
         """The same shape; sums to 1 along the axis."""
@@ -315,14 +302,14 @@ class Softmax(_AlongAxis):
 
 
 class LogSoftmax(_AlongAxis):
-    """X - log Σ exp x along `dim`."""
+    """x - log Σ exp(x) along `dim`."""
 
     def forward(self, input: Tensor) -> Tensor:
         return F.log_softmax(input, self.dim)
 
 
 class Softmin(_AlongAxis):
-    """Exp(-x) / Σ exp(-x) along `dim`."""
+    """exp(-x) / Σ exp(-x) along `dim`."""
 
     def forward(self, input: Tensor) -> Tensor:
         """The same shape; sums to 1 along the axis."""
@@ -341,15 +328,14 @@ class Softmax2d(Module):
 
 
 class GLU(Module):
-    """First half · sigmoid(second half) along `dim`."""
+    """a · sigmoid(b) for the two halves a, b of the input along `dim`."""
+
+    _shown = ("dim",)
 
     def __init__(self, dim: int = -1) -> None:
         super().__init__()
         self.dim = dim
 
     def forward(self, input: Tensor) -> Tensor:
-        """Half as many along the axis."""
+        """(…, 2n, …) → (…, n, …)."""
         return F.glu(input, self.dim)
-
-    def extra_repr(self) -> str:
-        return f"dim={self.dim}"

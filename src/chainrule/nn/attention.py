@@ -20,11 +20,11 @@ from chainrule.tensor.tensor import Tensor
 
 
 class NonDynamicallyQuantizableLinear(Linear):
-    """`Linear` under the name that a printed attention shows in PyTorch."""
+    """`Linear` under the name that PyTorch prints for an attention's output."""
 
 
 class MultiheadAttention(Module):
-    """W_o · [attention of each head side by side], of W_q query, W_k key, W_v value.
+    """W_o · [heads side by side], each the attention of W_q·query, W_k·key and W_v·value.
 
     Query (T, N, E), key (S, N, kdim), value (S, N, vdim), or with `batch_first` (N, T, E), …, or
     without N. Where kdim and vdim are E, `in_proj_weight` (3E, E) holds W_q, W_k and W_v.
@@ -59,7 +59,7 @@ class MultiheadAttention(Module):
         check_whole("MultiheadAttention: embed_dim", embed_dim, least=1)
         check_whole("MultiheadAttention: num_heads", num_heads, least=1)
         if embed_dim % num_heads:
-            raise ArgumentError(f"{embed_dim} features do not make {num_heads} equal heads")
+            raise ArgumentError(f"embed_dim={embed_dim} is not a multiple of num_heads={num_heads}")
         self.embed_dim = embed_dim
         self.num_heads = num_heads
         self.head_dim = embed_dim // num_heads
@@ -87,7 +87,7 @@ class MultiheadAttention(Module):
         self._reset_parameters()
 
     def _reset_parameters(self) -> None:
-        """Weights after Glorot & Bengio, biases 0."""
+        """Initialise weights after Glorot & Bengio, and biases with 0."""
         for weight in (
             self.in_proj_weight, self.q_proj_weight, self.k_proj_weight, self.v_proj_weight,
         ):  # fmt: skip
@@ -96,9 +96,9 @@ class MultiheadAttention(Module):
         for bias in (self.in_proj_bias, self.out_proj.bias):
             if bias is not None:
                 init.zeros_(bias)
-        for place in (self.bias_k, self.bias_v):
-            if place is not None:
-                init.xavier_normal_(place)
+        for extra in (self.bias_k, self.bias_v):
+            if extra is not None:
+                init.xavier_normal_(extra)
 
     def forward(
         self,
@@ -111,10 +111,10 @@ class MultiheadAttention(Module):
         average_attn_weights: bool = True,
         is_causal: bool = False,
     ) -> tuple[Tensor, Tensor | None]:
-        """The result and the weights (N, T, S); without `need_weights` faster, and None.
+        """The result and the weights (N, T, S); without `need_weights` faster, with None for them.
 
-        `key_padding_mask` (N, S) and `attn_mask` (T, S) or (N·H, T, S) hide where True, or add
-        numbers. `is_causal` says that attn_mask hides the future, which then is not read.
+        `key_padding_mask` (N, S) and `attn_mask` (T, S) or (N·H, T, S) hide keys where True, or are
+        added to the scores. `is_causal` declares that attn_mask hides the future; it is not read.
         """
         return multi_head_attention_forward(
             query,

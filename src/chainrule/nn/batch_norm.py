@@ -1,6 +1,6 @@
-"""Normalisation by the batch's statistics: `BatchNorm1d`, `InstanceNorm2d` and their kin.
+"""Normalisation by statistics of batches and instances: `BatchNorm1d`, `InstanceNorm2d`, ….
 
-The running averages are buffers: they move in training and are used in evaluation.
+The running averages are buffers, updated in training and used in evaluation.
 Example: `BatchNorm1d(64)(x)` for x (N, 64) or (N, 64, L). May import `tensor`.
 """
 
@@ -10,22 +10,18 @@ from typing import Any, ClassVar
 
 from chainrule.base.arguments import check_number, check_whole
 from chainrule.base.errors import ArgumentError, ShapeError
-from chainrule.nn import init
-from chainrule.nn.module import Module
-from chainrule.nn.parameter import Parameter
+from chainrule.nn.normalization import Affine
 from chainrule.tensor.convert import as_tensor, check_device, tensor
 from chainrule.tensor.functional import batch_norm, layout, pointwise
-from chainrule.tensor.functional.creation import empty, ones, zeros
+from chainrule.tensor.functional.creation import ones, zeros
 from chainrule.tensor.modes import no_grad
 from chainrule.tensor.tensor import Tensor
 
 
-class _ByChannel(Module):
-    """Scale and shift per channel, and running averages; subclasses say what is averaged."""
+class _ByChannel(Affine):
+    """Scale and shift per channel, and running averages; subclasses define the averaged axes."""
 
-    ranks: ClassVar[tuple[int, ...]]  # of inputs with a batch axis
-    weight: Parameter | None
-    bias: Parameter | None
+    ranks: ClassVar[tuple[int, ...]]  # number of axes of inputs with a batch axis
     running_mean: Tensor | None
     running_var: Tensor | None
     num_batches_tracked: Tensor | None
@@ -53,18 +49,15 @@ class _ByChannel(Module):
         self.momentum = momentum
         self.affine = affine
         self.track_running_stats = track_running_stats
-        for name, wanted in (("weight", affine), ("bias", affine and bias)):
-            made = Parameter(empty(num_features, dtype=dtype)) if wanted else None
-            self.register_parameter(name, made)
         tracked = track_running_stats
         mean, var = zeros(num_features, dtype=dtype), ones(num_features, dtype=dtype)
         self.register_buffer("running_mean", mean if tracked else None)
         self.register_buffer("running_var", var if tracked else None)
         self.register_buffer("num_batches_tracked", tensor(0) if tracked else None)
-        self.reset_parameters()
+        self._add_parameters((num_features,), dtype, weight=affine, bias=affine and bias)
 
     def reset_running_stats(self) -> None:
-        """Mean 0, variance 1, no batch seen."""
+        """Reset the averages to mean 0 and variance 1, and the batch count to 0."""
         if self.running_mean is not None:
             assert self.running_var is not None
             assert self.num_batches_tracked is not None
@@ -74,12 +67,9 @@ class _ByChannel(Module):
                 self.num_batches_tracked.zero_()
 
     def reset_parameters(self) -> None:
-        """Weight 1, bias 0, and the running averages as at the start."""
+        """Set weights to 1 and biases to 0, and reset the running averages."""
         self.reset_running_stats()
-        if self.weight is not None:
-            init.ones_(self.weight)
-        if self.bias is not None:
-            init.zeros_(self.bias)
+        super().reset_parameters()
 
     def _check_channels(self, input: Tensor, axis: int) -> None:
         if input.shape[axis] != self.num_features:
@@ -89,7 +79,7 @@ class _ByChannel(Module):
             )
 
     def _count_batch(self) -> float | Tensor:
-        """The factor by which the averages move; without momentum they are plain means."""
+        """The weight of this batch in the averages; without momentum 1/n, for plain means."""
         count = self.num_batches_tracked
         if count is not None:
             with no_grad():
@@ -139,19 +129,19 @@ class _BatchNorm(_ByChannel):
 
 
 class BatchNorm1d(_BatchNorm):
-    """Of (N, C) or (N, C, L); see `_BatchNorm`'s formula: per channel, over the batch."""
+    """Batch normalisation of (N, C) or (N, C, L) per channel, over batch and positions."""
 
     ranks = (2, 3)
 
 
 class BatchNorm2d(_BatchNorm):
-    """Of (N, C, H, W), per channel, over the batch and both positions."""
+    """Batch normalisation of (N, C, H, W) per channel, over batch and positions."""
 
     ranks = (4,)
 
 
 class BatchNorm3d(_BatchNorm):
-    """Of (N, C, D, H, W), per channel, over the batch and all positions."""
+    """Batch normalisation of (N, C, D, H, W) per channel, over batch and positions."""
 
     ranks = (5,)
 
@@ -176,21 +166,21 @@ class _InstanceNorm(_ByChannel):
         bias: bool = True,
     ) -> None:
         if momentum is None:
-            raise ArgumentError("InstanceNorm needs a momentum: only BatchNorm averages without")
+            raise ArgumentError("InstanceNorm needs a momentum; only BatchNorm takes None")
         options = (affine, track_running_stats, device, dtype)
         super().__init__(num_features, eps, momentum, *options, bias=bias)
 
     def forward(self, input: Tensor) -> Tensor:
         """The same shape, with or without a batch axis."""
         input = as_tensor(input)
-        rank = len(input.shape)
-        if rank not in {self.ranks[0], self.ranks[0] - 1}:
+        rank, (batched,) = len(input.shape), self.ranks
+        if rank not in {batched, batched - 1}:
             raise ShapeError(
-                f"{type(self).__name__} takes {self.ranks[0]} axes, or one less without a batch, "
+                f"{type(self).__name__} takes {batched} axes, or {batched - 1} without a batch, "
                 f"not shape {input.shape}"
             )
-        single = rank < self.ranks[0]
-        if self.weight is not None or self.running_mean is not None:  # else they serve nothing
+        single = rank < batched
+        if self.weight is not None or self.running_mean is not None:  # else no size to check
             self._check_channels(input, 0 if single else 1)
         out = batch_norm.instance_norm(
             layout.unsqueeze(input, 0) if single else input,
@@ -206,18 +196,18 @@ class _InstanceNorm(_ByChannel):
 
 
 class InstanceNorm1d(_InstanceNorm):
-    """Of (N, C, L) or (C, L), per channel of each instance, over positions."""
+    """Instance normalisation of (N, C, L) or (C, L) per channel, over positions."""
 
     ranks = (3,)
 
 
 class InstanceNorm2d(_InstanceNorm):
-    """Of (N, C, H, W) or (C, H, W), per channel of each instance, over positions."""
+    """Instance normalisation of (N, C, H, W) or (C, H, W) per channel, over positions."""
 
     ranks = (4,)
 
 
 class InstanceNorm3d(_InstanceNorm):
-    """Of (N, C, D, H, W) or (C, D, H, W), per channel of each instance, over positions."""
+    """Instance normalisation of (N, C, D, H, W) or (C, D, H, W) per channel, over positions."""
 
     ranks = (5,)

@@ -20,7 +20,7 @@ from chainrule.tensor.tensor import Tensor
 
 
 def simple_kind(nonlinearity: str) -> Kind:
-    """The plain recurrent network of that nonlinearity."""
+    """The simple recurrent network with this nonlinearity."""
     kinds = {"tanh": gates.RNN_TANH, "relu": gates.RNN_RELU}
     if nonlinearity not in kinds:
         raise ArgumentError(f"nonlinearity is 'tanh' or 'relu', not {nonlinearity!r}")
@@ -30,20 +30,20 @@ def simple_kind(nonlinearity: str) -> Kind:
 def pair(hx: Any) -> tuple[Tensor, Tensor]:
     """The two states of an LSTM."""
     if isinstance(hx, Tensor) or len(hx) != 2:
-        raise ArgumentError("the first state of an LSTM is a pair of tensors: (h, c)")
+        raise ArgumentError("the initial state of an LSTM is a pair of tensors: (h, c)")
     h, c = hx
     return h, c
 
 
 def draw_uniform(module: Module, hidden_size: int) -> None:
-    """Start values of all parameters, uniform in ±1/√hidden_size."""
+    """Draw all parameters uniform in ±1/√hidden_size."""
     bound = 1 / math.sqrt(hidden_size) if hidden_size else 0.0
     for parameter in module.parameters():
         init.uniform_(parameter, -bound, bound)
 
 
 def check_features(input: Tensor, input_size: int) -> None:
-    """Say so if the last axis is not `input_size`, or if these are no features at all."""
+    """Raise unless the input is float and its last axis is `input_size`."""
     if input.dtype.kind != "float":
         raise DTypeError(f"recurrent layers take floats, not {input.dtype}: embed tokens first")
     if input.shape[-1:] != (input_size,):

@@ -1,4 +1,4 @@
-"""Gradient clipping: the cure for exploding gradients.
+"""Gradient clipping against exploding gradients.
 
 Example: `clip_grad_norm_(model.parameters(), 1.0)` between `backward()` and `step()`.
 May import `tensor`.
@@ -31,7 +31,7 @@ def get_total_norm(
     error_if_nonfinite: bool = False,
     foreach: Any = None,
 ) -> Tensor:
-    """The p-norm of all elements of all tensors; `foreach` changes nothing."""
+    """The p-norm over all elements of all tensors; `foreach` is accepted without effect."""
     del foreach
     listed = [tensors] if isinstance(tensors, Tensor) else list(tensors)
     if not listed:
@@ -54,7 +54,7 @@ def clip_grads_with_norm_(
     total_norm: Tensor,
     foreach: Any = None,
 ) -> None:
-    """g ← g · min(1, max_norm / (total_norm + 1e-6)) with a norm that is known already."""
+    """g ← g · min(1, max_norm / (total_norm + 1e-6)) for a given norm."""
     del foreach
     with no_grad():
         ratio = pointwise.div(max_norm, pointwise.add(total_norm, 1e-6))
@@ -71,10 +71,10 @@ def clip_grad_norm_(
     error_if_nonfinite: bool = False,
     foreach: Any = None,
 ) -> Tensor:
-    """g ← g · min(1, max_norm / (norm + 1e-6)), norm over all gradients together; returns it.
+    """g ← g · min(1, max_norm / (norm + 1e-6)), the norm over all gradients; returns the norm.
 
-    `error_if_nonfinite` reads the value, so it works outside compiled functions only; `foreach`
-    is accepted and changes nothing. Source: Pascanu et al. (2013);
+    `error_if_nonfinite` reads the value, so it works outside compiled functions only; `foreach` is
+    accepted without effect. Source: Pascanu et al. (2013);
     https://docs.pytorch.org/docs/stable/generated/torch.nn.utils.clip_grad_norm_.html
     """
     listed = [parameters] if isinstance(parameters, Tensor) else list(parameters)

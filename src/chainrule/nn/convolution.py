@@ -1,4 +1,4 @@
-"""Convolutions over one and two axes as layers, and transposed ones.
+"""Convolution layers over one and two axes, and transposed ones.
 
 Example: `Conv1d(128, 100, 3)(x)` turns (B, 128, T) into (B, 100, T - 2). May import `tensor`.
 """
@@ -32,7 +32,7 @@ _MODES = ("zeros", "reflect", "replicate", "circular")
 
 
 class _Convolution(Module):
-    """What all share: sizes, the weight and bias, and how they start."""
+    """The base of all convolutions: sizes, weight and bias, and their initialisation."""
 
     rank: ClassVar[int]
     bias: Parameter | None
@@ -71,10 +71,8 @@ class _Convolution(Module):
         self.padding = self._padding(name, padding)
         self.padding_mode = padding_mode
         self.weight = Parameter(empty(*self._weight_shape(), dtype=dtype))
-        if bias:
-            self.bias = Parameter(empty(out_channels, dtype=dtype))
-        else:
-            self.register_parameter("bias", None)
+        made = Parameter(empty(out_channels, dtype=dtype)) if bias else None
+        self.register_parameter("bias", made)
         self.reset_parameters()
 
     def _padding(self, name: str, padding: Sizes | str) -> Shape | str:
@@ -92,7 +90,7 @@ class _Convolution(Module):
         return (self.out_channels, self.in_channels // self.groups, *self.kernel_size)
 
     def reset_parameters(self) -> None:
-        """Uniform in ±1/√(inputs of one output) for weight and bias."""
+        """Draw weight and bias uniform in ±1/√(inputs of one output)."""
         init.kaiming_uniform_(self.weight, a=math.sqrt(5))
         if self.bias is not None:
             fan_in = shapes.size(self.weight.shape[1:])
@@ -133,7 +131,7 @@ class _Forward(_Convolution):
         )  # fmt: skip
 
     def _border(self) -> list[int]:
-        """Before and after of each axis, as `pad` takes them."""
+        """The padding before and after each axis, as `pad` takes it."""
         if isinstance(self.padding, str):
             reach = [(k - 1) * d for k, d in zip(self.kernel_size, self.dilation, strict=True)]
             same = self.padding == "same"
@@ -141,7 +139,7 @@ class _Forward(_Convolution):
         return both_sides([(n, n) for n in self.padding])
 
     def forward(self, input: Tensor) -> Tensor:
-        """Y of shape (B, out_channels, lengths…) from (B, in_channels, lengths…)."""
+        """(B, in_channels, lengths…) → (B, out_channels, lengths…)."""
         padding = self.padding
         if self.padding_mode != "zeros":
             input = pad(input, self._border(), mode=self.padding_mode)
@@ -156,8 +154,8 @@ class Conv1d(_Forward):
     """y[b, o, t] = bias[o] + Σ weight[o, c, j] · x[b, c, t·stride + j·dilation - padding].
 
     (B, in_channels, T) → (B, out_channels, T'); weight (out_channels, in_channels/groups, K) and
-    bias start uniform in ±1/√(in_channels/groups·K). What is padded are zeros, or what
-    `padding_mode` says.
+    bias start uniform in ±1/√(in_channels/groups·K). The padding is zeros, or as `padding_mode`
+    says.
     Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.Conv1d.html
     """
 
@@ -203,7 +201,7 @@ class _Transposed(_Convolution):
         return (self.in_channels, self.out_channels // self.groups, *self.kernel_size)
 
     def _missing(self, input: Tensor, output_size: Sequence[int] | None) -> Shape:
-        """The output padding that gives the lengths asked for."""
+        """The output padding for the wanted lengths."""
         if output_size is None:
             return self.output_padding
         wanted = tuple(output_size)[-self.rank :]
@@ -220,13 +218,13 @@ class _Transposed(_Convolution):
             not 0 <= m < step for m, step in zip(more, self.stride, strict=True)
         ):
             raise ArgumentError(
-                f"{type(self).__name__}: output_size {tuple(output_size)} is not reached from "
-                f"{input.shape}: lengths from {least}, less than a stride {self.stride} more"
+                f"{type(self).__name__}: output_size {tuple(output_size)} is out of reach from "
+                f"{input.shape}: lengths start at {least} and end below a stride {self.stride} more"
             )
         return more
 
     def forward(self, input: Tensor, output_size: Sequence[int] | None = None) -> Tensor:
-        """Y of shape (B, out_channels, lengths…), of `output_size` lengths if given."""
+        """(B, in_channels, …) → (B, out_channels, …), with `output_size` lengths if given."""
         assert not isinstance(self.padding, str)
         return transposed(
             type(self).__name__, self.rank, input, self.weight, self.bias, stride=self.stride,

@@ -1,4 +1,4 @@
-"""Dropout of elements and channels. Example: `Dropout(0.1)(x)`: nothing after `model.eval()`."""
+"""Dropout of elements and channels while training. Example: `Dropout(0.1)(x)`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from chainrule.tensor.tensor import Tensor
 
 
 class _Dropout(Module):
-    """A probability, and whether the input is rebound."""
+    """A probability p, and whether the input is rebound."""
+
+    _shown = ("p", "inplace")
 
     def __init__(self, p: float = 0.5, inplace: bool = False) -> None:
         super().__init__()
@@ -17,9 +19,6 @@ class _Dropout(Module):
             raise ArgumentError(f"dropout needs a probability between 0 and 1, not {p}")
         self.p = p
         self.inplace = inplace
-
-    def extra_repr(self) -> str:
-        return f"p={self.p}, inplace={self.inplace}"
 
 
 class Dropout(_Dropout):
@@ -55,14 +54,14 @@ class Dropout3d(_Dropout):
 
 
 class AlphaDropout(_Dropout):
-    """While training, put SELU's limit in place of elements, with mean and variance kept."""
+    """While training, set elements to SELU's lower limit; mean and variance are preserved."""
 
     def forward(self, input: Tensor) -> Tensor:
         return functional.alpha_dropout(input, self.p, self.training, self.inplace)
 
 
 class FeatureAlphaDropout(_Dropout):
-    """While training, put SELU's limit in place of channels, with mean and variance kept."""
+    """While training, set channels to SELU's lower limit; mean and variance are preserved."""
 
     def forward(self, input: Tensor) -> Tensor:
         return functional.feature_alpha_dropout(input, self.p, self.training, self.inplace)

@@ -5,7 +5,7 @@ May import `tensor`.
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from chainrule.base.arguments import check_whole
 from chainrule.base.errors import ArgumentError, ShapeError
@@ -19,7 +19,9 @@ from chainrule.tensor.tensor import Tensor
 
 
 class _Table(Module):
-    """A matrix with a row for each word, and what PyTorch keeps beside it."""
+    """A matrix with a row for each word, and PyTorch's options."""
+
+    _options: ClassVar[tuple[str, ...]] = ("padding_idx", "scale_grad_by_freq", "sparse")  # shown
 
     def __init__(
         self,
@@ -41,7 +43,9 @@ class _Table(Module):
         check_whole("embedding_dim", embedding_dim, least=0)
         functional.refuse_renormalised_rows(max_norm, norm_type)
         if padding_idx is not None and not -num_embeddings <= padding_idx < num_embeddings:
-            raise ArgumentError(f"padding_idx {padding_idx} is not one of {num_embeddings} rows")
+            raise ArgumentError(
+                f"padding_idx={padding_idx} is outside a table of {num_embeddings} rows"
+            )
         self.num_embeddings = num_embeddings
         self.embedding_dim = embedding_dim
         self.padding_idx = None if padding_idx is None else padding_idx % num_embeddings
@@ -53,30 +57,23 @@ class _Table(Module):
             self.reset_parameters()
         elif weight.shape != (num_embeddings, embedding_dim):
             raise ShapeError(
-                f"an embedding of shape {weight.shape} for sizes {(num_embeddings, embedding_dim)}"
+                f"the embedding's weight has shape {weight.shape}, not "
+                f"{(num_embeddings, embedding_dim)} = (num_embeddings, embedding_dim)"
             )
         else:
             self.weight = Parameter(weight, not frozen)
 
     def reset_parameters(self) -> None:
-        """Draw new start values; the padding row is zero."""
+        """Draw new start values, with zeros in the padding row."""
         init.normal_(self.weight)
         if self.padding_idx is not None:
             with no_grad():
                 self.weight[self.padding_idx].fill_(0)
 
     def extra_repr(self) -> str:
-        return ", ".join([f"{self.num_embeddings}, {self.embedding_dim}", *self._options()])
-
-    _shown: tuple[str, ...] = (
-        "padding_idx",
-        "scale_grad_by_freq",
-        "sparse",
-    )  # in this order, where they are set
-
-    def _options(self) -> list[str]:
-        given = {name: getattr(self, name) for name in self._shown}
-        return [f"{k}={v!r}" for k, v in given.items() if v is not None and v is not False]
+        given = {name: getattr(self, name) for name in self._options}
+        shown = [f"{k}={v!r}" for k, v in given.items() if v is not None and v is not False]
+        return ", ".join([f"{self.num_embeddings}, {self.embedding_dim}", *shown])
 
 
 def _sizes(embeddings: Tensor) -> tuple[int, int]:
@@ -122,7 +119,7 @@ class Embedding(_Table):
         scale_grad_by_freq: bool = False,
         sparse: bool = False,
     ) -> Self:
-        """A layer with the given rows (V, D), not trained unless `freeze` is False."""
+        """A layer with the given rows (V, D), which are trained only if `freeze` is False."""
         options: Any = (padding_idx, max_norm, norm_type, scale_grad_by_freq, sparse)
         options += (embeddings, freeze)
         return cls(*_sizes(embeddings), *options)
@@ -135,11 +132,13 @@ class Embedding(_Table):
 
 
 class EmbeddingBag(_Table):
-    """The sum, mean or max of the rows that each bag of indices names.
+    """The sum, mean or max of the rows of each bag of indices.
 
     Rows start from N(0, 1). Words equal to `padding_idx` do not count.
     Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.EmbeddingBag.html
     """
+
+    _options = ("scale_grad_by_freq", "sparse", "mode", "padding_idx")
 
     def __init__(
         self,
@@ -175,7 +174,7 @@ class EmbeddingBag(_Table):
         include_last_offset: bool = False,
         padding_idx: int | None = None,
     ) -> Self:
-        """A layer with the given rows (V, D), not trained unless `freeze` is False."""
+        """A layer with the given rows (V, D), which are trained only if `freeze` is False."""
         options: Any = (max_norm, norm_type, scale_grad_by_freq, mode, sparse)
         options += (embeddings, include_last_offset, padding_idx)
         out = cls(*_sizes(embeddings), *options)
@@ -196,5 +195,3 @@ class EmbeddingBag(_Table):
             include_last_offset=self.include_last_offset,
             padding_idx=self.padding_idx,
         )
-
-    _shown = ("scale_grad_by_freq", "sparse", "mode", "padding_idx")

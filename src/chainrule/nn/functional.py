@@ -1,6 +1,6 @@
 """PyTorch's `nn.functional`: layers without state, with its argument names, order and defaults.
 
-The meanings stand in `tensor/functional`; here is PyTorch's extra argument `inplace`. May import
+The functions are those of `tensor/functional`, here with PyTorch's argument `inplace`. May import
 `tensor`. Example: `F.cross_entropy(logits, labels)`.
 Source: https://docs.pytorch.org/docs/stable/nn.functional.html
 """
@@ -224,12 +224,12 @@ threshold_ = in_place(activation.threshold)
 
 @of_kinds
 def dropout(input: Operand, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
-    """Zero each element with probability p and scale the rest by 1/(1 - p), while training."""
+    """While training, zero each element with probability p and scale the rest by 1/(1 - p)."""
     return given(input, random.dropout(input, p, training), inplace)
 
 
 def _axis(name: str, x: Tensor, dim: int | None) -> int:
-    """`dim`; without one the axis that PyTorch takes: 0 of 0, 1 or 3 axes, else 1."""
+    """`dim`, by default PyTorch's choice: axis 0 of 0, 1 or 3 axes, else axis 1."""
     if dim is not None:
         return dim
     implicit = 0 if x.ndim in {0, 1, 3} else 1
@@ -259,7 +259,7 @@ def softmin(
 def log_softmax(
     input: Operand, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None
 ) -> Tensor:
-    """Input - log Σ exp(input) along `dim`."""
+    """input - log Σ exp(input) along `dim`."""
     x = as_tensor(input)
     return rows.log_softmax(x, _axis("log_softmax", x, dim), dtype)
 
@@ -268,13 +268,13 @@ def log_softmax(
 def normalize(
     input: Operand, p: float = 2.0, dim: int = 1, eps: float = 1e-12, out: Tensor | None = None
 ) -> Tensor:
-    """Input / max(‖input‖ₚ, eps), the norm along `dim`."""
+    """input / max(‖input‖ₚ, eps), the norm along `dim`."""
     found = rows.normalize(input, p, dim, eps)
     return found if out is None else given(out, found, inplace=True)
 
 
 def refuse_renormalised_rows(max_norm: float | None, norm_type: float) -> None:
-    """Say that an embedding does not renormalise the rows that it reads."""
+    """Raise `ArgumentError` if `max_norm` asks for renormalised rows."""
     del norm_type
     if max_norm is not None:
         raise ArgumentError(
@@ -293,9 +293,9 @@ def embedding(
     scale_grad_by_freq: bool = False,
     sparse: bool = False,
 ) -> Tensor:
-    """Rows of `weight` (V, D) at integer `input` (…): (…, D); no gradient to row padding_idx.
+    """Rows of `weight` (V, D) at integer `input` (…): (…, D); row padding_idx gets no gradient.
 
-    `scale_grad_by_freq` divides a row's gradient by how often it was read. `sparse` is accepted: a
+    `scale_grad_by_freq` divides a row's gradient by its number of reads. `sparse` is accepted: a
     compiled step keeps row gradients sparse by itself.
     """
     del sparse
@@ -317,7 +317,7 @@ def embedding_bag(
     include_last_offset: bool = False,
     padding_idx: int | None = None,
 ) -> Tensor:
-    """(bags, D): sum, mean or max of the rows of `weight` that each bag of words names."""
+    """(bags, D): the sum, mean or max of the rows of `weight` for each bag of indices."""
     del sparse
     refuse_renormalised_rows(max_norm, norm_type)
     return bag.embedding_bag(

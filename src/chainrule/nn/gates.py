@@ -1,10 +1,10 @@
-"""One step of each recurrent network: what its gates compute, for cells and for whole layers.
+"""One step of each recurrent network, for cells and for layers.
 
     RNN   h' = tanh(z)                                 z = W_ih x + b_ih + W_hh h + b_hh
     LSTM  c' = σ(f)·c + σ(i)·tanh(g),  h' = σ(o)·tanh(c')           (i, f, g, o) = z
     GRU   n = tanh(z_n),  h' = (1 - σ(u))·n + σ(u)·h,  z_n = W_in x + b_in + σ(r)·(W_hn h + b_hn)
 
-The part of x is computed `ahead`, for all times in one product. May import `tensor`.
+The part of x is computed `ahead`, for all steps in one product. May import `tensor`.
 Sources: Hochreiter & Schmidhuber (1997); Cho et al. (2014).
 """
 
@@ -21,7 +21,7 @@ States = tuple[Tensor, ...]  # h, or h and c
 
 
 class Weights(NamedTuple):
-    """Parameters of one cell; biases may be missing, `hr` is LSTM's projection of h."""
+    """Parameters of one cell; biases are optional, `hr` is LSTM's projection of h."""
 
     ih: Tensor
     hh: Tensor
@@ -32,7 +32,7 @@ class Weights(NamedTuple):
 
 @dataclass(frozen=True)
 class Kind:
-    """A recurrent network: rows of its weights for each hidden unit, its states, its formula."""
+    """A recurrent network: weight rows per hidden unit, number of states, and formula."""
 
     name: str
     gates: int
@@ -42,7 +42,7 @@ class Kind:
 
 
 def _sum_ahead(x: Tensor, w: Weights) -> Tensor:
-    """W_ih x and both biases: nothing of them stands between h and h'."""
+    """W_ih x with both biases, which do not depend on h."""
     both = w.b_ih if w.b_ih is None or w.b_hh is None else pointwise.add(w.b_ih, w.b_hh)
     return products.linear(x, w.ih, both)
 

@@ -1,4 +1,4 @@
-"""Start values, in place and outside autograd. A trailing underscore means: the tensor is changed.
+"""Initialisation in place, outside autograd. A trailing underscore marks a change of the tensor.
 
 Fans: a weight of shape (out, in, …) has fan_in = in · rest and fan_out = out · rest. Random numbers
 come from chainrule's generator. May import `tensor`. Example: `xavier_uniform_(layer.weight)`.
@@ -46,7 +46,7 @@ def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
     if nonlinearity == "leaky_relu":
         slope = 0.01 if param is None else param
         if isinstance(slope, bool) or not isinstance(slope, (int, float)):
-            raise ArgumentError(f"a negative slope is a number, not {param!r}")
+            raise ArgumentError(f"param, the negative slope, is a number, not {param!r}")
         return math.sqrt(2.0 / (1.0 + slope**2))
     if nonlinearity not in _GAINS:
         known = ", ".join([*_GAINS, "leaky_relu"])
@@ -95,10 +95,10 @@ def eye_(tensor: T) -> T:
 
 
 def dirac_(tensor: T, groups: int = 1) -> T:
-    """A convolution's weight (out, in, …) that hands on its input channels, group by group."""
+    """A convolution weight (out, in, …) that copies its input channels, group by group."""
     if not 3 <= len(tensor.shape) <= 5 or tensor.shape[0] % groups:
         raise ShapeError(
-            f"dirac_ needs a weight of 3 to 5 axes whose first {groups} divides, not {tensor.shape}"
+            f"dirac_ needs 3 to 5 axes, the first a multiple of {groups}, not shape {tensor.shape}"
         )
     value = np.zeros(tensor.shape, tensor.dtype.numpy)
     middle = tuple(n // 2 for n in tensor.shape[2:])
@@ -117,7 +117,7 @@ def trunc_normal_(
     b: float = 2.0,
     generator: Generator | None = None,
 ) -> T:
-    """Normal, where only values in [a, b] are possible: those outside are drawn again."""
+    """Normal, restricted to [a, b]: values outside are drawn again."""
     if std <= 0 or a >= b:
         raise ArgumentError(f"trunc_normal_ needs std > 0 and a < b, not {std}, {a} and {b}")
     low, high = (a - mean) / std, (b - mean) / std
@@ -162,7 +162,7 @@ def orthogonal_(tensor: T, gain: float = 1.0, generator: Generator | None = None
 
 
 def sparse_(tensor: T, sparsity: float, std: float = 0.01, generator: Generator | None = None) -> T:
-    """Normal with mean 0, but in each column ⌈sparsity · rows⌉ elements are 0.
+    """Normal with mean 0, with ⌈sparsity · rows⌉ zeros in each column.
 
     Source: Martens, Deep learning via Hessian-free optimization (2010).
     """

@@ -23,7 +23,7 @@ from chainrule.tensor.tensor import Tensor
 class Linear(Module):
     """y = x Wᵀ + b: x (…, in_features), W (out_features, in_features), b (out_features).
 
-    Both start uniform in ±1/√in_features.
+    Weight and bias start uniform in ±1/√in_features.
     Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.Linear.html
     """
 
@@ -44,10 +44,8 @@ class Linear(Module):
         self.in_features = in_features
         self.out_features = out_features
         self.weight = Parameter(empty(out_features, in_features, dtype=dtype))
-        if bias:
-            self.bias = Parameter(empty(out_features, dtype=dtype))
-        else:
-            self.register_parameter("bias", None)
+        made = Parameter(empty(out_features, dtype=dtype)) if bias else None
+        self.register_parameter("bias", made)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -71,7 +69,7 @@ class Linear(Module):
 class Bilinear(Module):
     """y[o] = x₁ᵀ W[o] x₂ + b[o]: W (out_features, in1_features, in2_features).
 
-    Both start uniform in ±1/√in1_features.
+    Weight and bias start uniform in ±1/√in1_features.
     Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.Bilinear.html
     """
 
@@ -92,10 +90,8 @@ class Bilinear(Module):
         self.in2_features = in2_features
         self.out_features = out_features
         self.weight = Parameter(empty(out_features, in1_features, in2_features, dtype=dtype))
-        if bias:
-            self.bias = Parameter(empty(out_features, dtype=dtype))
-        else:
-            self.register_parameter("bias", None)
+        made = Parameter(empty(out_features, dtype=dtype)) if bias else None
+        self.register_parameter("bias", made)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -117,7 +113,7 @@ class Bilinear(Module):
 
 
 class Identity(Module):
-    """y = x, whatever the arguments."""
+    """y = x; the arguments are ignored."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         del args, kwargs
@@ -130,6 +126,8 @@ class Identity(Module):
 class Flatten(Module):
     """Merge the axes from start_dim to end_dim into one."""
 
+    _shown = ("start_dim", "end_dim")
+
     def __init__(self, start_dim: int = 1, end_dim: int = -1) -> None:
         super().__init__()
         self.start_dim = start_dim
@@ -139,12 +137,11 @@ class Flatten(Module):
         """(B, …) → (B, product of the rest), by default."""
         return layout.flatten(input, self.start_dim, self.end_dim)
 
-    def extra_repr(self) -> str:
-        return f"start_dim={self.start_dim}, end_dim={self.end_dim}"
-
 
 class Unflatten(Module):
     """Split the axis `dim` into several."""
+
+    _shown = ("dim", "unflattened_size")
 
     def __init__(self, dim: int, unflattened_size: Sequence[int]) -> None:
         super().__init__()
@@ -157,6 +154,3 @@ class Unflatten(Module):
         axis = shapes.normal_axis(self.dim, len(input.shape))
         sizes = shapes.fill_unknown(self.unflattened_size, input.shape[axis])
         return layout.reshape(input, (*input.shape[:axis], *sizes, *input.shape[axis + 1 :]))
-
-    def extra_repr(self) -> str:
-        return f"dim={self.dim}, unflattened_size={self.unflattened_size}"

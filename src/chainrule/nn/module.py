@@ -16,7 +16,7 @@ Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.Module.html
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from chainrule.base.errors import (
     ArgumentError,
@@ -57,6 +57,7 @@ class Module(Hooked, Converted, Compilable):
     _non_persistent_buffers_set: set[str]
     _training: bool
     _made_at: Source | None
+    _shown: ClassVar[tuple[str, ...]] = ()  # names of attributes for `repr`
 
     def __init__(self) -> None:
         """Nothing registered, in training mode. A subclass calls this first."""
@@ -378,8 +379,8 @@ class Module(Hooked, Converted, Compilable):
     # -- text -----------------------------------------------------------------------------------
 
     def extra_repr(self) -> str:
-        """What `repr` shows between the parentheses; layers say their sizes."""
-        return ""
+        """The text between the parentheses of `repr`: a layer's sizes and options."""
+        return ", ".join(f"{name}={getattr(self, name)!r}" for name in self._shown)
 
     def _part_texts(self) -> list[tuple[str, str]]:
         """Name and text of each sub-module."""

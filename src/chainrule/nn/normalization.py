@@ -1,4 +1,4 @@
-"""Normalisation of rows and groups of channels, without state of the batch.
+"""Normalisation of rows and of groups of channels, independent of the batch.
 
 Example: `LayerNorm(64)(x)` for x (…, 64). May import `tensor`.
 """
@@ -19,16 +19,33 @@ from chainrule.tensor.functional.creation import empty
 from chainrule.tensor.tensor import Tensor
 
 
-class LayerNorm(Module):
+class Affine(Module):
+    """A layer with a scale `weight` and a shift `bias`, each a parameter or None."""
+
+    weight: Parameter | None
+    bias: Parameter | None
+
+    def _add_parameters(self, shape: Sequence[int], dtype: Any, **wanted: bool) -> None:
+        for name, is_wanted in wanted.items():
+            made = Parameter(empty(*shape, dtype=dtype)) if is_wanted else None
+            self.register_parameter(name, made)
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Set weights to 1 and biases to 0."""
+        if self.weight is not None:
+            init.ones_(self.weight)
+        if self.bias is not None:
+            init.zeros_(self.bias)
+
+
+class LayerNorm(Affine):
     """(x - mean x) / √(var x + eps) · weight + bias over the last axes.
 
     The variance is biased (divided by the count); weight starts at 1, bias at 0.
     Source: Ba et al., Layer normalization (2016);
     https://docs.pytorch.org/docs/stable/generated/torch.nn.LayerNorm.html
     """
-
-    weight: Parameter | None
-    bias: Parameter | None
 
     def __init__(
         self,
@@ -46,17 +63,8 @@ class LayerNorm(Module):
         check_number("LayerNorm: eps", eps)
         self.eps = eps
         self.elementwise_affine = elementwise_affine
-        for name, wanted in (("weight", True), ("bias", bias)):
-            made = Parameter(empty(self.normalized_shape, dtype=dtype))
-            self.register_parameter(name, made if elementwise_affine and wanted else None)
-        self.reset_parameters()
-
-    def reset_parameters(self) -> None:
-        """Weight 1, bias 0."""
-        if self.weight is not None:
-            init.ones_(self.weight)
-        if self.bias is not None:
-            init.zeros_(self.bias)
+        wanted = {"weight": elementwise_affine, "bias": elementwise_affine and bias}
+        self._add_parameters(self.normalized_shape, dtype, **wanted)
 
     def forward(self, input: Tensor) -> Tensor:
         return normalize.layer_norm(input, self.normalized_shape, self.weight, self.bias, self.eps)
@@ -67,7 +75,7 @@ class LayerNorm(Module):
 
 
 class RMSNorm(Module):
-    """X / √(mean x² + eps) · weight over the last axes; eps is the dtype's unless given.
+    """x / √(mean x² + eps) · weight over the last axes; eps is the dtype's unless given.
 
     Source: Zhang & Sennrich, Root mean square layer normalization (2019);
     https://docs.pytorch.org/docs/stable/generated/torch.nn.RMSNorm.html
@@ -94,7 +102,7 @@ class RMSNorm(Module):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Weight 1."""
+        """Set the weight to 1."""
         if self.weight is not None:
             init.ones_(self.weight)
 
@@ -106,15 +114,12 @@ class RMSNorm(Module):
         return f"{self.normalized_shape}, eps={self.eps}, {options}"
 
 
-class GroupNorm(Module):
+class GroupNorm(Affine):
     """(x - μ) / √(σ² + eps) · weight + bias, μ and σ² over each group of channels.
 
     Source: Wu & He, Group normalization (2018);
     https://docs.pytorch.org/docs/stable/generated/torch.nn.GroupNorm.html
     """
-
-    weight: Parameter | None
-    bias: Parameter | None
 
     def __init__(
         self,
@@ -133,22 +138,14 @@ class GroupNorm(Module):
         check_whole("GroupNorm: num_channels", num_channels, least=0)
         check_number("GroupNorm: eps", eps)
         if num_channels % num_groups:
-            raise ArgumentError(f"{num_channels} channels do not make {num_groups} equal groups")
+            raise ArgumentError(
+                f"num_channels={num_channels} is not a multiple of num_groups={num_groups}"
+            )
         self.num_groups = num_groups
         self.num_channels = num_channels
         self.eps = eps
         self.affine = affine
-        for name, wanted in (("weight", affine), ("bias", affine and bias)):
-            made = Parameter(empty(num_channels, dtype=dtype)) if wanted else None
-            self.register_parameter(name, made)
-        self.reset_parameters()
-
-    def reset_parameters(self) -> None:
-        """Weight 1, bias 0."""
-        if self.weight is not None:
-            init.ones_(self.weight)
-        if self.bias is not None:
-            init.zeros_(self.bias)
+        self._add_parameters((num_channels,), dtype, weight=affine, bias=affine and bias)
 
     def forward(self, input: Tensor) -> Tensor:
         """(N, C, …) → the same shape."""
@@ -160,7 +157,7 @@ class GroupNorm(Module):
 
 
 class LocalResponseNorm(Module):
-    """X / (k + alpha · mean x²)^beta, the mean over `size` channels around each.
+    """x / (k + alpha · mean x²)^beta, the mean over `size` channels around each.
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.LocalResponseNorm.html
     """

@@ -1,7 +1,7 @@
-"""Padding as layers: zeros, constants, mirror images, the edge, the other end.
+"""Padding layers: with zeros, constants, mirror images, the edge, or the other end.
 
-`padding` is one number for every side, or before and after of the last axis, then of the one before
-it, as `functional.pad` takes them. Example: `ZeroPad2d((1, 1, 2, 0))(x)`. May import `tensor`.
+`padding` is one number for all sides, or (before, after) of the last axis, then of the axis before
+it, as in `functional.pad`. Example: `ZeroPad2d((1, 1, 2, 0))(x)`. May import `tensor`.
 Source: https://docs.pytorch.org/docs/stable/nn.html#padding-layers
 """
 
@@ -19,7 +19,7 @@ from chainrule.tensor.tensor import Tensor
 
 
 class _Pad(Module):
-    """More elements around the last `rank` axes of an input that may have a batch axis."""
+    """Padding of the last `rank` axes of an input with or without a batch axis."""
 
     rank: ClassVar[int]
     mode: ClassVar[str] = "constant"
@@ -32,8 +32,8 @@ class _Pad(Module):
         self.padding = tuple(check_whole(f"{title}: padding", n) for n in listed)
         if len(self.padding) != sides:
             raise ArgumentError(
-                f"{title} takes {sides} numbers, before and after of {self.rank} "
-                f"axes, not {self.padding}"
+                f"{title}: padding has {len(self.padding)} numbers, not {sides}: before and after "
+                f"each of {self.rank} axes"
             )
 
     def forward(self, input: Tensor) -> Tensor:

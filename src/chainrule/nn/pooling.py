@@ -1,4 +1,4 @@
-"""Pooling as layers: the largest, the mean, or the p-norm of windows.
+"""Pooling layers: the maximum, the mean or the p-norm of windows.
 
 Example: `AdaptiveMaxPool1d(1)` is the maximum over time. May import `tensor`.
 """
@@ -15,6 +15,8 @@ from chainrule.tensor.tensor import Tensor
 
 
 class _MaxPool(Module):
+    _shown = ("kernel_size", "stride", "padding", "dilation", "ceil_mode")
+
     def __init__(
         self,
         kernel_size: Sizes,
@@ -35,32 +37,26 @@ class _MaxPool(Module):
             self.return_indices,
         )  # fmt: skip
 
-    def extra_repr(self) -> str:
-        return (
-            f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}, "
-            f"dilation={self.dilation}, ceil_mode={self.ceil_mode}"
-        )
-
 
 class MaxPool1d(_MaxPool):
-    """The largest of each window of (B, C, T); see `functional.max_pool1d`.
+    """The maximum of each window of (B, C, T); see `functional.max_pool1d`.
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.MaxPool1d.html
     """
 
     def forward(self, input: Tensor) -> Any:
-        """(B, C, T) → (B, C, T'), with positions if asked for."""
+        """(B, C, T) → (B, C, T'), and the positions if asked for."""
         return pooling.max_pool1d(input, *self._options())
 
 
 class MaxPool2d(_MaxPool):
-    """The largest of each window of (B, C, H, W); see `functional.max_pool2d`.
+    """The maximum of each window of (B, C, H, W); see `functional.max_pool2d`.
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.MaxPool2d.html
     """
 
     def forward(self, input: Tensor) -> Any:
-        """(B, C, H, W) → (B, C, H', W'), with positions if asked for."""
+        """(B, C, H, W) → (B, C, H', W'), and the positions if asked for."""
         return pooling.max_pool2d(input, *self._options())
 
 
@@ -69,6 +65,8 @@ class AvgPool1d(Module):
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.AvgPool1d.html
     """
+
+    _shown = ("kernel_size", "stride", "padding")
 
     def __init__(
         self,
@@ -84,7 +82,7 @@ class AvgPool1d(Module):
         self.ceil_mode, self.count_include_pad = ceil_mode, count_include_pad
 
     def _along(self, sizes: Sizes) -> Sizes:
-        """Sizes as the attributes show them: a number is a tuple of one."""
+        """The sizes as attributes: a number becomes a tuple of one."""
         return (sizes,) if isinstance(sizes, int) else sizes
 
     def forward(self, input: Tensor) -> Tensor:
@@ -93,9 +91,6 @@ class AvgPool1d(Module):
             input, self.kernel_size, self.stride, self.padding, self.ceil_mode,
             self.count_include_pad,
         )  # fmt: skip
-
-    def extra_repr(self) -> str:
-        return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
 
 
 class AvgPool2d(AvgPool1d):
@@ -133,6 +128,8 @@ class LPPool1d(Module):
     Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.LPPool1d.html
     """
 
+    _shown = ("norm_type", "kernel_size", "stride", "ceil_mode")
+
     def __init__(
         self,
         norm_type: float,
@@ -150,12 +147,6 @@ class LPPool1d(Module):
             input, self.norm_type, self.kernel_size, self.stride, self.ceil_mode
         )
 
-    def extra_repr(self) -> str:
-        return (
-            f"norm_type={self.norm_type}, kernel_size={self.kernel_size}, stride={self.stride}, "
-            f"ceil_mode={self.ceil_mode}"
-        )
-
 
 class LPPool2d(LPPool1d):
     """As `LPPool1d`, over two axes.
@@ -171,12 +162,11 @@ class LPPool2d(LPPool1d):
 
 
 class _Adaptive(Module):
+    _shown = ("output_size",)
+
     def __init__(self, output_size: Any) -> None:
         super().__init__()
         self.output_size = output_size
-
-    def extra_repr(self) -> str:
-        return f"output_size={self.output_size}"
 
 
 class AdaptiveAvgPool1d(_Adaptive):
@@ -202,7 +192,7 @@ class AdaptiveAvgPool2d(_Adaptive):
 
 
 class AdaptiveMaxPool1d(_Adaptive):
-    """The largest of each of `output_size` windows that cover (B, C, T).
+    """The maximum of each of `output_size` windows that cover (B, C, T).
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.AdaptiveMaxPool1d.html
     """
@@ -212,7 +202,7 @@ class AdaptiveMaxPool1d(_Adaptive):
         self.return_indices = return_indices
 
     def forward(self, input: Tensor) -> Any:
-        """(B, C, T) → (B, C, output_size), with positions if asked for."""
+        """(B, C, T) → (B, C, output_size), and the positions if asked for."""
         return adaptive.adaptive_max_pool1d(input, self.output_size, self.return_indices)
 
 
@@ -223,5 +213,5 @@ class AdaptiveMaxPool2d(AdaptiveMaxPool1d):
     """
 
     def forward(self, input: Tensor) -> Any:
-        """(B, C, H, W) → (B, C, *output_size), with positions if asked for."""
+        """(B, C, H, W) → (B, C, *output_size), and the positions if asked for."""
         return adaptive.adaptive_max_pool2d(input, self.output_size, self.return_indices)

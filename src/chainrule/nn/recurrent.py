@@ -1,4 +1,4 @@
-"""Recurrent layers: stacks of cells, and the loop over time as a `scan`, so that length is no code.
+"""Recurrent layers: stacks of cells, whose loop over time is one `scan` of any length.
 
 Example: `out, (h, c) = LSTM(8, 16, num_layers=2, batch_first=True)(x)` for x (batch, time, 8).
 May import `tensor`. One step is in `gates.py`.
@@ -33,7 +33,7 @@ _BATCHED = 3  # axes of (time, batch, features)
 
 
 class RNNBase(Module):
-    """Layers k = 0, 1, … of one kind, each in one or two directions; the next reads the last.
+    """Layers k = 0, 1, … of one kind, each in one or two directions; each reads the one before.
 
     Parameters weight_ih_l{k} (G·H, I), weight_hh_l{k} (G·H, H), bias_ih_l{k}, bias_hh_l{k} (G·H),
     for G gates, and the same again with `_reverse`; all start uniform in ±1/√H.
@@ -65,9 +65,11 @@ class RNNBase(Module):
             raise ArgumentError(f"dropout is a probability between 0 and 1, not {dropout}")
         check_probability("dropout", dropout)
         if not 0 <= check_whole("proj_size", proj_size) < hidden_size:
-            raise ArgumentError(f"proj_size is from 0 to below hidden_size, not {proj_size}")
+            raise ArgumentError(
+                f"proj_size is at least 0 and below hidden_size={hidden_size}, not {proj_size}"
+            )
         if dropout and num_layers == 1:
-            text = f"dropout={dropout} stands between layers: with num_layers=1 it does nothing"
+            text = f"dropout={dropout} acts between layers: with num_layers=1 it does nothing"
             warn(text)
         self.mode, self._kind = mode, gates.KINDS[mode]
         self.input_size, self.hidden_size, self.num_layers = input_size, hidden_size, num_layers
@@ -80,7 +82,7 @@ class RNNBase(Module):
         self.reset_parameters()
 
     def _directions(self, layer: int) -> list[str]:
-        """How the names of a layer's parameters end."""
+        """The suffixes of the names of a layer's parameters."""
         return [f"_l{layer}", f"_l{layer}_reverse"][: 1 + self.bidirectional]
 
     def _shapes(self, layer: int) -> dict[str, tuple[int, ...]]:
@@ -98,7 +100,7 @@ class RNNBase(Module):
         draw_uniform(self, self.hidden_size)
 
     def flatten_parameters(self) -> None:
-        """Nothing: weights need no common memory here. PyTorch programs call it for GPUs."""
+        """Do nothing: PyTorch programs call it for GPUs."""
 
     @property
     def all_weights(self) -> list[list[Parameter]]:
@@ -126,7 +128,7 @@ class RNNBase(Module):
         """All outputs, and the last states."""
         if isinstance(input, PackedSequence):
             if lengths is not None:
-                raise ArgumentError("a packed sequence knows its lengths: leave lengths= out")
+                raise ArgumentError("a packed sequence has its own lengths: leave lengths= out")
             return self._run_packed(input, states)
         input = as_tensor(input)
         check_features(input, self.input_size)
@@ -141,7 +143,7 @@ class RNNBase(Module):
         mask = None
         if lengths is not None:
             if not batched:
-                raise ShapeError("lengths= is for batches: (time, batch, features)")
+                raise ShapeError("lengths= needs a batch: (time, batch, features)")
             mask = time_mask(lengths, x.shape[0], x.shape[1])
         out, last = self._layers(x, self._first(x, states), mask)
         return (layout.transpose(out, 0, 1) if turned else out), last
@@ -162,7 +164,7 @@ class RNNBase(Module):
         return PackedSequence(packing.pack(out), *input[1:]), last
 
     def _first(self, x: Tensor, states: States | None) -> States:
-        """The states to start from (layers · directions, batch, width each), checked."""
+        """The initial states, each (layers · directions, batch, width), checked."""
         if not x.shape[0]:
             raise ShapeError(f"{type(self).__name__} needs at least one step in time")
         count = self.num_layers * (1 + self.bidirectional)
@@ -177,7 +179,7 @@ class RNNBase(Module):
 
     def _other_state(self, name: str, given: Sequence[int], wanted: Sequence[int]) -> str:
         text = (
-            f"the first state {name} has shape {tuple(given)}, not {tuple(wanted)} (layers × "
+            f"the initial state {name} has shape {tuple(given)}, not {tuple(wanted)} (layers × "
             "directions, batch, width)"
         )
         if len(given) == len(wanted) and given[1] != wanted[1]:
@@ -218,7 +220,7 @@ def _sweep(
 ) -> tuple[States, Tensor]:
     """One layer in one direction: the last states, and h of all times.
 
-    Where the mask is False, states stay what they are and the output is zero.
+    Where the mask is False, states stay and the output is zero.
     """
 
     def step(states: States, given: tuple[Tensor, ...]) -> tuple[States, Tensor]:
@@ -265,7 +267,7 @@ class RNN(RNNBase):
     def forward(
         self, input: Any, hx: Tensor | None = None, *, lengths: Any = None
     ) -> tuple[Any, Tensor]:
-        """All states, and the last. `lengths` (B) says where each sequence of the batch ends."""
+        """All states, and the last. `lengths` (B) is the length of each sequence."""
         out, (last,) = self._run(input, None if hx is None else (hx,), lengths)
         return out, last
 
@@ -300,7 +302,7 @@ class LSTM(RNNBase):
     def forward(
         self, input: Any, hx: tuple[Tensor, Tensor] | None = None, *, lengths: Any = None
     ) -> tuple[Any, tuple[Tensor, Tensor]]:
-        """All h, and the last (h, c). `lengths` (B) says where each sequence of the batch ends."""
+        """All h, and the last (h, c). `lengths` (B) is the length of each sequence."""
         out, (h, c) = self._run(input, None if hx is None else pair(hx), lengths)
         return out, (h, c)
 
@@ -334,6 +336,6 @@ class GRU(RNNBase):
     def forward(
         self, input: Any, hx: Tensor | None = None, *, lengths: Any = None
     ) -> tuple[Any, Tensor]:
-        """All states, and the last. `lengths` (B) says where each sequence of the batch ends."""
+        """All states, and the last. `lengths` (B) is the length of each sequence."""
         out, (last,) = self._run(input, None if hx is None else (hx,), lengths)
         return out, last

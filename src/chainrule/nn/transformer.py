@@ -1,4 +1,4 @@
-"""Stacks of Transformer layers, and the encoder-decoder of both.
+"""Stacks of Transformer layers, and the encoder-decoder model.
 
 Example: `TransformerEncoder(TransformerEncoderLayer(64, 4, batch_first=True), 6)(x)`.
 May import `tensor`. Source: Vaswani et al., Attention is all you need (2017).
@@ -29,7 +29,7 @@ from chainrule.tensor.tensor import Tensor
 
 
 class _Stack(Module):
-    """Copies of one layer, one after the other, and a norm at the end if given."""
+    """Copies of one layer in sequence, and an optional norm at the end."""
 
     def __init__(self, layer: Module, num_layers: int, norm: Module | None) -> None:
         super().__init__()
@@ -45,7 +45,7 @@ class _Stack(Module):
 
 
 class TransformerEncoder(_Stack):
-    """Copies of an encoder layer, one after the other.
+    """Copies of an encoder layer in sequence.
 
     `enable_nested_tensor` and `mask_check` are accepted and change nothing.
     Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.TransformerEncoder.html
@@ -69,12 +69,12 @@ class TransformerEncoder(_Stack):
         src_key_padding_mask: Tensor | None = None,
         is_causal: bool | None = None,
     ) -> Tensor:
-        """Through all layers; `is_causal` says that `mask` hides the future."""
+        """The output of the last layer; `is_causal` declares that `mask` hides the future."""
         return self._run(src, mask, src_key_padding_mask, is_causal=bool(is_causal))
 
 
 class TransformerDecoder(_Stack):
-    """Copies of a decoder layer, one after the other.
+    """Copies of a decoder layer in sequence.
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.TransformerDecoder.html
     """
@@ -93,7 +93,7 @@ class TransformerDecoder(_Stack):
         tgt_is_causal: bool | None = None,
         memory_is_causal: bool = False,
     ) -> Tensor:
-        """Through all layers, each of which sees the same memory."""
+        """The output of the last layer; all layers attend to the same memory."""
         return self._run(
             tgt,
             memory,
@@ -107,7 +107,7 @@ class TransformerDecoder(_Stack):
 
 
 class Transformer(Module):
-    """decoder(target, encoder(source)): the whole model but embeddings and output layer.
+    """decoder(target, encoder(source)): the model without embeddings and output layer.
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.Transformer.html
     """
@@ -153,7 +153,7 @@ class Transformer(Module):
         self.batch_first = batch_first
 
     def _reset_parameters(self) -> None:
-        """Every weight matrix after Glorot & Bengio."""
+        """Initialise every weight matrix after Glorot & Bengio."""
         for parameter in self.parameters():
             if parameter.dim() > 1:
                 init.xavier_uniform_(parameter)
@@ -177,7 +177,9 @@ class Transformer(Module):
         batch = 0 if self.batch_first else 1
         batched = len(src.shape) == 3
         if batched and src.shape[batch] != tgt.shape[batch]:
-            raise ShapeError(f"src {src.shape} and tgt {tgt.shape} differ in batch, axis {batch}")
+            raise ShapeError(
+                f"src {src.shape} and tgt {tgt.shape} differ in axis {batch}, the batch"
+            )
         if {src.shape[-1], tgt.shape[-1]} != {self.d_model}:
             raise ShapeError(
                 f"src {src.shape} and tgt {tgt.shape} must have d_model = {self.d_model} features"
@@ -196,6 +198,6 @@ class Transformer(Module):
 
     @staticmethod
     def generate_square_subsequent_mask(sz: int, device: Any = None, dtype: Any = None) -> Tensor:
-        """(sz, sz): -inf above the diagonal, 0 elsewhere: added to scores, it hides the future."""
+        """(sz, sz): -inf above the diagonal, 0 elsewhere; added to scores it hides the future."""
         check_device(device)
         return diagonal.triu(full((sz, sz), -math.inf, dtype=dtype), 1)

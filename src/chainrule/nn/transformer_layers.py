@@ -9,7 +9,7 @@ Source: Vaswani et al., Attention is all you need (2017).
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 from chainrule.base.errors import ArgumentError
 from chainrule.nn import functional as F
@@ -32,42 +32,44 @@ def _activation(given: Activation) -> Callable[[Tensor], Tensor]:
 
 
 class _Layer(Module):
-    """What both have: self-attention, the feed-forward part, norms and dropouts."""
+    """A layer of attentions and a feed-forward part, each with a norm and a dropout."""
 
-    def _make(
+    attentions: ClassVar[tuple[str, ...]]  # names of the attentions, in their order
+
+    def __init__(
         self,
-        sizes: tuple[int, int, int],
-        dropout: float,
-        activation: Activation,
-        eps: float,
-        *,
-        attentions: tuple[str, ...],
-        batch_first: bool,
-        norm_first: bool,
-        bias: bool,
-        device: Any,
-        dtype: Any,
+        d_model: int,
+        nhead: int,
+        dim_feedforward: int = 2048,
+        dropout: float = 0.1,
+        activation: Activation = F.relu,
+        layer_norm_eps: float = 1e-5,
+        batch_first: bool = False,
+        norm_first: bool = False,
+        bias: bool = True,
+        device: Any = None,
+        dtype: Any = None,
     ) -> None:
-        width, heads, inner = sizes
+        super().__init__()
         made: dict[str, Any] = {"bias": bias, "device": device, "dtype": dtype}
-        for name in attentions:
+        for name in self.attentions:
             attention = MultiheadAttention(
-                width, heads, dropout=dropout, batch_first=batch_first, **made
+                d_model, nhead, dropout=dropout, batch_first=batch_first, **made
             )
             self.add_module(name, attention)
-        self.linear1 = Linear(width, inner, **made)
+        self.linear1 = Linear(d_model, dim_feedforward, **made)
         self.dropout = Dropout(dropout)
-        self.linear2 = Linear(inner, width, **made)
+        self.linear2 = Linear(dim_feedforward, d_model, **made)
         self.norm_first = norm_first
-        parts = range(1, len(attentions) + 2)
+        parts = range(1, len(self.attentions) + 2)
         for i in parts:
-            self.add_module(f"norm{i}", LayerNorm(width, eps=eps, **made))
+            self.add_module(f"norm{i}", LayerNorm(d_model, eps=layer_norm_eps, **made))
         for i in parts:
             self.add_module(f"dropout{i}", Dropout(dropout))
         self.activation = _activation(activation)
 
     def _around(self, number: int, x: Tensor, part: Callable[[Tensor], Tensor]) -> Tensor:
-        """X + part(norm(x)), or norm(x + part(x)), with the norm and dropout of that number."""
+        """x + part(norm(x)), or norm(x + part(x)), with the norm and dropout of that number."""
         norm, dropout = getattr(self, f"norm{number}"), getattr(self, f"dropout{number}")
         if self.norm_first:
             return x + dropout(part(norm(x)))  # type: ignore[no-any-return]
@@ -84,33 +86,7 @@ class TransformerEncoderLayer(_Layer):
     Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.TransformerEncoderLayer.html
     """
 
-    def __init__(
-        self,
-        d_model: int,
-        nhead: int,
-        dim_feedforward: int = 2048,
-        dropout: float = 0.1,
-        activation: Activation = F.relu,
-        layer_norm_eps: float = 1e-5,
-        batch_first: bool = False,
-        norm_first: bool = False,
-        bias: bool = True,
-        device: Any = None,
-        dtype: Any = None,
-    ) -> None:
-        super().__init__()
-        self._make(
-            (d_model, nhead, dim_feedforward),
-            dropout,
-            activation,
-            layer_norm_eps,
-            attentions=("self_attn",),
-            batch_first=batch_first,
-            norm_first=norm_first,
-            bias=bias,
-            device=device,
-            dtype=dtype,
-        )
+    attentions = ("self_attn",)
 
     def forward(
         self,
@@ -119,7 +95,7 @@ class TransformerEncoderLayer(_Layer):
         src_key_padding_mask: Tensor | None = None,
         is_causal: bool = False,
     ) -> Tensor:
-        """(T, N, E), or (N, T, E) with batch_first → the same; masks as of `MultiheadAttention`."""
+        """(T, N, E), or (N, T, E) with batch_first → the same; masks as in `MultiheadAttention`."""
 
         def attend(x: Tensor) -> Tensor:
             return self.self_attn(  # type: ignore[no-any-return]
@@ -135,33 +111,7 @@ class TransformerDecoderLayer(_Layer):
     Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.TransformerDecoderLayer.html
     """
 
-    def __init__(
-        self,
-        d_model: int,
-        nhead: int,
-        dim_feedforward: int = 2048,
-        dropout: float = 0.1,
-        activation: Activation = F.relu,
-        layer_norm_eps: float = 1e-5,
-        batch_first: bool = False,
-        norm_first: bool = False,
-        bias: bool = True,
-        device: Any = None,
-        dtype: Any = None,
-    ) -> None:
-        super().__init__()
-        self._make(
-            (d_model, nhead, dim_feedforward),
-            dropout,
-            activation,
-            layer_norm_eps,
-            attentions=("self_attn", "multihead_attn"),
-            batch_first=batch_first,
-            norm_first=norm_first,
-            bias=bias,
-            device=device,
-            dtype=dtype,
-        )
+    attentions = ("self_attn", "multihead_attn")
 
     def forward(
         self,
@@ -174,14 +124,14 @@ class TransformerDecoderLayer(_Layer):
         tgt_is_causal: bool = False,
         memory_is_causal: bool = False,
     ) -> Tensor:
-        """Target (T, N, E) and memory (S, N, E) → (T, N, E); masks as of `MultiheadAttention`."""
+        """Target (T, N, E) and memory (S, N, E) → (T, N, E); masks as in `MultiheadAttention`."""
 
         def attend(x: Tensor) -> Tensor:
             return self.self_attn(  # type: ignore[no-any-return]
                 x, x, x, tgt_key_padding_mask, False, tgt_mask, is_causal=tgt_is_causal
             )[0]
 
-        def look(x: Tensor) -> Tensor:
+        def attend_memory(x: Tensor) -> Tensor:
             return self.multihead_attn(  # type: ignore[no-any-return]
                 x,
                 memory,
@@ -192,5 +142,5 @@ class TransformerDecoderLayer(_Layer):
                 is_causal=memory_is_causal,
             )[0]
 
-        x = self._around(2, self._around(1, tgt, attend), look)
+        x = self._around(2, self._around(1, tgt, attend), attend_memory)
         return self._around(3, x, self._feed_forward)

@@ -16,11 +16,11 @@ def parameters_to_vector(parameters: Iterable[Tensor]) -> Tensor:
 
 
 def vector_to_parameters(vec: Tensor, parameters: Iterable[Tensor]) -> None:
-    """Give the parameters the values of a vector that `parameters_to_vector` could have made."""
+    """Copy a vector, laid out as by `parameters_to_vector`, into the parameters."""
     listed = list(parameters)
     total = sum(p.numel() for p in listed)
     if vec.shape != (total,):
-        raise ShapeError(f"{total} parameters need a vector of as many, not shape {vec.shape}")
+        raise ShapeError(f"the vector has shape {vec.shape}, the parameters have {total} elements")
     with no_grad():
         start = 0
         for p in listed:
