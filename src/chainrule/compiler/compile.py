@@ -25,7 +25,6 @@ from chainrule.compiler.calls.plan_cache import SHELF
 from chainrule.compiler.calls.retrace import check_constants
 from chainrule.compiler.calls.variant import Guarded, Variant
 from chainrule.compiler.codegen.target import host_target
-from chainrule.compiler.guards.owners import is_module
 from chainrule.compiler.runtime.native import unavailable
 from chainrule.compiler.trace.capture import capture
 from chainrule.compiler.trace.leaks import where_held

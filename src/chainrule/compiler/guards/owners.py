@@ -9,7 +9,6 @@ import functools
 import os
 import sysconfig
 from types import CodeType
-from typing import Any
 
 import numpy as np
 
@@ -34,9 +33,3 @@ def whose(code: CodeType) -> str:
     if file.startswith(_LIBRARY) and not any(word in file for word in _PACKAGES):
         return LIBRARY
     return PROGRAM
-
-
-def is_module(model: Any) -> bool:
-    """Whether this is a layer or model rather than a function."""
-    cls = type(model)
-    return hasattr(cls, "forward") and hasattr(cls, "named_parameters")

@@ -28,7 +28,7 @@ import numpy as np
 
 from chainrule.base.source import Source
 from chainrule.compiler.guards.bytecode import ATTRIBUTE, EACH, Path
-from chainrule.compiler.guards.owners import LIBRARY, PROGRAM, is_module, whose
+from chainrule.compiler.guards.owners import LIBRARY, PROGRAM, whose
 from chainrule.compiler.guards.places import (
     ABSENT,
     CONTAINERS,
