@@ -244,3 +244,24 @@ def test_once_differentiable_has_no_second_derivative():
     np.testing.assert_array_equal(g.detach().numpy(), 8 * X)
     with pytest.raises(GradientError, match="once_differentiable"):
         g.sum().backward()
+
+
+def test_once_differentiable_under_transforms():
+    fn = make(backward=once_differentiable(lambda ctx, ct: ct * 2))
+    x = cr.tensor(X)
+
+    def loss(x):
+        return fn.apply(x).sum()
+
+    for first in (
+        cr.func.jacrev(loss)(x),
+        cr.func.vmap(cr.func.grad(loss))(x[None])[0],
+        cr.compile(cr.func.grad(loss))(x),
+    ):
+        np.testing.assert_array_equal(first.numpy(), 2.0)
+    with pytest.raises(GradientError, match="once_differentiable"):
+        cr.func.jvp(loss, (x,), (x,))
+    with pytest.raises(GradientError, match="once_differentiable"):
+        cr.func.hessian(loss)(x)
+    with pytest.raises(GradientError, match="reverse mode only"):
+        cr.func.jvp(lambda u: cr.func.vjp(fn.apply, x)[1](u)[0], (x,), (x,))

@@ -3,7 +3,8 @@
 Nodes are visited once in topological order; each op's local rule turns the tangents of its inputs
 into the tangent of its result. Most ops need no rule of their own: an elementwise op's Jacobian is
 diagonal, so its reverse rule serves; a linear op is applied to the tangents; a composite op is
-pushed through what it decomposes into. Imports ops and graph.
+pushed through what it decomposes into. A call of which only uᵀ·J is known – an `autograd.Function`
+without a `jvp` – is the one place where J·v is the derivative of uᵀ·J. Imports ops and graph.
 
 Example: `push(b, (y,), (x,), (v,))` → the node of J·v.
 """
@@ -13,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from chainrule.base.errors import GradientError
+from chainrule.grad.reverse import differentiate
 from chainrule.graph.node import Graph, Node, TupleType, input_node
 from chainrule.graph.walk import topological
 from chainrule.ops.arithmetic import add
@@ -60,7 +62,7 @@ def _local_rule(b: Builder, node: Node, tangents: Sequence[Tangent | None]) -> T
         return None
     if op.jvp is not None:
         if "control" in op.traits:
-            return op.jvp(b, node, ins, push)  # type: ignore[no-any-return]
+            return op.jvp(b, node, ins, push, differentiate)  # type: ignore[no-any-return]
         return op.jvp(b, node, ins)  # type: ignore[no-any-return]
     if "elementwise" in op.traits and op.vjp is not None:
         return _diagonal(b, node, ins)

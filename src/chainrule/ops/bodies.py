@@ -27,6 +27,11 @@ def batched_call(b: Builder, node: Node, given: Examples, batched: Batch) -> Seq
     attrs["graph"], mapped = batched(attrs["graph"], given.mapped, outs if own else ())
     if own:
         attrs["vjp_graph"] = _gradient(attrs, given.mapped, batched)
+    if "jvp_graph" in attrs:
+        graph: Graph = attrs["jvp_graph"]
+        moving = [given.mapped[i] for i in attrs["moves"]]
+        flags = [*given.mapped, *[True] * len(attrs["reads"]), *moving]
+        attrs["jvp_graph"], _ = batched(graph, flags, range(len(graph.outputs)))
     results = given.items(b(node.op, *given.nodes, **attrs))
     pairs = zip(results, mapped, strict=True)
     return [x if is_mapped else given.repeated(x) for x, is_mapped in pairs]

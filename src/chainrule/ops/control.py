@@ -4,7 +4,8 @@
 since reverse mode lives one floor up. `call` carries checkpointing: nothing inside it is saved, its
 gradient computes the body again. With `vjp_graph` its gradient is that graph, not the body's: a
 rule of the user's, or one worked out before. It takes the inputs, the results numbered in `reads`
-and the first cotangents, and gives gradients of the inputs in `wanted`.
+and the first cotangents, and gives gradients of the inputs in `wanted`; `jvp_graph` takes tangents
+of the inputs in `moves` instead, and gives those of the results in `moved`.
 Example: `call(x, w, graph=body)`.
 """
 
@@ -21,7 +22,7 @@ from chainrule.graph.node import Attrs, Graph, Node, TupleType, Type, input_node
 from chainrule.ops.arithmetic import add, mul
 from chainrule.ops.bodies import batched_call
 from chainrule.ops.cast import cast
-from chainrule.ops.creation import full
+from chainrule.ops.creation import filled, full
 from chainrule.ops.evaluate import evaluate
 from chainrule.ops.exponential import tanh
 from chainrule.ops.record import Builder, Illegal, Op, Sample, Symbolic, Template
@@ -141,7 +142,7 @@ def _given_vjp(b: Builder, node: Node, ct: Missing) -> list[Node | None]:
     """A call of the gradient that came with the call; what got no cotangent gets zeros."""
     assert isinstance(node.type, TupleType)
     graph: Graph = node.attrs["vjp_graph"]
-    read = [b(project, node, index=i) for i in node.attrs.get("reads", ())]
+    read = _read(b, node)
     count = len(graph.inputs) - len(node.inputs) - len(read)
     seeds = [
         b(full, value=0, dtype=t.dtype, shape=t.shape) if c is None else c
@@ -154,13 +155,16 @@ def _given_vjp(b: Builder, node: Node, ct: Missing) -> list[Node | None]:
     return found
 
 
-def _call_jvp(b: Builder, node: Node, tangents: Missing, push: Push) -> list[Node | None]:
+def _call_jvp(
+    b: Builder, node: Node, tangents: Missing, push: Push, differentiate: Differentiate
+) -> list[Node | None]:
     """A call of the body's tangents: (inputs…, tangents) → tangents of the outputs."""
-    if "vjp_graph" in node.attrs and "rule" not in node.attrs:
-        raise GradientError(
-            f"the call at {node.source} has a gradient rule of its own and no forward-mode rule: "
-            "give the autograd.Function a jvp, or use reverse mode"
-        )
+    if "rule" in node.attrs:
+        raise GradientError(f"the call at {node.source} has a rule for reverse mode only")
+    if "jvp_graph" in node.attrs:
+        return _given_jvp(b, node, tangents)
+    if "vjp_graph" in node.attrs:
+        return _transposed_vjp(b, node, tangents, differentiate)
     graph: Graph = node.attrs["graph"]
     seeds = [
         None if t is None else input_node(n.type)
@@ -169,6 +173,39 @@ def _call_jvp(b: Builder, node: Node, tangents: Missing, push: Push) -> list[Nod
     found = push(Symbolic(), graph.outputs, graph.inputs, seeds)
     body = Graph((*graph.inputs, *present(seeds)), present(found))
     return put_back(found, items(b, b(call, *node.inputs, *present(tangents), graph=body)))
+
+
+def _read(b: Builder, node: Node) -> list[Node]:
+    """The results that the call's own rule reads."""
+    return [b(project, node, index=i) for i in node.attrs.get("reads", ())]
+
+
+def _given_jvp(b: Builder, node: Node, tangents: Missing) -> list[Node | None]:
+    """A call of the tangents' graph that came with the call; an input at rest moves by zeros."""
+    moving = [tangents[i] or filled(b, 0, node.inputs[i]) for i in node.attrs["moves"]]
+    ins = (*node.inputs, *_read(b, node), *moving)
+    found = items(b, b(call, *ins, graph=node.attrs["jvp_graph"]))
+    moved = dict(zip(node.attrs["moved"], found, strict=True))
+    return [moved.get(i) for i in range(len(node.attrs["graph"].outputs))]
+
+
+def _transposed_vjp(
+    b: Builder, node: Node, tangents: Missing, differentiate: Differentiate
+) -> list[Node | None]:
+    """J·v of a call of which only uᵀ·J is known: that is linear in u, and its derivative is J·v."""
+    graph: Graph = node.attrs["vjp_graph"]
+    read = _read(b, node)
+    given = len(node.inputs) + len(read)
+    cotangents = graph.inputs[given:]
+    moving = {k: tangents[i] for k, i in enumerate(node.attrs["wanted"]) if tangents[i] is not None}
+    seeds = {k: input_node(graph.outputs[k].type) for k in moving}
+    ups = [seeds.get(k) for k in range(len(graph.outputs))]
+    found = differentiate(Symbolic(), graph.outputs, ups, cotangents)
+    body = Graph((*graph.inputs, *seeds.values()), present(found))
+    zeros = [filled(b, 0, u) for u in cotangents]
+    results = items(b, b(call, *node.inputs, *read, *zeros, *moving.values(), graph=body))
+    rest = len(node.attrs["graph"].outputs) - len(cotangents)
+    return [*put_back(found, results), *[None] * rest]
 
 
 def _body(shape: tuple[int, ...], dtype: Any) -> Graph:

@@ -146,7 +146,13 @@ def _backward_body(
     return Graph((*d_carries, *sums, *inside, *d_steps, *outside), tuple(found))
 
 
-def _scan_jvp(b: Builder, node: Node, tangents: Missing, push: Push) -> list[Node | None]:
+def _scan_jvp(
+    b: Builder,
+    node: Node,
+    tangents: Missing,
+    push: Push,
+    differentiate: Differentiate,  # noqa: ARG001 - the signature
+) -> list[Node | None]:
     """The same loop over pairs: every float carry beside its tangent."""
     attrs, graph, ins = node.attrs, node.attrs["graph"], node.inputs
     count, first_const, n_out = attrs["carries"], attrs["carries"] + attrs["xs"], len(graph.outputs)

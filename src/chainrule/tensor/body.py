@@ -218,10 +218,10 @@ def outside(outer: Trace | None, fn: Callable[[], T]) -> T:
 
 
 @contextlib.contextmanager
-def body_trace(length: int | None = None) -> Iterator[BodyTrace]:
+def body_trace(length: int | None = None, kind: type[BodyTrace] = BodyTrace) -> Iterator[BodyTrace]:
     """Record into a new body; after it was applied, call its `advance_generators()`."""
     outer = modes.trace
-    trace = BodyTrace(outer, length)
+    trace = kind(outer, length)
     with handlers_outside():
         try:
             modes.trace = trace
@@ -255,14 +255,12 @@ def _cut(outputs: Sequence[Node], frozen: set[Node]) -> list[Node]:
 def unrolled(graph: Graph, operands: Sequence[Handle]) -> list[Tensor]:
     """The graph's outputs as tensors: its ops applied one by one, here or in the open trace."""
     made: dict[Node, Any] = dict(zip(graph.inputs, operands, strict=True))
-    order = topological(graph.outputs)
+    order = topological(graph.outputs, made)
     last = {child: node for node in order for child in node.inputs}
     keep, trace = {*graph.outputs}, modes.trace
     line = None if trace is None else trace.line
     try:
         for node in order:
-            if node in made:
-                continue
             if trace is not None:
                 trace.line = line or node.source
             made[node] = _applied(node, [made[child] for child in node.inputs])

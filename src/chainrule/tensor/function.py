@@ -131,6 +131,12 @@ class Function:
 
     vjp = backward
 
+    @staticmethod
+    def jvp(ctx: Any, *grad_inputs: Any) -> Any:
+        """The tangent of each result, from those of the arguments; without it, by `backward`."""
+        del ctx, grad_inputs
+        raise UndefinedMethodError("this autograd.Function has no static jvp()")
+
     def __call__(self, *_: Any, **__: Any) -> NoReturn:
         """Refused: a function is used by its class."""
         raise ArgumentError(f"call {type(self).__name__}.apply(…): a Function has no instances")
@@ -177,20 +183,20 @@ def _run_backward(
                 f"{cls.__name__}.backward gave a gradient for argument {i}, which is no tensor"
             )
         if arg is not None:
-            out.append(_fitting(grad, arg, f"{cls.__name__}.backward", i))
+            out.append(
+                _fitting(grad, arg, f"{cls.__name__}.backward gave a gradient", f"argument {i}")
+            )
     return out
 
 
-def _fitting(grad: Any, arg: Any, what: str, number: int) -> Tensor | None:
-    if grad is None or arg.dtype.kind != "float":
+def _fitting(grad: Any, like: Any, rule: str, of: str) -> Tensor | None:
+    """What a rule gave as the derivative of a tensor; None where that has none."""
+    if grad is None or like.dtype.kind != "float":
         return None
     found = as_tensor(grad)
-    if found.shape != arg.shape:
-        raise ShapeError(
-            f"{what} gave a gradient of shape {found.shape} for argument {number} "
-            f"of shape {arg.shape}"
-        )
-    return cast(found, arg.dtype)
+    if found.shape != like.shape:
+        raise ShapeError(f"{rule} of shape {found.shape} for {of} of shape {like.shape}")
+    return cast(found, like.dtype)
 
 
 def _tensors(cls: type[Function], out: Any) -> list[Any]:
@@ -302,9 +308,12 @@ def _traced(cls: type[Function], ctx: FunctionCtx, args: tuple[Any, ...]) -> Any
         changed = body.effects()
         after = [wrap(None, bound.node) for bound in changed]
         forward = body.graph((), [*outs, *after])
+        _saved_results(ctx, ctx._saved or (), outs)
+        own = None if cls.jvp is Function.jvp else _tangents(cls, ctx, args, outs, body)
         gradient = _gradient(cls, ctx, args, outs, body)
-        graph = Graph(gradient.graph.inputs[: len(body.captured())], forward.outputs)
         operands = body.captured()
+        forward_rule = {} if own is None else own.attrs(body)
+        graph = Graph(gradient.graph.inputs[: len(operands)], forward.outputs)
         plain = [t.dtype.kind != "float" or _same(t, ctx._plain) for t in outs]
     places = {id(t): i for i, t in enumerate(operands)}
     results = apply_many(
@@ -315,6 +324,7 @@ def _traced(cls: type[Function], ctx: FunctionCtx, args: tuple[Any, ...]) -> Any
         wanted=tuple([places[id(tensors[i])] for i in gradient.wanted]),
         reads=tuple(range(len(outs))),
         label=cls.__name__,
+        **forward_rule,
     )
     body.advance_generators()
     for t, no_gradient in zip(results, plain, strict=False):
@@ -336,10 +346,51 @@ class _Gradient(NamedTuple):
     wanted: tuple[int, ...]
 
 
+class _Forward(NamedTuple):
+    """(captured…, results…, tangents of `moving`) → tangents of the results numbered in `moved`."""
+
+    moving: list[Handle]
+    inputs: tuple[Node, ...]
+    moved: tuple[int, ...]
+    ends: list[Tensor]
+
+    def attrs(self, body: BodyTrace) -> dict[str, Any]:
+        """What the call says of it, once everything that the body captures is known."""
+        whole = body.graph((), self.ends)
+        places = {id(t): i for i, t in enumerate(body.captured())}
+        graph = Graph((*whole.inputs, *self.inputs), whole.outputs)
+        moves = tuple([places[id(t)] for t in self.moving])
+        return {"jvp_graph": graph, "moves": moves, "moved": self.moved}
+
+
+def _tangents(
+    cls: type[Function], ctx: FunctionCtx, args: tuple[Any, ...], outs: list[Any], body: BodyTrace
+) -> _Forward:
+    moving = [a for a in args if isinstance(a, Handle) and a.dtype.kind == "float"]
+    results = [input_node(t.array_type) for t in outs]
+    seeds = [input_node(t.array_type) for t in moving]
+    with set_grad_enabled(True):
+        shown_results, tangents = body.arguments(results), iter(body.arguments(seeds))
+        ctx._result = lambda saved: shown_results[saved.number]
+        given = [next(tangents) if _same(a, moving) else None for a in args]
+        found = cls.jvp(ctx, *given)
+    several = list(found) if isinstance(found, (tuple, list)) else [found]
+    if len(several) != len(outs):
+        raise GradientError(
+            f"{cls.__name__}.jvp gave {len(several)} tangents for {len(outs)} results of forward"
+        )
+    moved, ends = [], []
+    for i, (tangent, out) in enumerate(zip(several, outs, strict=True)):
+        end = _fitting(tangent, out, f"{cls.__name__}.jvp gave a tangent", f"result {i}")
+        if end is not None:
+            moved.append(i)
+            ends.append(end)
+    return _Forward(moving, (*results, *seeds), tuple(moved), ends)
+
+
 def _gradient(
     cls: type[Function], ctx: FunctionCtx, args: tuple[Any, ...], outs: list[Any], body: BodyTrace
 ) -> _Gradient:
-    _saved_results(ctx, ctx._saved or (), outs)
     results = [input_node(t.array_type) for t in outs]
     seeds = [input_node(t.array_type) for t in outs]
     with set_grad_enabled(True):
@@ -368,21 +419,21 @@ def once_differentiable(fn: Callable[..., Any]) -> Callable[..., Any]:
         if not modes.grad or not asked:
             return out
         if isinstance(out, (tuple, list)):
-            return tuple([g if g is None else _Once.apply(g, *asked) for g in out])
-        return None if out is None else _Once.apply(out, *asked)
+            return tuple([g if g is None else _once(g, asked) for g in out])
+        return None if out is None else _once(out, asked)
 
     return wrapper
 
 
-class _Once(Function):
-    """The identity, whose gradient raises."""
+def _once(gradient: Tensor, asked: Sequence[Handle]) -> Tensor:
+    """The gradient, through which no derivative goes on to what it was made from."""
+    inputs = tuple([input_node(t.array_type) for t in (gradient, *asked)])
+    body = Graph(inputs, inputs[:1])
+    (out,) = apply_many(call, gradient, *asked, graph=body, rule=_refuse_second)
+    return out
 
-    @staticmethod
-    def forward(ctx: Any, gradient: Tensor, *asked: Tensor) -> Tensor:  # noqa: ARG004
-        return gradient
 
-    @staticmethod
-    def backward(ctx: Any, *grad_outputs: Any) -> Any:  # noqa: ARG004
-        raise GradientError(
-            "a second derivative of a function whose backward is marked @once_differentiable"
-        )
+def _refuse_second(*_: Any) -> NoReturn:
+    raise GradientError(
+        "a second derivative of a function whose backward is marked @once_differentiable"
+    )

@@ -3,8 +3,8 @@
     grad(f)(x) = ∂f/∂x        jvp(f, (x,), (v,)) = f(x), J·v        vjp(f, x) = f(x), u ↦ uᵀ·J
 
 Each takes the derivative on tensors of its own, so that they nest, in eager execution and in
-traces. J·v is the derivative of uᵀ·J, which is linear in u, taken with v: two reverse passes, and
-in a compiled function nothing of the first one is left. Example: `hessian(f)(x)`.
+traces. J·v is one forward pass (`tensor/linearized.py`); whole Jacobians are `vmap` over one-hot
+directions. Example: `hessian(f)(x)`.
 Source of the names: https://docs.pytorch.org/docs/stable/func.api.html
 """
 
@@ -21,11 +21,13 @@ from chainrule.ops import TABLE
 from chainrule.tensor.backward import gradients
 from chainrule.tensor.convert import as_tensor
 from chainrule.tensor.dispatch import apply, wrap
-from chainrule.tensor.functional import join, layout, slices
+from chainrule.tensor.functional import layout
 from chainrule.tensor.handle import Handle
+from chainrule.tensor.linearized import Linearized
 from chainrule.tensor.modes import enable_grad, modes
 from chainrule.tensor.pytree import Rebuild, flatten
 from chainrule.tensor.tape import Recorded
+from chainrule.tensor.vmap import vmap
 
 if TYPE_CHECKING:
     from chainrule.tensor.tensor import Tensor
@@ -232,61 +234,39 @@ def _leaves_like(value: Any, like: Sequence[Handle], what: str) -> list[Any]:
     return found
 
 
-class _Linear:
-    """J·v of a pass: the derivative of uᵀ·J with respect to u."""
-
-    def __init__(self, done: _Pass) -> None:
-        self.done = done
-        with enable_grad():
-            self.u = [_fresh(_zeros(t)) for t in done.results]
-            self.pulled = done.pull(self.u, create=True)
-
-    def push(self, tangents: Sequence[Any], *, create: bool) -> list[Tensor]:
-        """The tangent of each result."""
-        with enable_grad():
-            pairs = zip(self.pulled, tangents, strict=True)
-            moving = [(g, as_tensor(v)) for g, v in pairs if g.requires_grad]
-            if not moving:
-                return [_zeros(t) for t in self.done.results]
-            outs, cts = zip(*moving, strict=True)
-            create = create or (self.done.recording and any(c.requires_grad for c in cts))
-            return gradients(  # type: ignore[return-value]
-                outs, self.u, cts, retain_graph=True, create_graph=create, materialize_grads=True
-            )
-
-
 def jvp(
     func: Fn, primals: Any, tangents: Any, *, strict: bool = False, has_aux: bool = False
 ) -> Any:
     """(func(*primals), J·tangents): the directional derivative."""
     if strict:
         raise ArgumentError("jvp gives zeros where the output does not depend on a primal")
-    done = _Pass(func, tuple(primals), range(len(primals)), has_aux)
-    given = _leaves_like(tuple(tangents), done.inner.leaves, "tangent")
-    moved = done.rebuild(_Linear(done).push(given, create=done.create))
-    return (done.output(), moved, done.aux) if has_aux else (done.output(), moved)
+    primals = tuple(primals)
+    done = Linearized(func, primals, range(len(primals)), aux=has_aux)
+    given = _leaves_like(tuple(tangents), done.leaves, "tangent")
+    results, moved = done.with_tangents([as_tensor(v) for v in given])
+    both = done.rebuild(results), done.rebuild(moved)
+    return (*both, done.aux) if has_aux else both
 
 
 def linearize(func: Fn, *primals: Any) -> tuple[Any, Callable[..., Any]]:
     """func(*primals), and the function v ↦ J·v, which does not compute func again."""
-    done = _Pass(func, primals, range(len(primals)), aux=False)
-    linear = _Linear(done)
+    done = Linearized(func, primals, range(len(primals)), aux=False)
+    (linear,) = done.pushing([range(len(done.leaves))])
 
     def push(*tangents: Any) -> Any:
-        given = _leaves_like(tangents, done.inner.leaves, "tangent")
-        return done.rebuild(linear.push(given, create=done.create))
+        given = _leaves_like(tangents, done.leaves, "tangent")
+        return done.rebuild(linear([as_tensor(v) for v in given]))
 
-    return done.output(), push
+    return done.rebuild(done.results), push
 
 
 # -- whole Jacobians ------------------------------------------------------------------------------
 
 
-def _basis(like: Handle) -> list[Tensor]:
-    """One-hot tensors of the shape of `like`, one for each element."""
+def _basis(like: Handle) -> Tensor:
+    """A one-hot tensor of the shape of `like` for each element, one after the other."""
     size = like.array_type.size
-    rows = slices.unbind(_eye(size, like)) if size else ()
-    return [layout.reshape(row, like.shape) for row in rows]
+    return layout.reshape(_eye(size, like), (size, *like.shape))
 
 
 def _eye(size: int, like: Handle) -> Tensor:
@@ -300,37 +280,25 @@ def jacrev(
 ) -> Callable[..., Any]:
     """The function that gives ∂func/∂argument, of shape output.shape + argument.shape.
 
-    One reverse pass for each element of the output, whatever `chunk_size`.
+    One reverse pass for all elements of an output at once, or for `chunk_size` of them at a time.
     """
-    del chunk_size
 
     def transformed(*args: Any, **kwargs: Any) -> Any:
         chosen = _chosen(argnums, len(args))
-        done = _Pass(lambda *a: func(*a, **kwargs), args, chosen, has_aux)
+        done = Linearized(lambda *a: func(*a, **kwargs), args, chosen, aux=has_aux)
         found = []
-        for number, out in enumerate(done.results):
-            rows = []
-            for one in _basis(out):
-                cts = [_zeros(t) for t in done.results]
-                cts[number] = one
-                rows.append(done.pull(cts, create=done.create))
-            found.append(_picked(_stacked(done, out, rows), argnums))
+        pulls = done.pulling()
+        for out, pull in zip(done.results, pulls, strict=True):
+            rows = vmap(lambda one, f=pull: f([one]), chunk_size=chunk_size)(_basis(out))
+            leaves = [
+                layout.reshape(row, (*out.shape, *x.shape))
+                for row, x in zip(rows, done.leaves, strict=True)
+            ]
+            found.append(_picked(done.rebuild_leaves(leaves), argnums))
         jacobian = done.rebuild(found)
         return (jacobian, done.aux) if has_aux else jacobian
 
     return transformed
-
-
-def _stacked(done: _Pass, out: Handle, rows: Sequence[Sequence[Tensor]]) -> Any:
-    leaves = []
-    for i, x in enumerate(done.inner.leaves):
-        shape = (*out.shape, *x.shape)
-        if not rows:
-            leaves.append(apply(TABLE["full"], value=0, dtype=x.dtype, shape=shape))
-            continue
-        with enable_grad():
-            leaves.append(layout.reshape(join.stack([row[i] for row in rows]), shape))
-    return done.inner.rebuild(leaves)
 
 
 def jacfwd(
@@ -341,37 +309,28 @@ def jacfwd(
     chunk_size: Any = None,
     randomness: str = "error",
 ) -> Callable[..., Any]:
-    """The same as `jacrev`, one directional derivative for each element of the argument."""
-    del chunk_size, randomness
+    """The same as `jacrev`, from directional derivatives: all directions of an argument at once."""
+    del randomness
 
     def transformed(*args: Any, **kwargs: Any) -> Any:
         chosen = _chosen(argnums, len(args))
-        done = _Pass(lambda *a: func(*a, **kwargs), args, chosen, has_aux)
-        linear = _Linear(done)
-        columns: list[list[list[Tensor]]] = []
-        for number, x in enumerate(done.inner.leaves):
-            columns.append([])
-            for one in _basis(x):
-                tangents = [_zeros(t) for t in done.inner.leaves]
-                tangents[number] = one
-                columns[-1].append(linear.push(tangents, create=done.create))
+        done = Linearized(lambda *a: func(*a, **kwargs), args, chosen, aux=has_aux)
+        pushes = done.pushing([[i] for i in range(len(done.leaves))])
+        columns = [
+            vmap(lambda one, f=push: f([one]), chunk_size=chunk_size)(_basis(x))
+            for x, push in zip(done.leaves, pushes, strict=True)
+        ]
         found = []
         for number, out in enumerate(done.results):
-            leaves = [_side_by_side(out, x, [column[number] for column in of])
-                      for x, of in zip(done.inner.leaves, columns, strict=True)]  # fmt: skip
-            found.append(_picked(done.inner.rebuild(leaves), argnums))
+            leaves = [
+                layout.reshape(layout.movedim(column[number], 0, -1), (*out.shape, *x.shape))
+                for x, column in zip(done.leaves, columns, strict=True)
+            ]
+            found.append(_picked(done.rebuild_leaves(leaves), argnums))
         jacobian = done.rebuild(found)
         return (jacobian, done.aux) if has_aux else jacobian
 
     return transformed
-
-
-def _side_by_side(out: Handle, x: Handle, columns: Sequence[Tensor]) -> Tensor:
-    shape = (*out.shape, *x.shape)
-    if not columns:
-        return apply(TABLE["full"], value=0, dtype=out.dtype, shape=shape)
-    with enable_grad():
-        return layout.reshape(join.stack(list(columns), len(out.shape)), shape)
 
 
 def hessian(func: Fn, argnums: int | Sequence[int] = 0) -> Callable[..., Any]:

@@ -1,0 +1,213 @@
+"""A function of tensors at a point: its graph, from which come y = f(x), v ↦ J·v and u ↦ uᵀ·J.
+
+The function runs once on symbols; forward or reverse mode adds tangents or cotangents to its graph,
+which is then applied to the tensors. Outside of compiled functions and `vmap` the function may read
+values: they are worked out when it asks. May import grad, the tensor's body traces and what lies
+below.
+
+Example: `y, dy = Linearized(f, (x,), [0], aux=False).with_tangents([v])`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from chainrule.base.errors import ArgumentError
+from chainrule.grad.forward import push
+from chainrule.grad.reverse import differentiate
+from chainrule.graph.node import INPUT, Graph, Node, input_node
+from chainrule.graph.walk import dependents, topological
+from chainrule.ops import TABLE
+from chainrule.ops.evaluate import apply_meaning
+from chainrule.ops.record import Symbolic
+from chainrule.tensor.body import BodyTrace, body_trace, outside, unrolled
+from chainrule.tensor.dispatch import apply, wrap
+from chainrule.tensor.handle import Handle
+from chainrule.tensor.modes import enable_grad, modes
+from chainrule.tensor.pytree import flatten
+from chainrule.tensor.trace import Bound
+
+if TYPE_CHECKING:
+    from chainrule.tensor.tensor import Tensor
+
+
+class ReadableBody(BodyTrace):
+    """A body that runs once, on tensors that have values: its function may read them."""
+
+    has_values = True
+
+    def __init__(self, outer: Any, length: int | None = None) -> None:
+        """No value is known yet."""
+        super().__init__(outer, length)
+        self._known: dict[Node, Any] = {}
+        self._shown: list[Handle] = []  # symbols that have a value until the body ends
+
+    def know(self, nodes: Sequence[Node], handles: Sequence[Handle]) -> None:
+        """The tensors that the first inputs stand for."""
+        self._known.update(zip(nodes, self._values(handles), strict=True))
+
+    def _values(self, handles: Sequence[Handle]) -> list[Any]:
+        def read() -> list[Any]:
+            return [h._concrete("the function") for h in handles]
+
+        return outside(self.outer, read)
+
+    def value(self, node: Node) -> Any:
+        """The value of a node, from those of the tensors outside."""
+        bound = {b.node: b.handle for b in self.inputs.values()}
+        for n in topological((node,), self._known):
+            if n.op is INPUT:
+                (self._known[n],) = self._values([bound[n]])
+            else:
+                ins = [self._known[child] for child in n.inputs]
+                with np.errstate(all="ignore"):
+                    self._known[n] = apply_meaning(n.op, ins, n.attrs)
+        return self._known[node]
+
+    def refuse_read(self, handle: Handle, what: str) -> None:
+        """Nothing is refused but a value that the function has written to an outside tensor."""
+        node, grad = self.node_of(handle), handle.requires_grad
+        if self.is_outside(handle):
+            if self.is_rebound(handle):
+                super().refuse_read(handle, what)
+        elif handle._value is None:
+            handle._value = self.value(node)
+            self.fresh[id(handle)] = handle
+            self.bound[id(handle)] = Bound(handle, node, grad)
+            self._shown.append(handle)
+
+    def hide(self) -> None:
+        """The symbols that were read are symbols again: nobody may compute with them outside."""
+        for handle in self._shown:
+            handle._value = None
+
+
+Linear = Callable[[Sequence[Any]], "list[Tensor]"]
+
+
+class Linearized:
+    """A function at some arguments: its graph, and the graphs of its derivatives there.
+
+    `rebuild` gives other tensors the structure of what the function returned, `rebuild_leaves` that
+    of the chosen arguments.
+
+    `leaves` are the tensors among the `chosen` arguments; with `aux` the function returns a pair
+    whose second part is not differentiated.
+    """
+
+    def __init__(
+        self, func: Callable[..., Any], args: Sequence[Any], chosen: Sequence[int], *, aux: bool
+    ) -> None:
+        """Run the function once, on symbols."""
+        self.leaves, self.rebuild_leaves = flatten(tuple([args[i] for i in chosen]))
+        for x in self.leaves:
+            if x.dtype.kind != "float":
+                raise ArgumentError(f"there is no derivative with respect to a tensor of {x.dtype}")
+        inputs = [input_node(x.array_type) for x in self.leaves]
+        readable = modes.trace is None or modes.trace.has_values
+        with enable_grad(), body_trace(kind=ReadableBody if readable else BodyTrace) as trace:
+            if isinstance(trace, ReadableBody):
+                trace.know(inputs, self.leaves)
+            whole = list(args)
+            new = self.rebuild_leaves(trace.arguments(inputs))
+            for i, value in zip(chosen, new, strict=True):
+                whole[i] = value
+            out, others = _parted(func(*whole), aux=aux)
+            results, self.rebuild = flatten(out)
+            beside, self._rebuild_aux = flatten(others)
+            if not results:
+                raise ArgumentError("the function returns no tensor")
+            trace.refuse_gradients("a function that is linearized")
+            self._changed = trace.effects()
+            after = [wrap(None, b.node, requires_grad=b.requires_grad) for b in self._changed]
+            self.graph = trace.graph(inputs, [*results, *beside, *after])
+        if isinstance(trace, ReadableBody):
+            trace.hide()
+        self.count, self._beside = len(results), len(beside)
+        self.operands = [*self.leaves, *trace.captured()]
+        self._trace = trace
+        self.aux: Any = None
+        self.results: list[Tensor] = []
+
+    def with_tangents(self, given: Sequence[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
+        """The function's results, and J·given, in one pass."""
+        seeds, found = self._pushed(range(len(self.leaves)))
+        there = [t for t in found if t is not None]
+        inputs, outputs = self.graph.inputs, self.graph.outputs
+        made = unrolled(Graph((*inputs, *seeds), (*outputs, *there)), [*self.operands, *given])
+        self._settle(made[: len(outputs)])
+        return self.results, _filled(found, made[len(outputs) :], self.results)
+
+    def pushing(self, groups: Sequence[Sequence[int]]) -> list[Linear]:
+        """For each group of leaves the function v ↦ J·v of directions of these."""
+        return self._linear([self._pushed(moving) for moving in groups], lambda: self.results)
+
+    def pulling(self) -> list[Linear]:
+        """For each result the function u ↦ uᵀ·J of its cotangent."""
+        targets, parts = self.graph.inputs[: len(self.leaves)], []
+        for out in self.graph.outputs[: self.count]:
+            seed = input_node(out.type)
+            parts.append(([seed], differentiate(Symbolic(), (out,), (seed,), targets)))
+        return self._linear(parts, lambda: self.leaves)
+
+    def _pushed(self, moving: Sequence[int]) -> tuple[list[Node], list[Node | None]]:
+        """Seeds for some leaves, and the tangent of each result."""
+        seeds: dict[int, Node] = {i: input_node(self.graph.inputs[i].type) for i in moving}
+        tangents: list[Node | None] = [seeds.get(i) for i in range(len(self.leaves))]
+        inputs, outs = self.graph.inputs[: len(self.leaves)], self.graph.outputs[: self.count]
+        return list(seeds.values()), push(Symbolic(), outs, inputs, tangents)
+
+    def _linear(
+        self,
+        parts: Sequence[tuple[list[Node], list[Node | None]]],
+        like: Callable[[], Sequence[Handle]],
+    ) -> list[Linear]:
+        """Derivatives as functions of their seeds; what they read is computed now, once."""
+        kept: dict[Node, None] = {}
+        for seeds, found in parts:
+            there = [t for t in found if t is not None]
+            order = topological(there)
+            moved = dependents(seeds, order)
+            read = [child for n in order if n in moved for child in n.inputs]
+            kept |= dict.fromkeys([n for n in (*read, *there) if n not in moved])
+        outputs = self.graph.outputs
+        made = unrolled(Graph(self.graph.inputs, (*outputs, *kept)), self.operands)
+        self._settle(made[: len(outputs)])
+        values = made[len(outputs) :]
+
+        def linear(seeds: list[Node], found: list[Node | None]) -> Linear:
+            inner = Graph((*kept, *seeds), tuple([t for t in found if t is not None]))
+            return lambda given: _filled(found, unrolled(inner, [*values, *given]), like())
+
+        return [linear(*part) for part in parts]
+
+    def _settle(self, made: list[Tensor]) -> None:
+        """Note the results, and change the outside tensors that the function changed."""
+        ends = self.count + self._beside
+        self.results, self.aux = made[: self.count], self._rebuild_aux(made[self.count : ends])
+        self._trace.advance_generators()
+        for bound, result in zip(self._changed, made[ends:], strict=True):
+            bound.handle._become(result)
+
+
+def _parted(out: Any, *, aux: bool) -> tuple[Any, Any]:
+    """What is differentiated, and what the function returns beside it."""
+    if not aux:
+        return out, None
+    if not isinstance(out, tuple) or len(out) != 2:
+        raise ArgumentError("with has_aux the function returns a pair (output, aux)")
+    return out
+
+
+def _filled(
+    found: Sequence[Node | None], made: Sequence[Tensor], like: Sequence[Handle]
+) -> list[Tensor]:
+    """A derivative for each tensor of `like`; zeros where nothing moves."""
+    given = iter(made)
+    return [
+        apply(TABLE["full"], value=0, dtype=x.dtype, shape=x.shape) if t is None else next(given)
+        for x, t in zip(like, found, strict=True)
+    ]
