@@ -356,6 +356,11 @@ def test_traits_hold(name):
             np.testing.assert_array_equal(twice, 2 * c.results[0])
         if "constant" in op.traits:
             assert not c.node.inputs
+        if "in-place" in op.traits:
+            base, *others = c.node.inputs
+            assert c.node.type == base.type
+            if not all(n.array.size for n in others):  # nothing is written
+                np.testing.assert_array_equal(c.results[0], c.values[0])
 
 
 KNOWN_TRAITS = {

@@ -63,7 +63,7 @@ random_bits = Op(
     _infer,
     _bits,
     vjp=lambda b, node, ct: (None,),  # noqa: ARG005 - the rule's signature
-    lower=Template("random_bits"),
+    lower=Template("random_bits", fused=True),
     traits=frozenset({"random"}),
     batch=lambda b, node, given: given.looped(node),  # noqa: ARG005 - the signature
     samples=_samples,

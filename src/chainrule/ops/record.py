@@ -126,9 +126,13 @@ class Contract(NamedTuple):
 
 
 class Template(NamedTuple):
-    """Lowering by a compiler template of its own: gather, scatter, attention, scan and the like."""
+    """Lowering by a compiler template of its own: gather, scatter, attention, scan and the like.
+
+    With `fused` it computes element by element, inside the kernel of other work.
+    """
 
     name: str
+    fused: bool = False
 
 
 Lower = Map | IndexMap | Pieces | Reduce | Contract | Template

@@ -8,11 +8,10 @@ Example: `layouts(graph)` gives the views of results that are not kept in row-ma
 from __future__ import annotations
 
 from chainrule.base.shapes import View
-from chainrule.compiler.shared.access import is_view, source_view
+from chainrule.compiler.shared.access import beneath, is_view, source_view
 from chainrule.compiler.shared.matrices import batched
 from chainrule.graph.node import INPUT, Graph, Node
 from chainrule.graph.walk import ordered
-from chainrule.ops.layout import reshape, transpose
 from chainrule.ops.record import Contract
 
 
@@ -23,19 +22,15 @@ def layouts(graph: Graph) -> dict[Node, View]:
     strided: dict[Node, bool] = {}  # whether strides can say each view of its source
     views: dict[Node, View] = {}  # the views that they can say
     for node in ordered(graph):
-        if is_view(node):
-            _follow(node, views, strided)
-        if node.op is not reshape or strided[node]:
+        if not is_view(node):
             continue
+        _follow(node, views, strided)
         moved = node.inputs[0]
-        if moved.op is not transpose or is_view(moved.inputs[0]):
+        if strided[node] or not is_view(moved) or is_view(moved.inputs[0]):
             continue
-        source = moved.inputs[0]
-        axes = moved.attrs["axes"]
-        last = len(axes) - 1
-        if source in found or source in ends or axes[last] != last:
+        source, view = moved.inputs[0], beneath(moved, View.whole(moved.shape))
+        if source in found or source in ends or view is None or view.strides[-1:] != (1,):
             continue
-        view = _kept_as(source, axes)
         if _movable(source, view):
             found[source] = view
     return found
@@ -62,11 +57,3 @@ def _movable(node: Node, view: View) -> bool:
     if isinstance(node.op.lower, Contract):
         return view.reshape(batched(node.shape)) is not None
     return "projection" in node.op.traits
-
-
-def _kept_as(node: Node, axes: tuple[int, ...]) -> View:
-    memory = View.whole(tuple(node.shape[a] for a in axes)).strides
-    strides = [0] * len(axes)
-    for axis, stride in zip(axes, memory, strict=True):
-        strides[axis] = stride
-    return View(node.shape, tuple(strides))

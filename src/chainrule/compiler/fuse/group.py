@@ -20,13 +20,19 @@ from chainrule.base.shapes import Shape, View
 from chainrule.compiler.fuse.paths import Paths
 from chainrule.compiler.fuse.updates import clusters
 from chainrule.compiler.fuse.weight import MOST, best_cut, weight
-from chainrule.compiler.shared.access import access, aligned, is_view, refine, size_of, virtual
+from chainrule.compiler.shared.access import (
+    access,
+    aligned,
+    is_elementwise,
+    is_view,
+    refine,
+    size_of,
+    virtual,
+)
 from chainrule.graph.node import INPUT, Graph, Node
 from chainrule.graph.rewrite import attributes
 from chainrule.graph.walk import ordered, uses
-from chainrule.ops.record import Contract, IndexMap, Map, Pieces, Reduce, Template
-
-ROW_TEMPLATES = {"gather", "random_bits"}  # computed element by element inside a row group
+from chainrule.ops.record import Contract, IndexMap, Pieces, Reduce, Template
 
 
 @dataclass(eq=False)
@@ -196,13 +202,11 @@ class _Grouping:
             self.updating[cluster] = g or self.start(node, "rows", node.shape)
         elif node.op is INPUT or virtual(node) or "projection" in node.op.traits:
             return
-        elif isinstance(lower, Map):
+        elif is_elementwise(node):
             self.place(node, "map")
         elif isinstance(lower, IndexMap):
             if access(node, self.of, self.layouts) is None:
                 self.start(node, "rows", node.inputs[0].shape)  # a copy
-        elif isinstance(lower, Template) and lower.name in ROW_TEMPLATES:
-            self.place(node, "map")
         elif isinstance(lower, Reduce):
             self.reduction(node)
         elif isinstance(lower, Contract):
@@ -274,9 +278,7 @@ class _Grouping:
 
     def weight(self, node: Node) -> int:
         """Instructions for one vector of the node; products and templates have their own bounds."""
-        kind = node.op.lower
-        counted = isinstance(kind, (Map, Reduce)) or getattr(kind, "name", None) in ROW_TEMPLATES
-        if not counted:
+        if not (is_elementwise(node) or isinstance(node.op.lower, Reduce)):
             return 1
         key = node.op, node.type, tuple([c.type for c in node.inputs]), attributes(node)
         found = self.weights.get(key)

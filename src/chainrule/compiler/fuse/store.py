@@ -17,7 +17,7 @@ from chainrule.compiler.fuse.group import Group
 from chainrule.compiler.shared.access import access, aligned, is_view, refine, virtual
 from chainrule.graph.node import INPUT, Graph, Node
 from chainrule.graph.walk import ordered
-from chainrule.ops.record import Map
+from chainrule.ops.record import Map, Template
 
 _AGAIN = 16  # nodes that are computed again for one that is read, at most
 _ELEMENTWISE_KINDS = {"rows", "columns", "fold", "product"}
@@ -172,7 +172,7 @@ class _Settling:
             return False
         if g.kind == "product" and reader is g.nodes[0]:
             return False
-        if getattr(reader.op.lower, "name", None) is not None:
+        if isinstance(reader.op.lower, Template):
             return False
         paths = [c for c in reader.inputs if self.origin(c) is node]
         return all(

@@ -25,12 +25,11 @@ from chainrule.compiler.lower.templates.rows import RowGroup, rows
 from chainrule.compiler.lower.templates.scatter import check_bounds, scatter, zeros
 from chainrule.compiler.lower.templates.search import search
 from chainrule.compiler.lower.templates.sparse_product import sparse_product
-from chainrule.compiler.shared.access import origin, through
+from chainrule.compiler.shared.access import fills, origin, through
 from chainrule.compiler.shared.captured import Bound
 from chainrule.compiler.shared.kernel_writer import Home, Work
 from chainrule.graph.node import Node, TupleType, Type, input_node
 from chainrule.ops.creation import detach
-from chainrule.ops.layout import pad
 from chainrule.ops.record import Symbolic
 
 Stages = list[list[Work]]
@@ -104,7 +103,7 @@ def _pieces(node: Node, homes: dict[Node, Home], target: Target) -> Stages:
     """Copies of the pieces that were not written in place; a pad is filled with zeros first."""
     home = homes[node]
     stages: Stages = []
-    if node.op is pad:
+    if not fills(node):
         if not home.view.is_contiguous:
             raise CompileError(f"{node} is padded into a part of another array")
         stages.append([zeros(node, home, target.lanes)])

@@ -15,12 +15,11 @@ from chainrule.base import shapes
 from chainrule.base.shapes import Shape, View
 from chainrule.compiler.fuse.group import Group
 from chainrule.compiler.fuse.store import Fused
-from chainrule.compiler.shared.access import is_view, origin
+from chainrule.compiler.shared.access import beneath, fills, is_view, origin
 from chainrule.compiler.shared.kernel_writer import Home
 from chainrule.compiler.shared.matrices import batched
 from chainrule.graph.node import Node, TupleType
-from chainrule.ops.layout import concat, reshape, transpose
-from chainrule.ops.record import Contract
+from chainrule.ops.record import Contract, Pieces
 
 
 def place(
@@ -55,7 +54,7 @@ def place(
     bases = _Bases(fused, homes, outputs, set(replaced.values()))
     for number, f in reversed([*enumerate(fused)]):
         node = f.group.nodes[0]
-        if node.op is concat:
+        if isinstance(node.op.lower, Pieces) and fills(node):
             _place_pieces(node, homes, spaces, fixed)
         elif "in-place" in node.op.traits and node in homes:
             bases.place(node, spaces, fixed, number)
@@ -95,7 +94,7 @@ class _Bases:
             return  # others may still read the state
         region: View | None = home.view
         while base is not source and region is not None:
-            region = _undo(base, region)
+            region = beneath(base, region)
             base = base.inputs[0]
         if region is None or not region.is_contiguous:
             return
@@ -125,20 +124,12 @@ def _place_pieces(
         region: View | None = home.view.slice(start, ones, piece.shape)
         source = piece
         while is_view(source) and source not in homes and region is not None:
-            region = _undo(source, region)
+            region = beneath(source, region)
             source = source.inputs[0]
         if region is None or source not in spaces or source in fixed:
             continue
         if homes[source].root is source and _can_write(source, spaces[source], region):
             homes[source] = Home(home.root, region)
-
-
-def _undo(node: Node, view: View) -> View | None:
-    """The view of a renumbering's input, given that of its result."""
-    if node.op is transpose:
-        axes = node.attrs["axes"]
-        return view.transpose(tuple(axes.index(i) for i in range(len(axes))))
-    return view.reshape(node.inputs[0].shape) if node.op is reshape else None
 
 
 def _can_write(node: Node, space: Shape, region: View) -> bool:

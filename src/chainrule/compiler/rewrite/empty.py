@@ -3,7 +3,7 @@
     any op with an empty result              →  full
     sum of nothing, a @ b with no columns, scatter_add of no rows, gather of no table  →  full(0)
     concat(a, empty, b)                      →  concat(a, b)
-    scatter of no updates                    →  its base
+    scatter, overlay of no updates           →  its base
     scan of no steps                         →  the carries it starts from
 
 After it no kernel has an empty domain or reads an empty array. Example: `drop_empty(graph)`.
@@ -11,44 +11,43 @@ After it no kernel has an empty domain or reads an empty array. Example: `drop_e
 
 from __future__ import annotations
 
+from chainrule.compiler.shared.access import is_filled
+from chainrule.compiler.shared.bodies import is_loop, loops
 from chainrule.graph.node import INPUT, Graph, Node, Type
 from chainrule.graph.rewrite import rewrite
 from chainrule.graph.walk import ordered
 from chainrule.ops.control import bundle
 from chainrule.ops.creation import full
-from chainrule.ops.layout import concat
-from chainrule.ops.record import Symbolic
-from chainrule.ops.scan import scan
-from chainrule.ops.scatter import scatter
+from chainrule.ops.record import Pieces, Symbolic
 
 
 def drop_empty(graph: Graph) -> Graph:
     """Replace what has no elements, or is computed from nothing."""
     order = ordered(graph)
-    if all(map(_has_elements, order)) and not any(n.op is scan for n in order):
+    if all(map(_has_elements, order)) and not loops(graph):
         return graph
     return rewrite(graph, _drop)
 
 
 def _drop(node: Node) -> Node | None:
-    if node.op is INPUT or node.op is full:
+    if node.op is INPUT or is_filled(node):
         return None
     b = Symbolic(node.source)
     if isinstance(node.type, Type) and not node.type.size:
         return b(full, value=0, dtype=node.dtype, shape=node.shape)
-    if node.op is scan:
+    if is_loop(node):
         return _no_steps(b, node)
     present = [child for child in node.inputs if _has_elements(child)]
     if len(present) == len(node.inputs):
         return None
-    if node.op is scatter and _has_elements(node.inputs[0]):
+    if "in-place" in node.op.traits and _has_elements(node.inputs[0]):
         return node.inputs[0]
-    if node.op is concat:
-        return present[0] if len(present) == 1 else b(concat, *present, **node.attrs)
-    if node.op is bundle or (not isinstance(node.type, Type) and node.op.decompose is None):
-        return None
+    if isinstance(node.op.lower, Pieces) and present:
+        return present[0] if len(present) == 1 else b(node.op, *present, **node.attrs)
     if node.op.decompose is not None:
         return node.op.decompose(b, node)  # type: ignore[no-any-return]
+    if not isinstance(node.type, Type):
+        return None
     return b(full, value=0, dtype=node.dtype, shape=node.shape)
 
 

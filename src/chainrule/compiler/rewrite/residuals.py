@@ -14,11 +14,10 @@ from typing import Any
 
 from chainrule.compiler.rewrite.saving import to_save
 from chainrule.compiler.shared.access import virtual
-from chainrule.compiler.shared.bodies import Loop, exchange, in_bodies, loops
+from chainrule.compiler.shared.bodies import Loop, exchange, in_bodies, is_result, loops
 from chainrule.graph.node import INPUT, Graph, Node, Type
 from chainrule.graph.rewrite import frozen_attrs
 from chainrule.graph.walk import dependents, topological, uses
-from chainrule.ops.control import project
 from chainrule.ops.record import Symbolic
 
 
@@ -61,11 +60,11 @@ def _shared(forward: Node, first: Loop, second: Loop) -> dict[Node, Node]:
     consts = {c.outside: c.inside for c in first.consts}
     values = [y.value for y in first.ys]
     found: dict[Node, Node] = {}
-    if not any(_result_of(forward, x.outside) for x in second.xs):
+    if not any(is_result(x.outside, forward) for x in second.xs):
         return found
     for x in second.xs:
         stack = x.outside
-        if _result_of(forward, stack):
+        if is_result(stack, forward):
             index = stack.attrs["index"] - len(first.carries)
             if index >= 0:
                 found[x.inside] = values[index]
@@ -73,10 +72,6 @@ def _shared(forward: Node, first: Loop, second: Loop) -> dict[Node, Node]:
             found[x.inside] = stacks[stack]
     found |= {c.inside: consts[c.outside] for c in second.consts if c.outside in consts}
     return found
-
-
-def _result_of(loop: Node, node: Node) -> bool:
-    return node.op is project and node.inputs[0] is loop
 
 
 class _Known:

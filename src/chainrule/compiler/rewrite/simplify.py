@@ -23,6 +23,7 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
+from chainrule.compiler.shared.access import is_filled
 from chainrule.graph.node import INPUT, Graph, Node
 from chainrule.graph.rewrite import rewrite
 from chainrule.ops.arithmetic import add, div, mul
@@ -70,20 +71,16 @@ def _constant(like: Node, value: float) -> Node:
     return Symbolic(like.source)(full, value=value, dtype=like.dtype, shape=like.shape)
 
 
-def _is_full(node: Node, value: float) -> bool:
-    return node.op is full and node.attrs["value"] == value
-
-
 def _mul(node: Node) -> Node | None:
     x, y = node.inputs
-    if _is_full(x, 1):
+    if is_filled(x, 1):
         return y
-    return x if _is_full(y, 1) else None
+    return x if is_filled(y, 1) else None
 
 
 def _div(node: Node) -> Node | None:
     x, y = node.inputs
-    if _is_full(y, 1):
+    if is_filled(y, 1):
         return x
     if y.op is full and node.dtype.kind == "float":
         inverse = 1.0 / y.attrs["value"] if y.attrs["value"] else np.inf

@@ -12,12 +12,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from chainrule.compiler.rewrite.lift import Lift, liftable, summable
-from chainrule.compiler.shared.access import is_view, origin, virtual
+from chainrule.compiler.shared.access import is_filled, is_view, origin, virtual
 from chainrule.compiler.shared.bodies import Carried, Loop, Part, change_loops, in_bodies
 from chainrule.graph.node import INPUT, Graph, Node
 from chainrule.graph.walk import dependents, topological, uses
 from chainrule.ops.arithmetic import add
-from chainrule.ops.creation import full
 from chainrule.ops.record import Contract, Symbolic
 
 
@@ -50,7 +49,7 @@ def _sink(graph: Graph, node: Node) -> list[Node] | None:  # noqa: ARG001 - the 
 
 def _total(b: Symbolic, start: Node, parts: Iterable[Node]) -> Node:
     """start + Σ parts; a start of zeros is left out."""
-    total = None if _is_zero(start) else start
+    total = None if is_filled(start, 0) else start
     for part in parts:
         total = part if total is None else b(add, total, part)
     return start if total is None else total
@@ -82,17 +81,13 @@ def _leave(loop: Loop) -> dict[Carried, list[Node]]:
     found: dict[Carried, list[Node]] = {}
     for carry, (terms, _) in leaves.items():
         out = [t for t in terms if summed_outside(t)]
-        stay = [t for t in terms if t not in out and t is not carry.inside and not _is_zero(t)]
+        stay = [t for t in terms if t not in out and t is not carry.inside and not is_filled(t, 0)]
         if len(stay) < len(terms) - 1:
             b, total = Symbolic(carry.next.source), carry.inside
             for term in stay:
                 total = b(add, total, term)
             found[carry], carry.next = out, total
     return found
-
-
-def _is_zero(node: Node) -> bool:
-    return node.op is full and node.attrs["value"] == 0
 
 
 def _accumulated(

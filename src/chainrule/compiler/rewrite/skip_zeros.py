@@ -12,14 +12,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from chainrule.base import shapes
-from chainrule.compiler.shared.access import is_view
+from chainrule.compiler.shared.access import is_filled, is_view
 from chainrule.graph.node import INPUT, Graph, Node
 from chainrule.graph.rewrite import rewrite
 from chainrule.graph.walk import ordered
 from chainrule.ops.arithmetic import div, mul, neg
 from chainrule.ops.cast import cast
 from chainrule.ops.compare import eq, logical_and, where
-from chainrule.ops.creation import full, iota
+from chainrule.ops.creation import iota
 from chainrule.ops.layout import pad, reshape
 from chainrule.ops.products import matmul, sparse_matmul, swap
 from chainrule.ops.record import Symbolic
@@ -91,13 +91,11 @@ def _sparse(node: Node, known: Mapping[Node, bool]) -> bool:
 
 def _chosen(node: Node, known: Mapping[Node, bool]) -> bool:
     choice, x, y = node.inputs
-    if known[choice] and _zero(y):
+    if known[choice] and is_filled(y, 0):
         return True
-    return (known[x] or known[y]) and (known[x] or _zero(x)) and (known[y] or _zero(y))
-
-
-def _zero(node: Node) -> bool:
-    return node.op is full and node.attrs["value"] == 0
+    return (
+        (known[x] or known[y]) and (known[x] or is_filled(x, 0)) and (known[y] or is_filled(y, 0))
+    )
 
 
 def _is_choice(node: Node) -> bool:

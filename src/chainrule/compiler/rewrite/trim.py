@@ -13,11 +13,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from chainrule.compiler.shared.access import virtual
-from chainrule.compiler.shared.bodies import Given, Loop, Part, exchange, in_bodies, loops
+from chainrule.compiler.shared.access import is_filled, virtual
+from chainrule.compiler.shared.bodies import (
+    Given,
+    Loop,
+    Part,
+    exchange,
+    in_bodies,
+    is_result,
+    loops,
+)
 from chainrule.graph.node import Graph, Node, TupleType
 from chainrule.graph.walk import ordered, topological
-from chainrule.ops.control import project
 from chainrule.ops.creation import full
 from chainrule.ops.record import Symbolic
 from chainrule.ops.reduce import broadcast_to
@@ -42,7 +49,7 @@ def _trimmed(graph: Graph, node: Node) -> list[Node] | None:
     _merge_operands(loop)
     _inline_constants(b, loop)
     outside = _unchanged(loop) | _given_back(b, loop)
-    read = {n.attrs["index"] for n in ordered(graph) if _result_of(node, n)}
+    read = {n.attrs["index"] for n in ordered(graph) if is_result(n, node)}
     _drop_unread(loop, [part for i, part in enumerate(loop.results) if i in read])
     if _size(loop) == before:
         return None
@@ -56,10 +63,6 @@ def _trimmed(graph: Graph, node: Node) -> list[Node] | None:
 
 def _size(loop: Loop) -> tuple[int, ...]:
     return len(loop.carries), len(loop.xs), len(loop.consts), len(loop.ys)
-
-
-def _result_of(loop: Node, node: Node) -> bool:
-    return node.op is project and node.inputs[0] is loop
 
 
 def _merge_operands(loop: Loop) -> None:
@@ -81,10 +84,8 @@ def _inline_constants(b: Symbolic, loop: Loop) -> None:
     for parts in (loop.xs, loop.consts):
         for part in list(parts):
             op, attrs, inside = part.outside.op, part.outside.attrs, part.inside
-            if op is full:
-                swap[inside] = b(full, value=attrs["value"], dtype=inside.dtype, shape=inside.shape)
-            elif parts is loop.consts and virtual(part.outside):
-                swap[inside] = b(op, **attrs)
+            if is_filled(part.outside) or (parts is loop.consts and virtual(part.outside)):
+                swap[inside] = b(op, **{**attrs, "shape": inside.shape})
             else:
                 continue
             parts.remove(part)
@@ -110,8 +111,8 @@ def _given_back(b: Symbolic, loop: Loop) -> dict[Part, Node]:
             found[y] = stacks[y.value]
         elif y.value in fixed:
             found[y] = b(broadcast_to, fixed[y.value], shape=shape)
-        elif y.value.op is full:
-            found[y] = b(full, **{**y.value.attrs, "shape": shape})
+        elif is_filled(y.value):
+            found[y] = b(y.value.op, **{**y.value.attrs, "shape": shape})
     loop.ys = [y for y in loop.ys if y not in found]
     return found
 

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from chainrule.base import shapes
 from chainrule.base.shapes import Shape, View
 from chainrule.graph.node import Node, Type
-from chainrule.ops.record import IndexMap
+from chainrule.ops.record import IndexMap, Map, Template
 
 
 class Access(NamedTuple):
@@ -37,6 +37,23 @@ def is_view(node: Node) -> bool:
 def virtual(node: Node) -> bool:
     """Whether the value needs no storage because kernels compute it where they need it."""
     return "constant" in node.op.traits
+
+
+def is_elementwise(node: Node) -> bool:
+    """Whether other work can compute the value element by element where it reads it."""
+    lower = node.op.lower
+    return isinstance(lower, Map) or (isinstance(lower, Template) and lower.fused)
+
+
+def is_filled(node: Node, value: float | None = None) -> bool:
+    """Whether all elements are the same constant: `value`, if one is given."""
+    held = node.attrs.get("value") if virtual(node) else None
+    return held is not None and (value is None or held == value)
+
+
+def fills(node: Node) -> bool:
+    """Whether the inputs of a `Pieces` op are all of its result."""
+    return sum(piece.array.size for piece in node.inputs) == node.array.size
 
 
 def access(
@@ -73,6 +90,12 @@ def through(view: View, node: Node, source: Node) -> View | None:
         if found is None:
             return None
     return found
+
+
+def beneath(node: Node, view: View) -> View | None:
+    """The view of a renumbering's input, if `view` is that of its result and no element is lost."""
+    inverse = node.op.lower.inverse
+    return None if inverse is None else inverse(node.attrs, view, node.inputs[0].shape)
 
 
 def source_view(node: Node) -> View:

@@ -171,6 +171,11 @@ def is_loop(node: Node) -> bool:
     return node.op is scan
 
 
+def is_result(node: Node, loop: Node) -> bool:
+    """Whether the node picks one of a loop's results."""
+    return node.op is project and node.inputs[0] is loop
+
+
 def loops(graph: Graph) -> list[Node]:
     """The scans of a graph, each after those that it reads."""
     return [node for node in ordered(graph) if node.op is scan]
@@ -186,7 +191,7 @@ def forget_equals(graph: Graph) -> None:
 def exchange(graph: Graph, node: Node, results: Sequence[Node]) -> Graph:
     """The graph with other nodes for the results of a scan."""
     order = ordered(graph)
-    swap = {n: results[n.attrs["index"]] for n in order if n.op is project and n.inputs[0] is node}
+    swap = {n: results[n.attrs["index"]] for n in order if is_result(n, node)}
     return graph.ending(substitute(graph.outputs, swap, order))
 
 
