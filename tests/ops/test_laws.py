@@ -19,7 +19,7 @@ from chainrule.kernel.scalar import erf
 from chainrule.ops import TABLE
 from chainrule.ops.decomposition import decomposition
 from chainrule.ops.evaluate import evaluate
-from chainrule.ops.record import OUT, IndexMap, Op, Symbolic
+from chainrule.ops.record import OUT, Contract, IndexMap, Map, Op, Reduce, Symbolic
 from tests.ops.calls import (
     FLOATS,
     STEP,
@@ -340,6 +340,11 @@ def test_vjp_touches_what_it_saves(name):
 def test_traits_hold(name):
     op = TABLE[name]
     assert op.lower is not None or op.decompose is not None or {"structure", "host"} & op.traits
+    lowered = {"elementwise": Map, "index-map": IndexMap, "contraction": Contract}
+    assert all(
+        (trait in op.traits) is isinstance(op.lower, kind) for trait, kind in lowered.items()
+    )
+    assert not isinstance(op.lower, Reduce) or "reduction" in op.traits
     for c in calls(name, dtypes.float64):
         if "elementwise" in op.traits:
             assert all(n.shape == c.node.shape for n in c.node.inputs)
@@ -354,6 +359,10 @@ def test_traits_hold(name):
         if "linear" in op.traits and all(np.isfinite(v).all() for v in c.values):
             twice = op.numpy([v + v for v in c.values], c.sample.attrs)
             np.testing.assert_array_equal(twice, 2 * c.results[0])
+        for i, v in enumerate(c.values if "multilinear" in op.traits else ()):
+            if v.dtype.kind == "f":
+                twice = op.numpy([*c.values[:i], v + v, *c.values[i + 1 :]], c.sample.attrs)
+                np.testing.assert_array_equal(twice, 2 * c.results[0])
         if "constant" in op.traits:
             assert not c.node.inputs
         if "in-place" in op.traits:

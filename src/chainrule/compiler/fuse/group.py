@@ -1,4 +1,4 @@
-"""Fusion: which nodes are computed by one kernel. Passes ask traits and lowerings, never names.
+"""Fusion: which nodes are computed by one kernel.
 
     a = x·w; b = a + y; c = Σ_last b; d = b / c   →   one row group {a, b, c, d}, storing d only
     z = x@w; h = gelu(z + bias)                   →   one product group with an epilogue
