@@ -16,36 +16,15 @@ from chainrule.optim.grad_scaler import GradScaler
 from chainrule.tensor import inert
 
 __all__ = [
-    "amp",
-    "current_device",
-    "device",
-    "device_count",
-    "empty_cache",
-    "get_device_capability",
-    "get_device_name",
-    "get_device_properties",
-    "is_available",
-    "is_bf16_supported",
-    "is_initialized",
-    "manual_seed",
-    "manual_seed_all",
-    "max_memory_allocated",
-    "max_memory_reserved",
-    "memory_allocated",
-    "memory_reserved",
-    "seed",
-    "seed_all",
-    "set_device",
+    "amp", "current_device", "device", "device_count", "empty_cache", "get_device_capability",
+    "get_device_name", "get_device_properties", "is_available", "is_bf16_supported",
+    "is_initialized", "manual_seed", "manual_seed_all", "max_memory_allocated",
+    "max_memory_reserved", "memory_allocated", "memory_reserved", "seed", "seed_all", "set_device",
     "synchronize",
-]
+]  # fmt: skip
 
 
 def is_available() -> bool:
-    """False."""
-    return False
-
-
-def is_initialized() -> bool:
     """False."""
     return False
 
@@ -61,36 +40,25 @@ def device_count() -> int:
     return 0
 
 
-def manual_seed(seed: int) -> None:
-    """There is no generator to seed."""
-
-
-def seed() -> None:
-    """There is no generator to seed."""
-
-
-manual_seed_all, seed_all = manual_seed, seed
-
-
-def empty_cache() -> None:
-    """There is no memory of a device to give back."""
-
-
 def memory_allocated(device: Any = None) -> int:
     """0 bytes."""
     del device
     return 0
 
 
-max_memory_allocated = memory_reserved = max_memory_reserved = memory_allocated
+def manual_seed(seed: int) -> None:
+    """Nothing happens: there is no generator to seed."""
 
-current_device = inert.refuse_device("cuda")
-device = inert.refuse_device("cuda")
-get_device_capability = inert.refuse_device("cuda")
-get_device_name = inert.refuse_device("cuda")
-get_device_properties = inert.refuse_device("cuda")
-set_device = inert.refuse_device("cuda")
-synchronize = inert.refuse_device("cuda")
+
+def seed() -> None:
+    """Nothing happens: there is no generator to seed, nor memory to give back."""
+
+
+is_initialized = is_available
+max_memory_allocated = memory_reserved = max_memory_reserved = memory_allocated
+manual_seed_all, seed_all, empty_cache = manual_seed, seed, seed
+current_device = device = synchronize = set_device = inert.refuse_device("cuda")
+get_device_capability = get_device_name = get_device_properties = current_device
 
 
 class _CudaAutocast(inert.autocast):

@@ -15,27 +15,10 @@ from chainrule.base.missing import missing_from
 from chainrule.nn.module import Module as ScriptModule
 
 __all__ = [
-    "Attribute",
-    "Final",
-    "ScriptModule",
-    "annotate",
-    "export",
-    "fork",
-    "freeze",
-    "ignore",
-    "interface",
-    "is_scripting",
-    "is_tracing",
-    "isinstance",
-    "optimize_for_inference",
-    "script",
-    "script_if_tracing",
-    "script_method",
-    "trace",
-    "trace_module",
-    "unused",
-    "wait",
-]
+    "Attribute", "Final", "ScriptModule", "annotate", "export", "fork", "freeze", "ignore",
+    "interface", "is_scripting", "is_tracing", "isinstance", "optimize_for_inference", "script",
+    "script_if_tracing", "script_method", "trace", "trace_module", "unused", "wait",
+]  # fmt: skip
 
 T = TypeVar("T")
 
