@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -16,11 +17,22 @@ project = _project["name"]
 author = "The chainrule authors"
 release = version = _project["version"]
 
-extensions = ["myst_nb"]  # pages are MyST Markdown; those with code cells are executed
+sys.path.insert(0, str(Path(__file__).parent / "reference"))
+extensions = [
+    "myst_nb",  # pages are MyST Markdown; those with code cells are executed
+    "directive",  # docs/reference: entries of the API reference, by autodoc
+]
 myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 3
 exclude_patterns = ["_build"]
 nitpicky = True
+nitpick_ignore_regex = [("py:.*", ".*")]  # annotations name types that have no entry
+
+autodoc_typehints = "signature"
+autodoc_class_signature = "mixed"
+python_use_unqualified_type_names = True
+python_maximum_signature_line_length = 88
+toc_object_entries_show_parents = "hide"
 
 nb_execution_mode = "force"
 nb_execution_timeout = 120
