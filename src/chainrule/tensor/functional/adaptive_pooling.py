@@ -20,7 +20,7 @@ from chainrule.tensor.functional.forms import of_kinds
 from chainrule.tensor.functional.join import cat
 from chainrule.tensor.functional.pooling import Marked, Pool, largest, pool_largest, summed
 from chainrule.tensor.functional.slices import narrow
-from chainrule.tensor.functional.window_axes import WindowAxis
+from chainrule.tensor.functional.im2col import WindowAxis
 
 if TYPE_CHECKING:
     from chainrule.tensor.tensor import Tensor

@@ -20,7 +20,7 @@ from chainrule.tensor.dispatch import apply
 from chainrule.tensor.functional import pointwise, reduce
 from chainrule.tensor.functional.convolution import Sizes, batched, unbatched
 from chainrule.tensor.functional.forms import of_kinds
-from chainrule.tensor.functional.window_axes import WindowAxis, window_axes
+from chainrule.tensor.functional.im2col import WindowAxis, window_axes
 
 if TYPE_CHECKING:
     from chainrule.tensor.tensor import Tensor
