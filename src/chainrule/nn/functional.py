@@ -53,8 +53,6 @@ from chainrule.tensor.functional.convolution import (
     conv2d,
     conv_transpose1d,
     conv_transpose2d,
-    fold,
-    unfold,
 )
 from chainrule.tensor.functional.distance import cosine_similarity, pairwise_distance
 from chainrule.tensor.functional.dropout import (
@@ -66,6 +64,7 @@ from chainrule.tensor.functional.dropout import (
 )
 from chainrule.tensor.functional.forms import of_kinds
 from chainrule.tensor.functional.gather import one_hot
+from chainrule.tensor.functional.im2col import fold, unfold
 from chainrule.tensor.functional.loss.binary import (
     binary_cross_entropy,
     binary_cross_entropy_with_logits,

@@ -17,10 +17,10 @@ from chainrule.tensor.convert import Operand, as_tensor
 from chainrule.tensor.functional import pointwise, reduce
 from chainrule.tensor.functional.convolution import batched, unbatched
 from chainrule.tensor.functional.forms import of_kinds
+from chainrule.tensor.functional.im2col import WindowAxis
 from chainrule.tensor.functional.join import cat
 from chainrule.tensor.functional.pooling import Marked, Pool, largest, pool_largest, summed
 from chainrule.tensor.functional.slices import narrow
-from chainrule.tensor.functional.im2col import WindowAxis
 
 if TYPE_CHECKING:
     from chainrule.tensor.tensor import Tensor

@@ -1,4 +1,4 @@
-"""Convolutions over one and two axes, transposed ones, and their windows as columns.
+"""Convolutions over one and two axes, and transposed ones.
 
 Inputs are (batch, channels, lengths…), or without the batch. Sizes are one number for all axes or
 one for each. Example: `conv1d(x, w, padding="same")`.
@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from chainrule.base import shapes
 from chainrule.base.arguments import check_whole
 from chainrule.base.errors import ArgumentError, ShapeError
 from chainrule.base.shapes import Shape
@@ -262,67 +261,3 @@ def conv_transpose2d(
         "conv_transpose2d", 2, input, weight, bias, stride=stride, padding=padding,
         output_padding=output_padding, groups=groups, dilation=dilation,
     )  # fmt: skip
-
-
-def unfold(
-    input: Operand,
-    kernel_size: Sizes,
-    dilation: Sizes = 1,
-    padding: Sizes = 0,
-    stride: Sizes = 1,
-) -> Tensor:
-    """The windows of (B, C, H, W) as columns: (B, C·K·L, number of windows).
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.unfold.html
-    """
-    x, alone = batched("unfold", as_tensor(input), 2)
-    size = per_axis("unfold", "kernel_size", kernel_size, 2, least=1)
-    step = per_axis("unfold", "stride", stride, 2, least=1)
-    gaps = per_axis("unfold", "dilation", dilation, 2, least=1)
-    ends = per_axis("unfold", "padding", padding, 2)
-    if any(ends):
-        x = pad(x, both_sides([(n, n) for n in ends]))
-    seen = apply(TABLE["windows"], x, axes=(2, 3), size=size, step=step, dilation=gaps)
-    seen = apply(TABLE["transpose"], seen, axes=(0, 1, 4, 5, 2, 3))
-    count = shapes.size(seen.shape[4:])
-    shape = (x.shape[0], x.shape[1] * shapes.size(size), count)
-    return unbatched(apply(TABLE["reshape"], seen, shape=shape), alone)
-
-
-def fold(
-    input: Operand,
-    output_size: Sizes,
-    kernel_size: Sizes,
-    dilation: Sizes = 1,
-    padding: Sizes = 0,
-    stride: Sizes = 1,
-) -> Tensor:
-    """The sum of windows given as columns (B, C·K·L, number of windows): (B, C, *output_size).
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.fold.html
-    """
-    given = as_tensor(input)
-    alone = len(given.shape) == 2
-    x = apply(TABLE["reshape"], given, shape=(1, *given.shape)) if alone else given
-    size = per_axis("fold", "kernel_size", kernel_size, 2, least=1)
-    step = per_axis("fold", "stride", stride, 2, least=1)
-    gaps = per_axis("fold", "dilation", dilation, 2, least=1)
-    ends = per_axis("fold", "padding", padding, 2)
-    target = per_axis("fold", "output_size", output_size, 2, least=1)
-    lengths = tuple(n + 2 * p for n, p in zip(target, ends, strict=True))
-    counts = tuple(
-        max((n - (k - 1) * d - 1) // s + 1, 0)
-        for n, k, s, d in zip(lengths, size, step, gaps, strict=True)
-    )
-    taps = shapes.size(size)
-    if len(x.shape) != 3 or x.shape[1] % taps or x.shape[2] != shapes.size(counts):
-        raise ShapeError(
-            f"fold to {target} by windows of {size} takes (batch, channels·{taps}, "
-            f"{shapes.size(counts)}), not {given.shape}"
-        )
-    x = apply(TABLE["reshape"], x, shape=(x.shape[0], x.shape[1] // taps, *size, *counts))
-    x = apply(TABLE["transpose"], x, axes=(0, 1, 4, 5, 2, 3))
-    out = apply(TABLE["overlap_add"], x, axes=(2, 3), lengths=lengths, step=step, dilation=gaps)
-    if any(ends):
-        out = pad(out, both_sides([(-n, -n) for n in ends]))
-    return unbatched(out, alone)
