@@ -146,3 +146,7 @@ class PointwiseMethods:
             raise ArgumentError(f"a float64 result does not fit a {self.dtype} tensor: use pow_")
         self._write(pointwise.float_power(self, exponent))
         return self
+
+    def where(self: Any, condition: Any, other: Any) -> Any:
+        """This tensor where the condition holds, other elsewhere."""
+        return pointwise.where(condition, self, other)

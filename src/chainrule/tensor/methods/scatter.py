@@ -5,10 +5,8 @@ Source of the names: https://docs.pytorch.org/docs/stable/tensors.html
 
 from __future__ import annotations
 
-from typing import Any
-
 from chainrule.tensor import indexing
-from chainrule.tensor.functional import masked, pointwise, scatter
+from chainrule.tensor.functional import masked, scatter
 from chainrule.tensor.methods.in_place import in_place
 
 
@@ -31,10 +29,6 @@ class ScatterMethods:
     select_scatter = scatter.select_scatter
     slice_scatter = scatter.slice_scatter
     diagonal_scatter = scatter.diagonal_scatter
-
-    def where(self: Any, condition: Any, other: Any) -> Any:
-        """This tensor where the condition holds, other elsewhere."""
-        return pointwise.where(condition, self, other)
 
     # in place
     scatter_add_ = in_place(scatter_add)
