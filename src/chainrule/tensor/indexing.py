@@ -10,7 +10,6 @@ https://numpy.org/doc/stable/user/basics.indexing.html
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -18,20 +17,28 @@ import numpy as np
 from chainrule.base import dtypes, shapes
 from chainrule.base.errors import (
     ArgumentError,
-    AxisError,
     DTypeError,
     IndexBoundsError,
-    IndexKindError,
     TraceError,
 )
 from chainrule.base.source import caller
 from chainrule.ops import TABLE
-from chainrule.tensor.convert import as_tensor, cast, expand, operands, tensor
+from chainrule.tensor.convert import as_tensor, cast, expand, operands
 from chainrule.tensor.dispatch import apply, wrap
 from chainrule.tensor.functional import layout, slices
 from chainrule.tensor.functional.forms import of_kinds
 from chainrule.tensor.functional.masked import spread
 from chainrule.tensor.handle import Handle
+from chainrule.tensor.index_entries import (
+    ALL,
+    Region,
+    axes_taken,
+    entries_of,
+    is_mask,
+    known_region,
+    literal_key,
+    region_of,
+)
 from chainrule.tensor.modes import modes
 
 if TYPE_CHECKING:
@@ -42,130 +49,14 @@ __all__ = [
 ]
 
 
-def _entries(axes: shapes.Shape, index: Any) -> list[Any]:
-    """The index as a list with one entry per axis, and None for each new axis.
-
-    A mask is one entry for as many axes as it has.
-    """
-    given = list(index) if isinstance(index, tuple) else [index]
-    given = [_entry(e) for e in given]
-    used = sum(_consumes(e) for e in given)
-    rank = len(axes)
-    if used > rank:
-        raise AxisError(f"too many indices: {used} for a tensor of shape {axes}")
-    dots = [i for i, e in enumerate(given) if e is Ellipsis]
-    if len(dots) > 1:
-        raise AxisError("an index can have only one ellipsis ('...')")
-    at = dots[0] if dots else len(given)
-    return [*given[:at], *[slice(None)] * (rank - used), *given[at + bool(dots) :]]
-
-
-def _entry(e: Any) -> Any:
-    if isinstance(e, (bool, np.bool_)):
-        return tensor(bool(e))
-    if isinstance(e, (int, np.integer)) or e is None or e is Ellipsis or isinstance(e, slice):
-        return e
-    if isinstance(e, str):
-        raise IndexKindError(f"an index is an integer, a slice, None, ... or a tensor, not {e!r}")
-    if not isinstance(e, Handle):
-        e = tensor(e if np.asarray(e).size else np.asarray(e, np.int64))
-    if e.dtype is dtypes.uint8:
-        return cast(e, dtypes.bool_)  # PyTorch's older masks
-    if e.dtype.kind == "float":
-        raise IndexKindError(
-            f"an index is an integer or bool tensor, not {e.dtype}; use index.long()"
-        )
-    if not e.shape and e.dtype.kind == "int" and e._value is not None and modes.trace is None:
-        return int(e._value)
-    return e
-
-
-def _is_mask(e: Any) -> bool:
-    return isinstance(e, Handle) and e.dtype is dtypes.bool_
-
-
-def _consumes(e: Any) -> int:
-    if e is None or e is Ellipsis:
-        return 0
-    return len(e.shape) if _is_mask(e) else 1
-
-
-class _Basic(NamedTuple):
-    """The strided region that integers and slices name, and the result's shape."""
-
-    start: shapes.Shape
-    step: shapes.Shape
-    region: shapes.Shape
-    shape: shapes.Shape
-
-
-def _whole(value: Any) -> int | None:
-    if isinstance(value, Handle):
-        return int(value._concrete("a slice bound"))
-    return None if value is None else int(value)
-
-
-def _basic(axes: shapes.Shape, entries: list[Any]) -> _Basic:
-    start, step, region, shape = [], [], [], []
-    axis = 0
-    for e in entries:
-        if e is None:
-            shape.append(1)
-            continue
-        n = axes[axis]
-        if isinstance(e, slice):
-            bounds = slice(_whole(e.start), _whole(e.stop), _whole(e.step))
-            a, _, s = bounds.indices(n)
-            count = len(range(*bounds.indices(n)))
-            shape.append(count)
-        else:
-            if not -n <= e < n:
-                raise IndexBoundsError(f"index {e} is outside axis {axis}, which has size {n}")
-            a, s, count = int(e) % n, 1, 1
-        start.append(a if count else 0)
-        step.append(s)
-        region.append(count)
-        axis += 1
-    return _Basic(tuple(start), tuple(step), tuple(region), tuple(shape))
-
-
-_PLAIN = frozenset({int, type(None), type(...)})
-_BOUND = frozenset({int, type(None)})
-
-
-def _written_out(index: Any) -> tuple[Any, ...] | None:
-    """An index of integers, slices of such, None and `...` as a key; None for any other."""
-    key: list[Any] = []
-    for e in index if type(index) is tuple else (index,):
-        if type(e) is not slice:
-            if type(e) not in _PLAIN:
-                return None
-            key.append(e)
-            continue
-        bounds = e.start, e.stop, e.step
-        if not (type(e.start) in _BOUND and type(e.stop) in _BOUND and type(e.step) in _BOUND):
-            return None
-        key.append(bounds)
-    return tuple(key)
-
-
-@lru_cache(1 << 12)
-def _known_basic(axes: shapes.Shape, key: tuple[Any, ...]) -> _Basic:
-    """The region that such an index names: programs ask for the same few again and again."""
-    return _basic(axes, _entries(axes, tuple(slice(*e) if type(e) is tuple else e for e in key)))
-
-
 def _view(x: Handle, entries: list[Any]) -> Tensor:
-    return _region(x, _basic(x.array_type.shape, entries))
+    return _region(x, region_of(x.array_type.shape, entries))
 
 
-def _region(x: Handle, b: _Basic) -> Tensor:
+def _region(x: Handle, b: Region) -> Tensor:
     if b.region != x.array_type.shape or any(s != 1 for s in b.step):
         return slices.slice_view(x, b.start, b.step, b.region, b.shape)
     return layout.reshape(x, b.shape)
-
-
-_ALL = slice(None)
 
 
 def _transposed(x: Tensor, axes: shapes.Shape) -> Tensor:
@@ -225,15 +116,15 @@ def getitem(x: Tensor, index: Any) -> Tensor:
     axes = x.array_type.shape
     if type(index) is int and axes and not -axes[0] <= index < axes[0]:
         return slices.select(x, 0, index)  # raises
-    key = _written_out(index)
+    key = literal_key(index)
     if key is not None:
-        return _region(x, _known_basic(axes, key))
+        return _region(x, known_region(axes, key))
     if isinstance(index, Handle) and index.dtype is dtypes.int64 and index.shape and axes:
         rows = axes[0]
         return apply(
             TABLE["gather"], x, apply(TABLE["ravel_index"], index, sizes=(rows,), wrap=True)
         )
-    x, entries = _scalars_first(x, _entries(axes, index))
+    x, entries = _scalars_first(x, entries_of(axes, index))
     if not any(isinstance(e, Handle) for e in entries):
         return _view(x, entries)
     return _gathered(_pick(x, entries))
@@ -246,7 +137,7 @@ def _gathered(found: _Picked) -> Tensor:
 def _pick(x: Tensor, entries: list[Any]) -> _Picked:
     """The parts of an index with tensors in it."""
     views = [v for e in entries for v in _viewed(e)]
-    part = x if all(isinstance(v, slice) and v == _ALL for v in views) else _view(x, views)
+    part = x if all(isinstance(v, slice) and v == ALL for v in views) else _view(x, views)
     places: dict[int, Tensor] = {}
     axis = 0
     for e in entries:
@@ -273,18 +164,18 @@ def _viewed(e: Any) -> list[Any]:
     """The view in which an entry selects: all of its axes, or a new one for a single bool."""
     if not isinstance(e, Handle):
         return [e]
-    return [slice(None)] * len(e.shape) or [None] if _is_mask(e) else [slice(None)]
+    return [slice(None)] * len(e.shape) or [None] if is_mask(e) else [slice(None)]
 
 
 def _scalars_first(x: Tensor, entries: list[Any]) -> tuple[Tensor, list[Any]]:
     """Single integers select before index arrays do; in a trace they are tensors without axes."""
     kept, axis = list[Any](), 0
     for e in entries:
-        if isinstance(e, Handle) and not e.shape and not _is_mask(e):
+        if isinstance(e, Handle) and not e.shape and not is_mask(e):
             x = _at_scalar(x, [*[slice(None)] * axis, e])
             continue
         kept.append(e)
-        axis += _consumes(e)
+        axis += axes_taken(e)
     return x, kept
 
 
@@ -309,7 +200,7 @@ def _is_unknown(mask: Handle) -> bool:
 
 def _integers(e: Handle, axes: shapes.Shape) -> list[Tensor]:
     """An index tensor as it is; a mask as the places where it is true, along each of its axes."""
-    if not _is_mask(e):
+    if not is_mask(e):
         return [cast(e, dtypes.int64)]
     if _is_unknown(e):
         raise TraceError(
@@ -327,7 +218,7 @@ def _integers(e: Handle, axes: shapes.Shape) -> list[Tensor]:
 def setitem(x: Tensor, index: Any, value: Any) -> None:
     """`x[index] = value`: rebinds x, and writes through if x is a view."""
     new = as_tensor(value, x.dtype)
-    x, entries = _scalars_first(x, _entries(x.array_type.shape, index))
+    x, entries = _scalars_first(x, entries_of(x.array_type.shape, index))
     if not any(isinstance(e, Handle) for e in entries):
         part = _view(x, entries)
         part._write(_fit(new, part.shape))
@@ -359,7 +250,7 @@ def _scattered(found: _Picked, new: Tensor, how: str) -> Tensor:
 def _chosen_by_mask(x: Tensor, entries: list[Any], new: Tensor, how: str) -> Tensor | None:
     """x[mask] = v (or += v) as a choice, if v is the same for each place or the mask unknown."""
     mask = entries[0]
-    if not _is_mask(mask) or any(not isinstance(e, slice) or e != _ALL for e in entries[1:]):
+    if not is_mask(mask) or any(not isinstance(e, slice) or e != ALL for e in entries[1:]):
         return None
     rank = len(mask.shape)
     while new.shape[:1] == (1,) and len(new.shape) > len(x.shape) - rank:
@@ -400,7 +291,7 @@ def index_put(
     if not indices:
         raise ArgumentError("index_put needs at least one index tensor")
     how = "add" if accumulate else "set"
-    entries = _entries(input.array_type.shape, tuple(indices))
+    entries = entries_of(input.array_type.shape, tuple(indices))
     choice = _chosen_by_mask(input, entries, new, how)
     if choice is not None:
         return choice
