@@ -16,9 +16,9 @@ from chainrule.base.dtypes import from_numpy
 from chainrule.compiler.codegen.scratch import task_count
 from chainrule.compiler.codegen.target import host_target
 from chainrule.compiler.lower.schedule import Repeat, Unit
-from chainrule.compiler.pipeline import Compiled, compile_graph, optimize, plan_graph
+from chainrule.compiler.pipeline import compile_graph, optimize, plan_graph
 from chainrule.compiler.runtime.encoder import extents
-from chainrule.compiler.runtime.plan import Plan
+from chainrule.compiler.runtime.plan import Executable, Plan
 from chainrule.compiler.shared.captured import Captured
 from chainrule.compiler.shared.kernel_writer import BufferArgument, Work
 from chainrule.graph.node import Graph, Node, Type, input_node
@@ -56,16 +56,16 @@ def native(graph: Graph, values: Sequence[Any]) -> list[Array]:
     return launch(compile_graph(captured(graph)), contiguous(values))
 
 
-def launch(compiled: Compiled, values: Sequence[Array]) -> list[Array]:
+def launch(executable: Executable, values: Sequence[Array]) -> list[Array]:
     """Run on C-contiguous arrays, which states are written into; the results."""
-    results = [np.full(n.shape, 77, n.dtype.numpy) for n in compiled.results]
-    arrays = [*values, *results, np.zeros(1, np.int64)][: len(compiled.plan.externals)]
-    for array, node in zip(arrays, compiled.plan.externals, strict=True):
+    results = [np.full(n.shape, 77, n.dtype.numpy) for n in executable.plan.results]
+    arrays = [*values, *results, np.zeros(1, np.int64)][: len(executable.plan.externals)]
+    for array, node in zip(arrays, executable.plan.externals, strict=True):
         assert array.dtype == node.dtype.numpy
         assert array.flags.c_contiguous
     addresses = np.array([a.__array_interface__["data"][0] for a in arrays], np.int64)
-    compiled.executable._arena[:] = 0xFF  # NaN: nothing may depend on what was there
-    if not compiled.executable.run(addresses):
+    executable._arena[:] = 0xFF  # NaN: nothing may depend on what was there
+    if not executable.run(addresses):
         raise IndexStopped
     return results
 
@@ -80,9 +80,8 @@ def interpreted(graph: Graph, values: Sequence[Any]) -> list[Array]:
 
 def planned(given: Captured) -> tuple[Plan, Sequence[Node]]:
     """The plan and the nodes of its results; nothing is made into machine code."""
-    graph, limits = optimize(given)
-    plan, results, _ = plan_graph(given, graph, limits, host_target())
-    return plan, results
+    plan = plan_graph(optimize(given), host_target())
+    return plan, plan.results
 
 
 def walk(

@@ -25,6 +25,7 @@ from chainrule.compiler.lower.repeat import projected, repeat, stages
 from chainrule.compiler.lower.schedule import Moving, Repeat, Unit, schedule
 from chainrule.compiler.pipeline import Fusion, fuse
 from chainrule.compiler.rewrite.bounds import bounds
+from chainrule.compiler.rewrite.checks import add_checks
 from chainrule.compiler.rewrite.decompose import expand
 from chainrule.compiler.rewrite.empty import drop_empty
 from chainrule.compiler.rewrite.finite import finite
@@ -89,7 +90,7 @@ def prepared(graph: Graph, states: int = 0) -> tuple[Fusion, dict[Node, Home]]:
     """Groups and homes of a graph whose first outputs are the new values of its first inputs."""
     results = len(graph.outputs) - states
     turned = graph.ending([*graph.outputs[states:], *graph.outputs[:states]])
-    fusion = fuse(Captured(turned, results, {results + i: i for i in range(states)}), turned, [])
+    fusion = fuse(Captured(turned, results, {results + i: i for i in range(states)}))
     replaced = {new: state for state, new in fusion.pairs if state in fusion.overwritten}
     items = [p for found in projected(graph).values() for p in found]
     layouts_, groups = fusion.layouts, fusion.groups
@@ -313,6 +314,7 @@ SHOWN: dict[str, Shown] = {
     "blocks": show_blocks,
     "bodies": show_loop,
     "bounds": show_bounds,
+    "checks": lambda graph: add_checks(Captured(graph, len(graph.outputs), {})).graph,
     "decompose": expand,
     "empty": drop_empty,
     "finite": lambda graph: graph.ending([finite(graph, range(len(graph.outputs))).indices]),

@@ -157,8 +157,7 @@ def cost(program, n):
     sys.setprofile(count)
     try:
         given = capture(fn, tuple(args), {}, keep_grads=False).captured
-        graph, limits = optimize(given)
-        plan, _, _ = plan_graph(given, graph, limits, host_target())
+        plan = plan_graph(optimize(given), host_target())
     finally:
         sys.setprofile(before)
     kernels = dict.fromkeys(work.kernel for work in works(plan.units))

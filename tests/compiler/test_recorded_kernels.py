@@ -85,14 +85,15 @@ def together(graphs: list[Graph]) -> Graph:
 
 def stages(given: Captured, names: Iterable[str]) -> dict[str, Texts]:
     """The texts of a graph's stages, and those of its kernels for each target."""
-    graph, limits = optimize(given)
-    groups = print_groups(graph, fuse(given, graph, limits).groups)
+    rewritten = optimize(given)
+    graph = rewritten.graph
+    groups = print_groups(graph, fuse(rewritten).groups)
     found = {
         "graph": {"trace": print_graph(given.graph), "last": print_graph(graph), "groups": groups}
     }
     for name in names:
         target = TARGETS[name]
-        plan, _, _ = plan_graph(given, graph, limits, target)
+        plan = plan_graph(rewritten, target)
         texts = {"plan": "\n".join(plan.lines())}
         for at, kernel in enumerate(distinct_kernels(plan)):
             texts[f"{kernel.name}.{at}"] = emit(kernel, target, "kernel")

@@ -215,7 +215,7 @@ class CompiledFunction:
         for key, variants in self._variants.items():
             arguments = describe(key[0], [f"{d.name}{list(shape)}" for shape, d, _ in key[1]])
             for v in variants:
-                kernels, names = v.compiled.plan.kernels, v.guarded()
+                kernels, names = v.executable.plan.kernels, v.guarded()
                 found.append(
                     CacheEntry(arguments, kernels, v.arena_bytes(), v.seconds, v.calls, names)
                 )

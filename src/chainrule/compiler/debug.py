@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from chainrule.base.errors import VerifyError
-from chainrule.compiler.pipeline import Compiled, compile_graph, optimize
+from chainrule.compiler.pipeline import compile_graph, optimize
+from chainrule.compiler.runtime.plan import Executable
 from chainrule.compiler.shared.captured import Captured
 from chainrule.compiler.trace.capture import capture
 from chainrule.compiler.trace.structure import flatten
@@ -59,14 +60,12 @@ def check_passes(captured: Captured, values: Sequence[Any]) -> None:
     compare("fusion, placement or code generation", _run(compile_graph(captured), captured, values))
 
 
-def _run(compiled: Compiled, captured: Captured, values: Sequence[Any]) -> list[Array]:
+def _run(executable: Executable, captured: Captured, values: Sequence[Any]) -> list[Array]:
     """Results and new states of the machine code."""
     pairs = zip(values, captured.graph.inputs, strict=True)
     inputs = [np.array(v, n.dtype.numpy, order="C") for v, n in pairs]
-    results = [np.empty(n.shape, n.dtype.numpy) for n in compiled.results]
-    arrays = [*inputs, *results, np.zeros(1, np.int64)][: len(compiled.plan.externals)]
-    addresses = np.array([a.__array_interface__["data"][0] for a in arrays], np.int64)
-    if not compiled.executable.run(addresses):
+    results = executable.call(inputs)
+    if results is None:
         raise VerifyError("the compiled index check stops where evaluation does not")
     states = {out: inputs[place] for out, place in captured.replaces.items()}
     return [

@@ -57,9 +57,9 @@ def graph_stages(
         again = sum(key.split()[0] == name for key in texts)
         texts[f"{name} {again + 1}" if again else name] = print_graph(graph)
 
-    graph, limits = optimize(captured, watch)
-    texts["groups"] = print_groups(graph, fuse(captured, graph, limits).groups)
-    plan, _, _ = plan_graph(captured, graph, limits, machine)
+    rewritten = optimize(captured, watch)
+    texts["groups"] = print_groups(rewritten.graph, fuse(rewritten).groups)
+    plan = plan_graph(rewritten, machine)
     texts["plan"] = "\n".join(plan.lines())
     kernels = distinct_kernels(plan)
     texts["kernels"] = "\n\n".join(map(print_kernel, kernels))

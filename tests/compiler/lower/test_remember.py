@@ -27,8 +27,7 @@ from tests.compiler.stepping import OPTIMIZERS
 
 def planned(captured):
     """The kernels of a plan with what they are bound to, nodes numbered in order."""
-    graph, limits = optimize(captured)
-    plan, _, _ = plan_graph(captured, graph, limits, host_target())
+    plan = plan_graph(optimize(captured), host_target())
     number: dict = {}
     found = []
     for work in works(plan.units):

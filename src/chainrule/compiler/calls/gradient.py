@@ -14,8 +14,9 @@ import numpy as np
 
 from chainrule.base.errors import VerifyError
 from chainrule.base.source import place
-from chainrule.compiler.pipeline import Compiled, compile_graph
+from chainrule.compiler.pipeline import compile_graph
 from chainrule.compiler.runtime.heap import no_collections
+from chainrule.compiler.runtime.plan import Executable
 from chainrule.compiler.shared.captured import Captured
 from chainrule.compiler.trace.split import Split
 from chainrule.graph.node import INPUT, Node, TupleType, Type
@@ -33,9 +34,9 @@ class Link:
     def __init__(self, split: Split) -> None:
         """The gradient's plan is made when it is first asked for."""
         self.split = split
-        self._plan: Compiled | None = None
+        self._plan: Executable | None = None
 
-    def plan(self) -> Compiled:
+    def plan(self) -> Executable:
         """The gradient's plan, made when it is first asked for."""
         if self._plan is None:
             half = self.split.half
@@ -49,13 +50,8 @@ class Link:
 
     def run(self, saved: Sequence[Array], cotangents: Sequence[Array]) -> list[Array]:
         """The gradients, natively."""
-        compiled = self.plan()
-        operands = [np.ascontiguousarray(a) for a in (*saved, *cotangents)]
-        results = [np.empty(n.shape, n.dtype.numpy) for n in compiled.results]
-        arrays = [*operands, *results, np.zeros(1, np.int64)]
-        arrays = arrays[: len(compiled.plan.externals)]
-        addresses = np.array([a.__array_interface__["data"][0] for a in arrays], np.int64)
-        if not compiled.executable.run(addresses):
+        results = self.plan().call([np.ascontiguousarray(a) for a in (*saved, *cotangents)])
+        if results is None:
             raise VerifyError("an index that the forward pass accepted is out of range in backward")
         return results
 

@@ -11,7 +11,6 @@ import sys
 import time
 import weakref
 from collections import deque
-from ctypes import addressof, c_char
 from dataclasses import replace
 from functools import cached_property
 from itertools import starmap
@@ -25,8 +24,9 @@ from chainrule.compiler.calls.look import Seen
 from chainrule.compiler.calls.out_of_range import not_finite, out_of_range
 from chainrule.compiler.calls.retrace import alike
 from chainrule.compiler.guards.guards import Change
-from chainrule.compiler.pipeline import Compiled, compile_graph
+from chainrule.compiler.pipeline import compile_graph
 from chainrule.compiler.runtime.heap import no_collections
+from chainrule.compiler.runtime.plan import address
 from chainrule.compiler.trace.aliases import root_of, signature
 from chainrule.compiler.trace.containers import refill
 from chainrule.compiler.trace.leaks import settle
@@ -76,14 +76,6 @@ def _look_behind(handle: Handle) -> None:
         handle._value = base
 
 
-def _address(array: Array) -> int:
-    """Where a row-major array is; asking its buffer takes an eighth of the time of the array."""
-    try:
-        return addressof(c_char.from_buffer(array))  # type: ignore[arg-type]
-    except (TypeError, ValueError):  # read-only, or empty
-        return array.__array_interface__["data"][0]  # type: ignore[no-any-return]
-
-
 def _assign(settings: list[Setting]) -> None:
     """Make all assignments, without a moment at which Python would handle a signal."""
     deque(starmap(setattr, settings), maxlen=0)
@@ -108,7 +100,7 @@ class Variant:
         start = time.perf_counter()
         with no_collections():
             self.seen, self.capture = seen, seen.capture
-            self.compiled: Compiled = compile_graph(
+            self.executable = compile_graph(
                 replace(self.capture.captured, finite=self._finite(guarded))
             )
             halves = self.capture.halves
@@ -119,21 +111,21 @@ class Variant:
         self.running = False
         c, inputs = self.capture, self.capture.captured.graph.inputs
         count = len(c.states)
-        self._addresses = np.zeros(len(self.compiled.plan.externals), np.int64)
+        self._addresses = np.zeros(len(self.executable.plan.externals), np.int64)
         self._first_state = len(inputs) - count - len(c.grad_owners) - len(c.numbers)
         self._first_grad = self._first_state + count
         self._first_result = len(inputs)
         self._argument_types = [n.array for n in inputs[: self._first_state]]
         self._state_types = [n.array for n in inputs[self._first_state : self._first_grad]]
-        self._result_types = [n.array for n in self.compiled.results]
+        self._result_types = [n.array for n in self.executable.plan.results]
         self._written = [i in c.replaced for i in range(count)]
         self._known: list[weakref.ref[Array]] = [weakref.ref(np.zeros(0))] * count
         self._numbers = np.zeros(max(len(c.numbers), 1), np.float64)
         for i in range(len(c.numbers)):
-            self._addresses[self._first_result - len(c.numbers) + i] = _address(self._numbers[i:])
+            self._addresses[self._first_result - len(c.numbers) + i] = address(self._numbers[i:])
         self._flag = np.zeros(1, np.int64)
-        if self.compiled.flag is not None:
-            self._addresses[-1] = _address(self._flag)
+        if self.executable.plan.guard is not None:
+            self._addresses[-1] = address(self._flag)
 
     @cached_property
     def pure(self) -> bool:
@@ -151,7 +143,7 @@ class Variant:
 
     def arena_bytes(self) -> int:
         """Memory that the plan, and that of its gradient, keep between calls."""
-        own, link = self.compiled.plan.arena_bytes, self._link
+        own, link = self.executable.plan.arena_bytes, self._link
         return own if link is None else own + link.arena_bytes()
 
     # -- before ---------------------------------------------------------------------------------
@@ -214,11 +206,11 @@ class Variant:
             array = leaf._concrete("a compiled call") if isinstance(leaf, Handle) else leaf
             array = np.ascontiguousarray(array, type_.dtype.numpy)
             keep.append(array)
-            self._addresses[i] = _address(array)
+            self._addresses[i] = address(array)
         for i, owner in enumerate(self.capture.grad_owners, self._first_grad):
             array = np.ascontiguousarray(owner._grad._concrete("grad"))
             keep.append(array)
-            self._addresses[i] = _address(array)
+            self._addresses[i] = address(array)
 
     def _bind_states(self, keep: list[Array]) -> None:
         """Addresses of outside tensors; what others may see is copied before it is written."""
@@ -234,7 +226,7 @@ class Variant:
                 if shared or not flags.c_contiguous or (self._written[i] and not own):
                     handle._value = value = np.array(value, order="C")
                 self._known[i] = weakref.ref(value)
-                self._addresses[self._first_state + i] = _address(value)
+                self._addresses[self._first_state + i] = address(value)
             keep.append(value)
 
     # -- the call -------------------------------------------------------------------------------
@@ -259,7 +251,7 @@ class Variant:
         self._bind_states(keep)
         results = [np.empty(t.shape, t.dtype.numpy) for t in self._result_types]
         for i, array in enumerate(results, self._first_result):
-            self._addresses[i] = _address(array)
+            self._addresses[i] = address(array)
         for i, read in enumerate(self.capture.numbers):
             self._numbers[i] = read()
         self._flag[0] = 0
@@ -283,7 +275,7 @@ class Variant:
 
     def _commit(self, leaves: list[Any], settings: list[Setting]) -> None:
         """Run natively, and make the settings as soon as the run is complete."""
-        program = self.compiled.executable.program
+        program = self.executable.program
         done = program.completed
         settled = False
         try:
@@ -299,11 +291,11 @@ class Variant:
 
     def _execute(self, leaves: list[Any]) -> None:
         """Run natively; the error of what the guard found."""
-        if not self.compiled.executable.run(self._addresses):
+        if not self.executable.run(self._addresses):
             inputs = self.capture.captured.graph.inputs
             handles = [*leaves, *self.capture.states]
             values = self._values(leaves)
-            error = out_of_range(self.compiled.bounds, inputs, values, handles)
+            error = out_of_range(self.executable.plan.bounds, inputs, values, handles)
             raise error or not_finite(self.name)
 
     def _returned(self, leaves: list[Any], values: list[Tensor], given: Any) -> Any:

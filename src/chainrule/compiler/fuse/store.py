@@ -13,7 +13,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from chainrule.base.shapes import View
-from chainrule.compiler.fuse.group import Group
+from chainrule.compiler.fuse.group import Group, group
 from chainrule.compiler.shared.access import access, aligned, is_view, refine, virtual
 from chainrule.graph.node import INPUT, Graph, Node
 from chainrule.graph.walk import ordered
@@ -30,6 +30,16 @@ class Fused:
     group: Group
     nodes: list[Node]
     stores: list[Node]
+
+
+def fused_groups(
+    graph: Graph,
+    layouts: Mapping[Node, View],
+    late: Collection[Node] = (),
+    overwritten: Collection[Node] = (),
+) -> list[Fused]:
+    """The groups of a graph, or of the body of a loop, with what they store."""
+    return settle(graph, group(graph, late, layouts), layouts, overwritten)
 
 
 def settle(

@@ -13,16 +13,15 @@ Example: `repeat(node, homes, projections, target)` → stages for `schedule`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from chainrule.base.errors import CompileError
 from chainrule.base.shapes import View
 from chainrule.compiler.codegen.target import Target
 from chainrule.compiler.fuse.axis_order import layouts
-from chainrule.compiler.fuse.group import group
 from chainrule.compiler.fuse.overwrite import overwrite
-from chainrule.compiler.fuse.store import Fused, settle
+from chainrule.compiler.fuse.store import Fused, fused_groups
 from chainrule.compiler.lower.blocks import split_rows
 from chainrule.compiler.lower.kernels import copy, lower
 from chainrule.compiler.lower.placement import place, write_space
@@ -43,18 +42,35 @@ _ALIAS = 2048  # bytes: rows a multiple of this apart fall into few cache sets
 _APART = 64  # bytes put between rows then
 
 
+def lower_all(
+    graph: Graph,
+    fused: Sequence[Fused],
+    views: Mapping[Node, View],
+    replaced: Mapping[Node, Node],
+    given: dict[Node, Home],
+    target: Target,
+) -> tuple[list[Stages], dict[Node, Home]]:
+    """The kernels of a graph's groups, or of those of a loop's body, and where its nodes are kept.
+
+    `replaced` maps new values to the arrays that they are written over, `given` are homes of nodes
+    from outside.
+    """
+    projections = projected(graph)
+    items = [p for found in projections.values() for p in found]
+    homes = place(fused, views, graph.inputs, replaced, graph.outputs, items) | given
+    return stages(fused, homes, projections, target), homes
+
+
 def stages(
     fused: Sequence[Fused], homes: dict[Node, Home], projections: Projections, target: Target
 ) -> list[Stages]:
     """The kernels of groups that are given in order."""
-    found: list[Stages] = []
-    for f in fused:
-        first = f.group.nodes[0]
-        if is_loop(first):
-            found.append(repeat(first, homes, projections, target))
-        else:
-            found.append(lower(f, homes, projections, target))
-    return found
+    return [
+        repeat(first, homes, projections, target)
+        if is_loop(first := f.group.nodes[0])
+        else lower(f, homes, projections, target)
+        for f in fused
+    ]
 
 
 def projected(graph: Graph) -> dict[Node, list[Node]]:
@@ -83,7 +99,7 @@ class _Repeat:
         for p in projections.get(node, ()):
             self.results.setdefault(self.loop.results[p.attrs["index"]], []).append(p)
         self.loop.ys = [y for y in self.loop.ys if y in self.results]
-        self.blocks = split_rows(self.loop, loop_work(node))
+        self.blocks = split_rows(self.loop, work(node))
         self.homes: dict[Node, Home] = {}  # of the body's inputs
         self.moving: dict[Node, Moving] = {}
         self.before: list[Work] = []
@@ -248,7 +264,7 @@ class _Repeat:
         graph = self.sealed(rows)
         nexts, results = graph.outputs[: len(carries)], graph.outputs[len(carries) :]
         views = layouts(graph) | {node: home.view for node, home in self.homes.items()}
-        fused = settle(graph, group(graph, (), views), views, ())
+        fused = fused_groups(graph, views)
         kept = [(c.inside, n) for c, n in zip(carries, nexts, strict=True) if c in self.kept]
         order, over = overwrite(fused, kept)
         ends = [_End(new, self.homes[state], state in over) for state, new in kept]
@@ -288,10 +304,7 @@ class _Repeat:
         direct = [end for end in ends if end.at_once]
         replaced = {end.node: end.home.root for end in direct}
         views = views | {end.node: end.home.view for end in direct}
-        projections = projected(graph)
-        items = [p for found in projections.values() for p in found]
-        homes = place(order, views, (), replaced, graph.outputs, items) | self.homes
-        found = stages(order, homes, projections, self.target)
+        found, homes = lower_all(graph, order, views, replaced, self.homes, self.target)
         copies = [copy(e.node, e.home, homes, self.target) for e in ends if not e.at_once]
         return [*found, [copies]] if copies else found
 
@@ -329,13 +342,12 @@ def _awkward(view: View, itemsize: int) -> bool:
     return layout_of(view, "kn") != "kn" or view.strides[0] * itemsize % _ALIAS == 0
 
 
-def loop_work(node: Node) -> float:
-    """Scalar operations of all trips, about."""
-    total = 0.0
-    for n in topological(node.attrs["graph"].outputs):
-        if is_loop(n):
-            total += loop_work(n)
-        elif n.op is not INPUT and isinstance(n.type, Type):
-            depth = 2 * n.inputs[0].shape[-1] / 8 if isinstance(n.op.lower, Contract) else 1
-            total += n.type.size * depth
-    return total * float(node.attrs["length"])
+def work(node: Node) -> float:
+    """Scalar operations of a node, about; of a loop those of all trips."""
+    if is_loop(node):
+        trips = float(node.attrs["length"])
+        return trips * sum(map(work, topological(node.attrs["graph"].outputs)))
+    if node.op is INPUT or not isinstance(node.type, Type):
+        return 0.0
+    depth = 2 * node.inputs[0].shape[-1] / 8 if isinstance(node.op.lower, Contract) else 1
+    return node.type.size * depth

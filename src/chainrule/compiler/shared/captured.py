@@ -38,3 +38,15 @@ class Captured:
     results: int
     replaces: Mapping[int, int]  # output position → input position
     finite: tuple[int, ...] = ()
+    bounds: tuple[Bound, ...] = ()  # whose indices are the last outputs
+
+    @property
+    def own(self) -> int:
+        """How many outputs are results or new state, those before the checked indices."""
+        return len(self.graph.outputs) - len(self.bounds)
+
+    @property
+    def checks(self) -> list[Bound]:
+        """The bounds with their indices as nodes of the graph as it is now."""
+        indices = self.graph.outputs[self.own :]
+        return [b._replace(indices=n) for b, n in zip(self.bounds, indices, strict=True)]
