@@ -37,7 +37,7 @@ from chainrule.ops import (
     special,
     trigonometry,
 )
-from chainrule.ops.record import Op
+from chainrule.ops.record import TABLE as TABLE
 
 _FAMILIES = (
     creation,
@@ -75,4 +75,4 @@ _FAMILIES = (
     factorizations,
 )
 
-TABLE: dict[str, Op] = {op.name: op for family in _FAMILIES for op in family.TABLE}
+TABLE.update({op.name: op for family in _FAMILIES for op in family.TABLE})

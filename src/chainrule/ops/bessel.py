@@ -10,13 +10,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from chainrule.graph.node import Node
-from chainrule.ops.arithmetic import add, div, mul, sign, sub
-from chainrule.ops.compare import eq, where
-from chainrule.ops.creation import filled
-from chainrule.ops.elementwise import FLOATS, Vjp, record
-from chainrule.ops.expression import Number, both, chebyshev
-from chainrule.ops.record import OUT, Builder, Op
+from chainrule.ops.elementwise import FLOATS, record
+from chainrule.ops.expression import Number, chebyshev
+from chainrule.ops.record import Op
 
 # i0e(x) and i1e(x)/x up to 8; beyond, both times √x. Highest degree first
 _I0_NEAR = (
@@ -65,68 +61,41 @@ _END = 8.0
 
 def _i0e(x: Number) -> Number:
     size = abs(x)
-    near = chebyshev(size.call("min", _END) * 0.25 - 1.0, _I0_NEAR)
-    far = size.call("max", _END)
+    near = chebyshev(size.call("minimum", _END) * 0.25 - 1.0, _I0_NEAR)
+    far = size.call("maximum", _END)
     return (size > _END).where(chebyshev(16.0 / far - 1.0, _I0_FAR) / far.call("sqrt"), near)
 
 
 def _i1e(x: Number) -> Number:
     size = abs(x)
-    near = size * chebyshev(size.call("min", _END) * 0.25 - 1.0, _I1_NEAR)
-    far = size.call("max", _END)
+    near = size * chebyshev(size.call("minimum", _END) * 0.25 - 1.0, _I1_NEAR)
+    far = size.call("maximum", _END)
     out = (size > _END).where(chebyshev(16.0 / far - 1.0, _I1_FAR) / far.call("sqrt"), near)
     return (x < 0.0).where(-out, out)
-
-
-def _i0_vjp(b: Builder, node: Node, ct: Node) -> tuple[Node]:
-    return (b(mul, ct, b(i1, node.inputs[0])),)
-
-
-def _over_x(b: Builder, node: Node) -> Node:
-    """The node divided by its input, 1/2 at 0."""
-    x = node.inputs[0]
-    origin = b(eq, x, filled(b, 0, x))
-    ratio = b(div, node, b(where, origin, filled(b, 1, x), x))
-    return b(where, origin, filled(b, 0.5, x), ratio)
-
-
-def _i1_vjp(b: Builder, node: Node, ct: Node) -> tuple[Node]:
-    return (b(mul, ct, b(sub, b(i0, node.inputs[0]), _over_x(b, node))),)
-
-
-def _i0e_vjp(b: Builder, node: Node, ct: Node) -> tuple[Node]:
-    x = node.inputs[0]
-    return (b(mul, ct, b(sub, b(i1e, x), b(mul, b(sign, x), node))),)
-
-
-def _i1e_vjp(b: Builder, node: Node, ct: Node) -> tuple[Node]:
-    x = node.inputs[0]
-    rest = b(add, b(mul, b(sign, x), node), _over_x(b, node))
-    return (b(mul, ct, b(sub, b(i0e, x), rest)),)
 
 
 def _grown(scaled: Callable[[Number], Number]) -> Callable[[Number], Number]:
     return lambda x: abs(x).call("exp") * scaled(x)
 
 
-def _op(name: str, formula: Callable[[Number], Number], vjp: Vjp, *saves: int) -> Op:
-    form = both(formula)
+_OVER_X = "where(x == 0, 0.5, out / where(x == 0, 1, x))"  # out / x, whose limit at 0 is 1/2
+
+
+def _op(name: str, computed: Callable[[Number], Number], slope: str) -> Op:
     return record(
         name,
-        form.numpy,
-        1,
-        vjp=vjp,
-        saves=saves,
-        emit=form.emit,
+        f"{name}(x)",
+        slope,
+        computed=computed,
         kinds=FLOATS,
         domain=(0.1, 12.0),
         nasty=(0.0, -0.0, 1e-30, 8.0, -8.0, 30.0, np.nan),
     )
 
 
-i0: Op = _op("i0", _grown(_i0e), _i0_vjp, 0)
-i1: Op = _op("i1", _grown(_i1e), _i1_vjp, 0, OUT)
-i0e: Op = _op("i0e", _i0e, _i0e_vjp, 0, OUT)
-i1e: Op = _op("i1e", _i1e, _i1e_vjp, 0, OUT)
+i0 = _op("i0", _grown(_i0e), "i1(x)")
+i1 = _op("i1", _grown(_i1e), f"i0(x) - {_OVER_X}")
+i0e = _op("i0e", _i0e, "i1e(x) - sign(x) * out")
+i1e = _op("i1e", _i1e, f"i0e(x) - (sign(x) * out + {_OVER_X})")
 
 TABLE = (i0, i1, i0e, i1e)

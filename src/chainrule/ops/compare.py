@@ -15,7 +15,7 @@ from chainrule.base.errors import DTypeError, ShapeError
 from chainrule.graph.node import Attrs, Node, Type
 from chainrule.ops.creation import filled
 from chainrule.ops.elementwise import BOOLS, ELEMENTWISE, EVERYTHING, record
-from chainrule.ops.record import Builder, Cost, Formula, Illegal, Map, Op, Sample, of_values
+from chainrule.ops.record import Builder, Formula, Illegal, Map, Op, Sample, of_values
 
 
 def no_gradient(b: Builder, node: Node, ct: Node) -> tuple[None, ...]:  # noqa: ARG001
@@ -23,38 +23,21 @@ def no_gradient(b: Builder, node: Node, ct: Node) -> tuple[None, ...]:  # noqa: 
     return tuple(None for _ in node.inputs)
 
 
-eq = record("eq", np.equal, 2, kinds=EVERYTHING, result=dtypes.bool_, vjp=no_gradient, cost="cheap")
-ne = record(
-    "ne", np.not_equal, 2, kinds=EVERYTHING, result=dtypes.bool_, vjp=no_gradient, cost="cheap"
-)
-lt = record("lt", np.less, 2, kinds=EVERYTHING, result=dtypes.bool_, vjp=no_gradient, cost="cheap")
-le = record(
-    "le", np.less_equal, 2, kinds=EVERYTHING, result=dtypes.bool_, vjp=no_gradient, cost="cheap"
-)
-gt = record(
-    "gt", np.greater, 2, kinds=EVERYTHING, result=dtypes.bool_, vjp=no_gradient, cost="cheap"
-)
-ge = record(
-    "ge", np.greater_equal, 2, kinds=EVERYTHING, result=dtypes.bool_, vjp=no_gradient, cost="cheap"
-)
+def _comparison(name: str, text: str) -> Op:
+    return record(name, text, kinds=EVERYTHING, result=dtypes.bool_, cost="cheap")
 
 
-def _logic(name: str, fn: np.ufunc, arity: int, cost: Cost = "cheap") -> Op:
-    return record(
-        f"logical_{name}",
-        fn,
-        arity,
-        kinds=BOOLS,
-        vjp=no_gradient,
-        emit=lambda k, node, *ins: k(name, *ins),  # noqa: ARG005 - the signature
-        cost=cost,
-    )
+eq = _comparison("eq", "x == y")
+ne = _comparison("ne", "x != y")
+lt = _comparison("lt", "x < y")
+le = _comparison("le", "x <= y")
+gt = _comparison("gt", "x > y")
+ge = _comparison("ge", "x >= y")
 
-
-logical_and = _logic("and", np.logical_and, 2)
-logical_or = _logic("or", np.logical_or, 2)
-logical_xor = _logic("xor", np.logical_xor, 2, "dear")
-logical_not = _logic("not", np.logical_not, 1)
+logical_and = record("logical_and", "logical_and(x, y)", kinds=BOOLS, cost="cheap")
+logical_or = record("logical_or", "logical_or(x, y)", kinds=BOOLS, cost="cheap")
+logical_xor = record("logical_xor", "logical_xor(x, y)", kinds=BOOLS)
+logical_not = record("logical_not", "logical_not(x)", kinds=BOOLS, cost="cheap")
 
 
 def _where_infer(ins: tuple[Type, ...], attrs: Attrs) -> Type:  # noqa: ARG001 - the signature

@@ -1,7 +1,7 @@
 """What all elementwise ops share: type rules, samples, and the short way to write a record.
 
 Operands have equal shape and dtype: broadcasting and promotion were made explicit before.
-Example: `exp = record("exp", np.exp, 1, kinds=FLOATS, vjp=…, saves=(OUT,), formula=…)`.
+Example: `exp = record("exp", "exp(x)", "out", kinds=FLOATS)`.
 """
 
 from __future__ import annotations
@@ -14,16 +14,27 @@ import numpy as np
 from chainrule.base import dtypes
 from chainrule.base.errors import DTypeError, ShapeError
 from chainrule.graph.node import Attrs, Node, Type
+from chainrule.ops.expression import (
+    VARIABLES,
+    Expression,
+    arrays,
+    rule_of,
+    tiles,
+    variables,
+    wide,
+)
 from chainrule.ops.record import (
+    OUT,
+    TABLE,
     Array,
     Builder,
     Cost,
     Formula,
     Illegal,
+    Made,
     Map,
     Op,
     Sample,
-    of_values,
 )
 
 ELEMENTWISE = frozenset({"elementwise"})
@@ -121,35 +132,72 @@ def _refused(arity: int, kinds: frozenset[str]) -> Iterable[Illegal]:
             yield Illegal((*rest, Type(_OF_KIND[max(kinds)], (2, 3))), {}, DTypeError)
 
 
+class Rule:
+    """The rule of an op by the texts of its derivatives: upstream × local, as graph nodes.
+
+    It is compiled when it is first asked for: a text may name an op of a family that comes later.
+    """
+
+    __slots__ = ("_compiled", "_slopes")
+
+    def __init__(self, slopes: Sequence[str | None]) -> None:
+        """One text for each operand; None where nothing is sent back."""
+        self._slopes = slopes
+        self._compiled: Vjp | None = None
+
+    def __call__(self, b: Builder, node: Node, ct: Node) -> tuple[Node | None, ...]:
+        """As any `Op.vjp`."""
+        if self._compiled is None:
+            self._compiled = rule_of(self._slopes, TABLE)
+        return self._compiled(b, node, ct)
+
+
 def record(
     name: str,
-    fn: Callable[..., Any],
-    arity: int,
-    *,
+    value: str,
+    *slopes: str | None,
+    computed: Expression | None = None,
+    numpy: Callable[..., Any] | None = None,
+    kernel: Expression | None = None,
+    vjp: Vjp | tuple[str | None, ...] | None = None,
+    saves: tuple[int, ...] | None = None,
     kinds: frozenset[str] = NUMBERS,
     result: dtypes.DType | None = None,
-    vjp: Vjp | None = None,
-    saves: tuple[int, ...] = (),
-    emit: Callable[..., str] | None = None,
-    formula: Formula | None = None,
     decisions: Callable[[Sequence[Any], Attrs], Any] | None = None,
     domain: tuple[float, float] = (-3.0, 3.0),
     nasty: Sequence[float] = NASTY,
     traits: frozenset[str] = frozenset(),
     cost: Cost = "dear",
 ) -> Op:
-    """An elementwise `Op` of `fn`; by default the kernel primitive has the op's name.
+    """An elementwise `Op` by its `value` and its local derivatives, texts of `ops.expression`.
+
+    These are shown, executed as NumPy functions and kernels, and differentiated. What is better
+    computed in another way than it is shown is given by name: `computed` is the value as a text,
+    or as a function of `Number`s in float64; `numpy` its meaning, `kernel` its tiles alone;
+    `vjp` the derivatives as texts, or the rule itself with what it `saves`. A law checks that all
+    of them agree. Without derivatives nothing is sent back.
 
     Operands of other `kinds` are refused; `result` is the result's dtype where it is not theirs.
     """
+    arity = len(variables(value))
+    shown = slopes or (None,) * arity
+    rule = vjp or shown
+    if saves is None:
+        read = variables(*rule) if isinstance(rule, tuple) else set[str]()
+        saves = tuple([OUT if v == "out" else i for i, v in enumerate(VARIABLES) if v in read])
+    if callable(computed):
+        numpy, emit = wide(computed)
+    else:
+        emit = tiles(kernel or computed or value)
+    text = computed if isinstance(computed, str) else value
     return Op(
         name,
         _infer(name, kinds, result),
-        of_values(fn),
-        vjp=vjp,
+        Made(lambda attrs: numpy or arrays(text)),  # noqa: ARG005 - the signature
+        vjp=Rule(rule) if isinstance(rule, tuple) else rule,
         saves=saves,
-        lower=Map(emit or (lambda k, node, *ins: k(name, *ins))),  # noqa: ARG005 - the signature
-        formula=formula,
+        lower=Map(emit),
+        formula=Formula(value, shown) if slopes or vjp is None else None,
         decisions=decisions,
         traits=ELEMENTWISE | traits,
         cost=cost,

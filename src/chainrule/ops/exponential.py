@@ -6,104 +6,28 @@ tanh' and sigmoid' come from exponentials, not from 1 - out. Example: `exp` is o
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
 from chainrule.graph.node import Node
-from chainrule.kernel import scalar
-from chainrule.kernel.erf import erf as error_function
 from chainrule.ops.arithmetic import abs_, add, copysign, div, mul, neg, sub
 from chainrule.ops.compare import eq, ge, gt, logical_and, logical_not, where
 from chainrule.ops.creation import filled
 from chainrule.ops.elementwise import FLOATS, record
-from chainrule.ops.record import OUT, Builder, Formula, Op
+from chainrule.ops.record import OUT, Builder
 
-exp = record(
-    "exp",
-    np.exp,
-    1,
-    vjp=lambda b, node, ct: (b(mul, ct, node),),
-    saves=(OUT,),
-    kinds=FLOATS,
-    formula=Formula("exp(x)", ("out",)),
-)
-expm1 = record(
-    "expm1",
-    np.expm1,
-    1,
-    vjp=lambda b, node, ct: (b(mul, ct, b(add, node, filled(b, 1, ct))),),
-    saves=(OUT,),
-    kinds=FLOATS,
-    formula=Formula("expm1(x)", ("out + 1",)),
-)
-log = record(
-    "log",
-    np.log,
-    1,
-    vjp=lambda b, node, ct: (b(div, ct, node.inputs[0]),),
-    saves=(0,),
-    kinds=FLOATS,
-    formula=Formula("log(x)", ("1 / x",)),
-    domain=(0.2, 4.0),
-)
-log1p = record(
-    "log1p",
-    np.log1p,
-    1,
-    vjp=lambda b, node, ct: (b(div, ct, b(add, node.inputs[0], filled(b, 1, ct))),),
-    saves=(0,),
-    kinds=FLOATS,
-    formula=Formula("log1p(x)", ("1 / (1 + x)",)),
-    domain=(-0.5, 4.0),
-)
+_CIRCLE = (0.0, 1e3, np.inf, np.nan)
+exp = record("exp", "exp(x)", "out", kinds=FLOATS)
+expm1 = record("expm1", "expm1(x)", "out + 1", kinds=FLOATS)
+log = record("log", "log(x)", "1 / x", kinds=FLOATS, domain=(0.2, 4.0))
+log1p = record("log1p", "log1p(x)", "1 / (1 + x)", kinds=FLOATS, domain=(-0.5, 4.0))
 sqrt = record(
-    "sqrt",
-    np.sqrt,
-    1,
-    vjp=lambda b, node, ct: (b(div, ct, b(add, node, node)),),
-    saves=(OUT,),
-    kinds=FLOATS,
-    formula=Formula("sqrt(x)", ("1 / (2 * out)",)),
-    domain=(0.2, 4.0),
+    "sqrt", "sqrt(x)", "1 / (2 * out)", vjp=("1 / (out + out)",), kinds=FLOATS, domain=(0.2, 4.0)
 )
-
-
-def _rsqrt_vjp(b: Builder, node: Node, ct: Node) -> tuple[Node]:
-    cube = b(mul, node, b(mul, node, node))
-    return (b(mul, ct, b(mul, cube, filled(b, -0.5, ct))),)
-
-
 rsqrt = record(
-    "rsqrt",
-    lambda x: 1 / np.sqrt(x),
-    1,
-    vjp=_rsqrt_vjp,
-    saves=(OUT,),
-    kinds=FLOATS,
-    formula=Formula("1 / sqrt(x)", ("-0.5 * out ** 3",)),
-    domain=(0.2, 4.0),
+    "rsqrt", "1 / sqrt(x)", "-0.5 * out ** 3", kernel="rsqrt(x)", kinds=FLOATS, domain=(0.2, 4.0)
 )
-sin = record(
-    "sin",
-    np.sin,
-    1,
-    vjp=lambda b, node, ct: (b(mul, ct, b(cos, node.inputs[0])),),
-    saves=(0,),
-    kinds=FLOATS,
-    formula=Formula("sin(x)", ("cos(x)",)),
-    nasty=(0.0, 1e3, np.inf, np.nan),
-)
-cos: Op = record(
-    "cos",
-    np.cos,
-    1,
-    vjp=lambda b, node, ct: (b(neg, b(mul, ct, b(sin, node.inputs[0]))),),
-    saves=(0,),
-    kinds=FLOATS,
-    formula=Formula("cos(x)", ("-sin(x)",)),
-    nasty=(0.0, 1e3, np.inf, np.nan),
-)
+sin = record("sin", "sin(x)", "cos(x)", kinds=FLOATS, nasty=_CIRCLE)
+cos = record("cos", "cos(x)", "-sin(x)", kinds=FLOATS, nasty=_CIRCLE)
 
 
 def _tanh_vjp(b: Builder, node: Node, ct: Node) -> tuple[Node]:
@@ -115,48 +39,12 @@ def _tanh_vjp(b: Builder, node: Node, ct: Node) -> tuple[Node]:
     return (b(mul, ct, b(div, b(mul, t, filled(b, 4, ct)), b(mul, below, below))),)
 
 
-tanh = record(
-    "tanh",
-    np.tanh,
-    1,
-    vjp=_tanh_vjp,
-    saves=(0,),
-    kinds=FLOATS,
-    formula=Formula("tanh(x)", ("1 / cosh(x) ** 2",)),
-)
-
-
-def _sigmoid_vjp(b: Builder, node: Node, ct: Node) -> tuple[Node]:
-    # σ'(x) = σ(x)σ(-x): exact in both tails, where 1 - σ(x) would cancel
-    return (b(mul, ct, b(mul, node, b(sigmoid, b(neg, node.inputs[0])))),)
-
-
+tanh = record("tanh", "tanh(x)", "1 / cosh(x) ** 2", vjp=_tanh_vjp, saves=(0,), kinds=FLOATS)
 sigmoid = record(
-    "sigmoid",
-    scalar.sigmoid,
-    1,
-    vjp=_sigmoid_vjp,
-    saves=(0, OUT),
-    kinds=FLOATS,
-    formula=Formula("1 / (1 + exp(-x))", ("out / (1 + exp(x))",)),
-)
-
-
-def _erf_vjp(b: Builder, node: Node, ct: Node) -> tuple[Node]:
-    x = node.inputs[0]
-    bell = b(exp, b(neg, b(mul, x, x)))
-    return (b(mul, ct, b(mul, bell, filled(b, 2 / math.sqrt(math.pi), ct))),)
-
-
-erf = record(
-    "erf",
-    error_function,
-    1,
-    vjp=_erf_vjp,
-    saves=(0,),
-    kinds=FLOATS,
-    formula=Formula("erf(x)", ("2 / sqrt(pi) * exp(-x * x)",)),
-)
+    "sigmoid", "1 / (1 + exp(-x))", "out / (1 + exp(x))", computed="sigmoid(x)", kinds=FLOATS,
+    vjp=("out * sigmoid(-x)",),  # exact in both tails, where 1 - out would cancel
+)  # fmt: skip
+erf = record("erf", "erf(x)", "2 / sqrt(pi) * exp(-x * x)", kinds=FLOATS)
 
 
 def _pow_vjp(b: Builder, node: Node, ct: Node) -> tuple[Node, Node]:
@@ -174,16 +62,9 @@ def _pow_vjp(b: Builder, node: Node, ct: Node) -> tuple[Node, Node]:
 
 
 pow_ = record(
-    "pow",
-    np.power,
-    2,
-    vjp=_pow_vjp,
-    saves=(0, 1, OUT),
-    kinds=FLOATS,
-    formula=Formula("x ** y", ("y * x ** (y - 1)", "out * log(x)")),
-    domain=(0.5, 2.0),
-    nasty=(0.0, 1.0, 2.0, -1.0, 0.5, np.inf, np.nan),
-)
+    "pow", "x ** y", "y * x ** (y - 1)", "out * log(x)", vjp=_pow_vjp, saves=(0, 1, OUT),
+    kinds=FLOATS, domain=(0.5, 2.0), nasty=(0.0, 1.0, 2.0, -1.0, 0.5, np.inf, np.nan),
+)  # fmt: skip
 
 
 TABLE = (exp, expm1, log, log1p, sqrt, rsqrt, sin, cos, tanh, sigmoid, erf, pow_)

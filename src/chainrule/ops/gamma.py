@@ -19,7 +19,7 @@ from chainrule.base.errors import ArgumentError
 from chainrule.graph.node import Attrs, Node, Type
 from chainrule.ops.arithmetic import mul
 from chainrule.ops.elementwise import FLOATS, record
-from chainrule.ops.expression import Both, Number, both, horner
+from chainrule.ops.expression import Number, Wide, horner, wide
 from chainrule.ops.record import Array, Builder, Illegal, Map, Op, Sample
 
 # lgamma(2 + z) = z·P(z) and ψ(2 + z) = P(z) for |z| ≤ 1/2, highest power first
@@ -72,7 +72,7 @@ def _lgamma(x: Number) -> Number:
     _, sine = _turn(size)
     reflected = math.log(math.pi) - logged - abs(sine).call("log") - out
     out = (x < 0.0).where(reflected, out)
-    return size.equals(math.inf).where(math.inf, out)
+    return (size == math.inf).where(math.inf, out)
 
 
 def _turn(size: Number) -> tuple[Number, Number]:
@@ -99,10 +99,10 @@ def _digamma(x: Number) -> Number:
     far = size.call("log") - 0.5 * inverse - square * horner(square, _TAIL)
     out = (size >= _FAR).where(far, middle)
     cosine, sine = _turn(size)
-    whole = (negative.where(sine, 1.0)).equals(0.0)
+    whole = negative.where(sine, 1.0) == 0.0
     reflected = whole.where(math.nan, out + inverse + math.pi * cosine / sine)
     out = negative.where(reflected, out)
-    return x.equals(math.inf).where(math.inf, out)
+    return (x == math.inf).where(math.inf, out)
 
 
 def _cotangent(order: int) -> list[float]:
@@ -140,13 +140,13 @@ def _polygamma(x: Number, n: int) -> Number:
     # ψₙ(x) = (-1)ⁿ ψₙ(1 - x) - π dⁿ/dxⁿ cot(πx)
     turned = horner(-(cosine / sine), _cotangent(n))
     reflected = (-1) ** n * out - math.pi * turned
-    whole = negative.where(sine, 1.0).equals(0.0)
+    whole = negative.where(sine, 1.0) == 0.0
     end = math.inf if n % 2 else -math.inf
     return whole.where(end, negative.where(reflected, out))
 
 
-def _of_order(n: int) -> Both:
-    return both(lambda x: _polygamma(x, n))
+def _of_order(n: int) -> Wide:
+    return wide(lambda x: _polygamma(x, n))
 
 
 def _order_vjp(b: Builder, node: Node, ct: Node) -> tuple[Node]:
@@ -187,8 +187,7 @@ def _with_order(plain: Op) -> Op:
 polygamma: Op = _with_order(
     record(
         "polygamma",
-        _of_order(1).numpy,
-        1,
+        "polygamma(x)",
         vjp=_order_vjp,
         saves=(0,),
         kinds=FLOATS,
@@ -197,25 +196,21 @@ polygamma: Op = _with_order(
     )
 )
 _EDGES = (0.0, -0.0, 1e-30, 1e-6, 0.5, 1.0, 2.0, -0.5, -1.0, -2.25, -7.5, 30.0, 1e6, np.inf, np.nan)
-_FORMS = {name: both(formula) for name, formula in (("lgamma", _lgamma), ("digamma", _digamma))}
-digamma: Op = record(
+digamma = record(
     "digamma",
-    _FORMS["digamma"].numpy,
-    1,
+    "digamma(x)",
+    computed=_digamma,
     vjp=lambda b, node, ct: (b(mul, ct, b(polygamma, node.inputs[0], n=1)),),
     saves=(0,),
-    emit=_FORMS["digamma"].emit,
     kinds=FLOATS,
     domain=(0.4, 12.0),
     nasty=_EDGES,
 )
-lgamma: Op = record(
+lgamma = record(
     "lgamma",
-    _FORMS["lgamma"].numpy,
-    1,
-    vjp=lambda b, node, ct: (b(mul, ct, b(digamma, node.inputs[0])),),
-    saves=(0,),
-    emit=_FORMS["lgamma"].emit,
+    "lgamma(x)",
+    "digamma(x)",
+    computed=_lgamma,
     kinds=FLOATS,
     domain=(0.4, 12.0),
     nasty=(*_EDGES, -np.inf),

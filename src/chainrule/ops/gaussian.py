@@ -9,14 +9,9 @@ import math
 
 import numpy as np
 
-from chainrule.graph.node import Node
 from chainrule.kernel import erf as series
-from chainrule.ops.arithmetic import mul, sub
-from chainrule.ops.creation import filled
 from chainrule.ops.elementwise import FLOATS, record
-from chainrule.ops.exponential import exp
-from chainrule.ops.expression import Number, both, horner
-from chainrule.ops.record import OUT, Builder, Op
+from chainrule.ops.expression import Number, horner
 
 _SLOPE = 2 / math.sqrt(math.pi)
 _ROOT_TAU = math.sqrt(2 * math.pi)
@@ -31,12 +26,12 @@ def _ratio(x: Number, above: tuple[float, ...], below: tuple[float, ...]) -> Num
 
 def _scaled_tail(size: Number) -> Number:
     """exp(x²)·erfc(x) for x ≥ 0, in the three ranges of `kernel.erf`."""
-    small = size.call("min", 1.0)
+    small = size.call("minimum", 1.0)
     low = small * small
     centre = low.call("exp") * (1.0 - small * _ratio(low, series.CENTRE_P, series.CENTRE_Q))
-    middle = size.call("min", series.FAR)
+    middle = size.call("minimum", series.FAR)
     middle = _ratio(middle, series.TAIL_P, series.TAIL_Q)
-    far = size.call("max", 1.0)
+    far = size.call("maximum", 1.0)
     inverse = (1.0 / far) / far
     end = (_SLOPE / 2 - inverse * _ratio(inverse, series.FAR_P, series.FAR_Q)) / far
     out = (size > series.FAR).where(end, middle)
@@ -55,49 +50,33 @@ def _erfcx(x: Number) -> Number:
 
 def _ndtri(p: Number) -> Number:
     """Newton's method on log Φ(-z) for the smaller of both tails."""
-    lower = p.call("min", 1.0 - p)
+    lower = p.call("minimum", 1.0 - p)
     logged = lower.call("log")
     root = (logged * -2.0).call("sqrt")
     z = root - _ratio(root, _START_P, _START_Q)
     for _ in range(3):
-        tail = _scaled_tail(z.call("max", 0.0) * math.sqrt(0.5)) * 0.5
+        tail = _scaled_tail(z.call("maximum", 0.0) * math.sqrt(0.5)) * 0.5
         error = tail.call("log") - 0.5 * z * z - logged
         z = z + error * tail * _ROOT_TAU
-    z = p.equals(0.5).where(0.0, z)
-    z = lower.equals(0.0).where(math.inf, z)
+    z = (p == 0.5).where(0.0, z)
+    z = (lower == 0.0).where(math.inf, z)
     z = (lower < 0.0).where(math.nan, z)
     return (p < 0.5).where(-z, z)
 
 
-def _erfcx_vjp(b: Builder, node: Node, ct: Node) -> tuple[Node]:
-    x = node.inputs[0]
-    grown = b(mul, b(mul, x, node), filled(b, 2, x))
-    return (b(mul, ct, b(sub, grown, filled(b, _SLOPE, x))),)
-
-
-def _ndtri_vjp(b: Builder, node: Node, ct: Node) -> tuple[Node]:
-    grown = b(exp, b(mul, b(mul, node, node), filled(b, 0.5, node)))
-    return (b(mul, ct, b(mul, grown, filled(b, _ROOT_TAU, node))),)
-
-
-_TAIL, _QUANTILE = both(_erfcx), both(_ndtri)
-erfcx: Op = record(
+erfcx = record(
     "erfcx",
-    _TAIL.numpy,
-    1,
-    vjp=_erfcx_vjp,
-    saves=(0, OUT),
-    emit=_TAIL.emit,
+    "erfcx(x)",
+    "2 * (x * out) - 2 / sqrt(pi)",
+    computed=_erfcx,
     kinds=FLOATS,
     nasty=(0.0, -0.0, 0.4, 5.0, 1e5, 1e30, -5.0, -30.0, np.inf, -np.inf, np.nan),
 )
-ndtri: Op = record(
+ndtri = record(
     "ndtri",
-    _QUANTILE.numpy,
-    1,
-    vjp=_ndtri_vjp,
-    saves=(OUT,),
-    emit=_QUANTILE.emit,
+    "ndtri(x)",
+    "exp(0.5 * (out * out)) * sqrt(2 * pi)",
+    computed=_ndtri,
     kinds=FLOATS,
     domain=(0.05, 0.95),
     nasty=(0.0, 1.0, 0.5, 1e-6, 1e-30, 0.25, -1.0, 2.0, np.inf, np.nan),

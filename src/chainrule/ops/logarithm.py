@@ -5,51 +5,25 @@ Example: `logaddexp(x, y)` = log(exp x + exp y), without overflow.
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
 from chainrule.graph.node import Node
-from chainrule.ops.activation import const
-from chainrule.ops.arithmetic import div, mul, neg, sub
+from chainrule.ops.arithmetic import mul, neg, sub
 from chainrule.ops.compare import eq, logical_and, ne, where
 from chainrule.ops.creation import filled
 from chainrule.ops.elementwise import FLOATS, record
 from chainrule.ops.exponential import sigmoid
-from chainrule.ops.record import OUT, Builder, Formula, Op, Tiles
+from chainrule.ops.expression import Number
+from chainrule.ops.record import Builder
 
-exp2 = record(
-    "exp2",
-    np.exp2,
-    1,
-    vjp=lambda b, node, ct: (b(mul, ct, b(mul, node, filled(b, math.log(2), ct))),),
-    saves=(OUT,),
-    emit=lambda k, node, x: k("pow", const(k, 2, node), x),
-    kinds=FLOATS,
-    formula=Formula("exp2(x)", ("out * log(2)",)),
+exp2 = record("exp2", "exp2(x)", "out * log(2)", kernel="2 ** x", kinds=FLOATS)
+log2 = record(
+    "log2", "log2(x)", "1 / (x * log(2))", kernel="log(x) / log(2)", kinds=FLOATS, domain=(0.2, 4.0)
 )
-
-
-def _logarithm(name: str, fn: np.ufunc, base: float) -> Op:
-    def vjp(b: Builder, node: Node, ct: Node) -> tuple[Node]:
-        x = node.inputs[0]
-        return (b(div, ct, b(mul, x, filled(b, math.log(base), x))),)
-
-    return record(
-        name,
-        fn,
-        1,
-        vjp=vjp,
-        saves=(0,),
-        emit=lambda k, node, x: k("div", k("log", x), const(k, math.log(base), node)),
-        kinds=FLOATS,
-        formula=Formula(f"{name}(x)", (f"1 / (x * log({base}))",)),
-        domain=(0.2, 4.0),
-    )
-
-
-log2 = _logarithm("log2", np.log2, 2)
-log10 = _logarithm("log10", np.log10, 10)
+log10 = record(
+    "log10", "log10(x)", "1 / (x * log(10))", kernel="log(x) / log(10)",
+    kinds=FLOATS, domain=(0.2, 4.0),
+)  # fmt: skip
 
 
 def _logaddexp_vjp(b: Builder, node: Node, ct: Node) -> tuple[Node, Node]:
@@ -61,20 +35,14 @@ def _logaddexp_vjp(b: Builder, node: Node, ct: Node) -> tuple[Node, Node]:
     return b(mul, ct, b(sigmoid, apart)), b(mul, ct, b(sigmoid, b(neg, apart)))
 
 
-def _logaddexp_emit(k: Tiles, node: Node, x: str, y: str) -> str:
-    apart = k("select", k("eq", x, y), const(k, 0, node), k("abs", k("sub", x, y)))
-    return k("add", k("max", x, y), k("log1p", k("exp", k("neg", apart))))
+def _logaddexp(x: Number, y: Number) -> Number:
+    apart = (x == y).where(0, abs(x - y))
+    return x.call("maximum", y) + (-apart).call("exp").call("log1p")
 
 
 logaddexp = record(
-    "logaddexp",
-    np.logaddexp,
-    2,
-    vjp=_logaddexp_vjp,
-    saves=(0, 1),
-    emit=_logaddexp_emit,
-    kinds=FLOATS,
-    formula=Formula("log(exp(x) + exp(y))", ("1 / (1 + exp(y - x))", "1 / (1 + exp(x - y))")),
-)
+    "logaddexp", "log(exp(x) + exp(y))", "1 / (1 + exp(y - x))", "1 / (1 + exp(x - y))",
+    numpy=np.logaddexp, kernel=_logaddexp, vjp=_logaddexp_vjp, saves=(0, 1), kinds=FLOATS,
+)  # fmt: skip
 
 TABLE = (exp2, log2, log10, logaddexp)

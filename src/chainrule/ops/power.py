@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from chainrule.graph.node import Node
-from chainrule.ops.activation import const
+from chainrule.ops.compare import no_gradient
 from chainrule.ops.elementwise import INTEGERS, record
-from chainrule.ops.record import Array, Op, Tiles
+from chainrule.ops.expression import Number
+from chainrule.ops.record import Array
 
 
 def _power(x: Array, y: Array) -> Array:
@@ -21,23 +21,26 @@ def _power(x: Array, y: Array) -> Array:
     return np.where(y < 0, parts, out)
 
 
-def _emit(k: Tiles, node: Node, x: str, y: str) -> str:
+def _squared(x: Number, y: Number) -> Number:
     """Repeated squaring, one step for each bit of the exponent."""
-    one, zero = const(k, 1, node), const(k, 0, node)
-    signed = node.dtype.is_signed
-    square, out = x, one
-    for bit in range(8 * node.dtype.itemsize - signed):
-        odd = k("ne", k("and", y, const(k, 1 << bit, node)), zero)
-        out = k("select", odd, k("mul", out, square), out)
-        square = k("mul", square, square)
+    signed = x.dtype.is_signed
+    square: Number = x
+    out: Number | int = 1
+    for bit in range(8 * x.dtype.itemsize - signed):
+        odd = y.call("bitwise_and", 1 << bit) != 0
+        out = odd.where(out * square, out)
+        square = square * square
+    assert isinstance(out, Number)
     if not signed:
         return out
-    flip = k("sub", one, k("mul", const(k, 2, node), k("and", y, one)))
-    parts = k("select", k("eq", x, const(k, -1, node)), flip, zero)
-    parts = k("select", k("eq", x, one), one, parts)
-    return k("select", k("lt", y, zero), parts, out)
+    flip = 1 - 2 * y.call("bitwise_and", 1)
+    parts = (x == 1).where(1, (x == -1).where(flip, 0))
+    return (y < 0).where(parts, out)
 
 
-whole_power: Op = record("whole_power", _power, 2, emit=_emit, kinds=INTEGERS, domain=(-3.0, 6.0))
+whole_power = record(
+    "whole_power", "x ** y", numpy=_power, kernel=_squared, vjp=no_gradient,
+    kinds=INTEGERS, domain=(-3.0, 6.0),
+)  # fmt: skip
 
 TABLE = (whole_power,)

@@ -292,6 +292,9 @@ class Op:
         raise TypeError("ops are not pickled; print the graph as text instead")
 
 
+TABLE: dict[str, Op] = {}  # every op by name; the families fill it in `ops/__init__.py`
+
+
 class Symbolic:
     """The builder that only records. `source` is given to every node it makes."""
 

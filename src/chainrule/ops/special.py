@@ -9,15 +9,10 @@ import math
 
 import numpy as np
 
-from chainrule.graph.node import Node
 from chainrule.kernel import erf as series
-from chainrule.ops.activation import const
-from chainrule.ops.arithmetic import mul
-from chainrule.ops.creation import filled
 from chainrule.ops.elementwise import FLOATS, record
-from chainrule.ops.exponential import exp
-from chainrule.ops.record import OUT, Array, Builder, Formula, Op, Tiles
-from chainrule.ops.trigonometry import horner
+from chainrule.ops.expression import Number, horner
+from chainrule.ops.record import Array
 
 _SLOPE = 2 / math.sqrt(math.pi)
 # erfinv(x) ≈ x·P(w), w = -log(1 - x²): in w - 2.5 below 5, in √w - 3 above; highest power first
@@ -31,47 +26,32 @@ _END = (
 )  # fmt: skip
 
 
-def _ratio(k: Tiles, node: Node, x: str, above: tuple[float, ...], below: tuple[float, ...]) -> str:
-    return k("div", horner(k, node, x, above), horner(k, node, x, below))
+def _ratio(x: Number, above: tuple[float, ...], below: tuple[float, ...]) -> Number:
+    return horner(x, above) / horner(x, below)
 
 
-def _complement(k: Tiles, node: Node, x: str) -> str:
-    """erfc, in the three ranges of `kernel.erf`."""
-    one, size = const(k, 1, node), k("min", k("abs", x), const(k, 28, node))
-    sixteenth = const(k, 1 / 16, node)
-    grid = k("mul", k("trunc", k("mul", size, const(k, 16, node))), sixteenth)
-    rest = k("mul", k("sub", size, grid), k("add", size, grid))
-    bell = k("mul", k("exp", k("neg", k("mul", grid, grid))), k("exp", k("neg", rest)))
-    middle = k("mul", bell, _ratio(k, node, size, series.TAIL_P, series.TAIL_Q))
-    far = k("max", size, one)
-    inverse = k("div", one, k("mul", far, far))
-    bend = k("mul", inverse, _ratio(k, node, inverse, series.FAR_P, series.FAR_Q))
-    end = k("mul", k("div", bell, far), k("sub", const(k, _SLOPE / 2, node), bend))
-    tail = k("select", k("gt", size, const(k, series.FAR, node)), end, middle)
-    negative = k("lt", x, const(k, 0, node))
-    tail = k("select", negative, k("sub", const(k, 2, node), tail), tail)
-    square = k("mul", size, size)
-    centre = k("mul", x, _ratio(k, node, square, series.CENTRE_P, series.CENTRE_Q))
-    near = k("le", size, const(k, series.CENTRE, node))
-    return k("select", near, k("sub", one, centre), tail)
-
-
-def _bell(b: Builder, x: Node, factor: float) -> Node:
-    """factor · exp(-x²)."""
-    minus = b(mul, b(mul, x, x), filled(b, -1, x))
-    return b(mul, b(exp, minus), filled(b, factor, x))
+def _erfc(x: Number) -> Number:
+    """In the three ranges of `kernel.erf`."""
+    size = abs(x).call("minimum", 28)
+    grid = (size * 16).call("trunc") * (1 / 16)
+    rest = (size - grid) * (size + grid)
+    bell = (-(grid * grid)).call("exp") * (-rest).call("exp")
+    middle = bell * _ratio(size, series.TAIL_P, series.TAIL_Q)
+    far = size.call("maximum", 1)
+    inverse = 1 / (far * far)
+    bend = inverse * _ratio(inverse, series.FAR_P, series.FAR_Q)
+    end = bell / far * (_SLOPE / 2 - bend)
+    tail = (size > series.FAR).where(end, middle)
+    tail = (x < 0).where(2 - tail, tail)
+    square = size * size
+    centre = x * _ratio(square, series.CENTRE_P, series.CENTRE_Q)
+    return (size <= series.CENTRE).where(1 - centre, tail)
 
 
 erfc = record(
-    "erfc",
-    series.erfc,
-    1,
-    vjp=lambda b, node, ct: (b(mul, ct, _bell(b, node.inputs[0], -_SLOPE)),),
-    saves=(0,),
-    emit=_complement,
+    "erfc", "1 - erf(x)", "-2 / sqrt(pi) * exp(-x * x)", numpy=series.erfc, kernel=_erfc,
     kinds=FLOATS,
-    formula=Formula("1 - erf(x)", ("-2 / sqrt(pi) * exp(-x * x)",)),
-)
+)  # fmt: skip
 
 
 def _horner(x: Array, coefficients: tuple[float, ...]) -> Array:
@@ -97,38 +77,28 @@ def _inverse(x: Array) -> Array:
     return out
 
 
-def _inverse_emit(k: Tiles, node: Node, x: str) -> str:
-    size, one = k("abs", x), const(k, 1, node)
-    product = k("mul", k("sub", one, size), k("add", one, size))
-    w = k("neg", k("log", product))
-    five = const(k, 5, node)
-    near = horner(k, node, k("sub", w, const(k, 2.5, node)), _NEAR)
-    root = k("sub", k("sqrt", k("max", w, five)), const(k, 3, node))
-    y = k("mul", size, k("select", k("lt", w, five), near, horner(k, node, root, _END)))
-    upper = k("gt", size, const(k, 0.5, node))
+def _erfinv(x: Number) -> Number:
+    size = abs(x)
+    w = -((1 - size) * (1 + size)).call("log")
+    near = horner(w - 2.5, _NEAR)
+    root = w.call("maximum", 5).call("sqrt") - 3
+    y = size * (w < 5).where(near, horner(root, _END))
+    upper = size > 0.5
     for _ in range(3):
-        rest = _complement(k, node, y)
-        beyond = k("mul", k("log", k("div", k("sub", one, size), rest)), rest)
-        error = k("select", upper, beyond, k("sub", k("erf", y), size))
-        slope = k("mul", const(k, _SLOPE, node), k("exp", k("neg", k("mul", y, y))))
-        y = k("sub", y, k("div", error, slope))
-    y = k("select", k("eq", size, one), const(k, math.inf, node), y)
-    y = k("select", k("gt", size, one), const(k, math.nan, node), y)
-    return k("copysign", y, x)
+        rest = _erfc(y)
+        beyond = ((1 - size) / rest).call("log") * rest
+        error = upper.where(beyond, y.call("erf") - size)
+        y = y - error / (_SLOPE * (-(y * y)).call("exp"))
+    y = (size == 1).where(math.inf, y)
+    return (size > 1).where(math.nan, y).call("copysign", x)
 
 
-def _inverse_vjp(b: Builder, node: Node, ct: Node) -> tuple[Node]:
-    grown = b(exp, b(mul, node, node))
-    return (b(mul, ct, b(mul, grown, filled(b, 1 / _SLOPE, ct))),)
-
-
-erfinv: Op = record(
+erfinv = record(
     "erfinv",
-    _inverse,
-    1,
-    vjp=_inverse_vjp,
-    saves=(OUT,),
-    emit=_inverse_emit,
+    "erfinv(x)",
+    "exp(out * out) * (1 / (2 / sqrt(pi)))",
+    numpy=_inverse,
+    kernel=_erfinv,
     kinds=FLOATS,
     domain=(-0.9, 0.9),
     nasty=(0.0, -0.0, 1.0, -1.0, 1e-6, 0.9, -0.99, 2.0, np.inf, np.nan),

@@ -9,18 +9,16 @@ Source of the rational function: S. L. Moshier, Cephes Mathematical Library, ata
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 import numpy as np
 
 from chainrule.graph.node import Node
-from chainrule.ops.activation import const
-from chainrule.ops.arithmetic import add, div, mul, neg, sub
+from chainrule.ops.arithmetic import add, div, mul, neg
 from chainrule.ops.compare import eq, where
 from chainrule.ops.creation import filled
 from chainrule.ops.elementwise import FLOATS, record
-from chainrule.ops.exponential import rsqrt
-from chainrule.ops.record import OUT, Builder, Formula, Op, Tiles
+from chainrule.ops.expression import Number, call, horner
+from chainrule.ops.record import OUT, Builder
 
 # atan(r) = r + r·z·P(z)/Q(z) with z = r², highest power first
 _ARC_P = (
@@ -32,139 +30,101 @@ _ARC_Q = (
     4.853903996359136964868e2, 1.945506571482613964425e2,
 )  # fmt: skip
 _FAR = 1e8  # beyond it x² + 1 = x²
+_STEEP = 22  # beyond it exp(x) - exp(-x) = exp(x)
 
 
-def horner(k: Tiles, node: Node, x: str, coefficients: Sequence[float]) -> str:
-    """The polynomial with these coefficients, highest power first."""
-    total = const(k, coefficients[0], node)
-    for c in coefficients[1:]:
-        total = k("add", k("mul", total, x), const(k, c, node))
-    return total
-
-
-def _arc(k: Tiles, node: Node, y: str, x: str) -> str:
+def _arc(y: Number, x: Number | int) -> Number:
     """atan(y / x) in [0, π/2] for y, x ≥ 0, of zeros and infinities too."""
-    zero, one = const(k, 0, node), const(k, 1, node)
-    steep = k("gt", y, k("mul", x, const(k, 1 + math.sqrt(2), node)))
-    middle = k("gt", y, k("mul", x, const(k, 0.66, node)))
-    above = k("select", steep, k("neg", x), k("select", middle, k("sub", y, x), y))
-    below = k("select", steep, y, k("select", middle, k("add", y, x), x))
-    same = k("eq", y, x)  # inf / inf and 0 / 0 among them
-    r = k("div", k("select", same, zero, above), k("select", same, one, below))
-    z = k("mul", r, r)
-    bend = k("div", k("mul", z, horner(k, node, z, _ARC_P)), horner(k, node, z, _ARC_Q))
-    bend = k("add", k("mul", r, bend), r)
-    quarter = k("select", k("eq", y, zero), zero, const(k, math.pi / 4, node))
-    base = k("select", k("or", middle, same), quarter, zero)
-    base = k("select", steep, const(k, math.pi / 2, node), base)
-    return k("add", base, bend)
+    steep = y > x * (1 + math.sqrt(2))
+    middle = y > x * 0.66
+    above = steep.where(-x, middle.where(y - x, y))
+    below = steep.where(y, middle.where(y + x, x))
+    same = y == x  # inf / inf and 0 / 0 among them
+    r = same.where(0, above) / same.where(1, below)
+    z = r * r
+    bend = r * (z * horner(z, _ARC_P) / horner(z, _ARC_Q)) + r
+    quarter = (y == 0).where(0, math.pi / 4)
+    base = middle.call("logical_or", same).where(quarter, 0)
+    return steep.where(math.pi / 2, base) + bend
 
 
-def _turned(k: Tiles, node: Node, arc: str, x: str) -> str:
+def _turned(arc: Number, x: Number) -> Number:
     """π - arc where x is negative or -0."""
-    one = const(k, 1, node)
-    negative = k("lt", k("copysign", one, x), const(k, 0, node))
-    return k("select", negative, k("sub", const(k, math.pi, node), arc), arc)
+    negative = call("copysign", 1, x) < 0
+    return negative.where(math.pi - arc, arc)
 
 
-def _leg(k: Tiles, node: Node, x: str) -> str:
+def _leg(x: Number) -> Number:
     """√(1 - x²) without cancellation."""
-    one = const(k, 1, node)
-    return k("sqrt", k("mul", k("sub", one, x), k("add", one, x)))
+    return ((1 - x) * (1 + x)).call("sqrt")
 
 
-def _asin_emit(k: Tiles, node: Node, x: str) -> str:
-    return k("copysign", _arc(k, node, k("abs", x), _leg(k, node, x)), x)
+def _asin(x: Number) -> Number:
+    return _arc(abs(x), _leg(x)).call("copysign", x)
 
 
-def _acos_emit(k: Tiles, node: Node, x: str) -> str:
-    return _turned(k, node, _arc(k, node, _leg(k, node, x), k("abs", x)), x)
+def _acos(x: Number) -> Number:
+    return _turned(_arc(_leg(x), abs(x)), x)
 
 
-def _atan_emit(k: Tiles, node: Node, x: str) -> str:
-    return k("copysign", _arc(k, node, k("abs", x), const(k, 1, node)), x)
+def _atan(x: Number) -> Number:
+    return _arc(abs(x), 1).call("copysign", x)
 
 
-def _atan2_emit(k: Tiles, node: Node, y: str, x: str) -> str:
-    arc = _arc(k, node, k("abs", y), k("abs", x))
-    return k("copysign", _turned(k, node, arc, x), y)
+def _atan2(y: Number, x: Number) -> Number:
+    return _turned(_arc(abs(y), abs(x)), x).call("copysign", y)
 
 
-def _tan_emit(k: Tiles, node: Node, x: str) -> str:  # noqa: ARG001 - the signature
-    return k("div", k("sin", x), k("cos", x))
-
-
-def _half_exp(k: Tiles, node: Node, x: str) -> str:
+def _half_exp(x: Number) -> Number:
     """exp(x) / 2, which overflows later than exp(x)."""
-    half = const(k, 0.5, node)
-    root = k("exp", k("mul", x, half))
-    return k("mul", k("mul", root, half), root)
+    root = (x * 0.5).call("exp")
+    return root * 0.5 * root
 
 
-def _sinh_emit(k: Tiles, node: Node, x: str) -> str:
-    size, half, one = k("abs", x), const(k, 0.5, node), const(k, 1, node)
-    grown = k("expm1", size)
-    near = k("mul", half, k("add", grown, k("div", grown, k("add", grown, one))))
-    far = k("gt", size, const(k, 22, node))
-    return k("copysign", k("select", far, _half_exp(k, node, size), near), x)
+def _sinh(x: Number) -> Number:
+    size = abs(x)
+    grown = size.call("expm1")
+    near = 0.5 * (grown + grown / (grown + 1))
+    return (size > _STEEP).where(_half_exp(size), near).call("copysign", x)
 
 
-def _cosh_emit(k: Tiles, node: Node, x: str) -> str:
-    size, half = k("abs", x), const(k, 0.5, node)
-    grown = k("exp", size)
-    near = k("mul", half, k("add", grown, k("div", const(k, 1, node), grown)))
-    far = k("gt", size, const(k, 22, node))
-    return k("select", far, _half_exp(k, node, size), near)
+def _cosh(x: Number) -> Number:
+    size = abs(x)
+    grown = size.call("exp")
+    return (size > _STEEP).where(_half_exp(size), 0.5 * (grown + 1 / grown))
 
 
-def _log_of_double(k: Tiles, node: Node, x: str) -> str:
-    return k("add", k("log", x), const(k, math.log(2), node))
+def _log_of_double(x: Number) -> Number:
+    return x.call("log") + math.log(2)
 
 
-def _asinh_emit(k: Tiles, node: Node, x: str) -> str:
-    size, one = k("abs", x), const(k, 1, node)
-    square = k("mul", size, size)
-    root = k("sqrt", k("add", square, one))
-    near = k("log1p", k("add", size, k("div", square, k("add", root, one))))
-    far = k("gt", size, const(k, _FAR, node))
-    return k("copysign", k("select", far, _log_of_double(k, node, size), near), x)
+def _asinh(x: Number) -> Number:
+    size = abs(x)
+    square = size * size
+    near = (size + square / ((square + 1).call("sqrt") + 1)).call("log1p")
+    return (size > _FAR).where(_log_of_double(size), near).call("copysign", x)
 
 
-def _acosh_emit(k: Tiles, node: Node, x: str) -> str:
-    one = const(k, 1, node)
-    over = k("sub", x, one)
-    near = k("log1p", k("add", over, k("mul", k("sqrt", over), k("sqrt", k("add", x, one)))))
-    far = k("gt", x, const(k, _FAR, node))
-    return k("select", far, _log_of_double(k, node, x), near)
+def _acosh(x: Number) -> Number:
+    over = x - 1
+    near = (over + over.call("sqrt") * (x + 1).call("sqrt")).call("log1p")
+    return (x > _FAR).where(_log_of_double(x), near)
 
 
-def _atanh_emit(k: Tiles, node: Node, x: str) -> str:
-    size = k("abs", x)
-    ratio = k("div", k("add", size, size), k("sub", const(k, 1, node), size))
-    return k("copysign", k("mul", const(k, 0.5, node), k("log1p", ratio)), x)
+def _atanh(x: Number) -> Number:
+    size = abs(x)
+    return (0.5 * ((size + size) / (1 - size)).call("log1p")).call("copysign", x)
 
 
-def _one_minus_square(b: Builder, x: Node) -> Node:
-    one = filled(b, 1, x)
-    return b(mul, b(sub, one, x), b(add, one, x))
-
-
-def _asin_vjp(b: Builder, node: Node, ct: Node) -> tuple[Node]:
-    return (b(mul, ct, b(rsqrt, _one_minus_square(b, node.inputs[0]))),)
-
-
-def _acos_vjp(b: Builder, node: Node, ct: Node) -> tuple[Node]:
-    return (b(neg, _asin_vjp(b, node, ct)[0]),)
-
-
-def _square_plus_one(b: Builder, x: Node) -> Node:
-    return b(add, b(mul, x, x), filled(b, 1, x))
-
-
-def _acosh_vjp(b: Builder, node: Node, ct: Node) -> tuple[Node]:
-    x = node.inputs[0]
-    one = filled(b, 1, x)
-    return (b(mul, ct, b(rsqrt, b(mul, b(sub, x, one), b(add, x, one)))),)
+def _hypot(x: Number, y: Number) -> Number:
+    """The larger leg times √(1 + ratio²): nothing overflows before the result does."""
+    a, c = abs(x), abs(y)
+    large, small = a.call("maximum", c), a.call("minimum", c)
+    flat = (large == 0).call("logical_or", large == math.inf)
+    ratio = flat.where(0, small) / flat.where(1, large)
+    long = large * (1 + ratio * ratio).call("sqrt")
+    either = (a == math.inf).call("logical_or", c == math.inf)  # even if the other leg is NaN
+    return either.where(math.inf, long)
 
 
 def _inverse_square(b: Builder, node: Node) -> Node:
@@ -182,19 +142,6 @@ def _atan2_vjp(b: Builder, node: Node, ct: Node) -> tuple[Node, Node]:
     return b(mul, part, x), b(neg, b(mul, part, y))
 
 
-def _hypot_emit(k: Tiles, node: Node, x: str, y: str) -> str:
-    """The larger leg times √(1 + ratio²): nothing overflows before the result does."""
-    a, c = k("abs", x), k("abs", y)
-    zero, one = const(k, 0, node), const(k, 1, node)
-    large, small = k("max", a, c), k("min", a, c)
-    flat = k("or", k("eq", large, zero), k("eq", large, const(k, math.inf, node)))
-    ratio = k("div", k("select", flat, zero, small), k("select", flat, one, large))
-    long = k("mul", large, k("sqrt", k("add", one, k("mul", ratio, ratio))))
-    infinite = const(k, math.inf, node)  # even if the other leg is NaN
-    either = k("or", k("eq", a, infinite), k("eq", c, infinite))
-    return k("select", either, infinite, long)
-
-
 def _hypot_vjp(b: Builder, node: Node, ct: Node) -> tuple[Node, ...]:
     # leg / out; 0 at the origin, where the ray has no direction, as for norm
     zero = filled(b, 0, node)
@@ -203,60 +150,45 @@ def _hypot_vjp(b: Builder, node: Node, ct: Node) -> tuple[Node, ...]:
     return tuple(b(mul, ct, b(div, b(where, origin, zero, x), length)) for x in node.inputs)
 
 
+_LARGE = (0.0, -0.0, 1e-6, 30.0, -30.0, np.inf, -np.inf, np.nan)
+_UNIT = (0.0, -0.0, 1.0, -1.0, 1e-6, 0.75, -0.75, 2.0, np.inf, -np.inf, np.nan)
 tan = record(
-    "tan", np.tan, 1, kinds=FLOATS, saves=(OUT,), emit=_tan_emit,
-    vjp=lambda b, node, ct: (b(mul, ct, _square_plus_one(b, node)),),
-    formula=Formula("tan(x)", ("1 + out ** 2",)),
+    "tan", "tan(x)", "1 + out ** 2", kernel="sin(x) / cos(x)", kinds=FLOATS,
     domain=(-1.0, 1.0), nasty=(0.0, -0.0, 1e3, np.inf, np.nan),
 )  # fmt: skip
-sinh: Op = record(
-    "sinh", np.sinh, 1, kinds=FLOATS, saves=(0,), emit=_sinh_emit,
-    vjp=lambda b, node, ct: (b(mul, ct, b(cosh, node.inputs[0])),),
-    formula=Formula("sinh(x)", ("cosh(x)",)),
-    nasty=(0.0, -0.0, 1e-6, 30.0, -30.0, np.inf, -np.inf, np.nan),
-)  # fmt: skip
-cosh: Op = record(
-    "cosh", np.cosh, 1, kinds=FLOATS, saves=(0,), emit=_cosh_emit,
-    vjp=lambda b, node, ct: (b(mul, ct, b(sinh, node.inputs[0])),),
-    formula=Formula("cosh(x)", ("sinh(x)",)),
-    nasty=(0.0, -0.0, 1e-6, 30.0, -30.0, np.inf, -np.inf, np.nan),
-)  # fmt: skip
-_UNIT = (0.0, -0.0, 1.0, -1.0, 1e-6, 0.75, -0.75, 2.0, np.inf, -np.inf, np.nan)
+sinh = record("sinh", "sinh(x)", "cosh(x)", kernel=_sinh, kinds=FLOATS, nasty=_LARGE)
+cosh = record("cosh", "cosh(x)", "sinh(x)", kernel=_cosh, kinds=FLOATS, nasty=_LARGE)
 asin = record(
-    "asin", np.arcsin, 1, kinds=FLOATS, saves=(0,), emit=_asin_emit, vjp=_asin_vjp,
-    formula=Formula("arcsin(x)", ("1 / sqrt(1 - x * x)",)), domain=(-0.9, 0.9), nasty=_UNIT,
+    "asin", "arcsin(x)", "1 / sqrt(1 - x * x)", kernel=_asin, vjp=("rsqrt((1 - x) * (1 + x))",),
+    kinds=FLOATS, domain=(-0.9, 0.9), nasty=_UNIT,
 )  # fmt: skip
 acos = record(
-    "acos", np.arccos, 1, kinds=FLOATS, saves=(0,), emit=_acos_emit, vjp=_acos_vjp,
-    formula=Formula("arccos(x)", ("-1 / sqrt(1 - x * x)",)), domain=(-0.9, 0.9), nasty=_UNIT,
+    "acos", "arccos(x)", "-1 / sqrt(1 - x * x)", kernel=_acos, vjp=("-rsqrt((1 - x) * (1 + x))",),
+    kinds=FLOATS, domain=(-0.9, 0.9), nasty=_UNIT,
 )  # fmt: skip
 atan = record(
-    "atan", np.arctan, 1, kinds=FLOATS, saves=(0,), emit=_atan_emit,
-    vjp=lambda b, node, ct: (b(div, ct, _square_plus_one(b, node.inputs[0])),),
-    formula=Formula("arctan(x)", ("1 / (1 + x * x)",)), domain=(-4.0, 4.0),
-)  # fmt: skip
+    "atan", "arctan(x)", "1 / (1 + x * x)", kernel=_atan, kinds=FLOATS, domain=(-4.0, 4.0)
+)
 atan2 = record(
-    "atan2", np.arctan2, 2, kinds=FLOATS, saves=(0, 1), emit=_atan2_emit, vjp=_atan2_vjp,
-    formula=Formula("arctan2(x, y)", ("y / (x * x + y * y)", "-x / (x * x + y * y)")),
+    "atan2", "arctan2(x, y)", "y / (x * x + y * y)", "-x / (x * x + y * y)", kernel=_atan2,
+    vjp=_atan2_vjp, saves=(0, 1), kinds=FLOATS,
     domain=(0.3, 3.0), nasty=(0.0, -0.0, 1.0, -1.0, 1e3, np.inf, -np.inf, np.nan),
 )  # fmt: skip
 asinh = record(
-    "asinh", np.arcsinh, 1, kinds=FLOATS, saves=(0,), emit=_asinh_emit,
-    vjp=lambda b, node, ct: (b(mul, ct, b(rsqrt, _square_plus_one(b, node.inputs[0]))),),
-    formula=Formula("arcsinh(x)", ("1 / sqrt(x * x + 1)",)),
+    "asinh", "arcsinh(x)", "1 / sqrt(x * x + 1)", kernel=_asinh, vjp=("rsqrt(x * x + 1)",),
+    kinds=FLOATS,
 )  # fmt: skip
 acosh = record(
-    "acosh", np.arccosh, 1, kinds=FLOATS, saves=(0,), emit=_acosh_emit, vjp=_acosh_vjp,
-    formula=Formula("arccosh(x)", ("1 / sqrt(x * x - 1)",)), domain=(1.2, 4.0),
+    "acosh", "arccosh(x)", "1 / sqrt(x * x - 1)", kernel=_acosh, vjp=("rsqrt((x - 1) * (x + 1))",),
+    kinds=FLOATS, domain=(1.2, 4.0),
 )  # fmt: skip
 atanh = record(
-    "atanh", np.arctanh, 1, kinds=FLOATS, saves=(0,), emit=_atanh_emit,
-    vjp=lambda b, node, ct: (b(div, ct, _one_minus_square(b, node.inputs[0])),),
-    formula=Formula("arctanh(x)", ("1 / (1 - x * x)",)), domain=(-0.9, 0.9), nasty=_UNIT,
+    "atanh", "arctanh(x)", "1 / (1 - x * x)", kernel=_atanh, vjp=("1 / ((1 - x) * (1 + x))",),
+    kinds=FLOATS, domain=(-0.9, 0.9), nasty=_UNIT,
 )  # fmt: skip
 hypot = record(
-    "hypot", np.hypot, 2, kinds=FLOATS, saves=(0, 1, OUT), emit=_hypot_emit, vjp=_hypot_vjp,
-    formula=Formula("hypot(x, y)", ("x / out", "y / out")), domain=(0.3, 3.0),
+    "hypot", "hypot(x, y)", "x / out", "y / out", kernel=_hypot,
+    vjp=_hypot_vjp, saves=(0, 1, OUT), kinds=FLOATS, domain=(0.3, 3.0),
 )  # fmt: skip
 
 TABLE = (tan, sinh, cosh, asin, acos, atan, atan2, asinh, acosh, atanh, hypot)
