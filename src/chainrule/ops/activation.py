@@ -1,4 +1,4 @@
-"""Activations with a kernel of their own: relu, gelu, silu, softplus, log-sigmoid.
+"""Activations with a kernel of their own: relu, sigmoid, gelu, silu, softplus, log-sigmoid.
 
 Each is one elementwise op, so that eager evaluation is one step and its derivative one rule.
 Conventions: relu'(0) = 0. softplus and log-sigmoid are finite, with exact tails.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from chainrule.graph.node import Node
-from chainrule.ops.compare import le, where
+from chainrule.ops.comparison import le, where
 from chainrule.ops.creation import filled
 from chainrule.ops.elementwise import FLOATS, record
 from chainrule.ops.record import OUT, Builder
@@ -27,6 +27,10 @@ relu = record(
     "relu", "maximum(x, 0)", "x > 0", vjp=_relu_vjp, saves=(OUT,),
     decisions=lambda ins, attrs: ins[0] > 0,  # noqa: ARG005 - the signature
     cost="cheap",
+)  # fmt: skip
+sigmoid = record(
+    "sigmoid", "1 / (1 + exp(-x))", "out / (1 + exp(x))", computed="sigmoid(x)", kinds=FLOATS,
+    vjp=("out * sigmoid(-x)",),  # exact in both tails, where 1 - out would cancel
 )  # fmt: skip
 gelu = record(
     "gelu",
@@ -63,4 +67,4 @@ logsigmoid = record(
     kinds=FLOATS,
 )
 
-TABLE = (relu, gelu, silu, softplus, logsigmoid)
+TABLE = (relu, sigmoid, gelu, silu, softplus, logsigmoid)

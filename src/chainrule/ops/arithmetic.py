@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.graph.node import Attrs, Node
-from chainrule.ops.compare import eq, gt, lt, where
+from chainrule.ops.comparison import eq, gt, lt, where
 from chainrule.ops.creation import filled
 from chainrule.ops.elementwise import FLOATS, record
 from chainrule.ops.expression import Number

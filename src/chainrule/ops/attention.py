@@ -19,7 +19,7 @@ from chainrule.base import dtypes
 from chainrule.base.errors import DTypeError, ShapeError
 from chainrule.graph.node import Attrs, Node, TupleType, Type
 from chainrule.ops.arithmetic import add, mul, sub
-from chainrule.ops.compare import ge, where
+from chainrule.ops.comparison import ge, where
 from chainrule.ops.control import bundle, project
 from chainrule.ops.creation import filled, iota
 from chainrule.ops.normalize import along, logsumexp, softmax

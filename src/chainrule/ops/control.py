@@ -24,8 +24,8 @@ from chainrule.ops.bodies import batched_call
 from chainrule.ops.cast import cast
 from chainrule.ops.creation import filled, full
 from chainrule.ops.evaluate import evaluate
-from chainrule.ops.exponential import tanh
 from chainrule.ops.record import Builder, Illegal, Op, Sample, Symbolic, Template
+from chainrule.ops.trigonometry import tanh
 
 _f32 = dtypes.float32
 # differentiate(builder, outputs, cotangents, targets) -> one gradient node or None per target

@@ -19,10 +19,10 @@ from chainrule.base import dtypes
 from chainrule.base.errors import DTypeError, ShapeError
 from chainrule.graph.node import Attrs, Node, Type
 from chainrule.ops.arithmetic import abs_, add, maximum, mul, neg, sub
-from chainrule.ops.compare import le, where
+from chainrule.ops.comparison import le, where
 from chainrule.ops.creation import detach, filled, full
+from chainrule.ops.exponential import logaddexp
 from chainrule.ops.layout import concat, reshape, slice_
-from chainrule.ops.logarithm import logaddexp
 from chainrule.ops.normalize import along as along_axis
 from chainrule.ops.normalize import finite_max, shifted
 from chainrule.ops.record import Array, Builder, Illegal, Op, Sample, leading

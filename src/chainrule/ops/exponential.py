@@ -1,7 +1,8 @@
-"""Exponentials, logarithms, powers, trigonometry and the sigmoid family.
+"""Exponentials, logarithms, roots and powers.
 
-Derivatives reuse the result where that is exact (exp' = exp) and avoid cancellation in the tails:
-tanh' and sigmoid' come from exponentials, not from 1 - out. Example: `exp` is one `record(…)`.
+Derivatives reuse the result where that is exact: exp' = exp. Integers to the power of integers are
+exact, modulo 2^bits; a negative exponent gives what is left of the fraction: 1 or -1 of these two,
+else 0. Example: `logaddexp(x, y)` = log(exp x + exp y), without overflow.
 """
 
 from __future__ import annotations
@@ -9,42 +10,32 @@ from __future__ import annotations
 import numpy as np
 
 from chainrule.graph.node import Node
-from chainrule.ops.arithmetic import abs_, add, copysign, div, mul, neg, sub
-from chainrule.ops.compare import eq, ge, gt, logical_and, logical_not, where
+from chainrule.ops.activation import sigmoid
+from chainrule.ops.arithmetic import abs_, mul, neg, sub
+from chainrule.ops.comparison import eq, ge, gt, logical_and, logical_not, ne, no_gradient, where
 from chainrule.ops.creation import filled
-from chainrule.ops.elementwise import FLOATS, record
-from chainrule.ops.record import OUT, Builder
+from chainrule.ops.elementwise import FLOATS, INTEGERS, record
+from chainrule.ops.expression import Number
+from chainrule.ops.record import OUT, Array, Builder
 
-_CIRCLE = (0.0, 1e3, np.inf, np.nan)
 exp = record("exp", "exp(x)", "out", kinds=FLOATS)
 expm1 = record("expm1", "expm1(x)", "out + 1", kinds=FLOATS)
+exp2 = record("exp2", "exp2(x)", "out * log(2)", kernel="2 ** x", kinds=FLOATS)
 log = record("log", "log(x)", "1 / x", kinds=FLOATS, domain=(0.2, 4.0))
 log1p = record("log1p", "log1p(x)", "1 / (1 + x)", kinds=FLOATS, domain=(-0.5, 4.0))
+log2 = record(
+    "log2", "log2(x)", "1 / (x * log(2))", kernel="log(x) / log(2)", kinds=FLOATS, domain=(0.2, 4.0)
+)
+log10 = record(
+    "log10", "log10(x)", "1 / (x * log(10))", kernel="log(x) / log(10)",
+    kinds=FLOATS, domain=(0.2, 4.0),
+)  # fmt: skip
 sqrt = record(
     "sqrt", "sqrt(x)", "1 / (2 * out)", vjp=("1 / (out + out)",), kinds=FLOATS, domain=(0.2, 4.0)
 )
 rsqrt = record(
     "rsqrt", "1 / sqrt(x)", "-0.5 * out ** 3", kernel="rsqrt(x)", kinds=FLOATS, domain=(0.2, 4.0)
 )
-sin = record("sin", "sin(x)", "cos(x)", kinds=FLOATS, nasty=_CIRCLE)
-cos = record("cos", "cos(x)", "-sin(x)", kinds=FLOATS, nasty=_CIRCLE)
-
-
-def _tanh_vjp(b: Builder, node: Node, ct: Node) -> tuple[Node]:
-    # With t = exp(-2|x|): 1 - tanh² = 4t / (1 + t)², without cancellation in the tails. |x| is
-    # x times its sign, for the rule is smooth at 0, where the derivative of abs would be 0
-    x, one = node.inputs[0], filled(b, 1, ct)
-    t = b(exp, b(mul, x, b(neg, b(copysign, filled(b, 2, ct), x))))
-    below = b(add, one, t)
-    return (b(mul, ct, b(div, b(mul, t, filled(b, 4, ct)), b(mul, below, below))),)
-
-
-tanh = record("tanh", "tanh(x)", "1 / cosh(x) ** 2", vjp=_tanh_vjp, saves=(0,), kinds=FLOATS)
-sigmoid = record(
-    "sigmoid", "1 / (1 + exp(-x))", "out / (1 + exp(x))", computed="sigmoid(x)", kinds=FLOATS,
-    vjp=("out * sigmoid(-x)",),  # exact in both tails, where 1 - out would cancel
-)  # fmt: skip
-erf = record("erf", "erf(x)", "2 / sqrt(pi) * exp(-x * x)", kinds=FLOATS)
 
 
 def _pow_vjp(b: Builder, node: Node, ct: Node) -> tuple[Node, Node]:
@@ -67,4 +58,56 @@ pow_ = record(
 )  # fmt: skip
 
 
-TABLE = (exp, expm1, log, log1p, sqrt, rsqrt, sin, cos, tanh, sigmoid, erf, pow_)
+def _power(x: Array, y: Array) -> Array:
+    out = np.power(x, np.maximum(y, 0))
+    if x.dtype.kind == "u" or not (y < 0).any():
+        return out
+    parts = np.where(x == 1, 1, np.where(x == -1, 1 - 2 * (y & 1), 0)).astype(x.dtype)
+    return np.where(y < 0, parts, out)
+
+
+def _squared(x: Number, y: Number) -> Number:
+    """Repeated squaring, one step for each bit of the exponent."""
+    signed = x.dtype.is_signed
+    square: Number = x
+    out: Number | int = 1
+    for bit in range(8 * x.dtype.itemsize - signed):
+        odd = y.call("bitwise_and", 1 << bit) != 0
+        out = odd.where(out * square, out)
+        square = square * square
+    assert isinstance(out, Number)
+    if not signed:
+        return out
+    flip = 1 - 2 * y.call("bitwise_and", 1)
+    parts = (x == 1).where(1, (x == -1).where(flip, 0))
+    return (y < 0).where(parts, out)
+
+
+whole_power = record(
+    "whole_power", "x ** y", numpy=_power, kernel=_squared, vjp=no_gradient,
+    kinds=INTEGERS, domain=(-3.0, 6.0),
+)  # fmt: skip
+
+
+def _logaddexp_vjp(b: Builder, node: Node, ct: Node) -> tuple[Node, Node]:
+    # exp(x) / (exp(x) + exp(y)) = σ(x - y); equal infinities, whose difference is NaN, share
+    x, y = node.inputs
+    apart = b(sub, x, y)
+    infinite = b(logical_and, b(eq, x, y), b(ne, apart, apart))
+    apart = b(where, infinite, filled(b, 0, x), apart)
+    return b(mul, ct, b(sigmoid, apart)), b(mul, ct, b(sigmoid, b(neg, apart)))
+
+
+def _logaddexp(x: Number, y: Number) -> Number:
+    apart = (x == y).where(0, abs(x - y))
+    return x.call("maximum", y) + (-apart).call("exp").call("log1p")
+
+
+logaddexp = record(
+    "logaddexp", "log(exp(x) + exp(y))", "1 / (1 + exp(y - x))", "1 / (1 + exp(x - y))",
+    numpy=np.logaddexp, kernel=_logaddexp, vjp=_logaddexp_vjp, saves=(0, 1), kinds=FLOATS,
+)  # fmt: skip
+
+TABLE = (
+    exp, expm1, exp2, log, log1p, log2, log10, sqrt, rsqrt, pow_, whole_power, logaddexp
+)  # fmt: skip

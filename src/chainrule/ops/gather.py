@@ -19,7 +19,7 @@ from chainrule.base.errors import DTypeError, IndexBoundsError, ShapeError
 from chainrule.graph.node import Attrs, Node, Type
 from chainrule.ops.arithmetic import add
 from chainrule.ops.cast import cast
-from chainrule.ops.compare import eq, where
+from chainrule.ops.comparison import eq, where
 from chainrule.ops.creation import filled, iota
 from chainrule.ops.elementwise import NUMBERS, need_kind
 from chainrule.ops.layout import reshape

@@ -1,6 +1,7 @@
-"""Tails of the normal distribution: exp(x²)·erfc(x), and the quantiles.
+"""The error function, what it lacks of 1, the tails of the normal distribution, and the inverses.
 
-Example: `ndtri(0.975)` = 1.95996; errors against mpmath: see `tests/ops/test_special.py`.
+Example: `erfc(x)` = 1 - erf(x), of which 1 - erf(x) itself would leave nothing for x > 6;
+`ndtri(0.975)` = 1.95996. Errors against mpmath: see `tests/ops/test_special.py`.
 """
 
 from __future__ import annotations
@@ -12,9 +13,19 @@ import numpy as np
 from chainrule.kernel import erf as series
 from chainrule.ops.elementwise import FLOATS, record
 from chainrule.ops.expression import Number, horner
+from chainrule.ops.record import Array
 
 _SLOPE = 2 / math.sqrt(math.pi)
 _ROOT_TAU = math.sqrt(2 * math.pi)
+# erfinv(x) ≈ x·P(w), w = -log(1 - x²): in w - 2.5 below 5, in √w - 3 above; highest power first
+_NEAR = (
+    2.81022636e-08, 3.43273939e-07, -3.5233877e-06, -4.39150654e-06, 0.00021858087,
+    -0.00125372503, -0.00417768164, 0.246640727, 1.50140941,
+)  # fmt: skip
+_END = (
+    -0.000200214257, 0.000100950558, 0.00134934322, -0.00367342844, 0.00573950773,
+    -0.0076224613, 0.00943887047, 1.00167406, 2.83297682,
+)  # fmt: skip
 # A start for quantiles, to 4.5e-4: Abramowitz and Stegun 26.2.23, highest power first
 _START_P = (0.010328, 0.802853, 2.515517)
 _START_Q = (0.001308, 0.189269, 1.432788, 1.0)
@@ -22,6 +33,82 @@ _START_Q = (0.001308, 0.189269, 1.432788, 1.0)
 
 def _ratio(x: Number, above: tuple[float, ...], below: tuple[float, ...]) -> Number:
     return horner(x, above) / horner(x, below)
+
+
+def _erfc(x: Number) -> Number:
+    """In the three ranges of `kernel.erf`."""
+    size = abs(x).call("minimum", 28)
+    grid = (size * 16).call("trunc") * (1 / 16)
+    rest = (size - grid) * (size + grid)
+    bell = (-(grid * grid)).call("exp") * (-rest).call("exp")
+    middle = bell * _ratio(size, series.TAIL_P, series.TAIL_Q)
+    far = size.call("maximum", 1)
+    inverse = 1 / (far * far)
+    bend = inverse * _ratio(inverse, series.FAR_P, series.FAR_Q)
+    end = bell / far * (_SLOPE / 2 - bend)
+    tail = (size > series.FAR).where(end, middle)
+    tail = (x < 0).where(2 - tail, tail)
+    square = size * size
+    centre = x * _ratio(square, series.CENTRE_P, series.CENTRE_Q)
+    return (size <= series.CENTRE).where(1 - centre, tail)
+
+
+erf = record("erf", "erf(x)", "2 / sqrt(pi) * exp(-x * x)", kinds=FLOATS)
+erfc = record(
+    "erfc", "1 - erf(x)", "-2 / sqrt(pi) * exp(-x * x)", numpy=series.erfc, kernel=_erfc,
+    kinds=FLOATS,
+)  # fmt: skip
+
+
+def _horner(x: Array, coefficients: tuple[float, ...]) -> Array:
+    total = np.full_like(x, coefficients[0])
+    for c in coefficients[1:]:
+        total = total * x + c
+    return total
+
+
+def _inverse(x: Array) -> Array:
+    """A start of single precision, then Newton's method: of log erfc where erf nears 1."""
+    wide = np.asarray(x, np.float64)
+    size = np.abs(wide)
+    w = -np.log((1 - size) * (1 + size))
+    start = np.where(w < 5, _horner(w - 2.5, _NEAR), _horner(np.sqrt(np.maximum(w, 5)) - 3, _END))
+    y = start * size
+    for _ in range(3):
+        rest = series.erfc(y)
+        error = np.where(size > 0.5, np.log((1 - size) / rest) * rest, series.erf(y) - size)
+        y = y - error / (_SLOPE * np.exp(-y * y))
+    y = np.where(size == 1, np.inf, np.where(size > 1, np.nan, y))
+    out: Array = np.copysign(y, wide).astype(x.dtype)
+    return out
+
+
+def _erfinv(x: Number) -> Number:
+    size = abs(x)
+    w = -((1 - size) * (1 + size)).call("log")
+    near = horner(w - 2.5, _NEAR)
+    root = w.call("maximum", 5).call("sqrt") - 3
+    y = size * (w < 5).where(near, horner(root, _END))
+    upper = size > 0.5
+    for _ in range(3):
+        rest = _erfc(y)
+        beyond = ((1 - size) / rest).call("log") * rest
+        error = upper.where(beyond, y.call("erf") - size)
+        y = y - error / (_SLOPE * (-(y * y)).call("exp"))
+    y = (size == 1).where(math.inf, y)
+    return (size > 1).where(math.nan, y).call("copysign", x)
+
+
+erfinv = record(
+    "erfinv",
+    "erfinv(x)",
+    "exp(out * out) * (1 / (2 / sqrt(pi)))",
+    numpy=_inverse,
+    kernel=_erfinv,
+    kinds=FLOATS,
+    domain=(-0.9, 0.9),
+    nasty=(0.0, -0.0, 1.0, -1.0, 1e-6, 0.9, -0.99, 2.0, np.inf, np.nan),
+)
 
 
 def _scaled_tail(size: Number) -> Number:
@@ -82,4 +169,4 @@ ndtri = record(
     nasty=(0.0, 1.0, 0.5, 1e-6, 1e-30, 0.25, -1.0, 2.0, np.inf, np.nan),
 )
 
-TABLE = (erfcx, ndtri)
+TABLE = (erf, erfc, erfinv, erfcx, ndtri)

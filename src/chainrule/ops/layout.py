@@ -16,7 +16,7 @@ import numpy as np
 from chainrule.base import dtypes, shapes
 from chainrule.base.errors import ArgumentError, DTypeError, ShapeError
 from chainrule.graph.node import Attrs, Node, Type
-from chainrule.ops.compare import where
+from chainrule.ops.comparison import where
 from chainrule.ops.creation import filled, full
 from chainrule.ops.record import (
     Array,

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from chainrule.base import dtypes
 from chainrule.graph.node import Node
 from chainrule.ops.arithmetic import add, div, mul, neg, sub
-from chainrule.ops.compare import eq, ge, where
+from chainrule.ops.comparison import eq, ge, where
 from chainrule.ops.creation import filled, full, iota
 from chainrule.ops.layout import reshape
 from chainrule.ops.products import matmul, swap

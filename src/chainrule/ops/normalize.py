@@ -17,7 +17,7 @@ from chainrule.base import dtypes, shapes
 from chainrule.base.errors import DTypeError, ShapeError
 from chainrule.graph.node import Attrs, Node, Type
 from chainrule.ops.arithmetic import abs_, add, div, maximum, mul, sub
-from chainrule.ops.compare import eq, where
+from chainrule.ops.comparison import eq, where
 from chainrule.ops.creation import filled, full
 from chainrule.ops.exponential import exp, log, rsqrt
 from chainrule.ops.layout import reshape

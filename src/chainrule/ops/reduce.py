@@ -18,7 +18,7 @@ from chainrule.base.errors import AxisError, DTypeError, ShapeError
 from chainrule.graph.node import Attrs, Node, Type
 from chainrule.ops.arithmetic import div, mul
 from chainrule.ops.cast import cast
-from chainrule.ops.compare import eq
+from chainrule.ops.comparison import eq
 from chainrule.ops.creation import strided
 from chainrule.ops.elementwise import NUMBERS, need_kind
 from chainrule.ops.layout import reshape

@@ -19,7 +19,7 @@ from chainrule.base.errors import ArgumentError, DTypeError, IndexBoundsError, S
 from chainrule.graph.node import Attrs, Node, Type
 from chainrule.ops.arithmetic import add, div, mul, sub
 from chainrule.ops.cast import cast
-from chainrule.ops.compare import eq, lt, where
+from chainrule.ops.comparison import eq, lt, where
 from chainrule.ops.creation import filled, full, iota
 from chainrule.ops.elementwise import NUMBERS, need_kind
 from chainrule.ops.gather import check_bounds, gather, scatter_add

@@ -14,7 +14,7 @@ import numpy as np
 from chainrule.base import dtypes
 from chainrule.base.errors import DTypeError, ShapeError
 from chainrule.graph.node import Attrs, Type
-from chainrule.ops.compare import no_gradient
+from chainrule.ops.comparison import no_gradient
 from chainrule.ops.elementwise import NUMBERS, need_kind
 from chainrule.ops.record import Array, Illegal, Op, Sample, Template, leading
 

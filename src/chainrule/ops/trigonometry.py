@@ -1,4 +1,4 @@
-"""Tangent, hyperbolic functions, their inverses, and polar coordinates (atan2, hypot).
+"""Trigonometric and hyperbolic functions, their inverses, and polar coordinates (atan2, hypot).
 
 Kernels compute them from primitives that exist: arcs by one rational function after reduction to
 |r| ≤ 0.66, hyperbolic functions from exp and log1p without cancellation. Outside its domain an
@@ -13,10 +13,11 @@ import math
 import numpy as np
 
 from chainrule.graph.node import Node
-from chainrule.ops.arithmetic import add, div, mul, neg
-from chainrule.ops.compare import eq, where
+from chainrule.ops.arithmetic import add, copysign, div, mul, neg
+from chainrule.ops.comparison import eq, where
 from chainrule.ops.creation import filled
 from chainrule.ops.elementwise import FLOATS, record
+from chainrule.ops.exponential import exp
 from chainrule.ops.expression import Number, call, horner
 from chainrule.ops.record import OUT, Builder
 
@@ -150,6 +151,18 @@ def _hypot_vjp(b: Builder, node: Node, ct: Node) -> tuple[Node, ...]:
     return tuple(b(mul, ct, b(div, b(where, origin, zero, x), length)) for x in node.inputs)
 
 
+def _tanh_vjp(b: Builder, node: Node, ct: Node) -> tuple[Node]:
+    # With t = exp(-2|x|): 1 - tanh² = 4t / (1 + t)², without cancellation in the tails. |x| is
+    # x times its sign, for the rule is smooth at 0, where the derivative of abs would be 0
+    x, one = node.inputs[0], filled(b, 1, ct)
+    t = b(exp, b(mul, x, b(neg, b(copysign, filled(b, 2, ct), x))))
+    below = b(add, one, t)
+    return (b(mul, ct, b(div, b(mul, t, filled(b, 4, ct)), b(mul, below, below))),)
+
+
+_CIRCLE = (0.0, 1e3, np.inf, np.nan)
+sin = record("sin", "sin(x)", "cos(x)", kinds=FLOATS, nasty=_CIRCLE)
+cos = record("cos", "cos(x)", "-sin(x)", kinds=FLOATS, nasty=_CIRCLE)
 _LARGE = (0.0, -0.0, 1e-6, 30.0, -30.0, np.inf, -np.inf, np.nan)
 _UNIT = (0.0, -0.0, 1.0, -1.0, 1e-6, 0.75, -0.75, 2.0, np.inf, -np.inf, np.nan)
 tan = record(
@@ -158,6 +171,7 @@ tan = record(
 )  # fmt: skip
 sinh = record("sinh", "sinh(x)", "cosh(x)", kernel=_sinh, kinds=FLOATS, nasty=_LARGE)
 cosh = record("cosh", "cosh(x)", "sinh(x)", kernel=_cosh, kinds=FLOATS, nasty=_LARGE)
+tanh = record("tanh", "tanh(x)", "1 / cosh(x) ** 2", vjp=_tanh_vjp, saves=(0,), kinds=FLOATS)
 asin = record(
     "asin", "arcsin(x)", "1 / sqrt(1 - x * x)", kernel=_asin, vjp=("rsqrt((1 - x) * (1 + x))",),
     kinds=FLOATS, domain=(-0.9, 0.9), nasty=_UNIT,
@@ -191,4 +205,6 @@ hypot = record(
     vjp=_hypot_vjp, saves=(0, 1, OUT), kinds=FLOATS, domain=(0.3, 3.0),
 )  # fmt: skip
 
-TABLE = (tan, sinh, cosh, asin, acos, atan, atan2, asinh, acosh, atanh, hypot)
+TABLE = (
+    sin, cos, tan, sinh, cosh, tanh, asin, acos, atan, atan2, asinh, acosh, atanh, hypot
+)  # fmt: skip

@@ -16,7 +16,7 @@ from chainrule.compiler.shared.captured import Bound
 from chainrule.graph.node import Graph, Node
 from chainrule.ops.arithmetic import abs_, add
 from chainrule.ops.cast import cast
-from chainrule.ops.compare import gt, lt, where
+from chainrule.ops.comparison import gt, lt, where
 from chainrule.ops.creation import filled, full
 from chainrule.ops.record import Symbolic
 from chainrule.ops.reduce import sum_

@@ -13,7 +13,7 @@ from chainrule.base import dtypes
 from chainrule.compiler.rewrite.products import transposed_product
 from chainrule.graph.node import INPUT, Graph, Node
 from chainrule.graph.rewrite import rewrite
-from chainrule.ops.compare import eq, logical_or, ne, where
+from chainrule.ops.comparison import eq, logical_or, ne, where
 from chainrule.ops.creation import filled, iota
 from chainrule.ops.layout import reshape
 from chainrule.ops.normalize import along

@@ -28,7 +28,7 @@ from chainrule.graph.node import INPUT, Graph, Node
 from chainrule.graph.rewrite import rewrite
 from chainrule.ops.arithmetic import add, div, mul
 from chainrule.ops.cast import cast
-from chainrule.ops.compare import where
+from chainrule.ops.comparison import where
 from chainrule.ops.control import bundle, project
 from chainrule.ops.creation import detach, full
 from chainrule.ops.layout import concat, pad, reshape, slice_, transpose

@@ -18,7 +18,7 @@ from chainrule.graph.rewrite import rewrite
 from chainrule.graph.walk import ordered
 from chainrule.ops.arithmetic import div, mul, neg
 from chainrule.ops.cast import cast
-from chainrule.ops.compare import eq, logical_and, where
+from chainrule.ops.comparison import eq, logical_and, where
 from chainrule.ops.creation import iota
 from chainrule.ops.layout import pad, reshape
 from chainrule.ops.products import matmul, sparse_matmul, swap

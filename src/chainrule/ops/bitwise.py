@@ -1,4 +1,4 @@
-"""Bitwise logic and shifts of integers; they carry no gradient. Of bools, see `compare`.
+"""Bitwise logic and shifts of integers; they carry no gradient. Of bools, see `comparison`.
 
 A shift by a count outside 0 … bits-1 moves every bit out: 0, or -1 for a negative number to the
 right. Example: `bitwise_xor(x, full(-1))` turns every bit.
