@@ -132,7 +132,7 @@ def test_dropout_between_layers_only():
             ShapeError,
             "initial state c",
         ),
-        (lambda: nn.GRU(2, 3)(cr.ones(4, 5, 2), lengths=[1, 2]), ShapeError, "as many lengths"),
+        (lambda: nn.GRU(2, 3)(cr.ones(4, 5, 2), lengths=[1, 2]), ShapeError, "one per sequence"),
         (lambda: nn.GRU(2, 3)(cr.ones(4, 2), lengths=[1]), ShapeError, "needs a batch"),
         (lambda: nn.GRUCell(2, 3)(cr.ones(4, 5, 2)), ShapeError, "or .features."),
         (lambda: nn.LSTMCell(2, 3)(cr.ones(4, 2), (cr.ones(3, 3),) * 2), ShapeError, "the state"),

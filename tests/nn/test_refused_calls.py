@@ -32,7 +32,7 @@ def test_a_recurrent_layer_refuses(kind, error, args, kwargs):
 
 
 def test_a_sequence_ends_inside_its_batch():
-    with pytest.raises(ArgumentError, match=r"from 0 to 3 of them, not 9 at \(0,\)"):
+    with pytest.raises(ArgumentError, match=r"0 to 3 steps, not 9 at \(0,\)"):
         nn.LSTM(2, 2)(cr.ones(3, 1, 2), lengths=cr.tensor([9]))
 
 

@@ -1,4 +1,4 @@
-"""Modules that hold modules: in a row, in a list, in a dictionary.
+"""Containers of modules: a sequence, a list, a dictionary.
 
 Example: `Sequential(Linear(2, 8), Tanh(), Linear(8, 1))`. May import `tensor`.
 Source: https://docs.pytorch.org/docs/stable/nn.html#containers
@@ -22,7 +22,7 @@ class _Numbered(Module):
     def _key(self, index: int) -> str:
         at = operator.index(index)
         if not -len(self) <= at < len(self):
-            raise IndexBoundsError(f"index {at} is outside {len(self)} modules")
+            raise IndexBoundsError(f"index {at} is out of range for {len(self)} modules")
         return list(self._modules)[at]
 
     def __len__(self) -> int:
@@ -51,46 +51,46 @@ class _Numbered(Module):
         self._modules[self._key(index)] = module
 
     def __delitem__(self, index: int | slice) -> None:
-        """Remove, and number the rest anew; names that are no numbers stay."""
+        """Remove modules, and renumber the rest; names that are no numbers stay."""
         items = list(self._modules.items())
         del items[index]
         self._rename(items)
 
     def _rename(self, items: list[tuple[str, Any]]) -> None:
-        """Hold these; numbers follow their places, other names stay."""
+        """Hold these modules; numbers become their positions, other names stay."""
         self._modules.clear()
         for i, (name, module) in enumerate(items):
             self.add_module(str(i) if name.isdecimal() else name, module)
 
     def append(self, module: Module) -> Self:
-        """Add one at the end."""
+        """Add a module at the end."""
         self.add_module(str(len(self)), module)
         return self
 
     def extend(self, modules: Iterable[Module]) -> Self:
-        """Add several at the end."""
+        """Add modules at the end."""
         for module in modules:
             self.append(module)
         return self
 
     def insert(self, index: int, module: Module) -> Self:
-        """Put one before position `index`."""
+        """Insert a module before position `index`."""
         items = list(self._modules.items())
         if not -len(items) <= index <= len(items):
-            raise IndexBoundsError(f"index {index} is outside {len(items)} modules")
+            raise IndexBoundsError(f"index {index} is out of range for {len(items)} modules")
         items.insert(index, ("0", module))
         self._rename(items)
         return self
 
     def pop(self, index: int = -1) -> Any:
-        """Remove and return one."""
+        """Remove and return a module."""
         found = self[index]
         del self[index]
         return found
 
 
 class Sequential(_Numbered):
-    """y = fₙ(… f₂(f₁(x))): modules in a row, numbered or (from a mapping) named."""
+    """y = fₙ(… f₂(f₁(x))): modules in sequence, numbered or (from a mapping) named."""
 
     def __init__(self, *args: Any) -> None:
         super().__init__()
@@ -104,9 +104,9 @@ class Sequential(_Numbered):
         return type(self)(dict(items))
 
     def __mul__(self, times: int) -> Self:
-        """The modules `times` times in a row: the same ones, whose parameters are shared."""
+        """The modules repeated `times` times; the copies share their parameters."""
         if times < 1:
-            raise ArgumentError(f"a Sequential repeats at least once, not {times} times")
+            raise ArgumentError(f"a Sequential is repeated at least once, not {times} times")
         return self._like([(str(i), m) for i, m in enumerate(list(self) * times)])
 
     __rmul__ = __mul__
@@ -119,7 +119,7 @@ class Sequential(_Numbered):
 
 
 class ModuleList(_Numbered):
-    """A list of modules whose parameters are found."""
+    """A list of registered modules."""
 
     def __init__(self, modules: Iterable[Module] | None = None) -> None:
         super().__init__()
@@ -129,7 +129,7 @@ class ModuleList(_Numbered):
         return type(self)([module for _, module in items])
 
     def _part_texts(self) -> list[tuple[str, str]]:
-        """Equal neighbours on one line: `(0-3): 4 x Linear(…)`."""
+        """The texts, with equal neighbours on one line: `(0-3): 4 x Linear(…)`."""
         out: list[tuple[str, str]] = []
         for text, run in groupby(super()._part_texts(), key=lambda part: part[1]):
             names = [name for name, _ in run]
@@ -141,14 +141,14 @@ class ModuleList(_Numbered):
 
 
 class ModuleDict(Module):
-    """A dictionary of modules whose parameters are found."""
+    """A dictionary of registered modules."""
 
     def __init__(self, modules: Mapping[str, Module] | None = None) -> None:
         super().__init__()
         self.update(modules or {})
 
     def update(self, modules: Mapping[str, Module] | Iterable[tuple[str, Module]]) -> None:
-        """Add or replace several."""
+        """Add or replace modules."""
         for name, module in dict(modules).items():
             self[name] = module
 
@@ -176,13 +176,13 @@ class ModuleDict(Module):
         return key in self._modules
 
     def pop(self, key: str) -> Any:
-        """Remove and return one."""
+        """Remove and return a module."""
         found = self[key]
         del self[key]
         return found
 
     def clear(self) -> None:
-        """Remove all."""
+        """Remove all modules."""
         self._modules.clear()
 
     def keys(self) -> Iterable[str]:

@@ -1,4 +1,4 @@
-"""Another dtype for a whole module: `model.double()`. Example: `model.to(torch.float64)`.
+"""Conversion of a whole module to another dtype. Example: `model.to(torch.float64)`.
 
 May import `tensor`. Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.Module.html
 """
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Converted:
-    """What `Module` inherits: conversion of all its parameters and buffers."""
+    """The part of `Module` that converts all its parameters and buffers."""
 
     def _convert(self, convert: Callable[[Tensor], Tensor]) -> Self:
         module = cast("Module", self)
@@ -46,20 +46,20 @@ class Converted:
             return self
         wanted = as_dtype(dtype)
         if wanted.kind != "float":
-            raise ArgumentError(f"a module's parameters are floats; it cannot become {wanted}")
+            raise ArgumentError(f"a module has float parameters: it cannot become {wanted}")
         return self._convert(lambda t: t.to(wanted) if t.dtype.kind == "float" else t)
 
     def type(self, dst_type: Any) -> Self:
-        """Every parameter and buffer, integers too, as `dst_type`."""
+        """Convert every parameter and buffer, integers too, to `dst_type`."""
         wanted = as_dtype(dst_type)
         return self._convert(lambda t: t.to(wanted))
 
     def float(self) -> Self:
-        """As float32."""
+        """Convert to float32."""
         return self.to(dtype="float32")
 
     def double(self) -> Self:
-        """As float64."""
+        """Convert to float64."""
         return self.to(dtype="float64")
 
     def half(self) -> NoReturn:

@@ -1,6 +1,6 @@
-"""What is said of modules that were set up wrongly: too early, without forward, without a name.
+"""Messages about modules that are set up wrongly: too early, without forward, under no name.
 
-May import `tensor`. Example: `no_forward(Net)` names a method that is spelt almost so.
+May import `tensor`. Example: `no_forward(Net)` names a method that is spelt similarly.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from chainrule.tensor.handle import Handle
 
 
 def too_early(kind: type[Any], what: str) -> str:
-    """A parameter or module is assigned before there is a place for it."""
+    """A parameter or module is assigned before `super().__init__()`."""
     return (
         f"cannot assign a {what} before super().__init__() was called\n"
         f"  begin {kind.__name__}.__init__ with super().__init__()"
@@ -21,7 +21,7 @@ def too_early(kind: type[Any], what: str) -> str:
 
 
 def no_module(name: str, given: Any) -> str:
-    """Something else is put where a sub-module belongs."""
+    """A value other than a module is assigned to a sub-module."""
     text = f"sub-module {name!r} must be a Module or None, not {type(given).__name__}"
     if isinstance(given, (list, tuple)):
         return f"{text}\n  unpack it, nn.Sequential(*layers), or keep it in an nn.ModuleList"
@@ -31,7 +31,7 @@ def no_module(name: str, given: Any) -> str:
 
 
 def no_forward(kind: type[Any]) -> str:
-    """A module is called that does not say what it computes."""
+    """A module without `forward` is called."""
     text = f"{kind.__name__} does not define forward()"
     own = [name for name in vars(kind) if callable(vars(kind)[name])]
     close = difflib.get_close_matches("forward", own, 1, 0.75)
@@ -39,7 +39,7 @@ def no_forward(kind: type[Any]) -> str:
 
 
 def not_held(what: str, key: Any, known: Iterable[str]) -> str:
-    """A dictionary of modules or parameters is asked for a name that it has not."""
+    """A name is missing from a dictionary of modules or parameters."""
     names = list(known)
     close = difflib.get_close_matches(str(key), names, 1, 0.75)
     way = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(names[:9]) or 'none'}"
@@ -47,7 +47,7 @@ def not_held(what: str, key: Any, known: Iterable[str]) -> str:
 
 
 def no_attribute(module: Any, name: str) -> str:
-    """The attribute that was probably meant, empty if none is like it."""
+    """A hint about a missing attribute; empty if there is none."""
     public = [each for each in dir(module) if not each.startswith("_")]
     close = difflib.get_close_matches(name, public, 1, 0.75)
     if close:

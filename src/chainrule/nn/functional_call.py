@@ -30,10 +30,10 @@ def functional_call(
     tie_weights: bool = True,
     strict: bool = False,
 ) -> Any:
-    """`module(*args, **kwargs)` with other tensors under the names of its parameters and buffers.
+    """`module(*args, **kwargs)` with the given tensors in place of its parameters and buffers.
 
-    With `tie_weights` a tensor that the module has under several names is replaced under all of
-    them. With `strict` every name must be given.
+    With `tie_weights` a tensor with several names is replaced under all of them. With `strict`
+    every name must be given.
     """
     given = parameter_and_buffer_dicts
     tables = [given] if isinstance(given, Mapping) else list(given)
@@ -55,7 +55,7 @@ def functional_call(
 
 
 def _places(module: Module) -> dict[str, tuple[Module, str, Any]]:
-    """For each dotted name the module that has it, the name there, and the tensor."""
+    """Dotted name → the module with that tensor, its name there, and the tensor."""
     found = {}
     for path, part in module.named_modules(remove_duplicate=False):
         for registry in (part._parameters, part._buffers):
@@ -67,7 +67,7 @@ def _places(module: Module) -> dict[str, tuple[Module, str, Any]]:
 
 @contextmanager
 def _exchanged(places: Sequence[tuple[Module, str, Tensor]]) -> Iterator[None]:
-    """Meanwhile the modules have these tensors: as plain attributes, which are found first."""
+    """Give the modules these tensors meanwhile, as plain attributes, which take precedence."""
     try:
         for part, name, tensor in places:
             part.__dict__[name] = tensor

@@ -1,6 +1,6 @@
-"""Where in a model an error arose: the path of attribute names, written below the message.
+"""The place of an error in a model: the path of attribute names, below the message.
 
-Read from the traceback when an error is shown: its calls of modules, from the outermost in.
+Read from the module calls of the traceback when an error is shown, outermost first.
 Example: `in layer blocks.3.mlp.up (Linear) of GPT`. May import `base`.
 """
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def watch_calls(call: CodeType) -> None:
-    """Tell the layers of errors; `call` is the code that runs a module."""
+    """Add the layer to errors; `call` is the code that runs a module."""
 
     def testimony(error: ChainruleError) -> list[str]:
         frames = [each.tb_frame for each in entries(error.__traceback__)]

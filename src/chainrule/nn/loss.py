@@ -1,4 +1,4 @@
-"""Losses on numbers and on classes as modules; each is its function from `functional`.
+"""Losses of numbers and of classes as modules; each calls its function of `functional`.
 
 Example: `CrossEntropyLoss(ignore_index=0)(logits, labels)`. May import `tensor`.
 Source: https://docs.pytorch.org/docs/stable/nn.html#loss-functions
@@ -219,7 +219,7 @@ class CrossEntropyLoss(WeightedLoss):
 
 
 class CTCLoss(Loss):
-    """-log Σ over alignments of Π p, for labels whose places in time are unknown."""
+    """-log Σ over alignments of Π p, for labels at unknown times."""
 
     def __init__(
         self, blank: int = 0, reduction: str = "mean", zero_infinity: bool = False

@@ -1,4 +1,4 @@
-"""Losses that ask for a margin, and the distances they use, as modules.
+"""Losses with a margin, and their distances, as modules.
 
 Example: `TripletMarginLoss(margin=0.5)(anchor, positive, negative)`. May import `tensor`.
 Source: https://docs.pytorch.org/docs/stable/nn.html#loss-functions
@@ -72,7 +72,7 @@ class MultiLabelMarginLoss(Loss):
     """Σ max(0, 1 - x[j] + x[i]) / C over labels j and other classes i."""
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
-        """Scores (N, C) and labels (N, C), filled up with -1 → a scalar."""
+        """Scores (N, C) and labels (N, C), padded with -1 → a scalar."""
         return F.multilabel_margin_loss(input, target, reduction=self.reduction)
 
 
@@ -130,7 +130,7 @@ class TripletMarginLoss(_WithMargin):
         self.swap = swap
 
     def forward(self, anchor: Tensor, positive: Tensor, negative: Tensor) -> Tensor:
-        """Three times (N, D) → a scalar."""
+        """Three tensors (N, D) → a scalar."""
         return F.triplet_margin_loss(
             anchor,
             positive,
@@ -161,7 +161,7 @@ class TripletMarginWithDistanceLoss(_WithMargin):
         self.swap = swap
 
     def forward(self, anchor: Tensor, positive: Tensor, negative: Tensor) -> Tensor:
-        """Three tensors that the distance takes → a scalar."""
+        """Three operands of the distance → a scalar."""
         return F.triplet_margin_with_distance_loss(
             anchor,
             positive,
@@ -182,7 +182,7 @@ class CosineSimilarity(Module):
         self.eps = eps
 
     def forward(self, x1: Tensor, x2: Tensor) -> Tensor:
-        """Shapes that broadcast; the axis goes."""
+        """Two shapes that broadcast → the same without the axis."""
         return F.cosine_similarity(x1, x2, self.dim, self.eps)
 
 
@@ -196,5 +196,5 @@ class PairwiseDistance(Module):
         self.keepdim = keepdim
 
     def forward(self, x1: Tensor, x2: Tensor) -> Tensor:
-        """(N, D) twice → (N)."""
+        """(N, D), (N, D) → (N)."""
         return F.pairwise_distance(x1, x2, self.norm, self.eps, self.keepdim)

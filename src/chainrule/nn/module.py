@@ -15,7 +15,7 @@ Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.Module.html
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Self
 
 from chainrule.base.errors import (
@@ -36,6 +36,7 @@ from chainrule.nn.faults import (
 )
 from chainrule.nn.layer_path import watch_calls
 from chainrule.nn.module_hooks import Hooked, call_hooked, note_call
+from chainrule.nn.module_tree import Tree
 from chainrule.nn.parameter import Buffer, Parameter
 from chainrule.nn.state import KeysReport, load, save
 from chainrule.tensor.alive import MODULES
@@ -45,10 +46,8 @@ from chainrule.tensor.modes import modes
 from chainrule.tensor.registry import Registry
 from chainrule.tensor.tensor import Tensor
 
-Own = Callable[[Any], dict[str, Any]]  # what a module has under names
 
-
-class Module(Hooked, Converted, Compilable):
+class Module(Tree, Hooked, Converted, Compilable):
     """Base class of all layers and models; see the module's docstring."""
 
     _parameters: dict[str, Parameter | None]
@@ -60,7 +59,7 @@ class Module(Hooked, Converted, Compilable):
     _shown: ClassVar[tuple[str, ...]] = ()  # names of attributes for `repr`
 
     def __init__(self) -> None:
-        """Nothing registered, in training mode. A subclass calls this first."""
+        """Register nothing, in training mode. A subclass calls this first."""
         put = super().__setattr__
         put("_made_at", caller())  # for messages
         put("_training", True)
@@ -71,12 +70,12 @@ class Module(Hooked, Converted, Compilable):
         MODULES.add(self)
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
-        """What the module computes; every subclass says it."""
+        """The computation of the module, which every subclass defines."""
         del args, kwargs
         raise UndefinedMethodError(no_forward(type(self)))
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """`forward(…)` and the hooks around it; an error names the layer it came from."""
+        """`forward(…)` with its hooks; an error names the layer in which it arose."""
         if modes.trace is not None:
             note_call(self)
         if self.__dict__.get("_hooks"):
@@ -85,7 +84,7 @@ class Module(Hooked, Converted, Compilable):
 
     @property
     def training(self) -> bool:
-        """Whether the module behaves as in training (dropout works) or in evaluation.
+        """Whether the module is in training mode (with dropout) or in evaluation mode.
 
         A compiled step that reads it is traced again when it changes.
         """
@@ -104,23 +103,27 @@ class Module(Hooked, Converted, Compilable):
             raise ModuleError(too_early(type(self), what))
         if not name or "." in name:
             raise RegistrationError(
-                f"a {what}'s name cannot be empty or contain '.', as {name!r} does"
+                f"the name of a {what} cannot be empty or contain '.': {name!r}"
             )
         if hasattr(self, name) and name not in own:
-            raise RegistrationError(f"attribute {name!r} exists already")
+            raise RegistrationError(f"attribute {name!r} already exists")
 
     def register_parameter(self, name: str, param: Parameter | None) -> None:
         """Add a parameter, or None to reserve its name."""
         self._check_name(name, "parameter", self.__dict__.get("_parameters", {}))
         if param is not None and not isinstance(param, Parameter):
-            raise KindError(f"parameter {name!r} must be a Parameter or None, not {type(param)}")
+            raise KindError(
+                f"parameter {name!r} must be a Parameter or None, not {type(param).__name__}"
+            )
         self._parameters[name] = param
 
     def register_buffer(self, name: str, tensor: Tensor | None, persistent: bool = True) -> None:
-        """Add a tensor that is state but not learnt; it is saved if `persistent`."""
+        """Add a tensor that is state but not trained; it is saved if `persistent`."""
         self._check_name(name, "buffer", self.__dict__.get("_buffers", {}))
         if tensor is not None and not isinstance(tensor, Tensor):
-            raise KindError(f"buffer {name!r} must be a Tensor or None, not {type(tensor)}")
+            raise KindError(
+                f"buffer {name!r} must be a Tensor or None, not {type(tensor).__name__}"
+            )
         self._buffers[name] = tensor
         (self._non_persistent_buffers_set.discard if persistent else
          self._non_persistent_buffers_set.add)(name)  # fmt: skip
@@ -134,8 +137,18 @@ class Module(Hooked, Converted, Compilable):
 
     add_module = register_module
 
+    def set_submodule(self, target: str, module: Module, strict: bool = False) -> None:
+        """Put a module at a dotted path; with `strict` it replaces an existing one."""
+        path, _, name = target.rpartition(".")
+        parent = self.get_submodule(path)
+        if strict and parent._modules.get(name) is None:
+            raise ModuleError(f"{type(parent).__name__} has no sub-module {name!r}")
+        if not isinstance(module, Module):
+            raise KindError(f"sub-module {target!r} must be a Module, not {type(module).__name__}")
+        setattr(parent, name, module)
+
     def __setattr__(self, name: str, value: Any) -> None:
-        """Register parameters, modules and values of known buffers; keep the rest as attributes."""
+        """Register parameters, modules and buffers; all else becomes a plain attribute."""
         own = self.__dict__
         for kind, registry in (
             (Parameter, "_parameters"), (Module, "_modules"), (Buffer, "_buffers"),
@@ -149,7 +162,9 @@ class Module(Hooked, Converted, Compilable):
                     self._non_persistent_buffers_set.add(name)
                 return
         if name in own.get("_parameters", ()) and value is not None:
-            raise KindError(f"parameter {name!r} must be a Parameter or None, not {type(value)}")
+            raise KindError(
+                f"parameter {name!r} must be a Parameter or None, not {type(value).__name__}"
+            )
         for registry in ("_parameters", "_modules", "_buffers"):
             if name in own.get(registry, ()):
                 self._replace(own[registry], name, value)
@@ -166,7 +181,7 @@ class Module(Hooked, Converted, Compilable):
         self._non_persistent_buffers_set.discard(name)
 
     def _replace(self, registry: dict[str, Any], name: str, value: Any) -> None:
-        """Put another value in place; in a trace a tensor's handle, but a view's, is rebound."""
+        """Replace a value; in a trace the handle of a tensor that is no view is rebound."""
         before = registry.get(name)
         if (
             modes.trace is not None
@@ -180,7 +195,7 @@ class Module(Hooked, Converted, Compilable):
             modes.trace.exchanged.add(id(before))
             return
         if registry is self.__dict__.get("_buffers") and not isinstance(value, Tensor | None):
-            raise KindError(f"buffer {name!r} must be a Tensor or None, not {type(value)}")
+            raise KindError(f"buffer {name!r} must be a Tensor or None, not {type(value).__name__}")
         registry[name] = value
 
     def __getattr__(self, name: str) -> Any:
@@ -191,7 +206,7 @@ class Module(Hooked, Converted, Compilable):
                     return host_place(own[registry], name, f"{type(self).__name__}.{name}")
                 return own[registry][name]
         error = ModuleError(f"{type(self).__name__!r} object has no attribute {name!r}", name=name)
-        error.hint = lambda: no_attribute(self, name)  # hasattr() asks often, and need not wait
+        error.hint = lambda: no_attribute(self, name)  # late, since hasattr() asks often
         raise error
 
     def __delattr__(self, name: str) -> None:
@@ -205,111 +220,6 @@ class Module(Hooked, Converted, Compilable):
     def __dir__(self) -> list[str]:
         return sorted({*super().__dir__(), *self._parameters, *self._buffers, *self._modules})
 
-    # -- walking --------------------------------------------------------------------------------
-
-    def named_modules(
-        self, memo: set[Module] | None = None, prefix: str = "", remove_duplicate: bool = True
-    ) -> Iterator[tuple[str, Module]]:
-        """This module and all below it with their dotted names, each once."""
-        seen = set() if memo is None else memo
-        if self in seen:
-            return
-        if remove_duplicate:
-            seen.add(self)
-        yield prefix, self
-        for name, module in self._modules.items():
-            if module is not None:
-                below = f"{prefix}.{name}" if prefix else name
-                yield from module.named_modules(seen, below, remove_duplicate)
-
-    def modules(self) -> Iterator[Module]:
-        """This module and all below it."""
-        return (module for _, module in self.named_modules())
-
-    def named_children(self) -> Iterator[tuple[str, Module]]:
-        """The direct sub-modules with their names, each once."""
-        seen = set()
-        for name, module in self._modules.items():
-            if module is not None and module not in seen:
-                seen.add(module)
-                yield name, module
-
-    def children(self) -> Iterator[Module]:
-        """The direct sub-modules."""
-        return (module for _, module in self.named_children())
-
-    def _named(
-        self, own: Own, prefix: str, recurse: bool, remove_duplicate: bool
-    ) -> Iterator[tuple[str, Any]]:
-        seen: set[int] = set()
-        below = self.named_modules(prefix=prefix, remove_duplicate=remove_duplicate)
-        for path, module in below if recurse else [(prefix, self)]:
-            for name, value in own(module).items():
-                if value is None or id(value) in seen:
-                    continue
-                if remove_duplicate:
-                    seen.add(id(value))
-                yield (f"{path}.{name}" if path else name), value
-
-    def named_parameters(
-        self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
-    ) -> Iterator[tuple[str, Parameter]]:
-        """Parameters with their dotted names; a shared one appears once, under its first name."""
-        return self._named(_parameters, prefix, recurse, remove_duplicate)
-
-    def parameters(self, recurse: bool = True) -> Iterator[Parameter]:
-        """The parameters, each once."""
-        return (value for _, value in self.named_parameters(recurse=recurse))
-
-    def named_buffers(
-        self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
-    ) -> Iterator[tuple[str, Tensor]]:
-        """Buffers with their dotted names, each once."""
-        return self._named(_buffers, prefix, recurse, remove_duplicate)
-
-    def buffers(self, recurse: bool = True) -> Iterator[Tensor]:
-        """The buffers, each once."""
-        return (value for _, value in self.named_buffers(recurse=recurse))
-
-    def get_submodule(self, target: str) -> Module:
-        """The module at a dotted path; "" is this one."""
-        found: Module = self
-        for name in target.split(".") if target else ():
-            below = found._modules.get(name)
-            if below is None:
-                known = ", ".join(found._modules) or "none"
-                raise ModuleError(
-                    f"{type(found).__name__} has no sub-module {name!r}; it has: {known}"
-                )
-            found = below
-        return found
-
-    def set_submodule(self, target: str, module: Module, strict: bool = False) -> None:
-        """Put a module at a dotted path; with `strict` there must be one already."""
-        path, _, name = target.rpartition(".")
-        parent = self.get_submodule(path)
-        if strict and parent._modules.get(name) is None:
-            raise ModuleError(f"{type(parent).__name__} has no sub-module {name!r}")
-        if not isinstance(module, Module):
-            raise KindError(f"sub-module {target!r} must be a Module, not {type(module)}")
-        setattr(parent, name, module)
-
-    def get_parameter(self, target: str) -> Parameter:
-        """The parameter at a dotted path."""
-        path, _, name = target.rpartition(".")
-        found = self.get_submodule(path)._parameters.get(name)
-        if found is None:
-            raise ModuleError(f"{type(self).__name__} has no parameter {target!r}")
-        return found
-
-    def get_buffer(self, target: str) -> Tensor:
-        """The buffer at a dotted path."""
-        path, _, name = target.rpartition(".")
-        found = self.get_submodule(path)._buffers.get(name)
-        if found is None:
-            raise ModuleError(f"{type(self).__name__} has no buffer {target!r}")
-        return found
-
     # -- state ----------------------------------------------------------------------------------
 
     def state_dict(
@@ -321,30 +231,30 @@ class Module(Hooked, Converted, Compilable):
     ) -> dict[str, Any]:
         """Dotted name → tensor for all parameters and persistent buffers.
 
-        The tensors are views: they show the module's later values too; `clone()` to keep these.
+        The tensors are views that show later values too; `clone()` keeps the present ones.
         """
         return save(self, {} if destination is None else destination, prefix, keep_vars=keep_vars)
 
     def load_state_dict(
         self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False
     ) -> KeysReport:
-        """Take the values of `state_dict` (tensors or arrays) by name.
+        """Copy the values of `state_dict` (tensors or arrays) by name.
 
-        Missing and unexpected names raise if `strict`, shapes that differ always; the
-        `CheckpointError` lists them all, and then nothing was loaded. With `assign` the
-        parameters take the dtypes of the state, too.
+        Different shapes raise `CheckpointError`, with `strict` missing and unexpected names too;
+        it lists them all, and nothing is loaded. With `assign` the parameters also take the dtypes
+        of the state.
         """
         return load(self, state_dict, strict=strict, assign=assign)
 
     def get_extra_state(self) -> Any:
-        """What else belongs to the state, under the name `_extra_state`; a subclass says it."""
+        """Further state, saved as `_extra_state`; a subclass defines it."""
         raise NotImplementedError(f"{type(self).__name__} has no extra state")
 
     def set_extra_state(self, state: Any) -> None:
-        """Take what `get_extra_state` gave."""
+        """Restore the value of `get_extra_state`."""
         raise NotImplementedError(f"{type(self).__name__} has no extra state")
 
-    # -- changing all of it ---------------------------------------------------------------------
+    # -- changing the whole tree ------------------------------------------------------------------
 
     def apply(self, fn: Callable[[Module], Any]) -> Self:
         """Call `fn` on every sub-module and then on this one."""
@@ -362,7 +272,7 @@ class Module(Hooked, Converted, Compilable):
         return self
 
     def eval(self) -> Self:
-        """Switch to evaluation: dropout does nothing."""
+        """Switch to evaluation mode: dropout has no effect."""
         return self.train(False)
 
     def requires_grad_(self, requires_grad: bool = True) -> Self:
@@ -372,7 +282,7 @@ class Module(Hooked, Converted, Compilable):
         return self
 
     def zero_grad(self, set_to_none: bool = True) -> None:
-        """Forget the gradients of all parameters, or fill them with zeros."""
+        """Discard the gradients of all parameters, or fill them with zeros."""
         for parameter in self.parameters():
             clear_grad(parameter, set_to_none=set_to_none)
 
@@ -397,11 +307,3 @@ class Module(Hooked, Converted, Compilable):
 
 
 watch_calls(Module.__call__.__code__)
-
-
-def _parameters(module: Module) -> dict[str, Any]:
-    return module._parameters  # by this name, which a compiled step that asks for them guards
-
-
-def _buffers(module: Module) -> dict[str, Any]:
-    return module._buffers

@@ -1,7 +1,7 @@
-"""Functions that a module calls around `forward`, around its gradient, and around its state.
+"""Functions that a module calls around `forward`, its gradient, and its state.
 
-Each `register_…` gives a handle whose `remove()` takes the hook away. In a trace hooks run once, on
-symbols; a compiled step is traced again when the hooks of a module it calls change.
+Each `register_…` returns a handle whose `remove()` removes the hook. In a trace hooks run once, on
+symbols; a compiled step is traced again if the hooks of a called module change.
 Example: `layer.register_forward_hook(lambda module, args, out: seen.append(out))`.
 Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.Module.html
 """
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class Entry(NamedTuple):
-    """A hook and how it is called."""
+    """A hook and its options."""
 
     hook: Callable[..., Any]
     with_kwargs: bool = False
@@ -34,10 +34,10 @@ class Entry(NamedTuple):
 
 
 class _Handle(RemovableHandle):
-    """Also says that hooks changed."""
+    """A handle that also notes the change of hooks."""
 
     def remove(self) -> None:
-        """Take the hook away; a second time does nothing."""
+        """Remove the hook; again has no effect."""
         Hooked._newest_change = object()
         super().remove()
 
@@ -65,7 +65,7 @@ class Hooked:
     def register_forward_pre_hook(
         self, hook: Callable[..., Any], *, prepend: bool = False, with_kwargs: bool = False
     ) -> RemovableHandle:
-        """Call `hook(module, args)` before forward; what it returns replaces the arguments.
+        """Call `hook(module, args)` before forward; its result replaces the arguments.
 
         With `with_kwargs`: `hook(module, args, kwargs)`, which returns both or None.
         """
@@ -79,7 +79,7 @@ class Hooked:
         with_kwargs: bool = False,
         always_call: bool = False,
     ) -> RemovableHandle:
-        """Call `hook(module, args, output)` after forward; what it returns replaces the output.
+        """Call `hook(module, args, output)` after forward; its result replaces the output.
 
         With `with_kwargs`: `hook(module, args, kwargs, output)`. With `always_call` also after an
         error, with output None.
@@ -90,7 +90,7 @@ class Hooked:
     def register_full_backward_pre_hook(
         self, hook: Callable[..., Any], prepend: bool = False
     ) -> RemovableHandle:
-        """Call `hook(module, grad_output)`; what it returns replaces the outputs' gradients."""
+        """Call `hook(module, grad_output)`; its result replaces the outputs' gradients."""
         return self._add_hook("backward_pre", Entry(hook), first=prepend)
 
     def register_full_backward_hook(
@@ -98,13 +98,13 @@ class Hooked:
     ) -> RemovableHandle:
         """Call `hook(module, grad_input, grad_output)` once the inputs' gradients are known.
 
-        Both are tuples: zeros for a float tensor that requires no gradient, None for what has none.
-        What the hook returns replaces grad_input. They are those of the positional arguments.
+        Both are tuples, grad_input for the positional arguments: zeros for a float tensor that
+        requires no gradient, None for other values. The hook's result replaces grad_input.
         """
         return self._add_hook("backward", Entry(hook), first=prepend)
 
     def register_state_dict_pre_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
-        """Call `hook(module, prefix, keep_vars)` before `state_dict()` looks at the module."""
+        """Call `hook(module, prefix, keep_vars)` before `state_dict()` reads the module."""
         return self._add_hook("state_dict_pre", Entry(hook))
 
     def register_state_dict_post_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
@@ -122,21 +122,21 @@ class Hooked:
     def _register_load_state_dict_pre_hook(
         self, hook: Callable[..., Any], with_module: bool = False
     ) -> RemovableHandle:
-        """The older form, whose hook does not get the module."""
+        """The older form, whose hook is called without the module."""
         if with_module:
             return self.register_load_state_dict_pre_hook(hook)
         return self._add_hook("load_pre", Entry(lambda _, *args: hook(*args)))
 
     def register_load_state_dict_post_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
-        """Call `hook(module, keys)` with the missing and unexpected keys, which it may forgive.
+        """Call `hook(module, keys)` with the missing and unexpected keys; it may remove some.
 
-        It is called after loading, or before it if keys do not match and `strict` would refuse.
+        It is called after loading, or before it if `strict` would refuse the keys.
         """
         return self._add_hook("load_post", Entry(hook))
 
 
 def hooks_of(module: Module, kind: str) -> list[Entry]:
-    """The module's hooks of one kind, in the order of their calls."""
+    """The module's hooks of one kind, in calling order."""
     return list(module.__dict__.get("_hooks", {}).get(kind, {}).values())
 
 
@@ -144,7 +144,7 @@ def hooks_of(module: Module, kind: str) -> list[Entry]:
 
 
 def note_call(module: Module) -> None:
-    """A trace that calls the module is told, and holds as long as the hooks are the same."""
+    """Tell the open trace about a call of the module, and guard the module's hooks."""
     trace = modes.trace
     if trace is None:
         return
@@ -152,7 +152,7 @@ def note_call(module: Module) -> None:
     calls = _called.get(trace)
     if calls is None:
         calls = _called[trace] = []
-        seen, mine = Hooked._newest_change, calls  # the trace must not be kept by its own guard
+        seen, mine = Hooked._newest_change, calls  # its guard must not keep the trace alive
         host_same(lambda: Hooked._newest_change is seen or _unchanged(mine), "hooks of modules")
     calls.append((module, _numbers(module)))
 
@@ -218,38 +218,38 @@ def _after(
 
 
 class _Watch:
-    """The backward hooks of one call: gates before and behind `forward`."""
+    """The backward hooks of one call: gates before and after `forward`."""
 
     def __init__(self, module: Module, before: list[Entry], after: list[Entry]) -> None:
         self.module, self.before, self.after = module, before, after
         self.grad_output: tuple[Any, ...] | None = None
-        self.places: list[int] = []
+        self.positions: list[int] = []
         self.floats: _Floats = []
 
     @classmethod
     def over(cls, module: Module) -> _Watch | None:
-        """None if the module has no such hooks."""
+        """The watch of a module; None if it has no backward hooks."""
         before, after = hooks_of(module, "backward_pre"), hooks_of(module, "backward")
         return cls(module, before, after) if before or after else None
 
     def inputs(self, args: tuple[Any, ...]) -> tuple[Any, ...]:
-        """The arguments, their gradients watched."""
+        """The arguments with watched gradients."""
         self.floats = _floats(args)
-        self.places, args = self._gated(args, self._input_gradients)
+        self.positions, args = self._gated(args, self._input_gradients)
         return args
 
     def outputs(self, out: Any) -> Any:
-        """The results, their gradients watched; other things than tensors and tuples are not."""
+        """The results with watched gradients, if they are a tensor or a tuple."""
         if not isinstance(out, (tuple, Tensor)):
             return out
         several = out if isinstance(out, tuple) else (out,)
-        places: list[int] = []
+        positions: list[int] = []
         floats = _floats(several)
 
         def seen(gradients: Sequence[Tensor | None]) -> Sequence[Tensor | None]:
-            return self._output_gradients(gradients, places, floats)
+            return self._output_gradients(gradients, positions, floats)
 
-        places, made = self._gated(several, seen)
+        positions, made = self._gated(several, seen)
         if not isinstance(out, tuple):
             return made[0]
         return type(out)(*made) if hasattr(out, "_fields") else made
@@ -258,37 +258,39 @@ class _Watch:
         self, values: tuple[Any, ...], hook: Callable[..., Any]
     ) -> tuple[list[int], tuple[Any, ...]]:
         tensors = {i: t for i, t in enumerate(values) if isinstance(t, Tensor)}
-        places = [i for i, t in tensors.items() if modes.grad and t.requires_grad]
+        positions = [i for i, t in tensors.items() if modes.grad and t.requires_grad]
         new = list(values)
-        if places:
-            through = gate([values[i] for i in places], hook)
-            for i, t in zip(places, through, strict=True):
+        if positions:
+            through = gate([values[i] for i in positions], hook)
+            for i, t in zip(positions, through, strict=True):
                 new[i] = t
-        return places, tuple(new)
+        return positions, tuple(new)
 
     def _output_gradients(
-        self, gradients: Sequence[Tensor | None], places: list[int], floats: _Floats
+        self, gradients: Sequence[Tensor | None], positions: list[int], floats: _Floats
     ) -> Sequence[Tensor | None]:
-        whole = _spread(gradients, places, floats)
+        whole = _spread(gradients, positions, floats)
         for entry in self.before:
             new = entry.hook(self.module, whole)
             if new is not None:
                 whole = _fitting(new, whole)
         self.grad_output = whole
-        if not self.places:
+        if not self.positions:
             nothing = (None,) * len(self.floats)
             for entry in self.after:
                 if entry.hook(self.module, nothing, whole) is not None:
-                    raise GradientError("no input of the module has a gradient to replace")
-        return [whole[i] for i in places]
+                    raise GradientError(
+                        "the hook replaces a gradient, and no input of the module has one"
+                    )
+        return [whole[i] for i in positions]
 
     def _input_gradients(self, gradients: Sequence[Tensor | None]) -> Sequence[Tensor | None]:
-        whole = _spread(gradients, self.places, self.floats)
+        whole = _spread(gradients, self.positions, self.floats)
         for entry in self.after:
             new = entry.hook(self.module, whole, self.grad_output)
             if new is not None:
                 whole = _fitting(new, whole)
-        return [whole[i] for i in self.places]
+        return [whole[i] for i in self.positions]
 
 
 _Floats = list[tuple[Shape, DType] | None]  # the type of each value that is a float tensor
@@ -301,13 +303,13 @@ def _floats(values: tuple[Any, ...]) -> _Floats:
     ]
 
 
-def _spread(found: Sequence[Any], places: Sequence[int], floats: _Floats) -> tuple[Any, ...]:
-    """One gradient per value: those found at `places`, zero for other floats, None for the rest."""
+def _spread(found: Sequence[Any], positions: Sequence[int], floats: _Floats) -> tuple[Any, ...]:
+    """One gradient per value: the found ones at `positions`, zeros for other floats, else None."""
     whole: list[Any] = [
-        None if i in places or each is None else zeros(each[0], dtype=each[1])
+        None if i in positions or each is None else zeros(each[0], dtype=each[1])
         for i, each in enumerate(floats)
     ]
-    for i, gradient in zip(places, found, strict=True):
+    for i, gradient in zip(positions, found, strict=True):
         whole[i] = gradient
     return tuple(whole)
 
@@ -315,5 +317,7 @@ def _spread(found: Sequence[Any], places: Sequence[int], floats: _Floats) -> tup
 def _fitting(new: Any, whole: tuple[Any, ...]) -> tuple[Any, ...]:
     several = new if isinstance(new, tuple) else (new,)
     if len(several) != len(whole):
-        raise GradientError(f"a backward hook gave {len(several)} gradients for {len(whole)}")
+        raise GradientError(
+            f"a backward hook returned {len(several)} gradients for {len(whole)} values"
+        )
     return several

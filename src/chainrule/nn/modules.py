@@ -1,4 +1,4 @@
-"""PyTorch's `nn.modules`: the layers of `nn` under the names of PyTorch's files. Re-exports only.
+"""PyTorch's `nn.modules`: the layers of `nn` under PyTorch's file names. Re-exports only.
 
 Example: `from chainrule.nn.modules.rnn import LSTM`.
 """

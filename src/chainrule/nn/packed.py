@@ -1,8 +1,8 @@
 """Sequences of different lengths: padded, packed, and a list; PyTorch's `nn.utils.rnn`.
 
-Packed are the rows of all sequences that last at time 0, then those at time 1, …; the sequences go
-from the longest to the shortest. How many rows there are depends on values, so packing is eager: a
-compiled function gives the recurrent layers `lengths=`. May import `tensor`.
+A packed batch holds the rows of all sequences at time 0, then those at time 1, …, the longest
+sequence first. The number of rows depends on values, so packing is eager: in a compiled function
+give the recurrent layers `lengths=`. May import `tensor`.
 
 Example: `packed = pack_padded_sequence(x, lengths, enforce_sorted=False)`.
 Source: https://docs.pytorch.org/docs/stable/nn.html#utility-functions-in-other-modules
@@ -30,7 +30,7 @@ Numbers = np.ndarray[Any, np.dtype[np.int64]]
 
 
 class PackedSequence(NamedTuple):
-    """Rows (ΣLᵢ, …), how many at each time, and the order that sorted the batch, if any did."""
+    """Rows (ΣLᵢ, …), their number at each time, and the order that sorted the batch, if any."""
 
     data: Tensor
     batch_sizes: Tensor
@@ -39,7 +39,7 @@ class PackedSequence(NamedTuple):
 
     @property
     def is_cuda(self) -> bool:
-        """No: there is only the CPU."""
+        """Whether the rows are on a GPU: never."""
         return False
 
     def to(self, *args: Any, **kwargs: Any) -> PackedSequence:
@@ -47,7 +47,7 @@ class PackedSequence(NamedTuple):
         return self._replace(data=self.data.to(*args, **kwargs))
 
     def cpu(self) -> PackedSequence:
-        """Itself."""
+        """The sequence itself: tensors are on the CPU."""
         return self
 
     def float(self) -> PackedSequence:
@@ -60,27 +60,29 @@ class PackedSequence(NamedTuple):
 
 
 def invert_permutation(permutation: Tensor | None) -> Tensor | None:
-    """The order that undoes `permutation`."""
+    """The inverse order."""
     return None if permutation is None else tensor(np.argsort(_read(permutation), kind="stable"))
 
 
 def _read(lengths: Any) -> Numbers:
-    """Numbers that decide shapes."""
+    """Numbers that determine shapes, as an array."""
     trace = trace_or_none()
     if trace is not None and not trace.has_values:
         raise TraceError(
-            "packed sequences have shapes that depend on values, so they are eager only; "
-            "in a compiled function pad, and give the recurrent layer lengths="
+            "packed sequences have shapes that depend on values, so they are eager only\n"
+            "  in a compiled function pad, and give the recurrent layer lengths="
         )
     return np.asarray(lengths, np.int64)
 
 
 def time_mask(lengths: Any, time: int, batch: int) -> Tensor:
-    """Bool (time, batch, 1): whether a sequence has not ended yet."""
+    """Bool (time, batch, 1): whether the sequence still lasts."""
     ends = as_tensor(lengths)
     if ends.shape != (batch,):
-        raise ShapeError(f"a batch of {batch} needs as many lengths, not shape {ends.shape}")
-    rule = f"a sequence of a batch of {time} steps has from 0 to {time} of them"
+        raise ShapeError(
+            f"lengths= has shape {ends.shape}, not ({batch},), one per sequence of the batch"
+        )
+    rule = f"a sequence of this batch has 0 to {time} steps"
     ends = require("lengths", ends, lambda v: (v >= 0) & (v <= time), rule)
     steps = layout.reshape(arange(time), (time, 1, 1))
     return pointwise.lt(steps, layout.reshape(ends, (1, batch, 1)))
@@ -88,24 +90,24 @@ def time_mask(lengths: Any, time: int, batch: int) -> Tensor:
 
 @dataclass(frozen=True)
 class Packing:
-    """Where the rows of a sorted batch stand when packed."""
+    """The packed rows of a sorted batch."""
 
-    lengths: Numbers  # from the longest to the shortest
+    lengths: Numbers  # descending
 
     @staticmethod
     def of(packed: PackedSequence) -> Packing:
-        """As many lengths beyond t as there are rows at time t."""
+        """The packing of a packed sequence: the rows at time t are the lengths above t."""
         sizes = _read(packed.batch_sizes)
         return Packing((sizes[:, None] > np.arange(sizes[0])).sum(0))
 
     @property
     def sizes(self) -> Numbers:
-        """Rows at each time."""
+        """The number of rows at each time."""
         return np.asarray(self.lasting.sum(1), np.int64)
 
     @property
     def lasting(self) -> np.ndarray[Any, np.dtype[np.bool_]]:
-        """(time, batch): whether a sequence has not ended yet."""
+        """(time, batch): whether the sequence still lasts."""
         return np.asarray(np.arange(self.lengths.max())[:, None] < self.lengths, np.bool_)
 
     def pack(self, padded: Tensor) -> Tensor:
@@ -114,7 +116,7 @@ class Packing:
         return gather.index_select(rows, 0, tensor(np.flatnonzero(self.lasting)))
 
     def unpack(self, rows: Tensor) -> Tensor:
-        """(rows, …) → (time, batch, …) with arbitrary rows behind each end."""
+        """(rows, …) → (time, batch, …) with arbitrary rows after each end."""
         where = np.maximum(self.lasting.ravel().cumsum() - 1, 0)
         found = gather.index_select(rows, 0, tensor(where))
         return layout.reshape(found, (*self.lasting.shape, *rows.shape[1:]))
@@ -125,7 +127,7 @@ def pack_padded_sequence(
 ) -> PackedSequence:
     """Pack (time, batch, …), or (batch, time, …) with `batch_first`, of the given lengths.
 
-    `enforce_sorted` says that the lengths already go from the longest to the shortest.
+    `enforce_sorted` requires that the lengths are in descending order.
     """
     counts = _read(lengths)
     padded = layout.transpose(input, 0, 1) if batch_first else input
@@ -140,8 +142,8 @@ def pack_padded_sequence(
         padded = gather.index_select(padded, 1, order)
     elif (counts[:-1] < counts[1:]).any():
         raise ShapeError(
-            f"the lengths {counts.tolist()} do not go from the longest to the shortest: "
-            "sort the batch, or give enforce_sorted=False"
+            f"the lengths {counts.tolist()} are not in descending order\n"
+            "  sort the batch, or give enforce_sorted=False"
         )
     packing = Packing(counts)
     rows = packing.pack(padded)
@@ -154,7 +156,7 @@ def pad_packed_sequence(
     padding_value: float = 0.0,
     total_length: int | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """The batch in its first order, padded to the longest or to `total_length`; and the lengths."""
+    """The batch in its first order, padded to the longest or to `total_length`, and the lengths."""
     packing = Packing.of(sequence)
     x = packing.unpack(sequence.data)
     time, batch = packing.lasting.shape
@@ -162,7 +164,7 @@ def pad_packed_sequence(
     x = pointwise.where(lasting, x, filled(padding_value, x.dtype, ()))
     if total_length is not None:
         if total_length < time:
-            raise ArgumentError(f"total_length={total_length} is less than the longest, {time}")
+            raise ArgumentError(f"total_length={total_length} is below the longest length, {time}")
         x = pad(x, (0, 0) * (len(x.shape) - 1) + (0, total_length - time), value=padding_value)
     lengths = packing.lengths
     if sequence.unsorted_indices is not None:

@@ -1,6 +1,6 @@
 """`Parameter` and `Buffer`: tensors that a module registers when they are assigned to it.
 
-`Parameter` lives in `tensor`, where files can make one, too.
+`Parameter` is defined in `tensor`, where files can make one, too.
 Example: `self.scale = Parameter(cr.ones(3))`. May import `tensor`.
 Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.parameter.Parameter.html
 """
@@ -17,7 +17,7 @@ __all__ = ["Buffer", "Parameter"]
 
 
 class Buffer(Tensor):
-    """State of a module that is not learnt; saved with it if `persistent`.
+    """Untrained state of a module, saved with it if `persistent`.
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.parameter.Buffer.html
     """

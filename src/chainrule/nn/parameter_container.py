@@ -1,4 +1,4 @@
-"""Modules that hold parameters: in a list, in a dictionary. Tensors become parameters.
+"""Containers of parameters: a list, a dictionary. Tensors become parameters.
 
 Example: `ParameterDict({"scale": cr.ones(3)})["scale"]`. May import `tensor`.
 Source: https://docs.pytorch.org/docs/stable/nn.html#containers
@@ -22,7 +22,7 @@ def _parameter(value: Any) -> Parameter:
 
 
 class _Held(Module):
-    """Parameters under names, shown with type and shape."""
+    """Parameters with names, printed with type and shape."""
 
     def __len__(self) -> int:
         return len(self._parameters)
@@ -50,19 +50,19 @@ def _times(shape: tuple[int, ...]) -> str:
 
 
 class ParameterList(_Held):
-    """A list of parameters that are found; tensors become parameters."""
+    """A list of registered parameters; tensors become parameters."""
 
     def __init__(self, values: Iterable[Any] | None = None) -> None:
         super().__init__()
         self.extend(values or ())
 
     def append(self, value: Any) -> Self:
-        """Add one at the end."""
+        """Add a parameter at the end."""
         self._put(str(len(self)), value)
         return self
 
     def extend(self, values: Iterable[Any]) -> Self:
-        """Add several at the end."""
+        """Add parameters at the end."""
         for value in values:
             self.append(value)
         return self
@@ -72,11 +72,11 @@ class ParameterList(_Held):
     def _key(self, index: int) -> str:
         at = operator.index(index)
         if not -len(self) <= at < len(self):
-            raise IndexBoundsError(f"index {at} is outside {len(self)} parameters")
+            raise IndexBoundsError(f"index {at} is out of range for {len(self)} parameters")
         return str(at % len(self))
 
     def pop(self, index: int = -1) -> Any:
-        """Remove and return one; the rest is numbered anew."""
+        """Remove and return a parameter; the rest is renumbered."""
         listed = list(self)
         found = listed.pop(int(self._key(index)))
         self._parameters.clear()
@@ -97,14 +97,14 @@ class ParameterList(_Held):
 
 
 class ParameterDict(_Held):
-    """A dictionary of parameters that are found; tensors become parameters."""
+    """A dictionary of registered parameters; tensors become parameters."""
 
     def __init__(self, parameters: Mapping[str, Any] | Iterable[Any] | None = None) -> None:
         super().__init__()
         self.update(parameters or {})
 
     def update(self, parameters: Mapping[str, Any] | Iterable[tuple[str, Any]]) -> None:
-        """Add or replace several."""
+        """Add or replace parameters."""
         for name, value in dict(parameters).items():
             self[name] = value
 
@@ -133,13 +133,13 @@ class ParameterDict(_Held):
         return default if self._parameters.get(key) is None else self[key]
 
     def setdefault(self, key: str, default: Any = None) -> Any:
-        """The parameter of that name, which is the default if there was none."""
+        """The parameter of that name; a missing one is first set to the default."""
         if key not in self:
             self[key] = default
         return self[key]
 
     def pop(self, key: str) -> Any:
-        """Remove and return one."""
+        """Remove and return a parameter."""
         found = self[key]
         del self[key]
         return found
@@ -152,7 +152,7 @@ class ParameterDict(_Held):
         return name, self.pop(name)
 
     def clear(self) -> None:
-        """Remove all."""
+        """Remove all parameters."""
         self._parameters.clear()
 
     def copy(self) -> ParameterDict:

@@ -1,4 +1,4 @@
-"""Parameters that are functions of others: `layer.weight` is computed whenever it is read.
+"""Parameters that are functions of others: `layer.weight` is computed at each read.
 
     class Symmetric(Module):
         def forward(self, x):
@@ -6,7 +6,7 @@
 
     register_parametrization(layer, "weight", Symmetric())
 
-What is learnt stands in `layer.parametrizations.weight.original`. May import `tensor`.
+The trained tensor is `layer.parametrizations.weight.original`. May import `tensor`.
 Source: https://docs.pytorch.org/tutorials/intermediate/parametrizations.html
 """
 
@@ -37,9 +37,9 @@ def cached() -> Iterator[None]:
 
 
 def computed(module: Module, name: str, read: Callable[[Any], Any], write: Any = None) -> None:
-    """Let the attribute be what `read(module)` gives, and assigning to it `write(module, value)`.
+    """Make `module.<name>` the result of `read(module)`; assigning calls `write(module, value)`.
 
-    Tensors under that name must be gone. The module gets a class of its own for it.
+    No tensor may be registered under that name. The module gets a class of its own.
     """
     cls = type(module)
     if not hasattr(cls, "_computed"):
@@ -56,13 +56,13 @@ def _set(self: Any, name: str, value: Any) -> None:
     if name not in kept:
         super(type(self), self).__setattr__(name, value)
     elif kept[name] is None:
-        raise ArgumentError(f"{name!r} is computed from other parameters: set those")
+        raise ArgumentError(f"{name!r} is computed from other parameters: assign to those")
     else:
         kept[name](self, value)
 
 
 def no_longer_computed(module: Module, name: str) -> None:
-    """Undo `computed`; the module's class comes back with the last."""
+    """Undo `computed`; without computed attributes the module has its own class again."""
     cls = type(module)
     delattr(cls, name)
     del cls._computed[name]  # type: ignore[attr-defined]
@@ -71,9 +71,9 @@ def no_longer_computed(module: Module, name: str) -> None:
 
 
 class ParametrizationList(ModuleList):
-    """The functions that make one tensor, one after the other, and what they start from.
+    """The functions that compute one tensor in sequence, and the tensors that they start from.
 
-    `original`, or `original0`, `original1`, … where the first function takes several tensors.
+    These are `original`, or `original0`, `original1`, … if the first function takes several.
     """
 
     original: Tensor
@@ -106,13 +106,13 @@ class ParametrizationList(ModuleList):
             self.register_buffer(name, value)
 
     def originals(self) -> list[Tensor]:
-        """What the functions start from."""
+        """The tensors that the functions start from."""
         if self.is_tensor:
             return [self.original]
         return [getattr(self, f"original{i}") for i in range(self.ntensors)]
 
     def right_inverse(self, value: Tensor) -> None:
-        """Give the originals values from which the functions make `value`."""
+        """Set the originals so that the functions compute `value`."""
         with no_grad():
             start: Any = value
             for module in reversed(list(self)):
@@ -137,10 +137,10 @@ class ParametrizationList(ModuleList):
 def register_parametrization(
     module: Module, tensor_name: str, parametrization: Module, *, unsafe: bool = False
 ) -> Module:
-    """Let `module.<tensor_name>` be `parametrization(original)`; the original is what learns.
+    """Make `module.<tensor_name>` equal `parametrization(original)`; the original is trained.
 
-    `right_inverse` of the parametrization, where it has one, says what to start from and what an
-    assignment means. Shape and dtype stay the same unless `unsafe`. Another call adds a function.
+    `right_inverse` of the parametrization, if it has one, gives the original at the start and at
+    assignments. Shape and dtype stay the same unless `unsafe`. Another call adds a function.
     Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.utils.parametrize.register_parametrization.html
     """
     parametrization.train(module.training)
@@ -192,8 +192,8 @@ def _same(before: Tensor, after: Any, parametrization: Module) -> None:
     if not isinstance(after, Tensor) or after.array_type != before.array_type:
         shown = after.array_type if isinstance(after, Tensor) else type(after).__name__
         raise ShapeError(
-            f"{type(parametrization).__name__} turns {before.array_type} into {shown}; if that is "
-            "meant, register it with unsafe=True"
+            f"{type(parametrization).__name__} turns {before.array_type} into {shown}\n"
+            "  if that is intended, register it with unsafe=True"
         )
 
 
@@ -208,7 +208,7 @@ def is_parametrized(module: Module, tensor_name: str | None = None) -> bool:
 def remove_parametrizations(
     module: Module, tensor_name: str, leave_parametrized: bool = True
 ) -> Module:
-    """Make the tensor a parameter (or buffer) again: as it is now, or as its original is.
+    """Make the tensor a parameter (or buffer) again, with its present value or the original's.
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.utils.parametrize.remove_parametrizations.html
     """
@@ -217,7 +217,9 @@ def remove_parametrizations(
     whole = _lists(module)[tensor_name]
     kept = whole.originals()
     if not leave_parametrized and not whole.is_tensor:
-        raise ArgumentError("a tensor made from several cannot become one of them")
+        raise ArgumentError(
+            "leave_parametrized=False needs one original: this tensor is computed from several"
+        )
     if leave_parametrized:
         with no_grad():
             value = whole().detach().clone()
@@ -237,6 +239,6 @@ def remove_parametrizations(
 
 
 def type_before_parametrizations(module: Module) -> type:
-    """The module's class without what parametrization made of it."""
+    """The module's class before parametrization."""
     cls = type(module)
     return cls.__bases__[0] if "_computed" in cls.__dict__ else cls

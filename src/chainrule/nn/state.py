@@ -1,4 +1,4 @@
-"""A module's state by dotted name, and loading it: all of it, or nothing and a full report.
+"""A module's state by dotted name, and loading it: all of it, or nothing with a full report.
 
 Example: `load(model, read_state(path).arrays, strict=True, assign=False)`. May import `tensor`.
 """
@@ -24,7 +24,7 @@ _EXTRA = "_extra_state"
 
 
 class KeysReport(NamedTuple):
-    """What did not match when a state was loaded."""
+    """The names that did not match when a state was loaded."""
 
     missing_keys: list[str]
     unexpected_keys: list[str]
@@ -36,7 +36,7 @@ class KeysReport(NamedTuple):
 
 
 def named_state(module: Module, prefix: str = "") -> dict[str, Tensor]:
-    """Parameters and persistent buffers; a shared tensor appears under each of its names."""
+    """Parameters and persistent buffers; a shared tensor is listed under each of its names."""
     found: dict[str, Tensor] = {}
     for path, part in module.named_modules(prefix=prefix.rstrip("."), remove_duplicate=False):
         for name, value in (*part._parameters.items(), *part._buffers.items()):
@@ -46,7 +46,7 @@ def named_state(module: Module, prefix: str = "") -> dict[str, Tensor]:
 
 
 def save(module: Module, found: dict[str, Any], prefix: str, *, keep_vars: bool) -> dict[str, Any]:
-    """The state of a module and all below into `found`, through their hooks."""
+    """Collect the state of a module and all below in `found`, through their hooks."""
     for entry in hooks_of(module, "state_dict_pre"):
         entry.hook(module, prefix, keep_vars)
     for name, value in (*module._parameters.items(), *module._buffers.items()):
@@ -109,7 +109,7 @@ def load(module: Module, given: Mapping[str, Any], *, strict: bool, assign: bool
 
 
 def _call_after(module: Module, keys: KeysReport) -> None:
-    """The hooks after loading, those of inner modules first."""
+    """Call the hooks after loading, those of inner modules first."""
     for part in reversed(list(module.modules())):
         for entry in hooks_of(part, "load_post"):
             if entry.hook(part, keys) is not None:

@@ -1,4 +1,4 @@
-"""What is said of a state that does not fit a module: what is missing, and what was meant.
+"""The message about a state that does not fit a module: missing names, and likely ones.
 
 Imports base only. Example: `report("Net", ["out.bias"], ["ouput.bias"], [])`.
 """
@@ -9,13 +9,13 @@ import difflib
 from collections.abc import Sequence
 
 _NAMES = 5  # of each kind that a report lists
-_FAULTS = 2  # so that all of it is eight lines
+_FAULTS = 2  # so that the report has at most eight lines
 
 
 def report(
     title: str, missing: Sequence[str], unexpected: Sequence[str], faults: Sequence[str]
 ) -> str:
-    """The whole message; empty if there is nothing to say."""
+    """The whole message; empty if the state fits."""
     parts = []
     if missing:
         parts.append(f"missing from the state: {_listed(missing)}")
@@ -23,7 +23,7 @@ def report(
         parts.append(f"unexpected in the state: {_listed(unexpected)}")
     parts += faults[:_FAULTS]
     if len(faults) > _FAULTS:
-        parts.append(f"and {len(faults) - _FAULTS} more that do not fit")
+        parts.append(f"and {len(faults) - _FAULTS} more faults")
     if not parts:
         return ""
     meant = _meant(missing, unexpected)
@@ -37,7 +37,7 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def _meant(missing: Sequence[str], unexpected: Sequence[str]) -> str:
-    """How the names differ: by a prefix, or one by some letters."""
+    """The likely difference of the names: a prefix, or the spelling of one."""
     if not missing or not unexpected:
         return ""
     extra = _prefix(unexpected, missing)
@@ -57,7 +57,7 @@ def _meant(missing: Sequence[str], unexpected: Sequence[str]) -> str:
 
 
 def _prefix(longer: Sequence[str], shorter: Sequence[str]) -> str:
-    """What stands before all of `longer` and makes them `shorter`, such as `module.`."""
+    """The prefix whose removal makes `longer` equal `shorter`, such as `module.`."""
     first = longer[0]
     cuts = [first[: i + 1] for i, letter in enumerate(first) if letter == "."]
     for cut in cuts:

@@ -1,4 +1,4 @@
-"""Weights that are normalised whenever they are read: by their rows, or by their largest stretch.
+"""Weights normalised at each read: by the norms of their rows, or by their largest singular value.
 
 Example: `weight_norm(Linear(4, 3))`. May import `tensor`.
 """
@@ -22,7 +22,7 @@ M = TypeVar("M", bound=Module)
 
 
 def norm_except_dim(v: Tensor, dim: int | None) -> Tensor:
-    """‖v‖ over all axes but `dim`, which keep size 1; of everything for None."""
+    """‖v‖ over all axes but `dim`, which keep size 1; over all axes for None."""
     if dim is None or dim == -1:
         return norm(v)
     axes = [i for i in range(len(v.shape)) if i != dim % len(v.shape)]
@@ -44,12 +44,12 @@ class _WeightNorm(Module):
         return _scaled(weight_g, weight_v, self.dim)
 
     def right_inverse(self, weight: Tensor) -> tuple[Tensor, Tensor]:
-        """Length and direction."""
+        """The length and direction of the weight."""
         return norm_except_dim(weight, self.dim), weight
 
 
 def weight_norm(module: M, name: str = "weight", dim: int | None = 0) -> M:
-    """w = g · v / ‖v‖, the norm over all axes but `dim`: length and direction learn apart.
+    """w = g · v / ‖v‖, the norm over all axes but `dim`: length and direction are trained apart.
 
     g is `parametrizations.weight.original0`, v is `original1`.
     Source: Salimans & Kingma, Weight normalization (2016);
@@ -60,7 +60,7 @@ def weight_norm(module: M, name: str = "weight", dim: int | None = 0) -> M:
 
 
 def older_weight_norm(module: M, name: str = "weight", dim: int | None = 0) -> M:
-    """The same with the names weight_g and weight_v; `parametrizations.weight_norm` is newer.
+    """The older form with parameters weight_g and weight_v; see `parametrizations.weight_norm`.
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.utils.weight_norm.html
     """
@@ -127,7 +127,7 @@ class _SpectralNorm(Module):
         self._v.copy_(v)
 
     def forward(self, weight: Tensor) -> Tensor:
-        """The weight with largest singular value about 1."""
+        """The weight with a largest singular value of about 1."""
         if len(weight.shape) == 1:
             return normalize.normalize(weight, dim=0, eps=self.eps)
         matrix = self._matrix(weight)
@@ -151,7 +151,7 @@ def spectral_norm(
 ) -> M:
     """w / σ(w), σ the largest singular value of w as a matrix (dim, rest), by the power method.
 
-    In training each reading of the weight makes `n_power_iterations` steps of it.
+    In training each read of the weight makes `n_power_iterations` steps of it.
     Source: Miyato et al., Spectral normalization (2018);
     https://docs.pytorch.org/docs/stable/generated/torch.nn.utils.parametrizations.spectral_norm.html
     """
