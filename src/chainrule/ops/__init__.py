@@ -34,7 +34,7 @@ from chainrule.ops import (
     sort,
     trigonometry,
 )
-from chainrule.ops.record import TABLE as TABLE
+from chainrule.ops.record import OPS, Op
 
 _FAMILIES = (
     creation,
@@ -69,4 +69,5 @@ _FAMILIES = (
     factorizations,
 )
 
+TABLE: dict[str, Op] = OPS
 TABLE.update({op.name: op for family in _FAMILIES for op in family.TABLE})

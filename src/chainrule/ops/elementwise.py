@@ -24,8 +24,8 @@ from chainrule.ops.expression import (
     wide,
 )
 from chainrule.ops.record import (
+    OPS,
     OUT,
-    TABLE,
     Array,
     Builder,
     Cost,
@@ -148,7 +148,7 @@ class Rule:
     def __call__(self, b: Builder, node: Node, ct: Node) -> tuple[Node | None, ...]:
         """As any `Op.vjp`."""
         if self._compiled is None:
-            self._compiled = rule_of(self._slopes, TABLE)
+            self._compiled = rule_of(self._slopes, OPS)
         return self._compiled(b, node, ct)
 
 

@@ -292,7 +292,7 @@ class Op:
         raise TypeError("ops are not pickled; print the graph as text instead")
 
 
-TABLE: dict[str, Op] = {}  # every op by name; the families fill it in `ops/__init__.py`
+OPS: dict[str, Op] = {}  # every op by name; the families fill it in `ops/__init__.py`
 
 
 class Symbolic:
