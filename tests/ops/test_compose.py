@@ -63,7 +63,7 @@ def test_an_inner_node_may_be_given():
 
 
 def test_a_value_that_is_not_given_is_named():
-    with pytest.raises(LookupError, match=r"<input float32\[2\]> is needed and not given"):
+    with pytest.raises(LookupError, match=r"no value is given for <input float32\[2\]>"):
         compose((), (b(op("neg"), leaf(2)),))
 
 

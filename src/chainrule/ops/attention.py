@@ -62,7 +62,7 @@ def _infer(ins: tuple[Type, ...], attrs: Attrs) -> TupleType:  # noqa: ARG001 - 
 def attention_scores(
     b: Builder, ins: tuple[Node, ...], masks: tuple[Node, ...], attrs: Attrs
 ) -> Node:
-    """q @ kᵀ times the scale, with masks added and what lies ahead at −∞."""
+    """q @ kᵀ times the scale, with the mask added and later positions at −∞."""
     scores = b(matmul, ins[0], swap(b, ins[1]))
     scores = b(mul, scores, filled(b, attrs["scale"], scores))
     for mask in masks:
@@ -118,7 +118,7 @@ def _vjp(b: Builder, node: Node, ct: Any) -> tuple[Node | None, ...]:
         return tuple(parts[: len(node.inputs)])
     grad = b(attention_grad, *ins, *masks, **node.attrs)
     parts = tuple(b(project, grad, index=i) for i in range(3))
-    # what a mask gets has the size of the scores: it is only evaluated for a mask that learns
+    # the gradient of a mask is as large as the scores: evaluated only for a mask that learns
     return (*parts, *(_gradients(b, ins, tuple(masks), node.attrs, None)[3] for _ in masks))
 
 

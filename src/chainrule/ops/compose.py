@@ -47,7 +47,7 @@ def compose(inputs: Sequence[Node], outputs: Sequence[Node | None]) -> Composed:
     lines = []
     for k, node in enumerate(order):
         if node.op is INPUT:
-            raise LookupError(f"the value of {node} is needed and not given")
+            raise LookupError(f"no value is given for {node}, which the outputs need")
         if node.op is full:
             names[node] = f"c{k}"
             known[f"c{k}"] = full.numpy((), node.attrs)

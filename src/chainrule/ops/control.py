@@ -34,7 +34,7 @@ Differentiate = Callable[
     [Builder, Sequence[Node], Sequence[Node | None], Sequence[Node]], list[Node | None]
 ]
 Push = Callable[[Builder, Sequence[Node], Sequence[Node], Sequence[Node | None]], list[Node | None]]
-Missing = Sequence[Node | None]  # cotangents or tangents, None where none arrived
+Missing = Sequence[Node | None]  # cotangents or tangents, None where there is none
 
 
 def _pairs(rng: np.random.Generator, dtype: np.dtype[Any]) -> Iterable[Sample]:
@@ -105,12 +105,12 @@ def float_positions(nodes: Sequence[Node], among: Iterable[int] | None = None) -
 
 
 def present(found: Missing) -> tuple[Node, ...]:
-    """Those that are not None."""
+    """The nodes that are not None."""
     return tuple(n for n in found if n is not None)
 
 
 def put_back(found: Missing, results: Iterable[Node]) -> list[Node | None]:
-    """`results` at the places where `found` has something."""
+    """`results` at the positions where `found` is not None."""
     given = iter(results)
     return [None if n is None else next(given) for n in found]
 
@@ -139,7 +139,7 @@ def _call_vjp(
 
 
 def _given_vjp(b: Builder, node: Node, ct: Missing) -> list[Node | None]:
-    """A call of the gradient that came with the call; what got no cotangent gets zeros."""
+    """A call of the gradient that the call carries; results without a cotangent get zeros."""
     assert isinstance(node.type, TupleType)
     graph: Graph = node.attrs["vjp_graph"]
     read = _read(b, node)

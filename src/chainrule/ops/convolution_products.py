@@ -1,7 +1,7 @@
 """Convolutions as matrix products on overlapping views, channels last: nothing is copied.
 
     y[b, p, :]  = window of k·C numbers at x[b, p] · W        a product per sequence, row stride C
-    dx          = windows of the padded dy · W turned round   one product over all positions
+    dx          = windows of the padded dy · W reversed   one product over all positions
     dW          = dyᵀ · windows of all x, end to end          one product; dy is 0 between sequences
 
 Where strides cannot say it (dilation along the last axis, groups, the weight gradient of images
@@ -57,7 +57,7 @@ class _Form(NamedTuple):
 
     @property
     def depthwise(self) -> bool:
-        """Whether every channel is on its own: then nothing is summed but a window's positions."""
+        """Whether every channel has its own kernel: only the positions of a window are summed."""
         return self.groups == self.channels == self.outs and self.groups > 1
 
 
@@ -323,6 +323,6 @@ def _shifted(b: Builder, x: Node, f: _Form) -> Iterator[Node]:
     seen = b(windows, x, axes=axes, size=f.size, step=f.stride, dilation=f.dilation)
     for place in itertools.product(*map(range, f.size)):
         part = seen
-        for at in place:  # the window's axes are taken away one by one
+        for at in place:  # the window's axes are removed one by one
             part = _part(b, part, len(f.size) + 2, at)
         yield part

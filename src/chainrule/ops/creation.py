@@ -1,4 +1,4 @@
-"""Arrays made from nothing: a filled one and an index ramp; and the identity that marks a cut.
+"""Constants: a full array, an index ramp; and `detach`, the identity that cuts the gradient.
 
 Example: `full(value=2.0, dtype=float32, shape=(3,))`.
 """

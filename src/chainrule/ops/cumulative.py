@@ -47,7 +47,7 @@ def along(b: Builder, x: Node, axis: int, start: int, size: int, step: int = 1) 
 
 
 def turned(b: Builder, x: Node, axis: int) -> Node:
-    """Last first."""
+    """The elements along `axis` in reverse order."""
     size = x.shape[axis]
     return along(b, x, axis, size - 1, size, -1) if size else x
 
@@ -58,7 +58,7 @@ def _padding(b: Builder, x: Node, axis: int, size: int, value: float) -> Node:
 
 
 def _shifted(b: Builder, x: Node, axis: int, by: int, neutral: float) -> Node:
-    """What stood `by` places earlier; the neutral element where nothing did."""
+    """The elements moved by `by` positions; the neutral element in front."""
     rest = along(b, x, axis, 0, x.shape[axis] - by)
     return b(concat, _padding(b, x, axis, by, neutral), rest, axis=axis)
 
@@ -145,7 +145,7 @@ def _running(
     kinds: frozenset[dtypes.DType],
     **more: Any,
 ) -> Op:
-    """The op whose meaning along an axis is `values`, and `nodes` where it is compiled."""
+    """The op with the NumPy meaning `values` and the decomposition `nodes`, along an axis."""
 
     def decompose(b: Builder, node: Node) -> Node:
         (x,) = node.inputs

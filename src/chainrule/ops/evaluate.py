@@ -41,7 +41,7 @@ def evaluate(graph: Graph, values: Sequence[Any]) -> list[Any]:
 
 
 def all_values(graph: Graph, values: Sequence[Any]) -> dict[Node, Any]:
-    """The value of every node that the outputs need: what `evaluate` lets go of on its way."""
+    """The value of every node that the outputs need: `evaluate` frees them on its way."""
     env: dict[Node, Any] = dict(zip(graph.inputs, values, strict=True))
     return moved({}, env, topological(graph.outputs))
 

@@ -1,7 +1,7 @@
 """Factorizations of matrices: QR, eigenvalues of symmetric ones, singular values, pseudoinverse.
 
-Values come from LAPACK through NumPy (trait "host"); derivatives are graphs, and presume that
-eigenvalues, or singular values, are distinct: of equal ones the vectors have none, and get zeros.
+Values come from LAPACK through NumPy (trait "host"); derivatives are graphs. They presume
+distinct eigenvalues or singular values: vectors of equal ones have no derivative and get zeros.
 Example: `svd(a)` = (U, S, Vᵀ) with a = U·diag(S)·Vᵀ. Sources: Giles, An extended collection of
 matrix derivative results (2008); Walter and Lehmann, Algorithmic differentiation of linear algebra
 functions (2010); Golub and Pereyra, Differentiation of pseudo-inverses (1973).

@@ -46,7 +46,7 @@ def check_index(index: Type, what: str) -> None:
 
 
 def check_bounds(index: Array, limit: int, what: str) -> None:
-    """Raise `IndexBoundsError` naming the first index outside 0 … limit-1 and its place."""
+    """Raise `IndexBoundsError` naming the first index outside 0 … limit-1 and its position."""
     if index.size and (index.min() < 0 or index.max() >= limit):
         bad = np.argwhere((index < 0) | (index >= limit))[0]
         wrong, place = int(index[tuple(bad)]), tuple(int(i) for i in bad)
@@ -119,7 +119,7 @@ gather: Op = Op(
 )
 
 
-_MANY = 32768  # float32 updates that may be added up one after another
+_MANY = 32768  # float32 updates that are added up one after another, at most
 
 
 def _scatter_infer(ins: tuple[Type, ...], attrs: Attrs) -> Type:

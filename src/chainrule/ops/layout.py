@@ -67,7 +67,7 @@ def _reshape_view(
 
 
 def _widened(b: Builder, node: Node, given: Examples) -> Node:
-    """Start, step and shape have a number for each axis: one more in front."""
+    """The attributes with one more leading axis in start, step and shape."""
     new = {"start": 0, "step": 1, "shape": given.size}
     attrs = {name: (new[name], *value) for name, value in node.attrs.items()}
     return b(node.op, *given.stacked(), **attrs)
@@ -303,7 +303,7 @@ def _concat_infer(ins: tuple[Type, ...], attrs: Attrs) -> Type:
 
 
 def _refuse_neighbours(one: shapes.Shape, other: shapes.Shape, axis: int) -> NoReturn:
-    """Say along which axis two arrays differ, and along which they could be joined."""
+    """Raise with the axis along which two arrays differ, and the one that would join them."""
     apart = [i for i, (n, m) in enumerate(zip(one, other, strict=False)) if n != m and i != axis]
     text = f"concat along axis {axis} needs shapes equal elsewhere, not {one} and {other}"
     if len(one) != len(other) or one[axis] != other[axis] or len(apart) > 1:

@@ -32,7 +32,7 @@ _SQUARE = (
 
 
 def need_matrices(name: str, x: Type, *, square: bool) -> None:
-    """Raise unless `x` holds floating-point matrices, square ones if need be."""
+    """Raise unless `x` holds floating-point matrices, square ones if `square`."""
     if x.dtype.kind != "float":
         raise DTypeError(f"{name} needs floating-point matrices, not {x.dtype}; use x.float()")
     if len(x.shape) < 2 or (square and x.shape[-1] != x.shape[-2]):
@@ -41,7 +41,7 @@ def need_matrices(name: str, x: Type, *, square: bool) -> None:
 
 
 def lapack(name: str, fn: Callable[..., Any], *ins: Array, **kwargs: Any) -> Any:
-    """A function of `numpy.linalg`; what it cannot do raises our error."""
+    """Call a function of `numpy.linalg`; its LinAlgError becomes ours."""
     try:
         return fn(*ins, **kwargs)
     except np.linalg.LinAlgError as error:

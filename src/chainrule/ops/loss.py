@@ -1,4 +1,4 @@
-"""The loss of a class under softmax, one number for each row of scores.
+"""The cross-entropy of a class under softmax, one number per row of scores.
 
     cross_entropy(x, i) = log Σ exp(x - max x) - (x[i] - max x) = -log softmax(x)[i]
 
@@ -30,7 +30,7 @@ _f32, _i64 = dtypes.float32, dtypes.int64
 def _infer(ins: tuple[Type, ...], attrs: Attrs) -> Type:  # noqa: ARG001 - the signature
     x, index = ins
     if x.dtype.kind != "float":
-        raise DTypeError(f"cross_entropy needs scores in floats, not {x.dtype}; use x.float()")
+        raise DTypeError(f"cross_entropy needs float scores, not {x.dtype}; use x.float()")
     check_index(index, "cross_entropy")
     if not x.shape or x.shape[:-1] != index.shape:
         raise ShapeError(f"scores of {x.shape} need one class a row, not classes {index.shape}")

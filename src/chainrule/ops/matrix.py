@@ -1,6 +1,6 @@
 """Formulas of matrices over a builder: `A @ B`, `A.T`, triangles and diagonals as graph nodes.
 
-The rules of `linear_systems` and `factorizations` are written with it as they stand in papers.
+The rules of `linear_systems` and `factorizations` are written with it as in papers.
 Example: `Matrix(b, x).T @ Matrix(b, y)`.
 """
 
@@ -61,7 +61,7 @@ class Matrix:
         return self.b(iota, dtype=dtypes.int64, shape=shape, axis=len(shape) + axis)
 
     def lower(self, below: int = 0) -> Matrix:
-        """The elements at least `below` places below the diagonal, zeros elsewhere."""
+        """The elements at least `below` rows below the diagonal, zeros elsewhere."""
         row, column = self._position(-2), self._position(-1)
         reach = self.b(add, column, filled(self.b, below, column))
         kept = self.b(ge, row, reach)

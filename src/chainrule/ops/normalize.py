@@ -42,7 +42,7 @@ def _removed(ins: tuple[Type, ...], attrs: Attrs) -> Type:
 
 
 def along(b: Builder, small: Node, like: Node, axis: int) -> Node:
-    """Repeat `small` (without `axis`) along `axis` to the shape of `like`."""
+    """Broadcast `small` (without `axis`) along `axis` to the shape of `like`."""
     kept = b(reshape, small, shape=shapes.with_ones(like.shape, (axis,)))
     return b(broadcast_to, kept, shape=like.shape)
 
@@ -146,7 +146,7 @@ def _logsumexp(ins: Any, attrs: Attrs) -> Array:
 
 
 def _logsumexp_vjp(b: Builder, node: Node, ct: Node) -> tuple[Node]:
-    # Not exp(x - out): where x is large, what out rounds away is the whole of the sum
+    # Not exp(x - out): for a large x the rounding of out is as large as the sum
     (x,), axis = node.inputs, node.attrs["axis"]
     return (b(mul, b(softmax, x, axis=axis), along(b, ct, x, axis)),)
 

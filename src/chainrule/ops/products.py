@@ -76,7 +76,7 @@ def _jvp(b: Builder, node: Node, tangents: tuple[Node | None, ...]) -> Node:
 
 
 def _batch(b: Builder, node: Node, given: Examples) -> Node:
-    """Many matrices by one are one tall matrix by one; others are as many products."""
+    """Matrices with a shared second operand are one tall matrix; others are a batch."""
     (left, right), (m, k) = given.nodes, node.inputs[0].shape[-2:]
     if given.mapped[1] or len(node.shape) > 2:
         return b(matmul, *given.stacked())

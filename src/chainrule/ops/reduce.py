@@ -1,6 +1,6 @@
 """Reductions and broadcasting: each the other's gradient.
 
-`sum_(broadcast_to(x))` adds up what was repeated, so elementwise gradients never un-broadcast.
+`sum_(broadcast_to(x))` adds up what was broadcast, so elementwise gradients never un-broadcast.
 Reduced axes are removed. `amax`/`amin` share the gradient equally among ties, as PyTorch's do.
 Example: `sum_(x, axes=(0,))`.
 """
@@ -58,7 +58,7 @@ def _broadcast_vjp(b: Builder, node: Node, ct: Node) -> tuple[Node]:
 
 
 def unbroadcast(b: Builder, ct: Node, shape: shapes.Shape) -> Node:
-    """Sum `ct` over the axes along which `shape` was repeated."""
+    """Sum `ct` over the axes along which `shape` was broadcast."""
     axes = _repeated_axes(shape, ct.shape)
     if axes:
         ct = b(sum_, ct, axes=axes)
@@ -123,8 +123,8 @@ def _check_axes(x: Type, attrs: Attrs) -> shapes.Shape:
     return axes
 
 
-def _expand_back(b: Builder, small: Node, node: Node) -> Node:
-    """Repeat a reduced node along the axes that `node` reduced."""
+def _broadcast_back(b: Builder, small: Node, node: Node) -> Node:
+    """Broadcast a reduced node along the axes that `node` reduced."""
     big = node.inputs[0].shape
     kept = b(reshape, small, shape=shapes.with_ones(big, node.attrs["axes"]))
     return b(broadcast_to, kept, shape=big)
@@ -215,7 +215,7 @@ sum_ = Op(
     "sum",
     _sum_infer,
     Made(_adding),
-    vjp=lambda b, node, ct: (_expand_back(b, ct, node),),
+    vjp=lambda b, node, ct: (_broadcast_back(b, ct, node),),
     lower=Reduce("add"),
     sends=("broadcast_to(expand_dims(ct, axes), x.shape)",),
     traits=frozenset({"reduction", "linear"}),
@@ -240,9 +240,9 @@ def _extreme(name: str, fn: np.ufunc, monoid: str) -> Op:
         return np.asarray(fn.reduce(x, axis=attrs["axes"]))
 
     def winners(b: Builder, node: Node) -> Node:
-        """1 at each winner divided by their number: the weights of the subgradient."""
-        mask = b(cast, b(eq, node.inputs[0], _expand_back(b, node, node)), dtype=node.dtype)
-        return b(div, mask, _expand_back(b, b(sum_, mask, axes=node.attrs["axes"]), node))
+        """The weights of the subgradient: 1 / number of winners at each winner, 0 elsewhere."""
+        mask = b(cast, b(eq, node.inputs[0], _broadcast_back(b, node, node)), dtype=node.dtype)
+        return b(div, mask, _broadcast_back(b, b(sum_, mask, axes=node.attrs["axes"]), node))
 
     def jvp(b: Builder, node: Node, tangents: tuple[Node | None, ...]) -> Node:
         assert tangents[0] is not None
@@ -252,7 +252,7 @@ def _extreme(name: str, fn: np.ufunc, monoid: str) -> Op:
         name,
         infer,
         numpy,
-        vjp=lambda b, node, ct: (b(mul, _expand_back(b, ct, node), winners(b, node)),),
+        vjp=lambda b, node, ct: (b(mul, _broadcast_back(b, ct, node), winners(b, node)),),
         jvp=jvp,
         saves=(0, OUT),
         lower=Reduce(monoid),

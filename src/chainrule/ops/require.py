@@ -1,4 +1,4 @@
-"""A value on condition: `x`, and an error that shows what was `seen`, unless all `faults` are 0.
+"""A checked value: `x` where all `faults` are 0, else an error that shows the value `seen`.
 
 What eager functions ask of values – probabilities, variances, offsets – stays a node of a trace:
 a compiled step looks at the faults where it looks at its indices, before it changes anything.
@@ -20,7 +20,7 @@ from chainrule.ops.record import Illegal, Limit, Op, Sample, leading
 
 
 def refusal(attrs: Attrs, faults: Any, seen: Any = None) -> ChainruleError:
-    """The error: the rule, and the first value that breaks it, where each has a fault of its own.
+    """The error: the rule, and the first value that breaks it if each value has a fault.
 
     The value stands for `{}` in the rule's first line, or behind it.
     """

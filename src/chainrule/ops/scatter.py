@@ -1,4 +1,4 @@
-"""Several indices as one, and putting rows at their places: what `x[i, j]` and `x[i] = v` become.
+"""Several indices as one number, and rows written into a base: `x[i, j]` and `x[i] = v`.
 
     ravel_index(i, j; sizes=(m, n)) = i·n + j        checked, negative ones counted from the end
     scatter(base, updates, index; how)               base with rows set, multiplied, raised, lowered
@@ -156,13 +156,13 @@ def _scatter(ins: Any, attrs: Attrs) -> Array:
 
 
 def _rows(b: Builder, x: Node, like: Node) -> Node:
-    """One number a row, repeated over the rest of the row."""
+    """One number per row, broadcast over the row."""
     wide = (*x.shape, *(1,) * (len(like.shape) - len(x.shape)))
     return b(broadcast_to, b(reshape, x, shape=wide), shape=like.shape)
 
 
 def _set_vjp(b: Builder, node: Node, ct: Node) -> tuple[Node, Node]:
-    """The base where no row was set; an update where it was the last one for its row."""
+    """To the base where no row was set; to an update where it was the last of its row."""
     base, updates, index = node.inputs
     kept = b(scatter, ct, filled(b, 0, updates), index, how="set")
     number = b(iota, dtype=_i64, shape=(max(index.array.size, 1),), axis=0)
@@ -174,7 +174,7 @@ def _set_vjp(b: Builder, node: Node, ct: Node) -> tuple[Node, Node]:
 
 
 def _extreme_vjp(b: Builder, node: Node, ct: Node) -> tuple[Node, Node]:
-    """Shared equally between all that equal the result."""
+    """To all that equal the result, in equal shares."""
     base, updates, index = node.inputs
     first = b(eq, base, node)
     others = b(eq, updates, b(gather, node, index))
@@ -187,7 +187,7 @@ def _extreme_vjp(b: Builder, node: Node, ct: Node) -> tuple[Node, Node]:
 
 
 def _product_vjp(b: Builder, node: Node, ct: Node) -> tuple[Node, Node]:
-    """The product of the other factors, also where one of them is zero.
+    """The product of the other factors, exact where one of them is zero.
 
     That one stays a factor, for the second derivative.
     """

@@ -1,4 +1,4 @@
-"""Where values belong in sorted rows: the number of elements that come before each.
+"""Positions of values in sorted rows: the number of elements before each.
 
 Evaluated and compiled (`lower/templates/search.py`) it is a binary search.
 Example: `searchsorted(rows, values, right=False)` of [[1, 3, 5]] and [[3]] is [[1]].
@@ -25,9 +25,12 @@ def _infer(ins: tuple[Type, ...], attrs: Attrs) -> Type:  # noqa: ARG001 - the s
     rows, values = ins
     need_kind("searchsorted", rows.dtype, NUMBERS)
     if rows.dtype is not values.dtype:
-        raise DTypeError(f"searchsorted of {values.dtype} in {rows.dtype}: they must be equal")
+        raise DTypeError(f"searchsorted needs equal dtypes, not {values.dtype} in {rows.dtype}")
     if len(rows.shape) != 2 or len(values.shape) != 2 or rows.shape[0] != values.shape[0]:
-        raise ShapeError(f"searchsorted of {values.shape} in the sorted rows of {rows.shape}")
+        raise ShapeError(
+            f"searchsorted needs values in as many rows as are sorted, not {values.shape} in "
+            f"{rows.shape}"
+        )
     return Type(_i64, values.shape)
 
 

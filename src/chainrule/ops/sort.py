@@ -70,7 +70,7 @@ def _topk_infer(ins: tuple[Type, ...], attrs: Attrs) -> Type:
     (x,), k = ins, attrs["k"]
     need_kind("topk", x.dtype, NUMBERS)
     if not x.shape or not 0 <= k <= x.shape[-1]:
-        raise ShapeError(f"the first {k} of an axis that has fewer: shape {x.shape}")
+        raise ShapeError(f"topk of {k} along a last axis with fewer elements: shape {x.shape}")
     return Type(_i64, (*x.shape[:-1], k))
 
 

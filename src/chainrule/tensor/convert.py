@@ -112,7 +112,7 @@ def _ragged(data: Any) -> str:
         return "the lists in a tensor's data differ in length"
     return (
         f"a tensor's data is rectangular, but data[0] has size {sizes[0]} and data[{other}] "
-        f"{sizes[other]}\n  nn.utils.rnn.pad_sequence fills sequences up to the longest"
+        f"{sizes[other]}\n  use nn.utils.rnn.pad_sequence for sequences of several lengths"
     )
 
 

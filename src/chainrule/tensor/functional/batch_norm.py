@@ -118,7 +118,7 @@ def _by_running(x: Tensor, mean: Tensor, var: Tensor, eps: float) -> Tensor:
 
 
 def _move(running: Tensor | None, new: Tensor, momentum: Operand, count: int = 0) -> None:
-    """Running ← (1 - m)·running + m·new; with a count, new is a variance divided by it."""
+    """running ← (1 - m)·running + m·new; with a count, new is a variance divided by it."""
     if running is None:
         return
     with no_grad():

@@ -55,14 +55,14 @@ __all__ = [
 
 @also_named("size")
 def expand(input: Operand, *sizes: Any) -> Tensor:
-    """Repeat axes of size 1 to `sizes` (-1 keeps an axis): a view to read from, not to write to."""
+    """Broadcast axes of size 1 to `sizes` (-1 keeps an axis): a view that is read only."""
     x = as_tensor(input)
     target = flat_sizes(sizes)
     lead = len(target) - len(x.shape)
     if lead < 0:
         raise ShapeError(f"expand of {x.shape} to {target}: fewer axes than the tensor has")
     if -1 in target[:lead]:
-        raise ShapeError(f"expand of {x.shape} to {target}: -1 keeps an axis, but this one is new")
+        raise ShapeError(f"expand of {x.shape} to {target}: a new axis needs a size, not -1")
     wide = tuple(x.shape[i - lead] if n == -1 else n for i, n in enumerate(target))
     if wide == (1,) * lead + x.shape:  # nothing is repeated
         return renumbered(x, wide)
@@ -76,20 +76,20 @@ def expand(input: Operand, *sizes: Any) -> Tensor:
 
 @also_named("size")
 def broadcast_to(input: Operand, *size: Any) -> Tensor:
-    """The input repeated along axes of size 1 (and new leading ones) to `size`: a view."""
+    """The input broadcast to `size`, as by `expand`: a view."""
     return expand(input, *size)
 
 
 def broadcast_shapes(*shapes_: Any) -> shapes.Shape:
-    """The shape to which all of the given ones broadcast."""
+    """The common shape of the given ones."""
     listed = [flat_sizes([s]) if s != () else () for s in shapes_]
     if any(n < 0 for sizes in listed for n in sizes):
-        raise ArgumentError(f"broadcast_shapes: sizes are not negative, as in {shapes_}")
+        raise ArgumentError(f"broadcast_shapes needs sizes ≥ 0, not {shapes_}")
     return shapes.broadcast(*listed)
 
 
 def broadcast_tensors(*tensors: Operand) -> tuple[Tensor, ...]:
-    """All tensors expanded to their common shape."""
+    """All tensors broadcast to their common shape."""
     parts = [as_tensor(t) for t in listed(tensors)]
     shape = shapes.broadcast(*[p.shape for p in parts])
     return tuple(p if p.shape == shape else expand(p, shape) for p in parts)
@@ -160,7 +160,7 @@ def repeat_interleave(
 
 
 def _taken(x: Tensor, axis: int, index: Handle) -> Tensor:
-    """The slices of x along `axis` at `index`, whose axes stand in the place of `axis`."""
+    """The slices of x along `axis` at `index`, whose axes replace `axis`."""
     rows = apply(TABLE["gather"], apply(TABLE["transpose"], x, axes=_front(x, axis)), index)
     rank = len(index.shape)
     order = (*range(rank, rank + axis), *range(rank), *range(rank + axis, len(rows.shape)))
@@ -208,12 +208,12 @@ def cartesian_prod(*tensors: Operand) -> Tensor:
 
 @of_kinds
 def combinations(input: Operand, r: int = 2, with_replacement: bool = False) -> Tensor:
-    """All choices of r elements of a vector, in lexicographic order of their places."""
+    """All choices of r elements of a vector, in lexicographic order of their positions."""
     x = as_tensor(input)
     if len(x.shape) != 1 or r < 0:
         raise ShapeError(f"combinations needs a vector and r ≥ 0, not shape {x.shape} and {r}")
     n, lists = x.shape[0], np.zeros((1, 0), np.int64)
-    for _ in range(r):  # each list grows by every place that may follow its last
+    for _ in range(r):  # each list grows by every position that may follow its last
         step = 0 if with_replacement else 1
         first = lists[:, -1] + step if lists.shape[1] else np.zeros(1, np.int64)
         rows = np.repeat(lists, n - first, axis=0)
@@ -226,5 +226,5 @@ def combinations(input: Operand, r: int = 2, with_replacement: bool = False) -> 
 
 @of_kinds
 def expand_as(input: Operand, other: Handle) -> Tensor:
-    """The input repeated to the shape of `other`."""
+    """The input broadcast to the shape of `other`."""
     return expand(input, other.shape)

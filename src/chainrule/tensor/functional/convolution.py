@@ -106,7 +106,7 @@ def _plus(out: Tensor, bias: Operand) -> Tensor:
         return out
     b = as_tensor(bias)
     if b.shape != (out.shape[1],):
-        raise ShapeError(f"a bias of shape {b.shape} for {out.shape[1]} output channels")
+        raise ShapeError(f"a bias of shape {b.shape} does not fit {out.shape[1]} output channels")
     return pointwise.add(out, reshape(b, (-1, *(1,) * (len(out.shape) - 2))))
 
 

@@ -33,7 +33,7 @@ __all__ = [
 
 
 class RunningExtreme(NamedTuple):
-    """What `cummax` and `cummin` return: the extreme so far, and where it was last met."""
+    """What `cummax` and `cummin` return: the extreme so far, and its last index."""
 
     values: Tensor
     indices: Tensor
@@ -72,7 +72,7 @@ def logcumsumexp(input: Operand, dim: int) -> Tensor:
 
 
 def _extreme(x: Tensor, key: Tensor, dim: int) -> RunningExtreme:
-    """Where the running maximum of `key` was met last, and `x` there."""
+    """The last index of the running maximum of `key`, and `x` there."""
     axis = shapes.normal_axis(dim, len(x.shape))
     if not x.shape:
         here = apply(TABLE["full"], value=0, dtype=dtypes.int64, shape=())

@@ -1,4 +1,4 @@
-"""Triangles and diagonals of the last (or any) two axes, their places, and the trace.
+"""Triangles and diagonals of the last (or any) two axes, their indices, and the trace.
 
 `diagonal` is a view: `x.diagonal().fill_(1)` writes into x. Example: `tril(x, -1)`.
 Source of the names: https://docs.pytorch.org/docs/stable/torch.html
@@ -144,7 +144,7 @@ def matrix_diagonal(A: Operand, *, offset: int = 0, dim1: int = -2, dim2: int = 
 
 @of_kinds
 def diag_embed(input: Operand, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Tensor:
-    """Zeros, and the last axis of the input on a diagonal of the two axes dim1 and dim2."""
+    """The last axis of the input on a diagonal of the axes dim1 and dim2, zeros elsewhere."""
     x = as_tensor(input)
     rank = len(x.shape) + 1
     first, second = shapes.normal_axis(dim1, rank), shapes.normal_axis(dim2, rank)

@@ -60,8 +60,8 @@ def cdist(
 ) -> Tensor:
     """‖x1[…, i, :] - x2[…, j, :]‖ₚ for all pairs: (…, P, M), (…, R, M) → (…, P, R).
 
-    The differences themselves are squared, never the product formula, whatever the
-    `compute_mode`; where two rows are equal the gradient is 0.
+    The differences are squared, whatever the `compute_mode`; where two rows are equal the gradient
+    is 0.
     """
     modes = ("use_mm_for_euclid_dist_if_necessary", "use_mm_for_euclid_dist",
              "donot_use_mm_for_euclid_dist")  # fmt: skip

@@ -159,7 +159,7 @@ def _sizes(equation: str, terms: Sequence[_Term]) -> dict[Any, int]:
 
 
 def _without_ones(term: _Term, sizes: dict[Any, int]) -> _Term:
-    """An axis of size 1 that broadcasts does not take part."""
+    """The operand without axes of size 1 that broadcast."""
     kept = [i for i, a in enumerate(term.labels) if term.value.shape[i] == sizes[a]]
     shape = tuple(term.value.shape[i] for i in kept)
     return _Term(_reshaped(term.value, shape), tuple(term.labels[i] for i in kept))
@@ -181,7 +181,7 @@ def _cheapest(terms: Sequence[_Term], wanted: Labels, sizes: dict[Any, int]) -> 
 
 
 def _summed(term: _Term, kept: Any) -> _Term:
-    """The sum over all labels that nobody reads."""
+    """The sum over all labels that nothing else reads."""
     axes = tuple(i for i, a in enumerate(term.labels) if a not in kept)
     if not axes:
         return term
@@ -191,7 +191,7 @@ def _summed(term: _Term, kept: Any) -> _Term:
 
 
 def _contract(left: _Term, right: _Term, later: Any) -> _Term:
-    """The product of two operands, summed over what they share and nobody reads later."""
+    """The product of two operands, summed over shared labels that nothing reads later."""
     left = _summed(left, {*right.labels, *later})
     right = _summed(right, {*left.labels, *later})
     shared = [a for a in left.labels if a in right.labels]
@@ -227,7 +227,7 @@ def _turned(term: _Term, labels: Sequence[Any]) -> Tensor:
 
 
 def _arranged(term: _Term, wanted: Labels, sizes: dict[Any, int]) -> Tensor:
-    """The result with its labels in order; those that broadcast away are there again."""
+    """The result with its labels in order, axes of size 1 that were left out included."""
     term = _summed(term, wanted)
     present = [a for a in wanted if a in term.labels]
     out = _turned(term, present)

@@ -59,7 +59,7 @@ class SingularV(NamedTuple):
 
 
 class LeastSquares(NamedTuple):
-    """What `lstsq` gives."""
+    """What `lstsq` returns."""
 
     solution: Tensor
     residuals: Tensor
@@ -68,7 +68,7 @@ class LeastSquares(NamedTuple):
 
 
 def _whole(name: str, x: Tensor, fn: Any, **kwargs: Any) -> list[Tensor]:
-    """A decomposition with square factors of a matrix that is not: values without a gradient."""
+    """Square factors of a matrix that is not square: values without a gradient."""
     if x.requires_grad and modes.grad:
         raise GradientError(
             f"{name} of shape {x.shape} with all columns of its factors has no gradient: those "
@@ -130,7 +130,7 @@ def eigvalsh(A: Operand, UPLO: str = "L") -> Tensor:
 def singular(A: Operand, full_matrices: bool = True, *, driver: Any = None) -> Singular:
     """A = U·diag(S)·Vh with S descending; U and Vh are square unless `full_matrices=False`.
 
-    What makes factors square of a matrix that is not has no gradient.
+    Square factors of a matrix that is not square have no gradient.
     Source: https://docs.pytorch.org/docs/stable/generated/torch.linalg.svd.html
     """
     del driver
@@ -222,7 +222,7 @@ def matrix_rank(
 
 
 def _column(value: Any) -> Any:
-    """A tolerance of each matrix beside its singular values; a number as it is."""
+    """A tolerance per matrix, shaped like its singular values; a number as it is."""
     return layout.unsqueeze(value, -1) if hasattr(value, "shape") else value
 
 

@@ -113,7 +113,7 @@ def stack(tensors: Sequence[Operand], dim: int = 0, *, out: Tensor | None = None
         if part.shape != parts[0].shape:
             raise ShapeError(
                 f"stack needs equal shapes, but tensor 0 has {parts[0].shape} and tensor {i} "
-                f"{part.shape}\n  nn.utils.rnn.pad_sequence fills sequences up to the longest"
+                f"{part.shape}\n  use nn.utils.rnn.pad_sequence for sequences of several lengths"
             )
     return cat([unsqueeze(p, dim) for p in parts], dim)
 

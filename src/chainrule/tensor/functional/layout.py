@@ -60,7 +60,7 @@ Move = Callable[[shapes.View], shapes.View]
 def view_of(
     base: Handle, get: Get, put: Put, move: Move | None = None, *, detaches: bool = False
 ) -> Tensor:
-    """A view of `base` through a lens; `move` says where its elements stand (`tensor.memory`)."""
+    """A view of `base` through a lens; `move` gives its strides (`tensor.memory`)."""
     base._sync()
     out = get(base)
     if out is base:
@@ -79,12 +79,12 @@ def flat_sizes(sizes: Sequence[Any]) -> Shape:
         return tuple(map(operator.index, sizes))
     except TypeError:
         raise KindError(
-            f"sizes and axes are whole numbers, not {tuple(sizes)}\n  where one is divided, use //"
+            f"sizes and axes are whole numbers, not {tuple(sizes)}\n  use // for a quotient"
         ) from None
 
 
 def _fitting(old: Shape, new: Shape) -> Shape:
-    """`new` without -1; an error says from which axis on the sizes do not fit."""
+    """`new` with -1 filled in; an error names the first axis that does not fit."""
     try:
         return shapes.fill_unknown(new, shapes.size(old))
     except ShapeError as error:
@@ -104,7 +104,7 @@ def _fitting(old: Shape, new: Shape) -> Shape:
 def reshape(input: Operand, *shape: Any) -> Tensor:
     """The same elements in row-major order under another shape; one size may be -1.
 
-    A view, unless the input is one whose strides the shape does not fit: then a copy.
+    A view; of a view whose strides do not fit the shape, a copy.
     """
     x = as_tensor(input)
     target = _fitting(x.array_type.shape, flat_sizes(shape))
@@ -141,7 +141,9 @@ def flatten(input: Operand, start_dim: int = 0, end_dim: int = -1) -> Tensor:
     rank = len(x.shape)
     first, last = shapes.normal_axis(start_dim, rank), shapes.normal_axis(end_dim, rank)
     if first > last:
-        raise ShapeError(f"flatten from axis {first} to {last}: the first must not be the larger")
+        raise ShapeError(
+            f"flatten from axis {first} to {last}: start_dim must not lie behind end_dim"
+        )
     if first == last and rank:
         return x
     merged = shapes.size(x.shape[first : last + 1])
@@ -229,7 +231,9 @@ def movedim(input: Operand, source: Axes, destination: Axes) -> Tensor:
     if len(taken) != len(places) or len(set(taken)) != len(set(places)) or rank == 0:
         if rank == 0 and len(taken) == len(places):
             return x
-        raise ShapeError(f"movedim of axes {taken} to {places}: as many distinct ones on each side")
+        raise ShapeError(
+            f"movedim needs as many distinct axes on each side, not {taken} to {places}"
+        )
     order: list[int] = [axis for axis in range(rank) if axis not in taken]
     for place, axis in sorted(zip(places, taken, strict=True)):
         order.insert(place, axis)
@@ -310,7 +314,7 @@ def axis_last(x: Handle, axis: int) -> Tensor:
 
 
 def axis_back(x: Handle, axis: int) -> Tensor:
-    """The last axis moved to the place `axis`: undoes `axis_last`."""
+    """The last axis moved to position `axis`: undoes `axis_last`."""
     last = len(x.shape) - 1
     order = (*range(axis), last, *range(axis, last))
     return apply(TABLE["transpose"], x, axes=order)

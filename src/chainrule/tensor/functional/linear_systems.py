@@ -40,21 +40,21 @@ __all__ = [
 
 
 class SignAndLog(NamedTuple):
-    """What `slogdet` gives."""
+    """What `slogdet` returns."""
 
     sign: Tensor
     logabsdet: Tensor
 
 
 class Solved(NamedTuple):
-    """What `triangular_solve` gives."""
+    """What `triangular_solve` returns."""
 
     solution: Tensor
     cloned_coefficient: Tensor
 
 
 def _batches(name: str, a: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-    """Both with the common batch axes."""
+    """Both operands broadcast to common batch axes."""
     if min(len(a.shape), len(y.shape)) < 2:
         raise ShapeError(f"{name} needs matrices, not shapes {a.shape} and {y.shape}")
     lead = shapes.broadcast(a.shape[:-2], y.shape[:-2])

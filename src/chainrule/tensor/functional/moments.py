@@ -36,7 +36,8 @@ def root(x: Tensor) -> Tensor:
 def centred(x: Tensor, axes: Sequence[int]) -> tuple[Tensor, Tensor]:
     """The mean over `axes`, which keep size 1, and x less it.
 
-    The mean of a large x is rounded: what it left is the mean of the difference, and no gradient.
+    The mean of a large x is rounded; its error, the mean of the difference, is taken off without
+    gradient.
     """
     mean = reduce.mean(x, axes, keepdim=True)
     apart = pointwise.sub(x, mean)

@@ -31,21 +31,21 @@ def multi_dot(tensors: Sequence[Operand]) -> Tensor:
     """
     parts = [as_tensor(t) for t in tensors]
     if len(parts) < 2:
-        raise ArgumentError(f"a chain has at least two matrices, not {len(parts)}")
+        raise ArgumentError(f"a chain needs at least two matrices, not {len(parts)}")
     ends = len(parts[0].shape) == 1, len(parts[-1].shape) == 1
     if ends[0]:
         parts[0] = layout.reshape(parts[0], (1, -1))
     if ends[1]:
         parts[-1] = layout.reshape(parts[-1], (-1, 1))
     if any(len(p.shape) != 2 for p in parts):
-        raise ShapeError(f"a chain is of matrices, not of shapes {[p.shape for p in parts]}")
+        raise ShapeError(f"a chain needs matrices, not shapes {[p.shape for p in parts]}")
     out = _chain(parts, _best_splits([p.shape[0] for p in parts] + [parts[-1].shape[1]]))
     kept = [n for n, end in zip(out.shape, ends, strict=True) if not end]
     return layout.reshape(out, kept) if any(ends) else out
 
 
 def _best_splits(sizes: Sequence[int]) -> dict[tuple[int, int], int]:
-    """Where each run of matrices i … j is cut last: the classic dynamic programme."""
+    """The last cut of each run of matrices i … j, by dynamic programming."""
     n = len(sizes) - 1
     cost = {(i, i): 0 for i in range(n)}
     splits: dict[tuple[int, int], int] = {}

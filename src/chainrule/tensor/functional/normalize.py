@@ -51,14 +51,14 @@ def softmax(input: Operand, dim: int, dtype: Any = None, *, out: Tensor | None =
 def log_softmax(
     input: Operand, dim: int, dtype: Any = None, *, out: Tensor | None = None
 ) -> Tensor:
-    """X - log Σ exp(x) along `dim`."""
+    """x - log Σ exp(x) along `dim`."""
     if out is not None:
         return deliver(log_softmax(input, dim, dtype), out)
     return _rows("log_softmax", input, dim, dtype)
 
 
 def _inner_shape(name: str, x: Tensor, normalized_shape: int | Sequence[int]) -> shapes.Shape:
-    """The last axes' sizes, which must be the input's."""
+    """The sizes of the last axes, checked against the input's."""
     inner = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
     if not inner or len(inner) > len(x.shape) or x.shape[len(x.shape) - len(inner) :] != inner:
         raise ShapeError(
@@ -69,7 +69,7 @@ def _inner_shape(name: str, x: Tensor, normalized_shape: int | Sequence[int]) ->
 
 
 def _fitting(name: str, what: str, given: Operand, shape: shapes.Shape) -> Tensor:
-    """A weight or bias, which has one number for each place: nothing broadcasts."""
+    """A weight or bias with one number per position: nothing broadcasts."""
     found = as_tensor(given)
     if found.shape != shape:
         raise ShapeError(f"{name}: {what} has shape {found.shape}, not {shape}")
@@ -112,7 +112,7 @@ def rms_norm(
     weight: Operand = None,
     eps: float | None = None,
 ) -> Tensor:
-    """X / √(mean x² + eps) · weight over the last axes; eps is the dtype's unless given.
+    """x / √(mean x² + eps) · weight over the last axes; eps is the dtype's unless given.
 
     Source: Zhang & Sennrich, Root mean square layer normalization (2019);
     https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.rms_norm.html
@@ -129,7 +129,7 @@ def rms_norm(
 
 
 def per_channel(x: Tensor, weight: Operand, bias: Operand) -> Tensor:
-    """X · weight + bias, each (C), along axis 1."""
+    """x · weight + bias, each (C), along axis 1."""
     channels, along = (x.shape[1],), (x.shape[1], *(1,) * (len(x.shape) - 2))
     if weight is not None:
         scale = _fitting("normalisation by channel", "weight", weight, channels)
@@ -174,7 +174,7 @@ def group_norm(
 def local_response_norm(
     input: Operand, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0
 ) -> Tensor:
-    """X / (k + alpha · mean x²)^beta, the mean over `size` channels around each: x (N, C, …).
+    """x / (k + alpha · mean x²)^beta, the mean over `size` channels around each: x (N, C, …).
 
     Channels beyond the ends count as zeros.
     Source: Krizhevsky et al., ImageNet classification (2012);
@@ -193,7 +193,7 @@ def local_response_norm(
 
 
 def normalize(input: Operand, p: float = 2.0, dim: int = 1, eps: float = 1e-12) -> Tensor:
-    """Input / max(‖input‖ₚ, eps), the norm along `dim`.
+    """input / max(‖input‖ₚ, eps), the norm along `dim`.
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.normalize.html
     """

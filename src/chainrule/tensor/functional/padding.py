@@ -1,4 +1,4 @@
-"""Padding: constants, mirror images, the edge repeated, or the other end around a tensor.
+"""Padding with constants, mirror images, the repeated edge, or the other end.
 
 Example: `pad(x, (1, 2))` puts one element before and two after the last axis.
 Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.pad.html
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 def pad(
     input: Operand, pad: Sequence[int], mode: str = "constant", value: float | None = None
 ) -> Tensor:
-    """The input with more elements around it.
+    """The input with elements added around it.
 
     `pad` holds before and after of the last axis, then of the one before it, …; negative numbers
     cut off. Mode "constant" fills with `value` (0), "reflect" mirrors at the edge element,
@@ -38,7 +38,9 @@ def pad(
         check_number("pad: value", value)
     count = len(pad) // 2
     if len(pad) % 2 or count > rank:
-        raise ShapeError(f"pad {tuple(pad)} does not fit shape {x.shape}: it takes pairs")
+        raise ShapeError(
+            f"pad takes at most one pair per axis of shape {x.shape}, not {tuple(pad)}"
+        )
     if mode == "constant":
         fill: Filler = lambda part, axis, n, _: _constant(part, axis, n, value)  # noqa: E731
     elif mode in _MODES:
@@ -65,7 +67,9 @@ def _along(x: Tensor, axis: int, before: int, after: int, fill: Filler) -> Tenso
     cut = max(-before, 0)
     kept = x.shape[axis] - cut - max(-after, 0)
     if kept < 0:
-        raise ShapeError(f"pad ({before}, {after}) cuts more than the {x.shape[axis]} elements off")
+        raise ShapeError(
+            f"pad ({before}, {after}) removes more than the {x.shape[axis]} elements of an axis"
+        )
     middle = narrow(x, axis, cut, kept) if kept != x.shape[axis] else x
     source = middle if fill is _circular else x  # what is left goes round
     left = fill(source, axis, before, True) if before > 0 else None

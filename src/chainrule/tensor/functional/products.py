@@ -64,7 +64,7 @@ def _reshape(x: Tensor, shape: shapes.Shape) -> Tensor:
 
 
 def _any_product(input: Operand, other: Operand, out: Tensor | None) -> Tensor:
-    """Vectors become matrices, many rows one matrix, batches of one shape."""
+    """The product of operands of any shapes and dtypes."""
     return deliver(_product(as_tensor(input), as_tensor(other)), out)
 
 
@@ -175,7 +175,7 @@ def linear(input: Operand, weight: Operand, bias: Operand = None) -> Tensor:
 
 
 def _ranks(name: str, given: Sequence[Operand], ranks: Sequence[int]) -> list[Tensor]:
-    """Tensors with so many axes each, of one dtype."""
+    """The operands, checked for their numbers of axes and for one dtype."""
     tensors = [as_tensor(x) for x in given]
     if any(len(x.shape) != rank for x, rank in zip(tensors, ranks, strict=True)):
         found = ", ".join(str(x.shape) for x in tensors)
@@ -261,7 +261,9 @@ def _added(name: str, input: Operand, product: Tensor, beta: Any, alpha: Any) ->
     """beta · input + alpha · product; beta = 0 ignores the input, NaN included."""
     out, x = _scaled(product, alpha), as_tensor(input)
     if shapes.broadcast(x.shape, out.shape) != out.shape:
-        raise ShapeError(f"{name}: input of shape {x.shape} with a product of {out.shape}")
+        raise ShapeError(
+            f"{name}: an input of shape {x.shape} does not broadcast to the product {out.shape}"
+        )
     if isinstance(beta, (int, float)) and beta == 0:
         return out
     return pointwise.add(_scaled(x, beta), out)
@@ -346,7 +348,7 @@ def bilinear(input1: Operand, input2: Operand, weight: Operand, bias: Operand = 
             f"shape {w.shape}: (out, in1, in2)"
         )
     if x.shape[:-1] != y.shape[:-1]:
-        raise ShapeError(f"bilinear of shapes {x.shape} and {y.shape}: equal leading axes")
+        raise ShapeError(f"bilinear needs equal leading axes, not shapes {x.shape} and {y.shape}")
     out_, in1, in2 = w.shape
     lead = x.shape[:-1]
     rows = layout.reshape(x, (shapes.size(lead), in1))

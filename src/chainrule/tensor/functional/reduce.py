@@ -61,14 +61,14 @@ class AminmaxResult(NamedTuple):
 
 
 class MaxResult(NamedTuple):
-    """What `max(dim)` returns: the extreme values and where they are."""
+    """What `max(dim)` returns: the extreme values and their positions."""
 
     values: Tensor
     indices: Tensor
 
 
 def _ordered(input: Operand) -> Tensor:
-    """The input as numbers that have an order: bools as 0 and 1."""
+    """The input as ordered numbers: bools as 0 and 1."""
     x = as_tensor(input)
     return cast(x, dtypes.uint8) if x.dtype is dtypes.bool_ else x
 
@@ -95,7 +95,7 @@ def sum(
     **numpys: Any,
 ) -> Tensor:
     """Σ input over `dim`; bools and small integers add up as int64."""
-    if numpys:  # looked at here, since a decorator would cost a thirtieth of the whole
+    if numpys:  # checked here: a decorator would cost a thirtieth of the call
         return _by_numpys_names(input, dim, keepdim, dtype, out, **numpys)
     x = input if isinstance(input, Handle) else as_tensor(input)
     kind, shape = x.array_type
@@ -226,7 +226,7 @@ def min(input: Operand, dim: Any = None, keepdim: bool = False) -> Any:
 
 @with_out
 def logsumexp(input: Operand, dim: Dim, keepdim: bool = False) -> Tensor:
-    """Log Σ exp(input) over `dim`, without overflow."""
+    """log Σ exp(input) over `dim`, without overflow."""
     x = floating(input)
     for axis in reversed(shapes.normal_axes(dim, len(x.shape))):
         kept = shapes.with_ones(x.shape, (axis,))
@@ -331,7 +331,7 @@ def _part(x: Tensor, axis: int, start: int, size: int) -> Tensor:
 
 @also_named("size")
 def sum_to_size(input: Operand, *size: Any) -> Tensor:
-    """The sum over all axes along which a tensor of `size` would be repeated to this shape."""
+    """The sum over all axes along which a tensor of `size` broadcasts to this shape."""
     x, target = as_tensor(input), layout.flat_sizes(size)
     if len(target) > len(x.shape) or shapes.broadcast(target, x.shape) != x.shape:
         raise ShapeError(f"size {target} does not broadcast to shape {x.shape}")

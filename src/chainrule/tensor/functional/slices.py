@@ -94,17 +94,17 @@ def narrow(input: Operand, dim: int, start: int, length: int) -> Tensor:
     x = as_tensor(input)
     axis = shapes.normal_axis(dim, len(x.shape))
     if not x.shape:
-        raise AxisError("narrow goes along an axis, which a scalar has not")
+        raise AxisError("narrow needs an axis, which a scalar does not have")
     if getattr(start, "dtype", dtypes.int64).kind != "int":
-        raise DTypeError(f"narrow starts at an integer, not at a tensor of {start.dtype}")  # type: ignore[attr-defined]
+        raise DTypeError(f"narrow needs an integer start, not a tensor of {start.dtype}")  # type: ignore[attr-defined]
     if not -x.shape[axis] <= start <= x.shape[axis]:
         raise IndexBoundsError(
-            f"narrow starts at {start} of axis {axis}, which has {x.shape[axis]}"
+            f"narrow starts at {start}, outside axis {axis} of size {x.shape[axis]}"
         )
     first = start + x.shape[axis] if start < 0 else start
     if not 0 <= first <= first + length <= x.shape[axis]:
         raise ShapeError(
-            f"narrow takes {length} from {start} along axis {axis}, which has {x.shape[axis]}"
+            f"narrow takes {length} elements from {start} along axis {axis} of size {x.shape[axis]}"
         )
     starts = tuple(first if i == axis else 0 for i in range(len(x.shape)))
     shape = tuple(length if i == axis else n for i, n in enumerate(x.shape))
@@ -142,7 +142,9 @@ def split(
     else:
         sizes = list(split_size_or_sections)
         if sum(sizes) != total:
-            raise ShapeError(f"split sizes {sizes} add up to {sum(sizes)}, the axis has {total}")
+            raise ShapeError(
+                f"split sizes {sizes} add up to {sum(sizes)}, not to the axis size {total}"
+            )
     starts = [sum(sizes[:i]) for i in range(len(sizes))]
     return tuple(narrow(x, axis, at, n) for at, n in zip(starts, sizes, strict=True))
 
@@ -152,7 +154,7 @@ def chunk(input: Operand, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
     """Cut along `dim` into at most `chunks` pieces of equal size (the last may be smaller)."""
     x = as_tensor(input)
     if check_whole("chunk: chunks", chunks, least=1) and not x.shape:
-        raise AxisError("chunk goes along an axis, which a scalar has not")
+        raise AxisError("chunk needs an axis, which a scalar does not have")
     total = x.shape[shapes.normal_axis(dim, len(x.shape))]
     return split(x, max(-(-total // chunks), 1), dim)
 
@@ -162,7 +164,7 @@ def unbind(input: Operand, dim: int = 0) -> tuple[Tensor, ...]:
     """Every slice along `dim`, without that axis."""
     x = as_tensor(input)
     if not x.shape:
-        raise AxisError("unbind goes along an axis, which a scalar has not: x.item() is its value")
+        raise AxisError("unbind needs an axis, which a scalar does not have; x.item() is its value")
     return tuple(select(x, dim, i) for i in range(x.shape[shapes.normal_axis(dim, len(x.shape))]))
 
 
@@ -191,7 +193,7 @@ def tensor_split(
     sections: int | None = None,
     indices: Any = None,
 ) -> tuple[Tensor, ...]:
-    """Cut along `dim` before the given places, or into so many parts of nearly equal size.
+    """Cut along `dim` before the given positions, or into a number of nearly equal parts.
 
     The first parts are one longer where the size is not a multiple.
     """
@@ -211,7 +213,7 @@ def tensor_split(
         short, more = divmod(n, chosen)
         places = [i * short + min(i, more) for i in range(1, chosen)]
     elif chosen is None:
-        raise ArgumentError("tensor_split needs places or a number of parts")
+        raise ArgumentError("tensor_split needs positions or a number of parts")
     else:
         given = [check_whole("tensor_split: a place", p) for p in chosen]
         places = [max(p + n, 0) if p < 0 else min(p, n) for p in given]
@@ -235,7 +237,7 @@ def _even(name: str, rank: int, axis: int, input: Operand, given: Any) -> tuple[
 @with_numpy_names
 @also_called(sections="indices_or_sections", indices="indices_or_sections")
 def hsplit(input: Operand, indices_or_sections: Any) -> tuple[Tensor, ...]:
-    """Cut along axis 1 (of a vector: 0) at places, or into equal parts."""
+    """Cut along axis 1 (of a vector: 0) before positions, or into equal parts."""
     x = as_tensor(input)
     return _even("hsplit", 1, min(len(x.shape) - 1, 1), x, indices_or_sections)
 
@@ -243,19 +245,19 @@ def hsplit(input: Operand, indices_or_sections: Any) -> tuple[Tensor, ...]:
 @with_numpy_names
 @also_called(sections="indices_or_sections", indices="indices_or_sections")
 def vsplit(input: Operand, indices_or_sections: Any) -> tuple[Tensor, ...]:
-    """Cut along axis 0 at places, or into equal parts."""
+    """Cut along axis 0 before positions, or into equal parts."""
     return _even("vsplit", 2, 0, input, indices_or_sections)
 
 
 @with_numpy_names
 @also_called(sections="indices_or_sections", indices="indices_or_sections")
 def dsplit(input: Operand, indices_or_sections: Any) -> tuple[Tensor, ...]:
-    """Cut along axis 2 at places, or into equal parts."""
+    """Cut along axis 2 before positions, or into equal parts."""
     return _even("dsplit", 3, 2, input, indices_or_sections)
 
 
 def roll(input: Operand, shifts: Axes, dims: Axes | None = None) -> Tensor:
-    """Move elements on by `shifts` along `dims`; those that leave at the end come in in front.
+    """Move elements on by `shifts` along `dims`; those beyond the end enter in front.
 
     Without `dims` the tensor is rolled as a vector and keeps its shape.
     """
@@ -268,7 +270,7 @@ def roll(input: Operand, shifts: Axes, dims: Axes | None = None) -> Tensor:
         raise ShapeError(f"roll needs a shift for each axis, not {moves} for axes {axes}")
     for move, axis in zip(moves, axes, strict=True):
         if not x.shape:
-            raise AxisError("roll along an axis of a scalar, which has none")
+            raise AxisError("roll needs an axis, which a scalar does not have")
         a = shapes.normal_axis(axis, len(x.shape))
         n = x.shape[a]
         by = move % n if n else 0
@@ -299,10 +301,10 @@ def rot90(input: Operand, k: int = 1, dims: Sequence[int] = (0, 1)) -> Tensor:
     """Turned by k quarter turns in the plane of two axes, from the first towards the second."""
     x = _at_least(input, 2, "rot90")
     if len(dims) != 2:
-        raise ShapeError(f"rot90 turns in the plane of two axes, not of {tuple(dims)}")
+        raise ShapeError(f"rot90 needs two axes, not {tuple(dims)}")
     first, second = (shapes.normal_axis(d, len(x.shape)) for d in dims)
     if first == second:
-        raise ShapeError(f"rot90 turns in the plane of two different axes, not {tuple(dims)}")
+        raise ShapeError(f"rot90 needs two different axes, not {tuple(dims)}")
     turns = k % 4
     if turns == 2:
         return flip(x, (first, second))
@@ -315,5 +317,5 @@ def rot90(input: Operand, k: int = 1, dims: Sequence[int] = (0, 1)) -> Tensor:
 
 @with_out
 def narrow_copy(input: Operand, dim: int, start: int, length: int) -> Tensor:
-    """`length` elements along `dim` from `start`, which are no view."""
+    """`length` elements along `dim` from `start`: a copy."""
     return clone(narrow(input, dim, start, length))

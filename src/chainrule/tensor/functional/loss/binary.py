@@ -35,7 +35,7 @@ def _equal_shapes(name: str, input: Operand, target: Operand) -> tuple[Tensor, T
 
 
 def _log(x: Tensor) -> Tensor:
-    """Log x, at least -100; constant where x is 0."""
+    """log x, at least -100; constant where x is 0."""
     zero = pointwise.eq(x, 0)
     log = pointwise.clamp(pointwise.log(pointwise.where(zero, 1.0, x)), min=_LEAST_LOG)
     return pointwise.where(zero, _LEAST_LOG, log)
