@@ -53,7 +53,7 @@ def test_datasets_are_joined():
     assert [both[i] for i in range(len(both))] == [0, 1, 4, 0, 1]
     assert both[-4] == 1
     for outside in (5, -6):
-        with pytest.raises(IndexBoundsError, match="outside 5 samples"):
+        with pytest.raises(IndexBoundsError, match="out of range for 5 samples"):
             both[outside]
 
 
@@ -123,7 +123,7 @@ def test_an_empty_part_is_told():
     ("make", "text"),
     [
         (lambda: TensorDataset(cr.ones(2), cr.ones(3)), r"\[2, 3\]"),
-        (TensorDataset, "one size"),
+        (TensorDataset, "equal size"),
         (lambda: StackDataset(Squares(2), Squares(3)), r"\[2, 3\]"),
         (StackDataset, "by position or by name"),
         (lambda: StackDataset(Squares(2), b=Squares(2)), "by position or by name"),

@@ -294,8 +294,8 @@ def test_a_worker_that_hangs_is_noticed():
         ({"num_workers": 1, "prefetch_factor": 0}, "prefetch_factor"),
         ({"persistent_workers": True}, "persistent_workers"),
         ({"shuffle": True, "sampler": [0]}, "leave shuffle out"),
-        ({"batch_size": 2, "batch_sampler": [[0]]}, "batch_sampler decides"),
-        ({"drop_last": True, "batch_sampler": [[0]]}, "batch_sampler decides"),
+        ({"batch_size": 2, "batch_sampler": [[0]]}, "batch_sampler determines"),
+        ({"drop_last": True, "batch_sampler": [[0]]}, "batch_sampler determines"),
         ({"batch_size": None, "drop_last": True}, "drop_last needs batches"),
         ({"batch_size": 0}, "batch_size"),
     ],
@@ -303,7 +303,7 @@ def test_a_worker_that_hangs_is_noticed():
 def test_what_is_refused(settings, text):
     with pytest.raises(ArgumentError, match=text):
         DataLoader(Items(3), **settings)
-    with pytest.raises(ArgumentError, match="stream"):
+    with pytest.raises(ArgumentError, match="IterableDataset has its own order"):
         DataLoader(Stream(3), shuffle=True)
 
 

@@ -93,7 +93,7 @@ def test_batches(drop_last, wanted):
     [
         (lambda: RandomSampler([1], num_samples=0), ArgumentError, "num_samples"),
         (lambda: RandomSampler([1], replacement=1), TypeError, "replacement"),
-        (lambda: WeightedRandomSampler([1.0, -1.0], 1), ArgumentError, "not negative"),
+        (lambda: WeightedRandomSampler([1.0, -1.0], 1), ArgumentError, "at least 0"),
         (lambda: WeightedRandomSampler([1.0, float("nan")], 1), ArgumentError, "finite"),
         (lambda: WeightedRandomSampler([[1.0]], 1), ArgumentError, "one axis"),
         (lambda: WeightedRandomSampler([1.0, 0.0], 2, False), ArgumentError, "1 weights"),

@@ -240,7 +240,7 @@ def test_a_value_in_a_message_is_short():
 def test_the_allowance_grows_with_the_file():
     key = tuple(range(1000))
     Allowance(0).keys({}, [key])
-    with pytest.raises(CheckpointError, match="more steps to hash"):
+    with pytest.raises(CheckpointError, match="too many steps to hash"):
         Allowance(0).keys([], [(key,) * 2000])
     Allowance(1 << 20).keys([], [(key,) * 2000])
     Allowance(0).memory(1 << 20)

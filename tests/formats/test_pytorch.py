@@ -71,7 +71,7 @@ def test_narrow_floats_are_widened_with_one_notice():
 @pytest.mark.parametrize(
     ("value", "text"),
     [
-        (Call("os.system", "echo"), r"holds os\.system, which load does not make"),
+        (Call("os.system", "echo"), r"holds os\.system, which load does not create"),
         (Global("builtins.eval"), r"builtins\.eval"),
         (Call("builtins.getattr", 1, "x"), r"builtins\.getattr"),
         (Call("torch.storage._load_from_bytes", b""), r"torch\.storage\._load_from_bytes"),
@@ -154,7 +154,7 @@ def test_damaged_archives_are_refused():
     cases = {
         "checksum": changed(data, data.index(SIX), b"\xff"),
         "overlaps": changed(data, directory + 42, struct.pack("<I", 1)),
-        "does not lie": changed(data, at, b"XX"),
+        "is not where": changed(data, at, b"XX"),
         "cut off": data[:-30],
         "two records": archive(1, [("data/0", SIX), ("data/0", SIX)]),
         "compressed": archive({"w": Stored()}, method=zipfile.ZIP_DEFLATED),
@@ -167,7 +167,7 @@ def test_damaged_archives_are_refused():
         with pytest.raises(CheckpointError, match=text):
             load(broken)
     huge = changed(data, directory + 20, struct.pack("<II", 1 << 30, 1 << 30))
-    with pytest.raises(CheckpointError, match="does not lie where"):
+    with pytest.raises(CheckpointError, match="is not where the directory"):
         load(huge)
     for cut in range(4, len(data), 37):
         with pytest.raises(CheckpointError):

@@ -89,7 +89,7 @@ def test_killed_while_it_was_prolonged(start, monkeypatch):
 
 def test_killed_before_anything_was_written(tmp_path):
     (tmp_path / "runs" / "003").mkdir(parents=True)
-    with pytest.raises(CheckpointError, match=r"before anything was computed\. Begin"):
+    with pytest.raises(CheckpointError, match=r"before anything was computed\. Start"):
         find_run("3", tmp_path / "runs")
 
 
@@ -116,7 +116,7 @@ def test_a_folder_that_is_removed_comes_back(start, whole):
 def test_one_process_at_a_time(start):
     events = start()
     folder = next(e.folder for e in events if isinstance(e, Began))
-    with pytest.raises(CheckpointError, match=r"is being trained by process \d+; wait"):
+    with pytest.raises(CheckpointError, match=r"is being trained by process \d+: wait"):
         list(train_on(folder, None, Interrupts()))
     events.close()
     list(train_on(folder, None, Interrupts()))

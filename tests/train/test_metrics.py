@@ -48,7 +48,7 @@ def test_only_a_line_feed_ends_a_line(tmp_path):
 def test_a_damaged_line_costs_no_other(tmp_path, damage):
     path = tmp_path / "m.jsonl"
     path.write_bytes(b'{"step": 1}\n' + damage + b'\n{"step": 2}\n')
-    with pytest.raises(CheckpointError, match=r"line 2 of .*m\.jsonl' is no record"):
+    with pytest.raises(CheckpointError, match=r"line 2 of .*m\.jsonl' is not a record"):
         read_metrics(path)
     before = path.read_bytes()
     with Metrics(path, keep=3) as metrics:

@@ -1,4 +1,4 @@
-"""From samples to batches: what is stacked, and what stays a list.
+"""Collation of samples to batches: tensors and numbers are stacked, texts stay lists.
 
     >>> default_collate([{"x": 1.0, "name": "a"}, {"x": 2.0, "name": "b"}])
     {'x': tensor([1., 2.], dtype=chainrule.float64), 'name': ['a', 'b']}
@@ -40,11 +40,11 @@ def default_convert(data: Any) -> Any:
 
 
 def default_collate(batch: Sequence[Any]) -> Any:
-    """A batch of samples that look alike, as one sample with a leading batch axis.
+    """Samples of one structure as one sample with a leading batch axis.
 
-    Tensors and arrays are stacked; floats become float64, whole numbers int64 and truth values
-    bool tensors; texts stay as they are; dictionaries, named tuples and sequences are collated part
-    by part. Anything else raises `TypeError`, and shapes that differ `ShapeError`.
+    Tensors and arrays are stacked; floats become float64, integers int64 and booleans bool tensors;
+    texts stay; dictionaries, named tuples and sequences are collated part by part. Other types
+    raise `TypeError`, different shapes `ShapeError`.
     """
     first = batch[0]
     if isinstance(first, (Tensor, np.ndarray)):
@@ -78,17 +78,17 @@ def _stacked(batch: Sequence[Any]) -> Tensor:
     if any(isinstance(sample, Tensor) and sample.requires_grad for sample in batch):
         return stack([as_tensor(sample) for sample in batch])
     whole = np.stack([np.asarray(sample) for sample in batch])
-    dtypes.from_numpy(whole.dtype)  # or an error that says what to do
+    dtypes.from_numpy(whole.dtype)  # or an error with the way out
     return wrap(whole)
 
 
 def _collated_parts(first: Sequence[Any], batch: Sequence[Any]) -> Any:
-    """Sequences of one length, place by place: tuples give lists, as in PyTorch."""
+    """Sequences of one length, position by position: tuples give lists, as in PyTorch."""
     lengths = {len(sample) for sample in batch}
     if len(lengths) > 1:
         raise DataError(
-            f"samples are sequences of different lengths {sorted(lengths)}: make them equal, or "
-            "give the DataLoader a collate_fn"
+            f"samples are sequences of different lengths {sorted(lengths)}\n"
+            "  make the lengths equal, or give the DataLoader a collate_fn"
         )
     parts = [default_collate(samples) for samples in zip(*batch, strict=True)]
     if isinstance(first, tuple) and hasattr(first, "_fields"):
@@ -97,7 +97,7 @@ def _collated_parts(first: Sequence[Any], batch: Sequence[Any]) -> Any:
 
 
 def _mapping(like: Mapping[Any, Any], parts: dict[Any, Any]) -> Any:
-    """`parts` in a mapping of the kind of `like`; a plain dictionary if it cannot be made."""
+    """`parts` in a mapping of the class of `like`; a dictionary if that fails."""
     if type(like) is dict:
         return parts
     try:
@@ -111,7 +111,7 @@ def _mapping(like: Mapping[Any, Any], parts: dict[Any, Any]) -> Any:
 
 
 def _sequence(like: Sequence[Any], parts: list[Any]) -> Any:
-    """`parts` in a sequence of the kind of `like`; a list if it cannot be made."""
+    """`parts` in a sequence of the class of `like`; a list if that fails."""
     if type(like) is list:
         return parts
     try:

@@ -26,9 +26,9 @@ T_co = TypeVar("T_co", covariant=True)
 
 
 class Dataset(Generic[T_co]):
-    """Samples by number: a subclass defines `__getitem__(index)` and, to be counted, `__len__`.
+    """Samples by number: a subclass defines `__getitem__(index)` and, with a length, `__len__`.
 
-    `__getitems__(indices)`, where it is defined, fetches a whole batch's samples at once.
+    An optional `__getitems__(indices)` reads all samples of a batch at once.
     """
 
     def __getitem__(self, index: Any) -> T_co:
@@ -42,7 +42,7 @@ class Dataset(Generic[T_co]):
 class IterableDataset(Dataset[T_co]):
     """A stream of samples: a subclass defines `__iter__`.
 
-    Every worker of a `DataLoader` reads the whole stream, unless `__iter__` takes its share by
+    Every worker of a `DataLoader` reads the whole stream, unless `__iter__` selects its share with
     `get_worker_info()`.
     """
 
@@ -57,14 +57,14 @@ class TensorDataset(Dataset[tuple[Tensor, ...]]):
     """Sample i is `(tensors[0][i], tensors[1][i], …)`; the first axes have equal sizes."""
 
     def __init__(self, *tensors: Tensor) -> None:
-        """At least one tensor; arrays have to be made tensors first."""
+        """At least one tensor; arrays must be converted first."""
         sizes = [len(t) for t in tensors]
         if not sizes or min(sizes) != max(sizes):
-            raise ArgumentError(f"tensors need first axes of one size, these have {sizes}")
+            raise ArgumentError(f"tensors need first axes of equal size, not {sizes}")
         self.tensors = tensors
 
     def __getitem__(self, index: Any) -> tuple[Tensor, ...]:
-        """One sample, or with a slice several stacked."""
+        """One sample, or the stacked samples of a slice."""
         return tuple([t[index] for t in self.tensors])
 
     def __len__(self) -> int:
@@ -72,17 +72,17 @@ class TensorDataset(Dataset[tuple[Tensor, ...]]):
 
 
 class StackDataset(Dataset[Any]):
-    """Sample i is the tuple – or, of named datasets, the dictionary – of their samples i."""
+    """Sample i is the tuple of the datasets' samples i, or their dictionary if they have names."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         """Datasets of equal length, all positional or all named."""
         if bool(args) == bool(kwargs):
-            raise ArgumentError("StackDataset takes datasets either by position or by name")
+            raise ArgumentError("StackDataset takes datasets by position or by name, not both")
         self.datasets: Any = kwargs or args
         parts = list(kwargs.values()) if kwargs else list(args)
         sizes = [len(d) for d in parts]
         if min(sizes) != max(sizes):
-            raise ArgumentError(f"datasets that are stacked need one length, these have {sizes}")
+            raise ArgumentError(f"stacked datasets need equal lengths, not {sizes}")
         self._length = sizes[0]
 
     def __getitem__(self, index: Any) -> Any:
@@ -99,19 +99,19 @@ class ConcatDataset(Dataset[T_co]):
     """The samples of several datasets, one dataset after the other."""
 
     def __init__(self, datasets: Iterable[Any]) -> None:
-        """At least one dataset, each of which knows its length."""
+        """At least one dataset, each with a length."""
         self.datasets: list[Any] = list(datasets)
         if not self.datasets:
             raise ArgumentError("ConcatDataset needs at least one dataset")
         if any(isinstance(d, IterableDataset) for d in self.datasets):
-            raise ArgumentError("a stream has no numbered samples: join streams by ChainDataset")
+            raise ArgumentError("a stream has no numbered samples: join streams with ChainDataset")
         self.cumulative_sizes = list(accumulate(len(d) for d in self.datasets))
 
     def __getitem__(self, index: Any) -> T_co:
         """The sample at `index`; negative ones count from the end."""
         at = index + len(self) if index < 0 else index
         if not 0 <= at < len(self):
-            raise IndexBoundsError(f"index {index} is outside {len(self)} samples")
+            raise IndexBoundsError(f"index {index} is out of range for {len(self)} samples")
         which = bisect_right(self.cumulative_sizes, at)
         before = self.cumulative_sizes[which - 1] if which else 0
         found: T_co = self.datasets[which][at - before]
@@ -129,7 +129,7 @@ class ChainDataset(IterableDataset[T_co]):
         self.datasets = datasets
 
     def __iter__(self) -> Iterator[T_co]:
-        """All samples of the first, then of the second, and so on."""
+        """All samples of the first stream, then those of the second, …."""
         for dataset in self.datasets:
             if not isinstance(dataset, IterableDataset):
                 raise ArgumentError(
@@ -138,7 +138,7 @@ class ChainDataset(IterableDataset[T_co]):
             yield from dataset
 
     def __len__(self) -> int:
-        """The sum of all lengths, where the parts know theirs."""
+        """The sum of all lengths; `TypeError` if a part has none."""
         return sum(len(dataset) for dataset in self.datasets)
 
 
@@ -146,12 +146,12 @@ class Subset(Dataset[T_co]):
     """Sample i is `dataset[indices[i]]`."""
 
     def __init__(self, dataset: Any, indices: Sequence[int]) -> None:
-        """Any order; an index may be there twice."""
+        """`indices` may have any order and repetitions."""
         self.dataset = dataset
         self.indices = indices
 
     def __getitem__(self, index: Any) -> T_co:
-        """The sample behind `index`; a list of indices gives what the dataset gives for a list."""
+        """The dataset's sample at `indices[index]`; a list of indices is passed on as a list."""
         chosen = (
             [self.indices[i] for i in index] if isinstance(index, list) else self.indices[index]
         )
@@ -159,7 +159,7 @@ class Subset(Dataset[T_co]):
         return found
 
     def __getitems__(self, indices: Sequence[int]) -> list[T_co]:
-        """The samples behind several indices."""
+        """The samples of several indices."""
         chosen = [self.indices[i] for i in indices]
         whole = getattr(self.dataset, "__getitems__", None)
         return list(whole(chosen)) if callable(whole) else [self.dataset[i] for i in chosen]
@@ -169,9 +169,9 @@ class Subset(Dataset[T_co]):
 
 
 def gathered(dataset: Any, indices: Sequence[int]) -> list[Tensor] | None:
-    """What `default_collate` makes of these samples of a `TensorDataset`, or of a subset of one.
+    """The collated samples of a `TensorDataset` or a subset of one, by one gather per tensor.
 
-    One gather per tensor instead of one view per sample; None where that is not the same.
+    The result is that of `default_collate`; None if a gather would differ from it.
     """
     while type(dataset) is Subset:
         dataset, indices = dataset.dataset, [dataset.indices[i] for i in indices]
@@ -185,7 +185,7 @@ def random_split(
 ) -> list[Subset[Any]]:
     """Disjoint random subsets of these lengths, which add up to the dataset's.
 
-    Fractions that add up to 1 give ⌊length · fraction⌋ samples each; what is left over goes to
+    Fractions that add up to 1 give ⌊length · fraction⌋ samples each; the remaining samples go to
     the subsets in turn, one each. Source:
     https://docs.pytorch.org/docs/stable/data.html#torch.utils.data.random_split
     """
@@ -203,7 +203,7 @@ def random_split(
 
 
 def _sizes(count: int, fractions: Sequence[float]) -> list[int]:
-    """`fractions` of `count` samples, whole numbers that add up to it if the fractions do to 1."""
+    """The sizes of the subsets, which add up to `count` if the fractions add up to 1."""
     for i, fraction in enumerate(fractions):
         if not 0 <= fraction <= 1:
             raise ArgumentError(f"fraction {i} lies between 0 and 1, not {fraction}")

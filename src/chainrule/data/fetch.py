@@ -1,10 +1,9 @@
-"""Reading the samples of one batch and collating them; an error names the sample it came from.
+"""Reading and collating the samples of one batch; an error names its sample.
 
     >>> fetch = fetcher(dataset, default_collate, batched=True, drop_last=False)
     >>> fetch([0, 1, 2])
 
-Stream datasets know no numbers: a batch is then the next `len(indices)` samples, and `ENDED` says
-that there are none left.
+Streams have no numbers: a batch is then the next `len(indices)` samples, or `ENDED` at the end.
 """
 
 from __future__ import annotations
@@ -19,11 +18,11 @@ from chainrule.data.dataset import IterableDataset, gathered
 
 Collate = Callable[[Any], Any]
 Fetch = Callable[[Any], Any]
-ENDED = object()  # instead of a batch: the stream has no more
+ENDED = object()  # instead of a batch, after the end of the stream
 
 
 def fetcher(dataset: Any, collate: Collate, *, batched: bool, drop_last: bool) -> Fetch:
-    """A function from a batch's indices – of one index, if not `batched` – to the batch."""
+    """A function from a batch's indices (one index if not `batched`) to the batch."""
     if isinstance(dataset, IterableDataset):
         return _from_stream(dataset, iter(dataset), collate, batched=batched, drop_last=drop_last)
     return _from_map(dataset, collate, batched=batched)
@@ -73,12 +72,12 @@ def _sample(dataset: Any, index: Any) -> Any:
 
 
 def _named(read: Callable[[], Any], dataset: Any, indices: Any) -> Any:
-    """`read()`; an error says which sample of which dataset it was."""
+    """`read()`; an error names the sample and the dataset."""
     many = isinstance(indices, Sequence) and not isinstance(indices, str)
     where = f"while reading sample{'s' if many else ''} {indices!r} of {_name(dataset)}"
     try:
         return read()
-    except StopIteration as error:  # let out, it would end the epoch without a word
+    except StopIteration as error:  # it would end the epoch silently
         raise DataError(f"StopIteration was raised {where}") from error
     except Exception as error:
         error.add_note(where)

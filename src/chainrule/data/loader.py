@@ -1,10 +1,10 @@
-"""`DataLoader`: a dataset in batches, shuffled and read ahead.
+"""`DataLoader`: batches of a dataset, shuffled and read ahead.
 
     >>> loader = DataLoader(pairs, batch_size=32, shuffle=True, num_workers=2)
     >>> for inputs, targets in loader:
     ...     loss = step(inputs, targets)
 
-Workers are threads (see `workers.py`). Batches come in the sampler's order whatever their number.
+Workers are threads (see `worker_threads.py`). Their number does not change the order of batches.
 Source: https://docs.pytorch.org/docs/stable/data.html#torch.utils.data.DataLoader
 """
 
@@ -51,11 +51,11 @@ class DataLoader(Generic[T_co]):
         pin_memory_device: str = "",
         in_order: bool = True,
     ) -> None:
-        """`batch_size` None gives single samples, as `collate_fn` or `default_convert` makes them.
+        """With `batch_size` None `collate_fn`, by default `default_convert`, gets single samples.
 
-        Each of `num_workers` threads reads `prefetch_factor` (2) batches ahead. There is no other
-        memory to pin and no process to start: `pin_memory`, `pin_memory_device` and
-        `multiprocessing_context` change nothing.
+        Each of `num_workers` threads reads `prefetch_factor` (by default 2) batches ahead.
+        `pin_memory`, `pin_memory_device` and `multiprocessing_context` are accepted without
+        effect: no memory is pinned and no process is started.
         """
         del multiprocessing_context
         _check_workers(num_workers, timeout, prefetch_factor, persistent=persistent_workers)
@@ -94,11 +94,11 @@ class DataLoader(Generic[T_co]):
 
     @property
     def _order(self) -> Iterable[Any]:
-        """What is read: lists of indices, or indices."""
+        """The lists of indices to read, or single indices."""
         return self.sampler if self.batch_sampler is None else self.batch_sampler
 
     def _fetcher(self) -> Callable[[Any], Fetch]:
-        """How a dataset is read; without a reference to the loader, which workers would keep."""
+        """The reader of a dataset, without a reference to the loader, which workers would keep."""
         return partial(
             fetcher, collate=self.collate_fn, batched=self._batched, drop_last=self.drop_last
         )
@@ -127,7 +127,7 @@ class DataLoader(Generic[T_co]):
             yield batch
 
     def __len__(self) -> int:
-        """How many batches a pass gives; `TypeError` if the dataset's length is not known."""
+        """The number of batches of a pass; `TypeError` if the dataset has no length."""
         if not self._stream:
             return len(self._order)  # type: ignore[arg-type]
         length = len(self.dataset)  # type: ignore[arg-type]
@@ -138,7 +138,7 @@ class DataLoader(Generic[T_co]):
 
 
 class _Endless:
-    """The order of a stream: it ends when the stream does."""
+    """The order of a stream, which ends with the stream."""
 
     def __iter__(self) -> Iterator[None]:
         return repeat(None)
@@ -148,9 +148,9 @@ def _check_workers(
     count: int, timeout: float, prefetch_factor: int | None, *, persistent: bool
 ) -> None:
     if count < 0:
-        raise ArgumentError(f"num_workers must not be negative, as {count} is")
+        raise ArgumentError(f"num_workers is at least 0, not {count}")
     if timeout < 0:
-        raise ArgumentError(f"timeout must not be negative, as {timeout} is")
+        raise ArgumentError(f"timeout is at least 0, not {timeout}")
     if prefetch_factor is not None and (count == 0 or prefetch_factor < 1):
         raise ArgumentError("prefetch_factor is at least 1, and needs num_workers above 0")
     if persistent and count == 0:
@@ -168,17 +168,16 @@ def _check_order(
 ) -> None:
     if stream and (shuffle or sampler is not None or batch_sampler is not None):
         raise ArgumentError(
-            "a stream decides its own order: shuffle, sampler and batch_sampler do not go with "
-            "an IterableDataset"
+            "an IterableDataset has its own order: leave shuffle, sampler and batch_sampler out"
         )
     if sampler is not None and shuffle:
-        raise ArgumentError("a sampler decides the order: leave shuffle out")
+        raise ArgumentError("a sampler determines the order: leave shuffle out")
     if batch_sampler is not None and (
         batch_size != 1 or shuffle or sampler is not None or drop_last
     ):
         raise ArgumentError(
-            "a batch_sampler decides everything: leave batch_size, shuffle, sampler and drop_last "
-            "out"
+            "a batch_sampler determines the batches: leave batch_size, shuffle, sampler and "
+            "drop_last out"
         )
     if batch_size is None and drop_last:
         raise ArgumentError("drop_last needs batches: batch_size is None")

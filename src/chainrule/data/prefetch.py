@@ -1,7 +1,7 @@
-"""A pass over a dataset that workers read ahead: who reads what, and whose turn it is.
+"""A pass over a dataset that workers read ahead: the assignment of tasks, and the order of batches.
 
-Tasks go to the workers in turn; a worker whose stream has ended gets no more. Answers that come
-early wait, so that batches keep the order of their indices. Example: see `DataLoader.__iter__`.
+Tasks go to the workers in turn; a worker whose stream has ended gets no more. Early answers wait,
+so that batches keep the order of their indices. Example: see `DataLoader.__iter__`.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ class Prefetched:
         self._epoch = 0
 
     def begin(self, order: Iterable[Any], seed: int) -> Prefetched:
-        """Read what `order` says, from its start; what was read ahead before is forgotten."""
+        """Start to read `order` from its beginning; batches of an earlier pass are discarded."""
         self._epoch += 1
         self._order = iter(order)
         self._sent = self._received = 0
         self._next_worker = 0
-        self._reading = [True] * self._workers.count  # whose stream has not ended
+        self._reading = [True] * self._workers.count  # False after the end of its stream
         self._reader: dict[int, int] = {}  # number of a task → its worker
         self._early: dict[int, Any] = {}  # answers before their turn
         self._workers.begin(seed)
@@ -42,7 +42,7 @@ class Prefetched:
         return self
 
     def _send(self) -> None:
-        """Ask the next worker that still reads for the next batch."""
+        """Give the next batch to the next worker that still reads."""
         count = self._workers.count
         turns = [(self._next_worker + i) % count for i in range(count)]
         worker = next((w for w in turns if self._reading[w]), None)
@@ -58,7 +58,7 @@ class Prefetched:
         self._sent += 1
 
     def _receive(self) -> tuple[int, Any]:
-        """The batch whose turn it is – if order does not matter, the next – with its number."""
+        """The next batch in order – without an order the first to arrive – with its number."""
         turn = self._received
         while turn not in self._early:
             epoch, number, batch = self._workers.answer(self._timeout)

@@ -1,9 +1,9 @@
-"""Samplers: the order in which a dataset's samples are read, as an iterable of their numbers.
+"""Samplers: the order of a dataset's samples, as an iterable of their numbers.
 
     >>> list(BatchSampler(SequentialSampler(range(5)), batch_size=2, drop_last=False))
     [[0, 1], [2, 3], [4]]
 
-Random ones draw a seed from the default generator at each `iter()`, or use the generator given.
+Random samplers draw a seed from the default generator at each `iter()`, or use their own generator.
 Source: https://docs.pytorch.org/docs/stable/data.html#data-loading-order-and-sampler
 """
 
@@ -23,10 +23,10 @@ _PIECE = 4096  # random numbers drawn at once
 
 
 class Sampler(Generic[T_co]):
-    """Base class: a subclass defines `__iter__` and, to be counted, `__len__`."""
+    """Base class: a subclass defines `__iter__` and, with a length, `__len__`."""
 
     def __init__(self, data_source: Any = None) -> None:
-        """`data_source` is accepted and not used."""
+        """`data_source` is accepted without effect."""
 
     def __iter__(self) -> Iterator[T_co]:
         """Numbers of samples, or lists of them."""
@@ -50,7 +50,7 @@ class SequentialSampler(Sampler[int]):
 class RandomSampler(Sampler[int]):
     """A permutation of 0, …, n - 1; with `replacement` independent draws from them.
 
-    `num_samples` (n unless given) may exceed n: then permutations follow each other.
+    `num_samples` (by default n) may exceed n: several permutations follow each other.
     """
 
     def __init__(
@@ -71,7 +71,7 @@ class RandomSampler(Sampler[int]):
 
     @property
     def num_samples(self) -> int:
-        """How many numbers a pass gives."""
+        """The length of a pass."""
         return len(self.data_source) if self._num_samples is None else self._num_samples
 
     def __iter__(self) -> Iterator[int]:
@@ -107,8 +107,8 @@ class SubsetRandomSampler(Sampler[int]):
 class WeightedRandomSampler(Sampler[int]):
     """Number i with probability weights[i] / Σ weights, `num_samples` times.
 
-    Without `replacement` no number comes twice: i is first with that probability, then the same
-    among the rest. Source: Efraimidis & Spirakis, Weighted random sampling with a reservoir (2006).
+    Without `replacement` no number repeats: each draw has these probabilities among the remaining
+    numbers. Source: Efraimidis & Spirakis, Weighted random sampling with a reservoir (2006).
     """
 
     def __init__(
@@ -125,7 +125,7 @@ class WeightedRandomSampler(Sampler[int]):
         if self.weights.ndim != 1:
             raise ArgumentError(f"weights have one axis, not shape {self.weights.shape}")
         if not np.isfinite(self.weights).all() or (self.weights < 0).any():
-            raise ArgumentError("weights must be finite and not negative")
+            raise ArgumentError("weights are finite numbers of at least 0")
         possible = int((self.weights > 0).sum())
         if possible == 0 or (not replacement and num_samples > possible):
             raise ArgumentError(
@@ -156,7 +156,7 @@ class WeightedRandomSampler(Sampler[int]):
 
 
 class BatchSampler(Sampler[list[int]]):
-    """Lists of `batch_size` numbers of another sampler; a short last one unless `drop_last`."""
+    """Lists of `batch_size` numbers of another sampler; `drop_last` leaves out a short last one."""
 
     def __init__(self, sampler: Iterable[int], batch_size: int, drop_last: bool) -> None:
         check_count("batch_size", batch_size)
@@ -177,13 +177,13 @@ class BatchSampler(Sampler[list[int]]):
             yield batch
 
     def __len__(self) -> int:
-        """How many lists a pass gives."""
+        """The number of lists of a pass."""
         whole, rest = divmod(len(self.sampler), self.batch_size)  # type: ignore[arg-type]
         return whole + (rest > 0 and not self.drop_last)
 
 
 def _pieces(count: int) -> Iterator[int]:
-    """Sizes that add up to `count`: draws are made as they are read, however many there are."""
+    """Sizes that add up to `count`, so that random numbers are drawn in pieces while read."""
     while count > 0:
         yield min(count, _PIECE)
         count -= _PIECE
@@ -201,5 +201,5 @@ def draw_seed(generator: Generator | None) -> int:
 
 
 def private_generator(generator: Generator | None) -> Generator:
-    """`generator` itself, or a new one seeded from the default: interleaved draws do no harm."""
+    """`generator`, or a new one seeded from the default, which interleaved draws do not change."""
     return Generator().manual_seed(draw_seed(None)) if generator is None else generator

@@ -1,9 +1,9 @@
-"""Background workers: threads that read batches ahead, each in the order it was asked.
+"""Background workers: threads that read batches ahead, each in the order of its tasks.
 
-Threads share memory, so a batch is handed over without a copy; what the dataset does in NumPy, in
-files and in other libraries that let go of the interpreter lock runs beside the training step,
-pure Python code takes turns with it. Every worker has its own shallow copy of the dataset, so that
-`worker_init_fn` may set attributes of it. Example: see `loader.py`.
+Threads share memory, so a batch is handed over without a copy. NumPy, files and other libraries
+that release the interpreter lock run beside the training step; pure Python code takes turns with
+it. Every worker has its own shallow copy of the dataset, whose attributes `worker_init_fn` may set.
+Example: see `loader.py`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from chainrule.data.fetch import Fetch
 
 @dataclass(frozen=True)
 class WorkerInfo:
-    """Who a worker is: `id` of `num_workers`, a `seed` of its own, its copy of the `dataset`."""
+    """A worker's `id` among `num_workers`, its own `seed`, and its copy of the `dataset`."""
 
     id: int
     num_workers: int
@@ -31,13 +31,13 @@ class WorkerInfo:
 
 
 class _Own(threading.local):
-    """What a thread knows of itself."""
+    """The worker of the current thread."""
 
     info: WorkerInfo | None = None
 
 
 class Task(NamedTuple):
-    """Indices to read; the epoch and the number in it come back with the answer."""
+    """Indices to read; epoch and number identify the answer."""
 
     epoch: int
     number: int
@@ -45,13 +45,13 @@ class Task(NamedTuple):
 
 
 class Begin(NamedTuple):
-    """A new epoch: the dataset is read from its start."""
+    """The start of an epoch: the dataset is read from the beginning."""
 
     seed: int
 
 
 class Failure(NamedTuple):
-    """Instead of a batch: what was raised."""
+    """The exception raised instead of a batch."""
 
     error: BaseException
 
@@ -60,7 +60,7 @@ _own = _Own()
 
 
 def get_worker_info() -> WorkerInfo | None:
-    """The `WorkerInfo` of the worker that asks; None outside of workers.
+    """The `WorkerInfo` of the calling worker; None outside of workers.
 
     Source: https://docs.pytorch.org/docs/stable/data.html#torch.utils.data.get_worker_info
     """
@@ -68,7 +68,7 @@ def get_worker_info() -> WorkerInfo | None:
 
 
 class Workers:
-    """Threads that answer tasks; they end when this object goes, or with the program."""
+    """Threads that answer tasks; they end with this object, or with the program."""
 
     def __init__(
         self,
@@ -93,16 +93,16 @@ class Workers:
         self.close = weakref.finalize(self, _stop, self._tasks, stopped)
 
     def begin(self, seed: int) -> None:
-        """Tell all that an epoch begins; worker i has the seed `seed + i`."""
+        """Start an epoch in all workers; worker i has the seed `seed + i`."""
         for i, tasks in enumerate(self._tasks):
             tasks.put(Begin(seed + i))
 
     def give(self, worker: int, task: Task) -> None:
-        """Have a worker read a batch."""
+        """Give a worker a batch to read."""
         self._tasks[worker].put(task)
 
     def answer(self, timeout: float) -> tuple[int, int, Any]:
-        """The next finished (epoch, number, batch or `Failure`); waits, 0 means without end."""
+        """The next finished (epoch, number, batch or `Failure`); timeout 0 waits forever."""
         try:
             return self._answers.get(timeout=timeout or None)
         except Empty:
@@ -113,7 +113,7 @@ class Workers:
 
 
 class _Worker:
-    """What one thread does with what it is given."""
+    """The work of one thread."""
 
     def __init__(
         self,
@@ -138,20 +138,20 @@ class _Worker:
                 self._init(self._number)
                 self._init = None
             self._fetch = self._make_fetch(self._dataset)
-        except BaseException as error:  # noqa: BLE001 - raised where the batch is asked for
+        except BaseException as error:  # noqa: BLE001 - raised when the batch is requested
             error.add_note(f"while data worker {self._number} started")
             self._fault = error
 
     def read(self, indices: Any) -> Any:
         """The batch, or a `Failure`."""
-        if self._fault is not None:  # handed out once: it will refer to whoever catches it
+        if self._fault is not None:  # once: its traceback will hold frames
             fault, self._fault = self._fault, None
             return Failure(fault)
         if self._fetch is None:
             return Failure(WorkerError(f"data worker {self._number} could not start"))
         try:
             return self._fetch(indices)
-        except BaseException as error:  # noqa: BLE001 - raised where the batch is asked for
+        except BaseException as error:  # noqa: BLE001 - raised when the batch is requested
             error.add_note(f"in data worker {self._number} of {self._count}")
             return Failure(error)
 
@@ -159,7 +159,7 @@ class _Worker:
 def _answer(
     worker: _Worker, tasks: SimpleQueue[Any], answers: SimpleQueue[Any], stopped: threading.Event
 ) -> None:
-    """The life of a thread."""
+    """Answer tasks until the workers stop: the function of a thread."""
     while True:
         task = tasks.get()
         if stopped.is_set():
@@ -174,11 +174,11 @@ def _answer(
 def _stop(tasks: list[SimpleQueue[Any]], stopped: threading.Event) -> None:
     stopped.set()
     for each in tasks:
-        each.put(None)  # wakes the thread that waits
+        each.put(None)  # wakes the waiting thread
 
 
 def _copied(dataset: Any) -> Any:
-    """A shallow copy; the dataset itself where it does not let itself be copied."""
+    """A shallow copy; the dataset itself if it cannot be copied."""
     try:
         return copy.copy(dataset)
     except Exception:  # noqa: BLE001 - whatever a user's class raises

@@ -1,13 +1,12 @@
-"""What a file that somebody else wrote may cost: bounds on hashing, nesting and memory.
+"""The allowance of an untrusted file: bounds on hashing, nesting and memory.
 
     >>> allowance = Allowance(len(data))
     >>> allowance.keys(made, ["weight", (1, 2)])    # before the dictionary `made` hashes them
-    >>> allowance.memory(4 * count)                 # before an array of that size is made
+    >>> allowance.memory(4 * count)                 # before an array of that size is created
 
-Python hashes and compares nested tuples without a bound: a key that is deep overflows C's stack,
-one whose parts are shared takes 2ⁿ steps, and numbers chosen to collide make a dictionary
-quadratic. Each is refused with `CheckpointError` before it happens; work and memory stay in
-proportion to the file. May import `base`.
+Python hashes and compares nested tuples without a bound: a deep key overflows C's stack, a key with
+shared parts takes 2ⁿ steps, and colliding numbers make a dictionary quadratic. `CheckpointError`
+refuses each in advance; work and memory stay in proportion to the file. May import `base`.
 """
 
 from __future__ import annotations
@@ -19,26 +18,26 @@ from typing import Any
 
 from chainrule.base.errors import CheckpointError
 
-DEPTH = 200  # containers around a value; what is deeper is no state of a program
-_STEPS = 1 << 20  # of hashing, whatever the size of the file, …
-_STEPS_A_BYTE = 4  # … and for each of its bytes: a key's parts take at least one each
-_COLLISIONS = 64  # different keys of one container with one hash; 2⁶⁴ hashes make two unlikely
-_BYTES = 1 << 27  # of arrays, whatever the size of the file, …
-_BYTES_A_BYTE = 16  # … and for each of its bytes: views of one storage become arrays of their own
+DEPTH = 200  # containers around a value
+_STEPS = 1 << 20  # of hashing, for any file, …
+_STEPS_A_BYTE = 4  # … and for each of its bytes: a part of a key takes at least one byte
+_COLLISIONS = 64  # different keys of one container with equal hashes
+_BYTES = 1 << 27  # of arrays, for any file, …
+_BYTES_A_BYTE = 16  # … and for each of its bytes: views of a storage become arrays
 _WORD = 1 << 63
-_CHUNK = 64  # bytes of a text or integer that hash in about one step
+_CHUNK = 64  # bytes of a text or integer per step of hashing, about
 
 _short = Repr()
 _short.maxlevel, _short.maxstring, _short.maxother = 2, 80, 80
 
 
 def shown(value: Any) -> str:
-    """A value of the file in a message: a short text, however large or nested it is."""
+    """A short text for a value of any size and depth, for messages."""
     return _short.repr(value)
 
 
 class Allowance:
-    """What is left of the work and memory that a file of `size` bytes is worth."""
+    """The remaining work and memory of a file of `size` bytes."""
 
     def __init__(self, size: int) -> None:
         self._steps = _STEPS + _STEPS_A_BYTE * size
@@ -46,21 +45,21 @@ class Allowance:
         self._met: dict[int, tuple[Any, Counter[int]]] = {}  # hashes by container, kept alive
 
     def keys(self, container: Any, keys: Iterable[Any]) -> None:
-        """Refuse keys that a dictionary or set could not hash and compare in good time."""
+        """Raise if a dictionary or set would take too long to hash and compare the keys."""
         for key in keys:
             self._walk(key)
             if type(key) is str or (type(key) is int and -_WORD <= key < _WORD):
-                continue  # hashes that nobody can choose to collide
+                continue  # their hashes cannot be chosen
             _, met = self._met.setdefault(id(container), (container, Counter()))
             met[hash(key)] += 1
             if met[hash(key)] > _COLLISIONS:
                 raise CheckpointError(
-                    f"more than {_COLLISIONS} keys of a dictionary or set have one hash, "
-                    f"{shown(key)} among them"
+                    f"more than {_COLLISIONS} keys of a dictionary or set have equal hashes, "
+                    f"such as {shown(key)}"
                 )
 
     def memory(self, size: int) -> None:
-        """Refuse an array of `size` bytes if the file is too small for what it makes."""
+        """Raise if an array of `size` bytes exceeds the memory of the file."""
         self._bytes -= size
         if self._bytes < 0:
             raise CheckpointError(
@@ -69,22 +68,22 @@ class Allowance:
             )
 
     def _walk(self, key: Any) -> None:
-        """Pay for each part of a key, a shared one as often as hashing meets it."""
+        """Count the parts of a key, a shared part once per visit of hashing."""
         waiting = [(key, 0)]
         while waiting:
             part, depth = waiting.pop()
-            self._spend(1)
+            self._count(1)
             if isinstance(part, (tuple, frozenset)):
                 if depth >= DEPTH:
                     raise CheckpointError(f"a key is nested more than {DEPTH} deep")
-                self._spend(len(part))
+                self._count(len(part))
                 waiting += [(inner, depth + 1) for inner in part]
             elif isinstance(part, int):
-                self._spend(part.bit_length() // (8 * _CHUNK))
+                self._count(part.bit_length() // (8 * _CHUNK))
             elif isinstance(part, (str, bytes)):
-                self._spend(len(part) // _CHUNK)
+                self._count(len(part) // _CHUNK)
 
-    def _spend(self, steps: int) -> None:
+    def _count(self, steps: int) -> None:
         self._steps -= steps
         if self._steps < 0:
-            raise CheckpointError("its keys take more steps to hash than a file of its size may")
+            raise CheckpointError("its keys take too many steps to hash for a file of its size")

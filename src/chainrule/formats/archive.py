@@ -1,13 +1,12 @@
-"""The zip archives of `torch.save`, read record by record, each checked before it is used.
+"""The zip archives of `torch.save`: their records, each checked before use.
 
     >>> records = read_archive(data)
     >>> sorted(records)[:3]
     ['byteorder', 'data.pkl', 'data/0']
 
-Records are stored uncompressed, lie behind each other without overlap, and have the checksums that
-the directory says; names lose the folder that they all begin with. Anything else raises
-`CheckpointError`. Source: https://docs.pytorch.org/docs/stable/notes/serialization.html.
-May import `base`.
+Records are uncompressed, do not overlap, and have the checksums of the directory; their common
+folder is removed from the names. Any other archive raises `CheckpointError`. Source:
+https://docs.pytorch.org/docs/stable/notes/serialization.html. May import `base`.
 """
 
 from __future__ import annotations
@@ -33,20 +32,22 @@ def read_archive(data: bytes) -> dict[str, memoryview]:
         raise CheckpointError(f"its zip archive is damaged or cut off: {error}") from None
     names = [entry.filename for entry in listed]
     if len(set(names)) < len(names):
-        raise CheckpointError("its zip archive has two records of one name")
+        raise CheckpointError("its zip archive has two records with one name")
     prefix = _prefix(names)
     records: dict[str, memoryview] = {}
     end = 0
     for entry in sorted(listed, key=lambda entry: entry.header_offset):
         if entry.header_offset < end:
-            raise CheckpointError(f"its zip record {entry.filename!r} overlaps the one before")
+            raise CheckpointError(
+                f"its zip record {entry.filename!r} overlaps the record before it"
+            )
         content, end = _content(data, entry, directory)
         records[entry.filename.removeprefix(prefix)] = content
     return records
 
 
 def _prefix(names: list[str]) -> str:
-    """The folder of the archive: where its one `data.pkl` lies."""
+    """The folder of the archive, which has its one `data.pkl`."""
     found = [name for name in names if name.count("/") == 1 and name.endswith("/data.pkl")]
     if len(found) != 1:
         what = "a TorchScript program" if any("/code/" in n for n in names) else "another archive"
@@ -60,7 +61,7 @@ def _prefix(names: list[str]) -> str:
 
 
 def _content(data: bytes, entry: zipfile.ZipInfo, limit: int) -> tuple[memoryview, int]:
-    """The bytes of a record, and where it ends."""
+    """The bytes of a record, and its end."""
     name = entry.filename
     if entry.compress_type != zipfile.ZIP_STORED or entry.flag_bits & _ENCRYPTED:
         raise CheckpointError(f"its zip record {name!r} is compressed or encrypted")
@@ -72,7 +73,7 @@ def _content(data: bytes, entry: zipfile.ZipInfo, limit: int) -> tuple[memoryvie
     begin = start + _HEADER.size + name_length + extra_length
     end = begin + entry.file_size
     if signature != b"PK\x03\x04" or end > limit or entry.file_size != entry.compress_size:
-        raise CheckpointError(f"its zip record {name!r} does not lie where the directory says")
+        raise CheckpointError(f"its zip record {name!r} is not where the directory says")
     content = memoryview(data)[begin:end]
     if zlib.crc32(content) != entry.CRC:
         raise CheckpointError(f"its zip record {name!r} is damaged: the checksum differs")

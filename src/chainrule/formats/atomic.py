@@ -2,10 +2,10 @@
 
     >>> write_whole(Path("notes.txt"), b"all of it")
 
-The bytes go to a temporary neighbour, to the disk, and only then to the name: a reader, a crash
-or a full disk sees the old file or the new one, never half. The neighbour is locked while somebody
-writes it, so what a killed process left is known by its lock being free, and the next process that
-writes the name removes it; where the file system has no locks, it stays. May import `base`.
+The bytes are written to a temporary neighbour, synced to the disk, and then renamed: after a crash
+or with a full disk there is the old file or the new one, never half. The neighbour is locked while
+it is written. A file that a killed process left has a free lock, and the next process that writes
+the same name removes it; on a file system without locks it stays. May import `base`.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from pathlib import Path
 
 from chainrule.formats.file_lock import Claim, Hold, claim
 
-_MODE = 0o666  # what open() asks for; the user's umask takes its part away
-_UNFINISHED = re.compile(r"\.(.+)\.[a-z0-9_]{8}")  # the name of the file, as mkstemp changes it
+_MODE = 0o666  # as of open(), less the user's umask
+_UNFINISHED = re.compile(r"\.(.+)\.[a-z0-9_]{8}")  # the names of mkstemp
 
 
 def write_whole(path: Path, data: bytes) -> None:
@@ -33,7 +33,7 @@ def write_whole(path: Path, data: bytes) -> None:
             os.fsync(file.fileno())
         _open_to_umask(temporary)
         if os.name == "nt":
-            claimed.close()  # Windows does not rename what is open
+            claimed.close()  # Windows does not rename open files
         os.replace(temporary, path)  # noqa: PTH105 - the one call that is atomic everywhere
     except BaseException:
         with contextlib.suppress(OSError):
@@ -46,21 +46,21 @@ def write_whole(path: Path, data: bytes) -> None:
 
 
 def remove_abandoned(folder: Path) -> None:
-    """Remove all unfinished files that processes which are gone left in a folder."""
+    """Remove the unfinished files of ended processes in a folder."""
     for paths in _unfinished(folder).values():
         for path in paths:
             _remove_if_free(path)
 
 
 def _remove_if_free(path: str) -> None:
-    """Remove a file of which it is certain that no living process writes it."""
+    """Remove a file unless a living process may be writing it."""
     with contextlib.suppress(OSError), contextlib.closing(claim(path)) as claimed:
         if claimed.hold is Hold.OURS:
             os.unlink(path)  # noqa: PTH108 - a name from scandir
 
 
 def _unfinished(folder: Path) -> dict[str, list[str]]:
-    """The unfinished files of a folder, by the name that they were to have."""
+    """The unfinished files of a folder, by their intended names."""
     found: dict[str, list[str]] = {}
     with contextlib.suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
@@ -70,13 +70,13 @@ def _unfinished(folder: Path) -> dict[str, list[str]]:
     return found
 
 
-# Looked for at this process' first write into a folder: thousands of checkpoints in one folder
-# would otherwise make each further one dearer.
+# Searched once, at this process' first write into a folder: with thousands of checkpoints in one
+# folder each further write would otherwise be slower.
 _left_earlier = functools.lru_cache(maxsize=256)(_unfinished)
 
 
 def _neighbour(path: Path) -> tuple[int, str, Claim]:
-    """A new file beside `path` that is claimed before anybody could take it for abandoned."""
+    """A new file beside `path`, claimed before another process could consider it abandoned."""
     while True:
         handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
         claimed = claim(temporary, make=True)
@@ -88,7 +88,7 @@ def _neighbour(path: Path) -> tuple[int, str, Claim]:
 
 
 def _open_to_umask(name: str) -> None:
-    """Give the file the permissions of a normal one; mkstemp makes it private."""
+    """Give the file normal permissions; mkstemp makes it private."""
     umask = os.umask(0)
     os.umask(umask)
     os.chmod(name, _MODE & ~umask)  # noqa: PTH101 - a plain name from mkstemp

@@ -1,13 +1,12 @@
-"""A file that one process holds for itself, until it lets go or ends.
+"""A file that one process locks, until it releases it or ends.
 
     with contextlib.closing(claim(folder / ".lock", make=True)) as claimed:
         if claimed.hold is Hold.OTHERS:
             raise CheckpointError(f"process {claimed.holder} has it")
 
-The lock is the operating system's (`flock`, on Windows a locked byte), so it goes with the process
-that held it however that ended: there is nothing stale to recognise. A file system without locks –
-some network disks – does not say who holds a file: that is a third outcome, and neither a refusal
-nor a permission. May import the standard library only.
+The lock is the operating system's (`flock`, on Windows a locked byte), which ends with its process:
+no lock is stale. A file system without locks – some network disks – does not tell who holds a file:
+that is a third outcome, neither a refusal nor a permission. May import the standard library only.
 """
 
 from __future__ import annotations
@@ -20,11 +19,11 @@ import sys
 from dataclasses import dataclass
 
 _TAKEN = {errno.EWOULDBLOCK, errno.EACCES, errno.EDEADLK}
-_FAR = 1 << 30  # the byte that Windows locks: behind what is in the file, which stays readable
+_FAR = 1 << 30  # the byte that Windows locks: after the text, which stays readable
 
 
 class Hold(enum.Enum):
-    """Who holds a claimed file."""
+    """The holder of a claimed file."""
 
     OURS = enum.auto()
     OTHERS = enum.auto()
@@ -33,23 +32,23 @@ class Hold(enum.Enum):
 
 @dataclass
 class Claim:
-    """An open file, and who holds it."""
+    """An open file and its holder."""
 
     descriptor: int
     hold: Hold
-    holder: str = ""  # what the process that holds it wrote
+    holder: str = ""  # the note of another process
 
     def close(self) -> None:
-        """Let go; nothing more at the second time."""
+        """Release the file; again has no effect."""
         if self.descriptor >= 0:
             os.close(self.descriptor)
         self.descriptor = -1
 
 
 def claim(path: str | os.PathLike[str], note: str = "", *, make: bool = False) -> Claim:
-    """Hold a file unless somebody else does; `note` is left in it for others.
+    """Hold a file unless another process does; `note` is written to it for others.
 
-    With `make` a file that is not there is made, else `FileNotFoundError` is raised.
+    With `make` a missing file is created, else it raises `FileNotFoundError`.
     """
     flags = os.O_RDWR | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
     flags |= os.O_CREAT if make else 0

@@ -1,12 +1,12 @@
-"""Nested Python values as JSON text beside named arrays, and back: what is in a file of `save`.
+"""Nested Python values as JSON text and named arrays, and back: the content of a file of `save`.
 
     >>> packed = pack({"model": state, "epoch": 3})
     >>> list(packed.arrays), unpack(packed.text, packed.arrays)["epoch"]
     (['model.weight', 'model.bias'], 3)
 
-JSON's own values stand for themselves, everything else is a list that begins with its kind:
+JSON's own values stand for themselves; any other value is a list that begins with its kind:
 `["tuple", [1, 2]]`. A tensor is `["tensor", i]`, where entry i of the table "tensors" has the name
-of its array; so a tensor that occurs twice is one tensor again. May import `base` and `tensor`.
+of its array; a tensor that occurs twice is read as one tensor. May import `base` and `tensor`.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ _MAPPINGS: dict[type, str] = {dict: "dict", OrderedDict: "ordered"}
 _NUMBERS: dict[str, Callable[[Any], Any]] = {
     np.dtype(code).name: np.dtype(code).type for code in "?bBhHiIqQefd"
 }
-_NARROWED = {"float32": "float16"}  # dtypes of files that are read as wider ones
+_NARROWED = {"float32": "float16"}  # dtype as read → dtype in the file
 _VERSION = 1
 
 
@@ -60,7 +60,7 @@ class Packed:
 
 
 def pack(value: Any) -> Packed:
-    """Take a value apart; `ArgumentError` names the place of what cannot be saved."""
+    """Separate a value into text and arrays; `ArgumentError` locates what cannot be saved."""
     packer = _Packer()
     form = packer.form(value, ())
     whole = {"version": _VERSION, "tensors": packer.tensors, "value": form}
@@ -75,11 +75,11 @@ class _Packer:
         self.tensors: list[list[Any]] = []  # name of the array, kind, requires_grad
         self._tensor_at: dict[int, int] = {}
         self._array_at: dict[int, str] = {}
-        self._open: set[int] = set()  # containers around the place that is looked at
-        self._alive: list[Any] = []  # so that ids stay theirs
+        self._open: set[int] = set()  # the containers around the current value
+        self._alive: list[Any] = []  # keeps ids unique
 
     def form(self, value: Any, path: tuple[Any, ...]) -> Any:
-        """The JSON form of `value`, which stands at `path`."""
+        """The JSON form of `value` at `path`."""
         if value is None or type(value) in _PLAIN:
             return value
         if isinstance(value, Tensor):
@@ -98,9 +98,9 @@ class _Packer:
 
     def _container(self, value: Any, path: tuple[Any, ...]) -> list[Any]:
         if len(path) > DEPTH:
-            raise ArgumentError(f"what is saved is nested too deeply, more than {DEPTH} containers")
+            raise ArgumentError(f"the value is nested too deeply: more than {DEPTH} containers")
         if id(value) in self._open:
-            raise ArgumentError(f"save cannot write {_place(path)}: it contains itself")
+            raise ArgumentError(f"save cannot write {_entry(path)}: it contains itself")
         self._open.add(id(value))
         kind = type(value)
         if kind in _SEQUENCES:
@@ -127,7 +127,7 @@ class _Packer:
         return self._tensor_at[id(value)]
 
     def _array(self, array: NDArray[Any], path: tuple[Any, ...]) -> str:
-        """The name under which an array is stored; one that occurs twice is stored once."""
+        """The name of an array in the file; an array that occurs twice is stored once."""
         if id(array) not in self._array_at:
             wanted = ".".join(str(part) for part in path) or "value"
             wanted = wanted.encode("utf-8", "backslashreplace").decode()
@@ -141,28 +141,28 @@ class _Packer:
         return self._array_at[id(array)]
 
 
-def _place(path: tuple[Any, ...]) -> str:
+def _entry(path: tuple[Any, ...]) -> str:
     return f"the entry {''.join(f'[{part!r}]' for part in path)}" if path else "this object"
 
 
 def _refusal(value: Any, path: tuple[Any, ...]) -> str:
     hint = "its state_dict()" if hasattr(value, "state_dict") else "numbers, texts and containers"
     return (
-        f"save cannot write {_place(path)}: a file holds tensors, arrays, numbers, texts, lists, "
+        f"save cannot write {_entry(path)}: a file holds tensors, arrays, numbers, texts, lists, "
         f"tuples, sets and dictionaries, not {type(value).__qualname__}; save {hint} instead"
     )
 
 
 def unpack(text: str, arrays: Mapping[str, NDArray[Any]]) -> Any:
-    """Put a value together again; a text that `pack` did not write raises `CheckpointError`.
+    """The value of a packed text; a text that `pack` did not write raises `CheckpointError`.
 
-    Tensors and arrays that name one array share it until one of them is written.
+    Tensors and arrays of one stored array share memory until one of them is written.
     """
     try:
         whole = json.loads(text)
         if whole["version"] != _VERSION:
             raise CheckpointError(
-                f"it has version {whole['version']} of the format, and {_VERSION} is read here"
+                f"it has version {whole['version']} of the format, not {_VERSION}"
             )
         return _Unpacker(whole["tensors"], arrays, Allowance(len(text))).value(whole["value"])
     except ChainruleError as error:
@@ -202,7 +202,7 @@ class _Unpacker:
         }
 
     def value(self, form: Any) -> Any:
-        """What a form stands for."""
+        """The value of a form."""
         if form is None or isinstance(form, _PLAIN):
             return form
         kind, *parts = form
@@ -214,12 +214,12 @@ class _Unpacker:
         return made
 
     def _array(self, name: str, kind: str) -> NDArray[Any]:
-        """The array of that name, which has the dtype that was saved or holds its values."""
+        """The stored array of that name, in the dtype that was saved."""
         if (name, kind) not in self._owned:
             stored = self._stored[name]
             if kind not in {stored.dtype.name, _NARROWED.get(stored.dtype.name)}:
                 raise CheckpointError(
-                    f"the array {shown(name)} is of {stored.dtype}, not of {shown(kind)}"
+                    f"the array {shown(name)} has dtype {stored.dtype}, not {shown(kind)}"
                 )
             self._owned[name, kind] = stored.astype(kind)
         return self._owned[name, kind]
@@ -256,7 +256,7 @@ class _Unpacker:
 
 
 def _scalar(kind: str, number: Any) -> Any:
-    """A number of one of NumPy's types of numbers."""
+    """A NumPy scalar of the given dtype."""
     found = _NUMBERS.get(kind)
     if found is None or not isinstance(number, (int, float)):
         raise CheckpointError(f"a scalar {shown(number)} of the dtype {shown(kind)}")

@@ -1,12 +1,11 @@
-"""Reading a pickle that holds plain values only: a small machine of our own.
+"""Reading a pickle of plain values, by an interpreter for the safe instructions only.
 
     >>> read_pickle(data, {"torch.Size": Size}, persistent, Allowance(len(data)))
 
-It knows the instructions that build numbers, texts and containers. A global is looked up in the
-table that is given, and whatever is not there is refused by its name before anything is done with
-it: nothing is imported, and only what the table holds is ever called. Keys of dictionaries and
-sets are looked at before they are hashed. `pickletools`, which never runs a pickle, reads the
-instructions. May import `base`.
+The instructions build numbers, texts and containers. A global is looked up in the given table, and
+refused by name if it is missing: nothing is imported, and only functions of the table are called.
+Keys of dictionaries and sets are checked before they are hashed. `pickletools`, which never runs a
+pickle, reads the instructions. May import `base`.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from chainrule.formats.allowance import Allowance
 
 
 class Known:
-    """A global of the table: `name`, and what calling it gives."""
+    """A global of the table: its name, and the function that is called."""
 
     def __init__(self, name: str, make: Callable[..., Any]) -> None:
         self.name = name
@@ -33,10 +32,10 @@ def read_pickle(
     persistent: Callable[[Any], Any],
     allowance: Allowance,
 ) -> Any:
-    """The value that `data` describes; `CheckpointError` for what is damaged or not allowed.
+    """The value of a pickle; `CheckpointError` if it is damaged or not allowed.
 
-    `known` maps `module.name` to a function or a value; `persistent` says what a persistent id
-    stands for. Ordered dictionaries and sets are always known.
+    `known` maps `module.name` to a function or a value; `persistent` maps a persistent id to its
+    value. Ordered dictionaries and sets are always known.
     """
     import pickletools
 
@@ -55,7 +54,7 @@ def read_pickle(
 
 
 class _Machine:
-    """A stack of values, the marks in it, and the memo."""
+    """The state of the interpreter: a stack of values, its marks, and the memo."""
 
     def __init__(
         self,
@@ -76,14 +75,14 @@ class _Machine:
         self._memo: dict[int, Any] = {}
 
     def result(self) -> Any:
-        """The one value that is left."""
+        """The last value on the stack."""
         (value,) = self._stack
         if self._marked:
             raise ValueError("a mark is left over")
         return value
 
     def do(self, name: str, argument: Any) -> None:
-        """One instruction."""
+        """Execute one instruction."""
         if name in _PUSHES:
             self._stack.append(argument)
         elif name in _CONSTANTS:
@@ -100,7 +99,9 @@ class _Machine:
         elif name not in _NOTES:
             act = _ACTIONS.get(name)
             if act is None:
-                raise CheckpointError(f"its pickle has the instruction {name}, not read here")
+                raise CheckpointError(
+                    f"its pickle has the instruction {name}, which is not allowed"
+                )
             act(self, argument)
 
     def mark(self, _: Any) -> None:
@@ -130,41 +131,41 @@ class _Machine:
         self._stack.append(self._filled({}, zip(group[::2], group[1::2], strict=True)))
 
     def _filled(self, target: dict[Any, Any], pairs: Iterable[tuple[Any, Any]]) -> dict[Any, Any]:
-        """`target` with more entries, whose keys were looked at before they are hashed."""
+        """`target` with more entries, whose keys are checked before they are hashed."""
         pairs = [(key, value) for key, value in pairs]
         self._allowance.keys(target, (key for key, _ in pairs))
         target.update(pairs)
         return target
 
     def _joined(self, target: set[Any], parts: Iterable[Any]) -> set[Any]:
-        """`target` with more elements, looked at before they are hashed."""
+        """`target` with more elements, which are checked before they are hashed."""
         parts = list(parts)
         self._allowance.keys(target, parts)
         target.update(parts)
         return target
 
     def append(self, _: Any) -> None:
-        """A value to the list below it."""
+        """Append a value to the list below it."""
         value = self._stack.pop()
         self._top(list).append(value)
 
     def extend(self, _: Any) -> None:
-        """A group to the list below it."""
+        """Append a group to the list below it."""
         group = self._group()
         self._top(list).extend(group)
 
     def add(self, _: Any) -> None:
-        """A group to the set below it."""
+        """Add a group to the set below it."""
         group = self._group()
         self._joined(self._top(set), group)
 
     def set_item(self, _: Any) -> None:
-        """A key and a value to the dictionary below them."""
+        """Set a key of the dictionary below a key and a value."""
         value, key = self._stack.pop(), self._stack.pop()
         self._filled(self._top(dict), [(key, value)])
 
     def set_items(self, _: Any) -> None:
-        """A group of keys and values to the dictionary below it."""
+        """Set the keys of the dictionary below a group of keys and values."""
         group = self._group()
         self._filled(self._top(dict), zip(group[::2], group[1::2], strict=True))
 
@@ -175,60 +176,60 @@ class _Machine:
         return top
 
     def find(self, text: str) -> None:
-        """A global by `module name`."""
+        """Push the global `module name`."""
         name = text.replace(" ", ".", 1)
         if name not in self._known:
             raise CheckpointError(
-                f"it holds {_named(name)}, which load does not make: only tensors, numbers, texts "
-                "and their lists, tuples and dictionaries are read. Open it with the program that "
-                "wrote it, and save a state_dict()"
+                f"it holds {_named(name)}, which load does not create: only tensors, numbers, "
+                "texts and their lists, tuples and dictionaries are read\n  open it with the "
+                "program that wrote it, and save a state_dict()"
             )
         found = self._known[name]
         self._stack.append(Known(name, found) if callable(found) else found)
 
     def find_popped(self, _: Any) -> None:
-        """A global whose module and name are on the stack."""
+        """Push the global whose module and name are on the stack."""
         name, module = self._stack.pop(), self._stack.pop()
         if not isinstance(name, str) or not isinstance(module, str):
             raise TypeError("the name of a global is not a text")
         self.find(f"{module} {name}")
 
     def call(self, _: Any) -> None:
-        """A global of the table, called."""
+        """Call a global of the table."""
         arguments, function = self._stack.pop(), self._stack.pop()
         if not isinstance(function, Known) or not isinstance(arguments, tuple):
             raise TypeError(f"a {type(function).__name__} is called")
         self._stack.append(function.make(*arguments))
 
     def build(self, _: Any) -> None:
-        """Attributes of an ordered dictionary, which say nothing that is needed."""
+        """Drop the attributes of an ordered dictionary, which are not needed."""
         self._stack.pop()
         self._top(OrderedDict)
 
     def stand_for(self, _: Any) -> None:
-        """What a persistent id means."""
+        """Replace a persistent id by its value."""
         self._stack.append(self._persistent(self._stack.pop()))
 
     def pop(self, _: Any) -> None:
-        """Forget the last value."""
+        """Drop the last value."""
         self._stack.pop()
 
     def pop_group(self, _: Any) -> None:
-        """Forget a group."""
+        """Drop a group."""
         self._group()
 
     def double(self, _: Any) -> None:
-        """The last value once more."""
+        """Duplicate the last value."""
         self._stack.append(self._stack[-1])
 
 
 def _named(name: str) -> str:
-    """A global's name in a message, cut where it is no name any more."""
+    """A global's name for a message, cut to a readable length."""
     return name if len(name) <= _NAME else f"{name[:_NAME]}…"
 
 
 _NAME = 120
-_NOTES = frozenset({"PROTO", "FRAME"})  # say nothing about the value
+_NOTES = frozenset({"PROTO", "FRAME"})  # without effect on the value
 _PUSHES = frozenset({
     "INT", "BININT", "BININT1", "BININT2", "LONG", "LONG1", "LONG4", "FLOAT", "BINFLOAT",
     "UNICODE", "BINUNICODE", "SHORT_BINUNICODE", "BINUNICODE8",

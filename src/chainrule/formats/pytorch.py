@@ -1,10 +1,10 @@
-"""Files of `torch.save`: state dictionaries and nested plain values, without running a pickle.
+"""Files of `torch.save`: state dictionaries and nested plain values, read without unpickling.
 
     >>> state = read_pytorch(Path("model.pt").read_bytes(), "model.pt", narrow := [])
 
-Tensors of one storage become values of their own, and what they take together stays in proportion
-to the file. Source:
-https://docs.pytorch.org/docs/stable/notes/serialization.html. May import `base` and `tensor`.
+Tensors of one storage become independent values, and their total memory stays in proportion to the
+file. Source: https://docs.pytorch.org/docs/stable/notes/serialization.html. May import `base` and
+`tensor`.
 """
 
 from __future__ import annotations
@@ -38,14 +38,14 @@ _AXES = 64  # of NumPy's arrays
 
 
 class _Storage(NamedTuple):
-    """Stored elements, and the dtype that the file says they have."""
+    """Stored elements, and their dtype in the file."""
 
     values: NDArray[Any]
     kind: str
 
 
 def read_pytorch(data: bytes, name: str, narrow: list[str]) -> Any:
-    """The value in a zip file of `torch.save`; the kinds of widened tensors go to `narrow`."""
+    """The value in a zip file of `torch.save`; the dtypes of widened tensors go to `narrow`."""
     try:
         records = read_archive(data)
         allowance = Allowance(len(data))
@@ -59,7 +59,7 @@ def read_pytorch(data: bytes, name: str, narrow: list[str]) -> Any:
 
 
 class _Reader:
-    """The storages of an archive, and how the tensors on them are made."""
+    """The storages of an archive, and the tensors on them."""
 
     def __init__(
         self, records: dict[str, memoryview], narrow: list[str], allowance: Allowance
@@ -75,7 +75,7 @@ class _Reader:
         self._order: Literal["<", ">"] = "<" if order == "little" else ">"
 
     def table(self) -> dict[str, Any]:
-        """Every global that a file may name."""
+        """The globals that a file may name."""
         return {
             "torch._utils._rebuild_tensor_v2": self._tensor,
             "torch._utils._rebuild_tensor": self._tensor,
@@ -160,14 +160,14 @@ class _Reader:
     ) -> NDArray[Any]:
         """The elements of a tensor; tensors of the same elements share them until one is written.
 
-        Tied weights stand in a file as often as they have names. What repeats its elements is
-        paid for each time: a few bytes say as much as one likes.
+        Tied weights are listed once per name. A tensor that repeats stored elements is counted each
+        time, since a few bytes of the file can describe any amount of memory.
         """
-        place, count = (id(values), offset, size, stride), math.prod(size)
-        if place not in self._arrays or count > values.size:
+        key, count = (id(values), offset, size, stride), math.prod(size)
+        if key not in self._arrays or count > values.size:
             self._allowance.memory(count * values.itemsize)
-            self._arrays[place] = _strided(values, offset, size, stride)
-        return self._arrays[place]
+            self._arrays[key] = _strided(values, offset, size, stride)
+        return self._arrays[key]
 
 
 def _strided(
@@ -185,7 +185,7 @@ def _is_count(value: Any) -> bool:
 
 
 def _are_counts(*sizes: Any) -> bool:
-    """Whether all are tuples of so few axes, and of such sizes, that an array may have them."""
+    """Whether all are tuples of counts, with no more axes than an array can have."""
     return all(
         isinstance(size, tuple) and len(size) <= _AXES and all(map(_is_count, size))
         for size in sizes
@@ -212,9 +212,9 @@ def _parameter(data: Any, requires_grad: Any, hooks: Any) -> Parameter:
 
 
 def _encoded(text: Any, encoding: Any) -> bytes:
-    """Bytes, as old pickles write them."""
+    """The bytes of a text in the form of old pickles."""
     if not isinstance(text, str) or encoding != "latin1":
-        raise CheckpointError("its pickle encodes a text, but not bytes")
+        raise CheckpointError("its pickle encodes a text that stands for no bytes")
     return text.encode("latin1")
 
 
@@ -223,7 +223,7 @@ def _uncallable(*_: Any) -> Any:
 
 
 def _check_plain(value: Any) -> None:
-    """Refuse what only means something inside the file."""
+    """Raise if the value has parts that are only valid inside the file."""
     seen: set[int] = set()
     waiting = [value]
     while waiting:

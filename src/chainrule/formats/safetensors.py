@@ -37,7 +37,7 @@ _NARROW = {"F16": "float16", "BF16": "bfloat16"}
 class State:
     """The arrays of one file by name, and its free-form text entries.
 
-    `narrow` tells which arrays were stored as 16-bit floats; they are float32 here.
+    `narrow` names the arrays that were stored as 16-bit floats; they are float32 here.
     """
 
     arrays: dict[str, NDArray[Any]]
@@ -48,16 +48,16 @@ class State:
 def write_state(
     path: Path, tensors: Mapping[str, ArrayLike], metadata: Mapping[str, str] | None = None
 ) -> None:
-    """Write named Tensors or arrays atomically; `OSError` leaves what was there."""
+    """Write named tensors or arrays atomically; `OSError` leaves the old file."""
     write_whole(path, state_bytes(tensors, metadata))
 
 
 def state_bytes(
     tensors: Mapping[str, ArrayLike], metadata: Mapping[str, str] | None = None
 ) -> bytes:
-    """The file that `write_state` writes.
+    """The bytes of a file of `write_state`.
 
-    Arrays are made contiguous first: the format stores raw memory and would scramble others.
+    Arrays are made contiguous first, since the format stores raw memory.
     """
     from safetensors.numpy import save
 
@@ -66,9 +66,9 @@ def state_bytes(
 
 
 def read_state(path: Path) -> State:
-    """Read a whole file; a missing or damaged one raises `CheckpointError`.
+    """The state in a file; a missing or damaged one raises `CheckpointError`.
 
-    16-bit floats are read as float32, and one warning says so.
+    16-bit floats are read as float32, with one warning.
     """
     if not path.is_file():
         raise CheckpointError(f"there is no file {str(path)!r}")
@@ -82,7 +82,7 @@ def read_state(path: Path) -> State:
 
 
 def parse_state(data: bytes, name: str) -> State:
-    """The state in the bytes of a file; damaged ones raise `CheckpointError` with its `name`."""
+    """The state in the bytes of a file; damaged ones raise `CheckpointError` with `name`."""
     from safetensors import SafetensorError, deserialize
 
     try:
@@ -100,15 +100,13 @@ def parse_state(data: bytes, name: str) -> State:
         elif kind in _DTYPES:
             flat = np.frombuffer(entry["data"], _DTYPES[kind])
         else:
-            raise CheckpointError(
-                f"{name}: {shown(key)} has the dtype {kind}, which is not known here"
-            )
+            raise CheckpointError(f"{name}: {shown(key)} has the unknown dtype {kind}")
         arrays[key] = _shaped(flat, entry["shape"], f"{name}: {shown(key)}")
     return State(arrays, metadata, narrow)
 
 
 def _header(data: bytes, name: str) -> dict[str, Any]:
-    """The JSON text at the beginning, where each name may stand once."""
+    """The JSON text at the beginning, in which each name is unique."""
 
     def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         found = dict(pairs)
@@ -126,7 +124,7 @@ def _header(data: bytes, name: str) -> dict[str, Any]:
 
 
 def _shaped(flat: NDArray[Any], shape: list[int], place: str) -> NDArray[Any]:
-    """`flat` in the shape that the header says, if an array here can have it."""
+    """`flat` in the shape of the header, if an array can have it."""
     try:
         return flat.reshape(shape)
     except (ValueError, OverflowError) as error:
@@ -135,4 +133,4 @@ def _shaped(flat: NDArray[Any], shape: list[int], place: str) -> NDArray[Any]:
 
 def _contiguous(tensor: ArrayLike) -> NDArray[Any]:
     array = np.asarray(tensor)
-    return np.ascontiguousarray(array).reshape(array.shape)  # the former makes scalars 1-d
+    return np.ascontiguousarray(array).reshape(array.shape)  # ascontiguousarray makes scalars 1-d

@@ -1,10 +1,10 @@
-"""`safetensors.torch` for programs that run as PyTorch: the same files, this package's tensors.
+"""`safetensors.torch` for programs that run as PyTorch: the same files, chainrule's tensors.
 
     >>> save_file(model.state_dict(), "model.safetensors")
     >>> model.load_state_dict(load_file("model.safetensors"))
 
-The library's own module asks PyTorch's tensors for their storages, which do not exist here. May
-import `base`, `tensor` and the reader beside it.
+The library's own module needs the storages of PyTorch's tensors, which do not exist here. May
+import `base`, `tensor` and `formats`.
 Source: https://huggingface.co/docs/safetensors/api/torch
 """
 
@@ -29,7 +29,7 @@ __all__ = ["load", "load_file", "load_model", "save", "save_file", "save_model"]
 
 
 def save(tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None) -> bytes:
-    """The bytes of a file that holds `tensors` by name, and text entries."""
+    """The bytes of a file with `tensors` by name, and text entries."""
     return state_bytes(tensors, metadata)
 
 
@@ -55,7 +55,7 @@ def load_file(
 ) -> dict[str, Tensor]:
     """The tensors of a file by name; a missing or damaged file raises `CheckpointError`.
 
-    `backend` changes nothing: the file is read as a whole.
+    `backend` is accepted without effect: the file is read as a whole.
     """
     del backend
     check_device(device)
@@ -70,7 +70,7 @@ def save_model(
 ) -> None:
     """Write the state of a module; a tensor with several names is written under the first.
 
-    The other names are text entries. Arrays are made contiguous in any case.
+    The other names are text entries. Arrays are always made contiguous.
     """
     del force_contiguous
     state, first = model.state_dict(), _first_names(model)
@@ -82,7 +82,7 @@ def save_model(
 def load_model(
     model: Any, filename: str | os.PathLike[str], strict: bool = True, device: Any = "cpu"
 ) -> tuple[set[str], list[str]]:
-    """Load what `save_model` wrote; gives the names without a value and those without a place.
+    """Load a file of `save_model`; returns (missing names, unexpected names).
 
     With `strict` any such name raises `CheckpointError`.
     """
@@ -106,7 +106,7 @@ def _tensors(state: State) -> dict[str, Tensor]:
 
 
 def _first_names(model: Any) -> dict[str, str]:
-    """The first name of the tensor that each name of a module's state stands for."""
+    """Name in a module's state → the first name of its tensor."""
     first: dict[int, str] = {}
     state = model.state_dict(keep_vars=True)
     return {name: first.setdefault(id(value), name) for name, value in state.items()}

@@ -3,9 +3,9 @@
     >>> save({"model": model.state_dict(), "epoch": 3}, "run.pt")
     >>> model.load_state_dict(load("run.pt")["model"])
 
-A file is a safetensors file whose text entry says how the tensors are nested: nothing is pickled,
-and a saved state dictionary is readable wherever safetensors is. `load` also reads other
-safetensors files and the zip files of `torch.save`. May import `base` and `tensor`.
+A file is a safetensors file whose text entry holds the nesting: nothing is pickled, and every
+reader of safetensors can read a saved state dictionary. `load` also reads other safetensors files
+and the zip files of `torch.save`. May import `base` and `tensor`.
 Source: https://docs.pytorch.org/docs/stable/generated/torch.save.html
 """
 
@@ -39,8 +39,8 @@ def save(
 ) -> None:
     """Write tensors, arrays, numbers, texts and their containers to a path or a binary file.
 
-    A path gets the whole file or keeps what it has. Anything else in `obj` raises `ArgumentError`
-    with its place. There is no pickle, so PyTorch's settings for it change nothing.
+    A path gets the whole file or keeps its old one. Any other value in `obj` raises `ArgumentError`
+    with its location. PyTorch's settings of pickle are accepted without effect.
     """
     del pickle_module, pickle_protocol, _use_new_zipfile_serialization
     packed = pack(obj)
@@ -63,10 +63,10 @@ def load(
 ) -> Any:
     """The value in a file of `save`, of safetensors or of `torch.save`, given by path or file.
 
-    Whatever the file says, only plain values are made, as with `weights_only`; a file that holds
-    anything else, or is damaged, raises `CheckpointError`. 16-bit floats are read as float32 with
-    one warning. Everything comes to the CPU: a `map_location` that names another device raises
-    `DeviceError`, one that is a function is not asked.
+    Only plain values are created, as with `weights_only`; a file with other values, or a damaged
+    one, raises `CheckpointError`. 16-bit floats are read as float32 with one warning. All tensors
+    are on the CPU: a `map_location` that names another device raises `DeviceError`, a function is
+    not called.
     """
     del pickle_module, weights_only, mmap
     wanted = map_location.values() if isinstance(map_location, Mapping) else [map_location]
@@ -79,13 +79,13 @@ def load(
         value = read_pytorch(data, name, narrow)
         notice(narrow, name)
         return value
-    if data.startswith(_PICKLE) and data[8:9] != b"{":  # where a safetensors header begins
+    if data.startswith(_PICKLE) and data[8:9] != b"{":  # the beginning of a safetensors header
         raise CheckpointError(
             f"{name} is a bare pickle, as old versions of torch.save wrote: load it with PyTorch "
             "and save it again as a zip file (its default since 1.6) or as safetensors"
         )
     if not data:
-        raise CheckpointError(f"{name} is empty, or was read to its end before: f.seek(0)?")
+        raise CheckpointError(f"{name} is empty, or already read to its end: call f.seek(0)")
     state = parse_state(data, name)
     text = state.metadata.get(_ENTRY)
     if text is None:
@@ -98,15 +98,15 @@ def load(
 
 
 def _read(f: Any) -> tuple[bytes, str]:
-    """All bytes, and what to call their source."""
+    """All bytes, and the name of their source for messages."""
     if isinstance(f, (str, os.PathLike)):
         try:
             return read_to_end(Path(f)), repr(os.fspath(f))
         except EndlessError:
-            raise CheckpointError(f"{os.fspath(f)!r} is a device, no file of tensors") from None
+            raise CheckpointError(f"{os.fspath(f)!r} is a device, not a file") from None
     if not callable(getattr(f, "read", None)):
         raise ArgumentError(f"load reads a path or a binary file, not {type(f).__name__}")
     data = f.read()
     if not isinstance(data, (bytes, bytearray)):
-        raise ArgumentError("load reads binary files: open(path, 'rb')")
+        raise ArgumentError("load reads binary files: use open(path, 'rb')")
     return bytes(data), repr(getattr(f, "name", type(f).__name__))

@@ -19,7 +19,7 @@ from chainrule.base.errors import ConfigError
 if TYPE_CHECKING:
     from chainrule.tensor.tensor import Tensor
 
-# GPT-2's standard deviation at its width; narrower models need larger weights to start alive.
+# GPT-2's standard deviation at its width; narrower models need larger initial weights.
 GPT2_STD, GPT2_WIDTH = 0.02, 768
 
 
@@ -35,7 +35,7 @@ class Attention(nn.Module):
         self.projection = nn.Linear(width, width)
 
     def forward(self, x: Tensor) -> Tensor:
-        """[batch, time, width] → the same shape; a place sees itself and what came before."""
+        """[batch, time, width] → the same shape; a position attends to itself and earlier ones."""
         batch, time, width = x.shape
         qkv = self.qkv(x).view(batch, time, 3, self.heads, width // self.heads)
         q, k, v = qkv.permute(2, 0, 3, 1, 4)
@@ -49,7 +49,7 @@ class Block(nn.Module):
     """x + attention(norm(x)), then x + mlp(norm(x)): pre-norm residual halves."""
 
     def __init__(self, width: int, heads: int, dropout: float) -> None:
-        """The hidden layer of the MLP is four times as wide."""
+        """The hidden layer of the MLP has width 4 · `width`."""
         super().__init__()
         self.norm1 = nn.LayerNorm(width)
         self.attention = Attention(width, heads, dropout)
@@ -66,13 +66,13 @@ class Block(nn.Module):
 
 
 def count_parameters(vocabulary: int, context: int, layers: int, width: int) -> int:
-    """How many numbers a `GPT` of these sizes is trained in, told without building it."""
+    """The number of parameters of a `GPT` of these sizes, without building it."""
     block = 12 * width * width + 13 * width
     return layers * block + (2 * vocabulary + context + 2) * width
 
 
 class GPT(nn.Module):
-    """codes → logits of the next code at every place."""
+    """codes → logits of the next code at every position."""
 
     def __init__(
         self,
@@ -86,7 +86,7 @@ class GPT(nn.Module):
         """`context` is the longest input; weights come from the global random state."""
         super().__init__()
         if width % heads:
-            raise ConfigError(f"width {width} is not a multiple of heads {heads}")
+            raise ConfigError(f"width={width} is not a multiple of heads={heads}")
         self.context = context
         self.tokens = nn.Embedding(vocabulary, width)
         self.positions = nn.Embedding(context, width)
@@ -106,7 +106,7 @@ class GPT(nn.Module):
         return logits
 
     def _initialise(self, layers: int, std: float) -> None:
-        """Matrices from N(0, std), biases 0; what ends in the residual sum / √(2 · layers).
+        """Matrices from N(0, std), biases 0; matrices before a residual sum / √(2 · layers).
 
         Source: Radford et al., Language Models are Unsupervised Multitask Learners (2019), §2.3.
         """

@@ -1,8 +1,8 @@
 """Functions that a module calls around `forward`, its gradient, and its state.
 
 Each `register_…` returns a handle whose `remove()` removes the hook. In a trace hooks run once, on
-symbols; a compiled step is traced again if the hooks of a called module change.
-Example: `layer.register_forward_hook(lambda module, args, out: seen.append(out))`.
+symbols; a compiled step is traced again if the hooks of a called module change. Example:
+`layer.register_forward_hook(lambda module, args, out: seen.append(out))`.
 Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.Module.html
 """
 

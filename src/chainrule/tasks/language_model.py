@@ -49,7 +49,7 @@ from chainrule.train.run_report import report
 from chainrule.train.run_state import load_parameters, restore, write_config
 from chainrule.train.sample import Sampling, generate
 from chainrule.train.session import Session, begin
-from chainrule.train.steps import predict
+from chainrule.train.steps import logits_of
 from chainrule.train.training_loop import train
 
 if TYPE_CHECKING:
@@ -135,7 +135,7 @@ def continue_text(
     model = _build(config, letters)
     load_parameters(model, state.arrays, path)
     codes = generate(
-        predict(model, eager=config.eager),
+        logits_of(model, eager=config.eager),
         letters.encode(prompt or letters.symbols[0]),
         length=length,
         context=config.context,

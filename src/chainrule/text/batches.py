@@ -1,4 +1,4 @@
-"""Windows of a long code sequence: random ones to learn from, consecutive ones to judge by.
+"""Windows of a long code sequence: random ones for training, consecutive ones for evaluation.
 
     >>> windows = RandomWindows(np.arange(50), context=8, batch=4, seed=0)
     >>> inputs, targets = windows.draw()
@@ -21,47 +21,47 @@ if TYPE_CHECKING:
 
 
 class RandomWindows:
-    """`draw()` gives `batch` windows whose starts are uniform over `codes`.
+    """`draw()` returns `batch` windows with uniformly distributed starts in `codes`.
 
     The stream depends on `seed` alone; `state()` and `restore()` continue it exactly.
     """
 
     def __init__(self, codes: NDArray[np.int64], context: int, batch: int, seed: int) -> None:
-        """Need `len(codes) > context`, so that each position has a target."""
+        """`len(codes)` must exceed `context`, so that each position has a target."""
         self._codes = codes
         self._context = context
         self._batch = batch
         self._generator = np.random.Generator(np.random.PCG64(seed))
 
     def draw(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """(inputs, targets), both [batch, context]; targets are the inputs one place later."""
+        """(inputs, targets), both [batch, context]; targets are the inputs one position later."""
         starts = self._generator.integers(0, len(self._codes) - self._context, size=self._batch)
-        spots = starts[:, None] + np.arange(self._context)
-        return self._codes[spots], self._codes[spots + 1]
+        positions = starts[:, None] + np.arange(self._context)
+        return self._codes[positions], self._codes[positions + 1]
 
     def state(self) -> dict[str, Any]:
-        """What `restore` needs, in JSON's types."""
+        """The state of the stream for `restore`, in JSON's types."""
         return dict(self._generator.bit_generator.state)
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Continue the stream from where `state()` was taken."""
+        """Continue the stream from a `state()`."""
         self._generator.bit_generator.state = dict(state)
 
 
 def consecutive_batches(
     codes: NDArray[np.int64], context: int, batch: int
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]]:
-    """Cover `codes` with windows end to end: (inputs, targets, counts), each [batch, context].
+    """Windows of `codes` end to end: (inputs, targets, counts), each [batch, context].
 
     Every character but the first is a target exactly once where `counts` is true. The last
-    window and the last batch are filled up with code 0, so that all batches have one shape.
+    window and the last batch are padded with code 0, so that all batches have one shape.
     """
     predicted = len(codes) - 1
     windows = -(-predicted // context)
     for first in range(0, windows, batch):
-        spots = first * context + np.arange(batch * context).reshape(batch, context)
-        counts = spots < predicted
-        inside = np.where(counts, spots, 0)
+        positions = first * context + np.arange(batch * context).reshape(batch, context)
+        counts = positions < predicted
+        inside = np.where(counts, positions, 0)
         yield (
             np.where(counts, codes[inside], 0),
             np.where(counts, codes[inside + 1], 0),

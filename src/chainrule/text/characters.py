@@ -19,18 +19,18 @@ from chainrule.base.errors import DataError
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-_SHOWN = 10  # unknown characters named in a message
+_SHOWN = 10  # unknown characters in a message
 
 
 @dataclass(frozen=True)
 class Characters:
-    """Distinct characters in code-point order; a character's code is its place in `symbols`."""
+    """Distinct characters in code-point order; a character's code is its position in `symbols`."""
 
     symbols: str
 
     @classmethod
     def of(cls, text: str) -> Characters:
-        """The vocabulary of exactly the characters in `text`."""
+        """The vocabulary of the characters in `text`."""
         return cls("".join(sorted(set(text))))
 
     def __len__(self) -> int:
@@ -49,7 +49,7 @@ class Characters:
         """The text of one-dimensional `codes`; codes outside the vocabulary raise `DataError`."""
         indices = np.asarray(codes, dtype=np.int64)
         if indices.size and not (indices.min() >= 0 and indices.max() < len(self)):
-            raise DataError(f"codes must lie in 0 … {len(self) - 1} to stand for a character")
+            raise DataError(f"codes of characters lie in 0 … {len(self) - 1}")
         points: NDArray[np.uint32] = _code_points(self.symbols)[indices]
         return points.astype("<u4").tobytes().decode("utf-32-le")
 

@@ -1,4 +1,4 @@
-"""Reading a text file for training, and setting its last tenth aside.
+"""Reading a text file for training, and holding out its last tenth.
 
     >>> train, held_out = split(np.arange(100))
     >>> len(train), held_out[0]
@@ -26,7 +26,7 @@ HELD_OUT = 0.1
 
 
 def read_text(path: str | os.PathLike[str]) -> str:
-    """The characters of a UTF-8 file, every line end a line feed, without a byte-order mark.
+    """The characters of a UTF-8 file, with line feeds as line ends, without a byte-order mark.
 
     Raises `DataError` with one sentence when the file is missing, a folder, unreadable, empty,
     binary or not UTF-8.

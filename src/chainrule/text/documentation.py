@@ -1,4 +1,4 @@
-"""The English text that every Python carries: the interpreter's own documentation topics.
+"""The English text in every Python: the interpreter's documentation topics.
 
     >>> text = documentation_text()
     >>> "statement" in text
@@ -26,9 +26,8 @@ _MISSING = (
 def documentation_text() -> str:
     """All documentation topics in alphabetical order, every paragraph once.
 
-    Topics quote one another at length. Keeping only the first copy of a paragraph makes a
-    held-out tail honest: nothing in it was seen word for word before. Raises `DataError` where
-    a distribution stripped the topics.
+    Topics repeat each other's paragraphs. Only the first copy is kept, so that no paragraph of the
+    held-out part occurs in the training part. Raises `DataError` if the topics are not installed.
     """
     try:
         topics: Mapping[str, str] = import_module("pydoc_data.topics").topics
@@ -41,7 +40,7 @@ def documentation_text() -> str:
 
 
 def _distinct_paragraphs(text: str) -> str:
-    """Drop each paragraph that occurred earlier, whatever its indentation and line breaks."""
+    """Drop repeated paragraphs, regardless of indentation and line breaks."""
     seen: set[str] = set()
     kept: list[str] = []
     for paragraph in text.split("\n\n"):

@@ -1,4 +1,4 @@
-"""A counting language model over characters: the baseline a network has to beat.
+"""A counting language model over characters, the baseline of a network.
 
     >>> model = CharacterNGram(codes, vocabulary=65, order=5)
     >>> float(-model.log_probabilities(held_out).mean())      # nats a character
@@ -19,36 +19,36 @@ if TYPE_CHECKING:
 
 
 class CharacterNGram:
-    """Interpolated Witten–Bell of the given order; 5 looks back on four characters.
+    """Interpolated Witten–Bell model of the given order; order 5 has a context of four characters.
 
     p(c | h) = (n(hc) + d(h) · p(c | h without its first character)) / (n(h) + d(h)), where n counts
-    occurrences and d(h) the different characters seen after h; the empty history falls back on
-    1 / vocabulary. The usual choice for alphabets, whose counts do not follow the law that the
-    discounts of word models assume. Source: Witten & Bell, The Zero-Frequency Problem (1991),
+    occurrences and d(h) the different characters seen after h; the empty history falls back to
+    1 / vocabulary. It suits alphabets, whose counts do not follow the power law that the discounts
+    of word models assume. Source: Witten & Bell, The Zero-Frequency Problem (1991),
     method C; Chen & Goodman, An Empirical Study of Smoothing Techniques (1998), §2.6.
     """
 
     def __init__(self, codes: NDArray[np.int64], vocabulary: int, order: int = 5) -> None:
-        """Count `codes` (values 0 … vocabulary - 1), order after order."""
+        """Count the grams of `codes` (values 0 … vocabulary - 1) of each length up to `order`."""
         self._vocabulary = vocabulary
         self._levels = _count(codes, vocabulary, order)
 
     def log_probabilities(self, codes: NDArray[np.int64]) -> NDArray[np.float64]:
-        """log p of each of `codes[1:]` given what stands before it in `codes`, in nats."""
+        """log p of each of `codes[1:]` given the codes before it, in nats."""
         p = np.full(len(codes), 1.0 / self._vocabulary)
         context = np.zeros(len(codes), dtype=np.int64)
         known = np.ones(len(codes), dtype=bool)  # whether training saw this context
         for level in self._levels:
             keys = context * self._vocabulary + codes
-            spots = np.minimum(np.searchsorted(level.grams, keys), len(level.grams) - 1)
-            seen = known & (level.grams[spots] == keys)
-            count = np.where(seen, level.counts[spots], 0)
+            found = np.minimum(np.searchsorted(level.grams, keys), len(level.grams) - 1)
+            seen = known & (level.grams[found] == keys)
+            count = np.where(seen, level.counts[found], 0)
             different = np.where(known, level.different[context], 0)
             weight = level.total[context] + different
             follows = different > 0
             p = np.where(follows, (count + different * p) / np.where(follows, weight, 1), p)
-            # The gram that ends here is the context of the next place.
-            context = np.concatenate([[0], np.where(seen, spots, 0)[:-1]])
+            # The gram that ends here is the context of the next position.
+            context = np.concatenate([[0], np.where(seen, found, 0)[:-1]])
             known = np.concatenate([[False], seen[:-1]])
         return np.asarray(np.log(p[1:]))
 

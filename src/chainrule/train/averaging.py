@@ -1,4 +1,4 @@
-"""Averages of a model's weights over the steps of a run: equal ones, and exponential ones.
+"""Averages of a model's weights over the steps of a run: means and exponential moving averages.
 
     >>> average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(0.999))
     >>> average.update_parameters(model)    # after each step, also inside a compiled one
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 def get_swa_avg_fn() -> Average:
-    """avg + (new - avg) / (n + 1): the mean of all."""
+    """avg + (new - avg) / (n + 1): the mean."""
 
     def average(averaged: Tensor, current: Tensor, count: Any) -> Tensor:
         return pointwise.add(averaged, pointwise.div(pointwise.sub(current, averaged), count + 1))
@@ -49,7 +49,7 @@ def get_ema_avg_fn(decay: float = 0.999) -> Average:
 
 
 def get_swa_multi_avg_fn() -> AverageMany:
-    """The mean of all, written into the first list."""
+    """The mean, written into the first list."""
     return _over_lists(get_swa_avg_fn())
 
 
@@ -73,9 +73,9 @@ def _check(decay: float) -> None:
 
 
 class AveragedModel(nn.Module):
-    """A copy of `model` whose weights `update_parameters` moves; the first update copies them.
+    """A copy of `model` with averaged weights, updated by `update_parameters`.
 
-    Buffers are copied, or averaged too with `use_buffers`.
+    The first update copies the weights. Buffers are copied, with `use_buffers` averaged too.
     """
 
     n_averaged: Tensor
@@ -116,7 +116,7 @@ class AveragedModel(nn.Module):
         return list(chain(model.parameters(), below))
 
     def _average(self, own: list[Tensor], new: list[Tensor]) -> None:
-        """Average, or copy the first time; in a trace the count is a symbol, so both are made."""
+        """Average, or copy the first time; a trace computes both, since its count is a symbol."""
         count = self.n_averaged
         if modes.trace is None and int(count) == 0:
             for old, value in zip(own, new, strict=True):
@@ -135,9 +135,9 @@ class AveragedModel(nn.Module):
 
 
 def update_bn(loader: Iterable[Any], model: nn.Module, device: Any = None) -> None:
-    """Measure the running statistics of all batch norms anew, as plain means over `loader`.
+    """Recompute the running statistics of all batch norms, as plain means over `loader`.
 
-    Of a batch that is a list or tuple the first part is the model's input.
+    The model's input is the batch, or the first part of a list or tuple.
     """
     check_device(device)
     norms: list[Any] = [m for m in model.modules() if hasattr(m, "reset_running_stats")]

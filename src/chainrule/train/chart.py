@@ -1,4 +1,4 @@
-"""Line charts as inline SVG; the last value of a notebook's cell shows itself.
+"""Line charts as inline SVG, which notebooks display.
 
     >>> svg = draw(Chart("step", "loss", [Curve("training", [(1, 4.2), (2, 3.9)])]))
 
@@ -20,13 +20,13 @@ _WIDTH, _HEIGHT = 800, 300
 _LEFT, _RIGHT, _TOP, _BOTTOM = 56, 12, 26, 34
 _TICKS = 5
 _ALONE = "max-width:50rem;font:12px system-ui,sans-serif;fill:currentColor;--grid:#8895a755"
-# Told apart also with the common colour-vision deficiencies. Source: Okabe & Ito (2008).
+# Distinguishable with the common colour-vision deficiencies. Source: Okabe & Ito (2008).
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c6d31", "#7f7f7f")
 
 
 @dataclass(frozen=True)
 class Curve:
-    """A name and its (x, y) points, by rising x."""
+    """A name and (x, y) points, in ascending x."""
 
     name: str
     points: Sequence[tuple[float, float]]
@@ -34,7 +34,7 @@ class Curve:
 
 @dataclass(frozen=True)
 class Chart:
-    """Curves over common axes; `level` is a horizontal line; `log` scales y by powers of ten."""
+    """Curves with common axes; `level` is a horizontal line; `log` scales y logarithmically."""
 
     x_name: str
     y_name: str
@@ -43,12 +43,12 @@ class Chart:
     log: bool = False
 
     def _repr_html_(self) -> str:
-        """The picture with all that it needs, in the colours of the page around it."""
+        """The picture with its own style, in the colours of the page around it."""
         return f"<div style='{_ALONE}'>{draw(self)}</div>"
 
 
 def draw(chart: Chart, level_name: str = "") -> str:
-    """An `<svg>` element and its key; empty text where there is nothing to draw."""
+    """An `<svg>` element and its key; empty if there is nothing to draw."""
     curves = [
         Curve(curve.name, [(x, y) for x, y in curve.points if _is_drawn(y, log=chart.log)])
         for curve in chart.curves
@@ -66,7 +66,7 @@ def draw(chart: Chart, level_name: str = "") -> str:
         _line(curve, colour, across, up) for curve, colour in zip(curves, _cycle(), strict=False)
     ]
     if chart.level is not None:
-        y = up.place(chart.level)
+        y = up.position(chart.level)
         parts.append(
             f"<path d='M{_LEFT} {y:.1f}H{_WIDTH - _RIGHT}' stroke='currentColor' "
             "stroke-dasharray='4 4' fill='none'/>"
@@ -81,7 +81,7 @@ def _is_drawn(y: float, *, log: bool) -> bool:
 
 
 def section(title: str, svg: str, note: str = "") -> str:
-    """A heading above a chart and what to know about it; nothing for an empty chart."""
+    """A heading, a note and a chart; empty for an empty chart."""
     text = f"<p class=key>{escape(note)}</p>\n" if note else ""
     return f"<h2>{escape(title)}</h2>\n{text}{svg}\n" if svg else ""
 
@@ -103,7 +103,7 @@ class _Axis:
             low, high = low - 0.5, high + 0.5
         return cls(low, high, start, end, log)
 
-    def place(self, value: float) -> float:
+    def position(self, value: float) -> float:
         scaled = math.log10(value) if self.log else value
         return self.start + (scaled - self.low) / (self.high - self.low) * (self.end - self.start)
 
@@ -115,7 +115,7 @@ class _Axis:
         return [step * i for i in range(first, math.floor(self.high / step) + 1)]
 
     def _powers(self) -> list[float]:
-        """Powers of ten, every n-th of many; 2 and 5 times them too where they are few."""
+        """Powers of ten, every n-th of many, with 2 and 5 times them if they are few."""
         low, high = math.floor(self.low), math.ceil(self.high)
         factors = (1, 2, 5) if self.high - self.low < 2 else (1,)
         step = max(1, (high - low) // _TICKS)
@@ -137,11 +137,11 @@ def _label(value: float) -> str:
 def _grid(across: _Axis, up: _Axis, chart: Chart) -> str:
     parts = []
     for tick in up.ticks():
-        y = up.place(tick)
+        y = up.position(tick)
         parts.append(f"<path d='M{_LEFT} {y:.1f}H{_WIDTH - _RIGHT}' stroke='var(--grid)'/>")
         parts.append(f"<text x={_LEFT - 6} y={y + 4:.1f} text-anchor=end>{_label(tick)}</text>")
     for tick in across.ticks():
-        x = across.place(tick)
+        x = across.position(tick)
         parts.append(f"<text x={x:.1f} y={_HEIGHT - 18} text-anchor=middle>{tick:g}</text>")
     parts.append(
         f"<text x={_WIDTH - _RIGHT} y={_HEIGHT - 3} text-anchor=end>{escape(chart.x_name)}</text>"
@@ -151,11 +151,11 @@ def _grid(across: _Axis, up: _Axis, chart: Chart) -> str:
 
 
 def _line(curve: Curve, colour: str, across: _Axis, up: _Axis) -> str:
-    places = [(across.place(x), up.place(y)) for x, y in curve.points]
-    if len(places) == 1:
-        x, y = places[0]
+    points = [(across.position(x), up.position(y)) for x, y in curve.points]
+    if len(points) == 1:
+        x, y = points[0]
         return f"<circle cx={x:.1f} cy={y:.1f} r=3 fill='{colour}'/>"
-    path = "M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in places)
+    path = "M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in points)
     return f"<path d='{path}' fill=none stroke='{colour}' stroke-width=1.8 />"
 
 

@@ -1,4 +1,4 @@
-"""What a training run is made of: numbers with defaults, a TOML file, `key=value` overrides.
+"""The configuration of a training run: defaults, a TOML file, `key=value` overrides.
 
     >>> config = configure(None, ["layers=2", "learning_rate=1e-3"])
     >>> config.layers, config.learning_rate, config.heads
@@ -35,7 +35,7 @@ def _share(description: str) -> Meta:
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One run, whole: the same configuration gives the same run."""
+    """The settings of a run: equal configurations give equal runs."""
 
     data: Annotated[str, Meta(description="UTF-8 text file; empty: Python's documentation")] = ""
     steps: Annotated[int, _whole(1, "training steps")] = 1800
@@ -73,9 +73,9 @@ def settings() -> list[tuple[str, Any, str]]:
 
 
 def configure(path: Path | None, overrides: Iterable[str], **given: Any) -> Config:
-    """Defaults, then the TOML file, then each `key=value`, then `given` values that are not None.
+    """The defaults, overridden by the TOML file, each `key=value`, and `given` values but None.
 
-    Unknown keys and values of the wrong type or range raise `ConfigError` with what would do.
+    Unknown keys and values of the wrong type or range raise `ConfigError` with the way out.
     """
     changes = dict(_assignment(text) for text in overrides)
     changes |= {key: value for key, value in given.items() if value is not None}
@@ -89,7 +89,7 @@ def configure(path: Path | None, overrides: Iterable[str], **given: Any) -> Conf
 
 
 def from_values(values: Mapping[str, Any]) -> Config:
-    """Check `values` and fill in the defaults."""
+    """The checked configuration of `values` and defaults."""
     known = Config.__struct_fields__
     for key in values:
         if key not in known:
@@ -110,7 +110,7 @@ def from_values(values: Mapping[str, Any]) -> Config:
 
 
 def to_toml(config: Config) -> str:
-    """The configuration as a TOML document that `configure` reads back to an equal one.
+    """The configuration as a TOML document, which `configure` reads back.
 
     JSON's numbers, booleans and strings are TOML's, but for the DEL character.
     """
@@ -133,7 +133,7 @@ def _read_toml(path: Path) -> dict[str, Any]:
 
 
 def _assignment(text: str) -> tuple[str, Any]:
-    """`key=value`; the value as TOML would read it, otherwise as a bare string."""
+    """Key and value of `key=value`; a value that is no TOML is a string."""
     key, equals, value = text.partition("=")
     key, value = key.strip().replace("-", "_"), value.strip()
     if not equals or not key:
@@ -145,7 +145,7 @@ def _assignment(text: str) -> tuple[str, Any]:
 
 
 def _suggestion(key: str, known: Iterable[str]) -> str:
-    """What was meant: a name much like it, or the one it abbreviates (lr, wd)."""
+    """The likely name: a similar one, or the one that it abbreviates (lr, wd)."""
     short = {"".join(word[0] for word in name.split("_")): name for name in known if "_" in name}
     close = [short[key]] if key in short else difflib.get_close_matches(key, known, n=1)
     return f"; did you mean {close[0]!r}?" if close else f"; the settings are {', '.join(known)}"

@@ -1,4 +1,4 @@
-"""What a training run reports while it runs. A listener gets these and decides what to show.
+"""The events of a training run; a listener decides which to show.
 
     >>> Evaluated(step=200, loss=1.7).loss
     1.7
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Unprotected:
-    """The file system of the run has no locks: a second process is not kept out of it."""
+    """The file system of the run has no locks: a second process could train it too."""
 
     folder: Path
 
     def __str__(self) -> str:
         return (
             f"the file system of {str(self.folder)!r} has no locks: train this run in one process "
-            "at a time, since a second one is not kept out"
+            "at a time, since nothing stops a second one"
         )
 
 
@@ -38,7 +38,7 @@ class Began:
 
     folder: Path
     config: Config
-    source: str  # what the text is, for people
+    source: str  # a description of the text
     characters: int
     vocabulary: int
     parameters: int
@@ -47,13 +47,13 @@ class Began:
 
 @dataclass(frozen=True)
 class Stepped:
-    """A training step is done: mean loss in nats a character, gradient norm before clipping."""
+    """A finished training step: mean loss in nats a character, gradient norm before clipping."""
 
     step: int
     loss: float
     norm: float
     learning_rate: float
-    seconds: float  # spent on training steps so far, over all parts of the run
+    seconds: float  # of all training steps so far, also before a resume
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class Evaluated:
 
 @dataclass(frozen=True)
 class Examined:
-    """A look at gradients and updates of this step, as one line."""
+    """Gradients and updates of this step, as one line."""
 
     step: int
     line: str
@@ -74,7 +74,7 @@ class Examined:
 
 @dataclass(frozen=True)
 class Judged:
-    """Something is wrong that was not said before."""
+    """A new verdict: something is wrong."""
 
     step: int
     verdict: Verdict
@@ -82,7 +82,7 @@ class Judged:
 
 @dataclass(frozen=True)
 class Sampled:
-    """Text the model wrote after this step."""
+    """Text from the model after this step."""
 
     step: int
     text: str
@@ -90,7 +90,7 @@ class Sampled:
 
 @dataclass(frozen=True)
 class Compared:
-    """The counting baseline on the same split; `loss` is None where `reason` says why not."""
+    """The counting baseline on the same split; without a `loss` there is a `reason`."""
 
     order: int
     loss: float | None
@@ -109,7 +109,7 @@ class Saved:
 class Stopped:
     """The run ended early; it is saved and can be resumed.
 
-    `signal` is the one that asked for it, None where whoever shows the run did.
+    `signal` is the cause, None if a listener stopped the run.
     """
 
     step: int
@@ -123,7 +123,7 @@ class Finished:
 
     folder: Path
     result: dict[str, Any]
-    verdicts: Sequence[Verdict] | None = None  # what is still wrong; None where nobody watched
+    verdicts: Sequence[Verdict] | None = None  # at the end; None without a monitor
 
 
 Event = (

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-WINDOWS = 64  # judged at once
+WINDOWS = 64  # in a batch
 
 
 def evaluate(
@@ -30,8 +30,8 @@ def evaluate(
 ) -> float | None:
     """Mean of `losses(inputs, targets)` ([windows · context] nats) over `codes[1:]`.
 
-    Windows lie end to end, so a character is predicted from what its window holds before it.
-    None if `stop()` turned true on the way.
+    Windows lie end to end: a character is predicted from those before it in its window. None if
+    `stop()` became true.
     """
     total = 0.0
     for inputs, targets, counts in consecutive_batches(codes, context, WINDOWS):

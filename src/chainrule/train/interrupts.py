@@ -1,12 +1,12 @@
-"""Ctrl-C, SIGTERM and a closed terminal as a wish that the loop grants between two steps.
+"""Ctrl-C, SIGTERM and a closed terminal as requests that the loop grants between two steps.
 
     >>> with Interrupts() as interrupts:
     ...     while not interrupts.wanted():
     ...         work()
 
-A second signal no longer waits: it raises `KeyboardInterrupt` where the program stands. Of a
-terminal that closes, shell and kernel both tell: SIGHUP is never a second signal, and under
-`nohup`, which ignores it, none at all. May import the standard library only.
+A second signal raises `KeyboardInterrupt` at once. Shell and kernel both signal a closed terminal:
+SIGHUP is never a second signal, and under `nohup`, which ignores it, none at all. May import the
+standard library only.
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM, *filter(None, [_HANG_UP]))
 
 
 class Interrupts:
-    """While in use, the first signal is remembered and the second aborts at once."""
+    """A context in which the first signal is a request and the second aborts at once."""
 
     def __init__(self) -> None:
-        """Nothing is changed before the `with` block; other threads than the main one: never."""
+        """Handlers are set in the `with` block, and in the main thread only."""
         self.signal: int | None = None
         self._asked = False
         self._before: dict[signal.Signals, Any] = {}
 
     def wanted(self) -> bool:
-        """Whether somebody asked to stop."""
+        """Whether a stop is requested."""
         return self._asked or self.signal is not None
 
     def stop(self) -> None:
-        """Wish for it without a signal."""
+        """Request a stop without a signal."""
         self._asked = True
 
     def __enter__(self) -> Self:

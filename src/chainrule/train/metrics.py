@@ -1,4 +1,4 @@
-"""The diary of a run: one JSON object a line, in `metrics.jsonl`.
+"""The log of a run: one JSON object a line, in `metrics.jsonl`.
 
     >>> with Metrics(path, keep=0) as metrics:
     ...     metrics.add({"step": 1, "loss": 4.2})
@@ -22,19 +22,19 @@ if TYPE_CHECKING:
 
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:
-    """All whole lines; a last one that a crash cut short is left out.
+    """The records of all whole lines, without a last one that a crash cut short.
 
-    Lines end with a line feed and nothing else: a sample may hold U+2028. A whole line that is no
-    record raises `CheckpointError` with its number.
+    Lines end with line feeds only: a sample may contain U+2028. A whole line that is no record
+    raises `CheckpointError` with its number.
     """
     lines = _lines(path)
     if None in lines:
-        raise CheckpointError(f"line {lines.index(None) + 1} of {str(path)!r} is no record")
+        raise CheckpointError(f"line {lines.index(None) + 1} of {str(path)!r} is not a record")
     return [line for line in lines if line is not None]
 
 
 def _lines(path: Path) -> list[dict[str, Any] | None]:
-    """The record of each whole line, None where it is damaged."""
+    """The record of each whole line, None for a damaged one."""
     if not path.is_file():
         return []
     with reading(path):
@@ -51,19 +51,19 @@ def _parsed(line: bytes) -> dict[str, Any] | None:
 
 
 def _is_record(found: dict[str, Any]) -> bool:
-    """Whether the entries that are read again have the types that were written."""
+    """Whether the entries that are read again have the right types."""
     numbers = (found.get(name) for name in ("loss", "norm", "held_out", "five_gram"))
     return "step" in found and all(n is None or isinstance(n, (int, float)) for n in numbers)
 
 
 class Metrics:
-    """The records of a run, in memory and on disk; resuming forgets what came after the save."""
+    """The records of a run in memory and on disk; resuming drops those after the save."""
 
     def __init__(self, path: Path, keep: int) -> None:
         """Keep the first `keep` records of an earlier part of the run.
 
-        A file in which some of them are damaged stays beside the new one, as `….damaged`, a second
-        one as `….damaged-2`.
+        A file with damaged records is kept beside the new one as `….damaged`, a second one as
+        `….damaged-2`.
         """
         earlier = _lines(path)[:keep]
         self.records = [record for record in earlier if record is not None]
@@ -74,13 +74,13 @@ class Metrics:
             self._begin()
 
     def _begin(self) -> None:
-        """Write all records, and go on behind them."""
+        """Write all records, and open the file to append more."""
         write_whole(self._path, "".join(map(_line, self.records)).encode())
         self._file = self._path.open("ab", buffering=0)
         self._end = self._file.tell()
 
     def flush(self) -> None:
-        """Everything is on the disk, also where somebody has removed the file meanwhile."""
+        """Sync the records to the disk, also if the file was removed meanwhile."""
         with saving(self._path):
             if self._path.is_file() and os.path.samestat(
                 self._path.stat(), os.fstat(self._file.fileno())
@@ -91,7 +91,7 @@ class Metrics:
                 self._begin()
 
     def add(self, record: dict[str, Any]) -> None:
-        """Append a line; when the disk refuses, take back what it took of it."""
+        """Append a line; if the disk refuses, remove the written part."""
         self.records.append(record)
         data = _line(record).encode()
         with saving(self._path):
@@ -112,7 +112,7 @@ class Metrics:
 
 
 def _free_name(path: Path) -> Path:
-    """Where a damaged file is kept: nothing that was kept before is replaced."""
+    """A free name for a damaged file."""
     first = path.with_name(f"{path.name}.damaged")
     later = (path.with_name(f"{first.name}-{n}") for n in itertools.count(2))
     return next(each for each in itertools.chain([first], later) if not each.exists())

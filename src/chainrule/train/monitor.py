@@ -1,7 +1,7 @@
-"""What watches a run from inside: the form of `inspect.FlightRecorder` that the loop relies on.
+"""The monitor of a run: the part of `inspect.FlightRecorder` that the loop uses.
 
-    watch.record(loss)                    # after each step
-    [str(v) for v in watch.verdicts()]    # what is wrong
+    monitor.record(loss)                    # after each step
+    [str(v) for v in monitor.verdicts()]    # what is wrong
 
 May import the standard library only.
 """
@@ -15,49 +15,49 @@ if TYPE_CHECKING:
 
 
 class Verdict(Protocol):
-    """What is wrong, where, how that is known, and what to do."""
+    """A fault of the training: its kind, place, evidence and remedy."""
 
     @property
     def kind(self) -> str:
-        """The name of the illness."""
+        """The name of the fault."""
 
     @property
     def place(self) -> str:
-        """The layers or parameters; empty for the whole."""
+        """The layers or parameters; empty for the whole model."""
 
     @property
     def evidence(self) -> str:
-        """The numbers behind it."""
+        """The numbers that show the fault."""
 
     @property
     def remedy(self) -> str:
-        """What helps."""
+        """The way out."""
 
 
-class Watch(Protocol):
-    """Looks at some steps, and judges."""
+class Monitor(Protocol):
+    """Examines some steps, and reports faults."""
 
     @property
     def is_due(self) -> bool:
-        """Whether the next step is looked at."""
+        """Whether the next step is examined."""
 
     def record(self, loss: Any) -> None:
-        """A step is done."""
+        """Take in the loss of a step."""
 
     def record_held_out(self, loss: Any) -> None:
-        """The model was judged on held-out data."""
+        """Take in the loss on held-out data."""
 
     def resume(self, records: Iterable[Mapping[str, Any]], step: int) -> None:
-        """Go on after `step` of an earlier run, of which `records` tell."""
+        """Continue after `step` of an earlier run with these `records`."""
 
     def newest(self) -> Mapping[str, Any]:
-        """The newest look, in JSON's types."""
+        """The newest examination, in JSON's types."""
 
     def line(self) -> str:
-        """The same in one line for people."""
+        """The newest examination in one line."""
 
     def write(self, writer: Any, first: int = 0, *, losses: bool = True) -> None:
-        """Give the looks after step `first` to TensorBoard's `SummaryWriter`."""
+        """Write the examinations after step `first` to TensorBoard's `SummaryWriter`."""
 
     def verdicts(self) -> Sequence[Verdict]:
-        """What is wrong."""
+        """The present faults."""

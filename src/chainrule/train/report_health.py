@@ -1,9 +1,10 @@
-"""The part of `report.html` about gradients, updates and activations, and what is wrong with them.
+"""The part of `report.html` about gradients, updates and activations, with verdicts.
 
     >>> layers(records).startswith("<h2>")
     True
 
-Reads the looks in `metrics.jsonl`. May import `train.chart` and the standard library.
+Reads the examinations ("look") in `metrics.jsonl`. May import `train.chart` and the standard
+library.
 """
 
 from __future__ import annotations
@@ -18,15 +19,19 @@ if TYPE_CHECKING:
 
     from chainrule.train.monitor import Verdict
 
-_DRAWN = 8  # curves in a chart: as many as there are colours
+_DRAWN = 8  # curves in a chart, the number of colours
 _HEALTHY_UPDATE = 1e-3
 _MEASURES = {
-    "dead": ("Dead units", "share", "units of ReLU, GELU or SiLU that give nothing in a batch"),
+    "dead": (
+        "Dead units",
+        "share",
+        "units of ReLU, GELU or SiLU with zero output for a whole batch",
+    ),
     "saturated": ("Saturated values", "share", "where the slope is below 5 % of its largest"),
     "entropy": (
         "Attention entropy",
         "of the largest",
-        "1: every place is looked at alike; 0: a single one",
+        "1: equal attention to all positions; 0: to a single one",
     ),
 }
 
@@ -34,7 +39,7 @@ Looks = list[tuple[int, "Mapping[str, Any]"]]
 
 
 def verdicts(given: Sequence[Verdict] | None) -> str:
-    """Each verdict with its evidence and remedy, or that all is well."""
+    """Each verdict with evidence and remedy, or the word that all is well."""
     if given is None:
         return ""
     parts = [
@@ -68,7 +73,7 @@ def layers(records: Sequence[Mapping[str, Any]]) -> str:
 
 
 def activations(records: Sequence[Mapping[str, Any]]) -> str:
-    """A chart for each kind of measure that the model has."""
+    """A chart per measure that the model has."""
     looks = _looks(records)
     parts = []
     for key, (title, axis, note) in _MEASURES.items():
@@ -82,7 +87,7 @@ def activations(records: Sequence[Mapping[str, Any]]) -> str:
 
 
 def table(records: Sequence[Mapping[str, Any]]) -> str:
-    """All layers at the newest look."""
+    """A table of all layers at the newest examination."""
     looks = _looks(records)
     if not looks:
         return ""
@@ -103,5 +108,5 @@ def _looks(records: Sequence[Mapping[str, Any]]) -> Looks:
 
 
 def _spread(names: list[str]) -> list[str]:
-    """Evenly chosen names, as many as a chart can show."""
+    """Evenly chosen names, no more than a chart can show."""
     return names[:: max(1, -(-len(names) // _DRAWN))]

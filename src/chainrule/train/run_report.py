@@ -1,4 +1,4 @@
-"""`report.html`: one page without outside resources that shows how a run went.
+"""`report.html`: the course of a run on one self-contained page.
 
     >>> page = report("run 003", facts, records)
     >>> page.startswith("<!doctype html>")
@@ -46,10 +46,7 @@ def report(
     records: Sequence[Mapping[str, Any]],
     verdicts: Sequence[Verdict] | None = None,
 ) -> str:
-    """The page. `facts` are shown as they are; `records` are the lines of `metrics.jsonl`.
-
-    `verdicts` say what is wrong, if someone has looked.
-    """
+    """The page of `facts`, `records` (the lines of `metrics.jsonl`) and `verdicts`, if any."""
     rows = "".join(f"<tr><th>{escape(name)}<td>{escape(value)}" for name, value in facts.items())
     return (
         "<!doctype html>\n<html lang=en><meta charset=utf-8>"
@@ -98,7 +95,7 @@ def _series(records: Iterable[Mapping[str, Any]], key: str) -> list[tuple[float,
 
 
 def averaged(points: list[tuple[float, float]]) -> list[tuple[float, float]]:
-    """The same curve as means of equal stretches, few enough to see a trend through the noise."""
+    """The curve as means of equal stretches, few enough to show a trend."""
     size = max(1, len(points) // _SMOOTH)
     stretches = [points[i : i + size] for i in range(0, len(points), size)]
     return [

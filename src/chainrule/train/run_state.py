@@ -1,11 +1,11 @@
-"""Saving a run so that it continues bit for bit, and loading it again.
+"""The state of a run on disk, from which it continues bit for bit.
 
     >>> save(session, folder)
     >>> restore(session, folder)    # a session begun with the same configuration and text
 
-`model.safetensors` holds the parameters and what is needed to use them. `state.safetensors` holds
-everything needed to continue, the parameters too: being one file, it is never half old and half
-new. May import `formats`, `chainrule.tensor` through `chainrule`, and NumPy.
+`model.safetensors` holds the parameters and the vocabulary. `state.safetensors` holds everything
+needed to continue, parameters included, in one file that is never half old and half new. May import
+`formats`, `chainrule.tensor` through `chainrule`, and NumPy.
 """
 
 from __future__ import annotations
@@ -42,10 +42,10 @@ _RANDOM = "random"
 
 
 def save(session: Session, folder: Path, before: Callable[[], None] = lambda: None) -> None:
-    """Write both files atomically; `CheckpointError` leaves the earlier ones as they were.
+    """Write both files atomically; `CheckpointError` leaves the earlier ones.
 
-    A folder that somebody has removed meanwhile is made again: what was computed is not lost.
-    `before` writes what the state counts on: the diary, of which it knows the length.
+    A removed folder is created again. `before` is called first: it writes the log, whose length
+    is part of the state.
     """
     with saving(folder):
         folder.mkdir(parents=True, exist_ok=True)
@@ -74,12 +74,12 @@ def write_config(config: Config, folder: Path) -> None:
 
 
 def restore(session: Session, folder: Path) -> None:
-    """Continue `session` from what `save` wrote; another text raises `CheckpointError`."""
+    """Continue `session` from a saved state; another text raises `CheckpointError`."""
     path = folder / STATE
     state = read_state(path)
     if state.metadata.get("fingerprint", session.fingerprint) != session.fingerprint:
         raise CheckpointError(
-            f"the text of {str(folder)!r} has changed since; resuming needs the same text"
+            f"the text of {str(folder)!r} has changed since: a run is resumed with the same text"
         )
     load_parameters(session.model, _below(state.arrays, _MODEL), path)
     try:
@@ -102,7 +102,7 @@ def load_parameters(model: Any, arrays: dict[str, NDArray[Any]], path: Path) -> 
 
 
 def _optimizer_arrays(optimizer: Optimizer) -> dict[str, Any]:
-    """`optimizer.<index>.<name>` for every Tensor of its state."""
+    """`optimizer.<index>.<name>` → each tensor of the optimizer's state."""
     return {
         f"{_OPTIMIZER}{index}.{name}": value
         for index, entries in optimizer.state_dict()["state"].items()
@@ -111,7 +111,7 @@ def _optimizer_arrays(optimizer: Optimizer) -> dict[str, Any]:
 
 
 def _load_optimizer(optimizer: Optimizer, arrays: dict[str, NDArray[Any]]) -> None:
-    """The settings in `param_groups` stay as the configuration made them."""
+    """Load the optimizer's state; the settings in `param_groups` stay as configured."""
     state: dict[int, dict[str, Any]] = {}
     for key, array in arrays.items():
         index, _, name = key.partition(".")

@@ -35,7 +35,7 @@ LOCK = ".lock"
 
 @contextlib.contextmanager
 def saving(path: Path) -> Iterator[None]:
-    """Turn the system's refusal to write `path` into one `CheckpointError` sentence."""
+    """Turn an `OSError` of writing `path` into a `CheckpointError`."""
     try:
         yield
     except OSError as error:
@@ -46,7 +46,7 @@ def saving(path: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def reading(path: Path) -> Iterator[None]:
-    """Turn the system's refusal to read `path` into one `CheckpointError` sentence."""
+    """Turn an `OSError` of reading `path` into a `CheckpointError`."""
     try:
         yield
     except OSError as error:
@@ -55,7 +55,7 @@ def reading(path: Path) -> Iterator[None]:
 
 
 def create_run(root: Path) -> Path:
-    """Make the next free numbered folder; two programs at once get two folders."""
+    """Create the next free numbered folder; simultaneous programs get different ones."""
     with saving(root):
         root.mkdir(parents=True, exist_ok=True)
         number = max(_numbers(root), default=0) + 1
@@ -71,31 +71,30 @@ def create_run(root: Path) -> Path:
 
 @contextlib.contextmanager
 def alone_in(folder: Path) -> Iterator[bool]:
-    """Train in `folder` as the only process, and remove what killed ones left half-written.
+    """Lock `folder` for this process, and remove unfinished files of killed ones.
 
-    Two that write one run would each overwrite what the other computed: the second one raises
-    `CheckpointError`. The lock goes with its process, however that ends. Yields whether there is
-    one: False on a file system without locks, where nobody can be kept out.
+    A second process that trains the same run raises `CheckpointError`. The lock ends with its
+    process. Yields whether there is a lock: False on a file system without locks.
     """
     with saving(folder):
         claimed = claim(folder / LOCK, note=str(os.getpid()), make=True)
     with contextlib.closing(claimed):
         if claimed.hold is Hold.OTHERS:
             raise CheckpointError(
-                f"{str(folder)!r} is being trained by process {claimed.holder or 'unknown'}; wait "
-                "until it has ended, or stop it with Ctrl-C: it saves, and this command goes on"
+                f"{str(folder)!r} is being trained by process {claimed.holder or 'unknown'}: wait "
+                "until it ends, or stop it with Ctrl-C, which saves, and repeat this command"
             )
         remove_abandoned(folder)
         yield claimed.hold is Hold.OURS
 
 
 def mark_last(folder: Path) -> None:
-    """Let `last` beside `folder` name it: a link, or a text file where links are not allowed."""
+    """Point `last` beside `folder` to it: a link, or a text file where links are not allowed."""
     mark = folder.parent / LAST
     fresh = folder.parent / f".{LAST}.{os.getpid()}"
     with saving(mark):
         try:
-            fresh.unlink(missing_ok=True)  # of a process that had our number and was killed
+            fresh.unlink(missing_ok=True)  # left by a killed process with this number
             fresh.symlink_to(folder.name, target_is_directory=True)
             fresh.replace(mark)
         except OSError:
@@ -104,12 +103,12 @@ def mark_last(folder: Path) -> None:
 
 
 def find_run(name: str, root: Path) -> Path:
-    """The folder that `name` means: a path, a number such as 7 or 007, or `last`."""
+    """The folder of a run, by path, by a number such as 7 or 007, or by `last`."""
     folder = _interpret(name, root)
     if folder is not None and not (folder / CONFIG).is_file() and folder.parent == root:
         raise CheckpointError(
             f"{str(folder)!r} has no {CONFIG}: it was stopped before anything was computed. "
-            "Begin anew with chainrule train"
+            "Start a new run with chainrule train"
         )
     if folder is None or not (folder / CONFIG).is_file():
         there = [f"{number:03d}" for number in sorted(_numbers(root))]

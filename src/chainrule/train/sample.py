@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Sampling:
-    """p ∝ exp(logit / temperature) over the `top_k` likeliest codes; temperature 0 takes the best.
+    """p ∝ exp(logit / temperature) over the `top_k` likeliest codes; temperature 0: the likeliest.
 
     `top_k` None keeps all codes.
     """
@@ -32,18 +32,19 @@ class Sampling:
     top_k: int | None = None
 
     def __post_init__(self) -> None:
-        """Refuse what has no meaning."""
         if not (self.temperature >= 0 and np.isfinite(self.temperature)):
-            raise ArgumentError(f"temperature must be 0 or more, not {self.temperature}")
+            raise ArgumentError(
+                f"temperature is a finite number of at least 0, not {self.temperature}"
+            )
         if self.top_k is not None and self.top_k < 1:
-            raise ArgumentError(f"top_k must be 1 or more, not {self.top_k}")
+            raise ArgumentError(f"top_k is at least 1, not {self.top_k}")
 
     def probabilities(self, logits: ArrayLike) -> NDArray[np.float64]:
         """[vocabulary] logits → [vocabulary] probabilities; NaN and ∞ raise `NonFiniteError`."""
         scores = np.asarray(logits, dtype=np.float64)
         if not np.isfinite(scores.max()):
             raise NonFiniteError(
-                "the model's scores for the next character are NaN or infinite: its weights are "
+                "the model's logits of the next character are NaN or infinite: its weights are "
                 "damaged, or its training diverged"
             )
         if self.temperature == 0:
@@ -65,11 +66,11 @@ def generate(
     sampling: Sampling,
     generator: np.random.Generator,
 ) -> Iterator[int]:
-    """Yield `length` codes that continue `prompt` (one code or more).
+    """Yield `length` codes that continue `prompt` (at least one code).
 
-    `next_logits` maps int64 [1, context] to [1, context, vocabulary]. The window is filled up on
-    the right, which a causal model does not see, so that its shape never changes; a longer text
-    is cropped to its last `context` codes.
+    `next_logits` maps int64 [1, context] to [1, context, vocabulary]. The window has a fixed shape:
+    a short text is padded on the right, which a causal model does not see, and a long text is cut
+    to its last `context` codes.
     """
     text = [int(code) for code in prompt]
     for _ in range(length):

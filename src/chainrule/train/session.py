@@ -1,4 +1,4 @@
-"""A training run in memory: model, optimiser, batches, and how far it is.
+"""A training run in memory: model, optimiser, batches and progress.
 
     >>> session = begin(config, model, letters, codes)
     >>> session.progress.step
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from chainrule import nn, optim
 from chainrule.text.batches import RandomWindows
 from chainrule.text.corpus import split
-from chainrule.train.steps import Steps, judge, predict
+from chainrule.train.steps import Steps, logits_of, losses_of
 from chainrule.train.warmup_cosine import WarmupCosine
 
 if TYPE_CHECKING:
@@ -28,26 +28,26 @@ if TYPE_CHECKING:
     from chainrule.optim import Optimizer
     from chainrule.text.characters import Characters
     from chainrule.train.config import Config
-    from chainrule.train.monitor import Watch
+    from chainrule.train.monitor import Monitor
 
-_WARMUP_SHARE = 5  # of a short run, no more than a fifth is spent rising
+_WARMUP_SHARE = 5  # warm-up takes at most a fifth of a run
 
 
 @dataclass
 class Progress:
-    """How far a run is; -1 stands for "not yet"."""
+    """The progress of a run; -1 means "not yet"."""
 
     step: int = 0
     evaluated: int = -1  # step of the newest evaluation
     sampled: int = -1
     held_out: float | None = None  # the newest held-out loss
     seconds: float = 0.0  # spent on training steps
-    records: int = 0  # lines of the diary that belong to it
+    records: int = 0  # lines of the log
 
 
 @dataclass
 class Session:
-    """Everything that a step changes, and what it needs for it."""
+    """Everything that a step reads or changes."""
 
     config: Config
     model: nn.Module
@@ -60,11 +60,11 @@ class Session:
     held_out: NDArray[np.int64]
     letters: Characters
     rate: WarmupCosine
-    fingerprint: str  # of the text: resuming on another one would not be the same run
+    fingerprint: str  # of the text, which must be the same when the run is resumed
     progress: Progress
-    watch: Watch | None = None  # looks at gradients, updates and activations
-    explain: Callable[..., Any] | None = None  # says where a NaN comes from: `inspect.why_nan`
-    said: set[str] = field(default_factory=set)  # verdicts that were given
+    watch: Monitor | None = None  # of gradients, updates and activations
+    explain: Callable[..., Any] | None = None  # finds the origin of a NaN: `inspect.why_nan`
+    said: set[str] = field(default_factory=set)  # kinds of reported verdicts
 
 
 def begin(
@@ -78,8 +78,8 @@ def begin(
         model=model,
         optimizer=optimizer,
         steps=Steps(model, optimizer, config.clip, eager=config.eager),
-        losses=judge(model, eager=config.eager),
-        logits=predict(model, eager=config.eager),
+        losses=losses_of(model, eager=config.eager),
+        logits=logits_of(model, eager=config.eager),
         windows=RandomWindows(training, config.context, config.batch, config.seed),
         training=training,
         held_out=held_out,
@@ -96,7 +96,7 @@ def _schedule(config: Config) -> WarmupCosine:
 
 
 def _adamw(model: nn.Module, config: Config) -> Optimizer:
-    """AdamW that lets only matrices decay: shrinking biases and norms helps nobody."""
+    """AdamW with weight decay for matrices only, not for biases and norms."""
     parameters = list(model.parameters())
     groups: list[dict[str, Any]] = [
         {

@@ -2,10 +2,10 @@
 
     >>> steps = Steps(model, optimizer, clip=1.0, eager=False)
     >>> loss, norm = steps.update(inputs, targets)
-    >>> predict(model, eager=False)(inputs).shape
+    >>> logits_of(model, eager=False)(inputs).shape
     (12, 64, 65)
 
-Codes go in and results come out as NumPy arrays. May import `nn`, `chainrule.compile` and NumPy.
+Codes and results are NumPy arrays. May import `nn`, `chainrule.compile` and NumPy.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 class Steps:
-    """Learning from int64 codes [batch, context] and their targets."""
+    """Training steps on int64 codes [batch, context] and their targets."""
 
     def __init__(self, model: nn.Module, optimizer: Optimizer, clip: float, *, eager: bool) -> None:
         """`clip` is the largest global gradient norm; `eager` runs operation by operation."""
@@ -43,19 +43,19 @@ class Steps:
             self._update = _ready(self.plain, eager=False, check_finite=True)
 
     def update(self, inputs: NDArray[np.int64], targets: NDArray[np.int64]) -> tuple[float, float]:
-        """One optimiser step: (mean loss in nats, gradient norm before clipping).
+        """Take one optimiser step; returns (mean loss in nats, gradient norm before clipping).
 
-        `NonFiniteError` where one of them is NaN or infinite: then no parameter has changed.
+        If one of them is NaN or infinite, `NonFiniteError` is raised and no parameter changes.
         """
         self._model.train()
         loss, norm = self._update(inputs, targets)
         return float(loss), float(norm)
 
 
-def judge(
+def losses_of(
     model: nn.Module, *, eager: bool
 ) -> Callable[[NDArray[np.int64], NDArray[np.int64]], NDArray[Any]]:
-    """A function (inputs, targets) → the loss in nats at every place, [batch · context]."""
+    """A function (inputs, targets) → the loss in nats at every position, [batch · context]."""
 
     def losses(inputs: Tensor, targets: Tensor) -> Tensor:
         return F.cross_entropy(model(inputs).flatten(0, 1), targets.flatten(), reduction="none")
@@ -63,8 +63,8 @@ def judge(
     return _without_learning(model, _ready(losses, eager=eager))
 
 
-def predict(model: nn.Module, *, eager: bool) -> Callable[[NDArray[np.int64]], NDArray[Any]]:
-    """A function inputs → the logits at every place, [batch, context, vocabulary]."""
+def logits_of(model: nn.Module, *, eager: bool) -> Callable[[NDArray[np.int64]], NDArray[Any]]:
+    """A function inputs → the logits at every position, [batch, context, vocabulary]."""
 
     def logits(inputs: Tensor) -> Tensor:
         predicted: Tensor = model(inputs)
@@ -77,17 +77,17 @@ def _updating(
     model: nn.Module,
     optimizer: Optimizer,
     clip: float,
-    look: Callable[[Tensor, Tensor], None] | None = None,
+    check: Callable[[Tensor, Tensor], None] | None = None,
 ) -> Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]:
-    """The step as a function; `look` sees loss and norm before the parameters change."""
+    """The step as a function; `check` gets loss and norm before the parameters change."""
 
     def update(inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         loss = F.cross_entropy(model(inputs).flatten(0, 1), targets.flatten())
         optimizer.zero_grad()
         loss.backward()
         norm = nn.utils.clip_grad_norm_(model.parameters(), clip)
-        if look is not None:
-            look(loss, norm)
+        if check is not None:
+            check(loss, norm)
         optimizer.step()
         return loss.detach(), norm
 
@@ -102,9 +102,9 @@ def _refuse(loss: Tensor, norm: Tensor) -> None:
 def _ready(
     function: Callable[..., Any], *, eager: bool, check_finite: bool = False
 ) -> Callable[..., Any]:
-    """Compile, or give the eager function what a compiled one has: that it takes arrays."""
+    """The compiled function, or the eager one, which then takes arrays too."""
     if not eager:
-        from chainrule.compiler.compile import compile  # an eager run does without the compiler
+        from chainrule.compiler.compile import compile  # an eager run needs no compiler
 
         return compile(function, check_finite=check_finite)
 

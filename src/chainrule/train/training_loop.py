@@ -1,11 +1,11 @@
-"""The training loop: batches in, events out, everything on disk in good time.
+"""The training loop: from batches to events, with everything saved on disk.
 
     >>> for event in train(session, folder, metrics, interrupts):
     ...     show(event)
 
-It knows no screen. What is due after a step – evaluation, sample, save – is decided by the step
-number alone and remembered in `Progress`, so a run that was stopped anywhere continues as if it
-never had been. May import `base`, `text` and `train`.
+It knows no screen. Evaluations, samples and saves are due by the step number alone, and those done
+are noted in `Progress`: a run that is stopped and resumed equals one that never stopped. May import
+`base`, `text` and `train`.
 """
 
 from __future__ import annotations
@@ -33,22 +33,22 @@ if TYPE_CHECKING:
     from chainrule.train.session import Session
 
 SAMPLED_AT = (0.0, 0.1, 0.5, 1.0)  # shares of the run
-TEMPERATURE = 0.8  # of the samples on the way
+TEMPERATURE = 0.8  # of samples
 _BEGINNINGS = ("The ", "the ", "\n")  # of a sample, if the text has these characters
-QUICK = 2**17  # held-out characters judged on the way; the end judges all
+QUICK = 2**17  # held-out characters of an evaluation before the last one, which takes all
 
 
 def train(
     session: Session, folder: Path, metrics: Metrics, interrupts: Interrupts
 ) -> Iterator[Event]:
-    """Run to the last step, or to the first interrupt; ends with `Saved`, then `Stopped` if so.
+    """Run to the last step or the first interrupt; ends with `Saved`, and `Stopped` if interrupted.
 
-    A step that diverges raises `NonFiniteError`. What was saved stays: weights that have been
-    growing for a while are no better start than the last save.
+    A step that diverges raises `NonFiniteError`, and nothing more is saved: diverging weights are
+    no better start than the last save.
     """
     progress, config = session.progress, session.config
     while True:
-        yield from _look(session, metrics, interrupts.wanted)
+        yield from _evaluate_and_sample(session, metrics, interrupts.wanted)
         if interrupts.wanted() or progress.step >= config.steps:
             break
         yield from _step(session, metrics)
@@ -67,7 +67,7 @@ def _step(session: Session, metrics: Metrics) -> Iterator[Event]:
     for group in session.optimizer.param_groups:
         group["lr"] = rate
     inputs, targets = session.windows.draw()
-    looked = session.watch is not None and session.watch.is_due
+    examined = session.watch is not None and session.watch.is_due
     try:
         loss, norm = session.steps.update(inputs, targets)
     except NonFiniteError:
@@ -78,16 +78,16 @@ def _step(session: Session, metrics: Metrics) -> Iterator[Event]:
     progress.seconds += time.perf_counter() - started
     metrics.add({"step": step, "loss": loss, "norm": norm, "learning_rate": rate})
     yield Stepped(step, loss, norm, rate, progress.seconds)
-    if looked and session.watch is not None:
+    if examined and session.watch is not None:
         metrics.add({"step": step, "look": session.watch.newest()})
         yield Examined(step, session.watch.line())
-        yield from _judge(session)
+        yield from _new_verdicts(session)
 
 
 def _diverged(
     session: Session, step: int, inputs: NDArray[np.int64], targets: NDArray[np.int64]
 ) -> NonFiniteError:
-    """What a step met that was stopped before it changed a parameter, and where it comes from."""
+    """The error of a step that diverged and changed nothing, with the origin of the NaN."""
     config = session.config
     report = None
     if session.explain is not None:
@@ -97,12 +97,12 @@ def _diverged(
         f"learning_rate (now {config.learning_rate:g}) or clip (now {config.clip:g})"
     )
     why = [] if report is None else [f"  {line}" for line in str(report).splitlines()]
-    end = "  this step changed nothing, and what the run saved before is as it was"
+    end = "  this step changed nothing, and the saved run is unchanged"
     return NonFiniteError("\n".join([head, *why, end]), report)
 
 
-def _judge(session: Session) -> Iterator[Event]:
-    """Verdicts that were not given before."""
+def _new_verdicts(session: Session) -> Iterator[Event]:
+    """Verdicts that were not reported before."""
     if session.watch is not None:
         for verdict in session.watch.verdicts():
             if verdict.kind not in session.said:
@@ -110,8 +110,10 @@ def _judge(session: Session) -> Iterator[Event]:
                 yield Judged(session.progress.step, verdict)
 
 
-def _look(session: Session, metrics: Metrics, stop: Callable[[], bool]) -> Iterator[Event]:
-    """Judge and sample the model where this step asks for it and it has not been done."""
+def _evaluate_and_sample(
+    session: Session, metrics: Metrics, stop: Callable[[], bool]
+) -> Iterator[Event]:
+    """Evaluate and sample the model if that is due at this step and not done."""
     progress, config = session.progress, session.config
     step, last = progress.step, progress.step >= config.steps
     if step and progress.evaluated < step and (last or _every(config.evaluate_every, step)):
@@ -123,7 +125,7 @@ def _look(session: Session, metrics: Metrics, stop: Callable[[], bool]) -> Itera
             if session.watch is not None:
                 session.watch.record_held_out(loss)
             yield Evaluated(step, loss)
-            yield from _judge(session)
+            yield from _new_verdicts(session)
     due = step in {round(share * config.steps) for share in SAMPLED_AT}
     if due and config.sample_length and progress.sampled < step:
         text = _sample(session, stop)
@@ -134,7 +136,7 @@ def _look(session: Session, metrics: Metrics, stop: Callable[[], bool]) -> Itera
 
 
 def _sample(session: Session, stop: Callable[[], bool]) -> str | None:
-    """Text from a random state of its own: looking must not change what is learnt."""
+    """Text from a separate random state: sampling must not change the training."""
     config, letters = session.config, session.letters
     start = next(s for s in (*_BEGINNINGS, letters.symbols[0]) if set(s) <= set(letters.symbols))
     codes: list[int] = []

@@ -1,4 +1,4 @@
-"""The learning rate as a pure function of the step, so that a resumed run needs no state for it.
+"""The learning rate as a pure function of the step, without state to resume.
 
     >>> schedule = WarmupCosine(peak=1.0, warmup=10, steps=100, decay_to=0.1)
     >>> schedule(5), schedule(10), round(schedule(100), 3)
@@ -26,7 +26,7 @@ class WarmupCosine:
     decay_to: float
 
     def __call__(self, step: int) -> float:
-        """The rate of step 1, 2, …, `steps`."""
+        """The rate of a step from 1 to `steps`."""
         if step < self.warmup:
             return self.peak * step / self.warmup
         if self.steps <= self.warmup:
