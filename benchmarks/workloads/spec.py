@@ -5,7 +5,7 @@ work. `workload("gpt_nano")` is one of the table; `workload("gpt_nano@24")` is i
 
 Weights carry PyTorch's state-dict names and shapes (a linear layer's is out × in). FLOPs count a
 multiply and an add as two, matrix products and attention only, attention as the full square.
-They are what the formulas say: who passes over zeros, as behind a maximum over time, does fewer.
+They are what the formulas say: who skips zeros, as behind a maximum over time, does fewer.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from chainrule.base.shapes import View
 from chainrule.compiler.codegen.target import AVX2
-from chainrule.compiler.fuse.axis_order import layouts
+from chainrule.compiler.fuse.axis_order import axis_orders
 from chainrule.compiler.fuse.group import group
 from chainrule.compiler.fuse.overwrite import overwrite
 from chainrule.compiler.fuse.store import Fused, settle
@@ -26,7 +26,7 @@ from chainrule.compiler.lower.schedule import Moving, Repeat, Unit, schedule
 from chainrule.compiler.pipeline import Fusion, fuse
 from chainrule.compiler.rewrite.bounds import bounds
 from chainrule.compiler.rewrite.checks import add_checks
-from chainrule.compiler.rewrite.decompose import expand
+from chainrule.compiler.rewrite.decompose import decompose
 from chainrule.compiler.rewrite.empty import drop_empty
 from chainrule.compiler.rewrite.finite import finite
 from chainrule.compiler.rewrite.hoist import hoist
@@ -42,7 +42,7 @@ from chainrule.compiler.rewrite.saving import to_save
 from chainrule.compiler.rewrite.seal import seal
 from chainrule.compiler.rewrite.simplify import simplify
 from chainrule.compiler.rewrite.sink import sink
-from chainrule.compiler.rewrite.skip_zeros import pass_over_zeros
+from chainrule.compiler.rewrite.skip_zeros import skip_zeros
 from chainrule.compiler.rewrite.slots import keep_rows
 from chainrule.compiler.rewrite.sparse import sparse_updates
 from chainrule.compiler.rewrite.trim import trim
@@ -93,8 +93,8 @@ def prepared(graph: Graph, states: int = 0) -> tuple[Fusion, dict[Node, Home]]:
     fusion = fuse(Captured(turned, results, {results + i: i for i in range(states)}))
     replaced = {new: state for state, new in fusion.pairs if state in fusion.overwritten}
     items = [p for found in projected(graph).values() for p in found]
-    layouts_, groups = fusion.layouts, fusion.groups
-    return fusion, place(groups, layouts_, graph.inputs, replaced, turned.outputs, items)
+    views, groups = fusion.views, fusion.groups
+    return fusion, place(groups, views, graph.inputs, replaced, turned.outputs, items)
 
 
 # -- of nodes --------------------------------------------------------------------------------------
@@ -119,7 +119,7 @@ def show_bounds(graph: Graph, found: Sequence[Bound] | None = None) -> str:
 
 def show_layouts(graph: Graph) -> str:
     name = Names(graph)
-    return lines(f"{name(n)} is kept {strided(view)}" for n, view in layouts(graph).items())
+    return lines(f"{name(n)} is kept {strided(view)}" for n, view in axis_orders(graph).items())
 
 
 def show_saving(graph: Graph) -> str:
@@ -315,7 +315,7 @@ SHOWN: dict[str, Shown] = {
     "bodies": show_loop,
     "bounds": show_bounds,
     "checks": lambda graph: add_checks(Captured(graph, len(graph.outputs), {})).graph,
-    "decompose": expand,
+    "decompose": decompose,
     "empty": drop_empty,
     "finite": lambda graph: graph.ending([finite(graph, range(len(graph.outputs))).indices]),
     "group": show_groups,
@@ -340,7 +340,7 @@ SHOWN: dict[str, Shown] = {
     "seal": lambda graph: seal(graph, len(graph.outputs)),
     "simplify": simplify,
     "sink": sink,
-    "skip_zeros": pass_over_zeros,
+    "skip_zeros": skip_zeros,
     "slots": keep_rows,
     "sparse": sparse_updates,
     "store": show_stores,

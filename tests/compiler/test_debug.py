@@ -50,7 +50,9 @@ def test_a_wrong_rule_is_named(monkeypatch):
         return node.inputs[0] if node.inputs[1].op is TABLE["full"] else None  # x · 2 → x
 
     monkeypatch.setitem(simplify._RULES, TABLE["mul"], wrong)
-    message = r"the pass expand changes result number 0: 5 of 5 elements differ, the first at \(0"
+    message = (
+        r"the pass decompose changes result number 0: 5 of 5 elements differ, the first at \(0"
+    )
     with pytest.raises(VerifyError, match=message):
         check_passes(captured, values)
 

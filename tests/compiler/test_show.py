@@ -70,7 +70,7 @@ def test_a_training_step_is_shown_and_not_taken():
     found = stages(training.step, cr.tensor(X), cr.tensor(Y), assembly=True)
     assert next(iter(found)) == "trace"
     assert list(found)[-5:] == ["groups", "plan", "kernels", "llvm", "assembly"]
-    assert {"expand", "simplify", "simplify 2", "seal"} <= set(found)
+    assert {"decompose", "simplify", "simplify 2", "seal"} <= set(found)
     assert "stepping.py:" in found["trace"]
     assert found["kernels"].count("kernel ") == found["llvm"].count("define void @kernel")
     assert " late" in found["groups"]

@@ -21,7 +21,7 @@ from chainrule.base.source import warn
 from chainrule.compiler.calls.history import History
 from chainrule.compiler.calls.look import Seen, look
 from chainrule.compiler.calls.modules import compiled_module
-from chainrule.compiler.calls.plan_cache import SHELF
+from chainrule.compiler.calls.plan_cache import PLANS
 from chainrule.compiler.calls.retrace import check_constants
 from chainrule.compiler.calls.variant import Guarded, Variant
 from chainrule.compiler.codegen.target import host_target
@@ -134,7 +134,7 @@ class CompiledFunction:
                 seen = self._look(args, kwargs)()
                 variant = self._retraced(variants, suited, seen, guarded)
             else:
-                SHELF.touch(variant)
+                PLANS.touch(variant)
                 if debug:
                     again = capture(self.fn, args, kwargs, keep_grads=self.keep_grads)
                     check_constants(self.name, variant.capture, again)
@@ -174,9 +174,9 @@ class CompiledFunction:
     def _keep(self, variants: list[Variant], new: Variant) -> None:
         """Add a variant for the same arguments; the oldest goes when there are too many."""
         variants.append(new)
-        SHELF.put(new, self)
+        PLANS.put(new, self)
         if len(variants) > _MOST_VARIANTS:
-            SHELF.remove(variants.pop(0))
+            PLANS.remove(variants.pop(0))
             warn(
                 f"{self.name} was compiled more than {_MOST_VARIANTS} times for arguments "
                 "of the same kind: something that it reads outside (a training flag, a "
@@ -210,7 +210,7 @@ class CompiledFunction:
     def explain_cache(self) -> CacheReport:
         """One entry per compiled variant: what it is for, its size, what it cost."""
         found = CacheReport(
-            self.evicted, SHELF.bytes_in_use(), settings().plan_bytes, self.history.reasons
+            self.evicted, PLANS.bytes_in_use(), settings().plan_bytes, self.history.reasons
         )
         for key, variants in self._variants.items():
             arguments = describe(key[0], [f"{d.name}{list(shape)}" for shape, d, _ in key[1]])

@@ -21,7 +21,7 @@ from chainrule.base import dtypes
 from chainrule.base.settings import settings
 from chainrule.base.shapes import View
 from chainrule.compiler.codegen.target import Target, host_target
-from chainrule.compiler.fuse.axis_order import layouts
+from chainrule.compiler.fuse.axis_order import axis_orders
 from chainrule.compiler.fuse.overwrite import overwrite
 from chainrule.compiler.fuse.store import Fused, fused_groups
 from chainrule.compiler.fuse.updates import updates
@@ -29,7 +29,7 @@ from chainrule.compiler.lower.kernels import check, copy
 from chainrule.compiler.lower.repeat import lower_all, work
 from chainrule.compiler.lower.schedule import schedule
 from chainrule.compiler.rewrite.checks import add_checks, seal_results
-from chainrule.compiler.rewrite.decompose import expand
+from chainrule.compiler.rewrite.decompose import decompose
 from chainrule.compiler.rewrite.empty import drop_empty
 from chainrule.compiler.rewrite.hoist import hoist
 from chainrule.compiler.rewrite.inline import inline_calls
@@ -39,7 +39,7 @@ from chainrule.compiler.rewrite.reductions import normalize_reductions
 from chainrule.compiler.rewrite.residuals import keep_residuals
 from chainrule.compiler.rewrite.simplify import simplify
 from chainrule.compiler.rewrite.sink import sink
-from chainrule.compiler.rewrite.skip_zeros import pass_over_zeros
+from chainrule.compiler.rewrite.skip_zeros import skip_zeros
 from chainrule.compiler.rewrite.slots import keep_rows
 from chainrule.compiler.rewrite.sparse import sparse_updates
 from chainrule.compiler.rewrite.trim import trim
@@ -83,14 +83,14 @@ STAGES: tuple[Stage, ...] = (
     Stage("bounds", add_checks, "captured"),
     Stage("drop_empty", drop_empty, "everywhere"),
     Stage("keep_residuals", keep_residuals, "graph"),
-    Stage("expand", expand, "everywhere"),
+    Stage("decompose", decompose, "everywhere"),
     Stage("forward_writes", forward_writes, "graph"),
     Stage("sink", sink, "graph"),
     Stage("hoist", hoist, "graph"),
     Stage("trim", trim, "graph"),
     Stage("orient", orient, "everywhere"),
     Stage("simplify", simplify, "everywhere"),
-    Stage("pass_over_zeros", pass_over_zeros, "everywhere"),
+    Stage("skip_zeros", skip_zeros, "everywhere"),
     Stage("normalize_reductions", normalize_reductions, "everywhere"),
     Stage("sparse_updates", sparse_updates, "graph"),
     Stage("keep_rows", keep_rows, "graph"),
@@ -128,7 +128,7 @@ class Fusion(NamedTuple):
     """Groups in an order in which they can run, and what was decided about memory so far."""
 
     groups: list[Fused]
-    layouts: dict[Node, View]
+    views: dict[Node, View]
     pairs: list[tuple[Node, Node]]  # (state, new value)
     overwritten: set[Node]  # states that their new values are written over
 
@@ -138,7 +138,7 @@ def fuse(captured: Captured) -> Fusion:
     graph = captured.graph
     pairs = [(graph.inputs[i], graph.outputs[o]) for o, i in captured.replaces.items()]
     late, overwritten = updates(graph, pairs, [b.indices for b in captured.checks])
-    views = layouts(graph)
+    views = axis_orders(graph)
     order, _ = overwrite(fused_groups(graph, views, late, overwritten), ())
     return Fusion(order, views, pairs, overwritten)
 

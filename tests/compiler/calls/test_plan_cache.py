@@ -10,7 +10,7 @@ import pytest
 import chainrule as cr
 from chainrule.base.settings import reload_settings
 from chainrule.compiler.calls import plan_cache
-from chainrule.compiler.calls.plan_cache import SHELF, Shelf
+from chainrule.compiler.calls.plan_cache import PLANS, PlanCache
 
 
 class Plan:
@@ -32,7 +32,7 @@ class Owner:
 def test_the_least_recently_used_go_first(monkeypatch):
     monkeypatch.setenv("CHAINRULE_PLAN_MB", "1")
     reload_settings()
-    kept, owner = Shelf(), Owner()
+    kept, owner = PlanCache(), Owner()
     a, b, c, d = (Plan(size << 10) for size in (400, 400, 400, 2000))
     for plan in (a, b):
         kept.put(plan, owner)
@@ -52,7 +52,7 @@ def test_the_least_recently_used_go_first(monkeypatch):
 
 def test_a_bound_on_their_number_and_nothing_is_kept_alive(monkeypatch):
     monkeypatch.setattr(plan_cache, "MOST_PLANS", 3)
-    kept, owner = Shelf(), Owner()
+    kept, owner = PlanCache(), Owner()
     plans = [Plan(1) for _ in range(5)]
     for plan in plans:
         kept.put(plan, owner)
@@ -63,14 +63,14 @@ def test_a_bound_on_their_number_and_nothing_is_kept_alive(monkeypatch):
     assert kept.bytes_in_use() == 0
 
 
-def test_a_function_that_is_gone_leaves_nothing_on_the_shelf():
-    before = SHELF.bytes_in_use()
+def test_a_function_that_is_gone_leaves_nothing_in_the_cache():
+    before = PLANS.bytes_in_use()
     fn = cr.compile(lambda x: (x @ x).sin() @ x)
     fn(np.ones((64, 64), np.float32))
-    assert SHELF.bytes_in_use() > before
+    assert PLANS.bytes_in_use() > before
     del fn
     gc.collect()
-    assert SHELF.bytes_in_use() == before
+    assert PLANS.bytes_in_use() == before
 
 
 @pytest.mark.parametrize("most", [1, 4])
@@ -87,6 +87,6 @@ def test_compiled_functions_evict_and_make_again(most, monkeypatch):
     report = fn.explain_cache()
     assert len(report) <= most
     assert report.evicted == 7 - len(report) + (most == 1)
-    assert report.bytes_in_use == SHELF.bytes_in_use()
+    assert report.bytes_in_use == PLANS.bytes_in_use()
     assert report.limit == 1024 << 20
     assert sum(entry.arena_bytes for entry in report) <= report.bytes_in_use

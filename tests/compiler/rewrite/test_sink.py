@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from chainrule.compiler.rewrite.decompose import expand
+from chainrule.compiler.rewrite.decompose import decompose
 from chainrule.compiler.rewrite.residuals import keep_residuals
 from chainrule.compiler.rewrite.simplify import simplify
 from chainrule.compiler.rewrite.sink import sink
@@ -14,7 +14,7 @@ def sunk(name, *, gradients=False):
     given = loop(name, 5)
     graph = (with_gradients(given) if gradients else given).graph
     graph = keep_residuals(everywhere(simplify, graph))
-    return trim(sink(everywhere(simplify, everywhere(expand, graph))))
+    return trim(sink(everywhere(simplify, everywhere(decompose, graph))))
 
 
 def test_sums_of_products_become_one_product():

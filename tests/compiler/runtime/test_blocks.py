@@ -26,8 +26,8 @@ def test_each_block_goes_through_all_trips_on_its_own_part(threads):
     table, own = block_table(3, TRIPS, launches, spreads, advances)
     assert own == 64
     slots = np.array([table.ctypes.data, out.ctypes.data, log.ctypes.data, 7], np.int64)
-    records = [Launch(run_blocks(), 0, BLOCKS, barrier=True)]
-    program = Program(records, slots, scratch_bytes=own, threads=threads)
+    instructions = [Launch(run_blocks(), 0, BLOCKS, barrier=True)]
+    program = Program(instructions, slots, scratch_bytes=own, threads=threads)
     for times in (1, 2):
         assert program.run() is Status.ok
         np.testing.assert_array_equal(out, times)
@@ -41,8 +41,8 @@ def test_kernels_of_a_block_have_scratch_behind_its_slots():
     out = np.zeros(BLOCKS, np.int64)
     table, own = block_table(2, 1, [(load("borrow")["borrow"], 0, 1)], [(0, WORD)], [])
     slots = np.array([table.ctypes.data, out.ctypes.data, words], np.int64)
-    records = [Launch(run_blocks(), 0, BLOCKS, barrier=True)]
-    program = Program(records, slots, scratch_bytes=own + words * WORD, threads=1)
+    instructions = [Launch(run_blocks(), 0, BLOCKS, barrier=True)]
+    program = Program(instructions, slots, scratch_bytes=own + words * WORD, threads=1)
     assert program.run() is Status.ok
     assert len(set(out)) == 1
     assert out[0] % 64 == 0

@@ -49,7 +49,9 @@ def test_no_two_words_share_a_place():
         assert len({int(word) for word in kind}) == len(kind), kind
     assert max(encoding.Board) < encoding.BOARD_WORDS
     assert max(encoding.Thread) < encoding.THREAD_WORDS
-    assert max(map(max, (encoding.Launch, encoding.Guard, encoding.Loop))) < encoding.RECORD_WORDS
+    assert (
+        max(map(max, (encoding.Launch, encoding.Guard, encoding.Loop))) < encoding.INSTRUCTION_WORDS
+    )
 
 
 def test_words_that_threads_write_have_cache_lines_of_their_own():

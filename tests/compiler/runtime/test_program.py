@@ -32,7 +32,7 @@ def four_threads():
     set_num_threads(before)
 
 
-def log_program(records_of, threads):
+def log_program(instructions_of, threads):
     """A program of `note` launches, what they noted so far, and their log to be cleared."""
     address = load("note")["note"]
     log = np.zeros(10_000, np.int64)
@@ -45,8 +45,8 @@ def log_program(records_of, threads):
     def values():
         return log[1 : 1 + log[0]].tolist()
 
-    records = records_of(note)
-    return Program(records, np.array(slots), 0, threads), values, log
+    instructions = instructions_of(note)
+    return Program(instructions, np.array(slots), 0, threads), values, log
 
 
 @pytest.mark.parametrize("threads", THREADS)
@@ -61,10 +61,10 @@ def test_barriers_keep_order(threads):
 
 @pytest.mark.parametrize("threads", THREADS)
 def test_launches_without_barrier_are_all_done_before_the_next(threads):
-    def records(note):
+    def instructions(note):
         return [note(0), note(1, barrier=False), note(2, tasks=0, barrier=False), note(3), note(4)]
 
-    program, values, _ = log_program(records, threads)
+    program, values, _ = log_program(instructions, threads)
     program.run()
     assert sorted(values()[:10]) == [0] * 5 + [1] * 5
     assert values()[10:] == [3] * 5 + [4] * 5
@@ -90,15 +90,15 @@ def test_each_task_runs_once(threads, tasks):
 def test_each_task_of_a_group_runs_once(sizes, threads, pause_every):
     address = load("count")["count"]
     outs = [np.zeros(size + 1, np.int64) for size in sizes]
-    records = [Launch(address, i, size, False) for i, size in enumerate(sizes)]
+    instructions = [Launch(address, i, size, False) for i, size in enumerate(sizes)]
     args = np.array([out.ctypes.data for out in outs])
-    Program(records, args, 0, threads, pause_every).run()
+    Program(instructions, args, 0, threads, pause_every).run()
     assert all((out[:-1] == 1).all() and out[-1] == 0 for out in outs)
 
 
 @pytest.mark.parametrize("threads", THREADS)
 def test_loops_nest_and_advance(threads):
-    def records(note):
+    def instructions(note):
         inner = note(100, tasks=1)
         outer = note(1000, tasks=1)
         last = note(7, tasks=1)
@@ -117,7 +117,7 @@ def test_loops_nest_and_advance(threads):
             last,
         ]
 
-    program, values, log = log_program(records, threads)
+    program, values, log = log_program(instructions, threads)
     for _ in range(2):
         log[:] = 0
         program.run()
@@ -131,8 +131,8 @@ def test_loops_nest_and_advance(threads):
 def test_many_small_groups_with_many_pauses(threads, pause_every):
     out = np.zeros(3, np.int64)
     address = load("count")["count"]
-    records = [LoopBegin(5000), Launch(address, 0, 3, True), LoopEnd()]
-    Program(records, np.array([out.ctypes.data]), 0, threads, pause_every).run()
+    instructions = [LoopBegin(5000), Launch(address, 0, 3, True), LoopEnd()]
+    Program(instructions, np.array([out.ctypes.data]), 0, threads, pause_every).run()
     assert out.tolist() == [5000] * 3
 
 
@@ -141,12 +141,12 @@ def test_guard_decides_after_everything_before_it(threads):
     addresses = load("fill", "count")
     flag, out = np.zeros(1, np.int64), np.zeros(50, np.int64)
     args = np.array([flag.ctypes.data, 0, out.ctypes.data])
-    records = [
+    instructions = [
         Launch(addresses["fill"], 0, 1, True),
         Guard(0),
         Launch(addresses["count"], 2, 50, True),
     ]
-    program = Program(records, args, 0, threads)
+    program = Program(instructions, args, 0, threads)
     for value, status in ((1, Status.guard), (0, Status.ok), (-5, Status.guard), (0, Status.ok)):
         program.args[1] = value
         assert program.run() is status
@@ -228,11 +228,11 @@ def test_random_programs_give_the_same_on_any_number_of_threads(case, pause_ever
     n, launches, trips, delta = case
     address = load("mix")["mix"]
     memory = np.zeros((5, n), np.int64)
-    slots, records = [], [LoopBegin(trips, ((3, delta),))]
+    slots, instructions = [], [LoopBegin(trips, ((3, delta),))]
     for src, dst, tasks, salt, barrier in launches:
-        records.append(Launch(address, len(slots), tasks, barrier))
+        instructions.append(Launch(address, len(slots), tasks, barrier))
         slots += [memory[src].ctypes.data, memory[dst].ctypes.data, n, salt]
-    records.append(LoopEnd())
+    instructions.append(LoopEnd())
 
     expected = np.full((5, n), 7, np.int64)
     t = np.arange(n)
@@ -243,7 +243,7 @@ def test_random_programs_give_the_same_on_any_number_of_threads(case, pause_ever
             expected[dst, :tasks] = result[:tasks]
 
     for threads in THREADS:
-        program = Program(records, np.array(slots), 0, threads, pause_every)
+        program = Program(instructions, np.array(slots), 0, threads, pause_every)
         for _ in range(2):
             memory[:] = 7
             program.run()
@@ -251,7 +251,7 @@ def test_random_programs_give_the_same_on_any_number_of_threads(case, pause_ever
 
 
 @pytest.mark.parametrize(
-    ("records", "message"),
+    ("instructions", "message"),
     [
         ([LoopBegin(1)], "never end"),
         ([LoopEnd()], "never began"),
@@ -264,9 +264,9 @@ def test_random_programs_give_the_same_on_any_number_of_threads(case, pause_ever
         ([Launch(1, 0, 2**30, False), Launch(1, 0, 2**30, False)], "between two barriers"),
     ],
 )
-def test_records_that_do_not_fit_are_refused(records, message):
+def test_instructions_that_do_not_fit_are_refused(instructions, message):
     with pytest.raises(VerifyError, match=message):
-        Program(records, np.zeros(3, np.int64), 0, 1)
+        Program(instructions, np.zeros(3, np.int64), 0, 1)
 
 
 def test_empty_program_is_done_at_once():

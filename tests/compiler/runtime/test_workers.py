@@ -148,14 +148,14 @@ def test_commit_is_never_interrupted(threads):
     out, state, flag = np.zeros(64, np.int64), np.zeros(9, np.int64), np.zeros(1, np.int64)
     steps = int(steps_per_second() * 0.5 / 64)
     args = np.array([out.ctypes.data, steps, state.ctypes.data, flag.ctypes.data])
-    records = [
+    instructions = [
         Launch(kernels["burn"], 0, 1, True),
         Guard(3),
         Launch(kernels["count"], 2, 9, True),
         Launch(kernels["burn"], 0, 64, True),
         Launch(kernels["count"], 2, 9, True),
     ]
-    program = Program(records, args, 64, threads, pause_every=0.01)
+    program = Program(instructions, args, 64, threads, pause_every=0.01)
     for _ in range(5):  # on a busy machine the signal may come before the guard
         with interrupted_after(0.06):
             program.run()
@@ -173,14 +173,14 @@ def test_pause_that_meets_the_guard_is_given_up():
     speed = steps_per_second()
     slots = [out.ctypes.data, int(speed * 0.005), out.ctypes.data + 8, int(speed * 0.1)]
     slots += [out.ctypes.data, int(speed * 0.05 / 64), state.ctypes.data, flag.ctypes.data]
-    records = [
+    instructions = [
         Launch(kernels["burn"], 0, 1, True),
         Launch(kernels["burn"], 2, 1, False),
         Guard(7),
         Launch(kernels["burn"], 4, 64, True),
         Launch(kernels["count"], 6, 9, True),
     ]
-    program = Program(records, np.array(slots), 64, 2, pause_every=0.02)
+    program = Program(instructions, np.array(slots), 64, 2, pause_every=0.02)
     for _ in range(5):  # on a busy machine the pause may come before the last task is claimed
         with interrupted_after(0.04):
             program.run()
@@ -317,8 +317,8 @@ def test_python_threads_run_programs_of_their_own():
 
     def work(i):
         out = np.zeros(100 + i, np.int64)
-        records = [Launch(address, 0, 100 + i, True)] * 5
-        program = Program(records, np.array([out.ctypes.data]), 0, 2)
+        instructions = [Launch(address, 0, 100 + i, True)] * 5
+        program = Program(instructions, np.array([out.ctypes.data]), 0, 2)
         for run in range(1, 200):
             assert program.run() is Status.ok
             assert (out == 5 * run).all()

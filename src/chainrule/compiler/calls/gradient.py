@@ -55,7 +55,7 @@ class Link:
             raise VerifyError("an index that the forward pass accepted is out of range in backward")
         return results
 
-    def rule(self, b: Builder, node: Node, ct: Sequence[Any]) -> list[Any] | None:
+    def pull_back(self, b: Builder, node: Node, ct: Sequence[Any]) -> list[Any] | None:
         """The gradient by the plan; None where it is to be differentiated itself."""
         if not isinstance(b, Backward) or b.record_graph:
             return None
@@ -88,7 +88,7 @@ def connect(
         "graph": split.forward,
         "vjp_graph": split.backward,
         "wanted": split.wanted,
-        "rule": link.rule,
+        "rule": link.pull_back,
         "name": name,
     }
     node = Recorded(call, tuple(sources), attrs, TupleType(items), place())

@@ -1,11 +1,11 @@
 """Plans that are kept, least recently used first: old ones go when there are too many, or too big.
 
 A plan's arena is memory that it keeps between calls; sixty sentence lengths are sixty arenas. All
-compiled functions of a process share one shelf, `SHELF`. Its bound is `settings().plan_bytes` of
+compiled functions of a process share one cache, `PLANS`. Its bound is `settings().plan_bytes` of
 arenas and `MOST_PLANS` plans; the newest plan stays whatever its size. What was evicted is traced
 and planned again when it is needed, from kernels that are still there. May import base.
 
-Example: `SHELF.put(variant, function)`, and at each call `SHELF.touch(variant)`.
+Example: `PLANS.put(variant, function)`, and at each call `PLANS.touch(variant)`.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class _Kept(NamedTuple):
         return 0 if plan is None else plan.arena_bytes()
 
 
-class Shelf:
+class PlanCache:
     """See the module's docstring; plans and owners are not kept alive by it."""
 
     def __init__(self) -> None:
@@ -84,7 +84,7 @@ class Shelf:
         self._kept.pop(id(plan), None)
 
     def bytes_in_use(self) -> int:
-        """Bytes of all arenas on the shelf."""
+        """Bytes of all arenas on the cache."""
         return sum([kept.size() for kept in list(self._kept.values())])
 
     def _new_lock(self) -> None:
@@ -92,4 +92,4 @@ class Shelf:
         self._lock = threading.RLock()
 
 
-SHELF = Shelf()
+PLANS = PlanCache()

@@ -15,7 +15,7 @@ from chainrule.compiler.codegen.context import Context
 from chainrule.compiler.codegen.primitives import arithmetic, fused
 from chainrule.compiler.codegen.tiles import (
     Tile,
-    expand,
+    broadcast,
     literal,
     operand,
     spell,
@@ -116,7 +116,7 @@ def mma(ctx: Context, node: Mma) -> Tile:
     acc, a, b = (ctx.tiles[name] for name in (node.acc, node.a, node.b))
     rows, columns = shape = (a.shape[0], b.shape[1])
     width = width_of(columns, ctx.target.lanes)
-    out = expand(ctx.writer, acc, shape, ctx.target.lanes)
+    out = broadcast(ctx.writer, acc, shape, ctx.target.lanes)
     table = [list(row) for row in out.parts]
     for k in range(a.shape[1]):
         for r in range(rows):

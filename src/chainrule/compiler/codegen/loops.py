@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from chainrule.compiler.codegen import integers
 from chainrule.compiler.codegen.addresses import evaluate
 from chainrule.compiler.codegen.context import Context
-from chainrule.compiler.codegen.tiles import Tile, expand, spell, width_of
+from chainrule.compiler.codegen.tiles import Tile, broadcast, spell, width_of
 from chainrule.compiler.codegen.writer import Value, constant
 from chainrule.kernel.index import as_index, symbol
 from chainrule.kernel.ir import For, Statement
@@ -53,7 +53,7 @@ def sequential(ctx: Context, node: For, body: Body) -> None:
     lanes = ctx.target.lanes
     for carry in node.carries:
         shape = ctx.types[carry.name][1]
-        ctx.tiles[carry.name] = expand(ctx.writer, ctx.tiles[carry.init], shape, lanes)
+        ctx.tiles[carry.name] = broadcast(ctx.writer, ctx.tiles[carry.init], shape, lanes)
     for part in _parts(ctx, node, extent):
         _emit_part(ctx, node, extent, part, body)
 
@@ -143,7 +143,7 @@ def _copies(
         body(ctx, node.body)
         ctx.scratch = scratch
         following = {
-            c.name: expand(writer, ctx.tiles[c.next], ctx.types[c.name][1], lanes)
+            c.name: broadcast(writer, ctx.tiles[c.next], ctx.types[c.name][1], lanes)
             for c in node.carries
         }
         ctx.tiles.update(following)

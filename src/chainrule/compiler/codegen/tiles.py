@@ -118,7 +118,7 @@ def operand(writer: Writer, tile: Tile, r: int, v: int, width: int) -> str:
     return splat(writer, values[0], spell(tile.dtype), width, tile.depth)
 
 
-def expand(writer: Writer, tile: Tile, shape: Shape, lanes: int) -> Tile:
+def broadcast(writer: Writer, tile: Tile, shape: Shape, lanes: int) -> Tile:
     """The same tile with every row and vector of `shape` spelled out, as a loop carries it."""
     rows, columns = shape
     width = width_of(columns, lanes)

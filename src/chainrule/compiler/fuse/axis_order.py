@@ -2,7 +2,7 @@
 
     reshape(transpose(p, (0, 2, 1, 3)), …)   →   p is kept as (B, T, H, D); the reshape is free
 
-Example: `layouts(graph)` gives the views of results that are not kept in row-major order.
+Example: `axis_orders(graph)` gives the views of results that are not kept in row-major order.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from chainrule.graph.walk import ordered
 from chainrule.ops.record import Contract
 
 
-def layouts(graph: Graph) -> dict[Node, View]:
+def axis_orders(graph: Graph) -> dict[Node, View]:
     """Views of products' and attentions' results that a transposing reshape reads."""
     found: dict[Node, View] = {}
     ends = set(graph.outputs)  # their arrays belong to the caller: row-major

@@ -59,8 +59,8 @@ class Group:
 
 
 class _Grouping:
-    def __init__(self, graph: Graph, late: Collection[Node], layouts: Mapping[Node, View]) -> None:
-        self.layouts = layouts
+    def __init__(self, graph: Graph, late: Collection[Node], views: Mapping[Node, View]) -> None:
+        self.views = views
         self.order = ordered(graph)
         self.users = uses(self.order)
         self.outputs = set(graph.outputs)
@@ -141,7 +141,7 @@ class _Grouping:
         """Whether all operands follow the axes of a product by strides."""
         if refine(g.domain, node.shape) == g.domain:
             return True
-        reached = [access(child, self.of, self.layouts) for child in node.inputs]
+        reached = [access(child, self.of, self.views) for child in node.inputs]
         over = all(a is not None and a.reshape(g.domain) for a in reached)
         return over and not isinstance(node.op.lower, Template)
 
@@ -205,7 +205,7 @@ class _Grouping:
         elif is_elementwise(node):
             self.place(node, "map")
         elif isinstance(lower, IndexMap):
-            if access(node, self.of, self.layouts) is None:
+            if access(node, self.of, self.views) is None:
                 self.start(node, "rows", node.inputs[0].shape)  # a copy
         elif isinstance(lower, Reduce):
             self.reduction(node)
@@ -446,10 +446,10 @@ class _Grouping:
 
 
 def group(
-    graph: Graph, late: Collection[Node] = (), layouts: Mapping[Node, View] | None = None
+    graph: Graph, late: Collection[Node] = (), views: Mapping[Node, View] | None = None
 ) -> list[Group]:
     """The groups of a graph, numbered in order of creation (not yet an execution order).
 
     `late` nodes update outside state and stay in groups of their own.
     """
-    return [g for g in _Grouping(graph, late, layouts or {}).run() if g.nodes]
+    return [g for g in _Grouping(graph, late, views or {}).run() if g.nodes]

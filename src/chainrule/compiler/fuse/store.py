@@ -4,7 +4,7 @@
     x - mean, read by three kernels                →  each computes it from x and mean
 
 A node is stored if another group, or the outside, reads it, unless it is cheap and all it reads is
-stored anyway. Example: `settle(graph, groups, layouts)` → nodes and stores per group.
+stored anyway. Example: `settle(graph, groups, views)` → nodes and stores per group.
 """
 
 from __future__ import annotations
@@ -34,25 +34,25 @@ class Fused:
 
 def fused_groups(
     graph: Graph,
-    layouts: Mapping[Node, View],
+    views: Mapping[Node, View],
     late: Collection[Node] = (),
     overwritten: Collection[Node] = (),
 ) -> list[Fused]:
     """The groups of a graph, or of the body of a loop, with what they store."""
-    return settle(graph, group(graph, late, layouts), layouts, overwritten)
+    return settle(graph, group(graph, late, views), views, overwritten)
 
 
 def settle(
     graph: Graph,
     groups: Sequence[Group],
-    layouts: Mapping[Node, View],
+    views: Mapping[Node, View],
     overwritten: Collection[Node] = (),
 ) -> list[Fused]:
     """Decide what is stored; returns the groups that are left.
 
     Late groups compute nothing again from states that are `overwritten`: those may be gone.
     """
-    return _Settling(graph, groups, layouts, overwritten).run()
+    return _Settling(graph, groups, views, overwritten).run()
 
 
 class _Settling:
@@ -60,10 +60,10 @@ class _Settling:
         self,
         graph: Graph,
         groups: Sequence[Group],
-        layouts: Mapping[Node, View],
+        views: Mapping[Node, View],
         overwritten: Collection[Node],
     ) -> None:
-        self.graph, self.layouts = graph, layouts
+        self.graph, self.views = graph, views
         self.volatile = set(overwritten)  # states, and what would be computed again from them
         self.order = ordered(graph)
         self.position = {n: i for i, n in enumerate(self.order)}
@@ -202,7 +202,7 @@ class _Settling:
                 self.of[source] is self.of[node] and not self._kept(source)
             ):
                 return False
-            if access(child, self.of, self.layouts) is None:
+            if access(child, self.of, self.views) is None:
                 return False
         return True
 

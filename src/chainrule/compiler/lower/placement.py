@@ -4,7 +4,7 @@
     w' = w - lr·g           →   written over w
     overlay(b, x; 0:4)      →   x is written into b, if nothing reads b later
 
-Example: `place(fused, layouts, inputs, replaced)` → a `Home` for each stored node.
+Example: `place(fused, views, inputs, replaced)` → a `Home` for each stored node.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from chainrule.ops.record import Contract, Pieces
 
 def place(
     fused: Sequence[Fused],
-    layouts: Mapping[Node, View],
+    views: Mapping[Node, View],
     inputs: Iterable[Node],
     replaced: Mapping[Node, Node],
     outputs: Iterable[Node],
@@ -45,10 +45,10 @@ def place(
                 spaces[node] = write_space(f.group, node)
             state = replaced.get(node)
             root = node if state is None else state
-            homes[node] = Home(root, layouts.get(node, View.whole(node.shape)))
+            homes[node] = Home(root, views.get(node, View.whole(node.shape)))
     for node in projections:
         spaces[node] = node.shape
-        homes[node] = Home(node, layouts.get(node, View.whole(node.shape)))
+        homes[node] = Home(node, views.get(node, View.whole(node.shape)))
     outputs = list(outputs)
     fixed = {*outputs, *replaced}
     bases = _Bases(fused, homes, outputs, set(replaced.values()))

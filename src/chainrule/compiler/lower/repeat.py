@@ -19,7 +19,7 @@ from typing import NamedTuple
 from chainrule.base.errors import CompileError
 from chainrule.base.shapes import View
 from chainrule.compiler.codegen.target import Target
-from chainrule.compiler.fuse.axis_order import layouts
+from chainrule.compiler.fuse.axis_order import axis_orders
 from chainrule.compiler.fuse.overwrite import overwrite
 from chainrule.compiler.fuse.store import Fused, fused_groups
 from chainrule.compiler.lower.blocks import split_rows
@@ -263,7 +263,7 @@ class _Repeat:
         carries, rows = self.loop.carries, [self.row(y) for y in self.loop.ys]
         graph = self.sealed(rows)
         nexts, results = graph.outputs[: len(carries)], graph.outputs[len(carries) :]
-        views = layouts(graph) | {node: home.view for node, home in self.homes.items()}
+        views = axis_orders(graph) | {node: home.view for node, home in self.homes.items()}
         fused = fused_groups(graph, views)
         kept = [(c.inside, n) for c, n in zip(carries, nexts, strict=True) if c in self.kept]
         order, over = overwrite(fused, kept)

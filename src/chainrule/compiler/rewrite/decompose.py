@@ -3,7 +3,7 @@
     softmax(x)  →  e = exp(x - max x);  e · (1 / Σ e)
 
 Before → after for every op that has `decompose` and no lowering of its own. Ops with a template
-(attention) keep their identity. Example: `expand(graph)`.
+(attention) keep their identity. Example: `decompose(graph)`.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from chainrule.graph.rewrite import rewrite
 from chainrule.ops.record import Symbolic
 
 
-def expand(graph: Graph) -> Graph:
+def decompose(graph: Graph) -> Graph:
     """Replace every op that only has a decomposition, and simplify."""
-    return rewrite(graph, _expand, simpler)
+    return rewrite(graph, _decomposed, simpler)
 
 
-def _expand(node: Node) -> Node | None:
+def _decomposed(node: Node) -> Node | None:
     op = node.op
     if "host" in op.traits:
         raise TraceError(

@@ -1,10 +1,10 @@
-"""Products with what is nearly all zeros pass the zeros over.
+"""Products with what is nearly all zeros skip the zeros.
 
     matmul(g · (x = amax x), b)   →   sparse_matmul(g · (x = amax x), b)
 
 The gradient of a maximum over many elements is zero except at the winners; so is that of a choice
 by index. What multiplies, selects from or renumbers such an array is as sparse. An infinity or NaN
-in a row of b that only zeros meet has no effect then. Example: `pass_over_zeros(graph)`.
+in a row of b that only zeros meet has no effect then. Example: `skip_zeros(graph)`.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _WIDE = 32  # columns of the other operand from which passing over pays
 _WORK = 1 << 20  # multiplications of the product
 
 
-def pass_over_zeros(graph: Graph) -> Graph:
+def skip_zeros(graph: Graph) -> Graph:
     """Rewrite the products of which one operand is known to be nearly all zeros."""
     if not any(node.op is matmul for node in ordered(graph)):
         return graph

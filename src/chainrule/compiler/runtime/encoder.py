@@ -1,8 +1,8 @@
-"""From a plan's units to the records and argument slots of the native interpreter.
+"""From a plan's units to the instructions and argument slots of the native interpreter.
 
 Slots of arrays that come from outside are `patches`: (slot, number of the array, byte offset). A
 slot that holds a moving part of an array advances with the loops that move it.
-Example: `Recorder(number, offsets, base).run(units, addresses)`.
+Example: `Encoder(number, offsets, base).run(units, addresses)`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from chainrule.base.dtypes import float32, float64
 from chainrule.compiler.codegen.scratch import scratch_bytes, task_count
 from chainrule.compiler.lower.schedule import Repeat, Unit, works
 from chainrule.compiler.runtime.blocks import block_table, run_blocks
-from chainrule.compiler.runtime.program import Guard, Launch, LoopBegin, LoopEnd, Record
+from chainrule.compiler.runtime.program import Guard, Instruction, Launch, LoopBegin, LoopEnd
 from chainrule.compiler.shared.kernel_writer import BufferArgument, Work
 from chainrule.graph.node import Node
 from chainrule.kernel.ir import Buffer, Extent
@@ -47,13 +47,13 @@ class _Moves:
     spreads: list[tuple[int, int]] = field(default_factory=list)
 
 
-class Recorder:
-    """Collects records; `number` are the arrays from outside, `offsets` those in the arena."""
+class Encoder:
+    """Collects instructions; `number` are the arrays from outside, `offsets` those in the arena."""
 
     def __init__(self, number: Mapping[Node, int], offsets: Mapping[Node, int], base: int) -> None:
-        """Nothing recorded yet; the arena begins at address `base`."""
+        """Nothing encoded yet; the arena begins at address `base`."""
         self.number, self.offsets, self.base = number, offsets, base
-        self.records: list[Record] = []
+        self.instructions: list[Instruction] = []
         self.slots: list[int] = []
         self.patches: list[tuple[int, int, int]] = []
         self.scratch = 0
@@ -62,14 +62,14 @@ class Recorder:
 
     def guard(self, flag: Node) -> None:
         """Stop here if the flag is set."""
-        self.records.append(Guard(len(self.slots)))
+        self.instructions.append(Guard(len(self.slots)))
         self.patches.append((len(self.slots), self.number[flag], 0))
         self.slots.append(0)
 
     def run(
         self, units: Sequence[Unit], addresses: Iterator[int], loops: tuple[Repeat, ...] = ()
     ) -> None:
-        """Record units inside `loops`; `addresses` gives the machine code of each kernel."""
+        """Encode units inside `loops`; `addresses` gives the machine code of each kernel."""
         level = None
         for unit in units:
             work, barrier = unit.work, unit.level != level
@@ -85,11 +85,11 @@ class Recorder:
 
     def _loop(self, work: Repeat, addresses: Iterator[int], loops: tuple[Repeat, ...]) -> None:
         moves = self._moves[work] = _Moves()
-        at = len(self.records)
-        self.records.append(LoopBegin(work.trips))
+        at = len(self.instructions)
+        self.instructions.append(LoopBegin(work.trips))
         self.run(work.units, addresses, loops)
-        self.records[at] = LoopBegin(work.trips, tuple(moves.advances))
-        self.records.append(LoopEnd())
+        self.instructions[at] = LoopBegin(work.trips, tuple(moves.advances))
+        self.instructions.append(LoopEnd())
 
     def _blocks(
         self, work: Repeat, addresses: Iterator[int], loops: tuple[Repeat, ...], *, barrier: bool
@@ -116,7 +116,7 @@ class Recorder:
         self.slots[start] = table.ctypes.data
         self.scratch = max(self.scratch, own + scratch)
         wide = any(map(_is_wide, inside))
-        self.records.append(Launch(run_blocks(), start, work.blocks, barrier, wide))
+        self.instructions.append(Launch(run_blocks(), start, work.blocks, barrier, wide))
         return True
 
     def _launch(
@@ -125,7 +125,7 @@ class Recorder:
         start, tasks, scratch = self._bind(work, loops)
         self.scratch = max(self.scratch, scratch)
         if tasks:
-            self.records.append(Launch(address, start, tasks, barrier, _is_wide(work)))
+            self.instructions.append(Launch(address, start, tasks, barrier, _is_wide(work)))
         return bool(tasks)
 
     def _bind(self, work: Work, loops: tuple[Repeat, ...]) -> tuple[int, int, int]:

@@ -6,7 +6,7 @@ All words are int64. `interpreter.ll` names a word `$BOARD_DONE`, `$PROGRAM_ARGS
 - *board*: what threads share while a program runs. It outlives every program, so that a late
   worker may look at it at any time.
 - *program*: where one program's tables lie.
-- *record*: what to do next, eight words; the first is its `Code`.
+- *instruction*: what to do next, eight words; the first is its `Code`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from __future__ import annotations
 from enum import IntEnum
 
 LINE = 8  # words in a cache line
-RECORD_WORDS = 8
+INSTRUCTION_WORDS = 8
 BOARD_WORDS = 4 * LINE  # before the threads' words
 THREAD_WORDS = 2 * LINE
 
@@ -29,7 +29,7 @@ class Status(IntEnum):
 
 
 class Code(IntEnum):
-    """The kinds of record."""
+    """The kinds of instruction."""
 
     LAUNCH = 0
     GUARD = 1
@@ -48,7 +48,7 @@ class Board(IntEnum):
     STATUS = 2
     SECTIONS = 3  # threads of this program
     PROGRAM = 4
-    FIRST = 5  # record of the group's first launch
+    FIRST = 5  # instruction of the group's first launch
     TOTAL = 6  # the group's tasks
     GRAIN = 7  # tasks claimed at a time
     # Second line: written by every thread that did a part.
@@ -78,7 +78,7 @@ class Program(IntEnum):
     SOURCE = 0  # argument slots as the caller sees them
     ARGS = 1  # the copy that kernels read and loops advance
     SLOTS = 2  # how many
-    RECORDS = 3
+    INSTRUCTIONS = 3
     ADVANCES = 4  # pairs (slot, delta)
     TRIPS = 5  # finished trips of each loop
     SCRATCH = 6
@@ -98,7 +98,7 @@ class Launch(IntEnum):
     START = 4  # number of its first task in the group
     TOTAL = 5
     GRAIN = 6
-    NEXT = 7  # record after the group
+    NEXT = 7  # instruction after the group
 
 
 class Guard(IntEnum):
@@ -114,7 +114,7 @@ class Loop(IntEnum):
     CODE = 0
     TRIPS = 1
     NUMBER = 2  # which counter
-    TARGET = 3  # LOOP: record after the loop; REPEAT: first record of the body
+    TARGET = 3  # LOOP: instruction after the loop; REPEAT: first instruction of the body
     ADVANCES = 4  # first pair
     COUNT = 5  # pairs
 
@@ -126,7 +126,7 @@ def names() -> dict[str, int]:
         f"{kind.__name__.upper()}_{word.name.upper()}": int(word) for kind in kinds for word in kind
     }
     return table | {
-        "RECORD_WORDS": RECORD_WORDS,
+        "INSTRUCTION_WORDS": INSTRUCTION_WORDS,
         "BOARD_WORDS": BOARD_WORDS,
         "THREAD_WORDS": THREAD_WORDS,
     }

@@ -1,4 +1,4 @@
-; The plan interpreter: runs a table of records on any number of threads.
+; The plan interpreter: runs a table of instructions on any number of threads.
 ;
 ; The thread that calls @chainrule_run owns the program; workers sit in @chainrule_serve and join
 ; in. A *group* is a run of launches that need not wait for each other. Its tasks are numbered
@@ -99,15 +99,15 @@ done:
 }
 
 ; slot += delta * times for each of the loop's advances.
-define internal void @shift(ptr %program, ptr %record, i64 %times) nounwind {
+define internal void @shift(ptr %program, ptr %instruction, i64 %times) nounwind {
 begin:
   %args.p = getelementptr i64, ptr %program, i64 $PROGRAM_ARGS
   %args = load ptr, ptr %args.p
   %pairs.p = getelementptr i64, ptr %program, i64 $PROGRAM_ADVANCES
   %pairs = load ptr, ptr %pairs.p
-  %first.p = getelementptr i64, ptr %record, i64 $LOOP_ADVANCES
+  %first.p = getelementptr i64, ptr %instruction, i64 $LOOP_ADVANCES
   %first = load i64, ptr %first.p
-  %count.p = getelementptr i64, ptr %record, i64 $LOOP_COUNT
+  %count.p = getelementptr i64, ptr %instruction, i64 $LOOP_COUNT
   %count = load i64, ptr %count.p
   br label %check
 check:
@@ -132,23 +132,23 @@ done:
   ret void
 }
 
-; From record `start` on, up to the next group with tasks or the end. The generation is odd before
+; From instruction `start` on, up to the next group with tasks or the end. The generation is odd before
 ; and even after; the calling thread is alone.
 define internal void @advance(ptr %board, i64 %start) nounwind {
 begin:
   %program.p = getelementptr i64, ptr %board, i64 $BOARD_PROGRAM
   %program = load ptr, ptr %program.p
-  %records.p = getelementptr i64, ptr %program, i64 $PROGRAM_RECORDS
-  %records = load ptr, ptr %records.p
+  %instructions.p = getelementptr i64, ptr %program, i64 $PROGRAM_INSTRUCTIONS
+  %instructions = load ptr, ptr %instructions.p
   %trips.p = getelementptr i64, ptr %program, i64 $PROGRAM_TRIPS
   %trips = load ptr, ptr %trips.p
   br label %next
 next:
   %pc = phi i64 [ %start, %begin ], [ %group.next, %launch ], [ %pc.1, %passed ],
                 [ %loop.to, %loop ], [ %body, %again ], [ %pc.1, %leave.loop ]
-  %word = mul i64 %pc, $RECORD_WORDS
-  %record = getelementptr i64, ptr %records, i64 %word
-  %code = load i64, ptr %record
+  %word = mul i64 %pc, $INSTRUCTION_WORDS
+  %instruction = getelementptr i64, ptr %instructions, i64 %word
+  %code = load i64, ptr %instruction
   %pc.1 = add i64 %pc, 1
   switch i64 %code, label %halt [
     i64 $CODE_LAUNCH, label %launch
@@ -159,14 +159,14 @@ next:
   ]
 
 launch:
-  %group.next.p = getelementptr i64, ptr %record, i64 $LAUNCH_NEXT
+  %group.next.p = getelementptr i64, ptr %instruction, i64 $LAUNCH_NEXT
   %group.next = load i64, ptr %group.next.p
-  %total.p = getelementptr i64, ptr %record, i64 $LAUNCH_TOTAL
+  %total.p = getelementptr i64, ptr %instruction, i64 $LAUNCH_TOTAL
   %total = load i64, ptr %total.p
   %empty = icmp eq i64 %total, 0
   br i1 %empty, label %next, label %publish
 publish:
-  %grain.p = getelementptr i64, ptr %record, i64 $LAUNCH_GRAIN
+  %grain.p = getelementptr i64, ptr %instruction, i64 $LAUNCH_GRAIN
   %grain = load i64, ptr %grain.p
   %b.first = getelementptr i64, ptr %board, i64 $BOARD_FIRST
   store atomic i64 %pc, ptr %b.first monotonic, align 8
@@ -183,7 +183,7 @@ publish:
 guard:
   %args.p = getelementptr i64, ptr %program, i64 $PROGRAM_ARGS
   %args = load ptr, ptr %args.p
-  %slot.p = getelementptr i64, ptr %record, i64 $GUARD_SLOT
+  %slot.p = getelementptr i64, ptr %instruction, i64 $GUARD_SLOT
   %slot = load i64, ptr %slot.p
   %flag.pp = getelementptr i64, ptr %args, i64 %slot
   %flag.p = load ptr, ptr %flag.pp
@@ -196,37 +196,37 @@ passed:
   br label %next
 
 loop:
-  %loop.number.p = getelementptr i64, ptr %record, i64 $LOOP_NUMBER
+  %loop.number.p = getelementptr i64, ptr %instruction, i64 $LOOP_NUMBER
   %loop.number = load i64, ptr %loop.number.p
   %loop.counter = getelementptr i64, ptr %trips, i64 %loop.number
   store i64 0, ptr %loop.counter
-  %loop.trips.p = getelementptr i64, ptr %record, i64 $LOOP_TRIPS
+  %loop.trips.p = getelementptr i64, ptr %instruction, i64 $LOOP_TRIPS
   %loop.trips = load i64, ptr %loop.trips.p
-  %loop.after.p = getelementptr i64, ptr %record, i64 $LOOP_TARGET
+  %loop.after.p = getelementptr i64, ptr %instruction, i64 $LOOP_TARGET
   %loop.after = load i64, ptr %loop.after.p
   %any = icmp sgt i64 %loop.trips, 0
   %loop.to = select i1 %any, i64 %pc.1, i64 %loop.after
   br label %next
 
 repeat:
-  %number.p = getelementptr i64, ptr %record, i64 $LOOP_NUMBER
+  %number.p = getelementptr i64, ptr %instruction, i64 $LOOP_NUMBER
   %number = load i64, ptr %number.p
   %counter = getelementptr i64, ptr %trips, i64 %number
   %past = load i64, ptr %counter
   %finished = add i64 %past, 1
   store i64 %finished, ptr %counter
-  %limit.p = getelementptr i64, ptr %record, i64 $LOOP_TRIPS
+  %limit.p = getelementptr i64, ptr %instruction, i64 $LOOP_TRIPS
   %limit = load i64, ptr %limit.p
-  %body.p = getelementptr i64, ptr %record, i64 $LOOP_TARGET
+  %body.p = getelementptr i64, ptr %instruction, i64 $LOOP_TARGET
   %body = load i64, ptr %body.p
   %more = icmp slt i64 %finished, %limit
   br i1 %more, label %again, label %leave.loop
 again:
-  call void @shift(ptr %program, ptr %record, i64 1)
+  call void @shift(ptr %program, ptr %instruction, i64 1)
   br label %next
 leave.loop:
   %back = sub i64 0, %past
-  call void @shift(ptr %program, ptr %record, i64 %back)
+  call void @shift(ptr %program, ptr %instruction, i64 %back)
   br label %next
 
 halt:
@@ -243,11 +243,11 @@ end:
   ret void
 }
 
-; Run tasks [task, end) of the group that starts at record `first`.
+; Run tasks [task, end) of the group that starts at instruction `first`.
 define internal void @tasks(ptr %program, i64 %first, i64 %task, i64 %end, i64 %me) nounwind {
 begin:
-  %records.p = getelementptr i64, ptr %program, i64 $PROGRAM_RECORDS
-  %records = load ptr, ptr %records.p
+  %instructions.p = getelementptr i64, ptr %program, i64 $PROGRAM_INSTRUCTIONS
+  %instructions = load ptr, ptr %instructions.p
   %args.p = getelementptr i64, ptr %program, i64 $PROGRAM_ARGS
   %args = load ptr, ptr %args.p
   %scratch.p = getelementptr i64, ptr %program, i64 $PROGRAM_SCRATCH
@@ -263,11 +263,11 @@ find:
   %going = icmp ult i64 %at, %end
   br i1 %going, label %look, label %done
 look:
-  %word = mul i64 %pc, $RECORD_WORDS
-  %record = getelementptr i64, ptr %records, i64 %word
-  %start.p = getelementptr i64, ptr %record, i64 $LAUNCH_START
+  %word = mul i64 %pc, $INSTRUCTION_WORDS
+  %instruction = getelementptr i64, ptr %instructions, i64 %word
+  %start.p = getelementptr i64, ptr %instruction, i64 $LAUNCH_START
   %start = load i64, ptr %start.p
-  %count.p = getelementptr i64, ptr %record, i64 $LAUNCH_TASKS
+  %count.p = getelementptr i64, ptr %instruction, i64 $LAUNCH_TASKS
   %count = load i64, ptr %count.p
   %stop = add i64 %start, %count
   %inside = icmp ult i64 %at, %stop
@@ -280,12 +280,12 @@ call:
   %until = select i1 %short, i64 %stop, i64 %end
   %from = sub i64 %at, %start
   %to = sub i64 %until, %start
-  %kernel.p = getelementptr i64, ptr %record, i64 $LAUNCH_ADDRESS
+  %kernel.p = getelementptr i64, ptr %instruction, i64 $LAUNCH_ADDRESS
   %kernel = load ptr, ptr %kernel.p
-  %slot.p = getelementptr i64, ptr %record, i64 $LAUNCH_SLOT
+  %slot.p = getelementptr i64, ptr %instruction, i64 $LAUNCH_SLOT
   %slot = load i64, ptr %slot.p
   %own = getelementptr i64, ptr %args, i64 %slot
-  %code = load i64, ptr %record
+  %code = load i64, ptr %instruction
   %is.wide = icmp eq i64 %code, $CODE_WIDE
   %which = zext i1 %is.wide to i64
   %modes.p = getelementptr i64, ptr %program, i64 $PROGRAM_DENORMALS
@@ -408,11 +408,11 @@ report:
   br i1 %complete, label %last, label %leave
 last:
   call void @open(ptr %board)
-  %records.p = getelementptr i64, ptr %program, i64 $PROGRAM_RECORDS
-  %records = load ptr, ptr %records.p
-  %record.at = mul i64 %first, $RECORD_WORDS
-  %next.at = add i64 %record.at, $LAUNCH_NEXT
-  %next.p = getelementptr i64, ptr %records, i64 %next.at
+  %instructions.p = getelementptr i64, ptr %program, i64 $PROGRAM_INSTRUCTIONS
+  %instructions = load ptr, ptr %instructions.p
+  %instruction.at = mul i64 %first, $INSTRUCTION_WORDS
+  %next.at = add i64 %instruction.at, $LAUNCH_NEXT
+  %next.p = getelementptr i64, ptr %instructions, i64 %next.at
   %next = load i64, ptr %next.p
   call void @advance(ptr %board, i64 %next)
   br label %leave
@@ -482,7 +482,7 @@ done:
   ret void
 }
 
-; Run a program from its first record, or (`resume`) from where it paused. Returns a Status.
+; Run a program from its first instruction, or (`resume`) from where it paused. Returns a Status.
 define i64 @chainrule_run(ptr %board, ptr %program, i64 %sections, i64 %resume) nounwind {
 enter:
   %now = call i64 @chainrule_ticks()

@@ -17,7 +17,7 @@ from chainrule.base.errors import CompileError
 from chainrule.compiler.codegen.scratch import task_count
 from chainrule.compiler.lower.schedule import Repeat, Unit, works
 from chainrule.compiler.runtime.arena import aligned_empty, check_arena, plan_arena
-from chainrule.compiler.runtime.encoder import Recorder, extents
+from chainrule.compiler.runtime.encoder import Encoder, extents
 from chainrule.compiler.runtime.encoding import Status
 from chainrule.compiler.runtime.liveness import lifetimes
 from chainrule.compiler.runtime.program import Program
@@ -104,24 +104,24 @@ class Executable:
     """A plan with its memory: `call(arrays)` binds the outside arrays and runs it natively."""
 
     def __init__(self, plan: Plan, addresses: Sequence[int], threads: int) -> None:
-        """Encode the records; `addresses` are those of the kernels' machine code, in order."""
+        """Encode the instructions; `addresses` are those of the kernels' machine code, in order."""
         self.plan = plan
         self._arena = aligned_empty(max(plan.arena_bytes, 64))
         base = address(self._arena)
         number = {n: i for i, n in enumerate(plan.externals)}
-        recorder, code = Recorder(number, plan.offsets, base), iter(addresses)
-        recorder.run([unit for unit in plan.units if not unit.late], code)
+        encoder, code = Encoder(number, plan.offsets, base), iter(addresses)
+        encoder.run([unit for unit in plan.units if not unit.late], code)
         if plan.guard is not None:
-            recorder.guard(plan.guard)
-        recorder.run([unit for unit in plan.units if unit.late], code)
-        self._tables = recorder.tables  # records hold their addresses
-        table = np.array(recorder.patches, np.int64).reshape(-1, 3)
+            encoder.guard(plan.guard)
+        encoder.run([unit for unit in plan.units if unit.late], code)
+        self._tables = encoder.tables  # instructions hold their addresses
+        table = np.array(encoder.patches, np.int64).reshape(-1, 3)
         self._slots, self._numbers, self._shifts = table.T.copy()
         serial = plan.work < _SERIAL_WORK
         self.program = Program(
-            recorder.records,
-            np.array(recorder.slots or [0], np.int64),
-            scratch_bytes=recorder.scratch,
+            encoder.instructions,
+            np.array(encoder.slots or [0], np.int64),
+            scratch_bytes=encoder.scratch,
             threads=1 if serial else threads,
         )
 

@@ -1,10 +1,10 @@
-"""A plan as the machine runs it: records, argument slots, scratch; `run` is one native call.
+"""A plan as the machine runs it: instructions, argument slots, scratch; `run` is one native call.
 
 May import base and this folder's modules. Example (`k` twice over 100 tasks, then `m`):
 
-    records = [LoopBegin(2, ((0, 4096),)), Launch(k, slots=0, tasks=100, barrier=True), LoopEnd(),
-               Launch(m, slots=3, tasks=7, barrier=True)]
-    program = Program(records, args, scratch_bytes=0, threads=2)
+    code = [LoopBegin(2, ((0, 4096),)), Launch(k, slots=0, tasks=100, barrier=True), LoopEnd(),
+            Launch(m, slots=3, tasks=7, barrier=True)]
+    program = Program(code, args, scratch_bytes=0, threads=2)
     program.args[5] = address_of_this_step_s_input
     status = program.run()
 """
@@ -24,7 +24,7 @@ from chainrule.base.errors import CompileError, VerifyError
 from chainrule.compiler.runtime import encoding
 from chainrule.compiler.runtime.arena import ALIGNMENT, aligned_empty
 from chainrule.compiler.runtime.denormals import MODES
-from chainrule.compiler.runtime.encoding import RECORD_WORDS, Code, Status
+from chainrule.compiler.runtime.encoding import INSTRUCTION_WORDS, Code, Status
 from chainrule.compiler.runtime.interpreter import interpreter, ticks_per_second
 from chainrule.compiler.runtime.workers import get_num_threads, new_board, workers
 
@@ -77,31 +77,31 @@ class LoopEnd:
     """End of a loop's body; the next trip starts when all of this one is done."""
 
 
-Record = Launch | Guard | LoopBegin | LoopEnd
+Instruction = Launch | Guard | LoopBegin | LoopEnd
 
 
 class Program:
-    """Records made ready to run on up to `threads` threads (fewer after `set_num_threads`).
+    """Instructions made ready to run on up to `threads` threads (fewer after `set_num_threads`).
 
     `args` are the first values of the argument slots: addresses, integers, bits of float64
     numbers. The caller writes to `self.args` between runs; a run works on a copy. Each thread has
     `scratch_bytes` of scratch. Results do not depend on the number of threads. `pause_every` is
     the time in seconds between chances for Python to handle signals.
 
-    Raises VerifyError for records that do not fit together.
+    Raises VerifyError for instructions that do not fit together.
     """
 
     def __init__(
         self,
-        records: Sequence[Record],
+        instructions: Sequence[Instruction],
         args: Words,
         scratch_bytes: int,
         threads: int,
         pause_every: float = _PAUSE_EVERY,
     ) -> None:
         own = np.array(args, dtype=np.int64)
-        _verify(records, own.size)
-        table, advances, loops = encode(records, threads)
+        _verify(instructions, own.size)
+        table, advances, loops = encode(instructions, threads)
         stride = -(-scratch_bytes // ALIGNMENT) * ALIGNMENT
         self._threads = threads
         self._tables = (
@@ -125,7 +125,12 @@ class Program:
         word = encoding.Program
         args, copy, table, advances, trips, scratch = (t.ctypes.data for t in self._tables)
         header = np.zeros(len(word), np.int64)
-        header[[word.SOURCE, word.ARGS, word.RECORDS, word.ADVANCES]] = args, copy, table, advances
+        header[[word.SOURCE, word.ARGS, word.INSTRUCTIONS, word.ADVANCES]] = (
+            args,
+            copy,
+            table,
+            advances,
+        )
         header[[word.TRIPS, word.SCRATCH, word.STRIDE]] = trips, scratch, stride
         header[[word.SLOTS, word.SLICE]] = self.args.size, ticks
         header[word.DENORMALS] = MODES.ctypes.data
@@ -189,22 +194,22 @@ _STATUS = tuple(Status)
 _programs: weakref.WeakSet[Program] = weakref.WeakSet()
 
 
-def encode(records: Sequence[Record], threads: int) -> tuple[Words, Words, int]:
-    """The table of records, the (slot, delta) pairs of all loops, and the number of loops."""
-    table = np.zeros((len(records) + 1, RECORD_WORDS), np.int64)
+def encode(instructions: Sequence[Instruction], threads: int) -> tuple[Words, Words, int]:
+    """The table of instructions, the (slot, delta) pairs of all loops, and the number of loops."""
+    table = np.zeros((len(instructions) + 1, INSTRUCTION_WORDS), np.int64)
     pairs: list[tuple[int, int]] = []
-    begun: list[tuple[int, LoopBegin, int]] = []  # record, loop, number
+    begun: list[tuple[int, LoopBegin, int]] = []  # instruction, loop, number
     loops = 0
-    for at, record in enumerate(records):
-        match record:
+    for at, instruction in enumerate(instructions):
+        match instruction:
             case Launch(address, slots, tasks):
-                code = Code.WIDE if record.wide else Code.LAUNCH
+                code = Code.WIDE if instruction.wide else Code.LAUNCH
                 table[at, :4] = code, address, slots, tasks
             case Guard(flag_slot):
                 table[at, :2] = Code.GUARD, flag_slot
             case LoopBegin(trips):
                 table[at, :3] = Code.LOOP, trips, loops
-                begun.append((at, record, loops))
+                begun.append((at, instruction, loops))
                 loops += 1
             case LoopEnd():
                 start, loop, number = begun.pop()
@@ -212,23 +217,23 @@ def encode(records: Sequence[Record], threads: int) -> tuple[Words, Words, int]:
                 table[at, :3] = Code.REPEAT, loop.trips, number
                 table[at, 3:6] = start + 1, len(pairs), len(loop.advances)
                 pairs += loop.advances
-    table[len(records), 0] = Code.HALT
-    for start, end in _groups(records):
+    table[len(instructions), 0] = Code.HALT
+    for start, end in _groups(instructions):
         _number_tasks(table[start:end], end, threads)
     return table, np.array(pairs, np.int64).reshape(-1, 2), loops
 
 
-def _groups(records: Sequence[Record]) -> list[tuple[int, int]]:
+def _groups(instructions: Sequence[Instruction]) -> list[tuple[int, int]]:
     """Runs [start, end) of launches without a barrier between them."""
     groups: list[tuple[int, int]] = []
-    previous: Record | None = None
-    for at, record in enumerate(records):
-        if isinstance(record, Launch):
-            if isinstance(previous, Launch) and not record.barrier:
+    previous: Instruction | None = None
+    for at, instruction in enumerate(instructions):
+        if isinstance(instruction, Launch):
+            if isinstance(previous, Launch) and not instruction.barrier:
                 groups[-1] = (groups[-1][0], at + 1)
             else:
                 groups.append((at, at + 1))
-        previous = record
+        previous = instruction
     return groups
 
 
@@ -249,30 +254,32 @@ def _number_tasks(group: Words, end: int, threads: int) -> None:
     group[:, word.NEXT] = end
 
 
-def _verify(records: Sequence[Record], slots: int) -> None:
+def _verify(instructions: Sequence[Instruction], slots: int) -> None:
     """Loops are closed, slots exist, and there is one guard at most, outside all loops."""
     depth = guards = 0
-    for at, record in enumerate(records):
+    for at, instruction in enumerate(instructions):
         used: tuple[int, ...] = ()
-        match record:
+        match instruction:
             case Launch(_, first, tasks):
                 if tasks < 0 or not 0 <= first <= slots:
-                    raise VerifyError(f"record {at}: {tasks} tasks from slot {first} of {slots}")
+                    raise VerifyError(
+                        f"instruction {at}: {tasks} tasks from slot {first} of {slots}"
+                    )
             case Guard(flag_slot):
                 used = (flag_slot,)
                 guards += 1
                 if depth or guards > 1:
-                    raise VerifyError(f"record {at}: a second guard, or one inside a loop")
+                    raise VerifyError(f"instruction {at}: a second guard, or one inside a loop")
             case LoopBegin(_, advances):
                 used = tuple(slot for slot, _ in advances)
                 depth += 1
             case LoopEnd():
                 depth -= 1
                 if depth < 0:
-                    raise VerifyError(f"record {at}: a loop ends that never began")
+                    raise VerifyError(f"instruction {at}: a loop ends that never began")
         for slot in used:
             if not 0 <= slot < slots:
-                raise VerifyError(f"record {at}: slot {slot} of {slots}")
+                raise VerifyError(f"instruction {at}: slot {slot} of {slots}")
     if depth:
         raise VerifyError(f"{depth} loops never end")
 

@@ -57,15 +57,15 @@ def fills(node: Node) -> bool:
 
 
 def access(
-    node: Node, stored: Container[Node] = (), layouts: Mapping[Node, View] | None = None
+    node: Node, stored: Container[Node] = (), views: Mapping[Node, View] | None = None
 ) -> Access | None:
     """The access of `node` through views down to the first node in `stored` or that is no view.
 
-    `layouts` are the sources that are not kept in row-major order. None if some reshape on the way
+    `views` are the sources that are not kept in row-major order. None if some reshape on the way
     cannot be said in strides.
     """
     source = origin(node, stored)
-    start = (layouts or {}).get(source) or source_view(source)
+    start = (views or {}).get(source) or source_view(source)
     view = through(start, node, source)
     return None if view is None else Access(source, view)
 

@@ -4,7 +4,7 @@ Each task orders a row. Keys are the elements' bits, changed so that they compar
 numbers: a negative float's are inverted, zeros and NaN have one pattern each, NaN the greatest;
 inverted keys descend. A pass counts how often each digit occurs, and moves keys and places to where
 their digit's run begins, in their order, so equal keys keep theirs; digits that are the same
-everywhere are passed over. Of `topk` only those elements are moved whose first digit can be among
+everywhere are skipped. Of `topk` only those elements are moved whose first digit can be among
 the first k. The work is n · (digits of a key), whatever the values are. In short rows each element
 counts those that come before it instead, a vector of elements at a time.
 Source: Knuth, The Art of Computer Programming, volume 3, section 5.2.5 (radix sorting).

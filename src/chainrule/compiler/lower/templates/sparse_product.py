@@ -1,4 +1,4 @@
-"""A · B where A is nearly all zeros, as the gradient of a maximum is: zeros are passed over.
+"""A · B where A is nearly all zeros, as the gradient of a maximum is: zeros are skipped.
 
     C[m, :] = Σ_k A[m, k]·B[k, :]  over the k with A[m, k] ≠ 0, in ascending order
 
