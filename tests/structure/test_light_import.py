@@ -10,6 +10,11 @@ HEAVY = (
     "llvmlite", "rich", "click", "msgspec", "safetensors", "threadpoolctl", "tomli_w", "torch",
     "concurrent.futures.process", "multiprocessing", "asyncio", "unittest", "http", "pydoc",
 )  # fmt: skip
+# Each would bring its own train of modules: needed at the first backward, NumPy call or error.
+LATER = (
+    "chainrule.compiler", "chainrule.nn", "chainrule.optim", "chainrule.tensor.backward",
+    "chainrule.tensor.numpy_calls", "chainrule.tensor.origin", "chainrule.tensor.trace",
+)  # fmt: skip
 
 
 def loaded_by(statement: str) -> set[str]:
@@ -22,6 +27,11 @@ def test_nothing_heavy_is_imported():
     extra = loaded_by("import chainrule") - loaded_by("import numpy")
     heavy = [name for name in HEAVY if name in extra]
     assert not heavy, f"`import chainrule` also imports {heavy}"
+
+
+def test_what_only_some_programs_need_comes_with_its_first_use():
+    early = loaded_by("import chainrule") & {*LATER}
+    assert not early, f"`import chainrule` also imports {sorted(early)}"
 
 
 def test_the_face_is_complete_without_the_compiler():

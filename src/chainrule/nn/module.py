@@ -40,8 +40,8 @@ from chainrule.nn.module_tree import Tree
 from chainrule.nn.parameter import Buffer, Parameter
 from chainrule.nn.state import KeysReport, load, save
 from chainrule.tensor.alive import MODULES
-from chainrule.tensor.backward import clear_grad
 from chainrule.tensor.host import host_place
+from chainrule.tensor.leaf_grad import clear_grad
 from chainrule.tensor.modes import modes
 from chainrule.tensor.registry import Registry
 from chainrule.tensor.tensor import Tensor

@@ -20,11 +20,11 @@ from chainrule.optim.parameters import listed
 from chainrule.optim.state_dict import group_faults, load_entry, positions
 from chainrule.optim.step_count import advance_counts, share_counts
 from chainrule.tensor.alive import OPTIMIZERS, Steps
-from chainrule.tensor.backward import STALE, STEPPED, clear_grad, content_version
 from chainrule.tensor.functional import pointwise
 from chainrule.tensor.functional.creation import zeros_like
 from chainrule.tensor.hooks import RemovableHandle, next_number
 from chainrule.tensor.host import host_changes, host_choice, host_item, host_place, untraced
+from chainrule.tensor.leaf_grad import STALE, STEPPED, clear_grad, content_version
 from chainrule.tensor.modes import enable_grad, modes, no_grad
 from chainrule.tensor.registry import Entries
 from chainrule.tensor.tensor import Tensor

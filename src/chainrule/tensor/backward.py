@@ -21,8 +21,9 @@ from chainrule.tensor.anomaly import Suspicious
 from chainrule.tensor.convert import as_tensor, cast, filled
 from chainrule.tensor.dispatch import apply, wrap
 from chainrule.tensor.growth import note_end, note_walk
-from chainrule.tensor.handle import NOT_KEPT, Handle
+from chainrule.tensor.handle import Handle
 from chainrule.tensor.hooks import call_after, watched, watched_in
+from chainrule.tensor.leaf_grad import accumulate
 from chainrule.tensor.lifted import home_of, lifted
 from chainrule.tensor.modes import modes, set_grad_enabled
 from chainrule.tensor.tape import Backward, Recorded, release
@@ -30,11 +31,6 @@ from chainrule.tensor.tape import Backward, Recorded, release
 if TYPE_CHECKING:
     from chainrule.tensor.tensor import Tensor
     from chainrule.tensor.trace import Trace
-
-
-# Marks on a gradient: an optimizer followed it; another gradient was added after that. Each holds
-# the version of the tensor that it speaks of, for zeros that are written into it change that.
-STEPPED, STALE = "_stepped", "_stale"
 
 
 def _seed(output: Handle, gradient: Any) -> Tensor:
@@ -201,74 +197,6 @@ def total(b: Symbolic, parts: Sequence[Node | None]) -> Node | None:
     """The sum of those that exist."""
     there = [part for part in parts if part is not None]
     return functools.reduce(lambda x, y: b(TABLE["add"], x, y), there) if there else None
-
-
-def accumulate(handle: Handle, gradient: Tensor) -> None:
-    """`handle.grad += gradient`, or the gradient itself where there was none.
-
-    A gradient that is a view of another tensor is written through, and stays a view.
-    """
-    before = get_grad(handle)
-    if before is not None:
-        with set_grad_enabled(modes.grad and before.requires_grad):
-            total = apply(TABLE["add"], before, gradient)
-        stale = before.__dict__.get(STEPPED) == content_version(before)
-        seen = before._lens is not None  # a view of one array for all gradients: that is written
-        if seen:
-            before._rebind(total)
-            total = before
-        if stale:
-            total.__dict__[STALE] = content_version(total)
-        if seen:
-            return
-        gradient = total
-    set_grad(handle, gradient)
-
-
-def content_version(handle: Handle) -> int:
-    """A number that changes when the handle, or the base that it is a view of, is written."""
-    return (handle if handle._lens is None else handle._lens.root)._version
-
-
-def get_grad(handle: Handle) -> Tensor | None:
-    """The `.grad` of a handle, as the open trace sees it."""
-    trace = modes.trace
-    if trace is not None:
-        if id(handle) in trace.grads:
-            return trace.grads[id(handle)][1]
-        if trace.is_outside(handle):
-            trace.grads_read[id(handle)] = handle
-    if handle._grad is NOT_KEPT:
-        raise GradientError(
-            "this gradient was computed inside a compiled step and not kept; compile with "
-            "cr.compile(keep_grads=True) to read gradients after the step"
-        )
-    return handle._grad  # type: ignore[no-any-return]
-
-
-def set_grad(handle: Handle, gradient: Tensor | None) -> None:
-    """Assign `.grad`; in a trace it is noted there."""
-    if gradient is not None and gradient.shape != handle.shape:
-        raise ShapeError(f"grad of shape {gradient.shape} for a tensor of shape {handle.shape}")
-    if modes.trace is not None and modes.trace.is_outside(handle):
-        modes.trace.grads[id(handle)] = (handle, gradient)
-    else:
-        handle._grad = gradient
-
-
-def clear_grad(handle: Handle, *, set_to_none: bool) -> None:
-    """Forget `.grad`, or fill it with zeros outside autograd."""
-    if set_to_none:
-        set_grad(handle, None)
-        return
-    if handle._grad is NOT_KEPT and modes.trace is None:  # what it was does not matter
-        set_grad(handle, apply(TABLE["full"], value=0, dtype=handle.dtype, shape=handle.shape))
-        return
-    grad = get_grad(handle)
-    if grad is not None:
-        with set_grad_enabled(False):
-            zeros = apply(TABLE["full"], value=0, dtype=grad.dtype, shape=grad.shape)
-            grad._rebind(zeros) if grad.is_leaf else grad._become(zeros)
 
 
 def backward_all(

@@ -67,9 +67,8 @@ def _counterparts() -> dict[str, Callable[..., Any]]:
     }
 
 
-def call_ufunc(self: Handle, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
+def call_ufunc(ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
     """`Tensor.__array_ufunc__`: the function here, or NumPy's of the values."""
-    del self
     if not all(isinstance(x, _KNOWN) for x in inputs):
         return NotImplemented
     found = _recording(ufunc, method, inputs, options)
@@ -114,15 +113,12 @@ def _recording(
     return None
 
 
-def call_function(
-    self: Handle, function: Any, types: Sequence[type], inputs: Any, options: Any
-) -> Any:
+def call_function(function: Any, types: Sequence[type], inputs: Any, options: Any) -> Any:
     """`Tensor.__array_function__`: NumPy's own way, checked for a gradient that it would lose.
 
     Many of NumPy's functions call the method of the same name (`np.mean(x)` is `x.mean()`), which
     records; the others read the values.
     """
-    del self
     if not all(issubclass(each, (Handle, np.ndarray)) for each in types):
         return NotImplemented
     if function is np.size:

@@ -24,8 +24,7 @@ from chainrule.base.errors import (
 from chainrule.base.shapes import normal_axis
 from chainrule.base.source import warn
 from chainrule.ops import TABLE
-from chainrule.tensor import backward as reverse
-from chainrule.tensor import exchange, hooks, numpy_calls
+from chainrule.tensor import exchange, hooks, leaf_grad
 from chainrule.tensor.convert import (
     as_array,
     as_dtype,
@@ -44,7 +43,6 @@ from chainrule.tensor.handle import NOT_KEPT, Handle
 from chainrule.tensor.memory import memory
 from chainrule.tensor.methods.table import Methods
 from chainrule.tensor.modes import modes, no_grad
-from chainrule.tensor.origin import told
 from chainrule.tensor.printing import shown
 
 __all__ = [
@@ -78,14 +76,14 @@ class Tensor(Methods, Handle, final=True):
     @property
     def grad(self) -> Tensor | None:
         """The accumulated gradient, None before the first backward()."""
-        found = reverse.get_grad(self)
+        found = leaf_grad.get_grad(self)
         if found is None and not self.is_leaf and not self.retains_grad:
             warn(_NO_LEAF)
         return found
 
     @grad.setter
     def grad(self, value: Tensor | None) -> None:
-        reverse.set_grad(self, value)
+        leaf_grad.set_grad(self, value)
 
     def backward(
         self,
@@ -99,11 +97,11 @@ class Tensor(Methods, Handle, final=True):
         The graph's saved values are released unless `retain_graph`.
         Source: https://docs.pytorch.org/docs/stable/generated/torch.Tensor.backward.html
         """
+        from chainrule.tensor.backward import backward  # not needed to import the package
+
         chosen = [inputs] if isinstance(inputs, Handle) else inputs
         retain = create_graph if retain_graph is None else retain_graph
-        reverse.backward(
-            [self], [gradient], retain_graph=retain, create_graph=create_graph, inputs=chosen
-        )
+        backward([self], [gradient], retain_graph=retain, create_graph=create_graph, inputs=chosen)
 
     def requires_grad_(self, requires_grad: bool = True) -> Tensor:
         """Set `requires_grad`; returns the tensor."""
@@ -174,8 +172,16 @@ class Tensor(Methods, Handle, final=True):
         array.flags.writeable = False
         return array
 
-    __array_ufunc__ = numpy_calls.call_ufunc
-    __array_function__ = numpy_calls.call_function
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
+        from chainrule.tensor import numpy_calls  # not needed to import the package
+
+        return numpy_calls.call_ufunc(ufunc, method, *inputs, **options)
+
+    def __array_function__(self, function: Any, types: Any, inputs: Any, options: Any) -> Any:
+        from chainrule.tensor import numpy_calls  # likewise
+
+        return numpy_calls.call_function(function, types, inputs, options)
+
     __dlpack__ = exchange.export
     __dlpack_device__ = exchange.device_of
 
@@ -377,4 +383,11 @@ def _same_graph(base: Handle, new: Handle) -> Tensor:
     return _detached(new)
 
 
-ChainruleError.witnesses["tensors"] = told
+def _told(error: ChainruleError) -> list[str]:
+    """The origin of the operands of an error that is shown."""
+    from chainrule.tensor.origin import told  # not needed to import the package
+
+    return told(error)
+
+
+ChainruleError.witnesses["tensors"] = _told

@@ -33,9 +33,9 @@ from chainrule.compiler.trace.leaks import settle
 from chainrule.compiler.trace.returned import restored
 from chainrule.compiler.trace.structure import mutables, unflatten
 from chainrule.graph.node import Node
-from chainrule.tensor.backward import accumulate, get_grad
 from chainrule.tensor.dispatch import wrap
 from chainrule.tensor.handle import NOT_KEPT, Handle
+from chainrule.tensor.leaf_grad import accumulate, get_grad
 from chainrule.tensor.modes import modes, no_grad, set_grad_enabled
 from chainrule.tensor.tensor import Tensor
 

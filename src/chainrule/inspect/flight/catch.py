@@ -17,12 +17,12 @@ import numpy as np
 from chainrule.base.dtypes import float32
 from chainrule.graph.node import Node
 from chainrule.inspect.flight.activations import measures
-from chainrule.tensor.backward import get_grad
 from chainrule.tensor.body import BodyTrace
 from chainrule.tensor.functional import join
 from chainrule.tensor.functional.creation import empty, full
 from chainrule.tensor.handle import Handle
 from chainrule.tensor.host import host_number, host_same
+from chainrule.tensor.leaf_grad import get_grad
 from chainrule.tensor.modes import modes, no_grad
 from chainrule.tensor.pytree import flatten
 

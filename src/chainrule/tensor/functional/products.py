@@ -32,7 +32,6 @@ from chainrule.tensor.functional.forms import (
     with_numpy_names,
     with_out,
 )
-from chainrule.tensor.origin import told_now
 
 if TYPE_CHECKING:
     from chainrule.tensor.tensor import Tensor
@@ -108,6 +107,8 @@ def _product(a: Tensor, b: Tensor) -> Tensor:
 
 def _warn_of_widths(a: Tensor, b: Tensor) -> None:
     """NumPy's float64 against float32 weights works, at half the speed."""
+    from chainrule.tensor.origin import told_now  # not needed to import the package
+
     text = f"a product of {a.dtype.name} and {b.dtype.name} is computed in float64, at half speed"
     way = "use x.float() to stay in float32, or model.double() where float64 is meant"
     warn("\n  ".join([text, way, *told_now({"input": None, "weight": None, "other": None})]))
