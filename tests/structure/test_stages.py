@@ -105,6 +105,13 @@ def test_what_github_reads_follows_its_schema(schema, pattern):
     assert done.returncode == 0, done.stdout
 
 
+def test_contributing_names_files_that_exist():
+    named = re.findall(r"\b(?:tests|docs|examples|src)/[\w./-]*\w\b", CONTRIBUTING)
+    named = [path for path in named if "NAME" not in path and "NNNN" not in path]
+    assert len(named) > 30
+    assert [path for path in named if not (ROOT / path).exists()] == []
+
+
 def test_links_of_the_pages_at_the_root_lead_somewhere():
     for page in ("CONTRIBUTING.md", "CODE_OF_CONDUCT.md", "SECURITY.md"):
         targets = re.findall(r"\]\(([^)#]+)", (ROOT / page).read_text(encoding="utf-8"))
