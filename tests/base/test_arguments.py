@@ -13,7 +13,7 @@ def test_a_whole_number_is_one_of_any_kind():
 
 @pytest.mark.parametrize("value", [2.0, "2", None, [2]])
 def test_what_is_no_whole_number_is_named(value):
-    with pytest.raises(KindError, match="size is a whole number"):
+    with pytest.raises(KindError, match="size must be an integer"):
         arguments.check_whole("size", value)
 
 
@@ -29,7 +29,7 @@ def test_limits_are_said():
 
 @pytest.mark.parametrize("value", [1, 0.5, "yes", None])
 def test_a_flag_is_a_bool(value):
-    with pytest.raises(KindError, match="bias is True or False"):
+    with pytest.raises(KindError, match="bias must be True or False"):
         arguments.check_flag("bias", value)
 
 
@@ -40,5 +40,5 @@ def test_a_probability_lies_between_0_and_1(value):
 
 
 def test_a_choice_lists_what_there_is():
-    with pytest.raises(ArgumentError, match="mode is one of 'sum', 'mean', not 'max'"):
+    with pytest.raises(ArgumentError, match="mode must be one of 'sum', 'mean', not 'max'"):
         arguments.check_choice("mode", "max", ("sum", "mean"))

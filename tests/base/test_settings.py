@@ -41,7 +41,7 @@ def test_switches(name, field, text, value):
 def test_target():
     assert read_settings({}).target == "native"
     assert read_settings({"CHAINRULE_TARGET": " AVX2 "}).target == "avx2"
-    with pytest.raises(ConfigError, match="CHAINRULE_TARGET='sse9' is no target"):
+    with pytest.raises(ConfigError, match="CHAINRULE_TARGET='sse9' is not a target"):
         read_settings({"CHAINRULE_TARGET": "sse9"})
 
 

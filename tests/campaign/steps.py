@@ -27,8 +27,8 @@ from tests.compiler.running import planned, walk
 
 _CLOSE = 1e-8
 _REFUSED = (  # on purpose, with a way out
-    "elements share places",
-    "computed with gradient outside of it",
+    "elements overlap",
+    "recorded outside of it",
 )
 
 

@@ -78,8 +78,8 @@ def str_of(count):
         ("__import__('os')", "x=1", "there is no function '__import__'"),
         ("tanf(x)", "x=1", "did you mean 'tan'?"),
         ("x * y", "x=1", "y has no value"),
-        ("x.real", "x=1", "no attribute but .T, not .real"),
-        ("x.__class__", "x=1", "no attribute but .T"),
+        ("x.real", "x=1", "no attribute .real, only .T"),
+        ("x.__class__", "x=1", "no attribute .__class__, only .T"),
         ("x^2", "x=3", "a power is written **, not ^: x**2"),
         ("2x + 1", "x=3", "write 2*x + 1"),
         ("2(x + 1)", "x=3", "2*(x + 1)"),
@@ -89,8 +89,8 @@ def str_of(count):
         ("Y * 2", "y=3", "but y has"),
         ("a + b + c", "a=1", "--at 'b=… c=…'"),
         ("sigmoid", "x=1", "write sigmoid(x)"),
-        ("3", "x=1", "names no value"),
-        ("2 * pi", "x=1", "names no value"),
+        ("3", "x=1", "has no name"),
+        ("2 * pi", "x=1", "has no name"),
         ("9**9**9 * x", "x=1", "overflows"),
         ("x ** 9**9**9", "x=1", "overflows"),
         ("x / (1 - 1) + 1/0", "x=1", "divided by 0"),
@@ -99,7 +99,7 @@ def str_of(count):
         ("x['a']", "x=[1,2]", "an index is a whole number"),
         ("W @ x", "W=[[1,2]] x=[1,2,3]", "the inner sizes 2 and 3 must be equal"),
         ("cross_entropy(z, y)", "z=[[1,2,3]] y=[5]", "outside 0 to 2"),
-        ("x", "x=[[1,2],[3]]", "all rows are equally long"),
+        ("x", "x=[[1,2],[3]]", "rows all have equal length"),
         ("x", "x=1e400", "beyond the largest float64"),
         ("x[:, None, None] * x[:, None] * x", str_of(1000), "entries; at most"),
         ("x", str_of(10_001), "takes up to 10,000"),
@@ -206,4 +206,4 @@ def test_a_claim_may_begin_with_a_list(inside):
     assert done.code == 1
     assert "the sign is reversed" in done.out
     refused = inside("check", "sum(z)", *at, "--claim", "z=[[1,2],[3]]")
-    assert (refused.code, "all rows are equally long" in refused.err) == (2, True)
+    assert (refused.code, "rows all have equal length" in refused.err) == (2, True)

@@ -33,7 +33,7 @@ def shell(command, tmp_path):
 def test_a_closed_output(tmp_path, command):
     done = shell(f"{command} >&-", tmp_path)
     assert done.returncode == 2
-    assert done.stderr == "error: standard output is closed, and there is nowhere to write to\n"
+    assert done.stderr == "error: standard output is closed: there is nowhere to write\n"
 
 
 @pytest.mark.parametrize("command", COMMANDS[:3])

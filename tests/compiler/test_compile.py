@@ -150,7 +150,7 @@ def test_symbols_that_an_error_leaves_behind_say_so_when_they_are_used():
         lambda: float(box[0].sum()),
         cr.compile(lambda: box[0] * 1),
     ):
-        with pytest.raises(TraceError, match="only stood for one"):
+        with pytest.raises(TraceError, match="needs the value of a symbol"):
             use()
 
 

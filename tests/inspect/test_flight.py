@@ -257,7 +257,7 @@ def test_text_json_and_an_end(flights, tmp_path):
 
 def test_what_cannot_be_watched():
     model = nn.Linear(2, 2)
-    with pytest.raises(ArgumentError, match="every= is at least 1"):
+    with pytest.raises(ArgumentError, match="every= must be at least 1"):
         FlightRecorder(model, every=0)
     with pytest.raises(ArgumentError, match="nothing to watch"):
         FlightRecorder(nn.ReLU())
@@ -268,7 +268,7 @@ def test_what_cannot_be_watched():
         recorder.record(1.0)
         return model(x)
 
-    with pytest.raises(TraceError, match="record\\(\\) stands inside a compiled function"):
+    with pytest.raises(TraceError, match="record\\(\\) was called inside a compiled function"):
         step(cr.ones(1, 2))
 
 

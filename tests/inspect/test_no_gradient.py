@@ -144,7 +144,7 @@ CUTS = {
     Data: ("detach", "leave out detach() (or .data)"),
     NoGrad: ("no_grad", "this line is computed under no_grad()"),
     Cast: ("cast", "cast makes int64 of it"),
-    Argmax: ("choice", "argmax gives places"),
+    Argmax: ("choice", "argmax gives indices"),
     Comparison: ("comparison", "a comparison cuts it off"),
     NumPy: ("read out", "numpy() takes its value out of the graph"),
     Item: ("read out", "item() takes its value out of the graph"),

@@ -64,7 +64,7 @@ def test_kinds_of_operands():
         ("index", [], 3, "index expression"),
         ("iota", [], (4, 4), "rows, columns, axis"),
         ("iota", [], (4, 4, 2), "rows, columns, axis"),
-        ("sinh", [dtypes.float32], None, "no primitive"),
+        ("sinh", [dtypes.float32], None, "not a primitive"),
     ],
 )
 def test_nonsense_is_refused(fn, ins, attr, complaint):

@@ -70,7 +70,7 @@ BROKEN = {
     "the name i is defined twice": [LOAD, "for seq i in n", "i = exp t", DONE],
     "tile u is not defined": [LOAD, "v = exp u", DONE],
     "tile u is out of scope here": [LOAD, "for seq i in n", ".u = exp t", "v = exp u", DONE],
-    "s is no buffer or local that is visible here": [
+    "s is not a buffer or local visible here": [
         LOAD,
         "for seq i in n",
         ".local s: float32[4]",
@@ -94,7 +94,7 @@ BROKEN = {
     # dtypes and shapes
     "operands of add differ in dtype": [LOAD, "u = const 1 int64", "v = add t u", DONE],
     "do not broadcast": [LOAD, "u = iota (1, 8) axis 1", "w = cast u float32", "v = add t w", DONE],
-    "no primitive": [LOAD, "u = sinh t", DONE],
+    "not a primitive": [LOAD, "u = sinh t", DONE],
     "empty shape (1, 0)": [LOAD, "u = iota (1, 0) axis 1", DONE],
     "the shape (0, 4) is empty": ["t = load x[0] (0, 4) strides (0, 1)", DONE],
     "lanes t are of chainrule.float32": [
@@ -135,7 +135,7 @@ BROKEN = {
         LOAD,
         "store t y[0] (1, 8) strides (0, 1)",
     ],
-    "n is no buffer": [LOAD, "store t n[0] (1, 4) strides (0, 1)"],
+    "n is not a buffer": [LOAD, "store t n[0] (1, 4) strides (0, 1)"],
     "bool values do not accumulate": [
         LOAD,
         DONE,
@@ -143,7 +143,7 @@ BROKEN = {
         "b = gt t t",
         "accumulate b s[0] (1, 4) strides (0, 1)",
     ],
-    "the size depends on i, which is no extent": [
+    "the size depends on i, which is not an extent": [
         LOAD,
         DONE,
         "for seq i in n",

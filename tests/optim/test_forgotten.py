@@ -297,7 +297,7 @@ def average(kept, loss):
 @pytest.mark.parametrize("add", [total, scaled, average])
 def test_a_sum_of_losses_that_keeps_their_graphs(add):
     (text,) = said(summed(add), times=140)
-    assert text.startswith("the graphs of the last 32 losses are all kept, by tests")
+    assert text.startswith("the graphs of the last 32 losses are all kept alive, by tests")
     assert "test_forgotten.py" in text
     assert '["sum"]' in text
     assert "total += loss.item()" in text

@@ -70,7 +70,7 @@ def test_killed_between_the_last_save_and_the_result(start, whole, monkeypatch, 
     *_, last = train_on(folder, None, Interrupts())
     assert isinstance(last, Finished)
     same(folder, whole)
-    with pytest.raises(ConfigError, match="has done its 20 steps; name a later end"):
+    with pytest.raises(ConfigError, match="has done all its 20 steps; give a larger"):
         list(train_on(folder, None, Interrupts()))
     (folder / "result.json").write_text("{")  # of a disk that failed
     *_, last = train_on(folder, None, Interrupts())

@@ -172,7 +172,7 @@ def test_what_was_due_when_the_signal_came_is_done_later(start):
 
 def test_a_finished_run_can_be_prolonged(start):
     *_, finished = start()
-    with pytest.raises(ConfigError, match="has done its 20 steps"):
+    with pytest.raises(ConfigError, match="has done all its 20 steps"):
         list(train_on(finished.folder, None, Interrupts()))
     rest = list(train_on(finished.folder, 24, Interrupts()))
     assert steps_of(rest, Stepped) == [21, 22, 23, 24]

@@ -223,7 +223,7 @@ def test_grad_with_wrong_arguments():
     x = leaf(1.0)
     with pytest.raises(ArgumentError, match="does not require grad"):
         autograd.grad(x.sum(), cr.ones(1))
-    with pytest.raises(ArgumentError, match="1 outputs with 2"):
+    with pytest.raises(ArgumentError, match="1 outputs but 2"):
         autograd.grad(x.sum(), x, [cr.ones(()), cr.ones(())])
 
 

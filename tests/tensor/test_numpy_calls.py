@@ -103,6 +103,16 @@ def test_the_message_names_the_function_here():
         np.concatenate([t, t])
 
 
+@pytest.mark.parametrize("name", ["std", "var", "median", "nanmedian", "diff"])
+def test_what_the_message_names_gives_the_numbers_of_numpy(name):
+    function, x = getattr(np, name), cr.tensor(ARRAY, requires_grad=True)
+    with pytest.raises(GradientError) as caught:
+        function(x)
+    call = str(caught.value).partition("use chainrule.")[2].partition(", which records")[0]
+    found = eval(f"cr.{call if '(' in call else call + '(x)'}", {"cr": cr, "x": x})  # noqa: S307 - our own words
+    np.testing.assert_allclose(found.detach(), function(ARRAY), rtol=1e-6)
+
+
 def test_facts_and_comparisons_lose_nothing():
     t = cr.tensor(ARRAY, requires_grad=True)
     assert (np.shape(t), np.ndim(t), np.size(t), np.size(t, 1)) == ((2, 2), 2, 4, 2)

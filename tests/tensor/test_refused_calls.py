@@ -98,16 +98,16 @@ def test_infinity_is_a_value_of_every_float():
 @pytest.mark.parametrize(
     ("call", "says"),
     [
-        (lambda x: cr.mean(x, 0, keepdim="yes"), "mean: keepdim is True or False, not 'yes'"),
-        (lambda x: cr.topk(x, 1, 0, "yes"), "topk: largest is True or False"),
-        (lambda x: x.sum(0, keepdim="yes"), "keepdim is True or False"),
-        (lambda x: F.dropout(x, training="yes"), "dropout: training is True or False"),
-        (lambda x: F.softshrink(x, "much"), "softshrink: lambd is a number, not 'much'"),
-        (lambda x: x.narrow(0, 0.5, 1), "narrow: start is a whole number, not 0.5"),
-        (lambda x: x.sum(1.5), "whole number, not 1.5"),
-        (lambda _: cr.full((2,), "abc"), "full: fill_value is a tensor or a number"),
+        (lambda x: cr.mean(x, 0, keepdim="yes"), "mean: keepdim must be True or False, not 'yes'"),
+        (lambda x: cr.topk(x, 1, 0, "yes"), "topk: largest must be True or False"),
+        (lambda x: x.sum(0, keepdim="yes"), "keepdim must be True or False"),
+        (lambda x: F.dropout(x, training="yes"), "dropout: training must be True or False"),
+        (lambda x: F.softshrink(x, "much"), "softshrink: lambd must be a number, not 'much'"),
+        (lambda x: x.narrow(0, 0.5, 1), "narrow: start must be an integer, not 0.5"),
+        (lambda x: x.sum(1.5), "must be an integer, not 1.5"),
+        (lambda _: cr.full((2,), "abc"), "full: fill_value must be a tensor or a number"),
         (lambda x: x.to("abc"), "dtype is one of"),
-        (lambda _: cr.zeros_like(None), "zeros_like: input is a tensor"),
+        (lambda _: cr.zeros_like(None), "zeros_like: input must be a tensor"),
     ],
 )
 def test_an_argument_of_another_kind_is_named(call, says):

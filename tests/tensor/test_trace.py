@@ -159,7 +159,7 @@ def test_constants_made_inside_may_be_read_and_changed():
 
 def test_symbols_that_outlive_the_trace_explain_themselves():
     _, out = traced(lambda: cr.ones(2) * 2.0)
-    with pytest.raises(TraceError, match="return it from the function"):
+    with pytest.raises(TraceError, match="return the tensor from the function"):
         out.tolist()
 
 
@@ -379,6 +379,6 @@ def test_a_gradient_that_would_go_on_outside_is_refused(write):
                 {"base": base, "view": view}[write].fill_(2.0)
         used.sum().backward()
 
-    with pytest.raises(TraceError, match=r"shape \(2, 1\) that was computed with gradient outside"):
+    with pytest.raises(TraceError, match=r"shape \(2, 1\) that was recorded outside"):
         step()
     assert base.tolist() == [1.0, 2.0]

@@ -1,1 +1,1 @@
-"""Ground floor: dtypes, shapes, errors, settings, source lines. Imports nothing of ours."""
+"""The ground floor: dtypes, shapes, errors, settings, source lines. Imports nothing of ours."""

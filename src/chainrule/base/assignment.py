@@ -1,8 +1,9 @@
-"""Which line of the user's program gave a variable its value, as far as the text alone says it.
+"""The line of the user's program that assigned a variable, as far as the text alone tells.
 
-Followed backwards from a line: earlier statements of its block, then of the blocks around it. Where
-a branch or a later round of a loop could have assigned, the answer is None: nothing is guessed.
-Only failures ask. Imports nothing of the package. Example: `assigned_at("train.py", 12, "x") == 9`.
+The search goes backwards: earlier statements of the line's block, then of the blocks around it.
+Where a branch or another iteration of a loop could have assigned, the answer is None, not a guess.
+Used for error messages only.
+Imports nothing of the package. Example: `assigned_at("train.py", 12, "x") == 9`.
 """
 
 from __future__ import annotations
@@ -14,18 +15,18 @@ if TYPE_CHECKING:
     import ast
     from collections.abc import Sequence
 
-_UNKNOWN = -1  # somewhere, but it depends on the run
+_UNKNOWN = -1  # an assignment that depends on the run
 
 
 def assigned_at(file: str, line: int, name: str) -> int | None:
-    """The line whose assignment to `name` holds at `line`; None if the text does not decide."""
+    """The line whose assignment to `name` is in force at `line`; None if the text does not tell."""
     tree = tree_of(file)
     found = None if tree is None else _before(_scope(tree, line).body, line, name)
     return None if found == _UNKNOWN else found
 
 
 def tree_of(file: str) -> ast.Module | None:
-    """The syntax tree of a file of the program, None if its text is not there or no Python."""
+    """The syntax tree of a file of the program; None without a text that is Python."""
     import linecache
 
     return _parsed("".join(linecache.getlines(file)))
@@ -42,7 +43,7 @@ def _parsed(text: str) -> ast.Module | None:
 
 
 def _scope(tree: ast.Module, line: int) -> ast.Module | ast.FunctionDef | ast.AsyncFunctionDef:
-    """The innermost function around the line, else the module."""
+    """The innermost function that contains the line, else the module."""
     import ast
 
     around = [
@@ -58,7 +59,7 @@ def _holds(node: ast.stmt, line: int) -> bool:
 
 
 def _before(block: Sequence[ast.stmt], line: int, name: str) -> int | None:
-    """The last assignment in the block before the statement that holds the line."""
+    """The last assignment in the block before the statement that contains the line."""
     at = next((i for i, each in enumerate(block) if _holds(each, line)), len(block))
     if at < len(block):
         found = _around(block[at], line, name)
@@ -72,7 +73,7 @@ def _before(block: Sequence[ast.stmt], line: int, name: str) -> int | None:
 
 
 def _around(outer: ast.stmt, line: int, name: str) -> int | None:
-    """What the statement that holds the line says itself: inner blocks, loop variables."""
+    """The assignment inside the statement that contains the line: inner blocks, loop variables."""
     import ast
 
     for inner in _blocks(outer):
@@ -82,7 +83,7 @@ def _around(outer: ast.stmt, line: int, name: str) -> int | None:
                 return found
     if isinstance(outer, ast.For | ast.AsyncFor | ast.While):
         if any(_within(each, name) for inner in _blocks(outer) for each in inner):
-            return _UNKNOWN  # the round before may have assigned
+            return _UNKNOWN  # the iteration before may have assigned
         if isinstance(outer, ast.For | ast.AsyncFor) and _stores(outer.target, name):
             return outer.lineno
     if isinstance(outer, ast.With | ast.AsyncWith):
@@ -92,7 +93,7 @@ def _around(outer: ast.stmt, line: int, name: str) -> int | None:
 
 
 def _within(each: ast.stmt, name: str) -> int | None:
-    """The line of a statement that assigns; unknown if only a part of it may have run."""
+    """The line where a statement assigns; unknown if only a part of it may have run."""
     import ast
 
     if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
@@ -106,7 +107,7 @@ def _within(each: ast.stmt, name: str) -> int | None:
 
 
 def _blocks(each: ast.stmt) -> list[list[ast.stmt]]:
-    """The blocks of statements inside one."""
+    """The blocks of statements inside a statement."""
     found = [getattr(each, name, []) for name in ("body", "orelse", "finalbody")]
     found += [inner.body for inner in getattr(each, "handlers", [])]
     return found + [inner.body for inner in getattr(each, "cases", [])]

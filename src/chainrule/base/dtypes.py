@@ -69,12 +69,12 @@ int64 = DType("int64", "int", 8, 2)
 float32 = DType("float32", "float", 4, 0)
 float64 = DType("float64", "float", 8, 1)
 
-# Names in files and in `autocast`; nothing is computed in them.
+# Types in files and in `autocast`; nothing is computed in them.
 float16 = DType("float16", "float", 2, -2)
 bfloat16 = DType("bfloat16", "float", 2, -1)
 NARROW = (float16, bfloat16)
 
-# Names that libraries ask for; no tensor has such a type.
+# Types whose names libraries ask for; no tensor has one.
 int8 = DType("int8", "int", 1, 0)
 int16 = DType("int16", "int", 2, 0)
 uint16 = DType("uint16", "int", 2, 0)
@@ -91,12 +91,12 @@ _FROM_NUMPY = {np.dtype(d.name): d for d in ALL}
 
 
 def _singleton(name: str) -> DType:
-    """The dtype of this name, those without tensors too."""
+    """The dtype of this name, also one that no tensor has."""
     return next(d for d in (*ALL, *NARROW, *NAMES) if d.name == name)
 
 
 def instead_of(dtype: DType) -> str:
-    """What a program does that asks for a tensor of a type in `NAMES`."""
+    """Advice for a program that asks for a tensor of a type in `NAMES`."""
     if dtype.kind == "complex":
         return "use two tensors, the real and the imaginary parts"
     wide = "int64" if dtype in {uint32, uint64} else "int32"

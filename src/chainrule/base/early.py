@@ -1,9 +1,9 @@
-"""Ctrl-C while the `chainrule` command loads: it ends at once, with one word and exit code 130.
+"""Ctrl-C while the `chainrule` command loads: the process ends at once, with exit code 130.
 
     leave_at_interrupt()    # the package's first statement
 
-An exception would be raised in the middle of somebody's import, which shows a traceback or, worse,
-takes it for a fault of its own. There is nothing to clean up before `main` is at work, nor after.
+An exception would arise in the middle of an import, which shows a traceback or, worse, takes it for
+its own failure. There is nothing to clean up before `main` runs, nor after it.
 Imports nothing that Python has not loaded already.
 """
 
@@ -17,7 +17,7 @@ INTERRUPTED = 130  # the shell's convention: 128 + number of the signal
 
 
 def leave_at_interrupt() -> None:
-    """Until `main` says otherwise; in any other program Ctrl-C is left as it is."""
+    """End the process at Ctrl-C, until `main` decides; in other programs Ctrl-C stays as it is."""
     if is_command() and _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:
         _signal.signal(_signal.SIGINT, _leave)
 

@@ -1,9 +1,9 @@
 """The exception tree. Every class has a stable `code`; `docs/errors.md` explains each.
 
-A message says what was wrong and what to do; below it stand notes that say where: the layer, the
-lines that made the tensors, the code. Notes are made from the traceback when somebody looks at
-them, so raising costs nothing more. Each class also derives from the built-in exception that
-PyTorch users catch. Imports nothing of the project.
+A message says what was wrong and what to do. The notes below it say where: the layer, the lines
+that made the tensors, the code. Notes are computed from the traceback when they are read, so
+raising stays cheap. Each class also derives from the built-in exception that PyTorch users catch.
+ Imports nothing of the project.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import Any, TypeAlias
 
-    # of all operands, or by argument; None: all of it
+    # of all operands, or by argument; None: of no axis
     Axis: TypeAlias = int | Mapping[str, int | None] | None
 
-HELP = "chainrule help"  # the command that explains a code: whoever has the package has it
+HELP = "chainrule help"  # the command that explains a code: installed with the package
 _HOME = f"{__name__.partition('.')[0]}.errors"
 
 
@@ -28,16 +28,16 @@ class ChainruleError(Exception):
     __module__ = _HOME
     code: ClassVar[str] = "CR000"
     is_ours: ClassVar[bool] = False  # a fault of the package: all its frames are shown
-    axis: Axis  # of which operand it is: the notes say where its size comes from
-    hint: Callable[[], str] | None = None  # asked when the error is shown
-    operands: tuple[tuple[str, Any], ...] = ()  # tensors by name, where no call shows them
+    axis: Axis  # the axis at fault: the notes say where its size comes from
+    hint: Callable[[], str] | None = None  # called when the error is shown
+    operands: tuple[tuple[str, Any], ...] = ()  # tensors by name, if no frame has them
     _render_traceback_: ClassVar[Callable[[ChainruleError], list[str]]]  # set by `frames.install`
-    witnesses: ClassVar[dict[str, Callable[[ChainruleError], list[str]]]] = {}  # set by rooms above
-    _own: list[str]  # what `add_note` added
-    _said: list[str] | None = None  # what the witnesses said, once it is kept
+    witnesses: ClassVar[dict[str, Callable[[ChainruleError], list[str]]]] = {}  # by rooms above
+    _own: list[str]  # from `add_note`
+    _said: list[str] | None = None  # the witnesses' lines, once `testify` has kept them
 
     def __init__(self, message: str = "", *, axis: Axis = None, **known: Any) -> None:
-        """`axis` is the one that is wrong; what else is known goes to the built-in exception."""
+        """`axis` is the axis at fault; `known` goes to the built-in exception."""
         super().__init__(message, **known)
         self.axis = axis
 
@@ -48,7 +48,7 @@ class ChainruleError(Exception):
 
     @property
     def __notes__(self) -> list[str]:
-        """What is printed below the message: where it happened, what was added, the code."""
+        """The lines below the message: where it happened, what was added, the code."""
         said = self._testimony() if self._said is None else self._said
         return [
             *said,
@@ -61,25 +61,25 @@ class ChainruleError(Exception):
         self._own = list(notes)
 
     def testify(self) -> None:
-        """Keep what the traceback tells, so that it can be cut short."""
+        """Keep the notes, before frames are cut from the traceback."""
         self._said = self._testimony()
 
     def _testimony(self) -> list[str]:
-        """What the layers and the tensors in the traceback tell, in that order."""
+        """The notes about the layers and the tensors in the traceback, in that order."""
         named = (self.witnesses.get(name) for name in ("layers", "tensors"))
         lines = [] if self.hint is None else [self.hint()]
         for witness in filter(None, named):
-            with contextlib.suppress(Exception):  # a note must never stand before its error
+            with contextlib.suppress(Exception):  # a failing note must not hide its error
                 lines += witness(self)
         return [f"  {line}" for line in lines if line]
 
     def add_note(self, note: str, /) -> None:
-        """Also print this line below the message."""
+        """Add a line below the message."""
         self._own = [*self.added_notes, note]
 
     @property
     def added_notes(self) -> list[str]:
-        """What `add_note` added, without what the error says of itself."""
+        """The lines of `add_note`, without the computed ones."""
         return list(self.__dict__.get("_own", ()))
 
 
@@ -90,7 +90,7 @@ class ShapeError(ChainruleError, RuntimeError, ValueError):
 
 
 class AxisError(ShapeError, IndexError):
-    """An axis that a tensor has not, or that is empty; more indices than axes."""
+    """An axis the tensor does not have, or an empty one; more indices than axes."""
 
     code = "CR112"
 
@@ -102,7 +102,7 @@ class DTypeError(ChainruleError, RuntimeError, TypeError):
 
 
 class IndexKindError(DTypeError, IndexError):
-    """Something that is no index: a float, a word."""
+    """An object that is not an index: a float, a string."""
 
     code = "CR114"
 
@@ -115,13 +115,13 @@ class IndexBoundsError(ChainruleError, IndexError, RuntimeError):
     def __init__(
         self, message: str = "", *, found: tuple[int, str] | None = None, axis: Axis = None
     ) -> None:
-        """`found` is the index, and where it stands among the others in words."""
+        """`found` is the index and, in words, its position among the others."""
         super().__init__(message, axis=axis)
         self.found = found
 
 
 class DeviceError(ChainruleError, RuntimeError):
-    """A device that does not exist here: there is only the CPU."""
+    """A device other than the CPU."""
 
     code = "CR104"
 
@@ -145,32 +145,32 @@ class MissingImportError(ChainruleError, ImportError):
 
 
 class KindError(ChainruleError, TypeError):
-    """A Python object of a kind that an argument does not take."""
+    """A Python object of a type that an argument does not take."""
 
     code = "CR108"
 
 
 class ModuleError(ChainruleError, AttributeError):
-    """A module without what is asked of it, often because it is not set up yet."""
+    """A module that lacks an attribute, often because it is not set up yet."""
 
     code = "CR109"
 
 
 class UndefinedMethodError(ChainruleError, NotImplementedError):
-    """A method that a subclass has to define."""
+    """A method that a subclass must define."""
 
     code = "CR110"
 
 
 class RegistrationError(ChainruleError, KeyError):
-    """A name under which a module holds nothing, or cannot."""
+    """A name that a module has not registered, or cannot register."""
 
     code = "CR111"
     __str__ = Exception.__str__  # a KeyError would show its message in quotes
 
 
 class SharingError(ChainruleError, BufferError):
-    """Memory that cannot be shared with another library in the way that was asked for."""
+    """Memory that cannot be shared with another library as requested."""
 
     code = "CR113"
 
@@ -182,7 +182,7 @@ class GradientError(ChainruleError, RuntimeError):
 
 
 class LinAlgError(ChainruleError, RuntimeError):
-    """A matrix with which linear algebra cannot do what was asked, such as a singular one."""
+    """A matrix for which a linear algebra function is undefined, such as a singular one."""
 
     code = "CR204"
 
@@ -193,7 +193,6 @@ class GradcheckError(GradientError):
     code = "CR202"
 
     def __init__(self, message: str, report: object = None) -> None:
-        """Keep the report for whoever catches this."""
         super().__init__(message)
         self.report = report
 
@@ -204,33 +203,32 @@ class NonFiniteError(GradientError):
     code = "CR203"
 
     def __init__(self, message: str, report: object = None) -> None:
-        """Keep the report for whoever catches this."""
         super().__init__(message)
         self.report = report
 
 
 class TraceError(ChainruleError, RuntimeError):
-    """Something that a traced function cannot do, such as reading a value."""
+    """An operation that a traced function cannot do, such as reading a value."""
 
     code = "CR301"
 
 
 class CompileError(ChainruleError, RuntimeError):
-    """A fault inside the compiler: always a bug of ours, never of the user's program."""
+    """An internal error of the compiler: always a bug of the package, never of the program."""
 
     code = "CR302"
     is_ours = True
 
 
 class VerifyError(ChainruleError, AssertionError):
-    """A graph, kernel or plan that breaks its own rules: always a bug of ours."""
+    """A graph, kernel or plan that breaks its rules: always a bug of the package."""
 
     code = "CR303"
     is_ours = True
 
 
 class ConfigError(ChainruleError, ValueError):
-    """A configuration key or value that is not understood."""
+    """A configuration key or value that is not valid."""
 
     code = "CR401"
 
@@ -242,12 +240,12 @@ class DataError(ChainruleError, ValueError):
 
 
 class CheckpointError(ChainruleError, RuntimeError):
-    """A file that does not hold the state it should, or does not fit the model."""
+    """A file without the expected state, or with one that does not fit the model."""
 
     code = "CR403"
 
 
 class WorkerError(ChainruleError, RuntimeError):
-    """A background worker that reads data did not answer in time."""
+    """A data loading worker that did not answer in time."""
 
     code = "CR404"

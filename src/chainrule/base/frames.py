@@ -1,11 +1,10 @@
-"""Which frames of a traceback its reader sees: those of the program, not those of the package.
+"""The frames of a traceback that are shown: those of the program, not those of the package.
 
-An error that was raised on purpose says in its message what was wrong; what the package did in
-between is in the way. `install()` puts a hook before `sys.excepthook` for such errors that nobody
-caught, and only for those. `CHAINRULE_TRACEBACK=full` shows every frame. A variable of the
-environment that cannot be read ends a program with one sentence and exit code 2. Nothing here runs
-before an error is shown. Example: `own_frames(error.__traceback__)`. Imports base only, and only
-then.
+The message of an error that was raised on purpose says what was wrong; the package's own frames
+only get in the way. `install()` chains a hook before `sys.excepthook` for such errors, if nobody
+caught them. `CHAINRULE_TRACEBACK=full` shows every frame. An environment variable that cannot be
+read ends the program with one sentence and exit code 2. Nothing runs here before an error is shown.
+Example: `own_frames(error.__traceback__)`. Imports base only, and only then.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ _HIDDEN = (PACKAGE, "<frozen runpy", "<frozen importlib")
 
 
 def is_own(file: str) -> bool:
-    """Whether the file belongs to the program rather than to the package or the import system."""
+    """Whether the file belongs to the program, not to the package or the import system."""
     return not file.startswith(_HIDDEN)
 
 
@@ -37,7 +36,7 @@ def entries(trace: TracebackType | None) -> Iterator[TracebackType]:
 
 
 def own_frames(trace: TracebackType | None) -> TracebackType | None:
-    """The traceback without the package's frames; as it is if no others are there."""
+    """The traceback without the package's frames; unchanged if there are no others."""
     kept = [each for each in entries(trace) if is_own(each.tb_frame.f_code.co_filename)]
     short: TracebackType | None = None
     for each in reversed(kept):
@@ -47,7 +46,7 @@ def own_frames(trace: TracebackType | None) -> TracebackType | None:
 
 @contextlib.contextmanager
 def only_own_frames(error: BaseException) -> Iterator[None]:
-    """Inside, the error and those that led to it have the program's frames only."""
+    """Inside the block, the error and its causes have the program's frames only."""
     chain: list[BaseException] = []
     link: BaseException | None = error
     while link is not None and link not in chain:
@@ -66,7 +65,7 @@ def only_own_frames(error: BaseException) -> Iterator[None]:
 
 
 def render(error: ChainruleError) -> list[str]:
-    """The lines of the traceback and the message, as IPython or else Python prints them."""
+    """The lines of the traceback and the message, as IPython, else Python, prints them."""
     import traceback
 
     from chainrule.base.notebook import in_its_style
@@ -79,7 +78,7 @@ def render(error: ChainruleError) -> list[str]:
 
 
 def install() -> None:
-    """Chain the hook in front of those that are set, for the main thread and the others.
+    """Chain the hooks before the present ones, for the main thread and the others.
 
     IPython and Jupyter ask the error itself.
     """
@@ -110,14 +109,14 @@ def install() -> None:
 
 
 def _is_of_environment(error: BaseException) -> bool:
-    """Whether a variable of the environment cannot be read."""
+    """Whether an environment variable cannot be read."""
     from chainrule.base.settings import EnvironmentVariableError
 
     return isinstance(error, EnvironmentVariableError)
 
 
 def _cuts(error: BaseException | None) -> bool:
-    """Whether it was raised on purpose, because of something that the program did."""
+    """Whether the error was raised on purpose, because of the program."""
     return isinstance(error, ChainruleError) and not error.is_ours
 
 
@@ -127,5 +126,5 @@ def _whole() -> bool:
 
     try:
         return settings().traceback
-    except ConfigError:  # another variable cannot be read: that is not the moment to say so
+    except ConfigError:  # another variable cannot be read: now is not the moment to say so
         return False

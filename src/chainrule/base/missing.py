@@ -1,8 +1,8 @@
-"""What does not exist here says so: its name, the line that wants it, and what lists it.
+"""Errors for PyTorch's names that do not exist here: the name, the line, and where to look.
 
 A module with PyTorch's names ends with `__getattr__ = missing_from(__name__)`. In a script run as
-PyTorch (`deferred()`), importing a missing name gives a `Missing` that raises on its use; an import
-inside `try:` fails at once, so that the script's own way out is taken. May import base only.
+PyTorch (`deferred()`), importing a missing name gives a `Missing`, which raises on use; an import
+inside `try:` fails at once, so that the script's own fallback runs. May import base only.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class _Imports:
 
 @contextlib.contextmanager
 def deferred() -> Iterator[None]:
-    """Inside, importing what is missing is allowed, and using it raises."""
+    """Inside the block, a missing name can be imported, and raises on use."""
     before, _Imports.deferred = _Imports.deferred, True
     try:
         yield
@@ -47,10 +47,10 @@ def missing_from(module: str) -> Callable[[str], Any]:
 
 
 def missing_name(module: str, name: str) -> Missing:
-    """Raise for `module.name`, or give what raises later if an import may be deferred."""
+    """Raise for `module.name`, or return a `Missing` where imports are deferred."""
     if name.startswith("__"):
         raise AttributeError(f"module {module!r} has no attribute {name!r}")
-    frame = sys._getframe(1)  # noqa: SLF001 - who asks decides what happens
+    frame = sys._getframe(1)  # noqa: SLF001 - the caller decides what happens
     while frame.f_back is not None and frame.f_code.co_name == "__getattr__":
         frame = frame.f_back
     shown = shown_name(f"{module}.{name}")
@@ -63,24 +63,24 @@ def missing_name(module: str, name: str) -> Missing:
 
 
 def missing_method(owner: str, name: str, known: list[str]) -> AttributeError:
-    """The error for `owner.name`, an attribute of an object; protocols ask for dunder names."""
+    """The error for `owner.name`, an attribute of an object; a private name gives Python's own."""
     if name.startswith("_"):
         return AttributeError(f"{owner!r} object has no attribute {name!r}")
     return MissingError(sentence(f"{owner}.{name}", near(name, known)), name=name)
 
 
 def shown_name(name: str) -> str:
-    """`name` as the program writes it: a script run as PyTorch says `torch`."""
+    """`name` as the program writes it: `torch.…` in a script run as PyTorch."""
     return f"torch{name.removeprefix(_PACKAGE)}" if _Imports.deferred else name
 
 
 def sentence(shown: str, hint: str = "") -> str:
-    """What is missing, where it is wanted, and where to look."""
+    """The sentence about a missing name: what, where, and the page that lists names."""
     return f"{shown} does not exist here{_place()}{hint}; {HELP} differences lists what does"
 
 
 class Missing:
-    """Stands for a name that was imported and does not exist: every use raises `MissingError`."""
+    """A placeholder for an imported name that does not exist: every use raises `MissingError`."""
 
     def __init__(self, shown: str, hint: str = "") -> None:
         """`shown` is the name as PyTorch has it."""
@@ -107,18 +107,18 @@ class Missing:
 
 
 def importing(frame: FrameType) -> bool:
-    """Whether `frame` stands at the `name` of a `from module import name`."""
+    """Whether `frame` is executing a `from module import name`."""
     return frame.f_code.co_code[frame.f_lasti] == _IMPORT_FROM
 
 
 def in_try(frame: FrameType) -> bool:
-    """Whether an exception raised at this point of `frame` would be looked at there."""
+    """Whether `frame` is inside a `try:`, which could handle an exception."""
     entries = dis.Bytecode(frame.f_code).exception_entries  # type: ignore[attr-defined]
     return any(start <= frame.f_lasti < end for start, end, *_ in entries)
 
 
 def script_frame() -> FrameType | None:
-    """The nearest calling frame outside the package and outside the import system."""
+    """The nearest calling frame outside the package and the import system."""
     frame: FrameType | None = sys._getframe(1)  # noqa: SLF001
     while frame is not None:
         if is_own(frame.f_code.co_filename):

@@ -1,6 +1,6 @@
-"""What IPython and Jupyter know, where they run: names of cells, and how to show a traceback.
+"""Facts from a running IPython or Jupyter: the names of cells, and its style of tracebacks.
 
-Nothing is imported: a program that runs in them has imported IPython already. Imports nothing.
+IPython is never imported: a program that runs in it has done so already. Imports nothing.
 Example: `cell_name("/tmp/ipykernel_7/123.py")` → "In[3]".
 """
 
@@ -18,14 +18,14 @@ def shell() -> Any:
 
 
 def cell_name(file: str) -> str:
-    """The name by which a notebook's reader knows the file, empty if it is no cell."""
+    """The label of the notebook cell whose code the file is; empty if it is not a cell."""
     running = shell()
     named = None if running is None else running.compile.format_code_name(file)
     return "" if named is None else str(named[1])
 
 
 def in_its_style(error: BaseException, trace: TracebackType | None) -> list[str] | None:
-    """The traceback as the shell shows others, None outside of one."""
+    """The traceback in the shell's own style; None outside of one."""
     running = shell()
     if running is None:
         return None

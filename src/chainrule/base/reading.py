@@ -1,7 +1,7 @@
-"""Reading a whole file of the user's: devices that never end are refused before they are read.
+"""Reading a whole file of the user: endless devices are refused before they are read.
 
-Pipes, terminals and standard input have an end; `/dev/zero` and disks have none, or one beyond
-memory. Example: `read_to_end(Path("book.txt"))`. Imports nothing.
+Pipes, terminals and standard input end; `/dev/zero` does not, and a disk ends beyond memory.
+ Example: `read_to_end(Path("book.txt"))`. Imports nothing.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from pathlib import Path
 
 
 class EndlessError(OSError):
-    """A device is named where a file is meant; whoever reads it says so in words of their own."""
+    """A device in the place of a file; the caller words the message."""
 
 
 def read_to_end(path: Path) -> bytes:
-    """All bytes of a file or pipe; raises `EndlessError` for other devices than a terminal."""
+    """All bytes of a file or pipe; raises `EndlessError` for a device other than a terminal."""
     with path.open("rb") as file:
         mode = os.fstat(file.fileno()).st_mode
         if (stat.S_ISCHR(mode) or stat.S_ISBLK(mode)) and not file.isatty():

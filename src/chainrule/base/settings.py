@@ -1,4 +1,4 @@
-"""What the environment decides: the only reader of `os.environ`.
+"""Settings from the environment: the only reader of `os.environ`.
 
 `settings()` reads the variables once and returns a frozen object; `reload_settings()` reads them
 again (tests change the environment). Imports base only. Example:
@@ -16,14 +16,14 @@ from pathlib import Path
 
 from chainrule.base.errors import ConfigError
 
-_DIGITS = 20  # of a number: more than any here has
+_DIGITS = 20  # of a number: more than any valid one has
 _TRUE = frozenset({"1", "true", "yes", "on"})
 _TARGETS = ("native", "avx2", "baseline")
 _FALSE = frozenset({"", "0", "false", "no", "off"})
 
 
 class EnvironmentVariableError(ConfigError):
-    """A variable that cannot be read: no line of the program is at fault, and none is shown."""
+    """An environment variable that cannot be read; no line of the program is at fault or shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,14 +67,14 @@ def settings() -> Settings:
 
 
 def reload_settings() -> Settings:
-    """Read the environment again and return what it says now."""
+    """Read the environment again and return the new settings."""
     global _current  # noqa: PLW0603
     _current = None
     return settings()
 
 
 def read_settings(env: Mapping[str, str]) -> Settings:
-    """The settings that `env` describes; the error names the variable that cannot be read."""
+    """The settings in `env`; an error names the variable that cannot be read."""
     return Settings(
         threads=_threads(env),
         cache_dir=_cache_dir(env),
@@ -92,20 +92,21 @@ _current: Settings | None = None
 
 
 def _switch(env: Mapping[str, str], name: str, also: str = "1") -> bool:
-    """`also` is another word for on."""
+    """Whether a switch is on, for which `also` is another word."""
     text = env.get(name, "").strip().lower()
     if text in _TRUE or text == also:
         return True
     if text in _FALSE:
         return False
-    raise EnvironmentVariableError(f"{name}={env[name]!r} is not a switch: use {also} or 0")
+    raise EnvironmentVariableError(f"{name}={env[name]!r} must be on or off: use {also} or 0")
 
 
 def _target(env: Mapping[str, str]) -> str:
     text = env.get("CHAINRULE_TARGET", "").strip().lower() or _TARGETS[0]
     if text not in _TARGETS:
         raise EnvironmentVariableError(
-            f"CHAINRULE_TARGET={env['CHAINRULE_TARGET']!r} is no target: use {', '.join(_TARGETS)}"
+            f"CHAINRULE_TARGET={env['CHAINRULE_TARGET']!r} is not a target: "
+            f"use {', '.join(_TARGETS)}"
         )
     return text
 
@@ -138,7 +139,7 @@ def _whole(env: Mapping[str, str], name: str, unset: int, most: int) -> int:
 
 
 def _usable_cores() -> int:
-    """Cores that this process may run on, which a container or `taskset` can narrow."""
+    """The number of cores this process may use; a container or `taskset` can lower it."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

@@ -17,7 +17,7 @@ Shape = tuple[int, ...]
 
 
 class Size(tuple[int, ...]):
-    """What `x.shape` is: a tuple that knows how many elements it stands for.
+    """The type of `x.shape`: a tuple with `numel()`.
 
     Slices and sums of sizes are sizes. Source: https://docs.pytorch.org/docs/stable/size.html
     """
@@ -34,7 +34,6 @@ class Size(tuple[int, ...]):
         return Size(found) if type(found) is tuple else found
 
     def __add__(self, other: Any) -> Any:
-        """The axes of both."""
         return Size(_sum(self, other))
 
 
@@ -79,7 +78,7 @@ def broadcast(*shapes: Shape) -> Shape:
 
 
 def normal_axis(axis: int, rank: int, *, extra: int = 0) -> int:
-    """A possibly negative axis as 0 ≤ axis < rank + extra; raises `AxisError` out of range."""
+    """A possibly negative axis as 0 ≤ axis < rank + extra; raises `AxisError` if out of range."""
     limit = rank + extra
     if type(axis) is not int:
         axis = check_whole("an axis", axis)
@@ -118,7 +117,7 @@ def with_ones(shape: Shape, axes: Sequence[int]) -> Shape:
 
 
 def fill_unknown(shape: Sequence[int], count: int) -> Shape:
-    """Resolve one -1 in a target shape so that it holds `count` elements."""
+    """The target shape, with one -1 resolved so that it has `count` elements."""
     known = size([n for n in shape if n != -1])
     unknown = sum(1 for n in shape if n == -1)
     out = tuple(count // known if n == -1 and known else n for n in shape)
@@ -132,7 +131,7 @@ def _why(shape: Sequence[int], count: int) -> str:
     if len(shape) - len(known) > 1:
         return "only one -1 may stand for an unknown size"
     if any(n < 0 for n in known):
-        return "sizes are not negative"
+        return "sizes must not be negative"
     if len(known) < len(shape):
         return f"{count} is not a multiple of {times(known)}"
     return f"{times(known)} are needed"
@@ -191,7 +190,7 @@ class View(NamedTuple):
         return View(shape, tuple(a * s for a, s in zip(step, self.strides, strict=True)), offset)
 
     def reshape(self, shape: Shape) -> View | None:
-        """The same elements in order under another shape, or None where strides cannot say it."""
+        """The same elements in order under another shape; None if strides cannot express it."""
         return _reshaped(self, shape)
 
 
@@ -208,13 +207,13 @@ def _repeated(view: View, shape: Shape) -> View:
 
 @functools.lru_cache(1 << 14)
 def _reshaped(view: View, shape: Shape) -> View | None:
-    """`View.reshape`: the same few questions come up for every layer and in every pass."""
+    """`View.reshape`, cached: every layer and every pass asks for the same few."""
     if size(shape) == 0:
         return View(shape, contiguous_strides(shape), view.offset)
     old = [(n, s) for n, s in zip(view.shape, view.strides, strict=True) if n != 1]
     strides: list[int] = []
     index = len(old) - 1
-    room, stride = 1, 0  # what is left of the old axis run that we are splitting
+    room, stride = 1, 0  # what remains of the run of old axes that is being split
     for n in reversed(shape):
         if n == 1:
             strides.append(0)

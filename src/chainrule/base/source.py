@@ -1,7 +1,7 @@
 """The user's source line: the innermost frame outside the framework. Imports base only.
 
-Each eager operation asks where it is, and almost nobody ever looks: `place()` only notes the
-frame's code and its next instruction; `source_at` finds the line when someone wants it.
+Each eager operation notes its location, and few are ever read: `location()` keeps only the frame's
+code and instruction; `source_at` finds the line when it is needed.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from chainrule.base.frames import PACKAGE
 from chainrule.base.notebook import cell_name
 
 _COMMANDS = PACKAGE + "cli" + os.sep
-_inside: dict[str, bool | str] = {}  # by file name: whether it belongs to the package; "command"
+_inside: dict[str, bool | str] = {}  # by file name: whether it is in the package; "command"
 
 
 class Source(NamedTuple):
-    """A line of the user's program, and the layer that ran it, where someone wants to know."""
+    """A line of the user's program, and the layer that ran it if that is tracked."""
 
     file: str
     line: int
@@ -27,14 +27,14 @@ class Source(NamedTuple):
 
     @property
     def text(self) -> str:
-        """The line as it stands in the program, empty if its text is not there."""
+        """The text of the line, empty if the file cannot be read."""
         import linecache
 
         return linecache.getline(self.file, self.line).strip()
 
     @property
     def quoted(self) -> str:
-        """The place and its text: `train.py:12  loss = f(x)`."""
+        """The line and its text: `train.py:12  loss = f(x)`."""
         return f"{self}  {self.text}".rstrip()
 
     def __str__(self) -> str:
@@ -47,13 +47,13 @@ Place = tuple[CodeType, int] | Source | None  # noted by `place()`, or known
 
 
 def place(skip: int = 1) -> Place:
-    """Code and instruction of the nearest calling frame outside the package, None without one.
+    """The code and instruction of the nearest calling frame outside the package, None without one.
 
-    The first `skip` frames are known to be inside. Behind the command line there is no program.
+    The first `skip` frames are known to be inside. Under the command line there is no program.
     """
     try:
         frame: FrameType | None = sys._getframe(skip)  # noqa: SLF001 - the documented way to walk the stack cheaply
-    except ValueError:  # there are not so many: nobody's Python called
+    except ValueError:  # fewer frames than that: no Python code called
         return None
     while frame is not None:
         code = frame.f_code
@@ -68,14 +68,14 @@ def place(skip: int = 1) -> Place:
 
 
 def _note(name: str) -> bool | str:
-    """Whether a file belongs to the package, "command" for the command line; for `_inside`."""
+    """Whether a file belongs to the package, "command" for the command line; kept in `_inside`."""
     inside: bool | str = "command" if name.startswith(_COMMANDS) else name.startswith(PACKAGE)
     _inside[name] = inside
     return inside
 
 
 def source_at(place: Place) -> Source | None:
-    """The line of a noted place."""
+    """The line of a noted location."""
     if place is None or isinstance(place, Source):
         return place
     code, at = place
@@ -86,7 +86,7 @@ def source_at(place: Place) -> Source | None:
 
 
 def caller() -> Source | None:
-    """The nearest calling line outside the package, None behind the command line."""
+    """The nearest calling line outside the package, None under the command line."""
     frame: FrameType | None = sys._getframe(1)  # noqa: SLF001
     while frame is not None:
         name = frame.f_code.co_filename
@@ -100,7 +100,7 @@ def caller() -> Source | None:
 
 
 def warn(text: str, category: type[Warning] = UserWarning) -> None:
-    """Give a warning at the user's line, however deep in the package it arises."""
+    """Warn at the user's line, however deep in the package the warning arises."""
     import warnings
 
     depth, frame = 2, sys._getframe(1)  # noqa: SLF001

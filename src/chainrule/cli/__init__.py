@@ -1,4 +1,4 @@
-"""The `chainrule` command. `main` is its entry point; nothing is loaded before it is asked for."""
+"""The `chainrule` command. `main` is its entry point, loaded at its first use."""
 
 from __future__ import annotations
 

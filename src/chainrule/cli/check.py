@@ -1,4 +1,4 @@
-"""`chainrule check` and `chainrule gradcheck`: gradients judged, with an exit code.
+"""`chainrule check` and `chainrule gradcheck`: verdicts on gradients, with an exit code.
 
     chainrule check "sum((W @ x) ** 2)" --at "W=[[1,2]] x=[1,2]" --claim "W=[[10,20]]"
     chainrule gradcheck last
@@ -82,7 +82,7 @@ def gradcheck(run: str, budget: int, as_json: bool, runs: Path) -> int:
 
 
 def _tell(name: str = "", number: int = 0, count: int = 0) -> None:
-    """One line on a terminal that is written over; without a name it is wiped."""
+    """A progress line on a terminal, overwritten each time; without a name it is cleared."""
     if sys.stderr.isatty():
         line = f"{number + 1}/{count} {name}" if name else ""
         click.echo(f"\r\x1b[K{line}", nl=False, err=True)

@@ -72,19 +72,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
     raise_at_interrupt()
     try:
         code = _run(arguments)
-    except KeyboardInterrupt:  # while an end was being told
+    except KeyboardInterrupt:  # during the last message
         code = INTERRUPTED
     leave_at_interrupt()
     if code == INTERRUPTED:
         # Under `python -m`, CPython ends by the signal instead of with the code if Ctrl-C ended the
-        # last text that was given to exec(), as that of a script: now this is the last one.
+        # last text given to exec(), such as a script: now this is the last one.
         exec("")  # noqa: S102
     sys.exit(code)
 
 
 def _run(arguments: Sequence[str] | None) -> int:
     if not open_missing():
-        return _refuse("standard output is closed, and there is nowhere to write to", 2)
+        return _refuse("standard output is closed: there is nowhere to write", 2)
     shows_all = False
     try:
         shows_all = settings().traceback
@@ -102,7 +102,7 @@ def _run(arguments: Sequence[str] | None) -> int:
             raise
         abandon_output()
         if isinstance(error, BrokenPipeError):
-            return 1  # the reader went away; there is nobody to tell
+            return 1  # the reader of the output is gone
         what = f" {str(error.filename)!r}" if error.filename else ""
         sentence = f"the system refused{what}: {error.strerror or error}"
         return _refuse(sentence, 1, error)
@@ -122,7 +122,7 @@ def _refuse(sentence: str, code: int, error: BaseException | None = None) -> int
 
 
 def _notes(error: BaseException | None) -> list[str]:
-    """What was added to an error on its way here, without what errors say of themselves."""
+    """The notes added to an error on its way here, without the error's own."""
     if isinstance(error, ChainruleError):
         return error.added_notes
     return list(getattr(error, "__notes__", ()))

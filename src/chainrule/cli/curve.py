@@ -1,4 +1,4 @@
-"""Curves drawn with characters.
+"""Curves plotted with characters.
 
     >>> for row in plot([[(0, 3.0), (1, 2.0), (2, 1.5)]], width=20, height=4):
     ...     print("".join(cell.symbol for cell in row))
@@ -25,7 +25,7 @@ _ACROSS, _DOWN = 2, 4
 
 @dataclass(frozen=True)
 class Cell:
-    """One character of a plot and the curve it belongs to; -1: the level line, None: none."""
+    """One character of a plot and the number of its curve; -1 is the level line, None no curve."""
 
     symbol: str
     curve: int | None
@@ -39,7 +39,7 @@ def plot(
     level: float | None = None,
     braille: bool = True,
 ) -> list[list[Cell]]:
-    """`height` rows of `width` cells on common axes; later curves lie on top.
+    """A plot of `height` rows of `width` cells; later curves lie on top.
 
     With `braille` a cell holds 2 × 4 dots, otherwise one `*`. `level` is a dashed line.
     """

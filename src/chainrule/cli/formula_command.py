@@ -2,8 +2,8 @@
 
     chainrule check "-log(softmax(z)[1])" --at "z=[1,2]"
 
-click takes what begins with a minus for an option; here only options that exist are. May import
-nothing of the package.
+click reads a word that begins with a minus as an option; here only existing options are. May
+import nothing of the package.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ import click
 
 
 class FormulaCommand(click.Command):
-    """A `click.Command` that takes an unknown `-…` for its argument."""
+    """A `click.Command` that takes an unknown `-…` as its argument."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Put a formula that begins with a minus behind `--`, where nothing is an option."""
+        """Put `--` before a formula that begins with a minus, as nothing after it is an option."""
         options = [p for p in self.get_params(ctx) if isinstance(p, click.Option)]
         known = {name: not p.is_flag for p in options for name in (*p.opts, *p.secondary_opts)}
         rest: list[str] = []

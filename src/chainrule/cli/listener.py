@@ -1,4 +1,4 @@
-"""What shows a training run: something with `show(event)` and `close()`.
+"""The interface of what displays a training run: `show(event)` and `close()`.
 
     >>> listener.show(Evaluated(step=200, loss=1.7))
 
@@ -18,28 +18,28 @@ if TYPE_CHECKING:
 
 
 class Listener(Protocol):
-    """Gets every event of a run in order."""
+    """A receiver of every event of a run, in order."""
 
     def show(self, event: Event) -> None:
-        """Show it, or not."""
+        """Show the event, if it is of interest."""
 
     def close(self) -> None:
-        """Give back what it took."""
+        """Release the output."""
 
 
 def stopped_by(event: Stopped) -> str:
-    """`Stopped by SIGTERM after step 40; …`, without the command that goes on."""
+    """`Stopped by SIGTERM after step 40; …`, without the command that resumes."""
     cause = "" if event.signal is None else f" by {signal.Signals(event.signal).name}"
     return f"Stopped{cause} after step {event.step:,}; everything is saved. Go on with"
 
 
 def way_on(folder: Path) -> str:
-    """The command that goes on with a run, as a shell reads it."""
+    """The command that resumes a run, quoted for a shell."""
     return f"chainrule train --resume {shlex.quote(str(folder))}"
 
 
 def suggestions(folder: Path, steps: int) -> list[tuple[str, str]]:
-    """(command, what it does): three things to try after a run in `folder`."""
+    """Three commands to try after a run in `folder`, each with what it does."""
     return [
         (f"chainrule generate {shlex.quote(str(folder))} --length 1000", "let it write more"),
         (f"{way_on(folder)} --steps {2 * steps}", "train it twice as long"),

@@ -1,10 +1,10 @@
-"""The pages of the documentation that the package has with it, for `chainrule help`.
+"""The documentation pages inside the package, for `chainrule help`.
 
     >>> sections()["CR101"][0]
     'ShapeError'
 
-They are the files of `docs/`: a wheel has a copy, a checkout the originals. Imports the standard
-library only.
+A wheel has copies of the files of `docs/`, a checkout the originals. Imports the standard library
+only.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def page(name: str) -> str:
 
 
 def sections() -> dict[str, tuple[str, str]]:
-    """Error code → (name of the class, what it means and what to do)."""
+    """Error code → (name of the class, its meaning and the remedy)."""
     parts = re.split(r"^## (CR\d{3}) (\w+)$", page("errors"), flags=re.MULTILINE)[1:]
     return {
         code: (name, without_links(text).strip())
@@ -33,5 +33,5 @@ def sections() -> dict[str, tuple[str, str]]:
 
 
 def without_links(text: str) -> str:
-    """`[words](target)` as its words, `**bold**` as plain text: for a terminal."""
+    """Markdown for a terminal: `[words](target)` as its words, `**bold**` as plain text."""
     return re.sub(r"\[([^]]+)\]\([^)]+\)", r"\1", text).replace("**", "")

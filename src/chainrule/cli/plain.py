@@ -31,24 +31,23 @@ from chainrule.train.events import (
 if TYPE_CHECKING:
     from chainrule.train.config import Config
 
-_LINES = 20  # about so many step lines a run
+_LINES = 20  # the number of step lines of a run, roughly
 
 
 class Plain:
-    """Prints what happened, one line an event, and flushes so that a reader sees it in time."""
+    """A listener that prints one line for each event, and flushes it."""
 
     def __init__(self) -> None:
-        """Nothing is known before `Began`."""
         self._config: Config | None = None
         self._first: Stepped | None = None
 
     def close(self) -> None:
-        """Nothing was taken."""
+        """Nothing to release."""
 
     @singledispatchmethod
     def show(self, event: Event) -> None:
         """Print `event`."""
-        raise TypeError(f"no way to show {event!r}")
+        raise TypeError(f"unknown event {event!r}")
 
     @show.register
     def _unprotected(self, event: Unprotected) -> None:

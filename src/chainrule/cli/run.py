@@ -36,8 +36,8 @@ def run(module: bool, script: str, arguments: tuple[str, ...]) -> int:
         run_script(script, arguments, module=module)
     except (KeyboardInterrupt, SystemExit):
         raise
-    except BaseException as error:  # noqa: BLE001 - whatever the script raised is shown
-        trace = own_traceback(error)  # the hook hides the rest of our frames
+    except BaseException as error:  # noqa: BLE001 - every error of the script is shown
+        trace = own_traceback(error)  # the hook hides our other frames
         sys.stdout.flush()
         sys.excepthook(type(error), error.with_traceback(trace), trace)
         return 1

@@ -1,4 +1,4 @@
-"""The option of every command that looks for a run. May import click only."""
+"""The `--runs` option of every command that finds a run. May import click only."""
 
 from __future__ import annotations
 

@@ -41,30 +41,30 @@ from chainrule.train.run_report import averaged
 if TYPE_CHECKING:
     from chainrule.train.config import Config
 
-_REFRESH = 0.1  # seconds between two pictures
-_MEMORY = 0.98  # of the running mean of the loss
+_REFRESH = 0.1  # seconds between two frames
+_MEMORY = 0.98  # decay of the running mean of the loss
 _CURVE_HEIGHT = 12
 _CURVE_WIDTH = 72
 _TRAINING, _HELD_OUT, _LEVEL = "blue", "bright_yellow", "bright_black"
 
 
 def suits() -> bool:
-    """Whether standard output is a terminal that can be drawn on."""
+    """Whether standard output is a terminal that rich can draw on."""
     console = Console()
     return console.is_terminal and not console.is_dumb_terminal
 
 
 class Screen:
-    """Draws on standard output; no thread of its own, so that the cores are left to training."""
+    """A listener that draws on standard output, without a thread: training keeps the cores."""
 
     def __init__(self) -> None:
-        """Take the terminal; nothing is drawn before the first event."""
+        """Nothing is drawn before the first event."""
         self._console = Console(highlight=False)
         self._live = Live(console=self._console, auto_refresh=False, transient=True)
         self._config: Config | None = None
         self._steps = 0
         self._drawn = 0.0
-        self._first: tuple[Stepped, float] | None = None  # and when it was seen
+        self._first: tuple[Stepped, float] | None = None  # and its time
         self._now: Stepped | None = None
         self._mean = 0.0
         self._weight = 0.0
@@ -76,13 +76,13 @@ class Screen:
         self._live.start()
 
     def close(self) -> None:
-        """Give the terminal back."""
+        """Release the terminal."""
         self._live.stop()
 
     @singledispatchmethod
     def show(self, event: Event) -> None:
         """Draw `event`."""
-        raise TypeError(f"no way to show {event!r}")
+        raise TypeError(f"unknown event {event!r}")
 
     @show.register
     def _unprotected(self, event: Unprotected) -> None:
@@ -144,7 +144,7 @@ class Screen:
 
     @show.register
     def _saved(self, _event: Saved) -> None:
-        pass  # the end says where
+        pass  # the last message names the folder
 
     @show.register
     def _stopped(self, event: Stopped) -> None:
@@ -188,7 +188,7 @@ class Screen:
         return " · ".join(parts + self._pace(step, total))
 
     def _pace(self, step: int, total: int) -> list[str]:
-        """Tokens a second of training alone; time left also counts looking and saving."""
+        """Tokens a second of training alone; the time left includes evaluation and saving."""
         assert self._config is not None
         assert self._now is not None
         assert self._first is not None

@@ -66,7 +66,7 @@ def _print(texts: dict[str, str], names: list[str]) -> None:
 
 
 def _overview(texts: dict[str, str]) -> None:
-    """The stages with their sizes, then the few that tell most."""
+    """The stages with their sizes, then the text of the most useful ones."""
     before = None
     for name, text in texts.items():
         size = "unchanged" if text == before else f"{len(text.splitlines())} lines"

@@ -3,8 +3,8 @@
     with suppress_lost_output():
         click.echo("error: …", err=True)
 
-A program may be started without any of the three (`chainrule train >&-`), and a pipe's reader may
-leave at any moment (`| head -1`). May import the standard library only.
+A program may be started without any of them (`chainrule train >&-`), and the reader of a pipe may
+exit at any moment (`| head -1`). May import the standard library only.
 """
 
 from __future__ import annotations
@@ -17,10 +17,9 @@ from pathlib import Path
 
 
 def open_missing() -> bool:
-    """Put something harmless in the place of closed streams; whether output can be written.
+    """Replace closed streams by the null device; returns whether output can be written.
 
-    A file that is opened later would otherwise get the number of standard output, and what is
-    printed would end up in it.
+    Otherwise a file opened later would get the descriptor of standard output, and the printed text.
     """
     for number in range(3):
         try:
@@ -37,12 +36,12 @@ def open_missing() -> bool:
     sys.stderr = sys.stderr or Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - stays
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")  # a sample may hold what a terminal cannot show
+            stream.reconfigure(errors="replace")  # the terminal may lack characters of a sample
     return written
 
 
 def abandon_output() -> None:
-    """Let what waits to be written go nowhere: Python would complain at its end once more."""
+    """Discard the buffered output: Python would report its failure again at exit."""
     with contextlib.suppress(OSError, ValueError):
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, sys.stdout.fileno())
@@ -50,6 +49,6 @@ def abandon_output() -> None:
 
 
 def tell(sentence: str) -> None:
-    """A line on standard error, if anybody can read it."""
+    """Print a line on standard error, if it is open."""
     with contextlib.suppress(OSError, ValueError):
         print(sentence, file=sys.stderr, flush=True)

@@ -30,10 +30,10 @@ _SIGNAL_EXIT = 128  # the shell's convention: 128 + number of the signal
 
 
 class _WithSettings(click.Command):
-    """A command whose help ends with the list of settings."""
+    """A command whose help ends with a list of the settings."""
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """List every key that --set and --config understand, with its default."""
+        """List every key of --set and --config, with its default."""
         from chainrule.train.config import settings
 
         with formatter.section("Settings for --set and --config"):
@@ -71,8 +71,8 @@ def train(
     """Train a character Transformer and watch it learn.
 
     Without options it learns the documentation topics of this Python, in about a minute. A tenth
-    of the text is held out to judge by. Ctrl-C saves and stops; --resume goes on as if nothing
-    had happened.
+    of the text is held out for evaluation. Ctrl-C saves and stops; --resume continues the run
+    exactly.
 
     \b
     Examples
@@ -90,7 +90,7 @@ def train(
         else:
             _refuse_settings(config, assignments, given)
             events = _resumed(runs, resume, steps, interrupts)
-        # An event that cannot be shown must still let the run close its files.
+        # The run must close its files even if an event cannot be shown.
         with contextlib.closing(events):  # type: ignore[type-var]
             return _follow(events, _listener(), interrupts)
 
@@ -135,7 +135,7 @@ def _listener() -> Listener:
 
 
 def _follow(events: Iterator[Event], listener: Listener, interrupts: Interrupts) -> int:
-    """Show the events of a run; when that is not possible any more, the run saves and stops."""
+    """Show the events of a run; the run saves and stops when they cannot be shown."""
     from chainrule.train.events import Began, Stopped
 
     code, folder, lost = 0, None, None

@@ -1,8 +1,8 @@
 """Reverse mode: the gradient of a graph is a bigger graph.
 
-Each node that lies between the outputs and the targets is visited once, in reverse topological
-order: the cotangents of its uses are summed (fan-out), and its op's local rule sends upstream ×
-local down to its inputs. Cost is a constant multiple of the forward pass. Imports ops and graph.
+Each node between the outputs and the targets is visited once, in reverse topological order: the
+cotangents of its uses are summed (fan-out), and its op's vjp pulls the sum back to its inputs. The
+cost is a constant multiple of the forward pass. Imports ops and graph.
 
 Example: `differentiate(b, (loss,), (one,), (w, bias))` → gradient nodes of w and bias.
 """
@@ -19,10 +19,10 @@ from chainrule.ops.arithmetic import add
 from chainrule.ops.decomposition import decomposition, replay
 from chainrule.ops.record import Builder, Symbolic
 
-# Of a node with several results, a cotangent for each (None where none arrived).
+# A node with several results has a list of cotangents, None for a result without one.
 Cotangent = Node | list[Node | None]
 Rule = Callable[[Node, Any, tuple[bool, ...]], Sequence[Any]]
-Watch = Callable[[Builder, Any], Any]  # sees a node's whole cotangent, and may give another
+Watch = Callable[[Builder, Any], Any]  # takes a node's whole cotangent, and may return another
 _NOBODY: Mapping[Node, Watch] = {}
 _ONE: tuple[bool, ...] = (True,)
 
@@ -40,11 +40,10 @@ def differentiate(
 ) -> list[Node | None]:
     """Vector-Jacobian products of `outputs` with respect to `targets`; None where disconnected.
 
-    `stops` are nodes through which no gradient flows, though one may be asked for there; `order`
-    is `topological(outputs)`, if known; `watch` has the hooks of some nodes. `tell(node, i, part)`
-    hears what each node sends to its input number i: upstream × local, before contributions are
-    summed. `rule(node, ct, wanted)` stands in for the visit and `local_rule` where gradients are
-    not nodes but their values.
+    No gradient flows through the nodes in `stops`, though they may be targets; `order` is
+    `topological(outputs)`, if known; `watch` has the hooks of some nodes. `tell(node, i, part)`
+    receives what each node sends to its input number i, before contributions are summed.
+    `rule(node, ct, wanted)` replaces the visit and `local_rule` where gradients are arrays.
     """
     order, targeted = topological(outputs) if order is None else order, set(targets)
     active = dependents(targeted, order)
@@ -105,24 +104,24 @@ def _tell(
 
 
 def local_rule(b: Builder, node: Node, ct: Any) -> Sequence[Node | None]:
-    """One node's vector-Jacobian product: its op's rule, or that of what the op decomposes into."""
+    """One node's vector-Jacobian product: by its op's vjp, or through its decomposition."""
     op = node.op
     if op.vjp is None:
         if op.decompose is None:
             raise GradientError(
-                f"{node.op.name} has no gradient rule (asked for at {node.source}); "
+                f"{node.op.name} is not differentiable (asked for at {node.source}); "
                 "detach() the value if no gradient should flow"
             )
         return _through_decomposition(b, node, ct)
     more = (differentiate,) if "control" in op.traits else ()
     parts: Sequence[Node | None] = op.vjp(b, node, ct, *more)
     if len(parts) != len(node.inputs):
-        raise GradientError(f"the rule of {op.name} gives {len(parts)} gradients")
+        raise GradientError(f"the vjp of {op.name} returned {len(parts)} gradients")
     return parts
 
 
 def _through_decomposition(b: Builder, node: Node, ct: Any) -> list[Node | None]:
-    """The vjp of the op's decomposition, worked out on inputs of its own and replayed here."""
+    """The vjp of the op's decomposition, derived on inputs of its own and replayed here."""
     graph = decomposition(node)
     cts = ct if isinstance(ct, list) else [ct]
     seeds = [

@@ -1,7 +1,7 @@
 """Types, nodes and graphs: the DAG that everything else reads, rewrites or evaluates.
 
-A node applies an op to the results of other nodes; a graph names which nodes come in and go out.
-The op is opaque here: only its name is used, for printing. Imports base only.
+A node applies an op to the results of other nodes; a graph lists its input and output nodes. The
+op is opaque here: only its name is used, for printing. Imports base only.
 
 Example: `Node(add, (x, y), {}, Type(float32, (3,)))` is the sum of nodes x and y.
 """
@@ -33,7 +33,6 @@ class Type(NamedTuple):
         return shapes.size(self.shape) * self.dtype.itemsize
 
     def __str__(self) -> str:
-        """`float32[3, 4]`."""
         return f"{self.dtype.name}[{', '.join(map(str, self.shape))}]"
 
 
@@ -43,7 +42,6 @@ class TupleType(NamedTuple):
     items: tuple[Type, ...]
 
     def __str__(self) -> str:
-        """`(float32[3], int64[])`."""
         return f"({', '.join(map(str, self.items))})"
 
 
@@ -52,11 +50,11 @@ Attrs: TypeAlias = Mapping[str, Any]
 
 
 class OpLike(Protocol):
-    """What a graph knows of an op."""
+    """The part of an op that a graph uses."""
 
     @property
     def name(self) -> str:
-        """The name under which it is printed and parsed."""
+        """The name that graphs print and parse."""
         ...
 
 
@@ -64,11 +62,11 @@ class Node:
     """One application of `op` to `inputs`. Frozen by convention; compared by identity.
 
     `attrs` are the op's static arguments (hashable, printable values), `type` is dtype and shape of
-    the result, `source` the user's line that asked for it.
+    the result, `source` the user's line.
     """
 
     __slots__ = ("__weakref__", "attrs", "attrs_key", "inputs", "op", "source", "type")
-    attrs_key: Any  # of `rewrite.attributes`, once it was asked for
+    attrs_key: Any  # cached by `rewrite.attributes`
 
     def __init__(
         self,
@@ -107,12 +105,11 @@ class Node:
         return self.array.dtype
 
     def __repr__(self) -> str:
-        """`<matmul float32[3, 5]>`."""
         return f"<{self.op.name} {self.type}>"
 
 
 class _Input:
-    """The op of nodes whose value comes from outside: no lowering, no traits."""
+    """The op of nodes whose value comes from outside: without lowering and traits."""
 
     name = "input"
     lower = None
@@ -133,14 +130,14 @@ class Graph:
     __slots__ = ("__weakref__", "inputs", "known_order", "outputs", "sharing")
 
     def __init__(self, inputs: tuple[Node, ...], outputs: tuple[Node, ...]) -> None:
-        """Keep the two ends; the order of the nodes is found when it is first asked for."""
+        """The order of the nodes is computed at its first use."""
         self.inputs: Final = inputs
         self.outputs: Final = outputs
-        self.known_order: tuple[Node, ...] | None = None  # of `walk.ordered`
-        self.sharing: Any = None  # the table in which `rewrite` has made equal nodes one
+        self.known_order: tuple[Node, ...] | None = None  # cached by `walk.ordered`
+        self.sharing: Any = None  # the table of distinct nodes, from `rewrite`
 
     def ending(self, outputs: Iterable[Node]) -> Graph:
-        """From the same inputs to other outputs, with what is known of equal nodes."""
+        """A graph from the same inputs to other outputs, with the same table of distinct nodes."""
         new = Graph(self.inputs, tuple(outputs))
         new.sharing = self.sharing
         return new

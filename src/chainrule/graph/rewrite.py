@@ -16,7 +16,7 @@ Rule = Callable[[Node], Node | None]
 
 
 def frozen_attrs(attrs: Attrs) -> Any:
-    """Attributes as a hashable key that tells 0 from 0.0, -0.0 and False."""
+    """Attributes as a hashable key that distinguishes 0, 0.0, -0.0 and False."""
     if not attrs:
         return ()
     items = [(k, _key(v)) for k, v in attrs.items()]
@@ -35,7 +35,7 @@ def _key(value: object) -> object:
 
 
 def attributes(node: Node) -> Any:
-    """`frozen_attrs` of a node, worked out once."""
+    """`frozen_attrs` of a node, cached."""
     if not node.attrs:
         return ()
     found = getattr(node, "attrs_key", None)
@@ -45,14 +45,13 @@ def attributes(node: Node) -> Any:
 
 
 class Sharing:
-    """Makes nodes, giving back an earlier equal one: common subexpressions exist once.
+    """A factory of nodes that returns an equal earlier one: common subexpressions exist once.
 
     Ops with the trait `random` are distinguished by their attributes like all others. A graph keeps
-    the table that it was made with, so that the next rewriting looks at what is new only.
+    its table, so that the next rewrite visits new nodes only.
     """
 
     def __init__(self) -> None:
-        """Nothing shared yet."""
         self._known: dict[Any, Node] = {}
         self.members: set[Node] = set()
 
@@ -68,16 +67,16 @@ class Sharing:
 
 
 def rewrite(graph: Graph, *rules: Rule) -> Graph:
-    """Apply the first rule that fits to every node after its inputs, and again to what it gave.
+    """Apply the first rule that matches each node, after its inputs, and again to its replacement.
 
-    Equal nodes become one, unreachable ones vanish. The replacement may be any new subgraph.
+    Equal nodes become one, unreachable ones vanish. A replacement may be any new subgraph.
     """
     sharing: Sharing = graph.sharing or Sharing()
     again = _Rewriting(rules, sharing)
     moved, members = again.moved, sharing.members
     for node in ordered(graph):
         if node in members and (not moved or moved.isdisjoint(node.inputs)):
-            again.offer(node)  # it is like no other, and its inputs stay
+            again.offer(node)  # no equal node exists, and its inputs stay
         else:
             again.settle(node)
     graph.sharing = sharing
@@ -85,15 +84,15 @@ def rewrite(graph: Graph, *rules: Rule) -> Graph:
 
 
 class _Rewriting:
-    """What became of the nodes of one graph."""
+    """One rewrite of a graph: what each of its nodes became."""
 
     def __init__(self, rules: Sequence[Rule], sharing: Sharing) -> None:
         self.rules, self.sharing = rules, sharing
         self.done: dict[Node, Node] = {}
-        self.moved: set[Node] = set()  # the nodes that became others
+        self.moved: set[Node] = set()  # replaced nodes
 
     def settle(self, node: Node) -> Node:
-        """What a node becomes; its inputs are done."""
+        """What a node becomes, after its inputs."""
         done = self.done
         if node in done:
             return done[node]
@@ -109,7 +108,7 @@ class _Rewriting:
         return new
 
     def offer(self, node: Node) -> Node:
-        """What the rules make of a node that is like no other."""
+        """What the rules make of a node without an equal."""
         done = self.done
         if node in done:
             return done[node]

@@ -1,8 +1,8 @@
-"""Graphs as text, and back, exactly: for golden tests, bug reports and `chainrule show`.
+"""Graphs printed as text and parsed back exactly: for golden tests, bug reports, `chainrule show`.
 
-Inputs are numbered first, then nodes in topological order. Attributes are whole numbers, floats,
-bools, None, strings, dtypes, tuples of these, and graphs, whose text is an indented block with a
-numbering of its own. Nothing is ever evaluated as Python code. Imports graph and base.
+Inputs are numbered first, then nodes in topological order. Attributes are integers, floats, bools,
+None, strings, dtypes, tuples of these, and graphs, whose text is an indented block with its own
+numbering. Nothing is evaluated as Python code. Imports graph and base.
 
 Example, of `sum(x @ w)` along the first axis:
 
@@ -37,7 +37,7 @@ def print_graph(graph: Graph, *, sources: bool = False) -> str:
 
 
 def print_value(value: Any, *, sources: bool = False) -> str:
-    """The text of one attribute; a value that has none raises `ArgumentError`."""
+    """The text of one attribute; a value without one raises `ArgumentError`."""
     if value is None or isinstance(value, (bool, str)):
         return repr(value)
     if isinstance(value, float):  # NumPy's float64 too
@@ -118,7 +118,7 @@ _DTYPES = {d.name: d for d in dtypes.ALL}
 
 
 class _Parser:
-    """Recursive descent over tokens; one level of recursion per nested graph or tuple."""
+    """A recursive descent parser; one level of recursion per nested graph or tuple."""
 
     def __init__(self, text: str, ops: Mapping[str, OpLike]) -> None:
         self.text = text
@@ -138,14 +138,14 @@ class _Parser:
         return ArgumentError(f"line {line} of the graph: expected {wanted}, found {token.text!r}")
 
     def comment(self) -> str | None:
-        """The comment that stands here, if any, without its mark."""
+        """The text of the comment at the cursor, if there is one."""
         if self.tokens[self.place].kind != "comment":
             return None
         self.place += 1
         return self.tokens[self.place - 1].text[1:].strip()
 
     def take(self, kind: str, wanted: str) -> str:
-        """The text of the next token, which must be of this kind."""
+        """Consume the next token, which must be of this kind, and return its text."""
         while self.comment() is not None:
             pass
         token = self.tokens[self.place]
@@ -155,7 +155,7 @@ class _Parser:
         return token.text
 
     def accept(self, text: str) -> bool:
-        """Whether the next token is this one, which is then taken."""
+        """Consume the next token if it is this one, and return whether it was."""
         while self.comment() is not None:
             pass
         token = self.tokens[self.place]
@@ -171,7 +171,7 @@ class _Parser:
         self.take("end", "nothing more")
 
     def listed(self, item: Callable[[], Item], close: str) -> list[Item]:
-        """`item, item, …` up to the mark `close`, which is taken; a last comma may follow."""
+        """`item, item, …` up to and including the mark `close`; a trailing comma is allowed."""
         items: list[Item] = []
         while not self.accept(close):
             items.append(item())
@@ -181,7 +181,7 @@ class _Parser:
         return items
 
     def graph(self) -> Graph:
-        """All that follows the word `graph`."""
+        """The graph after the word `graph`."""
         named: dict[str, Node] = {}
 
         def operand() -> Node:
@@ -211,7 +211,7 @@ class _Parser:
         return Graph(tuple(inputs), tuple(outputs))
 
     def node(self, operand: Callable[[], Node]) -> Node:
-        """`op(operands) {attributes} : type`, and the source line in a comment behind it."""
+        """`op(operands) {attributes} : type`, with the source line in a trailing comment."""
         op = self.op()
         self.expect("(")
         ins = self.listed(operand, ")")
@@ -221,7 +221,7 @@ class _Parser:
         return Node(op, tuple(ins), attrs, kind, self.source())
 
     def source(self) -> Source | None:
-        """The comment `# file:line` in the rest of this line, if there is one."""
+        """The source line in the comment `# file:line` at the end of this line, if there is one."""
         before, here = self.tokens[self.place - 1], self.tokens[self.place]
         if "\n" in self.text[before.at : here.at]:
             return None

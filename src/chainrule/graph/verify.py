@@ -1,7 +1,7 @@
-"""The rules of a graph, checked: after every pass when CHAINRULE_CHECK=1, always in tests.
+"""The verifier of graphs: runs after every pass when CHAINRULE_CHECK=1, and always in tests.
 
-A graph is acyclic by construction: a node's inputs exist before it. What can go wrong is a type
-that its op would not infer, an input that is not listed, or an attribute that has no text.
+A graph is acyclic by construction: a node's inputs exist before it. It may still have a type that
+its op does not infer, an input that is not listed, or an attribute without a text.
 Imports graph and base; ops are asked through `node.op.infer`.
 
 Example: `verify(graph)` returns nothing, or raises `VerifyError` naming the node and its line.
@@ -18,7 +18,7 @@ from chainrule.graph.walk import topological
 
 
 def verify(graph: Graph) -> None:
-    """Check inputs, types and attributes of every node, and the graphs inside attributes."""
+    """Check the inputs, types and attributes of every node, and the graphs inside attributes."""
     listed = set(graph.inputs)
     if len(listed) != len(graph.inputs):
         raise VerifyError("a graph lists the same input twice")

@@ -1,4 +1,4 @@
-"""Walking a graph: iterative, so that a chain of any length works. Imports graph.node only.
+"""Walks over a graph, iterative so that a chain of any length works. Imports graph.node only.
 
 Example: `topological((loss,))` lists every node that `loss` needs, inputs before users.
 """
@@ -13,7 +13,7 @@ from chainrule.graph.node import Graph, Node
 def topological(outputs: Iterable[Node], known: Container[Node] = ()) -> list[Node]:
     """All nodes that the outputs need, each once, every node after its inputs.
 
-    The walk does not go into nodes of `known`.
+    Nodes in `known` and what only they need are left out.
     """
     order: list[Node] = []
     done: set[Node] = set()
@@ -22,7 +22,7 @@ def topological(outputs: Iterable[Node], known: Container[Node] = ()) -> list[No
             continue
         done.add(root)
         node, pending = root, iter(root.inputs)
-        stack = []  # of the nodes that wait for this one
+        stack = []  # nodes that wait for this one
         while True:
             for child in pending:
                 if child not in done and child not in known:
@@ -41,7 +41,7 @@ def topological(outputs: Iterable[Node], known: Container[Node] = ()) -> list[No
 
 
 def ordered(graph: Graph) -> tuple[Node, ...]:
-    """`topological(graph.outputs)`, found once."""
+    """`topological(graph.outputs)`, cached."""
     if graph.known_order is None:
         graph.known_order = tuple(topological(graph.outputs))
     return graph.known_order
@@ -57,7 +57,7 @@ def dependents(roots: Iterable[Node], order: Iterable[Node]) -> set[Node]:
 
 
 def uses(order: Iterable[Node]) -> dict[Node, list[Node]]:
-    """For each node its users, one entry per use."""
+    """The users of each node, one entry per use."""
     found: dict[Node, list[Node]] = {}
     for node in order:
         if node not in found:

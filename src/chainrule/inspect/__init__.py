@@ -1,4 +1,4 @@
-"""Looking at computations: are the gradients right, where do they come from, what went wrong.
+"""Inspection of computations: gradient checks, explanations, pictures, and causes of failures.
 
 May import everything below `train`'s floor. Re-exports only.
 """
@@ -37,5 +37,5 @@ __all__ = [
 
 
 def __dir__() -> list[str]:
-    """What is public; the rooms of this one are not."""
+    """The public names, without submodules."""
     return sorted(__all__)

@@ -1,14 +1,14 @@
-"""Places for the boxes of a nested graph, and ways for its edges between them.
+"""The layout of a nested graph: rectangles for its boxes, and polylines for its edges.
 
-Each group is arranged on its own and is then one box in the group around it, so a module's nodes
-stay together however deep it lies. Within a group boxes stand in layers, by the longest way from
-the start; labels of edges stand between them; an edge that passes a layer, or comes into the group
-from outside, has a lane of its own there, so that it runs past boxes and not through them.
+Each group is laid out on its own and is then one box in the group around it, so a module's nodes
+stay together at any depth. Within a group boxes are in layers, by the longest path from the start;
+labels of edges are between layers; an edge that crosses a layer, or enters the group from outside,
+has its own lane there, so that it runs past boxes and not through them.
 
     at = arrange({"a": size, "b": size}, {"a": (), "b": ("outer",)}, [Edge("a", "b", size)])
 
-Sizes are along the way of the computation and across it; who draws turns the picture. May import
-`inspect.layering`.
+Sizes are along the direction of the computation and across it; the caller may turn the picture.
+May import `inspect.layering`.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from chainrule.inspect.layering import stack
 
 Path = tuple[str, ...]
 _ALONG, _ACROSS, _MARGIN, _LANE = 16.0, 18.0, 14.0, 2.0
-_STIFF = 4.0  # how much straighter an edge is between its ends than at them
+_STIFF = 4.0  # how much straighter an edge is in its middle than at its ends
 
 
 class Size(NamedTuple):
-    """How large a box is, along the way of the computation and across it."""
+    """The size of a box, along the direction of the computation and across it."""
 
     along: float
     across: float
@@ -36,7 +36,7 @@ _NOTHING = Size(0.0, 0.0)
 
 
 class Place(NamedTuple):
-    """The first corner and the size of a box."""
+    """A rectangle: its first corner and its size."""
 
     x: float
     y: float
@@ -45,7 +45,7 @@ class Place(NamedTuple):
 
 
 class Edge(NamedTuple):
-    """From a box to another: the size of what is written on it, and how straight it should be."""
+    """An edge between two boxes: the size of its label, and the weight of its straightness."""
 
     source: Hashable
     target: Hashable
@@ -58,12 +58,12 @@ Point = tuple[float, float]
 
 @dataclass
 class Arrangement:
-    """Where all boxes, groups and labels stand, the bends of each edge, and the whole size."""
+    """The rectangles of boxes, groups and labels, the bends of each edge, and the whole size."""
 
     boxes: dict[Hashable, Place]
     groups: dict[Path, Place]
     labels: list[Place | None]  # of each edge
-    bends: list[list[Point]]  # likewise: points between its two boxes
+    bends: list[list[Point]]  # of each edge: points between its two boxes
     size: Size
 
 
@@ -78,7 +78,7 @@ class _Bend(NamedTuple):
 
 @dataclass
 class _Group:
-    """One group arranged from (0, 0) on, before it is moved to its place."""
+    """One group laid out from (0, 0) on, before it is moved."""
 
     size: Size
     boxes: dict[Hashable, Place] = field(default_factory=dict)
@@ -93,7 +93,7 @@ def arrange(
     edges: Sequence[Edge],
     title: Size = _NOTHING,
 ) -> Arrangement:
-    """Places for boxes in their groups; `title` is the room that a group's name needs."""
+    """The layout of boxes in their groups; `title` is the height of a group's title."""
     made: dict[Path, _Group] = {}
     paths = {path[:i] for path in groups.values() for i in range(len(path) + 1)} | {()}
     for path in sorted(paths, key=len, reverse=True):
@@ -123,7 +123,7 @@ def _bends(
     made: Mapping[Path, _Group],
     frames: Mapping[Path, Place],
 ) -> Iterator[Point]:
-    """The bends of an edge: out of its groups, across the one that both ends share, in again."""
+    """The bends of an edge: out of its groups, across the common one, and in again."""
     a, b = groups[edge.source], groups[edge.target]
     shared = 0
     while shared < min(len(a), len(b)) and a[shared] == b[shared]:
@@ -143,7 +143,7 @@ def _arranged(
     made: Mapping[Path, _Group],
     title: Size,
 ) -> _Group:
-    """One group whose inner groups are arranged already."""
+    """The layout of one group, whose inner groups are laid out already."""
     depth = len(path)
     item = {b: b if groups[b] == path else groups[b][: depth + 1] for b in sizes
             if groups[b][:depth] == path}  # fmt: skip
@@ -175,9 +175,9 @@ def _arranged(
 def _layers(
     items: Mapping[Hashable, Size], edges: Sequence[tuple[Hashable, Hashable]]
 ) -> dict[Hashable, int]:
-    """Even numbers: twice the longest way to each item, sources just before their first use.
+    """The layer of each item: twice its longest path, sources just before their first use.
 
-    What closes a cycle between groups is left out.
+    Edges that close a cycle between groups are left out.
     """
     before: dict[Hashable, set[Hashable]] = {i: set() for i in items}
     after: dict[Hashable, set[Hashable]] = {i: set() for i in items}
@@ -205,9 +205,9 @@ def _chains(
     layer: Mapping[Hashable, int],
     last: int,
 ) -> Iterator[tuple[int, list[Hashable]]]:
-    """What each edge passes in this group: its two ends as far as they are here, label and bends.
+    """The items of each edge in this group: its ends if they are inside, label and bends.
 
-    Edges that only come in, or only go out, share the lanes of their source.
+    Edges that only enter, or only leave, share the lanes of their source.
     """
     for number, edge in enumerate(edges):
         a, b = item.get(edge.source), item.get(edge.target)
@@ -243,7 +243,7 @@ def _placed(
     title: Size,
     boxes_here: Container[Hashable],
 ) -> _Group:
-    """Corners from the centres across, and the layers one after the other."""
+    """The rectangles, from the centres across and the order of the layers."""
     margin = _MARGIN if path else 8.0
     room = title if path else _NOTHING
     width = max((across[b] + sizes[b].across / 2 for b in across), default=0.0)
@@ -271,6 +271,6 @@ def _placed(
 
 
 def _through(place: Place) -> tuple[Point, Point]:
-    """Straight through a label or along a lane."""
+    """The two ends of the straight line through a label or along a lane."""
     middle = place.y + place.across / 2
     return (place.x, middle), (place.x + place.along, middle)

@@ -1,9 +1,9 @@
-"""What a picture shows: boxes for nodes and for modules that stay closed, and the edges between.
+"""The content of a picture: boxes for nodes and closed modules, and the edges between them.
 
     boxes = Boxes(derivation, depth=1)
     for a, b, step, gradient in boxes.edges(): …
 
-A parameter stands in the module that uses it. May import `inspect.derivation`, `inspect.outline`.
+A parameter is in the module that uses it. May import `inspect.derivation`, `inspect.outline`.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from chainrule.inspect.derivation import Array, Derivation, Step, counted
 from chainrule.inspect.outline import AUTO, short, shown
 
 LEAF, NODE, MODULE, LOSS = "#e8f1fb", "#ffffff", "#eef0f3", "#fdecea"
-_MOST = 45  # boxes up to which modules are opened
+_MOST = 45  # the most boxes with which modules are opened
 _CALL, _STEP = re.compile(r"\[call (\d+)\]"), re.compile(r"\[(step \d+)\]")
-_FEW, _LONGEST = 4, 28  # entries of an array that are shown as numbers, if they are short
+_FEW, _LONGEST = 4, 28  # entries of an array shown as numbers, if they are short
 
 
 class Link(NamedTuple):
-    """From a box to another: the step whose value goes there, and what comes back on this way."""
+    """An edge between two boxes: the step whose value it carries, and the gradient on it."""
 
     source: Any
     target: Any
@@ -34,7 +34,7 @@ class Link(NamedTuple):
 
 
 class Boxes:
-    """See the module's docstring; `members` are the steps of each box, `paths` its modules."""
+    """The boxes of a derivation; `members` are the steps of each box, `paths` its modules."""
 
     def __init__(self, d: Derivation, depth: int | None) -> None:
         """`depth` levels of modules are opened; None opens all, AUTO as many as fit a picture."""
@@ -49,7 +49,7 @@ class Boxes:
                 self._path = _paths(d, calls=False)
                 fitting = self._fitting()
             depth = fitting[-1] if fitting else 1
-            if not fitting:  # what stands outside of modules is told by its line
+            if not fitting:  # a node outside of modules is named by its line
                 self._path = {s.number: self._path[s.number] or _line(s) for s in d.steps}
         self._of = self._kept(depth)
         self.members: dict[Any, list[Step]] = {}
@@ -61,13 +61,13 @@ class Boxes:
                 self.paths[key] = key[:-1] if isinstance(key, tuple) else self._path[s.number]
 
     def _fitting(self) -> list[int | None]:
-        """The depths at which the boxes are few enough for a picture, None for all."""
+        """The depth with few enough boxes for a picture; None for all levels."""
         deepest = max(map(len, self._path.values()), default=0)
         depths = [*range(1, deepest + 1), None]
         return [k for k in depths if len(set(self._kept(k).values())) <= _MOST]
 
     def _kept(self, depth: int | None) -> dict[int, Any]:
-        """The box of each step that is shown: its number, or the path of a closed module."""
+        """The box of each shown step: its number, or the path of a closed module."""
         of: dict[int, Any] = {}
         for s in self.d.steps:
             path = self._path[s.number]
@@ -78,7 +78,7 @@ class Boxes:
         for s in self.d.steps:
             for child in s.operands:
                 readers.setdefault(of[child], set()).add(of[s.number])
-        crowding = {  # constants used by one box alone
+        crowding = {  # constants used by a single box
             s.number
             for s in self.d.steps
             if not (s.operands or s.name) and s.gradient is None and of[s.number] == s.number
@@ -87,11 +87,11 @@ class Boxes:
         return {number: box for number, box in of.items() if box not in crowding}
 
     def _is_bare(self, s: Step) -> bool:
-        """Whether a vector only becomes a column, say: the same numbers, so no box."""
+        """Whether a step only changes axes of size 1, and needs no box."""
         return s.op == "reshape" and _long_axes(s) == _long_axes(self.d.steps[s.operands[0]])
 
     def edges(self) -> Iterator[Link]:
-        """One for each value and box that reads it."""
+        """One edge for each value and box that reads it."""
         found: dict[tuple[Any, Any, int], Array | None] = {}
         for s in self.d.steps:
             parts = {p.operand: p.value for p in s.parts}
@@ -116,13 +116,13 @@ class Boxes:
         return s.name.removeprefix(within)
 
     def module(self, path: Path) -> str:
-        """The name of a module and its class, and which of its calls this is."""
+        """The name of a module, its class, and the number of the call."""
         plain, number = _without_calls(path), _CALL.search(path[-1])
         text = f"{plain[-1]} {self.d.modules.get('.'.join(plain), '')}".strip()
         return f"{text}, call {number[1]}" if number else text
 
     def subtitle(self, key: Any) -> str:
-        """The type, or how much a closed module holds."""
+        """The type of a value, or the size of a closed module."""
         steps = self.members[key]
         if isinstance(key, tuple):
             leaves = sum(s.is_leaf for s in steps)
@@ -131,21 +131,21 @@ class Boxes:
         return f"%{key}  {steps[0].type}"
 
     def total(self, key: Any) -> str:
-        """The sum of what comes back to a leaf that is used several times."""
+        """The sum of the gradients of a leaf that is used several times."""
         s = self.members[key][0]
         if isinstance(key, tuple) or not s.is_leaf or len(self.d.uses(s.number)) < 2:
             return ""
         return f"Σ {label(s.gradient)}"
 
     def color(self, key: Any) -> str:
-        """By what the box is."""
+        """The colour of the box's kind."""
         if isinstance(key, tuple):
             return MODULE
         s = self.members[key][0]
         return LEAF if s.is_leaf else LOSS if s.number == self.d.loss else NODE
 
     def tip(self, key: Any) -> str:
-        """What a pointer resting on the box is told."""
+        """The tooltip of the box."""
         s = self.members[key][-1 if isinstance(key, tuple) else 0]
         lines = [f"{self.title(key)} {s.type}", s.formula, f"value {shown(s.value)}"]
         if s.gradient is not None:
@@ -154,20 +154,20 @@ class Boxes:
 
 
 def _line(s: Step) -> Path:
-    """The line of a node in place of a module; none for a leaf."""
+    """The line of a node as its module; none for a leaf."""
     return (short(s.source),) if s.source and not s.is_leaf else ()
 
 
 def _long_axes(s: Step) -> tuple[int, ...]:
-    """A value's shape without axes of size 1."""
+    """The shape of a value without axes of size 1."""
     shape = () if s.value is None else np.shape(s.value)
     return tuple(size for size in shape if size != 1)
 
 
 def _paths(d: Derivation, *, whole: bool = False, calls: bool = True) -> dict[int, Path]:
-    """The modules around each step; a leaf stands in the innermost one that all its users share.
+    """The modules around each step; a leaf's is the innermost one that all its users share.
 
-    With `whole` the model itself is around what none of its parts computes; without `calls` all
+    With `whole` the model itself contains what none of its parts computes; without `calls` all
     calls of a module are one.
     """
     computed = [s for s in d.steps if not s.is_leaf]
@@ -177,7 +177,7 @@ def _paths(d: Derivation, *, whole: bool = False, calls: bool = True) -> dict[in
         found = {n: path and ("",) for n, path in found.items()}
     elif any(
         path and _without_calls(path[:1]) != model for path in found.values()
-    ):  # its parts stand beside its ops
+    ):  # its parts are beside its ops
         found = {n: () if _without_calls(path) == model else path for n, path in found.items()}
     for s in d.steps:
         if s.is_leaf:
@@ -205,7 +205,7 @@ def _common(paths: Sequence[Path]) -> Path:
 
 
 def label(value: Any) -> str:
-    """A few numbers, or how large they are: √mean(x²) tells a vanishing gradient at a glance."""
+    """A few numbers, or their root mean square, which shows a vanishing gradient at a glance."""
     if value is None or isinstance(value, tuple):
         return ""
     array = np.asarray(value)

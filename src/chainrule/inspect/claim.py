@@ -1,9 +1,9 @@
-"""Judging a gradient that someone derived by hand, entry by entry, with a diagnosis.
+"""Checking a gradient that was derived by hand, entry by entry, with a diagnosis.
 
     verdict = check_gradient(lambda w: (w @ x).tanh().sum(), (w,), claimed=my_gradient)
     print(verdict)      # … it is transposed / the sum over axis 0 is missing / 2 times too large
 
-The truth is chainrule's own gradient, which is itself checked against finite differences first.
+The reference is chainrule's own gradient, itself checked against finite differences first.
 May import `inspect.gradcheck` and what lies below it.
 """
 
@@ -27,9 +27,9 @@ from chainrule.ops.evaluate import all_values
 from chainrule.tensor.convert import as_tensor
 
 Array = np.ndarray[Any, Any]
-_ROUNDING = 2e-6  # of a claim that was computed in float32
+_ROUNDING = 2e-6  # the tolerance of a claim computed in float32
 _MOST_KINKS = 400
-_SIDE, _DIGITS = 1e-5, 4  # how exactly one-sided derivatives are known
+_SIDE, _DIGITS = 1e-5, 4  # the accuracy of one-sided derivatives
 
 
 def check_gradient(
@@ -40,13 +40,13 @@ def check_gradient(
     raise_exception: bool = False,
     names: Sequence[str] = (),
 ) -> Report:
-    """Whether `claimed` is ∂fn/∂input for a scalar `fn(*inputs)`.
+    """Check whether `claimed` is ∂fn/∂input for a scalar `fn(*inputs)`.
 
     `claimed` is an array or nested list of numbers for the only (or first) float input, a tuple
-    with one for each (None skips one), or a function of the inputs that returns such. The report
-    lists each wrong entry with what it should be; `findings` name the mistake with a stable code,
-    the node and the line, `scores` give the share of right entries of each input. With
-    `raise_exception` a wrong claim raises `GradcheckError`. `names` are what the inputs are called.
+    with one for each (None skips one), or a function of the inputs that returns these. The report
+    lists each wrong entry with the right value; `findings` give the mistake as a stable code, the
+    node and the line; `scores` give the share of right entries of each input. With
+    `raise_exception` a wrong claim raises `GradcheckError`. `names` are those of the inputs.
     """
     given = prepare(inputs)
     floats = [x for x in given if x.requires_grad]
@@ -56,7 +56,7 @@ def check_gradient(
         raise ArgumentError(f"{len(claims)} gradients are claimed for {len(floats)} float inputs")
     truth = gradcheck(fn, inputs, raise_exception=False)
     if not truth:
-        return truth  # chainrule's own gradient is wrong: say so instead of judging by it
+        return truth  # chainrule's own gradient is wrong: report that instead
     recording = in_float64(record(fn, given))
     _need_scalar(recording)
     called = _called(given, floats, names)
@@ -80,11 +80,11 @@ def check_gradient(
 
 @dataclass
 class _Judged:
-    """The verdicts on the entries of one claim; entries at kinks are told apart."""
+    """The verdicts on the entries of one claim; entries at kinks are kept apart."""
 
     name: str
     entries: list[Entry] = field(default_factory=list)
-    kinks: list[str] = field(default_factory=list)  # right, since it lies between the two sides
+    kinks: list[str] = field(default_factory=list)  # right: between the two sides' derivatives
     finding: Finding | None = None
     has_other_shape: bool = False
 
@@ -120,7 +120,7 @@ def _report(several: Sequence[_Judged], size: int) -> Report:
 
 
 def _called(given: Sequence[Any], floats: Sequence[Any], names: Sequence[str]) -> list[str]:
-    """`gradient`, or `gradient W` where there are several inputs or names."""
+    """`gradient`, or `gradient W` with several inputs or names."""
     if len(floats) == 1 and not names:
         return ["gradient"]
     places = [_place(given, x) for x in floats]
@@ -128,12 +128,12 @@ def _called(given: Sequence[Any], floats: Sequence[Any], names: Sequence[str]) -
 
 
 def inputs_of(inputs: Any) -> list[Any]:
-    """The inputs as a list, whether one or several were given."""
+    """One input, or several, as a list."""
     return list(inputs) if isinstance(inputs, (tuple, list)) else [inputs]
 
 
 def _one_for_each(found: Any) -> list[Any]:
-    """A tuple has one gradient for each input; a list too, unless it is an array's numbers."""
+    """One gradient for each input: from a tuple, or a list that is not an array's numbers."""
     if isinstance(found, list) and not _is_nested_numbers(found):
         return found
     return list(found) if isinstance(found, tuple) else [found]
@@ -165,7 +165,7 @@ def _right(recording: Recording, at: int | None, shape: tuple[int, ...]) -> Arra
 
 
 def _wrong_shape(name: str, claim: Array, right: Array) -> Finding:
-    """A finding for a claim of another shape: transposed, or not summed over the batch."""
+    """The finding for a claim of a wrong shape: transposed, or not summed over the batch."""
     words = f"has shape {claim.shape}, its input {right.shape}"
     if claim.ndim == 2 and claim.T.shape == right.shape and matches(claim.T, right):
         return Finding(name, "transposed", f"{words}: transposed it would be right")

@@ -1,7 +1,7 @@
-"""Where the way from a tensor to the loss is cut, found in a run that recorded everything.
+"""The cut on the path from a tensor to the loss, found in a run that recorded everything.
 
 A trace also records what is computed under `no_grad()`, from a detached tensor or in integers, so
-the whole way is there: the cut is the first node on it that no gradient passes. May import
+the whole path is there: the cut is its first node that passes no gradient. May import
 `inspect.recording` and what lies below it.
 """
 
@@ -17,15 +17,15 @@ from chainrule.inspect.layers import LayerTrace
 from chainrule.inspect.overwritten import overwritten
 from chainrule.inspect.valued import ValuedTrace
 
-_SHOWN = 3  # cuts that are named
+_SHOWN = 3  # the most cuts named
 _CHOICES = frozenset({"argmax", "argmin", "argsort", "topk", "searchsorted"})
 _COMPARISONS = frozenset({"eq", "ne", "lt", "le", "gt", "ge"})
 _WAYS = {
     "detach": "leave out detach() (or .data) on this line, if the gradient is to pass",
     "no_grad": "compute this line outside of no_grad() (and inference_mode)",
-    "cast": "keep this value floating-point: integers and truth values have no derivative",
-    "choice": "a place in an order has no derivative; use softmax weights, or the values "
-    "themselves (max, topk values, gather) instead of their places",
+    "cast": "keep this value floating-point: integers and bools have no derivative",
+    "choice": "an index has no derivative; use softmax weights, or the values "
+    "themselves (max, topk values, gather) instead of their indices",
     "comparison": "a comparison has no derivative; use a smooth form such as sigmoid(k * (x - y)), "
     "or let the values pass through where(condition, x, y)",
     "read out": "stay with tensors: use chainrule's functions instead of NumPy's, and x itself "
@@ -34,7 +34,7 @@ _WAYS = {
 
 
 def find_cut(trace: LayerTrace, source: Node, loss: Node, subject: str) -> Cause | None:
-    """The cut between a node and the loss; None where nothing cuts."""
+    """The cut between a node and the loss; None without one."""
     recorded = topological((*trace.recorded, loss))
     down = dependents((source,), recorded)
     if loss not in down:
@@ -66,12 +66,12 @@ def _passes(node: Node, trace: LayerTrace) -> bool:
 
 
 def _kind(node: Node, trace: LayerTrace) -> tuple[str, str]:
-    """What kind of cut a node is, and a few words about it."""
+    """The kind of cut at a node, and a few words about it."""
     name = node.op.name
     if "cut" in node.op.traits:
         return "detach", "detach() cuts it off"
     if name in _CHOICES:
-        return "choice", f"{name} gives places, which have no derivative"
+        return "choice", f"{name} gives indices, which have no derivative"
     if name in _COMPARISONS:
         return "comparison", "a comparison cuts it off"
     if isinstance(node.type, Type) and node.type.dtype.kind != "float":
@@ -83,7 +83,7 @@ def _kind(node: Node, trace: LayerTrace) -> tuple[str, str]:
 def _no_way(
     trace: LayerTrace, down: set[Node], recorded: Sequence[Node], loss: Node, subject: str
 ) -> Cause:
-    """Nothing computed from the tensor gets to the loss."""
+    """The cause if nothing computed from the tensor reaches the loss."""
     users = uses(recorded)
     lost = [n for n in recorded if n in down and n.op is not INPUT and not users.get(n)]
     if isinstance(trace, ValuedTrace):
@@ -108,7 +108,7 @@ def _no_way(
     return Cause(
         "unused",
         subject,
-        f"gets no gradient: the last that is computed from it, {made}is not used for the loss",
+        f"gets no gradient: the last value computed from it, {made}is not used for the loss",
         "use the result for the loss, or leave this computation out",
         known,
     )

@@ -1,7 +1,7 @@
 """The derivation of a loss: values forward, the seed, every upstream × local backward, the update.
 
-A `Derivation` holds numbers and words only, ready to be printed, drawn or written as JSON. It is
-made from a function (`from_function.py`) or from the recorded graph of a loss (`from_loss.py`).
+A `Derivation` has numbers and text only, ready to be printed, drawn or written as JSON. It comes
+from a function (`from_function.py`) or from the recorded graph of a loss (`from_loss.py`).
 May import `inspect.node_check` and what lies below it.
 """
 
@@ -20,23 +20,23 @@ from chainrule.inspect.node_check import Measured, measured
 from chainrule.ops.control import call
 
 Array = np.ndarray[Any, Any]
-_BUDGET = 2_000_000  # numbers that are read to measure all nodes
+_BUDGET = 2_000_000  # the most numbers read to measure all nodes
 
 
 @dataclass
 class Part:
-    """What a node sends back to one of its inputs: upstream × local."""
+    """The gradient that a node sends to one of its inputs: upstream × local."""
 
-    operand: int  # which input of the node
+    operand: int  # the input's position at the node
     to: int  # the number of the input's step
     value: Array | None
     measured: Measured | None = None
-    windows: tuple[Window, ...] = ()  # what each block of windows adds, for a kernel that slides
+    windows: tuple[Window, ...] = ()  # the part of each block of windows, for a sliding kernel
 
 
 @dataclass(frozen=True)
 class Window:
-    """Places along one axis at which a kernel stood, and what they add to its gradient."""
+    """A range of positions of a kernel along one axis, and their part of its gradient."""
 
     first: int
     last: int
@@ -45,7 +45,7 @@ class Window:
 
 @dataclass
 class Step:
-    """One node: what it computes, what comes down to it, and what it sends on."""
+    """One node: its value, its upstream gradient, and what it sends to its inputs."""
 
     number: int
     op: str
@@ -59,19 +59,19 @@ class Step:
     parts: list[Part] = field(default_factory=list)
     name: str = ""  # of a parameter or argument
     formula: str = ""
-    local: tuple[str, ...] = ()  # the local derivative for each operand, where a formula exists
-    sends: tuple[str, ...] = ()  # or else what goes back to each operand
-    place: Source | None = None  # the line that `source` names
-    box: str = ""  # `layer`, where it was called before: `cell[call 2]`
+    local: tuple[str, ...] = ()  # the local derivative for each operand that has a formula
+    sends: tuple[str, ...] = ()  # else the formula of the gradient for each operand
+    place: Source | None = None  # the text of the line `source`
+    box: str = ""  # `layer` in a later call: `cell[call 2]`
 
     @property
     def is_leaf(self) -> bool:
-        """Whether nothing was computed for it."""
+        """Whether the step is a parameter, an argument or a constant."""
         return self.op == "input"
 
     @property
     def called(self) -> str:
-        """Its name, or its number."""
+        """The name, or else the number."""
         return self.name or f"%{self.number}"
 
 
@@ -86,12 +86,12 @@ class Update:
 
 @dataclass
 class Derivation:
-    """All four steps. `steps` are in forward order; `loss` is the number of the last."""
+    """A derivation in four steps; `steps` are in forward order, `loss` is the last one's number."""
 
     title: str
     steps: list[Step]
     loss: int
-    wanted: tuple[int, ...]  # steps of the leaves whose gradients were asked for
+    wanted: tuple[int, ...]  # the leaves whose gradients are derived
     updates: list[Update]
     modules: dict[str, str] = field(default_factory=dict)  # path → class; of the model itself: ""
 
@@ -102,7 +102,7 @@ class Derivation:
         return f"{counted(computed, 'node')}, {counted(len(self.wanted), 'gradient')}"
 
     def uses(self, number: int) -> list[tuple[Step, Part]]:
-        """Each use of a step's value, and what it contributes to the gradient."""
+        """Each use of a step's value, and its contribution to the gradient."""
         return self._uses.get(number, [])
 
     @cached_property
@@ -123,21 +123,21 @@ class Derivation:
         return found
 
     def upstream(self, step: Step) -> Any:
-        """What comes down to a node: an array, or one for each result that something came to."""
+        """The upstream gradient of a node: an array, or one for each result that has one."""
         if step.gradient is not None:
             return step.gradient
         results = [s for s in self.readers.get(step.number, ()) if s.op == "project"]
         return tuple(s.gradient for s in results if s.gradient is not None) or None
 
     def names(self, step: Step) -> dict[str, str]:
-        """What the variables of a step's formulas stand for."""
+        """The values of the variables in a step's formulas."""
         operands = [self.steps[i].called for i in step.operands]
         return {**dict(zip("xyz", operands, strict=False)), "out": step.called}
 
     def repeated_rows(self, step: Step) -> dict[int, list[tuple[tuple[int, ...], Array]]]:
-        """For a look-up by index: each row that is read more than once, where, and what comes back.
+        """For a look-up by index: each row read more than once, its positions, and their gradients.
 
-        Repeated words of an embedding are this: a row's gradient is the sum over its places.
+        The gradient of a repeated word's embedding is the sum over its positions.
         """
         if step.op != "gather" or step.gradient is None:
             return {}
@@ -148,7 +148,7 @@ class Derivation:
         return {row: found for row, found in places.items() if len(found) > 1}
 
     def as_record(self, most: int | None = None) -> dict[str, Any]:
-        """In JSON's types; arrays as nested lists, those of over `most` entries in short."""
+        """The derivation in JSON's types; arrays of over `most` entries are summarised."""
         return {
             "title": self.title,
             "left_out": _left_out(self._arrays(), most),
@@ -162,7 +162,7 @@ class Derivation:
         }
 
     def _arrays(self) -> Iterator[Array]:
-        """Every array that a record tells."""
+        """Every array of the derivation."""
         for s in self.steps:
             windows = [w.value for p in s.parts for w in p.windows]
             for value in (s.value, s.gradient, *(p.value for p in s.parts), *windows):
@@ -173,7 +173,7 @@ class Derivation:
 
 
 def _left_out(arrays: Iterable[Array], most: int | None) -> dict[str, Any] | None:
-    """How many arrays and entries are told in short, and how to have them; None if all are told."""
+    """The counts of summarised arrays and entries, and how to get them; None without any."""
     sizes = [a.size for a in arrays if most is not None and a.size > most]
     if not sizes:
         return None
@@ -216,7 +216,7 @@ def _record(step: Step, most: int | None) -> dict[str, Any]:
 
 
 def _judged(found: Measured | None) -> dict[str, Any]:
-    """What the comparison with the numerical derivative gave; nothing where there is none."""
+    """The result of the comparison with the numerical derivative; empty without one."""
     if found is None:
         return {}
     return {"kink": True} if found.kink else {"error": found.error, "holds": found.holds}
@@ -238,11 +238,11 @@ def _listed(value: Any, most: int | None) -> Any:
         }
 
 
-# -- making one from nodes ------------------------------------------------------------------------
+# -- from nodes -----------------------------------------------------------------------------------
 
 
 def step_of(node: Node, number: Mapping[Node, int], value: Any) -> Step:
-    """The step of a node; `number` are those of its inputs."""
+    """The step of a node; `number` has the numbers of its inputs."""
     formula = getattr(node.op, "formula", None)
     return Step(
         number=number[node],
@@ -261,19 +261,19 @@ def step_of(node: Node, number: Mapping[Node, int], value: Any) -> Step:
 
 
 def _named(node: Node) -> str:
-    """The op's name; a Function of the user's has its own."""
+    """The op's name, or that of the user's Function."""
     if "label" in node.attrs:
         return str(node.attrs["label"])
     return str(node.attrs["name"]) if _is_function(node) else str(node.op.name)
 
 
 def _is_function(node: Node) -> bool:
-    """Whether a node is a Function of the user's on the eager tape: a call without a body."""
+    """Whether a node is the user's Function on the eager tape: a call without a body."""
     return node.op is call and "name" in node.attrs and "graph" not in node.attrs
 
 
 def add_up(steps: list[Step]) -> None:
-    """Fan-out: a value's gradient is the sum of what its uses send back."""
+    """Fan-out: the gradient of a value is the sum over its uses."""
     for step in steps:
         for part in step.parts:
             to = steps[part.to]
@@ -283,7 +283,7 @@ def add_up(steps: list[Step]) -> None:
 
 
 def measure(steps: list[Step], nodes: Iterable[Node]) -> None:
-    """Compare what each node sends back with its numerical derivative, the last nodes first."""
+    """Compare what each node sends with its numerical derivative, the last nodes first."""
     left = _BUDGET
     for node, step in reversed(list(zip(nodes, steps, strict=True))):
         values = [steps[i].value for i in step.operands]

@@ -1,4 +1,4 @@
-"""Why a gradient is wrong: what a person would see by comparing two arrays.
+"""Diagnosis of a wrong gradient from two arrays: patterns that a person would see.
 
 Example: `diagnose(analytic, numeric).words` → "it is transposed …". Imports NumPy only.
 """
@@ -12,11 +12,11 @@ import numpy as np
 
 Array = np.ndarray[Any, Any]
 _CLOSE = 1e-4
-_FLOAT32 = (1e-9, 3e-6)  # relative differences that rounding to float32 makes
+_FLOAT32 = (1e-9, 3e-6)  # relative differences from rounding to float32
 
 
 class Pattern(NamedTuple):
-    """What a wrong gradient looks like: a stable code, and a sentence."""
+    """A pattern of a wrong gradient: a stable code and a sentence."""
 
     code: str
     words: str
@@ -26,9 +26,9 @@ UNKNOWN = Pattern("unknown", "the values differ without a simple pattern: derive
 
 
 def tolerance(off: Array) -> float:
-    """How closely an explanation must reproduce a difference, relative to its largest entry.
+    """The tolerance of an explanation, relative to the largest entry of the difference.
 
-    Any number is near some simple one: the fewer entries differ, the closer they must be met.
+    Any number is near some simple one: the fewer entries differ, the smaller the tolerance.
     """
     count = int(np.count_nonzero(np.abs(off) > 1e-9 * np.max(np.abs(off), initial=0.0)))
     return {0: 1e-7, 1: 1e-7, 2: 1e-5}.get(count, 10 * _CLOSE)
@@ -52,8 +52,8 @@ def diagnose(
 ) -> Pattern:
     """The first pattern that explains the difference.
 
-    `sizes` names the numbers that could have been multiplied or divided by; `parts` are
-    contributions to the right gradient, with words for what is missing if only that one is there.
+    `sizes` names the numbers that may be a wrong factor or divisor; `parts` are contributions to
+    the right gradient, each with words for what is missing if it is the only one.
     """
     a, n = np.asarray(analytic, np.float64), np.asarray(numeric, np.float64)
     found = of_whole(a, n, sizes or {})
@@ -66,7 +66,7 @@ def diagnose(
 
 
 def of_whole(a: Array, n: Array, sizes: Mapping[int, str]) -> Pattern | None:
-    """One thing that is wrong with all entries."""
+    """A pattern that holds for all entries."""
     if a.shape != n.shape:
         return Pattern("shape", f"it has shape {a.shape}, the input {n.shape}")
     if not np.isfinite(a).all():
@@ -80,7 +80,7 @@ def of_whole(a: Array, n: Array, sizes: Mapping[int, str]) -> Pattern | None:
 
 
 def of_rest(a: Array, n: Array) -> Pattern:
-    """Patterns that say what is seen, not which rule was wrong."""
+    """Patterns that describe the numbers, not the mistake."""
     tests = (_factor, _permuted, _slices_left_out, _some_entries, _rounded, _constant)
     return next(filter(None, (test(a, n) for test in tests)), UNKNOWN)
 
@@ -95,7 +95,7 @@ def _transposed(a: Array, n: Array) -> Pattern | None:
 
 
 def _ratio(a: Array, n: Array) -> float:
-    """One number that takes n to a; 0 if there is none."""
+    """The number c with a = c · n; 0 if there is none."""
     strong = np.abs(n) > 1e-3 * np.max(np.abs(n), initial=0.0)
     if not strong.any():
         return 0.0
@@ -126,12 +126,12 @@ def _named_factor(a: Array, n: Array, sizes: Mapping[int, str]) -> Pattern | Non
 def _factor(a: Array, n: Array) -> Pattern | None:
     factor = _ratio(a, n)
     if np.count_nonzero(n) < 2 or not factor or abs(factor - 1) < 10 * _CLOSE:
-        return None  # a single number is always some multiple
+        return None  # for a single number there is always a factor
     return Pattern("factor", f"it is the right one times {factor:.6g}")
 
 
 def _permuted(a: Array, n: Array) -> Pattern | None:
-    """The right entries in the wrong order along an axis."""
+    """The right entries in a wrong order along an axis."""
     for axis, size in enumerate(n.shape):
         if size > 1 and matches(np.flip(a, axis), n):
             return Pattern("reversed", f"its entries are in reverse order along axis {axis}")
@@ -143,7 +143,7 @@ def _permuted(a: Array, n: Array) -> Pattern | None:
 
 
 def _slices_left_out(a: Array, n: Array) -> Pattern | None:
-    """Right but for some rows, say, that are zero."""
+    """All entries right, except for slices that are zero."""
     if a.ndim < 2:
         return None
     off = np.abs(a - n) > _CLOSE * np.max(np.abs(n))
@@ -158,7 +158,7 @@ def _slices_left_out(a: Array, n: Array) -> Pattern | None:
 
 
 def _some_entries(a: Array, n: Array) -> Pattern | None:
-    """Right but for a few entries."""
+    """All entries right, except for a few."""
     off = np.abs(a - n) > _CLOSE * np.max(np.abs(n))
     count = int(off.sum())
     if not 0 < count <= max(1, a.size // 4) or a.size < 4:
@@ -194,7 +194,7 @@ def _constant(a: Array, n: Array) -> Pattern | None:
 
 
 def slices(full: Array, axis: int, size: int) -> Array:
-    """Zero outside one position of an axis, for asking what a single slice contributes."""
+    """Copies of an array that are zero outside one position of an axis."""
     out = np.zeros_like(full)
     at: list[Any] = [slice(None)] * full.ndim
     at[axis] = size
@@ -203,7 +203,7 @@ def slices(full: Array, axis: int, size: int) -> Array:
 
 
 def named_sizes(shapes: Sequence[Sequence[int]]) -> dict[int, str]:
-    """The numbers that a wrong mean or sum would bring in: axis lengths, and whole sizes."""
+    """The factors of a wrong mean or sum: axis lengths and sizes."""
     found: dict[int, str] = {}
     for shape in shapes:
         for axis, size in enumerate(shape):

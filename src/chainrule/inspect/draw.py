@@ -26,12 +26,12 @@ _DIRECTIONS = {None: None, "right": False, "down": True}
 
 
 class Drawing:
-    """A picture of a derivation: SVG, DOT or JSON; shows itself in notebooks."""
+    """A picture of a derivation: SVG, DOT or JSON, displayed in notebooks."""
 
     def __init__(
         self, derivation: Derivation, depth: int | None, direction: str | None = None
     ) -> None:
-        """`depth` levels of modules are opened; None opens all, -1 as many as fit a picture."""
+        """Open `depth` levels of modules; None opens all, -1 as many as fit a picture."""
         self.derivation = derivation
         self._boxes = Boxes(derivation, depth)
         self._down = _DIRECTIONS[direction]
@@ -43,11 +43,11 @@ class Drawing:
     _repr_svg_ = to_svg
 
     def to_html(self) -> str:
-        """The picture as a page of its own."""
+        """The picture as an HTML page."""
         return document("draw", self.to_svg())
 
     def save(self, path: Any) -> None:
-        """Write a file of the kind its name ends with: .svg, .html, .dot or .json."""
+        """Write a file in the format of its ending: .svg, .html, .dot or .json."""
         forms = {"svg": self.to_svg, "html": self.to_html, "dot": self.to_dot, "gv": self.to_dot}
         write_as(path, {**forms, "json": self.to_json})
 
@@ -56,9 +56,9 @@ class Drawing:
         return "\n".join(_dot(self._boxes))
 
     def to_json(self, most: int | None = 100) -> str:
-        """Every node, value and contribution; arrays of over `most` entries are told in short.
+        """Every node, value and contribution; arrays of over `most` entries are summarised.
 
-        "left_out" says how many they are; `most=None` tells every number.
+        "left_out" counts them; `most=None` gives every number.
         """
         return json.dumps(self.derivation.as_record(most))
 
@@ -73,11 +73,11 @@ def draw(
 ) -> Drawing:
     """The graph of `target`, a scalar loss or a function with its arguments, as a picture.
 
-    On each edge stands the value that goes forward and, below it, the gradient that comes back on
-    this edge; a leaf that is used several times shows their sum. Like `explain` it changes
-    nothing. `depth` is how many levels of modules are opened (0: a model is one box; None: all; by
-    default as many as fit a picture), `names` are what the arguments are called, `direction` is
-    "right" or "down" (by default down where the picture would be wider than a page).
+    Each edge has the forward value above and the gradient below; a leaf that is used several times
+    shows the sum of its gradients. Like `explain`, it changes nothing. `depth` is the number of
+    levels of modules opened (0: a model is one box; None: all; by default as many as fit a
+    picture), `names` are those of the arguments, `direction` is "right" or "down" (by default down
+    if the picture would be wider than a page).
     """
     if direction not in _DIRECTIONS:
         raise ArgumentError(f"direction is 'right' or 'down', not {direction!r}")

@@ -1,8 +1,8 @@
-"""`explain`: a loss or a whole training step, derived in four steps, for people.
+"""`explain`: the derivation of a loss or a whole training step, in four steps.
 
-    print(explain(loss))                       # the graph that is there, before backward()
-    explain(step, words, tags).show()          # runs on symbols: nothing is changed; in colours
-    explain(step, words, tags, depth=None)     # every node, however many; a page in a notebook
+    print(explain(loss))                       # the recorded graph, before backward()
+    explain(step, words, tags).show()          # runs on symbols, changes nothing; in colours
+    explain(step, words, tags, depth=None)     # every node; a page in a notebook
 
 May import `inspect.derivation` and what is built on it.
 """
@@ -32,21 +32,19 @@ _STYLES = {
 
 
 class Explanation:
-    """A derivation and how much of it is shown: as text, in colours, as a page, as JSON."""
+    """A derivation and its level of detail: as text, in colours, as a page, as JSON."""
 
     def __init__(self, derivation: Derivation, depth: int | None) -> None:
-        """`depth` levels of layers; None shows every node, -1 what a screen holds."""
+        """Show `depth` levels of layers; None shows every node, -1 what fits a screen."""
         self.derivation = derivation
         self.depth = depth
 
     def __str__(self) -> str:
-        """The four steps as plain text."""
         return "\n".join(row.text for row in Outline(self.derivation, self.depth).rows())
 
     __repr__ = __str__
 
     def __rich__(self) -> Any:
-        """The four steps in colours, for rich."""
         from rich.text import Text
 
         out = Text(no_wrap=False)
@@ -59,7 +57,7 @@ class Explanation:
         return out
 
     def show(self) -> None:
-        """Print: in colours on a terminal, else (and with NO_COLOR) as plain text."""
+        """Print in colours on a terminal, else (and with NO_COLOR) as plain text."""
         from rich.console import Console
 
         console = Console(highlight=False)
@@ -67,11 +65,11 @@ class Explanation:
         console.print(self if coloured else str(self), markup=False, soft_wrap=True)
 
     def _repr_html_(self) -> str:
-        """A page for notebooks: formulas, numbers in tables, modules that open and close."""
+        """The page for notebooks: formulas, numbers in tables, modules that open and close."""
         return page(self.derivation)
 
     def to_html(self) -> str:
-        """The page as a document of its own."""
+        """The page as an HTML document."""
         return document("explain", page(self.derivation))
 
     def to_json(self, most: int | None = 100) -> str:
@@ -82,7 +80,7 @@ class Explanation:
         return json.dumps(self.derivation.as_record(most))
 
     def save(self, path: Any) -> None:
-        """Write a file of the kind its name ends with: .txt, .html or .json."""
+        """Write a file in the format of its ending: .txt, .html or .json."""
         forms = {"txt": self.__str__, "html": self.to_html, "json": self.to_json}
         write_as(path, forms)
 
@@ -98,13 +96,13 @@ def explain(
 
     A loss is explained from its recorded graph, before `backward()` or with `retain_graph=True`. A
     function – a loss function, or a training step with `backward()` and `opt.step()` in it – runs
-    once on symbols: no parameter, gradient, random or optimiser state changes. `wrt` chooses the
-    tensors whose gradients are derived (default: all that require grad). `depth` is how many
-    levels of layers are told apart (0: a model is one); None shows every node; by default it is
-    what a screen holds. `names` are what the arguments are called (default: as `fn` calls them).
+    once on symbols: no parameter, gradient, random or optimiser state changes. `wrt` selects the
+    tensors whose gradients are derived (default: all that require grad). `depth` is the number of
+    levels of layers shown apart (0: a model is one); None shows every node; the default fits a
+    screen. `names` are those of the arguments (default: the parameters of `fn`).
 
-    Every local derivative is compared with central differences of its node alone (✓ and how far
-    they are apart), unless the node is large.
+    Every local derivative is compared with central differences of its node alone (✓ and the
+    relative distance), unless the node is large.
     """
     return Explanation(derive(target, args, wrt, names), depth)
 
@@ -123,5 +121,5 @@ def derive(target: Any, args: Sequence[Any], wrt: Any, names: Sequence[str] = ()
     if callable(target):
         return of_function(inner(target), args, wrt, names)
     raise ArgumentError(
-        f"what is explained is a loss tensor or a function with its arguments, not {target!r:.60}"
+        f"explain() takes a loss tensor or a function with its arguments, not {target!r:.60}"
     )

@@ -1,9 +1,9 @@
-"""The formulas of op records, printed for people: as a line of text, and as MathML.
+"""The formulas of op records, printed as a line of text and as MathML.
 
     spoken("out / (1 + exp(x))", {"out": "σ", "x": "z"})     # σ / (1 + exp(z))
     mathml("1 / sqrt(x)", {"x": "v"})                        # <mfrac>…</mfrac>
 
-A comparison is 1 where it holds, as in [x > 0]. Imports the standard library only.
+A comparison is printed as [x > 0], which is 1 if it holds. Imports the standard library only.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ import ast
 from collections.abc import Mapping
 from html import escape
 
-_SUM, _PRODUCT, _SIGN, _POWER, _ATOM = range(5)  # how tightly a part holds together
+_SUM, _PRODUCT, _SIGN, _POWER, _ATOM = range(5)  # precedence of the parts of a formula
 _NAMED = {"pi": "π", "ct": "upstream"}
 _LETTERS = {"maximum": "max", "minimum": "min"}
 _COMPARED = {ast.Gt: ">", ast.Lt: "<", ast.GtE: "≥", ast.LtE: "≤", ast.Eq: "=", ast.NotEq: "≠"}
 _WORDS = {"broadcast_to": "repeated", "reshape": "reshaped", "transpose": "permuted back"}
-_BARE = {"expand_dims"}  # what only lays numbers out anew
+_BARE = {"expand_dims"}  # functions that only change the shape
 
 
 def spoken(text: str, names: Mapping[str, str]) -> str:
@@ -36,18 +36,18 @@ def math(inner: str) -> str:
 
 
 def mathml_name(name: str) -> str:
-    """The name of a value; %7 is the value number 7, and δ%7 its gradient."""
+    """The name of a value in MathML; %7 is value number 7, and δ%7 its gradient."""
     letter, numbered, number = name.rpartition("%")
     if numbered and number.isdigit():
         return f"<msub><mi>{escape(letter or 'v')}</mi><mn>{number}</mn></msub>"
     return f"<mi>{escape(name)}</mi>"
 
 
-Shown = tuple[str, int]  # the text, and how tightly it holds together
+Shown = tuple[str, int]  # the text, and its precedence
 
 
 class _Spoken:
-    """Walks a formula's tree; what differs between text and MathML has a method of its own."""
+    """A printer of formulas as text; MathML overrides the methods that differ."""
 
     def __init__(self, names: Mapping[str, str]) -> None:
         self.names = names
@@ -73,7 +73,7 @@ class _Spoken:
         raise ValueError(f"a record's formula has a part that is not printed: {ast.dump(node)}")
 
     def inside(self, node: ast.expr, least: int) -> str:
-        """A part, in parentheses where it does not hold together as tightly as needed."""
+        """A part, in parentheses if its precedence is too low."""
         text, tightness = self.show(node)
         return text if tightness >= least else self.row("(", text, ")")
 
@@ -109,7 +109,7 @@ class _Spoken:
         parts = [p for i, text in enumerate(inner) for p in ((", ", text) if i else (text,))]
         return self.row(self.function(_LETTERS.get(name, name)), "(", *parts, ")"), _ATOM
 
-    # -- what text and MathML write differently ------------------------------------------------
+    # -- differences between text and MathML ---------------------------------------------------
 
     def row(self, *parts: str) -> str:
         return "".join(parts)
@@ -143,7 +143,7 @@ class _Spoken:
 
 
 class _MathML(_Spoken):
-    """The same formula in elements: fractions, roots and powers stand as in a book."""
+    """A printer of formulas as MathML elements: fractions, roots, powers."""
 
     def row(self, *parts: str) -> str:
         return "".join(p if p.startswith("<") else f"<mo>{escape(p.strip())}</mo>" for p in parts)

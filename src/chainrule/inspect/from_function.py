@@ -1,8 +1,8 @@
-"""The derivation of a function's loss, or of a whole training step: it runs, and nothing changes.
+"""The derivation of a function's loss, or of a whole training step, without side effects.
 
     derivation = of_function(step, (words, tags))
 
-The function runs once on symbols; loops are written out, so that each step's part can be seen.
+The function runs once on symbols; loops are unrolled, so that each step's part is visible.
 May import `compiler`, `nn` and what lies below them.
 """
 
@@ -57,7 +57,7 @@ def of_function(
 
 
 def loss_of(run: Traced) -> Node:
-    """What backward started from, or else the only scalar that is returned."""
+    """The root of backward, or else the only returned scalar."""
     if run.trace.spent:
         return run.trace.spent[-1]
     scalars = [n for n in run.results if n.array.size == 1 and n.dtype.kind == "float"]

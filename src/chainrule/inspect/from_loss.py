@@ -1,8 +1,8 @@
-"""The derivation of a loss that was computed eagerly and whose graph is still there.
+"""The derivation of a loss that was computed eagerly and still has its graph.
 
     derivation = of_loss(loss)      # before backward(), or with retain_graph=True
 
-Values that no rule keeps are worked out again where what they come from is known. May import
+Values that no vjp keeps are computed again from known ones. May import
 `tensor` and what lies below it.
 """
 
@@ -31,10 +31,9 @@ from chainrule.tensor.tape import Backward, Recorded, evaluated
 def of_loss(
     loss: Handle, wrt: Sequence[Handle] | None = None, names: Mapping[int, str] | None = None
 ) -> Derivation:
-    """All steps of a scalar loss. No `.grad` is touched, and the graph stays.
+    """All steps of a scalar loss. No `.grad` changes, and the graph stays.
 
-    `names` are what tensors are called, by id. Raises GradientError where backward() has released
-    the graph.
+    `names` are those of tensors, by id. Raises GradientError if backward() has released the graph.
     """
     if loss.array_type.size != 1:
         raise GradientError(f"only a scalar loss is explained, not one of shape {loss.shape}")
@@ -78,13 +77,13 @@ def of_loss(
 
 
 def leaf_of(node: Node) -> Handle | None:
-    """The tensor of a leaf that requires grad and is still there."""
+    """The tensor of a leaf that requires grad and still exists."""
     reference = node.leaf if node.op is INPUT and isinstance(node, Recorded) else None
     return None if reference is None else reference()
 
 
 def _kept_values(order: Sequence[Node]) -> dict[Node, Any]:
-    """The values of leaves, and those that rules saved, by the node whose value they are."""
+    """The values of leaves, and the residuals, by node."""
     known: dict[Node, Any] = {}
     for node in order:
         handle = leaf_of(node)
@@ -99,12 +98,12 @@ def _kept_values(order: Sequence[Node]) -> dict[Node, Any]:
 
 
 def _stands_in(value: Any) -> bool:
-    """Whether an array is zeros without memory: a compiled call's operand that nobody reads."""
+    """Whether an array is the placeholder of an operand that a compiled call does not read."""
     return value.size > 1 and not any(value.strides) and not value.any()
 
 
 def _opened(node: Node, known: Mapping[Node, Any]) -> bool:
-    """Whether a call is shown as what it computes: no Function of the user's, and all is known."""
+    """Whether a call is shown as its body: not the user's Function, and with known operands."""
     if node.op is not call or "graph" not in node.attrs:
         return False
     own = "vjp_graph" in node.attrs and "rule" not in node.attrs
@@ -112,7 +111,7 @@ def _opened(node: Node, known: Mapping[Node, Any]) -> bool:
 
 
 def _unrolled(root: Node, known: dict[Node, Any]) -> list[Node]:
-    """The graph's nodes, loops written out and the loss last; `known` gets values of new nodes."""
+    """The graph's nodes with loops unrolled, the loss last; adds values of new nodes to `known`."""
     order = topological((root,))
     inputs = tuple(n for n in order if n.op is INPUT)
     seen = unroll(Graph(inputs, (root,)), MOST_STEPS, lambda n: _opened(n, known))
@@ -137,7 +136,7 @@ def _unrolled(root: Node, known: dict[Node, Any]) -> list[Node]:
 
 
 def _work_out(order: Sequence[Node], known: dict[Node, Any]) -> None:
-    """Values that were let go of, from those they were computed from."""
+    """Compute released values from their operands."""
     for node in order:
         if node.op is INPUT or node in known or (node.op is call and "graph" not in node.attrs):
             continue

@@ -2,10 +2,10 @@
 
     gradcheck(lambda w: F.log_softmax(w, -1)[..., 0].sum(), (x,))
 
-compares the gradient that `backward` gives with finite differences of the function itself, in
-float64, entry by entry up to a budget and along random directions beyond it. Every node's local
-rule is also checked alone, on the values that it has there, so the report names the one that is
-wrong. A function that reads its own values is called anew at each point. May import `compiler`,
+compares the gradient of `backward` with finite differences of the function itself, in float64,
+entry by entry up to a budget and along random directions beyond it. The vjp of every node is also
+checked alone, on its real values, so the report names the wrong one. A function that reads its own
+values is called again at each point. May import `compiler`,
 `nn` and what lies below them.
 """
 
@@ -34,8 +34,8 @@ from chainrule.tensor.functional import pointwise, reduce
 from chainrule.tensor.handle import Handle
 
 Array = np.ndarray[Any, Any]
-_CALLS = 24  # entries of an input for which a function that reads values is called
-_DIRECTIONS = 4  # random ones for each input that is not checked entry by entry
+_CALLS = 24  # entries of an input checked by calls of a function that reads values
+_DIRECTIONS = 4  # random directions for each input not checked entry by entry
 
 
 def gradcheck(
@@ -53,12 +53,12 @@ def gradcheck(
     `fn` takes `inputs` (a tensor, or a tuple of tensors and arrays) and returns one tensor or
     several; those of more than one element are projected on fixed random weights. Where some
     inputs require grad, only those are checked. `order=2` checks the gradient's gradient as well.
-    At most `budget` entries are checked one by one, spread over the inputs; what is left is
-    checked along random directions chosen by `seed`. Random draws inside `fn` stay the same.
-    `names` are what the inputs are called.
+    At most `budget` entries are checked one by one, spread over the inputs; the others are checked
+    along random directions chosen by `seed`. Random draws inside `fn` stay the same. `names` are
+    those of the inputs.
 
-    Returns a report that is true when all is well; otherwise raises `GradcheckError`, whose
-    `report` it is, unless `raise_exception` is False.
+    Returns a report that is true if the gradients are right; otherwise raises `GradcheckError`,
+    with the report in `report`, unless `raise_exception` is False.
     """
     if order not in {1, 2}:
         raise ArgumentError(f"order is 1 or 2, not {order!r}")
@@ -82,12 +82,12 @@ def gradcheck_module(
     seed: int = 0,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> Report:
-    """Every parameter of a model, and its float inputs, as `gradcheck` does for a function.
+    """`gradcheck` for every parameter and float input of a model.
 
-    `batch` is the model's input or a tuple of them; `loss` turns its output into what is
+    `batch` is the model's input or a tuple of them; `loss` maps its output to the number that is
     differentiated (by default a fixed random projection). Parameters are sampled: each gets its
-    share of `budget` entries and some random directions. `progress(name, number, count)` is told
-    which one is next.
+    share of `budget` entries and some random directions. `progress(name, number, count)` is called
+    before each one.
     """
     given = list(batch) if isinstance(batch, (tuple, list)) else [batch]
     given = [as_tensor(x) for x in given]
@@ -106,7 +106,7 @@ def gradcheck_module(
 
 
 def prepare(inputs: Any) -> list[Any]:
-    """Leaf copies of the inputs that require grad where they are to be checked."""
+    """Leaf copies of the inputs, which require grad if they are to be checked."""
     several = list(inputs) if isinstance(inputs, (tuple, list)) else [inputs]
     found = [as_tensor(x) for x in several]
     floats = [x for x in found if x.dtype.kind == "float"]
@@ -132,12 +132,12 @@ def prepare(inputs: Any) -> list[Any]:
 
 
 class _Objective(NamedTuple):
-    """What is recorded: outputs of fn, then the analytic gradients of its projection."""
+    """A recorded function: outputs of fn, then the analytic gradients of its projection."""
 
     recording: Recording
     total: Node
     analytic: list[Node | None]
-    wanted: list[tuple[str, Node | None]]  # each name, and its input node if it is read
+    wanted: list[tuple[str, Node | None]]  # each name, with its input node if it is read
 
 
 def _record(
@@ -147,7 +147,7 @@ def _record(
     outside: Sequence[tuple[str, Handle]],
     rng: np.random.Generator,
 ) -> _Objective:
-    """Trace fn, its projection to one number, and the gradients that autograd gives for it."""
+    """Trace fn, its projection to one number, and the gradients from autograd."""
     found_none: list[bool] = []
 
     def objective(*args: Any) -> Any:
@@ -206,7 +206,7 @@ def _check(
     )
     share = max(4, budget // max(1, len(what.wanted)))
     reads = _reads(what.recording)
-    if reads:  # the function is called at each point: a graph would show one way through it only
+    if reads:  # the function is called at each point: a graph would have one path through it only
         share = min(share, _CALLS)
     handles = [x for x in given if x.requires_grad] + [p for _, p in outside]
 
@@ -220,12 +220,12 @@ def _check(
         if progress is not None:
             progress(name, number, len(handles))
         if node is None:
-            continue  # not read at all: nothing depends on it
+            continue  # not read: nothing depends on it
         value = np.zeros(node.shape) if gradient is None else np.asarray(env[gradient])
         probe = Rerun(single, given, x, env[node]) if reads else Probe(what.total, node, env)
         _check_input(name, probe, value, share, rng, entries, kinks)
     failures = tuple(e for e in entries if e.verdict not in PASSING)
-    # Every rule is checked, also where the sum looks right: its part may be too small to show
+    # Every vjp is checked, even if the sum looks right: its part may be too small to show
     guilty = find_guilty(what.total, [n for _, n in what.wanted if n is not None], env, rng)
     return Report(
         subject=subject,
@@ -241,7 +241,7 @@ def _check(
 
 
 def _reads(recording: Recording) -> str:
-    """What it means for the gradient that the function reads values; nothing if it does not."""
+    """Notes about the values that the function reads, which are constants for the gradient."""
     trace = recording.trace
     if not isinstance(trace, ValuedTrace) or not trace.reads:
         return ""
@@ -274,7 +274,7 @@ def _check_input(
     entries: list[Entry],
     kinks: list[str],
 ) -> None:
-    """All entries of one input, or a sample of them and some random directions."""
+    """Check all entries of one input, or a sample of them and some random directions."""
     shape, size = analytic.shape, analytic.size
     whole = size <= share
     chosen = range(size) if whole else sorted(rng.choice(size, share - _DIRECTIONS, replace=False))
@@ -293,7 +293,7 @@ def _check_input(
         direction = rng.standard_normal(shape) / np.sqrt(size)
         found = probe.difference(direction)
         if found.kink:
-            continue  # with many entries, some mask always flips: the entries tell
+            continue  # with many entries, some mask always flips: the entries decide
         value = float(np.sum(analytic * direction))
         verdict = judge(value, found.value, found.error, 1e-12 * max(scale, 1e-3))
         entries.append(Entry(name, None, value, found.value, found.error, found.step, verdict))
@@ -307,12 +307,12 @@ def _second(
     budget: int,
     seed: int,
 ) -> Report:
-    """The gradient as a function of the inputs, checked like any other."""
+    """The gradient as a function of the inputs, for a check of the second order."""
     weights = np.random.default_rng(seed + 1)
     state = weights.bit_generator.state
 
     def gradient(*args: Any) -> Any:
-        weights.bit_generator.state = state  # the same projection at every trace
+        weights.bit_generator.state = state  # the same projection in every trace
         total = _projected(fn(*args), weights)
         wrt = [a for a in args if a.requires_grad]
         found = gradients(total, wrt, create_graph=True, allow_unused=True)

@@ -2,7 +2,7 @@
 
     graph_def(model, (x,))      # "Tagger/lstm/loop/matmul", "Tagger/out/weight", …
 
-The body of a loop stands in a scope of its own, once. tensorboardX has the classes of the protocol
+The body of a loop is in a scope of its own, once. tensorboardX has the classes of the protocol
 buffers. May import `inspect.recording` and what lies below it.
 """
 
@@ -16,11 +16,11 @@ from chainrule.graph.walk import topological
 from chainrule.inspect.recording import record
 
 _KINDS = {"float32": "DT_FLOAT", "float64": "DT_DOUBLE", "bool": "DT_BOOL"}
-_GRAPHS = frozenset({"graph", "vjp_graph", "rule"})  # attributes that are no text
+_GRAPHS = frozenset({"graph", "vjp_graph", "rule"})  # attributes not written as text
 
 
 def graph_def(model: Callable[..., Any], args: Sequence[Any]) -> tuple[Any, str]:
-    """The graph of `model(*args)`, which runs on symbols, and its text."""
+    """The graph of `model(*args)`, run on symbols, and its text."""
     from tensorboardX.proto.graph_pb2 import GraphDef
     from tensorboardX.proto.versions_pb2 import VersionDef
 
@@ -42,7 +42,7 @@ def graph_def(model: Callable[..., Any], args: Sequence[Any]) -> tuple[Any, str]
 
 
 class _Scopes:
-    """Nodes by name; a name is used once."""
+    """Nodes by unique names."""
 
     def __init__(self, classes: set[str], root: str) -> None:
         self.names: dict[Node, str] = {}
@@ -51,13 +51,13 @@ class _Scopes:
         self._taken: dict[str, int] = {}
 
     def path(self, layer: str) -> str:
-        """A layer's scope: all stand in that of the model."""
+        """The scope of a layer, inside that of the model."""
         inside = layer.replace(".", "/").replace("[", "_").replace("]", "").replace(" ", "_")
         first = inside.partition("/")[0]
         return inside if not self._root or first in self._classes else f"{self._root}/{inside}"
 
     def graph(self, graph: Graph, scope: str) -> None:
-        """All nodes between the inputs, which have names already, and the outputs."""
+        """Add all nodes between the inputs, which have names already, and the outputs."""
         for node in topological(graph.outputs):
             if node in self.names:
                 continue
@@ -72,7 +72,7 @@ class _Scopes:
             self.add(node.op.name, f"{where}/{node.op.name}".strip("/"), node, ins)
 
     def _body(self, body: Graph, scope: str, ins: Sequence[str]) -> tuple[str, ...]:
-        """The nodes of a body, whose inputs are those of its node; the names of its outputs."""
+        """Add the nodes of a body, whose inputs are its node's; returns its outputs' names."""
         for inner, outer in zip(body.inputs, ins, strict=True):
             self.names[inner] = outer
         self.graph(body, scope)
@@ -81,7 +81,7 @@ class _Scopes:
     def add(
         self, op: str, name: str, node: Node | None, ins: Sequence[str], type: Any = None
     ) -> None:
-        """One node, under a name that is free."""
+        """Add a node under a new name."""
         from tensorboardX.proto.node_def_pb2 import NodeDef
 
         name = self._free(name)

@@ -1,9 +1,9 @@
-"""A derivation as a page for notebooks: HTML that needs nothing else, formulas in MathML.
+"""A derivation as a page for notebooks: self-contained HTML, with formulas in MathML.
 
     page(derivation)      # a <div> with its own style; modules open and close
 
-Colours are those of the notebook, light or dark; small arrays are tables of their numbers. May
-import `inspect.derivation`, `inspect.formula`, `inspect.outline`.
+Colours follow the notebook, light or dark; small arrays are tables of numbers. May import
+ `inspect.derivation`, `inspect.formula`, `inspect.outline`.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from chainrule.inspect.derivation import Derivation, Part, Step, Update
 from chainrule.inspect.formula import math, mathml, mathml_name
 from chainrule.inspect.outline import change_of, short, shown
 
-_TABLE, _WIDEST, _TABLES = 64, 10, 4  # numbers, columns and tables that are written out
-_OPEN = 60  # steps up to which all modules are open at first
-_MOST = 3000  # steps that a page holds
-_FEW = 8  # contributions to a sum that are open at first
+_TABLE, _WIDEST, _TABLES = 64, 10, 4  # the most numbers, columns and tables shown
+_OPEN = 60  # the most steps with which all modules are open at first
+_MOST = 3000  # the most steps of a page
+_FEW = 8  # the most contributions to a sum that is open at first
 _STYLE = """<style>
 .cr-explain{font:14px/1.45 system-ui,sans-serif;max-width:72em}
 .cr-explain details{margin:.15em 0 .15em .2em;border-left:2px solid #8884;padding-left:.7em}
@@ -44,7 +44,7 @@ text-align:right;border:0}
 
 
 def page(d: Derivation) -> str:
-    """The four steps, one below the other."""
+    """The page with the four steps."""
     return "".join(_parts(d))
 
 
@@ -77,7 +77,7 @@ def _nested(
     show: Callable[[Step], str],
     opened: bool,
 ) -> Iterator[str]:
-    """Each step in the modules of its path; a module that goes on is not opened anew."""
+    """Each step inside the modules of its path; consecutive steps share their modules."""
     at: tuple[str, ...] = ()
     for s in steps:
         path = at if s.is_leaf else tuple(filter(None, s.layer.replace("[", ".[").split(".")))

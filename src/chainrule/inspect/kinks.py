@@ -1,7 +1,7 @@
-"""Decisions: masks, winners and sides that a computation takes, and whether a step changes them.
+"""Decisions of a computation: its masks, winners and sides, and whether a step changes them.
 
-Where a decision differs between x and x ± h, a kink lies between them: the finite difference is
-not the derivative's fault. Decisions inside loops, calls and composite ops count too. Example:
+If a decision differs between x and x ± h, a kink lies between them, and the finite difference is
+no estimate of the derivative. Decisions inside loops, calls and composite ops count too. Example:
 
     before = decisions(node, values)
     same(before, decisions(node, other_values))
@@ -25,7 +25,7 @@ Decisions = list[np.ndarray[Any, Any]]
 
 
 def decides(node: Node) -> bool:
-    """Whether the op, or what it is made of, can have a kink."""
+    """Whether the op, or its decomposition, can have a kink."""
     op = node.op
     if op is INPUT:
         return False
@@ -49,12 +49,12 @@ def decisions(node: Node, ins: Sequence[Any]) -> Decisions:
 
 
 def same(before: Decisions, after: Decisions) -> bool:
-    """Whether nothing was decided differently."""
+    """Whether the decisions are equal."""
     return all(np.array_equal(a, b) for a, b in zip(before, after, strict=True))
 
 
 def _of_graph(graph: Graph, env: Mapping[Node, Any]) -> Iterator[np.ndarray[Any, Any]]:
-    """The decisions of a graph all of whose values are known."""
+    """The decisions of a graph with known values."""
     inputs = set(graph.inputs)
     for node in topological(graph.outputs):
         if node not in inputs and decides(node):
@@ -62,7 +62,7 @@ def _of_graph(graph: Graph, env: Mapping[Node, Any]) -> Iterator[np.ndarray[Any,
 
 
 def _of_control(attrs: Attrs, ins: Sequence[Any]) -> Iterator[np.ndarray[Any, Any]]:
-    """A call's body once; a loop's body for each step, with the carries of that step."""
+    """The decisions in a call's body, or in a loop's body at each step."""
     graph: Graph = attrs["graph"]
     if "length" not in attrs:
         yield from _of_graph(graph, all_values(graph, ins))

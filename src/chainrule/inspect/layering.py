@@ -1,11 +1,11 @@
-"""Order and places of boxes that stand in layers: few crossings, straight edges, no overlaps.
+"""The order and position of boxes in layers: few crossings, straight edges, no overlaps.
 
-    places = stack(layers, pulls, widths, gap)      # the centre of each box across its layer
+    centres = stack(layers, pulls, widths, gap)      # the centre of each box across its layer
 
-Every link joins neighbouring layers; what spans several is broken by bends, which are boxes too.
-The order is by the mean place of a box's neighbours (Sugiyama, Tagawa and Toda, Methods for visual
-understanding of hierarchical system structures, 1981); so are the places, as far as the order
-and the gaps allow. Imports the standard library only.
+Every link joins neighbouring layers; a longer one is split at bends, which are boxes too. A box is
+ordered by the mean position of its neighbours (Sugiyama, Tagawa and Toda, Methods for visual
+understanding of hierarchical system structures, 1981), and moved there as far as the order and the
+gaps allow. Imports the standard library only.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from collections.abc import Hashable, Mapping, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
-_SWEEPS = 12  # of the order
-_STILL = 0.05  # a move that is none
+_SWEEPS = 12  # sweeps for the order
+_STILL = 0.05  # a negligible move
 _IDLE = 0.01  # the weight of a box without neighbours
-_PULLS, _FEWEST = 160, 6  # of the places
-_WORK = 600_000  # boxes that are pulled altogether
+_PULLS, _FEWEST = 160, 6  # sweeps for the positions
+_WORK = 600_000  # the most moves of boxes
 Layers = list[list[Hashable]]
 Links = Mapping[Hashable, Mapping[Hashable, float]]
 
@@ -29,7 +29,7 @@ def stack(
 ) -> dict[Hashable, float]:
     """The centre of each box along its layer; layers are sorted in place.
 
-    `links` are a box's neighbours in the layers before and behind its own, and how much each pulls.
+    `links` are a box's neighbours in the layers before and after its own, with their weights.
     """
     _sort(layers, links)
     at = _packed(layers, widths, gap)
@@ -44,7 +44,7 @@ def stack(
 
 
 def _sort(layers: Layers, links: Links) -> None:
-    """Sweep forth and back; keep the order with the fewest crossings."""
+    """Sweep forwards and backwards; keep the order with the fewest crossings."""
     best, fewest = [list(boxes) for boxes in layers], _crossings(layers, links)
     for sweep in range(_SWEEPS):
         if not fewest:
@@ -79,7 +79,7 @@ def _crossings(layers: Layers, links: Links) -> int:
 
 
 def _packed(layers: Layers, widths: Mapping[Hashable, float], gap: float) -> dict[Hashable, float]:
-    """Side by side, every layer centred on 0."""
+    """Positions side by side, with every layer centred on 0."""
     at: dict[Hashable, float] = {}
     for boxes in layers:
         x = -(sum(widths[b] for b in boxes) + gap * (len(boxes) - 1)) / 2
@@ -98,8 +98,8 @@ def _pull(
 ) -> None:
     """Move a layer's boxes towards their neighbours' mean, in order and without overlap.
 
-    Runs of boxes that would overlap move as one, to the mean of their wishes; each wish weighs as
-    much as its pulls, so that all layers come to rest.
+    Runs of boxes that would overlap move as one, to the weighted mean of their targets; the weights
+    are those of their links, so that all layers converge.
     """
     runs: list[_Run] = []
     for box in boxes:
@@ -123,7 +123,7 @@ def _pull(
 
 
 class _Run(NamedTuple):
-    """Boxes that stand as close as they may: where the first is, and the others from it."""
+    """A run of boxes at the minimal distances: the position of the first, and offsets from it."""
 
     boxes: list[Hashable]
     offsets: list[float]
@@ -132,6 +132,6 @@ class _Run(NamedTuple):
 
 
 def _mean(values: Sequence[tuple[float, float]]) -> float | None:
-    """The mean of values with weights."""
+    """The weighted mean."""
     total = sum(weight for _, weight in values)
     return sum(value * weight for value, weight in values) / total if total else None

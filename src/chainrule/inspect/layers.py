@@ -1,13 +1,13 @@
-"""A trace that also notes which layer asked for each node, and what the function itself made.
+"""A trace that also notes the layer of each node, and the nodes of the function itself.
 
-A layer is read off the Python frames: every `forward` whose first argument is a module is a step of
-the path, so models need no preparation and ordinary calls pay nothing. Example:
+A layer is found from the Python frames: every `forward` whose first argument is a module is a part
+of the path, so models need no preparation and ordinary calls cost nothing. Example:
 
     trace = LayerTrace()
     capture(fn, args, {}, keep_grads=True, trace=trace)
 
-Each node's `source.layer` is then like `blocks.3.mlp.up`, and `boxes` tells calls of one module
-apart: `cell`, `cell[call 2]`. May import `nn` and what lies below it.
+Each node's `source.layer` is then like `blocks.3.mlp.up`, and `boxes` distinguishes the calls of
+one module: `cell`, `cell[call 2]`. May import `nn` and what lies below it.
 """
 
 from __future__ import annotations
@@ -28,32 +28,31 @@ from chainrule.tensor.trace import Trace
 
 
 class LayerTrace(Trace):
-    """See the module's docstring; `roots` are the outermost modules, in the order of their use."""
+    """A trace with layers; `roots` are the outermost modules, in the order of their use."""
 
     def __init__(self) -> None:
-        """Nothing recorded yet."""
         super().__init__()
         self.roots: list[Module] = []
-        self.recorded: list[Node] = []  # by the function, in order; gradients are not among them
-        self.begun: int | None = None  # how many there were when backward first started
-        self.asked: Handle | None = None  # of which it was last asked whether it requires grad
-        self.boxes: dict[Node, str] = {}  # of nodes in a module that was called before
-        self._called: Counter[tuple[str, int]] = Counter()  # by the box around and the module
-        self._call: dict[int, int] = {}  # the number of each module's newest call
+        self.recorded: list[Node] = []  # by the function, in order, without gradients
+        self.begun: int | None = None  # their number at the start of the first backward
+        self.asked: Handle | None = None  # last one asked
+        self.boxes: dict[Node, str] = {}  # of nodes in later calls of a module
+        self._called: Counter[tuple[str, int]] = Counter()  # calls, by the box around and the module
+        self._call: dict[int, int] = {}  # the number of each module's latest call
         self._names: dict[tuple[int, int], str] = {}
         self._undo = Undo()
 
     def requires_grad_of(self, handle: Handle) -> bool:
-        """As in every trace; backward() asks this of its loss."""
+        """Also note the handle, as backward() asks this of its loss."""
         self.asked = handle
         return super().requires_grad_of(handle)
 
     def before_change(self, owner: Any) -> None:
-        """Remember an optimiser or a schedule that is about to step."""
+        """Note an optimiser or a schedule before it steps."""
         self._undo.note(owner)
 
     def undo(self) -> None:
-        """Put back what the function changed in optimisers, schedules and modules."""
+        """Restore optimisers, schedules and modules."""
         self._undo.restore()
 
     def record(self, op: Op, inputs: tuple[Node, ...], attrs: dict[str, Any]) -> Node:
@@ -68,7 +67,7 @@ class LayerTrace(Trace):
         return node
 
     def enter(self, module: Module) -> None:
-        """Number the calls of a module within the call of the one around it."""
+        """Number the calls of a module within the call of the module around it."""
         way = _modules()
         key = (self._box(way) if len(way) > 1 else "", id(module))
         self._called[key] += 1
@@ -112,7 +111,7 @@ class LayerTrace(Trace):
         return self._names[key]
 
     def classes(self) -> dict[str, str]:
-        """The class of each module of the models that were used, by its path; "" is a model."""
+        """The class of each module of the used models, by its path; "" is a model."""
         return {
             path: type(module).__name__
             for root in reversed(self.roots)
@@ -120,9 +119,9 @@ class LayerTrace(Trace):
         }
 
     def parameter_names(self) -> dict[int, str]:
-        """The name of each parameter and buffer of the modules that were used, by id.
+        """The name of each parameter and buffer of the used models, by id.
 
-        Of several models used side by side, the class is named too.
+        With several models, the class is part of the name.
         """
         found: dict[int, str] = {}
         for root in self.roots:

@@ -1,8 +1,8 @@
-"""The guilty node: each node's local rule, checked alone on the values it really had.
+"""The guilty node: the vjp of each node, checked alone on its real values.
 
     vjp(w) · v  against  d/dh ⟨w, f(x + h·v)⟩   for random w and v
 
-Checking nodes one by one turns "some gradient is wrong" into "this rule is wrong". Example:
+Checking nodes one by one turns "some gradient is wrong" into "this vjp is wrong". Example:
 `find_guilty(total, targets, values, rng)`. May import `grad`, `inspect.numeric`.
 """
 
@@ -28,25 +28,25 @@ from chainrule.ops.record import Symbolic
 from chainrule.ops.reduce import sum_
 
 Array = np.ndarray[Any, Any]
-_ENTRIES = 400  # of the guilty input that are compared for the diagnosis
+_ENTRIES = 400  # entries of the guilty input, compared for the diagnosis
 
 
 @dataclass(frozen=True)
 class _Rule:
-    """One node on inputs of its own: ⟨w, f(x)⟩ as a node, and the vjp's results."""
+    """One node on its own inputs: ⟨w, f(x)⟩ as a node, and the results of its vjp."""
 
     node: Node
     alone: tuple[Node, ...]
     scalar: Node
     seeds: tuple[Node, ...]
-    gradients: Graph  # (inputs…, seeds…) → one per differentiable input
+    gradients: Graph  # (inputs…, seeds…) → one gradient per differentiable input
     wanted: tuple[int, ...]
 
 
 def find_guilty(
     output: Node, targets: Sequence[Node], env: Mapping[Node, Any], rng: np.random.Generator
 ) -> Guilty | None:
-    """The first node between targets and output whose local rule is wrong; None if all hold."""
+    """The first node between targets and output whose vjp is wrong; None if all are right."""
     order = topological((output,))
     active = dependents(targets, order)
     for node in order:
@@ -61,7 +61,7 @@ def find_guilty(
 def check_rule(
     node: Node, values: Sequence[Any], active: set[Node], rng: np.random.Generator
 ) -> Guilty | None:
-    """Compare one node's rule with finite differences along a random direction of each input."""
+    """Compare one node's vjp with finite differences along a random direction of each input."""
     wanted = tuple(
         i
         for i, n in enumerate(node.inputs)
@@ -143,7 +143,7 @@ def _describe(
     seeds: Sequence[Array],
     along: tuple[float, float, float],
 ) -> Guilty:
-    """Entry by entry, as far as that is affordable: the worst entry, and the pattern."""
+    """The worst of the entries compared, and the pattern of the error."""
     node = rule.node
     if analytic.size > _ENTRIES:
         return _guilty(node, i, (), *along, "the rule is wrong along a random direction")
@@ -174,7 +174,7 @@ def _slice_parts(
     seeds: Sequence[Array],
     shape: tuple[int, ...],
 ) -> list[tuple[Pattern, Array]]:
-    """What the gradient would be if only one slice of an output's axis were summed."""
+    """The gradients if only one slice of an output's axis were summed."""
     found: list[tuple[Pattern, Array]] = []
     if len(seeds) != 1 or int(np.prod(shape)) * sum(seeds[0].shape) > 8 * _ENTRIES:
         return found

@@ -1,4 +1,4 @@
-"""What people call their tensors: the names of parameters, of arguments, of variables around.
+"""Names of tensors: those of parameters, of arguments, of variables in scope.
 
     named_tensors({"model": model, "w": w})      # [(w, "w"), (model.fc.weight, "fc.weight"), …]
 
@@ -21,7 +21,7 @@ from chainrule.tensor.handle import Handle
 def named_tensors(variables: Mapping[str, Any]) -> list[tuple[Handle, str]]:
     """Each tensor in or below some variables, with its name.
 
-    Parameters are named within their model; with several models, the variable's name comes first.
+    Parameters are named within their model; with several models, after the variable's name.
     """
     found = [(v, k) for k, v in variables.items() if isinstance(v, Handle) and k[0] != "_"]
     models = {k: v for k, v in variables.items() if isinstance(v, Module)}
@@ -30,7 +30,7 @@ def named_tensors(variables: Mapping[str, Any]) -> list[tuple[Handle, str]]:
     seen: set[int] = set()
     for variable, model in models.items():
         own = {id(p) for p in model.parameters()}
-        if id(model) not in inner and not own <= seen:  # not one that was compiled from another
+        if id(model) not in inner and not own <= seen:  # not a compiled one
             outermost.append((variable, model))
             seen |= own
     for variable, model in outermost:
@@ -41,12 +41,12 @@ def named_tensors(variables: Mapping[str, Any]) -> list[tuple[Handle, str]]:
 
 
 def by_id(named: Iterable[tuple[Handle, str]]) -> dict[int, str]:
-    """The name of each tensor by id; the first of several."""
+    """The name of each tensor by id, the first if there are several."""
     return {id(tensor): name for tensor, name in reversed(list(named))}
 
 
 def around_function(fn: Callable[..., Any], args: Sequence[Any]) -> dict[int, str]:
-    """The names under which a function knows its arguments and what it reads from outside."""
+    """The names of a function's arguments and free variables."""
     bound = getattr(fn, "__func__", fn)
     outside: dict[str, Any] = {}
     if inspect.isfunction(bound):
@@ -64,7 +64,7 @@ def around_function(fn: Callable[..., Any], args: Sequence[Any]) -> dict[int, st
 
 
 def around_caller() -> list[tuple[Handle, str]]:
-    """The tensors that the user's line knows: its local variables', then its module's."""
+    """The tensors in scope at the user's line: local variables, then the module's."""
     place = caller()
     frame: FrameType | None = sys._getframe(1)  # noqa: SLF001 - the documented way to walk the stack
     while frame is not None and place is not None:

@@ -1,9 +1,9 @@
-"""`why_no_grad`: what stands between a tensor and the loss, with the line and the way out.
+"""`why_no_grad`: the cut between a tensor and the loss, with its line and the way out.
 
     print(why_no_grad(model.fc.weight, step, words, tags))     # runs the step once; exact
-    print(why_no_grad(model.fc.weight, loss))                  # what a loss's own record tells
+    print(why_no_grad(model.fc.weight, loss))                  # from the loss's own graph
 
-Nothing is changed: no parameter, no `.grad`, no random or optimiser state. May import
+Nothing changes: no parameter, no `.grad`, no random or optimiser state. May import
 `inspect.cut` and what lies below it.
 """
 
@@ -36,13 +36,13 @@ _AGAIN = (
 
 
 def why_no_grad(param: Any, target: Any, *args: Any) -> Cause:
-    """Why `param` gets no gradient from `target`, or a zero one; true if one arrives.
+    """The cause why `param` gets no gradient from `target`, or a zero one; true if one arrives.
 
     `target` is a function with its arguments – a loss function or a whole step, compiled or not,
     which runs once and changes nothing – or a loss tensor. The function's run records everything,
-    also under `no_grad()` and beyond `detach()`, so the cut is named with its line. A loss knows
-    only what was recorded for it: whether the tensor is in there, and where a value without a
-    record comes in.
+    also under `no_grad()` and beyond `detach()`, so the cut is named with its line. A loss has
+    only its recorded graph: whether the tensor is in it, and where a value with no recorded history
+    enters.
     """
     if not isinstance(param, Handle):
         raise ArgumentError(f"why_no_grad() looks at a tensor, not at {type(param).__name__}")
@@ -65,7 +65,7 @@ def why_no_grad(param: Any, target: Any, *args: Any) -> Cause:
 
 
 def _of_itself(param: Handle, subject: str) -> Cause | None:
-    """What the tensor is may be reason enough."""
+    """The cause in the tensor itself, if there is one."""
     if param.dtype.kind != "float":
         held = param.dtype.name
         text = f"gets no gradient: it holds {held}, and only floating-point values have one"
@@ -108,7 +108,7 @@ def _of_function(
 
 
 def _without_backward(fn: Callable[..., Any], given: Sequence[Any]) -> Traced:
-    """A run of the function; one whose backward() has nothing to start from ends there."""
+    """A run of the function; a backward() without a graph ends it."""
 
     def stopped(*args: Any) -> Any:
         try:
@@ -126,7 +126,7 @@ def _without_backward(fn: Callable[..., Any], given: Sequence[Any]) -> Traced:
 
 
 def _node_of(param: Handle, run: Traced, given: Sequence[Any]) -> Node | None:
-    """What stands for the tensor in the run; None if it was not read."""
+    """The node of the tensor in the run; None if it was not read."""
     for node, handle in zip(run.found.captured.graph.inputs, _leaves(run, given), strict=False):
         if handle is param:
             return node
@@ -144,7 +144,7 @@ def _not_read(param: Handle, run: Traced, subject: str) -> Cause:
             if any(p is param for p in module.parameters(recurse=False)):
                 owner = path or type(root).__name__
     if owner is not None:
-        text = f"gets no gradient: it is never read, for the layer {owner} does not use it"
+        text = f"gets no gradient: it is never read, as the layer {owner} does not use it"
         way = f"call {owner} in forward(), and use what it returns"
         return Cause("not called", subject, text, way)
     text = "gets no gradient: it is never read"
@@ -159,11 +159,11 @@ def _not_read(param: Handle, run: Traced, subject: str) -> Cause:
 
 
 def _forgotten(param: Handle, run: Traced, subject: str) -> Cause | None:
-    """A gradient that arrives and is forgotten before the function ends."""
+    """The cause if a gradient arrives and is cleared before the function ends."""
     _, gradient = run.trace.grads.get(id(param), (param, param))
     if gradient is not None:
         return None
-    text = "gets a gradient, which zero_grad() forgets again before the function ends"
+    text = "gets a gradient, which zero_grad() clears before the function ends"
     return Cause("forgotten", subject, text, "call zero_grad() before backward(), not after it")
 
 
@@ -185,7 +185,7 @@ def _of_loss(param: Handle, loss: Handle, subject: str) -> Cause:
     except ChainruleError:  # backward() has released the values
         grad = param.grad  # type: ignore[attr-defined]
         if grad is None:
-            text = "was reached by backward(), and zero_grad() has forgotten its gradient since"
+            text = "was reached by backward(), but zero_grad() has cleared its gradient since"
             return Cause("forgotten", subject, text, "read .grad before zero_grad()")
         size = float(np.linalg.norm(np.asarray(grad)))
         if size:
@@ -194,7 +194,7 @@ def _of_loss(param: Handle, loss: Handle, subject: str) -> Cause:
 
 
 def _not_in_record(param: Handle, order: Sequence[Node], subject: str) -> Cause:
-    """The record does not have the tensor: where values without a record come in."""
+    """The cause if the tensor is not in the graph: where values with no recorded history enter."""
     entries = [
         user
         for user in reversed(order)
@@ -202,11 +202,11 @@ def _not_in_record(param: Handle, order: Sequence[Node], subject: str) -> Cause:
         if n.op is INPUT and leaf_of(n) is None and isinstance(n.type, Type)
         if n.type.dtype.kind == "float" and n.type.size > 1
     ]
-    text = "gets no gradient: it is not in the loss's record"
+    text = "gets no gradient: it is not in the loss's graph"
     twins = sum(1 for n in order if (leaf := leaf_of(n)) is not None and leaf.shape == param.shape)
     if twins:
         text += f", which has {twins} other {'leaf' if twins == 1 else 'leaves'} of its shape"
     if entries:
-        text += "; values without a record come in here"
+        text += "; values with no recorded history enter here"
     lines = tuple(dict.fromkeys(lines_of(*entries)))[:3]
     return Cause("not recorded", subject, text, _AGAIN, lines)

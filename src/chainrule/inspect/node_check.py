@@ -1,8 +1,8 @@
-"""What a node sends back, against central differences of the node alone, on its real values.
+"""The check of one node: the gradients it sends, against central differences on its real values.
 
     ⟨sent, v⟩   against   d/dh ⟨upstream, f(x + h·v)⟩   for a random v
 
-So every local derivative that is shown was measured, in float64, with the numbers beside it.
+So every displayed local derivative is measured, in float64, with the displayed numbers.
 Example: `measured(node, values, upstream, {0: sent})`. May import `inspect.numeric`.
 """
 
@@ -23,15 +23,15 @@ from chainrule.ops.evaluate import apply_meaning
 
 Array = np.ndarray[Any, Any]
 _ROUNDING = 1e-9
-_NOISE = 1e-14  # of the numbers whose sum is differentiated: what cancels leaves as much
-_LARGEST = 20_000  # numbers that a node which is measured may read and write
+_NOISE = 1e-14  # relative to the summed numbers: the error after cancellation
+_LARGEST = 20_000  # the most numbers that a measured node reads and writes
 
 
 @dataclass(frozen=True)
 class Measured:
-    """How far what was sent lies from the numerical derivative, relative to its size.
+    """The relative distance of a sent gradient from the numerical derivative.
 
-    `kink`: every step of the difference crosses one, so there is nothing to compare with.
+    `kink`: every step of the difference crosses one, so there is no comparison.
     """
 
     error: float
@@ -39,7 +39,7 @@ class Measured:
 
     @property
     def holds(self) -> bool:
-        """Whether they agree, as far as float32 can."""
+        """Whether they agree up to float32 rounding."""
         return not self.kink and self.error <= 1e-4
 
     def __str__(self) -> str:
@@ -54,7 +54,7 @@ class Measured:
 def measured(
     node: Node, values: Sequence[Any], upstream: Any, sent: Mapping[int, Any]
 ) -> dict[int, Measured]:
-    """For each operand that something is sent to; nothing for nodes that are too large."""
+    """The measurement for each operand that gets a gradient; empty for too large nodes."""
     if not isinstance(node.type, Type) or upstream is None or any(v is None for v in values):
         return {}
     if node.type.size + sum(np.size(v) for v in values) > _LARGEST:
@@ -78,7 +78,7 @@ def measured(
             probe = Probe(out, graph.inputs[i], env, weight=np.asarray(upstream, np.float64))
             found[i] = _compared(probe, np.asarray(part, np.float64), rng)
     except ChainruleError:
-        return {}  # the node refuses what it had: there is nothing to compare with
+        return {}  # the op refuses the values in float64: no comparison
     return found
 
 

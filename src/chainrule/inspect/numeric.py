@@ -1,11 +1,11 @@
-"""Derivatives by finite differences, with an estimate of their own error and an eye for kinks.
+"""Derivatives by finite differences, with an estimate of their error and detection of kinks.
 
     D(h) = (f(x + h·v) - f(x - h·v)) / 2h,    D ≈ (4·D(h/2) - D(h)) / 3
 
-Richardson's combination is exact to h⁴; |D(h/2) - D(h)| / 3 and the rounding of f say how far it
-can be off, so a tolerance follows from the numbers themselves. The step that promises the least
-error is taken. Where f can be evaluated on complex numbers, Im f(x + i·h·v) / h with h = 1e-20 has
-no cancellation at all (Squire and Trapp, Using complex variables to estimate derivatives of real
+Richardson's combination is exact to h⁴; |D(h/2) - D(h)| / 3 and the rounding of f bound its error,
+so the tolerance follows from the numbers themselves. The step with the least estimated error is
+taken. If f can be evaluated on complex numbers, Im f(x + i·h·v) / h with h = 1e-20 has no
+cancellation at all (Squire and Trapp, Using complex variables to estimate derivatives of real
 functions, 1998); it is used if it lies within the error of D.
 
 May import `inspect.kinks` and what lies below it.
@@ -29,14 +29,14 @@ Array = np.ndarray[Any, Any]
 _EPS = float(np.finfo(np.float64).eps)
 _STEPS = (1e-3, 1e-4, 1e-5, 1e-2)  # relative to the size of x
 _SMALL_STEPS = (1e-6, 1e-7)  # for points near a kink
-_GOOD = 1e-7  # relative error at which no other step is tried
+_GOOD = 1e-7  # relative error at which the search for a step ends
 _COMPLEX = 1e-20
 _SIDE = 1e-7
 
 
 @dataclass(frozen=True)
 class Difference:
-    """A numerical derivative, what its own error may be, and the step it was taken with.
+    """A numerical derivative, its estimated error, and its step.
 
     `kink`: every step crossed one. `complex_step`: the value is free of cancellation.
     """
@@ -49,9 +49,9 @@ class Difference:
 
 
 class Probe:
-    """f(x + h·v) for one input of a graph, from whose values `env` everything else is taken.
+    """The function f(x + h·v) of one input of a graph; other values are taken from `env`.
 
-    f is the sum of `target` times `weight` (1 for a scalar); `eps` is how exactly it is computed.
+    f is the sum of `target` times `weight` (1 for a scalar); `eps` is its relative rounding error.
     """
 
     eps = _EPS
@@ -63,7 +63,7 @@ class Probe:
         env: Mapping[Node, Any],
         weight: Array | float = 1.0,
     ) -> None:
-        """Find what depends on the input, and what it decides now."""
+        """Find the nodes that depend on the input, and the present decisions."""
         order = topological((target,))
         active = dependents((wiggled,), order)
         self.order = [n for n in order if n in active]
@@ -71,7 +71,7 @@ class Probe:
         self.connected = target in active
         self._deciding = [n for n in self.order if decides(n)]
         self._before = [decisions(n, [env[c] for c in n.inputs]) for n in self._deciding]
-        self._complex = True  # until an op refuses
+        self._complex = True  # until an op raises
 
     def difference(self, direction: Array) -> Difference:
         """The derivative of f along `direction`, at the best of several steps."""
@@ -93,7 +93,7 @@ class Probe:
         return self._refined(direction, best)
 
     def sides(self, direction: Array) -> tuple[float, float] | None:
-        """At a kink, the derivatives of its two sides, the smaller first; None if there is none."""
+        """At a kink, the derivatives of its two sides, the smaller first; else None."""
         if not self.connected or not self.difference(direction).kink:
             return None
         h = _SIDE * _length(self.env[self.wiggled], direction)
@@ -103,7 +103,7 @@ class Probe:
         return low, high
 
     def _richardson(self, direction: Array, h: float) -> Difference | None:
-        """D from h and h/2; None if a decision changes on the way."""
+        """D from h and h/2; None if a decision changes in between."""
         wide, narrow = self._central(direction, h), self._central(direction, h / 2)
         if wide is None or narrow is None:
             return None
@@ -121,7 +121,7 @@ class Probe:
             if not self._same_decisions(env):
                 return None
             found.append(self._total(env[self.target]))
-        # as floats: a step that rounding swallows must not count in full
+        # as floats: a step lost in rounding must not count in full
         return (found[0] - found[1]) / (2 * h), max(map(abs, found))
 
     def _moved(self, by: Array) -> dict[Node, Any]:
@@ -139,7 +139,7 @@ class Probe:
         return True
 
     def _refined(self, direction: Array, rough: Difference) -> Difference:
-        """The complex step's value where all ops allow it and it agrees."""
+        """The complex step's value if all ops allow it and it agrees."""
         if not self._complex:
             return rough
         try:
@@ -160,14 +160,14 @@ class Probe:
 
 
 def _length(x: Array, direction: Array) -> float:
-    """A step's natural size: about that of the entries that move, per unit of direction."""
+    """The natural length of a step: the size of the moving entries, per unit of direction."""
     moving = np.abs(x[direction != 0]) if x.ndim else np.abs(np.atleast_1d(x))
     size = max(1.0, float(np.median(moving))) if moving.size else 1.0
     return size / max(1.0, float(np.max(np.abs(direction), initial=0.0)))
 
 
 def unit(shape: Sequence[int], index: tuple[int, ...]) -> Array:
-    """The direction of one entry."""
+    """The unit vector of one entry."""
     out = np.zeros(tuple(shape))
     out[index] = 1.0
     return out

@@ -1,8 +1,8 @@
-"""What an explanation says, as rows of small pieces: for plain text and for the terminal alike.
+"""The text of an explanation, as rows of pieces, for plain text and for the terminal.
 
     for row in Outline(derivation, depth=None).rows(): print(row.text)
 
-Small computations are told node by node; large ones by layer, on one screen. May import
+Small computations are shown node by node; large ones by layer, on one screen. May import
 `inspect.derivation`, `inspect.formula`.
 """
 
@@ -18,18 +18,18 @@ from chainrule.inspect.derivation import Array, Derivation, Part, Step, Update, 
 from chainrule.inspect.formula import spoken
 
 AUTO = -1
-SCREEN = 48  # lines
-_NUMBERS = 6  # entries of an array that are shown
-_SHORT = len("x + y")  # of a formula that says more than the op's name
-_ROWS = 3  # of an embedding that are read more than once
-_DEEPEST = 6  # level of layers that a screen opens
-_USES = 8  # of a shared parameter that are listed
-_GROUPS, _LEAVES, _UPDATES = 10, 4, 4  # that a screen holds
+SCREEN = 48  # the lines of a screen
+_NUMBERS = 6  # the most entries shown of an array
+_SHORT = len("x + y")  # the characters of a formula that needs the op's name too
+_ROWS = 3  # the most rows shown of an embedding
+_DEEPEST = 6  # the level of layers shown on a screen
+_USES = 8  # the most uses listed of a shared parameter
+_GROUPS, _LEAVES, _UPDATES = 10, 4, 4  # that fit a screen
 
 
 @dataclass(frozen=True)
 class Row:
-    """A line: how far it is indented, and its pieces, each a text and what it is.
+    """A line: its indentation, and its pieces, each a text and a kind.
 
     The kinds are title, head, name, formula, type, value, gradient, ok, bad, where and "".
     """
@@ -47,22 +47,22 @@ class Outline:
     """The four steps of a derivation in rows."""
 
     def __init__(self, derivation: Derivation, depth: int | None) -> None:
-        """`depth` levels of layers; None tells every node, AUTO what a screen can hold."""
+        """Show `depth` levels of layers; None shows every node, AUTO what fits a screen."""
         self.d = derivation
-        self._short = self._terse = False  # told on a screen; without each contribution
-        self._brief = False  # every node, but not what it sends to each operand
+        self._short = self._terse = False  # on one screen, without each contribution
+        self._brief = False  # every node, without what it sends to each operand
         self._whole = depth is None
         self._depth = 1 if depth is None or depth == AUTO else depth
         if depth == AUTO:
             self._fit()
 
     def _fit(self) -> None:
-        """Tell as much as a screen holds: every node, or layers with or without contributions."""
+        """Choose what fits a screen: every node, or layers with or without contributions."""
         if len(self.d.steps) <= SCREEN:
             self._whole = True
             if self._fits():
                 return
-            self._brief = len(self._grouped()) == 1  # one layer's line would tell nothing
+            self._brief = len(self._grouped()) == 1  # the line of a single layer says nothing
             if self._brief and self._fits():
                 return
             self._whole = self._brief = False
@@ -130,7 +130,7 @@ class Outline:
                 yield from (self._part_row(s, p) for p in s.parts if not self._brief)
 
     def _fan_out(self, s: Step) -> Iterator[tuple[str, str]]:
-        """The terms of a sum, where a value is used several times."""
+        """The terms of a sum, for a value that is used several times."""
         uses = self.d.uses(s.number)
         for i, (user, part) in enumerate(uses[:_USES] if len(uses) > 1 else ()):
             yield " + " if i else " = ", ""
@@ -151,7 +151,7 @@ class Outline:
     # -- by layer --------------------------------------------------------------------------------
 
     def _layers(self, forward: bool) -> Iterator[Row]:
-        """One line a layer, in order of first use: nodes, and what comes out or goes back."""
+        """One line for each layer, in order of first use: its nodes, and its result or gradient."""
         groups = self._grouped()
         names = list(groups) if forward else list(groups)[::-1]
         width = max(map(len, names), default=0)
@@ -179,7 +179,7 @@ class Outline:
         return groups
 
     def _group(self, s: Step) -> str:
-        """The first names of a layer's path, or the line of what stands outside of layers."""
+        """The first names of a layer's path, or the line of a node outside of layers."""
         if not s.layer:
             return short(s.source) or "(outside layers)"
         path, step, number = s.layer.partition("[step ")
@@ -193,7 +193,7 @@ class Outline:
 
     def _gradients(self) -> Iterator[Row]:
         wanted = self.d.wanted
-        if self._short:  # those that are used several times are what is worth a line
+        if self._short:  # those that are used several times are worth a line
             wanted = tuple(sorted(wanted, key=lambda n: len(self.d.uses(n)) < 2)[:_LEAVES])
         for number in wanted:
             leaf, uses = self.d.steps[number], self.d.uses(number)
@@ -248,7 +248,7 @@ class Outline:
             yield _row(6, f"and {len(rows) - _ROWS} more rows are read more than once")
 
     def _windows(self, part: Part) -> Iterator[Row]:
-        """The blocks of windows over which a kernel slid."""
+        """The blocks of windows of a sliding kernel."""
         if len(part.windows) < 2:
             return
         yield _row(6, f"the sum over {part.windows[-1].last + 1} windows:")
@@ -273,7 +273,7 @@ def _row(indent: int, *pieces: str | tuple[str, str]) -> Row:
 
 
 def shown(value: Any) -> str:
-    """An array in a few characters: its numbers if they are few, else a summary."""
+    """An array in a few characters: its numbers if few, else a summary."""
     if value is None:
         return "(not kept)"
     if isinstance(value, tuple):
@@ -289,7 +289,7 @@ def shown(value: Any) -> str:
 
 
 def rms(value: Array | None) -> str:
-    """√mean(x²): how large a gradient is."""
+    """√mean(x²), the size of a gradient."""
     if value is None:
         return "?"
     with np.errstate(all="ignore"):
@@ -297,7 +297,7 @@ def rms(value: Array | None) -> str:
 
 
 def computed(d: Derivation, s: Step) -> str:
-    """What a node computes: `%4 + b`, or `sigmoid(%6) = 1 / (1 + exp(−%6))`."""
+    """The computation of a node: `%4 + b`, or `sigmoid(%6) = 1 / (1 + exp(−%6))`."""
     call = f"{s.op}({', '.join(d.steps[i].called for i in s.operands)})"
     if not s.formula:
         return call
@@ -306,7 +306,7 @@ def computed(d: Derivation, s: Step) -> str:
 
 
 def how(d: Derivation, s: Step, p: Part) -> str:
-    """How a part comes from upstream: times a local derivative, or by the op's own rule."""
+    """The source of a part: upstream times a local derivative, or the op's own vjp."""
     if p.operand < len(s.local):
         return f"upstream × local {spoken(s.local[p.operand], d.names(s))}"
     if p.operand < len(s.sends):
@@ -315,12 +315,12 @@ def how(d: Derivation, s: Step, p: Part) -> str:
 
 
 def short(source: str) -> str:
-    """A file's name and line without its folders."""
+    """The name and line of a file, without its folders."""
     return source.replace("\\", "/").rpartition("/")[2]
 
 
 def change_of(u: Update) -> str:
-    """How large a parameter is and how far it moved."""
+    """The size of a parameter and of its change."""
     change = float(np.linalg.norm(np.asarray(u.after) - u.before))
     size = float(np.linalg.norm(u.before))
     ratio = f", update:weight {change / size:.1e}" if size else ""

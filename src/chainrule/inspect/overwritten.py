@@ -1,4 +1,4 @@
-"""Variables that are given another value before anyone reads them: what the source text says.
+"""Variables that are overwritten before they are read, according to the source text.
 
     overwritten(Source("model.py", 12))     # ("h", 13): `h = …` on line 12, and again on line 13
 
@@ -15,7 +15,7 @@ from chainrule.base.source import Source
 
 
 def overwritten(source: Source) -> tuple[str, int] | None:
-    """The variable that a line fills and the line that fills it anew, if it is not read between."""
+    """The variable assigned by a line, and the line that assigns it again without a read."""
     tree = tree_of(source.file)
     block = None if tree is None else _block(tree, source.line)
     if block is None:
@@ -31,13 +31,13 @@ def overwritten(source: Source) -> tuple[str, int] | None:
 
 
 def _block(tree: ast.AST, line: int) -> tuple[list[ast.stmt], int] | None:
-    """The innermost list of statements with one on this line, and which."""
+    """The innermost block with a statement on this line, and its position."""
     found = None
     for node in ast.walk(tree):
         for statements in _lists(node):
             for i, statement in enumerate(statements):
                 if statement.lineno <= line <= (statement.end_lineno or line):
-                    found = statements, i  # the walk goes from outer to inner
+                    found = statements, i  # the walk goes from outer to inner blocks
     return found
 
 
@@ -49,7 +49,7 @@ def _lists(node: ast.AST) -> Iterator[list[ast.stmt]]:
 
 
 def _filled(statement: ast.stmt) -> set[str]:
-    """The names that a statement gives another value: by assignment, or in place."""
+    """The names that a statement assigns or changes in place."""
     match statement:
         case ast.Assign(targets=targets):
             return {n for t in targets for n in _names(t)}
@@ -74,7 +74,7 @@ def _names(target: ast.expr) -> Iterator[str]:
 
 
 def _read(statement: ast.stmt) -> set[str]:
-    """The names whose values a statement reads."""
+    """The names that a statement reads."""
     if isinstance(statement, ast.Assign):
         parts: list[ast.AST] = [statement.value]
     elif isinstance(statement, ast.Expr) and _filled(statement):

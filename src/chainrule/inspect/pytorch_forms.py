@@ -1,4 +1,4 @@
-"""`autograd.gradcheck` and `gradgradcheck` with PyTorch's arguments, judged by `gradcheck` here.
+"""`autograd.gradcheck` and `gradgradcheck` with PyTorch's arguments, by `gradcheck` here.
 
 Steps and tolerances are chosen per entry here, so `eps`, `atol`, `rtol` and the switches of
 PyTorch's own method are accepted and change nothing. Example: `gradcheck(fn, (x,), eps=1e-6)`.
@@ -23,7 +23,7 @@ def gradcheck(
     raise_exception: bool = True,
     **switches: Any,
 ) -> bool:
-    """Whether ∂func/∂inputs agrees with finite differences; raises if not, unless told not to."""
+    """Whether ∂func/∂inputs agrees with finite differences; raises if not and `raise_exception`."""
     del eps, atol, rtol, switches
     return bool(judge(func, inputs, raise_exception=raise_exception))
 
@@ -39,6 +39,6 @@ def gradgradcheck(
     raise_exception: bool = True,
     **switches: Any,
 ) -> bool:
-    """The same for the gradient's gradient; results are projected on weights chosen here."""
+    """`gradcheck` of the gradient; results are projected on weights chosen here."""
     del grad_outputs, eps, atol, rtol, switches
     return bool(judge(func, inputs, 2, raise_exception=raise_exception))

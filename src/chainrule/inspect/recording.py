@@ -1,10 +1,10 @@
-"""A function as a graph with values: what is differentiated, checked, explained and replayed.
+"""A function recorded as a graph with values, to be differentiated, checked and explained.
 
 The function runs once on symbols, so nothing outside it changes; random draws are part of the
 graph, so every evaluation draws the same. Nodes know the layer that asked for them. Example:
 
     r = record(fn, (x, w))
-    evaluate(r.graph, r.values)             # what fn(x, w) returns
+    evaluate(r.graph, r.values)             # fn(x, w)
 
 May import `compiler`, `nn` and what lies below them.
 """
@@ -33,7 +33,7 @@ Array = np.ndarray[Any, Any]
 
 @dataclass(frozen=True)
 class Recording:
-    """A graph, the values of its inputs, and where each came from (the handle, if a tensor)."""
+    """A graph, the values of its inputs, and their origins (the handle of a tensor)."""
 
     graph: Graph
     values: tuple[Array, ...]
@@ -41,7 +41,7 @@ class Recording:
     trace: LayerTrace
 
     def position(self, handle: Handle) -> int | None:
-        """Which input stands for a tensor; None if the function does not read it."""
+        """The number of a tensor's input; None if the function does not read it."""
         for i, known in enumerate(self.handles):
             if known is handle:
                 return i
@@ -49,9 +49,9 @@ class Recording:
 
 
 def record(fn: Callable[..., Any], args: Sequence[Any]) -> Recording:
-    """`fn(*args)` recorded; its outputs are what it returns, flattened.
+    """The graph of `fn(*args)`, whose outputs are the flattened results.
 
-    Where `fn` reads values while it runs, `trace` is a `ValuedTrace` that says which.
+    If `fn` reads values while it runs, `trace` is a `ValuedTrace`, which notes them.
     """
     run = traced(fn, args)
     graph = Graph(run.found.captured.graph.inputs, run.results)
@@ -63,13 +63,13 @@ def record(fn: Callable[..., Any], args: Sequence[Any]) -> Recording:
 
 
 def inner(fn: Callable[..., Any]) -> Callable[..., Any]:
-    """A compiled function is looked at as the function that it was made from."""
+    """The function inside a compiled one."""
     found: Callable[..., Any] = getattr(fn, "fn", fn)
     return found
 
 
 class Traced(NamedTuple):
-    """A run on symbols: what it read and changed, every node, and those of what it returned."""
+    """A run on symbols: its reads and changes, every node, and the nodes of its results."""
 
     found: Capture
     trace: LayerTrace
@@ -77,7 +77,7 @@ class Traced(NamedTuple):
 
 
 def traced(fn: Callable[..., Any], args: Sequence[Any]) -> Traced:
-    """One run of `fn(*args)` that changes nothing; with values where the function reads some."""
+    """One run of `fn(*args)` that changes nothing; with values if the function reads some."""
     need_function(fn)
     try:
         return _run(fn, args, LayerTrace())
@@ -86,16 +86,16 @@ def traced(fn: Callable[..., Any], args: Sequence[Any]) -> Traced:
 
 
 def need_function(fn: Any) -> None:
-    """Refuse what cannot be called."""
+    """Raise unless `fn` can be called."""
     if not callable(fn):
         kind = "a tensor, whose computation is over" if isinstance(fn, Handle) else f"{fn!r:.60}"
-        raise ArgumentError(f"what is run is a function or a model, not {kind}")
+        raise ArgumentError(f"expected a function or a model, not {kind}")
 
 
 def run_with_values(
     fn: Callable[..., Any], args: Sequence[Any], instead: Mapping[int, Array]
 ) -> Traced:
-    """The same with values, some tensors (by id) having others than their own."""
+    """A run with values, in which some tensors (by id) have other values than their own."""
     return _run(fn, args, ValuedTrace(args, instead))
 
 
@@ -126,7 +126,7 @@ def widened(graph: Graph) -> Graph:
 
 
 def widening(graph: Graph) -> dict[Node, Node]:
-    """What becomes of each node in `widened(graph)`."""
+    """The node in `widened(graph)` for each node."""
     made: dict[Node, Node] = {}
     for node in (*graph.inputs, *topological(graph.outputs)):
         if node in made:

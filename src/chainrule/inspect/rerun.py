@@ -1,10 +1,10 @@
-"""Derivatives of functions that read their own values, by calling them again at x ± h.
+"""Derivatives of functions that read their own values, from calls at x ± h.
 
     if x.sum() > 0: …          scale = x.max().item()
 
-A recorded graph holds one way through such a function, and what was read as constants; so its
+A recorded graph has one path through such a function, and the values read as constants; so its
 finite differences cannot show what the gradient misses. Here the function itself runs at each
-point, and where it goes another way – other ops, other decisions – there is a kink. May import
+point, and where it takes another path – other ops, other decisions – there is a kink. May import
 `inspect.numeric`, `inspect.recording`.
 """
 
@@ -25,7 +25,7 @@ Array = np.ndarray[Any, Any]
 
 
 class Rerun(Probe):
-    """f(x + h·v) of a function that returns one number, for one of the tensors that it reads."""
+    """The function f(x + h·v) of one number, in one of the tensors that it reads."""
 
     def __init__(
         self, fn: Callable[..., Any], args: Sequence[Any], wiggled: Handle, start: Array
@@ -40,7 +40,7 @@ class Rerun(Probe):
         self._way = self._at(start)[1]
 
     def _at(self, x: Array) -> tuple[float, tuple[list[str], list[Decisions]]]:
-        """The function's value, and the way it went."""
+        """The function's value, and its path."""
         run = run_with_values(self._fn, self._args, {id(self._handle): x})
         values: Mapping[Node, Any] = run.trace.values  # type: ignore[attr-defined]
         nodes = run.trace.recorded

@@ -2,7 +2,7 @@
 
     print(saved_for_backward(loss))      # a table by line, the total, and what keeps each value
 
-A value that several nodes need is one buffer and counts once; a view counts as what it looks at.
+A value that several nodes need is one buffer and counts once; a view counts as its base.
 May import `tensor` and what lies below it.
 """
 
@@ -23,36 +23,36 @@ from chainrule.ops.record import OUT
 from chainrule.tensor.handle import Handle
 from chainrule.tensor.tape import Recorded, type_of
 
-_ROWS = 20  # of the table as text
+_ROWS = 20  # rows of the printed table
 
 
 @dataclass
 class Kept:
-    """One buffer: what it is, where it was made, its bytes, and the nodes that need it."""
+    """One buffer: its value, its source line, its bytes, and the nodes that need it."""
 
     value: str  # the op that made it, or the name of a leaf
     type: str
     made: str  # the line
     nbytes: int
-    held: bool  # by a leaf or by a variable of the caller: it is there anyway
-    keepers: list[str] = field(default_factory=list)  # what needs it, as `mul (operand 0)`
+    held: bool  # by a leaf or by a variable of the caller, which keeps it anyway
+    keepers: list[str] = field(default_factory=list)  # the nodes that need it, as `mul (operand 0)`
     lines: list[str] = field(default_factory=list)  # of each keeper
 
 
 @dataclass(frozen=True)
 class Saved:
-    """All values that a loss keeps, the largest first; prints as a table."""
+    """All values that a loss keeps, the largest first; printed as a table."""
 
     values: tuple[Kept, ...]
 
     @property
     def total(self) -> int:
-        """Bytes that are there for backward only; what a variable holds too does not count."""
+        """The bytes kept for backward only, without those of variables."""
         return sum(v.nbytes for v in self.values if not v.held)
 
     @property
     def by_line(self) -> dict[str, int]:
-        """Bytes by the line whose computation first needs them kept, the most first."""
+        """The bytes by the line whose computation first needs them, the most first."""
         found: dict[str, int] = {}
         for v in self.values:
             if not v.held:
@@ -60,7 +60,7 @@ class Saved:
         return dict(sorted(found.items(), key=lambda item: -item[1]))
 
     def __str__(self) -> str:
-        """The lines, then the values with what keeps them."""
+        """The lines, then the values with the nodes that need them."""
         return "\n".join(self._lines())
 
     __repr__ = __str__
@@ -92,7 +92,7 @@ class Saved:
 
 
 def saved_for_backward(loss: Any) -> Saved:
-    """What the graph of `loss` keeps alive, before `backward()`. Nothing is changed."""
+    """The values that the graph of `loss` keeps alive before `backward()`; nothing changes."""
     if not isinstance(loss, Handle):
         raise ArgumentError(f"saved_for_backward() looks at a loss, not at {type(loss).__name__}")
     if not loss.requires_grad:
@@ -160,7 +160,7 @@ def _bytes(count: int) -> str:
 
 
 def _table(rows: Sequence[tuple[str, ...]], title: str) -> Iterator[str]:
-    """Columns as wide as needed, the first to the right."""
+    """The rows of a table, with the first column aligned to the right."""
     yield title
     shown = rows[:_ROWS]
     widths = [max(map(len, column)) for column in zip(*shown, strict=True)]

@@ -1,4 +1,4 @@
-"""A graph as an SVG document: boxes, nested modules, edges with values and gradients on them.
+"""A graph as an SVG document: boxes, nested modules, edges with values and gradients.
 
     "".join(picture(boxes))
 
@@ -16,12 +16,12 @@ from typing import Any
 from chainrule.inspect.arrange import Arrangement, Edge, Place, Point, Size, arrange
 from chainrule.inspect.boxes import Boxes, Link, label
 
-_PAGE = 1100.0  # wider pictures run downwards
+_PAGE = 1100.0  # wider pictures go downwards
 _VALUE, _GRADIENT, _LINE = "#1a6e2e", "#b3261e", "#8a8f98"
 _CHARACTER, _SMALL = 7.3, 6.1  # widths
 _TITLE = 20.0
-_SIDE = 0.2  # how much an edge from a leaf pulls, next to one of the computation itself
-_NEAR = 9.0  # a bend that is hardly one
+_SIDE = 0.2  # weight of an edge from a leaf, relative to others
+_NEAR = 9.0  # a negligible bend
 _PORTS = 12.0  # between two edges at one side of a box
 _STYLE = (
     "text{font:12px ui-monospace,Menlo,Consolas,monospace;fill:#1d1d1f}"
@@ -32,7 +32,7 @@ _STYLE = (
 
 
 def picture(boxes: Boxes, down: bool | None = None) -> Iterator[str]:
-    """The lines of the document; `down` is the direction, by default what fits a page."""
+    """The lines of the document; `down` is the direction, by default the one that fits a page."""
     links = list(boxes.edges())
     at = _arranged(boxes, links, down=bool(down))
     if down is None and at.size.along > _PAGE:
@@ -59,7 +59,7 @@ def picture(boxes: Boxes, down: bool | None = None) -> Iterator[str]:
 
 
 def _arranged(boxes: Boxes, links: Sequence[Link], *, down: bool) -> Arrangement:
-    """Places with x to the right and y downwards, in either direction."""
+    """The layout with x to the right and y downwards, in either direction."""
     sizes = {key: _turned(_box_size(boxes, key), down=down) for key in boxes.members}
     edges = [Edge(k.source, k.target, _turned(_label_size(k), down=down),
                   _SIDE if k.step.is_leaf else 1.0) for k in links]  # fmt: skip
@@ -109,7 +109,7 @@ def _frames(at: Arrangement, boxes: Boxes) -> Iterator[str]:
 
 
 def _ends(at: Arrangement, links: Sequence[Link], *, down: bool) -> list[list[Point]]:
-    """The whole way of each edge; it leaves and meets its boxes as straight as their sides let."""
+    """The points of each edge, which leaves and meets its boxes as straight as possible."""
     starts = _ports(at, [(k.source, _bend(at, i, k.target, 0)) for i, k in enumerate(links)],
                     down=down, least=0.0)  # fmt: skip
     ends = _ports(at, [(k.target, _bend(at, i, k.source, -1)) for i, k in enumerate(links)],
@@ -126,7 +126,7 @@ def _ends(at: Arrangement, links: Sequence[Link], *, down: bool) -> list[list[Po
 
 
 def _straightened(way: Sequence[Point]) -> list[Point]:
-    """Without the bends that are near the straight line between those that stay."""
+    """The bends, without those near the straight line between the remaining ones."""
     (ax, ay), (bx, by) = way[0], way[-1]
     length = ((bx - ax) ** 2 + (by - ay) ** 2) ** 0.5 or 1.0
     away = [abs((bx - ax) * (y - ay) - (by - ay) * (x - ax)) / length for x, y in way[1:-1]]
@@ -147,7 +147,7 @@ def _bend(at: Arrangement, i: int, other: Any, which: int) -> Point:
 def _ports(
     at: Arrangement, wishes: Sequence[tuple[Any, Point]], *, down: bool, least: float
 ) -> list[float]:
-    """Where each edge stands at its box's side: at its wish, inside the side, `least` apart."""
+    """The position of each edge at its box's side: near its target, inside, `least` apart."""
     of: dict[Any, list[int]] = {}
     for i, (key, _) in enumerate(wishes):
         of.setdefault(key, []).append(i)
@@ -165,7 +165,7 @@ def _ports(
 
 
 def _edge(way: Sequence[Point], *, down: bool) -> Iterator[str]:
-    """A smooth line through all points, and the arrow's head."""
+    """A smooth line through all points, with an arrowhead."""
     (x, y), (ex, ey) = way[0], way[-1]
     tip = (ex, ey - 6) if down else (ex - 6, ey)
     parts = [f"M{x:.0f} {y:.0f}"]

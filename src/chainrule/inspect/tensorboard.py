@@ -3,7 +3,7 @@
     >>> with SummaryWriter("runs/first") as writer:
     ...     writer.add_scalar("loss", loss, step)
 
-tensorboardX writes the event files; here tensors become what it takes. May import
+tensorboardX writes the event files, from arrays made of tensors here. May import
 `inspect.graph_def` and what lies below it.
 Source: https://docs.pytorch.org/docs/stable/tensorboard.html
 """
@@ -23,7 +23,7 @@ from chainrule.inspect.tensorboard_media import Media
 
 
 class SummaryWriter(Media):
-    """Writes event files to the folder `log_dir`, `runs/<time>_<machine><comment>` if not given."""
+    """A writer of event files in `log_dir`, by default `runs/<time>_<machine><comment>`."""
 
     def __init__(
         self,
@@ -34,7 +34,7 @@ class SummaryWriter(Media):
         flush_secs: int = 120,
         filename_suffix: str = "",
     ) -> None:
-        """Steps from `purge_step` on that an earlier run wrote are hidden."""
+        """Hide the steps of an earlier run from `purge_step` on."""
         self._writer = require_writer()(
             logdir=None if log_dir is None else os.fspath(log_dir),
             comment=comment,
@@ -54,7 +54,7 @@ class SummaryWriter(Media):
         new_style: bool = False,
         double_precision: bool = False,
     ) -> None:
-        """A point of the curve `tag`: a number, or a tensor of one element.
+        """Add a point of the curve `tag`: a number, or a tensor of one element.
 
         `new_style` and `double_precision` change nothing: points are written as float32.
         """
@@ -68,7 +68,7 @@ class SummaryWriter(Media):
         global_step: int | None = None,
         walltime: float | None = None,
     ) -> None:
-        """Points of several curves in one picture."""
+        """Add points of several curves in one picture."""
         numbers = {tag: _number(value) for tag, value in tag_scalar_dict.items()}
         self._writer.add_scalars(main_tag, numbers, global_step, walltime)
 
@@ -81,7 +81,7 @@ class SummaryWriter(Media):
         walltime: float | None = None,
         max_bins: int | None = None,
     ) -> None:
-        """How the values of a tensor are spread; `bins` is one of NumPy's rules or "tensorflow".
+        """Add a histogram of a tensor; `bins` is one of NumPy's rules or "tensorflow".
 
         NaN and infinities are left out, and a warning counts them.
         """
@@ -94,7 +94,7 @@ class SummaryWriter(Media):
         if not array.size:
             return
         if bins == "tensorflow" and np.abs(array).max() > _LAST_BAR:
-            bins = "auto"  # TensorFlow's bars end there
+            bins = "auto"  # the ends of TensorFlow's bars
         self._writer.add_histogram(tag, array, global_step, bins, walltime, max_bins)
 
     def add_histogram_raw(
@@ -110,7 +110,7 @@ class SummaryWriter(Media):
         global_step: int | None = None,
         walltime: float | None = None,
     ) -> None:
-        """A histogram that was counted already: the upper end of each bar, and its count."""
+        """Add a counted histogram: the upper end of each bar, and its count."""
         self._writer.add_histogram_raw(
             tag, min, max, num, sum, sum_squares, list(bucket_limits), list(bucket_counts),
             global_step, walltime,
@@ -123,7 +123,7 @@ class SummaryWriter(Media):
         global_step: int | None = None,
         walltime: float | None = None,
     ) -> None:
-        """A text, which TensorBoard shows as Markdown."""
+        """Add a text, which TensorBoard shows as Markdown."""
         self._writer.add_text(tag, text_string, global_step, walltime)
 
     def add_hparams(
@@ -134,7 +134,7 @@ class SummaryWriter(Media):
         run_name: str | None = None,
         global_step: int | None = None,
     ) -> None:
-        """The settings of a run and what it reached, for comparison with other runs.
+        """Add the settings and results of a run, for comparison with other runs.
 
         `hparam_domain_discrete`, the values that a setting may have, is not written.
         """
@@ -150,9 +150,9 @@ class SummaryWriter(Media):
         verbose: bool = False,
         use_strict_trace: bool = True,
     ) -> None:
-        """The graph of `model(*input_to_model)`, layer by layer, for TensorBoard's graph tab.
+        """Add the graph of `model(*input_to_model)`, layer by layer, for TensorBoard's graph tab.
 
-        The model – a module or a function of tensors – runs on symbols; nothing is changed.
+        The model – a module or a function of tensors – runs on symbols; nothing changes.
         `input_to_model` is a tensor or a tuple of arguments. `verbose` prints the nodes;
         `use_strict_trace` changes nothing.
         """
@@ -173,24 +173,22 @@ class SummaryWriter(Media):
         self._writer.file_writer.add_event(Event(graph_def=made.SerializeToString()))
 
     def flush(self) -> None:
-        """Put everything on the disk."""
+        """Write everything to disk."""
         self._writer.flush()
 
     def close(self) -> None:
-        """Flush, and write no more."""
+        """Flush, and close the file."""
         self._writer.close()
 
     def __enter__(self) -> Self:
-        """The writer."""
         return self
 
     def __exit__(self, *exc: object) -> None:
-        """Close."""
         self.close()
 
 
 def require_writer() -> Any:
-    """tensorboardX's writer; where it is not installed, an error says how to get it."""
+    """tensorboardX's writer; raises with the way to install it if it is missing."""
     try:
         from tensorboardX import SummaryWriter as Writer
     except ImportError:
@@ -200,11 +198,11 @@ def require_writer() -> Any:
     return Writer
 
 
-_LAST_BAR = 1e20  # where TensorFlow's exponential bars end
+_LAST_BAR = 1e20  # the ends of TensorFlow's exponential bars
 
 
 def _finite(tag: str, array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """The finite values, flat; a warning says how many were left out."""
+    """The finite values, flat; a warning counts the others."""
     finite: np.ndarray[Any, Any] = array[np.isfinite(array)]
     if len(finite) < array.size:
         left = "is empty" if not len(finite) else "leaves them out"
@@ -214,7 +212,7 @@ def _finite(tag: str, array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
 
 
 def _setting(value: Any) -> bool | float | str:
-    """A setting as the table of runs shows it: None and other objects as their text."""
+    """A setting for the table of runs: None and other objects as their text."""
     if isinstance(value, (bool, int, float, str)):
         return value
     one = getattr(value, "size", None) == 1 or getattr(value, "numel", lambda: 0)() == 1

@@ -1,8 +1,8 @@
-"""Pictures, sounds, embeddings and curves of classifiers that a `SummaryWriter` writes.
+"""The media of a `SummaryWriter`: pictures, sounds, embeddings and curves of classifiers.
 
-Each method has the arguments of PyTorch's; a tensor may stand wherever an array may. Pictures need
-Pillow, figures matplotlib, videos moviepy and sounds soundfile: where one is not installed, the
-error names it. Example: `writer.add_image("attention", weights, step, dataformats="HW")`.
+Each method has PyTorch's arguments, which may be tensors or arrays. Pictures need Pillow, figures
+matplotlib, videos moviepy and sounds soundfile: an error names the missing one.
+ Example: `writer.add_image("attention", weights, step, dataformats="HW")`.
 May import `base`.
 Source: https://docs.pytorch.org/docs/stable/tensorboard.html
 """
@@ -22,12 +22,12 @@ _Time = float | None
 
 
 class Media:
-    """What `SummaryWriter` inherits: everything but numbers, texts and graphs."""
+    """The base of `SummaryWriter`: everything except numbers, texts and graphs."""
 
     _writer: Any
 
     def _add(self, method: str, package: str | None, *args: Any, **kwargs: Any) -> None:
-        """tensorboardX's method of this name, on arrays; `package` is what it needs besides."""
+        """Call tensorboardX's method of this name on arrays; it needs `package`."""
         if package is not None and importlib.util.find_spec(_IMPORTED[package]) is None:
             raise MissingImportError(f"{method} needs {package}: pip install {package}")
         given = {name: _array(value) for name, value in kwargs.items()}
@@ -41,7 +41,7 @@ class Media:
         walltime: _Time = None,
         dataformats: str = "CHW",
     ) -> None:
-        """A picture: floats from 0 to 1 or uint8, its axes in the order of `dataformats`."""
+        """Add a picture: floats from 0 to 1 or uint8, its axes in the order of `dataformats`."""
         self._add("add_image", "pillow", tag, img_tensor, global_step, walltime, dataformats)
 
     def add_images(
@@ -52,7 +52,7 @@ class Media:
         walltime: _Time = None,
         dataformats: str = "NCHW",
     ) -> None:
-        """Pictures side by side: floats from 0 to 1 or uint8."""
+        """Add pictures side by side: floats from 0 to 1 or uint8."""
         self._add("add_images", "pillow", tag, img_tensor, global_step, walltime, dataformats)
 
     def add_image_with_boxes(
@@ -66,7 +66,7 @@ class Media:
         dataformats: str = "CHW",
         labels: Sequence[str] | None = None,
     ) -> None:
-        """A picture with rectangles (N, 4): xmin, ymin, xmax, ymax in pixels."""
+        """Add a picture with rectangles (N, 4): xmin, ymin, xmax, ymax in pixels."""
         self._add(
             "add_image_with_boxes", "pillow", tag, img_tensor, box_tensor, global_step, walltime,
             dataformats, None if labels is None else list(labels), rescale=rescale,
@@ -80,7 +80,7 @@ class Media:
         close: bool = True,
         walltime: _Time = None,
     ) -> None:
-        """A figure of matplotlib, or a list of them, as pictures; `close` frees them."""
+        """Add a figure of matplotlib, or a list of them, as pictures; `close` frees them."""
         self._add("add_figure", "matplotlib", tag, figure, global_step, close, walltime)
 
     def add_video(
@@ -91,7 +91,7 @@ class Media:
         fps: float = 4,
         walltime: _Time = None,
     ) -> None:
-        """Frames (N, T, C, H, W): uint8, or floats from 0 to 1."""
+        """Add a video of frames (N, T, C, H, W): uint8, or floats from 0 to 1."""
         self._add("add_video", "moviepy", tag, vid_tensor, global_step, fps, walltime)
 
     def add_audio(
@@ -102,7 +102,7 @@ class Media:
         sample_rate: int = 44100,
         walltime: _Time = None,
     ) -> None:
-        """A sound (1, L) or (L): amplitudes from -1 to 1, `sample_rate` of them a second."""
+        """Add a sound (1, L) or (L): amplitudes from -1 to 1, `sample_rate` of them a second."""
         self._add("add_audio", "soundfile", tag, snd_tensor, global_step, sample_rate, walltime)
 
     def add_embedding(
@@ -114,7 +114,7 @@ class Media:
         tag: str = "default",
         metadata_header: Sequence[str] | None = None,
     ) -> None:
-        """Points (N, D) for TensorBoard's projector, with a label and a square picture each."""
+        """Add points (N, D) for TensorBoard's projector, each with a label and a square picture."""
         points = np.asarray(mat)
         if points.ndim != 2:
             raise ArgumentError(f"add_embedding takes one row per point, not shape {points.shape}")
@@ -139,7 +139,7 @@ class Media:
         weights: Any = None,
         walltime: _Time = None,
     ) -> None:
-        """Precision over recall: `labels` are 0 or 1, `predictions` probabilities of 1."""
+        """Add precision over recall: `labels` are 0 or 1, `predictions` probabilities of 1."""
         self._add(
             "add_pr_curve", None, tag, labels, predictions, global_step, num_thresholds, weights,
             walltime,
@@ -159,7 +159,7 @@ class Media:
         weights: Any = None,
         walltime: _Time = None,
     ) -> None:
-        """Precision over recall that was counted already, one value per threshold."""
+        """Add counted precision over recall, one value per threshold."""
         self._add(
             "add_pr_curve_raw", None, tag, true_positive_counts, false_positive_counts,
             true_negative_counts, false_negative_counts, precision, recall, global_step,
@@ -176,35 +176,35 @@ class Media:
         global_step: _Step = None,
         walltime: _Time = None,
     ) -> None:
-        """Points (B, N, 3) in space, with colours (B, N, 3) and triangles (B, M, 3)."""
+        """Add points (B, N, 3) in space, with colours (B, N, 3) and triangles (B, M, 3)."""
         self._add(
             "add_mesh", None, tag, vertices, colors, faces, config_dict, global_step, walltime
         )
 
     def add_custom_scalars(self, layout: Mapping[str, Mapping[str, Any]]) -> None:
-        """How TensorBoard groups curves: {category: {title: ["Multiline" or "Margin", tags]}}."""
+        """Group curves in charts: {category: {title: ["Multiline" or "Margin", tags]}}."""
         self._add("add_custom_scalars", None, layout)
 
     def add_custom_scalars_multilinechart(
         self, tags: Sequence[str], category: str = "default", title: str = "untitled"
     ) -> None:
-        """One chart with the curves of `tags`."""
+        """Add one chart with the curves of `tags`."""
         self._add("add_custom_scalars_multilinechart", None, list(tags), category, title)
 
     def add_custom_scalars_marginchart(
         self, tags: Sequence[str], category: str = "default", title: str = "untitled"
     ) -> None:
-        """One chart with a curve between two others: three `tags`."""
+        """Add one chart with a curve between two others: three `tags`."""
         if len(tags) != 3:
             raise ArgumentError(f"a margin chart has 3 tags, not {len(tags)}")
         self._add("add_custom_scalars_marginchart", None, list(tags), category, title)
 
 
-_IMPORTED = {  # the module of each package
+_IMPORTED = {  # the module to import for each package
     "pillow": "PIL", "matplotlib": "matplotlib", "moviepy": "moviepy", "soundfile": "soundfile",
 }  # fmt: skip
 
 
 def _array(value: Any) -> Any:
-    """The array of a tensor; anything else as it is."""
+    """The array of a tensor; other objects unchanged."""
     return np.asarray(value) if hasattr(value, "requires_grad") else value

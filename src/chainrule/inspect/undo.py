@@ -1,10 +1,10 @@
-"""Python state as it was: what a function changes while it is looked at is put back.
+"""Restoring Python state that a function changes while it is inspected.
 
     undo = Undo()
-    undo.note(optimizer)        # before it changes
+    undo.note(optimizer)        # before a change
     undo.restore()              # same containers, same contents
 
-Containers inside an object are refilled, not replaced, for others may hold them: a compiled step
+Containers inside an object are refilled, not replaced, as others may refer to them: a compiled step
 reads its learning rate from the group's own dictionary. Imports nothing.
 """
 
@@ -15,19 +15,18 @@ from typing import Any
 
 
 class Undo:
-    """The attributes of some objects, as they were when each was first noted."""
+    """The attributes of some objects at the time each was noted."""
 
     def __init__(self) -> None:
-        """Nothing noted."""
         self._back: dict[int, Callable[[], None]] = {}
-        self._held: list[Any] = []  # so that no id is used twice
+        self._held: list[Any] = []  # kept alive, so that no id is used twice
 
     def note(self, owner: Any) -> None:
-        """Remember all attributes of `owner`, with the dictionaries and lists in them."""
+        """Note all attributes of `owner`, with the dictionaries and lists in them."""
         self._remember(vars(owner))
 
     def restore(self) -> None:
-        """Put back everything that was noted; the latest note comes last."""
+        """Restore everything that was noted; the latest note comes last."""
         for back in self._back.values():
             back()
 

@@ -1,9 +1,9 @@
-"""A loop as its steps, one after the other, so that each step's contribution can be seen.
+"""Unrolling of loops, so that the contribution of each step is visible.
 
     scan(body, h0, xs, w)   →   body(h0, xs[0], w), body(h1, xs[1], w), …
 
-Every step uses the weights anew, so reverse mode sends them one contribution a step. May import
-`ops`. Example: `unroll(graph, most=64)`.
+Every step is a use of the weights, so reverse mode sends them one contribution for each step. May
+import `ops`. Example: `unroll(graph, most=64)`.
 """
 
 from __future__ import annotations
@@ -19,21 +19,21 @@ from chainrule.ops.control import bundle, call, project
 from chainrule.ops.layout import concat, reshape, slice_
 from chainrule.ops.record import Op, Symbolic
 
-MOST_STEPS = 64  # of a loop that is written out for people
+MOST_STEPS = 64  # the most steps unrolled for display
 
 
 @dataclass(frozen=True)
 class Unrolled:
-    """A graph with loops written out; where old nodes went; the nodes of each loop, in order."""
+    """A graph with loops unrolled, the new nodes of old ones, and the nodes of each loop."""
 
     graph: Graph
     made: dict[Node, Node]
     inside: dict[Node, list[Node]]
 
     def as_written(self, recorded: Sequence[Node]) -> list[Node]:
-        """All nodes in the order in which they were asked for, inputs just before their first use.
+        """All nodes in the order of recording, inputs just before their first use.
 
-        `recorded` are old nodes in that order; those that are not in it come last.
+        `recorded` are old nodes in that order; other nodes come last.
         """
         order = topological(self.graph.outputs[:1])
         needed = set(order)
@@ -48,12 +48,12 @@ class Unrolled:
 
 
 def plain_call(node: Node) -> bool:
-    """Whether a node is a call whose gradient is that of its body, as in checkpointing."""
+    """Whether a node is a call with the gradient of its body, as in checkpointing."""
     return node.op is call and "graph" in node.attrs and "vjp_graph" not in node.attrs
 
 
 def unroll(graph: Graph, most: int, opened: Callable[[Node], bool] = plain_call) -> Unrolled:
-    """The graph with each loop of up to `most` steps written out, and the calls that are opened."""
+    """The graph with each loop of up to `most` steps unrolled, and some calls inlined."""
     made: dict[Node, Node] = {n: n for n in graph.inputs}
     inside: dict[Node, list[Node]] = {}
     for node in topological(graph.outputs):
@@ -79,7 +79,7 @@ def unroll(graph: Graph, most: int, opened: Callable[[Node], bool] = plain_call)
 
 
 class _Noting(Symbolic):
-    """The builder that keeps the order of what it makes."""
+    """A builder that keeps its nodes in order."""
 
     def __init__(self, source: Any) -> None:
         super().__init__(source)
@@ -91,7 +91,7 @@ class _Noting(Symbolic):
 
 
 def _steps(b: _Noting, node: Node, inputs: Sequence[Node]) -> Node:
-    """The results of a loop, from one copy of its body for each step."""
+    """The results of a loop, by one copy of its body for each step."""
     attrs: Mapping[str, Any] = node.attrs
     body: Graph = attrs["graph"]
     length, count = attrs["length"], attrs["carries"]
@@ -129,7 +129,7 @@ def _stacked(b: Symbolic, column: Sequence[Node]) -> Node:
 
 
 def _copy(b: _Noting, body: Graph, inputs: Sequence[Node], here: Source | None) -> list[Node]:
-    """The body's nodes on other inputs, with their own lines, in the layer or step `here`."""
+    """Copies of the body's nodes on other inputs, with their lines, in the layer or step `here`."""
     made = dict(zip(body.inputs, inputs, strict=True))
     for node in topological(body.outputs):
         if node in made or node.op is INPUT:

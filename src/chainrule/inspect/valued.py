@@ -1,8 +1,8 @@
-"""A trace that also works out every value, so that the function may read them while it runs.
+"""A trace that also computes every value, so that the function may read values while it runs.
 
     if x.sum() > 0: …        y = cr.tensor(np.sin(x.detach().numpy()))        n = int(mask.sum())
 
-Which way the function went becomes part of the graph; what it read, and where, is noted. Nothing
+The path of the function becomes part of the graph; its reads are noted with their lines. Nothing
 outside changes, as in every trace. May import `tensor` and what lies below it.
 """
 
@@ -26,7 +26,7 @@ from chainrule.tensor.trace import Bound
 
 @dataclass(frozen=True)
 class Read:
-    """A value that left the graph: which node's, how, and on which line."""
+    """A value that left the graph: its node, the kind of read, and the line."""
 
     node: Node
     what: str
@@ -34,12 +34,12 @@ class Read:
 
 
 class ValuedTrace(LayerTrace):
-    """See the module's docstring; `values` are of all nodes, `reads` in order."""
+    """A trace with the `values` of all nodes, and the `reads` in order."""
 
     has_values = True
 
     def __init__(self, args: Sequence[Any], instead: Mapping[int, Any] | None = None) -> None:
-        """For a call with these arguments; `instead` has other values for some tensors, by id."""
+        """`instead` has other values for some tensors, by id."""
         super().__init__()
         self.values: dict[Node, Any] = {}
         self.reads: list[Read] = []
@@ -48,12 +48,12 @@ class ValuedTrace(LayerTrace):
         self._arguments = [self._value_of(leaf) for leaf in flatten((tuple(args), {}))[0]]
 
     def _value_of(self, leaf: Any) -> Any:
-        """The value of an argument or of a tensor from outside, as it is now."""
+        """The present value of an argument or of a tensor from outside."""
         own = leaf._value if isinstance(leaf, Handle) else leaf  # noqa: SLF001 - to compute with it
         return self._instead.get(id(leaf), own)
 
     def bear(self, handle: Handle) -> None:
-        """The first symbols stand for the arguments, whose values are known."""
+        """Note a new tensor; the first symbols are the arguments, with known values."""
         super().bear(handle)
         node = handle._node  # noqa: SLF001 - a trace owns its symbols
         if node is not None and node.op is INPUT and self._arguments:
@@ -82,7 +82,7 @@ class ValuedTrace(LayerTrace):
         return self.values[node]
 
     def node_of(self, handle: Handle) -> Node:
-        """An outside tensor's value is the one that it has now."""
+        """The node of `handle`; an outside tensor's has the present value."""
         is_new = id(handle) in self.fresh and handle._symbol() is None  # noqa: SLF001 - likewise
         node = super().node_of(handle)
         if is_new:
@@ -92,18 +92,18 @@ class ValuedTrace(LayerTrace):
         return node
 
     def bind(self, handle: Handle, node: Node, requires_grad: bool) -> None:
-        """Note the value that the outside tensor had."""
+        """Also note the old value of the outside tensor."""
         super().bind(handle, node, requires_grad)
         self.values.setdefault(self.inputs[id(handle)].node, self._value_of(handle))
 
     def number(self, read: Callable[[], float]) -> Node:
-        """A host scalar as it is now."""
+        """A host scalar with its present value."""
         node = super().number(read)
         self.values[node] = np.array(read(), np.float64)
         return node
 
     def refuse_read(self, handle: Handle, what: str) -> None:
-        """Nothing is refused but a value that the function has written to an outside tensor."""
+        """Note a read; raises only for a value written to an outside tensor."""
         node = self.node_of(handle)
         if self.is_outside(handle):
             if self.inputs[id(handle)].node is not node:

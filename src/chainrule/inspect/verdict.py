@@ -1,8 +1,8 @@
-"""What a gradient check says: entry by entry, the worst, the guilty node, and why.
+"""The report of a gradient check: the entries, the worst one, the guilty node, and the reason.
 
-A relative difference |a - n| / max(|a|, |n|) up to 1e-7 is what float64 gives a right gradient
-("exact"); up to 1e-4 it is "close", up to 1e-2 "doubtful", above "wrong". What lies within the
-numerical derivative's own error agrees, whatever its band. Example: `print(report)`.
+A relative difference |a - n| / max(|a|, |n|) up to 1e-7 is that of a right gradient in float64
+("exact"); up to 1e-4 it is "close", up to 1e-2 "doubtful", above "wrong". A difference within the
+numerical derivative's own error is right in any case. Example: `print(report)`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _SHOWN = 5
 
 @dataclass(frozen=True)
 class Entry:
-    """One derivative: where, both values, the error that the numeric one may have, its step."""
+    """One derivative: its index, both values, the estimated error of the numeric one, its step."""
 
     input: str
     index: tuple[int, ...] | None  # None: along a random direction
@@ -46,7 +46,7 @@ class Entry:
         return f"{self.input}[{', '.join(map(str, self.index))}]" if self.index else self.input
 
     def describe(self, names: tuple[str, str]) -> str:
-        """One line; `names` say what is judged and what it is judged by."""
+        """One line; `names` are those of the two values."""
         how = f" (± {self.error:.1g}, h = {self.step:.1g})" if self.step else ""
         return (
             f"{self.place}: {names[0]} {self.analytic:.9g}, {names[1]} {self.numeric:.9g}{how}, "
@@ -61,7 +61,7 @@ def relative(a: float, n: float) -> float:
 
 
 def judge(analytic: float, numeric: float, error: float, floor: float) -> str:
-    """The verdict on one entry; both below `floor` are zero, whatever their ratio."""
+    """The verdict on one entry; two values below `floor` are zero, whatever their ratio."""
     if math.isnan(analytic - numeric):
         return "wrong"
     if abs(analytic) <= floor and abs(numeric) <= floor:
@@ -74,7 +74,7 @@ def judge(analytic: float, numeric: float, error: float, floor: float) -> str:
 
 @dataclass(frozen=True)
 class Guilty:
-    """The node whose local rule is wrong: where it stands, which input, how far, and why."""
+    """The node with a wrong vjp: its line, the input, the difference, and the diagnosis."""
 
     op: str
     layer: str
@@ -88,11 +88,10 @@ class Guilty:
 
     @property
     def relative(self) -> float:
-        """Relative difference at `index`."""
+        """The relative difference at `index`."""
         return relative(self.analytic, self.numeric)
 
     def __str__(self) -> str:
-        """Three lines."""
         where = " ".join(filter(None, [self.layer and f"in {self.layer}", f"at {self.source}"]))
         place = ", ".join(map(str, self.index))
         return (
@@ -105,29 +104,28 @@ class Guilty:
 
 @dataclass(frozen=True)
 class Report:
-    """The outcome of a check; true when all is well."""
+    """The outcome of a check; true if the gradients are right."""
 
     subject: str
     checked: int
-    entries: int  # how many there are altogether
+    entries: int  # the number of all entries
     failures: tuple[Entry, ...]
     worst: Entry | None
-    faults: tuple[str, ...] = ()  # of the gradient as a whole, such as its shape
+    faults: tuple[str, ...] = ()  # for the gradient as a whole, such as its shape
     kinks: tuple[str, ...] = ()
     guilty: Guilty | None = None
     diagnosis: str = ""
     notes: tuple[str, ...] = field(default=())
-    names: tuple[str, str] = ("analytic", "numeric")  # what is judged, what it is judged by
-    findings: tuple[Finding, ...] = ()  # of a claim: the mistake in each wrong gradient
-    scores: Mapping[str, float] = field(default_factory=dict)  # of a claim: share of right entries
+    names: tuple[str, str] = ("analytic", "numeric")  # of the checked value and the reference
+    findings: tuple[Finding, ...] = ()  # for a claim: the mistake in each wrong gradient
+    scores: Mapping[str, float] = field(default_factory=dict)  # for a claim: share of right entries
 
     def __bool__(self) -> bool:
-        """Whether all that can be judged passed; false as well if there was nothing to look at."""
+        """Whether all entries off kinks are right; false if there are none."""
         wrong = self.failures or self.faults or self.guilty
         return not wrong and (self.checked > 0 or bool(self.kinks))
 
     def __str__(self) -> str:
-        """As shown to a person."""
         lines = [f"{self.subject}: {self._outcome()}"]
         lines += [f"  {fault}" for fault in self.faults]
         lines += [f"  {e.describe(self.names)}" for e in self.failures[:_SHOWN]]
@@ -155,16 +153,16 @@ class Report:
         )
         return f"{' and '.join(self.names)} gradients {state} ({right}; {entries})"
 
-    __repr__ = __str__  # what a notebook shows
+    __repr__ = __str__  # for notebooks
 
     def settled(self, *, raise_exception: bool) -> Report:
-        """The report itself; a wrong gradient raises `GradcheckError` where that is wanted."""
+        """The report itself; a wrong gradient raises `GradcheckError` if `raise_exception`."""
         if not self and raise_exception:
             raise GradcheckError(str(self), self)
         return self
 
     def as_record(self) -> dict[str, Any]:
-        """In JSON's types, with `ok`."""
+        """The report in JSON's types, with `ok`."""
         return {"ok": bool(self), **asdict(self)}
 
 

@@ -1,4 +1,4 @@
-"""A gradient that arrives and is zero everywhere: which node made it so.
+"""The cause of a gradient that arrives as zeros: the node that made it zero.
 
     judged(derivation, "fc.weight")     # Cause("zero", …, "relu is 0 for all 12 values …")
 
@@ -17,16 +17,16 @@ from chainrule.inspect.derivation import Derivation, Step
 from chainrule.inspect.outline import short
 
 _STEPS = frozenset({"sign", "floor", "ceil", "round", "trunc", "floor_divide"})
-_SAME = frozenset({"broadcast_to", "reshape", "transpose", "cast"})  # of the same numbers
+_SAME = frozenset({"broadcast_to", "reshape", "transpose", "cast"})  # relative to the summed numbers
 _SHOWN = 3
-_FACTOR = "look at that factor: a mask, a dropout of everything, weights that start at zero?"
+_FACTOR = "check that factor: a mask, a dropout of everything, weights that start at zero?"
 
 
 def judged(d: Derivation, subject: str) -> Cause:
-    """What the derivation of one tensor's gradient says about it."""
+    """The cause found in the derivation of one tensor's gradient."""
     (wanted,) = d.wanted
     gradient = d.steps[wanted].gradient
-    if gradient is not None and np.any(gradient):  # NaN counts: it arrives
+    if gradient is not None and np.any(gradient):  # NaN counts as arrived
         size = float(np.linalg.norm(np.asarray(gradient, np.float64)))
         return Cause("arrives", subject, f"gets a gradient of norm {size:.3g}")
     if gradient is None:
@@ -42,7 +42,7 @@ def judged(d: Derivation, subject: str) -> Cause:
 
 
 def _silent(d: Derivation, subject: str) -> Cause:
-    """A rule sends nothing at all to an operand that leads to the tensor."""
+    """The cause if a vjp sends no gradient to an operand that leads to the tensor."""
     last = [s for s in d.steps if s.gradient is not None and not s.is_leaf and not s.parts]
     lines = tuple(s.place for s in last[:1] if s.place is not None)
     text = "gets no gradient: the backward() of the function on this line returns none for it"
@@ -55,7 +55,7 @@ def _sends(s: Step) -> bool:
 
 
 def _explained(d: Derivation, s: Step) -> tuple[str, str]:
-    """Why a node sends zeros only, and what helps."""
+    """The reason why a node sends only zeros, and the remedy."""
     x = d.steps[s.operands[0]].value if s.operands else None
     count = np.size(x) if x is not None else 0
     if s.op == "relu":
@@ -92,7 +92,7 @@ def _product(d: Derivation, s: Step, count: int) -> tuple[str, str]:
 
 
 def _told(d: Derivation, s: Step) -> str:
-    """A value as the program knows it: its name, or the operation and line that made it."""
+    """A value in the program's terms: its name, or the operation and line that made it."""
     while s.op in _SAME and s.operands:
         s = d.steps[s.operands[0]]
     if s.name:
@@ -102,7 +102,7 @@ def _told(d: Derivation, s: Step) -> str:
 
 
 def _dead(d: Derivation, s: Step) -> Step | None:
-    """The ReLU whose zeros a value is made of, if one is."""
+    """The ReLU whose zeros make up a value, if there is one."""
     while s.op != "relu" and s.operands:
         zeros = [d.steps[i] for i in s.operands if not np.any(_known(d.steps[i].value))]
         if not zeros:

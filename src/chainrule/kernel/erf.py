@@ -1,6 +1,6 @@
 """erf and 1 - erf of NumPy arrays, from published rational approximations. Imports NumPy only.
 
-Work proceeds in blocks that stay in the processor's cache, whatever the array's size.
+Arrays of any size are processed in blocks that fit the processor's cache.
 Example: `erf(np.float32([-1.0, 0.0, 1.0]))` is `[-0.8427008, 0, 0.8427008]`.
 """
 
@@ -102,7 +102,7 @@ def erfc(x: Array) -> Array:
     x = np.asarray(x)
     wide = x.astype(np.float64)
     size = np.clip(np.abs(wide), 0.0, 28.0)  # beyond it erfc is 0
-    grid = np.trunc(size * 16) / 16  # exp(-x²) in two parts, the first of which is exact
+    grid = np.trunc(size * 16) / 16  # exp(-x²) in two parts, the first exact
     bell = np.exp(-grid * grid) * np.exp(-(size - grid) * (size + grid))
     middle = bell * _ratio(size, TAIL_P, TAIL_Q)
     far = np.maximum(size, 1.0)

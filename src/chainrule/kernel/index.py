@@ -46,17 +46,14 @@ class Index:
         return total
 
     def __add__(self, other: Index | int) -> Index:
-        """Sum of polynomials."""
         return _sum(self, as_index(other))
 
     __radd__ = __add__
 
     def __sub__(self, other: Index | int) -> Index:
-        """Difference of polynomials."""
         return self + as_index(other) * -1
 
     def __mul__(self, other: Index | int) -> Index:
-        """Product of polynomials."""
         return _product(self, as_index(other))
 
     __rmul__ = __mul__
@@ -92,7 +89,7 @@ def _number(value: int) -> Index:
     return Index((((), int(value)),)) if value else Index()
 
 
-@functools.lru_cache(1 << 14)  # kernels ask for the same few again and again
+@functools.lru_cache(1 << 14)  # kernels need the same few over and over
 def _sum(x: Index, y: Index) -> Index:
     terms = dict(x.terms)
     for monomial, coefficient in y.terms:

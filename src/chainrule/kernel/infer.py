@@ -1,5 +1,6 @@
-"""Dtype and shape of a `Map`'s result, and what each primitive accepts. Imports base and kernel.
+"""The dtype and shape of a `Map`'s result, and the operands that each primitive accepts.
 
+Imports base and kernel.
 Example: `map_type("gt", ((float32, (8, 1)), (float32, (1, 16))), None)` is (bool, (8, 16)).
 """
 
@@ -45,7 +46,7 @@ def broadcast(shapes: Sequence[Shape]) -> Shape:
 
 
 def representable(value: float, dtype: DType) -> bool:
-    """Whether a constant is a value of `dtype`; floats round, so any number will do."""
+    """Whether a constant is a value of `dtype`; any number is for a float type, which rounds."""
     if dtype.kind == "float":
         return True
     if dtype.kind == "bool":
@@ -55,13 +56,13 @@ def representable(value: float, dtype: DType) -> bool:
 
 
 def map_type(fn: str, ins: Sequence[TileType], attr: object) -> TileType:
-    """Dtype and shape of `fn` applied to tiles; `VerifyError` if it cannot be."""
+    """The dtype and shape of `fn` applied to tiles; raises `VerifyError` for wrong operands."""
     if fn in ("const", "index", "iota"):
         if ins:
             raise VerifyError(f"{fn} takes no tiles")
         return _SOURCES[fn](attr)
     if fn not in PRIMITIVES:
-        raise VerifyError(f"{fn} is no primitive")
+        raise VerifyError(f"{fn} is not a primitive")
     primitive = PRIMITIVES[fn]
     if len(ins) != primitive.arity:
         raise VerifyError(f"{fn} takes {primitive.arity} tiles, not {len(ins)}")

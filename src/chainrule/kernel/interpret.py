@@ -1,6 +1,6 @@
-"""What a kernel means, executed tile by tile with NumPy: slow, and the judge of generated code.
+"""The interpreter of kernels, tile by tile with NumPy: slow, and the reference for generated code.
 
-Every access is checked, scratch memory starts full of NaN, tasks run in any order asked for.
+Every access is checked, scratch memory starts as NaN, and tasks run in any requested order.
 Imports base and kernel.
 
 Example: `interpret(inc, {"x": x, "y": y, "n": x.size})` writes x + 1 into `y`.
@@ -80,7 +80,7 @@ def grid_nest(kernel: Kernel) -> tuple[tuple[For, ...], tuple[Statement, ...]]:
 
 
 def task_count(kernel: Kernel, extents: Mapping[str, int]) -> int:
-    """How many independent tasks there are: the product of the grid loops' trip counts."""
+    """The number of independent tasks: the product of the grid loops' trip counts."""
     count = 1
     for loop in grid_nest(kernel)[0]:
         step = as_index(loop.step).evaluate(extents)
@@ -109,7 +109,7 @@ def _bound(kernel: Kernel, arguments: Mapping[str, Argument]) -> dict[str, Argum
 
 
 class _State:
-    """Values of everything that has a name; the verifier has made sure that names do not clash."""
+    """The values of all names, which the verifier has found to be distinct."""
 
     def __init__(self, types: Mapping[str, TileType], arguments: Mapping[str, Argument]) -> None:
         self.types = types
@@ -125,7 +125,7 @@ class _State:
                 self.numbers[name] = int(value)
 
     def evaluate(self, index: Index) -> int:
-        """The number that an index expression stands for now."""
+        """The present value of an index expression."""
         values = {
             name: self.numbers[name] if name in self.numbers else int(self.tiles[name][0, 0])
             for name in index.symbols
@@ -194,7 +194,7 @@ class _State:
         return np.broadcast_to(np.asarray(value).astype(dtype.numpy, copy=False), shape)
 
     def _mma(self, node: Mma) -> Array:
-        """float32 products are exact in float64; so each step is rounded as by a fused one."""
+        """Products of float32 are exact in float64, so each step rounds as a fused one does."""
         dtype, shape = self.types[node.out]
         wide = np.float64 if dtype.name == "float32" else dtype.numpy
         a, b = (self.tiles[name].astype(wide) for name in (node.a, node.b))
@@ -206,7 +206,7 @@ class _State:
     # memory
 
     def _offsets(self, node: Load | Store) -> tuple[Array, Array]:
-        """Element offsets (R, C), and which of them are valid."""
+        """The element offsets (R, C), and a mask of the valid ones."""
         rows, columns = np.ogrid[: node.shape[0], : node.shape[1]]
         down, along = (self.evaluate(stride) for stride in node.strides)
         offsets = np.asarray(self.evaluate(node.at) + rows * down + columns * along)
@@ -246,7 +246,7 @@ class _State:
 
 
 def _undefined(dtype: DType, size: int) -> Array:
-    """Scratch memory: NaN, or numbers that are no valid index."""
+    """Fresh scratch memory: NaN, or integers that are not valid indices."""
     if dtype.kind == "float":
         return np.full(size, np.nan, dtype.numpy)
     return np.full(size, -0x5A5A5A5A if dtype.is_signed else 0x5A, np.int64).astype(dtype.numpy)

@@ -1,11 +1,11 @@
-"""The tile language: how a group of graph nodes is computed, in seven constructs.
+"""The tile language: seven constructs that say how a group of graph nodes is computed.
 
 A kernel is a nest of `For` loops over tiles: small two-dimensional blocks of R rows by C columns
 (both static), which `Load` reads, `Map`, `Reduce` and `Mma` transform, and `Store` writes. `Local`
 is private scratch memory. Extents and strides are run-time integers, so one kernel serves all
 sizes; dtype, tile and structure are static. Parameters, tiles and locals are named once (SSA) and
-are visible in the rest of their block; only loops side by side may share a variable. Imports base
-only. The rules are checked by `kernel.verify`, the syntax below is that of `kernel.text`.
+are visible in the rest of their block; only sibling loops may share a variable. Imports base only.
+`kernel.verify` checks the rules; the syntax below is that of `kernel.text`.
 
 Example (`y = x + 1` over n elements, 32 lanes at a time):
 
@@ -21,7 +21,7 @@ An index expression may use extents, loop variables in scope and their `.n`, and
 integer tiles.
 
 All are frozen by convention: planning makes thousands of them, and a frozen dataclass takes four
-times as long to make.
+times as long to construct.
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ Monoid = Literal["add", "max", "min", "mul", "and", "or"]
 
 @dataclass(slots=True, unsafe_hash=True)
 class Buffer:
-    """A pointer parameter to elements of `dtype`. `written` says whether any `Store` targets it.
+    """A pointer parameter to elements of `dtype`; `written` if any `Store` targets it.
 
-    Buffers may share memory only where an element is read by none but the task that writes it, and
-    before it does.
+    Buffers may share memory only where an element is read just by the task that writes it, and
+    before the write.
     """
 
     name: str
@@ -70,8 +70,8 @@ Param = Buffer | Extent | Scalar
 class Load:
     """`out[r, c] = buffer[at + r*strides[0] + c*strides[1] (+ lanes[r, c])]`, `fill` where invalid.
 
-    Element (r, c) is valid if r < valid[0] and c < valid[1]; None means always. A valid count that
-    is a constant ≥ the tile's size costs nothing. `lanes` names an integer tile of the same shape
+    Element (r, c) is valid if r < valid[0] and c < valid[1]; None means always. A constant count ≥
+    the tile's size costs nothing. `lanes` names an integer tile of the same shape
     (or broadcastable to it) added to the offset: a gather. `buffer` may name a `Local`. Memory at
     invalid elements is not touched; valid ones must lie inside the buffer.
     """
@@ -216,5 +216,5 @@ class Kernel:
     body: tuple[Statement, ...] = field(default=())
 
     def __hash__(self) -> int:
-        """Of the name and parameters, which tell most kernels apart: bodies are long."""
+        """The hash of the name and parameters, which distinguish most kernels; bodies are long."""
         return hash((self.name, self.params))

@@ -108,7 +108,7 @@ def _const(ins: tuple[Array, ...], attr: object) -> Array:  # noqa: ARG001 - the
 
 
 def _whole(fn: Callable[[Array], Array]) -> Callable[[Array], Array]:
-    """Rounding that leaves integers as they are: NumPy would make floats of them."""
+    """Rounding that leaves integers unchanged, where NumPy would return floats."""
     return lambda x: fn(x) if np.asarray(x).dtype.kind == "f" else np.asarray(x)
 
 
@@ -175,5 +175,5 @@ PRIMITIVES: dict[str, Primitive] = {p.name: p for p in _TABLE}
 
 # `index` (attr: Index) is the (1, 1) int64 tile of an index expression; `iota` (attr: (rows, cols,
 # axis)) is the int64 tile 0, 1, 2, … along one axis. They are `Map`s too, but depend on the
-# position, so whoever walks a kernel gives them their meaning.
+# position, so each walk over a kernel implements them itself.
 POSITIONAL = ("index", "iota")

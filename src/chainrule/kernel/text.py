@@ -1,7 +1,7 @@
 """Kernels as text and back: `parse_kernel(print_kernel(k)) == k`.
 
-One statement per line, two spaces of indentation per loop; the syntax is that of the example in
-`kernel.ir`. Bug reports, golden tests and cache keys are this text. Imports base and kernel.
+One statement per line, two spaces of indentation per loop, as in the example of `kernel.ir`. Bug
+reports, golden tests and cache keys use this text. Imports base and kernel.
 
 Example: `print_statement(Reduce("m", "max", "t", 1))` is `m = reduce max t axis 1`.
 """
@@ -50,7 +50,7 @@ def print_kernel(kernel: Kernel) -> str:
 
 
 def print_statement(node: Statement) -> str:
-    """One statement on one line; of a loop only the head."""
+    """One statement on one line; a loop without its body."""
     return _PRINTERS[type(node)](node)
 
 
@@ -144,7 +144,7 @@ def print_number(value: Any) -> str:
 
 
 def parse_kernel(text: str) -> Kernel:
-    """The kernel whose text this is; `ArgumentError` names the line that is not understood."""
+    """The kernel with this text; an `ArgumentError` names the line that cannot be parsed."""
     lines = [line for line in text.splitlines() if line.strip()]
     head = re.fullmatch(r"kernel (\w+)\((.*)\)", lines[0]) if lines else None
     if head is None:
@@ -157,7 +157,7 @@ def parse_kernel(text: str) -> Kernel:
 
 
 def _parse_body(lines: list[str], level: int) -> tuple[tuple[Statement, ...], list[str]]:
-    """The statements at this level of indentation, and the lines that follow them."""
+    """The statements at this level of indentation, and the lines after them."""
     body: list[Statement] = []
     while lines:
         content = lines[0].lstrip(" ")
@@ -176,7 +176,7 @@ def _parse_body(lines: list[str], level: int) -> tuple[tuple[Statement, ...], li
 
 
 def parse_statement(line: str) -> Statement:
-    """One statement; a loop comes with an empty body."""
+    """One statement; a loop has an empty body."""
     for pattern, build in _PARSERS:
         found = re.fullmatch(pattern, line)
         if found is not None:

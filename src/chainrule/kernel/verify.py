@@ -1,7 +1,7 @@
-"""The rules that a kernel keeps, and the dtype and shape of each of its tiles.
+"""The verifier of kernels, and the dtype and shape of each tile.
 
 `verify` runs after each template and pass under `CHAINRULE_CHECK=1`; code generation and the
-interpreter rely on what it promises and read `tile_types`. Imports base and kernel.
+interpreter rely on its rules and read `tile_types`. Imports base and kernel.
 
 Example: for the kernel in `kernel.ir`'s docstring, `tile_types(kernel)["v"]` is (float32, (1, 32)).
 """
@@ -37,7 +37,7 @@ from chainrule.kernel.text import print_statement
 
 
 def verify(kernel: Kernel) -> None:
-    """Raise `VerifyError`, naming kernel, statement and reason, if a rule is broken.
+    """Raise a `VerifyError` that names kernel, statement and reason if a rule is broken.
 
     Names are defined once and before use, inside the block that defines them; dtypes and shapes
     fit; grid loops stand outermost, one directly inside the other; index expressions use only
@@ -48,10 +48,7 @@ def verify(kernel: Kernel) -> None:
 
 
 def tile_types(kernel: Kernel) -> dict[str, TileType]:
-    """Name → (dtype, shape) of every tile, scalars and loop-carried ones included.
-
-    Raises as `verify` does.
-    """
+    """Name → (dtype, shape) of every tile, scalars and carried ones too; raises as `verify`."""
     scope = _parameters(kernel)
     _block(kernel.body, scope, grid=True)
     for param in kernel.params:
@@ -64,14 +61,14 @@ def tile_types(kernel: Kernel) -> dict[str, TileType]:
 
 
 class _LocatedError(VerifyError):
-    """A fault whose message already names kernel and statement."""
+    """An error whose message already names kernel and statement."""
 
 
 @dataclass(slots=True)
 class _Scope:
-    """What is visible at a statement, and what all statements so far have defined.
+    """The names visible at a statement, and the names defined so far.
 
-    A loop's body works on a copy; leaving it keeps only what is not about visibility.
+    A loop's body works on a copy; leaving it restores the visible names.
     """
 
     kernel: str
@@ -85,18 +82,18 @@ class _Scope:
     stored: frozenset[str] = frozenset()  # targets of stores so far
 
     def copy(self) -> _Scope:
-        """A scope that can change without this one noticing."""
+        """An independent scope with the same contents."""
         return replace(
             self, buffers=dict(self.buffers), tiles=dict(self.tiles), types=dict(self.types)
         )
 
     def leave(self, inner: _Scope) -> None:
-        """Keep what a block inside has defined, but not in sight."""
+        """Keep the definitions of an inner block, which are no longer visible."""
         self.types, self.taken = inner.types, inner.taken
         self.variables, self.stored = inner.variables, inner.stored
 
     def define(self, name: str) -> None:
-        """Take a name that must be new."""
+        """Define a name, which must be new."""
         if not re.fullmatch(r"[A-Za-z_]\w*", name):
             raise VerifyError(f"{name!r} is not a name")
         if name in self.taken or name in self.variables:
@@ -104,7 +101,7 @@ class _Scope:
         self.taken |= {name}
 
     def define_tile(self, name: str, kind: TileType) -> None:
-        """Take a new name for a tile."""
+        """Define a tile, whose name must be new."""
         if min(kind[1]) < 1:
             raise VerifyError(f"tile {name} has the empty shape {kind[1]}")
         self.define(name)
@@ -120,11 +117,11 @@ class _Scope:
     def buffer(self, name: str) -> DType:
         """The dtype of a visible buffer or local."""
         if name not in self.buffers:
-            raise VerifyError(f"{name} is no buffer or local that is visible here")
+            raise VerifyError(f"{name} is not a buffer or local visible here")
         return self.buffers[name]
 
     def index(self, index: Index | None) -> None:
-        """Check that all symbols of an index expression have a value here."""
+        """Check that all symbols of an index expression are defined here."""
         for name in sorted(index.symbols) if index is not None else ():
             if name in self.extents or name in self.loops or name.removesuffix(".n") in self.loops:
                 continue
@@ -154,7 +151,7 @@ def _parameters(kernel: Kernel) -> _Scope:
 
 
 def _block(body: Iterable[Statement], scope: _Scope, *, grid: bool) -> None:
-    """Check statements in order; `grid` says whether a grid loop may be the only one."""
+    """Check statements in order; with `grid` a grid loop may stand alone."""
     statements = tuple(body)
     for node in statements:
         try:
@@ -186,11 +183,11 @@ def _simple(node: Statement, scope: _Scope) -> None:
     elif isinstance(node, Local):
         _local(node, scope)
     else:
-        raise VerifyError(f"{type(node).__name__} is no statement")
+        raise VerifyError(f"{type(node).__name__} is not a statement")
 
 
 def _place(node: Load | Store, scope: _Scope) -> DType:
-    """Check address and validity; the dtype of the memory."""
+    """The dtype of the memory, after a check of address and valid counts."""
     dtype = scope.buffer(node.buffer)
     for index in (node.at, *node.strides, *node.valid):
         scope.index(index)
@@ -232,7 +229,7 @@ def _reduce(node: Reduce, scope: _Scope) -> None:
     if node.axis not in (0, 1):
         raise VerifyError(f"a tile has axes 0 and 1, not {node.axis}")
     if node.monoid not in get_args(Monoid):
-        raise VerifyError(f"{node.monoid} is no monoid")
+        raise VerifyError(f"{node.monoid} is not a monoid")
     if node.monoid in ("and", "or") and dtype.kind == "float":
         raise VerifyError(f"{node.monoid} is not defined for {dtype}")
     scope.define_tile(node.out, (dtype, (1, columns) if node.axis == 0 else (rows, 1)))
@@ -251,7 +248,7 @@ def _mma(node: Mma, scope: _Scope) -> None:
 def _local(node: Local, scope: _Scope) -> None:
     scope.define(node.name)
     for name in sorted(node.size.symbols - scope.extents):
-        raise VerifyError(f"the size depends on {name}, which is no extent")
+        raise VerifyError(f"the size depends on {name}, which is not an extent")
     constant = node.size.constant
     if constant is not None and constant < 1:
         raise VerifyError(f"the size is {constant}")
@@ -259,14 +256,14 @@ def _local(node: Local, scope: _Scope) -> None:
 
 
 def _for(node: For, scope: _Scope, *, grid: bool) -> None:
-    """Check a loop. Carried tiles start with the shape of `init`; where `next` is wider, that."""
+    """Check a loop. Carried tiles have the shape of `init`, or of `next` where that is wider."""
     step = as_index(node.step)
     if (step.constant is not None and step.constant < 1) or node.unroll < 1:
         raise VerifyError(f"step {node.step} and unroll {node.unroll} must be at least 1")
     if step.constant is None and (node.kind != "grid" or node.split):
         raise VerifyError(f"step {step} must be a number: only plain grid loops have others")
     for name in sorted(step.symbols - scope.extents):
-        raise VerifyError(f"the step depends on {name}, which is no extent")
+        raise VerifyError(f"the step depends on {name}, which is not an extent")
     if node.kind == "grid" and not grid:
         raise VerifyError("a grid loop stands alone, outermost or directly inside another")
     if node.kind == "grid" and (node.carries or node.unroll != 1):
@@ -287,7 +284,7 @@ def _for(node: For, scope: _Scope, *, grid: bool) -> None:
 
 
 def _enter(node: For, scope: _Scope, starts: Iterable[TileType]) -> None:
-    """Define the loop variable, which may repeat that of an earlier loop, and carried tiles."""
+    """Define the loop variable, which an earlier loop may have used, and the carried tiles."""
     if node.var in scope.loops or node.var in scope.taken:
         raise VerifyError(f"the loop variable {node.var} hides another name")
     if not re.fullmatch(r"[A-Za-z_]\w*", node.var):
@@ -299,7 +296,7 @@ def _enter(node: For, scope: _Scope, starts: Iterable[TileType]) -> None:
 
 
 def _carried(carry: Carry, start: TileType, inner: _Scope) -> TileType:
-    """The type of a carried tile, which both its start and its next value must fit."""
+    """The type of a carried tile, which its initial and its next value must fit."""
     dtype, shape = inner.tile(carry.next)
     if dtype is not start[0]:
         raise VerifyError(f"{carry.name} starts as {start[0]} and continues as {dtype}")

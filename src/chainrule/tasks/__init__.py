@@ -1,1 +1,1 @@
-"""Recipes that join text, models and training."""
+"""Tasks that combine text, models and training."""

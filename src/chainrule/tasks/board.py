@@ -1,10 +1,10 @@
-"""A training run in TensorBoard: losses, looks inside, verdicts, samples and the graph.
+"""A training run in TensorBoard: losses, looks, verdicts, samples and the graph.
 
     board = Board(session, folder)
     board.show(event)           # each event of the run
     board.close()
 
-Event files stand in the run's folder, below `tensorboard`. May import `inspect`, `train`.
+Event files are in the run's folder, in `tensorboard`. May import `inspect`, `train`.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ FOLDER = "tensorboard"
 
 
 class Board:
-    """Writes what happens; a resumed run hides what came after its save."""
+    """A writer of the run's events; a resumed run hides those after its last save."""
 
     def __init__(self, session: Session, folder: Path) -> None:
         """Open the event files, and draw the model."""
@@ -36,7 +36,7 @@ class Board:
         self._step = session.progress.step
         with saving(folder / FOLDER):
             again = self._step + 1 if self._step else None
-            self._writer = SummaryWriter(  # the suffix: files are named by the second
+            self._writer = SummaryWriter(  # the suffix: names differ by the second only
                 folder / FOLDER, purge_step=again, filename_suffix=f".{self._step}"
             )
         codes = np.zeros((session.config.batch, session.config.context), np.int64)
@@ -61,5 +61,5 @@ class Board:
             writer.flush()
 
     def close(self) -> None:
-        """Write no more."""
+        """Close the event files."""
         self._writer.close()

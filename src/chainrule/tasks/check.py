@@ -1,4 +1,4 @@
-"""Checking gradients from the command line: of a formula, of a claim, of a trained run.
+"""Gradient checks for the command line: of a formula, a claim, a trained run.
 
     check_claim("sum((W @ x) ** 2)", "W=[[1,2]] x=[1,2]", "W=[[10,20]]")
     check_run(Path("runs/001"))
@@ -24,17 +24,17 @@ from chainrule.tasks.overflow import not_finite
 from chainrule.tensor.convert import as_tensor, tensor
 from chainrule.tensor.functional import reduce
 
-_WINDOWS, _LENGTH = 2, 16  # of text that a run's model is checked on: rules know no length
+_WINDOWS, _LENGTH = 2, 16  # characters on which a run's model is checked
 
 
 def scalar(fn: Any) -> Any:
-    """`fn`, with the sum of its result where that is not one number."""
+    """`fn`, with its result summed unless it is one number."""
 
     def total(*args: Any) -> Any:
         out = as_tensor(fn(*args))
         if out.dtype.kind != "float":
             raise ConfigError(
-                f"{fn.__name__} gives {out.dtype.name}, which has no gradient; weigh with it, "
+                f"{fn.__name__} gives {out.dtype.name}, which has no gradient; multiply by it, "
                 "as in (x > 0) * x"
             )
         return out if out.array_type.size == 1 else reduce.sum(out)
@@ -44,7 +44,7 @@ def scalar(fn: Any) -> Any:
 
 
 def check_formula(text: str, at: str, order: int) -> Report:
-    """chainrule's own gradient of a formula against finite differences."""
+    """Compare chainrule's own gradient of a formula with finite differences."""
     known = values(at)
     asked = formula(text, known)
     given = tuple(arguments(asked, known))
@@ -54,7 +54,7 @@ def check_formula(text: str, at: str, order: int) -> Report:
 
 
 def check_claim(text: str, at: str, claim: str) -> Report:
-    """Gradients that someone derived for a formula, judged entry by entry."""
+    """Check gradients claimed for a formula, entry by entry."""
     known = values(at)
     asked = formula(text, known)
     given = tuple(arguments(asked, known))
@@ -73,14 +73,14 @@ def check_claim(text: str, at: str, claim: str) -> Report:
 
 
 def _refuse_overflow(asked: Formula, given: Sequence[Any]) -> None:
-    """There is no derivative where there is no number."""
+    """Raise if a value of the formula is not finite."""
     said = not_finite(scalar(asked.fn), given)
     if said:
         raise ArgumentError(said)
 
 
 def _with_notes(report: Report, asked: Formula, given: Sequence[Any]) -> Report:
-    """What was summed is said: the gradient is that of the sum."""
+    """The report with a note if the result was summed."""
     out = as_tensor(asked.fn(*given))
     if out.array_type.size == 1:
         return report
@@ -91,7 +91,7 @@ def _with_notes(report: Report, asked: Formula, given: Sequence[Any]) -> Report:
 
 
 def _without_lines(report: Report) -> Report:
-    """A formula is its own line: where its nodes were made says nothing."""
+    """The report without source lines, which a formula does not have."""
     diagnosis = report.diagnosis
     for finding in report.findings:
         diagnosis = diagnosis.replace(f" ({finding.source})", "")
@@ -102,7 +102,7 @@ def _without_lines(report: Report) -> Report:
 def check_run(
     folder: Path, budget: int, progress: Callable[[str, int, int], None] | None = None
 ) -> Report:
-    """Every parameter of a trained run's model, on some windows of its own text."""
+    """Check every parameter of a run's model, on some windows of its own text."""
     session = open_run(folder)
     model = session.model.eval()
     inputs, targets = session.windows.draw()

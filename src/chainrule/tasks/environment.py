@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _PACKAGES = ("numpy", "llvmlite", "safetensors", "msgspec", "click", "rich", "threadpoolctl")
-_TELLING = (  # features that decide which code is made
+_TELLING = (  # features that select the generated code
     "avx", "avx2", "fma", "f16c", "avx512f", "avx512vl", "avx512bw", "avx512dq", "avx512bf16",
     "avx512vnni", "amx-tile", "amx-bf16", "neon", "sve", "sve2", "i8mm", "bf16",
 )  # fmt: skip
@@ -39,7 +39,7 @@ def version() -> str:
 
 
 def describe_environment() -> list[tuple[str, str]]:
-    """(what, value) pairs in a fixed order; nothing here names the user or their files' content."""
+    """(name, value) pairs in a fixed order, without the user's name or file contents."""
     return [
         ("chainrule", version()),
         ("python", f"{platform.python_version()} ({platform.python_implementation()})"),
@@ -70,7 +70,7 @@ def _cpu_name() -> str:
 
 
 def _target() -> str:
-    """What machine code is made for, or why none is."""
+    """The target of machine code, or the reason why there is none."""
     reason = unavailable()
     if reason:
         return f"none: {reason}"
@@ -102,5 +102,5 @@ def _sizes(folder: Path) -> Iterator[int]:
         try:
             if path.is_file():
                 yield path.stat().st_size
-        except OSError:  # another process tidies up
+        except OSError:  # another process removes files
             continue

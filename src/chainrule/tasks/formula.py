@@ -1,7 +1,7 @@
-"""Formulas typed by people: `log(sum(exp(W @ x + b)))` at `W=[[1,2]] x=[1,2] b=[0]`.
+"""Typed formulas: `log(sum(exp(W @ x + b)))` at `W=[[1,2]] x=[1,2] b=[0]`.
 
-A formula is parsed and walked, never evaluated as Python: it can name the values that are given and
-the functions of `FUNCTIONS`, and nothing else. Example:
+A formula is parsed and walked, never evaluated as Python: its names are the given values and the
+functions of `FUNCTIONS`, nothing else. Example:
 
     fn, names, labels = formula("sum(tanh(W @ x))")
     values("W=[[1,2]] x=[3,4]")
@@ -43,13 +43,13 @@ _OPERATORS: dict[type, Callable[[Any, Any], Any]] = {
 _GIVEN = re.compile(r"\s*([^\W\d]\w*)\s*=(?!=)\s*")
 _TYPED = str.maketrans({"−": "-", "·": "*", "×": "*", "²": "**2", "³": "**3"})
 _IMPLIED = re.compile(r"(?<![\w.])(\d+(?:\.\d*)?)\s*(?=[^\W\d]|\()|(?<=\))\s*(?=[\w(])")
-_DEPTH = 200  # of a formula's tree
-_MOST = 10_000  # entries of a value
-_LARGEST = 10_000_000  # entries of anything that a formula computes
+_DEPTH = 200  # the depth of a formula's tree
+_MOST = 10_000  # the entries of a value
+_LARGEST = 10_000_000  # the entries of any array in a formula
 
 
 class Formula(NamedTuple):
-    """A function of values, their names in order of appearance, and which are classes."""
+    """A function of values, their names in order of appearance, and the names of classes."""
 
     fn: Callable[..., Any]
     names: list[str]
@@ -57,17 +57,17 @@ class Formula(NamedTuple):
 
 
 def formula(text: str, known: Collection[str] = ()) -> Formula:
-    """A function of the values that `text` names.
+    """The formula in `text`, a function of the values it names.
 
-    `pi` and `e` are numbers, unless they are among the names that have values, `known`.
+    `pi` and `e` are the constants, unless they are in `known`, the names with values.
     """
     tree = _parsed(text)
     _check_calls(tree, known)
     names = [n for n in _names(tree) if n in known or n not in CONSTANTS]
     if not names:
         raise ConfigError(
-            f"{text!r} names no value, so there is nothing to derive; write a formula of names, as "
-            "in 'x * sin(x)', and give them values with --at 'x=2'"
+            f"{text!r} has no name, so there is nothing to differentiate; write a formula "
+            "of names, as in 'x * sin(x)', and give them values with --at 'x=2'"
         )
 
     def evaluate(*values: Any) -> Any:
@@ -76,10 +76,10 @@ def formula(text: str, known: Collection[str] = ()) -> Formula:
             return _evaluate(tree, given, 0)
         except OverflowError:
             raise ConfigError(
-                f"a number of {text!r} overflows: it is beyond the largest float64, 1.8e308"
+                f"a number in {text!r} overflows: it is beyond the largest float64, 1.8e308"
             ) from None
         except ZeroDivisionError:
-            raise ConfigError(f"a number of {text!r} is divided by 0") from None
+            raise ConfigError(f"a number in {text!r} is divided by 0") from None
 
     evaluate.__name__ = text
     return Formula(evaluate, names, _labels(tree))
@@ -97,7 +97,7 @@ def _parsed(text: str) -> ast.expr:
 
 
 def _tree(text: str) -> ast.expr | str:
-    """The syntax tree, or why there is none."""
+    """The syntax tree; raises with the reason if there is none."""
     try:
         return ast.parse(text, mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
@@ -105,7 +105,7 @@ def _tree(text: str) -> ast.expr | str:
 
 
 def _better(typed: str) -> str:
-    """What was probably meant, empty if nobody knows."""
+    """A suggestion for a formula that cannot be parsed, perhaps empty."""
     better = _IMPLIED.sub(lambda m: f"{m[1] or ''}*", typed).replace("^", "**")
     if better != typed and not isinstance(_tree(better), str):
         return f"a product is written *, a power **; write {better}"
@@ -115,7 +115,7 @@ def _better(typed: str) -> str:
 
 
 def _check_calls(tree: ast.expr, known: Collection[str]) -> None:
-    """Raise for functions that do not exist, and for x(y + 1), where x is a value."""
+    """Raise for an unknown function, and for x(y + 1) where x is a value."""
     for node in ast.walk(tree):
         if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name):
             continue
@@ -125,7 +125,7 @@ def _check_calls(tree: ast.expr, known: Collection[str]) -> None:
         if name in known:
             inner = ", ".join(map(ast.unparse, node.args))
             raise ConfigError(
-                f"{name} is a value, no function; a product is written {name}*({inner})"
+                f"{name} is a value, not a function; a product is written {name}*({inner})"
             )
         close = difflib.get_close_matches(name, FUNCTIONS, n=1)
         there = f"there are {', '.join(sorted(FUNCTIONS))}"
@@ -134,7 +134,7 @@ def _check_calls(tree: ast.expr, known: Collection[str]) -> None:
 
 
 def values(text: str, known: Mapping[str, Tensor] | None = None) -> dict[str, Tensor]:
-    """The tensors of `W=[[1,2]] x=[1,2]`, in float64; with `known` values formulas of these too."""
+    """The float64 tensors of `W=[[1,2]] x=[1,2]`; a value may be a formula of the `known` ones."""
     places = [p for p in _GIVEN.finditer(text) if _is_outside(text[: p.start()])]
     if not places or text[: places[0].start()].strip():
         raise ConfigError(f"{text!r} does not give values; write them as W=[[1,2]] x=[1,2]")
@@ -156,10 +156,10 @@ def values(text: str, known: Mapping[str, Tensor] | None = None) -> dict[str, Te
 
 
 def _computed(name: str, literal: str, known: Mapping[str, Tensor] | None) -> Tensor:
-    """A value that is a formula of others, or of numbers alone."""
+    """The value of a formula of other values, or of numbers alone."""
     is_list = literal.startswith("[") and literal.endswith("]")
     if not literal or is_list:
-        rows = " of which all rows are equally long," if is_list else ""
+        rows = " whose rows all have equal length," if is_list else ""
         raise ConfigError(
             f"{name}={literal} is not a number or a list of numbers,{rows} such as [[1, 2], [3, 4]]"
         )
@@ -176,12 +176,12 @@ def _computed(name: str, literal: str, known: Mapping[str, Tensor] | None) -> Te
 
 
 def _is_outside(text: str) -> bool:
-    """Whether all brackets of `text` are closed: what follows is no option of a function."""
+    """Whether all brackets of `text` are closed, so that no function's option follows."""
     return all(text.count(a) == text.count(b) for a, b in ("()", "[]"))
 
 
 def arguments(asked: Formula, given: Mapping[str, Tensor]) -> list[Tensor]:
-    """A leaf that requires grad for each name, classes as integers; raises for missing values."""
+    """A leaf that requires grad for each name, integers for classes; raises for missing values."""
     found = []
     for name in asked.names:
         if name not in given:
@@ -207,7 +207,7 @@ def _no_value(name: str, given: list[str], names: Iterable[str]) -> str:
 
 
 def _are_classes(x: Tensor) -> bool:
-    """Whether numbers can be classes: whole, and none below zero."""
+    """Whether numbers can be classes: non-negative integers."""
     value = np.asarray(x.detach())
     return bool(value.ndim < 2 and (value == np.floor(value)).all() and (value >= 0).all())
 
@@ -220,7 +220,7 @@ def _names(tree: ast.AST) -> list[str]:
 
 
 def _labels(tree: ast.AST) -> frozenset[str]:
-    """The names that stand where a loss takes classes."""
+    """The names in positions where a loss takes classes."""
     found = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and len(node.args) > 1:
@@ -270,12 +270,12 @@ def _listed(node: ast.List) -> Tensor:
         return tensor(np.array(ast.literal_eval(node), np.float64))
     except ValueError:
         raise ConfigError(
-            f"{ast.unparse(node)} is no list of numbers, of which all rows are equally long"
+            f"{ast.unparse(node)} is not a list of numbers whose rows all have equal length"
         ) from None
 
 
 def _applied(op: ast.AST, a: Any, b: Any) -> Any:
-    """Numbers as floats, which overflow at once where integers would grow without end."""
+    """The result on floats: they overflow, where integers would grow without end."""
     if all(isinstance(side, (int, float)) for side in (a, b)):
         a, b = float(a), float(b)
     if isinstance(op, ast.Pow) and isinstance(b, float) and b.is_integer() and abs(b) < 2**31:
@@ -293,9 +293,7 @@ def _not_allowed(node: ast.AST) -> str:
         case ast.Compare():
             return f"one comparison at a time: {text!r} can be written as (a < b) * (b < c)"
         case ast.Attribute(attr=name):
-            return (
-                f"a formula has no attribute but .T, not .{name}; functions are called: {name}(x)"
-            )
+            return f"a formula has no attribute .{name}, only .T; functions are called: {name}(x)"
         case ast.BoolOp() | ast.UnaryOp():
             return f"a formula has no and, or, not: {text!r} can be written with * and where(…)"
     return (
@@ -305,7 +303,7 @@ def _not_allowed(node: ast.AST) -> str:
 
 
 def _place(node: ast.AST) -> Any:
-    """An index: whole numbers, slices of them, `None` and `…`, and several of these."""
+    """An index: integers, slices of them, `None` and `…`, or a tuple of these."""
     match node:
         case ast.Tuple(elts=several):
             return tuple(_place(each) for each in several)

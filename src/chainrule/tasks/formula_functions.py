@@ -1,4 +1,4 @@
-"""The functions and numbers that a formula of the command line can name.
+"""The functions and constants of formulas on the command line.
 
     FUNCTIONS["max"](x, y)      # the larger of each pair; max(x) is the largest entry
 
@@ -32,7 +32,7 @@ CONSTANTS = {"pi": math.pi, "e": math.e}
 ROWS = frozenset(
     {"softmax", "log_softmax", "logsumexp", "cumsum"}
 )  # by default along the last axis
-PLAIN = frozenset({"max", "min", "pow", "where", "clamp"})  # a number stays one beside tensors
+PLAIN = frozenset({"max", "min", "pow", "where", "clamp"})  # a number stays a number beside tensors
 LABELS = frozenset({"cross_entropy", "nll_loss"})  # the second argument may be classes
 
 
@@ -41,7 +41,7 @@ def _dot(x: Any, y: Any) -> Any:
 
 
 def _either(of_two: Callable[..., Any], of_one: Callable[..., Any]) -> Callable[..., Any]:
-    """max(x, y, …) of each pair, max(x) of all entries."""
+    """max(x, y, …) elementwise, max(x) over all entries."""
 
     def choose(x: Any, *others: Any, **options: Any) -> Any:
         if not others:
@@ -54,7 +54,7 @@ def _either(of_two: Callable[..., Any], of_one: Callable[..., Any]) -> Callable[
 
 
 def _tensors(x: Any, y: Any) -> tuple[Any, Any]:
-    """Both as tensors, a number in the type of the other one."""
+    """Both as tensors, a number in the other's dtype."""
     if not hasattr(x, "new_tensor"):
         return y.new_tensor(x), y
     return x, y if hasattr(y, "new_tensor") else x.new_tensor(y)

@@ -1,4 +1,4 @@
-"""The main job: a character Transformer learns a text.
+"""The language model task: a character Transformer learns a text.
 
     >>> for event in train_new(Config(steps=100), Path("runs"), Interrupts()):
     ...     print(event)
@@ -71,7 +71,7 @@ _RECENT = 100  # steps whose mean is the final training loss
 def train_new(config: Config, root: Path, interrupts: Interrupts) -> Iterator[Event]:
     """Train from scratch in a new folder below `root`.
 
-    Bad text, a full disk and a folder that may not be written raise before anything is left.
+    Bad text, a full disk and a folder without write permission raise before a file is written.
     """
     if config.data:
         config = msgspec.structs.replace(config, data=str(Path(config.data).resolve()))
@@ -84,8 +84,8 @@ def train_new(config: Config, root: Path, interrupts: Interrupts) -> Iterator[Ev
 def train_on(folder: Path, steps: int | None, interrupts: Interrupts) -> Iterator[Event]:
     """Continue the run in `folder` exactly; `steps` moves its end, and with it the schedule.
 
-    Every state that a run can be left in goes on: killed before its first save, it begins again;
-    killed between its last save and its result, it is completed.
+    Every interrupted run can be continued: killed before its first save, it starts again; killed
+    between its last save and its result, it is completed.
     """
     with runs.alone_in(folder) as protected:
         config = configure(folder / runs.CONFIG, ())
@@ -98,7 +98,7 @@ def train_on(folder: Path, steps: int | None, interrupts: Interrupts) -> Iterato
         done = session.progress.step
         if done > config.steps or (done == config.steps and _has_result(folder, done)):
             raise ConfigError(
-                f"{str(folder)!r} has done its {done} steps; name a later end with --steps to go on"
+                f"{str(folder)!r} has done all its {done} steps; give a larger --steps to go on"
             )
         if moved:
             write_config(config, folder)
@@ -115,7 +115,7 @@ def _has_result(folder: Path, steps: int) -> bool:
 
 
 def open_run(folder: Path) -> Session:
-    """The session of a run as it was saved, ready to be looked at."""
+    """The session of a run, as saved."""
     session, _ = _prepare(configure(folder / runs.CONFIG, ()))
     restore(session, folder)
     return session
@@ -124,14 +124,14 @@ def open_run(folder: Path) -> Session:
 def continue_text(
     folder: Path, prompt: str, length: int, sampling: Sampling, seed: int | None
 ) -> Iterator[str]:
-    """Yield `length` characters, one by one, that the model of a run writes after `prompt`."""
+    """Yield one by one the `length` characters that the model of a run writes after `prompt`."""
     config = configure(folder / runs.CONFIG, ())
     path = folder / runs.MODEL
     state = read_state(path)
     symbols = state.metadata.get("symbols", "")
     letters = Characters.of(symbols)
     if not symbols or letters.symbols != symbols:
-        raise CheckpointError(f"{str(path)!r} does not say which characters it knows")
+        raise CheckpointError(f"{str(path)!r} does not hold the model's characters")
     model = _build(config, letters)
     load_parameters(model, state.arrays, path)
     codes = generate(
@@ -146,7 +146,7 @@ def continue_text(
 
 
 def _prepare(config: Config) -> tuple[Session, str]:
-    """Read the text and set up a session at step 0; also what the text is, for people."""
+    """Read the text and set up a session at step 0; also returns the text's title."""
     if config.tensorboard:
         require_writer()
     text = read_text(config.data) if config.data else documentation_text()
@@ -176,8 +176,8 @@ _NUMBERS = 4  # a parameter, its gradient and AdamW's two averages
 
 
 def _require_memory(config: Config, vocabulary: int) -> None:
-    """Refuse a model that this machine's memory cannot hold, before anything is built."""
-    if "SC_PHYS_PAGES" not in os.sysconf_names:  # not on Windows
+    """Raise for a model that does not fit this machine's memory, before anything is built."""
+    if "SC_PHYS_PAGES" not in os.sysconf_names:  # missing on Windows
         return
     parameters = count_parameters(vocabulary, config.context, config.layers, config.width)
     kept = config.batch * config.context * (config.layers * config.width + vocabulary)
@@ -216,7 +216,7 @@ def _require_room(folder: Path, needed: int) -> None:
 def _run(
     session: Session, source: str, folder: Path, interrupts: Interrupts, *, protected: bool
 ) -> Iterator[Event]:
-    """All events; TensorBoard sees them first, if it is asked for."""
+    """All events; TensorBoard gets them first, if it is on."""
     if not protected:
         yield Unprotected(folder)
     with contextlib.ExitStack() as open_files:
@@ -266,7 +266,7 @@ def _events(session: Session, source: str, folder: Path, interrupts: Interrupts)
 
 
 def _compare(session: Session, metrics: Metrics) -> Compared:
-    """Count the baseline, or take it from the diary of the earlier part of the run."""
+    """Count the baseline, or take it from the log of the earlier part of the run."""
     for record in metrics.records:
         if "five_gram" in record:
             return Compared(BASELINE_ORDER, record["five_gram"])
@@ -306,7 +306,7 @@ def _result(
 
 
 def _verdicts(session: Session) -> Sequence[Verdict] | None:
-    """What is wrong with the run; None if nobody has looked."""
+    """The verdicts on the run; None without a flight recorder."""
     looked = session.watch is not None and session.watch.newest()
     return session.watch.verdicts() if session.watch is not None and looked else None
 

@@ -1,4 +1,4 @@
-"""Where a formula leaves the numbers: overflow, a division by zero, the logarithm of −1.
+"""The operation at which a formula becomes infinite or NaN: overflow, division by zero, log of −1.
 
     not_finite(lambda x: exp(x), (tensor(1000.0),))
     # "exp of 1000 overflows: the result is beyond the largest float64, 1.8e308"
@@ -22,7 +22,7 @@ _AT_ZERO = frozenset({"log", "log2", "log10", "log1p", "reciprocal", "rsqrt", "d
 
 
 def not_finite(fn: Callable[..., Any], given: Sequence[Any]) -> str:
-    """Which operation first made infinity or NaN of finite numbers; empty if none did."""
+    """The operation that first made infinity or NaN of finite numbers; empty if none did."""
     recording = record(fn, given)
     values = all_values(recording.graph, recording.values)
     values.update(zip(recording.graph.inputs, recording.values, strict=True))
@@ -37,7 +37,7 @@ def not_finite(fn: Callable[..., Any], given: Sequence[Any]) -> str:
 
 
 def _said(node: Node, out: np.ndarray[Any, Any], ins: Sequence[np.ndarray[Any, Any]]) -> str:
-    """One sentence about the first entry that is not finite."""
+    """A sentence about the first entry that is not finite."""
     at = tuple(np.argwhere(~np.isfinite(out))[0])
     operands = [float(x[at] if x.shape == out.shape else x.flat[0]) for x in ins if x.size]
     what = f"{node.op.name} of {' and '.join(f'{each:g}' for each in operands)}"

@@ -2,8 +2,8 @@
 
     >>> run_script("train.py", ["--epochs", "3"])
 
-While it runs, `torch` and its submodules resolve to the modules of the same names here; a PyTorch
-that is installed stays out of it, and is as it was afterwards. May import everything below.
+While it runs, `torch` and its submodules resolve to the modules of the same names here; an
+installed PyTorch is set aside, and restored afterwards. May import everything below.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from chainrule.tasks.torch_alias import SAFETENSORS, TorchFinder
 
 
 def check_script(script: str, *, module: bool = False) -> None:
-    """Raise `ConfigError` unless there is such a file, or such a module."""
+    """Raise `ConfigError` unless the file, or the module, exists."""
     if not module:
         if not Path(script).is_file():
             raise ConfigError(f"there is no script {script}")
@@ -40,9 +40,9 @@ def check_script(script: str, *, module: bool = False) -> None:
 def run_script(script: str, arguments: Sequence[str], *, module: bool = False) -> None:
     """Run a file, or a module by its dotted name, as the main program.
 
-    What it raises comes out as it is, `SystemExit` included; see `own_traceback`.
+    Its exceptions pass through unchanged, `SystemExit` included; see `own_traceback`.
     """
-    # a module is found from the working directory, a script finds its neighbours: as Python does
+    # a module is found from the working directory, a script finds its neighbours, as in Python
     start = str(Path.cwd()) if module else str(Path(script).resolve().parent)
     with as_torch(), _process([script, *arguments], start):
         if module:
@@ -53,7 +53,7 @@ def run_script(script: str, arguments: Sequence[str], *, module: bool = False) -
 
 @contextlib.contextmanager
 def as_torch() -> Iterator[None]:
-    """Inside, `import torch` imports this package; afterwards everything is as before."""
+    """Inside the block, `import torch` imports this package."""
     before = _take_torch()
     finder = TorchFinder()
     sys.meta_path.insert(0, finder)
@@ -67,7 +67,7 @@ def as_torch() -> Iterator[None]:
 
 
 def own_traceback(error: BaseException) -> TracebackType | None:
-    """The traceback of `error` from the script's first line on."""
+    """The traceback of `error` from the script's frames on."""
     for entry in entries(error.__traceback__):
         if is_own(entry.tb_frame.f_code.co_filename):
             return entry
@@ -75,14 +75,14 @@ def own_traceback(error: BaseException) -> TracebackType | None:
 
 
 def _take_torch() -> dict[str, ModuleType]:
-    """Take `torch`, what lies in it and `safetensors.torch` out of the loaded modules."""
+    """Remove `torch`, its submodules and `safetensors.torch` from the loaded modules."""
     names = [n for n in sys.modules if n.partition(".")[0] == "torch" or n == SAFETENSORS]
     return {name: sys.modules.pop(name) for name in names}
 
 
 @contextlib.contextmanager
 def _process(argv: list[str], start: str) -> Iterator[None]:
-    """The arguments and the search path of a program that was started by itself."""
+    """Inside the block, `sys.argv` and `sys.path` are those of the script."""
     old_argv, old_path = sys.argv, sys.path[:]
     sys.argv = argv
     sys.path.insert(0, start)

@@ -1,6 +1,6 @@
-"""What `chainrule show` shows: small examples, or a function of the user's file.
+"""The subjects of `chainrule show`: small examples, or a function in the user's file.
 
-A function is shown for the arguments that its parameters have as defaults:
+A function is shown for the default values of its parameters:
 
     def step(x=np.ones((8, 4)), w=np.zeros((4, 3))):
         return F.softmax(torch.tanh(x @ w), -1)
@@ -33,7 +33,7 @@ from chainrule.tensor.functional.random import manual_seed
 
 
 class Example(NamedTuple):
-    """A function and the arguments for which it is shown."""
+    """A function and its arguments."""
 
     fn: Callable[..., Any]
     arguments: Sequence[Any]
@@ -74,7 +74,7 @@ EXAMPLES: dict[str, Callable[[], Example]] = {
 
 
 def find_function(place: str) -> Example:
-    """The function that `FILE.py:function` names; the file is run to get it."""
+    """The function named by `FILE.py:function`; the file is run to define it."""
     file, _, name = place.rpartition(":")
     path = Path(file)
     if not file or not name:
@@ -83,15 +83,15 @@ def find_function(place: str) -> Example:
         raise ConfigError(f"there is no file {file}")
     spec = importlib.util.spec_from_file_location(path.stem, path)
     if spec is None or spec.loader is None:
-        raise ConfigError(f"{file} is no Python file")
+        raise ConfigError(f"{file} is not a Python file")
     module = importlib.util.module_from_spec(spec)
-    sys.path.insert(0, str(path.parent.resolve()))  # as `python FILE` does
+    sys.path.insert(0, str(path.parent.resolve()))  # as in `python FILE`
     spec.loader.exec_module(module)
     found = getattr(module, name, None)
     if not callable(found):
         functions = [key for key, value in vars(module).items() if inspect.isfunction(value)]
         raise ConfigError(f"{file} has no function {name!r}{suggest(name, functions)}")
-    return _with_defaults(getattr(found, "fn", found))  # of a compiled function, the function
+    return _with_defaults(getattr(found, "fn", found))  # the function inside a compiled one
 
 
 def _with_defaults(fn: Callable[..., Any]) -> Example:
@@ -114,7 +114,7 @@ def show_stages(example: Example, *, assembly: bool, sources: bool) -> dict[str,
 
 
 def suggest(name: str, known: Iterable[str]) -> str:
-    """`; did you mean …?`, or the names there are."""
+    """`; did you mean …?`, or the list of names."""
     listed = list(known)
     near = difflib.get_close_matches(name, listed, 1)
     if near:

@@ -1,8 +1,8 @@
 """`torch` and its submodules, found in this package: a finder for `sys.meta_path`.
 
-`torch.nn.functional` is the very module that this package has under the same name, so that a class
-is one class however it was imported; only `torch` itself is a front with PyTorch's version. A
-submodule that does not exist here imports, and raises when something of it is used.
+`torch.nn.functional` is this package's module of the same name, so that a class is one class under
+both names; only `torch` itself is a front with PyTorch's version. A submodule that does not exist
+here can be imported, and raises when it is used.
 May import base only.
 """
 
@@ -21,18 +21,18 @@ from chainrule.base.errors import MissingError, MissingImportError
 from chainrule.base.missing import Missing, importing, in_try, script_frame, sentence
 
 _PACKAGE = __name__.partition(".")[0]
-PYTORCH = "2.13.0"  # whose names and defaults are followed
+PYTORCH = "2.13.0"  # the version whose names and defaults are followed
 SAFETENSORS = "safetensors.torch"  # the library's own module reads PyTorch's storages
 _SAFETENSORS_HERE = f"{_PACKAGE}.formats.safetensors_torch"
 
 
 class TorchFinder(MetaPathFinder):
-    """Finds `torch` and everything below it, and `safetensors.torch`, whatever is installed."""
+    """The finder of `torch`, its submodules and `safetensors.torch`, whatever is installed."""
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        """A module here, or one that stands for what is missing."""
+        """The spec of a module here, or of an `_Absent` one."""
         del path, target
         if fullname == SAFETENSORS:
             return ModuleSpec(fullname, _AliasLoader(importlib.import_module(_SAFETENSORS_HERE)))
@@ -42,7 +42,7 @@ class TorchFinder(MetaPathFinder):
 
 
 class _AliasLoader(Loader):
-    """Gives a module that exists already."""
+    """A loader that returns an existing module."""
 
     def __init__(self, module: ModuleType) -> None:
         self.module = module
@@ -53,7 +53,7 @@ class _AliasLoader(Loader):
         return self.module
 
     def exec_module(self, module: ModuleType) -> None:
-        module.__spec__ = self.spec  # the import system has put that of the alias there
+        module.__spec__ = self.spec  # the import system has replaced it by the alias's
 
 
 class _Front(ModuleType):
@@ -83,14 +83,14 @@ class _Front(ModuleType):
 
 
 def _exported(home: ModuleType) -> list[str]:
-    """The public names of the package that are no modules, as in PyTorch."""
+    """The public names of the package that are not modules, as in PyTorch."""
     held = vars(home)
     return [
         name
         for name in dir(home)
         if not name.startswith("_")
         and not isinstance(held.get(name), ModuleType)
-        and (name in held or find_spec(f"{_PACKAGE}.{name}") is None)  # lazy names, not rooms
+        and (name in held or find_spec(f"{_PACKAGE}.{name}") is None)  # lazy names, not modules
     ]
 
 
@@ -105,7 +105,7 @@ class _Absent(ModuleType):
         if name.startswith("__"):
             raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}")
         shown = f"{self.__name__}.{name}"
-        frame = sys._getframe(1)  # noqa: SLF001 - an import may be deferred, a use may not
+        frame = sys._getframe(1)  # noqa: SLF001 - an import is deferred, a use is not
         if not importing(frame):
             raise MissingError(sentence(shown), name=name)
         if in_try(frame):
@@ -114,7 +114,7 @@ class _Absent(ModuleType):
 
 
 def _found(fullname: str) -> ModuleType:
-    """The module of this name here, or `_Absent`; inside a script's `try:` an import error."""
+    """The module of this name here, or `_Absent`; raises inside a script's `try:`."""
     name = _PACKAGE + fullname.removeprefix("torch")
     if fullname == "torch":
         return _Front(importlib.import_module(name))
@@ -122,7 +122,7 @@ def _found(fullname: str) -> ModuleType:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
         if error.name is None or not f"{name}.".startswith(f"{error.name}."):
-            raise  # a package that the module here needs
+            raise  # the module here needs another package
     frame = script_frame()
     if frame is None or in_try(frame) or _only_tried():
         raise ModuleNotFoundError(sentence(fullname), name=fullname)
@@ -130,7 +130,7 @@ def _found(fullname: str) -> ModuleType:
 
 
 def _only_tried() -> bool:
-    """Whether the import system tries a name of `from torch import name` as a submodule."""
+    """Whether the import system is trying a name of `from torch import name` as a submodule."""
     frame: FrameType | None = sys._getframe(1)  # noqa: SLF001
     while frame is not None and frame is not script_frame():
         if frame.f_code.co_name == "_handle_fromlist":

@@ -1,9 +1,9 @@
-"""Anomaly mode: the first gradient that is NaN names the line whose derivative made it.
+"""Anomaly mode: an error at the first NaN gradient names the line whose derivative produced it.
 
     with detect_anomaly():
         loss.backward()          # GradientError: 'LogBackward0', recorded at model.py:12, gave NaN
 
-A compiled function runs eagerly meanwhile. Each gradient is looked at, which costs time.
+A compiled function runs eagerly meanwhile. Checking each gradient costs time.
 Source: https://docs.pytorch.org/docs/stable/autograd.html#anomaly-detection
 """
 
@@ -24,18 +24,17 @@ from chainrule.tensor.tape import Backward
 
 
 class set_detect_anomaly(contextlib.ContextDecorator):  # noqa: N801 - PyTorch's name
-    """Switch anomaly mode on or off, at once, and back at the end of a `with` block."""
+    """Turn anomaly mode on or off, at once, and back at the end of a `with` block."""
 
     def __init__(self, mode: bool, check_nan: bool = True) -> None:
-        """Without `check_nan` nothing is looked at, as there is nothing else to record."""
+        """`check_nan=False` checks nothing: the lines are recorded anyway."""
         self._before = modes.anomaly
         modes.anomaly = bool(mode) and check_nan
 
     def __enter__(self) -> None:
-        """Already switched."""
+        """The constructor has switched."""
 
     def __exit__(self, *exc: object) -> None:
-        """Switch back."""
         modes.anomaly = self._before
 
 
@@ -43,31 +42,28 @@ class detect_anomaly(contextlib.ContextDecorator):  # noqa: N801 - PyTorch's nam
     """Anomaly mode in a `with` block or function."""
 
     def __init__(self, check_nan: bool = True) -> None:
-        """See `set_detect_anomaly`."""
         self._check, self._stack = check_nan, list[bool]()
 
     def __enter__(self) -> None:
-        """Switch on."""
         self._stack.append(modes.anomaly)
         modes.anomaly = self._check
 
     def __exit__(self, *exc: object) -> None:
-        """Switch back."""
         modes.anomaly = self._stack.pop()
 
 
 def is_anomaly_enabled() -> bool:
-    """Whether gradients are looked at."""
+    """Whether gradients are checked."""
     return modes.anomaly
 
 
 class Suspicious(Backward):
-    """Reverse mode that looks at every gradient it passes on."""
+    """Reverse mode that checks every gradient it passes on."""
 
     _at: Node | None = None
 
     def rule(self, node: Any, ct: Any, wanted: tuple[bool, ...]) -> Sequence[Any]:
-        """Raise if the rule of `node` gives a NaN."""
+        """The gradients of `node`'s inputs; raises if one has a NaN."""
         self._at = node
         parts = super().rule(node, ct, wanted)
         for part, want in zip(parts, wanted, strict=True):
@@ -76,7 +72,7 @@ class Suspicious(Backward):
         return parts
 
     def __call__(self, op: Op, /, *inputs: Any, **attrs: Any) -> Any:
-        """Raise if a sum at a fan-out is a NaN."""
+        """The value of a gradient op; raises if a sum at a fan-out has a NaN."""
         out = super().__call__(op, *inputs, **attrs)
         self._look(out)
         return out
@@ -89,5 +85,5 @@ class Suspicious(Backward):
             where = "" if source is None else f", recorded at {source}" + (text and f": {text}")
             raise GradientError(
                 f"function '{backward_name(self._at)}'{where}, returned NaN as a gradient of "
-                f"shape {value.shape}; look at the values that came into this line"
+                f"shape {value.shape}; check the values that enter this line"
             )

@@ -1,4 +1,4 @@
-"""The third step of training: seed, then reverse mode, eagerly or into the trace.
+"""`backward` and `grad`: a seed, then reverse mode, eagerly or into the trace.
 
 Example: `backward(loss)` adds ∂loss/∂leaf to the `.grad` of every leaf that requires it.
 """
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 
 def _seed(output: Handle, gradient: Any) -> Tensor:
-    """The cotangent to start from: 1 for a scalar, else `gradient` of the output's shape."""
+    """The initial cotangent: 1 for a scalar, else `gradient` of the output's shape."""
     if gradient is None:
         if output.array_type.size != 1:
             raise GradientError(
@@ -44,15 +44,17 @@ def _seed(output: Handle, gradient: Any) -> Tensor:
         return filled(1, *output.array_type)
     seed = cast(as_tensor(gradient), output.dtype)
     if seed.shape != output.shape:
-        raise ShapeError(f"gradient has shape {seed.shape}, the output {output.shape}")
+        raise ShapeError(
+            f"gradient= has shape {seed.shape}, but the output has shape {output.shape}"
+        )
     return seed
 
 
 def _check(output: Handle) -> None:
     if not output.requires_grad:
         raise GradientError(
-            "the tensor does not require grad\n  it was made from numbers, under no_grad(), from "
-            "detached tensors, or from none that requires grad"
+            "the tensor does not require grad\n  it was made from numbers, under no_grad(), or "
+            "only from tensors that do not require grad"
         )
 
 
@@ -170,7 +172,7 @@ def traced_gradients(
     create_graph: bool,
     ends: Collection[Node] = (),
 ) -> list[Tensor | None]:
-    """Gradient symbols of `handles`, recorded into the trace; one that reaches `ends` raises."""
+    """Gradient symbols of `handles`, recorded into the trace; raises if one reaches `ends`."""
     home = home_of(trace, tensors)
     if home is not trace:
         return lifted(trace, home, tensors, seeds, handles, create_graph=create_graph)
@@ -186,7 +188,7 @@ def traced_gradients(
             if parts[end] is not None:
                 raise TraceError(
                     f"backward() in a compiled function reaches a tensor of shape {end.shape} "
-                    "that was computed with gradient outside of it, where it cannot go on\n  pass "
+                    "that was recorded outside of it, and cannot continue there\n  pass "
                     "x.detach(), or compile both parts"
                 )
         sums = [total(b, [parts[node] for node in nodes]) for nodes in nodes_of]
@@ -194,7 +196,7 @@ def traced_gradients(
 
 
 def total(b: Symbolic, parts: Sequence[Node | None]) -> Node | None:
-    """The sum of those that exist."""
+    """The sum of the gradients that are not None."""
     there = [part for part in parts if part is not None]
     return functools.reduce(lambda x, y: b(TABLE["add"], x, y), there) if there else None
 
@@ -207,7 +209,7 @@ def backward_all(
     grad_variables: Any = None,
     inputs: Any = None,
 ) -> None:
-    """`backward()` of several tensors in one walk over the graph they share.
+    """`backward()` of several tensors in one walk over their shared graph.
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.autograd.backward.html
     """
@@ -215,7 +217,7 @@ def backward_all(
     grad_tensors = grad_variables if grad_tensors is None else grad_tensors
     seeds = [None] * len(outs) if grad_tensors is None else _several(grad_tensors)
     if len(seeds) != len(outs):
-        raise ArgumentError(f"{len(outs)} tensors with {len(seeds)} gradients")
+        raise ArgumentError(f"{len(outs)} tensors but {len(seeds)} gradients: give one for each")
     retain = create_graph if retain_graph is None else retain_graph
     chosen = None if inputs is None else _several(inputs)
     backward(outs, seeds, retain_graph=retain, create_graph=create_graph, inputs=chosen)
@@ -244,18 +246,18 @@ def gradients(
     """
     if is_grads_batched or not only_inputs:
         raise ArgumentError(
-            "grad() takes one gradient per output and gives those of the inputs only: use "
+            "grad() takes one gradient per output and returns those of the inputs only: use "
             "func.vmap over func.vjp for a batch of them, and backward() to fill every .grad"
         )
     outs, ins = _several(outputs), _several(inputs)
     given = [None] * len(outs) if grad_outputs is None else _several(grad_outputs)
     if len(given) != len(outs):
-        raise ArgumentError(f"{len(outs)} outputs with {len(given)} gradients in grad_outputs")
+        raise ArgumentError(f"{len(outs)} outputs but {len(given)} gradients in grad_outputs")
     for t in outs:
         _check(t)
     for t in ins:
         if not t.requires_grad:
-            raise ArgumentError("grad() of an input that does not require grad")
+            raise ArgumentError("grad() needs inputs that require grad")
     with set_grad_enabled(False):
         seeds = [_seed(t, g) for t, g in zip(outs, given, strict=True)]
     retain = create_graph if retain_graph is None else retain_graph

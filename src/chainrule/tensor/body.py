@@ -1,8 +1,8 @@
-"""A function as a body `Graph`: what `scan` and `checkpoint` are made of.
+"""A function as a body `Graph`, for `scan` and `checkpoint`.
 
-The function runs once on symbols under a trace of its own. Tensors from outside become further
-inputs of the body, so gradients flow to them; random numbers and their order are those that the
-function would have drawn without a body. May import `graph`, `ops` and the trace.
+The function runs once on symbols, under a trace of its own. Its free variables become further
+inputs of the body, so gradients flow to them; random numbers are those that the function would draw
+without a body. May import `graph`, `ops` and the trace.
 
 Example: `with body_trace() as trace: outs = fn(*symbols)`, then `trace.graph(symbols, outs)`.
 """
@@ -37,14 +37,14 @@ class BodyTrace(Trace):
     """A trace inside eager execution or inside another trace, `outer`."""
 
     def __init__(self, outer: Trace | None, length: int | None = None) -> None:
-        """`length` is the number of iterations of a loop's body."""
+        """`length` is the number of iterations, for the body of a loop."""
         super().__init__()
         self.outer = outer
         self.length = length
-        self.step: Node | None = None  # the iteration's number, if something asked for it
-        # Symbols that were made inside, by id: once one is gone, its id may be another's
+        self.step: Node | None = None  # the iteration's number, once it is read
+        # Symbols made inside, by id: kept alive, as a dead one's id may be used again
         self.own: dict[int, weakref.ref[Handle]] = {}
-        self.given: set[Node] = set()  # inputs that stand for the function's arguments
+        self.given: set[Node] = set()  # the inputs for the function's arguments
         self.streams: dict[int, Tensor] = {}  # generator states inside the loop
         if outer is not None:
             self.ordinals = outer.ordinals
@@ -52,7 +52,7 @@ class BodyTrace(Trace):
     # -- inside and outside ---------------------------------------------------------------------
 
     def bear(self, handle: Handle) -> None:
-        """As in every trace; and remember the symbol as one of this body."""
+        """Also remember the symbol as one of this body."""
         super().bear(handle)
         if handle._value is None:
             self.own[id(handle)] = weakref.ref(handle)
@@ -62,11 +62,11 @@ class BodyTrace(Trace):
         return reference is not None and reference() is handle
 
     def is_outside(self, handle: Handle) -> bool:
-        """Also a symbol of the outer trace is outside."""
+        """Whether the handle is older than this trace; a symbol of the outer trace is, too."""
         return not self._is_own(handle) and id(handle) not in self.fresh
 
     def symbol_of(self, handle: Handle) -> Node | None:
-        """A symbol of the outer trace becomes an input when it is first read."""
+        """The node of `handle`; a symbol of the outer trace becomes an input at its first read."""
         bound = self.bound.get(id(handle))
         if bound is not None:
             return bound.node
@@ -77,14 +77,14 @@ class BodyTrace(Trace):
         return self._capture(handle)
 
     def requires_grad_of(self, handle: Handle) -> bool:
-        """As the outer trace sees it, unless the body rebound the handle."""
+        """The outer trace's answer, unless the body rebound the handle."""
         bound = self.bound.get(id(handle))
         if bound is not None:
             return bound.requires_grad
         return outside(self.outer, lambda: handle.requires_grad)
 
     def node_of(self, handle: Handle) -> Node:
-        """The node inside the body; everything from outside becomes an input."""
+        """The node inside the body; a free variable becomes an input."""
         node = handle._symbol()
         if node is not None:
             return node
@@ -93,7 +93,7 @@ class BodyTrace(Trace):
     def arguments(
         self, nodes: Sequence[Node], like: Sequence[Handle] | None = None
     ) -> list[Tensor]:
-        """Symbols of the body's own inputs; they stand for computed values.
+        """Symbols of the body's own inputs, which count as computed.
 
         They require grad where floats can, or where the tensors that they stand for (`like`) do.
         """
@@ -106,14 +106,14 @@ class BodyTrace(Trace):
         return [wrap(None, n, requires_grad=modes.grad and flag) for n, flag in pairs]
 
     def is_computed(self, handle: Handle) -> bool:
-        """As in every trace; an argument is computed, and so is what is computed outside."""
+        """Whether the handle is computed; arguments are, and what is computed outside."""
         node = handle._symbol()
         if node is None or node.op is not INPUT:
             return super().is_computed(handle)
         return node in self.given or outside(self.outer, lambda: not handle.is_leaf)
 
     def bind(self, handle: Handle, node: Node, requires_grad: bool) -> None:
-        """Note that an outside tensor was rebound."""
+        """Record that an outside tensor was rebound."""
         if id(handle) not in self.inputs:
             self._capture(handle)
         self.bound[id(handle)] = Bound(handle, node, requires_grad)
@@ -135,20 +135,20 @@ class BodyTrace(Trace):
         return self.node_of(outside(self.outer, lambda: wrap(None, node)))
 
     def guard(self, read: Callable[[], Any]) -> Any:
-        """A guard of the outer trace."""
+        """A guard in the outer trace."""
         return read() if self.outer is None else self.outer.guard(read)
 
     def place(self, owner: dict[Any, Any], key: Any, label: str) -> Any:
-        """A constant of the outer trace."""
+        """A guarded constant of the outer trace."""
         return owner[key] if self.outer is None else self.outer.place(owner, key, label)
 
     def follow(self, owner: dict[Any, Any], key: Any) -> None:
-        """What the outer trace reads again at each call."""
+        """A place that the outer trace reads at each call."""
         if self.outer is not None:
             self.outer.follow(owner, key)
 
     def stream(self, generator: Any) -> Tensor:
-        """The generator's state; in a loop each iteration has numbers of its own."""
+        """The generator's state; in a loop each iteration draws its own numbers."""
         outer = self.outer
         around = (
             generator.state if outer is None else outside(outer, lambda: outer.stream(generator))
@@ -161,7 +161,7 @@ class BodyTrace(Trace):
         return found
 
     def _iterated(self, state: Tensor) -> Tensor:
-        """State with its loop index at `index · length + step`."""
+        """The state with its loop index at `index · length + step`."""
         if self.step is None:
             self.step = input_node(Type(dtypes.int64, (1,)))
         step = wrap(None, self.step)
@@ -174,7 +174,7 @@ class BodyTrace(Trace):
     # -- the result -----------------------------------------------------------------------------
 
     def effects(self) -> list[Bound]:
-        """Outside tensors that the body rebound; views follow their bases."""
+        """The outside tensors that the body rebound; views follow their bases."""
         return [
             bound
             for key, bound in self.bound.items()
@@ -184,24 +184,24 @@ class BodyTrace(Trace):
         ]
 
     def refuse_gradients(self, what: str) -> None:
-        """A body's result is what it returns; `.grad` is not."""
+        """Raise if the body assigned a `.grad`: only what it returns is its result."""
         if self.grads:
             raise TraceError(
                 f"{what} cannot assign gradients: call backward() outside, or use autograd.grad"
             )
 
     def advance_generators(self) -> None:
-        """After eager execution: the random positions that the body used are used up."""
+        """Advance the generators past the numbers that the body drew in eager execution."""
         if self.outer is None:
             for generator, used in self.ordinals.values():
                 generator.skip(used)
 
     def captured(self) -> list[Handle]:
-        """The outside tensors, in the order of the body's last inputs."""
+        """The free variables, in the order of the body's last inputs."""
         return [bound.handle for bound in self.inputs.values()]
 
     def graph(self, first: Sequence[Node], outputs: Sequence[Handle]) -> Graph:
-        """The body: inputs `first`, then the captured tensors; gradients stop where they should."""
+        """The body: inputs `first`, then the free variables; frozen values stop gradients."""
         ends = [self.node_of(out) for out in outputs]
         cut = {bound.node for bound in self.inputs.values() if not bound.requires_grad}
         inputs = (*first, *(bound.node for bound in self.inputs.values()))
@@ -209,7 +209,7 @@ class BodyTrace(Trace):
 
 
 def outside(outer: Trace | None, fn: Callable[[], T]) -> T:
-    """`fn()` as the surrounding trace (or eager execution) sees the world."""
+    """The result of `fn()` in the surrounding trace, or in eager execution."""
     inner, modes.trace = modes.trace, outer
     try:
         return fn()
@@ -219,7 +219,7 @@ def outside(outer: Trace | None, fn: Callable[[], T]) -> T:
 
 @contextlib.contextmanager
 def body_trace(length: int | None = None, kind: type[BodyTrace] = BodyTrace) -> Iterator[BodyTrace]:
-    """Record into a new body; after it was applied, call its `advance_generators()`."""
+    """Record into a new body; call its `advance_generators()` after applying it."""
     outer = modes.trace
     trace = kind(outer, length)
     with handlers_outside():
@@ -231,7 +231,7 @@ def body_trace(length: int | None = None, kind: type[BodyTrace] = BodyTrace) -> 
 
 
 def _cut(outputs: Sequence[Node], frozen: set[Node]) -> list[Node]:
-    """The outputs, with a `detach` wherever a frozen float is used by what is not frozen."""
+    """The outputs, with a `detach` where a node that is not frozen uses a frozen float."""
     new: dict[Node, Node] = {}
     cuts: dict[Node, Node] = {}
 

@@ -1,8 +1,8 @@
-"""An op on operands of given types: what eager execution needs to know of it, worked out once.
+"""Prepared calls: an op on operands of given types, analysed once for eager execution.
 
-A program calls the same ops on the same types again and again. The first call infers the result's
-type and checks the operands; the first gradient asks the op's rule for its graph and composes it to
-one function of arrays. Later calls find both in a table. Example:
+A program calls the same ops on the same types many times. The first call infers the result's type
+and checks the operands; the first gradient composes the graph of the op's vjp to one function of
+arrays. Later calls find both in a table. Example:
 
     call = call_for(tanh, (float32[4, 4],), {})
     call.compute(x)                              # np.tanh
@@ -23,7 +23,7 @@ from chainrule.graph.node import AnyType, Attrs, Node, TupleType, input_node
 from chainrule.ops.compose import Composed, compose
 from chainrule.ops.record import OUT, Made, Op, Symbolic
 
-_MOST = 2048  # calls of an op that are kept; then all are forgotten
+_MOST = 2048  # calls kept for an op; at the limit all are dropped
 
 
 class Call:
@@ -34,25 +34,25 @@ class Call:
     )  # fmt: skip
 
     def __init__(self, op: Op, types: tuple[AnyType, ...], attrs: Attrs) -> None:
-        """Infers the result's type: raises where the op refuses the operands."""
+        """Infer the result's type; raises for operands that the op refuses."""
         self.op, self.types, self.attrs = op, types, attrs
         self.type = kind = op.infer(types, attrs)
         meaning = op.numpy
         self.compute: Callable[..., Any] = (
             meaning.make(attrs) if type(meaning) is Made else lambda *values: meaning(values, attrs)
         )
-        # whether a gradient can pass: of several results those of integers are left out later
+        # whether a gradient can pass; integers among several results are left out later
         self.smooth = isinstance(kind, TupleType) or kind.dtype.kind == "float"
-        # whether NumPy may give a number, for an array without axes
+        # whether NumPy may return a number instead of a 0-d array
         self.single = not isinstance(kind, TupleType) and not kind.shape
         self.saves = (*range(len(types)), OUT) if op.saves is None else op.saves
         self.keep = _keeping(self.saves)
         self.rules: dict[Any, Composed] = {}
 
     def rule(self, node: Node, wanted: tuple[bool, ...], ct: Any) -> Composed:
-        """The function (cotangents that arrived…, values of `saves`…) → gradients of the inputs.
+        """The function (cotangents…, values of `saves`…) → gradients of the inputs.
 
-        Those that are not `wanted` are None, and not computed. `node` is one that asks.
+        Only gradients that are `wanted` are computed, the others are None; `node` is any such node.
         """
         several = type(ct) is list
         key = (wanted, tuple([c is None for c in ct])) if several else wanted
@@ -83,20 +83,19 @@ class Call:
 
 
 def _keeping(saves: tuple[int, ...]) -> Callable[[tuple[Any, ...]], tuple[Any, ...]]:
-    """From (operands…, result) what the rule reads; the result's number is -1."""
+    """The values that the vjp reads, from (operands…, result); the result's number is -1."""
     if len(saves) == 1:
         only = saves[0]
         return lambda values: (values[only],)
-    return itemgetter(*saves) if saves else lambda values: ()  # noqa: ARG005 - as the others
+    return itemgetter(*saves) if saves else lambda values: ()  # noqa: ARG005 - the others' signature
 
 
 def call_for(op: Op, types: tuple[AnyType, ...], attrs: Attrs) -> Call:
     """A new call, kept in `op.prepared` by (*types, *attrs.items()).
 
-    By the type alone one finds the last call of one operand of that type; or, of an op that takes
-    more and no attributes, that of operands which all have this type. Not
-    kept: what has no operands (its attributes are values, and -0.0 is not 0.0), and loops and
-    calls of graphs, which differ each time.
+    The key of a single type finds the last call on one operand of that type or, for an op of
+    several operands without attributes, on operands that all have it. Not kept: ops without
+    operands (their attributes are values, and -0.0 equals 0.0), loops, and calls of graphs.
     """
     made = Call(op, types, attrs)
     if types and "control" not in op.traits:

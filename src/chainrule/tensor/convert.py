@@ -1,8 +1,8 @@
-"""From what a user passes to operands of one type: conversion, promotion, broadcasting.
+"""Conversion, promotion and broadcasting of what a user passes, to operands of one type.
 
-This is the last place where shapes and dtypes are implicit: what leaves here has equal shapes and
-dtypes, by explicit `cast`, `full` and `broadcast_to` ops. Promotion is PyTorch's, in which Python
-numbers and 0-d tensors only matter if their category (bool < int < float) is higher.
+Shapes and dtypes are implicit up to here: the results have equal ones, by explicit `cast`, `full`
+and `broadcast_to` ops. Promotion is PyTorch's: Python numbers and 0-d tensors matter only if their
+category (bool < int < float) is higher.
 Source: https://docs.pytorch.org/docs/stable/tensor_attributes.html#type-promotion-doc
 """
 
@@ -52,19 +52,19 @@ class _Default:
 
 
 def get_default_dtype() -> DType:
-    """The float type of Python floats and of new tensors: float32 unless set."""
+    """The dtype of Python floats and of new tensors: float32 unless set."""
     return _Default.dtype
 
 
 def set_default_dtype(d: DType) -> None:
-    """Set the float type of new tensors: float32 or float64."""
+    """Set the dtype of new tensors: float32 or float64."""
     if d.kind != "float":
         raise DTypeError(f"the default dtype must be float32 or float64, not {d}")
     _Default.dtype = d
 
 
 def check_device(device: object) -> None:
-    """There is one device: None, "cpu", "cpu:0" or an object that prints as one of them."""
+    """Raise unless `device` is the CPU: None, "cpu", "cpu:0" or an object printed as one."""
     if device is not None and str(device) not in {"cpu", "cpu:0"}:
         raise DeviceError(f"device {str(device)!r} does not exist here\n  {CHOOSE_DEVICE}")
 
@@ -92,7 +92,7 @@ _said_widened: set[str] = set()
 
 
 def _widened(name: str) -> DType:
-    """float32 in the place of a narrow float; says so the first time."""
+    """float32 instead of a narrow float, with a warning the first time."""
     if name not in _said_widened:
         _said_widened.add(name)
         warn(
@@ -103,21 +103,21 @@ def _widened(name: str) -> DType:
 
 
 def _ragged(data: Any) -> str:
-    """Which members of a list have which sizes, where they should have the same."""
+    """A message about the members of a list whose sizes differ."""
     sizes = [
         np.shape(each) if not isinstance(each, list | tuple) else (len(each),) for each in data
     ]
     other = next((i for i, size in enumerate(sizes) if size != sizes[0]), 0)
     if not other:
-        return "the lists in a tensor's data differ in length"
+        return "the lists in a tensor's data must have equal lengths"
     return (
-        f"a tensor's data is rectangular, but data[0] has size {sizes[0]} and data[{other}] "
+        f"a tensor's data must be rectangular, but data[0] has size {sizes[0]} and data[{other}] "
         f"{sizes[other]}\n  use nn.utils.rnn.pad_sequence for sequences of several lengths"
     )
 
 
 def _check_whole_numbers(array: np.ndarray[Any, Any], dtype: DType) -> None:
-    """Raise unless `dtype` can hold all numbers; NumPy makes large ones uint64 or objects."""
+    """Raise unless `dtype` holds all numbers; NumPy turns large ones into uint64 or objects."""
     if array.dtype == object and not all(isinstance(each, int) for each in array.flat):
         return
     for each in (array.min(), array.max()) if array.size else ():
@@ -132,11 +132,11 @@ def as_array(data: Any, dtype: DType | None = None) -> np.ndarray[Any, Any]:
         array = np.array(data)
     except ValueError:
         raise ShapeError(_ragged(data)) from None
-    if array.dtype.kind in "USmMV":  # words, dates
-        raise DTypeError(f"cannot make a tensor of {type(data).__name__} ({array.dtype})")
+    if array.dtype.kind in "USmMV":  # strings, dates
+        raise DTypeError(f"cannot make a tensor from {type(data).__name__} ({array.dtype})")
     if array.dtype == np.float16:
         array = array.astype(_widened("float16").numpy)
-    written = not isinstance(data, (np.ndarray, np.generic))  # by the program, as Python numbers
+    written = not isinstance(data, (np.ndarray, np.generic))  # Python numbers in the program
     if written and dtype is not None and dtype.kind == "int":
         _check_whole_numbers(array, dtype)
     elif written and dtype is None and array.dtype.kind in "uO":
@@ -146,13 +146,13 @@ def as_array(data: Any, dtype: DType | None = None) -> np.ndarray[Any, Any]:
     if written and array.dtype == np.float64:
         return _rounded(array, get_default_dtype())
     if array.dtype.kind not in "biuf":
-        raise DTypeError(f"cannot make a tensor of {type(data).__name__} ({array.dtype})")
+        raise DTypeError(f"cannot make a tensor from {type(data).__name__} ({array.dtype})")
     dtypes.from_numpy(array.dtype)
     return array
 
 
 def _rounded(array: np.ndarray[Any, Any], dtype: DType) -> np.ndarray[Any, Any]:
-    """The array with another dtype; what is too large becomes infinite, without a warning."""
+    """The array in another dtype; too large values become infinite, without a warning."""
     if array.dtype == dtype.numpy:
         return array
     with np.errstate(over="ignore", invalid="ignore"):
@@ -160,7 +160,7 @@ def _rounded(array: np.ndarray[Any, Any], dtype: DType) -> np.ndarray[Any, Any]:
 
 
 def check_fits(value: Any, dtype: DType) -> None:
-    """Raise unless `dtype` can hold a Python number; infinities stay, uint8 counts modulo 256."""
+    """Raise unless `dtype` holds a Python number; infinities stay, uint8 is modulo 256."""
     if dtype.kind == "bool" or not isinstance(value, (int, float)) or -128 <= value <= 127:
         return
     if dtype.kind == "float" and not math.isfinite(value):
@@ -173,7 +173,7 @@ def check_fits(value: Any, dtype: DType) -> None:
 
 
 def modulo(value: Any, dtype: DType) -> Any:
-    """A number as `dtype` counts it: uint8 from 255 down where it is negative."""
+    """A number modulo the range of `dtype`: -1 is 255 in uint8."""
     return value % 256 if dtype is dtypes.uint8 and -255 <= value < 0 else value
 
 
@@ -199,7 +199,7 @@ def tensor(
 
 
 def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
-    """`data` itself if it is a tensor of the right dtype, else a tensor of it."""
+    """`data` itself if it is a tensor of the right dtype, else a tensor with its values."""
     if device is not None:
         check_device(device)
     if isinstance(data, Handle):
@@ -211,21 +211,21 @@ def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
 
 
 def from_numpy(ndarray: np.ndarray[Any, Any]) -> Tensor:
-    """A tensor with the array's values (copied: tensors are values)."""
+    """A tensor with a copy of the array's values."""
     if not isinstance(ndarray, np.ndarray):
         raise DTypeError(f"from_numpy needs a NumPy array, not {type(ndarray).__name__}")
     return tensor(ndarray)
 
 
 def cast(x: Handle, dtype: DType) -> Tensor:
-    """`x` with another element type; `x` itself if it has it already."""
+    """`x` in another dtype; `x` itself if it has that dtype."""
     if x.dtype is dtype:
         return x  # type: ignore[return-value]
     return apply(cast_op, x, dtype=dtype)
 
 
 def own(x: Handle) -> Tensor:
-    """The same value in a tensor of its own: neither the argument nor a view of it."""
+    """The value of `x` in a new tensor that is not a view."""
     return apply(reshape_op, x, shape=x.array_type.shape)
 
 
@@ -237,7 +237,7 @@ def expand(x: Handle, shape: shapes.Shape) -> Tensor:
 
 
 def _higher(higher: DType | None, lower: DType | None) -> DType | None:
-    """PyTorch's `combine_categories`: the lower group matters only by category."""
+    """PyTorch's `combine_categories`: the lower group counts only if its category is higher."""
     if higher is None:
         return lower
     if lower is None or higher.kind == "float":
@@ -256,7 +256,7 @@ def _number_dtype(number: Any) -> DType:
 
 
 def result_dtype(operands: Sequence[Operand]) -> DType:
-    """The dtype that an operation on these operands has."""
+    """The result dtype of an operation on these operands."""
     groups: dict[str, DType | None] = {"dim": None, "zero": None, "number": None}
     for x in map(_known, operands):
         if isinstance(x, Handle):
@@ -273,7 +273,7 @@ def result_dtype(operands: Sequence[Operand]) -> DType:
 
 
 def _known(x: Operand) -> Operand:
-    """Tensors and numbers as they are; arrays, lists and NumPy scalars as tensors."""
+    """Tensors and numbers unchanged; arrays, lists and NumPy scalars as tensors."""
     if isinstance(x, (Handle, bool, int, float)):
         return x
     if isinstance(x, np.generic):
@@ -282,14 +282,14 @@ def _known(x: Operand) -> Operand:
 
 
 def operands(*xs: Operand, dtype: DType | None = None) -> tuple[Tensor, ...]:
-    """All operands with the common shape and the promoted (or the given) dtype."""
+    """All operands, with the common shape and the promoted (or given) dtype."""
     if dtype is None and len(xs) == 2:
         return pair(*xs)
     return _common(xs, dtype)
 
 
 def pair(x: Operand, y: Operand) -> tuple[Tensor, Tensor]:
-    """`operands` of two; first the usual cases: equal dtypes, or a float tensor and a number."""
+    """Two `operands`; equal dtypes, and a float tensor with a number, come first for speed."""
     if isinstance(x, Handle):
         kind = x.array_type
         if isinstance(y, Handle):
@@ -321,10 +321,10 @@ def _common(xs: Sequence[Operand], dtype: DType | None) -> tuple[Tensor, ...]:
 
 
 def filled(value: Any, dtype: DType, shape: shapes.Shape) -> Tensor:
-    """An operand full of `value`, for an op to read: the same tensor may be given out again."""
+    """A read-only operand full of `value`; the same tensor may serve several calls."""
     if modes.trace is not None:
         return apply(full, value=value, dtype=dtype, shape=shape)
-    if value == 0:  # 0.0 and -0.0 are one key
+    if value == 0:  # 0.0 and -0.0 are the same key
         return wrap(constant(value, dtype, shape), type=Type(dtype, shape))
     key = (value, dtype, shape)
     found = _filled.get(key)

@@ -2,7 +2,7 @@
 
     jacobian(f, x), hessian(f, x);  vjp, jvp, vhp, hvp: (f(x), uᵀ·J), (f(x), J·v), vᵀ·H, H·v
 
-`inputs` is a tensor or a tuple of them, and so are the results. They are constants unless
+`inputs` is a tensor or a tuple of them, and so are the results, which are constants unless
 `create_graph`. Built on `tensor/transforms.py`. Example: `hessian(lambda x: (x**3).sum(), x)`.
 Source: https://docs.pytorch.org/docs/stable/autograd.html#functional-higher-level-api
 """
@@ -29,7 +29,8 @@ Fn = Callable[..., Any]
 def _setting(*, create_graph: bool, strict: bool) -> Iterator[None]:
     if strict:
         raise ArgumentError(
-            "strict=True is not there: an output that does not depend on an input has derivative 0"
+            "strict=True is not supported: an output that does not depend on an "
+            "input has derivative 0"
         )
     with set_grad_enabled(create_graph):
         yield
@@ -45,17 +46,19 @@ def _like(value: Any, given: Any) -> Any:
 
 def _scalar(out: Any) -> Any:
     if not isinstance(out, Handle) or out.array_type.size != 1:
-        raise GradientError("the function returns one scalar, of which there is a Hessian")
+        raise GradientError("a Hessian needs a function that returns one scalar")
     return reshape(out, ())
 
 
 def _direction(v: Any, given: Any) -> tuple[Any, ...]:
-    """The vector of a product; without one, 1 for a single number."""
+    """The vector of a product; 1 if it is left out for a single number."""
     if v is not None:
         return _several(v)
     several = _several(given)
     if len(several) != 1 or several[0].array_type.size != 1:
-        raise GradientError("v can be left out only for a single number; pass one like the tensors")
+        raise GradientError(
+            "v may be omitted only for a single number; pass a v of the same shape as the tensors"
+        )
     return (ones_like(several[0]),)
 
 

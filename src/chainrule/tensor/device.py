@@ -1,7 +1,7 @@
 """Devices in PyTorch's form: `device("cpu")` is the one that exists. May import base.
 
-Programs written for several devices run unchanged: any device can be named and compared, and where
-a tensor is to go to one that is not the CPU, the error says so. Example: `device("cpu").type`.
+Programs written for several devices run unchanged: any device can be named and compared; moving a
+tensor to one other than the CPU is an error. Example: `device("cpu").type`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _KNOWN = frozenset({"cpu", "cuda", "mps", "xpu", "meta", "hpu", "xla", "mtia"})
 
 @dataclass(frozen=True, slots=True, init=False)
 class device:  # noqa: N801 - PyTorch's name
-    """A device by kind and number; only the CPU exists. As a `with` block: where tensors are made.
+    """A device by type and index; only the CPU exists. As a `with` block: the default device.
 
     Source: https://docs.pytorch.org/docs/stable/tensor_attributes.html#torch.device
     """
@@ -31,30 +31,31 @@ class device:  # noqa: N801 - PyTorch's name
     def __init__(self, type: str | int | device = "cpu", index: int | None = None) -> None:
         """`device("cpu")`, `device("cuda:0")` or `device("cpu", 0)`."""
         if isinstance(type, int):
-            raise DeviceError(f"device({type}) is an accelerator's number, and there is none here")
+            raise DeviceError(
+                f"device({type}) is the index of an accelerator, and there is none here"
+            )
         kind, colon, number = str(type).partition(":")
         if kind not in _KNOWN:
-            raise DeviceError(f"there is no kind of device {kind!r}: use 'cpu'")
+            raise DeviceError(f"unknown device type {kind!r}: use 'cpu'")
         if colon and (not number.isdecimal() or index is not None):
-            raise DeviceError(f"{str(type)!r} with index {index} names no device: use 'cpu'")
+            raise DeviceError(f"{str(type)!r} with index {index} is not a device: use 'cpu'")
         object.__setattr__(self, "type", kind)
         object.__setattr__(self, "index", int(number) if colon else index)
 
     def __enter__(self) -> Self:
-        """New tensors are made on the CPU; a block of another device raises."""
+        """Raise for a device other than the CPU."""
         if self.type != "cpu":
             raise DeviceError(f"device {str(self)!r} does not exist here: use 'cpu'")
         return self
 
     def __exit__(self, *exc: object) -> None:
-        """Nothing to take back."""
+        """The default device was the CPU."""
 
     def __str__(self) -> str:
         """`cpu` or `cpu:0`."""
         return self.type if self.index is None else f"{self.type}:{self.index}"
 
     def __repr__(self) -> str:
-        """As PyTorch prints it."""
         number = "" if self.index is None else f", index={self.index}"
         return f"device(type={self.type!r}{number})"
 
@@ -63,7 +64,7 @@ CPU = device()
 
 
 def names_device(value: object) -> bool:
-    """Whether `value` can only be meant as a device: `x.to("cuda:1")` is not a dtype."""
+    """Whether `value` names a device: `x.to("cuda:1")` is not about a dtype."""
     return isinstance(value, device) or (
         isinstance(value, str) and value.partition(":")[0] in _KNOWN
     )

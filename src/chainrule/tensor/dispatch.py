@@ -1,6 +1,6 @@
 """Apply an op to tensors: record it in the open trace, or evaluate it and put it on the tape.
 
-Eager execution is the op's NumPy meaning; the tape is kept only if a gradient may be asked for.
+Eager execution is the op's NumPy meaning; the tape is kept only if a gradient may be needed.
 This is the way of all ops and operands; `fast_path.py` repeats a call with types met before.
 Example: `apply(ops.mul, x, y)` returns a Tensor; `apply_many` a tuple for ops with several results.
 """
@@ -37,7 +37,7 @@ def wrap(
     requires_grad: bool = False,
     type: Type | None = None,
 ) -> Tensor:
-    """A tensor around an array (of `type`, if known), or around the symbol `node`."""
+    """A tensor of an array (of `type`, if known), or of the symbol `node`."""
     out = fresh(value, type, node)
     out._requires_grad = requires_grad
     if modes.trace is not None:
@@ -46,7 +46,7 @@ def wrap(
 
 
 def fresh(value: Value | None, type: Any, node: Node | None) -> Tensor:
-    """A tensor outside traces, which requires grad where it has a node."""
+    """A tensor outside traces, which requires grad if it has a node."""
     out = new(Handle._result)
     out._value = value
     out._type = type
@@ -61,7 +61,7 @@ def fresh(value: Value | None, type: Any, node: Node | None) -> Tensor:
 def apply(op: Op, /, *ins: Handle, **attrs: Any) -> Tensor:
     """The result of a single-result op.
 
-    One operand, the usual number of an op with attributes, is read here: it is on the hot path.
+    A single operand, usual for an op with attributes, is read here: this is the hot path.
     """
     here = modes.__dict__  # of this thread
     if here["trace"] is not None:
@@ -90,7 +90,7 @@ def apply(op: Op, /, *ins: Handle, **attrs: Any) -> Tensor:
 
 
 def _other_call(op: Op, kind: Any, attrs: dict[str, Any]) -> Call:
-    """The call of one operand with other attributes than last time, which is now the last one."""
+    """The call of one operand with new attributes, kept as the last call."""
     found = op.prepared.get((kind, *attrs.items()))
     if found is None:
         return call_for(op, (kind,), attrs)
@@ -99,7 +99,7 @@ def _other_call(op: Op, kind: Any, attrs: dict[str, Any]) -> Call:
 
 
 def apply_many(op: Op, /, *ins: Handle, **attrs: Any) -> tuple[Tensor, ...]:
-    """The results of an op with several."""
+    """The results of an op with several results."""
     trace = modes.trace
     if trace is not None:
         node, grad = _trace(trace, op, ins, attrs)
@@ -122,7 +122,7 @@ def apply_many(op: Op, /, *ins: Handle, **attrs: Any) -> tuple[Tensor, ...]:
 def _evaluate(
     op: Op, ins: tuple[Handle, ...], attrs: dict[str, Any]
 ) -> tuple[Value, Any, Recorded | None]:
-    """The value, its type, and the tape's node where a gradient may be asked for."""
+    """The value, its type, and the node on the tape if a gradient may be needed."""
     values, types, grad = _read(op, ins)
     call = op.prepared.get((*types, *attrs.items())) or call_for(op, types, attrs)
     here = modes.__dict__  # of this thread
@@ -139,7 +139,7 @@ def _evaluate(
 
 
 def _read(op: Op, ins: tuple[Handle, ...]) -> tuple[tuple[Value, ...], tuple[Any, ...], bool]:
-    """Values and types of the operands, and whether one requires grad."""
+    """The values and types of the operands, and whether one requires grad."""
     values, types, grad = [], [], False
     for t in ins:
         if t._lens is not None or t._type is None:
@@ -152,7 +152,7 @@ def _read(op: Op, ins: tuple[Handle, ...]) -> tuple[tuple[Value, ...], tuple[Any
 
 
 def inside_another(error: RuntimeError, call: Call, values: Sequence[Value]) -> Value:
-    """The value where another op is being evaluated: a debugger or a finalizer asks."""
+    """The value while another op is being evaluated, for a debugger or a finalizer."""
     if "cannot enter context" not in str(error):
         raise error
     with np.errstate(all="ignore"):
@@ -177,7 +177,7 @@ def _trace(
 
 
 def _operand(trace: Trace, handle: Handle) -> Node:
-    """The operand's node, cut where it carries a gradient that the handle does not require."""
+    """The operand's node, detached if the handle does not require its gradient."""
     node = trace.node_of(handle)
     if not handle.requires_grad and node.op is not INPUT and node not in trace.frozen:
         node = trace.record(detach, (node,), {})

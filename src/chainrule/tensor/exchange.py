@@ -1,7 +1,7 @@
-"""DLPack: tensors for other libraries, and theirs for us. Example: `from_dlpack(np.ones(3))`.
+"""DLPack: the exchange of tensors with other libraries. Example: `from_dlpack(np.ones(3))`.
 
-What is given out shares memory and says that it is read-only; a consumer of the first protocol,
-which cannot be told so, gets a copy. What is taken is copied, for tensors are values.
+An exported tensor shares its memory, flagged as read-only; a consumer of the first protocol, which
+has no such flag, gets a copy. An imported tensor is copied, since tensors are values.
 Source: https://dmlc.github.io/dlpack/latest/python_spec.html
 """
 
@@ -34,12 +34,12 @@ def export(
     dl_device: tuple[int, int] | None = None,
     copy: bool | None = None,
 ) -> Any:
-    """The DLPack protocol: shared and read-only, or a copy of its own.
+    """The DLPack capsule of a tensor: shared and read-only, or a copy.
 
     `max_version` is the newest protocol that the consumer knows, `stream` must be None on a CPU.
     """
     if self.requires_grad:
-        raise SharingError("a tensor that requires grad is not shared\n  use x.detach()")
+        raise SharingError("a tensor that requires grad cannot be shared\n  use x.detach()")
     if stream is not None:
         raise SharingError(f"there are no streams on a CPU, so stream must be None, not {stream}")
     if dl_device is not None and (int(dl_device[0]), int(dl_device[1])) != _CPU:
@@ -66,7 +66,7 @@ def device_of(self: Handle) -> tuple[int, int]:
 
 
 class _Held:
-    """A capsule that was made before, as an object of the protocol."""
+    """An existing capsule as an object of the protocol."""
 
     def __init__(self, capsule: Any) -> None:
         self._capsule = capsule
@@ -80,7 +80,7 @@ class _Held:
 
 
 def from_dlpack(ext_tensor: Any, *, device: Any = None, copy: bool | None = None) -> Tensor:
-    """A tensor with the values of an object that has `__dlpack__`, or of a capsule; copied.
+    """A tensor with a copy of the values of an object with `__dlpack__`, or of a capsule.
 
     Source: https://docs.pytorch.org/docs/stable/dlpack.html
     """

@@ -1,12 +1,12 @@
-"""Functions of one and of two tensors, as short as Python allows: what nearly every eager call is.
+"""The fast path of eager calls: functions of one and of two tensors, as short as Python allows.
 
-`unary(tanh, long_way)` is the public function. If its operand is a tensor of a type that the op has
-met before, and no trace is open, then the prepared call is at hand: its function of arrays runs
-without NumPy's warnings, and where a gradient may be asked for, a node of the tape keeps what the
-rule reads. Anything else - numbers, lists, operands to be promoted or broadcast, a type met for the
-first time, `out=`, a trace - goes the long way, through `dispatch.apply`.
+`unary(tanh, long_way)` is the public function. For a tensor of a type that the op has met before,
+outside of a trace, the prepared call is found at once: its function of arrays runs without NumPy's
+warnings and, if a gradient may be needed, a node on the tape keeps what the vjp reads. Everything
+else - numbers, lists, operands to be promoted or broadcast, a type met for the first time, `out=`,
+a trace - goes through `long_way`, to `dispatch.apply`.
 
-Both bodies are written out: a call from Python to Python costs a tenth of the whole operation.
+Both bodies are written out: a Python call costs a tenth of the whole operation.
 Example: `exp = unary(TABLE["exp"], lambda x, out: deliver(apply(TABLE["exp"], floating(x)), out))`.
 """
 
@@ -31,7 +31,7 @@ new: Any = object.__new__
 
 
 def unary(op: Op, long_way: Callable[[Any, Tensor | None], Tensor]) -> Callable[..., Tensor]:
-    """`op` of one operand; `long_way(input, out)` for what is not at hand."""
+    """`op` of one operand; `long_way(input, out)` if the call is not prepared."""
     find = op.prepared.get
 
     def function(input: Any, *, out: Tensor | None = None) -> Tensor:
@@ -65,7 +65,7 @@ def unary(op: Op, long_way: Callable[[Any, Tensor | None], Tensor]) -> Callable[
 
 
 def binary(op: Op, long_way: Callable[[Any, Any, Tensor | None], Tensor]) -> Callable[..., Tensor]:
-    """`op` of two operands; `long_way(input, other, out)` for what is not at hand."""
+    """`op` of two operands; `long_way(input, other, out)` if the call is not prepared."""
     find = op.prepared.get
 
     def function(input: Any, other: Any, *, out: Tensor | None = None) -> Tensor:

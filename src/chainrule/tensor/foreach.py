@@ -2,8 +2,8 @@
 
     >>> each("mul_")([a, b], 0.9)  # torch._foreach_mul_([a, b], 0.9)
 
-Optimizers that programs bring with them are written so. An argument that is a list has one entry
-per tensor, any other serves all. May import the tensor.
+Optimizers in programs use them. A list as argument has one entry per tensor, any other argument
+serves all. May import the tensor.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ def each(name: str) -> Callable[..., Any] | None:
     method = getattr(Tensor, name, None)
     if method is None:
         return None
-    scaled = name.startswith("addc")  # the methods take `value` by name, these by place
+    scaled = name.startswith("addc")  # the methods take `value` by name, these by position
 
     def foreach(tensors: Sequence[Tensor], *args: Any, **kwargs: Any) -> tuple[Tensor, ...] | None:
         if not isinstance(tensors, (list, tuple)):

@@ -12,7 +12,7 @@
 
     y = Cube.apply(x)
 
-In a trace both methods run once, on symbols, and become a `call` with a gradient of its own.
+In a trace both methods run once, on symbols, and become a `call` with its own gradient.
 Source: https://docs.pytorch.org/docs/stable/autograd.html#torch.autograd.Function
 """
 
@@ -41,17 +41,17 @@ if TYPE_CHECKING:
 
 
 class _Result(NamedTuple):
-    """A saved tensor that is result number `number`: made again when asked for."""
+    """A saved tensor that is result number `number`, wrapped again at each read."""
 
     number: int
     value: Any
 
 
 class FunctionCtx:
-    """What `forward` leaves for `backward`; other attributes are the user's."""
+    """The context between `forward` and `backward`; other attributes are the user's."""
 
     def __init__(self, needs: tuple[bool, ...]) -> None:
-        """`needs_input_grad` says which arguments want a gradient."""
+        """`needs_input_grad` says which arguments need a gradient."""
         self.needs_input_grad = needs
         self._saved: Sequence[Any] | None = ()
         self._dirty: tuple[Any, ...] = ()
@@ -60,7 +60,7 @@ class FunctionCtx:
         self._result: Callable[[_Result], Tensor] | None = None
 
     def save_for_backward(self, *tensors: Tensor | None) -> None:
-        """Keep tensors as they are now, until backward has run."""
+        """Keep the present values of tensors until backward has run."""
         for t in tensors:
             if t is not None and not isinstance(t, Handle):
                 raise ArgumentError(
@@ -73,7 +73,7 @@ class FunctionCtx:
 
     @property
     def saved_tensors(self) -> tuple[Tensor | None, ...]:
-        """What `save_for_backward` kept."""
+        """The tensors kept by `save_for_backward`."""
         if self._saved is None:
             raise GradientError(
                 "the saved tensors were released by the first backward(); "
@@ -93,12 +93,12 @@ class FunctionCtx:
         self._dirty = args
 
     def set_materialize_grads(self, value: bool) -> None:
-        """With False `backward` gets None instead of zeros for a result that was not used."""
+        """With False, `backward` gets None instead of zeros for an unused result."""
         self._materialize = value
 
 
 def _snapshot(t: Handle) -> Tensor:
-    """The tensor of now, on the same place of the graph, whatever its handle becomes later."""
+    """A tensor with the present value and node of `t`, whatever is written to `t` later."""
     if t._symbol() is not None:
         trace = modes.trace
         assert trace is not None
@@ -110,22 +110,22 @@ def _snapshot(t: Handle) -> Tensor:
 
 
 class Function:
-    """Base class: `forward`, `backward`, maybe `setup_context`, all static; see the module."""
+    """The base class, with static methods `forward`, `backward` and perhaps `setup_context`."""
 
     @staticmethod
     def forward(*args: Any, **kwargs: Any) -> Any:
-        """`forward(ctx, *args)`, or `forward(*args)` beside a `setup_context`."""
+        """`forward(ctx, *args)`, or `forward(*args)` with a `setup_context`."""
         del args, kwargs
         raise UndefinedMethodError("an autograd.Function needs a static forward()")
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
-        """Save what backward needs, where `forward` has no ctx."""
+        """Save what backward needs, if `forward` takes no ctx."""
         raise NotImplementedError
 
     @staticmethod
     def backward(ctx: Any, *grad_outputs: Any) -> Any:
-        """The gradient of each argument of forward, None where it has none."""
+        """The gradient of each argument of forward, None for one without."""
         del ctx, grad_outputs
         raise UndefinedMethodError("an autograd.Function needs a static backward()")
 
@@ -138,12 +138,12 @@ class Function:
         raise UndefinedMethodError("this autograd.Function has no static jvp()")
 
     def __call__(self, *_: Any, **__: Any) -> NoReturn:
-        """Refused: a function is used by its class."""
+        """Raise: a Function has no instances."""
         raise ArgumentError(f"call {type(self).__name__}.apply(…): a Function has no instances")
 
     @classmethod
     def apply(cls, *args: Any) -> Any:
-        """The results of `forward`, connected to the gradient that `backward` gives."""
+        """The results of `forward`, with the gradient that `backward` returns."""
         needs = tuple([isinstance(a, Handle) and a.requires_grad and modes.grad for a in args])
         ctx = FunctionCtx(needs)
         if not any(needs):
@@ -180,7 +180,7 @@ def _run_backward(
     for i, (arg, grad) in enumerate(zip(args, grads, strict=False)):
         if arg is None and grad is not None:
             raise GradientError(
-                f"{cls.__name__}.backward gave a gradient for argument {i}, which is no tensor"
+                f"{cls.__name__}.backward gave a gradient for argument {i}, which is not a tensor"
             )
         if arg is not None:
             out.append(
@@ -215,7 +215,7 @@ def _same(t: Any, among: Sequence[Any]) -> bool:
 
 
 def _saved_results(ctx: FunctionCtx, saved: Sequence[Any], outs: Sequence[Any]) -> None:
-    """Results among the saved tensors are known by their number, or they would keep themselves."""
+    """Saved results are stored by number: a reference to itself would keep a result alive."""
     values = [None if t is None else t._value for t in outs]
     nodes = [None if t is None else t._symbol() for t in outs]
     for at, t in enumerate(saved):
@@ -257,7 +257,7 @@ def _recorded(
 
 
 class _Rule:
-    """The gradient rule of one application, for eager reverse mode."""
+    """The vjp of one application, for eager reverse mode."""
 
     def __init__(self, cls: type[Function], ctx: FunctionCtx, args: tuple[Any, ...]) -> None:
         self.cls, self.ctx = cls, ctx
@@ -405,11 +405,11 @@ def _gradient(
     return _Gradient(Graph((*whole.inputs, *results, *seeds), whole.outputs), tuple(wanted))
 
 
-# -- for those who write backward -----------------------------------------------------------------
+# -- decorators of backward -----------------------------------------------------------------------
 
 
 def once_differentiable(fn: Callable[..., Any]) -> Callable[..., Any]:
-    """A `backward` whose own derivative does not exist: asking for it raises."""
+    """A `backward` that cannot be differentiated: a second derivative raises."""
 
     @functools.wraps(fn)
     def wrapper(ctx: Any, *args: Any) -> Any:

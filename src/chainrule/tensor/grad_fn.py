@@ -1,4 +1,4 @@
-"""`grad_fn`: the recorded graph as PyTorch shows it, for looking at.
+"""`grad_fn`: a view of the recorded graph in PyTorch's form.
 
     y = (x * 2).sum();  y.grad_fn.name() == "SumBackward0"
     y.grad_fn.next_functions      # ((<MulBackward0 …>, 0),): where the gradient goes next
@@ -16,12 +16,11 @@ from chainrule.tensor.tape import Recorded
 
 
 class GradFn:
-    """One node of the recorded graph, seen from where its gradient starts."""
+    """A view of one node of the recorded graph."""
 
     __slots__ = ("node",)
 
     def __init__(self, node: Node) -> None:
-        """A view of a node: nothing is copied."""
         self.node = node.inputs[0] if node.op is project else node
 
     def name(self) -> str:
@@ -30,7 +29,7 @@ class GradFn:
 
     @property
     def next_functions(self) -> tuple[tuple[GradFn | None, int], ...]:
-        """For each input what its gradient goes to, and which of its results the input is."""
+        """For each input the node that its gradient goes to, and the result's number there."""
         return tuple([_next(child) for child in self.node.inputs])
 
     @property
@@ -46,15 +45,12 @@ class GradFn:
         return self.node.source
 
     def __eq__(self, other: object) -> bool:
-        """The same node."""
         return isinstance(other, GradFn) and self.node is other.node
 
     def __hash__(self) -> int:
-        """Of the node."""
         return hash(self.node)
 
     def __repr__(self) -> str:
-        """`<MulBackward0 object at 0x…>`."""
         return f"<{self.name()} object at {id(self.node):#x}>"
 
 
@@ -66,7 +62,7 @@ def _next(child: Node) -> tuple[GradFn | None, int]:
 
 
 def backward_name(node: Node) -> str:
-    """`log_softmax` → `LogSoftmaxBackward0`; a user's function has a name of its own."""
+    """`log_softmax` → `LogSoftmaxBackward0`; a user's function has its own name."""
     if node.op is INPUT:
         return "AccumulateGrad"
     if node.op is project:

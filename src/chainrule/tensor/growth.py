@@ -1,11 +1,11 @@
-"""Graphs that grow from step to step: states that are not detached, losses that are summed up.
+"""Detection of graphs that grow from step to step: states not detached, losses summed up.
 
     h = rnn(x, h); loss(h).backward(retain_graph=True); opt.step()      # h = h.detach() is missing
     loss.backward(); opt.step(); total += loss                          # total += loss.item()
 
-In the first, each backward pass walks through all steps before it; only passes that retain their
-graph can. In the second, what is computed with a loss keeps the graph that its backward pass has
-used up: the ends of passes are followed by weak references, and looked at every 32 passes.
+In the first, each backward pass walks all earlier steps; only a pass that retains its graph can. In
+the second, the sum keeps alive the graph that each backward pass has used: the roots of passes are
+held by weak references and checked every 32 passes.
 Example: `note_walk(len(order))`, `note_end(root)`. May import `graph`.
 """
 
@@ -22,34 +22,34 @@ from chainrule.graph.node import Node
 from chainrule.graph.walk import topological
 from chainrule.tensor.alive import Steps
 
-_TIMES = 3  # the same growth in a row
-_PASSES = 32  # whose graphs are all kept
+_TIMES = 3  # equal growths in a row
+_PASSES = 32  # losses whose graphs are all alive
 
 
 class _Walk(NamedTuple):
     step: int
     nodes: int
     growth: int
-    times: int  # so often in a row; -1 when it was said
+    times: int  # equal growths in a row; -1 after the warning
 
 
 class _Ends:
-    """The last nodes of the newest passes, when they are looked at, and which lines were named."""
+    """The roots of the newest passes, the time of the next check, and the lines already named."""
 
     def __init__(self) -> None:
         self.newest: deque[tuple[ref[Node], ...]] = deque(maxlen=_PASSES)
-        self.due = _PASSES  # passes until then
-        self.wait = _PASSES  # doubled by each search that finds nothing, for it takes long
+        self.due = _PASSES  # passes until the next check
+        self.wait = _PASSES  # doubled by each search without a finding, as a search is slow
         self.named: set[Source | None] = set()
 
 
-said: list[str] = []  # what grows, in one line each; a flight recorder reads it
+said: list[str] = []  # one line for each growth; a flight recorder reads them
 _walks: dict[Source, _Walk] = {}
 _ends = _Ends()
 
 
 def note_walk(nodes: int) -> None:
-    """A backward pass that retains its graph has this many nodes."""
+    """Note the number of nodes of a backward pass that retains its graph."""
     place, step = caller(), Steps.taken
     if place is None:
         return
@@ -60,15 +60,15 @@ def note_walk(nodes: int) -> None:
     if before.times < 0:
         return
     growth = nodes - before.nodes
-    if growth <= 0 or before.step == step:  # several passes in one step may differ on purpose
+    if growth <= 0 or before.step == step:  # several passes of one step may differ
         times = 0
     else:
         times = before.times + 1 if growth == before.growth else 1
     if times == _TIMES:
         _say(
-            f"backward() walks {growth} nodes more with each step, {nodes} now",
-            "a state that is carried over is not detached, so that all steps are walked again\n"
-            "  write h = h.detach() before the next step (of an LSTM, both tensors), and no "
+            f"backward() walks {growth} more nodes at each step, {nodes} now",
+            "a carried state is not detached, so each backward() walks all earlier steps again\n"
+            "  write h = h.detach() before the next step (for an LSTM, of both tensors), without "
             "retain_graph=True",
         )
         times = -1
@@ -76,7 +76,7 @@ def note_walk(nodes: int) -> None:
 
 
 def note_end(root: Node) -> None:
-    """A backward pass from here has let go of its graph, so nothing needs the graph any more."""
+    """Note the root of a backward pass that released its graph, which nothing should need now."""
     _ends.newest.append((ref(root), *(ref(n) for n in root.inputs if _is_loss(n))))
     _ends.due -= 1
     if _ends.due > 0:
@@ -90,8 +90,8 @@ def note_end(root: Node) -> None:
         _ends.named.add(line)
         _ends.wait = _PASSES
         _say(
-            f"the graphs of the last {_PASSES} losses are all kept, by {line.quoted}",
-            "what is summed up there is recorded, after backward() has used the losses' graphs\n"
+            f"the graphs of the last {_PASSES} losses are all kept alive, by {line.quoted}",
+            "the sum is recorded, so it keeps the losses' graphs after backward() has used them\n"
             "  write total += loss.item(), or loss.detach()",
         )
 
@@ -102,7 +102,7 @@ def _is_loss(node: Node) -> bool:
 
 
 def _read_at(ends: tuple[ref[Node], ...]) -> Source | None:
-    """The line that computed something with the end of a pass that is over, if one did."""
+    """The line that computed with the root of a finished pass, if there is one."""
     nodes = [node for end in ends if (node := end()) is not None]
     walked = set(topological(nodes))
     readers = (reader for node in nodes for reader in _readers(node) if reader not in walked)
@@ -110,7 +110,7 @@ def _read_at(ends: tuple[ref[Node], ...]) -> Source | None:
 
 
 def _readers(node: Node) -> Iterator[Node]:
-    """The nodes that read one."""
+    """The nodes that read `node`."""
     for inputs in gc.get_referrers(node):
         if type(inputs) is tuple:
             for reader in gc.get_referrers(inputs):

@@ -2,7 +2,7 @@
 
 Tensors are values: in-place methods and `x[i] = v` bind the handle to a new value and never touch a
 buffer that something else may read. A view is a lens onto its base: writing through it rebinds the
-base, reading it after the base moved on looks again. Example: `Tensor` adds the methods.
+base, and reading it afterwards reads the new base. Example: `Tensor` adds the methods.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ if TYPE_CHECKING:
 
 
 _MOST_TYPES = 4096
-_types: dict[Type, Type] = {}  # equal types are one object: then they are compared at a glance
+_types: dict[Type, Type] = {}  # equal types are one object, so that `is` compares them
 
 
 class Lens(NamedTuple):
-    """How a view sees its base: `get(base)` reads, `put(base, new)` is the base after writing.
+    """A view of a base: `get(base)` is the view's value, `put(base, new)` the base after a write.
 
-    `root` is the base of all bases: what is written anywhere is written there. `move` takes where
-    the base's elements stand (strides) to where the view's do; None where strides cannot say it.
-    `detaches`: the view is outside autograd, and so is what is written through it.
+    `root` is the base of all bases, which every write rebinds. `move` maps the base's strides to
+    the view's; None if strides cannot express it. A view that `detaches` is outside autograd, and
+    so is what is written through it.
     """
 
     base: Handle
@@ -45,7 +45,7 @@ class Lens(NamedTuple):
 
 
 def composed(base: Handle, lenses: Sequence[Lens]) -> Lens:
-    """One lens onto `base` that does what several do one after the other, the first onto it."""
+    """The composition of several lenses, of which the first is onto `base`."""
     if len(lenses) == 1:
         get, put, move = lenses[0].get, lenses[0].put, lenses[0].move
     else:
@@ -76,14 +76,14 @@ def composed(base: Handle, lenses: Sequence[Lens]) -> Lens:
 
 
 class _NotKept:
-    """Stands for a gradient that a compiled step computed but did not keep."""
+    """A placeholder for a gradient that a compiled step computed and did not keep."""
 
 
 NOT_KEPT = _NotKept()
 
 
 class Handle:
-    """State of a tensor. `_value` is None exactly for a symbol that a trace made."""
+    """The state of a tensor. `_value` is None only for a symbol of a trace."""
 
     __slots__ = (
         "__dict__", "__weakref__",
@@ -91,31 +91,31 @@ class Handle:
     )  # fmt: skip
 
     def __init_subclass__(cls, *, final: bool = False) -> None:
-        """The class declared `final=True` is what operations return."""
+        """The class declared `final=True` is the class of results."""
         super().__init_subclass__()
         if final:
             Handle._result = cls
 
-    _result: ClassVar[Any]  # the class of what operations return: `Tensor`, once it is declared
+    _result: ClassVar[Any]  # the class of results: `Tensor`, once it is declared
     _value: Array | None
-    _type: Type | None  # of the value, once someone asked
+    _type: Type | None  # of the value, once it is needed
     _node: Node | None
     _requires_grad: bool
     _grad: Any
     _lens: Lens | None
     _version: int
-    _seen: int  # a view's: the root's version when it was last read
+    _seen: int  # of a view: the root's version at its last read
 
     @property
     def is_symbol(self) -> bool:
-        """Whether a trace made it, so that it only stands for a value."""
+        """Whether this is a symbol of a trace, without a value."""
         return self._value is None
 
-    # -- what the handle shows ------------------------------------------------------------------
+    # -- facts ----------------------------------------------------------------------------------
 
     @property
     def array_type(self) -> Type:
-        """Dtype and shape, also of a symbol."""
+        """The dtype and shape, also of a symbol."""
         if modes.trace is not None or self._lens is not None or self._value is None:
             node = self._symbol()
             if node is not None:
@@ -157,7 +157,9 @@ class Handle:
                 "  use floats: tensor([1.0, 2.0]), or x.float()"
             )
         if not value and not self.is_leaf:
-            raise GradientError("a computed tensor keeps requires_grad; use x.detach()")
+            raise GradientError(
+                "requires_grad of a computed tensor cannot be changed; use x.detach()"
+            )
         if value != self._requires_grad:
             self._requires_grad = bool(value)
             if self._value is not None:
@@ -165,7 +167,7 @@ class Handle:
 
     @property
     def is_leaf(self) -> bool:
-        """Whether the user made the tensor, rather than computed it from others with gradient."""
+        """Whether the tensor was created, not computed with gradient from others."""
         if not self.requires_grad:
             return True
         if modes.trace is not None and modes.trace.is_computed(self):
@@ -176,7 +178,7 @@ class Handle:
     # -- value and symbol -----------------------------------------------------------------------
 
     def _sync(self) -> None:
-        """Look through the lens again if the root of all bases was rebound since."""
+        """Read through the lens again if the root was rebound since."""
         lens = self._lens
         if lens is None or lens.root._version == self._seen:
             return
@@ -184,13 +186,13 @@ class Handle:
         before, modes.grad = modes.grad, modes.grad or self._requires_grad
         try:
             if trace is not None and self._value is not None and trace.is_unchanged(lens.root):
-                modes.trace = None  # what was written before the trace is no part of it
+                modes.trace = None  # a write before the trace is not part of it
             self._look_again(now)
         finally:
             modes.grad, modes.trace = before, trace
 
     def _look_again(self, now: int) -> None:
-        """See this view and the views below it as they are in the root's version `now`."""
+        """Update this view, and the views between it and the root, to the root's version `now`."""
         stale: list[tuple[Handle, Lens]] = []
         handle: Handle = self
         while (up := handle._lens) is not None and handle._seen != now:
@@ -209,7 +211,7 @@ class Handle:
         self._requires_grad = other._requires_grad
 
     def _symbol(self) -> Node | None:
-        """The node that stands for the value while tracing; None if the value is concrete."""
+        """The symbol's node while tracing; None if the value is concrete."""
         if self._lens is not None:
             self._sync()
         trace = modes.trace
@@ -218,22 +220,22 @@ class Handle:
         return self._node if self._value is None else None
 
     def _ready(self, what: str) -> None:
-        """Have `_value` and `_type` for an eager operation; raises for a symbol without value."""
+        """Fill in `_value` and `_type` for an eager operation; raises for a symbol."""
         if self._value is None or self._lens is not None:
             self._concrete(what)
         if self._type is None:
             self._value_type()
 
     def _concrete(self, what: str) -> Array:
-        """The array, or a `TraceError` saying that `what` needs a value that is not there yet."""
+        """The array; raises `TraceError` if `what` needs a value that does not exist yet."""
         if self._lens is not None:
             self._sync()
         if modes.trace is not None:
             modes.trace.refuse_read(self, what)
         if self._value is None:
             raise TraceError(
-                f"{what} needs the value of a tensor that only stood for one inside a compiled "
-                "function\n  return it from the function to see it"
+                f"{what} needs the value of a symbol, which has one only inside a compiled call"
+                "\n  return the tensor from the function to read it"
             )
         return self._value
 
@@ -243,18 +245,18 @@ class Handle:
         if value.size != 1:
             raise ArgumentError(
                 f"{what} needs a tensor of one element, not shape {self.shape}\n"
-                "  x.any() and x.all() make one of many, x.tolist() shows them"
+                "  x.any() and x.all() reduce it to one, x.tolist() gives all of them"
             )
         return value.item()
 
     def _tape_node(self) -> Node:
-        """The node of a concrete tensor on the eager tape: a leaf is made at its first use."""
+        """The node of a concrete tensor on the eager tape; a leaf's is created at its first use."""
         node = self._node
         if node is None:
             node = Recorded(INPUT, (), {}, self.array_type)
             if self._requires_grad:
                 node.leaf = weakref.ref(self)
-            elif modes.watch is not None:  # who may want to work the graph out again
+            elif modes.watch is not None:  # it may evaluate the graph again
                 node.saved = (self._value,)
             self._node = node
         return node
@@ -272,10 +274,10 @@ class Handle:
         handle._become(new, recorded=recorded)
 
     def _become(self, new: Handle, *, recorded: bool = True) -> None:
-        """Take the value of `new`, and what computed it unless the write is not `recorded`.
+        """Take the value of `new`, and its node if the write is `recorded`.
 
         A write under no_grad(), through `.data` or through `detach()` changes the value alone: a
-        computed tensor keeps its place in the graph, as in PyTorch.
+        computed tensor keeps its node, as in PyTorch.
         """
         self._version += 1
         trace = modes.trace

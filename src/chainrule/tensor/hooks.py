@@ -1,8 +1,8 @@
-"""Functions that see, and may change, a gradient: on its way, or once `.grad` was added to.
+"""Hooks on gradients: called in reverse mode, where they may change one, or after `.grad` grew.
 
-A hook of a computed tensor stays with the node that computed it; a hook of a leaf stays with the
-leaf. In a trace hooks run on symbols, once, and are part of the graph: `watched` gives reverse mode
-what to call at which node. Example: `x.register_hook(lambda g: g.clamp(-1, 1))`.
+A hook of a computed tensor belongs to its node, a hook of a leaf to the leaf. In a trace hooks run
+once, on symbols, and become part of the graph: `watched` tells reverse mode what to call at which
+node. Example: `x.register_hook(lambda g: g.clamp(-1, 1))`.
 Source: https://docs.pytorch.org/docs/stable/generated/torch.Tensor.register_hook.html
 """
 
@@ -31,31 +31,28 @@ Watch = Callable[[Builder, Any], Any]
 
 _numbers = itertools.count()
 _LEAF, _AFTER = "_backward_hooks", "_post_accumulate_grad_hooks"
-_LAST = 1 << 62  # number of the hook that keeps a gradient: it sees what all others made of it
+_LAST = 1 << 62  # number of the hook that keeps a gradient, after all others
 
 
 class RemovableHandle:
-    """What registering a hook gives: `remove()` takes the hook away; also as a `with` block."""
+    """The result of registering a hook: `remove()`, or the end of a `with` block, takes it away."""
 
     def __init__(self, hooks: dict[int, Hook], number: int) -> None:
-        """The hook of this number among `hooks`."""
         self._hooks, self.id = hooks, number
 
     def remove(self) -> None:
-        """Take the hook away; a second time does nothing."""
+        """Remove the hook; a second call does nothing."""
         self._hooks.pop(self.id, None)
 
     def __enter__(self) -> Self:
-        """The handle."""
         return self
 
     def __exit__(self, *exc: object) -> None:
-        """Remove."""
         self.remove()
 
 
 def register_hook(self: Tensor, hook: Hook) -> RemovableHandle:
-    """Call `hook(grad)` whenever the gradient of this tensor is known; it may return another one.
+    """Call `hook(grad)` when this tensor's gradient is computed; it may return another gradient.
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.Tensor.register_hook.html
     """
@@ -78,7 +75,7 @@ def register_post_accumulate_grad_hook(self: Tensor, hook: Hook) -> RemovableHan
 
 
 def retain_grad(self: Tensor) -> None:
-    """Keep the gradient of this computed tensor in its `.grad`; nothing to do for a leaf.
+    """Keep the gradient of this computed tensor in its `.grad`; a leaf keeps it anyway.
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.Tensor.retain_grad.html
     """
@@ -103,14 +100,14 @@ def retains_grad(self: Tensor) -> bool:
 
 
 def next_number() -> int:
-    """A number that no other hook has or will have."""
+    """A number that no other hook ever has."""
     return next(_numbers)
 
 
 def gate(tensors: Sequence[Handle], hook: Hook) -> tuple[Tensor, ...]:
-    """The same values behind one node: `hook` sees the list of all their gradients at once.
+    """The same values behind one node: `hook` gets the list of all their gradients at once.
 
-    A gradient that does not exist is None; the hook returns as many, or None to keep them.
+    A missing gradient is None; the hook returns as many, or None to keep them.
     """
     out = apply_many(TABLE["bundle"], *tensors)
     trace = modes.trace
@@ -123,7 +120,7 @@ def gate(tensors: Sequence[Handle], hook: Hook) -> tuple[Tensor, ...]:
 
 
 def _hooks_of(handle: Handle, *, make: bool = True) -> dict[int, Hook]:
-    """The hooks at a tensor, as the open trace or eager execution sees it."""
+    """The hooks of a tensor in the open trace, or in eager execution."""
     trace = modes.trace
     if trace is not None and not (trace.is_outside(handle) and handle.is_leaf):
         node = trace.node_of(handle)
@@ -155,7 +152,7 @@ def _add(hooks: dict[int, Hook], hook: Hook) -> RemovableHandle:
 
 
 def watched(order: Iterable[Node]) -> dict[Node, Watch]:
-    """For the nodes of the eager tape that have hooks: what to do with their gradient."""
+    """The hooks to call at nodes of the eager tape."""
     found: dict[Node, Watch] = {}
     for node in order:
         hooks: Mapping[int, Hook] | None = None
@@ -170,7 +167,7 @@ def watched(order: Iterable[Node]) -> dict[Node, Watch]:
 
 
 def watched_in(trace: Trace, handles: Sequence[Handle]) -> dict[Node, Watch]:
-    """The same for the nodes of a trace, and for `handles`: leaves from outside with hooks."""
+    """The hooks to call at nodes of a trace, and for `handles`, leaves from outside."""
     found = {node: _calling(hooks) for node, hooks in trace.hooks.items() if hooks}
     leaves = [h for h in handles if trace.is_outside(h)]
     if leaves and trace.guard(lambda: _numbers_of(leaves)):
@@ -181,16 +178,16 @@ def watched_in(trace: Trace, handles: Sequence[Handle]) -> dict[Node, Watch]:
 
 
 def _numbers_of(handles: Sequence[Handle]) -> tuple[int, ...]:
-    """The numbers of all hooks: they never come back, so other hooks are other numbers."""
+    """The numbers of all hooks, which are never used again."""
     own = [h.__dict__ for h in handles if h.__dict__]
     return tuple([n for d in own for kind in (_LEAF, _AFTER) for n in d.get(kind, ())])
 
 
 def call_after(handle: Handle) -> None:
-    """The hooks after `.grad` was added to."""
+    """Call the hooks that run after `.grad` was added to."""
     for hook in list(handle.__dict__.get(_AFTER, {}).values()):
         if hook(handle) is not None:
-            raise GradientError("a post accumulate grad hook returns nothing")
+            raise GradientError("a post accumulate grad hook must return None")
 
 
 def _calling(hooks: Mapping[int, Hook]) -> Watch:
@@ -204,7 +201,7 @@ def _calling(hooks: Mapping[int, Hook]) -> Watch:
                 continue
             if new.shape != gradient.shape:
                 raise ShapeError(
-                    f"a hook made a gradient of shape {gradient.shape} into one of {new.shape}"
+                    f"a hook changed a gradient of shape {gradient.shape} to shape {new.shape}"
                 )
             ct = hidden(b, new)
         return ct
@@ -223,7 +220,7 @@ def _call_together(
         for before, after in zip(given, new, strict=True):
             if before is not None and after is not None and before.shape != after.shape:
                 raise ShapeError(
-                    f"a hook made a gradient of shape {before.shape} into one of {after.shape}"
+                    f"a hook changed a gradient of shape {before.shape} to shape {after.shape}"
                 )
         cts = [
             ct if now is was else None if now is None else hidden(b, now)

@@ -1,8 +1,8 @@
-"""Python state beside a trace: numbers read at each call, guards, and making state for real.
+"""Python state in a trace: numbers read at each call, guards, and code that runs untraced.
 
-A compiled step reads `host_item(group, "lr")` anew at every call, so a schedule never
-retraces; a structural choice goes through `host_choice`, whose change makes another trace; and
-optimiser state is made `untraced()`, so that it exists before the step that updates it.
+A compiled step reads `host_item(group, "lr")` at every call, so a schedule never retraces; a
+structural choice goes through `host_choice`, whose change traces again; and optimiser state is made
+`untraced()`, so that it exists before the step that updates it.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ T = TypeVar("T")
 
 
 def host_number(read: Callable[[], float]) -> float | Tensor:
-    """`read()` itself, or in a trace a float64 scalar that each call of the plan reads again."""
+    """`read()`, or in a trace a float64 scalar that each call reads again."""
     trace = modes.trace
     return float(read()) if trace is None else wrap(None, trace.number(read))
 
 
 def host_item(owner: dict[Any, Any], key: Any, index: int | None = None) -> float | Tensor:
-    """`owner[key]`, or an element of it, as `host_number` reads it: no constant of a trace."""
+    """`owner[key]`, or an element of it, as a `host_number`."""
     trace = modes.trace
     if trace is not None:
         trace.follow(owner, key)
@@ -35,26 +35,26 @@ def host_item(owner: dict[Any, Any], key: Any, index: int | None = None) -> floa
 
 
 def host_place(owner: dict[Any, Any], key: Any, label: str) -> Any:
-    """`owner[key]` as a constant; a compiled step that finds another object is traced again."""
+    """`owner[key]` as a constant; another object there traces a compiled step again."""
     trace = modes.trace
     return owner[key] if trace is None else trace.place(owner, key, label)
 
 
 def host_choice(read: Callable[[], T]) -> T:
-    """`read()` as a constant; a compiled step that finds another value is traced again."""
+    """`read()` as a constant; another value traces a compiled step again."""
     trace = modes.trace
     return read() if trace is None else trace.guard(read)
 
 
 def host_same(read: Callable[[], bool], key: Hashable) -> None:
-    """A compiled step is traced again when `read()`, true now, is false; asked once per `key`."""
+    """A compiled step is traced again when `read()` becomes false; registered once per `key`."""
     trace = modes.trace
     if trace is not None:
         trace.guard_once(read, key)
 
 
 def host_changes(*owners: object) -> None:
-    """Python attributes of `owners` are about to change; what only looks on puts them back."""
+    """Announce a change of attributes of `owners`, which a trace that only inspects will undo."""
     trace = modes.trace
     if trace is not None:
         for owner in owners:
@@ -63,7 +63,7 @@ def host_changes(*owners: object) -> None:
 
 @contextlib.contextmanager
 def untraced() -> Iterator[None]:
-    """What happens inside really happens, even while a function is traced."""
+    """Inside the block, operations run eagerly, even while a function is traced."""
     trace, modes.trace = modes.trace, None
     try:
         yield

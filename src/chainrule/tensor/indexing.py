@@ -1,8 +1,8 @@
 """Reading and writing by index: PyTorch's rules for `x[…]` and `x[…] = v`.
 
-Integers, slices, None and `...` give views; integer tensors gather, and scatter when written to;
-bool masks become integers, whose number depends on values: eager only, except where a write to a
-mask is a choice between two values. Writing rebinds the handle (or the base of a view).
+Integers, slices, None and `...` give views; integer tensors gather, and scatter in a write; a bool
+mask becomes integers, whose number depends on values: eager only, except that a write to a mask may
+be a choice between two values. Writing rebinds the handle (or the base of a view).
 Example: `x[:, -1, None]`. Source: https://docs.pytorch.org/docs/stable/tensor_view.html and
 https://numpy.org/doc/stable/user/basics.indexing.html
 """
@@ -64,10 +64,10 @@ def _transposed(x: Tensor, axes: shapes.Shape) -> Tensor:
 
 
 class _Picked(NamedTuple):
-    """What integer tensors select: rows of `part`, whose indexed axes were brought to the front.
+    """A selection by integer tensors: rows of `part`, with its indexed axes moved to the front.
 
-    `order` are the axes of part with the indexed ones first, `at` is where the result has the
-    axes of the index.
+    `order` has the axes of `part` with the indexed ones first; the axes of the index start at axis
+    `at` of the result.
     """
 
     part: Tensor
@@ -92,13 +92,13 @@ class _Picked(NamedTuple):
 
     @property
     def _turn(self) -> shapes.Shape:
-        """Axes of (index…, rest…) in the order of the result."""
+        """The axes of (index…, rest…) in the order of the result."""
         rank, rest = len(self.linear.shape), len(self.order) - self.depth
         lead, behind = range(rank, rank + self.at), range(rank + self.at, rank + rest)
         return (*lead, *range(rank), *behind)
 
     def result(self, rows: Tensor) -> Tensor:
-        """(index…, rest…) with the index' axes where they belong."""
+        """(index…, rest…) with the index's axes moved to `at`."""
         return apply(TABLE["transpose"], rows, axes=self._turn) if self.at else rows
 
     def rows(self, value: Tensor) -> Tensor:
@@ -135,7 +135,7 @@ def _gathered(found: _Picked) -> Tensor:
 
 
 def _pick(x: Tensor, entries: list[Any]) -> _Picked:
-    """The parts of an index with tensors in it."""
+    """The selection by an index that contains tensors."""
     views = [v for e in entries for v in _viewed(e)]
     part = x if all(isinstance(v, slice) and v == ALL for v in views) else _view(x, views)
     places: dict[int, Tensor] = {}
@@ -161,14 +161,14 @@ def _pick(x: Tensor, entries: list[Any]) -> _Picked:
 
 
 def _viewed(e: Any) -> list[Any]:
-    """The view in which an entry selects: all of its axes, or a new one for a single bool."""
+    """The view that an entry selects from: all of its axes, or a new one for a single bool."""
     if not isinstance(e, Handle):
         return [e]
     return [slice(None)] * len(e.shape) or [None] if is_mask(e) else [slice(None)]
 
 
 def _scalars_first(x: Tensor, entries: list[Any]) -> tuple[Tensor, list[Any]]:
-    """Single integers select before index arrays do; in a trace they are tensors without axes."""
+    """Apply single integers before index arrays; in a trace they are 0-d tensors."""
     kept, axis = list[Any](), 0
     for e in entries:
         if isinstance(e, Handle) and not e.shape and not is_mask(e):
@@ -180,7 +180,7 @@ def _scalars_first(x: Tensor, entries: list[Any]) -> tuple[Tensor, list[Any]]:
 
 
 def _at_scalar(x: Tensor, entries: list[Any]) -> Tensor:
-    """The slice at an integer that has no value yet: a view, as it is at a number."""
+    """The slice at an integer without a value yet: a view, as for a Python number."""
 
     def put(base: Any, new: Any) -> Tensor:
         return _scattered(_pick(base, _filled_up(base, entries)), new, "set")
@@ -193,13 +193,13 @@ def _filled_up(x: Handle, entries: list[Any]) -> list[Any]:
 
 
 def _is_unknown(mask: Handle) -> bool:
-    """Whether this is a symbol of a trace without values."""
+    """Whether `x` is a symbol of a trace that has no values."""
     trace = modes.trace
     return trace is not None and not trace.has_values and trace.symbol_of(mask) is not None
 
 
 def _integers(e: Handle, axes: shapes.Shape) -> list[Tensor]:
-    """An index tensor as it is; a mask as the places where it is true, along each of its axes."""
+    """An index tensor unchanged; a mask as the indices of its true elements along each axis."""
     if not is_mask(e):
         return [cast(e, dtypes.int64)]
     if _is_unknown(e):
@@ -232,12 +232,12 @@ def setitem(x: Tensor, index: Any, value: Any) -> None:
 
 
 def _summable(dtype: dtypes.DType) -> dtypes.DType:
-    """The dtype in which values are added up: bools are counted."""
+    """The dtype of a sum: bools are counted."""
     return dtypes.int64 if dtype is dtypes.bool_ else dtype
 
 
 def _scattered(found: _Picked, new: Tensor, how: str) -> Tensor:
-    """The picked part with `new` set at (or added to) its places."""
+    """The part with `new` written to (or added to) its selected rows."""
     table, rows = found.table(found.part), found.rows(new)
     if how == "add":
         kind = _summable(table.dtype)
@@ -248,7 +248,7 @@ def _scattered(found: _Picked, new: Tensor, how: str) -> Tensor:
 
 
 def _chosen_by_mask(x: Tensor, entries: list[Any], new: Tensor, how: str) -> Tensor | None:
-    """x[mask] = v (or += v) as a choice, if v is the same for each place or the mask unknown."""
+    """x[mask] = v (or += v) as a `where`, if v is one value or the mask has none yet."""
     mask = entries[0]
     if not is_mask(mask) or any(not isinstance(e, slice) or e != ALL for e in entries[1:]):
         return None
@@ -280,9 +280,9 @@ def _fit(new: Tensor, shape: shapes.Shape) -> Tensor:
 def index_put(
     input: Tensor, indices: Sequence[Any], values: Any, accumulate: bool = False
 ) -> Tensor:
-    """`input` with `values` at the places that the index tensors name, set or added up.
+    """`input` with `values` written to the elements that the index tensors select.
 
-    Where a place is named twice, the last value stays, or all are added if `accumulate`.
+    For an element selected twice the last value stays, or all are added if `accumulate`.
     Source: https://docs.pytorch.org/docs/stable/generated/torch.Tensor.index_put_.html
     """
     if isinstance(values, Handle) and values.dtype is not input.dtype:

@@ -1,6 +1,6 @@
-"""Choices that PyTorch offers for other hardware: accepted, and without effect on a CPU.
+"""PyTorch's settings for other hardware: accepted, without effect on a CPU.
 
-Reduced precision computes in float32 here, and results are deterministic anyway (docs/conventions).
+Reduced precision computes in float32 here; results are always deterministic (docs/conventions.md).
 Example: `with autocast("cpu", dtype=bfloat16): loss = model(x)`.
 May import base and the tensor's conversions.
 """
@@ -42,7 +42,7 @@ _chosen: dict[str, Any] = {
 
 
 class autocast(contextlib.ContextDecorator):  # noqa: N801 - PyTorch's name
-    """A block that may compute in a narrower float: here it computes in the dtypes it is given.
+    """A block for a narrower float type; here each operation keeps the dtypes of its operands.
 
     Source: https://docs.pytorch.org/docs/stable/amp.html
     """
@@ -54,20 +54,18 @@ class autocast(contextlib.ContextDecorator):  # noqa: N801 - PyTorch's name
         enabled: bool = True,
         cache_enabled: bool | None = None,
     ) -> None:
-        """The arguments of PyTorch; a `device_type` that does not exist anywhere is an error."""
+        """PyTorch's arguments; an unknown `device_type` raises."""
         if not names_device(device_type):
-            raise ArgumentError(f"autocast knows no device type {device_type!r}: use 'cpu'")
+            raise ArgumentError(f"autocast has no device type {device_type!r}: use 'cpu'")
         self.device = device_type
         self.fast_dtype = bfloat16 if dtype is None else dtype
         self.enabled = enabled
         self.cache_enabled = cache_enabled
 
     def __call__(self, func: Callable[..., Any]) -> Any:
-        """Decorate a function."""
         return super().__call__(func)
 
     def __enter__(self) -> Self:
-        """Nothing changes."""
         return self
 
     def __exit__(self, *exc: object) -> None:
@@ -75,13 +73,13 @@ class autocast(contextlib.ContextDecorator):  # noqa: N801 - PyTorch's name
 
 
 def is_autocast_enabled(device_type: str | None = None) -> bool:
-    """False: nothing is computed in another dtype than it has."""
+    """False: each operation keeps the dtypes of its operands."""
     del device_type
     return False
 
 
 def get_autocast_dtype(device_type: str) -> DType:
-    """What PyTorch would compute in inside `autocast`."""
+    """The dtype that PyTorch would use inside `autocast`."""
     del device_type
     return bfloat16
 
@@ -94,22 +92,22 @@ def set_float32_matmul_precision(precision: str) -> None:
 
 
 def get_float32_matmul_precision() -> str:
-    """What `set_float32_matmul_precision` was given."""
+    """The `precision` given to `set_float32_matmul_precision`."""
     return str(_chosen["precision"])
 
 
 def use_deterministic_algorithms(mode: bool, *, warn_only: bool = False) -> None:
-    """Remember `mode`; everything here is deterministic (docs/conventions.md says how far)."""
+    """Remember `mode`; results are deterministic anyway (docs/conventions.md)."""
     _chosen.update(deterministic=bool(mode), warn_only=bool(warn_only))
 
 
 def are_deterministic_algorithms_enabled() -> bool:
-    """What `use_deterministic_algorithms` was given."""
+    """The `mode` given to `use_deterministic_algorithms`."""
     return bool(_chosen["deterministic"])
 
 
 def is_deterministic_algorithms_warn_only_enabled() -> bool:
-    """What `use_deterministic_algorithms` was given as `warn_only`."""
+    """The `warn_only` given to `use_deterministic_algorithms`."""
     return bool(_chosen["warn_only"])
 
 
@@ -121,12 +119,12 @@ def set_num_interop_threads(num: int) -> None:
 
 
 def get_num_interop_threads() -> int:
-    """What `set_num_interop_threads` was given, at first the number of cores."""
+    """The `num` given to `set_num_interop_threads`, initially the number of cores."""
     return int(_chosen["interop"])
 
 
 def set_default_device(device: Any) -> None:
-    """Where new tensors are made: None or the CPU."""
+    """Set the device of new tensors: None or the CPU."""
     check_device(device)
 
 
@@ -136,7 +134,7 @@ def get_default_device() -> device:
 
 
 def refuse_device(kind: str) -> Callable[..., Any]:
-    """A function that needs a device of this kind, and says that there is none."""
+    """A function that raises, as there is no device of this type."""
 
     def needs(*args: Any, **kwargs: Any) -> Any:
         """Raise: this machine's tensors are on the CPU."""

@@ -1,8 +1,8 @@
 """Signal handlers run outside of the trace that they interrupt.
 
 Python calls a handler between two instructions of the main thread, also while that thread traces.
-What the handler computes has nothing to do with what is being traced: it must neither become part
-of the graph nor meet symbols in place of values. May import modes. Example:
+The handler's operations are not part of the traced function: they must neither enter the graph nor
+meet symbols instead of values. May import modes. Example:
 
     with handlers_outside():
         modes.trace = trace
@@ -26,7 +26,7 @@ Handler = Callable[[int, Any], Any]
 
 @contextlib.contextmanager
 def handlers_outside() -> Iterator[None]:
-    """Until the end of the block, the program's handlers see no trace."""
+    """Inside the block, the program's handlers run without a trace."""
     replaced: dict[int, tuple[Handler, Handler]] = {}
     try:
         for number, handler in _handlers().items():
@@ -36,12 +36,12 @@ def handlers_outside() -> Iterator[None]:
         yield
     finally:
         for number, (handler, outside) in replaced.items():
-            if signal.getsignal(number) is outside:  # else the block has set another
+            if signal.getsignal(number) is outside:  # unless the block has set another
                 signal.signal(number, handler)
 
 
 def _handlers() -> dict[int, Handler]:
-    """The handlers that are written in Python, if this thread is the one that runs them."""
+    """The handlers written in Python, if this thread runs them."""
     if threading.current_thread() is not threading.main_thread():
         return {}
     found = {number: signal.getsignal(number) for number in range(1, signal.NSIG)}
@@ -53,7 +53,7 @@ def _handlers() -> dict[int, Handler]:
 
 
 def _outside(handler: Handler, number: int, frame: Any) -> Any:
-    """Call the handler as if nothing were traced."""
+    """Call the handler without a trace."""
     trace, modes.trace = modes.trace, None
     try:
         return handler(number, frame)

@@ -1,7 +1,7 @@
 """PyTorch's older names for tensors of a dtype: `FloatTensor([1, 2])`, `LongTensor(3)`.
 
-Calling one with sizes makes zeros, with data a tensor; `isinstance(x, LongTensor)` asks for the
-dtype. May import base and the tensor's conversions.
+A call with sizes gives zeros, with data a tensor; `isinstance(x, LongTensor)` checks the dtype.
+ May import base and the tensor's conversions.
 Source: https://docs.pytorch.org/docs/stable/tensors.html#data-types
 """
 
@@ -43,7 +43,7 @@ def sized_or_listed(name: str, dtype: DType, args: tuple[Any, ...]) -> Any:
 
 
 class _OfDType(type):
-    """The type of these names: what calling them and `isinstance` mean."""
+    """The metaclass of these names, which defines calls and `isinstance`."""
 
     dtype: DType
 
@@ -105,7 +105,7 @@ def set_default_tensor_type(t: Any) -> None:
 def typed(self: Any, dtype: Any = None, non_blocking: bool = False) -> Any:
     """`"torch.FloatTensor"`, or the tensor in another dtype: `x.type(float64)`.
 
-    `dtype` is a dtype, one of the older names, or such a name as text, `"torch.LongTensor"`.
+    `dtype` is a dtype, one of the older names, or its text, `"torch.LongTensor"`.
     Source: https://docs.pytorch.org/docs/stable/generated/torch.Tensor.type.html
     """
     del non_blocking

@@ -1,7 +1,7 @@
-"""Where the elements of a view stand in the row-major buffer that its root would be.
+"""The strides of a view in the row-major buffer of its root.
 
 Tensors are values and have no buffers. PyTorch's rules – which views alias, what `contiguous` and
-`reshape` copy, what may be written – follow from strides, so each lens says how it moves them.
+`reshape` copy, what may be written – follow from strides, so each lens says how it maps them.
 Example: `memory(x.t()).strides` of an x of shape (2, 3) is (1, 3).
 """
 
@@ -20,7 +20,7 @@ def memory(x: Handle) -> View:
 
 
 def rooted(x: Handle) -> tuple[Handle, View]:
-    """The nearest base in whose elements strides can express `x`, and those strides."""
+    """The nearest base of which `x` is a strided view, and the strides."""
     chain: list[Lens] = []
     while (lens := x._lens) is not None and lens.move is not None:
         chain.append(lens)
@@ -33,9 +33,9 @@ def rooted(x: Handle) -> tuple[Handle, View]:
 
 
 def refuse_overlap(base: Any, new: Any) -> Any:
-    """The `put` of a view in which several elements are one element of the base."""
+    """The `put` of a view whose elements overlap: it raises."""
     del new
     raise ArgumentError(
-        "this writes into a view whose elements share places: several of them are one element of "
-        f"the base, which has shape {tuple(base.shape)}. Write into x.clone() or into the base"
+        "a view whose elements overlap cannot be written: several of them are one element of "
+        f"the base, of shape {tuple(base.shape)}\n  write into x.clone() or into the base"
     )

@@ -30,14 +30,14 @@ _GENERATOR = 0x20  # the flag of a generator function's code
 
 
 class _Modes(threading.local):
-    """The current thread's modes."""
+    """The modes of the current thread."""
 
     def __init__(self) -> None:
         self.grad = True
         self.trace: Trace | None = None
         self.anomaly = False  # whether backward looks for NaN
-        self.watch: Any = None  # who looks for NaN and infinity in whole steps, and explains them
-        # Infinities and NaN are values: `quietly(fn, …)` calls without NumPy's warnings, and is
+        self.watch: Any = None  # a watch that finds and explains NaN and infinity in whole steps
+        # Infinity and NaN are values: `quietly(fn, …)` calls without NumPy's warnings, and is
         # several times cheaper than an `np.errstate` block around each op
         self.quietly = contextvars.copy_context().run
         self.quietly(np.seterr, all="ignore")
@@ -47,7 +47,7 @@ modes = _Modes()
 
 
 def _decorated(func: F, switch: Callable[[], contextlib.AbstractContextManager[Any]]) -> F:
-    """`func` with the mode inside; a generator has it while it runs, not while it waits."""
+    """`func` run in the mode; a generator is in it while it runs, not while it waits."""
     if getattr(func, "__code__", None) is None or not func.__code__.co_flags & _GENERATOR:
         made: Any = functools.wraps(func)(lambda *a, **k: _run(switch, func, *a, **k))
     else:
@@ -87,13 +87,13 @@ class set_grad_enabled(contextlib.ContextDecorator):  # noqa: N801 - PyTorch's n
     """
 
     def __init__(self, mode: bool) -> None:
-        """Switch now; remember what was."""
+        """Switch now and remember the mode before."""
         self._before = modes.grad
         self._mode = bool(mode)
         modes.grad = self._mode
 
     def __call__(self, func: F) -> F:
-        """As a decorator: the mode holds inside `func` only."""
+        """As a decorator: the mode applies inside `func` only."""
         modes.grad = self._before
         return _decorated(func, self._recreate_cm)
 
@@ -104,12 +104,11 @@ class set_grad_enabled(contextlib.ContextDecorator):  # noqa: N801 - PyTorch's n
         """Already switched."""
 
     def __exit__(self, *exc: object) -> None:
-        """Switch back."""
         modes.grad = self._before
 
 
 class _Switch(contextlib.ContextDecorator):
-    """A `with` block or decorated function in which recording is on or off."""
+    """A `with` block, or decorator, in which recording is on or off."""
 
     enabled: bool
 
@@ -130,29 +129,27 @@ class _Switch(contextlib.ContextDecorator):
         return type(self)()
 
     def __enter__(self) -> None:
-        """Switch."""
         self._stack.append(modes.grad)
         modes.grad = self.enabled
 
     def __exit__(self, *exc: object) -> None:
-        """Switch back."""
         modes.grad = self._stack.pop()
 
 
 class no_grad(_Switch):  # noqa: N801 - PyTorch's name
-    """No operation inside is recorded. Usable as `with no_grad():` or as a decorator."""
+    """A `with` block, or decorator, in which no operation is recorded."""
 
     enabled = False
 
 
 class enable_grad(_Switch):  # noqa: N801 - PyTorch's name
-    """Operations inside are recorded, also within `no_grad`."""
+    """A `with` block, or decorator, in which operations are recorded, also within `no_grad`."""
 
     enabled = True
 
 
 class inference_mode(_Switch):  # noqa: N801 - PyTorch's name
-    """The same as `no_grad` here: values are never shared, so there is nothing else to skip."""
+    """The same as `no_grad`: values are never shared, so there is nothing else to skip."""
 
     enabled = False
 

@@ -1,8 +1,8 @@
 """NumPy's functions called with tensors: `np.exp(x)`, `array + x`, `np.concatenate([x, y])`.
 
-A ufunc is the function here of the same meaning, so it records. What has no counterpart sees the
-values, and refuses where that would lose a gradient: a float result that nothing connects to the
-tensors. `np.asarray(x)`, which asks for the values, is neither. Example: `np.exp(x).requires_grad`.
+A ufunc calls its counterpart here, which records. A function without one reads the values, and
+raises where that would lose a gradient: its float result would not depend on the tensors. Only
+`np.asarray(x)` always gives the values. Example: `np.exp(x).requires_grad`.
 Source: https://numpy.org/neps/nep-0013-ufunc-overrides.html, nep-0018 for other functions.
 """
 
@@ -26,7 +26,7 @@ from chainrule.tensor.modes import modes
 _NUMPY = os.path.dirname(np.__file__) + os.sep  # noqa: PTH120 - compared with files of frames
 _NUMPYS_OWN: Callable[..., Any] = functools.partial(np.ndarray.__array_function__, np.empty(0))
 _KNOWN = (Handle, np.ndarray, np.generic, bool, int, float, list, tuple)
-_SAME_NAME = (  # here as in NumPy
+_SAME_NAME = (  # also the name here
     "add", "matmul", "positive", "sign", "floor", "ceil", "trunc", "exp", "exp2", "expm1", "log",
     "log2", "log10", "log1p", "sqrt", "square", "reciprocal", "sin", "cos", "tan", "sinh", "cosh",
     "tanh", "hypot", "deg2rad", "rad2deg", "maximum", "minimum", "fmax", "fmin", "logaddexp",
@@ -53,12 +53,18 @@ _ACCUMULATE: dict[str, Callable[..., Any]] = {
     "maximum": lambda x, axis: cumulative.cummax(x, axis)[0],
     "minimum": lambda x, axis: cumulative.cummin(x, axis)[0],
 }
+_SAME_RESULT = {  # functions whose defaults differ from NumPy's
+    "std": "std(x, correction=0)",
+    "var": "var(x, correction=0)",
+    "median": "quantile(x, 0.5)",
+    "nanmedian": "nanquantile(x, 0.5)",
+}
 _WRITERS = frozenset({"copyto", "put", "place", "putmask", "put_along_axis", "fill_diagonal"})
 
 
 @functools.cache
 def _counterparts() -> dict[str, Callable[..., Any]]:
-    """The functions here by the names of NumPy's ufuncs."""
+    """The functions here, by the names of NumPy's ufuncs."""
     places = (pointwise, elementary, bitwise, products)
     names = {**dict(zip(_SAME_NAME, _SAME_NAME, strict=True)), **_OTHER_NAME}
     return {
@@ -68,7 +74,7 @@ def _counterparts() -> dict[str, Callable[..., Any]]:
 
 
 def call_ufunc(ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
-    """`Tensor.__array_ufunc__`: the function here, or NumPy's of the values."""
+    """`Tensor.__array_ufunc__`: the function here, or NumPy's on the values."""
     if not all(isinstance(x, _KNOWN) for x in inputs):
         return NotImplemented
     found = _recording(ufunc, method, inputs, options)
@@ -93,7 +99,7 @@ def call_ufunc(ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> An
 def _recording(
     ufunc: np.ufunc, method: str, inputs: Sequence[Any], options: Mapping[str, Any]
 ) -> Callable[[], Any] | None:
-    """The call of the function here that means the same, if there is one."""
+    """A call of the counterpart here, if there is one."""
     name, given = ufunc.__name__, {k: v for k, v in options.items() if v is not None}
     if method == "__call__" and name in _counterparts() and not given:
         return lambda: _counterparts()[name](*inputs)
@@ -114,7 +120,7 @@ def _recording(
 
 
 def call_function(function: Any, types: Sequence[type], inputs: Any, options: Any) -> Any:
-    """`Tensor.__array_function__`: NumPy's own way, checked for a gradient that it would lose.
+    """`Tensor.__array_function__`: NumPy's implementation, with a check for a lost gradient.
 
     Many of NumPy's functions call the method of the same name (`np.mean(x)` is `x.mean()`), which
     records; the others read the values.
@@ -130,7 +136,7 @@ def call_function(function: Any, types: Sequence[type], inputs: Any, options: An
         made = _NUMPYS_OWN(function, (np.ndarray,), inputs, options)
     except ChainruleError:
         raise
-    except TypeError as error:  # a method that takes other arguments than NumPy's
+    except TypeError as error:  # the method's arguments differ from NumPy's
         if _is_of_program(error):
             raise
         made = _NUMPYS_OWN(function, (np.ndarray,), _values(inputs), _values(options))
@@ -139,7 +145,7 @@ def call_function(function: Any, types: Sequence[type], inputs: Any, options: An
 
 
 def _is_of_program(error: TypeError) -> bool:
-    """Whether it was raised in a function of the program, which NumPy calls for it."""
+    """Whether the error was raised in a function of the program that NumPy called."""
     *_, innermost = entries(error.__traceback__)
     file = innermost.tb_frame.f_code.co_filename
     return is_own(file) and not file.startswith(_NUMPY)
@@ -150,7 +156,7 @@ def _size(a: Any, axis: int | None = None) -> int:
 
 
 def _values(x: Any) -> Any:
-    """The same structure with arrays in place of tensors."""
+    """The same structure with arrays instead of tensors."""
     if isinstance(x, Handle):
         return np.asarray(x)
     if isinstance(x, dict):
@@ -173,7 +179,7 @@ def _has_floats(x: Any) -> bool:
 
 
 def _check_kept(name: str, made: Any, inputs: Any) -> None:
-    """Raise if `made` has floats that the gradient of the inputs cannot flow back from."""
+    """Raise if `made` has floats and an input requires grad."""
     if _has_floats(made):
         _refuse_lost(name, inputs, _way(name))
 
@@ -190,8 +196,8 @@ def _way(name: str) -> str:
     package = sys.modules[__name__.partition(".")[0]]
     known = name.rpartition(".")[2]
     if hasattr(package, known) and name.count(".") == 1:
-        return f"use {package.__name__}.{known}, which records"
-    return "use the functions here, which record"
+        return f"use {package.__name__}.{_SAME_RESULT.get(known, known)}, which records"
+    return f"use the functions of {package.__name__}, which record"
 
 
 def _name(function: Any) -> str:

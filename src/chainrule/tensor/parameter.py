@@ -1,4 +1,4 @@
-"""`Parameter`: a tensor that a module learns. Assigning one to a module's attribute registers it.
+"""`Parameter`: a tensor that a module learns, registered by assigning it to an attribute.
 
 Example: `self.scale = Parameter(cr.ones(3))`. May import `tensor`.
 Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.parameter.Parameter.html
@@ -25,5 +25,4 @@ class Parameter(Tensor):
         self.requires_grad = requires_grad
 
     def __repr__(self) -> str:
-        """As PyTorch prints it."""
         return f"Parameter containing:\n{super().__repr__()}"

@@ -32,9 +32,9 @@ def set_printoptions(
     profile: str | None = None,
     sci_mode: bool | None = None,
 ) -> None:
-    """Digits, elements before a summary, elements at its edges, characters a line, 1e3 or 1000.
+    """Set digits, elements before a summary, elements at its edges, characters a line, 1e3 or 1000.
 
-    `profile` is "default", "short" or "full"; what is None stays, `sci_mode` chooses by itself.
+    `profile` is "default", "short" or "full"; None leaves an option, and `sci_mode` automatic.
     """
     if profile is not None:
         if profile not in _PROFILES:
@@ -50,7 +50,7 @@ def set_printoptions(
 
 
 def shown(value: np.ndarray[Any, Any], prefix: str) -> str:
-    """The values as text, by the options."""
+    """The values as text, according to the options."""
     most = _options["threshold"]
     scientific = _options["sci_mode"]
     digits = _options["precision"]

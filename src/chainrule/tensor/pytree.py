@@ -1,7 +1,7 @@
-"""Nested Python structures of tensors: taken apart into a flat list, and put together again.
+"""Pytrees of tensors: nested Python structures flattened to a list and rebuilt.
 
-Tuples (also named ones), lists and dictionaries are structure; everything that is not a tensor
-stays as it is. May import nothing of ours but `Handle`. Example:
+Tuples (also named ones), lists and dictionaries are structure; other objects than tensors stay.
+ May import nothing of ours but `Handle`. Example:
 `leaves, rebuild = flatten({"h": h, "n": 3})`, then `rebuild(leaves)`.
 """
 
@@ -16,7 +16,7 @@ Rebuild = Callable[[Sequence[Any]], Any]
 
 
 def flatten(value: Any) -> tuple[list[Any], Rebuild]:
-    """The tensors of a structure in order, and the function that puts others in their place."""
+    """The tensors of a structure in order, and a function that rebuilds it with others."""
     leaves: list[Any] = []
     build = _take(value, leaves)
     return leaves, lambda new: build(list(new))

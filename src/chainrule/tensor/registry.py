@@ -34,7 +34,7 @@ def _marking(method: F) -> F:
 
 
 class Registry(dict[str, Any]):
-    """A dictionary; each of its methods that changes it leaves a mark."""
+    """A dictionary whose changing methods replace the mark."""
 
     __slots__ = ()
     newest_mark: ClassVar[object] = object()

@@ -1,9 +1,9 @@
-"""Work on many tensors of the same types is traced once: an optimiser's step on each parameter.
+"""Functions traced once for many tensors of the same types: an optimiser's step on each parameter.
 
-    p₁ ← f(p₁, g₁)  is traced;   p₂ ← f(p₂, g₂)  of the same types is the same nodes on others
+    p₁ ← f(p₁, g₁)  is traced;   p₂ ← f(p₂, g₂)  of the same types copies its nodes
 
-Tracing runs Python for each op and finds its type; for the second tensor and all that follow both
-are known. Outside of a trace the function is simply called. May import graph and the tensor's
+Tracing runs Python for each op and infers its type; from the second tensor on both are known.
+Outside of a trace the function is simply called. May import graph and the tensor's
 dispatch. Example: `move = Repeated(lambda p, g: p.sub_(g, alpha=lr))`, then `move(p, g)` for each.
 """
 
@@ -20,29 +20,28 @@ from chainrule.tensor.trace import Trace
 
 
 class _Traced(NamedTuple):
-    """What the function did to the nodes that its tensors stood for."""
+    """One trace of the function: its input nodes, its new nodes, its results."""
 
     before: list[Node]
-    nodes: list[Node]  # that it recorded, in order
+    nodes: list[Node]  # recorded nodes, in order
     after: list[Node]
 
 
 class Repeated:
-    """`fn(*tensors)`, which changes some of its tensors in place and returns nothing.
+    """A function `fn(*tensors)` that changes some of its tensors in place and returns nothing.
 
-    Besides its tensors it may use what is the same at every call. No gradient is recorded.
+    Everything else that it uses must be the same at every call. No gradient is recorded.
     """
 
     def __init__(self, fn: Callable[..., object]) -> None:
-        """Nothing traced yet."""
         self._fn = fn
         self._known: dict[Any, _Traced] = {}
-        self._trace: Trace | None = None  # in which it is known
+        self._trace: Trace | None = None  # the trace in which it is known
 
     def __call__(self, *tensors: Tensor) -> None:
-        """The function, or what it did to tensors of the same types before."""
+        """Call the function, or copy its trace for tensors of the same types."""
         trace = modes.trace
-        # Another kind of trace notes more than nodes; a view is written through its base
+        # A subclass of trace notes more than nodes; a view is written through its base
         if type(trace) is not Trace or modes.grad or any(t._lens is not None for t in tensors):
             self._fn(*tensors)
             return
@@ -70,11 +69,11 @@ class Repeated:
 
 
 def _again(trace: Trace, known: _Traced, tensors: tuple[Tensor, ...], before: list[Node]) -> None:
-    """The nodes of `known` on other nodes; the tensors become what they became then."""
+    """Copy the nodes of `known` to other inputs, and rebind the tensors to the copies."""
     made = dict(zip(known.before, before, strict=True))
     for node in known.nodes:
         if made.keys().isdisjoint(node.inputs):
-            continue  # it is the same for all
+            continue  # the same for all
         inputs = tuple([made.get(child, child) for child in node.inputs])
         made[node] = new = Node(node.op, inputs, node.attrs, node.type, node.source)
         if node in trace.frozen:

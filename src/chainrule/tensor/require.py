@@ -2,7 +2,7 @@
 
 A condition on values is written once, for arrays and tensors alike, and passes through `require`:
 eager code asks it before anything is computed, a compiled step before anything is changed.
-Example: `std = require("std", std, lambda v: v >= 0, "a standard deviation is at least 0")`.
+Example: `std = require("std", std, lambda v: v >= 0, "a standard deviation must be at least 0")`.
 May import base, ops, and the tensor's handle and dispatch.
 """
 

@@ -1,4 +1,4 @@
-"""In-place functions that PyTorch has at its root, too: `relu_(x)` is `x.relu_()`.
+"""In-place functions that PyTorch also has at its root: `relu_(x)` is `x.relu_()`.
 
 Source of the names: https://docs.pytorch.org/docs/stable/torch.html
 """

@@ -1,8 +1,8 @@
-"""Eager recording: nodes that keep what their gradient rule needs, and eager reverse mode.
+"""The eager tape: nodes that keep the residuals of their vjp, and eager reverse mode.
 
-A value lives in the handle that shows it, or in the `saved` of a node that will need it; both let
-go as soon as they can. Reverse mode asks each node's `Call` for its composed rule and works on
-arrays; where derivatives of the gradient are wanted, it makes gradient nodes on the tape instead.
+A value lives in its handle, or in the `saved` of a node that will need it; both release it as soon
+as possible. Reverse mode gets each node's composed vjp from its `Call` and works on arrays; for
+derivatives of the gradient it records gradient nodes on the tape instead.
 Example: `Backward(retain=False, record_graph=False)` is passed to `grad.reverse.differentiate`.
 """
 
@@ -32,9 +32,9 @@ _RELEASED: tuple[Value, ...] = (None,)  # stands in for `saved` after backward()
 
 
 class Lasting(tuple[Value, ...]):
-    """Saved values that stay: constants, which no one waits to have freed.
+    """Saved values that are never released: constants.
 
-    PyTorch's rules for such operations (a mean, a triangle) save nothing, so that a second backward
+    PyTorch saves nothing for such operations (a mean, a triangle), so that a second backward
     through them is allowed.
     """
 
@@ -42,14 +42,14 @@ class Lasting(tuple[Value, ...]):
 
 
 class Recorded(Node):
-    """A node of the eager tape. `saved` are the values that `op.saves` asks for, in its order.
+    """A node of the eager tape. `saved` has the values that `op.saves` lists, in its order.
 
-    `call` is what was prepared for such nodes: None for a leaf, a projection, and what has a rule
-    of its own. `leaf` is a weak reference to the handle whose `.grad` the gradient goes to.
+    `call` is the prepared call: None for a leaf, a projection, and a node with a vjp of its own.
+    `leaf` is a weak reference to the handle whose `.grad` receives the gradient.
     """
 
     __slots__ = ("call", "hooks", "leaf", "place", "saved")
-    hooks: dict[int, Callable[[Any], Any]]  # set by `tensor/hooks.py` where there are some
+    hooks: dict[int, Callable[[Any], Any]]  # set by `tensor/hooks.py`
     saved: tuple[Value, ...]
     any_hooked: ClassVar[bool] = False  # whether any node ever had hooks: else no search
 
@@ -61,7 +61,6 @@ class Recorded(Node):
         type: AnyType,
         place: Place = None,
     ) -> None:
-        """A node that keeps nothing."""
         self.op = op  # type: ignore[misc]
         self.inputs = inputs  # type: ignore[misc]
         self.attrs = attrs  # type: ignore[misc]
@@ -73,16 +72,16 @@ class Recorded(Node):
 
     @property  # type: ignore[misc]
     def source(self) -> Source | None:
-        """The line that recorded it."""
+        """The line that recorded the node."""
         return source_at(self.place)
 
     @property
     def released(self) -> bool:
-        """Whether backward() has let go of the saved values."""
+        """Whether backward() has released the saved values."""
         return self.saved is _RELEASED
 
     def release(self) -> None:
-        """Let go of the saved values; where there are none to let go, backward() may come again."""
+        """Release the saved values; a node without any may be differentiated again."""
         if self.saved and type(self.saved) is tuple:
             self.saved = _RELEASED
 
@@ -98,7 +97,7 @@ class Recorded(Node):
 def record(
     call: Call, inputs: tuple[Node, ...], saved: tuple[Value, ...], place: Place
 ) -> Recorded:
-    """A tape node of a prepared call: plain assignments, for it is made at each operation."""
+    """A tape node of a prepared call: plain assignments, as every operation makes one."""
     node = _new(Recorded)
     node.op, node.inputs, node.attrs, node.type = call.op, inputs, call.attrs, call.type  # type: ignore[misc]
     node.call, node.saved, node.place, node.leaf = call, saved, place, None
@@ -109,7 +108,7 @@ _new = object.__new__
 
 
 def lasting(out: Tensor) -> Tensor:
-    """A result that was computed with constants only: its node keeps them (see `Lasting`)."""
+    """A result computed with constants only, whose node keeps them (see `Lasting`)."""
     node = out._node
     if isinstance(node, Recorded) and node.saved:
         node.saved = Lasting(node.saved)
@@ -119,7 +118,7 @@ def lasting(out: Tensor) -> Tensor:
 def evaluated(
     op: Op, inputs: tuple[Node, ...], attrs: Attrs, values: Sequence[Value], place: Place
 ) -> tuple[Recorded, Value]:
-    """An op on nodes and their values: the node that records it, and its value."""
+    """Apply an op to nodes and their values: the new node, and its value."""
     out = apply_meaning(op, values, attrs)
     if "projection" in op.traits:
         return Recorded(op, inputs, attrs, type_of(out), place), out
@@ -129,7 +128,7 @@ def evaluated(
 
 
 def type_of(value: Value) -> AnyType:
-    """The type of an array, or of a tuple of arrays."""
+    """The type of an array or a tuple of arrays."""
     if isinstance(value, tuple):
         return TupleType(tuple(Type(from_numpy(v.dtype), v.shape) for v in value))
     return Type(from_numpy(value.dtype), value.shape)
@@ -139,7 +138,7 @@ _constants: dict[tuple[Any, ...], Value] = {}
 
 
 def constant(value: float, dtype: DType, shape: Shape) -> Value:
-    """An array full of `value`; the last few hundred are kept, for they are made all the time."""
+    """An array full of `value`; the last few hundred are cached."""
     key = (value, dtype, shape)
     found = _constants.get(key)
     if found is None:
@@ -157,21 +156,21 @@ def constant(value: float, dtype: DType, shape: Shape) -> Value:
 
 
 def refuse_released(node: Recorded) -> None:
-    """Raise where the values that a node's rule reads were given up by an earlier backward."""
+    """Raise if an earlier backward released the values that a node's vjp reads."""
     if node.released:
         where = f" (recorded at {node.source})" if node.source else ""
         raise GradientError(
             f"backward through {node.op.name}{where} a second time\n  the first backward() "
             "released its saved values; backward(retain_graph=True) there would keep them\n"
-            "  a state that is carried over from an earlier step needs h = h.detach()"
+            "  a state carried over from an earlier step needs h = h.detach()"
         )
 
 
 class Backward:
-    """The builder of eager reverse mode: gradients are arrays, summed and passed on as they are.
+    """The builder of eager reverse mode, in which gradients are arrays.
 
-    With `record_graph` they are nodes on the tape (higher derivatives), evaluated as they are made.
-    Floating point warnings are silenced around the whole walk, not here.
+    With `record_graph` they are nodes on the tape (higher derivatives), evaluated at once. Floating
+    point warnings are silenced around the whole walk, not here.
     """
 
     def __init__(self, *, retain: bool, record_graph: bool) -> None:
@@ -183,7 +182,7 @@ class Backward:
         self._made: dict[Node, Value] = {}
 
     def rule(self, node: Any, ct: Any, wanted: tuple[bool, ...]) -> Sequence[Any]:
-        """The node's vector-Jacobian product: its composed rule, applied to the saved values."""
+        """The node's vector-Jacobian product: its composed vjp, applied to the saved values."""
         call, saved = node.call, node.saved
         if call is None or self.record_graph or saved is _RELEASED:
             self.visit(node)
@@ -197,7 +196,7 @@ class Backward:
         return rule(ct, *saved)  # type: ignore[no-any-return]
 
     def visit(self, node: Node) -> None:
-        """Make the saved values of `node` known, and let it go of them unless they are retained."""
+        """Take the saved values of `node`, and release them there unless they are retained."""
         assert isinstance(node, Recorded)
         refuse_released(node)
         self._place, inputs = node.place, node.inputs
@@ -206,14 +205,14 @@ class Backward:
             node.release()
 
     def value(self, node: Any) -> Value:
-        """The value of a gradient (which may be an array already), or of a saved operand."""
+        """The value of a gradient (perhaps an array already), or of a saved operand."""
         if not isinstance(node, Node):
             return node
         found = self._made.get(node)
         return self._values[node] if found is None else found
 
     def __call__(self, op: Op, /, *inputs: Any, **attrs: Any) -> Any:
-        """The value; or the node that has it, recorded, where a graph is wanted."""
+        """The value of an op; or its recorded node, with `record_graph`."""
         values = [self.value(n) for n in inputs]
         if not self.record_graph:
             return constant(**attrs) if op is full else apply_meaning(op, values, attrs)
@@ -221,12 +220,12 @@ class Backward:
         return node
 
     def know(self, node: Node, value: Value) -> None:
-        """Tell the value of a node that something else made, such as the seed."""
+        """Set the value of a node made elsewhere, such as the seed."""
         self._made[node] = value
 
 
 def release(order: Sequence[Node]) -> None:
-    """Let go of every saved value of a graph."""
+    """Release every saved value of a graph."""
     for node in order:
         if node.inputs and isinstance(node, Recorded):
             node.release()

@@ -57,7 +57,7 @@ _NO_LEAF = (
 
 
 class Tensor(Methods, Handle, final=True):
-    """An array that can be differentiated: see `tensor()`, `zeros()`, `randn()` to make one."""
+    """An array that can be differentiated; `tensor()`, `zeros()`, `randn()` and others make one."""
 
     def __init__(self, data: Any = ()) -> None:
         """A float tensor of `data`; prefer `tensor(data)`."""
@@ -109,12 +109,12 @@ class Tensor(Methods, Handle, final=True):
         return self
 
     def detach(self) -> Tensor:
-        """The same values, cut off from the graph: a view, outside autograd."""
+        """A view of the same values outside autograd."""
         return view_of(self, _detached, _same_graph, lambda at: at, detaches=True)
 
     @property
     def data(self) -> Tensor:
-        """The identity lens outside autograd: reading detaches, writing rebinds this tensor."""
+        """The same values outside autograd: reading detaches, writing rebinds this tensor."""
         return self.detach()
 
     @data.setter
@@ -124,7 +124,7 @@ class Tensor(Methods, Handle, final=True):
 
     @property
     def grad_fn(self) -> Any:
-        """The node that computed this tensor, to look at; None for a leaf."""
+        """A view of the node that computed this tensor; None for a leaf."""
         return None if self.is_leaf else GradFn(self._tape_node())
 
     register_hook = hooks.register_hook
@@ -133,7 +133,7 @@ class Tensor(Methods, Handle, final=True):
     retains_grad = property(hooks.retains_grad)
 
     def _write(self, new: Handle) -> None:
-        """What every in-place operation does: check, fit dtype and shape, rebind."""
+        """Every in-place operation: check, convert to the dtype, broadcast, rebind."""
         root: Handle = self if self._lens is None else self._lens.root
         if modes.grad and root.requires_grad and root.is_leaf and self.requires_grad:
             raise GradientError(
@@ -144,7 +144,7 @@ class Tensor(Methods, Handle, final=True):
             if dtypes.higher_kind(new.dtype, self.dtype):
                 raise ArgumentError(
                     f"a {new.dtype} result does not fit a {self.dtype} tensor\n  make the result "
-                    "a new tensor (x = x / 2), or the tensor one of floats before (x.float())"
+                    "a new tensor (x = x / 2), or convert the tensor first (x.float())"
                 )
             new = cast(new, self.dtype)
         if new.shape != self.shape:
@@ -194,25 +194,20 @@ class Tensor(Methods, Handle, final=True):
         return self._concrete("tolist()").tolist()
 
     def __bool__(self) -> bool:
-        """The truth of a single element."""
         return bool(self._single("a choice (if, while, and …)"))
 
     def __float__(self) -> float:
-        """The single element as a float."""
         return float(self._single("float()"))
 
     def __int__(self) -> int:
-        """The single element as an int."""
         return int(self._single("int()"))
 
     def __index__(self) -> int:
-        """The single integer element, for use as an index."""
         if self.dtype.kind == "float":
             raise KindError(f"only integer tensors can be an index, not {self.dtype}")
         return int(self.item())
 
     def __len__(self) -> int:
-        """Size of the first axis."""
         if not self.shape:
             raise KindError("len() of a 0-d tensor")
         return self.array_type.shape[0]
@@ -220,7 +215,7 @@ class Tensor(Methods, Handle, final=True):
     def __iter__(self) -> Iterator[Tensor]:
         """The slices along the first axis."""
         if not self.shape:
-            raise KindError("a 0-d tensor has no axis to go along: x.item() is its value")
+            raise KindError("a 0-d tensor cannot be iterated over: x.item() is its value")
         return iter(slices.unbind(self))
 
     def __hash__(self) -> int:
@@ -228,7 +223,7 @@ class Tensor(Methods, Handle, final=True):
         return id(self)
 
     def __repr__(self) -> str:
-        """The values as NumPy prints them, and what matters about the gradient."""
+        """The values in NumPy's format, the dtype, and the gradient's state."""
         node = self._symbol()
         if node is not None:
             return f"tensor(<symbol {node.type}>)"
@@ -243,7 +238,6 @@ class Tensor(Methods, Handle, final=True):
         return f"tensor({text}{''.join(notes)})"
 
     def __format__(self, spec: str) -> str:
-        """Format a single element as a number."""
         return format(self.item(), spec) if spec and not self.shape else repr(self)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
@@ -299,7 +293,7 @@ class Tensor(Methods, Handle, final=True):
 
     @property
     def T(self) -> Tensor:  # noqa: N802 - PyTorch's name
-        """A matrix transposed; for other ranks, which PyTorch discourages, all axes reversed."""
+        """The transposed matrix; for other ranks, which PyTorch discourages, all axes reversed."""
         return layout.permute(self, tuple(reversed(range(len(self.shape)))))
 
     @property
@@ -311,7 +305,7 @@ class Tensor(Methods, Handle, final=True):
 
     @property
     def H(self) -> Tensor:  # noqa: N802 - PyTorch's name
-        """A matrix transposed (numbers are real)."""
+        """The transposed matrix (numbers are real)."""
         if len(self.shape) not in {0, 2}:
             raise ShapeError(f"H needs a matrix, not shape {self.shape}; use mH")
         return self.T
@@ -322,18 +316,18 @@ class Tensor(Methods, Handle, final=True):
         return self.mT
 
     def is_contiguous(self, memory_format: Any = None) -> bool:
-        """Whether the elements follow one another in row-major order: all do, except in views."""
+        """Whether the elements are in row-major order; only a view's may not be."""
         del memory_format
         return self._lens is None or memory(self).is_contiguous
 
     def contiguous(self, memory_format: Any = None) -> Tensor:
-        """The tensor itself, or a copy of a view whose elements do not follow one another."""
+        """The tensor itself, or a row-major copy of a view."""
         return self if self.is_contiguous(memory_format) else self.clone()
 
     # -- conversion -----------------------------------------------------------------------------
 
     def to(self, *args: Any, **kwargs: Any) -> Tensor:
-        """Another dtype (`x.to(float64)`, `x.to(other)`); the only device is the CPU."""
+        """The tensor in another dtype: `x.to(float64)`, `x.to(other)`; the device is the CPU."""
         dtype = kwargs.get("dtype")
         check_device(kwargs.get("device"))
         for a in args:
@@ -357,13 +351,13 @@ class Tensor(Methods, Handle, final=True):
         return self
 
     def clone(self, *, memory_format: Any = None) -> Tensor:
-        """The same value in a handle of its own, with gradient."""
+        """The same value in a new tensor, with gradient."""
         del memory_format
         return apply(TABLE["reshape"], self, shape=self.shape)
 
 
 def _restored(cls: type[Tensor], value: np.ndarray[Any, Any], requires_grad: bool) -> Tensor:
-    """What was pickled, as a leaf."""
+    """The unpickled tensor, a leaf."""
     out = cls(wrap(value))
     out._value, out._type = value, None
     out.requires_grad = requires_grad
@@ -378,7 +372,7 @@ def _detached(base: Handle) -> Tensor:
 
 
 def _same_graph(base: Handle, new: Handle) -> Tensor:
-    """Writing through `.data`: new values, outside autograd."""
+    """A write through `.data`: new values, outside autograd."""
     del base
     return _detached(new)
 

@@ -1,8 +1,8 @@
 """A trace: the graph of everything a function does, its reads of outside state and its effects.
 
-While a trace is open on a thread, operations only record. A tensor from outside becomes an input
-when it is first read; rebinding it, or its gradient, is noted here and never done to the tensor
-itself, so a trace changes nothing. Example: `compiler/trace/capture.py` opens one around a call.
+While a trace is open on a thread, operations only record. A tensor from outside becomes an input at
+its first read; rebinding it, or its gradient, is noted here and not done to the tensor itself, so a
+trace changes nothing. Example: `compiler/trace/capture.py` opens one around a call.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class Bound(NamedTuple):
-    """What an outside tensor stands for at this point of the trace."""
+    """The node of an outside tensor at this point of the trace."""
 
     handle: Handle
     node: Node
@@ -33,72 +33,71 @@ class Bound(NamedTuple):
 class Trace:
     """Everything that was recorded; see the fields set in `__init__`.
 
-    `has_values`: values are worked out while recording, and may be read.
+    `has_values`: values are computed while recording, and may be read.
     """
 
     has_values = False
 
     def __init__(self) -> None:
-        """Nothing read, nothing rebound."""
         self.bound: dict[int, Bound] = {}  # by id(handle): outside tensors read or rebound
-        self.inputs: dict[int, Bound] = {}  # as they were when first read, in order
+        self.inputs: dict[int, Bound] = {}  # their state at the first read, in order
         self.earlier: dict[int, tuple[Handle, list[Node]]] = {}  # of leaves rebound since
         self.grads: dict[int, tuple[Handle, Tensor | None]] = {}  # `.grad` assigned in the trace
         self.grads_read: dict[int, Handle] = {}  # `.grad` read before it was assigned
         self.numbers: list[tuple[Callable[[], float], Node]] = []  # host scalars, read each call
         self.guards: list[tuple[Callable[[], Any], Any]] = []  # retrace when a result changes
-        self.guarded: set[Hashable] = set()  # keys of the guards that are asked for repeatedly
+        self.guarded: set[Hashable] = set()  # keys of guards that are registered repeatedly
         self.places: dict[tuple[int, Any], tuple[Any, Any, str]] = {}  # owner, owner[key], words
-        self.followed: set[tuple[int, Any]] = set()  # places that each call reads again
-        self.ordinals: dict[int, tuple[Any, int]] = {}  # per generator: random ops so far
-        self.frozen: set[Node] = set()  # nodes made where no gradient is recorded
-        self.exchanged: set[int] = set()  # ids of those that stand for what took their place
-        self.computed: set[Node] = set()  # inputs that were computed with gradient outside
-        self.born: list[weakref.ref[Handle]] = []  # symbols: none may leak
-        self.fresh: dict[int, Handle] = {}  # constants that were made inside the trace
-        self.made: set[int] = set()  # ids of such inputs that keep the value of a constant
+        self.followed: set[tuple[int, Any]] = set()  # places read again at each call
+        self.ordinals: dict[int, tuple[Any, int]] = {}  # random ops so far, per generator
+        self.frozen: set[Node] = set()  # nodes recorded without gradient
+        self.exchanged: set[int] = set()  # ids of leaves rebound to another value
+        self.computed: set[Node] = set()  # inputs computed with gradient outside
+        self.born: list[weakref.ref[Handle]] = []  # symbols, none of which may leak
+        self.fresh: dict[int, Handle] = {}  # constants made inside the trace
+        self.made: set[int] = set()  # ids of inputs that keep a constant's value
         self.hooks: dict[Node, dict[int, Callable[[Any], Any]]] = {}  # at symbols, for backward
         self.line: Source | None = None  # of a node that is made again from one with that line
-        self.noted: list[Node] | None = None  # what is recorded now, where someone wants to know
-        self.spent: list[Node] = []  # what backward started from without retaining its graph
+        self.noted: list[Node] | None = None  # new nodes, if something collects them
+        self.spent: list[Node] = []  # roots of backward passes that did not retain their graph
 
     def bear(self, handle: Handle) -> None:
-        """Note a tensor that was made inside the trace: a symbol, or a constant."""
+        """Note a tensor made inside the trace: a symbol or a constant."""
         if handle._value is None:
             self.born.append(weakref.ref(handle))
         else:
             self.fresh[id(handle)] = handle
 
     def is_outside(self, handle: Handle) -> bool:
-        """Whether the handle is older than the trace, so that rebinding it is an effect."""
+        """Whether the handle is older than the trace: rebinding it is an effect."""
         return handle._value is not None and id(handle) not in self.fresh
 
     def is_rebound(self, handle: Handle) -> bool:
-        """Whether a tensor from outside stands for another value by now."""
+        """Whether a tensor from outside was rebound in the trace."""
         now, first = self.bound.get(id(handle)), self.inputs.get(id(handle))
         return now is not None and (first is None or now.node is not first.node)
 
     def is_unchanged(self, handle: Handle) -> bool:
-        """Whether the handle is older than the trace and has the value that it had before."""
+        """Whether the handle is older than the trace and was not rebound."""
         return self.is_outside(handle) and not self.is_rebound(handle)
 
     def symbol_of(self, handle: Handle) -> Node | None:
-        """The node that `handle` stands for; None for a value that was not read yet."""
+        """The node of `handle`; None for a value not read yet."""
         bound = self.bound.get(id(handle))
         if bound is not None:
             return bound.node
         return handle._node if handle._value is None else None
 
     def enter(self, module: Any) -> None:
-        """A module is called. Who draws the trace tells its calls apart."""
+        """Note the call of a module, for subclasses that number the calls."""
 
     def requires_grad_of(self, handle: Handle) -> bool:
-        """Whether gradients flow to what the handle stands for."""
+        """Whether gradients flow to the handle's node."""
         bound = self.bound.get(id(handle))
         return handle._requires_grad if bound is None else bound.requires_grad
 
     def node_of(self, handle: Handle) -> Node:
-        """The node that `handle` stands for now; an outside tensor becomes an input."""
+        """The present node of `handle`; an outside tensor becomes an input."""
         node = handle._symbol()
         if node is not None:
             return node
@@ -108,7 +107,7 @@ class Trace:
             self.computed.add(node)
         bound = Bound(handle, node, requires_grad)
         self.bound[id(handle)] = bound
-        if id(handle) in self.fresh:  # the input keeps the value if the handle becomes a symbol
+        if id(handle) in self.fresh:  # the input keeps the value after the handle becomes a symbol
             bound = Bound(_copy(handle), node, requires_grad)
             self.made.add(id(bound.handle))
             self.bound[id(bound.handle)] = bound
@@ -116,7 +115,7 @@ class Trace:
         return node
 
     def rename(self, handle: Handle, node: Node, requires_grad: bool) -> None:
-        """Rebind a handle that was made inside the trace: it is a symbol from now on."""
+        """Rebind a handle made inside the trace, which becomes a symbol."""
         self._keep_leaf(handle)
         if self.fresh.pop(id(handle), None) is not None:
             self.bound.pop(id(handle), None)
@@ -125,7 +124,7 @@ class Trace:
         handle._node, handle._requires_grad = node, requires_grad
 
     def bind(self, handle: Handle, node: Node, requires_grad: bool) -> None:
-        """Note that an outside tensor was rebound."""
+        """Record that an outside tensor was rebound."""
         self._keep_leaf(handle)
         if id(handle) not in self.inputs:
             first = input_node(Type(*_outside_type(handle)), caller())
@@ -133,48 +132,48 @@ class Trace:
         self.bound[id(handle)] = Bound(handle, node, requires_grad)
 
     def _keep_leaf(self, handle: Handle) -> None:
-        """A leaf that is written to without gradient stays one: what read it before counts, too."""
+        """Keep a leaf a leaf when it is written without gradient: earlier reads count, too."""
         node = handle._symbol()
         if node is not None and self.requires_grad_of(handle) and not self.is_computed(handle):
             self.earlier.setdefault(id(handle), (handle, []))[1].append(node)
 
     def leaf_nodes(self, handle: Handle) -> list[Node]:
-        """The node that a leaf stands for, and those that it stood for before it was written to."""
+        """The node of a leaf, and its nodes before it was written."""
         return [self.node_of(handle), *self.earlier.get(id(handle), (handle, ()))[1]]
 
     def is_computed(self, handle: Handle) -> bool:
-        """Whether the handle stands for something computed with gradient inside this trace."""
+        """Whether the handle was computed with gradient inside this trace."""
         node = handle._symbol()
         if node is None or node.op is INPUT:
             return node in self.computed
         return node not in self.frozen
 
     def number(self, read: Callable[[], float]) -> Node:
-        """A float64 scalar that `read()` supplies at each call."""
+        """A float64 scalar, which `read()` supplies at each call."""
         node = input_node(Type(dtypes.float64, ()))
         self.numbers.append((read, node))
         return node
 
     def guard(self, read: Callable[[], Any]) -> Any:
-        """`read()` now, as a constant of this trace; another value later means another trace."""
+        """`read()` as a constant of this trace; another value later means another trace."""
         value = read()
         self.guards.append((read, value))
         return value
 
     def guard_once(self, read: Callable[[], Any], key: Hashable) -> None:
-        """A guard that is asked for many times under the same key."""
+        """A guard that may be registered many times under the same key."""
         if key not in self.guarded:
             self.guarded.add(key)
             self.guard(read)
 
     def place(self, owner: dict[Any, Any], key: Any, label: str) -> Any:
-        """`owner[key]`, as a constant of this trace; another object there means another trace."""
+        """`owner[key]` as a constant of this trace; another object there means another trace."""
         value = owner[key]
         self.places.setdefault((id(owner), key), (owner, value, label))
         return value
 
     def follow(self, owner: dict[Any, Any], key: Any) -> None:
-        """What stands in `owner[key]` is read again at each call."""
+        """Read `owner[key]` again at each call."""
         self.followed.add((id(owner), key))
 
     def ordinal(self, generator: Any) -> int:
@@ -184,23 +183,23 @@ class Trace:
         return count
 
     def stream(self, generator: Any) -> Tensor:
-        """The state that a generator's random ops read."""
+        """The state read by a generator's random ops."""
         return generator.state  # type: ignore[no-any-return]
 
     def refuse_read(self, handle: Handle, what: str) -> None:
-        """Values do not exist while tracing: say so with the user's line and the way out."""
+        """Raise, with the user's line and the way out, as values do not exist while tracing."""
         if handle._value is None or self.is_outside(handle):
             raise TraceError(
-                f"{what} at {caller()} reads a value in a compiled function, where there is none "
-                "yet\n  return the tensor and read it outside, use cr.where for choices, or leave "
-                "compile out"
+                f"{what} at {caller()} reads a value in a compiled function, which has none yet"
+                "\n  return the tensor and read it outside, use cr.where for choices, or do not "
+                "compile this part"
             )
 
     def before_change(self, owner: Any) -> None:
-        """Python state of `owner` is about to change; a trace that puts it back notes it."""
+        """Note that attributes of `owner` are about to change, for a trace that restores them."""
 
     def record(self, op: Op, inputs: tuple[Node, ...], attrs: dict[str, Any]) -> Node:
-        """A node with the place in the program that asked for it."""
+        """A node with the source line that asked for it."""
         type_ = op.infer(tuple([n.type for n in inputs]), attrs)
         node = Node(op, inputs, attrs, type_, self.where())
         if self.noted is not None:

@@ -1,4 +1,4 @@
-"""Facts about tensors and dtypes, and the constants beside them: `finfo(float32).eps`, `inf`.
+"""Facts about tensors and dtypes, and constants: `finfo(float32).eps`, `inf`.
 
 May import base and the tensor's conversions. Example: `is_tensor(x) and is_floating_point(x)`.
 """
@@ -57,7 +57,7 @@ strided, contiguous_format, channels_last, preserve_format = (
 
 
 class _Limits:
-    """What `finfo` and `iinfo` share: the dtype's name and its numbers."""
+    """The base of `finfo` and `iinfo`: the dtype's name and its numbers."""
 
     def __init__(self, dtype: DType, found: Any, names: tuple[str, ...]) -> None:
         self.dtype = dtype.name
@@ -65,7 +65,6 @@ class _Limits:
             setattr(self, name, getattr(found, name).item())
 
     def __repr__(self) -> str:
-        """The numbers by name."""
         shown = ", ".join(f"{k}={v}" for k, v in vars(self).items())
         return f"{type(self).__name__}({shown})"
 
@@ -89,7 +88,7 @@ class finfo(_Limits):  # noqa: N801 - PyTorch's name
         dtype = get_default_dtype() if type is None else type
         if dtype.kind != "float":
             raise DTypeError(f"finfo needs a float type, not {dtype}: use iinfo")
-        if dtype is dtypes.bfloat16:  # NumPy has none: 8 bits of float32's exponent, 7 of fraction
+        if dtype is dtypes.bfloat16:  # not in NumPy: float32's exponent, 7 bits of fraction
             self.dtype = dtype.name
             self.bits, self.eps, self.resolution = 16, 2.0**-7, 0.01
             self.max = float((2 - 2.0**-7) * 2.0**127)
@@ -113,7 +112,6 @@ class iinfo(_Limits):  # noqa: N801 - PyTorch's name
     min: int
 
     def __init__(self, type: DType) -> None:
-        """Of an integer type."""
         if type.kind != "int":
             raise DTypeError(f"iinfo needs an integer type, not {type}")
         found = np.iinfo(type.name)
@@ -162,7 +160,7 @@ def numel(input: Handle) -> int:
 
 
 def promote_types(type1: DType, type2: DType) -> DType:
-    """The dtype that an operation on tensors of these two has."""
+    """The result dtype of an operation on tensors of these two."""
     return dtypes.promote(type1, type2)
 
 
@@ -171,12 +169,12 @@ def promote_types(type1: DType, type2: DType) -> DType:
     tensor="tensor1", scalar="tensor1", scalar1="tensor1", other="tensor2", scalar2="tensor2"
 )
 def result_type(tensor1: Any, tensor2: Any) -> DType:
-    """The dtype that an operation on these operands has."""
+    """The result dtype of an operation on these operands."""
     return result_dtype((tensor1, tensor2))
 
 
 def can_cast(from_: DType, to: DType) -> bool:
-    """Whether values keep their category: float → int and number → bool do not."""
+    """Whether a cast keeps the category of values: float → int and number → bool do not."""
     return not dtypes.higher_kind(from_, to)
 
 
@@ -188,9 +186,9 @@ def asarray(
     copy: bool | None = None,
     requires_grad: bool = False,
 ) -> Tensor:
-    """A tensor of an array, a list or a number, whose values are copied; a tensor is itself.
+    """A tensor with a copy of an array, a list or a number; a tensor itself.
 
-    Of a tensor, too, `copy=True` makes a copy, and `copy=False` changes nothing.
+    `copy=True` also copies a tensor; `copy=False` changes nothing.
     """
     same = isinstance(obj, Handle) and not copy and not requires_grad
     out = (as_tensor if same else tensor)(obj, dtype=dtype, device=device)

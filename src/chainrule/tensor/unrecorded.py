@@ -1,8 +1,8 @@
 """The node of a tensor whose value was written without being recorded.
 
-Under no_grad(), through `.data` or through `detach()` a write changes a computed tensor's value and
-not its place in the graph. On the tape the node stays and the handle shows the new value. A traced
-graph has no such handle: there a node has the new value, and hands its gradient to the old node.
+Under no_grad(), through `.data` or through `detach()`, a write changes the value of a computed
+tensor and not its node. On the tape the node stays and the handle has the new value. In a traced
+graph a new node has the value and passes its gradient to the old node.
 Example: `renewed(trace, old, new)`.
 """
 

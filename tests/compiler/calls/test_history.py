@@ -97,7 +97,7 @@ def test_a_counter_that_matters_is_followed_and_said_to_be_costly():
 
     model = Model()
     fn = cr.compile(model)
-    with pytest.warns(RuntimeWarning, match=r"again and again: self.n .*test_history.py"):
+    with pytest.warns(RuntimeWarning, match=r"at every change: self.n .*test_history.py"):
         values = [float(fn(X)[0]) for _ in range(6)]
     assert values == [1, 2, 3, 4, 5, 6]
 

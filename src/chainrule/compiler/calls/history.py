@@ -1,8 +1,7 @@
-"""Why a compiled function was traced again, and what is said about it.
+"""The reasons for which a compiled function was traced again, and the warnings about them.
 
-What a plan cannot repeat is looked for once for each variant, at its second call, and said once.
-Where
-the same place changes at call after call, that is said, too, with the way out.
+The second call of each variant looks for what a plan cannot repeat, and one warning names it.
+Another warning names a place that changes at call after call, with the way out.
 Example: `CompiledFunction` has one; `explain_cache().retraced` shows its reasons.
 """
 
@@ -23,12 +22,11 @@ if TYPE_CHECKING:
 _MOST_REASONS = 100
 _OFTEN = 4  # changes of one place after which it is said
 _WAY_OUT = (
-    "pass what changes as an argument – a number in a tensor, so that it is no constant – or do "
-    "it outside of the compiled function"
+    "pass what changes as an argument (a number as a tensor: else it is a constant), or move it "
+    "out of the compiled function"
 )
 _COUNT_OUTSIDE = (
-    "the trace does not depend on it; do it outside of the compiled function, so that it happens "
-    "at each call"
+    "no result depends on it; move it out of the compiled function, so that it runs at each call"
 )
 
 
@@ -54,7 +52,7 @@ class History:
         self._changes[first.mark] += 1
         if self._changes[first.mark] == _OFTEN and first.source is not None:
             warn(
-                f"{self.name} is traced again and again: {first}, the {_OFTEN}th change\n"
+                f"{self.name} is traced again at every change: {first}, changed {_OFTEN} times\n"
                 f"  {_WAY_OUT}",
                 RuntimeWarning,
             )
@@ -78,7 +76,7 @@ class History:
         self._told.update(new)
         lines = "".join(f"\n  {line}" for line in new)
         warn(
-            f"{self.name} is compiled: what it does besides computing with tensors happens "
-            f"when it is traced, not at each call{lines}\n  {way_out}",
+            f"{self.name} is compiled: only its tensor operations run at each call, the rest runs "
+            f"while it is traced{lines}\n  {way_out}",
             RuntimeWarning,
         )

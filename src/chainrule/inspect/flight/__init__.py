@@ -1,1 +1,1 @@
-"""The flight recorder: what training looks like from inside, and what is wrong, in words."""
+"""The flight recorder: measurements during training, and verdicts on them."""

@@ -1,16 +1,16 @@
-"""What the activations of a layer do: dead units, saturated values, how attention is spread.
+"""Measures of a layer's activations: dead units, saturated values, entropy of attention.
 
 A layer's new nodes are found by walking back from its results, in the eager tape as in a trace, so
-functional calls count as modules do. Each measure is a tensor: a number at once, or in a compiled
-step part of its graph. May import `nn` and what lies below it.
+functional calls count as modules do. Each measure is a tensor: a value, or in a compiled step part
+of its graph. May import `nn` and what lies below it.
 
 | op | measure |
 |---|---|
-| relu, gelu, silu | `dead`: share of units that give nothing for the whole batch |
+| relu, gelu, silu | `dead`: share of units that are 0 for the whole batch |
 | sigmoid, tanh | `saturated`: share of values where the slope is below 5 % of its largest |
 | attention, softmax before a product | `entropy` of the weights over that of equal weights |
 
-Inside loops (recurrent layers, `scan`) a few times are looked at.
+Inside loops (recurrent layers, `scan`) a few time steps are sampled.
 """
 
 from __future__ import annotations
@@ -44,19 +44,19 @@ if TYPE_CHECKING:
     from chainrule.nn.module import Module
     from chainrule.tensor.tensor import Tensor
 
-_FLAT = 0.05  # a slope below this share of the largest is saturated
-# Both distances from the middle at which σ(1 - σ) = 0.05 / 4, and 1 - tanh² = 0.05
+_FLAT = 0.05  # saturated: a slope below this share of the largest
+# The distances from the middle at which σ(1 - σ) = 0.05 / 4, and 1 - tanh² = 0.05
 _TAILS = {"sigmoid": (0.5, 0.5 * math.sqrt(1 - _FLAT)), "tanh": (0.0, math.sqrt(1 - _FLAT))}
-_NOTHING = {"relu": 0.0, "gelu": 0.01, "silu": 0.01}  # a unit that stays below gives nothing
+_NOTHING = {"relu": 0.0, "gelu": 0.01, "silu": 0.01}  # the output of a dead unit stays below this
 _PASSED = frozenset({"reshape", "mul", "broadcast_to", "cast", "where", "add"})
-_HOPS = 6  # from a product back to the softmax whose weights it applies
-_MOST = 8  # places of one op in a module
-_ATTENDING = 1  # rows of the batch whose attention is looked at
+_HOPS = 6  # between a product and the softmax whose weights it applies
+_MOST = 8  # positions of one op in a module
+_ATTENDING = 1  # rows of the batch whose attention is measured
 _CHANNELS = frozenset({"conv", "conv_input"})
 
 
 class Measure(NamedTuple):
-    """One number of an activation: its place, what it is, and a 0-d tensor."""
+    """One measure of an activation: its position, its name, and a 0-d tensor."""
 
     place: str
     name: str
@@ -66,10 +66,10 @@ class Measure(NamedTuple):
 def measures(
     module: Module, path: str, roots: Sequence[Node], seen: set[Node], counts: dict[str, int]
 ) -> Iterator[Measure]:
-    """Of the nodes that lead to `roots` and are not in `seen`, to which they are added.
+    """The measures of nodes that lead to `roots` and are not in `seen`, to which they are added.
 
-    `counts` says how many of each op this call of the module has shown already; of many, as in a
-    loop of Python's, the last takes the place of those before.
+    `counts` has the number of each op in this call of the module so far; of many, as in a Python
+    loop, the last replaces the earlier ones.
     """
     order = topological(roots, seen)
     seen.update(order)
@@ -94,13 +94,13 @@ def measures(
 
 
 def _place(path: str, name: str, number: int) -> str:
-    """`blocks.0 gelu 2`; a layer that is called like its op is named once."""
+    """`blocks.0 gelu 2`; a layer with the name of its op is named once."""
     own = "" if path.rpartition(".")[2] == name else f" {name}"
     return f"{path}{own}{'' if number == 1 else f' {number}'}".strip()
 
 
 def value_of(node: Node) -> Tensor:
-    """What a node computed: a symbol in a trace, else what the tape has kept."""
+    """The value of a node: a symbol in a trace, else the array kept by the tape."""
     if modes.trace is not None or not isinstance(node, Recorded):
         return wrap(None, node)
     saved = node.kept()
@@ -132,7 +132,7 @@ def _share(holds: Tensor) -> Tensor:
 
 
 def _unit_axis(node: Node) -> int:
-    """The axis of the units: channels behind a convolution, else the last."""
+    """The axis of the units: channels after a convolution, else the last."""
     for _ in range(_HOPS):
         if not node.inputs:
             break
@@ -145,7 +145,7 @@ def _unit_axis(node: Node) -> int:
 
 
 def _weights(product: Node) -> Node | None:
-    """The softmax over the last axis whose weights a product applies, if it does."""
+    """The softmax over the last axis whose weights a product applies, if there is one."""
     node = product.inputs[0]
     for _ in range(_HOPS):
         if node.op.name == "softmax":
@@ -169,7 +169,7 @@ def _attention_weights(node: Node) -> Tensor:
 
 
 def _of_weights(place: str, weights: Tensor) -> Iterator[Measure]:
-    """Entropy over all rows, over that of equal weights on what each row can see; by head."""
+    """The entropy by head, relative to that of equal weights on the visible entries of each row."""
     shape = weights.shape
     heads = shape[1] if len(shape) > 3 else 1
     p = layout.reshape(weights, (shape[0] if heads > 1 else -1, heads, *shape[-2:]))

@@ -1,8 +1,8 @@
-"""What a flight recorder catches inside a step: gradients before clipping, measures of activations.
+"""The hooks of a flight recorder inside a step: gradients before clipping, measures of activations.
 
 Hooks put both into cells: tensors from outside the step, which are rebound in it. Eagerly that
 happens at once; in a compiled step the new values of the cells are results of its plan. Cells are
-empty between looks, so a gradient is kept no longer than until it was looked at.
+empty between looks, so no gradient is kept longer than until its look.
 Example: `catch.due = True; step(x, y); gradients, activations = catch.take()`. May import `nn`.
 """
 
@@ -37,47 +37,46 @@ Array = np.ndarray[Any, Any]
 
 @dataclass
 class _Pass:
-    """One forward pass, eager or traced: nodes seen, measures by (place, name), stale gradients.
+    """One forward pass, eager or traced: nodes seen, measures by (position, name), stale gradients.
 
-    Measures travel as one vector whose first number says to which pass they belong, since a
-    compiled step is traced once and used many times.
+    Measures are delivered as one vector, whose first number identifies the pass, since a compiled
+    step is traced once and runs many times.
     """
 
     trace: Trace | None = None
     nodes: set[Node] = field(default_factory=set)
     values: dict[tuple[str, str], Tensor] = field(default_factory=dict)
-    names: list[tuple[str, str]] = field(default_factory=list)  # of what was delivered
-    counts: dict[str, dict[str, int]] = field(default_factory=dict)  # of ops, by path
+    names: list[tuple[str, str]] = field(default_factory=list)  # names of the delivered measures
+    counts: dict[str, dict[str, int]] = field(default_factory=dict)  # numbers of ops, by path
     stale: set[str] = field(default_factory=set)
-    running: list[Module] = field(default_factory=list)  # the outermost first
+    running: list[Module] = field(default_factory=list)  # outermost first
 
 
 class Caught(NamedTuple):
-    """Gradients by parameter, measures by place, which gradients were stale, and the mode."""
+    """Gradients by parameter, measures by position, the stale gradients, and the mode."""
 
     gradients: dict[str, Array]
     activations: dict[str, dict[str, float]]
     stale: set[str]
-    trained: bool  # whether the model was seen at work in training mode
+    trained: bool  # whether the model ran in training mode
 
 
 class Catch:
-    """See the module's docstring; `due` says whether the step that runs now is looked at."""
+    """The hooks on a model; `due` if the running step is measured."""
 
     def __init__(self, model: Module, parameters: Mapping[str, Tensor]) -> None:
-        """Hook every module and parameter."""
         self.due = False
-        self.evaluated: set[bool] = set()  # the modes in which the model worked under no_grad()
+        self.evaluated: set[bool] = set()  # the modes in which the model ran under no_grad()
         self._model = model
         self._parameters = parameters
         self._cells = {name: empty(0) for name in parameters}
         self._numbers = empty(0)
-        self._passes = [_Pass()]  # the eager one, then one for each trace
+        self._passes = [_Pass()]  # the eager pass, then one for each trace
         self._paths = {id(m): name for name, m in model.named_modules()}
-        self._used: dict[str, Array | None] = {}  # gradients that an optimizer has seen already
+        self._used: dict[str, Array | None] = {}  # gradients that an optimizer has used already
         self._handles: list[RemovableHandle] = []
 
-        # Functions, not methods: a copy of the model must not copy the recorder
+        # Functions, not methods: copying the model must not copy the recorder
         def before(module: Module, given: Any) -> None:
             self._before(module, given)
 
@@ -98,13 +97,13 @@ class Catch:
     # -- around a step ----------------------------------------------------------------------------
 
     def note_used(self) -> None:
-        """The gradients of now have been used: what backward adds to one of them is stale."""
+        """Mark the present gradients as used: adding to one of them later makes it stale."""
         for name, p in self._parameters.items():
             grad = p._grad
             self._used[name] = grad._value if isinstance(grad, Handle) else None
 
     def clear(self) -> None:
-        """Forget what was caught; keep what compiled steps refer to."""
+        """Drop the caught values; keep what compiled steps refer to."""
         for cell in (*self._cells.values(), self._numbers):
             if cell._value is None or cell._value.size:
                 cell._value, cell._type = np.zeros(0, np.float32), None
@@ -117,7 +116,7 @@ class Catch:
             known.values.clear()
 
     def take(self) -> Caught:
-        """What the step that has just run left in the cells."""
+        """The contents of the cells after a step."""
         arrays = {name: cell._value for name, cell in self._cells.items()}
         gradients = {name: a for name, a in arrays.items() if a is not None and a.size}
         numbers = np.asarray(self._numbers._value)
@@ -132,7 +131,7 @@ class Catch:
     # -- inside a step ----------------------------------------------------------------------------
 
     def _is_due(self) -> bool:
-        """Whether to look; a compiled step is traced for either answer."""
+        """Whether to measure; a compiled step is traced once for each answer."""
         due = self.due
         host_same(lambda: self.due is due, ("flight recorder", id(self)))
         return due
@@ -147,27 +146,27 @@ class Catch:
         return len(self._passes) - 1, self._passes[-1]
 
     def _looks_at(self, module: Module) -> bool:
-        """Whether this call of a module is looked at: one of the model, in training."""
+        """Whether this call of a module is measured: inside the model, in training."""
         if id(module) not in self._paths or not modes.grad or isinstance(modes.trace, BodyTrace):
             return False
         return self._model.training and self._is_due()
 
     def _before(self, module: Module, given: Any) -> None:
-        """Ahead of a module: what was computed since the last belongs to the one around it."""
+        """Before a module: nodes computed since the last call belong to the module around it."""
         if module is self._model and not modes.grad:
             self.evaluated.add(module.training)
         if not self._looks_at(module):
             return
         _, now = self._pass()
         if module is self._model:
-            now.running.clear()  # where an earlier pass has failed
+            now.running.clear()  # after a failure in an earlier pass
         elif now.running:
             self._measure(now.running[-1], flatten(given)[0], now)
         now.running.append(module)
         now.counts[self._paths[id(module)]] = {}
 
     def _after(self, module: Module, out: Any) -> None:
-        """Behind a module: what it computed itself; behind the model, deliver everything."""
+        """After a module: measure its own nodes; after the model, deliver everything."""
         if not self._looks_at(module):
             return
         number, now = self._pass()
@@ -191,19 +190,19 @@ class Catch:
                 now.values[place, name] = value
 
     def _deliver(self, number: int, now: _Pass) -> None:
-        """The measures as one vector, in their cell."""
-        which = host_number(lambda: float(number))  # no constant: each trace is a pass of its own
+        """Put the measures into their cell, as one vector."""
+        which = host_number(lambda: float(number))  # not a constant: each trace is a new pass
         with no_grad():
             first = which.to(float32) if isinstance(which, Handle) else full((), which)
             self._numbers._become(join.stack([first, *now.values.values()]))
         now.names = list(now.values)
-        now.values.clear()  # the symbols of a trace end with it
+        now.values.clear()  # the symbols of a trace do not outlive it
 
     def _find_stale(self, now: _Pass) -> None:
-        """At the start of backward: gradients that are still there since the last update."""
+        """At the start of backward: find gradients left since the last update."""
         trace = modes.trace
         if trace is not None and not trace.spent:
-            return  # backward is outside of what is traced
+            return  # backward is outside of the traced function
         for name, p in self._parameters.items():
             grad = p._grad if trace is None or id(p) not in trace.grads else None
             if not isinstance(grad, Handle) or grad._value is None:
@@ -214,7 +213,7 @@ class Catch:
                 now.stale.add(name)
 
     def _keeping(self, name: str) -> Callable[[Tensor], None]:
-        """The hook of a parameter, behind backward: keep its gradient as it is before clipping."""
+        """The hook of a parameter after backward: keep its gradient before clipping."""
 
         def keep(p: Tensor) -> None:
             if not isinstance(modes.trace, BodyTrace) and self._is_due():
@@ -227,5 +226,5 @@ class Catch:
 
 
 def _node(tensor: Any) -> Node | None:
-    """The node behind a tensor, in the open trace or on the eager tape."""
+    """The node of a tensor, in the open trace or on the eager tape."""
     return tensor._symbol() if modes.trace is not None else tensor._node  # type: ignore[no-any-return]

@@ -1,7 +1,7 @@
-"""Activations in the body of a loop, at a few times: the gates of recurrent layers.
+"""Activations in the body of a loop, at a few time steps: the gates of recurrent layers.
 
-The loop keeps each step's incoming carries, since its gradient needs them; from these the body is
-computed again for the chosen times. Example: `inside(lstm, node, {})` yields
+The loop keeps each step's incoming carries for its gradient; from these the body is computed again
+for the chosen steps. Example: `inside(lstm, node, {})` yields
 ("forget gate", "sigmoid", values (times, batch, units)). May import `nn` and what lies below it.
 """
 
@@ -37,7 +37,7 @@ _GATES = {
 
 
 def inside(module: Module, node: Node, counts: dict[str, int]) -> Iterator[tuple[str, str, Tensor]]:
-    """(label, op, values of a few times) of each activation in the body of the loop `node`."""
+    """(label, op, values at a few steps) of each activation in the body of the loop `node`."""
     body: Graph = node.attrs["graph"]
     chosen = [n for n in topological(body.outputs) if n.op.name in _MEASURED]
     if not chosen or not node.attrs["history"] or not node.attrs["length"]:
@@ -53,7 +53,7 @@ def inside(module: Module, node: Node, counts: dict[str, int]) -> Iterator[tuple
 
 
 def _again(node: Node, chosen: list[Node], times: list[int]) -> list[Tensor]:
-    """In a trace: the body once more for each time."""
+    """In a trace: the body again for each chosen step."""
     b = Symbolic(node.source)
     body, xs, consts, history = _parts(node, list(node.inputs), items(b, node))
     columns: list[list[Tensor]] = [[] for _ in chosen]
@@ -66,7 +66,7 @@ def _again(node: Node, chosen: list[Node], times: list[int]) -> list[Tensor]:
 
 
 def _kept(node: Recorded, chosen: list[Node], times: list[int]) -> list[Tensor]:
-    """On the eager tape: from the values that it has kept."""
+    """On the eager tape: from the kept values."""
     *inputs, results = node.saved
     body, xs, consts, history = _parts(node, inputs, list(results))
     measured = Graph(body.inputs, tuple(chosen))
@@ -78,14 +78,14 @@ def _kept(node: Recorded, chosen: list[Node], times: list[int]) -> list[Tensor]:
 
 
 def _parts(node: Node, inputs: list[Any], results: list[Any]) -> tuple[Any, ...]:
-    """Body, xs, constants, and each step's incoming carries."""
+    """The body, xs, constants, and each step's incoming carries."""
     body, count = node.attrs["graph"], node.attrs["carries"]
     end = count + node.attrs["xs"]
     return body, inputs[count:end], inputs[end:], results[len(body.outputs) :]
 
 
 def _labels(module: Module, node: Node, chosen: list[Node], counts: dict[str, int]) -> list[str]:
-    """A gate's name in a recurrent layer, else the op and its number; and which loop it is in."""
+    """The loop, with a gate's name in a recurrent layer, else the op and its number."""
     counts[scan.name] = number = counts.get(scan.name, 0) + 1
     loop = f"loop {number}" if number > 1 else "loop"
     names: tuple[str, ...] = ()
@@ -104,7 +104,7 @@ def _labels(module: Module, node: Node, chosen: list[Node], counts: dict[str, in
 
 
 def _gate(node: Node, count: int) -> int | None:
-    """Which of `count` equal parts of the last axis an activation was computed from."""
+    """The number of the part, of `count` equal ones of the last axis, that an activation reads."""
     if not count:
         return None
     way = [node.inputs[0], *node.inputs[0].inputs]

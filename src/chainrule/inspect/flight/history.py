@@ -1,4 +1,4 @@
-"""What a flight recorder has seen: losses of every step, and looks at every N-th.
+"""The data of a flight recorder: the losses of every step, and looks at every N-th.
 
     history.looks[-1].parameters["out.weight"].gradient_norm
 
@@ -17,17 +17,17 @@ from chainrule.inspect.flight.spread import Spread
 
 @dataclass(frozen=True)
 class ParameterLook:
-    """One parameter at one step; `gradient` is None where backward left nothing."""
+    """One parameter at one step; `gradient` is None if backward left none."""
 
     weights: Spread
     gradient: Spread | None
     update: float | None  # ‖Δw‖ / ‖w‖ of this step
-    stale: bool = False  # whether the gradient was added to one that was used already
+    stale: bool = False  # whether the gradient was added to a used one
     matrix: bool = True  # whether it has two axes or more
 
     @property
     def gradient_norm(self) -> float | None:
-        """‖g‖ before clipping; infinite where an entry is no number."""
+        """‖g‖ before clipping; infinite if an entry is not finite."""
         g = self.gradient
         if g is None:
             return None
@@ -36,11 +36,11 @@ class ParameterLook:
 
 @dataclass(frozen=True)
 class Look:
-    """Everything that was measured in one step.
+    """All measurements of one step.
 
-    `activations` holds by place ("blocks.0 gelu", "lstm forget gate") shares: `dead` of the units,
-    `saturated` of the values, or `entropy` of attention over that of equal weights (`lowest`: of
-    the head with the least).
+    `activations` has by position ("blocks.0 gelu", "lstm forget gate") the shares `dead` of the
+    units and `saturated` of the values, or the `entropy` of attention relative to that of equal
+    weights (`lowest`: of the head with the least).
     """
 
     step: int
@@ -49,7 +49,7 @@ class Look:
     activations: dict[str, dict[str, float]]
 
     def layers(self) -> dict[str, dict[str, float]]:
-        """Gradient norm, rms gradient and ‖Δw‖ / ‖w‖ by layer: what shares a module."""
+        """Gradient norm, rms gradient and ‖Δw‖ / ‖w‖ by layer, the parameters of one module."""
         sums: dict[str, list[float]] = {}
         for name, p in self.parameters.items():
             entry = sums.setdefault(name.rpartition(".")[0] or name, [0.0, 0.0, 0.0, 0.0])
@@ -101,7 +101,7 @@ class Look:
 
     @classmethod
     def from_record(cls, step: int, record: Mapping[str, Any]) -> Look:
-        """The same again."""
+        """The inverse of `as_record`."""
         parameters = {
             name: ParameterLook(
                 Spread.from_record(p["weights"]),
@@ -122,10 +122,10 @@ class History:
     losses: list[tuple[int, float]] = field(default_factory=list)
     held_out: list[tuple[int, float]] = field(default_factory=list)
     looks: list[Look] = field(default_factory=list)
-    traps: dict[str, str] = field(default_factory=dict)  # what is not trained, in words, by kind
+    traps: dict[str, str] = field(default_factory=dict)  # evidence by kind
 
     def as_records(self) -> list[dict[str, Any]]:
-        """Everything in JSON's types, a record for each loss and look."""
+        """The history in JSON's types, one dictionary for each loss and look."""
         return [
             *({"step": step, "loss": loss} for step, loss in self.losses),
             *({"step": step, "held_out": loss} for step, loss in self.held_out),
@@ -135,7 +135,7 @@ class History:
 
     @classmethod
     def from_records(cls, records: Iterable[Mapping[str, Any]]) -> History:
-        """What such records say; other records are passed over."""
+        """The inverse of `as_records`; dictionaries of other kinds are ignored."""
         history = cls()
         for record in records:
             if "loss" in record:

@@ -1,4 +1,4 @@
-"""`FlightRecorder`: watches a model while it is trained, at every N-th step.
+"""`FlightRecorder`: measures a model during training, at every N-th step.
 
     recorder = FlightRecorder(model, optimizer, every=10)
     for x, y in batches:
@@ -6,9 +6,9 @@
         recorder.record(loss)
     print(recorder)                     # verdicts, with evidence and remedy
 
-Hooks of the modules and parameters see activations and gradients. In a compiled step they make a
-second plan, which is used at the steps that are looked at and has what was measured among its
-results; all other steps run the plan without. May import `compiler`, `nn`, `optim`.
+Hooks of the modules and parameters get activations and gradients. A compiled step has a second plan
+with the hooks, whose results include the measures; it runs at the measured steps only.
+ May import `compiler`, `nn`, `optim`.
 """
 
 from __future__ import annotations
@@ -38,23 +38,23 @@ Array = np.ndarray[Any, Any]
 
 
 class FlightRecorder:
-    """Gradients, updates, activations and losses over time, and what they mean.
+    """Gradients, updates, activations and losses over time, and verdicts on them.
 
-    `record(loss)` belongs after each step; every `every`-th step is looked at. `optimizer` tells
-    the learning rate. What was seen is in `history`.
+    Call `record(loss)` after each step; every `every`-th step is measured. `optimizer` gives the
+    learning rate. The measurements are in `history`.
     """
 
     def __init__(
         self, model: Module, optimizer: Optimizer | None = None, *, every: int = 50
     ) -> None:
-        """Start watching the modules and parameters that `model` has now."""
+        """Hook the modules and parameters that `model` has now."""
         for what, given, kind in (("model", model, Module), ("optimizer", optimizer, Optimizer)):
             if not isinstance(given, kind) and not (what == "optimizer" and given is None):
                 raise ArgumentError(
                     f"FlightRecorder takes {kind.__name__} as {what}, not {type(given).__name__}"
                 )
         if every < 1:
-            raise ArgumentError(f"every= is at least 1 (each step), not {every}")
+            raise ArgumentError(f"every= must be at least 1 (each step), not {every}")
         self.history = History()
         self.step = 0
         self.every = every
@@ -63,17 +63,17 @@ class FlightRecorder:
         if not self._parameters:
             raise ArgumentError("the model has no parameter that requires grad: nothing to watch")
         self._catch = Catch(model, self._parameters)
-        self._said = len(said)  # what grew before is not this training's
+        self._said = len(said)  # earlier growth is not from this training
         self._versions: int | None = None
         self._before: dict[str, Array] | None = None
         self._prepare()
 
     def record(self, loss: Any = None, *, held_out: Any = None) -> None:
-        """A step is done: its loss, and the loss on held-out data where it was measured."""
+        """Record a finished step: its loss and, if measured, the loss on held-out data."""
         if modes.trace is not None:
             raise TraceError(
-                "record() stands inside a compiled function, where no loss has a value yet; call "
-                "it with what the compiled step returned"
+                "record() was called inside a compiled function, where no loss has a value "
+                "yet; call it with what the compiled step returned"
             )
         self.step += 1
         if loss is not None:
@@ -89,12 +89,12 @@ class FlightRecorder:
         self._prepare()
 
     def record_held_out(self, loss: Any) -> None:
-        """The loss on held-out data after the newest step."""
+        """Record the loss on held-out data after the newest step."""
         self.history.held_out.append((self.step, _number(loss)))
 
     @property
     def is_due(self) -> bool:
-        """Whether the next step is looked at."""
+        """Whether the next step is measured."""
         return self._catch.due
 
     def newest(self) -> dict[str, Any]:
@@ -109,16 +109,16 @@ class FlightRecorder:
         return line(self.history.looks[-1]) if self.history.looks else ""
 
     def verdicts(self) -> list[Verdict]:
-        """What is wrong, the gravest first; nothing if all is well."""
+        """The verdicts, the gravest first; empty if all is well."""
         return verdicts(self.history)
 
     def resume(self, records: Iterable[Mapping[str, Any]], step: int) -> None:
-        """Go on after `step` of an earlier run, whose records `history.as_records()` gave."""
+        """Continue after `step` of an earlier run, from the result of `history.as_records()`."""
         self.history, self.step = History.from_records(records), step
         self._prepare()
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write everything that was seen as JSON, with the verdicts."""
+        """Write the history and the verdicts as JSON."""
         from pathlib import Path
 
         found = [v.as_record() for v in self.verdicts()]
@@ -126,19 +126,17 @@ class FlightRecorder:
         write_whole(Path(path), text.encode())
 
     def detach(self) -> None:
-        """Watch no longer: all hooks go."""
+        """Remove all hooks."""
         self._catch.remove()
 
     def __enter__(self) -> Self:
-        """The recorder."""
         return self
 
     def __exit__(self, *exc: object) -> None:
-        """Detach."""
         self.detach()
 
     def __str__(self) -> str:
-        """Verdicts and the newest look, as text."""
+        """The verdicts and the newest look as text."""
         from chainrule.inspect.flight.summary import text
 
         return text(self.history, self.every)
@@ -146,7 +144,7 @@ class FlightRecorder:
     __repr__ = __str__
 
     def write(self, writer: Any, first: int = 0, *, losses: bool = True) -> None:
-        """Give losses and looks after step `first`, and the verdicts, to a `SummaryWriter`."""
+        """Write losses and looks after step `first`, and the verdicts, to a `SummaryWriter`."""
         from chainrule.inspect.flight.tensorboard import write, write_losses
 
         if losses:
@@ -156,10 +154,10 @@ class FlightRecorder:
     # -- around a step ----------------------------------------------------------------------------
 
     def _prepare(self) -> None:
-        """Note what the next step must be compared with, if it is looked at."""
+        """Before a measured step: keep the values that it is compared with."""
         if self._catch.due:
             self._catch.clear()
-        ahead = (-self.step - 1) % self.every  # steps before the next that is looked at
+        ahead = (-self.step - 1) % self.every  # steps before the next measured one
         self._catch.due = ahead == 0
         if ahead > 1:
             return
@@ -197,7 +195,7 @@ def _number(loss: Any) -> float:
 
 
 def _value(parameter: Any) -> Array:
-    """The array itself: no copy, and nothing that keeps it."""
+    """The array itself, without a copy."""
     return parameter._concrete("the flight recorder")  # type: ignore[no-any-return]
 
 

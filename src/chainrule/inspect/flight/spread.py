@@ -1,9 +1,9 @@
-"""How the numbers of an array are spread, by sign and power of two; what is no number stands apart.
+"""The distribution of an array's entries, by sign and power of two; NaN and infinity apart.
 
     >>> spread(np.array([1.0, -3.0, 0.0, np.nan], np.float32)).nan
     1
 
-Counts are exact. The histogram is one of at most 16,384 entries at equal distances, scaled up. A
+Counts are exact. The histogram is that of at most 16,384 entries at equal distances, scaled up. The
 bar of exponent k holds 2^k ≤ |x| < 2^(k+1). May import NumPy.
 """
 
@@ -14,17 +14,17 @@ from typing import Any
 
 import numpy as np
 
-_MOST = 16384  # entries that a histogram looks at
-_LEAST, _LARGEST = -40, 24  # exponents of bars; what lies beyond is in the outermost
+_MOST = 16384  # the most entries in a histogram
+_LEAST, _LARGEST = -40, 24  # exponents of bars; entries beyond are in the outermost
 
 
 @dataclass(frozen=True)
 class Spread:
-    """Counts of an array's entries: kinds apart, and bars {exponent: count} by sign."""
+    """Counts of an array's entries, by kind, and bars {exponent: count} by sign."""
 
     size: int
     norm: float  # of the finite entries
-    total: float  # likewise
+    total: float  # of the finite entries
     nan: int
     positive_infinity: int
     negative_infinity: int
@@ -35,7 +35,7 @@ class Spread:
 
     @property
     def not_finite(self) -> int:
-        """How many entries are NaN or infinite."""
+        """The number of entries that are NaN or infinite."""
         return self.nan + self.positive_infinity + self.negative_infinity
 
     def as_record(self) -> dict[str, Any]:
@@ -60,7 +60,7 @@ def spread(array: np.ndarray[Any, Any]) -> Spread:
     with np.errstate(all="ignore"):
         square = float(np.dot(flat, flat))
         finite = flat
-        if not np.isfinite(square):  # something is no number, or squares overflow
+        if not np.isfinite(square):  # an entry is not finite, or squares overflow
             nan = int(np.isnan(flat).sum())
             positive_infinity = int(np.isposinf(flat).sum())
             negative_infinity = int(np.isneginf(flat).sum())
@@ -83,7 +83,7 @@ def spread(array: np.ndarray[Any, Any]) -> Spread:
 
 
 def _bars(finite: np.ndarray[Any, Any]) -> tuple[dict[int, int], dict[int, int]]:
-    """The histograms of positive and of negative entries, read off the bits of the exponents."""
+    """The histograms of positive and of negative entries, from the bits of the exponents."""
     step = max(1, -(-finite.size // _MOST))
     bits = finite[::step]
     if finite.dtype == np.float64:
@@ -96,7 +96,7 @@ def _bars(finite: np.ndarray[Any, Any]) -> tuple[dict[int, int], dict[int, int]]
 
 
 def _by_exponent(counts: np.ndarray[Any, Any], bias: int) -> dict[int, int]:
-    """Bars from counts by exponent code; code 0 is of zeros and subnormal numbers."""
+    """Bars from counts by exponent code; code 0 is that of zeros and subnormal numbers."""
     low, high = max(_LEAST + bias, 1), _LARGEST + bias
     bars = counts[low : high + 1].copy()
     bars[0] += counts[1:low].sum()
@@ -105,7 +105,7 @@ def _by_exponent(counts: np.ndarray[Any, Any], bias: int) -> dict[int, int]:
 
 
 def _listed(bars: dict[int, int]) -> list[int]:
-    """The least exponent, then the counts from there on."""
+    """The smallest exponent, then the counts from there on."""
     if not bars:
         return []
     low, high = min(bars), max(bars)

@@ -1,4 +1,4 @@
-"""A flight as text: what is wrong, then the newest look by layer; at most a screen.
+"""A flight as text: the verdicts, then the newest look by layer; at most a screen.
 
 Example: `print(text(recorder.history, every=10))`. May import `inspect.derivation` and
 `inspect.flight`.
@@ -12,7 +12,7 @@ from chainrule.inspect.derivation import counted
 from chainrule.inspect.flight.history import History, Look
 from chainrule.inspect.flight.verdicts import verdicts
 
-_ROWS = 16  # layers or activations that are listed
+_ROWS = 16  # the most layers or activations listed
 
 
 def text(history: History, every: int) -> str:
@@ -33,7 +33,7 @@ def text(history: History, every: int) -> str:
 
 
 def line(look: Look) -> str:
-    """One line: the whole, and the layers at both ends."""
+    """One line: the whole model, and the layers at both ends."""
     layers = look.layers()
     quiet = min(layers, key=lambda name: layers[name]["rms"])
     loud = max(layers, key=lambda name: layers[name]["rms"])
@@ -73,5 +73,5 @@ def _measured(measures: dict[str, float]) -> Iterator[str]:
 
 
 def _spread(names: list[str]) -> list[str]:
-    """Evenly chosen names, few enough to read."""
+    """A few names at equal distances."""
     return names[:: max(1, -(-len(names) // _ROWS))]

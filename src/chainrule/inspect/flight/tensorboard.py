@@ -14,7 +14,7 @@ from chainrule.inspect.flight.verdicts import Verdict
 
 
 def write(history: History, verdicts: Sequence[Verdict], writer: Any, first: int) -> None:
-    """The looks after step `first`, and what they mean."""
+    """Write the looks after step `first`, and the verdicts."""
     looks = [look for look in history.looks if look.step > first]
     for look in looks:
         _look(look, writer)
@@ -23,7 +23,7 @@ def write(history: History, verdicts: Sequence[Verdict], writer: Any, first: int
 
 
 def write_losses(history: History, writer: Any, first: int) -> None:
-    """The losses after step `first`."""
+    """Write the losses after step `first`."""
     for name, points in (("training", history.losses), ("held_out", history.held_out)):
         for step, loss in points:
             if step > first:
@@ -58,7 +58,7 @@ _TITLES = {
 
 
 def _histogram(tag: str, spread: Spread, step: int, writer: Any) -> None:
-    """Bars by powers of two on both sides of zero."""
+    """The histogram with bars by powers of two on both sides of zero."""
     ends = [(-(2.0**k), spread.negative[k]) for k in sorted(spread.negative, reverse=True)]
     zeros = spread.zero + spread.subnormal
     ends += [(0.0, zeros)] if zeros else []

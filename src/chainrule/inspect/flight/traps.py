@@ -1,4 +1,4 @@
-"""What keeps a model from being trained at all, as a flight recorder sees it at a look.
+"""Conditions at a look of a flight recorder that keep a model from being trained at all.
 
 Example: `traps(model, optimizer, parameters, seen)` → {"not registered": "6 tensors of …"}. May
 import `nn`, `optim`.
@@ -29,17 +29,17 @@ REMEDIES = {
 
 
 class Seen(NamedTuple):
-    """What the recorder saw of the steps."""
+    """The recorder's observations of the steps."""
 
-    trained: bool  # the model worked in training mode at the step that was looked at
-    unswitched: bool  # held-out losses came, and under no_grad() it worked in training mode only
-    grown: tuple[str, ...]  # what grows from step to step
+    trained: bool  # the model ran in training mode at the measured step
+    unswitched: bool  # the model ran under no_grad() for held-out losses, in training mode only
+    grown: tuple[str, ...]  # lines about growing graphs
 
 
 def traps(
     model: Module, optimizer: Optimizer | None, parameters: Mapping[str, Any], seen: Seen
 ) -> dict[str, str]:
-    """Each kind with its evidence; the remedies are those of `REMEDIES`."""
+    """Each kind with its evidence; the remedies are in `REMEDIES`."""
     found = {}
     lost = not_trained(model)
     if lost:

@@ -1,10 +1,10 @@
-"""What a history means, in words: each verdict with its evidence and a remedy.
+"""Verdicts on a history, each with its evidence and a remedy.
 
     for verdict in verdicts(history):
         print(verdict)
 
-A rule reads the newest half of the looks (three at least), so that a verdict is about how things
-are, not about one unlucky batch. May import `inspect.flight`.
+A rule reads the newest half of the looks (at least three), so that a verdict is about the present
+state, not about one unlucky batch. May import `inspect.flight`.
 """
 
 from __future__ import annotations
@@ -21,22 +21,22 @@ from chainrule.inspect.flight.traps import REMEDIES
 
 _WIDTH = 96
 _LEAST_LOOKS = 3
-_VANISHED = 1e-3  # a layer's gradient norm over the largest
-_OVER_WEIGHTS = 10.0  # the gradient norm over that of the weights
-_EXPLODED = 1e3  # the gradient norm over what it was before
+_VANISHED = 1e-3  # a layer's gradient norm relative to the largest
+_OVER_WEIGHTS = 10.0  # the gradient norm relative to that of the weights
+_EXPLODED = 1e3  # the gradient norm relative to its earlier value
 _DEAD = 0.5  # share of units
 _SATURATED = 0.6  # share of values
 _HASTY, _SLOW = 0.05, 1e-5  # update:weight of a step
-_RESTLESS = 0.3  # the mean difference of neighbouring losses, over their mean
-_WORSE = 1.05  # the held-out loss over its best
-_STUCK = 0.3  # share of the first loss that must be gone for a standstill to be an end
+_RESTLESS = 0.3  # the mean difference of successive losses, relative to their mean
+_WORSE = 1.05  # the held-out loss relative to its best
+_STUCK = 0.3  # share of the first loss gone, after which a plateau is normal
 _FLAT = 0.01  # share of the first loss that counts as a change
 _LEAST_LOSSES = 20
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What is wrong, where, how that is known, and what to do."""
+    """A verdict: what is wrong, where, the evidence, and the remedy."""
 
     kind: str
     place: str
@@ -44,7 +44,7 @@ class Verdict:
     remedy: str
 
     def __str__(self) -> str:
-        """What and where, then the evidence, then the remedy."""
+        """The kind and place, then the evidence, then the remedy."""
         place = f" in {self.place}" if self.place else ""
         evidence = fill(self.evidence, _WIDTH, initial_indent="    ", subsequent_indent="    ")
         remedy = fill(self.remedy, _WIDTH, initial_indent="    → ", subsequent_indent="      ")
@@ -56,25 +56,25 @@ class Verdict:
 
 
 def verdicts(history: History) -> list[Verdict]:
-    """Every rule's findings, the gravest first."""
+    """The findings of all rules, the gravest first."""
     found = [verdict for rule in _RULES for verdict in rule(history)]
     kinds = {v.kind for v in found}
     return [v for v in found if not kinds & _EXPLAINED_BY.get(v.kind, frozenset())]
 
 
 def _recent(history: History) -> Sequence[Look]:
-    """The newest half of the looks, or none where there are too few."""
+    """The newest half of the looks, none if there are too few."""
     looks = history.looks
     return looks[-max(_LEAST_LOOKS, len(looks) // 2) :] if len(looks) >= _LEAST_LOOKS else ()
 
 
 def _named(names: Sequence[str]) -> str:
-    """A few names, and how many more."""
+    """A few names, and the number of the others."""
     more = f" and {len(names) - 3} more" if len(names) > 3 else ""
     return ", ".join(names[:3]) + more
 
 
-# -- numbers that are none ------------------------------------------------------------------------
+# -- NaN and infinity -----------------------------------------------------------------------------
 
 
 def _not_finite(history: History) -> Iterator[Verdict]:
@@ -145,7 +145,7 @@ def _never_updated(history: History) -> Iterator[Verdict]:
 
 
 def _arrived(p: ParameterLook) -> bool:
-    """Whether a gradient came that was not zero."""
+    """Whether there was a gradient other than zero."""
     return bool(p.gradient_norm)
 
 
@@ -176,7 +176,7 @@ def _steps(looks: Sequence[Look]) -> str:
 
 
 def _norms(look: Look) -> dict[str, float]:
-    """Gradient norms of the weight matrices: vectors would compare biases with products."""
+    """The gradient norms of the weight matrices, without those of biases."""
     return {
         name: p.gradient_norm
         for name, p in look.parameters.items()
@@ -185,7 +185,7 @@ def _norms(look: Look) -> dict[str, float]:
 
 
 def _typical(looks: Sequence[Look]) -> dict[str, float]:
-    """The median over the looks of each matrix's gradient norm."""
+    """The median gradient norm of each matrix over the looks."""
     tables = [_norms(look) for look in looks]
     names = [n for n in tables[-1] if all(n in table for table in tables)] if tables else []
     return {n: float(np.median([table[n] for table in tables])) for n in names}
@@ -247,7 +247,7 @@ def _jumped(norms: Sequence[float]) -> bool:
 
 
 def _shares(history: History, name: str, least: float) -> dict[str, float]:
-    """Places where a share was at least this in the newest looks, with its median."""
+    """The positions whose share was at least `least` in the newest looks, with its median."""
     recent = _recent(history)
     if not recent:
         return {}
@@ -267,7 +267,7 @@ def _dead(history: History) -> Iterator[Verdict]:
         yield Verdict(
             "dead ReLU",
             _named(list(found)),
-            f"{found[worst]:.0%} of the units of {worst} gave nothing for a whole batch",
+            f"{found[worst]:.0%} of the units of {worst} gave 0 for a whole batch",
             "a lower learning rate, biases that start at 0 or slightly above, LeakyReLU or GELU, "
             "kaiming initialisation",
         )
@@ -291,13 +291,13 @@ def _saturated(history: History) -> Iterator[Verdict]:
 
 
 def _rate(look: Look) -> str:
-    """The learning rate of a look in words, if it is known."""
+    """The learning rate of a look in words, if known."""
     rate = look.learning_rate
     return "" if rate is None else f" at learning rate {rate:.1e}"
 
 
 def _stretches(losses: Sequence[float], count: int = 10) -> list[float]:
-    """Means of equal stretches."""
+    """The means of equal stretches."""
     parts = np.array_split(np.asarray(losses, np.float64), min(count, len(losses)))
     return [float(part.mean()) for part in parts]
 
@@ -322,7 +322,7 @@ def _too_large(history: History) -> Iterator[Verdict]:
 
 
 def _jumps(losses: Sequence[float]) -> float:
-    """How much the loss of the newest half differs from one step to the next, over its mean."""
+    """The mean difference between successive losses of the newest half, relative to their mean."""
     half = np.asarray(losses[len(losses) // 2 :], np.float64)
     return float(np.abs(np.diff(half)).mean() / max(abs(half.mean()), 1e-30))
 
@@ -393,7 +393,7 @@ _RULES: tuple[Callable[[History], Iterator[Verdict]], ...] = (
 )  # fmt: skip
 _HASTE = frozenset({"learning rate too large"})
 _ILL = frozenset({"vanishing gradient", "dead ReLU", "saturated gate"})
-_TRAPS = frozenset(REMEDIES) - {"growing graph", "training mode"}  # the model learns all the same
+_TRAPS = frozenset(REMEDIES) - {"growing graph", "training mode"}  # the model learns anyway
 _WILD = frozenset({"not finite", "exploding gradient", "stale gradient"})
 # A verdict that follows from another one is not given beside it
 _EXPLAINED_BY: dict[str, frozenset[str]] = {

@@ -1,7 +1,7 @@
-"""Mistakes that any node can suffer: a way left out, a sign, a factor of two, counted twice.
+"""Mistakes possible at any node: a path left out, a sign, a factor of two, counted twice.
 
-Reverse mode adds what arrives over all ways; a way that is forgotten or counted twice is the most
-frequent mistake of all. Example: `list(of_paths(node, active))`. May import
+Reverse mode adds the contributions of all paths; a path left out or counted twice is the most
+frequent mistake. Example: `list(of_paths(node, active))`. May import
 `inspect.mistakes.mistake`.
 """
 
@@ -19,7 +19,7 @@ _PICKED = (
 
 
 def of_choice(node: Node) -> Iterator[Mistake]:
-    """Mistakes at where(condition, x, y): the mask is forgotten or inverted."""
+    """Mistakes at where(condition, x, y): the mask left out or inverted."""
     if node.op.name != "where":
         return
     _, x, y = node.inputs
@@ -38,7 +38,7 @@ def of_choice(node: Node) -> Iterator[Mistake]:
 
 
 def of_paths(node: Node, active: Container[Node]) -> Iterator[Mistake]:
-    """Mistakes at each input of a node on the way; `active` are the nodes on it."""
+    """Mistakes at each input of a node; `active` are the nodes on paths to the target."""
     ways = [i for i, child in enumerate(node.inputs) if child in active]
     name = noun(node)
     for i in ways:
@@ -49,7 +49,7 @@ def of_paths(node: Node, active: Container[Node]) -> Iterator[Mistake]:
         elif node.op.name not in {"reshape", "transpose", "cast"}:
             which = f" to its operand {i}" if len(ways) > 1 else ""
             words = (
-                _PICKED if node.op.name == "pick" else f"the way through {name}{which} is left out"
+                _PICKED if node.op.name == "pick" else f"the path through {name}{which} is left out"
             )
             yield Mistake("path-left-out", words, lambda at, i=i: at.only(i, None))  # type: ignore[misc]
     if node.op.name in PLUMBING:
@@ -69,7 +69,7 @@ def of_paths(node: Node, active: Container[Node]) -> Iterator[Mistake]:
 
 
 def _statistic(node: Node) -> Node | None:
-    """What was computed and then repeated; None if it is an input."""
+    """The computed value that a broadcast repeats; None for an input."""
     while node.op.name in {"broadcast_to", "reshape", "cast"}:
         node = node.inputs[0]
     return node if node.inputs else None

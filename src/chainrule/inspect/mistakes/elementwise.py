@@ -1,4 +1,4 @@
-"""Mistakes at elementwise ops: the derivative left out, taken elsewhere, or another's.
+"""Mistakes at elementwise ops: the derivative left out, at a wrong point, or of another function.
 
     y = f(x), upstream u:  u · f'(x)   but not   u,  u·y,  u·x,  u·f'(y),  u·(1 − y²),  u·f'(x)²
 
@@ -110,7 +110,7 @@ def of_arithmetic(node: Node) -> Iterator[Mistake]:
 
 
 def _left_out(node: Node, i: int) -> Mistake:
-    """∂(x·y)/∂x = y, but the upstream gradient is passed on as it is."""
+    """∂(x·y)/∂x = y is left out: the upstream gradient is passed on unchanged."""
     other = node.inputs[1 - i]
     value = _constant(other)
     if value is not None:
@@ -150,7 +150,7 @@ def _of_quotient(node: Node) -> Iterator[Mistake]:
 
 
 def of_logarithm(node: Node) -> Iterator[Mistake]:
-    """Mistakes at log and exp: each other's derivative."""
+    """Mistakes at log and exp: the derivative of the other one."""
     if node.op.name == "log":
         yield Mistake(
             "derivative-of-another",

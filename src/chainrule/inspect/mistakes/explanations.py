@@ -1,9 +1,9 @@
-"""Which classic mistake explains a wrong gradient: each is made once, at each node, and compared.
+"""The search for the classic mistake that explains a wrong gradient: each is tried at each node.
 
-A wrong rule at one node changes the gradient by what the difference of its parts becomes further
-down, so the backward pass below a node is made once for all mistakes there. The same mistake at
-all nodes of one line – the steps of a loop, say – and two mistakes on ways of their own are tried
-too. Example: `explain(graph, values, target, claim)`. May import `inspect.mistakes`.
+A wrong vjp at one node changes the gradient by the pulled back difference of its parts, so the
+backward pass below a node runs once for all mistakes there. The same mistake at all nodes of one
+line – the steps of a loop, say – and two mistakes on separate paths are tried too.
+ Example: `explain(graph, values, target, claim)`. May import `inspect.mistakes`.
 """
 
 from __future__ import annotations
@@ -37,15 +37,15 @@ _RULES: tuple[Callable[[Node], Iterator[Mistake]], ...] = (
     of_choice,
 )  # fmt: skip
 _MOST_NODES = 400
-_MOST_WORK = 2_000_000  # entries of the graph times nodes
+_MOST_WORK = 2_000_000  # the most entries of the graph times nodes
 _MOST_PAIRS = 400
 
 
 class Explanation(NamedTuple):
-    """A mistake, the nodes at which it is made, and how the gradient differs then.
+    """A mistake, its nodes, and the difference it makes to the gradient.
 
-    Of two that explain the same, the one of lower rank is meant: rules of an op before those of
-    ways, a way that was left out before one that was counted twice.
+    Of two that explain the same, the one of lower rank is chosen: mistakes at an op before those
+    of paths, a path left out before one counted twice.
     """
 
     code: str
@@ -56,7 +56,7 @@ class Explanation(NamedTuple):
 
     @property
     def is_path(self) -> bool:
-        """Whether it could be made at any node."""
+        """Whether the mistake is possible at any node."""
         return self.rank >= len(_RULES)
 
 
@@ -69,14 +69,14 @@ def explanations(graph: Graph, values: Sequence[Any], target: Node) -> list[Expl
 
 
 def matching(found: Sequence[Explanation], off: Array, limit: float) -> list[Explanation]:
-    """Those that change the gradient by `off`, but for `limit`."""
+    """The explanations of the difference `off`, within `limit`."""
     return [e for e in found if float(np.max(np.abs(e.change - off))) <= limit]
 
 
 def pairs(
     found: Sequence[Explanation], off: Array, limit: float
 ) -> Iterator[tuple[Explanation, Explanation]]:
-    """Two mistakes on ways of their own, whose changes add up to `off`."""
+    """Two mistakes on separate paths, whose changes add up to `off`."""
     several = [e for e in found if len(e.nodes) == 1][:_MOST_PAIRS]
     changes = np.array([e.change.ravel() for e in several])
     for i, first in enumerate(several):
@@ -89,7 +89,7 @@ def pairs(
 
 
 def _apart(a: Node, b: Node) -> bool:
-    """Whether neither node depends on the other."""
+    """Whether the nodes are independent."""
     return a is not b and a not in set(topological((b,))) and b not in set(topological((a,)))
 
 
@@ -118,7 +118,7 @@ class _Search:
         self._evaluate([c for c in nodes if c is not None])
 
     def _evaluate(self, nodes: Sequence[Node]) -> None:
-        """Add the values of some nodes, and of what they need, to what is known."""
+        """Add the values of some nodes, and of their operands, to the known ones."""
         order = topological(nodes, self.env)
         self.env.update(moved(self.env, {}, [n for n in order if n not in self.env]))
 
@@ -152,7 +152,7 @@ class _Search:
     def _differences(
         self, visit: Visit, mistake: Mistake, seeds: dict[int, Node]
     ) -> dict[Node, Array] | None:
-        """Wrong less right, for each input on the way; None where the mistake cannot be made."""
+        """Wrong minus right, for each input on the path; None if the mistake is not possible."""
         sent = mistake.send(visit)
         nodes = [p for i in seeds for p in (sent[i], visit.parts[i]) if p is not None]
         self._evaluate(nodes)
@@ -166,7 +166,7 @@ class _Search:
         return out
 
     def everywhere(self, found: Sequence[Explanation]) -> list[Explanation]:
-        """The same mistake at all nodes that one line made; all statistics held constant."""
+        """The same mistake at all nodes of one line; all statistics held constant."""
         groups: dict[tuple[Any, ...], list[Explanation]] = {}
         for e in found:
             node = e.nodes[0]
@@ -185,7 +185,7 @@ class _Search:
         return out
 
     def _together(self, made: dict[Node, tuple[str, str]]) -> Array | None:
-        """How the gradient changes when each of these nodes makes its mistake."""
+        """The change of the gradient by mistakes at all of these nodes."""
         b = Symbolic()
 
         def rule(node: Node, ct: Any, _: tuple[bool, ...]) -> Any:
@@ -211,7 +211,7 @@ class _Search:
 
 
 def _opened(graph: Graph) -> Graph:
-    """The graph with loops written out, and attention as people write it."""
+    """The graph with loops unrolled, and attention decomposed."""
     flat = unroll(graph, MOST_STEPS).graph
     made: dict[Node, Node] = {n: n for n in flat.inputs}
     for node in topological(flat.outputs):
@@ -228,7 +228,7 @@ def _opened(graph: Graph) -> Graph:
 
 
 def _attended(b: Symbolic, node: Node, inputs: tuple[Node, ...]) -> Node:
-    """Attention as people write it: softmax(q @ kᵀ / √d) @ v."""
+    """Attention decomposed: softmax(q @ kᵀ / √d) @ v."""
     scores = attention_scores(b, inputs, inputs[3:], node.attrs)
     axis = len(scores.shape) - 1
     weights = b(softmax, scores, axis=axis)

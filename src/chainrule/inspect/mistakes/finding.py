@@ -1,8 +1,8 @@
-"""What is wrong with one claimed gradient: the code, a sentence, and the node where it happened.
+"""The finding about a wrong claimed gradient: the code, a sentence, and the node of the mistake.
 
-From the most specific to the most general: one thing that is wrong with all of it, a classic
-mistake at one node, a use that was forgotten, the same mistake along a line, two mistakes, and at
-last what the numbers look like. Example: `find_mistake(graph, values, target, claim, right)`. May
+From the most specific to the most general: one error in the whole gradient, a classic mistake at
+one node, a use that was left out, the same mistake along a line, two mistakes, and last a pattern
+of the numbers. Example: `find_mistake(graph, values, target, claim, right)`. May
 import `inspect.mistakes` and what lies below it.
 """
 
@@ -29,15 +29,15 @@ from chainrule.inspect.mistakes.explanations import Explanation, explanations, m
 from chainrule.inspect.mistakes.uses import uses_left_out
 
 Array = np.ndarray[Any, Any]
-_LEAST_FOR_PAIRS = 4  # entries that differ
+_LEAST_FOR_PAIRS = 4  # differing entries
 _VAGUE = frozenset(
     {"sign", "factor", "sum-for-mean", "mean-for-sum"}
-)  # of a whole: a node says more
+)  # patterns of a whole gradient for which a node says more
 
 
 @dataclass(frozen=True)
 class Finding:
-    """A mistake in the gradient of `input`: where it was made, if one node explains it."""
+    """A mistake in the gradient of `input`, with its node if one explains it."""
 
     input: str
     code: str
@@ -64,11 +64,11 @@ def find_mistake(
 ) -> Finding:
     """The finding for one input; `others` are the right gradients of the other inputs, by name.
 
-    `earlier` are findings of other inputs: one mistake is likelier than two.
+    `earlier` are findings of other inputs: one mistake is more likely than two.
     """
     a, n = np.asarray(claim, np.float64), np.asarray(right, np.float64)
     if np.max(np.abs(n), initial=0.0) <= 1e-12 * np.max(np.abs(a), initial=0.0):
-        n = np.zeros_like(n)  # what rounding left of a gradient that is zero
+        n = np.zeros_like(n)  # the rounding errors of a zero gradient
     sizes = named_sizes([x.shape for x in topological(graph.outputs) if hasattr(x.type, "shape")])
     whole = of_whole(a, n, sizes)
     if whole is not None and whole.code not in {*_VAGUE, "not-zero"}:
@@ -120,7 +120,7 @@ def _searched(
 
 
 def _limit(claim: Array, off: Array) -> float:
-    """How far an explanation may be from a claim, which may be much smaller than its error."""
+    """The largest distance of an explanation from a claim."""
     return tolerance(off) * float(min(np.max(np.abs(off)), np.max(np.abs(claim))))
 
 
@@ -136,7 +136,7 @@ def _not_zero(near: Sequence[Explanation]) -> Pattern:
     if near:
         return Pattern(near[0].code, f"it should be zero: {near[0].words}")
     words = (
-        "it should be zero: what arrives over the ways from this input to the output cancels or "
+        "it should be zero: what arrives over the paths from this input to the output cancels or "
         "is blocked, as for the sum of a softmax, which is always 1"
     )
     return Pattern("not-zero", words)
@@ -145,7 +145,7 @@ def _not_zero(near: Sequence[Explanation]) -> Pattern:
 def _located(
     name: str, pattern: Pattern, found: Sequence[Explanation], *, said: bool = False
 ) -> Finding:
-    """With the node of the first explanation, and its words where a pattern of all is `said`."""
+    """The finding with the first explanation's node, and its words if a pattern is `said`."""
     if not found:
         return Finding(name, *pattern)
     node = found[0].nodes[0]

@@ -1,7 +1,7 @@
 """Mistakes at look-ups, broadcasts and windows: entries overwritten, sums left out, flips.
 
-An index that occurs twice gets the sum of both gradients; `grad[index] = u` keeps one of them. What
-was repeated by broadcasting gets the sum over its copies. Example: `list(of_places(node))`. May
+An index that occurs twice gets the sum of both gradients; `grad[index] = u` keeps one of them. A
+broadcast value gets the sum over its copies. Example: `list(of_places(node))`. May
 import `inspect.mistakes.mistake`.
 """
 
@@ -59,7 +59,7 @@ def _to_all(at: Visit) -> Node:
 
 
 def _of_one_place(at: Visit, which: str) -> Node:
-    """The upstream gradient, zero but for one place of each index."""
+    """The upstream gradient, zero except for one occurrence of each index."""
     index = np.asarray(at.values[at.node.inputs[1]])
     flat = index.ravel()
     kept = np.zeros(flat.size, bool)
@@ -72,7 +72,7 @@ def _of_one_place(at: Visit, which: str) -> Node:
 
 
 def _of_broadcast(node: Node) -> Iterator[Mistake]:
-    """Only one of the copies counts, or their mean."""
+    """Mistakes at a broadcast: only one of the copies counts, or their mean."""
     inner = node.inputs[0].shape
     padded = (1,) * (len(node.shape) - len(inner)) + inner
     repeated = [k for k, n in enumerate(padded) if n != node.shape[k]]

@@ -2,8 +2,8 @@
 
     Y = A @ B, upstream U:   dA = U @ Bᵀ,   dB = Aᵀ @ U
 
-Every product of U and the other factor, each perhaps transposed, in either order, is tried where
-its shape fits. Example: `list(of_product(node))`. May import `inspect.mistakes.mistake`.
+Every product of U and the other factor, each perhaps transposed, in either order, is tried if its
+shape fits. Example: `list(of_product(node))`. May import `inspect.mistakes.mistake`.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ def of_product(node: Node) -> Iterator[Mistake]:
 
 
 def _of_operand(node: Node, i: int) -> Iterator[Mistake]:
-    """All products that could be taken for the gradient of operand i."""
+    """All products that may be confused with the gradient of operand i."""
     letter, other, wanted = "AB"[i], "BA"[i], node.inputs[i].shape
-    right = (i == 0, False, True)  # upstream stands first, is not transposed; the other one is
+    right = (i == 0, False, True)  # upstream comes first, is not transposed; the other one is
     whole = "upstream @ Bᵀ" if i == 0 else "Aᵀ @ upstream"
     tries = sorted(product((True, False), repeat=3), key=lambda t: _distance(t, right))
     for first, turned, flipped in tries:
@@ -85,7 +85,7 @@ def _turned(at: Visit, x: Node) -> Node:
 
 
 def of_transpose(node: Node) -> Iterator[Mistake]:
-    """A transposed matrix whose gradient is only reshaped: numbers in the wrong places."""
+    """A mistake at a transposed matrix: the gradient reshaped, not transposed."""
     if node.op is transpose and node.attrs["axes"] != tuple(range(len(node.shape))):
         yield Mistake(
             "reshaped-for-transposed",

@@ -1,4 +1,4 @@
-"""A classic mistake: what a wrong local rule sends to the inputs of one node.
+"""A classic mistake: the gradients that a wrong vjp sends to the inputs of one node.
 
     Mistake("derivative-left-out", "the derivative of sigmoid is left out", lambda at: [at.ct])
 
@@ -25,7 +25,7 @@ Parts = Sequence[Node | None]
 
 @dataclass(frozen=True)
 class Visit:
-    """A node in reverse mode: what arrives (`ct`), and what the right rule sends (`parts`)."""
+    """A node in reverse mode: its cotangent `ct`, and the gradients `parts` of the right vjp."""
 
     b: Builder
     node: Node
@@ -34,11 +34,11 @@ class Visit:
     values: dict[Node, Any]
 
     def only(self, i: int, part: Node | None) -> Parts:
-        """The right parts, but for that of input i."""
+        """The right parts, except for input i."""
         return [part if k == i else p for k, p in enumerate(self.parts)]
 
     def part(self, i: int) -> Node:
-        """The right part of input i, which is there."""
+        """The right part of input i, which exists."""
         part = self.parts[i]
         assert part is not None
         return part
@@ -48,13 +48,13 @@ class Visit:
         return filled(self.b, value, like)
 
     def constant(self, value: Array, like: Node) -> Node:
-        """An array of numbers, repeated to the shape of another node."""
+        """An array, broadcast to the shape of another node."""
         node = input_node(like.type)
         self.values[node] = np.broadcast_to(value, like.shape).astype(like.dtype.numpy)
         return node
 
     def again(self, ct: Node) -> Parts:
-        """The right rule for another cotangent."""
+        """The parts of the right vjp for another cotangent."""
         return local_rule(self.b, self.node, ct)
 
 
@@ -62,7 +62,7 @@ Send = Callable[[Visit], Parts]
 
 
 class Mistake(NamedTuple):
-    """One wrong rule: its code, what is said of it, and what it sends in place of the right one."""
+    """One wrong vjp: its code, a sentence, and the gradients that it sends."""
 
     code: str
     words: str
@@ -83,13 +83,13 @@ _NOUNS = {
 
 
 def noun(node: Node) -> str:
-    """What a sentence calls a node."""
+    """The name of a node in a sentence."""
     name = str(node.attrs.get("label", node.op.name))
     return _NOUNS.get(name, name)
 
 
 def scaled(i: int, factor: float) -> Send:
-    """The right parts, that of input i times a number."""
+    """The right parts, with that of input i times a number."""
 
     def send(at: Visit) -> Parts:
         part = at.parts[i]

@@ -1,7 +1,7 @@
 """Mistakes at functions of rows: softmax, log-softmax, log-sum-exp, normalisation.
 
 Each entry of a row's result depends on all of the row, so that the Jacobian has entries off its
-diagonal. With y the result and u what arrives:
+diagonal. With y the result and u the upstream gradient:
 
     softmax      y·(u − Σ u·y)         but not   y·u   or   u·y·(1 − y)
     log_softmax  u − p·Σ u             but not   u·(1 − p)
@@ -26,7 +26,7 @@ from chainrule.ops.reduce import sum_
 
 
 def of_rows(node: Node) -> Iterator[Mistake]:
-    """Mistakes at an op whose Jacobian is full along an axis."""
+    """Mistakes at an op with a full Jacobian along an axis."""
     for op, mistakes in _FAMILIES:
         if node.op is op:
             yield from mistakes()
@@ -149,7 +149,7 @@ def _p(at: Visit) -> Node:
 
 
 def _with_onehot(at: Visit, x: Node) -> Node:
-    """What the right rule sends, with x in the place of p."""
+    """The gradient of the right vjp, with x instead of p."""
     return at.b(add, at.part(0), at.b(mul, _wide(at, at.ct), at.b(sub, x, _p(at))))
 
 

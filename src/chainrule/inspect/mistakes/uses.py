@@ -1,4 +1,4 @@
-"""Uses of an input that were forgotten: the contributions of all its uses add up.
+"""Mistakes about the uses of an input, whose contributions add up: some left out.
 
 Example: `uses_left_out(graph, values, target)`. May import `grad` and what lies below it.
 """
@@ -24,7 +24,7 @@ _MOST_USES = 12
 
 
 def gradient_values(graph: Graph, values: Sequence[Any], targets: Sequence[Node]) -> list[Array]:
-    """The gradients of a graph's only output; zeros where it does not depend on a target."""
+    """The gradients of a graph's only output; zeros for a target that it does not depend on."""
     b = Symbolic()
     (out,) = graph.outputs
     found = differentiate(b, (out,), (filled(b, 1, out),), targets)
@@ -39,7 +39,7 @@ def gradient_values(graph: Graph, values: Sequence[Any], targets: Sequence[Node]
 def uses_left_out(
     graph: Graph, values: Sequence[Any], target: Node
 ) -> Iterator[tuple[Pattern, Array]]:
-    """What the gradient is when some uses of an input are left out, or one alone counts."""
+    """The gradients with some uses of an input left out, or with one alone."""
     split, copies = _split(graph, target)
     if not 1 < len(copies) <= _MOST_USES:
         return
@@ -61,7 +61,7 @@ def uses_left_out(
 
 
 def _split(graph: Graph, target: Node) -> tuple[Graph, list[Node]]:
-    """The graph with an input of its own for each use of `target`."""
+    """The graph with a separate input for each use of `target`."""
     order = topological(graph.outputs)
     count = len(uses(order).get(target, ()))
     copies: list[Node] = []

@@ -1,5 +1,5 @@
-"""Where NaN and infinity come from: the node that made them, why, and what to do.
+"""The cause of NaN and infinity: the node that made them, the reason, and the way out.
 
-`trail.py` walks back from a bad value, `hazards.py` knows what goes wrong in which op, `culprit.py`
-joins both into a `NonFinite` report, `detection.py` looks at whole steps, eager and compiled.
+`trail.py` walks back from a bad value, `hazards.py` has the causes by op, `culprit.py` joins both,
+`report.py` is the `NonFinite` report, `detection.py` checks whole steps, eager and compiled.
 """

@@ -1,10 +1,10 @@
-"""From a bad value in a graph to its cause: the node that made it, why, and what to do.
+"""The culprit of a bad value in a graph: the node that made it, the reason, and the way out.
 
-    judge(scene, loss)      # NonFinite("log of zero", phase="forward", line model.py:12, …)
+    find_culprit(scene, loss)      # Culprit(log_of_zero, node, …), an element and its operands
 
-What the walk of `trail.py` ends at decides: an op with finite operands is judged by its numbers; an
-infinity that came from a mask is judged where it first did harm; a composed op and a loop are
-opened, and judged inside. Imports graph and ops.
+The end of the trail decides: an op with finite operands is judged by its numbers; an infinity from
+a mask is judged at the first NaN; a decomposed op and a loop are opened, and judged inside. Imports
+graph and ops.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _ROWS = {"softmax", "log_softmax", "logsumexp", "amax", "sum", "attention", "log
 
 @dataclass(frozen=True)
 class Scene:
-    """A graph with all its values, and what its nodes are to a person."""
+    """A graph with all its values, and the roles and names of its nodes."""
 
     env: Mapping[Node, Any]
     forward: Mapping[Node, None]  # in order
@@ -39,7 +39,7 @@ class Scene:
     made_for: Callable[[Node], Node | None] = lambda node: None  # noqa: ARG005 - of a gradient
 
     def phase(self, node: Node) -> str:
-        """Where in the step a node is: forward, backward or update."""
+        """The phase of the step to which a node belongs: forward, backward or update."""
         if node in self.updates:
             return "update"
         return "forward" if node in self.forward else "backward"
@@ -47,21 +47,21 @@ class Scene:
 
 @dataclass(frozen=True)
 class Finding:
-    """The guilty node, the element, the operands there, and why; `shown` is what people see."""
+    """The node that made a bad value, the element, its operands, and the hazard."""
 
     hazard: Hazard
     node: Node
     at: Place
     numbers: tuple[float, ...]
     phase: str
-    shown: Node  # the node in the program's own graph
+    shown: Node  # the node in the program's graph, which is reported
     shown_at: Place
     operands: tuple[Node, ...]
-    rule_of: Node | None = None  # the forward node whose derivative it is
+    rule_of: Node | None = None  # the forward node of which it is the derivative
 
 
 def judge(scene: Scene, end: Node, at: Place | None = None) -> Finding:
-    """The cause of the bad value of `end`."""
+    """The culprit of the bad value of `end`."""
     way = trail(scene.env, end, at)
     stop = way[-1]
     if not _is_given(stop.node):
@@ -73,12 +73,12 @@ def judge(scene: Scene, end: Node, at: Place | None = None) -> Finding:
 
 
 def _is_given(node: Node) -> bool:
-    """Whether a value comes from outside, or is written in the program."""
+    """Whether a value is an input or a constant."""
     return node.op is INPUT or not any(n.array.dtype.kind == "float" for n in _single(node.inputs))
 
 
 def _is_data(scene: Scene, node: Node) -> bool:
-    """Whether an input holds numbers, rather than a mask: infinities beside one finite number."""
+    """Whether an input is data, not a mask of infinities and one finite number."""
     if node.op is not INPUT:
         return False
     value = scene.env[node]
@@ -104,7 +104,7 @@ def _numbers(env: Mapping[Node, Any], stop: Stop) -> tuple[float, ...]:
     return tuple(element(env[n], Place(0, stop.at.index)) for n in stop.node.inputs)
 
 
-# -- an op with finite operands made it -----------------------------------------------------------
+# -- made by an op with finite operands -----------------------------------------------------------
 
 
 def _made(scene: Scene, way: Sequence[Stop]) -> Finding:
@@ -129,7 +129,7 @@ def _made(scene: Scene, way: Sequence[Stop]) -> Finding:
 
 
 def _sums_a_masked_row(env: Mapping[Node, Any], node: Node) -> bool:
-    """Whether a denominator is Σ exp(x) with a row of x that is -inf altogether."""
+    """Whether a denominator is Σ exp(x) with a row of x that is all -inf."""
     while "index-map" in node.op.traits:
         node = node.inputs[0]
     if node.op.name != "sum" or node.inputs[0].op.name != "exp":
@@ -143,7 +143,7 @@ def _float_values(env: Mapping[Node, Any], node: Node) -> list[Any]:
 
 
 def _derivative(scene: Scene, way: Sequence[Stop], found: Hazard) -> Hazard:
-    """What a gradient rule met: an infinite derivative, perhaps behind a mask."""
+    """The hazard in a vjp: an infinite derivative, perhaps behind a mask."""
     rule_of = scene.made_for(way[-1].node)
     if rule_of is None or found.kind == "overflow" or not rule_of.inputs:
         return found
@@ -160,7 +160,7 @@ def _derivative(scene: Scene, way: Sequence[Stop], found: Hazard) -> Hazard:
 
 
 def _inside(scene: Scene, stop: Stop) -> Finding | None:
-    """The cause inside a composed op, a loop or a call, seen from outside."""
+    """The culprit inside a decomposed op, a loop or a call, in terms of the outer node."""
     node = stop.node
     graph = _opened(node)
     if graph is None:
@@ -187,7 +187,7 @@ def _results(node: Node) -> int:
 
 
 def _opened(node: Node) -> Graph | None:
-    """What a node consists of, from its inputs to its results; None for a simple op."""
+    """The graph inside a node, from its inputs to its results; None for a simple op."""
     if node.op.name == "scan":
         again = tuple(Node(INPUT, (), {}, n.type, n.source) for n in node.inputs)
         whole = Node(node.op, again, node.attrs, node.type, node.source)
@@ -197,11 +197,11 @@ def _opened(node: Node) -> Graph | None:
     return decomposition(node) if node.op.decompose is not None else None
 
 
-# -- it was there from the start ------------------------------------------------------------------
+# -- given from outside ---------------------------------------------------------------------------
 
 
 def _harm(scene: Scene, harm: Stop) -> Hazard:
-    """Where an infinity that was meant first became NaN."""
+    """The hazard at the node where an intended infinity first became NaN."""
     node = harm.node
     if "elementwise" not in node.op.traits:
         inner = _inside(scene, harm)
@@ -217,7 +217,7 @@ def _harm(scene: Scene, harm: Stop) -> Hazard:
 
 
 def _reached(scene: Scene, way: Sequence[Stop]) -> tuple[Hazard, Stop]:
-    """Why an infinity or a NaN from outside reached the end."""
+    """The hazard by which an infinity or a NaN from outside reached the end, and its node."""
     given = way[-1]
     value = element(scene.env[given.node], given.at)
     if len(way) > 1 and np.isnan(value) and _is_empty_mean(way[-2].node):
@@ -236,7 +236,7 @@ def _reached(scene: Scene, way: Sequence[Stop]) -> tuple[Hazard, Stop]:
 
 
 def _is_empty_mean(node: Node) -> bool:
-    """Whether a node multiplies the sum of no elements by NaN: what a mean of nothing is."""
+    """Whether a node is the mean of no elements: their sum times NaN."""
     if node.op.name != "mul":
         return False
     total = node.inputs[0]
@@ -246,7 +246,7 @@ def _is_empty_mean(node: Node) -> bool:
 
 
 def _row(value: Any, index: tuple[int, ...]) -> Any:
-    """What a reduction of the last axis reads for an element of its result."""
+    """The row that a reduction of the last axis reads for an element of its result."""
     for axis, i in enumerate(index[: value.ndim - 1]):
         value = np.take(value, [min(i, value.shape[axis] - 1)], axis)
     return value

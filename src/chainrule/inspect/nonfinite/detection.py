@@ -1,4 +1,4 @@
-"""Watching for NaN and infinity while a program runs, and asking after it has gone wrong.
+"""Detection of NaN and infinity while a program runs, and `why_nan` afterwards.
 
     with cr.inspect.detect_anomaly():
         for words, tags in loader:
@@ -6,9 +6,9 @@
 
     print(cr.inspect.why_nan(step, words, tags))
 
-An eager backward pass is looked at when it ends, before any `.grad` changes; an optimiser's step
-when it ends, and is undone; a compiled step stops before its commit and is then replayed. So the
-state is always that before the bad step. May import what `inspect` may.
+An eager backward pass is checked at its end, before any `.grad` changes; an optimiser's step at its
+end, and is undone; a compiled step stops before its commit and is then replayed. So the state is
+always that before the bad step. May import what `inspect` may.
 """
 
 from __future__ import annotations
@@ -34,39 +34,36 @@ if TYPE_CHECKING:
 
 
 def why_nan(step: Callable[..., Any], *args: Any, **kwargs: Any) -> NonFinite | None:
-    """Where the NaN or infinity of `step(*args, **kwargs)` comes from; None if all is finite.
+    """The cause of a NaN or infinity in `step(*args, **kwargs)`; None if all is finite.
 
     `step` is a loss function, or a whole training step with `backward()` and `opt.step()`, compiled
-    or not. It runs once on symbols: nothing is changed.
+    or not. It runs once on symbols and changes nothing.
     """
     return of_step(inner(step), args, kwargs)
 
 
 class detect_anomaly(contextlib.ContextDecorator):  # noqa: N801 - as autograd's
-    """Inside, a NaN or infinity that reaches a loss, a gradient or an update raises.
+    """A block in which a NaN or infinity in a loss, a gradient or an update raises.
 
-    The `NonFiniteError` names its first cause: node, element, lines, reason and way out. Infinities
-    of masks that do no harm are left alone. A compiled step costs one look at its results more, an
-    eager one a look at each gradient and parameter.
+    The `NonFiniteError` names its first cause: node, element, lines, reason and way out. Harmless
+    infinities of masks are ignored. A compiled step costs one check of its results more, an eager
+    one a check of each gradient and parameter.
     """
 
     def __init__(self) -> None:
-        """Nothing is watched yet."""
         self._before: list[Any] = []
 
     def __enter__(self) -> Self:
-        """Watch."""
         self._before.append(modes.watch)
         modes.watch = Watch()
         return self
 
     def __exit__(self, *exc: object) -> None:
-        """Stop watching."""
         modes.watch = self._before.pop()
 
 
 class Watch:
-    """What `modes.watch` is asked, by backward passes, optimisers and compiled functions."""
+    """The object in `modes.watch`, called by backward passes, optimisers and compiled functions."""
 
     def after_backward(
         self,
@@ -92,7 +89,7 @@ class Watch:
         raise NonFiniteError(str(report), report)
 
     def step(self, optimizer: Optimizer, run: Callable[[], Any]) -> Any:
-        """Run an optimiser's step; undo it and raise if a parameter is no longer finite."""
+        """Run an optimiser's step; undo it and raise if it makes a parameter not finite."""
         parameters = [p for group in optimizer.param_groups for p in group["params"]]
         tensors = [*parameters]
         for state in optimizer.state.values():
@@ -113,7 +110,7 @@ class Watch:
         raise NonFiniteError(text if report is None else str(report), report)
 
     def explain_step(self, fn: Callable[..., Any], args: tuple[Any, ...], kwargs: Any) -> None:
-        """Raise the cause of what stopped a compiled step; return if the infinities do no harm."""
+        """Raise the cause that stopped a compiled step; return if the infinities are harmless."""
         with _off():
             report = of_step(fn, args, kwargs)
         if report is not None:

@@ -1,9 +1,9 @@
-"""What goes wrong in which op: from the numbers at the bad element to a cause and its fix.
+"""Hazards of ops: the cause and the fix, from an op and its operands at the bad element.
 
     hazard("log", [0.0], …)     # log of zero: "log(0) is -inf", "log(x.clamp_min(1e-12)), …"
 
-A table from op names to small functions of the operands' numbers; what is in no table is judged by
-its numbers alone. Imports nothing of the graph.
+A table from op names to small functions of the operands' numbers; other ops are judged by their
+numbers alone. Imports nothing of the graph.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ Numbers = Sequence[float]
 
 
 class Hazard(NamedTuple):
-    """What happened, in two or three words, in a sentence, and the way out."""
+    """A hazard: its kind in two or three words, a sentence, and the fix."""
 
     kind: str
     what: str
@@ -30,7 +30,7 @@ def _log(name: str, lowest: float) -> Callable[[Numbers], Hazard | None]:
             return None
         if x == lowest:
             fix = (
-                "keep the argument above it: clamp_min(1e-12), + eps; of probabilities take "
+                "keep the argument above 0: clamp_min(1e-12), + eps; of probabilities take "
                 "log_softmax or logsigmoid of the logits"
             )
             return Hazard("log of zero", f"{name}({x:g}) is -inf", fix)
@@ -44,11 +44,11 @@ def _log(name: str, lowest: float) -> Callable[[Numbers], Hazard | None]:
 
 def _div(ins: Numbers) -> Hazard | None:
     x, y = ins[:2]
-    guard = "where(y != 0, y, 1) in the denominator, y + eps, or clamp_min"
+    guard = "keep it away from 0: where(y != 0, y, 1) in the denominator, y + eps, or clamp_min"
     if y == 0 and x == 0:
-        return Hazard("zero divided by zero", "0 / 0 is not defined", f"keep it from 0: {guard}")
+        return Hazard("zero divided by zero", "0 / 0 is not defined", guard)
     if y == 0:
-        return Hazard("division by zero", f"{x:g} / 0 is infinite", f"keep it from 0: {guard}")
+        return Hazard("division by zero", f"{x:g} / 0 is infinite", guard)
     if math.isinf(x) and math.isinf(y):
         fix = "subtract the largest exponent first: softmax, log_softmax and logsumexp do"
         return Hazard("infinity divided by infinity", "inf / inf is not defined", fix)
@@ -76,7 +76,7 @@ def _exp(ins: Numbers) -> Hazard:
 def _pow(ins: Numbers) -> Hazard | None:
     x, y = ins[:2]
     if x == 0 and y < 0:
-        fix = "keep the base from 0: (x + eps) ** y"
+        fix = "keep the base away from 0: (x + eps) ** y"
         return Hazard("division by zero", f"0 to the power {y:g} is infinite", fix)
     if x < 0 and y != round(y):
         fix = "keep the base positive: x.clamp_min(0), x.abs()"
@@ -148,21 +148,21 @@ UPDATE = "overflowing update"
 
 
 def hazard(op: str, ins: Numbers) -> Hazard:
-    """Of an elementwise op whose operands at the bad element are `ins`."""
+    """The hazard of an elementwise op with operands `ins` at the bad element."""
     judge = _TABLE.get(op)
     found = None if judge is None else judge(ins)
     return found or overflow(op, ins)
 
 
 def overflow(op: str, ins: Numbers) -> Hazard:
-    """Finite numbers whose result is beyond the largest one."""
+    """Finite operands, and a result beyond the largest number."""
     largest = max((abs(x) for x in ins if math.isfinite(x)), default=0.0)
     what = f"{op} of numbers up to {largest:.3g} is beyond the largest number of its dtype"
     return Hazard("overflow", what, _SMALLER)
 
 
 def infinite_derivative(op: str, x: float, *, hidden: bool, where: bool) -> Hazard:
-    """Of `op` at x; `hidden`: what comes from above is 0 there, so that it is 0 · ∞."""
+    """An infinite derivative of `op` at x; `hidden`: the upstream gradient is 0, so 0 · ∞."""
     if hidden:
         by = "where selects the other branch" if where else "a mask multiplies it by 0"
         fix = (
@@ -171,30 +171,30 @@ def infinite_derivative(op: str, x: float, *, hidden: bool, where: bool) -> Haza
         )
         what = f"the derivative of {op} at {x:g} is infinite, and {by}: 0 · inf"
         return Hazard(BEHIND_WHERE if where else "zero times infinity", what, fix)
-    fix = f"keep the argument from {x:g}: {op}(x + eps); for a norm, (x * x + eps).sum().sqrt()"
+    fix = f"keep the argument off {x:g}: {op}(x + eps); for a norm, (x * x + eps).sum().sqrt()"
     return Hazard(BY_ZERO, f"{op} has an infinite derivative at {x:g}", fix)
 
 
 def empty_mean() -> Hazard:
-    """Σ / 0 of an empty batch, or of what a selection left."""
+    """The mean Σ / 0 of an empty batch or selection."""
     fix = "leave out empty batches: if len(batch); or divide a sum by max(count, 1)"
     return Hazard(EMPTY_MEAN, "the mean of no elements is not defined", fix)
 
 
 def masked_row(op: str) -> Hazard:
-    """All elements that a reduction sees are -inf."""
+    """A reduction of elements that are all -inf."""
     fix = "let every row keep one element: unmask the diagonal, or leave out empty sequences"
     return Hazard(MASKED_ROW, f"all that {op} reads in this row is masked with -inf", fix)
 
 
 def masked_label() -> Hazard:
-    """The score that is picked is -inf."""
+    """A picked score of -inf."""
     fix = "the right answer must not be masked: check the mask, or set the label to ignore_index"
     return Hazard(MASKED_LABEL, "the score of the label is masked with -inf: its loss is inf", fix)
 
 
 def from_outside(name: str, *, parameter: bool, value: float) -> Hazard:
-    """What came in was already bad."""
+    """A bad value from outside."""
     if parameter:
         fix = (
             "an earlier update made it so: train under inspect.detect_anomaly() from the last "
@@ -206,12 +206,12 @@ def from_outside(name: str, *, parameter: bool, value: float) -> Hazard:
 
 
 def unnamed(value: float) -> Hazard:
-    """Of what no gradient flows to: data, or computed from data where nobody recorded it."""
+    """A bad value that needs no gradient: data, or computed from data without being recorded."""
     fix = "look at the data; if it is computed from them, inspect.why_nan(step, …) finds its line"
     return Hazard(INPUT, f"a value that needs no gradient holds {value:g}", fix)
 
 
 def overflowing_update(what: str) -> Hazard:
-    """The optimiser's step itself."""
+    """An overflow in the optimiser's step."""
     fix = "lower the learning rate, clip the gradients, or raise the optimizer's eps"
     return Hazard(UPDATE, what, fix)

@@ -1,4 +1,4 @@
-"""A NaN or an infinity, told in a few lines: what, where, from which numbers, and the way out.
+"""The report on a NaN or an infinity: what, where, the operands, and the way out.
 
     NaN in the forward pass: log of zero
       model.py:12  loss = -(p * p.log()).sum()   in encoder.2
@@ -26,11 +26,11 @@ _PASSES = {"forward": "the forward pass", "backward": "the backward pass", "upda
 
 @dataclass(frozen=True)
 class NonFinite:
-    """Where the first NaN or infinity that does harm comes from; true if there is one.
+    """The cause of the first harmful NaN or infinity; always true.
 
-    `phase` is forward, backward or update; `index` the element of `op`'s result, `place` that
-    element in words (batch, time, token); `sources` are the lines of the node, of what made its
-    operands, and of the loss.
+    `phase` is forward, backward or update; `index` is the element of the result of `op`, `place`
+    the element in words (batch, time, token); `source`, `operands` and `loss` have the lines of the
+    node, of its operands, and of the loss.
     """
 
     kind: str
@@ -49,11 +49,9 @@ class NonFinite:
     loss: Source | None
 
     def __bool__(self) -> bool:
-        """A report is made only where there is something to report."""
         return True
 
     def __str__(self) -> str:
-        """At most eight lines."""
         name = "NaN" if math.isnan(self.value) else f"{self.value:g}"
         lines = [f"{name} in {_PASSES[self.phase]}: {self.kind}"]
         line = "" if self.source is None else self.source.quoted
@@ -74,12 +72,12 @@ class NonFinite:
     __repr__ = __str__
 
     def in_layers(self) -> NonFinite:
-        """The same without lines, for who did not write the program: layers say where."""
+        """The same without lines, for a reader who did not write the program and has the layers."""
         operands = tuple((name, None) for name, _ in self.operands)
         return replace(self, source=None, operands=operands, loss=None)
 
     def as_record(self) -> dict[str, Any]:
-        """In JSON's types: NaN and infinity are text."""
+        """The report in JSON's types: NaN and infinity are text."""
         record = asdict(self)
         record["value"] = str(self.value)
         record["numbers"] = [str(n) for n in self.numbers]
@@ -95,7 +93,7 @@ def _record(source: Source | None) -> dict[str, Any] | None:
 def report_of(
     found: Finding, scene: Scene, loss: Node | None, tokens: Sequence[tuple[str, Any]]
 ) -> NonFinite:
-    """The report of a finding; `tokens` are the integer arguments, by name."""
+    """The report on a culprit; `tokens` are the integer arguments, by name."""
     node = found.shown
     source = node.source
     type_ = node.type if isinstance(node.type, Type) else node.type.items[found.shown_at.result]
@@ -129,7 +127,7 @@ def report_of(
 
 
 def _operands(found: Finding, names: Mapping[Node, str]) -> tuple[tuple[str, Source | None], ...]:
-    """What the operands are called, and the lines that made them."""
+    """The names of the operands, and the lines that made them."""
     nodes = found.rule_of.inputs if found.rule_of is not None else found.operands
     out = []
     for node in dict.fromkeys(nodes):
@@ -142,7 +140,7 @@ def _operands(found: Finding, names: Mapping[Node, str]) -> tuple[tuple[str, Sou
 
 
 def _place(index: tuple[int, ...], shape: Sequence[int], tokens: Sequence[tuple[str, Any]]) -> str:
-    """`batch 2, time 5, token 17` where the leading axes are those of an integer argument."""
+    """`batch 2, time 5, token 17` if the leading axes are those of an integer argument."""
     for _, codes in tokens:
         whole = tuple(codes.shape)
         if not index or codes.size <= 1:

@@ -1,8 +1,8 @@
-"""Graphs with values to look for NaN in: of a whole step, and of a loss that was computed eagerly.
+"""Scenes for the search of NaN: graphs with values, of a whole step or of an eager loss.
 
 A step runs once on symbols, which changes nothing, and every node of its forward pass, backward
-pass and update is evaluated on the values of now. An eager loss is worked out again from the leaves
-of its tape. Example: `of_step(step, (words, tags), {})`. May import what `inspect` may.
+pass and update is evaluated on present values. An eager loss is computed again from the leaves of
+its tape. Example: `of_step(step, (words, tags), {})`. May import what `inspect` may.
 """
 
 from __future__ import annotations
@@ -36,10 +36,10 @@ def of_step(
     *,
     updates: bool = False,
 ) -> NonFinite | None:
-    """The first NaN or infinity of `fn(*args, **kwargs)` that does harm; None if all is well.
+    """The first harmful NaN or infinity of `fn(*args, **kwargs)`; None if there is none.
 
-    Harm is what reaches the loss, a gradient, or new state; of what is returned, NaN anywhere and
-    an infinite scalar. `updates`: the function is nothing but an update.
+    One is harmful in the loss, a gradient or new state; among the results a NaN, or an infinite
+    scalar. `updates`: the function is only an update.
     """
     given = [as_tensor(a) if isinstance(a, np.ndarray) else a for a in args]
     run = traced(functools.partial(fn, **kwargs) if kwargs else fn, given)
@@ -74,13 +74,13 @@ def _passes(run: Traced, *, updates: bool) -> tuple[dict[Node, None], frozenset[
 
 
 def _by_source(recorded: Sequence[Node]) -> Callable[[Node], Node | None]:
-    """A gradient node carries the very source of the node that it differentiates."""
+    """Forward nodes by their source, which is the same object at the nodes of their gradient."""
     found = {id(n.source): n for n in recorded if n.source is not None}
     return lambda node: found.get(id(node.source))
 
 
 def _harmed(run: Traced, scene: Scene) -> Iterator[Node]:
-    """Bad values that matter, in the order of the step."""
+    """The harmful values, in the order of the step."""
     env, captured = scene.env, run.found.captured
     yield from (n for n in run.trace.spent if is_bad(env[n]))
     for node in run.results:
@@ -103,10 +103,10 @@ def of_tape(
     targets: Sequence[Node],
     names: Mapping[int, str],
 ) -> NonFinite | None:
-    """The cause of a bad loss, or else of a bad gradient, of a graph that was recorded eagerly.
+    """The cause of a bad loss, or else of a bad gradient, of a graph recorded eagerly.
 
-    None if there is none, or if values are missing: those of an `autograd.Function`, and of
-    constants that were there before anyone watched.
+    None without one, or if values are missing: those of an `autograd.Function`, and of constants
+    from before the watch.
     """
     order = topological(roots)
     inputs = {n: _given(n) for n in order if n.op is INPUT}
@@ -135,7 +135,7 @@ def of_tape(
 
 
 class _Noting(Symbolic):
-    """The builder that remembers whose derivative it makes each node for."""
+    """A builder that notes the forward node of each derivative."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -154,7 +154,7 @@ class _Noting(Symbolic):
 
 
 def _given(node: Node) -> Any:
-    """The value of an input of the tape: of its leaf, or what was kept while someone watched."""
+    """The value of an input of the tape: of its leaf, or kept during the watch."""
     leaf = leaf_of(node)
     if leaf is not None:
         return leaf._concrete("a look for NaN")  # noqa: SLF001 - a leaf of the loss

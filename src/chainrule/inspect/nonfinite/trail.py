@@ -1,10 +1,10 @@
-"""The way of a NaN or an infinity through a graph, back to the node that made it.
+"""The trail of a NaN or an infinity through a graph, back to the node that made it.
 
 At a node with a bad value, each bad operand is replaced by finite numbers in turn: if the value
-becomes finite, that operand is responsible, and the walk goes on there. So a NaN that `where`
-leaves out is never followed. A node whose value stays bad made it itself. Example:
+becomes finite, that operand is responsible, and the walk continues there. So a NaN that `where`
+does not select is never followed. A node whose value stays bad made it itself. Example:
 
-    trail(env, loss)        # [loss, mean, log]: log made it, and it reached the loss by the mean
+    trail(env, loss)        # [loss, mean, log]: log made it, and it reached the loss through mean
 
 Imports graph and ops.
 """
@@ -22,7 +22,7 @@ from chainrule.ops.evaluate import apply_meaning
 
 Array = np.ndarray[Any, Any]
 _STAND_IN = 0.5  # a number in the domain of most functions
-_COPYING = {"concat", "gather", "pick", "where"}  # whose results are elements of operands
+_COPYING = {"concat", "gather", "pick", "where"}  # ops whose results are elements of operands
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Place:
 
 
 class Stop(NamedTuple):
-    """A node on the way, and the bad element that was looked at."""
+    """A node on the trail, and the bad element of its value."""
 
     node: Node
     at: Place
@@ -68,7 +68,7 @@ def element(value: Any, at: Place) -> float:
 
 
 def trail(env: Mapping[Node, Any], end: Node, at: Place | None = None) -> list[Stop]:
-    """From a bad value back to where it was made; empty if the value is finite.
+    """The nodes from a bad value back to the one that made it; empty if the value is finite.
 
     `env` has the values of all nodes that `end` depends on. `at` is the element to explain.
     """
@@ -82,7 +82,7 @@ def trail(env: Mapping[Node, Any], end: Node, at: Place | None = None) -> list[S
 
 
 def _responsible(env: Mapping[Node, Any], node: Node, at: Place) -> Node | None:
-    """The operand without whose NaN or infinity the element would be finite."""
+    """The operand whose NaN or infinity makes the element bad."""
     if node.op is INPUT:
         return None
     suspects = [n for n in dict.fromkeys(node.inputs) if is_bad(env[n])]
@@ -102,7 +102,7 @@ def _would_be_finite(env: Mapping[Node, Any], node: Node, at: Place, replaced: s
 
 
 def _cured(value: Any) -> Any:
-    """The same with a finite number for each NaN and infinity."""
+    """The value with a finite number for each NaN and infinity."""
     if isinstance(value, tuple):
         return tuple(_cured(v) for v in value)
     if value.dtype.kind != "f":
@@ -111,7 +111,7 @@ def _cured(value: Any) -> Any:
 
 
 def _carried(env: Mapping[Node, Any], stop: Stop, child: Node) -> Place:
-    """The element of an operand that the bad element comes from, or else its first bad one."""
+    """The element of an operand from which the bad element comes, or else its first bad one."""
     node, index, value = stop.node, stop.at.index, env[child]
     if "projection" in node.op.traits:
         return Place(int(node.attrs["index"]), index)
@@ -127,7 +127,7 @@ def _carried(env: Mapping[Node, Any], stop: Stop, child: Node) -> Place:
 
 
 def _copied_from(env: Mapping[Node, Any], stop: Stop, child: Node) -> tuple[int, ...]:
-    """Which element was copied: the op is applied to the elements' numbers."""
+    """The index of the copied element, found by applying the op to the elements' numbers."""
     shape = env[child].shape
     numbers = np.arange(env[child].size, dtype=np.float64).reshape(shape)
     ins = [numbers if n is child else env[n] for n in stop.node.inputs]

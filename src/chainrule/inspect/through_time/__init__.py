@@ -1,1 +1,1 @@
-"""The gradient through time: how far back a recurrent network learns from."""
+"""The gradient through time: the effective memory of a recurrent network."""

@@ -2,9 +2,9 @@
 
     print(gradient_through_time(step, words, tags))
 
-`step` is a loss function or a whole training step, compiled or not: it runs on symbols, nothing is
-changed, and is computed in float64. Loops are found wherever they are: recurrent layers, `scan`,
-cells and lines that Python repeats. May import `inspect.recording` and what lies below it.
+`step` is a loss function or a whole training step, compiled or not: it runs on symbols, changes
+nothing, and is computed in float64. Any loop is found: recurrent layers, `scan`, cells and lines
+that Python repeats. May import `inspect.recording` and what lies below it.
 """
 
 from __future__ import annotations
@@ -39,11 +39,11 @@ _UNBATCHED = 2  # axes of (steps, width)
 
 
 def gradient_through_time(fn: Callable[..., Any], *args: Any, tokens: Any = None) -> ThroughTime:
-    """How far back a recurrent network learns from: see `ThroughTime`.
+    """The gradients of a recurrent network's states by step: see `ThroughTime`.
 
     `fn(*args)` returns a scalar loss, or calls `backward()` as a training step does. `tokens` are
-    the codes or words [steps, batch] that belong to the states; unless they are given, an argument
-    of integers of that shape, or batch first, is taken. Raises ArgumentError where nothing recurs.
+    the codes or words [steps, batch] of the states; the default is an argument of integers of that
+    shape, or batch first. Raises ArgumentError if nothing recurs.
     """
     fn = inner(fn)
     given = [as_tensor(a) if isinstance(a, np.ndarray) else a for a in args]
@@ -78,7 +78,7 @@ def gradient_through_time(fn: Callable[..., Any], *args: Any, tokens: Any = None
 
 @dataclass(frozen=True)
 class _Asked:
-    """A state and the nodes of its gradients: stacked over the steps, or one for each step."""
+    """A state and the nodes of its gradients, stacked over the steps or one for each step."""
 
     name: str
     order: tuple[int, ...]
@@ -87,7 +87,7 @@ class _Asked:
 
     @property
     def nodes(self) -> tuple[Node, ...]:
-        """All that must be evaluated."""
+        """The nodes to be evaluated."""
         return (*self.norms, *self.flow)
 
 
@@ -115,7 +115,7 @@ def _of_loops(
 
 
 def _name(layer: str, module: Module | None, number: int, probe: Probe) -> str:
-    """`lstm l0 h`: the layer, which of its loops, which of its states."""
+    """`lstm l0 h`: the layer, its loop and its state."""
     if not isinstance(module, RNNBase):
         where = probe.loop.source
         place = layer or (f"line {where.line}" if where else "loop")
@@ -154,7 +154,7 @@ def _name_of_chain(node: Node, cells: Mapping[str, Module]) -> str:
 
 
 def _modules(roots: Sequence[Module], kinds: tuple[type[Module], ...]) -> dict[str, Module]:
-    """Modules of some kinds by the path that nodes know them by."""
+    """Modules of some kinds by the path in their nodes' source."""
     named = [(name or type(m).__name__, m) for root in roots for name, m in root.named_modules()]
     return {name: module for name, module in named if isinstance(module, kinds)}
 
@@ -181,7 +181,7 @@ def _is_codes(value: Any) -> bool:
 
 
 def _tokens(codes: Sequence[Any], shape: tuple[int, ...]) -> Array | None:
-    """The first codes that fit [steps, batch], or do when turned."""
+    """The first codes of shape [steps, batch], or of its transpose."""
     for given in codes:
         array = np.asarray(given)
         array = array.reshape(-1, 1) if array.ndim == 1 else array

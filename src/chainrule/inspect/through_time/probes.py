@@ -1,9 +1,9 @@
-"""States of loops as inputs, so that the gradient of each can be asked for.
+"""Probes: inputs added to the states of loops, whose gradients are those of the states.
 
     scan: (carry', y) = body(carry, x)      →   the same with carry' + probe_t, probe_t = 0
 
-∂L/∂probe_t is ∂L/∂carry_t, for all t in one reverse pass. Carries are taken one after the other, as
-they follow from each other within a step: h = o·tanh(c) sees the probe of c. May import `ops`.
+∂L/∂probe_t is ∂L/∂carry_t, for all t in one reverse pass. Carries are probed one after the other,
+in their order of dependence within a step: h = o·tanh(c) reads the probe of c. May import `ops`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from chainrule.ops.record import Symbolic
 
 @dataclass(frozen=True)
 class Probe:
-    """A carry of a loop: its number, the loop, and the input that stands for its change."""
+    """A probe: the number of a carry, its loop, and the input added to it."""
 
     carry: int
     loop: Node
@@ -32,7 +32,7 @@ class Probe:
 
 
 def probed(outputs: Sequence[Node]) -> tuple[dict[Node, Node], list[Probe]]:
-    """What becomes of each node, and the probes; within a loop, later states come last."""
+    """The new node for each node, and the probes; within a loop, later states come last."""
     made: dict[Node, Node] = {}
     probes: list[Probe] = []
     for node in topological(outputs):

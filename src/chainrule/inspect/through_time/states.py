@@ -1,4 +1,4 @@
-"""What is known about the gradient through time: of each state, by step and token.
+"""The gradient through time of each state, by step and token.
 
 Example: `print(gradient_through_time(loss, x, y))`. May import NumPy.
 """
@@ -14,19 +14,19 @@ import numpy as np
 
 Array = np.ndarray[Any, Any]
 _BARS = " ▁▂▃▄▅▆▇█"
-_WIDTH = 48  # steps that are drawn
-_ROUNDING = 1e-9  # between a factor and 1
+_WIDTH = 48  # the most steps drawn
+_ROUNDING = 1e-9  # a factor this near 1 counts as 1
 _EXPLODED = 1e3
-_FAINT = 1e-12  # shares of the gradient below this are rounding
+_FAINT = 1e-12  # smaller shares of the gradient are rounding errors
 
 
 @dataclass(frozen=True)
 class State:
     """One state of a recurrent network.
 
-    `norms` are ‖∂L/∂hₜ‖ [steps, batch]. `flow` [steps, batch] is what is left, at each step, of the
+    `norms` are ‖∂L/∂hₜ‖ [steps, batch]. `flow` [steps, batch] is the share, at each step, of the
     gradient that enters at the last one: ‖vᵀ ∂h_T/∂hₜ‖ / ‖v‖ for v = ∂L/∂h_T, so 1 at the end.
-    `order` lists the steps as they ran; `tokens` [steps, batch], if there are some.
+    `order` lists the steps as they ran; `tokens` [steps, batch] may be missing.
     """
 
     name: str
@@ -47,21 +47,21 @@ class State:
 
     @property
     def memory(self) -> float:
-        """Effective memory in tokens: after so many steps back, 1/e of the gradient is left."""
+        """The effective memory: the number of tokens back at which 1/e of the gradient is left."""
         decay = self.decay
         if decay <= 0:
             return 0.0
         return math.inf if decay > 1 - _ROUNDING else -1 / math.log(decay)
 
     def left(self) -> Array:
-        """The share that is left 0, 1, 2, … steps before the end: geometric mean of the batch."""
+        """The share left 0, 1, 2, … steps before the end: the geometric mean over the batch."""
         rows = self.flow[list(self.order)][::-1]
         with np.errstate(all="ignore"):
             means: Array = np.nanmean(np.log(np.where(rows > 0, rows, np.nan)), axis=1)
             return np.exp(means)
 
     def as_record(self) -> dict[str, Any]:
-        """In JSON's types."""
+        """The state in JSON's types."""
         return {
             "name": self.name,
             "decay": self.decay,
@@ -75,18 +75,18 @@ class State:
 
 @dataclass(frozen=True)
 class ThroughTime:
-    """All states of a network; prints, and gives JSON."""
+    """All states of a network, printed or as JSON."""
 
     states: tuple[State, ...]
 
     def __str__(self) -> str:
-        """For each state its decay and memory, and ‖∂L/∂hₜ‖ by step as bars on a log scale."""
+        """The decay and memory of each state, and ‖∂L/∂hₜ‖ by step as bars on a log scale."""
         return "\n".join("\n".join(_told(state)) for state in self.states)
 
     __repr__ = __str__
 
     def write(self, writer: Any, step: int) -> None:
-        """Give decay, memory and the norms by step to a `SummaryWriter`."""
+        """Write decay, memory and the norms by step to a `SummaryWriter`."""
         for state in self.states:
             name = state.name.replace(" ", "_")
             writer.add_scalar(f"decay_through_time/{name}", state.decay, step)
@@ -118,7 +118,7 @@ def _told(state: State) -> list[str]:
 
 
 def _bars(values: Array) -> str:
-    """One character a step, from the smallest to the largest power of ten."""
+    """One character for each step, from the smallest to the largest power of ten."""
     shown = values[np.linspace(0, len(values) - 1, min(len(values), _WIDTH)).round().astype(int)]
     with np.errstate(all="ignore"):
         logs = np.log10(shown)

@@ -1,10 +1,10 @@
-"""States of a loop that Python ran: nodes that the same line makes again and again, in a chain.
+"""States of a Python loop: chains of nodes that one line records repeatedly.
 
     for t in range(T):
         h = torch.tanh(x[t] @ u + h @ w)
 
-Each line's nodes form a chain when every one depends on the one before. A chain is a state when its
-node of one step is read in the next. May import `graph`.
+A line's nodes form a chain if each depends on the one before. A chain is a state if its node of one
+step is read in the next. May import `graph`.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ from typing import Any
 from chainrule.graph.node import INPUT, Node, TupleType
 from chainrule.graph.walk import topological
 
-_LEAST = 3  # repetitions that make a loop
+_LEAST = 3  # the fewest repetitions of a loop
 
 
 def chains(outputs: Sequence[Node]) -> list[list[Node]]:
-    """The states of each loop, step by step; states that follow from others come last."""
+    """The states of each loop, step by step; states that depend on others come last."""
     order = topological(outputs)
     found: list[list[Node]] = []
     for group in _repeated(order):
         parts = [part for part in _by_role(group) if _is_chain(part, order)]
         several = len(parts) > 1 or not _is_chain(group, order)
         found += parts if several else [group]
-    # Counted from the end: what the first step reads is often not made like the others
+    # Counted from the end: the first step's operands are often made differently
     step = {node: i - len(chain) for chain in found for i, node in enumerate(chain)}
     home = {node: k for k, chain in enumerate(found) for node in chain}
     carried: set[int] = set()
@@ -38,7 +38,7 @@ def chains(outputs: Sequence[Node]) -> list[list[Node]]:
 
 
 def _repeated(order: Sequence[Node]) -> list[list[Node]]:
-    """Float nodes of one op and type that one line of one layer has made several times."""
+    """Float nodes of one op and type that one line of one layer has recorded several times."""
     groups: dict[object, list[Node]] = {}
     for node in order:
         if node.op is INPUT or node.source is None or isinstance(node.type, TupleType):
@@ -51,7 +51,7 @@ def _repeated(order: Sequence[Node]) -> list[list[Node]]:
 
 
 def _by_role(group: Sequence[Node]) -> list[list[Node]]:
-    """Several nodes of one line apart, by the ops that their values come from."""
+    """The nodes of one line, separated by the ops of their operands."""
     parts: dict[object, list[Node]] = {}
     for node in group:
         parts.setdefault(_role(node, 2), []).append(node)
@@ -66,7 +66,7 @@ def _role(node: Node, depth: int) -> tuple[Any, ...]:
 def _is_chain(group: Sequence[Node], order: Sequence[Node]) -> bool:
     """Whether each node depends on the one before."""
     number = {node: i for i, node in enumerate(group)}
-    newest: dict[Node, int] = {}  # of the group's nodes that a node depends on
+    newest: dict[Node, int] = {}  # number of the group's nodes that a node depends on
     for node in order:
         before = max((newest[n] for n in node.inputs), default=-1)
         if node in number:

@@ -248,10 +248,12 @@ def arange(
     if end is None or start is None:
         start, end = 0, start if end is None else end
     if end is None:
-        raise KindError("arange needs to know its end: arange(5)")
+        raise KindError("arange needs an end: arange(5)")
     start, end, step = (_number(v, "arange()") for v in (start, end, step))
     if not all(map(math.isfinite, (start, end, step))):
-        raise ArgumentError(f"arange counts between finite numbers, not {start}, {end} by {step}")
+        raise ArgumentError(
+            f"arange needs finite numbers, not start {start}, end {end}, step {step}"
+        )
     if step == 0:
         raise ArgumentError("arange needs a step other than 0")
     if (end - start) * step < 0:
@@ -271,7 +273,7 @@ def arange(
 def _counted(name: str, dtype: DType) -> DType:
     """The dtype of numbers that are counted: not bool."""
     if dtype is dtypes.bool_:
-        raise DTypeError(f"{name} gives numbers, not bool: compare them, as in {name}(…) > 0")
+        raise DTypeError(f"{name} has no bool result: compare its numbers, as in {name}(…) > 0")
     return dtype
 
 

@@ -218,7 +218,7 @@ def _new(
     check_device(device)
     chosen = get_default_dtype() if dtype is None else as_dtype(dtype)
     if chosen.kind != "float":
-        raise DTypeError(f"such random numbers are floats, not {chosen}: use randint")
+        raise DTypeError(f"random numbers of this kind are floats, not {chosen}: use randint")
     return asking(maker(flat_sizes(size), chosen, generator), requires_grad)
 
 
@@ -325,7 +325,7 @@ def normal(
     """mean + std · standard normal numbers, of `size` or of the tensors' broadcast shape."""
     del layout, pin_memory
     check_device(device)
-    std = require("normal", std, lambda v: v >= 0, "a standard deviation is at least 0")
+    std = require("normal", std, lambda v: v >= 0, "a standard deviation must be at least 0")
     with no_grad():
         if size is None:
             tensors = [as_tensor(v) for v in (mean, std)]
@@ -335,7 +335,7 @@ def normal(
             shape = flat_sizes([size])
             kind = get_default_dtype() if dtype is None else as_dtype(dtype)
         if kind.kind != "float":
-            raise DTypeError(f"normal numbers are floats, not {kind}: use x.float()")
+            raise DTypeError(f"normal random numbers are floats, not {kind}: use x.float()")
         unit = normal_values(shape, kind, generator)
         out = pointwise.add(pointwise.mul(unit, std), mean)
     return asking(out, requires_grad)
@@ -354,7 +354,7 @@ def normal_(
     input: Handle, mean: float = 0.0, std: float = 1.0, *, generator: Generator | None = None
 ) -> Tensor:
     """Normal numbers of the input's shape and dtype."""
-    std = require("normal_", std, lambda v: v >= 0, "a standard deviation is at least 0")
+    std = require("normal_", std, lambda v: v >= 0, "a standard deviation must be at least 0")
     unit = normal_values(input.shape, input.dtype, generator)
     return pointwise.add(pointwise.mul(unit, std), mean)
 
@@ -369,7 +369,7 @@ def bernoulli(input: Operand, p: Any = None, *, generator: Generator | None = No
         chances = x if p is None else p
         kind = x.dtype if x.dtype.kind == "float" else dtypes.float64
         chances = require(
-            "bernoulli", chances, is_probability, "a probability lies between 0 and 1"
+            "bernoulli", chances, is_probability, "a probability must lie between 0 and 1"
         )
         chosen = pointwise.lt(uniform(x.shape, kind, generator), chances)
         return cast(chosen, x.dtype)

@@ -75,9 +75,9 @@ def multinomial(
 
 def _checked(weights: Tensor, needed: int) -> Tensor:
     """The weights: finite, not negative, and enough of them positive in each row."""
-    rule = "weights are finite and at least 0"
+    rule = "weights must be finite and at least 0"
     weights = require("multinomial", weights, lambda v: (v >= 0) & (v < math.inf), rule)
-    rule = f"a row has {{}} positive weights and {needed} are needed"
+    rule = f"a row has {{}} positive weights, but needs {needed}"
     return require(
         "multinomial", weights, lambda n: n >= needed, rule, of=lambda v: (v > 0).sum(-1)
     )
@@ -172,7 +172,7 @@ def whole_numbers(shape: shapes.Shape, low: int, high: int, generator: Generator
 
 def bernoulli_(input: Handle, p: Any = 0.5, *, generator: Generator | None = None) -> Tensor:
     """1 with probability p (a number, or a tensor of them), else 0."""
-    p = require("bernoulli_", p, is_probability, "a probability lies between 0 and 1")
+    p = require("bernoulli_", p, is_probability, "a probability must lie between 0 and 1")
     with no_grad():
         return cast(pointwise.lt(uniform(input.shape, dtypes.float64, generator), p), input.dtype)
 
