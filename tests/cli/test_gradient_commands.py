@@ -96,7 +96,7 @@ def str_of(count):
         ("x / (1 - 1) + 1/0", "x=1", "divided by 0"),
         ("x > 0", "x=1", "has no gradient"),
         ("x[5]", "x=[1,2]", "index 5 is outside axis 0"),
-        ("x['a']", "x=[1,2]", "an index is a whole number"),
+        ("x['a']", "x=[1,2]", "an index is an integer"),
         ("W @ x", "W=[[1,2]] x=[1,2,3]", "the inner sizes 2 and 3 must be equal"),
         ("cross_entropy(z, y)", "z=[[1,2,3]] y=[5]", "outside 0 to 2"),
         ("x", "x=[[1,2],[3]]", "rows all have equal length"),

@@ -80,7 +80,7 @@ def test_a_bad_environment_of_a_program(tmp_path):
     code = "import chainrule as cr; cr.compile(lambda x: x + 1)(cr.ones(2))"
     done = run_program("-c", code, cwd=tmp_path, CHAINRULE_THREADS="x")
     assert done.returncode == 2
-    assert done.stderr.startswith("error: CHAINRULE_THREADS='x': use a whole number")
+    assert done.stderr.startswith("error: CHAINRULE_THREADS='x': use an integer")
     assert done.stderr.count("\n") == 1
     done = run_program("-m", "chainrule", "env", cwd=tmp_path, CHAINRULE_TRACEBACK="x",
                        PYTHONWARNINGS="ignore", TERM=os.environ.get("TERM", ""))  # fmt: skip

@@ -1,7 +1,7 @@
 """Reading a whole file of the user: endless devices are refused before they are read.
 
 Pipes, terminals and standard input end; `/dev/zero` does not, and a disk ends beyond memory.
- Example: `read_to_end(Path("book.txt"))`. Imports nothing.
+Example: `read_to_end(Path("book.txt"))`. Imports nothing.
 """
 
 from __future__ import annotations

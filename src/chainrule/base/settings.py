@@ -133,7 +133,7 @@ def _whole(env: Mapping[str, str], name: str, unset: int, most: int) -> int:
         return unset
     if not (text.isascii() and text.isdigit()) or not 1 <= int(text[:_DIGITS]) <= most:
         raise EnvironmentVariableError(
-            f"{name}={text[:_DIGITS]!r}: use a whole number from 1 to {most}, or leave it unset"
+            f"{name}={text[:_DIGITS]!r}: use an integer from 1 to {most}, or leave it unset"
         )
     return int(text)
 

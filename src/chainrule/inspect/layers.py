@@ -37,7 +37,9 @@ class LayerTrace(Trace):
         self.begun: int | None = None  # their number at the start of the first backward
         self.asked: Handle | None = None  # last one asked
         self.boxes: dict[Node, str] = {}  # of nodes in later calls of a module
-        self._called: Counter[tuple[str, int]] = Counter()  # calls, by the box around and the module
+        self._called: Counter[tuple[str, int]] = (
+            Counter()
+        )  # calls, by the box around and the module
         self._call: dict[int, int] = {}  # the number of each module's latest call
         self._names: dict[tuple[int, int], str] = {}
         self._undo = Undo()

@@ -37,7 +37,7 @@ def _block(tree: ast.AST, line: int) -> tuple[list[ast.stmt], int] | None:
         for statements in _lists(node):
             for i, statement in enumerate(statements):
                 if statement.lineno <= line <= (statement.end_lineno or line):
-                    found = statements, i  # the walk goes from outer to inner blocks
+                    found = statements, i  # the walk goes from outer to inner blocks blocks
     return found
 
 

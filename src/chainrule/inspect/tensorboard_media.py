@@ -2,7 +2,7 @@
 
 Each method has PyTorch's arguments, which may be tensors or arrays. Pictures need Pillow, figures
 matplotlib, videos moviepy and sounds soundfile: an error names the missing one.
- Example: `writer.add_image("attention", weights, step, dataformats="HW")`.
+Example: `writer.add_image("attention", weights, step, dataformats="HW")`.
 May import `base`.
 Source: https://docs.pytorch.org/docs/stable/tensorboard.html
 """

@@ -17,7 +17,7 @@ from chainrule.inspect.derivation import Derivation, Step
 from chainrule.inspect.outline import short
 
 _STEPS = frozenset({"sign", "floor", "ceil", "round", "trunc", "floor_divide"})
-_SAME = frozenset({"broadcast_to", "reshape", "transpose", "cast"})  # relative to the summed numbers
+_SAME = frozenset({"broadcast_to", "reshape", "transpose", "cast"})  # ops that keep the numbers
 _SHOWN = 3
 _FACTOR = "check that factor: a mask, a dropout of everything, weights that start at zero?"
 

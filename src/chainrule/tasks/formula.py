@@ -313,9 +313,7 @@ def _place(node: ast.AST) -> Any:
             return index
         case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int() as number)):
             return -number
-    raise ConfigError(
-        f"an index is a whole number or a slice such as 1:3, not {ast.unparse(node)!r}"
-    )
+    raise ConfigError(f"an index is an integer or a slice such as 1:3, not {ast.unparse(node)!r}")
 
 
 def _call(

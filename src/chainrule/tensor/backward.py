@@ -257,7 +257,7 @@ def gradients(
         _check(t)
     for t in ins:
         if not t.requires_grad:
-            raise ArgumentError("grad() needs inputs that require grad")
+            raise ArgumentError("an input of grad() does not require grad")
     with set_grad_enabled(False):
         seeds = [_seed(t, g) for t, g in zip(outs, given, strict=True)]
     retain = create_graph if retain_graph is None else retain_graph

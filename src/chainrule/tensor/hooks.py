@@ -148,7 +148,7 @@ def _add(hooks: dict[int, Hook], hook: Hook) -> RemovableHandle:
     return RemovableHandle(hooks, number)
 
 
-# what reverse mode asks
+# read by reverse mode
 
 
 def watched(order: Iterable[Node]) -> dict[Node, Watch]:

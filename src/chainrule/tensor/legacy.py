@@ -1,7 +1,7 @@
 """PyTorch's older names for tensors of a dtype: `FloatTensor([1, 2])`, `LongTensor(3)`.
 
 A call with sizes gives zeros, with data a tensor; `isinstance(x, LongTensor)` checks the dtype.
- May import base and the tensor's conversions.
+May import base and the tensor's conversions.
 Source: https://docs.pytorch.org/docs/stable/tensors.html#data-types
 """
 

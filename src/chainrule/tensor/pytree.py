@@ -1,7 +1,7 @@
 """Pytrees of tensors: nested Python structures flattened to a list and rebuilt.
 
 Tuples (also named ones), lists and dictionaries are structure; other objects than tensors stay.
- May import nothing of ours but `Handle`. Example:
+May import nothing of ours but `Handle`. Example:
 `leaves, rebuild = flatten({"h": h, "n": 3})`, then `rebuild(leaves)`.
 """
 

@@ -1,7 +1,7 @@
-"""What the values of an operand must be: standard deviations ≥ 0, lengths inside the batch.
+"""Conditions on the values of an operand: standard deviations ≥ 0, lengths inside the batch.
 
-A condition on values is written once, for arrays and tensors alike, and passes through `require`:
-eager code asks it before anything is computed, a compiled step before anything is changed.
+A condition is written once, for arrays and tensors alike, and passes through `require`: eager code
+checks it before it computes, a compiled step before it changes anything.
 Example: `std = require("std", std, lambda v: v >= 0, "a standard deviation must be at least 0")`.
 May import base, ops, and the tensor's handle and dispatch.
 """
@@ -39,11 +39,10 @@ def require(
 ) -> X:
     """`given` itself; raises `error` unless `holds(of(values))` is true for every element.
 
-    `given` is a tensor or a number, `rule` says in words what must hold. `holds` and `of` use
-    operations that arrays and tensors have; where `holds` gives a bool for each element of
-    `of(values)`, the error names the first that breaks the rule (for `{}` in the rule, or behind
-    it) and its place. In a trace what is given back must be used instead of `given`: the compiled
-    step raises, with the line that asked.
+    `given` is a tensor or a number; `rule` states the condition in words. `holds` and `of` use
+    operations of arrays and tensors; if `holds` gives a bool for each element of `of(values)`, the
+    error names the first wrong element (for `{}` in the rule, or after it) and its index. In a
+    trace the result must be used instead of `given`: the compiled step raises, with the line.
     """
     attrs = {"error": error.__name__, "rule": f"{name}: {rule}"}
     if not isinstance(given, Handle):

@@ -115,7 +115,7 @@ def test_a_counter_that_does_not_matter_makes_no_new_trace():
     fn = cr.compile(Model())
     (text,) = said(fn, 6)
     assert "self.n changes" in text
-    assert "the trace does not depend on it; do it outside" in text
+    assert "no result depends on it; move it out" in text
     report = fn.explain_cache()
     assert [e.calls for e in report] == [6]
     assert len(report.retraced) == 1

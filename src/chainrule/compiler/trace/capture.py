@@ -282,8 +282,8 @@ def _refuse_strangers(graph: Graph) -> None:
     for node in ordered(graph):
         if node.op is INPUT and node not in known:
             raise TraceError(
-                f"a tensor of type {node.type} that only stood for one inside another compiled "
-                "call is used; return it from the function in which it was made"
+                f"this call needs the value of a symbol of type {node.type}, which has one only "
+                "inside another compiled call\n  return the tensor from that function"
             )
 
 

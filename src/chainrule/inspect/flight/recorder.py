@@ -8,7 +8,7 @@
 
 Hooks of the modules and parameters get activations and gradients. A compiled step has a second plan
 with the hooks, whose results include the measures; it runs at the measured steps only.
- May import `compiler`, `nn`, `optim`.
+May import `compiler`, `nn`, `optim`.
 """
 
 from __future__ import annotations

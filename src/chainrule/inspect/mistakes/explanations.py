@@ -3,7 +3,7 @@
 A wrong vjp at one node changes the gradient by the pulled back difference of its parts, so the
 backward pass below a node runs once for all mistakes there. The same mistake at all nodes of one
 line – the steps of a loop, say – and two mistakes on separate paths are tried too.
- Example: `explain(graph, values, target, claim)`. May import `inspect.mistakes`.
+Example: `explain(graph, values, target, claim)`. May import `inspect.mistakes`.
 """
 
 from __future__ import annotations

@@ -30,9 +30,7 @@ from chainrule.inspect.mistakes.uses import uses_left_out
 
 Array = np.ndarray[Any, Any]
 _LEAST_FOR_PAIRS = 4  # differing entries
-_VAGUE = frozenset(
-    {"sign", "factor", "sum-for-mean", "mean-for-sum"}
-)  # patterns of a whole gradient for which a node says more
+_VAGUE = frozenset({"sign", "factor", "sum-for-mean", "mean-for-sum"})  # a node says more
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""New tensors from a shape or a rule: zeros, ones, full, arange, linspace, eye, the *_like forms.
+"""New tensors from a shape or formula: zeros, ones, full, arange, linspace, eye, *_like forms.
 
 `layout=`, `pin_memory=` and `memory_format=` are accepted and change nothing.
 Example: `zeros(2, 3, requires_grad=True)`.
@@ -68,7 +68,7 @@ def _filled(value: Any, shape: tuple[int, ...], dtype: DType, requires_grad: boo
 
 
 def _number(value: Any, name: str) -> Any:
-    """A Python number: a 0-d tensor's value is read."""
+    """A Python number, also of a 0-d tensor."""
     if isinstance(value, Handle):
         value = value._concrete(name)
         if value.size != 1:
@@ -78,7 +78,7 @@ def _number(value: Any, name: str) -> Any:
 
 
 def _kind(value: Any) -> DType:
-    """The dtype that a Python number has by itself."""
+    """The dtype of a Python number."""
     return {bool: dtypes.bool_, int: dtypes.int64}.get(type(value), get_default_dtype())
 
 
@@ -93,7 +93,7 @@ def full(
     requires_grad: bool = False,
     pin_memory: bool = False,
 ) -> Tensor:
-    """A tensor of `fill_value`; its dtype follows the value unless given."""
+    """A tensor of `fill_value`; its dtype is that of the value unless given."""
     del layout, pin_memory
     check_device(device)
     if isinstance(fill_value, Handle) and modes.trace is not None:
@@ -261,7 +261,7 @@ def arange(
     whole = all(isinstance(v, int) for v in (start, end, step))
     plain = dtypes.int64 if whole else get_default_dtype()
     chosen = _counted("arange", as_dtype(dtype or plain))
-    if chosen.kind == "int":  # an integer result counts in whole steps from a whole start
+    if chosen.kind == "int":  # an integer result has an integer start and step
         start, step = int(start), int(step)
         count = math.ceil((int(end) - start) / step) if step else 0
         values = start + np.arange(count, dtype=np.int64) * step
@@ -271,7 +271,7 @@ def arange(
 
 
 def _counted(name: str, dtype: DType) -> DType:
-    """The dtype of numbers that are counted: not bool."""
+    """The dtype of a range, which may not be bool."""
     if dtype is dtypes.bool_:
         raise DTypeError(f"{name} has no bool result: compare its numbers, as in {name}(…) > 0")
     return dtype
@@ -284,7 +284,7 @@ def _between(start: Any, end: Any, steps: Any, dtype: Any) -> tuple[np.ndarray[A
             raise ArgumentError(f"the ends must be numbers, not a tensor of shape {value.shape}")
     first, last = _number(start, "linspace()"), _number(end, "linspace()")
     chosen = _counted("linspace", get_default_dtype() if dtype is None else as_dtype(dtype))
-    if chosen.kind == "int":  # integers from integer ends, cut off towards 0
+    if chosen.kind == "int":  # integers between integer ends, truncated
         first, last = int(first), int(last)
     for value in (first, last):
         check_fits(value, chosen)

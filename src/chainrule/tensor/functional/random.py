@@ -64,7 +64,7 @@ __all__ = [
 ]
 
 _MASK = (1 << 63) - 1
-_BLOCK = 1 << 16  # elements that are drawn at a time
+_BLOCK = 1 << 16  # elements drawn at a time
 
 
 class Generator:
@@ -101,11 +101,11 @@ class Generator:
         return int(self.state._concrete("initial_seed()")[0])
 
     def get_state(self) -> Tensor:
-        """Seed and position, to be given to `set_state` later."""
+        """Seed and position, for `set_state`."""
         return wrap(self.state._concrete("get_state()").copy())
 
     def set_state(self, new_state: Tensor) -> Generator:
-        """Continue where `get_state` was called."""
+        """Continue from the result of `get_state`."""
         value = as_array(new_state._concrete("set_state()"))
         if value.shape != (3,) or value.dtype != np.int64:
             raise ArgumentError("a generator's state is an int64 tensor of 3 numbers")
@@ -120,9 +120,9 @@ class Generator:
     def _draw(
         self, shape: shapes.Shape, dtype: DType, words: int, finish: Callable[..., Tensor]
     ) -> Tensor:
-        """`finish` of `words` arrays of random 32-bit integers; the position moves on by one.
+        """`finish` of `words` arrays of random 32-bit integers; the position advances by one.
 
-        A big array is drawn a block at a time: what is drawn is small next to what is kept.
+        A large array is drawn in blocks, so that the integers need little memory.
         """
         trace = modes.trace
         state = self.state if trace is None else trace.stream(self)
@@ -194,7 +194,7 @@ def uniform(shape: shapes.Shape, dtype: DType, generator: Generator | None = Non
 
 
 def normal_values(shape: shapes.Shape, dtype: DType, generator: Generator | None = None) -> Tensor:
-    """Standard normal numbers by Box and Muller's transform of two uniforms."""
+    """Standard normal numbers by the Box-Muller transform of two uniforms."""
 
     def finish(first: Tensor, second: Tensor) -> Tensor:
         # (word + 1)/2³² lies in (0, 1], so that the logarithm is finite
@@ -223,7 +223,7 @@ def _new(
 
 
 def asking(out: Tensor, requires_grad: bool) -> Tensor:
-    """`out`, which requires grad if asked for."""
+    """`out`, set to require grad if `requires_grad`."""
     if requires_grad:
         out.requires_grad = True
     return out
@@ -274,7 +274,7 @@ def randint(
     requires_grad: bool = False,
     pin_memory: bool = False,
 ) -> Tensor:
-    """Integers from low (0 if left out) to high - 1."""
+    """Integers from low (default 0) to high - 1."""
     del layout, pin_memory
     check_device(device)
     if size is None:
@@ -361,7 +361,7 @@ def normal_(
 
 @with_out
 def bernoulli(input: Operand, p: Any = None, *, generator: Generator | None = None) -> Tensor:
-    """1 with probability `input` (or p, in the shape of input), else 0, element by element."""
+    """Element by element 1 with probability `input` (or p, in the shape of input), else 0."""
     x = as_tensor(input)
     with no_grad():
         if p is None and x.dtype.kind != "float":
@@ -385,7 +385,7 @@ def dropout(input: Operand, p: float = 0.5, training: bool = True) -> Tensor:
     if not 0 <= p <= 1:
         raise ArgumentError(f"dropout needs a probability between 0 and 1, not {p}")
     x = input
-    assert isinstance(x, Handle)  # words and numbers are none
+    assert isinstance(x, Handle)  # strings and numbers are not flags
     if not training or p == 0:
         return x  # type: ignore[return-value]
     if p == 1:

@@ -3,7 +3,7 @@
     multinomial(p, n)          n categories without replacement: the largest p / Exp(1)
     multinomial(p, n, True)    n categories: the first whose cumulated weight exceeds u · Σ p
 
-Both need no values of their own, so they compile, and draw the same eagerly.
+Neither reads a value, so both compile, and draw the same numbers eagerly.
 Example: `next = multinomial(probabilities, 1)`.
 Source: https://docs.pytorch.org/docs/stable/generated/torch.multinomial.html; Efraimidis and
 Spirakis, Weighted random sampling with a reservoir (2006).
@@ -43,16 +43,16 @@ __all__ = [
     "randint_like",
 ]
 
-_TINY = 2.0**-54  # below every logarithm of a uniform number but that of 1
+_TINY = 2.0**-54  # above every logarithm of a uniform number but that of 1
 
 
 @with_out
 def multinomial(
     input: Any, num_samples: int, replacement: bool = False, *, generator: Generator | None = None
 ) -> Tensor:
-    """int64 (…, num_samples): categories drawn with the weights of each row (…, K) of the input.
+    """Categories, int64 (…, num_samples), drawn by the weights in each row of the input (…, K).
 
-    Weights need not add up to 1. Without replacement no category comes twice in a row.
+    Weights need not add up to 1. Without replacement no category repeats within a row.
     """
     with no_grad():
         weights = as_tensor(input)
@@ -74,7 +74,7 @@ def multinomial(
 
 
 def _checked(weights: Tensor, needed: int) -> Tensor:
-    """The weights: finite, not negative, and enough of them positive in each row."""
+    """The weights, checked: finite, not negative, and enough of them positive in each row."""
     rule = "weights must be finite and at least 0"
     weights = require("multinomial", weights, lambda v: (v >= 0) & (v < math.inf), rule)
     rule = f"a row has {{}} positive weights, but needs {needed}"
@@ -117,7 +117,7 @@ def _with_replacement(weights: Tensor, n: int, generator: Generator | None) -> T
 
 
 def _cumulated(x: Tensor) -> Tensor:
-    """Sums of each row up to each place, by doubling: the same additions however it runs."""
+    """Cumulative sums of each row, by doubling: the same additions eagerly and compiled."""
     rows, count = x.shape
     step = 1
     while step < count:
@@ -129,7 +129,7 @@ def _cumulated(x: Tensor) -> Tensor:
 
 
 def _last_positive(weights: Tensor, shape: shapes.Shape) -> Tensor:
-    """A level that rounding put above all sums belongs to the last category with a weight."""
+    """The last category with a weight: the one for a level that rounding put above all sums."""
     position = apply(TABLE["iota"], dtype=dtypes.int64, shape=weights.shape, axis=1)
     last = apply(TABLE["amax"], pointwise.where(pointwise.gt(weights, 0), position, 0), axes=(1,))
     return expand(apply(TABLE["reshape"], last, shape=(shape[0], 1)), shape)
@@ -149,7 +149,7 @@ def randint_like(
     pin_memory: bool = False,
     memory_format: Any = None,
 ) -> Tensor:
-    """Integers from low (0 if only one limit is given) to high - 1 in the shape of `input`."""
+    """Integers from low (0 for a single limit) to high - 1 in the shape of `input`."""
     del layout, pin_memory, memory_format
     check_device(device)
     first, end = (0, low) if high is None else (low, high)
@@ -220,7 +220,7 @@ def log_normal_(
 def random_(
     input: Handle, from_: int = 0, to: int | None = None, *, generator: Generator | None = None
 ) -> Tensor:
-    """Whole numbers from `from_` to `to` - 1; `random_(n)` below n, `random_()` all that fit."""
+    """Integers from `from_` to `to` - 1; `random_(n)` below n, `random_()` in the dtype's range."""
     if to is None and from_:
         from_, to = 0, from_
     if to is None:
