@@ -3,7 +3,7 @@
 A message says what was wrong and what to do. The notes below it say where: the layer, the lines
 that made the tensors, the code. Notes are computed from the traceback when they are read, so
 raising stays cheap. Each class also derives from the built-in exception that PyTorch users catch.
- Imports nothing of the project.
+Imports nothing of the project.
 """
 
 from __future__ import annotations
