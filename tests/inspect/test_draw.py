@@ -17,7 +17,7 @@ import chainrule as cr
 from chainrule import nn
 from chainrule.base.errors import ArgumentError
 from chainrule.inspect import draw, explain, saved_for_backward, why_no_grad
-from chainrule.inspect.arrange import Edge, Place, Size, arrange
+from chainrule.inspect.arrange import Edge, Rectangle, Size, arrange
 from chainrule.inspect.boxes import Boxes
 from chainrule.inspect.outline import AUTO
 from chainrule.models.gpt import GPT
@@ -96,12 +96,12 @@ def test_a_picture_is_saved(tmp_path):
     assert ET.parse(tmp_path / "loss.svg").getroot().tag == f"{SVG}svg"  # noqa: S314 - ours
 
 
-def overlap(a: Place, b: Place) -> bool:
+def overlap(a: Rectangle, b: Rectangle) -> bool:
     beside = a.x >= b.x + b.along or b.x >= a.x + a.along
     return not (beside or a.y >= b.y + b.across or b.y >= a.y + a.across)
 
 
-def holds(outer: Place, inner: Place) -> bool:
+def holds(outer: Rectangle, inner: Rectangle) -> bool:
     return (
         outer.x <= inner.x
         and inner.x + inner.along <= outer.x + outer.along
@@ -133,7 +133,7 @@ def test_nothing_overlaps_and_all_lies_in_its_groups(size, data):
             assert holds(at.groups[groups[box][:depth]], place)
     for edge, bends in zip(edges, at.bends, strict=True):
         for x, y in bends:  # edges run past boxes, not through them
-            point = Place(x, y, 1e-9, 1e-9)
+            point = Rectangle(x, y, 1e-9, 1e-9)
             others = [p for b, p in at.boxes.items() if b not in {edge.source, edge.target}]
             assert not any(overlap(point, p) for p in others)
 

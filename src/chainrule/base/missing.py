@@ -76,7 +76,7 @@ def shown_name(name: str) -> str:
 
 def sentence(shown: str, hint: str = "") -> str:
     """The sentence about a missing name: what, where, and the page that lists names."""
-    return f"{shown} does not exist here{_place()}{hint}; {HELP} differences lists what does"
+    return f"{shown} does not exist here{_location()}{hint}; {HELP} differences lists what does"
 
 
 class Missing:
@@ -139,6 +139,6 @@ def near(name: str, known: list[str]) -> str:
     return f"; did you mean {found[0]}?" if found else ""
 
 
-def _place() -> str:
+def _location() -> str:
     frame = script_frame()
     return "" if frame is None else f" ({frame.f_code.co_filename}:{frame.f_lineno})"

@@ -43,10 +43,10 @@ class Source(NamedTuple):
         return f"{cell_name(self.file) or self.file.removeprefix(here)}:{self.line}"
 
 
-Place = tuple[CodeType, int] | Source | None  # noted by `place()`, or known
+Location = tuple[CodeType, int] | Source | None  # noted by `location()`, or known
 
 
-def place(skip: int = 1) -> Place:
+def location(skip: int = 1) -> Location:
     """The code and instruction of the nearest calling frame outside the package, None without one.
 
     The first `skip` frames are known to be inside. Under the command line there is no program.
@@ -74,11 +74,11 @@ def _note(name: str) -> bool | str:
     return inside
 
 
-def source_at(place: Place) -> Source | None:
+def source_at(location: Location) -> Source | None:
     """The line of a noted location."""
-    if place is None or isinstance(place, Source):
-        return place
-    code, at = place
+    if location is None or isinstance(location, Source):
+        return location
+    code, at = location
     for start, end, line in code.co_lines():
         if start <= at < end and line is not None:
             return Source(code.co_filename, line)

@@ -74,10 +74,10 @@ class _Canvas:
     ys: tuple[float, float]
 
     def column(self, x: float) -> int:
-        return _place(x, self.xs, self.width)
+        return _scaled(x, self.xs, self.width)
 
     def row(self, y: float) -> int:
-        return self.height - 1 - _place(y, self.ys, self.height)
+        return self.height - 1 - _scaled(y, self.ys, self.height)
 
     def trace(self, points: Points) -> list[tuple[int, int]]:
         """The dots of the points and of straight lines between them."""
@@ -92,7 +92,7 @@ class _Canvas:
         return places
 
 
-def _place(value: float, ends: tuple[float, float], size: int) -> int:
+def _scaled(value: float, ends: tuple[float, float], size: int) -> int:
     low, high = ends
     return round((value - low) / (high - low) * (size - 1)) if high > low else size // 2
 

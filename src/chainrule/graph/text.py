@@ -129,38 +129,38 @@ class _Parser:
             if m.lastgroup != "space"
         ]
         self.tokens.append(_Token("the end", "end", len(text)))
-        self.place = 0
+        self.cursor = 0
 
     def wrong(self, wanted: str, back: int = 0) -> ArgumentError:
         """The error about the next token, or about the one `back` tokens before it."""
-        token = self.tokens[self.place - back]
+        token = self.tokens[self.cursor - back]
         line = self.text.count("\n", 0, token.at) + 1
         return ArgumentError(f"line {line} of the graph: expected {wanted}, found {token.text!r}")
 
     def comment(self) -> str | None:
         """The text of the comment at the cursor, if there is one."""
-        if self.tokens[self.place].kind != "comment":
+        if self.tokens[self.cursor].kind != "comment":
             return None
-        self.place += 1
-        return self.tokens[self.place - 1].text[1:].strip()
+        self.cursor += 1
+        return self.tokens[self.cursor - 1].text[1:].strip()
 
     def take(self, kind: str, wanted: str) -> str:
         """Consume the next token, which must be of this kind, and return its text."""
         while self.comment() is not None:
             pass
-        token = self.tokens[self.place]
+        token = self.tokens[self.cursor]
         if token.kind != kind:
             raise self.wrong(wanted)
-        self.place += 1
+        self.cursor += 1
         return token.text
 
     def accept(self, text: str) -> bool:
         """Consume the next token if it is this one, and return whether it was."""
         while self.comment() is not None:
             pass
-        token = self.tokens[self.place]
+        token = self.tokens[self.cursor]
         found = token.text == text and token.kind in {"mark", "name"}
-        self.place += found
+        self.cursor += found
         return found
 
     def expect(self, text: str) -> None:
@@ -222,7 +222,7 @@ class _Parser:
 
     def source(self) -> Source | None:
         """The source line in the comment `# file:line` at the end of this line, if there is one."""
-        before, here = self.tokens[self.place - 1], self.tokens[self.place]
+        before, here = self.tokens[self.cursor - 1], self.tokens[self.cursor]
         if "\n" in self.text[before.at : here.at]:
             return None
         file, _, line = (self.comment() or "").rpartition(":")
@@ -249,14 +249,14 @@ class _Parser:
             return tuple(self.listed(self.value, ")"))
         if self.accept("graph"):
             return self.graph()
-        token = self.tokens[self.place]
+        token = self.tokens[self.cursor]
         if token.kind in {"number", "string"}:
-            self.place += 1
+            self.cursor += 1
             unusual = token.text.lstrip("-") in {"inf", "nan"}
             return float(token.text) if unusual else ast.literal_eval(token.text)
         for words in (_WORDS, _DTYPES):
             if token.kind == "name" and token.text in words:
-                self.place += 1
+                self.cursor += 1
                 return words[token.text]
         raise self.wrong("a value")
 

@@ -35,7 +35,7 @@ class Size(NamedTuple):
 _NOTHING = Size(0.0, 0.0)
 
 
-class Place(NamedTuple):
+class Rectangle(NamedTuple):
     """A rectangle: its first corner and its size."""
 
     x: float
@@ -60,9 +60,9 @@ Point = tuple[float, float]
 class Arrangement:
     """The rectangles of boxes, groups and labels, the bends of each edge, and the whole size."""
 
-    boxes: dict[Hashable, Place]
-    groups: dict[Path, Place]
-    labels: list[Place | None]  # of each edge
+    boxes: dict[Hashable, Rectangle]
+    groups: dict[Path, Rectangle]
+    labels: list[Rectangle | None]  # of each edge
     bends: list[list[Point]]  # of each edge: points between its two boxes
     size: Size
 
@@ -81,9 +81,9 @@ class _Group:
     """One group laid out from (0, 0) on, before it is moved."""
 
     size: Size
-    boxes: dict[Hashable, Place] = field(default_factory=dict)
-    groups: dict[Path, Place] = field(default_factory=dict)
-    labels: dict[int, Place] = field(default_factory=dict)
+    boxes: dict[Hashable, Rectangle] = field(default_factory=dict)
+    groups: dict[Path, Rectangle] = field(default_factory=dict)
+    labels: dict[int, Rectangle] = field(default_factory=dict)
     ways: dict[int, list[Point]] = field(default_factory=dict)  # of each edge, within this group
 
 
@@ -98,9 +98,9 @@ def arrange(
     paths = {path[:i] for path in groups.values() for i in range(len(path) + 1)} | {()}
     for path in sorted(paths, key=len, reverse=True):
         made[path] = _arranged(path, sizes, groups, edges, made, title)
-    boxes: dict[Hashable, Place] = {}
-    frames: dict[Path, Place] = {(): Place(0.0, 0.0, *made[()].size)}
-    labels: list[Place | None] = [None] * len(edges)
+    boxes: dict[Hashable, Rectangle] = {}
+    frames: dict[Path, Rectangle] = {(): Rectangle(0.0, 0.0, *made[()].size)}
+    labels: list[Rectangle | None] = [None] * len(edges)
     for path in sorted(paths, key=len):
         x, y = frames[path][:2]
         group = made[path]
@@ -112,7 +112,7 @@ def arrange(
     return Arrangement(boxes, frames, labels, bends, made[()].size)
 
 
-def _moved(place: Place, x: float, y: float) -> Place:
+def _moved(place: Rectangle, x: float, y: float) -> Rectangle:
     return place._replace(x=place.x + x, y=place.y + y)
 
 
@@ -121,7 +121,7 @@ def _bends(
     edge: Edge,
     groups: Mapping[Hashable, Path],
     made: Mapping[Path, _Group],
-    frames: Mapping[Path, Place],
+    frames: Mapping[Path, Rectangle],
 ) -> Iterator[Point]:
     """The bends of an edge: out of its groups, across the common one, and in again."""
     a, b = groups[edge.source], groups[edge.target]
@@ -248,14 +248,14 @@ def _placed(
     room = title if path else _NOTHING
     width = max((across[b] + sizes[b].across / 2 for b in across), default=0.0)
     out = _Group(_NOTHING)
-    bounds: dict[Hashable, Place] = {}
+    bounds: dict[Hashable, Rectangle] = {}
     x = margin + room.along
     for boxes in layers:
         thickness = max((sizes[b].along for b in boxes), default=0.0)
         for b in boxes:
             along = thickness if isinstance(b, _Bend) else sizes[b].along
             y = across[b] - sizes[b].across / 2 + margin + room.across
-            bounds[b] = Place(x + (thickness - along) / 2, y, along, sizes[b].across)
+            bounds[b] = Rectangle(x + (thickness - along) / 2, y, along, sizes[b].across)
         x += thickness + (_ALONG if thickness else 0.0)
     out.size = Size(x - _ALONG + margin, width + 2 * margin + room.across)
     for b, place in bounds.items():
@@ -270,7 +270,7 @@ def _placed(
     return out
 
 
-def _through(place: Place) -> tuple[Point, Point]:
+def _through(place: Rectangle) -> tuple[Point, Point]:
     """The two ends of the straight line through a label or along a lane."""
     middle = place.y + place.across / 2
     return (place.x, middle), (place.x + place.along, middle)

@@ -17,12 +17,12 @@ import numpy as np
 
 from chainrule.base.errors import ArgumentError
 from chainrule.inspect.diagnosis import matches
-from chainrule.inspect.gradcheck import gradcheck, prepare
+from chainrule.inspect.gradcheck import gradcheck, leaf_copies
 from chainrule.inspect.mistakes.finding import Finding, find_mistake
 from chainrule.inspect.mistakes.uses import gradient_values
 from chainrule.inspect.numeric import Probe, unit
 from chainrule.inspect.recording import Recording, in_float64, record
-from chainrule.inspect.verdict import PASSING, Entry, Report, judge
+from chainrule.inspect.verdict import PASSING, Entry, Report, verdict_of
 from chainrule.ops.evaluate import all_values
 from chainrule.tensor.convert import as_tensor
 
@@ -48,7 +48,7 @@ def check_gradient(
     node and the line; `scores` give the share of right entries of each input. With
     `raise_exception` a wrong claim raises `GradcheckError`. `names` are those of the inputs.
     """
-    given = prepare(inputs)
+    given = leaf_copies(inputs)
     floats = [x for x in given if x.requires_grad]
     found = claimed(*inputs_of(inputs)) if callable(claimed) else claimed
     claims = _one_for_each(found)
@@ -66,7 +66,7 @@ def check_gradient(
         if claim is None:
             continue
         value, at = np.asarray(as_tensor(claim).detach()), recording.position(x)
-        judged = _judge(called[i], recording, at, value, rights[i])
+        judged = _verdicts(called[i], recording, at, value, rights[i])
         if judged.wrong and judged.finding is None:
             target = None if at is None else recording.graph.inputs[at]
             others = [(called[k], right) for k, right in enumerate(rights) if k != i]
@@ -123,7 +123,7 @@ def _called(given: Sequence[Any], floats: Sequence[Any], names: Sequence[str]) -
     """`gradient`, or `gradient W` with several inputs or names."""
     if len(floats) == 1 and not names:
         return ["gradient"]
-    places = [_place(given, x) for x in floats]
+    places = [_index_of(given, x) for x in floats]
     return [f"gradient {names[k] if k < len(names) else k}" for k in places]
 
 
@@ -145,7 +145,7 @@ def _is_nested_numbers(value: Any) -> bool:
     return isinstance(value, (int, float, np.number))
 
 
-def _place(given: Sequence[Any], x: Any) -> int:
+def _index_of(given: Sequence[Any], x: Any) -> int:
     return next(i for i, other in enumerate(given) if other is x)
 
 
@@ -183,7 +183,9 @@ def _wrong_shape(name: str, claim: Array, right: Array) -> Finding:
     return Finding(name, "shape", words)
 
 
-def _judge(name: str, recording: Recording, at: int | None, claim: Array, right: Array) -> _Judged:
+def _verdicts(
+    name: str, recording: Recording, at: int | None, claim: Array, right: Array
+) -> _Judged:
     judged = _Judged(name)
     if claim.shape != right.shape:
         judged.finding, judged.has_other_shape = _wrong_shape(name, claim, right), True
@@ -194,7 +196,7 @@ def _judge(name: str, recording: Recording, at: int | None, claim: Array, right:
     outside: list[str] = []
     for index in np.ndindex(*claim.shape):
         a, n = float(claim[index]), float(right[index])
-        verdict = "exact" if abs(a - n) <= slack else judge(a, n, 0.0, slack)
+        verdict = "exact" if abs(a - n) <= slack else verdict_of(a, n, 0.0, slack)
         entry = Entry(name, tuple(map(int, index)), a, n, slack, 0.0, verdict)
         sides = None
         if verdict not in PASSING and probe is not None and len(judged.wrong) < _MOST_KINKS:

@@ -154,7 +154,7 @@ class Derivation:
             "left_out": _left_out(self._arrays(), most),
             "loss": self.loss,
             "wanted": list(self.wanted),
-            "steps": [_record(s, most) for s in self.steps],
+            "steps": [_step_json(s, most) for s in self.steps],
             "updates": [
                 {"name": u.name, "before": _listed(u.before, most), "after": _listed(u.after, most)}
                 for u in self.updates
@@ -185,7 +185,7 @@ def counted(number: int, noun: str) -> str:
     return f"{number} {noun}{'s' * (number != 1)}"
 
 
-def _record(step: Step, most: int | None) -> dict[str, Any]:
+def _step_json(step: Step, most: int | None) -> dict[str, Any]:
     return {
         "number": step.number,
         "op": step.op,

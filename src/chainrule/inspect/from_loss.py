@@ -123,7 +123,7 @@ def _unrolled(root: Node, known: dict[Node, Any]) -> list[Node]:
         if old is node:
             done[node] = node
         elif isinstance(old, Recorded) and old.op is node.op:
-            again = Recorded(node.op, ins, node.attrs, node.type, old.place)
+            again = Recorded(node.op, ins, node.attrs, node.type, old.location)
             again.call, again.saved = old.call, old.saved
             done[node] = again
             if old in known:

@@ -25,7 +25,7 @@ from chainrule.inspect.numeric import Probe, unit
 from chainrule.inspect.recording import Recording, in_float64, need_function, record
 from chainrule.inspect.rerun import Rerun
 from chainrule.inspect.valued import ValuedTrace
-from chainrule.inspect.verdict import PASSING, Entry, Report, judge
+from chainrule.inspect.verdict import PASSING, Entry, Report, verdict_of
 from chainrule.nn.module import Module
 from chainrule.ops.evaluate import all_values
 from chainrule.tensor.backward import gradients
@@ -63,7 +63,7 @@ def gradcheck(
     if order not in {1, 2}:
         raise ArgumentError(f"order is 1 or 2, not {order!r}")
     need_function(fn)
-    given = prepare(inputs)
+    given = leaf_copies(inputs)
     names = names or [f"input {i}" for i in range(len(given))]
     subject = getattr(fn, "__name__", type(fn).__name__)
     report = _check(fn, given, names, [], subject, budget, seed)
@@ -105,7 +105,7 @@ def gradcheck_module(
     return report.settled(raise_exception=raise_exception)
 
 
-def prepare(inputs: Any) -> list[Any]:
+def leaf_copies(inputs: Any) -> list[Any]:
     """Leaf copies of the inputs, which require grad if they are to be checked."""
     several = list(inputs) if isinstance(inputs, (tuple, list)) else [inputs]
     found = [as_tensor(x) for x in several]
@@ -140,7 +140,7 @@ class _Objective(NamedTuple):
     wanted: list[tuple[str, Node | None]]  # each name, with its input node if it is read
 
 
-def _record(
+def _objective(
     fn: Callable[..., Any],
     given: Sequence[Any],
     names: Sequence[str],
@@ -198,7 +198,7 @@ def _check(
     progress: Callable[[str, int, int], None] | None = None,
 ) -> Report:
     rng = np.random.default_rng(seed)
-    what = _record(fn, given, names, outside, rng)
+    what = _objective(fn, given, names, outside, rng)
     graph = what.recording.graph
     env = all_values(
         Graph(graph.inputs, (what.total, *(a for a in what.analytic if a is not None))),
@@ -287,7 +287,7 @@ def _check_input(
             kinks.append(Entry(name, index, value, 0.0, 0.0, found.step, "").place)
             continue
         floor = 1e-12 * max(scale, 1e-3)
-        verdict = judge(value, found.value, found.error, floor)
+        verdict = verdict_of(value, found.value, found.error, floor)
         entries.append(Entry(name, index, value, found.value, found.error, found.step, verdict))
     for _ in range(0 if whole else _DIRECTIONS):
         direction = rng.standard_normal(shape) / np.sqrt(size)
@@ -295,7 +295,7 @@ def _check_input(
         if found.kink:
             continue  # with many entries, some mask always flips: the entries decide
         value = float(np.sum(analytic * direction))
-        verdict = judge(value, found.value, found.error, 1e-12 * max(scale, 1e-3))
+        verdict = verdict_of(value, found.value, found.error, 1e-12 * max(scale, 1e-3))
         entries.append(Entry(name, None, value, found.value, found.error, found.step, verdict))
 
 

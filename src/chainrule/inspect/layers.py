@@ -22,7 +22,6 @@ from chainrule.base.source import Source
 from chainrule.graph.node import Node
 from chainrule.inspect.undo import Undo
 from chainrule.nn.module import Module
-from chainrule.ops.record import Op
 from chainrule.tensor.handle import Handle
 from chainrule.tensor.trace import Trace
 
@@ -57,16 +56,15 @@ class LayerTrace(Trace):
         """Restore optimisers, schedules and modules."""
         self._undo.restore()
 
-    def record(self, op: Op, inputs: tuple[Node, ...], attrs: dict[str, Any]) -> Node:
-        """A node, remembered in its order."""
+    def note(self, node: Node) -> None:
+        """Also keep the node in its order, and its box."""
+        super().note(node)
         if self.begun is None and self.spent:
             self.begun = len(self.recorded)
-        node = super().record(op, inputs, attrs)
         box = self._box(_modules())
         if box.endswith("]") or "]." in box:
             self.boxes[node] = box
         self.recorded.append(node)
-        return node
 
     def enter(self, module: Module) -> None:
         """Number the calls of a module within the call of the module around it."""

@@ -20,7 +20,7 @@ from chainrule.graph.node import INPUT, Graph, Node, TupleType, Type, input_node
 from chainrule.graph.walk import dependents, topological
 from chainrule.inspect.diagnosis import Pattern, diagnose, named_sizes, slices
 from chainrule.inspect.numeric import Probe, unit
-from chainrule.inspect.verdict import PASSING, Guilty, judge
+from chainrule.inspect.verdict import PASSING, Guilty, verdict_of
 from chainrule.ops.arithmetic import add, mul
 from chainrule.ops.control import items
 from chainrule.ops.evaluate import evaluate, moved
@@ -124,7 +124,7 @@ def _compare(
         return None
     along = float(np.sum(analytic * direction))
     floor = 1e-12 * (float(np.sum(np.abs(analytic * direction))) + 1e-3)
-    if judge(along, found.value, found.error, floor) in PASSING:
+    if verdict_of(along, found.value, found.error, floor) in PASSING:
         return None
     return _describe(rule, i, analytic, probe, values, seeds, (along, found.value, found.step))
 

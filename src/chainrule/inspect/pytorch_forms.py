@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from chainrule.inspect.gradcheck import gradcheck as judge
+from chainrule.inspect.gradcheck import gradcheck as check
 
 
 def gradcheck(
@@ -25,7 +25,7 @@ def gradcheck(
 ) -> bool:
     """Whether ∂func/∂inputs agrees with finite differences; raises if not and `raise_exception`."""
     del eps, atol, rtol, switches
-    return bool(judge(func, inputs, raise_exception=raise_exception))
+    return bool(check(func, inputs, raise_exception=raise_exception))
 
 
 def gradgradcheck(
@@ -41,4 +41,4 @@ def gradgradcheck(
 ) -> bool:
     """`gradcheck` of the gradient; results are projected on weights chosen here."""
     del grad_outputs, eps, atol, rtol, switches
-    return bool(judge(func, inputs, 2, raise_exception=raise_exception))
+    return bool(check(func, inputs, 2, raise_exception=raise_exception))

@@ -13,7 +13,7 @@ from html import escape
 from itertools import pairwise
 from typing import Any
 
-from chainrule.inspect.arrange import Arrangement, Edge, Place, Point, Size, arrange
+from chainrule.inspect.arrange import Arrangement, Edge, Point, Rectangle, Size, arrange
 from chainrule.inspect.boxes import Boxes, Link, label
 
 _PAGE = 1100.0  # wider pictures go downwards
@@ -79,8 +79,8 @@ def _turned(size: Size, *, down: bool) -> Size:
     return Size(size.across, size.along) if down else size
 
 
-def _flipped(p: Place) -> Place:
-    return Place(p.y, p.x, p.across, p.along)
+def _flipped(p: Rectangle) -> Rectangle:
+    return Rectangle(p.y, p.x, p.across, p.along)
 
 
 def _box_size(boxes: Boxes, key: Any) -> Size:
@@ -185,7 +185,7 @@ def _edge(way: Sequence[Point], *, down: bool) -> Iterator[str]:
     )
 
 
-def _label(place: Place, link: Link, *, down: bool) -> Iterator[str]:
+def _label(place: Rectangle, link: Link, *, down: bool) -> Iterator[str]:
     """The value above the line, the gradient below it; a vertical line stops at them."""
     x, y = place.x + place.along / 2, place.y + place.across / 2
     if link.gradient is None and down:
@@ -204,7 +204,7 @@ def _label(place: Place, link: Link, *, down: bool) -> Iterator[str]:
             )
 
 
-def _box(place: Place, boxes: Boxes, key: Any) -> Iterator[str]:
+def _box(place: Rectangle, boxes: Boxes, key: Any) -> Iterator[str]:
     middle = place.x + place.along / 2
     lines = [("t", boxes.title(key)), ("s", boxes.subtitle(key)), ("g", boxes.total(key))]
     texts = "".join(

@@ -19,7 +19,6 @@ from chainrule.compiler.trace.structure import flatten
 from chainrule.graph.node import INPUT, Node
 from chainrule.inspect.layers import LayerTrace
 from chainrule.ops.evaluate import apply_meaning
-from chainrule.ops.record import Op
 from chainrule.tensor.handle import Handle
 from chainrule.tensor.trace import Bound
 
@@ -59,11 +58,10 @@ class ValuedTrace(LayerTrace):
         if node is not None and node.op is INPUT and self._arguments:
             self.values.setdefault(node, self._arguments.pop(0))
 
-    def record(self, op: Op, inputs: tuple[Node, ...], attrs: dict[str, Any]) -> Node:
-        """A node, and its value."""
-        node = super().record(op, inputs, attrs)
+    def note(self, node: Node) -> None:
+        """Also compute the value of the node."""
+        super().note(node)
         self.value(node)
-        return node
 
     def value(self, node: Node) -> Any:
         """The value of a node, and of what only reverse mode made for it."""

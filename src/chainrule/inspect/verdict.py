@@ -60,7 +60,7 @@ def relative(a: float, n: float) -> float:
     return abs(a - n) / largest if largest else 0.0
 
 
-def judge(analytic: float, numeric: float, error: float, floor: float) -> str:
+def verdict_of(analytic: float, numeric: float, error: float, floor: float) -> str:
     """The verdict on one entry; two values below `floor` are zero, whatever their ratio."""
     if math.isnan(analytic - numeric):
         return "wrong"

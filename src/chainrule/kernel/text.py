@@ -67,7 +67,7 @@ def _print_param(param: Param) -> str:
     return f"{'extent' if isinstance(param, Extent) else 'scalar'} {param.name}"
 
 
-def _print_place(node: Load | Store) -> str:
+def _print_address(node: Load | Store) -> str:
     rows, columns = node.shape
     text = f"{node.buffer}[{node.at}] ({rows}, {columns}) strides ({node.strides[0]}, "
     text += f"{node.strides[1]})"
@@ -78,7 +78,7 @@ def _print_place(node: Load | Store) -> str:
 
 
 def _print_load(node: Load) -> str:
-    text = f"{node.out} = load {_print_place(node)}"
+    text = f"{node.out} = load {_print_address(node)}"
     if node.lanes is not None:
         text += f" lanes {node.lanes}"
     number = print_number(node.fill)
@@ -87,7 +87,7 @@ def _print_load(node: Load) -> str:
 
 def _print_store(node: Store) -> str:
     verb = "store" if node.mode == "set" else "accumulate"
-    return f"{verb} {node.tile} {_print_place(node)}"
+    return f"{verb} {node.tile} {_print_address(node)}"
 
 
 def _print_map(node: Map) -> str:
@@ -298,7 +298,7 @@ def _parse_for(found: re.Match[str]) -> For:
     )
 
 
-_PLACE = (
+_ADDRESS = (
     r"(?P<buffer>\w+)\[(?P<at>[^\]]*)\] \((?P<shape>[^)]*)\) strides \((?P<strides>[^)]*)\)"
     r"( valid \((?P<valid>[^)]*)\))?"
 )
@@ -307,8 +307,8 @@ _FOR = (
     r"(?P<split> split)?( unroll (?P<unroll>\d+))?( carrying \((?P<carries>.*)\))?"
 )
 _PARSERS: tuple[tuple[str, Callable[[re.Match[str]], Statement]], ...] = (
-    (rf"(?P<out>\w+) = load {_PLACE}( lanes (?P<lanes>\w+))?( fill (?P<fill>\S+))?", _parse_load),
-    (rf"(?P<verb>store|accumulate) (?P<tile>\w+) {_PLACE}", _parse_store),
+    (rf"(?P<out>\w+) = load {_ADDRESS}( lanes (?P<lanes>\w+))?( fill (?P<fill>\S+))?", _parse_load),
+    (rf"(?P<verb>store|accumulate) (?P<tile>\w+) {_ADDRESS}", _parse_store),
     (
         r"(?P<out>\w+) = reduce (?P<monoid>\w+) (?P<tile>\w+) axis (?P<axis>[01])",
         _parse_reduce,

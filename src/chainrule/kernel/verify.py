@@ -186,7 +186,7 @@ def _simple(node: Statement, scope: _Scope) -> None:
         raise VerifyError(f"{type(node).__name__} is not a statement")
 
 
-def _place(node: Load | Store, scope: _Scope) -> DType:
+def _memory(node: Load | Store, scope: _Scope) -> DType:
     """The dtype of the memory, after a check of address and valid counts."""
     dtype = scope.buffer(node.buffer)
     for index in (node.at, *node.strides, *node.valid):
@@ -202,7 +202,7 @@ def _fits(shape: Shape, into: Shape, what: str) -> None:
 
 
 def _load(node: Load, scope: _Scope) -> None:
-    dtype = _place(node, scope)
+    dtype = _memory(node, scope)
     if node.lanes is not None:
         kind, shape = scope.tile(node.lanes)
         if kind.kind != "int":
@@ -214,7 +214,7 @@ def _load(node: Load, scope: _Scope) -> None:
 
 
 def _store(node: Store, scope: _Scope) -> None:
-    memory = _place(node, scope)
+    memory = _memory(node, scope)
     dtype, shape = scope.tile(node.tile)
     if dtype is not memory:
         raise VerifyError(f"tile {node.tile} is of {dtype}, {node.buffer} of {memory}")

@@ -259,7 +259,7 @@ def _worked_out(node: ast.AST, known: Mapping[str, Any], depth: int) -> Any:
         case ast.List():
             return _listed(node)
         case ast.Subscript(value=inner, slice=place):
-            return _evaluate(inner, known, depth + 1)[_place(place)]
+            return _evaluate(inner, known, depth + 1)[_index(place)]
         case ast.Call(func=ast.Name(id=name), args=args, keywords=keywords):
             return _call(name, args, keywords, known, depth)
     raise ConfigError(_not_allowed(node))
@@ -302,13 +302,13 @@ def _not_allowed(node: ast.AST) -> str:
     )
 
 
-def _place(node: ast.AST) -> Any:
+def _index(node: ast.AST) -> Any:
     """An index: integers, slices of them, `None` and `…`, or a tuple of these."""
     match node:
         case ast.Tuple(elts=several):
-            return tuple(_place(each) for each in several)
+            return tuple(_index(each) for each in several)
         case ast.Slice(lower=lower, upper=upper, step=step):
-            return slice(*(None if n is None else _place(n) for n in (lower, upper, step)))
+            return slice(*(None if n is None else _index(n) for n in (lower, upper, step)))
         case ast.Constant(value=index) if index in (None, ...) or type(index) is int:
             return index
         case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int() as number)):

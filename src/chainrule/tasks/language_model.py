@@ -75,7 +75,7 @@ def train_new(config: Config, root: Path, interrupts: Interrupts) -> Iterator[Ev
     """
     if config.data:
         config = msgspec.structs.replace(config, data=str(Path(config.data).resolve()))
-    session, source = _prepare(config)
+    session, source = _new_session(config)
     folder = _make_folder(config, root, session.model)
     with runs.alone_in(folder) as protected:
         yield from _run(session, source, folder, interrupts, protected=protected)
@@ -92,7 +92,7 @@ def train_on(folder: Path, steps: int | None, interrupts: Interrupts) -> Iterato
         moved = steps is not None and steps != config.steps
         if steps is not None:
             config = msgspec.structs.replace(config, steps=steps)
-        session, source = _prepare(config)
+        session, source = _new_session(config)
         if (folder / runs.STATE).exists():
             restore(session, folder)
         done = session.progress.step
@@ -116,7 +116,7 @@ def _has_result(folder: Path, steps: int) -> bool:
 
 def open_run(folder: Path) -> Session:
     """The session of a run, as saved."""
-    session, _ = _prepare(configure(folder / runs.CONFIG, ()))
+    session, _ = _new_session(configure(folder / runs.CONFIG, ()))
     restore(session, folder)
     return session
 
@@ -145,7 +145,7 @@ def continue_text(
     return (letters.decode([code]) for code in codes)
 
 
-def _prepare(config: Config) -> tuple[Session, str]:
+def _new_session(config: Config) -> tuple[Session, str]:
     """Read the text and set up a session at step 0; also returns the text's title."""
     if config.tensorboard:
         require_writer()

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy import asarray
 
-from chainrule.base.source import place
+from chainrule.base.source import location
 from chainrule.graph.node import INPUT, Node, TupleType, Type
 from chainrule.ops.control import project
 from chainrule.ops.creation import detach
@@ -85,7 +85,7 @@ def apply(op: Op, /, *ins: Handle, **attrs: Any) -> Tensor:
     made = None
     if x._requires_grad and call.smooth and here["grad"]:
         nodes = (x._node or x._tape_node(),)
-        made = record(call, nodes, call.keep((given, value)), place(2))
+        made = record(call, nodes, call.keep((given, value)), location(2))
     return fresh(value, call.type, made)
 
 
@@ -114,7 +114,7 @@ def apply_many(op: Op, /, *ins: Handle, **attrs: Any) -> tuple[Tensor, ...]:
     for i, (value, one) in enumerate(zip(values, type_.items, strict=True)):
         picked = None
         if made is not None and _is_float(one):
-            picked = Recorded(project, (made,), {"index": i}, one, made.place)
+            picked = Recorded(project, (made,), {"index": i}, one, made.location)
         out.append(fresh(value, one, picked))
     return tuple(out)
 
@@ -135,7 +135,7 @@ def _evaluate(
     if not (grad and call.smooth and here["grad"]):
         return out, call.type, None
     nodes = tuple([t._node or t._tape_node() for t in ins])
-    return out, call.type, record(call, nodes, call.keep((*values, out)), place(3))
+    return out, call.type, record(call, nodes, call.keep((*values, out)), location(3))
 
 
 def _read(op: Op, ins: tuple[Handle, ...]) -> tuple[tuple[Value, ...], tuple[Any, ...], bool]:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from numpy import asarray
 
-from chainrule.base.source import place
+from chainrule.base.source import location
 from chainrule.ops.record import Op
 from chainrule.tensor.dispatch import inside_another
 from chainrule.tensor.handle import Handle
@@ -55,7 +55,7 @@ def unary(op: Op, long_way: Callable[[Any, Tensor | None], Tensor]) -> Callable[
         result._grad = result._lens = None
         if input._requires_grad and call.smooth and here["grad"]:
             nodes = (input._node or input._tape_node(),)
-            result._node = record(call, nodes, call.keep((value, made)), place(2))
+            result._node = record(call, nodes, call.keep((value, made)), location(2))
             result._requires_grad = True
         else:
             result._node, result._requires_grad = None, False
@@ -97,7 +97,7 @@ def binary(op: Op, long_way: Callable[[Any, Any, Tensor | None], Tensor]) -> Cal
         result._grad = result._lens = None
         if (input._requires_grad or other._requires_grad) and call.smooth and here["grad"]:
             nodes = (input._node or input._tape_node(), other._node or other._tape_node())
-            result._node = record(call, nodes, call.keep((left, right, made)), place(2))
+            result._node = record(call, nodes, call.keep((left, right, made)), location(2))
             result._requires_grad = True
         else:
             result._node, result._requires_grad = None, False

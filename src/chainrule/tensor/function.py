@@ -23,7 +23,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from chainrule.base.errors import ArgumentError, GradientError, ShapeError, UndefinedMethodError
-from chainrule.base.source import place
+from chainrule.base.source import location
 from chainrule.graph.node import Graph, Node, TupleType, input_node
 from chainrule.ops import TABLE
 from chainrule.ops.control import call, project
@@ -239,14 +239,14 @@ def _recorded(
         tuple(before),
         {"name": cls.__name__, "rule": _Rule(cls, ctx, args)},
         TupleType(tuple([t.array_type for t in kinds])),
-        place(),
+        location(),
     )
     _saved_results(ctx, ctx._saved or (), kinds)
     made = []
     for i, t in enumerate(kinds):
         plain = t.dtype.kind != "float" or _same(t, ctx._plain)
         picked = (
-            None if plain else Recorded(project, (node,), {"index": i}, t.array_type, node.place)
+            None if plain else Recorded(project, (node,), {"index": i}, t.array_type, node.location)
         )
         handle = t if _same(t, ctx._dirty) else wrap(t._concrete(cls.__name__))
         handle._node, handle._requires_grad = picked, not plain
@@ -275,7 +275,7 @@ class _Rule:
             if not b.record_graph or type_.dtype.kind != "float":
                 return wrap(saved.value)
             index = {"index": saved.number}
-            picked = Recorded(project, (node,), index, type_, node.place)
+            picked = Recorded(project, (node,), index, type_, node.location)
             return wrap(saved.value, picked, requires_grad=True)
 
         ctx._result = result

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from chainrule.base.dtypes import DType, from_numpy
 from chainrule.base.errors import GradientError
 from chainrule.base.shapes import Shape
-from chainrule.base.source import Place, Source, source_at
+from chainrule.base.source import Location, Source, source_at
 from chainrule.grad.reverse import local_rule
 from chainrule.graph.node import AnyType, Attrs, Node, TupleType, Type
 from chainrule.ops.creation import full
@@ -48,7 +48,7 @@ class Recorded(Node):
     `leaf` is a weak reference to the handle whose `.grad` receives the gradient.
     """
 
-    __slots__ = ("call", "hooks", "leaf", "place", "saved")
+    __slots__ = ("call", "hooks", "leaf", "location", "saved")
     hooks: dict[int, Callable[[Any], Any]]  # set by `tensor/hooks.py`
     saved: tuple[Value, ...]
     any_hooked: ClassVar[bool] = False  # whether any node ever had hooks: else no search
@@ -59,13 +59,13 @@ class Recorded(Node):
         inputs: tuple[Node, ...],
         attrs: Attrs,
         type: AnyType,
-        place: Place = None,
+        location: Location = None,
     ) -> None:
         self.op = op  # type: ignore[misc]
         self.inputs = inputs  # type: ignore[misc]
         self.attrs = attrs  # type: ignore[misc]
         self.type = type  # type: ignore[misc]
-        self.place = place
+        self.location = location
         self.call: Call | None = None
         self.saved = ()
         self.leaf: Any = None
@@ -73,7 +73,7 @@ class Recorded(Node):
     @property  # type: ignore[misc]
     def source(self) -> Source | None:
         """The line that recorded the node."""
-        return source_at(self.place)
+        return source_at(self.location)
 
     @property
     def released(self) -> bool:
@@ -95,12 +95,12 @@ class Recorded(Node):
 
 
 def record(
-    call: Call, inputs: tuple[Node, ...], saved: tuple[Value, ...], place: Place
+    call: Call, inputs: tuple[Node, ...], saved: tuple[Value, ...], location: Location
 ) -> Recorded:
     """A tape node of a prepared call: plain assignments, as every operation makes one."""
     node = _new(Recorded)
     node.op, node.inputs, node.attrs, node.type = call.op, inputs, call.attrs, call.type  # type: ignore[misc]
-    node.call, node.saved, node.place, node.leaf = call, saved, place, None
+    node.call, node.saved, node.location, node.leaf = call, saved, location, None
     return node
 
 
@@ -116,15 +116,15 @@ def lasting(out: Tensor) -> Tensor:
 
 
 def evaluated(
-    op: Op, inputs: tuple[Node, ...], attrs: Attrs, values: Sequence[Value], place: Place
+    op: Op, inputs: tuple[Node, ...], attrs: Attrs, values: Sequence[Value], location: Location
 ) -> tuple[Recorded, Value]:
     """Apply an op to nodes and their values: the new node, and its value."""
     out = apply_meaning(op, values, attrs)
     if "projection" in op.traits:
-        return Recorded(op, inputs, attrs, type_of(out), place), out
+        return Recorded(op, inputs, attrs, type_of(out), location), out
     types = tuple([n.type for n in inputs])
     call = op.prepared.get((*types, *attrs.items())) or call_for(op, types, attrs)
-    return record(call, inputs, call.keep((*values, out)), place), out
+    return record(call, inputs, call.keep((*values, out)), location), out
 
 
 def type_of(value: Value) -> AnyType:
@@ -177,7 +177,7 @@ class Backward:
         """`retain` keeps the saved values for another backward."""
         self.retain = retain
         self.record_graph = record_graph
-        self._place: Place = None
+        self._location: Location = None
         self._values: dict[Node, Value] = {}
         self._made: dict[Node, Value] = {}
 
@@ -199,7 +199,7 @@ class Backward:
         """Take the saved values of `node`, and release them there unless they are retained."""
         assert isinstance(node, Recorded)
         refuse_released(node)
-        self._place, inputs = node.place, node.inputs
+        self._location, inputs = node.location, node.inputs
         self._values = {(node if i == OUT else inputs[i]): v for i, v in node.kept().items()}
         if not self.retain:
             node.release()
@@ -216,7 +216,7 @@ class Backward:
         values = [self.value(n) for n in inputs]
         if not self.record_graph:
             return constant(**attrs) if op is full else apply_meaning(op, values, attrs)
-        node, self._made[node] = evaluated(op, inputs, attrs, values, self._place)
+        node, self._made[node] = evaluated(op, inputs, attrs, values, self._location)
         return node
 
     def know(self, node: Node, value: Value) -> None:

@@ -202,9 +202,13 @@ class Trace:
         """A node with the source line that asked for it."""
         type_ = op.infer(tuple([n.type for n in inputs]), attrs)
         node = Node(op, inputs, attrs, type_, self.where())
+        self.note(node)
+        return node
+
+    def note(self, node: Node) -> None:
+        """Keep a recorded node, if something collects them."""
         if self.noted is not None:
             self.noted.append(node)
-        return node
 
     def where(self) -> Source | None:
         """The user's line."""

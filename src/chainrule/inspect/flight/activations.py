@@ -84,7 +84,7 @@ def measures(
         name = found.op.name
         if name in _NOTHING or name in _TAILS or name == "attention" or found is not node:
             counts[name] = number = min(counts.get(name, 0) + 1, _MOST)
-            place = _place(path, name, number)
+            place = _label(path, name, number)
             if name == "attention":
                 yield from _of_weights(place, _attention_weights(found))
             elif name == "softmax":
@@ -93,7 +93,7 @@ def measures(
                 yield from _of_values(place, name, value_of(found), _unit_axis(found))
 
 
-def _place(path: str, name: str, number: int) -> str:
+def _label(path: str, name: str, number: int) -> str:
     """`blocks.0 gelu 2`; a layer with the name of its op is named once."""
     own = "" if path.rpartition(".")[2] == name else f" {name}"
     return f"{path}{own}{'' if number == 1 else f' {number}'}".strip()

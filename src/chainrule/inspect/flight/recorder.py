@@ -66,7 +66,7 @@ class FlightRecorder:
         self._said = len(said)  # earlier growth is not from this training
         self._versions: int | None = None
         self._before: dict[str, Array] | None = None
-        self._prepare()
+        self._keep_before()
 
     def record(self, loss: Any = None, *, held_out: Any = None) -> None:
         """Record a finished step: its loss and, if measured, the loss on held-out data."""
@@ -86,7 +86,7 @@ class FlightRecorder:
             self.history.traps = traps(self._model, self._optimizer, self._parameters, seen)
         if held_out is not None:
             self.record_held_out(held_out)
-        self._prepare()
+        self._keep_before()
 
     def record_held_out(self, loss: Any) -> None:
         """Record the loss on held-out data after the newest step."""
@@ -115,7 +115,7 @@ class FlightRecorder:
     def resume(self, records: Iterable[Mapping[str, Any]], step: int) -> None:
         """Continue after `step` of an earlier run, from the result of `history.as_records()`."""
         self.history, self.step = History.from_records(records), step
-        self._prepare()
+        self._keep_before()
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the history and the verdicts as JSON."""
@@ -153,7 +153,7 @@ class FlightRecorder:
 
     # -- around a step ----------------------------------------------------------------------------
 
-    def _prepare(self) -> None:
+    def _keep_before(self) -> None:
         """Before a measured step: keep the values that it is compared with."""
         if self._catch.due:
             self._catch.clear()

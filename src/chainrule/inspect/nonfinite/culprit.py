@@ -19,7 +19,7 @@ from chainrule.graph.node import INPUT, Graph, Node, TupleType
 from chainrule.graph.walk import dependents
 from chainrule.inspect.nonfinite import hazards
 from chainrule.inspect.nonfinite.hazards import Hazard
-from chainrule.inspect.nonfinite.trail import Place, Stop, element, trail
+from chainrule.inspect.nonfinite.trail import Element, Stop, number_at, trail
 from chainrule.inspect.unroll import unroll
 from chainrule.ops.decomposition import decomposition
 from chainrule.ops.evaluate import all_values
@@ -46,27 +46,27 @@ class Scene:
 
 
 @dataclass(frozen=True)
-class Finding:
+class Culprit:
     """The node that made a bad value, the element, its operands, and the hazard."""
 
     hazard: Hazard
     node: Node
-    at: Place
+    at: Element
     numbers: tuple[float, ...]
     phase: str
     shown: Node  # the node in the program's graph, which is reported
-    shown_at: Place
+    shown_at: Element
     operands: tuple[Node, ...]
     rule_of: Node | None = None  # the forward node of which it is the derivative
 
 
-def judge(scene: Scene, end: Node, at: Place | None = None) -> Finding:
+def find_culprit(scene: Scene, end: Node, at: Element | None = None) -> Culprit:
     """The culprit of the bad value of `end`."""
     way = trail(scene.env, end, at)
     stop = way[-1]
     if not _is_given(stop.node):
         return _made(scene, way)
-    harm = next((s for s in reversed(way) if np.isnan(element(scene.env[s.node], s.at))), None)
+    harm = next((s for s in reversed(way) if np.isnan(number_at(scene.env[s.node], s.at))), None)
     if harm is not None and harm is not stop and not _is_data(scene, stop.node):
         return _found(scene, _harm(scene, harm), harm)
     return _found(scene, *_reached(scene, way))
@@ -89,9 +89,9 @@ def _single(nodes: Sequence[Node]) -> list[Node]:
     return [n for n in nodes if not isinstance(n.type, TupleType)]
 
 
-def _found(scene: Scene, hazard: Hazard, stop: Stop) -> Finding:
+def _found(scene: Scene, hazard: Hazard, stop: Stop) -> Culprit:
     node = stop.node
-    return Finding(
+    return Culprit(
         hazard, node, stop.at, _numbers(scene.env, stop), scene.phase(node), node, stop.at,
         node.inputs, scene.made_for(node) if scene.phase(node) == "backward" else None,
     )  # fmt: skip
@@ -101,13 +101,13 @@ def _numbers(env: Mapping[Node, Any], stop: Stop) -> tuple[float, ...]:
     """The operands of an elementwise op at the element."""
     if "elementwise" not in stop.node.op.traits:
         return ()
-    return tuple(element(env[n], Place(0, stop.at.index)) for n in stop.node.inputs)
+    return tuple(number_at(env[n], Element(0, stop.at.index)) for n in stop.node.inputs)
 
 
 # -- made by an op with finite operands -----------------------------------------------------------
 
 
-def _made(scene: Scene, way: Sequence[Stop]) -> Finding:
+def _made(scene: Scene, way: Sequence[Stop]) -> Culprit:
     stop = way[-1]
     inner = _inside(scene, stop)
     if inner is not None:
@@ -152,14 +152,14 @@ def _derivative(scene: Scene, way: Sequence[Stop], found: Hazard) -> Hazard:
     if "elementwise" not in rule_of.op.traits or len(index) != len(x.shape):
         return found
     own = [s for s in way if scene.made_for(s.node) is rule_of]
-    hidden = any(np.isnan(element(scene.env[s.node], s.at)) for s in own)
+    hidden = any(np.isnan(number_at(scene.env[s.node], s.at)) for s in own)
     after = dependents([rule_of], scene.forward)
     where = any(n.op.name == "where" for n in after if n is not rule_of)
-    number = element(scene.env[x], Place(0, index))
+    number = number_at(scene.env[x], Element(0, index))
     return hazards.infinite_derivative(rule_of.op.name, number, hidden=hidden, where=where)
 
 
-def _inside(scene: Scene, stop: Stop) -> Finding | None:
+def _inside(scene: Scene, stop: Stop) -> Culprit | None:
     """The culprit inside a decomposed op, a loop or a call, in terms of the outer node."""
     node = stop.node
     graph = _opened(node)
@@ -168,10 +168,10 @@ def _inside(scene: Scene, stop: Stop) -> Finding | None:
     env = all_values(graph, [scene.env[n] for n in node.inputs])
     several = len(graph.outputs) == 1 < _results(node)
     ends = graph.outputs[0].inputs if several else graph.outputs
-    end, at = ends[stop.at.result], Place(0, stop.at.index)
+    end, at = ends[stop.at.result], Element(0, stop.at.index)
     if not trail(env, end, at):
         return None
-    inner = judge(Scene(env, dict.fromkeys(env)), end, at)
+    inner = find_culprit(Scene(env, dict.fromkeys(env)), end, at)
     numbers, phase = inner.numbers, scene.phase(node)
     hazard = inner.hazard
     if phase == "update" and hazard.kind == "overflow":
@@ -179,7 +179,7 @@ def _inside(scene: Scene, stop: Stop) -> Finding | None:
     looks = inner.shown if node.op.name in {"scan", "call"} else node
     at = inner.shown_at if looks is inner.shown else stop.at
     rule_of = scene.made_for(node) if phase == "backward" else None
-    return Finding(hazard, inner.node, inner.at, numbers, phase, looks, at, node.inputs, rule_of)
+    return Culprit(hazard, inner.node, inner.at, numbers, phase, looks, at, node.inputs, rule_of)
 
 
 def _results(node: Node) -> int:
@@ -219,14 +219,14 @@ def _harm(scene: Scene, harm: Stop) -> Hazard:
 def _reached(scene: Scene, way: Sequence[Stop]) -> tuple[Hazard, Stop]:
     """The hazard by which an infinity or a NaN from outside reached the end, and its node."""
     given = way[-1]
-    value = element(scene.env[given.node], given.at)
+    value = number_at(scene.env[given.node], given.at)
     if len(way) > 1 and np.isnan(value) and _is_empty_mean(way[-2].node):
         return hazards.empty_mean(), way[-2]
     if given.node in scene.learnt or value != -np.inf:
         return _outside(scene, given, value), given
     for stop in reversed(way[:-1]):
         name = stop.node.op.name
-        if name in _ROWS and element(scene.env[stop.node], stop.at) == -np.inf:
+        if name in _ROWS and number_at(scene.env[stop.node], stop.at) == -np.inf:
             row = scene.env[stop.node.inputs[0]]
             if np.isneginf(_row(row, stop.at.index)).all():
                 return hazards.masked_row(name), stop

@@ -24,7 +24,7 @@ class Hazard(NamedTuple):
 
 
 def _log(name: str, lowest: float) -> Callable[[Numbers], Hazard | None]:
-    def judge(ins: Numbers) -> Hazard | None:
+    def hazard_at(ins: Numbers) -> Hazard | None:
         x = ins[0]
         if x > lowest:
             return None
@@ -39,7 +39,7 @@ def _log(name: str, lowest: float) -> Callable[[Numbers], Hazard | None]:
         )
         return Hazard("log of a negative number", f"{name}({x:g}) is not defined", fix)
 
-    return judge
+    return hazard_at
 
 
 def _div(ins: Numbers) -> Hazard | None:
@@ -106,12 +106,12 @@ def _mul(ins: Numbers) -> Hazard | None:
 
 
 def _domain(name: str) -> Callable[[Numbers], Hazard]:
-    def judge(ins: Numbers) -> Hazard:
+    def hazard_at(ins: Numbers) -> Hazard:
         fix = "rounding steps over the end: clamp the argument, clamp(-1 + eps, 1 - eps)"
         what = f"{name}({ins[0]:g}) is not finite: the argument is at or beyond the domain's end"
         return Hazard("outside the domain", what, fix)
 
-    return judge
+    return hazard_at
 
 
 _SMALLER = "scale the operands down: normalise, clip the gradients, lower the learning rate"
@@ -149,8 +149,8 @@ UPDATE = "overflowing update"
 
 def hazard(op: str, ins: Numbers) -> Hazard:
     """The hazard of an elementwise op with operands `ins` at the bad element."""
-    judge = _TABLE.get(op)
-    found = None if judge is None else judge(ins)
+    hazard_at = _TABLE.get(op)
+    found = None if hazard_at is None else hazard_at(ins)
     return found or overflow(op, ins)
 
 

@@ -19,7 +19,7 @@ import numpy as np
 
 from chainrule.base.source import Source
 from chainrule.graph.node import INPUT, Node, Type
-from chainrule.inspect.nonfinite.culprit import Finding, Scene
+from chainrule.inspect.nonfinite.culprit import Culprit, Scene
 
 _PASSES = {"forward": "the forward pass", "backward": "the backward pass", "update": "the update"}
 
@@ -81,17 +81,17 @@ class NonFinite:
         record = asdict(self)
         record["value"] = str(self.value)
         record["numbers"] = [str(n) for n in self.numbers]
-        record["source"], record["loss"] = _record(self.source), _record(self.loss)
-        record["operands"] = [{"name": n, "source": _record(s)} for n, s in self.operands]
+        record["source"], record["loss"] = _source_json(self.source), _source_json(self.loss)
+        record["operands"] = [{"name": n, "source": _source_json(s)} for n, s in self.operands]
         return record
 
 
-def _record(source: Source | None) -> dict[str, Any] | None:
+def _source_json(source: Source | None) -> dict[str, Any] | None:
     return None if source is None else {"file": source.file, "line": source.line}
 
 
 def report_of(
-    found: Finding, scene: Scene, loss: Node | None, tokens: Sequence[tuple[str, Any]]
+    found: Culprit, scene: Scene, loss: Node | None, tokens: Sequence[tuple[str, Any]]
 ) -> NonFinite:
     """The report on a culprit; `tokens` are the integer arguments, by name."""
     node = found.shown
@@ -117,7 +117,7 @@ def report_of(
         fix=found.hazard.fix,
         type=str(type_),
         index=found.shown_at.index,
-        place=_place(found.shown_at.index, type_.shape, tokens),
+        place=_position(found.shown_at.index, type_.shape, tokens),
         numbers=found.numbers,
         layer=source.layer if source is not None else "",
         source=Source(source.file, source.line) if source is not None and source.file else None,
@@ -126,7 +126,7 @@ def report_of(
     )
 
 
-def _operands(found: Finding, names: Mapping[Node, str]) -> tuple[tuple[str, Source | None], ...]:
+def _operands(found: Culprit, names: Mapping[Node, str]) -> tuple[tuple[str, Source | None], ...]:
     """The names of the operands, and the lines that made them."""
     nodes = found.rule_of.inputs if found.rule_of is not None else found.operands
     out = []
@@ -139,7 +139,9 @@ def _operands(found: Finding, names: Mapping[Node, str]) -> tuple[tuple[str, Sou
     return tuple(out)
 
 
-def _place(index: tuple[int, ...], shape: Sequence[int], tokens: Sequence[tuple[str, Any]]) -> str:
+def _position(
+    index: tuple[int, ...], shape: Sequence[int], tokens: Sequence[tuple[str, Any]]
+) -> str:
     """`batch 2, time 5, token 17` if the leading axes are those of an integer argument."""
     for _, codes in tokens:
         whole = tuple(codes.shape)

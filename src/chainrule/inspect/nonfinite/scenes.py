@@ -18,7 +18,7 @@ from chainrule.graph.node import INPUT, Graph, Node, input_node
 from chainrule.graph.walk import topological
 from chainrule.inspect.from_loss import leaf_of
 from chainrule.inspect.naming import around_function
-from chainrule.inspect.nonfinite.culprit import Scene, judge
+from chainrule.inspect.nonfinite.culprit import Scene, find_culprit
 from chainrule.inspect.nonfinite.report import NonFinite, report_of
 from chainrule.inspect.nonfinite.trail import is_bad
 from chainrule.inspect.recording import Traced, traced
@@ -59,7 +59,7 @@ def of_step(
     for node in _harmed(run, scene):
         loss = run.trace.spent[-1] if run.trace.spent else None
         tokens = [(scene.names.get(n, ""), env[n]) for n in handles if n.dtype.kind == "int"]
-        return report_of(judge(scene, node), scene, loss, tokens)
+        return report_of(find_culprit(scene, node), scene, loss, tokens)
     return None
 
 
@@ -130,7 +130,7 @@ def of_tape(
     for node in (*roots, *found):
         if is_bad(env[node]):
             tokens = [("", v) for v in inputs.values() if v.dtype.kind in "iu"]
-            return report_of(judge(scene, node), scene, roots[0], tokens)
+            return report_of(find_culprit(scene, node), scene, roots[0], tokens)
     return None
 
 

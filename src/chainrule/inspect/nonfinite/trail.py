@@ -26,7 +26,7 @@ _COPYING = {"concat", "gather", "pick", "where"}  # ops whose results are elemen
 
 
 @dataclass(frozen=True)
-class Place:
+class Element:
     """An element: of which result of a node (0 where it has one), and its index there."""
 
     result: int
@@ -37,7 +37,7 @@ class Stop(NamedTuple):
     """A node on the trail, and the bad element of its value."""
 
     node: Node
-    at: Place
+    at: Element
 
 
 def is_bad(value: Any) -> bool:
@@ -50,7 +50,7 @@ def parts(value: Any) -> tuple[Array, ...]:
     return tuple(np.asarray(v) for v in (value if isinstance(value, tuple) else (value,)))
 
 
-def first_bad(value: Any) -> Place | None:
+def first_bad(value: Any) -> Element | None:
     """The first NaN of a value, or else its first infinity."""
     for wrong in (np.isnan, np.isinf):
         for number, array in enumerate(parts(value)):
@@ -58,16 +58,16 @@ def first_bad(value: Any) -> Place | None:
                 found = wrong(array)
                 if found.any():
                     at = np.unravel_index(int(found.argmax()), array.shape)
-                    return Place(number, tuple(int(i) for i in at))
+                    return Element(number, tuple(int(i) for i in at))
     return None
 
 
-def element(value: Any, at: Place) -> float:
+def number_at(value: Any, at: Element) -> float:
     """The number at a place."""
     return float(parts(value)[at.result][at.index])
 
 
-def trail(env: Mapping[Node, Any], end: Node, at: Place | None = None) -> list[Stop]:
+def trail(env: Mapping[Node, Any], end: Node, at: Element | None = None) -> list[Stop]:
     """The nodes from a bad value back to the one that made it; empty if the value is finite.
 
     `env` has the values of all nodes that `end` depends on. `at` is the element to explain.
@@ -81,7 +81,7 @@ def trail(env: Mapping[Node, Any], end: Node, at: Place | None = None) -> list[S
     return way
 
 
-def _responsible(env: Mapping[Node, Any], node: Node, at: Place) -> Node | None:
+def _responsible(env: Mapping[Node, Any], node: Node, at: Element) -> Node | None:
     """The operand whose NaN or infinity makes the element bad."""
     if node.op is INPUT:
         return None
@@ -95,10 +95,10 @@ def _responsible(env: Mapping[Node, Any], node: Node, at: Place) -> Node | None:
     return None
 
 
-def _would_be_finite(env: Mapping[Node, Any], node: Node, at: Place, replaced: set[Node]) -> bool:
+def _would_be_finite(env: Mapping[Node, Any], node: Node, at: Element, replaced: set[Node]) -> bool:
     ins = [_cured(env[n]) if n in replaced else env[n] for n in node.inputs]
     with np.errstate(all="ignore"):
-        return bool(np.isfinite(element(apply_meaning(node.op, ins, node.attrs), at)))
+        return bool(np.isfinite(number_at(apply_meaning(node.op, ins, node.attrs), at)))
 
 
 def _cured(value: Any) -> Any:
@@ -110,17 +110,17 @@ def _cured(value: Any) -> Any:
     return np.where(np.isfinite(value), value, np.asarray(_STAND_IN, value.dtype))
 
 
-def _carried(env: Mapping[Node, Any], stop: Stop, child: Node) -> Place:
+def _carried(env: Mapping[Node, Any], stop: Stop, child: Node) -> Element:
     """The element of an operand from which the bad element comes, or else its first bad one."""
     node, index, value = stop.node, stop.at.index, env[child]
     if "projection" in node.op.traits:
-        return Place(int(node.attrs["index"]), index)
+        return Element(int(node.attrs["index"]), index)
     if not isinstance(value, tuple):
         if "index-map" in node.op.traits or node.op.name in _COPYING:
             index = _copied_from(env, stop, child)
         inside = len(index) == value.ndim and all(np.less(index, value.shape))
         if inside and not np.isfinite(value[index]):
-            return Place(0, index)
+            return Element(0, index)
     found = first_bad(value)
     assert found is not None
     return found
@@ -131,7 +131,7 @@ def _copied_from(env: Mapping[Node, Any], stop: Stop, child: Node) -> tuple[int,
     shape = env[child].shape
     numbers = np.arange(env[child].size, dtype=np.float64).reshape(shape)
     ins = [numbers if n is child else env[n] for n in stop.node.inputs]
-    number = element(apply_meaning(stop.node.op, ins, stop.node.attrs), stop.at)
+    number = number_at(apply_meaning(stop.node.op, ins, stop.node.attrs), stop.at)
     if not 0 <= number < numbers.size:
         return ()
     return tuple(int(i) for i in np.unravel_index(int(number), shape))
