@@ -1,8 +1,8 @@
 """Write docs/differences.md from what is really here: `python docs/differences.py`.
 
 PyTorch's names are kept in docs/torch_names.json, so that the page builds without it;
-`python docs/differences.py --names` lists those of the installed PyTorch anew. What is present and
-differs on purpose stands in docs/differences.toml.
+`python docs/differences.py --names` lists those of the installed PyTorch again.
+Names that are present and differ on purpose are in docs/differences.toml.
 """
 
 from __future__ import annotations
@@ -93,7 +93,8 @@ def spaces() -> list[Space]:
     return [_compared(name, names[name], notes.get(name, {})) for name in SPACES]
 
 
-def _compared(name: str, theirs: list[str], notes: dict[str, str]) -> Space:
+def _compared(name: str, theirs: list[str], written: dict[str, str]) -> Space:
+    notes = {each: note for several, note in written.items() for each in several.split(", ")}
     place = find("chainrule" + name.removeprefix("torch"))
     here = [n for n in theirs if place is not None and _has(place, n)]
     unknown = sorted(set(notes) - set(here))
@@ -120,10 +121,10 @@ def page(found: list[Space]) -> str:
         "",
         "<!-- written by `python docs/differences.py` -->",
         "",
-        "What of PyTorch 2.13 is here, name by name. *Same* means: the same arguments, defaults",
-        "and results, compared on PyTorch's own samples where it has some ([table](oracle.md));",
-        "*different* names are explained below. What is absent raises when it is used, and the",
-        "message says the name and your line. Not counted are PyTorch's internals: types of its",
+        "The names of PyTorch 2.13, present or absent. *Same* means the same arguments, defaults",
+        "and results, compared on PyTorch's own samples if it has some ([table](oracle.md));",
+        "*different* names are explained below. An absent name raises when it is used, and the",
+        "message has the name and your line. Not counted are PyTorch's internals: types of its",
         "just-in-time compiler, quantised, sparse and `cudnn_*`-like functions.",
         "",
         "| namespace | names | same | different | absent |",
@@ -138,7 +139,7 @@ def page(found: list[Space]) -> str:
     for s in found:
         lines += ["", f"## `{s.name}`", ""]
         if s.different:
-            lines += ["Different:", "", *[f"- `{n}`: {t}" for n, t in s.different.items()], ""]
+            lines += ["Different:", "", *_explained(s.different), ""]
         lines += ["Same:", "", _listed(s.same), "", "Absent:", "", _listed(s.absent)]
     return "\n".join(lines) + "\n"
 
@@ -146,6 +147,14 @@ def page(found: list[Space]) -> str:
 def _general() -> list[str]:
     notes = tomllib.loads(NOTES.read_text(encoding="utf-8"))["everywhere"]
     return ["## Everywhere", "", *[f"- **{what}.** {how}" for what, how in notes.items()]]
+
+
+def _explained(different: dict[str, str]) -> list[str]:
+    """A line for each note, with all names that it explains."""
+    names: dict[str, list[str]] = {}
+    for name, note in different.items():
+        names.setdefault(note, []).append(name)
+    return [f"- {_listed(several)}: {note}" for note, several in names.items()]
 
 
 def _listed(names: list[str]) -> str:

@@ -45,6 +45,32 @@ def test_methods_that_exist_are_not_called_absent():
     assert not [name for name in absent.ABSENT if any(name in vars(part) for part in parts)]
 
 
+A = cr.eye(3) * 2 + cr.ones(3, 3)
+PAIRS = ("cross", "lstsq", "matmul", "solve", "solve_triangular", "vecdot")
+CALLS = dict.fromkeys(PAIRS, (A, A))
+CALLS |= {
+    "multi_dot": ([A, A],),
+    "vander": (A[0],),
+    "matrix_power": (A, 2),
+    "tensorsolve": (A, A[0]),
+}
+OPTIONS = {"solve_triangular": {"upper": True}, "tensorinv": {"ind": 1}}
+
+
+def test_functions_of_linear_algebra_that_do_not_compile_are_named(spaces):
+    (space,) = (space for space in spaces if space.name == "torch.linalg")
+    for name in {*space.same, *space.different} - {"LinAlgError"}:
+        function = getattr(cr.linalg, name)
+        args, options = CALLS.get(name, (A,)), OPTIONS.get(name, {})
+        try:
+            cr.compile(lambda *a, f=function, o=options: f(*a, **o))(*args)
+        except cr.errors.TraceError:
+            assert "eager only" in space.different.get(name, ""), name
+        else:
+            note = space.different.get(name, "")
+            assert "eager only" not in note or "eager only for" in note, name
+
+
 @pytest.mark.oracle
 def test_the_page_is_current(spaces):
     assert differences.page(spaces) == PAGE, AGAIN
