@@ -91,11 +91,11 @@ def connect(
         "rule": link.pull_back,
         "name": name,
     }
-    node = Recorded(call, tuple(sources), attrs, TupleType(items), place())
+    node = Recorded(call, tuple(sources), attrs, TupleType(items), location())
     kept = tuple([inputs[i] if own else results[i] for own, i in split.saved])
     saved = (*[_value(inputs.get(at), n) for at, n in enumerate(split.forward.inputs)], kept)
     node.saved = saved if split.saved else Lasting(saved)  # what reads nothing may be asked again
-    return [Recorded(project, (node,), {"index": i}, t, node.place) for i, t in enumerate(items)]
+    return [Recorded(project, (node,), {"index": i}, t, node.location) for i, t in enumerate(items)]
 
 
 def _value(value: Array | None, node: Node) -> Array:
