@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.base.errors import VerifyError
-from chainrule.base.source import place
+from chainrule.base.source import location
 from chainrule.compiler.pipeline import compile_graph
 from chainrule.compiler.runtime.heap import no_collections
 from chainrule.compiler.runtime.plan import Executable
