@@ -16,7 +16,7 @@ from textwrap import fill
 
 import numpy as np
 
-from chainrule.inspect.flight.history import History, Look, ParameterLook
+from chainrule.inspect.flight.history import History, Look
 from chainrule.inspect.flight.traps import REMEDIES
 
 _WIDTH = 96
@@ -78,6 +78,7 @@ def _named(names: Sequence[str]) -> str:
 
 
 def _not_finite(history: History) -> Iterator[Verdict]:
+    remedy = "lower the learning rate or clip; cr.autograd.detect_anomaly() names the operation"
     for look in history.looks:
         for name, p in look.parameters.items():
             for what, spread in (("gradient", p.gradient), ("weights", p.weights)):
@@ -88,18 +89,12 @@ def _not_finite(history: History) -> Iterator[Verdict]:
                         f"at step {look.step} its {what} held {spread.nan} NaN, "
                         f"{spread.positive_infinity} +Inf, {spread.negative_infinity} -Inf "
                         f"of {spread.size:,}",
-                        "lower the learning rate or clip; cr.autograd.detect_anomaly() "
-                        "names the operation",
+                        remedy,
                     )
                     return
     bad = next(((step, loss) for step, loss in history.losses if not math.isfinite(loss)), None)
     if bad is not None:
-        yield Verdict(
-            "not finite",
-            "the loss",
-            f"at step {bad[0]} it was {bad[1]}",
-            "lower the learning rate or clip; cr.autograd.detect_anomaly() names the operation",
-        )
+        yield Verdict("not finite", "the loss", f"at step {bad[0]} it was {bad[1]}", remedy)
 
 
 # -- gradients ------------------------------------------------------------------------------------
@@ -133,7 +128,9 @@ def _traps(history: History) -> Iterator[Verdict]:
 
 
 def _never_updated(history: History) -> Iterator[Verdict]:
-    looks = [look for look in history.looks if any(map(_arrived, look.parameters.values()))]
+    looks = [
+        each for each in history.looks if any(p.gradient_norm for p in each.parameters.values())
+    ]
     moved = any(p.update for look in looks for p in look.parameters.values())
     if len(looks) >= _LEAST_LOOKS and not moved:
         yield Verdict(
@@ -142,11 +139,6 @@ def _never_updated(history: History) -> Iterator[Verdict]:
             f"gradients were there in {len(looks)} looks, and no parameter changed in any",
             REMEDIES["never updated"],
         )
-
-
-def _arrived(p: ParameterLook) -> bool:
-    """Whether there was a gradient other than zero."""
-    return bool(p.gradient_norm)
 
 
 def _is_empty(look: Look, name: str) -> bool:
@@ -158,21 +150,17 @@ def _stale(history: History) -> Iterator[Verdict]:
     recent = history.looks[-_LEAST_LOOKS:]
     names = [n for n in (recent[-1].parameters if recent else ()) if _are_stale(recent, n)]
     if names:
+        steps = ", ".join(str(look.step) for look in recent)
         yield Verdict(
             "stale gradient",
             _named(names),
-            f"at steps {_steps(recent)} backward() added to gradients that an update had used "
-            "already",
+            f"at steps {steps} backward() added to gradients that an update had used already",
             "call optimizer.zero_grad() once in every step, before backward()",
         )
 
 
 def _are_stale(looks: Sequence[Look], name: str) -> bool:
     return all(name in look.parameters and look.parameters[name].stale for look in looks)
-
-
-def _steps(looks: Sequence[Look]) -> str:
-    return ", ".join(str(look.step) for look in looks[-3:])
 
 
 def _norms(look: Look) -> dict[str, float]:
@@ -260,31 +248,32 @@ def _shares(history: History, name: str, least: float) -> dict[str, float]:
     return found
 
 
-def _dead(history: History) -> Iterator[Verdict]:
-    found = _shares(history, "dead", _DEAD)
+def _above(
+    history: History, name: str, least: float, kind: str, evidence: str, remedy: str
+) -> Iterator[Verdict]:
+    """A verdict if a share is too large; `evidence` is about the worst share and its position."""
+    found = _shares(history, name, least)
     if found:
         worst = max(found, key=lambda place: found[place])
-        yield Verdict(
-            "dead ReLU",
-            _named(list(found)),
-            f"{found[worst]:.0%} of the units of {worst} gave 0 for a whole batch",
-            "a lower learning rate, biases that start at 0 or slightly above, LeakyReLU or GELU, "
-            "kaiming initialisation",
-        )
+        yield Verdict(kind, _named(list(found)), evidence.format(found[worst], worst), remedy)
+
+
+def _dead(history: History) -> Iterator[Verdict]:
+    return _above(
+        history, "dead", _DEAD, "dead ReLU",
+        "{:.0%} of the units of {} gave 0 for a whole batch",
+        "a lower learning rate, biases that start at 0 or slightly above, LeakyReLU or GELU, "
+        "kaiming initialisation",
+    )  # fmt: skip
 
 
 def _saturated(history: History) -> Iterator[Verdict]:
-    found = _shares(history, "saturated", _SATURATED)
-    if found:
-        worst = max(found, key=lambda place: found[place])
-        yield Verdict(
-            "saturated gate",
-            _named(list(found)),
-            f"{found[worst]:.0%} of the values of {worst} lie where its slope is below 5 % of "
-            "the largest",
-            "smaller initial weights and biases, scaled inputs (LayerNorm), weight decay, or a "
-            "lower learning rate",
-        )
+    return _above(
+        history, "saturated", _SATURATED, "saturated gate",
+        "{:.0%} of the values of {} lie where its slope is below 5 % of the largest",
+        "smaller initial weights and biases, scaled inputs (LayerNorm), weight decay, or a "
+        "lower learning rate",
+    )  # fmt: skip
 
 
 # -- learning rate --------------------------------------------------------------------------------
@@ -296,6 +285,10 @@ def _rate(look: Look) -> str:
     return "" if rate is None else f" at learning rate {rate:.1e}"
 
 
+def _finite_losses(history: History) -> list[float]:
+    return [loss for _, loss in history.losses if math.isfinite(loss)]
+
+
 def _stretches(losses: Sequence[float], count: int = 10) -> list[float]:
     """The means of equal stretches."""
     parts = np.array_split(np.asarray(losses, np.float64), min(count, len(losses)))
@@ -303,7 +296,7 @@ def _stretches(losses: Sequence[float], count: int = 10) -> list[float]:
 
 
 def _too_large(history: History) -> Iterator[Verdict]:
-    losses = [loss for _, loss in history.losses if math.isfinite(loss)]
+    losses = _finite_losses(history)
     if len(losses) < _LEAST_LOSSES or not _recent(history):
         return
     means = _stretches(losses)
@@ -329,7 +322,7 @@ def _jumps(losses: Sequence[float]) -> float:
 
 def _too_small(history: History) -> Iterator[Verdict]:
     recent = _recent(history)
-    losses = [loss for _, loss in history.losses if math.isfinite(loss)]
+    losses = _finite_losses(history)
     if len(losses) < _LEAST_LOSSES or not recent:
         return
     update = float(np.median([look.update for look in recent]))
@@ -348,7 +341,7 @@ def _too_small(history: History) -> Iterator[Verdict]:
 
 
 def _plateau(history: History) -> Iterator[Verdict]:
-    losses = [loss for _, loss in history.losses if math.isfinite(loss)]
+    losses = _finite_losses(history)
     if len(losses) < _LEAST_LOSSES:
         return
     *_, third, fourth = _stretches(losses, 4)
@@ -401,9 +394,7 @@ _EXPLAINED_BY: dict[str, frozenset[str]] = {
     "learning rate too large": _WILD,
     "learning rate too small": _ILL,
     "never updated": frozenset({"optimizer of another model"}),
-    "plateau": _ILL
-    | _WILD
-    | _HASTE
-    | _TRAPS
-    | {"never-filled gradient", "learning rate too small"},
+    "plateau": _ILL.union(
+        _WILD, _HASTE, _TRAPS, {"never-filled gradient", "learning rate too small"}
+    ),
 }

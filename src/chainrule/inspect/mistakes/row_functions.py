@@ -22,14 +22,13 @@ from chainrule.ops.arithmetic import add, div, mul, sub
 from chainrule.ops.exponential import exp, rsqrt
 from chainrule.ops.loss import cross_entropy
 from chainrule.ops.normalize import along, log_softmax, logsumexp, softmax, standardize
+from chainrule.ops.record import Op
 from chainrule.ops.reduce import sum_
 
 
 def of_rows(node: Node) -> Iterator[Mistake]:
     """Mistakes at an op with a full Jacobian along an axis."""
-    for op, mistakes in _FAMILIES:
-        if node.op is op:
-            yield from mistakes()
+    yield from _MISTAKES.get(node.op, ())
     if "axis" in node.attrs and node.op in {softmax, log_softmax, standardize}:
         for axis, size in enumerate(node.shape):
             if axis != node.attrs["axis"] and size > 1:
@@ -57,55 +56,8 @@ def _diagonal(name: str) -> str:
     )
 
 
-def _of_softmax() -> Iterator[Mistake]:
-    yield Mistake(
-        "jacobian-diagonal", _diagonal("softmax"), lambda at: [_slope(at, at.ct, at.node)]
-    )
-    yield Mistake(
-        "jacobian-forgotten",
-        "the Jacobian of softmax is forgotten: y·u alone, without −y·Σ u·y over the row",
-        lambda at: [at.b(mul, at.ct, at.node)],
-    )
-    yield Mistake(
-        "derivative-left-out", "the derivative of softmax is left out", lambda at: [at.ct]
-    )
-    yield Mistake(
-        "jacobian-forgotten",
-        "the Jacobian of softmax is that of exp alone: the sum it divides by is held constant",
-        lambda at: [at.b(mul, at.ct, at.b(exp, at.node.inputs[0]))],
-    )
-
-
 def _slope(at: Visit, ct: Node, p: Node) -> Node:
     return at.b(mul, ct, at.b(mul, p, at.b(sub, at.number(1, p), p)))
-
-
-def _of_log_softmax() -> Iterator[Mistake]:
-    yield Mistake(
-        "jacobian-diagonal",
-        "the derivative of log_softmax is taken entry by entry, 1 − p: what the other entries of "
-        "the row get is forgotten",
-        lambda at: [at.b(sub, at.ct, at.b(mul, at.ct, at.b(exp, at.node)))],
-    )
-    yield Mistake(
-        "derivative-left-out", "the derivative of log_softmax is left out", lambda at: [at.ct]
-    )
-    yield Mistake(
-        "onehot-left-out",
-        "of the derivative of log_softmax, only −p·Σ u is there: the entry's own 1 is forgotten "
-        "(p instead of p − onehot)",
-        lambda at: [at.b(sub, at.part(0), at.ct)],
-    )
-    yield Mistake(
-        "jacobian-diagonal",
-        _diagonal("log_softmax"),
-        lambda at: [_slope(at, at.ct, at.b(exp, at.node))],
-    )
-    yield Mistake(
-        "output-for-derivative",
-        "p = softmax(x) stands where the derivative of log_softmax belongs",
-        lambda at: [at.b(mul, at.ct, at.b(exp, at.node))],
-    )
 
 
 def _wide(at: Visit, x: Node) -> Node:
@@ -114,95 +66,14 @@ def _wide(at: Visit, x: Node) -> Node:
     return along(at.b, x, like, at.node.attrs.get("axis", len(like.shape) - 1))
 
 
-def _of_cross_entropy() -> Iterator[Mistake]:
-    yield Mistake(
-        "onehot-left-out",
-        "p stands where p − onehot belongs: the derivative of cross-entropy by the right class is "
-        "p − 1",
-        lambda at: [at.b(mul, _wide(at, at.ct), _p(at)), None],
-    )
-    yield Mistake(
-        "jacobian-diagonal",
-        "the derivative of cross-entropy is p − onehot, not softmax's p·(1 − p) entry by entry",
-        lambda at: [_slope(at, _wide(at, at.ct), _p(at)), None],
-    )
-    yield Mistake(
-        "softmax-left-out",
-        "the softmax is left out: x − onehot stands where p − onehot belongs",
-        lambda at: [_with_onehot(at, at.node.inputs[0]), None],
-    )
-    yield Mistake(
-        "softmax-left-out",
-        "the softmax is left out: 1 − onehot stands where p − onehot belongs",
-        lambda at: [_with_onehot(at, at.number(1, at.node.inputs[0])), None],
-    )
-    yield Mistake(
-        "softmax-left-out",
-        "the softmax is left out: −onehot stands where p − onehot belongs",
-        lambda at: [_with_onehot(at, at.number(0, at.node.inputs[0])), None],
-    )
-
-
 def _p(at: Visit) -> Node:
     x = at.node.inputs[0]
-    return at.b(softmax, x, axis=len(x.shape) - 1)
+    return at.b(softmax, x, axis=at.node.attrs.get("axis", len(x.shape) - 1))
 
 
 def _with_onehot(at: Visit, x: Node) -> Node:
     """The gradient of the right vjp, with x instead of p."""
     return at.b(add, at.part(0), at.b(mul, _wide(at, at.ct), at.b(sub, x, _p(at))))
-
-
-def _of_logsumexp() -> Iterator[Mistake]:
-    def p(at: Visit) -> Node:
-        return at.b(softmax, at.node.inputs[0], axis=at.node.attrs["axis"])
-
-    yield Mistake(
-        "derivative-left-out",
-        "the derivative of logsumexp is left out: it is softmax, not 1",
-        lambda at: [_wide(at, at.ct)],
-    )
-    yield Mistake(
-        "jacobian-diagonal",
-        "the derivative of logsumexp is softmax p itself, not p·(1 − p)",
-        lambda at: [_slope(at, _wide(at, at.ct), p(at))],
-    )
-    yield Mistake(
-        "not-normalised",
-        "the derivative of logsumexp is exp(x) over its sum, not exp(x)",
-        lambda at: [at.b(mul, _wide(at, at.ct), at.b(exp, at.node.inputs[0]))],
-    )
-    yield Mistake(
-        "not-normalised",
-        "the derivative of logsumexp is exp(x) over its sum, not 1 over the sum",
-        lambda at: [at.b(div, _wide(at, at.ct), _wide(at, at.b(exp, at.node)))],
-    )
-
-
-def _of_standardize() -> Iterator[Mistake]:
-    yield Mistake(
-        "statistics-constant",
-        "mean and variance of the normalisation are held constant: they depend on x too",
-        lambda at: [_scaled(at, at.ct)],
-    )
-    yield Mistake(
-        "variance-constant",
-        "the variance of the normalisation is held constant: it depends on x too",
-        lambda at: [_scaled(at, at.b(sub, at.ct, _mean(at, at.ct)))],
-    )
-    yield Mistake(
-        "mean-constant",
-        "the mean of the normalisation is held constant: it depends on x too",
-        lambda at: [_scaled(at, at.b(sub, at.ct, _through_variance(at)))],
-    )
-    yield Mistake(
-        "scale-left-out",
-        "the division by the standard deviation is left out of the normalisation's gradient",
-        lambda at: [at.b(sub, at.b(sub, at.ct, _mean(at, at.ct)), _through_variance(at))],
-    )
-    yield Mistake(
-        "derivative-left-out", "the derivative of the normalisation is left out", lambda at: [at.ct]
-    )
 
 
 def _mean(at: Visit, x: Node) -> Node:
@@ -225,10 +96,123 @@ def _scaled(at: Visit, x: Node) -> Node:
     return at.b(mul, x, at.b(rsqrt, shifted))
 
 
-_FAMILIES = (
-    (softmax, _of_softmax),
-    (log_softmax, _of_log_softmax),
-    (logsumexp, _of_logsumexp),
-    (standardize, _of_standardize),
-    (cross_entropy, _of_cross_entropy),
-)
+_MISTAKES: dict[Op, tuple[Mistake, ...]] = {
+    softmax: (
+        Mistake("jacobian-diagonal", _diagonal("softmax"), lambda at: [_slope(at, at.ct, at.node)]),
+        Mistake(
+            "jacobian-forgotten",
+            "the Jacobian of softmax is forgotten: y·u alone, without −y·Σ u·y over the row",
+            lambda at: [at.b(mul, at.ct, at.node)],
+        ),
+        Mistake("derivative-left-out", "the derivative of softmax is left out", lambda at: [at.ct]),
+        Mistake(
+            "jacobian-forgotten",
+            "the Jacobian of softmax is that of exp alone: the sum it divides by is held constant",
+            lambda at: [at.b(mul, at.ct, at.b(exp, at.node.inputs[0]))],
+        ),
+    ),
+    log_softmax: (
+        Mistake(
+            "jacobian-diagonal",
+            "the derivative of log_softmax is taken entry by entry, 1 − p: what the other entries "
+            "of the row get is forgotten",
+            lambda at: [at.b(sub, at.ct, at.b(mul, at.ct, at.b(exp, at.node)))],
+        ),
+        Mistake(
+            "derivative-left-out", "the derivative of log_softmax is left out", lambda at: [at.ct]
+        ),
+        Mistake(
+            "onehot-left-out",
+            "of the derivative of log_softmax, only −p·Σ u is there: the entry's own 1 is "
+            "forgotten (p instead of p − onehot)",
+            lambda at: [at.b(sub, at.part(0), at.ct)],
+        ),
+        Mistake(
+            "jacobian-diagonal",
+            _diagonal("log_softmax"),
+            lambda at: [_slope(at, at.ct, at.b(exp, at.node))],
+        ),
+        Mistake(
+            "output-for-derivative",
+            "p = softmax(x) stands where the derivative of log_softmax belongs",
+            lambda at: [at.b(mul, at.ct, at.b(exp, at.node))],
+        ),
+    ),
+    cross_entropy: (
+        Mistake(
+            "onehot-left-out",
+            "p stands where p − onehot belongs: the derivative of cross-entropy by the right class "
+            "is p − 1",
+            lambda at: [at.b(mul, _wide(at, at.ct), _p(at)), None],
+        ),
+        Mistake(
+            "jacobian-diagonal",
+            "the derivative of cross-entropy is p − onehot, not softmax's p·(1 − p) entry by entry",
+            lambda at: [_slope(at, _wide(at, at.ct), _p(at)), None],
+        ),
+        Mistake(
+            "softmax-left-out",
+            "the softmax is left out: x − onehot stands where p − onehot belongs",
+            lambda at: [_with_onehot(at, at.node.inputs[0]), None],
+        ),
+        Mistake(
+            "softmax-left-out",
+            "the softmax is left out: 1 − onehot stands where p − onehot belongs",
+            lambda at: [_with_onehot(at, at.number(1, at.node.inputs[0])), None],
+        ),
+        Mistake(
+            "softmax-left-out",
+            "the softmax is left out: −onehot stands where p − onehot belongs",
+            lambda at: [_with_onehot(at, at.number(0, at.node.inputs[0])), None],
+        ),
+    ),
+    logsumexp: (
+        Mistake(
+            "derivative-left-out",
+            "the derivative of logsumexp is left out: it is softmax, not 1",
+            lambda at: [_wide(at, at.ct)],
+        ),
+        Mistake(
+            "jacobian-diagonal",
+            "the derivative of logsumexp is softmax p itself, not p·(1 − p)",
+            lambda at: [_slope(at, _wide(at, at.ct), _p(at))],
+        ),
+        Mistake(
+            "not-normalised",
+            "the derivative of logsumexp is exp(x) over its sum, not exp(x)",
+            lambda at: [at.b(mul, _wide(at, at.ct), at.b(exp, at.node.inputs[0]))],
+        ),
+        Mistake(
+            "not-normalised",
+            "the derivative of logsumexp is exp(x) over its sum, not 1 over the sum",
+            lambda at: [at.b(div, _wide(at, at.ct), _wide(at, at.b(exp, at.node)))],
+        ),
+    ),
+    standardize: (
+        Mistake(
+            "statistics-constant",
+            "mean and variance of the normalisation are held constant: they depend on x too",
+            lambda at: [_scaled(at, at.ct)],
+        ),
+        Mistake(
+            "variance-constant",
+            "the variance of the normalisation is held constant: it depends on x too",
+            lambda at: [_scaled(at, at.b(sub, at.ct, _mean(at, at.ct)))],
+        ),
+        Mistake(
+            "mean-constant",
+            "the mean of the normalisation is held constant: it depends on x too",
+            lambda at: [_scaled(at, at.b(sub, at.ct, _through_variance(at)))],
+        ),
+        Mistake(
+            "scale-left-out",
+            "the division by the standard deviation is left out of the normalisation's gradient",
+            lambda at: [at.b(sub, at.b(sub, at.ct, _mean(at, at.ct)), _through_variance(at))],
+        ),
+        Mistake(
+            "derivative-left-out",
+            "the derivative of the normalisation is left out",
+            lambda at: [at.ct],
+        ),
+    ),
+}
