@@ -85,6 +85,11 @@ def source_at(location: Location) -> Source | None:
     return Source(code.co_filename, code.co_firstlineno)
 
 
+def short(source: Source | None) -> str:
+    """The line without the file's folders, `train.py:12`; empty for None."""
+    return "" if source is None else str(source).replace("\\", "/").rpartition("/")[2]
+
+
 def caller() -> Source | None:
     """The nearest calling line outside the package, None under the command line."""
     frame: FrameType | None = sys._getframe(1)  # noqa: SLF001

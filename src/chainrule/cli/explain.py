@@ -55,7 +55,7 @@ def explain(formula: str, at: str, as_json: bool, svg: Path | None, html: Path |
     given = arguments(asked, known)
     found = derive(scalar(asked.fn), *given, names=asked.names, depth=None)
     for step in found.derivation.steps:
-        step.source = ""  # a formula is its own line
+        step.source = None  # a formula is its own line
     if as_json:
         click.echo(found.to_json())
     else:

@@ -14,9 +14,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from chainrule.base.source import short
 from chainrule.inspect.arrange import Path
 from chainrule.inspect.derivation import Array, Derivation, Step, counted
-from chainrule.inspect.outline import AUTO, short, shown
+from chainrule.inspect.outline import AUTO, shown
 
 LEAF, NODE, MODULE, LOSS = "#e8f1fb", "#ffffff", "#eef0f3", "#fdecea"
 _MOST = 45  # the most boxes with which modules are opened
@@ -150,7 +151,7 @@ class Boxes:
         lines = [f"{self.title(key)} {s.type}", s.formula, f"value {shown(s.value)}"]
         if s.gradient is not None:
             lines.append(f"gradient {shown(s.gradient)}")
-        return "\n".join(filter(None, [*lines, s.layer, s.source]))
+        return "\n".join(filter(None, [*lines, s.layer, str(s.source or "")]))
 
 
 def _line(s: Step) -> Path:

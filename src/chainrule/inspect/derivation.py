@@ -53,7 +53,7 @@ class Step:
     type: str
     attrs: dict[str, Any]
     layer: str
-    source: str
+    source: Source | None
     value: Array | None
     gradient: Array | None = None
     parts: list[Part] = field(default_factory=list)
@@ -61,7 +61,6 @@ class Step:
     formula: str = ""
     local: tuple[str, ...] = ()  # the local derivative for each operand that has a formula
     sends: tuple[str, ...] = ()  # else the formula of the gradient for each operand
-    place: Source | None = None  # the text of the line `source`
     box: str = ""  # `layer` in a later call: `cell[call 2]`
 
     @property
@@ -193,7 +192,7 @@ def _step_json(step: Step, most: int | None) -> dict[str, Any]:
         "operands": list(step.operands),
         "type": step.type,
         "layer": step.layer,
-        "source": step.source,
+        "source": str(step.source or ""),
         "formula": step.formula,
         "local": list(step.local),
         "sends": list(step.sends),
@@ -251,12 +250,11 @@ def step_of(node: Node, number: Mapping[Node, int], value: Any) -> Step:
         type=str(node.type),
         attrs={k: v for k, v in node.attrs.items() if not isinstance(v, Graph)},
         layer=node.source.layer if node.source else "",
-        source=str(node.source) if node.source else "",
+        source=node.source,
         value=value,
         formula=formula.value if formula else "",
         local=tuple(d or "0" for d in formula.derivatives) if formula else (),
         sends=getattr(node.op, "sends", ()),
-        place=node.source,
     )
 
 

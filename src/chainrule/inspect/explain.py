@@ -73,9 +73,9 @@ class Explanation:
         return document("explain", page(self.derivation))
 
     def to_json(self, most: int | None = 100) -> str:
-        """Every node, value and contribution; arrays of over `most` entries are told in short.
+        """Every node, value and contribution; arrays of over `most` entries are summarised.
 
-        "left_out" says how many they are; `most=None` tells every number.
+        "left_out" counts them; `most=None` gives every number.
         """
         return json.dumps(self.derivation.as_record(most))
 

@@ -14,9 +14,10 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.base.source import short
 from chainrule.inspect.derivation import Derivation, Part, Step, Update
 from chainrule.inspect.formula import math, mathml, mathml_name
-from chainrule.inspect.outline import change_of, short, shown
+from chainrule.inspect.outline import change_of, shown
 
 _TABLE, _WIDEST, _TABLES = 64, 10, 4  # the most numbers, columns and tables shown
 _OPEN = 60  # the most steps with which all modules are open at first

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.base.source import short
 from chainrule.inspect.derivation import Array, Derivation, Part, Step, Update, counted
 from chainrule.inspect.formula import spoken
 
@@ -312,11 +313,6 @@ def how(d: Derivation, s: Step, p: Part) -> str:
     if p.operand < len(s.sends):
         return spoken(s.sends[p.operand], d.names(s))
     return f"upstream through {s.op}"
-
-
-def short(source: str) -> str:
-    """The name and line of a file, without its folders."""
-    return source.replace("\\", "/").rpartition("/")[2]
 
 
 def change_of(u: Update) -> str:

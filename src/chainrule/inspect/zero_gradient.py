@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.base.source import short
 from chainrule.inspect.cause import Cause
 from chainrule.inspect.derivation import Derivation, Step
-from chainrule.inspect.outline import short
 
 _STEPS = frozenset({"sign", "floor", "ceil", "round", "trunc", "floor_divide"})
 _SAME = frozenset({"broadcast_to", "reshape", "transpose", "cast"})  # ops that keep the numbers
@@ -37,14 +37,14 @@ def judged(d: Derivation, subject: str) -> Cause:
         return Cause("zero", subject, text, "")
     words, way = _explained(d, stops[-1])
     more = f" (and {len(stops) - 1} more like it)" if len(stops) > 1 else ""
-    lines = tuple(s.place for s in reversed(stops[-_SHOWN:]) if s.place is not None)
+    lines = tuple(s.source for s in reversed(stops[-_SHOWN:]) if s.source is not None)
     return Cause("zero", subject, f"gets a gradient of zeros: {words}{more}", way, lines)
 
 
 def _silent(d: Derivation, subject: str) -> Cause:
     """The cause if a vjp sends no gradient to an operand that leads to the tensor."""
     last = [s for s in d.steps if s.gradient is not None and not s.is_leaf and not s.parts]
-    lines = tuple(s.place for s in last[:1] if s.place is not None)
+    lines = tuple(s.source for s in last[:1] if s.source is not None)
     text = "gets no gradient: the backward() of the function on this line returns none for it"
     way = "let that backward() return a gradient instead of None"
     return Cause("rule", subject, text, way, lines)

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.base.errors import ArgumentError
+from chainrule.base.source import short
 from chainrule.grad.reverse import differentiate
 from chainrule.graph.node import Graph, Node
 from chainrule.inspect.from_function import loss_of
@@ -149,8 +150,7 @@ def _name_of_chain(node: Node, cells: Mapping[str, Module]) -> str:
     if cell is not None:
         both = isinstance(cell, LSTMCell)
         return f"{node.source.layer} {'c' if both and node.op.name == 'add' else 'h'}"
-    file = node.source.file.replace("\\", "/").rpartition("/")[2]
-    return f"{node.source.layer} {node.op.name} at {file}:{node.source.line}".strip()
+    return f"{node.source.layer} {node.op.name} at {short(node.source)}".strip()
 
 
 def _modules(roots: Sequence[Module], kinds: tuple[type[Module], ...]) -> dict[str, Module]:
