@@ -25,6 +25,7 @@ from chainrule.tensor.functional.forms import (
     of_kinds,
     with_numpy_names,
 )
+from chainrule.tensor.functional.gather import slices_at
 from chainrule.tensor.functional.join import cat
 from chainrule.tensor.functional.layout import (
     flat_sizes,
@@ -149,7 +150,7 @@ def repeat_interleave(
             if counted.shape != (n,):
                 raise ShapeError(f"repeat_interleave of {n} slices needs {n} counts, not {counted}")
             index = wrap(np.repeat(np.arange(n, dtype=np.int64), counted))
-            return _taken(x, axis, index)
+            return slices_at(x, axis, index)
         times = int(counted.reshape(()))
     if times < 0:
         raise ArgumentError(f"repeats must not be negative: {times}")
@@ -157,18 +158,6 @@ def repeat_interleave(
     wide = apply(TABLE["reshape"], x, shape=(*before, n, 1, *after))
     wide = expand_to(wide, (*before, n, times, *after))
     return apply(TABLE["reshape"], wide, shape=(*before, n * times, *after))
-
-
-def _taken(x: Tensor, axis: int, index: Handle) -> Tensor:
-    """The slices of x along `axis` at `index`, whose axes replace `axis`."""
-    rows = apply(TABLE["gather"], apply(TABLE["transpose"], x, axes=_front(x, axis)), index)
-    rank = len(index.shape)
-    order = (*range(rank, rank + axis), *range(rank), *range(rank + axis, len(rows.shape)))
-    return apply(TABLE["transpose"], rows, axes=order)
-
-
-def _front(x: Handle, axis: int) -> tuple[int, ...]:
-    return (axis, *(i for i in range(len(x.shape)) if i != axis))
 
 
 @of_kinds

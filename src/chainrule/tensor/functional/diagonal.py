@@ -12,6 +12,7 @@ import numpy as np
 
 from chainrule.base import dtypes, shapes
 from chainrule.base.arguments import check_whole
+from chainrule.base.dtypes import DType
 from chainrule.base.errors import ShapeError
 from chainrule.ops import TABLE
 from chainrule.tensor.convert import Operand, as_dtype, as_tensor, cast, check_device
@@ -74,10 +75,7 @@ def tril_indices(
     """(2, n): rows and columns of the elements on and below a diagonal, row by row."""
     del layout, pin_memory
     check_device(device)
-    row, col = check_whole("row", row, 0), check_whole("col", col, 0)
-    offset = check_whole("offset", offset)
-    places = np.stack(np.tril_indices(row, offset, col)).astype(np.int64)
-    return cast(wrap(places), as_dtype(dtype))
+    return _indices(np.tril_indices, row, col, offset, as_dtype(dtype))
 
 
 @of_kinds
@@ -94,10 +92,13 @@ def triu_indices(
     """(2, n): rows and columns of the elements on and above a diagonal, row by row."""
     del layout, pin_memory
     check_device(device)
+    return _indices(np.triu_indices, row, col, offset, as_dtype(dtype))
+
+
+def _indices(find: Any, row: int, col: int, offset: int, dtype: DType) -> Tensor:
     row, col = check_whole("row", row, 0), check_whole("col", col, 0)
-    offset = check_whole("offset", offset)
-    places = np.stack(np.triu_indices(row, offset, col)).astype(np.int64)
-    return cast(wrap(places), as_dtype(dtype))
+    found = np.stack(find(row, check_whole("offset", offset), col))
+    return cast(wrap(found.astype(np.int64)), dtype)
 
 
 @of_kinds

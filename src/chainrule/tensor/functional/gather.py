@@ -225,12 +225,16 @@ def index_select(input: Operand, dim: int, index: Operand) -> Tensor:
     at = apply(TABLE["reshape"], at, shape=(at.array_type.size,))
     if not x.shape:
         return apply(TABLE["gather"], apply(TABLE["reshape"], x, shape=(1,)), at).reshape(())
-    if axis == 0:
-        return apply(TABLE["gather"], x, at)
-    order = (axis, *(i for i in range(len(x.shape)) if i != axis))
-    rows = apply(TABLE["gather"], apply(TABLE["transpose"], x, axes=order), at)
-    back = tuple(order.index(i) for i in range(len(order)))
-    return apply(TABLE["transpose"], rows, axes=back)
+    return slices_at(x, axis, at) if axis else apply(TABLE["gather"], x, at)
+
+
+def slices_at(x: Handle, axis: int, index: Handle) -> Tensor:
+    """The slices of x along `axis` at `index`, whose axes replace `axis`."""
+    front = (axis, *(i for i in range(len(x.shape)) if i != axis))
+    rows = apply(TABLE["gather"], apply(TABLE["transpose"], x, axes=front), index)
+    rank = len(index.shape)
+    order = (*range(rank, rank + axis), *range(rank), *range(rank + axis, len(rows.shape)))
+    return apply(TABLE["transpose"], rows, axes=order)
 
 
 def pick(x: Tensor, index: Operand) -> Tensor:

@@ -19,6 +19,7 @@ from chainrule.tensor.functional.convolution import (
     per_axis,
     unbatched,
 )
+from chainrule.tensor.functional.layout import axis_last
 from chainrule.tensor.functional.padding import pad
 from chainrule.tensor.functional.slices import narrow
 
@@ -67,10 +68,8 @@ class WindowAxis:
     def windows(self, x: Tensor, axis: int) -> Tensor:
         """All windows, their positions as a new last axis."""
         if self.whole:
-            order = (*(i for i in range(len(x.shape)) if i != axis), axis)
-            last = apply(TABLE["transpose"], x, axes=order)
             return apply(
-                TABLE["reshape"], last,
+                TABLE["reshape"], axis_last(x, axis),
                 shape=(*shapes.with_ones(x.shape, (axis,)), self.length),
             )  # fmt: skip
         out = apply(

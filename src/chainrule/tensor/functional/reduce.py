@@ -201,8 +201,7 @@ def _extreme(name: str, input: Operand, dim: Any, keepdim: bool) -> Any:
     axis = shapes.normal_axis(dim, len(x.shape))
     if not x.shape:
         return MaxResult(apply(TABLE["reshape"], x, shape=()), index)
-    order = (*(i for i in range(len(x.shape)) if i != axis), axis)
-    values = apply(TABLE["pick"], apply(TABLE["transpose"], x, axes=order), index)
+    values = apply(TABLE["pick"], layout.axis_last(x, axis), index)
     if keepdim:
         kept = shapes.with_ones(x.shape, (axis,))
         values = apply(TABLE["reshape"], values, shape=kept)
