@@ -3,28 +3,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from chainrule.base import dtypes
-from chainrule.graph.node import Graph, Type, input_node
+from chainrule.graph.node import Graph
 from chainrule.graph.walk import topological
 from chainrule.ops import TABLE
 from chainrule.ops.control import items
 from chainrule.ops.evaluate import evaluate
 from chainrule.ops.record import Symbolic
 from tests.ops.calls import directions, generator, gradient, inner, slope
-
-F64 = dtypes.float64
-
-
-def nodes(*shapes):
-    return tuple(input_node(Type(F64, s)) for s in shapes)
-
-
-def cell() -> Graph:
-    """(h, x, w) → (tanh(h @ w + x), the same)."""
-    h, x, w = nodes((2, 3), (2, 3), (3, 3))
-    b = Symbolic()
-    new = b(TABLE["tanh"], b(TABLE["add"], b(TABLE["matmul"], h, w), x))
-    return Graph((h, x, w), (new, new))
+from tests.ops.cell import cell, nodes
 
 
 def looped(length: int, *, reverse: bool, history: bool) -> Graph:
@@ -86,37 +72,6 @@ def test_the_gradient_of_a_scan_does_not_grow_with_its_length():
         for n in (2, 50, 1000)
     }
     assert len(sizes) == 1
-
-
-def test_a_call_is_its_body():
-    rng = generator("call")
-    body = cell()
-    called = Symbolic()(TABLE["call"], *body.inputs, graph=body)
-    graph = Graph(body.inputs, tuple(items(Symbolic(), called)))
-    values = directions(rng, list(graph.inputs))
-    weights = directions(rng, list(graph.outputs))
-    for one, other in zip(evaluate(graph, values), evaluate(body, values), strict=True):
-        np.testing.assert_array_equal(one, other)
-    inside, plain = (evaluate(gradient(g).graph, (*values, *weights)) for g in (graph, body))
-    for one, other in zip(inside, plain, strict=True):
-        np.testing.assert_allclose(one, other, rtol=1e-12)
-
-
-def test_a_call_saves_nothing_of_its_inside():
-    body = cell()
-    called = Symbolic()(TABLE["call"], *body.inputs, graph=body)
-    graph = Graph(body.inputs, tuple(items(Symbolic(), called)))
-    back = gradient(graph, [0])
-    assert called not in topological(back.graph.outputs), "the gradient computes the body again"
-
-
-def test_an_untouched_input_of_a_call_has_no_gradient():
-    x, y = nodes((2,), (2,))
-    b = Symbolic()
-    body = Graph((x, y), (b(TABLE["tanh"], x),))
-    ins = nodes((2,), (2,))
-    out = b(TABLE["project"], b(TABLE["call"], *ins, graph=body), index=0)
-    assert gradient(Graph(ins, (out,))).moving == [0]
 
 
 def test_a_carry_that_passes_through_unchanged():
