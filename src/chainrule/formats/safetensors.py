@@ -123,12 +123,12 @@ def _header(data: bytes, name: str) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _shaped(flat: NDArray[Any], shape: list[int], place: str) -> NDArray[Any]:
+def _shaped(flat: NDArray[Any], shape: list[int], title: str) -> NDArray[Any]:
     """`flat` in the shape of the header, if an array can have it."""
     try:
         return flat.reshape(shape)
     except (ValueError, OverflowError) as error:
-        raise CheckpointError(f"{place} has the shape {shown(shape)}: {error}") from None
+        raise CheckpointError(f"{title} has the shape {shown(shape)}: {error}") from None
 
 
 def _contiguous(tensor: ArrayLike) -> NDArray[Any]:

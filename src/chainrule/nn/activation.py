@@ -320,7 +320,7 @@ class Softmax2d(Module):
     """Softmax over the channels of (N, C, H, W) or (C, H, W)."""
 
     def forward(self, input: Tensor) -> Tensor:
-        """The same shape; sums to 1 at each place."""
+        """The same shape; sums to 1 at each position."""
         input = as_tensor(input)
         if len(input.shape) not in {3, 4}:
             raise ShapeError(f"Softmax2d needs (N, C, H, W) or (C, H, W), not {input.shape}")

@@ -7,7 +7,7 @@ Source: https://docs.pytorch.org/docs/stable/nn.html#containers
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import groupby
 from typing import Any, Self
 
@@ -16,14 +16,38 @@ from chainrule.nn.faults import not_held
 from chainrule.nn.module import Module
 
 
+def position(index: int, count: int, what: str) -> int:
+    """The position of an index, which may count from the end; `IndexBoundsError` outside."""
+    at = operator.index(index)
+    if not -count <= at < count:
+        raise IndexBoundsError(f"index {at} is out of range for {count} {what}")
+    return at % count
+
+
+class Named(Module):
+    """A container whose parts are read, written and deleted by name."""
+
+    __getitem__: Callable[..., Any]
+    __setitem__: Callable[..., None]
+    __delitem__: Callable[..., None]
+
+    def update(self, parts: Mapping[str, Any] | Iterable[tuple[str, Any]]) -> None:
+        """Add or replace parts."""
+        for name, part in dict(parts).items():
+            self[name] = part
+
+    def pop(self, key: str) -> Any:
+        """Remove and return a part."""
+        found = self[key]
+        del self[key]
+        return found
+
+
 class _Numbered(Module):
     """Sub-modules under the names "0", "1", … in order."""
 
     def _key(self, index: int) -> str:
-        at = operator.index(index)
-        if not -len(self) <= at < len(self):
-            raise IndexBoundsError(f"index {at} is out of range for {len(self)} modules")
-        return list(self._modules)[at]
+        return list(self._modules)[position(index, len(self), "modules")]
 
     def __len__(self) -> int:
         return len(self._modules)
@@ -140,17 +164,12 @@ class ModuleList(_Numbered):
         return out
 
 
-class ModuleDict(Module):
+class ModuleDict(Named):
     """A dictionary of registered modules."""
 
     def __init__(self, modules: Mapping[str, Module] | None = None) -> None:
         super().__init__()
         self.update(modules or {})
-
-    def update(self, modules: Mapping[str, Module] | Iterable[tuple[str, Module]]) -> None:
-        """Add or replace modules."""
-        for name, module in dict(modules).items():
-            self[name] = module
 
     def __getitem__(self, key: str) -> Any:
         if key not in self._modules:
@@ -174,12 +193,6 @@ class ModuleDict(Module):
 
     def __contains__(self, key: str) -> bool:
         return key in self._modules
-
-    def pop(self, key: str) -> Any:
-        """Remove and return a module."""
-        found = self[key]
-        del self[key]
-        return found
 
     def clear(self) -> None:
         """Remove all modules."""

@@ -38,23 +38,23 @@ def functional_call(
     given = parameter_and_buffer_dicts
     tables = [given] if isinstance(given, Mapping) else list(given)
     tensors = {name: tensor for table in tables for name, tensor in table.items()}
-    places = _places(module)
-    unknown = sorted(set(tensors) - set(places))
-    missing = sorted(set(places) - set(tensors)) if strict else []
+    own = _named_tensors(module)
+    unknown = sorted(set(tensors) - set(own))
+    missing = sorted(set(own) - set(tensors)) if strict else []
     if unknown or missing:
         raise ArgumentError(
             f"functional_call of {type(module).__name__}: unknown names {unknown}, "
             f"missing names {missing}"
         )
     if tie_weights:
-        owners = {id(places[name][2]): tensor for name, tensor in tensors.items()}
-        tensors |= {n: owners[id(p[2])] for n, p in places.items() if id(p[2]) in owners}
+        owners = {id(own[name][2]): tensor for name, tensor in tensors.items()}
+        tensors |= {n: owners[id(p[2])] for n, p in own.items() if id(p[2]) in owners}
     given_args = args if isinstance(args, tuple) else () if args is None else (args,)
-    with _exchanged([(*places[name][:2], tensor) for name, tensor in tensors.items()]):
+    with _exchanged([(*own[name][:2], tensor) for name, tensor in tensors.items()]):
         return module(*given_args, **(kwargs or {}))
 
 
-def _places(module: Module) -> dict[str, tuple[Module, str, Any]]:
+def _named_tensors(module: Module) -> dict[str, tuple[Module, str, Any]]:
     """Dotted name → the module with that tensor, its name there, and the tensor."""
     found = {}
     for path, part in module.named_modules(remove_duplicate=False):
@@ -66,14 +66,14 @@ def _places(module: Module) -> dict[str, tuple[Module, str, Any]]:
 
 
 @contextmanager
-def _exchanged(places: Sequence[tuple[Module, str, Tensor]]) -> Iterator[None]:
+def _exchanged(tensors: Sequence[tuple[Module, str, Tensor]]) -> Iterator[None]:
     """Give the modules these tensors meanwhile, as plain attributes, which take precedence."""
     try:
-        for part, name, tensor in places:
+        for part, name, tensor in tensors:
             part.__dict__[name] = tensor
         yield
     finally:
-        for part, name, _ in places:
+        for part, name, _ in tensors:
             part.__dict__.pop(name, None)
 
 

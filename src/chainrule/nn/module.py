@@ -1,7 +1,7 @@
 """`Module`: a part of a model. It knows its parameters, buffers and sub-modules by name.
 
-Assigning a `Parameter` or a `Module` to an attribute registers it; `forward` says what the module
-computes. May import `tensor`. Example:
+Assigning a `Parameter` or a `Module` to an attribute registers it; `forward` defines the
+computation. May import `tensor`. Example:
 
     class Tagger(Module):
         def __init__(self):

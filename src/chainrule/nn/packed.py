@@ -137,8 +137,8 @@ def pack_padded_sequence(
         raise ShapeError(f"lengths are from 1 to {padded.shape[0]}, not {counts.tolist()}")
     order = None
     if not enforce_sorted:
-        places = np.argsort(-counts, kind="stable")
-        counts, order = counts[places], tensor(places)
+        longest_first = np.argsort(-counts, kind="stable")
+        counts, order = counts[longest_first], tensor(longest_first)
         padded = gather.index_select(padded, 1, order)
     elif (counts[:-1] < counts[1:]).any():
         raise ShapeError(

@@ -6,11 +6,11 @@ Source: https://docs.pytorch.org/docs/stable/nn.html#containers
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Self
 
-from chainrule.base.errors import IndexBoundsError, RegistrationError
+from chainrule.base.errors import RegistrationError
+from chainrule.nn.container import Named, position
 from chainrule.nn.faults import not_held
 from chainrule.nn.module import Module
 from chainrule.nn.parameter import Parameter
@@ -70,10 +70,7 @@ class ParameterList(_Held):
     __iadd__ = extend
 
     def _key(self, index: int) -> str:
-        at = operator.index(index)
-        if not -len(self) <= at < len(self):
-            raise IndexBoundsError(f"index {at} is out of range for {len(self)} parameters")
-        return str(at % len(self))
+        return str(position(index, len(self), "parameters"))
 
     def pop(self, index: int = -1) -> Any:
         """Remove and return a parameter; the rest is renumbered."""
@@ -96,17 +93,12 @@ class ParameterList(_Held):
         return iter([getattr(self, name) for name in self._parameters])
 
 
-class ParameterDict(_Held):
+class ParameterDict(Named, _Held):
     """A dictionary of registered parameters; tensors become parameters."""
 
     def __init__(self, parameters: Mapping[str, Any] | Iterable[Any] | None = None) -> None:
         super().__init__()
         self.update(parameters or {})
-
-    def update(self, parameters: Mapping[str, Any] | Iterable[tuple[str, Any]]) -> None:
-        """Add or replace parameters."""
-        for name, value in dict(parameters).items():
-            self[name] = value
 
     def __getitem__(self, key: str) -> Any:
         if key not in self._parameters:
@@ -137,12 +129,6 @@ class ParameterDict(_Held):
         if key not in self:
             self[key] = default
         return self[key]
-
-    def pop(self, key: str) -> Any:
-        """Remove and return a parameter."""
-        found = self[key]
-        del self[key]
-        return found
 
     def popitem(self) -> tuple[str, Any]:
         """Remove and return the last name and parameter."""

@@ -45,7 +45,7 @@ class MaxPool1d(_MaxPool):
     """
 
     def forward(self, input: Tensor) -> Any:
-        """(B, C, T) → (B, C, T'), and the positions if asked for."""
+        """(B, C, T) → (B, C, T'), with `return_indices` and the positions."""
         return pooling.max_pool1d(input, *self._options())
 
 
@@ -56,7 +56,7 @@ class MaxPool2d(_MaxPool):
     """
 
     def forward(self, input: Tensor) -> Any:
-        """(B, C, H, W) → (B, C, H', W'), and the positions if asked for."""
+        """(B, C, H, W) → (B, C, H', W'), with `return_indices` and the positions."""
         return pooling.max_pool2d(input, *self._options())
 
 
@@ -202,7 +202,7 @@ class AdaptiveMaxPool1d(_Adaptive):
         self.return_indices = return_indices
 
     def forward(self, input: Tensor) -> Any:
-        """(B, C, T) → (B, C, output_size), and the positions if asked for."""
+        """(B, C, T) → (B, C, output_size), with `return_indices` and the positions."""
         return adaptive.adaptive_max_pool1d(input, self.output_size, self.return_indices)
 
 
@@ -213,5 +213,5 @@ class AdaptiveMaxPool2d(AdaptiveMaxPool1d):
     """
 
     def forward(self, input: Tensor) -> Any:
-        """(B, C, H, W) → (B, C, *output_size), and the positions if asked for."""
+        """(B, C, H, W) → (B, C, *output_size), with `return_indices` and the positions."""
         return adaptive.adaptive_max_pool2d(input, self.output_size, self.return_indices)

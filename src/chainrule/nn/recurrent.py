@@ -236,7 +236,18 @@ def _sweep(
     return last, out
 
 
-class RNN(RNNBase):
+class _OneState(RNNBase):
+    """Layers whose state is h alone."""
+
+    def forward(
+        self, input: Any, hx: Tensor | None = None, *, lengths: Any = None
+    ) -> tuple[Any, Tensor]:
+        """All states, and the last. `lengths` (B) is the length of each sequence."""
+        out, (last,) = self._run(input, None if hx is None else (hx,), lengths)
+        return out, last
+
+
+class RNN(_OneState):
     """hₜ = tanh(W_ih xₜ + b_ih + W_hh hₜ₋₁ + b_hh) for t = 1 … T, in layers and directions.
 
     x (T, B, I), or (B, T, I) with `batch_first`, or (T, I), or packed; h₀ (L·D, B, H), zeros
@@ -263,13 +274,6 @@ class RNN(RNNBase):
             device=device, dtype=dtype,
         )  # fmt: skip
         self.nonlinearity = nonlinearity
-
-    def forward(
-        self, input: Any, hx: Tensor | None = None, *, lengths: Any = None
-    ) -> tuple[Any, Tensor]:
-        """All states, and the last. `lengths` (B) is the length of each sequence."""
-        out, (last,) = self._run(input, None if hx is None else (hx,), lengths)
-        return out, last
 
 
 class LSTM(RNNBase):
@@ -307,7 +311,7 @@ class LSTM(RNNBase):
         return out, (h, c)
 
 
-class GRU(RNNBase):
+class GRU(_OneState):
     """hₜ = (1 - u)·n + u·hₜ₋₁ with n = tanh(W_in xₜ + b_in + r·(W_hn hₜ₋₁ + b_hn)), in layers.
 
     Gates r = σ(W_ir xₜ + b_ir + W_hr hₜ₋₁ + b_hr), and u alike. x (T, B, I), or (B, T, I) with
@@ -332,10 +336,3 @@ class GRU(RNNBase):
             "GRU", input_size, hidden_size, num_layers, bias, batch_first, dropout,
             bidirectional, device=device, dtype=dtype,
         )  # fmt: skip
-
-    def forward(
-        self, input: Any, hx: Tensor | None = None, *, lengths: Any = None
-    ) -> tuple[Any, Tensor]:
-        """All states, and the last. `lengths` (B) is the length of each sequence."""
-        out, (last,) = self._run(input, None if hx is None else (hx,), lengths)
-        return out, last

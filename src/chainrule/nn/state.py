@@ -117,7 +117,7 @@ def _call_after(module: Module, keys: KeysReport) -> None:
 
 
 def _has_extra(module: Module) -> bool:
-    """Whether a class below the first, `Module`, says what else belongs to its state."""
+    """Whether a subclass of `Module` defines further state."""
     return sum("get_extra_state" in vars(c) for c in type(module).__mro__) > 1
 
 

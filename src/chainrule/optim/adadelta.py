@@ -38,10 +38,8 @@ class Adadelta(Optimizer):
 
     def _update(self, group: dict[str, Any], pairs: Pairs) -> None:
         lr, rho, eps = (self._number(group, name) for name in ("lr", "rho", "eps"))
-        gradient = self._gradients(group)
-        for together, _ in self._counted(pairs):
-            for p, grad in together:
-                g = gradient(p, grad)
+        for together, _ in self._counted_steps(group, pairs):
+            for p, g in together:
                 square = self._kept(p, "square_avg", zeros_like)
                 moved = self._kept(p, "acc_delta", zeros_like)
                 square.mul_(rho).add_(pointwise.mul(g, g), alpha=1 - rho)

@@ -39,14 +39,12 @@ class Adagrad(Optimizer):
         super().__init__(params, defaults)
 
     def _update(self, group: dict[str, Any], pairs: Pairs) -> None:
-        gradient = self._gradients(group)
         start = group["initial_accumulator_value"]
         lr, lr_decay = self._number(group, "lr"), self._number(group, "lr_decay")
         eps = self._number(group, "eps")
-        for together, t in self._counted(pairs):
+        for together, t in self._counted_steps(group, pairs):
             size = lr / (1 + (t - 1) * lr_decay)
-            for p, grad in together:
-                g = gradient(p, grad)
+            for p, g in together:
                 total = self._kept(p, "sum", lambda p: full_like(p, start))
                 total.add_(pointwise.mul(g, g))
                 scale = pointwise.add(pointwise.sqrt(total), eps)

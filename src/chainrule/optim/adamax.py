@@ -36,11 +36,9 @@ class Adamax(Optimizer):
     def _update(self, group: dict[str, Any], pairs: Pairs) -> None:
         lr, eps = self._number(group, "lr"), self._number(group, "eps")
         beta1, beta2 = (self._number(group, "betas", i) for i in (0, 1))
-        gradient = self._gradients(group)
-        for together, t in self._counted(pairs):
+        for together, t in self._counted_steps(group, pairs):
             size = lr / (1 - beta1**t)
-            for p, grad in together:
-                g = gradient(p, grad)
+            for p, g in together:
                 mean = self._kept(p, "exp_avg", zeros_like)
                 largest = self._kept(p, "exp_inf", zeros_like)
                 mean.lerp_(g, 1 - beta1)

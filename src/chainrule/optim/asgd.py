@@ -16,7 +16,7 @@ from chainrule.tensor.tensor import Tensor
 class ASGD(Optimizer):
     """θ ← θ·(1 - λη) - ηg;  ax ← ax + μ(θ - ax);  η ← lr / (1 + λ·lr·t)^α;  μ ← 1 / max(1, t - t₀).
 
-    The average stands in the state as "ax". Source: Polyak & Juditsky (1992);
+    The average is "ax" in the state. Source: Polyak & Juditsky (1992);
     https://docs.pytorch.org/docs/stable/generated/torch.optim.ASGD.html
     """
 
@@ -41,7 +41,6 @@ class ASGD(Optimizer):
     def _update(self, group: dict[str, Any], pairs: Pairs) -> None:
         names = ("lr", "lambd", "alpha", "t0")
         lr, decay, power, start = (self._number(group, name) for name in names)
-        gradient = self._gradients(group)
 
         def first(p: Tensor) -> Tensor:
             del p
@@ -51,11 +50,10 @@ class ASGD(Optimizer):
             del p
             return ones((), dtype=dtypes.float32)
 
-        for together, t in self._counted(pairs):
+        for together, t in self._counted_steps(group, pairs):
             rate = lr / (1 + decay * lr * t) ** power
             share = 1 / larger(t - start, 1.0)
-            for p, grad in together:
-                g = gradient(p, grad)
+            for p, g in together:
                 eta, mu = self._kept(p, "eta", first), self._kept(p, "mu", unit)
                 average = self._kept(p, "ax", zeros_like)
                 now = cast(eta, dtypes.float64)

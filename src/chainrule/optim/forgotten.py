@@ -142,8 +142,8 @@ def hidden(model: Any) -> list[Hidden]:
             left -= len(value)
             pairs = value.items() if isinstance(value, Mapping) else enumerate(value)
             for key, item in pairs:
-                for place, inner in items(item, depth + 1):
-                    yield f"[{key!r}]{place}", inner
+                for keys, inner in items(item, depth + 1):
+                    yield f"[{key!r}]{keys}", inner
         elif isinstance(value, Tensor) or (depth and is_module(value)):
             yield "", value
 
@@ -153,8 +153,8 @@ def hidden(model: Any) -> list[Hidden]:
         for attribute, value in vars(module).items():
             if attribute in _REGISTRIES or isinstance(value, (str, int, float)):
                 continue
-            for place, item in items(value, 0):
-                name = f"{path}.{attribute}{place}".lstrip(".")
+            for keys, item in items(value, 0):
+                name = f"{path}.{attribute}{keys}".lstrip(".")
                 for h in () if id(item) in known else _in_item(name, item, attribute, value, known):
                     found.setdefault(id(h.tensor), h)
     return list(found.values())

@@ -140,7 +140,7 @@ class LinearLR(LRScheduler):
         last_epoch: int = -1,
     ) -> None:
         if not 0 < start_factor <= 1:
-            raise ArgumentError(f"start_factor lies above 0 and up to 1, not {start_factor}")
+            raise ArgumentError(f"start_factor lies in (0, 1], not {start_factor}")
         if not 0 <= end_factor <= 1:
             raise ArgumentError(f"end_factor lies between 0 and 1, not {end_factor}")
         self.start_factor = start_factor
@@ -201,6 +201,12 @@ class _Composed(LRScheduler):
     _hidden = ("optimizer", "_schedulers")
     _schedulers: list[LRScheduler]
 
+    def _hold(self, schedulers: Sequence[LRScheduler], optimizer: Optimizer) -> None:
+        if any(s.optimizer is not optimizer for s in schedulers):
+            raise ArgumentError("all schedules must belong to the same optimizer")
+        self.optimizer = optimizer
+        self._schedulers = list(schedulers)
+
     def state_dict(self) -> dict[str, Any]:
         """The numbers of this schedule and of its parts."""
         return {**super().state_dict(), "_schedulers": [s.state_dict() for s in self._schedulers]}
@@ -227,10 +233,7 @@ class SequentialLR(_Composed):
                 f"{len(schedulers)} schedules need {max(len(schedulers) - 1, 0)} milestones, "
                 f"not {len(milestones)}"
             )
-        if any(s.optimizer is not optimizer for s in schedulers):
-            raise ArgumentError("all schedules must belong to the same optimizer")
-        self.optimizer = optimizer
-        self._schedulers = list(schedulers)
+        self._hold(schedulers, optimizer)
         self._milestones = list(milestones)
         self.last_epoch = last_epoch + 1
         for group in optimizer.param_groups:
@@ -332,10 +335,7 @@ class ChainedScheduler(_Composed):
     ) -> None:
         if not schedulers:
             raise ArgumentError("ChainedScheduler needs at least one schedule")
-        self.optimizer = optimizer or schedulers[0].optimizer
-        if any(s.optimizer is not self.optimizer for s in schedulers):
-            raise ArgumentError("all schedules must belong to the same optimizer")
-        self._schedulers = list(schedulers)
+        self._hold(schedulers, optimizer or schedulers[0].optimizer)
         self._last_lr = [group["lr"] for group in self.optimizer.param_groups]
 
     def step(self) -> None:  # type: ignore[override]  # PyTorch's takes no epoch either

@@ -50,12 +50,10 @@ class NAdam(Optimizer):
     def _update(self, group: dict[str, Any], pairs: Pairs) -> None:
         lr, eps, decay = (self._number(group, name) for name in ("lr", "eps", "momentum_decay"))
         beta1, beta2 = (self._number(group, "betas", i) for i in (0, 1))
-        gradient = self._gradients(group)
-        for together, t in self._counted(pairs):
+        for together, t in self._counted_steps(group, pairs):
             now = beta1 * (1 - 0.5 * 0.96 ** (t * decay))
             later = beta1 * (1 - 0.5 * 0.96 ** ((t + 1) * decay))
-            for p, grad in together:
-                g = gradient(p, grad)
+            for p, g in together:
                 product = self._product(p, now)
                 mean, square = self._moments(p, g, (beta1, beta2))
                 scale = pointwise.add(pointwise.sqrt(pointwise.div(square, 1 - beta2**t)), eps)

@@ -9,7 +9,7 @@ Source: https://docs.pytorch.org/docs/stable/optim.html
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from chainrule.base.arguments import check_number
@@ -217,6 +217,14 @@ class Optimizer:
             ([(p, gradient[id(p)]) for p in together], count)
             for together, count in advance_counts(self.state, [p for p, _ in pairs])
         ]
+
+    def _counted_steps(
+        self, group: dict[str, Any], pairs: Pairs
+    ) -> Iterator[tuple[Iterator[tuple[Tensor, Tensor]], Number]]:
+        """As `_counted`, with the gradients of the step."""
+        gradient = self._gradients(group)
+        for together, count in self._counted(pairs):
+            yield ((p, gradient(p, grad)) for p, grad in together), count
 
     def _gradients(self, group: dict[str, Any]) -> Callable[[Tensor, Tensor], Tensor]:
         """(parameter, its gradient) → the gradient of the step: with its sign, and decay λθ.

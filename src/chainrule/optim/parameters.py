@@ -15,7 +15,7 @@ from chainrule.tensor.tensor import Tensor
 
 
 def listed(params: Any) -> list[Any]:
-    """The parameters, or groups of them; an error says what was given instead."""
+    """The parameters, or groups of them; an error names what was given instead."""
     if isinstance(params, Tensor):
         raise KindError("an optimizer takes a list of tensors, not one: write [tensor]")
     if is_module(params):

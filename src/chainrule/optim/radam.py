@@ -38,12 +38,10 @@ class RAdam(Optimizer):
     def _update(self, group: dict[str, Any], pairs: Pairs) -> None:
         lr, eps = self._number(group, "lr"), self._number(group, "eps")
         beta1, beta2 = (self._number(group, "betas", i) for i in (0, 1))
-        gradient = self._gradients(group)
-        for together, t in self._counted(pairs):
+        for together, t in self._counted_steps(group, pairs):
             adaptive, plain = _shares(beta2, t)
             size = lr / (1 - beta1**t)
-            for p, grad in together:
-                g = gradient(p, grad)
+            for p, g in together:
                 mean, square = self._moments(p, g, (beta1, beta2))
                 scale = pointwise.add(pointwise.sqrt(square), eps)
                 scaled = pointwise.add(pointwise.div(adaptive, scale), plain)

@@ -44,10 +44,8 @@ class RMSprop(Optimizer):
         moves = host_choice(lambda: group["momentum"] != 0)
         lr, alpha, eps = (self._number(group, name) for name in ("lr", "alpha", "eps"))
         momentum = self._number(group, "momentum") if moves else 0.0
-        gradient = self._gradients(group)
-        for together, _ in self._counted(pairs):
-            for p, grad in together:
-                g = gradient(p, grad)
+        for together, _ in self._counted_steps(group, pairs):
+            for p, g in together:
                 step = pointwise.div(g, pointwise.add(self._root(group, p, g, alpha), eps))
                 if moves:
                     buffer = self._kept(p, "momentum_buffer", zeros_like)

@@ -69,7 +69,7 @@ def _count(codes: NDArray[np.int64], vocabulary: int, order: int) -> list[_Level
     for length in range(min(order, len(codes))):
         keys = context * vocabulary + codes[length:]
         found: Any = np.unique(keys, return_inverse=True, return_counts=True)
-        grams, places, counts = found
+        grams, gram_of, counts = found
         levels.append(
             _Level(
                 grams,
@@ -78,5 +78,5 @@ def _count(codes: NDArray[np.int64], vocabulary: int, order: int) -> list[_Level
                 different=np.bincount(grams // vocabulary, minlength=contexts),
             )
         )
-        context, contexts = places[:-1], len(grams)
+        context, contexts = gram_of[:-1], len(grams)
     return levels

@@ -153,5 +153,5 @@ def _suggestion(key: str, known: Iterable[str]) -> str:
 
 def _readable(error: msgspec.ValidationError) -> str:
     """msgspec's "Expected `int`, got `str` - at `$.layers`", with the key first."""
-    message, _, place = str(error).rpartition(" - at `$.")
-    return f"setting {place.rstrip('`')!r}: {message[:1].lower()}{message[1:]}"
+    message, _, key = str(error).rpartition(" - at `$.")
+    return f"setting {key.rstrip('`')!r}: {message[:1].lower()}{message[1:]}"
