@@ -47,7 +47,7 @@ def changed_constant(old: Capture, new: Capture) -> str | None:
         if value is not None and again is not None:
             if value.dtype == again.dtype and value.tobytes() == again.tobytes():
                 continue
-            node = new.captured.graph.inputs[_first_state(new) + i]
+            node = new.captured.graph.inputs[new.inputs.states[i]]
             return f"the constant of type {node.type}{_place(node)} has other values each time"
         if before is not now:
             kind = "nothing" if now is None else f"another tensor of type {now.array_type}"
@@ -90,12 +90,6 @@ def _agree(old: Any, new: Any) -> bool:
     if isinstance(old, Mapping):
         return old.keys() == new.keys() and all(_agree(v, new[k]) for k, v in old.items())
     return _equal_fields(old, new) if is_dataclass(old) else bool(old == new)
-
-
-def _first_state(capture: Capture) -> int:
-    """The position of the first state among the graph's inputs."""
-    behind = len(capture.states) + len(capture.grad_owners) + len(capture.numbers)
-    return len(capture.captured.graph.inputs) - behind
 
 
 def difference(old: Graph, new: Graph) -> str | None:

@@ -110,19 +110,16 @@ class Variant:
         self.looked = False  # whether a second trace was compared with the one it was made of
         self.running = False
         c, inputs = self.capture, self.capture.captured.graph.inputs
-        count = len(c.states)
         self._addresses = np.zeros(len(self.executable.plan.externals), np.int64)
-        self._first_state = len(inputs) - count - len(c.grad_owners) - len(c.numbers)
-        self._first_grad = self._first_state + count
-        self._first_result = len(inputs)
-        self._argument_types = [n.array for n in inputs[: self._first_state]]
-        self._state_types = [n.array for n in inputs[self._first_state : self._first_grad]]
+        self._at = at = c.inputs
+        self._argument_types = [inputs[i].array for i in at.arguments]
+        self._state_types = [inputs[i].array for i in at.states]
         self._result_types = [n.array for n in self.executable.plan.results]
-        self._written = [i in c.replaced for i in range(count)]
-        self._known: list[weakref.ref[Array]] = [weakref.ref(np.zeros(0))] * count
-        self._numbers = np.zeros(max(len(c.numbers), 1), np.float64)
-        for i in range(len(c.numbers)):
-            self._addresses[self._first_result - len(c.numbers) + i] = address(self._numbers[i:])
+        self._written = [i in c.replaced for i in range(len(at.states))]
+        self._known: list[weakref.ref[Array]] = [weakref.ref(np.zeros(0))] * len(at.states)
+        self._numbers = np.zeros(max(len(at.numbers), 1), np.float64)
+        for i, position in enumerate(at.numbers):
+            self._addresses[position] = address(self._numbers[i:])
         self._flag = np.zeros(1, np.int64)
         if self.executable.plan.guard is not None:
             self._addresses[-1] = address(self._flag)
@@ -207,13 +204,16 @@ class Variant:
             array = np.ascontiguousarray(array, type_.dtype.numpy)
             keep.append(array)
             self._addresses[i] = address(array)
-        for i, owner in enumerate(self.capture.grad_owners, self._first_grad):
+
+    def _bind_gradients(self, keep: list[Array]) -> None:
+        for i, owner in zip(self._at.gradients, self.capture.grad_owners, strict=True):
             array = np.ascontiguousarray(owner._grad._concrete("grad"))
             keep.append(array)
             self._addresses[i] = address(array)
 
     def _bind_states(self, keep: list[Array]) -> None:
         """Addresses of outside tensors; what others may see is copied before it is written."""
+        first = self._at.states.start
         for i, handle in enumerate(self.capture.states):
             if self._written[i]:
                 _look_behind(handle)
@@ -226,7 +226,7 @@ class Variant:
                 if shared or not flags.c_contiguous or (self._written[i] and not own):
                     handle._value = value = np.array(value, order="C")
                 self._known[i] = weakref.ref(value)
-                self._addresses[self._first_state + i] = address(value)
+                self._addresses[first + i] = address(value)
             keep.append(value)
 
     # -- the call -------------------------------------------------------------------------------
@@ -249,8 +249,9 @@ class Variant:
         keep: list[Array] = []  # alive while machine code reads and writes them
         self._bind_arguments(leaves, keep)
         self._bind_states(keep)
+        self._bind_gradients(keep)
         results = [np.empty(t.shape, t.dtype.numpy) for t in self._result_types]
-        for i, array in enumerate(results, self._first_result):
+        for i, array in enumerate(results, self._at.numbers.stop):
             self._addresses[i] = address(array)
         for i, read in enumerate(self.capture.numbers):
             self._numbers[i] = read()
@@ -315,15 +316,13 @@ class Variant:
     def _kept_inputs(self, keep: list[Array], leaves: list[Any]) -> dict[int, Array]:
         """Values of the inputs that backward reads: what may be written over is copied."""
         assert self._link is not None
-        owners, first = len(self.capture.grad_owners), self._first_state
-        arrays = [*keep[:first], *keep[first + owners :], *keep[first : first + owners]]
-        arrays += [self._numbers[i] for i in range(len(self.capture.numbers))]
+        arrays, at = [*keep, *self._numbers], self._at
         found = {}
         for i in self._link.split.kept:
-            if i < first:
+            if i in at.arguments:
                 volatile = not isinstance(leaves[i], Handle)
             else:
-                volatile = i >= first + len(self._written) or self._written[i - first]
+                volatile = i not in at.states or self._written[i - at.states.start]
             found[i] = np.array(arrays[i]) if volatile else arrays[i]
         return found
 

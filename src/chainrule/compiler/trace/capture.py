@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -39,13 +39,21 @@ from chainrule.tensor.trace import Bound, Trace
 Array = np.ndarray[Any, Any]
 
 
+class Sections(NamedTuple):
+    """The positions of a graph's inputs by where they come from."""
+
+    arguments: range  # tensors of the call, then roots that several of them have in common
+    states: range  # tensors from outside
+    gradients: range  # of `grad_owners`
+    numbers: range  # that the host reads at each call
+
+
 @dataclass(frozen=True, slots=True)
 class Capture:
     """A traced call: the graph, where its inputs come from, where its outputs go.
 
-    Inputs are, in order: the arguments' tensors and their common `roots`, `states` (outside
-    tensors), the gradients of `grad_owners`, host `numbers`. Outputs: results, then one new value
-    per entry of `replaced`.
+    Inputs stand in the order of `Sections`. Outputs: results, then one new value per entry of
+    `replaced`.
 
     A plan serves another trace if all fields are equal (`retrace.alike`), but for those that are
     marked `compare=False`.
@@ -75,6 +83,17 @@ class Capture:
     connected: tuple[tuple[Handle, int], ...]  # states that are now computed: result number i
     made_leaves: tuple[int, ...]  # results that require grad and were made as leaves
     halves: Split | None  # how results that require grad are differentiated outside
+
+    @property
+    def inputs(self) -> Sections:
+        """Where the graph's inputs of each kind stand."""
+        ends = [len(self.captured.graph.inputs)]
+        for part in (self.numbers, self.grad_owners, self.states):
+            ends.append(ends[-1] - len(part))
+        end, numbers, gradients, states = ends
+        return Sections(
+            range(states), range(states, gradients), range(gradients, numbers), range(numbers, end)
+        )
 
     def constant(self, at: int) -> Array | None:
         """The value of a state that the trace made from a constant."""
