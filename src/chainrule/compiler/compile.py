@@ -60,7 +60,6 @@ class CacheReport(list[CacheEntry]):
     def __init__(
         self, evicted: int, bytes_in_use: int, limit: int, retraced: Sequence[str] = ()
     ) -> None:
-        """No entries yet."""
         super().__init__()
         self.evicted, self.bytes_in_use, self.limit = evicted, bytes_in_use, limit
         self.retraced = list(retraced)
@@ -272,7 +271,7 @@ def _kind(leaf: Any) -> tuple[Shape, DType, bool]:
 
 
 def _twice(leaves: Sequence[Any]) -> tuple[int, ...]:
-    """Which arguments are the same tensor, if any are: a trace treats them as one."""
+    """Arguments that are the same tensor, by position: a trace treats them as one."""
     if len(leaves) < 2:
         return ()
     names = [id(leaf) for leaf in leaves]

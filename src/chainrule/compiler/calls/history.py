@@ -34,7 +34,6 @@ class History:
     """See the module's docstring; `ignored` are places that a trace changes and does not need."""
 
     def __init__(self, name: str) -> None:
-        """Nothing happened to the function of this name."""
         self.name = name
         self.reasons: list[str] = []
         self.ignored: set[Mark] = set()
@@ -42,7 +41,7 @@ class History:
         self._told: set[str] = set()
 
     def retraces(self, variants: Sequence[Variant]) -> None:
-        """No variant fits: note what distinguishes the nearest one from the program as it is."""
+        """No variant fits: note the differences between the nearest one and the program."""
         if not variants:
             return
         changes = min((v.reasons() for v in variants), key=len)
@@ -58,7 +57,7 @@ class History:
             )
 
     def second_look(self, variant: Variant, look: Callable[[], Seen]) -> None:
-        """Say what a second trace of the same call does not do as the variant's own did."""
+        """Warn of what a second trace of the same call does differently from the first."""
         seen = look()
         variant.looked = True
         same = alike(variant.capture, seen.capture)
@@ -69,7 +68,7 @@ class History:
         self._say(found, _COUNT_OUTSIDE if same and not seen.effects else _WAY_OUT)
 
     def _say(self, found: list[str], way_out: str) -> None:
-        """Those lines that were not said for another variant."""
+        """The lines that no warning for another variant has."""
         new = [line for line in found if line not in self._told]
         if not new:
             return

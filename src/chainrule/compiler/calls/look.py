@@ -22,7 +22,7 @@ from chainrule.tensor.trace import Trace
 
 
 class Seen(NamedTuple):
-    """What a look found."""
+    """The findings of one look."""
 
     capture: Capture
     guards: Guards  # what its frames read

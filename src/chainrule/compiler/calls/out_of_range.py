@@ -1,4 +1,4 @@
-"""What stopped a step: found by evaluating the indices again, in NumPy, when it happened.
+"""The index that stopped a step, found by evaluating the indices again in NumPy.
 
 The guard of a plan only says that some index was out of range, or that some value is not finite.
 Nothing was committed, so the inputs are what they were and the indices can be computed once more.

@@ -1,4 +1,4 @@
-"""Plans that are kept, least recently used first: old ones go when there are too many, or too big.
+"""The plan cache: the least recently used plans go when there are too many, or too large ones.
 
 A plan's arena is memory that it keeps between calls; sixty sentence lengths are sixty arenas. All
 compiled functions of a process share one cache, `PLANS`. Its bound is `settings().plan_bytes` of
@@ -49,7 +49,6 @@ class PlanCache:
     """See the module's docstring; plans and owners are not kept alive by it."""
 
     def __init__(self) -> None:
-        """Nothing kept yet."""
         self._kept: dict[int, _Kept] = {}  # by id of the plan, in order of use
         self._lock = threading.RLock()
         if hasattr(os, "register_at_fork"):

@@ -1,4 +1,4 @@
-"""In which order of axes a heavy result is kept, so that what follows is a view and not a copy.
+"""The order of axes in which a heavy result is kept, so that what follows is a view, not a copy.
 
     reshape(transpose(p, (0, 2, 1, 3)), …)   →   p is kept as (B, T, H, D); the reshape is free
 

@@ -1,4 +1,4 @@
-"""Which new values of a loop's carries may be written over the old ones, and what must wait.
+"""New values of a loop's carries that are written over the old ones, and the order this needs.
 
     dz = dh · (1 - h²);  dh' = dz @ wᵀ     →   dh' is written over dh, after dz
 

@@ -1,4 +1,4 @@
-"""Which groups depend on which, while nodes join them, groups merge and groups are cut.
+"""Dependencies between groups, while nodes join them and groups merge or are cut.
 
     start c after a, b;   merge b into c     →   what followed b follows c
 
@@ -23,7 +23,6 @@ class Paths:
     """Paths between groups; each group's number is its place in the order of `begin`."""
 
     def __init__(self) -> None:
-        """No groups yet."""
         self._groups: list[Dependent] = []
         self._before: list[int] = []  # bit sets of direct neighbours
         self._after: list[int] = []

@@ -1,4 +1,4 @@
-"""Which results of a group are written to memory, and which are computed again where needed.
+"""Stores: the results of a group that are written to memory; others are computed where read.
 
     columns {Σ_r (a·b)} that alone reads {a·b}    →  one group: the product is never stored
     x - mean, read by three kernels                →  each computes it from x and mean

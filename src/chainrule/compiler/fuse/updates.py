@@ -1,4 +1,4 @@
-"""Which nodes update outside state in place, after everything that reads the old state.
+"""Nodes that update state in place, after everything that reads the old state.
 
     m' = β·m + (1-β)·g;  w' = w - lr·m'        →   late nodes {…}: written over m and w
 

@@ -1,4 +1,4 @@
-"""What must stand where it stood for a trace to hold, compared before each call.
+"""Guards: places with the values that a trace found there, compared before each call.
 
 A check is a few passes in C over flat lists: each place's value must be the very object of the
 trace. Only where it is another one is it compared by value, so `m.gain = 2.0` said twice is no
@@ -49,7 +49,7 @@ class Change(NamedTuple):
 
 
 class Guards:
-    """Places and containers with what they held; see the module's docstring."""
+    """Places and containers with the values that they held."""
 
     def __init__(self, slots: Iterable[Slot], contents: Iterable[Content] = ()) -> None:
         """The places, each with the value that it must hold."""
@@ -59,7 +59,7 @@ class Guards:
 
     @classmethod
     def of_frames(cls, reads: Reads, trace: Trace, ignored: Collection[Mark]) -> Guards:
-        """What frames read, but for what is ignored, noted by the trace, or read by each call."""
+        """The reads of frames, but not those ignored, noted by the trace or made by each call."""
         skip = trace.followed | trace.places.keys()
         slots = [s for k, s in reads.slots.items() if k not in skip and s.mark not in ignored]
         contents = [c for c in reads.contents.values() if c.mark not in ignored]
@@ -70,12 +70,12 @@ class Guards:
 
     @classmethod
     def of_trace(cls, trace: Trace) -> Guards:
-        """What the trace noted: modes of modules, and the tensors under their names."""
+        """The notes of the trace: modes of modules, and the tensors under their names."""
         places = trace.places.items()
         return cls([Slot(owner, k[1], value, label, None) for k, (owner, value, label) in places])
 
     def _prepare(self) -> None:
-        """What is compared at each call, and what only where a registry has changed."""
+        """Split the places: compared at each call, or only where a registry has changed."""
         self._mark = mark()
         self._always, self._registered = (
             _Lists(
@@ -132,7 +132,7 @@ class Guards:
                 yield _first(each, now)
 
     def names(self) -> tuple[str, ...]:
-        """What is guarded, as it stands in the program."""
+        """The guarded places as the program spells them."""
         found = [*(s.label for s in self.slots), *(c.label for c in self.contents)]
         return tuple(dict.fromkeys(found))
 
@@ -260,14 +260,14 @@ def _numbers(read: Content, held: bytes) -> Any:
 
 
 def _is_plain(value: Any) -> bool:
-    """Whether its text says all."""
+    """Whether the text of a value tells it completely."""
     if type(value) in {list, tuple}:
         return len(value) <= 20 and all(map(_is_plain, value))
     return type(value) in {bool, int, float, complex, str, bytes, type(None)}
 
 
 def _words(value: Any) -> str:
-    """A number, a text or a name as it is; of all else what it is."""
+    """A number, a text or a name as it is; of other values the type."""
     if value is ABSENT:
         return "not there"
     if isinstance(value, Handle):

@@ -1,4 +1,4 @@
-"""Calls whose result or effect is another one each time, so that no trace can hold them.
+"""Impure calls: their result or effect differs from call to call, so no plan repeats them.
 
     random.random(), np.random.rand(), time.time(), print(), input(), open(), os.environ[…]
 

@@ -1,4 +1,4 @@
-"""Places outside of a trace at which values stand, and what stands there now.
+"""Places in Python state that a trace reads, and their current values.
 
     Slot       `owner[key]`, an attribute in a `__slots__`, the contents of a cell
     Content    all elements of a container, or of an array
@@ -26,7 +26,7 @@ CONTAINERS = (*ORDERED, dict, set, frozenset)
 
 
 class Slot(NamedTuple):
-    """A place that was read: `owner[key]`, or `read(owner)`; and what stood there.
+    """A place that was read, `owner[key]` or `read(owner)`, and the value there.
 
     `late` if what counts is what stands there after the trace: layers and optimizers make their
     state when they need it.
@@ -46,7 +46,7 @@ class Slot(NamedTuple):
         return self.label, self.source
 
     def now(self) -> Any:
-        """What stands there now."""
+        """The value there now."""
         if self.read is None:
             return entry(self.owner, self.key)
         try:
@@ -56,7 +56,7 @@ class Slot(NamedTuple):
 
 
 class Content(NamedTuple):
-    """A container, or an array, whose elements were read; and what it held."""
+    """A container, or an array, whose elements were read, and the elements it held."""
 
     container: Any
     held: Any
@@ -70,7 +70,7 @@ class Content(NamedTuple):
         return self.label, self.source
 
     def now(self) -> Any:
-        """What it holds now, in a form that does not change with it."""
+        """Its elements now, in a form that does not change with it."""
         return content(self.container)
 
 
@@ -80,7 +80,7 @@ def is_a(value: Any, kinds: type | tuple[type, ...]) -> bool:
 
 
 def entry(owner: Any, key: Any) -> Any:
-    """What a dictionary or a sequence has under a key."""
+    """The value of a dictionary or a sequence under a key."""
     if is_a(owner, dict):
         return dict.get(owner, key, ABSENT)
     if is_a(owner, MappingProxyType):
@@ -93,7 +93,7 @@ def entry(owner: Any, key: Any) -> Any:
 
 
 def content(container: Any) -> Any:
-    """What a container, or an array, holds, to be compared later."""
+    """The elements of a container or an array, to be compared later."""
     if is_a(container, np.ndarray):
         if container.dtype.hasobject:
             return tuple(container.ravel().tolist())
@@ -112,7 +112,7 @@ def size(container: Any) -> int:
 
 
 def part(array: Any, key: Any) -> Any:
-    """What an array has under a constant key, as a view of one element or more; None without one.
+    """The elements of an array under a constant key, as a view; None without one.
 
     A number stands for the range that begins with it, so that there is always something to look at.
     """

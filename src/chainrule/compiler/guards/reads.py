@@ -1,4 +1,4 @@
-"""The places outside of a trace at which the values stand that its code reads.
+"""The places in Python state that traced code reads.
 
 `walk(path, roots, reading)` follows a path from a variable: `self.block.gain` reads a place for
 `block` in the modules of `self` and one for `gain` in the `__dict__` of the block. Only what was
@@ -59,7 +59,7 @@ _LARGE = 10_000  # elements of a closure's container that is looked into before 
 
 
 class Reading(NamedTuple):
-    """The code that reads: its file, and names of attributes that it may read of anything.
+    """The reading code: its file, and the names of attributes that it may read of any object.
 
     `asked` are names in quotes; with `any_name` there may be more, which are made up. `above` is
     the program's line that called a layer or an optimizer, if the code belongs to one.
@@ -85,7 +85,6 @@ class Reads:
     """Collects `slots` and `contents`; it knows what it reached from outside."""
 
     def __init__(self) -> None:
-        """Nothing read."""
         self.slots: dict[tuple[int, Any], Slot] = {}
         self.contents: dict[Hashable, Content] = {}
         self.unseen: dict[Mark, None] = {}  # what no guard can compare, in words, with its line
@@ -99,7 +98,7 @@ class Reads:
         self._source: Source | None = None
 
     def let_go(self) -> None:
-        """After the trace: what it made is kept by those who keep it."""
+        """Let go of the objects that the trace made."""
         self._made.clear()
         self._known = {at: v for at, v in self._known.items() if not _is_symbol(v)}
         for at, slot in self.slots.items():
@@ -110,12 +109,12 @@ class Reads:
                 self.contents[number] = seen._replace(held=ABSENT)
 
     def follow(self, value: Any, label: str) -> None:
-        """Something outside that the trace starts from."""
+        """An outside object from which the trace starts."""
         self._reading, self._source = Reading(""), None
         self._escape(value, label)
 
     def hand_over(self, value: Any, label: str, source: Source, reading: Reading) -> None:
-        """A layer's or an optimizer's method gives the program something that was there before."""
+        """A method of a layer or an optimizer returns an object that existed before the trace."""
         self._reading, self._source = reading, source
         self._escape(value, label)
 
@@ -133,7 +132,7 @@ class Reads:
             self._made[id(value)] = value
 
     def is_outside(self, value: Any) -> bool:
-        """Whether an object with places of its own was there before the trace."""
+        """Whether an object with places of its own existed before the trace."""
         if id(value) in self._known:
             return not is_a(value, _LEAVES)
         return id(value) not in self._made and _registers(value)
@@ -177,7 +176,7 @@ class Reads:
         return () if found is ABSENT else (found,)
 
     def _use(self, value: Any) -> None:
-        """A value goes where paths do not lead; layers look at the elements of containers only."""
+        """A value is passed on where no path leads; layers see only elements of containers."""
         if self._reading.above is None:
             self._say_iterator(value)
             self._escape(value, self._path)
@@ -192,7 +191,7 @@ class Reads:
         self.slots.setdefault((id(owner), key), new)
 
     def _member(self, owner: Any, key: str, member: Any) -> Any:
-        """An attribute that stands in no dictionary."""
+        """An attribute that no dictionary holds."""
         read = member.__get__
         found = Slot(owner, key, None, "", None, read=read).now()
         self._slot(owner, key, found, read=read)
@@ -200,7 +199,7 @@ class Reads:
         return found
 
     def _say(self, why: str, way_out: str) -> None:
-        """What is read and cannot be compared."""
+        """A value that is read and cannot be compared."""
         what = self._path.removesuffix("[…]")
         text = f"{what}{why} – {way_out}: its changes are not seen where it is read"
         self.unseen[text, self._source] = None
@@ -243,7 +242,7 @@ class Reads:
         return found
 
     def _of_tensor(self, value: Handle, name: str) -> Any:
-        """What a program hangs on a tensor, and whether it requires grad; values are followed."""
+        """Attributes that a program gives a tensor, and `requires_grad`; values are followed."""
         if name == "requires_grad":
             place = f"_{name}"
             self._slot(value, place, getattr(value, place), read=attrgetter(place))
@@ -252,7 +251,7 @@ class Reads:
         return ABSENT
 
     def _class(self, value: Any, cls: type) -> None:
-        """What an object is, which `layer.__class__ = …` changes."""
+        """The class of an object, which `layer.__class__ = …` changes."""
         late = self._reading.above is not None
         label = f"type({self._path.rpartition('.')[0]})"
         new = Slot(value, "__class__", cls, label, self._source, late, type)
@@ -280,7 +279,7 @@ class Reads:
         return ABSENT
 
     def _item(self, value: Any, key: Any) -> Iterable[Any]:
-        """What stands under a constant key."""
+        """The value under a constant key."""
         if is_a(value, np.ndarray):
             array = np.asarray(value)
             found = part(array, key)
@@ -345,7 +344,7 @@ class Reads:
     # -- what goes where paths do not lead ---------------------------------------------------------
 
     def _escape(self, value: Any, label: str) -> None:
-        """A value that is handed on: its elements, and its attributes of names the code has."""
+        """A value that is passed on: its elements, and its attributes that the code names."""
         waiting, done = [(value, label)], set[int]()
         while waiting:
             value, self._path = waiting.pop()
@@ -371,7 +370,7 @@ class Reads:
             yield from self._attributes(value, label)
 
     def _attributes(self, value: Any, label: str) -> Iterator[tuple[Any, str]]:
-        """Those whose names occur in the code, or all where it may make up names."""
+        """The attributes that the code names; all of them where it may compute names."""
         reading, names = self._reading, {*self._reading.names, *self._reading.asked}
         if reading.any_name and not is_a(value, type):
             names |= {name for name in _dict_of(value) or () if not name.startswith("_")}
@@ -383,7 +382,7 @@ class Reads:
                 yield found, self._path
 
     def _whole(self, value: Any) -> None:
-        """An object whose methods are not looked at, such as a `UserDict`: all that it holds."""
+        """An object whose methods are not traced, such as a `UserDict`: all that it holds."""
         label = self._path
         for name in list(_dict_of(value) or ()):
             self._path = f"{label}.{name}"
@@ -408,14 +407,14 @@ class Reads:
 
 
 def _dict_of(value: Any) -> dict[str, Any] | None:
-    """Its attributes by name, unless its class computes them."""
+    """The object's attributes by name, unless its class computes them."""
     raw = next((vars(c)["__dict__"] for c in type(value).__mro__ if "__dict__" in vars(c)), None)
     found = raw.__get__(value) if isinstance(raw, _BUILT_IN) else None
     return found if isinstance(found, dict) else None
 
 
 def _registers(value: Any) -> bool:
-    """Whether it is a layer, a model or an optimizer: those are made outside of steps."""
+    """Whether the value is a layer, a model or an optimizer: those are made outside of steps."""
     return is_module(value) or is_optimizer(value)
 
 
@@ -426,5 +425,5 @@ def _is_large(value: Any) -> bool:
 
 
 def _is_iterator(value: Any) -> bool:
-    """Whether it goes on with each look at it, where no place shows it: a generator, a file."""
+    """Whether each read of the value advances it unseen: a generator, a file."""
     return isinstance(getattr(type(value), "__next__", None), WrapperDescriptorType)

@@ -36,7 +36,6 @@ class Watch:
     """`reads` are the places that were read, `effects` the calls that no plan repeats."""
 
     def __init__(self) -> None:
-        """Nothing seen."""
         self.reads = Reads()
         self.effects: dict[Effect, None] = {}
         self._seen: set[Any] = set()

@@ -1,4 +1,4 @@
-"""Where every stored result is kept: in its own array, over a state, or in a part of a concat.
+"""The placement of stored results: an array of their own, over a state, or a part of a concat.
 
     concat(dq, dk, dv)      →   the three are written side by side at once; nothing is copied
     w' = w - lr·g           →   written over w

@@ -38,7 +38,7 @@ _known: dict[Any, _Numbered] = {}
 def remembered(
     kind: str, group: RowGroup, homes: dict[Node, Home], target: Target, make: Callable[[], Work]
 ) -> Work:
-    """What `make()` gives for this group, or what it gave for an equal one, bound to this one."""
+    """The result of `make()` for this group or for an equal one, bound to this one."""
     meeting = _Meeting(homes)
     for node in group.nodes:
         meeting.compute(node)
@@ -102,7 +102,7 @@ class _Meeting:
         self.note(node)
 
     def read(self, node: Node) -> None:
-        """What is read: from its home, or through the views down to one."""
+        """An operand: read from its home, or through views down to one."""
         if node in self.homes:
             self.note(node, inputs=False)
             self.keep(node)
@@ -129,7 +129,7 @@ class _Meeting:
         self.text.append((own, node.op, node.type, reads, attributes(node) if inputs else ()))
 
     def keep(self, node: Node) -> None:
-        """Where a node's value lies."""
+        """The home of a node's value."""
         home = self.homes[node]
         if home.root not in self.number:
             self.note(home.root, inputs=False)

@@ -50,7 +50,7 @@ def lower_all(
     given: dict[Node, Home],
     target: Target,
 ) -> tuple[list[Stages], dict[Node, Home]]:
-    """The kernels of a graph's groups, or of those of a loop's body, and where its nodes are kept.
+    """The kernels of a graph's groups, or of those of a loop's body, and the homes of its nodes.
 
     `replaced` maps new values to the arrays that they are written over, `given` are homes of nodes
     from outside.
@@ -138,7 +138,7 @@ class _Repeat:
     # -- operands ---------------------------------------------------------------------------------
 
     def reach_operands(self) -> None:
-        """Where the body finds its constants, and its inputs step by step."""
+        """Homes in the body for its constants and for its inputs, step by step."""
         for c in self.loop.consts:
             root, view = self.stored(c.outside)
             self.homes[c.inside] = self.part(c.inside, root, view, 0)
@@ -147,7 +147,7 @@ class _Repeat:
             self.homes[x.inside] = self.step(x.inside, root, view)
 
     def stored(self, node: Node) -> Home:
-        """The home of an operand; what has none, or has awkward strides, is copied first."""
+        """The home of an operand; one without a home or with awkward strides is copied first."""
         found = access(node, self.outside)
         if found is not None and not virtual(found.source):
             kept = self.outside[found.source]
@@ -216,7 +216,7 @@ class _Repeat:
                 self.loop.ys = [y for y in self.loop.ys if y not in kin]
 
     def own(self, result: Node) -> bool:
-        """Whether a result of the loop was not given a place that it must be written to."""
+        """Whether a result of the loop has an array of its own."""
         return self.outside[result] == _whole(result)
 
     def make_stack(self, carry: Carried, kin: Sequence[Collected]) -> None:
@@ -247,7 +247,7 @@ class _Repeat:
         self.give_back(carry, home)
 
     def give_back(self, carry: Carried, home: Home) -> None:
-        """The last value stays where it is, or is copied to the place it was given."""
+        """The last value stays in its home, or is copied to the home that its result was given."""
         for p in self.results.get(carry, ()):
             if self.own(p):
                 self.outside[p] = home
@@ -280,14 +280,14 @@ class _Repeat:
         return self.kernels(graph, order, views, ends)
 
     def row(self, y: Collected) -> Home:
-        """Where the result of one step is written."""
+        """The home to which the result of one step is written."""
         first, *more = self.results[y]
         if more:
             raise CompileError(f"a loop's result is picked twice: {more}")
         return self.step(input_node(y.value.array), *self.outside[first])
 
     def sealed(self, rows: Sequence[Home]) -> Graph:
-        """The body; what goes to a place with gaps is a copy, which may be fused or not."""
+        """The body; a result whose home has gaps is a copy, which may be fused or not."""
         b, ends = Symbolic(), [c.next for c in self.loop.carries]
         for y, home in zip(self.loop.ys, rows, strict=True):
             ends.append(y.value if home.view.is_contiguous else b(detach, y.value))
@@ -300,7 +300,7 @@ class _Repeat:
         views: dict[Node, View],
         ends: Sequence[_End],
     ) -> list[Stages]:
-        """The kernels of groups in order, with results where they belong."""
+        """The kernels of groups in order, with the results in their homes."""
         direct = [end for end in ends if end.at_once]
         replaced = {end.node: end.home.root for end in direct}
         views = views | {end.node: end.home.view for end in direct}
@@ -310,7 +310,7 @@ class _Repeat:
 
 
 class _End(NamedTuple):
-    """A result of the body belongs to a place, to which its kernel writes it or it is copied."""
+    """A result of the body and its home: its kernel writes it there, or it is copied."""
 
     node: Node
     home: Home
@@ -322,7 +322,7 @@ def _whole(node: Node) -> Home:
 
 
 def _can_write(fused: Sequence[Fused], node: Node, view: View) -> bool:
-    """Whether the kernel that computes a node can write it to this place."""
+    """Whether the kernel that computes a node can write it through this view."""
     (writer,) = (f for f in fused if node in f.stores)
     if view.is_contiguous:
         return True

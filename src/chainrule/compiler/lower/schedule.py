@@ -16,7 +16,7 @@ from chainrule.graph.node import Node
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """Work at its place: `late` kernels run after the guard; `level` counts barriers."""
+    """Work in its order: `late` kernels run after the guard; `level` counts barriers."""
 
     work: Work | Repeat
     late: bool

@@ -1,4 +1,4 @@
-"""Which indices a step must check before it commits anything.
+"""The indices that a step checks before it commits anything.
 
     gather(table, i), scatter_add(x, i; rows), pick(x, i), …   →   0 ≤ i < limit
     ravel_index(i, …; sizes, wrap=True)                        →   -n ≤ i < n

@@ -1,4 +1,4 @@
-"""Arrays of no elements leave the graph: what is computed from nothing is a constant.
+"""Empty arrays leave the graph: a value computed from no elements is a constant.
 
     any op with an empty result              →  full
     sum of nothing, a @ b with no columns, scatter_add of no rows, gather of no table  →  full(0)

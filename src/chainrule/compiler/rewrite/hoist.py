@@ -1,4 +1,4 @@
-"""What a loop's body computes without its carries leaves the loop.
+"""Work of a loop's body that does not depend on its carries leaves the loop.
 
     for t: z = x_t @ w + b; h = tanh(z + h @ u)    →   Z = X @ w + b;  for t: h = tanh(z_t + h @ u)
     for t: h = tanh(h @ (u · mask))                →   v = u · mask;   for t: h = tanh(h @ v)

@@ -1,4 +1,4 @@
-"""Calls of subgraphs are laid open, so that the other passes see one graph.
+"""Calls of subgraphs are inlined, so that the other passes see one graph.
 
     call(x, w; graph = (a, b) → f(a, b))  →  f(x, w)
 

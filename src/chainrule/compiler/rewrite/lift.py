@@ -1,4 +1,4 @@
-"""One step's computation over all steps at once.
+"""Lifting: the computation of one step of a loop, done for all steps at once.
 
     x_t @ w                      →   reshape(X, (T·B, K)) @ w
     tanh(x_t + b)                →   tanh(X + broadcast(b))

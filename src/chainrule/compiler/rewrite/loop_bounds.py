@@ -1,4 +1,4 @@
-"""Which indices the bodies of loops must check: each becomes one that is checked outside.
+"""The indices that bodies of loops check: each is checked outside, for all steps at once.
 
     for t: gather(table, x_t)       →   0 ≤ X < limit, for all steps at once
     for t: gather(table, f(h_t))    →   f(h_t) is collected as F;  0 ≤ F < limit

@@ -1,4 +1,4 @@
-"""Which values a later computation needs kept, and which it computes again.
+"""Residuals: values that are saved for a later computation; it computes the others again.
 
     y = tanh(x);  z = y + 1;  w = z · z,   y and w read later   →   y is saved: w follows cheaply
 

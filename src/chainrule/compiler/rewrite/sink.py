@@ -1,4 +1,4 @@
-"""What a loop's body computes without any later step needing it leaves the loop at its end.
+"""Work of a loop's body that no later step reads leaves the loop at its end.
 
     for t: …; dw = dw + x_tᵀ @ d_t    →   for t: …, collect d_t;    dw = dw0 + Xᵀ @ D
     for t: …; y = d_t @ wᵀ            →   for t: …, collect d_t;    Y = D @ wᵀ

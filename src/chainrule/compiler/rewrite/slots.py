@@ -87,7 +87,7 @@ def _split(node: Node, ins: tuple[Node, ...]) -> _Kept:
 
 
 def _square(node: Node) -> Node | None:
-    """What a sum of squares of all elements is over."""
+    """The operand of a sum of squares of all elements."""
     if node.op is not sum_ or node.shape:
         return None
     x = node.inputs[0]

@@ -1,4 +1,4 @@
-"""A loop does no more than it must.
+"""Trimmed loops: only the carries, stacks and operands that are needed.
 
     a result that nobody reads, and what only it needs          →  gone, operands included
     a carry that never changes                                  →  a constant;   its last value too
@@ -93,7 +93,7 @@ def _inline_constants(b: Symbolic, loop: Loop) -> None:
 
 
 def _unchanged(loop: Loop) -> dict[Part, Node]:
-    """Carries that stay what they are become constants; their last values."""
+    """Carries that never change become constants; their last values."""
     same = [c for c in loop.carries if c.next is c.inside]
     loop.carries = [c for c in loop.carries if c not in same]
     loop.consts += [Given(c.inside, c.start) for c in same]
@@ -101,7 +101,7 @@ def _unchanged(loop: Loop) -> dict[Part, Node]:
 
 
 def _given_back(b: Symbolic, loop: Loop) -> dict[Part, Node]:
-    """Stacks of what is known outside."""
+    """Collected values that are known outside."""
     stacks = {x.inside: x.outside for x in loop.xs}
     fixed = {c.inside: c.outside for c in loop.consts}
     found: dict[Part, Node] = {}
@@ -118,7 +118,7 @@ def _given_back(b: Symbolic, loop: Loop) -> dict[Part, Node]:
 
 
 def _drop_unread(loop: Loop, read: Sequence[Part]) -> None:
-    """Keep what the results in `read` need."""
+    """Keep the parts that the results in `read` need."""
     loop.ys = [y for y in loop.ys if y in read]
     needed = [c for c in loop.carries if c in read]
     while True:

@@ -1,4 +1,4 @@
-"""When each array of a plan is in use, in steps of time between barriers.
+"""Liveness: when each array of a plan is in use, in steps of time between barriers.
 
 What a loop's body writes and reads within one trip lives for that part of the body only; what
 lasts from trip to trip, or is also used outside, lives for the whole loop.

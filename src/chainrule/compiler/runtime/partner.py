@@ -33,7 +33,6 @@ class Partner:
     """The other process; `arguments` are those of `partner_process.main`."""
 
     def __init__(self, *arguments: str) -> None:
-        """Not started yet."""
         self._arguments = arguments
         self._process: subprocess.Popen[bytes] | None = None
         self._ready = False
@@ -129,7 +128,6 @@ class Work:
     """Texts to compile, the largest first, here (`alone`) and by the partner."""
 
     def __init__(self, partner: Partner, alone: Callable[[str], bytes]) -> None:
-        """Nothing to do yet."""
         self._partner, self._alone = partner, alone
         self._texts: dict[str, str] = {}  # by key, what nobody has taken
         self._lent: dict[str, str] = {}  # by key, what the partner was given

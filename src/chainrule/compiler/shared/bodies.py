@@ -71,7 +71,6 @@ class Loop:
     """The parts of a scan; `results` says which part each result of the original belongs to."""
 
     def __init__(self, node: Node) -> None:
-        """Take `node` apart."""
         body: Graph = node.attrs["graph"]
         self.length: int = node.attrs["length"]
         self.reverse: bool = node.attrs["reverse"]

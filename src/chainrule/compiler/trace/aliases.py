@@ -1,4 +1,4 @@
-"""Which arguments of a call share memory with one another, or with tensors that the function holds.
+"""Aliases: arguments that share memory with each other or with tensors that the function holds.
 
 A trace gives each argument a symbol. Where two arguments have one root – a base and its view, two
 views, a tensor and its `detach()` – their symbols are lenses onto one symbol of that root, so that

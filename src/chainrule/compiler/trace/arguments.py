@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class Argument(NamedTuple):
-    """An array argument of the call, and what stands for it."""
+    """An array argument of the call, and its symbol."""
 
     leaf: Any
     node: Node

@@ -1,4 +1,4 @@
-"""Tensors of a trace that are held outside after the function has returned.
+"""Leaks: tensors of a trace that something outside holds after the function has returned.
 
 A function may keep what it made: in an attribute, a list, a closure, an object of a class that is
 not taken apart. Such a tensor is a symbol; the call that traced gives it its value, and the trace

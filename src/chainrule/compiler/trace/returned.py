@@ -1,4 +1,4 @@
-"""Where each tensor that a traced call hands out comes from, and how it is put together again.
+"""The origin of each tensor that a traced call hands out, and how it is made again.
 
 A compiled function returns what the plain one returns: the argument itself, a tensor that exists
 outside, a view of one of them, the same new tensor twice, or a view of another result.
@@ -45,7 +45,6 @@ class Origins:
     """What a trace hands out: `nodes` are the results' nodes."""
 
     def __init__(self, trace: Trace) -> None:
-        """Nothing noted."""
         self.trace = trace
         self.nodes: list[Node] = []
         self.computed: list[bool] = []  # whether a gradient of the result can be asked for

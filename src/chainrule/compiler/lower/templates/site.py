@@ -100,7 +100,6 @@ class Tiles:
         homes: dict[Node, Home],
         outer: Tiles | None = None,
     ) -> None:
-        """Nothing computed yet."""
         self.writer = writer
         self.site = site
         self.inside = inside
