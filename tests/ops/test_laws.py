@@ -456,3 +456,28 @@ def test_gradients_carry_the_types_of_their_inputs():
                 assert out.type == c.graph.inputs[i].type, c
             assert not any(isinstance(n.type, TupleType) for n in found.graph.outputs)
             assert len(topological(found.graph.outputs)) < 300, "a local rule stays local"
+
+
+@pytest.mark.parametrize("name", [n for n in NAMES if TABLE[n].along is not None])
+@by_dtype
+def test_what_lies_along_an_axis_is_made_of_what_lies_along_the_inputs(name, dtype):
+    """One position of the result is the op on that position of the inputs."""
+    for c in calls(name, dtype):
+        for axis, size in enumerate(c.node.shape):
+            axes = c.op.along(c.node, axis)
+            if axes is None:
+                continue
+            assert len(axes) == len(c.values)
+            attrs = dict(c.sample.attrs)
+            if "shape" in attrs:
+                shape = attrs["shape"]
+                attrs["shape"] = (*shape[:axis], 1, *shape[axis + 1 :])
+            for i in range(min(size, 3)):
+                ins = [
+                    v if a is None else v.take([i], a) for v, a in zip(c.values, axes, strict=True)
+                ]
+                with np.errstate(all="ignore"):
+                    part = np.asarray(c.op.numpy(ins, attrs))
+                want = c.results[0].take([i], axis)
+                close = 8 * np.finfo(dtype.numpy).eps if dtype.kind == "float" else 0
+                np.testing.assert_allclose(part, want, rtol=close, atol=close, err_msg=str(c))

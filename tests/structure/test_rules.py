@@ -2,7 +2,8 @@
 
 A pass may make a node of any op: `b(add, x, y)`. It asks for an op if it uses one in any other
 way – `node.op is add`, `node.op in {add, sub}`, `{add: rule}` – or compares `node.op.name`.
-What it asks instead stands in the record: `lower`, `traits`, `cost`, `limits`, `below`, `batch`.
+What it asks instead stands in the record: `lower`, `traits`, `cost`, `limits`, `below`, `batch`,
+`along`.
 """
 
 from __future__ import annotations
@@ -19,9 +20,8 @@ from tests.structure.package import Module, modules, parse
 FOLDERS = ("rewrite", "fuse", "lower", "shared")
 
 RULES = {  # file → what it is about
-    "lower.blocks": "which rows of an operand some rows of a result are made of",
     "rewrite.inline": "calls of subgraphs",
-    "rewrite.lift": "axes that attributes number",
+    "rewrite.lift": "sums over all steps: of sums, of scatter_add",
     "rewrite.orient": "transposes, and argmax, which numbers its axis",
     "rewrite.products": "transposes of products",
     "rewrite.reductions": "argmax as two reductions",

@@ -113,6 +113,7 @@ iota = Op(
     lower=Map(lambda k, node: k("cast", k("position", attr=node.attrs["axis"]), attr=node.dtype)),
     traits=frozenset({"elementwise", "constant", "positional"}),
     below=lambda attrs: int(attrs["shape"][attrs["axis"]]),
+    along=lambda node, axis: None if axis == node.attrs["axis"] else (),
     samples=_iota_samples,
     illegal=(
         Illegal((), {"dtype": dtypes.int64, "shape": (2,), "axis": 1}, ShapeError),

@@ -94,6 +94,11 @@ def _gather_samples(rng: np.random.Generator, dtype: np.dtype[Any]) -> Iterable[
     yield Sample((wide[::2, ::-1].T, rng.integers(0, 8, (4, 6))[:, ::2].T), {})  # not contiguous
 
 
+def _gather_along(node: Node, axis: int) -> tuple[int | None, int | None]:
+    indexed = len(node.inputs[1].shape)
+    return (None, axis) if axis < indexed else (axis - indexed + 1, None)
+
+
 def _gather_batch(b: Builder, node: Node, given: Examples) -> Node:
     if not given.mapped[0]:
         return b(gather, *given.nodes)
@@ -111,6 +116,7 @@ gather: Op = Op(
     lower=Template("gather", fused=True),
     batch=_gather_batch,
     limits=_rows_of_table,
+    along=_gather_along,
     samples=_gather_samples,
     illegal=(
         Illegal((Type(_f32, (3, 2)), Type(_f32, (2,))), {}, DTypeError),

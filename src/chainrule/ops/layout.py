@@ -73,6 +73,16 @@ def _widened(b: Builder, node: Node, given: Examples) -> Node:
     return b(node.op, *given.stacked(), **attrs)
 
 
+def _reshape_along(node: Node, axis: int) -> tuple[int] | None:
+    """An axis that keeps its size, with as much in front of it and behind it as before."""
+    new, old = node.shape, node.inputs[0].shape
+    around = shapes.size(new[:axis]), new[axis], shapes.size(new[axis + 1 :])
+    for a, n in enumerate(old):
+        if (shapes.size(old[:a]), n, shapes.size(old[a + 1 :])) == around:
+            return (a,)
+    return None
+
+
 reshape: Op = Op(
     "reshape",
     _reshape_infer,
@@ -82,6 +92,7 @@ reshape: Op = Op(
     sends=("reshape(ct, x.shape)",),
     traits=_TRAITS,
     batch=_widened,
+    along=_reshape_along,
     samples=_reshape_samples,
     illegal=(
         Illegal((Type(_f32, (4,)),), {"shape": (3,)}, ShapeError),
@@ -128,6 +139,7 @@ transpose: Op = Op(
     sends=("transpose(ct, argsort(axes))",),
     traits=_TRAITS,
     batch=_transpose_batch,
+    along=lambda node, axis: (node.attrs["axes"][axis],),
     samples=_transpose_samples,
     illegal=(Illegal((Type(_f32, (2, 3)),), {"axes": (0, 0)}, ShapeError),),
 )
@@ -170,6 +182,13 @@ def _slice_vjp(b: Builder, node: Node, ct: Node) -> tuple[Node]:
     return (b(pad, ct, start=attrs["start"], step=attrs["step"], shape=node.inputs[0].shape),)
 
 
+def _whole_axis(node: Node, axis: int) -> tuple[int] | None:
+    """An axis that is neither cut nor moved."""
+    attrs = node.attrs
+    same = node.inputs[0].shape[axis] == node.shape[axis]
+    return (axis,) if same and not attrs["start"][axis] and attrs["step"][axis] == 1 else None
+
+
 slice_ = Op(
     "slice",
     _slice_infer,
@@ -178,6 +197,7 @@ slice_ = Op(
     lower=IndexMap(lambda attrs, view, shape: view.slice(attrs["start"], attrs["step"], shape)),
     traits=_TRAITS,
     batch=_widened,
+    along=_whole_axis,
     samples=_slice_samples,
     illegal=(
         Illegal((Type(_f32, (3,)),), {"start": (2,), "step": (1,), "shape": (2,)}, ShapeError),
@@ -223,6 +243,7 @@ pad = Op(
     lower=Pieces(lambda node: (node.attrs["start"],)),
     traits=frozenset({"linear"}),
     batch=_widened,
+    along=_whole_axis,
     samples=_pad_samples,
     illegal=(
         Illegal((Type(_f32, (3,)),), {"start": (2,), "step": (1,), "shape": (4,)}, ShapeError),
@@ -343,6 +364,10 @@ def _concat_samples(rng: np.random.Generator, dtype: np.dtype[Any]) -> Iterable[
     yield Sample(tuple(_draw(rng, (4, 3), dtype).T for _ in "xy"), {"axis": 0})  # not contiguous
 
 
+def _concat_along(node: Node, axis: int) -> tuple[int, ...] | None:
+    return None if axis == node.attrs["axis"] else (axis,) * len(node.inputs)
+
+
 concat = Op(
     "concat",
     _concat_infer,
@@ -352,6 +377,7 @@ concat = Op(
     lower=Pieces(_starts),
     traits=frozenset({"linear"}),
     batch=leading,
+    along=_concat_along,
     samples=_concat_samples,
     illegal=(
         Illegal((Type(_f32, (2, 3)), Type(_f32, (3, 3))), {"axis": 1}, ShapeError),

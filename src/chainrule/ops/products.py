@@ -75,6 +75,12 @@ def _jvp(b: Builder, node: Node, tangents: tuple[Node | None, ...]) -> Node:
     return terms[0] if len(terms) == 1 else b(add, *terms)
 
 
+def _along(node: Node, axis: int) -> tuple[int | None, int | None]:
+    """Rows are those of the left matrix, columns those of the right one."""
+    last = len(node.shape) - 1
+    return None if axis == last else axis, None if axis == last - 1 else axis
+
+
 def _batch(b: Builder, node: Node, given: Examples) -> Node:
     """Matrices with a shared second operand are one tall matrix; others are a batch."""
     (left, right), (m, k) = given.nodes, node.inputs[0].shape[-2:]
@@ -110,6 +116,7 @@ matmul: Op = Op(
     sends=("ct @ T(y)", "T(x) @ ct"),
     traits=frozenset({"contraction", "multilinear"}),
     batch=_batch,
+    along=_along,
     samples=_samples,
     illegal=(
         Illegal((Type(_f32, (2, 3)), Type(_f32, (4, 5))), {}, ShapeError),

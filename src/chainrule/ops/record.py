@@ -21,6 +21,7 @@ from chainrule.base.shapes import Shape, View
 from chainrule.graph.node import AnyType, Attrs, Node, TupleType
 
 Array = np.ndarray[Any, Any]
+Axes = tuple[int | None, ...]  # one of each input, None where it is read whole
 Cost = Literal["free", "cheap", "dear"]
 OUT = -1  # in `saves`: the op's own result
 
@@ -160,6 +161,17 @@ def merging(b: Builder, node: Node, given: Examples) -> list[Node]:
     return [given.divided(x, t.shape) for x, t in zip(results, types, strict=True)]
 
 
+def same_axis(node: Node, axis: int) -> Axes:
+    """An op that works element by element."""
+    return (axis,) * len(node.inputs)
+
+
+def kept_axis(node: Node, axis: int) -> Axes:
+    """A reduction: the axes that it keeps."""
+    gone = node.attrs["axes"] if "axes" in node.attrs else (node.attrs["axis"],)
+    return ([a for a in range(len(node.inputs[0].shape)) if a not in gone][axis],)
+
+
 class Made:
     """`Op.numpy` in two steps: `make(attrs)` gives the function of the values, and may think first.
 
@@ -249,6 +261,9 @@ class Op:
     a node, or a node for each result, with that axis first. What is elementwise, a reduction or
     works along rows is batched by `leading` by default. Ops of the trait "control" get the
     function that batches a body as one more argument.
+    `along(node, axis)` says what the positions of an axis of the result are made of: for each input
+    the axis of which position i alone is read for position i, None for an input that is read whole;
+    or None, where positions meet. Elementwise ops and reductions have it by default.
     `limits(types, attrs)` are the ranges of the inputs that hold indices: a compiled call checks
     them before it changes anything. `below(attrs)` promises that the results are whole numbers in
     0 … below - 1, so that indices made by the op need no check.
@@ -270,6 +285,7 @@ class Op:
     traits: frozenset[str] = frozenset()
     cost: Cost = "dear"
     batch: Callable[..., Node | Sequence[Node]] | None = None
+    along: Callable[[Node, int], Axes | None] | None = None
     limits: Callable[[tuple[Any, ...], Attrs], Iterable[Limit]] | None = None
     below: Callable[[Attrs], int] | None = None
     samples: Callable[[np.random.Generator, np.dtype[Any]], Iterable[Sample]] | None = None
@@ -277,11 +293,14 @@ class Op:
     prepared: dict[Any, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Views and constants are free; what works along other axes is batched by `leading`."""
+        """What follows from the lowering and the traits."""
         if isinstance(self.lower, IndexMap) or "constant" in self.traits:
             object.__setattr__(self, "cost", "free")
         if self.batch is None and self.traits & _LEADING and "constant" not in self.traits:
             object.__setattr__(self, "batch", leading)
+        if self.along is None and self.traits & {"elementwise", "reduction"}:
+            rule = same_axis if "elementwise" in self.traits else kept_axis
+            object.__setattr__(self, "along", rule)
 
     def __repr__(self) -> str:
         """`<op mul>`."""

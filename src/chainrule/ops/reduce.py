@@ -83,6 +83,13 @@ def _broadcast_batch(b: Builder, node: Node, given: Examples) -> Node:
     return b(broadcast_to, wide, shape=(given.size, *node.shape))
 
 
+def _broadcast_along(node: Node, axis: int) -> tuple[int | None]:
+    """An axis of the input; one that is repeated reads the input whole."""
+    inner = node.inputs[0].shape
+    at = axis - len(node.shape) + len(inner)
+    return (at if at >= 0 and inner[at] == node.shape[axis] else None,)
+
+
 def _broadcasting(attrs: Attrs) -> Callable[[Array], Array]:
     shape = attrs["shape"]
 
@@ -108,6 +115,7 @@ broadcast_to: Op = Op(
     sends=("fold(ct, x)",),
     traits=frozenset({"index-map", "linear"}),
     batch=_broadcast_batch,
+    along=_broadcast_along,
     samples=_broadcast_samples,
     illegal=(
         Illegal((Type(_f32, (3,)),), {"shape": (2,)}, ShapeError),

@@ -6,7 +6,6 @@ keep it, products, lookups. Example: the 160 of `relu(x.flatten(1))` is made by 
 
 from __future__ import annotations
 
-from chainrule.base.shapes import size
 from chainrule.graph.node import INPUT, Node, Type
 
 _CONSTANTS = frozenset({"broadcast_to", "full"})
@@ -26,29 +25,18 @@ def passed_on(node: Node, axis: int) -> tuple[Node, Node]:
 
 def _through(node: Node, axis: int) -> tuple[Node, int] | None:
     """The input, and its axis, from which the size is taken over; None if it is made here."""
-    name, ins = node.op.name, node.inputs
+    ins = node.inputs
     if not isinstance(node.type, Type) or not ins:
         return None
-    if name == "transpose":
-        return ins[0], node.attrs["axes"][axis]
-    if name == "reshape":
-        return _through_reshape(node, axis)
-    if name == "broadcast_to":
-        at = axis - len(node.shape) + len(ins[0].shape)
-        same = at >= 0 and ins[0].shape[at] == node.shape[axis]
-        return (ins[0], at) if same else None
-    if name == "matmul":
-        return ins[axis == len(node.shape) - 1], axis
-    if name == "gather":
-        indexed = len(ins[1].shape)
-        return (ins[1], axis) if axis < indexed else (ins[0], axis - indexed + 1)
-    if name == "concat":
-        return None if axis == node.attrs["axis"] else (ins[0], axis)
-    if len(ins) == 1 and _keeps(ins[0], node, axis):
-        return ins[0], axis
-    alike = [each for each in ins if isinstance(each.type, Type) and each.shape == node.shape]
-    alike = [each for each in alike if each.op.name not in _CONSTANTS] or alike
-    return (alike[0], axis) if alike else None
+    axes = None if node.op.along is None else node.op.along(node, axis)
+    found = [(x, a) for x, a in zip(ins, axes or (), strict=bool(axes)) if a is not None]
+    found = [(x, a) for x, a in found if x.op.name not in _CONSTANTS] or found
+    if found:
+        return found[0]
+    if node.op.name == "reshape":
+        return _through_folded_product(node, axis)
+    same = _keeps if len(ins) == 1 else _is_alike
+    return next(((x, axis) for x in ins if same(x, node, axis)), None)
 
 
 def _keeps(before: Node, after: Node, axis: int) -> bool:
@@ -58,12 +46,9 @@ def _keeps(before: Node, after: Node, axis: int) -> bool:
     return before.shape[axis] == after.shape[axis]
 
 
-def _through_reshape(node: Node, axis: int) -> tuple[Node, int] | None:
-    before = node.inputs[0].shape
-    for at, n in enumerate(before):
-        if n == node.shape[axis] and size(before[:at]) == size(node.shape[:axis]):
-            return node.inputs[0], at
-    return _through_folded_product(node, axis)
+def _is_alike(before: Node, after: Node, axis: int) -> bool:  # noqa: ARG001 - as `_keeps`
+    """Whether an operand has the shape of the result."""
+    return isinstance(before.type, Type) and before.shape == after.shape
 
 
 def _through_folded_product(node: Node, axis: int) -> tuple[Node, int] | None:

@@ -12,7 +12,9 @@ from chainrule.compiler.lower.schedule import Repeat
 from chainrule.compiler.pipeline import compile_graph
 from chainrule.compiler.runtime.workers import get_num_threads
 from chainrule.compiler.trace.capture import capture
+from chainrule.ops import TABLE
 from chainrule.ops.evaluate import evaluate
+from chainrule.tensor.dispatch import apply
 from tests.compiler.loops import Loop, with_gradients
 from tests.compiler.running import captured, interpreted, native
 
@@ -119,6 +121,11 @@ def test_any_number_of_threads_gives_the_same_bits():
         np.testing.assert_array_equal(one, other)
 
 
+def numbered(h):
+    """The number of each row, counted where it is needed."""
+    return apply(TABLE["iota"], dtype=h.dtype, shape=h.shape, axis=0)
+
+
 @pytest.mark.parametrize(
     "step",
     [
@@ -127,6 +134,7 @@ def test_any_number_of_threads_gives_the_same_bits():
         pytest.param(lambda h, w: h @ (h.t() @ h @ w), id="rows on both sides"),
         pytest.param(lambda h, w: F.dropout(h @ w, 0.5), id="random numbers"),
         pytest.param(lambda h, w: cr.cat([h[10:], h[:10]]) @ w, id="rows that move"),
+        pytest.param(lambda h, w: h @ w + numbered(h), id="numbers of rows"),
     ],
 )
 def test_rows_that_meet_stay_together(step):

@@ -14,11 +14,7 @@ from typing import Any
 from chainrule.compiler.shared.bodies import Carried, Given, Loop
 from chainrule.graph.node import INPUT, Node, Type, input_node
 from chainrule.graph.walk import topological
-from chainrule.ops.creation import full, iota
-from chainrule.ops.gather import gather
-from chainrule.ops.layout import concat, pad, reshape, slice_, transpose
-from chainrule.ops.record import Contract, Map, Reduce, Symbolic
-from chainrule.ops.reduce import broadcast_to
+from chainrule.ops.record import Symbolic
 
 _FEWEST_TRIPS = 3
 _MOST_BLOCKS = 16
@@ -69,7 +65,7 @@ def _demands(loop: Loop, rows: int) -> set[Demand] | None:
         for how in hows:
             if how == "rows" and (not isinstance(node.type, Type) or node.shape[:1] != (rows,)):
                 return None
-            children = _all(node) if how == "all" else _rows(node, rows)
+            children = _all(node) if how == "all" else _rows(node)
             if children is None:
                 return None
             found.update(children)
@@ -82,39 +78,14 @@ def _all(node: Node) -> list[Demand]:
     return [(child, "all") for child in node.inputs]
 
 
-def _rows(node: Node, rows: int) -> list[Demand] | None:
+def _rows(node: Node) -> list[Demand] | None:
     """What one needs to compute some rows of a node; None if that takes other rows too."""
-    op, ins, attrs = node.op, node.inputs, node.attrs
-    own = [(child, "rows") for child in ins]
-    if op is INPUT or op is full or (op is iota and attrs["axis"]):
+    if node.op is INPUT:
         return []
-    if isinstance(op.lower, Map):
-        return own
-    if isinstance(op.lower, Contract):
-        return [(ins[0], "rows"), (ins[1], "rows" if len(node.shape) > 2 else "all")]
-    if op is broadcast_to:
-        same = len(ins[0].shape) == len(node.shape) and ins[0].shape[0] == rows
-        return own if same else _all(node)
-    if op is gather:
-        return [(ins[0], "all"), (ins[1], "rows")]
-    if _keeps_rows(node):
-        return own
-    return None
-
-
-def _keeps_rows(node: Node) -> bool:
-    """Whether row i of the result is made of the rows i of the operands."""
-    op, attrs = node.op, node.attrs
-    if op is reshape:
-        return node.inputs[0].shape[:1] == node.shape[:1]
-    if op is transpose:
-        return bool(attrs["axes"][0] == 0)
-    if op is slice_ or op is pad:
-        whole = node.inputs[0].shape[0] == node.shape[0]
-        return bool(whole and attrs["start"][0] == 0 and attrs["step"][0] == 1)
-    if op is concat:
-        return bool(attrs["axis"] != 0)
-    return isinstance(op.lower, Reduce) and 0 not in attrs.get("axes", (0,))
+    axes = None if node.op.along is None else node.op.along(node, 0)
+    if axes is None or not {*axes} <= {0, None}:
+        return None
+    return [(x, "all" if a is None else "rows") for x, a in zip(node.inputs, axes, strict=True)]
 
 
 # -- cutting ---------------------------------------------------------------------------------------
@@ -131,7 +102,7 @@ def _cut(loop: Loop, demands: set[Demand], rows: int) -> None:
             cut[node] = input_node(Type(node.dtype, (rows, *node.shape[1:])))
         else:
             b.source = node.source
-            wanted = _rows(node, node.shape[0]) or ()
+            wanted = _rows(node) or ()
             ins = [cut[child] if how == "rows" else child for child, how in wanted]
             cut[node] = b(node.op, *ins, **_attrs(node, rows))
     for part in loop.inputs():

@@ -6,23 +6,25 @@
     Σ_t sum(d_t, axes)           →   sum(D, (0, axes + 1))
     Σ_t scatter_add(d_t, i_t)    →   scatter_add(D, I)
 
-X stacks the x_t along a new first axis. Example: `Lift(b, length, {x: X}, {w: W})(node)`.
+X stacks the x_t along a new first axis; each op's `batch` says what it becomes.
+Example: `Lift(b, length, {x: X}, {w: W})(node)`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from typing import Any
+from collections.abc import Collection, Mapping, Sequence
 
 from chainrule.compiler.shared.access import is_view, virtual
-from chainrule.graph.node import INPUT, Node
-from chainrule.ops.gather import gather, scatter_add
-from chainrule.ops.layout import concat, pad, reshape, slice_, transpose
-from chainrule.ops.record import Builder, Contract, Reduce
+from chainrule.graph.node import INPUT, Node, Type, input_node
+from chainrule.graph.walk import topological
+from chainrule.ops.examples import Batched
+from chainrule.ops.gather import scatter_add
+from chainrule.ops.layout import reshape, transpose
+from chainrule.ops.record import Builder, Contract, IndexMap, Map, Pieces, Reduce, Symbolic
 from chainrule.ops.reduce import broadcast_to, sum_
 
 _MOST_AXES = 4  # of a product: two of them batch axes
-_PIECES = frozenset({slice_, pad})
+_DIRECT = (Map, IndexMap, Pieces, Reduce)
 
 
 def liftable(node: Node, stepped: Collection[Node]) -> bool:
@@ -30,16 +32,26 @@ def liftable(node: Node, stepped: Collection[Node]) -> bool:
     op = node.op
     if op is INPUT or virtual(node):
         return True
-    if op is gather:
-        return node.inputs[0] not in stepped
     if isinstance(op.lower, Contract):
         return len(node.shape) < _MOST_AXES
-    known = op in {reshape, transpose, broadcast_to, concat, *_PIECES}
-    return known or "elementwise" in op.traits or _reduces(node)
+    return isinstance(op.lower, _DIRECT) or _batched_alone(node, stepped)
 
 
-def _reduces(node: Node) -> bool:
-    return isinstance(node.op.lower, Reduce) and "axes" in node.attrs
+def _batched_alone(node: Node, stepped: Collection[Node]) -> bool:
+    """Whether the op of all steps is that op again, and needs nothing beside it but views."""
+    if node.op.batch is None or not isinstance(node.type, Type):
+        return False
+    flags = [child in stepped for child in node.inputs]
+    ins = [
+        input_node(Type(n.dtype, (1, *n.shape)) if flag else n.type)
+        for n, flag in zip(node.inputs, flags, strict=True)
+    ]
+    made = _one(node.op.batch(Symbolic(), node, Batched(Symbolic(), ins, flags, 1)))
+    return all(n.op in {INPUT, node.op} or is_view(n) for n in topological((made,)))
+
+
+def _one(found: Node | Sequence[Node]) -> Node:
+    return found if isinstance(found, Node) else found[0]
 
 
 def summable(node: Node) -> bool:
@@ -109,46 +121,9 @@ class Lift:
     # -- one node ---------------------------------------------------------------------------------
 
     def _lift(self, node: Node) -> Node:
-        b, op, attrs = self.b, node.op, node.attrs
-        if isinstance(op.lower, Contract):
-            return self._product(node)
-        if op is gather:
-            return b(gather, self.fixed[node.inputs[0]], self._stack(node.inputs[1]))
-        ins = [self._stack(child) for child in node.inputs]
-        if op is broadcast_to:
-            return self._broadcast(node, ins[0])
-        return b(op, *ins, **self._attrs(node, dict(attrs)))
-
-    def _attrs(self, node: Node, attrs: dict[str, Any]) -> dict[str, Any]:
-        """Attributes that number axes, with one axis more in front."""
-        op, length = node.op, self.length
-        if op is reshape:
-            attrs["shape"] = (length, *attrs["shape"])
-        elif op is transpose:
-            attrs["axes"] = (0, *(a + 1 for a in attrs["axes"]))
-        elif op in _PIECES:
-            attrs["start"], attrs["step"] = (0, *attrs["start"]), (1, *attrs["step"])
-            attrs["shape"] = (length, *attrs["shape"])
-        elif op is concat:
-            attrs["axis"] += 1
-        elif _reduces(node):
-            attrs["axes"] = tuple(a + 1 for a in attrs["axes"])
-        return attrs
-
-    def _broadcast(self, node: Node, x: Node) -> Node:
-        """New leading axes come behind that of the steps."""
-        lead = len(node.shape) - len(node.inputs[0].shape)
-        wide = self.b(reshape, x, shape=(self.length, *(1,) * lead, *node.inputs[0].shape))
-        return self.b(broadcast_to, wide, shape=(self.length, *node.shape))
-
-    def _product(self, node: Node) -> Node:
-        b, (left, right) = self.b, node.inputs
-        if len(node.shape) == 2 and right in self.fixed:
-            rows, depth = left.shape
-            flat = b(reshape, self.stacks[left], shape=(self.length * rows, depth))
-            out = b(node.op, flat, self.fixed[right])
-            return b(reshape, out, shape=(self.length, *node.shape))
-        return b(node.op, self._stack(left), self._stack(right))
+        mapped = [child in self.stacks for child in node.inputs]
+        nodes = [self.stacks.get(child) or self.fixed[child] for child in node.inputs]
+        return _one(node.op.batch(self.b, node, Batched(self.b, nodes, mapped, self.length)))
 
     def _total(self, node: Node) -> Node:
         b, length = self.b, self.length
