@@ -75,6 +75,9 @@ FUNCTIONAL = {
         lambda a, b: a * b, (x, y), vectorize=True, strategy="forward-mode"
     ),
     "hessian": lambda f, x, y: f.hessian(lambda a, b: (a * b).exp().sum(), (x, y)),
+    "hessian at once": lambda f, x, y: f.hessian(
+        lambda a, b: (a * b).exp().sum(), (x, y), vectorize=True
+    ),
     "hessian of one": lambda f, x, y: f.hessian(scalar, x),
     "vjp": lambda f, x, y: f.vjp(lambda a, b: a * b.sin(), (x, y), y),
     "jvp": lambda f, x, y: f.jvp(lambda a: (a * a, a.sum()), x, y),

@@ -72,15 +72,16 @@ def jacobian(
 ) -> Any:
     """∂func/∂inputs: for an output and an input of shape s and t, shape s + t.
 
-    `vectorize` changes nothing; `strategy` is "reverse-mode" or "forward-mode".
+    With `vectorize` all its rows (or columns) are computed at once, else one after the other, in
+    the memory of one. `strategy` is "reverse-mode" or "forward-mode".
     """
-    del vectorize
     kinds = {"reverse-mode": transforms.jacrev, "forward-mode": transforms.jacfwd}
     if strategy not in kinds:
         raise ArgumentError(f"strategy is 'reverse-mode' or 'forward-mode', not {strategy!r}")
     several = _several(inputs)
     with _setting(create_graph=create_graph, strict=strict):
-        found = kinds[strategy](func, tuple(range(len(several))))(*several)
+        chosen, chunk = tuple(range(len(several))), None if vectorize else 1
+        found = kinds[strategy](func, chosen, chunk_size=chunk)(*several)
     single = isinstance(found, tuple) and all(isinstance(part, Handle) for part in found)
     return _like(found, inputs) if single else tuple([_like(part, inputs) for part in found])
 
@@ -93,12 +94,14 @@ def hessian(
     vectorize: bool = False,
     outer_jacobian_strategy: str = "reverse-mode",
 ) -> Any:
-    """∂²func/∂inputs² of a function that returns a scalar."""
-    del vectorize, outer_jacobian_strategy
+    """∂²func/∂inputs² of a function that returns a scalar; `vectorize` as in `jacobian`."""
+    del outer_jacobian_strategy
     several = _several(inputs)
     chosen = tuple(range(len(several)))
     with _setting(create_graph=create_graph, strict=strict):
-        found = transforms.hessian(lambda *x: _scalar(func(*x)), chosen)(*several)
+        gradient = transforms.jacrev(lambda *x: _scalar(func(*x)), chosen)
+        chunk = None if vectorize else 1
+        found = transforms.jacfwd(gradient, chosen, chunk_size=chunk)(*several)
     return _like([_like(row, inputs) for row in found], inputs)
 
 

@@ -122,14 +122,15 @@ def _of_all(
         columns = [*columns, step_numbers(size)]
     shared = traced.trace.captured()
     mapped = [True] * len(columns) + [False] * len(shared)
-    most = min(chunk_size or size, size)
+    outs, most = range(len(traced.graph.outputs)), min(chunk_size or size, size)
+    graphs: dict[int, Graph] = {}  # by the number of examples
     parts = []
     for start in range(0, size, most) if size else (0,):
         count = min(most, size - start)
+        if count not in graphs:
+            graphs[count], _ = batched(traced.graph, mapped, outs, size=count, tell=_tell)
         here = [c if count == size else c[start : start + count] for c in columns]
-        outs = range(len(traced.graph.outputs))
-        graph, _ = batched(traced.graph, mapped, outs, size=count, tell=_tell)
-        parts.append(unrolled(graph, [*here, *shared]))
+        parts.append(unrolled(graphs[count], [*here, *shared]))
     traced.trace.advance_generators()
     return parts[0] if len(parts) == 1 else [cat(column) for column in zip(*parts, strict=True)]
 
