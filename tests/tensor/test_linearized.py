@@ -79,10 +79,29 @@ def test_values_may_be_read_and_what_was_read_is_no_symbol():
     np.testing.assert_allclose(g.numpy(), np.where(y > 0, V, 0))
     with pytest.raises(TraceError):
         kept[0] + 1
+
+    def broken(x):
+        kept.append(x * x)
+        raise ZeroDivisionError(kept[-1].sum().item())
+
+    with pytest.raises(ZeroDivisionError):
+        func.jvp(broken, (x,), (v,))
+    with pytest.raises(TraceError):
+        kept[-1].tolist()
     with pytest.raises(TraceError, match="compiled"):
         cr.compile(lambda x: func.jvp(lambda x: fn(x, w), (x,), (v,))[1])(x)
     got = func.jvp(lambda x: func.jvp(lambda x: fn(x, w), (x,), (v,))[0], (x,), (v,))[1]
     np.testing.assert_allclose(got.item(), moved.item())
+
+
+def test_values_of_a_trace_around_may_be_read():
+    x = cr.tensor(X)
+
+    def outer(a):
+        return func.jvp(lambda b: b * float(a.sum()) * a, (a,), (a,))[1]
+
+    want = X * X.sum() * X
+    np.testing.assert_allclose(func.jvp(outer, (x,), (x,))[0].numpy(), want)
 
 
 def test_random_numbers_and_buffers_go_on_as_in_a_plain_call():

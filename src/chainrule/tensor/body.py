@@ -196,6 +196,9 @@ class BodyTrace(Trace):
             for generator, used in self.ordinals.values():
                 generator.skip(used)
 
+    def close(self) -> None:
+        """Nothing is recorded any more."""
+
     def captured(self) -> list[Handle]:
         """The free variables, in the order of the body's last inputs."""
         return [bound.handle for bound in self.inputs.values()]
@@ -228,6 +231,7 @@ def body_trace(length: int | None = None, kind: type[BodyTrace] = BodyTrace) -> 
             yield trace
         finally:
             modes.trace = outer
+            trace.close()
 
 
 def _cut(outputs: Sequence[Node], frozen: set[Node]) -> list[Node]:

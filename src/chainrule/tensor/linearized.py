@@ -73,13 +73,15 @@ class ReadableBody(BodyTrace):
         if self.is_outside(handle):
             if self.is_rebound(handle):
                 super().refuse_read(handle, what)
+            if handle._value is None:  # a symbol of a trace around this one
+                outside(self.outer, lambda: handle._concrete(what))
         elif handle._value is None:
             handle._value = self.value(node)
             self.fresh[id(handle)] = handle
             self.bound[id(handle)] = Bound(handle, node, grad)
             self._shown.append(handle)
 
-    def hide(self) -> None:
+    def close(self) -> None:
         """The symbols that were read are symbols again: nobody may compute with them outside."""
         for handle in self._shown:
             handle._value = None
@@ -91,11 +93,9 @@ Linear = Callable[[Sequence[Any]], "list[Tensor]"]
 class Linearized:
     """A function at some arguments: its graph, and the graphs of its derivatives there.
 
-    `rebuild` gives other tensors the structure of what the function returned, `rebuild_leaves` that
-    of the chosen arguments.
-
     `leaves` are the tensors among the `chosen` arguments; with `aux` the function returns a pair
-    whose second part is not differentiated.
+    whose second part is not differentiated. `rebuild` gives other tensors the structure of what the
+    function returned, `rebuild_leaves` that of the chosen arguments.
     """
 
     def __init__(
@@ -124,8 +124,6 @@ class Linearized:
             self._changed = trace.effects()
             after = [wrap(None, b.node, requires_grad=b.requires_grad) for b in self._changed]
             self.graph = trace.graph(inputs, [*results, *beside, *after])
-        if isinstance(trace, ReadableBody):
-            trace.hide()
         self.count, self._beside = len(results), len(beside)
         self.operands = [*self.leaves, *trace.captured()]
         self._trace = trace
