@@ -9,27 +9,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from chainrule.base.missing import missing_from
-from chainrule.tensor.functional.elementary import erfc, erfinv, exp2, logit, sinc, xlogy
+from chainrule.tensor.functional.activation import sigmoid
+from chainrule.tensor.functional.arithmetic import round
+from chainrule.tensor.functional.bessel import i0, i0e, i1, i1e
+from chainrule.tensor.functional.exponential import entr, exp2, expm1, log1p, logit, xlog1py, xlogy
+from chainrule.tensor.functional.gamma import digamma, polygamma, zeta
+from chainrule.tensor.functional.gamma import lgamma as gammaln
+from chainrule.tensor.functional.gamma import mvlgamma as multigammaln
+from chainrule.tensor.functional.gaussian import erf, erfc, erfcx, erfinv, log_ndtr, ndtr, ndtri
 from chainrule.tensor.functional.normalize import log_softmax, softmax
-from chainrule.tensor.functional.pointwise import erf, expm1, log1p, round, sigmoid
 from chainrule.tensor.functional.reduce import logsumexp
-from chainrule.tensor.functional.special import (
-    digamma,
-    entr,
-    erfcx,
-    i0,
-    i0e,
-    i1,
-    i1e,
-    log_ndtr,
-    ndtr,
-    ndtri,
-    polygamma,
-    xlog1py,
-    zeta,
-)
-from chainrule.tensor.functional.special import lgamma as gammaln
-from chainrule.tensor.functional.special import mvlgamma as multigammaln
+from chainrule.tensor.functional.trigonometry import sinc
 
 expit = sigmoid
 psi = digamma

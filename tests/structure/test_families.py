@@ -85,8 +85,7 @@ def test_every_file_of_a_family_is_in_the_table_once(place):
 
 def test_a_family_has_one_name():
     for name, row in families().items():
-        if name != "pointwise":  # which has many files
-            assert {found[0] for found in row if found} == {name}
+        assert {found[0] for found in row if found} == {name}
 
 
 def test_the_function_of_an_op_is_in_the_op_s_family():

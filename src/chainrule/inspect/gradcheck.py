@@ -30,7 +30,7 @@ from chainrule.nn.module import Module
 from chainrule.ops.evaluate import all_values
 from chainrule.tensor.backward import gradients
 from chainrule.tensor.convert import as_tensor, tensor
-from chainrule.tensor.functional import pointwise, reduce
+from chainrule.tensor.functional import arithmetic, reduce
 from chainrule.tensor.handle import Handle
 
 Array = np.ndarray[Any, Any]
@@ -182,8 +182,8 @@ def _projected(result: Any, rng: np.random.Generator) -> Any:
     total: Any = None
     for out in outs:
         weight = tensor(rng.standard_normal(out.shape), dtype=out.dtype)
-        part = reduce.sum(pointwise.mul(out, weight))
-        total = part if total is None else pointwise.add(total, part)
+        part = reduce.sum(arithmetic.mul(out, weight))
+        total = part if total is None else arithmetic.add(total, part)
     return total
 
 

@@ -12,7 +12,7 @@ from chainrule.base.arguments import check_number, check_whole
 from chainrule.base.errors import ArgumentError, ShapeError
 from chainrule.nn.normalization import Affine
 from chainrule.tensor.convert import as_tensor, check_device, tensor
-from chainrule.tensor.functional import batch_norm, layout, pointwise
+from chainrule.tensor.functional import arithmetic, batch_norm, layout
 from chainrule.tensor.functional.creation import ones, zeros
 from chainrule.tensor.modes import no_grad
 from chainrule.tensor.tensor import Tensor
@@ -89,7 +89,7 @@ class _ByChannel(Affine):
         if count is None:
             return 0.0
         assert self.running_mean is not None
-        return pointwise.div(1.0, count.to(self.running_mean.dtype))
+        return arithmetic.div(1.0, count.to(self.running_mean.dtype))
 
     def extra_repr(self) -> str:
         return (

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from chainrule.base.errors import GradientError
-from chainrule.tensor.functional import join, pointwise, reduce
+from chainrule.tensor.functional import arithmetic, comparison, join, reduce
 from chainrule.tensor.functional.creation import zeros
 from chainrule.tensor.functional.moments import root
 from chainrule.tensor.functional.norms import norm
@@ -37,11 +37,11 @@ def get_total_norm(
     if not listed:
         total = zeros(())
     elif norm_type == 2:  # the root of the squares' sum, without a root for each tensor
-        squares = [reduce.sum(pointwise.mul(t, t)) for t in listed]
+        squares = [reduce.sum(arithmetic.mul(t, t)) for t in listed]
         total = root(reduce.sum(join.stack(squares)))
     else:
         total = norm(join.stack([norm(t, norm_type) for t in listed]), norm_type)
-    if error_if_nonfinite and not pointwise.isfinite(total):
+    if error_if_nonfinite and not comparison.isfinite(total):
         raise GradientError(
             f"the norm of the gradients is {total.item()}: some gradient is infinite or NaN"
         )
@@ -57,8 +57,8 @@ def clip_grads_with_norm_(
     """g ← g · min(1, max_norm / (total_norm + 1e-6)) for a given norm."""
     del foreach
     with no_grad():
-        ratio = pointwise.div(max_norm, pointwise.add(total_norm, 1e-6))
-        factor = pointwise.clamp(ratio, max=1.0)
+        ratio = arithmetic.div(max_norm, arithmetic.add(total_norm, 1e-6))
+        factor = comparison.clamp(ratio, max=1.0)
         scale = Repeated(lambda grad: grad.mul_(factor))
         for grad in _gradients(parameters):
             scale(grad)

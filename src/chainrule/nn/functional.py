@@ -13,7 +13,7 @@ from chainrule.base.errors import ArgumentError
 from chainrule.base.missing import missing_from
 from chainrule.base.source import warn
 from chainrule.tensor.convert import Operand, as_tensor
-from chainrule.tensor.functional import activation, bag, gather, pointwise, random
+from chainrule.tensor.functional import activation, arithmetic, bag, gather, random
 from chainrule.tensor.functional import normalize as rows
 from chainrule.tensor.functional.activation import (
     celu,
@@ -27,13 +27,13 @@ from chainrule.tensor.functional.activation import (
     hardswish,
     hardtanh,
     leaky_relu,
+    logsigmoid,
     mish,
     prelu,
-    relu,
     relu6,
     rrelu,
     selu,
-    silu,
+    sigmoid,
     softplus,
     softshrink,
     softsign,
@@ -99,7 +99,6 @@ from chainrule.tensor.functional.normalize import (
     rms_norm,
 )
 from chainrule.tensor.functional.padding import pad
-from chainrule.tensor.functional.pointwise import logsigmoid, sigmoid, tanh
 from chainrule.tensor.functional.pooling import (
     avg_pool1d,
     avg_pool2d,
@@ -109,6 +108,7 @@ from chainrule.tensor.functional.pooling import (
     max_pool2d,
 )
 from chainrule.tensor.functional.products import bilinear, linear
+from chainrule.tensor.functional.trigonometry import tanh
 from chainrule.tensor.methods.in_place import in_place
 from chainrule.tensor.tensor import Tensor
 
@@ -211,6 +211,17 @@ __all__ = [
     "unfold",
 ]
 
+
+def relu(input: Operand, inplace: bool = False) -> Tensor:
+    """max(input, 0); derivative 0 at 0."""
+    return given(input, activation.relu(input), inplace)
+
+
+def silu(input: Operand, inplace: bool = False) -> Tensor:
+    """input · sigmoid(input), also called swish."""
+    return given(input, activation.silu(input), inplace)
+
+
 relu_ = in_place(activation.relu)
 elu_ = in_place(activation.elu)
 selu_ = in_place(activation.selu)
@@ -252,7 +263,7 @@ def softmin(
 ) -> Tensor:
     """exp(-input) / Σ exp(-input) along `dim`."""
     x = as_tensor(input)
-    return rows.softmax(pointwise.neg(x), _axis("softmin", x, dim), dtype)
+    return rows.softmax(arithmetic.neg(x), _axis("softmin", x, dim), dtype)
 
 
 def log_softmax(

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from chainrule.tensor.functional import pointwise, products, slices
+from chainrule.tensor.functional import activation, arithmetic, products, slices, trigonometry
 from chainrule.tensor.tensor import Tensor
 
 States = tuple[Tensor, ...]  # h, or h and c
@@ -43,7 +43,7 @@ class Kind:
 
 def _sum_ahead(x: Tensor, w: Weights) -> Tensor:
     """W_ih x with both biases, which do not depend on h."""
-    both = w.b_ih if w.b_ih is None or w.b_hh is None else pointwise.add(w.b_ih, w.b_hh)
+    both = w.b_ih if w.b_ih is None or w.b_hh is None else arithmetic.add(w.b_ih, w.b_hh)
     return products.linear(x, w.ih, both)
 
 
@@ -54,18 +54,18 @@ def _own_ahead(x: Tensor, w: Weights) -> Tensor:
 
 def _simple(activate: Callable[[Tensor], Tensor]) -> Callable[[Tensor, States, Weights], States]:
     def step(ahead: Tensor, states: States, w: Weights) -> States:
-        return (activate(pointwise.add(ahead, products.linear(states[0], w.hh))),)
+        return (activate(arithmetic.add(ahead, products.linear(states[0], w.hh))),)
 
     return step
 
 
 def _lstm(ahead: Tensor, states: States, w: Weights) -> States:
     h, c = states
-    z = pointwise.add(ahead, products.linear(h, w.hh))
+    z = arithmetic.add(ahead, products.linear(h, w.hh))
     i, f, g, o = slices.chunk(z, 4, -1)
-    kept = pointwise.mul(pointwise.sigmoid(f), c)
-    c = pointwise.add(kept, pointwise.mul(pointwise.sigmoid(i), pointwise.tanh(g)))
-    h = pointwise.mul(pointwise.sigmoid(o), pointwise.tanh(c))
+    kept = arithmetic.mul(activation.sigmoid(f), c)
+    c = arithmetic.add(kept, arithmetic.mul(activation.sigmoid(i), trigonometry.tanh(g)))
+    h = arithmetic.mul(activation.sigmoid(o), trigonometry.tanh(c))
     return (h if w.hr is None else products.linear(h, w.hr)), c
 
 
@@ -73,13 +73,16 @@ def _gru(ahead: Tensor, states: States, w: Weights) -> States:
     (h,) = states
     r, u, n = slices.chunk(ahead, 3, -1)
     hr, hu, hn = slices.chunk(products.linear(h, w.hh, w.b_hh), 3, -1)
-    reset, update = pointwise.sigmoid(pointwise.add(r, hr)), pointwise.sigmoid(pointwise.add(u, hu))
-    new = pointwise.tanh(pointwise.add(n, pointwise.mul(reset, hn)))
-    return (pointwise.add(new, pointwise.mul(update, pointwise.sub(h, new))),)
+    reset, update = (
+        activation.sigmoid(arithmetic.add(r, hr)),
+        activation.sigmoid(arithmetic.add(u, hu)),
+    )
+    new = trigonometry.tanh(arithmetic.add(n, arithmetic.mul(reset, hn)))
+    return (arithmetic.add(new, arithmetic.mul(update, arithmetic.sub(h, new))),)
 
 
-RNN_TANH = Kind("RNN_TANH", 1, 1, _sum_ahead, _simple(pointwise.tanh))
-RNN_RELU = Kind("RNN_RELU", 1, 1, _sum_ahead, _simple(pointwise.relu))
+RNN_TANH = Kind("RNN_TANH", 1, 1, _sum_ahead, _simple(trigonometry.tanh))
+RNN_RELU = Kind("RNN_RELU", 1, 1, _sum_ahead, _simple(activation.relu))
 LSTM = Kind("LSTM", 4, 2, _sum_ahead, _lstm)
 GRU = Kind("GRU", 3, 1, _own_ahead, _gru)
 KINDS = {kind.name: kind for kind in (RNN_TANH, RNN_RELU, LSTM, GRU)}

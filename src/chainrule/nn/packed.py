@@ -19,7 +19,7 @@ import numpy as np
 from chainrule.base import dtypes
 from chainrule.base.errors import ArgumentError, ShapeError, TraceError
 from chainrule.tensor.convert import as_tensor, cast, filled, tensor
-from chainrule.tensor.functional import gather, join, layout, pointwise
+from chainrule.tensor.functional import comparison, gather, join, layout
 from chainrule.tensor.functional.creation import arange
 from chainrule.tensor.functional.padding import pad
 from chainrule.tensor.modes import trace_or_none
@@ -85,7 +85,7 @@ def time_mask(lengths: Any, time: int, batch: int) -> Tensor:
     rule = f"a sequence of this batch has 0 to {time} steps"
     ends = require("lengths", ends, lambda v: (v >= 0) & (v <= time), rule)
     steps = layout.reshape(arange(time), (time, 1, 1))
-    return pointwise.lt(steps, layout.reshape(ends, (1, batch, 1)))
+    return comparison.lt(steps, layout.reshape(ends, (1, batch, 1)))
 
 
 @dataclass(frozen=True)
@@ -161,7 +161,7 @@ def pad_packed_sequence(
     x = packing.unpack(sequence.data)
     time, batch = packing.lasting.shape
     lasting = layout.reshape(tensor(packing.lasting), (time, batch, *(1,) * (len(x.shape) - 2)))
-    x = pointwise.where(lasting, x, filled(padding_value, x.dtype, ()))
+    x = comparison.where(lasting, x, filled(padding_value, x.dtype, ()))
     if total_length is not None:
         if total_length < time:
             raise ArgumentError(f"total_length={total_length} is below the longest length, {time}")

@@ -24,7 +24,7 @@ from chainrule.nn.module import Module
 from chainrule.nn.packed import PackedSequence, Packing, time_mask
 from chainrule.nn.parameter import Parameter
 from chainrule.tensor.convert import as_tensor, check_device
-from chainrule.tensor.functional import gather, join, layout, pointwise
+from chainrule.tensor.functional import comparison, gather, join, layout
 from chainrule.tensor.functional.creation import empty, zeros
 from chainrule.tensor.functional.scan import scan
 from chainrule.tensor.tensor import Tensor
@@ -228,8 +228,8 @@ def _sweep(
         if mask is None:
             return new, new[0]
         here = given[1]
-        kept = tuple(pointwise.where(here, n, s) for n, s in zip(new, states, strict=True))
-        return kept, pointwise.where(here, new[0], 0.0)
+        kept = tuple(comparison.where(here, n, s) for n, s in zip(new, states, strict=True))
+        return kept, comparison.where(here, new[0], 0.0)
 
     ahead = kind.ahead(x, weights)
     last, out = scan(step, first, (ahead,) if mask is None else (ahead, mask), reverse=reverse)

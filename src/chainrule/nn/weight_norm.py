@@ -12,7 +12,7 @@ from chainrule.base.source import warn
 from chainrule.nn.module import Module
 from chainrule.nn.parameter import Parameter
 from chainrule.nn.parametrization import computed, no_longer_computed, register_parametrization
-from chainrule.tensor.functional import layout, normalize, pointwise, products, reduce
+from chainrule.tensor.functional import arithmetic, layout, normalize, products, reduce
 from chainrule.tensor.functional.norms import norm
 from chainrule.tensor.functional.random import normal_values
 from chainrule.tensor.modes import no_grad
@@ -26,11 +26,11 @@ def norm_except_dim(v: Tensor, dim: int | None) -> Tensor:
     if dim is None or dim == -1:
         return norm(v)
     axes = [i for i in range(len(v.shape)) if i != dim % len(v.shape)]
-    return norm(v, 2, axes, keepdim=True) if axes else pointwise.abs(v)
+    return norm(v, 2, axes, keepdim=True) if axes else arithmetic.abs(v)
 
 
 def _scaled(g: Tensor, v: Tensor, dim: int | None) -> Tensor:
-    return pointwise.mul(v, pointwise.div(g, norm_except_dim(v, dim)))
+    return arithmetic.mul(v, arithmetic.div(g, norm_except_dim(v, dim)))
 
 
 class _WeightNorm(Module):
@@ -135,7 +135,7 @@ class _SpectralNorm(Module):
             with no_grad():
                 self._iterate(matrix.detach(), self.n_power_iterations)
         u, v = self._u.clone(), self._v.clone()
-        return pointwise.div(weight, reduce.sum(pointwise.mul(u, products.matmul(matrix, v))))
+        return arithmetic.div(weight, reduce.sum(arithmetic.mul(u, products.matmul(matrix, v))))
 
     def right_inverse(self, value: Tensor) -> Tensor:
         """The value itself."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from chainrule.optim.optimizer import Optimizer, Pairs, check_range, settings
-from chainrule.tensor.functional import pointwise
+from chainrule.tensor.functional import arithmetic, exponential
 from chainrule.tensor.functional.creation import zeros_like
 
 
@@ -42,9 +42,9 @@ class Adadelta(Optimizer):
             for p, g in together:
                 square = self._kept(p, "square_avg", zeros_like)
                 moved = self._kept(p, "acc_delta", zeros_like)
-                square.mul_(rho).add_(pointwise.mul(g, g), alpha=1 - rho)
-                high = pointwise.sqrt(pointwise.add(moved, eps))
-                low = pointwise.sqrt(pointwise.add(square, eps))
-                delta = pointwise.mul(pointwise.div(high, low), g)
-                moved.mul_(rho).add_(pointwise.mul(delta, delta), alpha=1 - rho)
+                square.mul_(rho).add_(arithmetic.mul(g, g), alpha=1 - rho)
+                high = exponential.sqrt(arithmetic.add(moved, eps))
+                low = exponential.sqrt(arithmetic.add(square, eps))
+                delta = arithmetic.mul(arithmetic.div(high, low), g)
+                moved.mul_(rho).add_(arithmetic.mul(delta, delta), alpha=1 - rho)
                 p.sub_(delta, alpha=lr)

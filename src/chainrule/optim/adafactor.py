@@ -10,7 +10,7 @@ from chainrule.base.arguments import check_number
 from chainrule.base.errors import ArgumentError
 from chainrule.optim.optimizer import Optimizer, Pairs, check_range, settings
 from chainrule.optim.step_count import root, smaller
-from chainrule.tensor.functional import pointwise
+from chainrule.tensor.functional import arithmetic, comparison, exponential
 from chainrule.tensor.functional.creation import zeros, zeros_like
 from chainrule.tensor.functional.products import matmul
 from chainrule.tensor.functional.reduce import mean
@@ -56,18 +56,18 @@ class Adafactor(Optimizer):
         for together, t in self._counted(pairs):
             share, rate = t**fade, smaller(lr, 1 / root(t))
             for p, grad in together:
-                g = pointwise.neg(grad) if group["maximize"] else grad
+                g = arithmetic.neg(grad) if group["maximize"] else grad
                 floor = group["eps"][0] or float(np.finfo(p.dtype.numpy).eps)
-                alpha = pointwise.mul(pointwise.maximum(_rms(p), least), rate)
+                alpha = arithmetic.mul(arithmetic.maximum(_rms(p), least), rate)
                 p.mul_(keep)
                 square = self._mean_square(p, g, share, floor)
-                u = pointwise.mul(g, pointwise.rsqrt(pointwise.clamp(square, min=floor**2)))
-                clipped = pointwise.maximum(pointwise.div(_rms(u), limit), 1.0)
-                p.sub_(pointwise.mul(u, pointwise.div(alpha, clipped)))
+                u = arithmetic.mul(g, exponential.rsqrt(comparison.clamp(square, min=floor**2)))
+                clipped = arithmetic.maximum(arithmetic.div(_rms(u), limit), 1.0)
+                p.sub_(arithmetic.mul(u, arithmetic.div(alpha, clipped)))
 
     def _mean_square(self, p: Tensor, g: Tensor, share: Any, floor: float) -> Tensor:
         """The running mean of g², or its estimate by rows and columns."""
-        square = pointwise.mul(g, g)
+        square = arithmetic.mul(g, g)
         if g.ndim < 2:
             return self._kept(p, "variance", zeros_like).lerp_(square, share)
         rows = self._kept(p, "row_var", lambda q: zeros((*q.shape[:-1], 1), dtype=q.dtype))
@@ -76,9 +76,9 @@ class Adafactor(Optimizer):
         )
         rows.lerp_(mean(square, -1, keepdim=True), share)
         columns.lerp_(mean(square, -2, keepdim=True), share)
-        whole = pointwise.clamp(mean(rows, -2, keepdim=True), min=floor)
-        return pointwise.div(matmul(rows, columns), whole)
+        whole = comparison.clamp(mean(rows, -2, keepdim=True), min=floor)
+        return arithmetic.div(matmul(rows, columns), whole)
 
 
 def _rms(x: Tensor) -> Tensor:
-    return pointwise.sqrt(mean(pointwise.mul(x, x)))
+    return exponential.sqrt(mean(arithmetic.mul(x, x)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from chainrule.optim.optimizer import Optimizer, Pairs, check_range, settings
-from chainrule.tensor.functional import pointwise
+from chainrule.tensor.functional import arithmetic, exponential
 from chainrule.tensor.functional.creation import full_like
 
 
@@ -46,6 +46,6 @@ class Adagrad(Optimizer):
             size = lr / (1 + (t - 1) * lr_decay)
             for p, g in together:
                 total = self._kept(p, "sum", lambda p: full_like(p, start))
-                total.add_(pointwise.mul(g, g))
-                scale = pointwise.add(pointwise.sqrt(total), eps)
-                p.sub_(pointwise.div(g, scale), alpha=size)
+                total.add_(arithmetic.mul(g, g))
+                scale = arithmetic.add(exponential.sqrt(total), eps)
+                p.sub_(arithmetic.div(g, scale), alpha=size)

@@ -13,7 +13,7 @@ from chainrule.base.dtypes import DType
 from chainrule.optim.optimizer import Number, Optimizer, Pairs, check_adaptive, settings
 from chainrule.optim.step_count import root
 from chainrule.tensor.convert import cast
-from chainrule.tensor.functional import pointwise
+from chainrule.tensor.functional import arithmetic, exponential
 from chainrule.tensor.functional.creation import zeros_like
 from chainrule.tensor.host import host_choice
 from chainrule.tensor.repeated import Repeated
@@ -97,18 +97,18 @@ class Adam(Optimizer):
         def move(p: Tensor, g: Tensor, mean: Tensor, square: Tensor, *largest: Tensor) -> None:
             s = scalars.of(p.dtype)
             if maximize:
-                g = pointwise.neg(g)
+                g = arithmetic.neg(g)
             if decays and decoupled:
                 p.mul_(s.keep)
             elif decays:
-                g = pointwise.add(g, p, alpha=s.decay)
+                g = arithmetic.add(g, p, alpha=s.decay)
             mean.lerp_(g, s.fresh1)
-            square.mul_(s.beta2).add_(pointwise.mul(g, g), alpha=s.fresh2)
+            square.mul_(s.beta2).add_(arithmetic.mul(g, g), alpha=s.fresh2)
             for top in largest:
-                top.copy_(pointwise.maximum(top, square))
+                top.copy_(arithmetic.maximum(top, square))
             root_of = largest[0] if largest else square
-            scale = pointwise.add(pointwise.mul(pointwise.sqrt(root_of), s.unbias), s.eps)
-            p.add_(pointwise.div(mean, scale), alpha=s.size)
+            scale = arithmetic.add(arithmetic.mul(exponential.sqrt(root_of), s.unbias), s.eps)
+            p.add_(arithmetic.div(mean, scale), alpha=s.size)
 
         return move
 

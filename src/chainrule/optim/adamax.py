@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from chainrule.optim.optimizer import Optimizer, Pairs, check_adaptive, settings
-from chainrule.tensor.functional import pointwise
+from chainrule.tensor.functional import arithmetic
 from chainrule.tensor.functional.creation import zeros_like
 
 
@@ -42,6 +42,6 @@ class Adamax(Optimizer):
                 mean = self._kept(p, "exp_avg", zeros_like)
                 largest = self._kept(p, "exp_inf", zeros_like)
                 mean.lerp_(g, 1 - beta1)
-                now = pointwise.add(pointwise.abs(g), eps)
-                largest.copy_(pointwise.maximum(pointwise.mul(largest, beta2), now))
-                p.sub_(pointwise.div(mean, largest), alpha=size)
+                now = arithmetic.add(arithmetic.abs(g), eps)
+                largest.copy_(arithmetic.maximum(arithmetic.mul(largest, beta2), now))
+                p.sub_(arithmetic.div(mean, largest), alpha=size)

@@ -8,7 +8,7 @@ from chainrule.base import dtypes
 from chainrule.optim.optimizer import Optimizer, Pairs, check_range, settings
 from chainrule.optim.step_count import larger
 from chainrule.tensor.convert import cast
-from chainrule.tensor.functional import pointwise
+from chainrule.tensor.functional import arithmetic
 from chainrule.tensor.functional.creation import full, ones, zeros_like
 from chainrule.tensor.tensor import Tensor
 
@@ -57,8 +57,8 @@ class ASGD(Optimizer):
                 eta, mu = self._kept(p, "eta", first), self._kept(p, "mu", unit)
                 average = self._kept(p, "ax", zeros_like)
                 now = cast(eta, dtypes.float64)
-                p.mul_(pointwise.sub(1, pointwise.mul(now, decay)))
-                p.sub_(pointwise.mul(g, now))
+                p.mul_(arithmetic.sub(1, arithmetic.mul(now, decay)))
+                p.sub_(arithmetic.mul(g, now))
                 average.lerp_(p, mu)
                 eta.copy_(rate)
                 mu.copy_(share)

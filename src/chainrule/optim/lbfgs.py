@@ -12,7 +12,7 @@ from typing import Any
 from chainrule.base.arguments import check_whole
 from chainrule.base.errors import ArgumentError
 from chainrule.optim.optimizer import Optimizer, check_range, settings
-from chainrule.tensor.functional import join, layout, pointwise, slices
+from chainrule.tensor.functional import arithmetic, join, layout, slices
 from chainrule.tensor.functional.reduce import max as max_
 from chainrule.tensor.functional.reduce import sum as sum_
 from chainrule.tensor.modes import enable_grad, no_grad
@@ -62,13 +62,13 @@ class LBFGS(Optimizer):
         gradient = self._flat_gradient()
         before, evaluations = float(loss), 1
         for iteration in range(1, group["max_iter"] + 1):
-            if float(max_(pointwise.abs(gradient))) <= group["tolerance_grad"]:
+            if float(max_(arithmetic.abs(gradient))) <= group["tolerance_grad"]:
                 break
             t = memory.turn(gradient, float(group["lr"]))
             if float(_dot(gradient, memory.direction)) > -group["tolerance_change"]:
                 break
             self._move(t)
-            moved = float(max_(pointwise.abs(memory.direction))) * t
+            moved = float(max_(arithmetic.abs(memory.direction))) * t
             if iteration == group["max_iter"]:
                 break
             loss = self._evaluated(closure)
@@ -100,7 +100,7 @@ class LBFGS(Optimizer):
     def _flat_gradient(self) -> Tensor:
         with no_grad():
             parts = [
-                layout.reshape(pointwise.mul(p, 0.0) if p.grad is None else p.grad, (-1,))
+                layout.reshape(arithmetic.mul(p, 0.0) if p.grad is None else p.grad, (-1,))
                 for p in self.param_groups[0]["params"]
             ]
             return join.cat(parts)
@@ -145,36 +145,36 @@ class _Memory:
         """Choose a new direction, and return the step's size."""
         with no_grad():
             if self.direction is None:
-                self.direction = pointwise.neg(gradient)
-                self.t = min(1.0, 1.0 / float(sum_(pointwise.abs(gradient)))) * lr
+                self.direction = arithmetic.neg(gradient)
+                self.t = min(1.0, 1.0 / float(sum_(arithmetic.abs(gradient)))) * lr
             else:
-                self._remember(pointwise.sub(gradient, self.gradient))
-                self.direction = self._product(pointwise.neg(gradient))
+                self._remember(arithmetic.sub(gradient, self.gradient))
+                self.direction = self._product(arithmetic.neg(gradient))
                 self.t = lr
             self.gradient = gradient
         return self.t
 
     def _remember(self, y: Tensor) -> None:
-        s = pointwise.mul(self.direction, self.t)
+        s = arithmetic.mul(self.direction, self.t)
         curvature = _dot(y, s)
         if float(curvature) <= _LEAST:
             return
-        self.changes = [*self.changes, (y, s, pointwise.reciprocal(curvature))][-self.size :]
-        self.scale = pointwise.div(curvature, _dot(y, y))
+        self.changes = [*self.changes, (y, s, arithmetic.reciprocal(curvature))][-self.size :]
+        self.scale = arithmetic.div(curvature, _dot(y, y))
 
     def _product(self, q: Tensor) -> Tensor:
         """H·q by the two-loop recursion."""
         factors = []
         for y, s, inverse in reversed(self.changes):
-            a = pointwise.mul(_dot(s, q), inverse)
-            q = pointwise.sub(q, pointwise.mul(y, a))
+            a = arithmetic.mul(_dot(s, q), inverse)
+            q = arithmetic.sub(q, arithmetic.mul(y, a))
             factors.append(a)
-        q = pointwise.mul(q, self.scale)
+        q = arithmetic.mul(q, self.scale)
         for (y, s, inverse), a in zip(self.changes, reversed(factors), strict=True):
-            b = pointwise.mul(_dot(y, q), inverse)
-            q = pointwise.add(q, pointwise.mul(s, pointwise.sub(a, b)))
+            b = arithmetic.mul(_dot(y, q), inverse)
+            q = arithmetic.add(q, arithmetic.mul(s, arithmetic.sub(a, b)))
         return q
 
 
 def _dot(x: Tensor, y: Tensor) -> Tensor:
-    return sum_(pointwise.mul(x, y))
+    return sum_(arithmetic.mul(x, y))

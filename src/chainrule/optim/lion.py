@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from chainrule.optim.optimizer import Optimizer, Pairs, check_betas, check_range, settings
-from chainrule.tensor.functional import pointwise
+from chainrule.tensor.functional import arithmetic, comparison
 from chainrule.tensor.functional.creation import zeros_like
 
 
@@ -37,5 +37,5 @@ class Lion(Optimizer):
         for p, grad in pairs:
             g = gradient(p, grad)
             mean = self._kept(p, "exp_avg", zeros_like)
-            p.sub_(pointwise.sign(pointwise.lerp(mean, g, 1 - beta1)), alpha=lr)
+            p.sub_(arithmetic.sign(comparison.lerp(mean, g, 1 - beta1)), alpha=lr)
             mean.lerp_(g, 1 - beta2)

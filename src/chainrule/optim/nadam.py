@@ -14,7 +14,7 @@ from chainrule.optim.optimizer import (
     settings,
 )
 from chainrule.tensor.convert import cast, tensor
-from chainrule.tensor.functional import pointwise
+from chainrule.tensor.functional import arithmetic, exponential
 from chainrule.tensor.modes import modes
 from chainrule.tensor.tensor import Tensor
 
@@ -56,9 +56,9 @@ class NAdam(Optimizer):
             for p, g in together:
                 product = self._product(p, now)
                 mean, square = self._moments(p, g, (beta1, beta2))
-                scale = pointwise.add(pointwise.sqrt(pointwise.div(square, 1 - beta2**t)), eps)
-                p.sub_(pointwise.div(g, scale), alpha=lr * (1 - now) / (1 - product))
-                p.sub_(pointwise.div(mean, scale), alpha=lr * later / (1 - product * later))
+                scale = arithmetic.add(exponential.sqrt(arithmetic.div(square, 1 - beta2**t)), eps)
+                p.sub_(arithmetic.div(g, scale), alpha=lr * (1 - now) / (1 - product))
+                p.sub_(arithmetic.div(mean, scale), alpha=lr * later / (1 - product * later))
 
     def _product(self, p: Tensor, now: Number) -> Number:
         """Π, kept in float32 as PyTorch does."""

@@ -20,7 +20,7 @@ from chainrule.optim.parameters import listed
 from chainrule.optim.state_dict import group_faults, load_entry, positions
 from chainrule.optim.step_count import advance_counts, share_counts
 from chainrule.tensor.alive import OPTIMIZERS, Steps
-from chainrule.tensor.functional import pointwise
+from chainrule.tensor.functional import arithmetic
 from chainrule.tensor.functional.creation import zeros_like
 from chainrule.tensor.hooks import RemovableHandle, next_number
 from chainrule.tensor.host import host_changes, host_choice, host_item, host_place, untraced
@@ -205,7 +205,7 @@ class Optimizer:
         """Adam's running means of the gradient and of its square, with g taken in."""
         mean, square = (self._kept(p, name, zeros_like) for name in ("exp_avg", "exp_avg_sq"))
         mean.lerp_(g, 1 - betas[0])
-        square.mul_(betas[1]).add_(pointwise.mul(g, g), alpha=1 - betas[1])
+        square.mul_(betas[1]).add_(arithmetic.mul(g, g), alpha=1 - betas[1])
         return mean, square
 
     def _counted(self, pairs: Pairs) -> list[tuple[Pairs, Number]]:
@@ -237,11 +237,11 @@ class Optimizer:
         keep = 1 - self._number(group, "lr") * decay if decays and apart else 1.0
 
         def gradient(p: Tensor, grad: Tensor) -> Tensor:
-            g = pointwise.neg(grad) if group["maximize"] else grad
+            g = arithmetic.neg(grad) if group["maximize"] else grad
             if decays and apart:
                 p.mul_(keep)
             elif decays:
-                g = pointwise.add(g, p, alpha=decay)
+                g = arithmetic.add(g, p, alpha=decay)
             return g
 
         return gradient

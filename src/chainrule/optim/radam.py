@@ -6,7 +6,7 @@ from typing import Any
 
 from chainrule.optim.optimizer import Number, Optimizer, Pairs, check_adaptive, settings
 from chainrule.optim.step_count import root
-from chainrule.tensor.functional import pointwise
+from chainrule.tensor.functional import arithmetic, comparison, exponential
 from chainrule.tensor.tensor import Tensor
 
 
@@ -43,9 +43,9 @@ class RAdam(Optimizer):
             size = lr / (1 - beta1**t)
             for p, g in together:
                 mean, square = self._moments(p, g, (beta1, beta2))
-                scale = pointwise.add(pointwise.sqrt(square), eps)
-                scaled = pointwise.add(pointwise.div(adaptive, scale), plain)
-                p.sub_(pointwise.mul(mean, scaled), alpha=size)
+                scale = arithmetic.add(exponential.sqrt(square), eps)
+                scaled = arithmetic.add(arithmetic.div(adaptive, scale), plain)
+                p.sub_(arithmetic.mul(mean, scaled), alpha=size)
 
 
 def _shares(beta2: Number, t: Number) -> tuple[Number, Number]:
@@ -55,6 +55,6 @@ def _shares(beta2: Number, t: Number) -> tuple[Number, Number]:
     rho = end - 2 * t * power / (1 - power)
     squared = (rho - 4) * (rho - 2) * end / ((end - 4) * (end - 2) * rho) * (1 - power)
     if isinstance(rho, Tensor):
-        known = pointwise.gt(rho, 5)
-        return pointwise.where(known, root(squared), 0.0), pointwise.where(known, 0.0, 1.0)
+        known = comparison.gt(rho, 5)
+        return comparison.where(known, root(squared), 0.0), comparison.where(known, 0.0, 1.0)
     return (root(squared), 0.0) if rho > 5 else (0.0, 1.0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from chainrule.optim.optimizer import Optimizer, Pairs, check_range, settings
-from chainrule.tensor.functional import pointwise
+from chainrule.tensor.functional import arithmetic, exponential
 from chainrule.tensor.functional.creation import zeros_like
 from chainrule.tensor.host import host_choice
 from chainrule.tensor.tensor import Tensor
@@ -46,7 +46,7 @@ class RMSprop(Optimizer):
         momentum = self._number(group, "momentum") if moves else 0.0
         for together, _ in self._counted_steps(group, pairs):
             for p, g in together:
-                step = pointwise.div(g, pointwise.add(self._root(group, p, g, alpha), eps))
+                step = arithmetic.div(g, arithmetic.add(self._root(group, p, g, alpha), eps))
                 if moves:
                     buffer = self._kept(p, "momentum_buffer", zeros_like)
                     step = buffer.mul_(momentum).add_(step)
@@ -54,9 +54,9 @@ class RMSprop(Optimizer):
 
     def _root(self, group: dict[str, Any], p: Tensor, g: Tensor, alpha: Any) -> Tensor:
         square = self._kept(p, "square_avg", zeros_like)
-        square.mul_(alpha).add_(pointwise.mul(g, g), alpha=1 - alpha)
+        square.mul_(alpha).add_(arithmetic.mul(g, g), alpha=1 - alpha)
         if not group["centered"]:
-            return pointwise.sqrt(square)
+            return exponential.sqrt(square)
         mean = self._kept(p, "grad_avg", zeros_like)
         mean.lerp_(g, 1 - alpha)
-        return pointwise.sqrt(pointwise.sub(square, pointwise.mul(mean, mean)))
+        return exponential.sqrt(arithmetic.sub(square, arithmetic.mul(mean, mean)))

@@ -6,7 +6,7 @@ from typing import Any
 
 from chainrule.base.errors import ArgumentError
 from chainrule.optim.optimizer import Optimizer, Pairs, check_range, settings
-from chainrule.tensor.functional import pointwise
+from chainrule.tensor.functional import arithmetic, comparison
 from chainrule.tensor.functional.creation import full_like, ones_like, zeros_like
 from chainrule.tensor.tensor import Tensor
 
@@ -46,14 +46,14 @@ class Rprop(Optimizer):
 
         for together, _ in self._counted(pairs):
             for p, grad in together:
-                g = pointwise.neg(grad) if group["maximize"] else grad
+                g = arithmetic.neg(grad) if group["maximize"] else grad
                 before = self._kept(p, "prev", zeros_like)
                 size = self._kept(p, "step_size", first)
-                agree = pointwise.mul(g, before)
-                turned, unit = pointwise.lt(agree, 0), ones_like(g)
-                grown = pointwise.where(pointwise.gt(agree, 0), more, unit)
-                factor = pointwise.where(turned, less, grown)
-                size.copy_(pointwise.clamp(pointwise.mul(size, factor), least, most))
-                kept = pointwise.where(turned, 0.0, g)
-                p.sub_(pointwise.mul(pointwise.sign(kept), size))
+                agree = arithmetic.mul(g, before)
+                turned, unit = comparison.lt(agree, 0), ones_like(g)
+                grown = comparison.where(comparison.gt(agree, 0), more, unit)
+                factor = comparison.where(turned, less, grown)
+                size.copy_(comparison.clamp(arithmetic.mul(size, factor), least, most))
+                kept = comparison.where(turned, 0.0, g)
+                p.sub_(arithmetic.mul(arithmetic.sign(kept), size))
                 before.copy_(kept)

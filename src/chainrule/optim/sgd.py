@@ -8,7 +8,7 @@ from chainrule.base import dtypes
 from chainrule.base.errors import ArgumentError
 from chainrule.optim.optimizer import Optimizer, Pairs, check_range, settings
 from chainrule.tensor.convert import cast, tensor
-from chainrule.tensor.functional import pointwise
+from chainrule.tensor.functional import arithmetic
 from chainrule.tensor.functional.creation import zeros_like
 from chainrule.tensor.host import host_choice
 from chainrule.tensor.tensor import Tensor
@@ -62,8 +62,8 @@ class SGD(Optimizer):
         else:
             # Zeros damped like any other step would not make the first velocity g
             moving = self._kept(p, "moving", lambda _: tensor(known))
-            damped = pointwise.mul(cast(moving, dtypes.float64), self._number(group, "dampening"))
-            share = pointwise.sub(1.0, damped)
+            damped = arithmetic.mul(cast(moving, dtypes.float64), self._number(group, "dampening"))
+            share = arithmetic.sub(1.0, damped)
             buffer.mul_(momentum).add_(g, alpha=share)
             moving.fill_(True)
-        return pointwise.add(g, buffer, alpha=momentum) if group["nesterov"] else buffer
+        return arithmetic.add(g, buffer, alpha=momentum) if group["nesterov"] else buffer

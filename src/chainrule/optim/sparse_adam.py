@@ -7,7 +7,7 @@ from typing import Any
 from chainrule.base.arguments import check_number
 from chainrule.optim.optimizer import Optimizer, Pairs, check_adaptive, settings
 from chainrule.optim.step_count import root
-from chainrule.tensor.functional import pointwise
+from chainrule.tensor.functional import arithmetic, comparison, exponential
 from chainrule.tensor.functional.creation import zeros_like
 from chainrule.tensor.functional.reduce import amax
 from chainrule.tensor.tensor import Tensor
@@ -41,18 +41,18 @@ class SparseAdam(Optimizer):
         for together, t in self._counted(pairs):
             size = lr * root(1 - beta2**t) / (1 - beta1**t)
             for p, grad in together:
-                g = pointwise.neg(grad) if group["maximize"] else grad
+                g = arithmetic.neg(grad) if group["maximize"] else grad
                 there = _rows(g)
                 mean = self._kept(p, "exp_avg", zeros_like)
                 square = self._kept(p, "exp_avg_sq", zeros_like)
-                mean.lerp_(g, pointwise.mul(there, 1 - beta1))
-                square.lerp_(pointwise.mul(g, g), pointwise.mul(there, 1 - beta2))
-                step = pointwise.div(mean, pointwise.add(pointwise.sqrt(square), eps))
-                p.sub_(pointwise.mul(step, there), alpha=size)
+                mean.lerp_(g, arithmetic.mul(there, 1 - beta1))
+                square.lerp_(arithmetic.mul(g, g), arithmetic.mul(there, 1 - beta2))
+                step = arithmetic.div(mean, arithmetic.add(exponential.sqrt(square), eps))
+                p.sub_(arithmetic.mul(step, there), alpha=size)
 
 
 def _rows(g: Tensor) -> Tensor:
     """1 for rows along the first axis in which something is not 0, else 0."""
-    size = pointwise.abs(g)
+    size = arithmetic.abs(g)
     rest = tuple(range(1, g.ndim))
-    return pointwise.ne(amax(size, rest, keepdim=True) if rest else size, 0).to(g.dtype)
+    return comparison.ne(amax(size, rest, keepdim=True) if rest else size, 0).to(g.dtype)

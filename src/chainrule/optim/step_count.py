@@ -13,7 +13,7 @@ from typing import Any
 
 from chainrule.base import dtypes
 from chainrule.tensor.convert import cast, tensor
-from chainrule.tensor.functional import pointwise
+from chainrule.tensor.functional import arithmetic, exponential
 from chainrule.tensor.modes import modes
 from chainrule.tensor.tensor import Tensor
 
@@ -67,15 +67,15 @@ def advance_counts(state: State, parameters: Sequence[Tensor]) -> list[tuple[lis
 def smaller(x: Any, y: Any) -> Any:
     """The smaller of two numbers, each of which may be a scalar in a trace."""
     traced = isinstance(x, Tensor) or isinstance(y, Tensor)
-    return pointwise.minimum(x, y) if traced else min(x, y)
+    return arithmetic.minimum(x, y) if traced else min(x, y)
 
 
 def larger(x: Any, y: Any) -> Any:
     """The larger of two numbers, each of which may be a scalar in a trace."""
     traced = isinstance(x, Tensor) or isinstance(y, Tensor)
-    return pointwise.maximum(x, y) if traced else max(x, y)
+    return arithmetic.maximum(x, y) if traced else max(x, y)
 
 
 def root(x: Any) -> Any:
     """√x of a number, or of a scalar in a trace."""
-    return pointwise.sqrt(x) if isinstance(x, Tensor) else math.sqrt(x)
+    return exponential.sqrt(x) if isinstance(x, Tensor) else math.sqrt(x)

@@ -14,13 +14,14 @@ from typing import Any
 from chainrule.base.errors import ArgumentError
 from chainrule.tensor.functional import (
     activation,
+    arithmetic,
+    comparison,
     diagonal,
     layout,
     linear_systems,
     moments,
     normalize,
     norms,
-    pointwise,
     products,
     reduce,
 )
@@ -37,7 +38,7 @@ LABELS = frozenset({"cross_entropy", "nll_loss"})  # the second argument may be 
 
 
 def _dot(x: Any, y: Any) -> Any:
-    return reduce.sum(pointwise.mul(x, y))
+    return reduce.sum(arithmetic.mul(x, y))
 
 
 def _either(of_two: Callable[..., Any], of_one: Callable[..., Any]) -> Callable[..., Any]:
@@ -65,7 +66,7 @@ def _where(condition: Any, x: Any, y: Any) -> Any:
         raise ArgumentError(
             "where(condition, x, y) takes a comparison first, as in where(x > 0, x, 0)"
         )
-    return pointwise.where(condition, x, y)
+    return comparison.where(condition, x, y)
 
 
 FUNCTIONS: dict[str, Callable[..., Any]] = {
@@ -81,14 +82,14 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     **{name: getattr(activation, name) for name in (
         "softplus", "gelu", "elu", "selu", "leaky_relu", "softsign", "hardtanh", "mish",
     )},
-    "silu": pointwise.silu,
-    "logsigmoid": pointwise.logsigmoid,
+    "silu": activation.silu,
+    "logsigmoid": activation.logsigmoid,
     "ln": Tensor.log,
     "arcsin": Tensor.asin,
     "arccos": Tensor.acos,
     "arctan": Tensor.atan,
-    "max": _either(pointwise.maximum, reduce.amax),
-    "min": _either(pointwise.minimum, reduce.amin),
+    "max": _either(arithmetic.maximum, reduce.amax),
+    "min": _either(arithmetic.minimum, reduce.amin),
     "where": _where,
     "var": moments.var,
     "std": moments.std,

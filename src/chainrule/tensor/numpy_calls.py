@@ -19,7 +19,16 @@ import numpy as np
 from chainrule.base.errors import ChainruleError, GradientError, KindError
 from chainrule.base.frames import entries, is_own
 from chainrule.tensor.convert import tensor
-from chainrule.tensor.functional import bitwise, cumulative, elementary, pointwise, products, reduce
+from chainrule.tensor.functional import (
+    arithmetic,
+    bitwise,
+    comparison,
+    cumulative,
+    exponential,
+    products,
+    reduce,
+    trigonometry,
+)
 from chainrule.tensor.handle import Handle
 from chainrule.tensor.modes import modes
 
@@ -65,7 +74,7 @@ _WRITERS = frozenset({"copyto", "put", "place", "putmask", "put_along_axis", "fi
 @functools.cache
 def _counterparts() -> dict[str, Callable[..., Any]]:
     """The functions here, by the names of NumPy's ufuncs."""
-    places = (pointwise, elementary, bitwise, products)
+    places = (arithmetic, comparison, exponential, trigonometry, bitwise, products)
     names = {**dict(zip(_SAME_NAME, _SAME_NAME, strict=True)), **_OTHER_NAME}
     return {
         ufunc: next(getattr(place, name) for place in places if hasattr(place, name))

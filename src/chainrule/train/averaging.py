@@ -18,7 +18,7 @@ from chainrule import nn
 from chainrule.base import dtypes
 from chainrule.base.errors import ArgumentError
 from chainrule.tensor.convert import check_device, tensor
-from chainrule.tensor.functional import pointwise
+from chainrule.tensor.functional import arithmetic, comparison
 from chainrule.tensor.modes import modes, no_grad
 
 if TYPE_CHECKING:
@@ -32,7 +32,9 @@ def get_swa_avg_fn() -> Average:
     """avg + (new - avg) / (n + 1): the mean."""
 
     def average(averaged: Tensor, current: Tensor, count: Any) -> Tensor:
-        return pointwise.add(averaged, pointwise.div(pointwise.sub(current, averaged), count + 1))
+        return arithmetic.add(
+            averaged, arithmetic.div(arithmetic.sub(current, averaged), count + 1)
+        )
 
     return average
 
@@ -43,7 +45,7 @@ def get_ema_avg_fn(decay: float = 0.999) -> Average:
 
     def average(averaged: Tensor, current: Tensor, count: Any) -> Tensor:
         del count
-        return pointwise.add(pointwise.mul(averaged, decay), current, alpha=1 - decay)
+        return arithmetic.add(arithmetic.mul(averaged, decay), current, alpha=1 - decay)
 
     return average
 
@@ -129,9 +131,9 @@ class AveragedModel(nn.Module):
             for old, value in zip(own, new, strict=True):
                 old.copy_(average(old.detach(), value, count))
         if modes.trace is not None:
-            first = pointwise.eq(count, 0)
+            first = comparison.eq(count, 0)
             for old, value in zip(own, new, strict=True):
-                old.copy_(pointwise.where(first, value, old.detach()))
+                old.copy_(comparison.where(first, value, old.detach()))
 
 
 def update_bn(loader: Iterable[Any], model: nn.Module, device: Any = None) -> None:

@@ -28,11 +28,13 @@ from chainrule.ops.record import OUT
 from chainrule.tensor.convert import cast
 from chainrule.tensor.dispatch import wrap
 from chainrule.tensor.functional import (
+    arithmetic,
+    comparison,
     diagonal,
+    exponential,
     layout,
     masked,
     normalize,
-    pointwise,
     products,
     reduce,
     slices,
@@ -118,13 +120,13 @@ def _operand(node: Node, number: int) -> Tensor:
 def _of_values(place: str, name: str, out: Tensor, unit_axis: int) -> Iterator[Measure]:
     if name in _TAILS:
         middle, tail = _TAILS[name]
-        far = pointwise.gt(pointwise.abs(pointwise.sub(out, middle)), tail)
+        far = comparison.gt(arithmetic.abs(arithmetic.sub(out, middle)), tail)
         yield Measure(place, "saturated", _share(far))
         return
     unit_axis %= max(len(out.shape), 1)
     others = tuple(axis for axis in range(len(out.shape)) if axis != unit_axis)
-    peak = pointwise.abs(out) if not others else reduce.amax(pointwise.abs(out), others)
-    yield Measure(place, "dead", _share(pointwise.le(peak, _NOTHING[name])))
+    peak = arithmetic.abs(out) if not others else reduce.amax(arithmetic.abs(out), others)
+    yield Measure(place, "dead", _share(comparison.le(peak, _NOTHING[name])))
 
 
 def _share(holds: Tensor) -> Tensor:
@@ -159,11 +161,11 @@ def _weights(product: Node) -> Node | None:
 def _attention_weights(node: Node) -> Tensor:
     """softmax(q kᵀ·scale + mask) of the first row of the batch."""
     q, k = (slices.narrow(_operand(node, i), 0, 0, _ATTENDING) for i in (0, 1))
-    scores = pointwise.mul(products.matmul(q, layout.transpose(k, -2, -1)), node.attrs["scale"])
+    scores = arithmetic.mul(products.matmul(q, layout.transpose(k, -2, -1)), node.attrs["scale"])
     if len(node.inputs) > 3:
-        scores = pointwise.add(scores, slices.narrow(_operand(node, 3), 0, 0, _ATTENDING))
+        scores = arithmetic.add(scores, slices.narrow(_operand(node, 3), 0, 0, _ATTENDING))
     if node.attrs["causal"]:
-        later = pointwise.lt(diagonal.tril(pointwise.add(pointwise.mul(scores, 0.0), 1.0)), 0.5)
+        later = comparison.lt(diagonal.tril(arithmetic.add(arithmetic.mul(scores, 0.0), 1.0)), 0.5)
         scores = masked.masked_fill(scores, later, -math.inf)
     return normalize.softmax(scores, -1)
 
@@ -173,11 +175,11 @@ def _of_weights(place: str, weights: Tensor) -> Iterator[Measure]:
     shape = weights.shape
     heads = shape[1] if len(shape) > 3 else 1
     p = layout.reshape(weights, (shape[0] if heads > 1 else -1, heads, *shape[-2:]))
-    seen = pointwise.gt(p, 0.0)
-    logs = pointwise.log(pointwise.where(seen, p, 1.0))
-    own = pointwise.neg(reduce.sum(pointwise.mul(p, logs), (0, 2, 3)))
-    counts = pointwise.clamp(reduce.sum(cast(seen, p.dtype), -1), min=1.0)
-    most = pointwise.clamp(reduce.sum(pointwise.log(counts), (0, 2)), min=1e-6)
-    shares = pointwise.div(own, most)
+    seen = comparison.gt(p, 0.0)
+    logs = exponential.log(comparison.where(seen, p, 1.0))
+    own = arithmetic.neg(reduce.sum(arithmetic.mul(p, logs), (0, 2, 3)))
+    counts = comparison.clamp(reduce.sum(cast(seen, p.dtype), -1), min=1.0)
+    most = comparison.clamp(reduce.sum(exponential.log(counts), (0, 2)), min=1e-6)
+    shares = arithmetic.div(own, most)
     yield Measure(place, "entropy", reduce.mean(shares))
     yield Measure(place, "lowest", reduce.amin(shares, 0))

@@ -1,4 +1,4 @@
-"""Activations with options. Those without stand in `pointwise`. Example: `gelu(x)`.
+"""Activations of tensors. Example: `gelu(x)`.
 
 `inplace=True` rebinds the input tensor to the result.
 Source: https://docs.pytorch.org/docs/stable/nn.functional.html#non-linear-activation-functions
@@ -14,9 +14,17 @@ from chainrule.base.errors import ArgumentError, ShapeError
 from chainrule.ops import TABLE
 from chainrule.tensor.convert import Operand, as_tensor, cast, floating
 from chainrule.tensor.dispatch import apply
-from chainrule.tensor.functional import normalize, pointwise, random, reduce, slices
-from chainrule.tensor.functional.forms import of_kinds, with_out
-from chainrule.tensor.functional.pointwise import where
+from chainrule.tensor.functional import (
+    arithmetic,
+    comparison,
+    exponential,
+    normalize,
+    random,
+    reduce,
+    slices,
+    trigonometry,
+)
+from chainrule.tensor.functional.forms import floating_of, of_kinds, unary_of, with_out
 from chainrule.tensor.handle import Handle
 
 if TYPE_CHECKING:
@@ -26,12 +34,19 @@ __all__ = [
     "celu",
     "hardshrink",
     "prelu",
+    "relu",
     "rrelu",
     "selu",
+    "sigmoid",
     "softplus",
     "threshold",
 ]
 
+
+relu = unary_of(TABLE["relu"], "max(input, 0); derivative 0 at 0.")
+sigmoid = floating_of(TABLE["sigmoid"], "1 / (1 + exp(-input)); derivative exact in the tails.")
+silu = floating_of(TABLE["silu"], "input · sigmoid(input), also called swish.")
+logsigmoid = floating_of(TABLE["logsigmoid"], "log(sigmoid(input)), finite everywhere.")
 _SELU_ALPHA, _SELU_SCALE = 1.6732632423543772, 1.0507009873554805
 
 
@@ -46,16 +61,6 @@ def given(input: Operand, out: Tensor, inplace: bool) -> Tensor:
     return x
 
 
-def relu(input: Operand, inplace: bool = False) -> Tensor:
-    """max(input, 0); derivative 0 at 0."""
-    return given(input, apply(TABLE["relu"], as_tensor(input)), inplace)
-
-
-def silu(input: Operand, inplace: bool = False) -> Tensor:
-    """Input · sigmoid(input), also called swish."""
-    return given(input, pointwise.silu(input), inplace)
-
-
 @of_kinds
 def gelu(input: Operand, approximate: str = "none") -> Tensor:
     """x·Φ(x), Φ the normal distribution function, or its tanh approximation.
@@ -67,16 +72,18 @@ def gelu(input: Operand, approximate: str = "none") -> Tensor:
         return apply(TABLE["gelu"], x)
     if approximate != "tanh":
         raise ArgumentError(f"gelu's approximate is 'none' or 'tanh', not {approximate!r}")
-    cube = pointwise.mul(pointwise.mul(x, x), x)
-    inner = pointwise.mul(pointwise.add(x, pointwise.mul(cube, 0.044715)), math.sqrt(2 / math.pi))
-    return pointwise.mul(pointwise.mul(x, 0.5), pointwise.add(pointwise.tanh(inner), 1))
+    cube = arithmetic.mul(arithmetic.mul(x, x), x)
+    inner = arithmetic.mul(
+        arithmetic.add(x, arithmetic.mul(cube, 0.044715)), math.sqrt(2 / math.pi)
+    )
+    return arithmetic.mul(arithmetic.mul(x, 0.5), arithmetic.add(trigonometry.tanh(inner), 1))
 
 
 @of_kinds
 def leaky_relu(input: Operand, negative_slope: float = 0.01, inplace: bool = False) -> Tensor:
     """X where positive, negative_slope · x elsewhere."""
     x = as_tensor(input)
-    out = where(pointwise.gt(x, 0), x, pointwise.mul(x, negative_slope))
+    out = comparison.where(comparison.gt(x, 0), x, arithmetic.mul(x, negative_slope))
     return given(input, out, inplace)
 
 
@@ -86,19 +93,21 @@ def softplus(input: Operand, beta: float = 1.0, threshold: float = 20.0) -> Tens
     x = floating(input)
     if beta == 1.0:
         smooth = apply(TABLE["softplus"], x)
-        return where(pointwise.gt(x, threshold), x, smooth)
-    scaled = pointwise.mul(x, beta)
-    smooth = pointwise.div(apply(TABLE["softplus"], scaled), beta)
-    return where(pointwise.gt(scaled, threshold), x, smooth)
+        return comparison.where(comparison.gt(x, threshold), x, smooth)
+    scaled = arithmetic.mul(x, beta)
+    smooth = arithmetic.div(apply(TABLE["softplus"], scaled), beta)
+    return comparison.where(comparison.gt(scaled, threshold), x, smooth)
 
 
 def _exponential_below(x: Tensor, above: float, below: float, rate: float) -> Tensor:
     """above · x where positive, below · (exp(rate·x) - 1) elsewhere."""
-    positive = pointwise.gt(x, 0)
-    small = where(positive, 0.0, x)  # no overflow, whose gradient would be NaN, on the other side
-    grown = pointwise.expm1(small if rate == 1 else pointwise.mul(small, rate))
-    return where(
-        positive, x if above == 1 else pointwise.mul(x, above), pointwise.mul(grown, below)
+    positive = comparison.gt(x, 0)
+    small = comparison.where(
+        positive, 0.0, x
+    )  # no overflow, whose gradient would be NaN, on the other side
+    grown = exponential.expm1(small if rate == 1 else arithmetic.mul(small, rate))
+    return comparison.where(
+        positive, x if above == 1 else arithmetic.mul(x, above), arithmetic.mul(grown, below)
     )
 
 
@@ -134,8 +143,8 @@ def hardtanh(
     x = as_tensor(input)
     if x.dtype.kind == "int":
         min_val, max_val = int(min_val), int(max_val)
-    out = where(pointwise.ge(x, max_val), max_val, x)
-    out = where(pointwise.le(x, min_val), min_val, out)
+    out = comparison.where(comparison.ge(x, max_val), max_val, x)
+    out = comparison.where(comparison.le(x, min_val), min_val, out)
     return given(input, cast(out, x.dtype), inplace)
 
 
@@ -148,37 +157,37 @@ def relu6(input: Operand, inplace: bool = False) -> Tensor:
 @of_kinds
 def hardsigmoid(input: Operand, inplace: bool = False) -> Tensor:
     """relu6(x + 3) / 6."""
-    return given(input, pointwise.div(relu6(pointwise.add(input, 3)), 6), inplace)
+    return given(input, arithmetic.div(relu6(arithmetic.add(input, 3)), 6), inplace)
 
 
 @of_kinds
 def hardswish(input: Operand, inplace: bool = False) -> Tensor:
     """X · relu6(x + 3) / 6."""
-    return given(input, pointwise.mul(input, hardsigmoid(input)), inplace)
+    return given(input, arithmetic.mul(input, hardsigmoid(input)), inplace)
 
 
 @of_kinds
 def mish(input: Operand, inplace: bool = False) -> Tensor:
     """X · tanh(softplus(x))."""
     x = floating(input)
-    out = pointwise.mul(x, pointwise.tanh(apply(TABLE["softplus"], x)))
+    out = arithmetic.mul(x, trigonometry.tanh(apply(TABLE["softplus"], x)))
     return given(input, out, inplace)
 
 
 def softsign(input: Operand) -> Tensor:
     """X / (1 + |x|)."""
-    return pointwise.div(input, pointwise.add(pointwise.abs(input), 1))
+    return arithmetic.div(input, arithmetic.add(arithmetic.abs(input), 1))
 
 
 def tanhshrink(input: Operand) -> Tensor:
     """X - tanh(x)."""
-    return pointwise.sub(input, pointwise.tanh(input))
+    return arithmetic.sub(input, trigonometry.tanh(input))
 
 
 @with_out
 def hardshrink(input: Operand, lambd: float = 0.5) -> Tensor:
     """X where |x| > lambd, 0 elsewhere."""
-    return where(pointwise.le(pointwise.abs(input), lambd), 0, input)
+    return comparison.where(comparison.le(arithmetic.abs(input), lambd), 0, input)
 
 
 @of_kinds
@@ -186,13 +195,13 @@ def softshrink(input: Operand, lambd: float = 0.5) -> Tensor:
     """X moved towards 0 by lambd, 0 within that distance."""
     if not lambd >= 0:
         raise ArgumentError(f"softshrink's lambd must not be negative: {lambd}")
-    return pointwise.sub(input, pointwise.clamp(input, -lambd, lambd))
+    return arithmetic.sub(input, comparison.clamp(input, -lambd, lambd))
 
 
 @with_out
 def threshold(input: Operand, threshold: float, value: float, inplace: bool = False) -> Tensor:
     """X where above the threshold, value elsewhere."""
-    return given(input, where(pointwise.le(input, threshold), value, input), inplace)
+    return given(input, comparison.where(comparison.le(input, threshold), value, input), inplace)
 
 
 def prelu(input: Operand, weight: Operand) -> Tensor:
@@ -205,7 +214,7 @@ def prelu(input: Operand, weight: Operand) -> Tensor:
         slope = apply(TABLE["reshape"], slope, shape=(*slope.shape, *beside))
     elif slope.shape:
         slope = apply(TABLE["reshape"], slope, shape=())
-    return where(pointwise.gt(x, 0), x, pointwise.mul(x, slope))
+    return comparison.where(comparison.gt(x, 0), x, arithmetic.mul(x, slope))
 
 
 @of_kinds
@@ -225,8 +234,8 @@ def rrelu(
     if not training:
         return leaky_relu(input, (lower + upper) / 2, inplace)
     drawn = random.uniform(x.shape, x.dtype, generator)
-    slope = pointwise.add(pointwise.mul(drawn, upper - lower), lower)
-    return given(input, where(pointwise.gt(x, 0), x, pointwise.mul(x, slope)), inplace)
+    slope = arithmetic.add(arithmetic.mul(drawn, upper - lower), lower)
+    return given(input, comparison.where(comparison.gt(x, 0), x, arithmetic.mul(x, slope)), inplace)
 
 
 @of_kinds
@@ -237,7 +246,7 @@ def glu(input: Operand, dim: int = -1) -> Tensor:
     if size % 2:
         raise ShapeError(f"glu halves axis {dim} of {x.shape}, whose size must be even")
     value, gate = slices.chunk(x, 2, dim)
-    return pointwise.mul(value, pointwise.sigmoid(gate))
+    return arithmetic.mul(value, sigmoid(gate))
 
 
 @of_kinds
@@ -251,13 +260,13 @@ def gumbel_softmax(
     """
     del eps
     x = floating(logits)
-    drawn = pointwise.clamp(random.uniform(x.shape, x.dtype), min=1e-30)
-    noise = pointwise.neg(pointwise.log(pointwise.neg(pointwise.log(drawn))))
-    soft = normalize.softmax(pointwise.div(pointwise.add(x, noise), tau), dim)
+    drawn = comparison.clamp(random.uniform(x.shape, x.dtype), min=1e-30)
+    noise = arithmetic.neg(exponential.log(arithmetic.neg(exponential.log(drawn))))
+    soft = normalize.softmax(arithmetic.div(arithmetic.add(x, noise), tau), dim)
     if not hard:
         return soft
     axis = shapes.normal_axis(dim, len(x.shape))
     winner = reduce.argmax(soft, axis, keepdim=True)
     places = apply(TABLE["iota"], dtype=dtypes.int64, shape=x.shape, axis=axis)
-    chosen = cast(pointwise.eq(places, winner), x.dtype)
-    return pointwise.add(pointwise.sub(chosen, soft.detach()), soft)
+    chosen = cast(comparison.eq(places, winner), x.dtype)
+    return arithmetic.add(arithmetic.sub(chosen, soft.detach()), soft)

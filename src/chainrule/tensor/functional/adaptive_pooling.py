@@ -14,7 +14,7 @@ from chainrule.base.arguments import check_whole
 from chainrule.base.errors import ArgumentError
 from chainrule.base.shapes import Shape
 from chainrule.tensor.convert import Operand, as_tensor
-from chainrule.tensor.functional import pointwise, reduce
+from chainrule.tensor.functional import arithmetic, reduce
 from chainrule.tensor.functional.convolution import batched, unbatched
 from chainrule.tensor.functional.forms import of_kinds
 from chainrule.tensor.functional.im2col import WindowAxis
@@ -68,7 +68,7 @@ def _adaptive_avg(name: str, rank: int, input: Operand, output_size: Any) -> Ten
     for i, count in enumerate(_targets(name, x, output_size, rank)):
         axis, even = 2 + i, _even(name, x.shape[2 + i], count)
         if even is not None:
-            x = pointwise.mul(summed(x, axis, even), 1.0 / even.size)
+            x = arithmetic.mul(summed(x, axis, even), 1.0 / even.size)
         else:
             x = _adaptive(x, axis, count, partial(reduce.mean, dim=axis, keepdim=True))
     return unbatched(x, alone)

@@ -14,7 +14,15 @@ from chainrule.base.errors import ArgumentError, DTypeError, ShapeError
 from chainrule.ops import TABLE
 from chainrule.tensor.convert import Operand, as_tensor, cast, expand
 from chainrule.tensor.dispatch import apply, apply_many
-from chainrule.tensor.functional import diagonal, layout, masked, normalize, pointwise, products
+from chainrule.tensor.functional import (
+    arithmetic,
+    comparison,
+    diagonal,
+    layout,
+    masked,
+    normalize,
+    products,
+)
 from chainrule.tensor.functional.forms import of_kinds
 from chainrule.tensor.functional.random import dropout
 
@@ -131,7 +139,7 @@ def _additive(mask: Tensor, q: Tensor) -> Tensor:
 def open_where(allowed: Tensor, dtype: DType) -> Tensor:
     """The additive mask: 0 where allowed, -inf elsewhere."""
     zero = apply(TABLE["full"], value=0.0, dtype=dtype, shape=())
-    return pointwise.where(allowed, zero, -math.inf)
+    return comparison.where(allowed, zero, -math.inf)
 
 
 def _with_dropout(
@@ -143,11 +151,11 @@ def _with_dropout(
     is_causal: bool,
 ) -> Tensor:
     q, k, v = parts
-    scores = pointwise.mul(products.matmul(q, layout.transpose(k, -2, -1)), factor)
+    scores = arithmetic.mul(products.matmul(q, layout.transpose(k, -2, -1)), factor)
     if mask is not None:
-        scores = pointwise.add(scores, mask)
+        scores = arithmetic.add(scores, mask)
     if is_causal:
         whole = apply(TABLE["full"], value=True, dtype=dtypes.bool_, shape=scores.shape)
         allowed = diagonal.tril(whole)
-        scores = masked.masked_fill(scores, pointwise.logical_not(allowed), -math.inf)
+        scores = masked.masked_fill(scores, comparison.logical_not(allowed), -math.inf)
     return products.matmul(dropout(normalize.softmax(scores, -1), p), v)

@@ -17,7 +17,7 @@ from chainrule.base.errors import ArgumentError, ShapeError
 from chainrule.ops import TABLE
 from chainrule.tensor.convert import Operand, as_tensor, expand
 from chainrule.tensor.dispatch import apply, wrap
-from chainrule.tensor.functional import pointwise, slices
+from chainrule.tensor.functional import arithmetic, comparison, slices
 from chainrule.tensor.functional.gather import as_index, embedding
 from chainrule.tensor.handle import Handle
 from chainrule.tensor.modes import modes
@@ -56,7 +56,7 @@ def embedding_bag(
         rows = _weighted(rows, as_tensor(per_sample_weights), words, mode)
     present = None
     if padding_idx is not None:
-        present = pointwise.ne(flat, padding_idx % table.shape[0])
+        present = comparison.ne(flat, padding_idx % table.shape[0])
     found = _summed(rows, bags, count, present, mode)
     if not include_last_offset or offsets is None:
         return found
@@ -68,15 +68,15 @@ def _summed(rows: Tensor, bags: Tensor, count: int, present: Any, mode: str) -> 
     if mode == "max":
         return _largest(rows, bags, count, present)
     if present is not None:
-        rows = pointwise.where(_column(present, rows), rows, 0.0)
+        rows = comparison.where(_column(present, rows), rows, 0.0)
     total = apply(TABLE["scatter_add"], rows, bags, rows=count)
     if mode == "sum":
         return total
     ones = apply(TABLE["full"], value=1, dtype=rows.dtype, shape=bags.shape)
     if present is not None:
-        ones = pointwise.where(present, ones, 0.0)
+        ones = comparison.where(present, ones, 0.0)
     sizes = apply(TABLE["scatter_add"], ones, bags, rows=count)
-    return pointwise.div(total, _column(pointwise.maximum(sizes, 1.0), total))
+    return arithmetic.div(total, _column(arithmetic.maximum(sizes, 1.0), total))
 
 
 def _bags(words: Tensor, offsets: Operand) -> tuple[Tensor, int]:
@@ -100,9 +100,11 @@ def _bags(words: Tensor, offsets: Operand) -> tuple[Tensor, int]:
         return wrap(bags.astype(np.int64)), begin.size
     shape = (words.shape[0], starts.shape[0])  # traced: how many bags have begun at each word
     place = apply(TABLE["iota"], dtype=dtypes.int64, shape=shape, axis=0)
-    begun = pointwise.le(expand(apply(TABLE["reshape"], starts, shape=(1, shape[1])), shape), place)
-    total = apply(TABLE["sum"], pointwise.where(begun, 1, 0), axes=(1,))
-    return pointwise.sub(total, 1), shape[1]
+    begun = comparison.le(
+        expand(apply(TABLE["reshape"], starts, shape=(1, shape[1])), shape), place
+    )
+    total = apply(TABLE["sum"], comparison.where(begun, 1, 0), axes=(1,))
+    return arithmetic.sub(total, 1), shape[1]
 
 
 def _checked(starts: Tensor, count: int) -> Tensor:
@@ -126,13 +128,13 @@ def _weighted(rows: Tensor, weights: Tensor, words: Handle, mode: str) -> Tensor
     if weights.shape != words.shape:
         raise ShapeError(f"per_sample_weights of shape {weights.shape} for words {words.shape}")
     factors = apply(TABLE["reshape"], weights, shape=(words.array_type.size,))
-    return pointwise.mul(rows, _column(factors, rows))
+    return arithmetic.mul(rows, _column(factors, rows))
 
 
 def _largest(rows: Tensor, bags: Tensor, count: int, present: Any) -> Tensor:
     shape = (count, rows.shape[1])
     lowest = apply(TABLE["full"], value=-np.inf, dtype=rows.dtype, shape=shape)
     if present is not None:
-        rows = pointwise.where(_column(present, rows), rows, -np.inf)
+        rows = comparison.where(_column(present, rows), rows, -np.inf)
     out = apply(TABLE["scatter"], lowest, rows, bags, how="max")
-    return pointwise.where(pointwise.eq(out, -np.inf), 0.0, out)
+    return comparison.where(comparison.eq(out, -np.inf), 0.0, out)

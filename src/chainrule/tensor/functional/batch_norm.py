@@ -12,7 +12,7 @@ from chainrule.base import shapes
 from chainrule.base.arguments import check_number
 from chainrule.base.errors import ArgumentError, ShapeError
 from chainrule.tensor.convert import Operand, floating
-from chainrule.tensor.functional import layout, pointwise, reduce
+from chainrule.tensor.functional import arithmetic, exponential, layout, reduce
 from chainrule.tensor.functional.forms import of_kinds
 from chainrule.tensor.functional.moments import centred
 from chainrule.tensor.functional.normalize import per_channel
@@ -107,14 +107,16 @@ def instance_norm(
 def _standardized(x: Tensor, axes: Sequence[int], eps: float) -> tuple[Tensor, Tensor, Tensor]:
     """(x - μ)/√(σ² + eps), μ and σ², over `axes`, which keep size 1."""
     mean, apart = centred(x, axes)
-    var = reduce.mean(pointwise.square(apart), axes, keepdim=True)
-    return pointwise.mul(apart, pointwise.rsqrt(pointwise.add(var, eps))), mean, var
+    var = reduce.mean(arithmetic.square(apart), axes, keepdim=True)
+    return arithmetic.mul(apart, exponential.rsqrt(arithmetic.add(var, eps))), mean, var
 
 
 def _by_running(x: Tensor, mean: Tensor, var: Tensor, eps: float) -> Tensor:
     along = (x.shape[1], *(1,) * (len(x.shape) - 2))
-    centred = pointwise.sub(x, layout.reshape(mean, along))
-    return pointwise.mul(centred, layout.reshape(pointwise.rsqrt(pointwise.add(var, eps)), along))
+    centred = arithmetic.sub(x, layout.reshape(mean, along))
+    return arithmetic.mul(
+        centred, layout.reshape(exponential.rsqrt(arithmetic.add(var, eps)), along)
+    )
 
 
 def _move(running: Tensor | None, new: Tensor, momentum: Operand, count: int = 0) -> None:
@@ -123,6 +125,6 @@ def _move(running: Tensor | None, new: Tensor, momentum: Operand, count: int = 0
         return
     with no_grad():
         factor = momentum if isinstance(momentum, Handle) else float(momentum)
-        step = pointwise.mul(new.detach(), count / max(count - 1, 1) if count else 1.0)
-        kept = pointwise.mul(running, 1 - factor)  # type: ignore[operator]
-        running.copy_(pointwise.add(kept, pointwise.mul(step, factor)))
+        step = arithmetic.mul(new.detach(), count / max(count - 1, 1) if count else 1.0)
+        kept = arithmetic.mul(running, 1 - factor)  # type: ignore[operator]
+        running.copy_(arithmetic.add(kept, arithmetic.mul(step, factor)))

@@ -15,7 +15,7 @@ from chainrule.base.shapes import Shape
 from chainrule.ops import TABLE
 from chainrule.tensor.convert import Operand, as_tensor
 from chainrule.tensor.dispatch import apply
-from chainrule.tensor.functional import pointwise
+from chainrule.tensor.functional import arithmetic
 from chainrule.tensor.functional.forms import of_kinds
 from chainrule.tensor.functional.layout import reshape
 from chainrule.tensor.functional.padding import pad
@@ -107,7 +107,7 @@ def _plus(out: Tensor, bias: Operand) -> Tensor:
     b = as_tensor(bias)
     if b.shape != (out.shape[1],):
         raise ShapeError(f"a bias of shape {b.shape} does not fit {out.shape[1]} output channels")
-    return pointwise.add(out, reshape(b, (-1, *(1,) * (len(out.shape) - 2))))
+    return arithmetic.add(out, reshape(b, (-1, *(1,) * (len(out.shape) - 2))))
 
 
 def convolution(

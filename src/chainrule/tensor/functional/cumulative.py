@@ -12,7 +12,7 @@ from chainrule.base.errors import ArgumentError, ShapeError
 from chainrule.ops import TABLE
 from chainrule.tensor.convert import Operand, as_dtype, as_tensor, cast, floating, own
 from chainrule.tensor.dispatch import apply
-from chainrule.tensor.functional import pointwise
+from chainrule.tensor.functional import arithmetic, comparison
 from chainrule.tensor.functional.forms import with_out
 from chainrule.tensor.functional.gather import gather
 from chainrule.tensor.functional.join import cat
@@ -78,9 +78,9 @@ def _extreme(x: Tensor, key: Tensor, dim: int) -> RunningExtreme:
         here = apply(TABLE["full"], value=0, dtype=dtypes.int64, shape=())
         return RunningExtreme(apply(TABLE["reshape"], x, shape=()), here)
     best = apply(TABLE["cummax"], key, axis=axis)
-    met = pointwise.logical_or(pointwise.eq(key, best), pointwise.ne(key, key))
+    met = comparison.logical_or(comparison.eq(key, best), comparison.ne(key, key))
     places = apply(TABLE["iota"], dtype=dtypes.int64, shape=x.shape, axis=axis)
-    last = apply(TABLE["cummax"], pointwise.where(met, places, 0), axis=axis)
+    last = apply(TABLE["cummax"], comparison.where(met, places, 0), axis=axis)
     return RunningExtreme(gather(x, axis, last), last)
 
 
@@ -123,6 +123,6 @@ def diff(
         if size == 0:
             break
         later, sooner = narrow(x, axis, 1, size - 1), narrow(x, axis, 0, size - 1)
-        change = pointwise.logical_xor if x.dtype is dtypes.bool_ else pointwise.sub
+        change = comparison.logical_xor if x.dtype is dtypes.bool_ else arithmetic.sub
         x = change(later, sooner)
     return x

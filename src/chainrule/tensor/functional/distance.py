@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from chainrule.base.arguments import check_choice, check_number
 from chainrule.base.errors import ShapeError
 from chainrule.tensor.convert import Operand, cast, floating, operands, result_dtype
-from chainrule.tensor.functional import layout, norms, pointwise, reduce
+from chainrule.tensor.functional import arithmetic, comparison, exponential, layout, norms, reduce
 from chainrule.tensor.functional.forms import of_kinds
 
 if TYPE_CHECKING:
@@ -29,10 +29,10 @@ def cosine_similarity(x1: Operand, x2: Operand, dim: int = 1, eps: float = 1e-8)
     """
     x, y = operands(floating(x1), floating(x2))
     lengths = [
-        pointwise.sqrt(pointwise.clamp(reduce.sum(pointwise.square(v), dim), min=eps * eps))
+        exponential.sqrt(comparison.clamp(reduce.sum(arithmetic.square(v), dim), min=eps * eps))
         for v in (x, y)
     ]
-    return pointwise.div(reduce.sum(pointwise.mul(x, y), dim), pointwise.mul(*lengths))
+    return arithmetic.div(reduce.sum(arithmetic.mul(x, y), dim), arithmetic.mul(*lengths))
 
 
 @of_kinds
@@ -43,7 +43,7 @@ def pairwise_distance(
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.pairwise_distance.html
     """
-    apart = pointwise.add(pointwise.sub(floating(x1), floating(x2)), eps)
+    apart = arithmetic.add(arithmetic.sub(floating(x1), floating(x2)), eps)
     return norms.norm(apart, p, -1, keepdim)
 
 
@@ -51,7 +51,7 @@ def pairwise_distance(
 def dist(input: Operand, other: Operand, p: float = 2) -> Tensor:
     """The p-norm of input - other."""
     x, y = operands(input, other)
-    return norms.norm(pointwise.sub(x, y), p)
+    return norms.norm(arithmetic.sub(x, y), p)
 
 
 @of_kinds
@@ -72,17 +72,17 @@ def cdist(
     if len(x.shape) < 2 or len(y.shape) < 2 or x.shape[-1] != y.shape[-1]:
         raise ShapeError(f"cdist needs (…, P, M) and (…, R, M), not {x.shape} and {y.shape}")
     check_number("cdist: p", p, low=0.0)
-    apart = pointwise.sub(layout.unsqueeze(x, -2), layout.unsqueeze(y, -3))
-    size = pointwise.abs(apart)
+    apart = arithmetic.sub(layout.unsqueeze(x, -2), layout.unsqueeze(y, -3))
+    size = arithmetic.abs(apart)
     if p == 0:
-        differ = cast(pointwise.ne(apart, 0), dtype)
-        return reduce.sum(pointwise.add(differ, pointwise.mul(apart, 0.0)), -1)
+        differ = cast(comparison.ne(apart, 0), dtype)
+        return reduce.sum(arithmetic.add(differ, arithmetic.mul(apart, 0.0)), -1)
     if p == 1:
         return reduce.sum(size, -1)
     if p == float("inf"):
         return reduce.amax(size, -1)
-    safe = pointwise.where(pointwise.gt(size, 0), size, 1.0)
-    powers = pointwise.where(pointwise.gt(size, 0), pointwise.pow(safe, p), 0.0)
+    safe = comparison.where(comparison.gt(size, 0), size, 1.0)
+    powers = comparison.where(comparison.gt(size, 0), exponential.pow(safe, p), 0.0)
     total = reduce.sum(powers, -1)
-    far = pointwise.gt(total, 0)
-    return pointwise.where(far, pointwise.pow(pointwise.where(far, total, 1.0), 1 / p), 0.0)
+    far = comparison.gt(total, 0)
+    return comparison.where(far, exponential.pow(comparison.where(far, total, 1.0), 1 / p), 0.0)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from chainrule.base import dtypes, shapes
 from chainrule.base.errors import ArgumentError, ShapeError
 from chainrule.tensor.convert import Operand, as_tensor, floating
-from chainrule.tensor.functional import pointwise
+from chainrule.tensor.functional import arithmetic, comparison
 from chainrule.tensor.functional.forms import of_kinds
 from chainrule.tensor.functional.random import uniform
 
@@ -21,7 +21,7 @@ _SELU_LIMIT = -1.7580993408473766  # of SELU far to the left: -λα
 
 
 def _kept(shape: shapes.Shape, p: float) -> Tensor:
-    return pointwise.ge(uniform(shape, dtypes.float32), p)
+    return comparison.ge(uniform(shape, dtypes.float32), p)
 
 
 def _check(p: float) -> None:
@@ -49,7 +49,7 @@ def _channels(
     x = floating(x)
     lead = x.shape[: len(x.shape) - positions]
     kept = _kept((*lead, *(1,) * positions), p)
-    out = pointwise.where(kept, pointwise.mul(x, 1 / (1 - p) if p < 1 else 0.0), 0.0)
+    out = comparison.where(kept, arithmetic.mul(x, 1 / (1 - p) if p < 1 else 0.0), 0.0)
     return _given(x, out, inplace=inplace)
 
 
@@ -84,8 +84,8 @@ def dropout3d(
 def _alpha(x: Tensor, shape: shapes.Shape, p: float, *, inplace: bool) -> Tensor:
     kept = _kept(shape, p)
     a = ((1 - p) * (1 + p * _SELU_LIMIT**2)) ** -0.5 if p < 1 else 0.0
-    moved = pointwise.mul(pointwise.where(kept, x, _SELU_LIMIT), a)
-    return _given(x, pointwise.sub(moved, a * p * _SELU_LIMIT), inplace=inplace)
+    moved = arithmetic.mul(comparison.where(kept, x, _SELU_LIMIT), a)
+    return _given(x, arithmetic.sub(moved, a * p * _SELU_LIMIT), inplace=inplace)
 
 
 @of_kinds

@@ -20,7 +20,7 @@ from chainrule.ops import TABLE
 from chainrule.tensor.convert import Operand, as_tensor, cast, result_dtype
 from chainrule.tensor.convert import expand as expand_to
 from chainrule.tensor.dispatch import apply
-from chainrule.tensor.functional import diagonal, layout, pointwise
+from chainrule.tensor.functional import arithmetic, diagonal, layout
 from chainrule.tensor.functional.forms import also_called, with_out
 from chainrule.tensor.functional.products import matmul
 from chainrule.tensor.handle import Handle
@@ -206,7 +206,7 @@ def _contract(left: _Term, right: _Term, later: Any) -> _Term:
     if not inner:
         wide = _reshaped(a, (*outer, *m, *(1,) * len(n)))
         tall = _reshaped(b, (*outer, *(1,) * len(m), *n))
-        return _Term(pointwise.mul(wide, tall), labels)
+        return _Term(arithmetic.mul(wide, tall), labels)
     lead = (shapes.size(outer),) if batch else ()
     flat = (shapes.size(m), shapes.size(k), shapes.size(n))
     product = matmul(
@@ -242,7 +242,7 @@ def inner(input: Operand, other: Operand) -> Tensor:
     """Σ over the last axis of both; with a number, their product."""
     a, b = as_tensor(input), as_tensor(other)
     if not a.shape or not b.shape:
-        return pointwise.mul(a, b)
+        return arithmetic.mul(a, b)
     if a.shape[-1] != b.shape[-1]:
         raise ShapeError(f"inner of shapes {a.shape} and {b.shape}: the last axes must be equal")
     return tensordot(a, b, ([-1], [-1]))

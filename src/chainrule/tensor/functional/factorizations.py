@@ -15,7 +15,15 @@ from chainrule.base.errors import ArgumentError, DTypeError, GradientError, Shap
 from chainrule.ops import TABLE
 from chainrule.tensor.convert import Operand, as_tensor, floating
 from chainrule.tensor.dispatch import apply, apply_many, wrap
-from chainrule.tensor.functional import join, layout, pointwise, reduce, slices
+from chainrule.tensor.functional import (
+    arithmetic,
+    comparison,
+    exponential,
+    join,
+    layout,
+    reduce,
+    slices,
+)
 from chainrule.tensor.functional.creation import empty
 from chainrule.tensor.functional.forms import of_kinds, with_out
 from chainrule.tensor.functional.linear_systems import symmetric
@@ -213,12 +221,12 @@ def matrix_rank(
     atol = tol if atol is None else atol
     values = svdvals(a)
     if not values.shape[-1]:
-        return reduce.sum(pointwise.gt(values, 0), -1)
+        return reduce.sum(comparison.gt(values, 0), -1)
     default = 0.0 if atol is not None else np.finfo(a.dtype.numpy).eps * max(a.shape[-2:])
     share = default if rtol is None else rtol
-    limit = pointwise.mul(reduce.amax(values, -1, keepdim=True), _column(share))
-    limit = pointwise.maximum(limit, as_tensor(_column(0.0 if atol is None else atol), a.dtype))
-    return reduce.sum(pointwise.gt(values, limit), -1)
+    limit = arithmetic.mul(reduce.amax(values, -1, keepdim=True), _column(share))
+    limit = arithmetic.maximum(limit, as_tensor(_column(0.0 if atol is None else atol), a.dtype))
+    return reduce.sum(comparison.gt(values, limit), -1)
 
 
 def _column(value: Any) -> Any:
@@ -248,7 +256,7 @@ def lstsq(A: Operand, B: Operand, rcond: Any = None, *, driver: Any = None) -> L
     residuals = nothing
     gives = rows > columns and driver not in {None, "gelsy"}
     if gives and (rank._concrete("lstsq") == columns).all():
-        residuals = reduce.sum(pointwise.square(pointwise.sub(matmul(a, solution), y)), -2)
+        residuals = reduce.sum(arithmetic.square(arithmetic.sub(matmul(a, solution), y)), -2)
     return LeastSquares(
         layout.squeeze(solution, -1) if vector else solution,
         residuals,
@@ -266,5 +274,5 @@ def vander(x: Operand, *, N: int | None = None) -> Tensor:
     base = as_tensor(x) if as_tensor(x).shape else layout.reshape(x, (1,))
     base = base if base.dtype is not dtypes.bool_ else base.long()
     count = base.shape[-1] if N is None else N
-    columns = [pointwise.pow(base, k) for k in range(count)]
+    columns = [exponential.pow(base, k) for k in range(count)]
     return join.stack(columns, -1)

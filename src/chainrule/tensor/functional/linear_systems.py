@@ -17,7 +17,7 @@ from chainrule.base.errors import ShapeError
 from chainrule.ops import TABLE
 from chainrule.tensor.convert import Operand, as_tensor, cast, expand, own
 from chainrule.tensor.dispatch import apply, apply_many
-from chainrule.tensor.functional import diagonal, layout, pointwise
+from chainrule.tensor.functional import arithmetic, comparison, diagonal, layout
 from chainrule.tensor.functional.creation import eye
 from chainrule.tensor.functional.forms import also_called, with_out
 from chainrule.tensor.functional.products import matmul
@@ -97,7 +97,7 @@ def solve_triangular(
         return _turned(turned)
     if unitriangular:
         part = diagonal.triu(a, 1) if upper else diagonal.tril(a, -1)
-        a = pointwise.add(part, eye(a.shape[-1], dtype=a.dtype))
+        a = arithmetic.add(part, eye(a.shape[-1], dtype=a.dtype))
     return apply(TABLE["solve_triangular"], *_batches("solve_triangular", a, y), upper=upper)
 
 
@@ -156,7 +156,7 @@ def logdet(input: Operand) -> Tensor:
     Source: https://docs.pytorch.org/docs/stable/generated/torch.logdet.html
     """
     sign, logged = slogdet(input)
-    return pointwise.where(pointwise.lt(sign, 0), math.nan, logged)
+    return comparison.where(comparison.lt(sign, 0), math.nan, logged)
 
 
 def symmetric(name: str, x: Tensor, *, upper: bool = False) -> Tensor:
@@ -167,7 +167,7 @@ def symmetric(name: str, x: Tensor, *, upper: bool = False) -> Tensor:
     if value.dtype.kind != "f" or np.allclose(value, value.swapaxes(-1, -2), equal_nan=True):
         return x
     lower = _turned(x) if upper else x
-    return pointwise.add(diagonal.tril(lower), _turned(diagonal.tril(lower, -1)))
+    return arithmetic.add(diagonal.tril(lower), _turned(diagonal.tril(lower, -1)))
 
 
 @with_out

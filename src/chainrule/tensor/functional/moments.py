@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from chainrule.base import shapes
 from chainrule.base.errors import ArgumentError, DTypeError
 from chainrule.tensor.convert import Operand, as_tensor
-from chainrule.tensor.functional import pointwise, reduce
+from chainrule.tensor.functional import arithmetic, comparison, exponential, reduce
 from chainrule.tensor.functional.forms import with_numpy_names, with_out
 from chainrule.tensor.modes import no_grad
 
@@ -29,8 +29,8 @@ __all__ = [
 
 def root(x: Tensor) -> Tensor:
     """√x whose gradient is 0, not infinite, where x is 0."""
-    flat = pointwise.eq(x, 0)
-    return pointwise.where(flat, 0.0, pointwise.sqrt(pointwise.where(flat, 1.0, x)))
+    flat = comparison.eq(x, 0)
+    return comparison.where(flat, 0.0, exponential.sqrt(comparison.where(flat, 1.0, x)))
 
 
 def centred(x: Tensor, axes: Sequence[int]) -> tuple[Tensor, Tensor]:
@@ -40,10 +40,10 @@ def centred(x: Tensor, axes: Sequence[int]) -> tuple[Tensor, Tensor]:
     gradient.
     """
     mean = reduce.mean(x, axes, keepdim=True)
-    apart = pointwise.sub(x, mean)
+    apart = arithmetic.sub(x, mean)
     with no_grad():
         left = reduce.mean(apart, axes, keepdim=True)
-    return mean, pointwise.sub(apart, left)
+    return mean, arithmetic.sub(apart, left)
 
 
 def _moments(
@@ -59,10 +59,10 @@ def _moments(
     less = (1 if unbiased in {None, True} else 0) if correction is None else correction
     axes = shapes.normal_axes(dim if dim != () else None, len(x.shape))
     count = shapes.size([x.shape[a] for a in axes])
-    centre, apart = centred(x, axes) if axes else (x, pointwise.sub(x, x))
-    square = pointwise.mul(apart, apart)
+    centre, apart = centred(x, axes) if axes else (x, arithmetic.sub(x, x))
+    square = arithmetic.mul(apart, apart)
     total = reduce.sum(square, axes, keepdim) if axes else square
-    variance = pointwise.div(total, float(max(count - less, 0)))
+    variance = arithmetic.div(total, float(max(count - less, 0)))
     return variance, centre if keepdim else reduce.sum(centre, axes) if axes else centre
 
 

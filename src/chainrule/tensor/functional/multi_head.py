@@ -17,7 +17,16 @@ from chainrule.base.errors import ArgumentError, DTypeError, KindError, ShapeErr
 from chainrule.ops import TABLE
 from chainrule.tensor.convert import Operand, as_tensor, cast, expand
 from chainrule.tensor.dispatch import apply
-from chainrule.tensor.functional import join, layout, normalize, pointwise, products, reduce, slices
+from chainrule.tensor.functional import (
+    arithmetic,
+    comparison,
+    join,
+    layout,
+    normalize,
+    products,
+    reduce,
+    slices,
+)
 from chainrule.tensor.functional.attention import masked_attention, open_where
 from chainrule.tensor.functional.forms import of_kinds
 from chainrule.tensor.functional.padding import pad
@@ -78,7 +87,7 @@ class Masks(NamedTuple):
             pairs = _seen(self.pairs, extra, dtype)
             found.append(layout.reshape(pairs, (*lead, queries, keys)))
         if len(found) == 2:
-            return pointwise.add(*found)
+            return arithmetic.add(*found)
         return found[0] if found else None
 
 
@@ -93,7 +102,7 @@ def _check_mask(name: str, mask: Tensor, wanted: tuple[tuple[int, ...], ...]) ->
 def _seen(mask: Tensor, extra: int, dtype: DType) -> Tensor:
     """The mask as numbers to add, with `extra` keys more that are seen."""
     if mask.dtype is dtypes.bool_:
-        mask = open_where(pointwise.logical_not(mask), dtype)
+        mask = open_where(comparison.logical_not(mask), dtype)
     mask = cast(mask, dtype)
     return pad(mask, (0, extra)) if extra else mask
 
@@ -154,8 +163,8 @@ def attend(
     mask = masks.additive(shape, count, q.dtype)
     weights = None
     if need_weights:
-        scores = products.matmul(pointwise.mul(q, factor), layout.transpose(k, -2, -1))
-        scores = scores if mask is None else pointwise.add(scores, mask)
+        scores = products.matmul(arithmetic.mul(q, factor), layout.transpose(k, -2, -1))
+        scores = scores if mask is None else arithmetic.add(scores, mask)
         weights = dropout(normalize.softmax(scores, -1), dropout_p)
         out = products.matmul(weights, v)
     else:

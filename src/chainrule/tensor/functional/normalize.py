@@ -12,7 +12,7 @@ from chainrule.base.errors import ArgumentError, ShapeError
 from chainrule.ops import TABLE
 from chainrule.tensor.convert import Operand, as_dtype, as_tensor, cast, floating
 from chainrule.tensor.dispatch import apply
-from chainrule.tensor.functional import pointwise, reduce, slices
+from chainrule.tensor.functional import arithmetic, comparison, exponential, reduce, slices
 from chainrule.tensor.functional.forms import deliver, of_kinds, with_numpy_names
 from chainrule.tensor.functional.norms import norm
 from chainrule.tensor.functional.padding import pad
@@ -99,9 +99,9 @@ def layer_norm(
     if flat is not x:
         out = apply(TABLE["reshape"], out, shape=x.shape)
     if weight is not None:
-        out = pointwise.mul(out, _fitting("layer_norm", "weight", weight, inner))
+        out = arithmetic.mul(out, _fitting("layer_norm", "weight", weight, inner))
     if bias is not None:
-        out = pointwise.add(out, _fitting("layer_norm", "bias", bias, inner))
+        out = arithmetic.add(out, _fitting("layer_norm", "bias", bias, inner))
     return out
 
 
@@ -121,11 +121,11 @@ def rms_norm(
     inner = _inner_shape("rms_norm", x, normalized_shape)
     small = float(np.finfo(x.dtype.numpy).eps) if eps is None else eps
     axes = tuple(range(len(x.shape) - len(inner), len(x.shape)))
-    square = reduce.mean(pointwise.square(x), axes, keepdim=True)
-    out = pointwise.mul(x, pointwise.rsqrt(pointwise.add(square, small)))
+    square = reduce.mean(arithmetic.square(x), axes, keepdim=True)
+    out = arithmetic.mul(x, exponential.rsqrt(arithmetic.add(square, small)))
     if weight is None:
         return out
-    return pointwise.mul(out, _fitting("rms_norm", "weight", weight, inner))
+    return arithmetic.mul(out, _fitting("rms_norm", "weight", weight, inner))
 
 
 def per_channel(x: Tensor, weight: Operand, bias: Operand) -> Tensor:
@@ -133,10 +133,10 @@ def per_channel(x: Tensor, weight: Operand, bias: Operand) -> Tensor:
     channels, along = (x.shape[1],), (x.shape[1], *(1,) * (len(x.shape) - 2))
     if weight is not None:
         scale = _fitting("normalisation by channel", "weight", weight, channels)
-        x = pointwise.mul(x, apply(TABLE["reshape"], scale, shape=along))
+        x = arithmetic.mul(x, apply(TABLE["reshape"], scale, shape=along))
     if bias is not None:
         shift = _fitting("normalisation by channel", "bias", bias, channels)
-        x = pointwise.add(x, apply(TABLE["reshape"], shift, shape=along))
+        x = arithmetic.add(x, apply(TABLE["reshape"], shift, shape=along))
     return x
 
 
@@ -184,12 +184,12 @@ def local_response_norm(
     if len(x.shape) < 3 or size < 1:
         raise ShapeError(f"local_response_norm takes (N, C, …), not shape {x.shape}, and size ≥ 1")
     around = [0] * (2 * len(x.shape) - 4) + [size // 2, (size - 1) // 2]
-    wide = pad(pointwise.square(x), around)
+    wide = pad(arithmetic.square(x), around)
     total = slices.narrow(wide, 1, 0, x.shape[1])
     for i in range(1, size):
-        total = pointwise.add(total, slices.narrow(wide, 1, i, x.shape[1]))
-    scale = pointwise.add(pointwise.mul(total, alpha / size), k)
-    return pointwise.div(x, pointwise.pow(scale, beta))
+        total = arithmetic.add(total, slices.narrow(wide, 1, i, x.shape[1]))
+    scale = arithmetic.add(arithmetic.mul(total, alpha / size), k)
+    return arithmetic.div(x, exponential.pow(scale, beta))
 
 
 def normalize(input: Operand, p: float = 2.0, dim: int = 1, eps: float = 1e-12) -> Tensor:
@@ -199,4 +199,4 @@ def normalize(input: Operand, p: float = 2.0, dim: int = 1, eps: float = 1e-12) 
     """
     x = floating(input)
     length = norm(x, p, dim, keepdim=True)
-    return pointwise.div(x, pointwise.clamp(length, min=eps))
+    return arithmetic.div(x, comparison.clamp(length, min=eps))

@@ -13,7 +13,7 @@ from chainrule.base import shapes
 from chainrule.base.arguments import check_number
 from chainrule.base.errors import ArgumentError, DTypeError, ShapeError
 from chainrule.tensor.convert import Operand, as_dtype, as_tensor, cast
-from chainrule.tensor.functional import layout, pointwise, reduce, slices
+from chainrule.tensor.functional import arithmetic, comparison, exponential, layout, reduce, slices
 from chainrule.tensor.functional.factorizations import svdvals
 from chainrule.tensor.functional.forms import with_out
 from chainrule.tensor.functional.linear_systems import inverse
@@ -38,16 +38,16 @@ def _floats(A: Operand, dtype: Any, what: str) -> Tensor:
 
 def _power_norm(x: Tensor, p: float, dim: Dim, keepdim: bool) -> Tensor:
     """(Σ |x|ᵖ)^(1/p)."""
-    size = pointwise.abs(x)
+    size = arithmetic.abs(x)
     if p < 1:  # whose derivative is infinite at 0
-        still = pointwise.eq(size, 0)
-        raised = pointwise.pow(pointwise.where(still, 1.0, size), p)
-        size = pointwise.where(still, 0.0 if p > 0 else math.inf, raised)
+        still = comparison.eq(size, 0)
+        raised = exponential.pow(comparison.where(still, 1.0, size), p)
+        size = comparison.where(still, 0.0 if p > 0 else math.inf, raised)
     else:
-        size = pointwise.pow(size, p)
+        size = exponential.pow(size, p)
     total = reduce.sum(size, dim, keepdim)
-    flat = pointwise.eq(total, 0)
-    return pointwise.where(flat, 0.0, pointwise.pow(pointwise.where(flat, 1.0, total), 1 / p))
+    flat = comparison.eq(total, 0)
+    return comparison.where(flat, 0.0, exponential.pow(comparison.where(flat, 1.0, total), 1 / p))
 
 
 @with_out
@@ -63,16 +63,16 @@ def vector_norm(
     x = _floats(x, dtype, "vector_norm")
     axes = shapes.normal_axes(dim if dim != () else None, len(x.shape))
     if not axes:
-        return pointwise.abs(x) if ord else pointwise.abs(pointwise.sign(x))
+        return arithmetic.abs(x) if ord else arithmetic.abs(arithmetic.sign(x))
     if ord == 2:
-        return root(reduce.sum(pointwise.mul(x, x), axes, keepdim))
+        return root(reduce.sum(arithmetic.mul(x, x), axes, keepdim))
     if ord == 1:
-        return reduce.sum(pointwise.abs(x), axes, keepdim)
+        return reduce.sum(arithmetic.abs(x), axes, keepdim)
     if ord == 0:
-        return reduce.sum(pointwise.abs(pointwise.sign(x)), axes, keepdim)
+        return reduce.sum(arithmetic.abs(arithmetic.sign(x)), axes, keepdim)
     if math.isinf(ord):
         extreme = reduce.amax if ord > 0 else reduce.amin
-        return extreme(pointwise.abs(x), axes, keepdim)
+        return extreme(arithmetic.abs(x), axes, keepdim)
     return _power_norm(x, ord, axes, keepdim)
 
 
@@ -104,7 +104,7 @@ def matrix_norm(
     if isinstance(ord, str) or abs(ord) not in {1, math.inf}:
         raise ArgumentError(f"matrix norms are 'fro', 'nuc', ±1, ±2 and ±inf, not {ord!r}")
     summed, other = (rows, columns) if abs(ord) == 1 else (columns, rows)
-    totals = reduce.sum(pointwise.abs(x), summed, keepdim=True)
+    totals = reduce.sum(arithmetic.abs(x), summed, keepdim=True)
     extreme = reduce.amax if ord > 0 else reduce.amin
     out = extreme(totals, other, keepdim=True)
     return out if keepdim else reduce.sum(out, (rows, columns))
@@ -176,5 +176,5 @@ def cond(A: Operand, p: Any = None) -> Tensor:
     if p in {None, 2, -2}:
         values = svdvals(A)
         first, last = slices.select(values, -1, 0), slices.select(values, -1, -1)
-        return pointwise.div(last, first) if p == -2 else pointwise.div(first, last)
-    return pointwise.mul(matrix_norm(A, p), matrix_norm(inverse(A), p))
+        return arithmetic.div(last, first) if p == -2 else arithmetic.div(first, last)
+    return arithmetic.mul(matrix_norm(A, p), matrix_norm(inverse(A), p))

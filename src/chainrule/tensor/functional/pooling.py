@@ -17,7 +17,7 @@ from chainrule.base.errors import ArgumentError, DTypeError, ShapeError
 from chainrule.ops import TABLE
 from chainrule.tensor.convert import Operand, as_tensor
 from chainrule.tensor.dispatch import apply
-from chainrule.tensor.functional import pointwise, reduce
+from chainrule.tensor.functional import activation, arithmetic, comparison, exponential, reduce
 from chainrule.tensor.functional.convolution import Sizes, batched, unbatched
 from chainrule.tensor.functional.forms import of_kinds
 from chainrule.tensor.functional.im2col import WindowAxis, window_axes
@@ -65,7 +65,7 @@ def largest(found: Marked, axis: int, windows: WindowAxis) -> Marked:
     top, where = windows.at(x, axis, 0), None if marks is None else windows.at(marks, axis, 0)
     for j in range(1, windows.size):
         other = windows.at(x, axis, j)
-        better = pointwise.logical_or(pointwise.gt(other, top), pointwise.ne(other, other))
+        better = comparison.logical_or(comparison.gt(other, top), comparison.ne(other, other))
         top = apply(TABLE["where"], better, other, top)
         if where is not None and marks is not None:
             where = apply(TABLE["where"], better, windows.at(marks, axis, j), where)
@@ -159,7 +159,7 @@ def summed(x: Tensor, axis: int, windows: WindowAxis) -> Tensor:
         return reduce.sum(windows.windows(x, axis), -1)
     total = windows.at(x, axis, 0)
     for j in range(1, windows.size):
-        total = pointwise.add(total, windows.at(x, axis, j))
+        total = arithmetic.add(total, windows.at(x, axis, j))
     return total
 
 
@@ -173,10 +173,10 @@ def _shares(x: Tensor, axis: int, windows: WindowAxis, everything: bool) -> Oper
     if len(set(counts)) == 1:
         return 1.0 / counts[0]
     place = apply(TABLE["iota"], dtype=dtypes.int64, shape=(w.count,), axis=0)
-    first = pointwise.sub(pointwise.mul(place, w.step), w.edge)
-    last = pointwise.clamp(pointwise.add(first, w.size), max=w.length + after)
-    number = pointwise.sub(last, pointwise.clamp(first, min=low))
-    shares = pointwise.div(1.0, number.to(x.dtype))
+    first = arithmetic.sub(arithmetic.mul(place, w.step), w.edge)
+    last = comparison.clamp(arithmetic.add(first, w.size), max=w.length + after)
+    number = arithmetic.sub(last, comparison.clamp(first, min=low))
+    shares = arithmetic.div(1.0, number.to(x.dtype))
     return apply(
         TABLE["reshape"], shares,
         shape=tuple(w.count if i == axis else 1 for i in range(len(x.shape))),
@@ -204,9 +204,9 @@ def _avg_pool(
     ):
         x = summed(x, 2 + i, windows)
         if divisor_override is None:
-            x = pointwise.mul(x, _shares(x, 2 + i, windows, count_include_pad))
+            x = arithmetic.mul(x, _shares(x, 2 + i, windows, count_include_pad))
     if divisor_override is not None:
-        x = pointwise.mul(x, 1.0 / divisor_override)
+        x = arithmetic.mul(x, 1.0 / divisor_override)
     return unbatched(x, alone)
 
 
@@ -253,11 +253,11 @@ def _lp_pool(
 ) -> Tensor:
     name = f"lp_pool{rank}d"
     x, alone = batched(name, as_tensor(input), rank)
-    x = pointwise.pow(x, p)
+    x = exponential.pow(x, p)
     for i, windows in enumerate(window_axes(name, x, rank, kernel_size, stride, up=up)):
         x = summed(x, 2 + i, windows)
-    x = pointwise.mul(pointwise.sign(x), pointwise.relu(pointwise.abs(x)))
-    return unbatched(pointwise.pow(x, 1.0 / p), alone)
+    x = arithmetic.mul(arithmetic.sign(x), activation.relu(arithmetic.abs(x)))
+    return unbatched(exponential.pow(x, 1.0 / p), alone)
 
 
 @of_kinds

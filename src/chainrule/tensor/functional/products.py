@@ -24,7 +24,7 @@ from chainrule.tensor.convert import (
     result_dtype,
 )
 from chainrule.tensor.dispatch import apply
-from chainrule.tensor.functional import layout, pointwise, reduce, slices
+from chainrule.tensor.functional import arithmetic, layout, reduce, slices
 from chainrule.tensor.functional.forms import (
     also_in_order,
     deliver,
@@ -116,7 +116,9 @@ def _warn_of_widths(a: Tensor, b: Tensor) -> None:
 
 def _whole(a: Tensor, b: Tensor) -> Tensor:
     """The product of integers: sums of products, exact to the last digit (and modulo 2⁶⁴)."""
-    wide = pointwise.mul(_reshape(a, (*a.shape, 1)), _reshape(b, (*b.shape[:-2], 1, *b.shape[-2:])))
+    wide = arithmetic.mul(
+        _reshape(a, (*a.shape, 1)), _reshape(b, (*b.shape[:-2], 1, *b.shape[-2:]))
+    )
     total = apply(TABLE["sum"], cast(wide, dtypes.int64), axes=(len(wide.shape) - 2,))
     return cast(total, a.dtype)
 
@@ -169,7 +171,7 @@ def linear(input: Operand, weight: Operand, bias: Operand = None) -> Tensor:
     out = matmul(x, apply(TABLE["transpose"], w, axes=(1, 0)))
     if bias is None:
         return out
-    moved = pointwise.add(out, bias)
+    moved = arithmetic.add(out, bias)
     if moved.array_type.shape != out.array_type.shape:
         raise ShapeError(f"linear: a bias of shape {bias.shape} widens a result of {out.shape}")
     return moved
@@ -210,7 +212,7 @@ def mv(input: Operand, vec: Operand) -> Tensor:
 @with_out
 def vecdot(x: Operand, y: Operand, *, dim: int = -1) -> Tensor:
     """Σ x·y along one axis; the others broadcast."""
-    return reduce.sum(pointwise.mul(x, y), dim)
+    return reduce.sum(arithmetic.mul(x, y), dim)
 
 
 @with_out
@@ -229,8 +231,8 @@ def cross(input: Operand, other: Operand, dim: int = -1) -> Tensor:
     def turned(x: Tensor, by: int) -> Tensor:
         return slices.roll(x, -by, dim)
 
-    return pointwise.sub(
-        pointwise.mul(turned(a, 1), turned(b, 2)), pointwise.mul(turned(a, 2), turned(b, 1))
+    return arithmetic.sub(
+        arithmetic.mul(turned(a, 1), turned(b, 2)), arithmetic.mul(turned(a, 2), turned(b, 1))
     )
 
 
@@ -240,7 +242,7 @@ def outer(input: Operand, vec2: Operand) -> Tensor:
     a, b = as_tensor(input), as_tensor(vec2)
     if len(a.shape) != 1 or len(b.shape) != 1:
         raise ShapeError(f"outer needs two vectors, not shapes {a.shape} and {b.shape}")
-    return pointwise.mul(layout.reshape(a, (-1, 1)), b)
+    return arithmetic.mul(layout.reshape(a, (-1, 1)), b)
 
 
 ger = outer
@@ -254,8 +256,8 @@ def _scaled(x: Tensor, factor: Any) -> Tensor:
         if factor == 1:
             return x
         if x.dtype.kind != "float":
-            return cast(pointwise.mul(x, int(factor)), x.dtype)
-    return pointwise.mul(x, factor)
+            return cast(arithmetic.mul(x, int(factor)), x.dtype)
+    return arithmetic.mul(x, factor)
 
 
 def _added(name: str, input: Operand, product: Tensor, beta: Any, alpha: Any) -> Tensor:
@@ -267,7 +269,7 @@ def _added(name: str, input: Operand, product: Tensor, beta: Any, alpha: Any) ->
         )
     if isinstance(beta, (int, float)) and beta == 0:
         return out
-    return pointwise.add(_scaled(x, beta), out)
+    return arithmetic.add(_scaled(x, beta), out)
 
 
 @with_numpy_names
@@ -329,7 +331,7 @@ def kron(input: Operand, other: Operand) -> Tensor:
     a, b = as_tensor(input), as_tensor(other)
     rank = max(len(a.shape), len(b.shape))
     first, second = ((1,) * (rank - len(x.shape)) + x.shape for x in (a, b))
-    apart = pointwise.mul(
+    apart = arithmetic.mul(
         layout.reshape(a, [v for n in first for v in (n, 1)]),
         layout.reshape(b, [v for n in second for v in (1, n)]),
     )
@@ -357,4 +359,4 @@ def bilinear(input1: Operand, input2: Operand, weight: Operand, bias: Operand = 
     mixed = layout.reshape(mixed, (shapes.size(lead), out_, in2))
     other = layout.reshape(y, (shapes.size(lead), in2, 1))
     out = apply(TABLE["reshape"], matmul(mixed, other), shape=(*lead, out_))
-    return out if bias is None else pointwise.add(out, bias)
+    return out if bias is None else arithmetic.add(out, bias)

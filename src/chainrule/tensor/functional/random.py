@@ -30,7 +30,7 @@ from chainrule.tensor.convert import (
     result_dtype,
 )
 from chainrule.tensor.dispatch import apply, wrap
-from chainrule.tensor.functional import pointwise
+from chainrule.tensor.functional import arithmetic, comparison, exponential, trigonometry
 from chainrule.tensor.functional.forms import (
     also_called,
     of_kinds,
@@ -183,10 +183,10 @@ def uniform(shape: shapes.Shape, dtype: DType, generator: Generator | None = Non
 
     def finish(high: Tensor, *low: Tensor) -> Tensor:
         if not low:
-            return pointwise.mul(cast(pointwise.floor_divide(high, 1 << 8), dtype), 2.0**-24)
-        top = pointwise.mul(pointwise.floor_divide(high, 1 << 5), 1 << 26)
-        bits = pointwise.add(top, pointwise.floor_divide(low[0], 1 << 6))
-        return pointwise.mul(cast(bits, dtype), 2.0**-53)
+            return arithmetic.mul(cast(arithmetic.floor_divide(high, 1 << 8), dtype), 2.0**-24)
+        top = arithmetic.mul(arithmetic.floor_divide(high, 1 << 5), 1 << 26)
+        bits = arithmetic.add(top, arithmetic.floor_divide(low[0], 1 << 6))
+        return arithmetic.mul(cast(bits, dtype), 2.0**-53)
 
     source = generator or default_generator
     with no_grad():
@@ -198,10 +198,10 @@ def normal_values(shape: shapes.Shape, dtype: DType, generator: Generator | None
 
     def finish(first: Tensor, second: Tensor) -> Tensor:
         # (word + 1)/2³² lies in (0, 1], so that the logarithm is finite
-        u = pointwise.mul(cast(pointwise.add(first, 1), dtypes.float64), 2.0**-32)
-        radius = pointwise.sqrt(pointwise.mul(pointwise.log(u), -2.0))
-        angle = pointwise.mul(cast(second, dtypes.float64), 2 * math.pi * 2.0**-32)
-        return cast(pointwise.mul(radius, pointwise.cos(angle)), dtype)
+        u = arithmetic.mul(cast(arithmetic.add(first, 1), dtypes.float64), 2.0**-32)
+        radius = exponential.sqrt(arithmetic.mul(exponential.log(u), -2.0))
+        angle = arithmetic.mul(cast(second, dtypes.float64), 2 * math.pi * 2.0**-32)
+        return cast(arithmetic.mul(radius, trigonometry.cos(angle)), dtype)
 
     with no_grad():
         return (generator or default_generator)._draw(shape, dtype, 2, finish)
@@ -285,8 +285,8 @@ def randint(
     for limit in (low, high - 1):
         check_fits(limit, kind)
     unit = uniform(flat_sizes([size]), dtypes.float64, generator)
-    whole = cast(pointwise.floor(pointwise.mul(unit, high - low)), dtypes.int64)
-    return asking(cast(pointwise.add(whole, low), kind), requires_grad)
+    whole = cast(arithmetic.floor(arithmetic.mul(unit, high - low)), dtypes.int64)
+    return asking(cast(arithmetic.add(whole, low), kind), requires_grad)
 
 
 @with_out
@@ -337,7 +337,7 @@ def normal(
         if kind.kind != "float":
             raise DTypeError(f"normal random numbers are floats, not {kind}: use x.float()")
         unit = normal_values(shape, kind, generator)
-        out = pointwise.add(pointwise.mul(unit, std), mean)
+        out = arithmetic.add(arithmetic.mul(unit, std), mean)
     return asking(out, requires_grad)
 
 
@@ -346,7 +346,7 @@ def uniform_(
 ) -> Tensor:
     """Uniform numbers in [from_, to) of the input's shape and dtype."""
     unit = uniform(input.shape, input.dtype, generator)
-    return pointwise.add(pointwise.mul(unit, to - from_), from_)
+    return arithmetic.add(arithmetic.mul(unit, to - from_), from_)
 
 
 @of_kinds
@@ -356,7 +356,7 @@ def normal_(
     """Normal numbers of the input's shape and dtype."""
     std = require("normal_", std, lambda v: v >= 0, "a standard deviation must be at least 0")
     unit = normal_values(input.shape, input.dtype, generator)
-    return pointwise.add(pointwise.mul(unit, std), mean)
+    return arithmetic.add(arithmetic.mul(unit, std), mean)
 
 
 @with_out
@@ -371,7 +371,7 @@ def bernoulli(input: Operand, p: Any = None, *, generator: Generator | None = No
         chances = require(
             "bernoulli", chances, is_probability, "a probability must lie between 0 and 1"
         )
-        chosen = pointwise.lt(uniform(x.shape, kind, generator), chances)
+        chosen = comparison.lt(uniform(x.shape, kind, generator), chances)
         return cast(chosen, x.dtype)
 
 
@@ -389,6 +389,6 @@ def dropout(input: Operand, p: float = 0.5, training: bool = True) -> Tensor:
     if not training or p == 0:
         return x  # type: ignore[return-value]
     if p == 1:
-        return pointwise.mul(x, 0.0)
-    kept = pointwise.ge(uniform(x.shape, dtypes.float32), p)
-    return pointwise.where(kept, pointwise.mul(x, 1 / (1 - p)), 0.0)
+        return arithmetic.mul(x, 0.0)
+    kept = comparison.ge(uniform(x.shape, dtypes.float32), p)
+    return comparison.where(kept, arithmetic.mul(x, 1 / (1 - p)), 0.0)

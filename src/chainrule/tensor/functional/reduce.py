@@ -16,12 +16,13 @@ from chainrule.ops import TABLE
 from chainrule.ops.record import Op
 from chainrule.tensor.convert import Operand, as_dtype, as_tensor, cast, filled, floating, own
 from chainrule.tensor.dispatch import apply
-from chainrule.tensor.functional import layout, pointwise
+from chainrule.tensor.functional import arithmetic, comparison, layout
 from chainrule.tensor.functional.forms import (
     also_called,
     also_named,
     deliver,
     named,
+    of_kinds,
     with_numpy_names,
     with_out,
 )
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "all",
+    "allclose",
     "amax",
     "amin",
     "aminmax",
@@ -40,6 +42,7 @@ __all__ = [
     "argmax",
     "argmin",
     "count_nonzero",
+    "equal",
     "logsumexp",
     "max",
     "mean",
@@ -140,7 +143,7 @@ def mean(input: Operand, dim: Dim = None, keepdim: bool = False, *, dtype: Any =
     axes = shapes.normal_axes(dim if dim != () else None, len(shape))
     count = shapes.size([shape[a] for a in axes])
     total = _reduce(_SUM, x, dim, keepdim=keepdim)
-    return lasting(pointwise.mul(total, 1.0 / count if count else float("nan")))
+    return lasting(arithmetic.mul(total, 1.0 / count if count else float("nan")))
 
 
 def _largest(name: str, x: Tensor, dim: Dim, *, keepdim: bool) -> Tensor:
@@ -179,7 +182,7 @@ def argmax(input: Operand, dim: int | None = None, keepdim: bool = False) -> Ten
 def reversed_order(x: Tensor) -> Tensor:
     """Numbers that are larger where x is smaller: -x, of integers every bit turned."""
     if x.dtype.kind == "float":
-        return pointwise.neg(x)
+        return arithmetic.neg(x)
     every_bit = filled(-1 if x.dtype.is_signed else 255, x.dtype, x.shape)
     return apply(TABLE["bitwise_xor"], x, every_bit)
 
@@ -195,7 +198,7 @@ def _extreme(name: str, input: Operand, dim: Any, keepdim: bool) -> Any:
     if dim is None:
         return _largest(name, x, None, keepdim=False)
     if not isinstance(dim, int):
-        return (pointwise.maximum if name == "amax" else pointwise.minimum)(x, dim)
+        return (arithmetic.maximum if name == "amax" else arithmetic.minimum)(x, dim)
     find = argmax if name == "amax" else argmin
     index = find(x, dim, keepdim=False)
     axis = shapes.normal_axis(dim, len(x.shape))
@@ -244,21 +247,21 @@ def _truth(x: Tensor, holds: Tensor) -> Tensor:
 def all(input: Operand, dim: Dim = None, keepdim: bool = False) -> Tensor:
     """Whether all elements along `dim` are true."""
     x = as_tensor(input)
-    return _truth(x, pointwise.eq(sum(pointwise.logical_not(x), dim, keepdim), 0))
+    return _truth(x, comparison.eq(sum(comparison.logical_not(x), dim, keepdim), 0))
 
 
 @with_out
 def any(input: Operand, dim: Dim = None, keepdim: bool = False) -> Tensor:
     """Whether any element along `dim` is true."""
     x = as_tensor(input)
-    return _truth(x, pointwise.gt(count_nonzero(x, dim, keepdim=keepdim), 0))
+    return _truth(x, comparison.gt(count_nonzero(x, dim, keepdim=keepdim), 0))
 
 
 @with_numpy_names
 def count_nonzero(input: Operand, dim: Dim = None, *, keepdim: bool = False) -> Tensor:
     """How many elements along `dim` are not zero."""
     x = as_tensor(input)
-    return sum(x if x.dtype is dtypes.bool_ else pointwise.ne(x, 0), dim, keepdim)
+    return sum(x if x.dtype is dtypes.bool_ else comparison.ne(x, 0), dim, keepdim)
 
 
 @with_out
@@ -274,7 +277,7 @@ def nansum(input: Operand, dim: Dim = None, keepdim: bool = False, *, dtype: Any
     """Σ of the elements along `dim` that are not NaN."""
     x = as_tensor(input)
     if x.dtype.kind == "float":
-        x = pointwise.where(pointwise.isnan(x), 0.0, x)
+        x = comparison.where(comparison.isnan(x), 0.0, x)
     return sum(x, dim, keepdim, dtype=dtype)
 
 
@@ -283,8 +286,8 @@ def nanmean(input: Operand, dim: Dim = None, keepdim: bool = False, *, dtype: An
     """Mean of the elements along `dim` that are not NaN; NaN if there are none."""
     x = as_tensor(input)
     total = nansum(x, dim, keepdim, dtype=dtype)
-    counted = sum(pointwise.logical_not(pointwise.isnan(x)), dim, keepdim)
-    return pointwise.div(total, cast(counted, total.dtype))
+    counted = sum(comparison.logical_not(comparison.isnan(x)), dim, keepdim)
+    return arithmetic.div(total, cast(counted, total.dtype))
 
 
 @with_out
@@ -305,11 +308,11 @@ def prod(
             return apply(TABLE["reshape"], x, shape=())
     kept = shapes.with_ones(x.shape, (axis,))
     if x.shape[axis] == 0:  # a sum of nothing, plus 1: a gradient still flows, to nothing
-        x = pointwise.add(sum(x, axis, keepdim=True), 1)
+        x = arithmetic.add(sum(x, axis, keepdim=True), 1)
     while (size := x.shape[axis]) > 1:
         half = size // 2
         front = _part(x, axis, 0, half)
-        halved = pointwise.mul(front, _part(x, axis, half, half))
+        halved = arithmetic.mul(front, _part(x, axis, half, half))
         rest = [_part(x, axis, 2 * half, 1)] if size % 2 else []
         x = apply(TABLE["concat"], halved, *rest, axis=axis) if rest else halved
     if keepdim:
@@ -342,3 +345,21 @@ def sum_to_size(input: Operand, *size: Any) -> Tensor:
     if x.shape == target:
         return x
     return layout.reshape(sum(x, axes), target)
+
+
+@of_kinds
+def allclose(
+    input: Operand,
+    other: Operand,
+    rtol: float = 1e-5,
+    atol: float = 1e-8,
+    equal_nan: bool = False,
+) -> bool:
+    """Whether all elements are close (see `isclose`), as a Python bool."""
+    return bool(all(comparison.isclose(input, other, rtol, atol, equal_nan)).item())
+
+
+def equal(input: Operand, other: Operand) -> bool:
+    """Whether shapes and all elements are equal, as a Python bool."""
+    x, y = as_tensor(input), as_tensor(other)
+    return x.shape == y.shape and bool(all(comparison.eq(x, y)).item())

@@ -28,7 +28,14 @@ from chainrule.tensor.convert import (
     expand,
 )
 from chainrule.tensor.dispatch import apply, wrap
-from chainrule.tensor.functional import layout, pointwise, slices
+from chainrule.tensor.functional import (
+    arithmetic,
+    comparison,
+    layout,
+    slices,
+    trigonometry,
+)
+from chainrule.tensor.functional.exponential import exp, log
 from chainrule.tensor.functional.forms import of_kinds, with_out
 from chainrule.tensor.functional.random import Generator, asking, normal_values, uniform
 from chainrule.tensor.handle import Handle
@@ -86,11 +93,11 @@ def _checked(weights: Tensor, needed: int) -> Tensor:
 def exponential(shape: shapes.Shape, generator: Generator | None) -> Tensor:
     """Standard exponential numbers: -log of a uniform number in (0, 1], never 0."""
     unit = uniform(shape, dtypes.float64, generator)
-    return pointwise.maximum(pointwise.neg(pointwise.log(pointwise.sub(1.0, unit))), _TINY)
+    return arithmetic.maximum(arithmetic.neg(log(arithmetic.sub(1.0, unit))), _TINY)
 
 
 def _without_replacement(weights: Tensor, n: int, generator: Generator | None) -> Tensor:
-    keys = pointwise.div(weights, exponential(weights.shape, generator))
+    keys = arithmetic.div(weights, exponential(weights.shape, generator))
     return apply(TABLE["topk"], keys, k=n, descending=True)
 
 
@@ -99,7 +106,7 @@ def _with_replacement(weights: Tensor, n: int, generator: Generator | None) -> T
     sums = _cumulated(weights)
     total = slices.narrow(sums, 1, count - 1, 1)
     unit = uniform((rows, n), dtypes.float64, generator)
-    level = pointwise.mul(unit, expand(total, (rows, n)))
+    level = arithmetic.mul(unit, expand(total, (rows, n)))
     if modes.trace is None:
         steps, levels = sums._concrete("multinomial()"), level._concrete("multinomial()")
         places = [np.searchsorted(s, v, side="right") for s, v in zip(steps, levels, strict=True)]
@@ -108,12 +115,12 @@ def _with_replacement(weights: Tensor, n: int, generator: Generator | None) -> T
         )
     else:
         shape = (rows, n, count)
-        below = pointwise.le(
+        below = comparison.le(
             expand(apply(TABLE["reshape"], sums, shape=(rows, 1, count)), shape),
             expand(apply(TABLE["reshape"], level, shape=(rows, n, 1)), shape),
         )
         found = apply(TABLE["sum"], cast(below, dtypes.int64), axes=(2,))
-    return pointwise.minimum(found, _last_positive(weights, (rows, n)))
+    return arithmetic.minimum(found, _last_positive(weights, (rows, n)))
 
 
 def _cumulated(x: Tensor) -> Tensor:
@@ -123,7 +130,7 @@ def _cumulated(x: Tensor) -> Tensor:
     while step < count:
         head = slices.narrow(x, 1, 0, count - step)
         moved = apply(TABLE["pad"], head, start=(0, step), step=(1, 1), shape=(rows, count))
-        x = pointwise.add(x, moved)
+        x = arithmetic.add(x, moved)
         step *= 2
     return x
 
@@ -131,7 +138,7 @@ def _cumulated(x: Tensor) -> Tensor:
 def _last_positive(weights: Tensor, shape: shapes.Shape) -> Tensor:
     """The last category with a weight: the one for a level that rounding put above all sums."""
     position = apply(TABLE["iota"], dtype=dtypes.int64, shape=weights.shape, axis=1)
-    last = apply(TABLE["amax"], pointwise.where(pointwise.gt(weights, 0), position, 0), axes=(1,))
+    last = apply(TABLE["amax"], comparison.where(comparison.gt(weights, 0), position, 0), axes=(1,))
     return expand(apply(TABLE["reshape"], last, shape=(shape[0], 1)), shape)
 
 
@@ -165,8 +172,8 @@ def whole_numbers(shape: shapes.Shape, low: int, high: int, generator: Generator
         raise ArgumentError(f"random integers need low < high, not {low} and {high}")
     with no_grad():
         unit = uniform(shape, dtypes.float64, generator)
-        return pointwise.add(
-            cast(pointwise.floor(pointwise.mul(unit, high - low)), dtypes.int64), low
+        return arithmetic.add(
+            cast(arithmetic.floor(arithmetic.mul(unit, high - low)), dtypes.int64), low
         )
 
 
@@ -174,7 +181,7 @@ def bernoulli_(input: Handle, p: Any = 0.5, *, generator: Generator | None = Non
     """1 with probability p (a number, or a tensor of them), else 0."""
     p = require("bernoulli_", p, is_probability, "a probability must lie between 0 and 1")
     with no_grad():
-        return cast(pointwise.lt(uniform(input.shape, dtypes.float64, generator), p), input.dtype)
+        return cast(comparison.lt(uniform(input.shape, dtypes.float64, generator), p), input.dtype)
 
 
 def exponential_(
@@ -184,7 +191,7 @@ def exponential_(
     if lambd <= 0:
         raise ArgumentError(f"exponential_ needs λ > 0, not {lambd}")
     with no_grad():
-        return cast(pointwise.div(exponential(input.shape, generator), lambd), input.dtype)
+        return cast(arithmetic.div(exponential(input.shape, generator), lambd), input.dtype)
 
 
 def geometric_(input: Handle, p: float, *, generator: Generator | None = None) -> Tensor:
@@ -192,8 +199,8 @@ def geometric_(input: Handle, p: float, *, generator: Generator | None = None) -
     if not 0 < p < 1:
         raise ArgumentError(f"geometric_ needs a probability between 0 and 1, not {p}")
     with no_grad():
-        trials = pointwise.div(exponential(input.shape, generator), -float(np.log1p(-p)))
-        return cast(pointwise.maximum(pointwise.ceil(trials), 1.0), input.dtype)
+        trials = arithmetic.div(exponential(input.shape, generator), -float(np.log1p(-p)))
+        return cast(arithmetic.maximum(arithmetic.ceil(trials), 1.0), input.dtype)
 
 
 def cauchy_(
@@ -201,11 +208,11 @@ def cauchy_(
 ) -> Tensor:
     """Numbers with density σ / (π·((x - median)² + σ²))."""
     with no_grad():
-        angle = pointwise.mul(
-            pointwise.sub(uniform(input.shape, dtypes.float64, generator), 0.5), float(np.pi)
+        angle = arithmetic.mul(
+            arithmetic.sub(uniform(input.shape, dtypes.float64, generator), 0.5), float(np.pi)
         )
-        ratio = pointwise.div(pointwise.sin(angle), pointwise.cos(angle))
-        return cast(pointwise.add(pointwise.mul(ratio, sigma), median), input.dtype)
+        ratio = arithmetic.div(trigonometry.sin(angle), trigonometry.cos(angle))
+        return cast(arithmetic.add(arithmetic.mul(ratio, sigma), median), input.dtype)
 
 
 def log_normal_(
@@ -214,7 +221,7 @@ def log_normal_(
     """exp of normal numbers of the given mean and deviation."""
     with no_grad():
         normal = normal_values(input.shape, dtypes.float64, generator)
-        return cast(pointwise.exp(pointwise.add(pointwise.mul(normal, std), mean)), input.dtype)
+        return cast(exp(arithmetic.add(arithmetic.mul(normal, std), mean)), input.dtype)
 
 
 def random_(

@@ -19,7 +19,7 @@ from chainrule.base.errors import ArgumentError, DTypeError, ShapeError
 from chainrule.ops import TABLE
 from chainrule.tensor.convert import Operand, as_tensor, cast, expand, own
 from chainrule.tensor.dispatch import apply
-from chainrule.tensor.functional import diagonal, pointwise, slices
+from chainrule.tensor.functional import arithmetic, comparison, diagonal, slices
 from chainrule.tensor.functional.forms import of_kinds, with_numpy_names, with_out
 from chainrule.tensor.functional.gather import as_index, element_places
 from chainrule.tensor.handle import Handle
@@ -75,16 +75,16 @@ def _reduction(reduce: str, include_self: bool) -> Write:
     def write(base: Tensor, updates: Tensor, places: Tensor) -> Tensor:
         start = base
         if not include_self:
-            touched = pointwise.gt(_counts(base, places, 0), 0)
-            start = pointwise.where(_over(touched, base), _identity(reduce, base), base)
+            touched = comparison.gt(_counts(base, places, 0), 0)
+            start = comparison.where(_over(touched, base), _identity(reduce, base), base)
         if reduce in {"sum", "mean"}:
             total = _added(start, updates, places)
             if reduce == "sum":
                 return total
             count = _counts(base, places, int(include_self))
-            count = _over(cast(pointwise.maximum(count, 1), base.dtype), base)
+            count = _over(cast(arithmetic.maximum(count, 1), base.dtype), base)
             mode = None if base.dtype.kind == "float" else "floor"
-            return pointwise.div(total, count, rounding_mode=mode)
+            return arithmetic.div(total, count, rounding_mode=mode)
         return _set(start, updates, places, _REDUCTIONS[reduce])
 
     return _of_numbers(write)
@@ -97,7 +97,7 @@ def _counts(base: Tensor, places: Tensor, start: int) -> Tensor:
     """How many updates each row takes, more than `start`."""
     ones = apply(TABLE["full"], value=1, dtype=dtypes.int64, shape=places.shape)
     counts = apply(TABLE["scatter_add"], ones, places, rows=base.shape[0])
-    return pointwise.add(counts, start) if start else counts
+    return arithmetic.add(counts, start) if start else counts
 
 
 def _over(rows: Tensor, base: Tensor) -> Tensor:
@@ -230,7 +230,7 @@ def index_add(
     input: Operand, dim: int, index: Operand, source: Operand, *, alpha: Any = 1
 ) -> Tensor:
     """`input` with alpha · source added to the slices along `dim` that `index` names."""
-    scaled = source if isinstance(alpha, int) and alpha == 1 else pointwise.mul(source, alpha)
+    scaled = source if isinstance(alpha, int) and alpha == 1 else arithmetic.mul(source, alpha)
     return _slices(input, dim, index, scaled, _added)
 
 

@@ -15,7 +15,7 @@ from chainrule.base.errors import ArgumentError, ShapeError
 from chainrule.ops import TABLE
 from chainrule.tensor.convert import Operand, as_tensor, cast, expand, operands
 from chainrule.tensor.dispatch import apply, wrap
-from chainrule.tensor.functional import pointwise, reduce
+from chainrule.tensor.functional import arithmetic, comparison, reduce
 from chainrule.tensor.functional.forms import also_called, of_kinds, with_out
 from chainrule.tensor.functional.gather import gather
 
@@ -97,8 +97,8 @@ def isin(
     x, among = as_tensor(elements), as_tensor(test_elements)
     row = apply(TABLE["reshape"], among, shape=(among.array_type.size,))
     wide = apply(TABLE["reshape"], x, shape=(*x.shape, 1))
-    found = reduce.any(pointwise.eq(wide, row), -1)
-    return pointwise.logical_not(found) if invert else found
+    found = reduce.any(comparison.eq(wide, row), -1)
+    return comparison.logical_not(found) if invert else found
 
 
 def _results(arrays: list[Any], wanted: list[bool]) -> Any:
@@ -168,12 +168,12 @@ def histc(input: Operand, bins: int = 100, min: float = 0, max: float = 0) -> Te
     if min == max and x.array_type.size:
         low, high = reduce.amin(flat), reduce.amax(flat)
     low, high = (expand(cast(t, x.dtype), ()) for t in operands(low, high))
-    even = pointwise.eq(low, high)
-    low = pointwise.where(even, pointwise.sub(low, 1), low)
-    high = pointwise.where(even, pointwise.add(high, 1), high)
-    share = pointwise.div(pointwise.sub(flat, low), pointwise.sub(high, low))
-    number = pointwise.clamp(pointwise.floor(pointwise.mul(share, bins)), 0, bins - 1)
-    inside = pointwise.logical_and(pointwise.ge(flat, low), pointwise.le(flat, high))
+    even = comparison.eq(low, high)
+    low = comparison.where(even, arithmetic.sub(low, 1), low)
+    high = comparison.where(even, arithmetic.add(high, 1), high)
+    share = arithmetic.div(arithmetic.sub(flat, low), arithmetic.sub(high, low))
+    number = comparison.clamp(arithmetic.floor(arithmetic.mul(share, bins)), 0, bins - 1)
+    inside = comparison.logical_and(comparison.ge(flat, low), comparison.le(flat, high))
     ones = cast(inside, dtypes.int64)
-    places = cast(pointwise.where(inside, number, 0.0), dtypes.int64)
+    places = cast(comparison.where(inside, number, 0.0), dtypes.int64)
     return cast(apply(TABLE["scatter_add"], ones, places, rows=bins), x.dtype)

@@ -13,7 +13,7 @@ from chainrule.base.errors import ArgumentError, AxisError, ShapeError
 from chainrule.ops import TABLE
 from chainrule.tensor.convert import Operand, as_tensor, cast
 from chainrule.tensor.dispatch import apply
-from chainrule.tensor.functional import pointwise, reduce
+from chainrule.tensor.functional import arithmetic, comparison, reduce
 from chainrule.tensor.functional.forms import with_out
 from chainrule.tensor.functional.gather import gather
 from chainrule.tensor.functional.layout import axis_back, axis_last, squeeze
@@ -134,13 +134,13 @@ def _middle(input: Operand, dim: int | None, keepdim: bool, *, skip_nan: bool) -
             return apply(TABLE["full"], value=float("nan"), dtype=x.dtype, shape=())
         raise AxisError(f"median of no elements: shape {x.shape} along axis {axis}")
     order = _order(x, axis, descending=False)
-    nans = reduce.sum(pointwise.isnan(x), axis, keepdim=True)
-    real = pointwise.sub(size, nans)
-    place = pointwise.floor_divide(pointwise.sub(real, 1), 2)
+    nans = reduce.sum(comparison.isnan(x), axis, keepdim=True)
+    real = arithmetic.sub(size, nans)
+    place = arithmetic.floor_divide(arithmetic.sub(real, 1), 2)
     if skip_nan:
-        place = pointwise.clamp(place, min=0)
+        place = comparison.clamp(place, min=0)
     else:
-        place = pointwise.where(pointwise.gt(nans, 0), real, place)
+        place = comparison.where(comparison.gt(nans, 0), real, place)
     index = gather(order, axis, place)
     found = _without_axis(_picked(input, axis, index), axis, keepdim and dim is not None)
     if dim is not None:
@@ -150,11 +150,11 @@ def _middle(input: Operand, dim: int | None, keepdim: bool, *, skip_nan: bool) -
 
 def _shared(x: Tensor, value: Tensor) -> Tensor:
     """`value`, whose gradient the elements of the vector x that equal it share."""
-    same = pointwise.eq(x, value)
+    same = comparison.eq(x, value)
     if x.dtype.kind == "float":
-        nan = pointwise.logical_and(pointwise.isnan(x), pointwise.isnan(value))
-        same = pointwise.logical_or(same, nan)
-    return reduce.amax(pointwise.where(same, x, -float("inf")))
+        nan = comparison.logical_and(comparison.isnan(x), comparison.isnan(value))
+        same = comparison.logical_or(same, nan)
+    return reduce.amax(comparison.where(same, x, -float("inf")))
 
 
 @with_out
@@ -184,10 +184,10 @@ def mode(input: Operand, dim: int = -1, keepdim: bool = False) -> Ordered:
     line = gather(x.detach(), axis, order)
     places = apply(TABLE["iota"], dtype=dtypes.int64, shape=x.shape, axis=axis)
     if size > 1:
-        begins = pointwise.ne(narrow(line, axis, 1, size - 1), narrow(line, axis, 0, size - 1))
-        later = pointwise.where(begins, narrow(places, axis, 1, size - 1), 0)
+        begins = comparison.ne(narrow(line, axis, 1, size - 1), narrow(line, axis, 0, size - 1))
+        later = comparison.where(begins, narrow(places, axis, 1, size - 1), 0)
         starts = apply(TABLE["concat"], narrow(places, axis, 0, 1), later, axis=axis)
-        length = pointwise.sub(places, apply(TABLE["cummax"], starts, axis=axis))
+        length = arithmetic.sub(places, apply(TABLE["cummax"], starts, axis=axis))
         index = gather(order, axis, reduce.argmax(length, axis, keepdim=True))
     else:
         index = order
@@ -203,7 +203,7 @@ def _between(low: Tensor, high: Tensor, part: Tensor, interpolation: str) -> Ten
         return low
     if interpolation == "higher":
         return high
-    return pointwise.lerp(low, high, part if interpolation == "linear" else 0.5)
+    return comparison.lerp(low, high, part if interpolation == "linear" else 0.5)
 
 
 def _quantile(
@@ -225,22 +225,22 @@ def _quantile(
     rows = axis_last(x, axis)
     size = rows.shape[-1]
     order = _order(rows, len(rows.shape) - 1, descending=False)
-    nans = reduce.sum(pointwise.isnan(rows), -1, keepdim=True)
-    last = cast(pointwise.sub(size - 1, nans), x.dtype)
+    nans = reduce.sum(comparison.isnan(rows), -1, keepdim=True)
+    last = cast(arithmetic.sub(size - 1, nans), x.dtype)
     if skip_nan:
-        last = pointwise.clamp(last, min=0)
+        last = comparison.clamp(last, min=0)
     flat = apply(TABLE["reshape"], chosen, shape=(chosen.array_type.size,))
-    rank = pointwise.mul(last, flat)
+    rank = arithmetic.mul(last, flat)
     if not skip_nan:
-        rank = pointwise.where(pointwise.gt(nans, 0), float(size - 1), rank)
+        rank = comparison.where(comparison.gt(nans, 0), float(size - 1), rank)
     if way == "nearest":
-        rank = pointwise.round(rank)
-    below, above = pointwise.floor(rank), pointwise.ceil(rank)
+        rank = arithmetic.round(rank)
+    below, above = arithmetic.floor(rank), arithmetic.ceil(rank)
     low, high = (
         gather(rows, len(rows.shape) - 1, gather(order, len(rows.shape) - 1, at))
         for at in (cast(below, dtypes.int64), cast(above, dtypes.int64))
     )
-    out = _between(low, high, pointwise.sub(rank, below), way)
+    out = _between(low, high, arithmetic.sub(rank, below), way)
     return _arranged(out, chosen, axis, rank_of_x, dim, keepdim)
 
 

@@ -1,4 +1,4 @@
-"""Bits and tests of numbers as methods of `Tensor`. Example: `x.isclose(…)`.
+"""Bits of integers as methods of `Tensor`. Example: `x.bitwise_and(…)`.
 
 Source of the names: https://docs.pytorch.org/docs/stable/tensors.html
 """
@@ -14,19 +14,12 @@ class BitwiseMethods:
 
     __slots__ = ()
 
-    allclose = bitwise.allclose
     bitwise_and = bitwise.bitwise_and
     bitwise_left_shift = bitwise.bitwise_left_shift
     bitwise_not = bitwise.bitwise_not
     bitwise_or = bitwise.bitwise_or
     bitwise_right_shift = bitwise.bitwise_right_shift
     bitwise_xor = bitwise.bitwise_xor
-    equal = bitwise.equal
-    isclose = bitwise.isclose
-    isneginf = bitwise.isneginf
-    isposinf = bitwise.isposinf
-    isreal = bitwise.isreal
-    signbit = bitwise.signbit
 
     # in place
     bitwise_and_ = in_place(bitwise.bitwise_and)

@@ -1,6 +1,6 @@
 """The forms of a function that are methods only: `x.fn_(…)`, and with the operands swapped.
 
-Example: `exp_ = in_place(pointwise.exp)`.
+Example: `exp_ = in_place(exponential.exp)`.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ import numpy as np
 
 from chainrule.base.errors import DTypeError
 from chainrule.tensor.convert import as_tensor
-from chainrule.tensor.functional import bitwise, elementary, pointwise, products
+from chainrule.tensor.functional import arithmetic, bitwise, comparison, exponential, products
 from chainrule.tensor.handle import Handle
 from chainrule.tensor.indexing import getitem, setitem
 from chainrule.tensor.methods.in_place import in_place, swapped
@@ -24,7 +24,7 @@ _NUMERIC = (Handle, int, float, np.integer, np.floating, np.bool_)
 
 def rounded(input: Tensor, ndigits: int = 0) -> Tensor:
     """Python's `round(x, ndigits)`."""
-    return pointwise.round(input, decimals=ndigits)
+    return arithmetic.round(input, decimals=ndigits)
 
 
 def equality(compare: Callable[[Tensor, Any], Tensor]) -> Callable[[Tensor, object], Any]:
@@ -47,24 +47,24 @@ class Operators:  # noqa: PLW1641 - Tensor hashes by identity
 
     __slots__ = ()
 
-    __add__ = __radd__ = pointwise.plus
-    __mul__ = __rmul__ = pointwise.mul
-    __sub__ = pointwise.minus
-    __rsub__ = swapped(pointwise.minus)
-    __truediv__ = pointwise.over
-    __rtruediv__ = swapped(pointwise.over)
-    __floordiv__ = pointwise.floor_divide
-    __rfloordiv__ = swapped(pointwise.floor_divide)
-    __mod__ = pointwise.remainder
-    __rmod__ = swapped(pointwise.remainder)
-    __pow__ = pointwise.pow
-    __rpow__ = swapped(pointwise.pow)
+    __add__ = __radd__ = arithmetic.plus
+    __mul__ = __rmul__ = arithmetic.mul
+    __sub__ = arithmetic.minus
+    __rsub__ = swapped(arithmetic.minus)
+    __truediv__ = arithmetic.over
+    __rtruediv__ = swapped(arithmetic.over)
+    __floordiv__ = arithmetic.floor_divide
+    __rfloordiv__ = swapped(arithmetic.floor_divide)
+    __mod__ = arithmetic.remainder
+    __rmod__ = swapped(arithmetic.remainder)
+    __pow__ = exponential.pow
+    __rpow__ = swapped(exponential.pow)
     __matmul__ = products.matmul
     __rmatmul__ = swapped(products.matmul)
-    __neg__ = pointwise.neg
-    __abs__ = pointwise.abs
+    __neg__ = arithmetic.neg
+    __abs__ = arithmetic.abs
     __round__ = rounded
-    __pos__ = elementary.positive
+    __pos__ = arithmetic.positive
     __invert__ = bitwise.bitwise_not
     __and__ = __rand__ = bitwise.bitwise_and
     __or__ = __ror__ = bitwise.bitwise_or
@@ -73,19 +73,19 @@ class Operators:  # noqa: PLW1641 - Tensor hashes by identity
     __rlshift__ = swapped(bitwise.bitwise_left_shift)
     __rshift__ = bitwise.bitwise_right_shift
     __rrshift__ = swapped(bitwise.bitwise_right_shift)
-    __eq__ = equality(pointwise.eq)
-    __ne__ = equality(pointwise.ne)
-    __lt__ = pointwise.lt
-    __le__ = pointwise.le
-    __gt__ = pointwise.gt
-    __ge__ = pointwise.ge
-    __iadd__ = in_place(pointwise.add)
-    __isub__ = in_place(pointwise.sub)
-    __imul__ = in_place(pointwise.mul)
-    __itruediv__ = in_place(pointwise.div)
-    __ifloordiv__ = in_place(pointwise.floor_divide)
-    __imod__ = in_place(pointwise.remainder)
-    __ipow__ = in_place(pointwise.pow)
+    __eq__ = equality(comparison.eq)
+    __ne__ = equality(comparison.ne)
+    __lt__ = comparison.lt
+    __le__ = comparison.le
+    __gt__ = comparison.gt
+    __ge__ = comparison.ge
+    __iadd__ = in_place(arithmetic.add)
+    __isub__ = in_place(arithmetic.sub)
+    __imul__ = in_place(arithmetic.mul)
+    __itruediv__ = in_place(arithmetic.div)
+    __ifloordiv__ = in_place(arithmetic.floor_divide)
+    __imod__ = in_place(arithmetic.remainder)
+    __ipow__ = in_place(exponential.pow)
     __iand__ = in_place(bitwise.bitwise_and)
     __ior__ = in_place(bitwise.bitwise_or)
     __ixor__ = in_place(bitwise.bitwise_xor)

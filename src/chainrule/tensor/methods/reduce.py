@@ -13,6 +13,8 @@ class ReduceMethods:
 
     __slots__ = ()
 
+    allclose = reduce.allclose
+    equal = reduce.equal
     sum = reduce.sum
     nansum = reduce.nansum
     mean = reduce.mean

@@ -11,7 +11,7 @@ from chainrule.base.errors import ShapeError
 from chainrule.ops import TABLE
 from chainrule.tensor.convert import Operand, as_tensor, floating
 from chainrule.tensor.dispatch import apply
-from chainrule.tensor.functional import pointwise
+from chainrule.tensor.functional import activation, arithmetic, comparison, exponential
 from chainrule.tensor.functional.forms import of_kinds
 from chainrule.tensor.functional.loss.reduction import chosen_reduction, finish, warn_if_made_by
 from chainrule.tensor.functional.reduce import mean
@@ -36,9 +36,9 @@ def _equal_shapes(name: str, input: Operand, target: Operand) -> tuple[Tensor, T
 
 def _log(x: Tensor) -> Tensor:
     """log x, at least -100; constant where x is 0."""
-    zero = pointwise.eq(x, 0)
-    log = pointwise.clamp(pointwise.log(pointwise.where(zero, 1.0, x)), min=_LEAST_LOG)
-    return pointwise.where(zero, _LEAST_LOG, log)
+    zero = comparison.eq(x, 0)
+    log = comparison.clamp(exponential.log(comparison.where(zero, 1.0, x)), min=_LEAST_LOG)
+    return comparison.where(zero, _LEAST_LOG, log)
 
 
 @of_kinds
@@ -59,11 +59,11 @@ def binary_cross_entropy(
     name, rule = "binary_cross_entropy", "probabilities are between 0 and 1"
     p = require(name, p, is_probability, f"{rule}\n  {_LOGITS}")
     wanted = require(name, wanted, is_probability, f"targets are {rule}")
-    yes = pointwise.mul(wanted, _log(p))
-    no = pointwise.mul(pointwise.sub(1, wanted), _log(pointwise.sub(1, p)))
-    loss = pointwise.neg(pointwise.add(yes, no))
+    yes = arithmetic.mul(wanted, _log(p))
+    no = arithmetic.mul(arithmetic.sub(1, wanted), _log(arithmetic.sub(1, p)))
+    loss = arithmetic.neg(arithmetic.add(yes, no))
     if weight is not None:
-        loss = pointwise.mul(loss, weight)
+        loss = arithmetic.mul(loss, weight)
     return finish(loss, chosen_reduction(size_average, reduce, reduction))
 
 
@@ -84,13 +84,13 @@ def binary_cross_entropy_with_logits(
     x, wanted = _equal_shapes("binary_cross_entropy_with_logits", input, target)
     warn_if_made_by("sigmoid", x, "…_with_logits takes scores and applies sigmoid itself")
     if pos_weight is None:
-        loss = pointwise.sub(apply(TABLE["softplus"], x), pointwise.mul(x, wanted))
+        loss = arithmetic.sub(apply(TABLE["softplus"], x), arithmetic.mul(x, wanted))
     else:
-        positive = pointwise.mul(pointwise.mul(pos_weight, wanted), pointwise.logsigmoid(x))
-        other = pointwise.mul(pointwise.sub(1, wanted), apply(TABLE["softplus"], x))
-        loss = pointwise.sub(other, positive)
+        positive = arithmetic.mul(arithmetic.mul(pos_weight, wanted), activation.logsigmoid(x))
+        other = arithmetic.mul(arithmetic.sub(1, wanted), apply(TABLE["softplus"], x))
+        loss = arithmetic.sub(other, positive)
     if weight is not None:
-        loss = pointwise.mul(loss, weight)
+        loss = arithmetic.mul(loss, weight)
     return finish(loss, chosen_reduction(size_average, reduce, reduction))
 
 
@@ -106,7 +106,7 @@ def soft_margin_loss(
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.soft_margin_loss.html
     """
-    against = pointwise.neg(pointwise.mul(target, floating(input)))
+    against = arithmetic.neg(arithmetic.mul(target, floating(input)))
     loss = apply(TABLE["softplus"], against)
     return finish(loss, chosen_reduction(size_average, reduce, reduction))
 

@@ -12,7 +12,7 @@ from chainrule.base.errors import ArgumentError, DTypeError, IndexBoundsError, S
 from chainrule.ops import TABLE
 from chainrule.tensor.convert import Operand, as_tensor, cast, floating
 from chainrule.tensor.dispatch import apply
-from chainrule.tensor.functional import layout, pointwise
+from chainrule.tensor.functional import arithmetic, comparison, layout
 from chainrule.tensor.functional.forms import of_kinds
 from chainrule.tensor.functional.loss.reduction import chosen_reduction, finish, warn_if_made_by
 from chainrule.tensor.functional.reduce import sum as sum_
@@ -115,11 +115,11 @@ def _of_each_class(name: str, op: str, x: Tensor, labels: Tensor) -> Tensor:
 
 def _plain(x: Tensor, labels: Tensor, ignore_index: int, reduction: str) -> Tensor:
     """Without weights: the loss of each row, where its label counts."""
-    kept, name = pointwise.ne(labels, ignore_index), "cross_entropy"
-    loss = _of_each_class(name, name, x, pointwise.where(kept, labels, 0))
-    loss = pointwise.where(kept, loss, 0.0)
+    kept, name = comparison.ne(labels, ignore_index), "cross_entropy"
+    loss = _of_each_class(name, name, x, comparison.where(kept, labels, 0))
+    loss = comparison.where(kept, loss, 0.0)
     if reduction == "mean":
-        return pointwise.div(sum_(loss), sum_(cast(kept, x.dtype)))
+        return arithmetic.div(sum_(loss), sum_(cast(kept, x.dtype)))
     return finish(loss, reduction)
 
 
@@ -129,13 +129,15 @@ def _probabilities(
     """-Σ target · log softmax(x), averaged over rows."""
     logp = apply(TABLE["log_softmax"], x, axis=len(x.shape) - 1)
     if smoothing:
-        target = pointwise.add(
-            pointwise.mul(target, 1 - smoothing), smoothing / max(x.shape[-1], 1)
+        target = arithmetic.add(
+            arithmetic.mul(target, 1 - smoothing), smoothing / max(x.shape[-1], 1)
         )
-    terms, per_class = pointwise.mul(logp, target), _class_weights(weight, x.shape[-1])
-    loss = pointwise.neg(sum_(terms if per_class is None else pointwise.mul(terms, per_class), -1))
+    terms, per_class = arithmetic.mul(logp, target), _class_weights(weight, x.shape[-1])
+    loss = arithmetic.neg(
+        sum_(terms if per_class is None else arithmetic.mul(terms, per_class), -1)
+    )
     if reduction == "mean":
-        return pointwise.div(sum_(loss), loss.numel())
+        return arithmetic.div(sum_(loss), loss.numel())
     return finish(loss, reduction)
 
 
@@ -148,22 +150,22 @@ def _weighted(
     reduction: str,
     smoothing: float,
 ) -> Tensor:
-    kept = pointwise.ne(labels, ignore_index)
-    safe = pointwise.where(kept, labels, 0)
+    kept = comparison.ne(labels, ignore_index)
+    safe = comparison.where(kept, labels, 0)
     per_class = _class_weights(weight, logp.shape[-1])
     scale = cast(kept, logp.dtype)
     if per_class is not None:
-        scale = pointwise.mul(scale, apply(TABLE["gather"], per_class, safe))
+        scale = arithmetic.mul(scale, apply(TABLE["gather"], per_class, safe))
     chosen = _of_each_class(name, "pick", logp, safe)
-    loss = pointwise.where(kept, pointwise.neg(pointwise.mul(chosen, scale)), 0.0)
+    loss = comparison.where(kept, arithmetic.neg(arithmetic.mul(chosen, scale)), 0.0)
     if smoothing:
-        spread = logp if per_class is None else pointwise.mul(logp, per_class)
-        even = pointwise.neg(pointwise.where(kept, sum_(spread, -1), 0.0))
-        loss = pointwise.add(
-            pointwise.mul(loss, 1 - smoothing), pointwise.mul(even, smoothing / logp.shape[-1])
+        spread = logp if per_class is None else arithmetic.mul(logp, per_class)
+        even = arithmetic.neg(comparison.where(kept, sum_(spread, -1), 0.0))
+        loss = arithmetic.add(
+            arithmetic.mul(loss, 1 - smoothing), arithmetic.mul(even, smoothing / logp.shape[-1])
         )
     if reduction == "mean":
-        return pointwise.div(sum_(loss), sum_(scale))
+        return arithmetic.div(sum_(loss), sum_(scale))
     return finish(loss, reduction)
 
 

@@ -15,7 +15,7 @@ from chainrule.base.errors import ArgumentError, IndexBoundsError, ShapeError
 from chainrule.ops import TABLE
 from chainrule.tensor.convert import Operand, expand, floating
 from chainrule.tensor.dispatch import apply
-from chainrule.tensor.functional import join, layout, pointwise, reduce, slices
+from chainrule.tensor.functional import arithmetic, comparison, join, layout, reduce, slices
 from chainrule.tensor.functional.forms import of_kinds
 from chainrule.tensor.functional.gather import as_index, pick
 from chainrule.tensor.functional.loss.reduction import finish
@@ -58,9 +58,9 @@ def ctc_loss(
     labels = _within(labels, classes, "a label")
     loss = _forward(x, labels, spoken, counts, blank)
     if zero_infinity:
-        loss = pointwise.where(pointwise.isinf(loss), 0.0, loss)
+        loss = comparison.where(comparison.isinf(loss), 0.0, loss)
     if reduction == "mean":
-        loss = pointwise.div(loss, pointwise.clamp(counts, min=1))
+        loss = arithmetic.div(loss, comparison.clamp(counts, min=1))
     return finish(layout.reshape(loss, ()) if single else loss, reduction)
 
 
@@ -103,16 +103,16 @@ def _padded(targets: Tensor, given: Operand, batch: int, blank: int) -> tuple[Te
         limit = int(value.max()) if value.size else 0
     each = expand(layout.unsqueeze(counts, 0), (batch, batch))
     order = apply(TABLE["iota"], dtype=dtypes.int64, shape=(batch, batch), axis=0)
-    earlier = pointwise.gt(order, layout.unsqueeze(_numbers(batch), 0))
-    starts = reduce.sum(pointwise.where(earlier, each, 0), 1)
-    at = pointwise.add(layout.unsqueeze(starts, 1), _numbers(limit))
-    at = pointwise.minimum(at, max(targets.shape[0] - 1, 0))
+    earlier = comparison.gt(order, layout.unsqueeze(_numbers(batch), 0))
+    starts = reduce.sum(comparison.where(earlier, each, 0), 1)
+    at = arithmetic.add(layout.unsqueeze(starts, 1), _numbers(limit))
+    at = arithmetic.minimum(at, max(targets.shape[0] - 1, 0))
     return _masked(apply(TABLE["gather"], targets, at), counts, blank), counts
 
 
 def _masked(labels: Tensor, counts: Tensor, blank: int) -> Tensor:
-    inside = pointwise.lt(_numbers(labels.shape[1]), layout.unsqueeze(counts, 1))
-    return pointwise.where(inside, labels, blank)
+    inside = comparison.lt(_numbers(labels.shape[1]), layout.unsqueeze(counts, 1))
+    return comparison.where(inside, labels, blank)
 
 
 def _forward(x: Tensor, labels: Tensor, spoken: Tensor, counts: Tensor, blank: int) -> Tensor:
@@ -120,37 +120,37 @@ def _forward(x: Tensor, labels: Tensor, spoken: Tensor, counts: Tensor, blank: i
     time, batch, classes = x.shape
     none = -math.inf
     # blank, label, blank, …, label, blank: (N, 2S + 1)
-    gaps = pointwise.add(pointwise.mul(labels, 0), blank)
+    gaps = arithmetic.add(arithmetic.mul(labels, 0), blank)
     pairs = layout.reshape(join.stack([gaps, labels], -1), (batch, 2 * labels.shape[1]))
     first = apply(TABLE["full"], value=blank, dtype=dtypes.int64, shape=(batch, 1))
     states = join.cat([pairs, first], 1)
     width = states.shape[1]
     # emission of each state at each time (T, N, 2S + 1): rows of (N·C, T) by number
     rows = layout.reshape(layout.permute(x, 1, 2, 0), (batch * classes, time))
-    offset = pointwise.mul(layout.unsqueeze(_numbers(batch), 1), classes)
-    emitted = layout.permute(apply(TABLE["gather"], rows, pointwise.add(states, offset)), 2, 0, 1)
+    offset = arithmetic.mul(layout.unsqueeze(_numbers(batch), 1), classes)
+    emitted = layout.permute(apply(TABLE["gather"], rows, arithmetic.add(states, offset)), 2, 0, 1)
     # a label may follow another one directly if it is a different one
     before = join.cat([states[:, :2], states[:, :-2]], 1) if width > 2 else states
-    jumps = pointwise.logical_and(pointwise.ne(states, blank), pointwise.ne(states, before))
-    alive = pointwise.lt(layout.unsqueeze(_numbers(time), 1), spoken)
+    jumps = comparison.logical_and(comparison.ne(states, blank), comparison.ne(states, before))
+    alive = comparison.lt(layout.unsqueeze(_numbers(time), 1), spoken)
     alive = expand(layout.unsqueeze(alive, -1), (time, batch, width))
 
     def step(alpha: Tensor, now: tuple[Tensor, Tensor]) -> tuple[Tensor, None]:
         emission, goes_on = now
         one = _shifted(alpha, 1)
-        two = pointwise.where(jumps, _shifted(alpha, 2), none)
+        two = comparison.where(jumps, _shifted(alpha, 2), none)
         total = reduce.logsumexp(join.stack([alpha, one, two], -1), -1)
-        return pointwise.where(goes_on, pointwise.add(total, emission), alpha), None
+        return comparison.where(goes_on, arithmetic.add(total, emission), alpha), None
 
     at = apply(TABLE["iota"], dtype=dtypes.int64, shape=(batch, width), axis=1)
     zero = apply(TABLE["full"], value=0.0, dtype=x.dtype, shape=(batch, width))
-    start = pointwise.where(pointwise.eq(at, 0), zero, none)
+    start = comparison.where(comparison.eq(at, 0), zero, none)
     alpha, _ = scan(step, start, (emitted, alive))
-    last = pointwise.mul(counts, 2)
+    last = arithmetic.mul(counts, 2)
     ending = pick(alpha, last)
-    label = pick(alpha, pointwise.clamp(pointwise.sub(last, 1), min=0))
-    label = pointwise.where(pointwise.gt(counts, 0), label, none)
-    return pointwise.neg(reduce.logsumexp(join.stack([ending, label], -1), -1))
+    label = pick(alpha, comparison.clamp(arithmetic.sub(last, 1), min=0))
+    label = comparison.where(comparison.gt(counts, 0), label, none)
+    return arithmetic.neg(reduce.logsumexp(join.stack([ending, label], -1), -1))
 
 
 def _shifted(alpha: Tensor, by: int) -> Tensor:

@@ -13,7 +13,14 @@ from chainrule.base.errors import ArgumentError, DTypeError, ShapeError
 from chainrule.ops import TABLE
 from chainrule.tensor.convert import Operand, as_tensor, cast, expand, floating
 from chainrule.tensor.dispatch import apply
-from chainrule.tensor.functional import gather, layout, pointwise
+from chainrule.tensor.functional import (
+    activation,
+    arithmetic,
+    comparison,
+    exponential,
+    gather,
+    layout,
+)
 from chainrule.tensor.functional.distance import pairwise_distance
 from chainrule.tensor.functional.forms import of_kinds
 from chainrule.tensor.functional.loss.reduction import chosen_reduction, finish, hinge
@@ -41,9 +48,9 @@ def hinge_embedding_loss(
     Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.hinge_embedding_loss.html
     """
     x = floating(input)
-    far = hinge(pointwise.sub(margin, x))
-    near = pointwise.where(pointwise.ne(target, -1), x, 0.0)
-    loss = pointwise.add(near, pointwise.where(pointwise.ne(target, 1), far, 0.0))
+    far = hinge(arithmetic.sub(margin, x))
+    near = comparison.where(comparison.ne(target, -1), x, 0.0)
+    loss = arithmetic.add(near, comparison.where(comparison.ne(target, 1), far, 0.0))
     return finish(loss, chosen_reduction(size_average, reduce, reduction))
 
 
@@ -61,13 +68,13 @@ def margin_ranking_loss(
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.margin_ranking_loss.html
     """
-    wanted, difference = as_tensor(target), pointwise.sub(floating(input1), input2)
+    wanted, difference = as_tensor(target), arithmetic.sub(floating(input1), input2)
     if len(wanted.shape) != len(difference.shape):
         raise ShapeError(
             f"margin_ranking_loss: inputs of shape {difference.shape} need a target with as many "
             f"axes, not shape {wanted.shape}"
         )
-    loss = hinge(pointwise.sub(margin, pointwise.mul(wanted, difference)))
+    loss = hinge(arithmetic.sub(margin, arithmetic.mul(wanted, difference)))
     return finish(loss, chosen_reduction(size_average, reduce, reduction))
 
 
@@ -107,14 +114,14 @@ def multi_margin_loss(
     x, labels = _classes("multi_margin_loss", input, target)
     labels = layout.reshape(labels, x.shape[:-1])
     right = layout.unsqueeze(gather.pick(x, labels), -1)
-    over = pointwise.relu(pointwise.add(pointwise.sub(x, right), margin))
-    over = over if p == 1 else pointwise.square(over)
+    over = activation.relu(arithmetic.add(arithmetic.sub(x, right), margin))
+    over = over if p == 1 else arithmetic.square(over)
     if weight is not None:
         scale = apply(TABLE["gather"], as_tensor(weight), labels)
-        over = pointwise.mul(over, layout.unsqueeze(scale, -1))
+        over = arithmetic.mul(over, layout.unsqueeze(scale, -1))
     position = apply(TABLE["iota"], dtype=dtypes.int64, shape=x.shape, axis=len(x.shape) - 1)
-    own = pointwise.eq(position, layout.unsqueeze(labels, -1))
-    loss = pointwise.div(sum_(pointwise.where(own, 0.0, over), -1), x.shape[-1])
+    own = comparison.eq(position, layout.unsqueeze(labels, -1))
+    loss = arithmetic.div(sum_(comparison.where(own, 0.0, over), -1), x.shape[-1])
     return finish(loss, reduction)
 
 
@@ -137,21 +144,21 @@ def multilabel_margin_loss(
         raise ShapeError(f"scores of shape {x.shape} need labels of it, not {labels.shape}")
     classes, square = x.shape[-1], (*x.shape, x.shape[-1])
     place = apply(TABLE["iota"], dtype=dtypes.int64, shape=x.shape, axis=len(x.shape) - 1)
-    ends = pointwise.where(pointwise.lt(labels, 0), place, classes)
-    listed = pointwise.lt(place, amin(ends, -1, keepdim=True))
-    safe = pointwise.where(listed, labels, 0)
+    ends = comparison.where(comparison.lt(labels, 0), place, classes)
+    listed = comparison.lt(place, amin(ends, -1, keepdim=True))
+    safe = comparison.where(listed, labels, 0)
     # axes (…, j, i): j counts the labels, i the classes
     table = expand(layout.unsqueeze(x, -2), square)
     right = layout.unsqueeze(gather.pick(table, safe), -1)
     number = apply(TABLE["iota"], dtype=dtypes.int64, shape=square, axis=len(square) - 1)
-    chosen = pointwise.logical_and(
-        pointwise.eq(number, layout.unsqueeze(safe, -1)), layout.unsqueeze(listed, -1)
+    chosen = comparison.logical_and(
+        comparison.eq(number, layout.unsqueeze(safe, -1)), layout.unsqueeze(listed, -1)
     )
-    other = pointwise.logical_not(any_(chosen, -2, keepdim=True))
-    counted = pointwise.logical_and(other, layout.unsqueeze(listed, -1))
-    over = pointwise.relu(pointwise.add(pointwise.sub(table, right), 1.0))
-    total = sum_(pointwise.where(counted, over, 0.0), (-2, -1))
-    loss = pointwise.div(total, classes)
+    other = comparison.logical_not(any_(chosen, -2, keepdim=True))
+    counted = comparison.logical_and(other, layout.unsqueeze(listed, -1))
+    over = activation.relu(arithmetic.add(arithmetic.sub(table, right), 1.0))
+    total = sum_(comparison.where(counted, over, 0.0), (-2, -1))
+    loss = arithmetic.div(total, classes)
     return finish(loss, reduction)
 
 
@@ -176,12 +183,12 @@ def cosine_embedding_loss(
             f"cosine_embedding_loss: inputs (N, D) need a target (N), inputs (D) a scalar; given "
             f"{x.shape}, {y.shape} and {wanted.shape}"
         )
-    lengths = [pointwise.add(sum_(pointwise.square(v), -1), _EPS) for v in (x, y)]
-    product = sum_(pointwise.mul(x, y), -1)
-    cosine = pointwise.div(product, pointwise.sqrt(pointwise.mul(*lengths)))
-    near = pointwise.where(pointwise.eq(wanted, 1), pointwise.sub(1, cosine), 0.0)
-    far = hinge(pointwise.sub(cosine, margin))
-    loss = pointwise.add(near, pointwise.where(pointwise.eq(wanted, -1), far, 0.0))
+    lengths = [arithmetic.add(sum_(arithmetic.square(v), -1), _EPS) for v in (x, y)]
+    product = sum_(arithmetic.mul(x, y), -1)
+    cosine = arithmetic.div(product, exponential.sqrt(arithmetic.mul(*lengths)))
+    near = comparison.where(comparison.eq(wanted, 1), arithmetic.sub(1, cosine), 0.0)
+    far = hinge(arithmetic.sub(cosine, margin))
+    loss = arithmetic.add(near, comparison.where(comparison.eq(wanted, -1), far, 0.0))
     return finish(loss, chosen_reduction(size_average, reduce, reduction))
 
 
@@ -206,8 +213,8 @@ def triplet_margin_with_distance_loss(
     distance = pairwise_distance if distance_function is None else distance_function
     close, far = distance(anchor, positive), distance(anchor, negative)
     if swap:
-        far = pointwise.minimum(far, distance(positive, negative))
-    return finish(hinge(pointwise.add(pointwise.sub(close, far), margin)), reduction)
+        far = arithmetic.minimum(far, distance(positive, negative))
+    return finish(hinge(arithmetic.add(arithmetic.sub(close, far), margin)), reduction)
 
 
 @of_kinds

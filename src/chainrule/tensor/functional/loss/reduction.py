@@ -12,7 +12,7 @@ from chainrule.base.arguments import check_choice
 from chainrule.base.errors import ArgumentError
 from chainrule.base.source import warn
 from chainrule.tensor.convert import Operand, as_tensor, floating
-from chainrule.tensor.functional import pointwise, reduce
+from chainrule.tensor.functional import arithmetic, comparison, reduce
 from chainrule.tensor.origin import told_now
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def finish(loss: Tensor, reduction: str, weight: Tensor | None = None) -> Tensor
         return reduce.sum(loss)
     if reduction == "mean":
         if weight is not None:
-            return pointwise.div(reduce.sum(loss), reduce.sum(weight))
+            return arithmetic.div(reduce.sum(loss), reduce.sum(weight))
         return reduce.mean(loss)
     raise ArgumentError(f"reduction is 'none', 'mean' or 'sum', not {reduction!r}")
 
@@ -59,7 +59,7 @@ def weighted(loss: Tensor, weight: Operand, reduction: str) -> Tensor:
     if weight is None:
         return finish(loss, reduction)
     scale = weights_for(loss, weight)
-    return finish(pointwise.mul(loss, scale), reduction, scale)
+    return finish(arithmetic.mul(loss, scale), reduction, scale)
 
 
 def compared(name: str, input: Operand, target: Operand) -> tuple[Tensor, Tensor]:
@@ -92,4 +92,4 @@ def _same_rows(node: Node) -> bool:
 
 def hinge(x: Tensor) -> Tensor:
     """max(0, x), whose gradient passes at 0, as that of `clamp`."""
-    return pointwise.clamp(x, min=0.0)
+    return comparison.clamp(x, min=0.0)

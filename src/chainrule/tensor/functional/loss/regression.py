@@ -12,7 +12,7 @@ from chainrule.base.errors import ArgumentError, ShapeError
 from chainrule.ops import TABLE
 from chainrule.tensor.convert import Operand, as_tensor, floating
 from chainrule.tensor.dispatch import apply
-from chainrule.tensor.functional import layout, pointwise
+from chainrule.tensor.functional import arithmetic, comparison, exponential, layout
 from chainrule.tensor.functional.forms import of_kinds
 from chainrule.tensor.functional.loss.reduction import (
     chosen_reduction,
@@ -43,7 +43,7 @@ def mse_loss(
     """
     x, wanted = compared("mse_loss", input, target)
     chosen = chosen_reduction(size_average, reduce, reduction)
-    return weighted(pointwise.square(pointwise.sub(x, wanted)), weight, chosen)
+    return weighted(arithmetic.square(arithmetic.sub(x, wanted)), weight, chosen)
 
 
 @of_kinds
@@ -61,7 +61,7 @@ def l1_loss(
     """
     x, wanted = compared("l1_loss", input, target)
     chosen = chosen_reduction(size_average, reduce, reduction)
-    return weighted(pointwise.abs(pointwise.sub(x, wanted)), weight, chosen)
+    return weighted(arithmetic.abs(arithmetic.sub(x, wanted)), weight, chosen)
 
 
 @of_kinds
@@ -81,11 +81,11 @@ def smooth_l1_loss(
     if beta < 0:
         raise ArgumentError(f"smooth_l1_loss needs beta ≥ 0, not {beta}")
     x, wanted = compared("smooth_l1_loss", input, target)
-    d = pointwise.sub(x, wanted)
-    loss = pointwise.abs(d)
+    d = arithmetic.sub(x, wanted)
+    loss = arithmetic.abs(d)
     if beta:
-        square = pointwise.mul(pointwise.square(d), 0.5 / beta)
-        loss = pointwise.where(pointwise.lt(loss, beta), square, pointwise.sub(loss, 0.5 * beta))
+        square = arithmetic.mul(arithmetic.square(d), 0.5 / beta)
+        loss = comparison.where(comparison.lt(loss, beta), square, arithmetic.sub(loss, 0.5 * beta))
     return finish(loss, chosen_reduction(size_average, reduce, reduction))
 
 
@@ -106,13 +106,13 @@ def huber_loss(
     if not delta > 0:
         raise ArgumentError(f"huber_loss needs delta > 0, not {delta}")
     x, wanted = compared("huber_loss", input, target)
-    d = pointwise.sub(x, wanted)
-    size = pointwise.abs(d)
-    square = pointwise.mul(pointwise.square(d), 0.5)
-    line = pointwise.mul(pointwise.sub(size, 0.5 * delta), delta)
-    loss = pointwise.where(pointwise.lt(size, delta), square, line)
+    d = arithmetic.sub(x, wanted)
+    size = arithmetic.abs(d)
+    square = arithmetic.mul(arithmetic.square(d), 0.5)
+    line = arithmetic.mul(arithmetic.sub(size, 0.5 * delta), delta)
+    loss = comparison.where(comparison.lt(size, delta), square, line)
     if weight is not None:
-        loss = pointwise.mul(loss, weights_for(loss, weight))
+        loss = arithmetic.mul(loss, weights_for(loss, weight))
     return finish(loss, reduction)
 
 
@@ -134,19 +134,19 @@ def poisson_nll_loss(
     """
     x, wanted = floating(input), as_tensor(target)
     if log_input:
-        loss = pointwise.sub(pointwise.exp(x), pointwise.mul(wanted, x))
+        loss = arithmetic.sub(exponential.exp(x), arithmetic.mul(wanted, x))
     else:
-        log = pointwise.log(pointwise.add(x, eps))
-        loss = pointwise.sub(x, pointwise.mul(wanted, log))
+        log = exponential.log(arithmetic.add(x, eps))
+        loss = arithmetic.sub(x, arithmetic.mul(wanted, log))
     if full:
-        many = pointwise.gt(wanted, 1)
-        t = floating(pointwise.where(many, wanted, 1))
-        log = pointwise.log(t)
-        stirling = pointwise.add(
-            pointwise.sub(pointwise.mul(t, log), t),
-            pointwise.mul(pointwise.add(log, math.log(2 * math.pi)), 0.5),
+        many = comparison.gt(wanted, 1)
+        t = floating(comparison.where(many, wanted, 1))
+        log = exponential.log(t)
+        stirling = arithmetic.add(
+            arithmetic.sub(arithmetic.mul(t, log), t),
+            arithmetic.mul(arithmetic.add(log, math.log(2 * math.pi)), 0.5),
         )
-        loss = pointwise.add(loss, pointwise.where(many, stirling, 0.0))
+        loss = arithmetic.add(loss, comparison.where(many, stirling, 0.0))
     return finish(loss, chosen_reduction(size_average, reduce, reduction))
 
 
@@ -175,14 +175,14 @@ def gaussian_nll_loss(
         raise ShapeError(f"var of shape {spread.shape} does not fit an input of {x.shape}")
     spread = require("gaussian_nll_loss", spread, lambda v: ~(v < 0), "a variance is not negative")
     # the value is raised, the gradient passes: v + (max(v, eps) - v) with the bracket constant
-    raised = pointwise.clamp(spread, min=eps)
-    lift = apply(TABLE["detach"], pointwise.sub(raised, spread))
-    spread = pointwise.add(spread, lift)
-    square = pointwise.square(pointwise.sub(x, wanted))
-    loss = pointwise.add(pointwise.log(spread), pointwise.div(square, spread))
-    loss = pointwise.mul(loss, 0.5)
+    raised = comparison.clamp(spread, min=eps)
+    lift = apply(TABLE["detach"], arithmetic.sub(raised, spread))
+    spread = arithmetic.add(spread, lift)
+    square = arithmetic.square(arithmetic.sub(x, wanted))
+    loss = arithmetic.add(exponential.log(spread), arithmetic.div(square, spread))
+    loss = arithmetic.mul(loss, 0.5)
     if full:
-        loss = pointwise.add(loss, 0.5 * math.log(2 * math.pi))
+        loss = arithmetic.add(loss, 0.5 * math.log(2 * math.pi))
     return finish(loss, reduction)
 
 
@@ -203,12 +203,12 @@ def kl_div(
     """
     x, wanted = floating(input), floating(target)
     if log_target:
-        loss = pointwise.mul(pointwise.exp(wanted), pointwise.sub(wanted, x))
+        loss = arithmetic.mul(exponential.exp(wanted), arithmetic.sub(wanted, x))
     else:
-        some = pointwise.ne(wanted, 0)
-        log = pointwise.log(pointwise.where(some, wanted, 1.0))
-        loss = pointwise.sub(pointwise.mul(wanted, log), pointwise.mul(wanted, x))
+        some = comparison.ne(wanted, 0)
+        log = exponential.log(comparison.where(some, wanted, 1.0))
+        loss = arithmetic.sub(arithmetic.mul(wanted, log), arithmetic.mul(wanted, x))
     chosen = chosen_reduction(size_average, reduce, reduction)
     if chosen == "batchmean":
-        return pointwise.div(sum_(loss), x.shape[0] if x.shape else 1)
+        return arithmetic.div(sum_(loss), x.shape[0] if x.shape else 1)
     return finish(loss, chosen)

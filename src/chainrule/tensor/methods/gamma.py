@@ -1,4 +1,4 @@
-"""Special functions as methods of `Tensor`. Example: `x.lgamma()`.
+"""Functions of the gamma family as methods of `Tensor`. Example: `x.lgamma()`.
 
 Source of the names: https://docs.pytorch.org/docs/stable/tensors.html
 """
@@ -7,27 +7,25 @@ from __future__ import annotations
 
 from typing import Any
 
-from chainrule.tensor.functional import special
+from chainrule.tensor.functional import gamma
 from chainrule.tensor.methods.in_place import in_place
 
 
-class SpecialMethods:
+class GammaMethods:
     """A part of `Methods`."""
 
     __slots__ = ()
 
-    lgamma = special.lgamma
-    digamma = special.digamma
-    i0 = special.i0
-    mvlgamma = special.mvlgamma
+    lgamma = gamma.lgamma
+    digamma = gamma.digamma
+    mvlgamma = gamma.mvlgamma
 
     def polygamma(self: Any, n: int) -> Any:
         """The n-th derivative of digamma."""
-        return special.polygamma(n, self)
+        return gamma.polygamma(n, self)
 
     # in place
     lgamma_ = in_place(lgamma)
     digamma_ = in_place(digamma)
-    i0_ = in_place(i0)
     mvlgamma_ = in_place(mvlgamma)
     polygamma_ = in_place(polygamma)
