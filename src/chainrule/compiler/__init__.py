@@ -23,5 +23,5 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    """What is here and what would be imported."""
+    """The names here, and those that would be imported."""
     return sorted({*globals(), *_SWITCHES})

@@ -39,7 +39,7 @@ _MOST_VARIANTS = 16  # that differ in what was constant in the trace, not in the
 
 
 class CacheEntry(NamedTuple):
-    """What `explain_cache()` shows of one compiled variant."""
+    """One compiled variant, as `explain_cache()` shows it."""
 
     arguments: str
     kernels: int
@@ -160,7 +160,7 @@ class CompiledFunction:
         return made
 
     def _look(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Callable[[], Seen]:
-        """What traces a call of the function."""
+        """A function that traces a call."""
         return functools.partial(
             look,
             self.fn,
@@ -238,7 +238,7 @@ _noticed = threading.Event()
 
 @functools.cache
 def _refusal() -> str | None:
-    """Why machine code cannot be made on this machine, None if it can."""
+    """The reason why machine code cannot be made on this machine, None if it can."""
     reason = unavailable()
     if reason is not None:
         return reason
@@ -263,7 +263,7 @@ def _native() -> bool:
 
 
 def _kind(leaf: Any) -> tuple[Shape, DType, bool]:
-    """What a trace depends on of an array argument."""
+    """The properties of an array argument that a trace depends on."""
     if isinstance(leaf, Handle):
         dtype, shape = leaf.array_type
         return shape, dtype, leaf.requires_grad

@@ -1,4 +1,4 @@
-"""Which stage of the compiler changes what a program computes.
+"""Blame: the stage of the compiler that changes what a program computes.
 
 The traced graph is evaluated with the ops' NumPy meanings, and so is the graph after each pass, on
 the same inputs: the first pass after which a result differs is guilty. Then the machine code runs
@@ -67,7 +67,7 @@ def _run(executable: Executable, captured: Captured, values: Sequence[Any]) -> l
     results = executable.call(inputs)
     if results is None:
         raise VerifyError("the compiled index check stops where evaluation does not")
-    states = {out: inputs[place] for out, place in captured.replaces.items()}
+    states = {out: inputs[position] for out, position in captured.replaces.items()}
     return [
         *results,
         *(states[out] for out in range(captured.results, len(captured.graph.outputs))),
@@ -85,7 +85,7 @@ def _largest(graph: Graph, values: Sequence[Any]) -> float:
 
 
 def _difference(a: Array, b: Array, scale: float) -> str | None:
-    """How two arrays differ by more than rounding, or None."""
+    """The difference of two arrays beyond rounding, or None."""
     if (a.dtype, a.shape) != (b.dtype, b.shape):
         return f"it is {a.dtype}{list(a.shape)}, not {b.dtype}{list(b.shape)}"
     if b.dtype.kind != "f":
@@ -95,8 +95,8 @@ def _difference(a: Array, b: Array, scale: float) -> str | None:
         wrong = ~np.isclose(a, b, rtol=close, atol=close * scale, equal_nan=True)
     if not wrong.any():
         return None
-    place = tuple(int(i) for i in np.argwhere(wrong)[0])
+    position = tuple(int(i) for i in np.argwhere(wrong)[0])
     return (
-        f"{int(wrong.sum())} of {wrong.size} elements differ, the first at {place}: "
-        f"{a[place]} instead of {b[place]}"
+        f"{int(wrong.sum())} of {wrong.size} elements differ, the first at {position}: "
+        f"{a[position]} instead of {b[position]}"
     )

@@ -37,7 +37,7 @@ def compiled_module(model: Any, wrap: Wrap) -> Any:
 
 
 class _Methods:
-    """What a compiled module has besides the methods of its class."""
+    """Methods that a compiled module has besides those of its class."""
 
     _function: Any
     _orig_mod: Any

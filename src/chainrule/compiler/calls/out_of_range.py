@@ -32,7 +32,7 @@ from chainrule.ops.require import refusal, require
 def out_of_range(
     bounds: Sequence[Bound], inputs: Sequence[Node], values: Sequence[Any], handles: Sequence[Any]
 ) -> ChainruleError | None:
-    """The error that names the index, its place, its limits and the line that reads it.
+    """The error that names the index, its position, its limits and the line that reads it.
 
     `handles` are the tensors, or arrays, that the inputs stand for. None where no index is wrong:
     then what the guard found is that values are not finite.
@@ -41,15 +41,15 @@ def out_of_range(
         try:
             (index,) = evaluate(Graph(tuple(inputs), (bound.indices,)), values)
         except (IndexBoundsError, ArgumentError, ShapeError) as error:  # of what they come from
-            return type(error)(f"{error}; nothing was changed{_place(bound)}")
+            return type(error)(f"{error}; nothing was changed{_location(bound)}")
         outside = (index < bound.low) | (index >= bound.limit)
         if outside.any() and bound.reader.op is require:
             return _required(bound, index, inputs, values)
         if outside.any():
-            place = tuple(int(i) for i in np.argwhere(outside)[0])
+            position = tuple(int(i) for i in np.argwhere(outside)[0])
             found = IndexBoundsError(
-                f"index {int(index[place])} at position {place} is outside {bound.low} to "
-                f"{bound.limit - 1}{_what(bound)}; nothing was changed{_place(bound)}"
+                f"index {int(index[position])} at position {position} is outside {bound.low} to "
+                f"{bound.limit - 1}{_what(bound)}; nothing was changed{_location(bound)}"
             )
             found.operands = _operands(bound, dict(zip(inputs, handles, strict=False)))
             return found
@@ -71,7 +71,7 @@ def _required(
     (seen,) = (None,) if inside else evaluate(Graph(tuple(inputs), (value,)), values)
     attrs = bound.reader.attrs
     return refusal(
-        {**attrs, "rule": f"{attrs['rule']}\n  nothing was changed{_place(bound)}"}, faults, seen
+        {**attrs, "rule": f"{attrs['rule']}\n  nothing was changed{_location(bound)}"}, faults, seen
     )
 
 
@@ -84,13 +84,13 @@ def not_finite(name: str) -> NonFiniteError:
 
 
 def _what(bound: Bound) -> str:
-    """What it is an index of."""
+    """The indexed table or classes, in words."""
     if bound.reader.op in {pick, cross_entropy}:
         return f": the scores have {bound.limit} classes"
     return f": the table has {bound.limit} rows" if bound.reader.op is gather else ""
 
 
-def _place(bound: Bound) -> str:
+def _location(bound: Bound) -> str:
     source = bound.reader.source
     if source is None:
         return ""

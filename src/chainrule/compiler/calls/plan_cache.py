@@ -21,7 +21,7 @@ MOST_PLANS = 512
 
 
 class Plan(Protocol):
-    """What is kept."""
+    """A cached plan."""
 
     def arena_bytes(self) -> int:
         """Bytes now: a plan for backward comes later."""
@@ -29,7 +29,7 @@ class Plan(Protocol):
 
 
 class Owner(Protocol):
-    """Who has the plan."""
+    """The function that owns the plan."""
 
     def evict(self, plan: Any) -> None:
         """Drop it."""

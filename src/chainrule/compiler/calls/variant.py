@@ -164,11 +164,11 @@ class Variant:
         return True
 
     def guarded(self) -> tuple[str, ...]:
-        """What it read of Python's state, as it stands in the program."""
+        """The places in Python state that it read, as the program spells them."""
         return tuple(dict.fromkeys([*self.seen.noted.names(), *self.seen.guards.names()]))
 
     def reasons(self) -> list[Change]:
-        """What has changed since the trace."""
+        """The changes since the trace."""
         found = [*self.seen.noted.changes(), *self.seen.guards.changes()]
         return found or [Change(_OTHERWISE, None, None, None)]
 
@@ -300,7 +300,7 @@ class Variant:
             raise error or not_finite(self.name)
 
     def _returned(self, leaves: list[Any], values: list[Tensor], given: Any) -> Any:
-        """What the function returns, after its containers and what it kept have their values."""
+        """The function's results, after containers and kept tensors have their values."""
         c = self.capture
         for number in c.made_leaves:
             values[number]._requires_grad = True
@@ -346,7 +346,7 @@ class Variant:
             handle._node, handle._requires_grad = values[number]._node, True
 
     def _settings(self, values: list[Tensor]) -> list[Setting]:
-        """What makes the committed state visible: views look again, gradients are as traced."""
+        """Assignments that make the committed state visible to views and as gradients."""
         c = self.capture
         if self.pure:
             return []
@@ -364,7 +364,7 @@ class Variant:
         return found
 
     def _change_arguments(self, leaves: list[Any], values: list[Tensor]) -> None:
-        """What the function did to its arguments: new values, and gradients added up."""
+        """Effects on the arguments: new values, and gradients added up."""
         for at, number in self.capture.handed.rebound:
             self._change(leaves[at], values[number])
         if self.capture.handed.gradients:
@@ -382,7 +382,7 @@ class Variant:
             leaf._rebind(value, recorded=True)
 
     def _values(self, leaves: list[Any]) -> list[Any]:
-        """What the graph's inputs hold."""
+        """The values of the graph's inputs."""
         c = self.capture
         handles = [*leaves, *c.states, *(get_grad(h) for h in c.grad_owners)]
         numbers = [np.asarray(v) for v in self._numbers[: len(c.numbers)]]

@@ -1,4 +1,4 @@
-"""What every part of emission shares: the target, the writer, and what names stand for.
+"""The state that all of emission shares: the target, the writer, and the meaning of names.
 
 Imports kernel and base.
 

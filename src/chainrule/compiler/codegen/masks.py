@@ -1,4 +1,4 @@
-"""Which elements of a tile are valid, as vector masks and scalar conditions.
+"""Masks: the valid elements of a tile, as vector masks and scalar conditions.
 
 Counts that are constants and cover the tile yield no mask at all. Imports kernel and base.
 
@@ -23,7 +23,7 @@ ALWAYS = Value("true", 0, 1)
 
 @dataclass(frozen=True, slots=True)
 class Validity:
-    """How many rows and columns of a tile count; at most its shape."""
+    """The numbers of valid rows and columns of a tile; at most its shape."""
 
     rows: Value
     columns: Value

@@ -20,7 +20,7 @@ _LOG2_E = 1.4426950408889634
 
 @dataclass(frozen=True, slots=True)
 class _Constants:
-    """What depends on the format: ln 2 in two parts, range ends and polynomials."""
+    """Constants of a format: ln 2 in two parts, range ends and polynomials."""
 
     ln2_high: float
     ln2_low: float

@@ -1,4 +1,4 @@
-"""How many tasks a kernel has, and how much scratch memory one thread needs for it.
+"""The number of tasks of a kernel, and the scratch memory that one thread needs for it.
 
 Imports kernel and base.
 

@@ -17,7 +17,7 @@ from chainrule.compiler.codegen.processor import Processor, processor
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What emission and tile choice need to know about a CPU.
+    """The properties of a CPU that emission and tile choice depend on.
 
     `features` is LLVM's feature string ("+avx2,+fma,…"), `lanes` the number of float32 values in
     one vector register, `registers` how many vector registers there are.

@@ -70,7 +70,7 @@ def width_of(columns: int, lanes: int) -> int:
 
 
 def vectors_of(columns: int, lanes: int) -> int:
-    """How many vectors one row takes."""
+    """The number of vectors in one row."""
     width = width_of(columns, lanes)
     return -(-columns // width)
 

@@ -13,7 +13,7 @@ from typing import Protocol
 
 
 class Dependent(Protocol):
-    """What a path leads to: `ancestors` is the bit set of the numbers it depends on."""
+    """The end of a path: `ancestors` is the bit set of the numbers it depends on."""
 
     number: int
     ancestors: int
@@ -51,7 +51,7 @@ class Paths:
         return bool(self._after[first.number] & last.ancestors)
 
     def merge(self, gone: Dependent, into: Dependent) -> None:
-        """What `gone` depends on, and what depends on it, is now that of `into`."""
+        """The dependencies of `gone`, in both directions, become those of `into`."""
         old, me = 1 << gone.number, 1 << into.number
         before, after = self._before, self._after
         for other in self._of(before[gone.number]):

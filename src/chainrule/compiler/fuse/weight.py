@@ -1,4 +1,4 @@
-"""How much code a node is: the instructions of one vector, counted by writing them once.
+"""The code size of a node: the instructions of one vector, counted by writing them once.
 
     x + y        →  3: the addition, and a load for each operand at most
     sin(x)       →  some 50: its reduction and its polynomial
@@ -85,7 +85,7 @@ class _Counted:
 
 
 def best_cut(weights: Sequence[int], crossing: Sequence[int], most: int) -> int:
-    """Where to cut a row of nodes in two: how many stay in front.
+    """The number of nodes in front of the best cut of a row of nodes in two.
 
     Between half and three quarters of `most` are left in front; among these places, the last of
     those that fewest bytes cross. `crossing[i]` is what crosses the place behind node i.

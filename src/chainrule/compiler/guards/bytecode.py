@@ -1,4 +1,4 @@
-"""What a code object reads by name: paths from its variables, found in its bytecode.
+"""The reads of a code object: paths from its variables by name, found in its bytecode.
 
     x * self.block.gain + settings["scale"]   →   self.block.gain, settings['scale']
     for layer in self.layers: layer.p         →   self.layers[…], self.layers[…].p
@@ -75,7 +75,7 @@ class Accesses(NamedTuple):
 
 @functools.lru_cache(maxsize=4096)
 def accesses(code: CodeType) -> Accesses:
-    """What the code reads; see the module's docstring."""
+    """The reads of one code object."""
     reader = _Reader()
     reader.read(code)
     paths = dict.fromkeys(p for path in reader.paths for p in reader.resolved(path))

@@ -27,7 +27,7 @@ _BY_TEXT = (float, complex)  # as text, NaN is NaN and -0.0 is not 0.0
 
 
 class Change(NamedTuple):
-    """What changed between a trace and a call: the place, its line, and both values."""
+    """A change between a trace and a call: the place, its line, and both values."""
 
     label: str
     source: Source | None

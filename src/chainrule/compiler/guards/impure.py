@@ -18,7 +18,7 @@ _LIBRARY = {"random", "uuid", "secrets", "tempfile", "logging"}
 
 
 def impure(called: Any) -> str | None:
-    """How a built-in function, or code of the standard library, is called if it is one of them."""
+    """The name of an impure function, built in or of the standard library; else None."""
     if isinstance(called, CodeType):
         return _of_library(called)
     name = getattr(called, "__name__", "")

@@ -41,7 +41,7 @@ class Watch:
         self._seen: set[Any] = set()
 
     def start(self, fn: Callable[..., Any], args: Any, kwargs: Any) -> None:
-        """Where outside begins: the function, and those of its arguments that are no arrays."""
+        """The roots of Python state: the function, and its arguments other than arrays."""
         self.reads.follow(fn, getattr(fn, "__name__", type(fn).__name__))
         waiting = [*args, *kwargs.values()]
         while waiting:
@@ -54,7 +54,7 @@ class Watch:
                 self.reads.follow(value, type(value).__name__)
 
     def event(self, frame: FrameType, event: str, called: Any) -> None:
-        """What `sys.setprofile` calls."""
+        """The callback of `sys.setprofile`."""
         if modes.trace is None:  # a signal handler, or state that is made for real
             return
         if event == "call":
@@ -87,7 +87,7 @@ class Watch:
             self.effects[Effect(what, Source(above.f_code.co_filename, above.f_lineno))] = None
 
     def _leave(self, frame: FrameType, result: Any) -> None:
-        """What `model.modules()` and the like give: the program reads attributes of it."""
+        """Results of `model.modules()` and the like: the program reads attributes of them."""
         above = frame.f_back
         if modes.trace is None or above is None or whose(above.f_code) is not PROGRAM:
             return

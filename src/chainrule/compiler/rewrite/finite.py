@@ -37,7 +37,7 @@ def finite(graph: Graph, outputs: Iterable[int]) -> Bound | None:
 
 
 def _wrong(b: Symbolic, node: Node) -> Node:
-    """How many elements are NaN or infinite, as float32."""
+    """The number of NaN and infinite elements, as float32."""
     good = b(lt, b(abs_, node), filled(b, math.inf, node))
     zero, one = (b(full, value=v, dtype=dtypes.float32, shape=node.shape) for v in (0.0, 1.0))
     return b(sum_, b(where, good, zero, one), axes=tuple(range(len(node.shape))))

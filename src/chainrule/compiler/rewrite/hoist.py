@@ -70,7 +70,7 @@ class _Body:
         return False
 
     def fixed_ends(self) -> list[Node]:
-        """What is the same in every step and costs something, where the rest reads it."""
+        """Nodes that are the same in every step, cost something, and are read by the rest."""
         fixed = {
             n
             for n in self.order
@@ -81,7 +81,7 @@ class _Body:
         return [n for n in self.order if n in fixed and self.read_elsewhere(n, fixed)]
 
     def _movable(self) -> set[Node]:
-        """What is given step by step, and what can be computed from it over all steps."""
+        """Inputs given step by step, and nodes computed from them over all steps."""
         found: set[Node] = set()
         for node in self.order:
             known = all(c in found or c not in self.stepped for c in node.inputs)

@@ -48,7 +48,7 @@ def orient(graph: Graph) -> Graph:
 
 
 def _turned(order: Sequence[Node], outputs: set[Node]) -> dict[Node, Axes]:
-    """What will be computed in another order of axes: transposes, and work on their results.
+    """Nodes that are computed in another order of axes: transposes, and work on their results.
 
     A transpose that somebody reads as it is stays, and so does what leads to mixed work.
     """

@@ -103,7 +103,7 @@ def _equal(loop: Loop, shared: dict[Node, Node], known: _Known) -> dict[Node, No
 
 
 def _residuals(loop: Loop, equal: dict[Node, Node]) -> list[Node]:
-    """Which nodes of the reverse body come as residuals."""
+    """The nodes of the reverse body that are residuals."""
     order = topological(loop.outputs())
     users, ends = uses(order), set(loop.outputs())
     consts = {c.inside for c in loop.consts}

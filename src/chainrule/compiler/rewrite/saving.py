@@ -20,7 +20,7 @@ def to_save(
     is_free: Callable[[Node], bool],
     is_cheap: Callable[[Node], bool],
 ) -> list[Node]:
-    """What must be saved of `order` (topological) so that all that is `wanted` is at hand.
+    """The nodes of `order` (topological) to save so that all `wanted` ones are at hand.
 
     A view is at hand with what it is a view of. Free nodes are at hand without being saved.
     """

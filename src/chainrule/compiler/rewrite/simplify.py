@@ -44,7 +44,7 @@ def simplify(graph: Graph) -> Graph:
 
 
 def simpler(node: Node) -> Node | None:
-    """What a rule makes of the node, None if none fits."""
+    """The node rewritten, None if no rewrite fits."""
     if node.op is INPUT:
         return None
     rule = _RULES.get(node.op)

@@ -100,7 +100,7 @@ class _Versions:
         return len(self.log)
 
     def last(self, start: int, version: int) -> Node | None:
-        """What was last written to a run, up to a version."""
+        """The last write to a run, up to a version."""
         count = bisect_right(self.numbers[start], version)
         return self.values[start][count - 1] if count else None
 
@@ -147,7 +147,7 @@ class _Versions:
 
 
 class _Written(NamedTuple):
-    """Which version of which base an overlay is."""
+    """The base and version of an overlay."""
 
     versions: _Versions
     number: int
@@ -164,7 +164,7 @@ def _forwarded(graph: Graph) -> Graph:
 
 
 class _Forwarding:
-    """What became of each node; overlays become versions, which exist where they are read."""
+    """New nodes for old ones; overlays become versions, which exist where they are read."""
 
     def __init__(self) -> None:
         self.done: dict[Node, Node] = {}

@@ -1,4 +1,4 @@
-"""Where everything lies in the memory that Python and the native interpreter share.
+"""The encoding of plans: the memory that Python and the native interpreter share, word by word.
 
 All words are int64. `interpreter.ll` names a word `$BOARD_DONE`, `$PROGRAM_ARGS`, `$LAUNCH_TASKS`,
 …: the names of these enumerations. Imports nothing. Example: `board[Board.STATUS]`.
@@ -20,7 +20,7 @@ THREAD_WORDS = 2 * LINE
 
 
 class Status(IntEnum):
-    """How a call of the native interpreter ended: `ok`, stopped by its `guard`, or `paused`."""
+    """The end of a call of the native interpreter: `ok`, stopped by its `guard`, or `paused`."""
 
     ok = 0
     guard = 1

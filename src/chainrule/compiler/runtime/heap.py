@@ -1,4 +1,4 @@
-"""What was freed goes back to the operating system, where the C library can do that.
+"""Freed memory goes back to the operating system, where the C library can do that.
 
 Initial values leave freed pages behind that the heap would otherwise keep for the life of the
 process, next to all that is about to be made. Standard library only. Example: `trim_heap()`.

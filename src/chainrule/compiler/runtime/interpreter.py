@@ -70,7 +70,7 @@ def interpreter() -> Interpreter:
 
 @functools.cache
 def ticks_per_second() -> float:
-    """How fast `Interpreter.ticks` runs, measured once against the system's clock."""
+    """The frequency of `Interpreter.ticks`, measured once against the system's clock."""
     ticks = interpreter().ticks
     start, start_ticks = time.perf_counter(), ticks()
     time.sleep(_CALIBRATION)

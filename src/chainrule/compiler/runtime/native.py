@@ -44,7 +44,7 @@ def architecture() -> str | None:
 
 @functools.cache
 def unavailable() -> str | None:
-    """Why machine code cannot be made in this process, None if it can."""
+    """The reason why machine code cannot be made in this process, None if it can."""
     if architecture() is None:
         return f"machine code is made for 64-bit x86 and ARM, and this is {platform.machine()}"
     try:

@@ -60,7 +60,7 @@ class ObjectCache:
 
     @property
     def folder(self) -> Path | None:
-        """Where entries lie, or None when nothing is kept."""
+        """The folder of entries, or None when nothing is kept."""
         if self._trusted is None:
             self._trusted = self._folder is not None and _make_private(self._folder)
         return self._folder if self._trusted else None

@@ -29,7 +29,7 @@ _SERIAL_WORK = 400_000  # scalar operations below which waking a second thread d
 
 
 def address(array: Array) -> int:
-    """Where a row-major array is; asking its buffer takes an eighth of the time of the array."""
+    """The address of a row-major array; asking its buffer takes an eighth of the time."""
     try:
         return addressof(c_char.from_buffer(array))  # type: ignore[arg-type]
     except (TypeError, ValueError):  # read-only, or empty
@@ -66,9 +66,9 @@ class Plan:
         ends = (tuple(inputs), tuple(results), tuple(bounds))
         plan = cls(tuple(units), *ends, {}, 0, guard, work)
         lives = lifetimes(units, set(plan.externals))
-        places, total = plan_arena(list(lives.values()))
-        check_arena(list(lives.values()), places, total)
-        return replace(plan, offsets=dict(zip(lives, places, strict=True)), arena_bytes=total)
+        starts, total = plan_arena(list(lives.values()))
+        check_arena(list(lives.values()), starts, total)
+        return replace(plan, offsets=dict(zip(lives, starts, strict=True)), arena_bytes=total)
 
     @property
     def externals(self) -> tuple[Node, ...]:
@@ -77,7 +77,7 @@ class Plan:
 
     @property
     def kernels(self) -> int:
-        """How many kernels the plan has, those inside loops counted once."""
+        """The number of kernels of the plan, those inside loops counted once."""
         return sum(1 for _ in works(self.units))
 
     def lines(self) -> list[str]:

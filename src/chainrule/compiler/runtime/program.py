@@ -143,7 +143,7 @@ class Program:
 
     @property
     def completed(self) -> int:
-        """How many runs ended `ok`.
+        """The number of runs that ended `ok`.
 
         The count is part of the native run: a caller that an interrupt reaches between the run
         and its own next line sees here whether the commit has happened.

@@ -35,7 +35,7 @@ _num_threads: int | None = None
 
 
 def get_num_threads() -> int:
-    """How many threads a compiled step may use: `CHAINRULE_THREADS`, or the usable cores."""
+    """The number of threads a compiled step may use: `CHAINRULE_THREADS`, or the usable cores."""
     return settings().threads if _num_threads is None else _num_threads
 
 

@@ -1,4 +1,4 @@
-"""How a kernel reaches a value: which stored array, and by which strides.
+"""Access: the stored array through which a kernel reaches a value, and by which strides.
 
 A chain of renumbering ops (reshape, transpose, slice, broadcast) is never executed: it becomes the
 view through which its stored source is read. `full` and `iota` are sources that are computed.
@@ -99,7 +99,7 @@ def beneath(node: Node, view: View) -> View | None:
 
 
 def source_view(node: Node) -> View:
-    """How a node that is no view is read: row by row, or each element from what it is made of."""
+    """The view of a node that is no view itself: row by row, or each element as it is computed."""
     if "positional" in node.op.traits:
         # iota: the "element number" is the position along its axis itself
         axis = node.attrs["axis"]

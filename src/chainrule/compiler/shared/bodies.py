@@ -62,7 +62,7 @@ class Built:
     old: list[Part]
 
     def results(self, outside: Mapping[Part, Node] | None = None) -> list[Node]:
-        """What the original's results are now, some of them computed `outside`."""
+        """The nodes for the original's results, some of them computed `outside`."""
         found = self.of | dict(outside or {})
         return [found[part] for part in self.old]
 
@@ -90,7 +90,7 @@ class Loop:
     # -- changing ---------------------------------------------------------------------------------
 
     def inputs(self) -> list[Carried | Given]:
-        """What the body's inputs belong to, in order."""
+        """The parts to which the body's inputs belong, in order."""
         return [*self.carries, *self.xs, *self.consts]
 
     def outputs(self) -> list[Node]:

@@ -42,7 +42,7 @@ class Captured:
 
     @property
     def own(self) -> int:
-        """How many outputs are results or new state, those before the checked indices."""
+        """The number of outputs that are results or new state; checked indices follow them."""
         return len(self.graph.outputs) - len(self.bounds)
 
     @property

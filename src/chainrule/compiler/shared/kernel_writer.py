@@ -44,7 +44,7 @@ Argument = BufferArgument | int
 
 
 class Home(NamedTuple):
-    """Where a node's value is kept: a view of the storage of `root`."""
+    """The placement of a node's value: a view of the storage of `root`."""
 
     root: Node
     view: View
@@ -66,7 +66,7 @@ class Work(NamedTuple):
 
 
 class Valid(NamedTuple):
-    """How many rows and columns of a tile exist; None means all."""
+    """The numbers of existing rows and columns of a tile; None means all."""
 
     rows: Index | None = None
     columns: Index | None = None
@@ -240,6 +240,6 @@ class Writer:
 
 
 def count(var: Index) -> Index:
-    """How many positions remain in the step of a loop variable: the symbol `var.n`."""
+    """The number of positions left in the step of a loop variable: the symbol `var.n`."""
     ((monomial, _),) = var.terms
     return symbol(f"{monomial[0]}.n")

@@ -50,7 +50,7 @@ def shared_roots(leaves: Sequence[Any]) -> dict[int, Handle]:
 def signature(
     leaves: Sequence[Any], outside: Mapping[int, Handle], *, within: bool = True
 ) -> Signature:
-    """What a trace that writes depends on: who has which root, and where in it.
+    """The sharing that a trace with writes depends on: the root of each argument, and where in it.
 
     `outside` are roots, by id, of tensors that the function holds itself; `within` says whether
     it matters what arguments have in common.
@@ -73,7 +73,7 @@ def signature(
 
 
 def _place(leaf: Handle, root: Handle) -> tuple[Any, ...]:
-    """What each lens between the root and a view does, as far as calls may differ in it."""
+    """The lenses between the root and a view, as far as calls may differ in them."""
     at: View | None = View.whole(tuple(root.array_type.shape))
     steps: list[Any] = []
     for lens in lenses(leaf):

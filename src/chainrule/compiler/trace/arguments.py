@@ -157,7 +157,7 @@ class Containers:
 
 
 class HandedOut(NamedTuple):
-    """What the function returned and did to its arguments; it holds no symbols."""
+    """Results of the function, and its effects on arguments; symbols are not held."""
 
     nodes: tuple[Node, ...]  # of the arguments and their roots
     moved: tuple[tuple[Node, ...], ...]  # all nodes that each leaf among them stood for

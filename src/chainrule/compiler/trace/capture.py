@@ -86,7 +86,7 @@ class Capture:
 
     @property
     def inputs(self) -> Sections:
-        """Where the graph's inputs of each kind stand."""
+        """The positions of the graph's inputs of each kind."""
         ends = [len(self.captured.graph.inputs)]
         for part in (self.numbers, self.grad_owners, self.states):
             ends.append(ends[-1] - len(part))
@@ -291,7 +291,7 @@ def _joint(
 
 
 def _inner(trace: Trace, node: Node) -> list[Node]:
-    """What backward from a node goes through, itself included."""
+    """The nodes that backward from a node goes through, itself included."""
     return [n for n in topological((node,), trace.frozen) if n.op is not INPUT]
 
 
@@ -350,7 +350,7 @@ def _rewritten(
 def _gradients(
     trace: Trace, origins: Origins, *, keep_grads: bool
 ) -> tuple[list[tuple[Handle, int | None]], list[Handle]]:
-    """Which assigned `.grad`s the caller can still see: those get results of their own."""
+    """The assigned `.grad`s that the caller can still see: those get results of their own."""
     grads: list[tuple[Handle, int | None]] = []
     forgotten: list[Handle] = []
     for handle, gradient in trace.grads.values():

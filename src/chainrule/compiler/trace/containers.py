@@ -63,7 +63,7 @@ def contents(value: Any) -> tuple[Shell, list[Any]] | None:
 
 
 def _attributes(value: Any) -> dict[str, Any]:
-    """What an object holds by name, in slots too."""
+    """The attributes of an object by name, in slots too."""
     named = dict(getattr(value, "__dict__", ()))
     if dataclasses.is_dataclass(value):
         for field in dataclasses.fields(value):

@@ -91,7 +91,7 @@ def where_held(symbol: Handle) -> str:
 
 
 def _put_in_place(symbol: Handle, tensor: Handle) -> None:
-    """Where lists, dictionaries and objects hold the symbol of a tensor, they hold the tensor."""
+    """Containers and objects that hold the symbol of a tensor hold the tensor instead."""
     for holder in gc.get_referrers(symbol):
         if isinstance(holder, list):
             holder[:] = [tensor if held is symbol else held for held in holder]

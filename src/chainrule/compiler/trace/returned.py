@@ -42,7 +42,7 @@ class Origin(NamedTuple):
 
 
 class Origins:
-    """What a trace hands out: `nodes` are the results' nodes."""
+    """The results that a trace hands out; `nodes` are their nodes."""
 
     def __init__(self, trace: Trace) -> None:
         self.trace = trace
@@ -55,7 +55,7 @@ class Origins:
         self._numbers: dict[int, int] = {}
 
     def arguments(self, arguments: Sequence[Any]) -> None:
-        """What stands for the tensors among the arguments (`compiler.arguments.Argument`)."""
+        """The symbols of the tensors among the arguments (`arguments.Argument`)."""
         for at, argument in enumerate(arguments):
             if isinstance(argument.leaf, Handle):
                 self._arguments.setdefault(id(argument.symbol), at)
@@ -121,7 +121,7 @@ class Origins:
         return Origin(("result", number))
 
     def _source(self, handle: Any) -> Any:
-        """What the handle is outside of the call, None for a new tensor."""
+        """The origin of the handle outside of the call, None for a new tensor."""
         at = self._arguments.get(id(handle))
         if at is not None:
             return at

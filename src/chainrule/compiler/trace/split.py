@@ -58,10 +58,10 @@ def split(joint: Joint, count: int) -> tuple[Split, Graph]:
     whole = keep_residuals(everywhere(run_once, everywhere(inline_calls, whole)))
     outputs, gradients = whole.outputs[:some], whole.outputs[some:]
     saved = _saved(joint.cotangents, outputs, gradients)
-    place = {n: (False, i) for i, n in reversed([*enumerate(outputs[:count])])}
-    place |= {n: (True, i) for i, n in enumerate(graph.inputs)}
-    extra = [n for n in saved if n not in place]
-    place |= {n: (False, count + i) for i, n in enumerate(extra)}
+    known = {n: (False, i) for i, n in reversed([*enumerate(outputs[:count])])}
+    known |= {n: (True, i) for i, n in enumerate(graph.inputs)}
+    extra = [n for n in saved if n not in known]
+    known |= {n: (False, count + i) for i, n in enumerate(extra)}
     given = {n: input_node(n.type) for n in saved}
     everything = set(topological(joint.gradients))
     halves = Split(
@@ -69,7 +69,7 @@ def split(joint: Joint, count: int) -> tuple[Split, Graph]:
         joint.wanted,
         Graph(graph.inputs, tuple(graph.outputs[i] for i in joint.results)),
         Graph((*graph.inputs, *joint.cotangents), joint.gradients),
-        tuple(place[n] for n in saved),
+        tuple(known[n] for n in saved),
         Graph((*given.values(), *joint.cotangents), tuple(substitute(gradients, given))),
         frozenset(i for i, n in enumerate(graph.inputs) if n in everything),
     )

@@ -135,7 +135,7 @@ class _Forward:
         return top
 
     def _finite(self, top: str) -> str:
-        """What is subtracted before exp: the maximum, or 0 where that is infinite."""
+        """The number subtracted before exp: the maximum, or 0 where that is infinite."""
         w = self.w
         infinite = w("eq", w("abs", top), self.s.constant(math.inf))
         return w("select", infinite, self.s.constant(0), top)

@@ -75,12 +75,12 @@ class Heads(NamedTuple):
     width: int
 
     def at(self, row: Index | int, column: Index | int = 0) -> Index:
-        """Where an element of the task's head is."""
+        """The offset of an element of the task's head."""
         return self.place + self.row * row + self.column * column
 
 
 class Setting(NamedTuple):
-    """What is the same for all blocks of a kernel."""
+    """The state that all blocks of a kernel share."""
 
     w: Writer
     dtype: DType
@@ -160,7 +160,7 @@ class Block:
         self.ragged_keys = is_ragged(setting.keys, t.keys)
 
     def limit(self) -> Index:
-        """How many keys the block sees."""
+        """The number of keys that the block sees."""
         keys, end = self.w.extent(self.s.keys), self.first + self.n
         return extreme(self.w, "min", keys, end) if self.s.causal else keys
 
@@ -211,7 +211,7 @@ class Block:
         return self.w.load(mask.buffer, at, shape, (mask.column, mask.row), valid)
 
     def left(self, key: Index) -> Index | None:
-        """How many keys there are from `key` on; None if that is a whole tile or more."""
+        """The number of keys from `key` on; None for a whole tile or more."""
         return self.w.extent(self.s.keys) - key if self.ragged_keys else None
 
     def hide(self, tile: str, key: Index, value: float) -> str:
@@ -235,7 +235,7 @@ class Block:
         return out
 
     def _seen(self, key: Index) -> str:
-        """Which queries see which keys: query ≥ key if causal, and the key exists."""
+        """The mask of keys that queries see: query ≥ key if causal, and the key exists."""
         w, t = self.w, self.s.tiling
         row, rest = w("iota", attr=(t.keys, 1, 0)), self.left(key)
         exists = None if rest is None else w("lt", row, w("index", attr=rest))

@@ -133,7 +133,7 @@ class _Columns:
 
 
 def parts_of_fold(size: int) -> int:
-    """How many partial results a fold of `size` elements has: 1 means it is done in one kernel."""
+    """The number of partial results of a fold of `size` elements; 1 is one kernel alone."""
     return max(1, min(_PARTS, size // _PART))
 
 

@@ -44,7 +44,7 @@ M, N, K = symbol("M"), symbol("N"), symbol("K")
 
 @dataclass(frozen=True, slots=True)
 class TileSite:
-    """Where an epilogue finds itself: tile `acc` of `shape` holds C[b0, b1, row…, column…].
+    """The position of an epilogue: tile `acc` of `shape` holds C[b0, b1, row…, column…].
 
     `valid` counts the rows and columns inside C, None where all are.
     """
@@ -292,7 +292,7 @@ class _Product:
         return symbol("ig") + symbol("ip") if self.tile.pack_a else symbol("ip")
 
     def _place(self) -> Index:
-        """Where a task's tile waits between pieces of K, tile after tile."""
+        """The memory of a task's tile between pieces of K, tile after tile."""
         return self._row() * self.block_columns + symbol("jp") * self.tile.rows
 
     def _wait(self) -> tuple[Statement, ...]:

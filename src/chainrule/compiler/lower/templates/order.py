@@ -161,7 +161,7 @@ def _clear(w: Writer, row: _Row, lanes: int) -> None:
 
 
 def _count(w: Writer, row: _Row, n: Index, lanes: int) -> None:
-    """How often each digit occurs, of all passes at once."""
+    """Counts of each digit, for all passes at once."""
     _clear(w, row, lanes)
     one = w("const", attr=(1, int32))
     with w.loop(n) as j:

@@ -46,7 +46,7 @@ class _Operand(NamedTuple):
     layout: str
 
     def arguments(self, name: str, letters: str) -> dict[str, Argument]:
-        """What the parameters of this operand are bound to."""
+        """The arguments of this operand's parameters."""
         axes = zip(("b0", "b1", *letters), self.view.strides, strict=True)
         strides = {f"{name}_{axis}": stride for axis, stride in axes}
         return {name: BufferArgument(self.root, self.view.offset), **strides}

@@ -36,7 +36,7 @@ _IN_REGISTERS = 8  # vectors of a row that stay in registers
 
 
 class RowGroup(NamedTuple):
-    """What a row kernel is made from: nodes in order, what of them is stored, and the domain."""
+    """A row kernel's source: nodes in order, those that are stored, and the domain."""
 
     domain: Shape
     inner: int | None

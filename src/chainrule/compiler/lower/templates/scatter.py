@@ -120,7 +120,7 @@ class _Scatter:
 
 
 class _Place(NamedTuple):
-    """What is loaded or stored of a row."""
+    """The part of a row that is loaded or stored."""
 
     buffer: str
     at: Index

@@ -1,4 +1,4 @@
-"""Where values belong in sorted rows, by binary search: `searchsorted`.
+"""Positions of values in sorted rows, by binary search: `searchsorted`.
 
 Each lane looks for a value of its own. A step asks whether the element `step` further still comes
 before the value, and goes there if so; steps halve, so a row of n elements takes log2(n) of them.
