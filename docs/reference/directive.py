@@ -83,7 +83,8 @@ def _entry(space: str, name: str) -> Iterator[str]:
         yield from (f"   The same as :py:obj:`{first}`.", "")
         yield from (f"   {line}" for line in _shown(space, name))
     elif isinstance(found, type):
-        yield f".. autoclass:: {path}"
+        kind = "exception" if issubclass(found, BaseException) else "class"
+        yield f".. auto{kind}:: {path}"
         if path != TENSOR and _own_methods(found):
             yield f"   :members: {', '.join(_own_methods(found))}"
     elif isinstance(found, property):
@@ -97,7 +98,11 @@ def _entry(space: str, name: str) -> Iterator[str]:
 
 
 def _signature(found: Any, *, bound: bool) -> str:
-    return stringify_signature(signature(found, bound_method=bound), unqualified_typehints=True)
+    return stringify_signature(
+        signature(found, bound_method=bound),
+        show_return_annotation=not isinstance(found, type),
+        unqualified_typehints=True,
+    )
 
 
 def _own_methods(cls: type) -> list[str]:

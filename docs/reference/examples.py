@@ -20,16 +20,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from listing import ROOT, TENSOR, names, original, target
+from listing import ROOT, TENSOR, names, original, target, value
 
 import chainrule
 import chainrule as cr
 from chainrule import nn, optim
+from chainrule.errors import ChainruleError
 
 HERE = Path(__file__).parent
 SQUARE = "cr.tensor([[2.0, 0.5], [-1.0, 3.0]])"
 SHORT = {ROOT: "cr", f"{ROOT}.nn": "nn", f"{ROOT}.nn.functional": "F", f"{ROOT}.optim": "optim"}
 _ROOMS = ("chainrule.text.", "chainrule.models.", "chainrule.train.")  # imported by their full path
+_ROOTS = ("Exception", "BaseException", "object")
 _STEP = """
 w = nn.Parameter(cr.tensor([1.0, -2.0]))
 opt = {short}([w]{lr})
@@ -130,12 +132,12 @@ def _method(space: str, name: str) -> str | None:
 
 def _same_elsewhere(space: str, name: str) -> str | None:
     """The example of the same object in another namespace."""
-    value = getattr(target(space), name)
+    found = value(space, name)
     for other in written() if space != TENSOR else ():
         if other == space or isinstance(target(other), type):
             continue
-        for named in (name, getattr(value, "__name__", name)):
-            if named in names(other) and getattr(target(other), named) is value:
+        for named in (name, getattr(found, "__name__", name)):
+            if named in names(other) and getattr(target(other), named) is found:
                 program = written()[other].get(named)
                 program = example(ROOT, named) if other == ROOT != space else program
                 if program:
@@ -154,33 +156,33 @@ def _required(value: Any) -> list[str] | None:
 
 def _unary(space: str, name: str) -> str | None:
     """What takes one tensor."""
-    value = getattr(target(space), name)
+    found = value(space, name)
     if space == TENSOR:
         static = inspect.getattr_static(cr.Tensor, name)
         if not inspect.isroutine(static):
             return f"{SQUARE}.{name}"
-        if _required(value) in (["self"], ["input"], ["x"]):
+        if _required(found) in (["self"], ["input"], ["x"]):
             return f"{SQUARE}.{name}()"
         return None
-    if inspect.isroutine(value) and _required(value) in (["input"], ["tensor"], ["A"]):
+    if inspect.isroutine(found) and _required(found) in (["input"], ["tensor"], ["A"]):
         return f"{short(space)}.{name}({SQUARE})"
     return None
 
 
 def _nullary(space: str, name: str) -> str | None:
     """What takes nothing."""
-    value = getattr(target(space), name)
-    if space != TENSOR and inspect.isroutine(value) and _required(value) == []:
+    found = value(space, name)
+    if space != TENSOR and inspect.isroutine(found) and _required(found) == []:
         return f"{short(space)}.{name}()"
     return None
 
 
 def _layer(space: str, name: str) -> str | None:
     """Layers without arguments."""
-    value = getattr(target(space), name)
-    if not (isinstance(value, type) and issubclass(value, nn.Module)) or _required(value) != []:
+    found = value(space, name)
+    if not (isinstance(found, type) and issubclass(found, nn.Module)) or _required(found) != []:
         return None
-    takes = _required(value.forward)
+    takes = _required(found.forward)
     if takes == ["self", "input"]:
         return f"{short(space)}.{name}()({SQUARE})"
     if takes == ["self", "input", "target"]:
@@ -189,27 +191,35 @@ def _layer(space: str, name: str) -> str | None:
 
 
 def _optimizer(space: str, name: str) -> str | None:
-    value = getattr(target(space), name)
-    if not (isinstance(value, type) and issubclass(value, optim.Optimizer)):
+    found = value(space, name)
+    if not (isinstance(found, type) and issubclass(found, optim.Optimizer)):
         return None
-    if value is optim.Optimizer or _required(value) != ["params"]:
+    if found is optim.Optimizer or _required(found) != ["params"]:
         return None
-    lr = ", lr=0.1" if "lr" in inspect.signature(value).parameters else ""
+    lr = ", lr=0.1" if "lr" in inspect.signature(found).parameters else ""
     return _STEP.format(short=f"{short(space)}.{name}", lr=lr)
 
 
-def _value(space: str, name: str) -> str | None:
-    """Dtypes and numbers show themselves; an error shows where it belongs in Python."""
-    value = getattr(target(space), name)
-    if isinstance(value, type) and issubclass(value, BaseException):
-        return f"{short(space)}.{name}.__mro__[1].__name__"
-    if isinstance(value, type) or inspect.isroutine(value):
+def _error(space: str, name: str) -> str | None:
+    """An error has a code and, mostly, the built-in class that PyTorch's users catch."""
+    found = value(space, name)
+    if not (isinstance(found, type) and issubclass(found, ChainruleError)):
         return None
-    return f"{short(space)}.{name}"
+    bases = [each.__name__ for each in found.__mro__ if each.__module__ == "builtins"]
+    caught = [each for each in bases if each not in _ROOTS] or ["Exception"]
+    path = f"{short(space)}.{name}"
+    return f"{path}.code\nissubclass({path}, {caught[0]})"
+
+
+def _value(space: str, name: str) -> str | None:
+    """Dtypes and numbers show themselves."""
+    found = value(space, name)
+    return None if isinstance(found, type) or inspect.isroutine(found) else f"{short(space)}.{name}"
 
 
 _DERIVATIONS = (
-    _alias, _in_place, _method, _same_elsewhere, _unary, _nullary, _layer, _optimizer, _value,
+    _alias, _in_place, _method, _same_elsewhere, _unary, _nullary, _layer, _optimizer, _error,
+    _value,
 )  # fmt: skip
 
 
