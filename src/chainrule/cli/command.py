@@ -1,7 +1,6 @@
 """`chainrule`: the group of commands, and how errors become exit codes.
 
-    >>> main(["train", "--steps", "100"])       # ends the process
-
+Example: `main(["train", "--steps", "100"])` trains and ends the process.
 Exit codes: 0 done · 1 the work could not be done · 2 the request was not understood · 130 and
 143 stopped by Ctrl-C and SIGTERM. May import everything below.
 """

@@ -1,7 +1,7 @@
 """The facts about this installation and machine that a bug report needs.
 
     >>> dict(describe_environment())["python"]
-    '3.13.1 (CPython)'
+    '3...(CPython)'
 
 May import everything below `cli`.
 """

@@ -1,9 +1,7 @@
 """The language model task: a character Transformer learns a text.
 
-    >>> for event in train_new(Config(steps=100), Path("runs"), Interrupts()):
-    ...     print(event)
-    >>> print("".join(continue_text(Path("runs/001"), "The ", 100, Sampling(0.8), seed=0)))
-
+Example: `train_new(Config(steps=100), Path("runs"), Interrupts())` yields its events, and
+`continue_text(Path("runs/001"), "The ", 100, Sampling(0.8), seed=0)` the characters that follow.
 May import `text`, `models`, `train` and what lies below.
 """
 

@@ -1,7 +1,6 @@
 """Run a program written for PyTorch, unmodified: its `torch` is this package.
 
-    >>> run_script("train.py", ["--epochs", "3"])
-
+Example: `run_script("train.py", ["--epochs", "3"])`.
 While it runs, `torch` and its submodules resolve to the modules of the same names here; an
 installed PyTorch is set aside, and restored afterwards. May import everything below.
 """
