@@ -286,7 +286,9 @@ def index_put(
     Source: https://docs.pytorch.org/docs/stable/generated/torch.Tensor.index_put_.html
     """
     if isinstance(values, Handle) and values.dtype is not input.dtype:
-        raise DTypeError(f"index_put of {values.dtype} into {input.dtype}: convert one of them")
+        raise DTypeError(
+            f"index_put needs equal dtypes, not {values.dtype} into {input.dtype}: convert one"
+        )
     new = as_tensor(values, input.dtype)
     if not indices:
         raise ArgumentError("index_put needs at least one index tensor")

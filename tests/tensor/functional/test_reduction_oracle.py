@@ -172,7 +172,7 @@ def test_wrong_calls_say_what_fits():
     x = cr.ones(2, 3)
     with pytest.raises(ShapeError, match="topk of 4"):
         cr.topk(x, 4)
-    with pytest.raises(ArgumentError, match="kthvalue of 0"):
+    with pytest.raises(ArgumentError, match="kthvalue needs"):
         cr.kthvalue(x, 0)
     with pytest.raises(ArgumentError, match="matrix norms are"):
         cr.linalg.matrix_norm(x, 3)

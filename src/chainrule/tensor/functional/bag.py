@@ -60,11 +60,11 @@ def embedding_bag(
     found = _summed(rows, bags, count, present, mode)
     if not include_last_offset or offsets is None:
         return found
-    return slices.narrow(found, 0, 0, count - 1)  # what follows the last offset is in no bag
+    return slices.narrow(found, 0, 0, count - 1)  # words behind the last offset are in no bag
 
 
 def _summed(rows: Tensor, bags: Tensor, count: int, present: Any, mode: str) -> Tensor:
-    """(count, D): what the rows of each bag come to."""
+    """(count, D): the reduced rows of each bag."""
     if mode == "max":
         return _largest(rows, bags, count, present)
     if present is not None:
@@ -83,7 +83,9 @@ def _bags(words: Tensor, offsets: Operand) -> tuple[Tensor, int]:
     """The number of the bag of each word, and how many bags there are."""
     if len(words.shape) == 2:
         if offsets is not None:
-            raise ArgumentError("a matrix of words has a bag in each row: no offsets")
+            raise ArgumentError(
+                "embedding_bag of a matrix of words has a bag per row and takes no offsets"
+            )
         numbers = apply(TABLE["iota"], dtype=dtypes.int64, shape=words.shape, axis=0)
         return apply(TABLE["reshape"], numbers, shape=(words.array_type.size,)), words.shape[0]
     if len(words.shape) != 1 or offsets is None:
@@ -108,7 +110,7 @@ def _bags(words: Tensor, offsets: Operand) -> tuple[Tensor, int]:
 
 
 def _checked(starts: Tensor, count: int) -> Tensor:
-    """Where bags of `count` words start: at 0, never before the bag before, inside the words."""
+    """The starts of bags of `count` words: from 0 on, ascending, inside the words."""
     for holds in (
         lambda v: v[:1] == 0,
         lambda v: v[1:] >= v[:-1],
@@ -126,7 +128,9 @@ def _weighted(rows: Tensor, weights: Tensor, words: Handle, mode: str) -> Tensor
     if mode != "sum":
         raise ArgumentError(f"per_sample_weights go with mode='sum', not {mode!r}")
     if weights.shape != words.shape:
-        raise ShapeError(f"per_sample_weights of shape {weights.shape} for words {words.shape}")
+        raise ShapeError(
+            f"per_sample_weights need the shape {words.shape} of the words, not {weights.shape}"
+        )
     factors = apply(TABLE["reshape"], weights, shape=(words.array_type.size,))
     return arithmetic.mul(rows, _column(factors, rows))
 

@@ -1,4 +1,4 @@
-"""Reading by index: embedding, gather, take, index_select, one_hot; places and counts.
+"""Reading by index: embedding, gather, take, index_select, one_hot; indices of non-zeros, counts.
 
 Negative indices count from the end where PyTorch allows them. Results whose size depends on values
 (`nonzero`, `bincount`) are eager only. Example: `embedding(tokens, table)`.
@@ -91,7 +91,7 @@ def _like(index: Handle, value: int) -> Tensor:
 
 
 def _wide(x: Handle, like: Handle) -> Tensor:
-    """x (…) repeated along the last axis of `like` (…, D)."""
+    """x (…) broadcast along the last axis of `like` (…, D)."""
     return expand(apply(TABLE["reshape"], x, shape=(*x.shape, 1)), like.shape)
 
 
@@ -103,9 +103,9 @@ def with_gradient_over(x: Handle, divisor: Handle) -> Tensor:
 
 
 def element_places(name: str, x: Handle, dim: int, index: Handle, *, wrap: bool = False) -> Tensor:
-    """For each element of `index` the number in x (in row-major order) of the place it names.
+    """The row-major number in x of each element that `index` names along `dim`.
 
-    The other coordinates are the index' own.
+    The other coordinates are those of the index.
     """
     rank = max(len(x.shape), 1)
     shape = x.shape or (1,)
@@ -147,7 +147,7 @@ def gather(
 
 def _gathered(x: Tensor, dim: int, at: Tensor, *, wrap: bool) -> Tensor:
     flat = apply(TABLE["reshape"], x, shape=(x.array_type.size,))
-    if not at.array_type.size:  # names nothing, whatever its axes
+    if not at.array_type.size:  # an empty index, whatever its axes
         none = apply(TABLE["reshape"], at, shape=(0,))
         return apply(TABLE["reshape"], apply(TABLE["gather"], flat, none), shape=at.shape)
     return apply(TABLE["gather"], flat, element_places("gather", x, dim, at, wrap=wrap))
@@ -182,9 +182,9 @@ def take_along_dim(input: Operand, indices: Operand, dim: int | None = None) -> 
 
 @with_out
 def nonzero(input: Operand, *, as_tuple: bool = False) -> Any:
-    """(n, rank): the places of all elements that are not zero; `as_tuple` for one vector an axis.
+    """(n, rank): the indices of all elements that are not zero; `as_tuple`: a vector per axis.
 
-    Eager only: how many there are depends on values.
+    Eager only: their number depends on values.
     """
     value = as_tensor(input)._concrete("nonzero()")
     if as_tuple:
@@ -194,7 +194,7 @@ def nonzero(input: Operand, *, as_tuple: bool = False) -> Any:
 
 
 def argwhere(input: Operand) -> Tensor:
-    """(n, rank): the places of all elements that are not zero. Eager only."""
+    """(n, rank): the indices of all elements that are not zero. Eager only."""
     found: Tensor = nonzero(input)
     return found
 
@@ -205,12 +205,14 @@ def bincount(input: Operand, weights: Operand = None, minlength: int = 0) -> Ten
     check_whole("minlength", minlength, 0)
     value = as_index(input)._concrete("bincount()")
     if value.ndim != 1 or (value.size and value.min() < 0):
-        raise ArgumentError("bincount needs a vector of numbers that are not negative")
+        raise ArgumentError("bincount needs a vector of numbers ≥ 0")
     if weights is None:
         return wrap(np.bincount(value, minlength=minlength).astype(np.int64))
     given = as_tensor(weights)._concrete("bincount()")
     if given.shape != value.shape:
-        raise ShapeError(f"bincount of {value.shape} with weights of shape {given.shape}")
+        raise ShapeError(
+            f"bincount needs a weight per number: shape {value.shape}, not {given.shape}"
+        )
     kind = np.float32 if given.dtype == np.float32 else np.float64
     return wrap(np.bincount(value, given, minlength).astype(kind))
 
@@ -221,7 +223,7 @@ def index_select(input: Operand, dim: int, index: Operand) -> Tensor:
     x, at = as_tensor(input), as_index(index)
     axis = shapes.normal_axis(dim, len(x.shape))
     if len(at.shape) > 1:
-        raise ShapeError(f"index_select takes a vector of places, not shape {at.shape}")
+        raise ShapeError(f"index_select needs a vector of indices, not shape {at.shape}")
     at = apply(TABLE["reshape"], at, shape=(at.array_type.size,))
     if not x.shape:
         return apply(TABLE["gather"], apply(TABLE["reshape"], x, shape=(1,)), at).reshape(())
@@ -271,7 +273,7 @@ def unravel_index(indices: Operand, shape: int | Sequence[int]) -> tuple[Tensor,
     """The coordinates, axis by axis, of row-major numbers in a tensor of `shape`."""
     sizes = (shape,) if isinstance(shape, int) else tuple(shape)
     if any(n < 0 for n in sizes):
-        raise ArgumentError(f"sizes must not be negative: {sizes}")
+        raise ArgumentError(f"unravel_index needs sizes ≥ 0, not {sizes}")
     rest = as_index(indices)
     parts = []
     for n in reversed(sizes):

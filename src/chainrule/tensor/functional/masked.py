@@ -33,9 +33,9 @@ __all__ = ["masked_fill", "masked_scatter", "masked_select"]
 
 
 def spread(mask: Tensor, values: Tensor, *, exact: bool) -> Tensor:
-    """For each place of the mask the row of `values` that belongs there, the first if it is False.
+    """For each element of the mask its row of `values`; the first row where the mask is False.
 
-    There must be as many rows as places, or at least as many if not `exact`.
+    There must be as many rows as the mask holds elements, or at least as many if not `exact`.
     """
     rows = values.shape[0]
     if exact:
@@ -65,7 +65,7 @@ def masked_fill(input: Operand, mask: Operand, value: Operand) -> Tensor:
 
 
 def as_mask(name: str, mask: Operand) -> Tensor:
-    """A bool tensor; integers are refused, which may be meant as indices."""
+    """A bool tensor; integers, which may be meant as indices, are refused."""
     held = as_tensor(mask)
     if held.dtype is not dtypes.bool_:
         raise DTypeError(f"{name} takes a mask of bools, not {held.dtype}; use mask != 0")
@@ -87,7 +87,9 @@ def masked_scatter(input: Operand, mask: Operand, source: Operand) -> Tensor:
     """
     x, values, chosen = as_tensor(input), as_tensor(source), as_mask("masked_scatter", mask)
     if values.dtype is not x.dtype:
-        raise DTypeError(f"masked_scatter of {values.dtype} into {x.dtype}: convert one of them")
+        raise DTypeError(
+            f"masked_scatter needs equal dtypes, not {values.dtype} into {x.dtype}: convert one"
+        )
     x = expand(x, shapes.broadcast(x.shape, chosen.shape))
     wide, number = expand(chosen, x.shape), values.array_type.size
     rule = f"the mask holds at {{}} places, source has {number} elements"

@@ -3,7 +3,7 @@
     scatter(x, dim, index, src):     out[index[i, j], j] = src[i, j]      for dim = 0
     index_add(x, dim, index, src):   out[index[i], :] += src[i, :]        for dim = 0
 
-Indices count from 0 and are checked against their axis. Where a place is named twice, `scatter`
+Indices count from 0 and are checked against their axis. Where an element is named twice, `scatter`
 keeps the last value. Source of the names: https://docs.pytorch.org/docs/stable/torch.html
 """
 
@@ -67,7 +67,7 @@ def _added(base: Tensor, updates: Tensor, places: Tensor) -> Tensor:
 
 
 def _reduction(reduce: str, include_self: bool) -> Write:
-    """How updates are combined with what stands at their places (and with each other)."""
+    """How updates are combined with the elements they meet, and with each other."""
     if reduce not in _REDUCTIONS:
         known = ", ".join(map(repr, _REDUCTIONS))
         raise ArgumentError(f"reduce is one of {known}, not {reduce!r}")
@@ -94,7 +94,7 @@ _REDUCTIONS = {"sum": "add", "prod": "mul", "mean": "add", "amax": "max", "amin"
 
 
 def _counts(base: Tensor, places: Tensor, start: int) -> Tensor:
-    """How many updates each row takes, more than `start`."""
+    """`start` and the number of updates of each row."""
     ones = apply(TABLE["full"], value=1, dtype=dtypes.int64, shape=places.shape)
     counts = apply(TABLE["scatter_add"], ones, places, rows=base.shape[0])
     return arithmetic.add(counts, start) if start else counts
@@ -126,7 +126,9 @@ def _elements(input: Operand, dim: int, index: Operand, src: Operand, write: Wri
         src = expand(as_tensor(src, x.dtype), at.shape)
     values = as_tensor(src)
     if values.dtype is not x.dtype:
-        raise DTypeError(f"scatter of {values.dtype} into {x.dtype}: convert one of them")
+        raise DTypeError(
+            f"scatter needs equal dtypes, not {values.dtype} into {x.dtype}: convert one"
+        )
     if len(values.shape) != len(at.shape) or any(
         i > n for i, n in zip(at.shape, values.shape, strict=True)
     ):
@@ -156,7 +158,7 @@ def scatter(
     value: Any = None,
     reduce: str | None = None,
 ) -> Tensor:
-    """`input` with src (or one number) at the places that `index` names along `dim`.
+    """`input` with src (or one number) at the elements that `index` names along `dim`.
 
     `reduce="add"` adds and "multiply" multiplies instead.
     """
@@ -171,7 +173,7 @@ def scatter(
 
 @with_out
 def scatter_add(input: Operand, dim: int, index: Operand, src: Operand) -> Tensor:
-    """`input` with src added at the places that `index` names along `dim`."""
+    """`input` with src added to the elements that `index` names along `dim`."""
     return _elements(input, dim, index, src, _added)
 
 
@@ -185,9 +187,9 @@ def scatter_reduce(
     *,
     include_self: bool = True,
 ) -> Tensor:
-    """`input` combined with src by sum, prod, mean, amax or amin at the places of `index`.
+    """`input` combined with src by sum, prod, mean, amax or amin at the elements of `index`.
 
-    Without `include_self` a place that is named forgets its own value.
+    Without `include_self` the own values of these elements do not count.
     """
     return _elements(input, dim, index, src, _reduction(reduce, include_self))
 
@@ -201,7 +203,7 @@ def _slices(
     """`write` on the slices along `dim` as rows."""
     x, at = as_tensor(input), as_index(index)
     if len(at.shape) > 1:
-        raise ShapeError(f"the index names slices: a vector, not shape {at.shape}")
+        raise ShapeError(f"an index of slices is a vector, not of shape {at.shape}")
     at = apply(TABLE["reshape"], at, shape=(at.array_type.size,))
     table = x if x.shape else apply(TABLE["reshape"], x, shape=(1,))
     axis = shapes.normal_axis(dim, len(table.shape))
@@ -217,7 +219,7 @@ def _slices(
             f"{wanted}, not {values.shape}"
         )
     if values.dtype is not x.dtype:
-        raise DTypeError(f"source of {values.dtype} for {x.dtype}: convert one of them")
+        raise DTypeError(f"a source of {values.dtype} does not fit {x.dtype}: convert one of them")
     if wrap:
         at = apply(TABLE["ravel_index"], at, sizes=(table.shape[axis],), wrap=True)
     turned = [apply(TABLE["transpose"], t, axes=order) for t in (table, values)]
@@ -236,7 +238,7 @@ def index_add(
 
 @with_out
 def index_copy(input: Operand, dim: int, index: Operand, source: Operand) -> Tensor:
-    """`input` with the slices of source in the place of those that `index` names."""
+    """`input` with the slices that `index` names replaced by those of source."""
     return _slices(input, dim, index, source, _set)
 
 
@@ -274,7 +276,7 @@ def embedded(input: Operand, src: Operand, view: Callable[[Tensor], Tensor]) -> 
     out = apply(TABLE["reshape"], x, shape=x.shape)
     part, new = view(out), as_tensor(src)
     if part.shape != new.shape:
-        raise ShapeError(f"src of shape {new.shape} for a part of shape {part.shape}")
+        raise ShapeError(f"src of shape {new.shape} does not fit the part of shape {part.shape}")
     part.copy_(new)
     return out
 
@@ -312,7 +314,9 @@ def put(input: Operand, index: Operand, source: Operand, accumulate: bool = Fals
     """`input` as a vector with source at the numbers `index`, set or added up, in its shape."""
     x, at, new = as_tensor(input), as_index(index), as_tensor(source)
     if at.array_type.size != new.array_type.size:
-        raise ShapeError(f"put of {new.array_type.size} elements at {at.array_type.size} places")
+        raise ShapeError(
+            f"put needs an index per element, not {at.array_type.size} for {new.array_type.size}"
+        )
     number = (at.array_type.size,)
     places = apply(
         TABLE["ravel_index"],

@@ -1,4 +1,4 @@
-"""Finding values: distinct ones, places in sorted rows, membership, counts in bins.
+"""Finding values: distinct ones, positions in sorted rows, membership, counts in bins.
 
 How many distinct values there are depends on the values: `unique` and its kin are eager only.
 Example: `bucketize(x, boundaries)`; `unique(words, return_counts=True)`.
@@ -42,13 +42,15 @@ def searchsorted(
     side: str | None = None,
     sorter: Operand = None,
 ) -> Tensor:
-    """Where each of `input` belongs in the sorted last axis: after how many elements.
+    """The number of elements before each of `input` in the sorted last axis.
 
     `right` puts it behind equal ones. Source:
     https://docs.pytorch.org/docs/stable/generated/torch.searchsorted.html
     """
     if side not in {None, "left", "right"} or (side == "left" and right):
-        raise ArgumentError(f"searchsorted's side is 'left' or 'right', as right=; not {side!r}")
+        raise ArgumentError(
+            f"searchsorted: side is 'left' or 'right', in line with right=, not {side!r}"
+        )
     rows, wanted = as_tensor(sorted_sequence), as_tensor(input)
     if not rows.shape:
         raise ShapeError("searchsorted needs a sequence with at least one axis, not a scalar")
@@ -114,9 +116,9 @@ def unique(
     return_counts: bool = False,
     dim: int | None = None,
 ) -> Any:
-    """The distinct elements (slices along `dim`) in order; which each is, how often each occurs.
+    """The distinct elements (slices along `dim`), sorted; the index of each, their counts.
 
-    The order is always sorted. Eager only: the number of results depends on the values.
+    Sorted whatever `sorted` says. Eager only: the number of results depends on the values.
     """
     del sorted
     x = as_tensor(input)
@@ -136,7 +138,7 @@ def unique_consecutive(
     return_counts: bool = False,
     dim: int | None = None,
 ) -> Any:
-    """Without elements (slices along `dim`) that equal the one before them; which, how often.
+    """The elements (slices along `dim`) without repeats in a row; the index of each, their counts.
 
     Eager only: the number of results depends on the values.
     """

@@ -38,7 +38,7 @@ __all__ = [
 
 
 class Ordered(NamedTuple):
-    """Elements and where they were: what `sort`, `topk`, `kthvalue` and `median` return."""
+    """Elements and their indices: what `sort`, `topk`, `kthvalue` and `median` return."""
 
     values: Tensor
     indices: Tensor
@@ -51,7 +51,7 @@ def _line(input: Operand) -> Tensor:
 
 
 def _order(x: Tensor, axis: int, **attrs: Any) -> Tensor:
-    """Places of the elements in order along `axis`, the first k of them if k is given."""
+    """The indices that sort along `axis`, the first k of them if k is given."""
     key = axis_last(x.detach(), axis)
     if key.dtype is dtypes.bool_:
         key = cast(key, dtypes.uint8)
@@ -100,7 +100,9 @@ def topk(
     x = _line(input)
     axis = shapes.normal_axis(dim, len(x.shape))
     if not 0 <= k <= x.shape[axis]:
-        raise ShapeError(f"topk of {k} along axis {axis} of shape {as_tensor(input).shape}")
+        raise ShapeError(
+            f"topk needs 0 ≤ k ≤ the size of axis {axis}, not {k} of shape {as_tensor(input).shape}"
+        )
     return _picked(input, axis, _order(x, axis, k=int(k), descending=bool(largest)))
 
 
@@ -110,7 +112,9 @@ def kthvalue(input: Operand, k: int, dim: int = -1, keepdim: bool = False) -> Or
     x = _line(input)
     axis = shapes.normal_axis(dim, len(x.shape))
     if not 1 <= k <= x.shape[axis]:
-        raise ArgumentError(f"kthvalue of {k} along axis {axis} of shape {as_tensor(input).shape}")
+        raise ArgumentError(
+            f"kthvalue needs 1 ≤ k ≤ the size of axis {axis}, not {k} of shape {x.shape}"
+        )
     index = narrow(_order(x, axis, descending=False), axis, k - 1, 1)
     return _without_axis(_picked(input, axis, index), axis, keepdim)
 
@@ -174,7 +178,7 @@ def nanmedian(input: Operand, dim: int | None = None, keepdim: bool = False) -> 
 
 @with_out
 def mode(input: Operand, dim: int = -1, keepdim: bool = False) -> Ordered:
-    """The most frequent element along `dim` and its last place; of several the smallest."""
+    """The most frequent element along `dim` and its last index; of several the smallest."""
     x = _line(input)
     axis = shapes.normal_axis(dim, len(x.shape))
     size = x.shape[axis]
