@@ -1,7 +1,7 @@
-"""Passes ask what an op does, never which op it is: only the rules listed here are about an op.
+"""Passes ask what an op does, never which op it is; only the files listed here are about an op.
 
 A pass may make a node of any op: `b(add, x, y)`. It asks for an op if it uses one in any other
-way – `node.op is add`, `node.op in {add, sub}`, `{add: rule}` – or compares `node.op.name`.
+way – `node.op is add`, `node.op in {add, sub}`, `{add: 1}` – or compares `node.op.name`.
 What it asks instead stands in the record: `lower`, `traits`, `cost`, `limits`, `below`, `batch`,
 `along`.
 """
@@ -19,7 +19,7 @@ from tests.structure.package import Module, modules, parse
 
 FOLDERS = ("rewrite", "fuse", "lower", "shared")
 
-RULES = {  # file → what it is about
+ABOUT = {  # file → what it is about
     "rewrite.inline": "calls of subgraphs",
     "rewrite.lift": "sums over all steps: of sums, of scatter_add",
     "rewrite.orient": "transposes, and argmax, which numbers its axis",
@@ -62,13 +62,14 @@ def passes() -> dict[str, Module]:
 
 
 def test_passes_never_ask_which_op_a_node_is_of():
-    found = [at for name, m in passes().items() if name not in RULES for at in asks(m)]
+    found = [at for name, m in passes().items() if name not in ABOUT for at in asks(m)]
     assert not found, "\n".join(found)
 
 
-def test_rules_are_about_an_op():
+def test_the_listed_files_are_about_an_op():
     found = passes()
-    assert not [name for name in RULES if not list(asks(found[name]))], "no rule any more"
+    general = [name for name in ABOUT if not list(asks(found[name]))]
+    assert not general, f"take these from the list: {general}"
 
 
 @pytest.mark.parametrize(
@@ -79,7 +80,7 @@ def test_rules_are_about_an_op():
         ("raise CompileError(f'{node.op.name} has no kernel')", False),
         ("node.op is add", True),
         ("node.op in {add}", True),
-        ("RULES = {add: None}", True),
+        ("TABLE = {add: None}", True),
         ("node.op.name == 'add'", True),
         ("node.op.name in {'add'}", True),
         ("from chainrule.ops import TABLE", True),

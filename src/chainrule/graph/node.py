@@ -83,6 +83,12 @@ class Node:
         self.type: Final = type
         self.source: Final = source
 
+    def on(self, inputs: tuple[Node, ...]) -> Node:
+        """The op on other inputs of the same types; this node if they are its own."""
+        if inputs == self.inputs:
+            return self
+        return Node(self.op, inputs, self.attrs, self.type, self.source)
+
     @property
     def array(self) -> Type:
         """The type of a node with a single result."""

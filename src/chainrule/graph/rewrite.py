@@ -12,7 +12,7 @@ from typing import Any
 from chainrule.graph.node import INPUT, Attrs, Graph, Node
 from chainrule.graph.walk import ordered, topological
 
-Rule = Callable[[Node], Node | None]
+Rewrite = Callable[[Node], Node | None]
 
 
 def frozen_attrs(attrs: Attrs) -> Any:
@@ -66,13 +66,13 @@ class Sharing:
         return found
 
 
-def rewrite(graph: Graph, *rules: Rule) -> Graph:
-    """Apply the first rule that matches each node, after its inputs, and again to its replacement.
+def rewrite(graph: Graph, *rewrites: Rewrite) -> Graph:
+    """Apply the first rewrite that matches each node, after its inputs, and again to the result.
 
     Equal nodes become one, unreachable ones vanish. A replacement may be any new subgraph.
     """
     sharing: Sharing = graph.sharing or Sharing()
-    again = _Rewriting(rules, sharing)
+    again = _Rewriting(rewrites, sharing)
     moved, members = again.moved, sharing.members
     for node in ordered(graph):
         if node in members and (not moved or moved.isdisjoint(node.inputs)):
@@ -86,8 +86,8 @@ def rewrite(graph: Graph, *rules: Rule) -> Graph:
 class _Rewriting:
     """One rewrite of a graph: what each of its nodes became."""
 
-    def __init__(self, rules: Sequence[Rule], sharing: Sharing) -> None:
-        self.rules, self.sharing = rules, sharing
+    def __init__(self, rewrites: Sequence[Rewrite], sharing: Sharing) -> None:
+        self.rewrites, self.sharing = rewrites, sharing
         self.done: dict[Node, Node] = {}
         self.moved: set[Node] = set()  # replaced nodes
 
@@ -98,8 +98,7 @@ class _Rewriting:
             return done[node]
         same = node
         if not self.moved.isdisjoint(node.inputs):
-            inputs = tuple([done.get(n, n) for n in node.inputs])
-            same = Node(node.op, inputs, node.attrs, node.type, node.source)
+            same = node.on(tuple([done.get(n, n) for n in node.inputs]))
             same.attrs_key = attributes(node)
         same = self.sharing.share(same)
         new = self.offer(same)
@@ -108,12 +107,12 @@ class _Rewriting:
         return new
 
     def offer(self, node: Node) -> Node:
-        """What the rules make of a node without an equal."""
+        """What the rewrites make of a node without an equal."""
         done = self.done
         if node in done:
             return done[node]
-        for rule in self.rules:
-            new = rule(node)
+        for change in self.rewrites:
+            new = change(node)
             if new is not None and new is not node:
                 break
         else:

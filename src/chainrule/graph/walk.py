@@ -83,7 +83,6 @@ def substitute(
     for node in topological(targets) if order is None else order:
         if moved.isdisjoint(node.inputs) or node in new:
             continue
-        inputs = tuple([new.get(child, child) for child in node.inputs])
-        new[node] = Node(node.op, inputs, node.attrs, node.type, node.source)
+        new[node] = node.on(tuple([new.get(child, child) for child in node.inputs]))
         moved.add(node)
     return [new.get(node, node) for node in targets]

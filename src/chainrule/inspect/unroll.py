@@ -71,10 +71,8 @@ def unroll(graph: Graph, most: int, opened: Callable[[Node], bool] = plain_call)
             inside[made[node]] = b.made
         elif node.op is project and inputs[0].op is bundle:
             made[node] = inputs[0].inputs[node.attrs["index"]]
-        elif inputs == node.inputs:
-            made[node] = node
         else:
-            made[node] = Node(node.op, inputs, node.attrs, node.type, node.source)
+            made[node] = node.on(inputs)
     return Unrolled(Graph(graph.inputs, tuple(made[n] for n in graph.outputs)), made, inside)
 
 

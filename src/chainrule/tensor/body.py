@@ -252,7 +252,7 @@ def _cut(outputs: Sequence[Node], frozen: set[Node]) -> list[Node]:
             continue
         inputs = tuple([seen(child) for child in node.inputs])
         if inputs != node.inputs:
-            new[node] = Node(node.op, inputs, node.attrs, node.type, node.source)
+            new[node] = node.on(inputs)
     return [seen(node) for node in outputs]
 
 

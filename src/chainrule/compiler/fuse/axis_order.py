@@ -16,11 +16,11 @@ from chainrule.ops.record import Contract
 
 
 def axis_orders(graph: Graph) -> dict[Node, View]:
-    """Views of products' and attentions' results that a transposing reshape reads."""
+    """The views in which products and attentions are stored for a transpose and reshape."""
     found: dict[Node, View] = {}
     ends = set(graph.outputs)  # their arrays belong to the caller: row-major
-    strided: dict[Node, bool] = {}  # whether strides can say each view of its source
-    views: dict[Node, View] = {}  # the views that they can say
+    strided: dict[Node, bool] = {}  # whether strides can express a view of its source
+    views: dict[Node, View] = {}  # those that they can
     for node in ordered(graph):
         if not is_view(node):
             continue
@@ -37,7 +37,7 @@ def axis_orders(graph: Graph) -> dict[Node, View]:
 
 
 def _follow(node: Node, views: dict[Node, View], strided: dict[Node, bool]) -> None:
-    """Note whether a view is one of its source in strides, knowing that of its operand."""
+    """Note whether strides can express a view of its source, given that of its operand."""
     child = node.inputs[0]
     strided[node] = strided.get(child, True)
     if not strided[node]:

@@ -2,7 +2,7 @@
 
     dz = dh · (1 - h²);  dh' = dz @ wᵀ     →   dh' is written over dh, after dz
 
-A group may write over a state once all others have read it, if it does not read it itself, or only
+A group may write over a state after all other readers, if it reads the state not at all or only
 element by element where it writes. Example: `overwrite(fused, [(dh, new)])`.
 """
 

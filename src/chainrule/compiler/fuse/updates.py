@@ -2,8 +2,8 @@
 
     m' = β·m + (1-β)·g;  w' = w - lr·m'        →   late nodes {…}: written over m and w
 
-An update is late if it is elementwise all the way from the state to its new value, and nothing that
-is not late depends on it; so is the elementwise work that only it needs.
+An update is late if it is elementwise from the state to its new value and no early node depends on
+it; so is the elementwise work that only it needs.
 Example: `updates(graph, pairs)` for pairs (old state, new value).
 """
 
@@ -48,9 +48,8 @@ def updates(
 def clusters(late: Collection[Node], order: Sequence[Node]) -> dict[Node, int]:
     """Late nodes that one kernel computes for sure, with the number of their cluster.
 
-    A cluster is elementwise work of one shape that hangs together by its own nodes and by what they
-    read: the update of one parameter and of the optimiser's state that belongs to it. Where
-    something else is among it, it takes its chance like all other work.
+    A cluster is elementwise work of one shape, connected by its nodes and their operands: the
+    update of one parameter and its optimiser state. Late nodes connected to other work form none.
     """
     root: dict[Node, Node] = {}
 

@@ -3,9 +3,9 @@
     x + y        →  3: the addition, and a load for each operand at most
     sin(x)       →  some 50: its reduction and its polynomial
 
-What kernels may grow to is measured in this, since a kernel of twice the code takes the code
-generator more than twice as long. The counts are those of one machine, so that every machine fuses
-alike. Example: `weight(node)`.
+The size of kernels is limited in this unit, since twice the code takes the code generator more than
+twice as long. The counts are those of one machine, so that every machine fuses alike.
+Example: `weight(node)`.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
-"""Operands that a kernel cannot read where they are get arrays of their own.
+"""Operands that a kernel cannot read in place are copied to arrays of their own.
 
     matmul(full, x), gather(table, iota)             →  the constant is written out first
     a product's operand without an axis of stride 1  →  a copy in row-major order
     a reshape of a part of a concat                  →  likewise, where strides cannot say it
     an operand that would break long vectors         →  likewise, where work is costly
 
-Grouping and placing choose so that this is rare; here is what makes every choice of theirs right.
+Grouping and placement make this rare; this pass makes each of their choices correct.
 Example: `bring(f, homes, lanes)` → stages of copies; `homes` then knows the new arrays.
 """
 

@@ -36,7 +36,7 @@ def place(
     with several, which are stored each by itself.
     """
     homes = {n: Home(n, View.whole(n.shape)) for n in inputs}
-    spaces: dict[Node, Shape] = {}  # of nodes that can be written elsewhere: over which axes
+    spaces: dict[Node, Shape] = {}  # nodes that can be written elsewhere → the axes of the write
     for f in fused:
         for node in f.stores:
             if isinstance(node.type, TupleType):
@@ -62,7 +62,7 @@ def place(
 
 
 class _Bases:
-    """Puts what is written into in the place of the result, where nobody reads it later."""
+    """Places the base of an in-place op where its result lies, if nothing reads the base later."""
 
     def __init__(
         self,
@@ -73,7 +73,7 @@ class _Bases:
     ) -> None:
         self.homes, self.states = homes, states
         self.late = {node: f.group.late for f in fused for node in f.stores}
-        self.reads: dict[Node, list[int]] = {}  # which groups read it, in the order they run in
+        self.reads: dict[Node, list[int]] = {}  # numbers of the reading groups, in running order
         for number, f in enumerate(fused):
             for child in [c for node in f.nodes for c in node.inputs]:
                 self.reads.setdefault(origin(child, homes), []).append(number)

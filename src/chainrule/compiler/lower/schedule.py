@@ -1,4 +1,4 @@
-"""When each kernel runs: levels of kernels that do not depend on each other, a barrier between.
+"""The order of kernels: levels of independent kernels with a barrier between two levels.
 
 Kernels that overwrite outside state come last, after a guard. A loop is one piece of work: all
 levels of its body lie between its begin and its end. Example: `schedule(units)`.

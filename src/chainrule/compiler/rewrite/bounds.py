@@ -46,7 +46,7 @@ def _limits(node: Node) -> Iterator[Bound]:
 
 
 def _fits(bound: Bound) -> bool:
-    """Whether the indices keep the range by the way they are made."""
+    """Whether the op that made the indices promises the range."""
     node = bound.indices
     while is_view(node):
         node = node.inputs[0]

@@ -1,8 +1,8 @@
-"""Whether some outputs are finite, as one more index that the guard checks before the commit.
+"""Outputs that must be finite, as one more index that the guard checks before the commit.
 
     loss, w'   →   [ Σ (|loss| < ∞ ? 0 : 1) + Σ (|w'| < ∞ ? 0 : 1) > 0 ]  must lie in 0 … 0
 
-So a step that would write a NaN stops where an index out of range stops it: nothing is changed.
+A step that would write a NaN stops where an index out of range stops it, and changes nothing.
 Example: `finite(graph, range(len(graph.outputs)))` → a `Bound`, None if no output is a float.
 """
 

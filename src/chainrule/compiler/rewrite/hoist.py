@@ -3,9 +3,9 @@
     for t: z = x_t @ w + b; h = tanh(z + h @ u)    →   Z = X @ w + b;  for t: h = tanh(z_t + h @ u)
     for t: h = tanh(h @ (u · mask))                →   v = u · mask;   for t: h = tanh(h @ v)
 
-Products of what is given step by step become one product over all steps, with the elementwise work
-behind them, and so does what is only collected; what is the same in every step is computed once.
-Example: `hoist(graph)`.
+A product of operands that are given step by step becomes one product over all steps, together with
+the elementwise work that follows it; so does work whose result is only collected. Loop-invariant
+work is computed once. Example: `hoist(graph)`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from chainrule.ops.record import Contract, Symbolic
 
 
 def hoist(graph: Graph) -> Graph:
-    """Move what can be moved out of every loop, the innermost first."""
+    """Move work out of every loop, the innermost first."""
     return change_loops(in_bodies(hoist, graph), _hoist)
 
 
@@ -45,7 +45,7 @@ def _hoist(graph: Graph, node: Node) -> list[Node] | None:  # noqa: ARG001 - the
 
 
 class _Body:
-    """The nodes of a body by what they depend on."""
+    """The nodes of a body, sorted by what they depend on."""
 
     def __init__(self, loop: Loop) -> None:
         self.ends = set(loop.outputs())
@@ -56,7 +56,7 @@ class _Body:
         self.movable = self._movable()
 
     def read_elsewhere(self, node: Node, moved: set[Node]) -> bool:
-        """Whether something that stays reads the node, directly or through views."""
+        """Whether a node that stays reads this one, directly or through views."""
         waiting = [node]
         while waiting:
             seen = waiting.pop()
@@ -90,7 +90,7 @@ class _Body:
         return found
 
     def stepped_ends(self) -> list[Node]:
-        """Products of what is given, and the elementwise nodes behind them."""
+        """Products of given operands and elementwise nodes that follow, where the rest reads."""
         moved: set[Node] = set()
         for node in self.order:
             if node in self.movable and node.op is not INPUT and self.worth(node, moved):

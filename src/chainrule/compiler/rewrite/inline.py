@@ -16,7 +16,7 @@ from chainrule.ops.scan import scan
 
 
 def inline_calls(graph: Graph) -> Graph:
-    """Replace every call by its body; in a graph with loops equal nodes become one on the way."""
+    """Replace every call by its body; in a graph with loops, equal nodes are shared too."""
     if all(node.op is not call and node.op is not scan for node in ordered(graph)):
         return graph
     return rewrite(graph, _inline)

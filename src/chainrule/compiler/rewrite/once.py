@@ -1,8 +1,8 @@
-"""A loop that runs again for its history runs once.
+"""Two equal loops of which one records its history become one loop.
 
     y = scan(h, xs);  z = scan(h, xs) with its history     →   y and z are results of the second
 
-A gradient asks for the history of a loop that was not recorded with it. Example: `run_once(graph)`.
+A gradient needs the history of a loop that was traced without it. Example: `run_once(graph)`.
 """
 
 from __future__ import annotations

@@ -1,12 +1,12 @@
-"""Work on a transposed array is done in the order in which the array lies.
+"""Work on a transposed array is done in the array's memory order.
 
     relu(transpose(y))                        →  transpose(relu(y))
     transpose(y) + broadcast(bias)            →  transpose(y + transposed broadcast of bias)
     amax over the last axis of transpose(y)   →  amax over that axis of y
 
-Only where the transpose moves the last axis, so that vectors would be gathered element by element,
-where all large operands lie the same way, and where nobody else reads the transpose. Example: bias,
-ReLU and maximum over time of a convolution, whose result lies channels last. `orient(graph)`.
+Only where the transpose moves the last axis (vectors would be gathered element by element), all
+large operands are transposed alike, and nothing else reads the transpose. So bias, ReLU and maximum
+over time of a convolution run on its channels-last result. Example: `orient(graph)`.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def orient(graph: Graph) -> Graph:
     turned = _turned(order, set(graph.outputs))
     if not turned:
         return graph
-    inner: dict[Node, Node] = {}  # of a turned node what its transpose shows
+    inner: dict[Node, Node] = {}  # turned node → its value in memory order
     done: dict[Node, Node] = {}
     for node in order:
         if node in turned:
@@ -41,16 +41,14 @@ def orient(graph: Graph) -> Graph:
         elif _reduces(node) and node.inputs[0] in turned:
             done[node] = _reduction(node, inner[node.inputs[0]], turned[node.inputs[0]])
         else:
-            ins = tuple(done[child] for child in node.inputs)
-            same = all(a is b for a, b in zip(ins, node.inputs, strict=True))
-            done[node] = node if same else Node(node.op, ins, node.attrs, node.type, node.source)
+            done[node] = node.on(tuple([done[child] for child in node.inputs]))
     return graph.ending([done[node] for node in graph.outputs])
 
 
 def _turned(order: Sequence[Node], outputs: set[Node]) -> dict[Node, Axes]:
     """Nodes that are computed in another order of axes: transposes, and work on their results.
 
-    A transpose that somebody reads as it is stays, and so does what leads to mixed work.
+    A transpose with a reader that cannot follow stays.
     """
     users = uses(order)
     moves = {node: axes for node in order if (axes := _turn(node)) and node not in outputs}
@@ -82,9 +80,9 @@ def _inner(
 
 
 def _goes_along(user: Node, turned: dict[Node, Axes], axes: Axes, first: bool) -> bool:
-    """Whether a reader of a turned node follows it, or reads the result as it pleases.
+    """Whether a reader is turned too, or can read the node in either order.
 
-    Elementwise work that cannot follow would be torn from what it reads.
+    Elementwise work that is not turned would be separated from its producer.
     """
     if turned.get(user) == axes or user.op is transpose or _reduces(user):
         return True
@@ -105,7 +103,7 @@ def _is_elementwise(node: Node) -> bool:
 
 
 def _common(node: Node, turned: dict[Node, Axes]) -> Axes | None:
-    """The order in which all large operands of an elementwise node are turned, if there is one."""
+    """The order of axes shared by all large operands of an elementwise node, or None."""
     if not _is_elementwise(node):
         return None
     found = {turned[child] for child in node.inputs if child in turned}
@@ -123,7 +121,7 @@ def _turn(node: Node) -> Axes | None:
 
 
 def _thin(node: Node) -> bool:
-    """Whether an operand repeats fewer elements, or is computed where it is needed."""
+    """Whether an operand is a broadcast of fewer elements, or a constant."""
     source = node
     while is_view(source):
         source = source.inputs[0]

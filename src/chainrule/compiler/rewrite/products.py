@@ -3,7 +3,7 @@
     (a @ b)ᵀ   →   bᵀ @ aᵀ
 
 The gradient of a linear layer's weight then comes out in the weight's own layout.
-A rule of `normalize_reductions`. Example: `rewrite(graph, transposed_product)`.
+A rewrite of `normalize_reductions`. Example: `rewrite(graph, transposed_product)`.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
-"""The reverse of a loop reads what the loop already computed, instead of computing it again.
+"""The reverse of a loop reads the values that the loop computed, instead of recomputing them.
 
     forward:  y = tanh(x @ w + h)                 →  the same, and y is collected
     reverse:  s = tanh(x @ w + h); dz = d·(1-s²)  →  dz = d·(1-y²), y given step by step
 
 A reverse loop is recognised by its operands: the history of the forward loop, the same inputs, the
 same constants. Nodes of its body that are equal to nodes of the forward body have the same values.
-What is cheap to compute from values at hand is computed again. Example: `keep_residuals(graph)`.
+Cheap values are recomputed from values at hand. Example: `keep_residuals(graph)`.
 """
 
 from __future__ import annotations

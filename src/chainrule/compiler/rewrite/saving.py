@@ -2,8 +2,8 @@
 
     y = tanh(x);  z = y + 1;  w = z · z,   y and w read later   →   y is saved: w follows cheaply
 
-A value is at hand if it is free, saved, or cheap to compute from values at hand. Every node is
-looked at once. Example: `to_save(order, wanted, is_free, is_cheap)` → the nodes to save, in order.
+A value is at hand if it is free, saved, or cheap to compute from values at hand. Each node is
+visited once. Example: `to_save(order, wanted, is_free, is_cheap)` → the nodes to save, in order.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Algebra that costs nothing and saves work, as a table of rules: op → before → after.
+"""Peephole rewrites that save work, as a table: op → before → after.
 
     project(bundle(a, b), 1)                →  b
     reshape(reshape(x))                     →  reshape(x);        x if the shape is x's
@@ -17,7 +17,6 @@ Example: `simplify(graph)`; equal nodes are shared on the way.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from itertools import accumulate
 from weakref import WeakKeyDictionary
 
@@ -25,7 +24,7 @@ import numpy as np
 
 from chainrule.compiler.shared.access import is_filled
 from chainrule.graph.node import INPUT, Graph, Node
-from chainrule.graph.rewrite import rewrite
+from chainrule.graph.rewrite import Rewrite, rewrite
 from chainrule.ops.arithmetic import add, div, mul
 from chainrule.ops.cast import cast
 from chainrule.ops.comparison import where
@@ -35,11 +34,9 @@ from chainrule.ops.layout import concat, pad, reshape, slice_, transpose
 from chainrule.ops.record import Op, Symbolic
 from chainrule.ops.reduce import broadcast_to, sum_
 
-Rule = Callable[[Node], Node | None]
-
 
 def simplify(graph: Graph) -> Graph:
-    """Apply the rules until none fits."""
+    """Apply the rewrites until none fits."""
     return rewrite(graph, simpler)
 
 
@@ -47,8 +44,8 @@ def simpler(node: Node) -> Node | None:
     """The node rewritten, None if no rewrite fits."""
     if node.op is INPUT:
         return None
-    rule = _RULES.get(node.op)
-    new = rule(node) if rule else None
+    found = _REWRITES.get(node.op)
+    new = found(node) if found else None
     return _fold(node) if new is None else new
 
 
@@ -223,7 +220,7 @@ def _terms(node: Node) -> list[Node] | None:
     return found
 
 
-_RULES: dict[Op, Rule] = {
+_REWRITES: dict[Op, Rewrite] = {
     add: _add,
     mul: _mul,
     div: _div,

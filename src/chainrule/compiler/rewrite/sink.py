@@ -4,7 +4,8 @@
     for t: …; y = d_t @ wᵀ            →   for t: …, collect d_t;    Y = D @ wᵀ
 
 Sums that a carry accumulates become one contraction (or reduction, or scatter_add) over all steps;
-products that are only collected, and what follows them, become one product. Example: `sink(graph)`.
+a product that is only collected becomes one product, with the work that follows it.
+Example: `sink(graph)`.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from chainrule.ops.record import Contract, Symbolic
 
 
 def sink(graph: Graph) -> Graph:
-    """Move what can be moved behind every loop, the innermost first."""
+    """Move work behind every loop, the innermost first."""
     return change_loops(in_bodies(sink, graph), _sink)
 
 
@@ -59,7 +60,7 @@ def _total(b: Symbolic, start: Node, parts: Iterable[Node]) -> Node:
 
 
 def _leave(loop: Loop) -> dict[Carried, list[Node]]:
-    """Take from the sums that carries accumulate the terms that can be summed outside.
+    """Terms that can be summed outside are taken from the sums that carries accumulate.
 
     carry' = carry + term + 0 + rest   →   carry' = carry + rest
     """
@@ -119,7 +120,7 @@ def _accumulated(
 
 
 def _late(loop: Loop) -> set[Node]:
-    """Products that no carry needs, and what follows them, as far as it can be lifted."""
+    """Products that no carry needs, and the liftable nodes that follow them."""
     order = topological(loop.outputs())
     users = uses(order)
     early = set(topological(c.next for c in loop.carries))
@@ -141,7 +142,7 @@ def _late(loop: Loop) -> set[Node]:
 
 
 def _cuts(loop: Loop, moved: Iterable[Node], late: set[Node]) -> list[Node]:
-    """The nodes of the body that what is moved reads, and that must be collected."""
+    """The nodes of the body that moved nodes read: they must be collected."""
     moved = list(moved)
     order = topological(moved)
     given = {p.inside for p in (*loop.xs, *loop.consts)}

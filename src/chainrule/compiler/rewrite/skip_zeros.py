@@ -1,10 +1,10 @@
-"""Products with what is nearly all zeros skip the zeros.
+"""Products skip the zeros of an operand that is nearly all zeros.
 
     matmul(g · (x = amax x), b)   →   sparse_matmul(g · (x = amax x), b)
 
 The gradient of a maximum over many elements is zero except at the winners; so is that of a choice
-by index. What multiplies, selects from or renumbers such an array is as sparse. An infinity or NaN
-in a row of b that only zeros meet has no effect then. Example: `skip_zeros(graph)`.
+by index. Products with such an array, selections and renumberings of it are as sparse. An infinity
+or NaN in a row of b that only zeros multiply has no effect then. Example: `skip_zeros(graph)`.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from chainrule.ops.record import Symbolic
 from chainrule.ops.reduce import amax, amin, broadcast_to
 
 _FEW = 16  # one in so many is not zero, or fewer
-_WIDE = 32  # columns of the other operand from which passing over pays
+_WIDE = 32  # columns of the other operand from which skipping pays
 _WORK = 1 << 20  # multiplications of the product
 
 
@@ -36,7 +36,7 @@ def skip_zeros(graph: Graph) -> Graph:
         return graph
     known: dict[Node, bool] = {}
 
-    def rule(node: Node) -> Node | None:
+    def skipping(node: Node) -> Node | None:
         if node.op is not matmul or shapes.size(node.shape[:-2]) != 1:
             return None
         left, right = node.inputs
@@ -51,7 +51,7 @@ def skip_zeros(graph: Graph) -> Graph:
             return b(reshape, swap(b, turned), shape=node.shape)
         return None
 
-    return rewrite(graph, rule)
+    return rewrite(graph, skipping)
 
 
 def is_sparse(node: Node, known: dict[Node, bool] | None = None) -> bool:

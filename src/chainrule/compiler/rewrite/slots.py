@@ -4,9 +4,9 @@
                                  g = rows[slot], read where it is needed
     Σ g·g                    →   Σ rows·rows
 
-Row 0 of `rows` is zero: an optimiser that visits every row, as Adam must, reads a number and a row
-that stays in the cache instead of a gradient as large as the table, which nobody has to fill with
-zeros either. Only where the elements are read by elementwise work. Example: `keep_rows(graph)`.
+Row 0 of `rows` is zero. An optimiser that visits every row, as Adam must, reads a slot and a cached
+row instead of a gradient as large as the table, and nothing fills that with zeros. Only where
+elementwise work reads the gradient. Example: `keep_rows(graph)`.
 """
 
 from __future__ import annotations
@@ -58,8 +58,7 @@ def keep_rows(graph: Graph) -> Graph:
         elif (square := _square(node)) in kept and square is not None:
             done[node] = _squares(node, kept[square].rows)
         else:
-            same = ins == node.inputs
-            done[node] = node if same else Node(node.op, ins, node.attrs, node.type, node.source)
+            done[node] = node.on(ins)
     return graph.ending([done[node] for node in graph.outputs])
 
 

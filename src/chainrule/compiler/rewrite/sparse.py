@@ -4,8 +4,8 @@
     w - s·scatter_add(x, i)          →   index_add(w, -s·x, i)
     scatter_add(x, i) + scatter_add(y, j)   →   scatter_add(concat(x, y), concat(i, j))
 
-for a factor s that is the same everywhere: then the update of a row that was not read is the
-identity, exactly. `index_add` writes into w itself. Example: `sparse_updates(graph)`.
+for a factor s that is the same everywhere: rows that were not read stay exactly as they are.
+`index_add` writes into w itself. Example: `sparse_updates(graph)`.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def sparse_updates(graph: Graph) -> Graph:
     def once(node: Node) -> bool:
         return len(users.get(node, ())) <= 1
 
-    def rule(node: Node) -> Node | None:
+    def updated(node: Node) -> Node | None:
         if node.op not in {add, sub} or len(node.shape) < 1:
             return None
         if node.op is add and all(c.op is scatter_add and once(c) for c in node.inputs):
@@ -49,7 +49,7 @@ def sparse_updates(graph: Graph) -> Graph:
             updates = _times(b, updates, b(full, value=-1, dtype=node.dtype, shape=()))
         return b(index_add, state, updates, index)
 
-    return rewrite(graph, rule)
+    return rewrite(graph, updated)
 
 
 def _joined(node: Node, b: Symbolic) -> Node:

@@ -31,7 +31,7 @@ from chainrule.ops.reduce import broadcast_to
 
 
 def trim(graph: Graph) -> Graph:
-    """Trim every loop, the outermost and the last first: what it leaves unread is trimmed too."""
+    """Trim every loop, the last first: then a loop whose results become unread is trimmed too."""
     done: set[Node] = set()
     while True:
         node = next((n for n in reversed(loops(graph)) if n not in done), None)
@@ -66,7 +66,7 @@ def _size(loop: Loop) -> tuple[int, ...]:
 
 
 def _merge_operands(loop: Loop) -> None:
-    """Operands that are the same node become one."""
+    """Merge operands that are the same node."""
     swap: dict[Node, Node] = {}
     for parts in (loop.xs, loop.consts):
         first: dict[Node, Given] = {}
@@ -79,7 +79,7 @@ def _merge_operands(loop: Loop) -> None:
 
 
 def _inline_constants(b: Symbolic, loop: Loop) -> None:
-    """Operands that are `full`, and constants that are `iota`, are made in the body."""
+    """Make constants in the body: filled operands, and all constants that the steps share."""
     swap: dict[Node, Node] = {}
     for parts in (loop.xs, loop.consts):
         for part in list(parts):

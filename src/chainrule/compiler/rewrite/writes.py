@@ -1,14 +1,14 @@
-"""Writing through views of one base costs what is written, not the base each time.
+"""A write through a view costs the elements it writes, not a copy of the base.
 
     b1 = overlay(b0, x; 0:4);  b2 = overlay(b1, y; 4:6);  slice(b2; 0:4)   →   x
     b2, of which the writes cover everything                               →   concat(x, y)
     overlay(overlay(b0, x; 0:4), z; 0:4)                                   →   overlay(b0, z; 0:4)
 
-What is read from a region as it was written is the value that was written; a base that is read as a
-whole is made from the last value of each region, starting from what was made of it before.
-Writes make a row of versions as long as their regions are equal or disjoint runs of elements, or
-of rows or columns; another write begins a new row. In loops an overlay that is left is spelled out,
-for passes that know elementwise work only. Example: `forward_writes(graph)`.
+A read of a region that was written gives the written value. A read of the whole base makes it from
+the last value of each region, starting from the last version that was made. Writes form a chain of
+versions as long as their regions are equal or disjoint runs of elements, rows or columns; another
+write begins a new chain. An overlay that is left in a loop is decomposed, for passes that know
+elementwise work only. Example: `forward_writes(graph)`.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class _Run(NamedTuple):
 
 
 def _run(shape: Shape, region: Shape, node: Node) -> _Run | None:
-    """The run that a strided region of an array is, if it is one."""
+    """A strided region of an array as a run, or None."""
     start, step = node.attrs["start"], node.attrs["step"]
     if not shapes.size(region) or any(s != 1 for s, n in zip(step, region, strict=True) if n > 1):
         return None
@@ -181,12 +181,10 @@ class _Forwarding:
         if node.op is slice_ and node.inputs[0] in self.written:
             self.done[node] = self.read(node)
             return
-        ins = tuple([self.value(child) for child in node.inputs])
-        same = all(a is b for a, b in zip(ins, node.inputs, strict=True))
-        self.done[node] = node if same else Node(node.op, ins, node.attrs, node.type, node.source)
+        self.done[node] = node.on(tuple([self.value(child) for child in node.inputs]))
 
     def overlaid(self, node: Node) -> bool:
-        """Whether an overlay was taken as a version."""
+        """Take an overlay as a version, if its region is a run."""
         base, new = node.inputs
         run = _run(base.shape, new.shape, node)
         if run is None:
@@ -202,7 +200,7 @@ class _Forwarding:
         return True
 
     def read(self, node: Node) -> Node:
-        """A slice of a version: what was written there, or what was there before all writes."""
+        """A slice of a version: the value written there, or that of the base."""
         versions, number = self.written[node.inputs[0]]
         b, attrs = Symbolic(node.source), node.attrs
         run = _run(node.inputs[0].shape, node.shape, node)

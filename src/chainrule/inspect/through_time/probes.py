@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from chainrule.graph.node import INPUT, Graph, Node, Type, input_node
+from chainrule.graph.node import Graph, Node, Type, input_node
 from chainrule.graph.walk import substitute, topological
 from chainrule.ops.arithmetic import add
 from chainrule.ops.record import Symbolic
@@ -40,10 +40,8 @@ def probed(outputs: Sequence[Node]) -> tuple[dict[Node, Node], list[Probe]]:
         if node.op.name == "scan" and node.attrs["length"]:
             made[node], found = _probed_loop(node, inputs)
             probes += found
-        elif node.op is INPUT or inputs == node.inputs:
-            made[node] = node
         else:
-            made[node] = Node(node.op, inputs, node.attrs, node.type, node.source)
+            made[node] = node.on(inputs)
     return made, probes
 
 
