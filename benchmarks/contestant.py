@@ -21,7 +21,7 @@ from typing import Any, Self
 
 ROOT = Path(__file__).resolve().parents[1]
 
-# Where each contestant keeps what it compiled; an empty folder makes a cold start.
+# The folder of each contestant's compiled code; an empty one makes a cold start.
 CACHE_VARIABLES = {
     "chainrule": "CHAINRULE_CACHE_DIR",
     "torch-compile": "TORCHINDUCTOR_CACHE_DIR",
@@ -34,7 +34,7 @@ _ONE_CORE = {
     "CHAINRULE_THREADS": "1",
     "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1",
 }
-# JAX keeps only slow compilations by default; a warm start should find all of them.
+# JAX keeps only slow compilations by default; a warm start needs all.
 _JAX_KEEP_ALL = {
     "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
     "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
@@ -43,7 +43,7 @@ _JAX_KEEP_ALL = {
 
 
 class WorkerError(RuntimeError):
-    """A worker ended or fell silent; the message carries what it printed."""
+    """A worker ended or stopped answering; the message has its output."""
 
 
 def environment(contestant: str, cores: str, cache: str | None) -> dict[str, str]:
@@ -51,7 +51,7 @@ def environment(contestant: str, cores: str, cache: str | None) -> dict[str, str
     source = os.pathsep.join([str(ROOT), str(ROOT / "src")])
     env = {**os.environ, "PYTHONPATH": source, "PYTHONUNBUFFERED": "1", **_JAX_KEEP_ALL}
     env.pop("CHAINRULE_CHECK", None)  # verification is for tests, not for the clock
-    env.pop("PYTHONDONTWRITEBYTECODE", None)  # byte code is there, as after pip install
+    env.pop("PYTHONDONTWRITEBYTECODE", None)  # with byte code, as after pip install
     if cores == "one":
         env |= _ONE_CORE
     if cache is not None and contestant in CACHE_VARIABLES:
@@ -60,7 +60,7 @@ def environment(contestant: str, cores: str, cache: str | None) -> dict[str, str
 
 
 def pinned(command: list[str], cores: str) -> list[str]:
-    """The command, kept on the last core when `cores` is "one"."""
+    """The command, pinned to the last core if `cores` is "one"."""
     if cores != "one":
         return command
     last = max(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 0
@@ -95,7 +95,7 @@ class Contestant:
         self.ready = self._answer(600.0)
 
     def ask(self, what: str, *, patience: float = 600.0, **details: float) -> dict[str, Any]:
-        """Send a command, wait for its answer; silence past `patience` seconds is an error."""
+        """Send a command and wait for its answer, at most `patience` seconds."""
         assert self._process.stdin is not None
         try:
             self._process.stdin.write(json.dumps({"do": what, **details}) + "\n")
@@ -113,7 +113,7 @@ class Contestant:
         finally:
             late.cancel()
         if not line:
-            raise self._failure("has ended or fell silent")
+            raise self._failure("has ended or stopped answering")
         answer: dict[str, Any] = json.loads(line)
         return answer
 
@@ -137,7 +137,6 @@ class Contestant:
             self._errors.close()
 
     def __enter__(self) -> Self:
-        """Itself."""
         return self
 
     def __exit__(
@@ -146,12 +145,11 @@ class Contestant:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """End the worker."""
         self.close()
 
 
 def pythons(rival_python: str) -> Mapping[str, str]:
-    """Which interpreter runs which contestant: ours the current one, rivals theirs."""
+    """Contestant → its interpreter: the current one, or that of the rivals."""
     ours = sys.executable
     return {
         name: ours if name.startswith("chainrule") else rival_python

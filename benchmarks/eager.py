@@ -1,4 +1,4 @@
-"""What one eager operation costs on tiny arrays: chainrule, PyTorch, HIPS autograd.
+"""The cost of one eager operation on tiny arrays: chainrule, PyTorch, HIPS autograd.
 
     python -m benchmarks.eager --rival-python /path/to/rivals/bin/python
 

@@ -1,4 +1,4 @@
-"""The floating-point peak of one core: a kernel that does nothing but independent FMAs.
+"""The floating-point peak of one core: a kernel of independent FMAs.
 
     python -m benchmarks.fma_peak
 
@@ -67,7 +67,7 @@ def _kernel(dtype: DType, rows: int, columns: int) -> Kernel:
 
 
 def fma_peak_gflops(dtype: DType = float32, seconds: float = 0.3) -> float:
-    """Most GFLOP/s that one core reached: 2 · lanes · FMAs a second."""
+    """The highest GFLOP/s of one core: 2 · lanes · FMAs a second."""
     target = host_target()
     columns = target.lanes * 4 // dtype.itemsize
     rows, steps = target.registers - 4, 20_000

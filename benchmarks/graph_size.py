@@ -3,8 +3,8 @@
     python -m benchmarks.graph_size --sizes 1000 2000 5000 10000
 
 Each figure is one call with an empty cache, after the import of the compiler: tracing, planning,
-generating, loading and running the program. Sizes are operations of the program, about; what
-grows faster than the size shows as more than the factor between two columns.
+generating, loading and running the program. Sizes are approximate numbers of operations; time
+that grows faster than the size shows as more than the factor between two columns.
 """
 
 from __future__ import annotations

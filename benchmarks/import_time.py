@@ -1,4 +1,4 @@
-"""What `import chainrule` costs, against `import numpy`.
+"""The cost of `import chainrule`, against that of `import numpy`.
 
     python -m benchmarks.import_time
 

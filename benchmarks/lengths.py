@@ -1,12 +1,12 @@
-"""Variable lengths: what new sentence lengths, and tokens one by one, cost in plans and code.
+"""The cost of variable lengths in plans and code: sentences, and text token by token.
 
     python -m benchmarks.lengths
 
 Each line is a fresh process with an empty cache of machine code: an epoch of sentences of 60
 different lengths through a compiled training step (a two-way LSTM tagger, and Transformer taggers
 of one and two layers), and 200 tokens generated with a preallocated cache of keys and values,
-whose position is a tensor. The table has the seconds that all traces, plans and code took, those of
-the first step, and the median of the steps after it, each of a new length.
+whose position is a tensor. The table has the seconds of all traces, plans and code, those of the
+first step, and the median of the later steps, each of a new length.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def taggers() -> dict[str, Any]:
     class Attending(nn.Module):
         def __init__(self, layers: int) -> None:
             super().__init__()
-            self.embed, self.place = nn.Embedding(WORDS, WIDTH), nn.Embedding(128, WIDTH)
+            self.embed, self.positions = nn.Embedding(WORDS, WIDTH), nn.Embedding(128, WIDTH)
             self.blocks = nn.ModuleList(
                 [
                     nn.TransformerEncoderLayer(WIDTH, 4, 4 * WIDTH, 0.0, batch_first=True)
@@ -58,7 +58,7 @@ def taggers() -> dict[str, Any]:
             self.out = nn.Linear(WIDTH, TAGS)
 
         def forward(self, words: Any) -> Any:
-            x = self.embed(words) + self.place(cr.arange(words.shape[1]))
+            x = self.embed(words) + self.positions(cr.arange(words.shape[1]))
             for block in self.blocks:
                 x = block(x)
             return self.out(x)
@@ -99,7 +99,7 @@ def epoch(name: str) -> dict[str, float]:
 
 
 def generation() -> dict[str, float]:
-    """Tokens one by one through a Transformer whose keys and values are kept."""
+    """Tokens one by one through a Transformer with a cache of keys and values."""
     import chainrule as cr
     import chainrule.nn.functional as F
     from chainrule import nn
@@ -114,10 +114,10 @@ def generation() -> dict[str, float]:
             for part in ("keys", "values"):
                 self.register_buffer(part, cr.zeros(1, heads, CONTEXT, width // heads))
 
-        def forward(self, x: Any, place: Any, seen: Any) -> Any:
+        def forward(self, x: Any, at: Any, seen: Any) -> Any:
             parts = self.qkv(self.norm1(x)).chunk(3, -1)
             shape = (*x.shape[:2], self.heads, -1)
-            q, self.keys[:, :, place], self.values[:, :, place] = (
+            q, self.keys[:, :, at], self.values[:, :, at] = (
                 p.reshape(shape).transpose(1, 2) for p in parts
             )
             y = F.scaled_dot_product_attention(q, self.keys, self.values, attn_mask=seen)
@@ -127,15 +127,15 @@ def generation() -> dict[str, float]:
     class Letters(nn.Module):
         def __init__(self, width: int = 128, heads: int = 4, layers: int = 4) -> None:
             super().__init__()
-            self.embed, self.place = nn.Embedding(LETTERS, width), nn.Embedding(CONTEXT, width)
+            self.embed, self.positions = nn.Embedding(LETTERS, width), nn.Embedding(CONTEXT, width)
             self.blocks = nn.ModuleList([Block(width, heads) for _ in range(layers)])
             self.norm, self.out = nn.LayerNorm(width), nn.Linear(width, LETTERS)
 
-        def forward(self, letter: Any, place: Any) -> Any:
-            x = self.embed(letter) + self.place(place)
-            seen = cr.arange(CONTEXT)[None, :] <= place[:, None]
+        def forward(self, letter: Any, at: Any) -> Any:
+            x = self.embed(letter) + self.positions(at)
+            seen = cr.arange(CONTEXT)[None, :] <= at[:, None]
             for block in self.blocks:
-                x = block(x, place, seen)
+                x = block(x, at, seen)
             return self.out(self.norm(x))[:, -1].argmax(-1, keepdim=True)
 
     cr.manual_seed(0)
@@ -150,7 +150,7 @@ def generation() -> dict[str, float]:
 
 
 def result(entries: Any, seconds: list[float]) -> dict[str, float]:
-    """What was spent, and on what."""
+    """The seconds and bytes of the traces and steps."""
     return {
         "variants": len(entries),
         "plans_s": sum(entry.seconds for entry in entries),

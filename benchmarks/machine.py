@@ -1,4 +1,4 @@
-"""Where and when a measurement was taken: CPU, cores, system, Python, date.
+"""The machine and date of a measurement: CPU, cores, system, Python.
 
 Standard library only.
 """
@@ -13,7 +13,7 @@ from typing import Any
 
 
 def cpu_model() -> str:
-    """The processor's name as the system gives it."""
+    """The processor's name."""
     info = Path("/proc/cpuinfo")
     if info.exists():
         for line in info.read_text(encoding="utf-8").splitlines():
@@ -23,7 +23,7 @@ def cpu_model() -> str:
 
 
 def vector_features() -> list[str]:
-    """The vector instruction sets that matter here, where the system lists them."""
+    """The relevant vector instruction sets, if the system lists them."""
     info = Path("/proc/cpuinfo")
     flags = info.read_text(encoding="utf-8").split() if info.exists() else []
     return [name for name in ("avx2", "fma", "avx512f", "asimd", "sve") if name in flags]

@@ -1,4 +1,4 @@
-"""How much memory this process holds and held at most, in megabytes. Standard library only."""
+"""Present and peak memory of this process, in megabytes. Standard library only."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def _field(name: str) -> float:
 
 
 def resident() -> float:
-    """Resident memory now (where the system tells only the peak: the peak)."""
+    """Present resident memory (the peak, if the system reports only that)."""
     return _field("VmRSS") if _STATUS.exists() else peak()
 
 
@@ -34,6 +34,6 @@ def peak() -> float:
 
 
 def reset_peak() -> None:
-    """Start the peak again from what is resident now, where the system can."""
+    """Reset the peak to the present memory, if the system can."""
     if _RESET.exists():
         _RESET.write_text("5", encoding="ascii")

@@ -3,9 +3,9 @@
     python -m benchmarks.recorder
     python -m benchmarks.recorder --every 10 gpt_nano
 
-`plain` and `recorded` are milliseconds a step over whole intervals of looks, the loss read after
-each step in both; `cost` is what they differ by. `look` is what one look takes more than an
-ordinary step, and `every` how often there must be one for a cost of 3 %.
+`plain` and `recorded` are milliseconds a step over whole intervals of looks, with the loss read
+after each step; `cost` is their difference. `look` is the extra time of one look, and `every` the
+interval of looks for a cost of 3 %.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ LIMIT = 0.03
 
 
 def interval(step: Step, recorder: FlightRecorder | None, every: int) -> tuple[float, float]:
-    """Seconds of `every` steps together, and of the one that is looked at alone."""
+    """Seconds of `every` steps together, and of the examined one alone."""
     looked = 0.0
     begun = time.perf_counter()
     for _ in range(every):

@@ -1,10 +1,10 @@
-"""Results as Markdown, and into the pages that show them.
+"""Results as Markdown tables, inserted into the pages.
 
     python -m benchmarks.report
 
-takes the kept results (benchmarks/results/*.json) and rewrites what stands between marker comments
-such as `<!-- steps:begin -->` and `<!-- steps:end -->` in docs/benchmarks.md and, the short table,
-in README.md and its twin README.zh.md: no figure is ever copied by hand.
+reads the results (benchmarks/results/*.json) and rewrites the text between marker comments such as
+`<!-- steps:begin -->` and `<!-- steps:end -->` in docs/benchmarks.md and, with the short table, in
+README.md and README.zh.md: no figure is copied by hand.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def best_peer(row: Result) -> tuple[str, float]:
 
 
 def ratio(row: Result) -> float:
-    """How many times faster than the best peer: above 1 is ahead."""
+    """The speed relative to the best peer: above 1 is faster."""
     return float(best_peer(row)[1] / row["contestants"]["chainrule"]["median_ms"])
 
 
@@ -93,7 +93,7 @@ def times_table(rows: list[Result], peak: dict[str, float]) -> str:
 
 
 def _cold_and_warm(contestant: Result, cold: str, warm: str) -> str:
-    """What a contestant with a cache on disk needed when it was empty / when it was filled."""
+    """A contestant's figures with an empty / with a filled cache on disk."""
     first, again = contestant[cold], contestant.get(warm)
     return number(first) if again is None else f"{number(first)} / {number(again)}"
 
@@ -119,7 +119,7 @@ def starts_table(rows: list[Result]) -> str:
 
 
 def memory_table(rows: list[Result]) -> str:
-    """Peak resident memory above what the import took, megabytes: cold / warm cache."""
+    """Peak resident memory above that of the import, in megabytes: cold / warm cache."""
     everyone = ["chainrule", *rivals_of(rows)]
     head = ["memory above import, MB (cold / warm)", *(TITLES[w] for w in everyone)]
     return table(
@@ -214,7 +214,7 @@ def sizes_table(result: Result) -> str:
 
 
 def lengths_table(result: Result) -> str:
-    """What traces, plans and code of new lengths took."""
+    """The seconds of traces, plans and code for new lengths."""
     rows = [
         [
             case,
@@ -258,7 +258,7 @@ def eager_table(result: Result) -> str:
 
 
 def insert(page: Path, marker: str, text: str) -> None:
-    """Replace what stands between the page's `marker` comments; raise where they are missing."""
+    """Replace the text between the page's `marker` comments; raise if they are missing."""
     begin, end = f"<!-- {marker}:begin -->", f"<!-- {marker}:end -->"
     pattern = re.compile(f"{re.escape(begin)}.*?{re.escape(end)}", re.DOTALL)
     whole = page.read_text(encoding="utf-8")
@@ -269,7 +269,7 @@ def insert(page: Path, marker: str, text: str) -> None:
     )
 
 
-# file in benchmarks/results → (marker in docs/benchmarks.md, how it is shown)
+# file in benchmarks/results → (marker in docs/benchmarks.md, its table)
 PAGES: dict[str, tuple[str, Callable[[Result], str]]] = {
     "steps.json": ("steps", steps_page),
     "compile_time.json": ("compile", compile_table),

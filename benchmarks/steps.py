@@ -32,7 +32,7 @@ Row = dict[str, Any]
 
 
 def say(text: str) -> None:
-    """Progress, kept apart from the table on standard output."""
+    """Print progress on standard error, apart from the table."""
     print(text, file=sys.stderr, flush=True)
 
 
@@ -137,7 +137,7 @@ def arguments() -> argparse.Namespace:
 
 
 def main() -> None:
-    """Measure what was asked for and print the table."""
+    """Measure the chosen rows and print the table."""
     options = arguments()
     result: dict[str, Any] = {
         "machine": machine.describe(),
@@ -152,7 +152,7 @@ def main() -> None:
                 result["rows"].append(measure(name, cores, options))
             except WorkerError as error:
                 raise SystemExit(f"{name}: {error}") from None
-            if options.json:  # what is measured is kept, also when a later row fails
+            if options.json:  # kept even if a later row fails
                 options.json.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     table = report.steps_page(result)
     if options.markdown:

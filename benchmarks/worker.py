@@ -3,8 +3,8 @@
     python -m benchmarks.worker torch-eager gpt_nano
 
 reads one JSON object a line and answers with one: `first` runs the first step, `losses` some more,
-`slice` times steps for a while, `memory` tells the peak, and end of input ends it. Whatever the
-libraries print goes to standard error. Needs the standard library, NumPy and the contestant.
+`slice` times steps, `memory` returns the peak, and the end of input ends it. The libraries' output
+goes to standard error. Needs the standard library, NumPy and the contestant.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ MODULES = {
 
 
 class Step(Protocol):
-    """What a contestant offers for a workload."""
+    """The interface of a contestant for a workload."""
 
     parameters: int
 
@@ -75,7 +75,7 @@ def losses_of(step: Step, count: int) -> dict[str, list[float]]:
 
 
 def first_of(step: Step) -> dict[str, float]:
-    """Seconds until the first step's loss is there, and that loss."""
+    """Seconds to the first step's loss, and that loss."""
     start = time.perf_counter()
     step.run()
     loss = step.loss()
@@ -84,7 +84,7 @@ def first_of(step: Step) -> dict[str, float]:
 
 def serve(contestant: str, name: str, answers: TextIO) -> None:
     """Import the contestant, build its step, answer commands until the input ends."""
-    # What every contestant needs stands before the clock and the memory baseline of its import.
+    # Imported before the clock and the memory baseline, since every contestant needs it
     import numpy.random  # noqa: F401 - NumPy loads it at its first use, which is the data's
 
     from benchmarks.workloads.spec import workload
