@@ -1,9 +1,13 @@
-"""Every public method is documented: by its own docstring, or by that of the class it overrides."""
+"""Public methods have docstrings, or override some that have; formulas keep their lower case."""
 
 from __future__ import annotations
 
+import ast
 import importlib
 import inspect
+import re
+
+import pytest
 
 from tests.structure.package import modules
 
@@ -44,3 +48,40 @@ def test_a_method_that_nothing_describes_is_found():
         def unknown(self): ...
 
     assert _undocumented(Derived) == ["unknown"]
+
+
+_CAPITALISED = re.compile(
+    r"(X|[A-Z][a-z]+) ([·/+−]|- )"
+    r"|(X|Input|Other) (where|limited|moved)\b"
+    r"|(Exp|Log|Sin|Cos|Tanh)[ (]"
+)
+
+
+def test_formulas_keep_their_lower_case():
+    documented = (ast.Module, ast.ClassDef, ast.FunctionDef)
+    found = [
+        f"{module.name}: {text.splitlines()[0]}"
+        for module in modules()
+        for node in ast.walk(module.tree)
+        if isinstance(node, documented)
+        and (text := ast.get_docstring(node) or "")
+        and _CAPITALISED.match(text)
+    ]
+    assert not found
+
+
+@pytest.mark.parametrize(
+    ("text", "capitalised"),
+    [
+        ("X · sigmoid(x).", True),
+        ("Input - alpha · other.", True),
+        ("X where positive, 0 elsewhere.", True),
+        ("Exp(x) / Σ exp(x).", True),
+        ("x · sigmoid(x).", False),
+        ("A = Q·R.", False),
+        ("Log-probabilities of classes.", False),
+        ("X with A·X = B.", False),
+    ],
+)
+def test_what_a_capitalised_formula_is(text, capitalised):
+    assert bool(_CAPITALISED.match(text)) is capitalised

@@ -81,7 +81,7 @@ def gelu(input: Operand, approximate: str = "none") -> Tensor:
 
 @of_kinds
 def leaky_relu(input: Operand, negative_slope: float = 0.01, inplace: bool = False) -> Tensor:
-    """X where positive, negative_slope · x elsewhere."""
+    """x where positive, negative_slope · x elsewhere."""
     x = as_tensor(input)
     out = comparison.where(comparison.gt(x, 0), x, arithmetic.mul(x, negative_slope))
     return given(input, out, inplace)
@@ -113,7 +113,7 @@ def _exponential_below(x: Tensor, above: float, below: float, rate: float) -> Te
 
 @of_kinds
 def elu(input: Operand, alpha: float = 1.0, inplace: bool = False) -> Tensor:
-    """X where positive, alpha · (exp(x) - 1) elsewhere."""
+    """x where positive, alpha · (exp(x) - 1) elsewhere."""
     return given(input, _exponential_below(floating(input), 1, alpha, 1), inplace)
 
 
@@ -129,7 +129,7 @@ def selu(input: Operand, inplace: bool = False) -> Tensor:
 
 @of_kinds
 def celu(input: Operand, alpha: float = 1.0, inplace: bool = False) -> Tensor:
-    """X where positive, alpha · (exp(x/alpha) - 1) elsewhere."""
+    """x where positive, alpha · (exp(x/alpha) - 1) elsewhere."""
     return given(input, _exponential_below(floating(input), 1, alpha, 1 / alpha), inplace)
 
 
@@ -137,7 +137,7 @@ def celu(input: Operand, alpha: float = 1.0, inplace: bool = False) -> Tensor:
 def hardtanh(
     input: Operand, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False
 ) -> Tensor:
-    """X limited to [min_val, max_val]; derivative 0 at both ends, unlike that of `clamp`."""
+    """x limited to [min_val, max_val]; derivative 0 at both ends, unlike that of `clamp`."""
     if min_val > max_val:
         raise ArgumentError(f"hardtanh's min_val {min_val} is above its max_val {max_val}")
     x = as_tensor(input)
@@ -150,7 +150,7 @@ def hardtanh(
 
 @of_kinds
 def relu6(input: Operand, inplace: bool = False) -> Tensor:
-    """X limited to [0, 6]."""
+    """x limited to [0, 6]."""
     return given(input, hardtanh(input, 0, 6), inplace)
 
 
@@ -162,37 +162,37 @@ def hardsigmoid(input: Operand, inplace: bool = False) -> Tensor:
 
 @of_kinds
 def hardswish(input: Operand, inplace: bool = False) -> Tensor:
-    """X · relu6(x + 3) / 6."""
+    """x · relu6(x + 3) / 6."""
     return given(input, arithmetic.mul(input, hardsigmoid(input)), inplace)
 
 
 @of_kinds
 def mish(input: Operand, inplace: bool = False) -> Tensor:
-    """X · tanh(softplus(x))."""
+    """x · tanh(softplus(x))."""
     x = floating(input)
     out = arithmetic.mul(x, trigonometry.tanh(apply(TABLE["softplus"], x)))
     return given(input, out, inplace)
 
 
 def softsign(input: Operand) -> Tensor:
-    """X / (1 + |x|)."""
+    """x / (1 + |x|)."""
     return arithmetic.div(input, arithmetic.add(arithmetic.abs(input), 1))
 
 
 def tanhshrink(input: Operand) -> Tensor:
-    """X - tanh(x)."""
+    """x - tanh(x)."""
     return arithmetic.sub(input, trigonometry.tanh(input))
 
 
 @with_out
 def hardshrink(input: Operand, lambd: float = 0.5) -> Tensor:
-    """X where |x| > lambd, 0 elsewhere."""
+    """x where |x| > lambd, 0 elsewhere."""
     return comparison.where(comparison.le(arithmetic.abs(input), lambd), 0, input)
 
 
 @of_kinds
 def softshrink(input: Operand, lambd: float = 0.5) -> Tensor:
-    """X moved towards 0 by lambd, 0 within that distance."""
+    """x moved towards 0 by lambd, 0 within that distance."""
     if not lambd >= 0:
         raise ArgumentError(f"softshrink's lambd must not be negative: {lambd}")
     return arithmetic.sub(input, comparison.clamp(input, -lambd, lambd))
@@ -200,12 +200,12 @@ def softshrink(input: Operand, lambd: float = 0.5) -> Tensor:
 
 @with_out
 def threshold(input: Operand, threshold: float, value: float, inplace: bool = False) -> Tensor:
-    """X where above the threshold, value elsewhere."""
+    """x where above the threshold, value elsewhere."""
     return given(input, comparison.where(comparison.le(input, threshold), value, input), inplace)
 
 
 def prelu(input: Operand, weight: Operand) -> Tensor:
-    """X where positive, weight · x elsewhere; one weight, or one for each entry of axis 1."""
+    """x where positive, weight · x elsewhere; one weight, or one for each entry of axis 1."""
     x, slope = as_tensor(input), as_tensor(weight)
     if slope.array_type.size != 1:
         if len(x.shape) < 2 or slope.shape != (x.shape[1],):
@@ -227,7 +227,7 @@ def rrelu(
     *,
     generator: random.Generator | None = None,
 ) -> Tensor:
-    """X where positive, slope · x elsewhere: drawn from [lower, upper], or their mean."""
+    """x where positive, slope · x elsewhere: drawn from [lower, upper], or their mean."""
     if not lower <= upper or math.isinf(lower) or math.isinf(upper):
         raise ArgumentError(f"rrelu's lower {lower} and upper {upper} are finite and in order")
     x = floating(input)

@@ -133,7 +133,7 @@ def _scaled(other: Operand, alpha: Operand) -> Operand:
 def add(
     input: Operand, other: Operand, *last: Operand, alpha: Operand = 1, out: Tensor | None = None
 ) -> Tensor:
-    """Input + alpha · other; of bools: either. Also in PyTorch's older order: add(x, alpha, y)."""
+    """input + alpha · other; of bools: either. Also in PyTorch's older order: add(x, alpha, y)."""
     if last:
         other, alpha = _older("add", other, *last)
     return plus(input, _scaled(other, alpha), out=out)
@@ -142,7 +142,7 @@ def add(
 def sub(
     input: Operand, other: Operand, *last: Operand, alpha: Operand = 1, out: Tensor | None = None
 ) -> Tensor:
-    """Input - alpha · other. Also in PyTorch's older order: sub(x, alpha, y)."""
+    """input - alpha · other. Also in PyTorch's older order: sub(x, alpha, y)."""
     if last:
         other, alpha = _older("sub", other, *last)
     return minus(input, _scaled(other, alpha), out=out)
@@ -151,7 +151,7 @@ def sub(
 @with_numpy_names
 @also_in_order(("input", "other", "alpha"))
 def rsub(input: Operand, other: Operand, *, alpha: Operand = 1) -> Tensor:
-    """Other - alpha · input."""
+    """other - alpha · input."""
     return sub(other, input, alpha=alpha)
 
 
@@ -167,7 +167,7 @@ over = named(fast_path.binary(TABLE["div"], _any_quotient), "div", "input / othe
 def div(
     input: Operand, other: Operand, *, rounding_mode: str | None = None, out: Tensor | None = None
 ) -> Tensor:
-    """Input / other: true division, or rounded towards zero ("trunc") or down ("floor")."""
+    """input / other: true division, or rounded towards zero ("trunc") or down ("floor")."""
     if rounding_mode is None:
         return over(input, other, out=out)
     if rounding_mode not in {"trunc", "floor"}:
@@ -181,7 +181,7 @@ def div(
 
 
 def square(input: Operand, *, out: Tensor | None = None) -> Tensor:
-    """Input · input; of bools as int64."""
+    """input · input; of bools as int64."""
     if out is not None:
         return deliver(square(input), out)
     x = as_tensor(input)
@@ -219,14 +219,14 @@ _MOST_DECIMALS = 308  # of float64: the largest power of ten
 @with_out
 @also_in_order(("input", "value", "tensor1", "tensor2"))
 def addcmul(input: Operand, tensor1: Operand, tensor2: Operand, *, value: Operand = 1) -> Tensor:
-    """Input + value · tensor1 · tensor2."""
+    """input + value · tensor1 · tensor2."""
     return add(input, mul(tensor1, tensor2), alpha=value)
 
 
 @with_out
 @also_in_order(("input", "value", "tensor1", "tensor2"))
 def addcdiv(input: Operand, tensor1: Operand, tensor2: Operand, *, value: Operand = 1) -> Tensor:
-    """Input + value · tensor1 / tensor2."""
+    """input + value · tensor1 / tensor2."""
     return add(input, div(tensor1, tensor2), alpha=value)
 
 

@@ -77,7 +77,7 @@ ge = binary_of(TABLE["ge"], "input >= other as bool.")
 def where(
     condition: Operand, input: Operand = None, other: Operand = None, *, out: Tensor | None = None
 ) -> Tensor:
-    """Input where condition holds, other elsewhere; all three broadcast.
+    """input where condition holds, other elsewhere; all three broadcast.
 
     With a condition alone: the places where it holds, as `nonzero(condition, as_tuple=True)`.
     """
@@ -100,7 +100,7 @@ def where(
 
 @with_out
 def clamp(input: Operand, min: Operand = None, max: Operand = None) -> Tensor:
-    """Input limited to [min, max]; the gradient passes at the bounds themselves."""
+    """input limited to [min, max]; the gradient passes at the bounds themselves."""
     x = as_tensor(input)
     if min is None and max is None:
         raise ArgumentError("clamp needs min, max or both")
@@ -128,7 +128,7 @@ clip = clamp
 
 @with_out
 def lerp(input: Operand, end: Operand, weight: Operand) -> Tensor:
-    """Input + weight · (end - input), from the end that is nearer: weight 1 gives `end` exactly."""
+    """input + weight · (end - input), from the end that is nearer: weight 1 gives `end` exactly."""
     way = arithmetic.sub(end, input)
     if isinstance(weight, int | float):
         if builtins.abs(weight) < 0.5:

@@ -115,7 +115,7 @@ def logaddexp2(input: Operand, other: Operand) -> Tensor:
 
 @with_out
 def ldexp(input: Operand, other: Operand) -> Tensor:
-    """Input · 2^other."""
+    """input · 2^other."""
     return arithmetic.mul(input, exp2(other))
 
 
@@ -130,7 +130,7 @@ def logit(input: Operand, eps: float | None = None) -> Tensor:
 
 @with_out
 def xlogy(input: Operand, other: Operand) -> Tensor:
-    """Input · log(other), 0 where input is 0 and other is not NaN."""
+    """input · log(other), 0 where input is 0 and other is not NaN."""
     x, y = operands(input, other)
     x, y = floating(x), floating(y)
     unbounded = comparison.logical_or(comparison.le(y, 0), comparison.eq(y, math.inf))
@@ -152,7 +152,7 @@ def entr(input: Operand) -> Tensor:
 
 @with_out
 def xlog1py(input: Operand, other: Operand) -> Tensor:
-    """Input · log1p(other), 0 where input is 0 and other is not NaN."""
+    """input · log1p(other), 0 where input is 0 and other is not NaN."""
     x, y = (floating(v) for v in operands(input, other))
     unbounded = comparison.logical_or(comparison.le(y, -1), comparison.eq(y, math.inf))
     void = comparison.logical_and(comparison.eq(x, 0), unbounded)

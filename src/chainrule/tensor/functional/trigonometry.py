@@ -63,13 +63,13 @@ hypot = floating_pair_of(TABLE["hypot"], "√(input² + other²), without overfl
 
 @with_out
 def deg2rad(input: Operand) -> Tensor:
-    """Input · π / 180."""
+    """input · π / 180."""
     return arithmetic.mul(floating(input), math.pi / 180)
 
 
 @with_out
 def rad2deg(input: Operand) -> Tensor:
-    """Input · 180 / π."""
+    """input · 180 / π."""
     return arithmetic.mul(floating(input), 180 / math.pi)
 
 
