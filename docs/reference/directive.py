@@ -18,7 +18,7 @@ from typing import Any, ClassVar
 from docutils import nodes
 from docutils.parsers.rst import directives
 from docutils.statemachine import StringList
-from listing import TENSOR, original, sections, spaces, target, value
+from listing import TENSOR, formula, original, sections, spaces, target, value
 from sphinx.util.docutils import SphinxDirective
 from sphinx.util.inspect import signature, stringify_signature
 
@@ -115,8 +115,10 @@ def _own_methods(cls: type) -> list[str]:
 def write(_app: Any, _what: str, path: str, _value: Any, _options: Any, lines: list[str]) -> None:
     """autodoc's hook: the docstring as reStructuredText, then the example."""
     space, _, name = path.rpartition(".")
-    text = _restructured("\n".join(lines))
-    shown = _shown(space, name) if space in spaces() else []  # a member of a class has none
+    listed = space in spaces()  # a member of another class has no example
+    told = formula(space, name) if listed else None
+    text = _restructured("\n".join([*lines, "", told or ""]))
+    shown = _shown(space, name) if listed else []
     lines[:] = [*text.split("\n"), "", *shown, ""]
 
 

@@ -15,6 +15,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from chainrule.ops import TABLE
+
 HERE = Path(__file__).parent
 ROOT = "chainrule"
 TENSOR = f"{ROOT}.Tensor"
@@ -145,3 +147,15 @@ def original(space: str, name: str) -> str:
     if inspect.isroutine(found) and named in names(space) and value(space, named) is found:
         return f"{space}.{named}"
     return f"{space}.{name}"
+
+
+def formula(space: str, name: str) -> str | None:
+    """What the op of a function computes, and its local derivatives: texts that laws check."""
+    found = value(space, name)
+    op = TABLE.get(getattr(found, "__name__", "")) if inspect.isroutine(found) else None
+    if op is None or op.formula is None:
+        return None
+    by = [
+        f"∂/∂{x} `{text}`" for x, text in zip("xyz", op.formula.derivatives, strict=False) if text
+    ]
+    return f"Op `{op.name}`: `{op.formula.value}`" + "".join(f", {each}" for each in by) + "."

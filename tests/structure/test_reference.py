@@ -97,6 +97,14 @@ def test_every_name_is_described(space):
     assert not {name: text for name, text in wrong.items() if text}
 
 
+def test_an_elementwise_function_shows_what_its_op_computes():
+    assert listing.formula("chainrule", "mul") == "Op `mul`: `x * y`, ∂/∂x `y`, ∂/∂y `x`."
+    assert listing.formula("chainrule.Tensor", "mul") == listing.formula("chainrule", "mul")
+    assert listing.formula("chainrule", "matmul") is None
+    shown = [name for name in listing.names("chainrule") if listing.formula("chainrule", name)]
+    assert len(shown) > 60
+
+
 @pytest.mark.parametrize("space", SPACES)
 def test_every_name_has_a_signature(space):
     for name in listing.names(space):
