@@ -200,4 +200,4 @@ def _placed(out: Any, dims: Any) -> Any:
 def _moved(out: Any, dim: Any) -> Tensor:
     if not isinstance(dim, int):
         raise ArgumentError(f"out_dims {dim!r} for a tensor: a number")
-    return movedim(out, 0, dim)
+    return out if dim == 0 else movedim(out, 0, dim)
