@@ -47,6 +47,7 @@ from chainrule.tensor.functional.creation import *
 from chainrule.tensor.functional.cumulative import *
 from chainrule.tensor.functional.diagonal import *
 from chainrule.tensor.functional.distance import *
+from chainrule.tensor.functional.dropout import *
 from chainrule.tensor.functional.einsum import *
 from chainrule.tensor.functional.exponential import *
 from chainrule.tensor.functional.factorizations import *

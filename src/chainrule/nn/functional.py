@@ -13,7 +13,7 @@ from chainrule.base.errors import ArgumentError
 from chainrule.base.missing import missing_from
 from chainrule.base.source import warn
 from chainrule.tensor.convert import Operand, as_tensor
-from chainrule.tensor.functional import activation, arithmetic, bag, gather, random
+from chainrule.tensor.functional import activation, arithmetic, bag, gather
 from chainrule.tensor.functional import normalize as rows
 from chainrule.tensor.functional.activation import (
     celu,
@@ -62,6 +62,7 @@ from chainrule.tensor.functional.dropout import (
     dropout3d,
     feature_alpha_dropout,
 )
+from chainrule.tensor.functional.dropout import dropout as plain_dropout
 from chainrule.tensor.functional.forms import of_kinds
 from chainrule.tensor.functional.gather import one_hot
 from chainrule.tensor.functional.im2col import fold, unfold
@@ -235,7 +236,7 @@ threshold_ = in_place(activation.threshold)
 @of_kinds
 def dropout(input: Operand, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
     """While training, zero each element with probability p and scale the rest by 1/(1 - p)."""
-    return given(input, random.dropout(input, p, training), inplace)
+    return given(input, plain_dropout(input, p, training), inplace)
 
 
 def _axis(name: str, x: Tensor, dim: int | None) -> int:

@@ -23,8 +23,8 @@ from chainrule.tensor.functional import (
     normalize,
     products,
 )
+from chainrule.tensor.functional.dropout import dropout
 from chainrule.tensor.functional.forms import of_kinds
-from chainrule.tensor.functional.random import dropout
 
 if TYPE_CHECKING:
     from chainrule.tensor.tensor import Tensor

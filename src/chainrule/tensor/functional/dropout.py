@@ -1,6 +1,6 @@
-"""Dropout of whole channels, and the one that keeps mean and variance of SELU's results.
+"""Dropout of elements, of whole channels, and with mean and variance of SELU's results kept.
 
-Plain dropout stands in `tensor/functional/random.py`. Example: `dropout2d(images, 0.2)`.
+Example: `dropout2d(images, 0.2)`.
 """
 
 from __future__ import annotations
@@ -11,11 +11,14 @@ from chainrule.base import dtypes, shapes
 from chainrule.base.errors import ArgumentError, ShapeError
 from chainrule.tensor.convert import Operand, as_tensor, floating
 from chainrule.tensor.functional import arithmetic, comparison
-from chainrule.tensor.functional.forms import of_kinds
+from chainrule.tensor.functional.forms import also_called, of_kinds, with_numpy_names
 from chainrule.tensor.functional.random import uniform
+from chainrule.tensor.handle import Handle
 
 if TYPE_CHECKING:
     from chainrule.tensor.tensor import Tensor
+
+__all__ = ["dropout"]
 
 _SELU_LIMIT = -1.7580993408473766  # of SELU far to the left: -λα
 
@@ -51,6 +54,23 @@ def _channels(
     kept = _kept((*lead, *(1,) * positions), p)
     out = comparison.where(kept, arithmetic.mul(x, 1 / (1 - p) if p < 1 else 0.0), 0.0)
     return _given(x, out, inplace=inplace)
+
+
+@with_numpy_names
+@also_called(train="training")
+def dropout(input: Operand, p: float = 0.5, training: bool = True) -> Tensor:
+    """Zero each element with probability p and scale the rest by 1/(1 - p), while training.
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.dropout.html
+    """
+    _check(p)
+    x = input
+    assert isinstance(x, Handle)  # strings and numbers are not flags
+    if not training or p == 0:
+        return x  # type: ignore[return-value]
+    if p == 1:
+        return arithmetic.mul(x, 0.0)
+    return comparison.where(_kept(x.shape, p), arithmetic.mul(x, 1 / (1 - p)), 0.0)
 
 
 @of_kinds

@@ -28,9 +28,9 @@ from chainrule.tensor.functional import (
     slices,
 )
 from chainrule.tensor.functional.attention import masked_attention, open_where
+from chainrule.tensor.functional.dropout import dropout
 from chainrule.tensor.functional.forms import of_kinds
 from chainrule.tensor.functional.padding import pad
-from chainrule.tensor.functional.random import dropout
 
 if TYPE_CHECKING:
     from chainrule.tensor.tensor import Tensor

@@ -32,10 +32,8 @@ from chainrule.tensor.convert import (
 from chainrule.tensor.dispatch import apply, wrap
 from chainrule.tensor.functional import arithmetic, comparison, exponential, trigonometry
 from chainrule.tensor.functional.forms import (
-    also_called,
     of_kinds,
     size_named,
-    with_numpy_names,
     with_out,
 )
 from chainrule.tensor.functional.layout import flat_sizes
@@ -50,7 +48,6 @@ __all__ = [
     "Generator",
     "bernoulli",
     "default_generator",
-    "dropout",
     "get_rng_state",
     "initial_seed",
     "manual_seed",
@@ -373,22 +370,3 @@ def bernoulli(input: Operand, p: Any = None, *, generator: Generator | None = No
         )
         chosen = comparison.lt(uniform(x.shape, kind, generator), chances)
         return cast(chosen, x.dtype)
-
-
-@with_numpy_names
-@also_called(train="training")
-def dropout(input: Operand, p: float = 0.5, training: bool = True) -> Tensor:
-    """Zero each element with probability p and scale the rest by 1/(1 - p), while training.
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.dropout.html
-    """
-    if not 0 <= p <= 1:
-        raise ArgumentError(f"dropout needs a probability between 0 and 1, not {p}")
-    x = input
-    assert isinstance(x, Handle)  # strings and numbers are not flags
-    if not training or p == 0:
-        return x  # type: ignore[return-value]
-    if p == 1:
-        return arithmetic.mul(x, 0.0)
-    kept = comparison.ge(uniform(x.shape, dtypes.float32), p)
-    return comparison.where(kept, arithmetic.mul(x, 1 / (1 - p)), 0.0)
