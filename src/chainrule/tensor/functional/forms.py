@@ -92,27 +92,15 @@ def with_numpy_names(fn: F) -> F:
 
     Asked for only when `fn` has refused a name, so that ordinary calls look for nothing.
     """
-    flags = Flags(fn)
-    first, names = flags.first, flags.names
-
-    @functools.wraps(fn)
-    def function(*args: Any, **kwargs: Any) -> Any:
-        if len(args) > first or not names.isdisjoint(kwargs):
-            flags.check(args, kwargs)
-        try:
-            return fn(*args, **kwargs)
-        except RAW as error:
-            ours = respelled(fn, args, kwargs) if isinstance(error, TypeError) else None
-            if ours is None:
-                explain(fn, args, kwargs, error)
-                raise
-        return function(*ours[0], **ours[1])
-
-    return function  # type: ignore[return-value]
+    return _checked(fn, respelled)
 
 
 def of_kinds(fn: F) -> F:
     """`fn` whose wrong arguments are named: flags before the call, others if it raises."""
+    return _checked(fn, lambda *call: None)  # noqa: ARG005 - as `respelled`
+
+
+def _checked(fn: F, respell: Callable[..., Any]) -> F:
     flags = Flags(fn)
     first, names = flags.first, flags.names
 
@@ -123,8 +111,11 @@ def of_kinds(fn: F) -> F:
         try:
             return fn(*args, **kwargs)
         except RAW as error:
-            explain(fn, args, kwargs, error)
-            raise
+            ours = respell(fn, args, kwargs) if isinstance(error, TypeError) else None
+            if ours is None:
+                explain(fn, args, kwargs, error)
+                raise
+        return function(*ours[0], **ours[1])
 
     return function  # type: ignore[return-value]
 
