@@ -11,7 +11,7 @@ from chainrule.tensor.tensor import Tensor
 
 
 def parameters_to_vector(parameters: Iterable[Tensor]) -> Tensor:
-    """The elements of all parameters, one after the other."""
+    """The elements of all parameters as one vector."""
     return join.cat([layout.reshape(p, -1) for p in parameters])
 
 

@@ -49,7 +49,7 @@ class _WeightNorm(Module):
 
 
 def weight_norm(module: M, name: str = "weight", dim: int | None = 0) -> M:
-    """w = g · v / ‖v‖, the norm over all axes but `dim`: length and direction are trained apart.
+    """w = g · v / ‖v‖, the norm over all axes but `dim`, with separate length and direction.
 
     g is `parametrizations.weight.original0`, v is `original1`.
     Source: Salimans & Kingma, Weight normalization (2016);

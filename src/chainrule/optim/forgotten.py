@@ -30,7 +30,7 @@ _DEPTH = 3  # containers in containers
 
 @dataclass
 class _Notes:
-    """What is known of an optimizer; kept outside of it, where no compiled step reads it."""
+    """Notes on an optimizer, kept outside of it, where no compiled step reads them."""
 
     complete: WeakSet[Any] = field(default_factory=WeakSet)  # see `note_complete`
     in_training: WeakSet[Any] = field(default_factory=WeakSet)  # never seen in evaluation mode

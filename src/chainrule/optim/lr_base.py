@@ -47,7 +47,7 @@ class LRScheduler:
             self._is_initial = False
 
     def step(self, epoch: int | None = None) -> None:
-        """Go on to the next rate; call it after `optimizer.step()`.
+        """Advance to the next rate; call it after `optimizer.step()`.
 
         `epoch` jumps to the rate of that epoch instead, as programs of PyTorch 1 do; it warns.
         """

@@ -41,7 +41,7 @@ class CosineAnnealingWarmRestarts(LRScheduler):
         super().__init__(optimizer, last_epoch)
 
     def step(self, epoch: float | None = None) -> None:
-        """Go on to the next rate, or to that of `epoch`, which may be a fraction."""
+        """Advance to the next rate, or to that of `epoch`, which may be a fraction."""
         host_changes(self, self.optimizer)
         self._step_count += 1
         if epoch is None and self.last_epoch < 0:

@@ -257,7 +257,7 @@ class SequentialLR(_Composed):
         self._last_lr = self._schedulers[0].get_last_lr()
 
     def step(self) -> None:  # type: ignore[override]  # PyTorch's takes no epoch either
-        """Go on to the next rate of the schedule whose turn it is."""
+        """Advance the present schedule to its next rate."""
         host_changes(self, self.optimizer)
         self.last_epoch += 1
         turn = bisect_right(self._milestones, self.last_epoch)

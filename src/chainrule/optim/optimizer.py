@@ -1,8 +1,8 @@
 """`Optimizer`: parameter groups with their numbers, and state for each parameter.
 
 A step is written with tensor operations only, so it runs eagerly and inside a compiled function.
-Numbers of a group are read through `host_item`, so a schedule never retraces; what changes the
-formula itself goes through `host_choice`. May import `tensor`. Example: see `sgd.py`.
+Numbers of a group are read through `host_item`, so a schedule never retraces; a choice between
+formulas goes through `host_choice`. May import `tensor`. Example: see `sgd.py`.
 Source: https://docs.pytorch.org/docs/stable/optim.html
 """
 

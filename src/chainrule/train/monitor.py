@@ -1,7 +1,7 @@
 """The monitor of a run: the part of `inspect.FlightRecorder` that the loop uses.
 
     monitor.record(loss)                    # after each step
-    [str(v) for v in monitor.verdicts()]    # what is wrong
+    [str(v) for v in monitor.verdicts()]    # the faults
 
 May import the standard library only.
 """
