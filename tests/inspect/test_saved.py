@@ -104,5 +104,5 @@ def test_nothing_is_changed_and_what_is_gone_is_said():
         saved_for_backward(loss)
     assert saved_for_backward(x.detach().sum()).total == 0
     assert "0 B are kept" in str(saved_for_backward(x.detach().sum()))
-    with pytest.raises(ArgumentError, match="looks at a loss"):
+    with pytest.raises(ArgumentError, match="takes a loss"):
         saved_for_backward(3)

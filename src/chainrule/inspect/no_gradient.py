@@ -45,7 +45,7 @@ def why_no_grad(param: Any, target: Any, *args: Any) -> Cause:
     enters.
     """
     if not isinstance(param, Handle):
-        raise ArgumentError(f"why_no_grad() looks at a tensor, not at {type(param).__name__}")
+        raise ArgumentError(f"why_no_grad() takes a tensor, not {type(param).__name__}")
     names = by_id(around_caller())
     if isinstance(target, Handle):
         if args:
@@ -150,7 +150,7 @@ def _not_read(param: Handle, run: Traced, subject: str) -> Cause:
     text = "gets no gradient: it is never read"
     roots = " and ".join(type(r).__name__ for r in run.trace.roots)
     if roots:
-        text += f", and it is no parameter of the {roots} that ran"
+        text += f", and it is not a parameter of the {roots} that ran"
     way = (
         "compute the loss from this very tensor; if the model got a new parameter (load, to(), "
         "assignment), look at that one, and give it to the optimiser"

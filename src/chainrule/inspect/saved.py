@@ -94,7 +94,7 @@ class Saved:
 def saved_for_backward(loss: Any) -> Saved:
     """The values that the graph of `loss` keeps alive before `backward()`; nothing changes."""
     if not isinstance(loss, Handle):
-        raise ArgumentError(f"saved_for_backward() looks at a loss, not at {type(loss).__name__}")
+        raise ArgumentError(f"saved_for_backward() takes a loss, not {type(loss).__name__}")
     if not loss.requires_grad:
         return Saved(())
     order = topological((loss._tape_node(),))  # noqa: SLF001 - a loss's own graph

@@ -145,7 +145,7 @@ class Report:
     def _outcome(self) -> str:
         entries = f"{self.entries} {'entry' if self.entries == 1 else 'entries'}"
         if self and not self.checked:
-            return f"every entry is at a kink, where no difference says what is right ({entries})"
+            return f"every entry is at a kink, where finite differences cannot decide ({entries})"
         state = "agree" if self else "DISAGREE"
         count = self.checked - len(self.failures)
         right = (

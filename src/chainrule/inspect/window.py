@@ -1,9 +1,9 @@
-"""A kernel that slides over its input is used at every place; what each place adds.
+"""The contributions of the windows of a convolution to the gradient of its weight.
 
     conv(x, w)[p] = Σ w · x[window p],      ∂loss/∂w = Σₚ upstream[p] · x[window p]
 
 A convolution's weight is a shared parameter like any other: its gradient is the sum over the
-windows, told in blocks of neighbouring windows along the first axis it slides on. Example:
+windows, shown in blocks of neighbouring windows along the first axis it slides on. Example:
 `note_windows(steps, nodes)`. May import `grad`, `inspect.derivation`.
 """
 
@@ -21,13 +21,13 @@ from chainrule.ops.convolution import conv
 from chainrule.ops.evaluate import evaluate
 from chainrule.ops.record import Symbolic
 
-_BLOCKS = 8  # that windows are told in
-_LARGEST = 200_000  # numbers in what is split
-_SLIDING_AXIS = 2  # behind batch and channels
+_BLOCKS = 8  # the most blocks of windows
+_LARGEST = 200_000  # the most numbers of a split gradient
+_SLIDING_AXIS = 2  # after batch and channels
 
 
 def note_windows(steps: Sequence[Step], nodes: Iterable[Node]) -> None:
-    """Give the part that each convolution sends to its weight the contributions of its windows."""
+    """Add the contributions of the windows to the parts that convolutions send to their weights."""
     for node, step in zip(nodes, steps, strict=True):
         if node.op is not conv or step.gradient is None:
             continue

@@ -113,7 +113,6 @@ class BodyTrace(Trace):
         return node in self.given or outside(self.outer, lambda: not handle.is_leaf)
 
     def bind(self, handle: Handle, node: Node, requires_grad: bool) -> None:
-        """Record that an outside tensor was rebound."""
         if id(handle) not in self.inputs:
             self._capture(handle)
         self.bound[id(handle)] = Bound(handle, node, requires_grad)
@@ -135,15 +134,12 @@ class BodyTrace(Trace):
         return self.node_of(outside(self.outer, lambda: wrap(None, node)))
 
     def guard(self, read: Callable[[], Any]) -> Any:
-        """A guard in the outer trace."""
         return read() if self.outer is None else self.outer.guard(read)
 
     def place(self, owner: dict[Any, Any], key: Any, label: str) -> Any:
-        """A guarded constant of the outer trace."""
         return owner[key] if self.outer is None else self.outer.place(owner, key, label)
 
     def follow(self, owner: dict[Any, Any], key: Any) -> None:
-        """A place that the outer trace reads at each call."""
         if self.outer is not None:
             self.outer.follow(owner, key)
 

@@ -13,7 +13,7 @@ from chainrule.tensor.tensor import Tensor
 
 
 class Parameter(Tensor):
-    """A leaf with the values of `data`; it requires gradients unless told otherwise."""
+    """A leaf with the values of `data`, which requires grad by default."""
 
     __slots__ = ()
 

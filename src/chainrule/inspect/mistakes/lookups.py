@@ -109,7 +109,7 @@ _OF_CONVOLUTION = (
     ),
     Mistake(
         "kernel-flipped",
-        "the gradient of a convolution's kernel is flipped: what is computed is a correlation",
+        "the gradient of a convolution's kernel is flipped: the op is a correlation",
         lambda at: at.only(1, _flipped(at, at.parts[1])),
     ),
 )

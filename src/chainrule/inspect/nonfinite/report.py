@@ -72,7 +72,7 @@ class NonFinite:
     __repr__ = __str__
 
     def in_layers(self) -> NonFinite:
-        """The same without lines, for a reader who did not write the program and has the layers."""
+        """The same without source lines, for a reader who did not write the program."""
         operands = tuple((name, None) for name, _ in self.operands)
         return replace(self, source=None, operands=operands, loss=None)
 
