@@ -30,7 +30,7 @@ def test_the_overview_lists_the_stages_and_shows_three(inside):
     done = inside("show", "--model", "softmax")
     assert done.code == 0
     assert done.out.startswith("trace ")
-    for stage in ("expand", "unchanged", "── trace", "── groups", "── plan", "kernels", "llvm"):
+    for stage in ("decompose", "unchanged", "── trace", "── groups", "── plan", "kernels", "llvm"):
         assert stage in done.out
     assert "── llvm" not in done.out
 
