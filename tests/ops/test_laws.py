@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 
 import numpy as np
 import pytest
@@ -36,6 +37,7 @@ from tests.ops.calls import (
     slope,
     type_of,
 )
+from tests.structure.package import ROOT
 
 NAMES = sorted(TABLE)
 SMOOTH = differentiable(dtypes.float64, smooth=True)
@@ -377,15 +379,13 @@ def test_traits_hold(name):
                 np.testing.assert_array_equal(c.results[0], c.values[0])
 
 
-KNOWN_TRAITS = {
-    "elementwise", "linear", "multilinear", "reduction", "contraction", "index-map", "random",
-    "control", "host", "structure", "projection", "constant", "positional", "cut", "rows",
-    "in-place", "slots",
-}  # fmt: skip
-
-
-def test_traits_are_known():
-    assert {t for op in TABLE.values() for t in op.traits} <= KNOWN_TRAITS
+def test_the_page_of_adding_an_op_lists_the_traits():
+    text = (ROOT / "docs" / "adding_an_op.md").read_text(encoding="utf-8")
+    rows = text.partition("## Traits")[2].partition("\n## ")[0]
+    listed = {
+        t for cell in re.findall(r"^\| (`.*?) \|", rows, re.MULTILINE) for t in cell.split(", ")
+    }
+    assert listed == {f"`{t}`" for op in TABLE.values() for t in op.traits}
 
 
 @pytest.mark.parametrize("name", [n for n in NAMES if TABLE[n].limits is not None])
