@@ -49,7 +49,7 @@ def test_a_wrong_rule_is_named(monkeypatch):
     def wrong(node):
         return node.inputs[0] if node.inputs[1].op is TABLE["full"] else None  # x · 2 → x
 
-    monkeypatch.setitem(simplify._RULES, TABLE["mul"], wrong)
+    monkeypatch.setitem(simplify._REWRITES, TABLE["mul"], wrong)
     message = (
         r"the pass decompose changes result number 0: 5 of 5 elements differ, the first at \(0"
     )

@@ -83,11 +83,11 @@ def print_groups(graph: Graph, groups: Sequence[Fused]) -> str:
     return "\n".join(line for i, f in enumerate(groups) for line in _group(i, f, number))
 
 
-def _group(place: int, f: Fused, number: dict[Node, str]) -> list[str]:
+def _group(at: int, f: Fused, number: dict[Node, str]) -> list[str]:
     g = f.group
     rows = f" rows of {g.inner}" if g.inner is not None else ""
     late = " late" if g.late else ""
-    lines = [f"{place}: {g.kind} over {list(g.domain)}{rows}{late}"]
+    lines = [f"{at}: {g.kind} over {list(g.domain)}{rows}{late}"]
     for node in f.nodes:
         ins = ", ".join(number[child] for child in node.inputs)
         stored = "*" if node in f.stores else " "

@@ -71,15 +71,15 @@ def _parameters(ctx: Context, kernel: Kernel) -> None:
     """Read every argument slot once."""
     writer = ctx.writer
     for slot, parameter in enumerate(kernel.params):
-        place = writer.op(f"getelementptr i64, ptr %args, i64 {slot}") if slot else "%args"
+        slot_address = writer.op(f"getelementptr i64, ptr %args, i64 {slot}") if slot else "%args"
         if isinstance(parameter, Buffer):
-            address = Value(writer.op(f"load ptr, ptr {place}, align 8"))
+            address = Value(writer.op(f"load ptr, ptr {slot_address}, align 8"))
             ctx.pointers[parameter.name] = (address, parameter.dtype)
         elif isinstance(parameter, Extent):
-            bind(ctx, parameter.name, Value(writer.op(f"load i64, ptr {place}, align 8")))
+            bind(ctx, parameter.name, Value(writer.op(f"load i64, ptr {slot_address}, align 8")))
         else:
             assert isinstance(parameter, Scalar)
-            number = writer.op(f"load double, ptr {place}, align 8")
+            number = writer.op(f"load double, ptr {slot_address}, align 8")
             ctx.tiles[parameter.name] = Tile(float64, (1, 1), ((number,),), wide=False, depth=0)
 
 
@@ -90,14 +90,14 @@ def _tasks(ctx: Context, kernel: Kernel) -> None:
     writer.open_scope(
         "%some = icmp slt i64 %first, %last\n  br i1 %some, label %task, label %end", "task"
     )
-    place = writer.reserve()
+    head = writer.reserve()
     task = Value("%t", writer.depth)
     if loops:
         grid(ctx, loops, task, _statements)
     else:
         _statements(ctx, kernel.body)
     following = writer.op("add nsw i64 %t, 1")
-    place.append(f"  %t = phi i64 [ %first, %entry ], [ {following}, %{writer.label} ]")
+    head.append(f"  %t = phi i64 [ %first, %entry ], [ {following}, %{writer.label} ]")
     more = writer.op(f"icmp slt i64 {following}, %last")
     writer.close_scope(f"br i1 {more}, label %task, label %end", "end")
 

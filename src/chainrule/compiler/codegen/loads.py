@@ -225,12 +225,12 @@ def lane_addresses(
     ctx: Context,
     base: str,
     dtype: DType,
-    place: tuple[int, int, int],
+    position: tuple[int, int, int],
     stride: Index,
     lanes: Tile | None,
 ) -> str:
-    """Addresses base + lanes[r, c] + c·stride of vector v of row r; place is (r, v, width)."""
-    r, v, width = place
+    """Addresses base + lanes[r, c] + c·stride of vector v of row r; position is (r, v, width)."""
+    r, v, width = position
     writer = ctx.writer
     offsets, kind = "", f"<{width} x i64>"
     if stride.constant != 0:

@@ -97,7 +97,7 @@ def _loop(ctx: Context, node: For, extent: Value, part: Part, body: Body) -> Non
     outside, name = writer.label, writer.fresh("i")
     top, exit_label = f"loop.{name}", f"done.{name}"
     writer.open_scope(f"br i1 {guard.text}, label %{top}, label %{exit_label}", top)
-    place = writer.reserve()
+    head = writer.reserve()
     variable = part.start
     pending: list[tuple[str, str]] = []
     if not once:
@@ -115,7 +115,7 @@ def _loop(ctx: Context, node: For, extent: Value, part: Part, body: Body) -> Non
         more = writer.op(f"icmp slt i64 {following}, {part.end.text}")
         ending = f"br i1 {more}, label %{top}, label %{exit_label}"
         values = [following, *(v for c in node.carries for v in _flat(after[c.name]))]
-        place += [
+        head += [
             f"  {result} = {phi}, [ {value}, %{last} ]"
             for (result, phi), value in zip(pending, values, strict=True)
         ]
@@ -184,10 +184,10 @@ def grid(ctx: Context, loops: list[For], task: Value, body: Body) -> None:
     """Emit the body of a nest of grid loops for task number `task`, innermost fastest."""
     writer = ctx.writer
     rest = task
-    for place, node in enumerate(reversed(loops)):
+    for number, node in enumerate(reversed(loops)):
         extent, step = evaluate(ctx, node.extent), evaluate(ctx, as_index(node.step))
         digit = rest
-        if place + 1 < len(loops):
+        if number + 1 < len(loops):
             more = integers.subtract(writer, step, constant(1))
             trips = integers.quotient(writer, integers.add(writer, extent, more), step)
             digit = integers.remainder(writer, rest, trips)

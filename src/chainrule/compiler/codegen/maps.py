@@ -127,8 +127,8 @@ def _vectorised(
         group = grouped[first : first + ctx.target.lanes]
         packed = max(4, width_of(len(group), ctx.target.lanes))
         args = [
-            _pack(ctx, spell(dtype), packed, [args[place] for args in group])
-            for place, dtype in enumerate(dtypes)
+            _pack(ctx, spell(dtype), packed, [args[position] for args in group])
+            for position, dtype in enumerate(dtypes)
         ]
         result = _vector_call(ctx, node, dtypes, packed, args)
         kind = spell(ctx.types[node.out][0], packed)

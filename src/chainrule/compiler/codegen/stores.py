@@ -140,18 +140,16 @@ def _scattered(
         for v in range(vectors_of(node.shape[1], ctx.target.lanes)):
             mask = masks.vector(writer, which, r, v * width, width) or "splat (i1 true)"
             value = operand(writer, tile, r, v, width)
-            place = lane_addresses(ctx, base, dtype, (r, v, width), strides[1], None)
+            to = lane_addresses(ctx, base, dtype, (r, v, width), strides[1], None)
             if node.mode == "add":
                 name = f"llvm.masked.gather.v{width}{memory}.v{width}p0"
                 writer.declare(kind, name, (*tail[0], kind))
                 old = writer.op(
-                    f"call {kind} @{name}(<{width} x ptr> {place}, {tail[1]} {mask}, {kind} poison)"
+                    f"call {kind} @{name}(<{width} x ptr> {to}, {tail[1]} {mask}, {kind} poison)"
                 )
                 value = arithmetic(writer, "add", dtype, width, (old, value))
             if dtype is bool_:
                 value = writer.op(f"zext {spell(dtype, width)} {value} to {kind}")
             name = f"llvm.masked.scatter.v{width}{memory}.v{width}p0"
             writer.declare("void", name, (kind, *tail[0]))
-            writer.do(
-                f"call void @{name}({kind} {value}, <{width} x ptr> {place}, {tail[1]} {mask})"
-            )
+            writer.do(f"call void @{name}({kind} {value}, <{width} x ptr> {to}, {tail[1]} {mask})")

@@ -103,11 +103,11 @@ class Writer:
 
     def reserve(self) -> list[str]:
         """A place for lines to be added here later, such as the phis of a loop's first block."""
-        place: list[str] = []
+        reserved: list[str] = []
         rest: list[str] = []
-        self._chunks += [place, rest]
+        self._chunks += [reserved, rest]
         self._scopes[-1].lines = rest
-        return place
+        return reserved
 
     def open_scope(self, terminator: str, label: str) -> None:
         """End the current block with `terminator` and open a scope that starts at `label`."""

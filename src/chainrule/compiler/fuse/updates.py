@@ -28,8 +28,8 @@ def updates(
     """
     order = ordered(graph)
     regions = {state: _region(state, new) for state, new in pairs}
-    place = {node: i for i, node in enumerate(order)}
-    cores = {state: _reading(state, nodes, place) for state, nodes in regions.items()}
+    position = {node: i for i, node in enumerate(order)}
+    cores = {state: _reading(state, nodes, position) for state, nodes in regions.items()}
     chosen = {state for state, nodes in cores.items() if nodes}
     while True:
         late = set[Node]().union(*(regions[s] for s in chosen))
@@ -104,10 +104,10 @@ def _region(state: Node, new: Node) -> set[Node]:
     return found
 
 
-def _reading(state: Node, region: set[Node], place: Mapping[Node, int]) -> set[Node]:
+def _reading(state: Node, region: set[Node], position: Mapping[Node, int]) -> set[Node]:
     """The nodes of a region on the way from the state to its new value."""
     found = {state}
-    for node in sorted(region, key=place.__getitem__):
+    for node in sorted(region, key=position.__getitem__):
         if any(child in found for child in node.inputs):
             found.add(node)
     return found - {state}
@@ -130,7 +130,7 @@ def _read_elsewhere(
 
 
 def _is_same(node: Node, source: Node) -> bool:
-    """Whether each element of the view is the source's element at the same place."""
+    """Whether each element of the view is the source's element at the same position."""
     found = access(node)
     return (
         found is not None

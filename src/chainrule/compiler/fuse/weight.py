@@ -90,13 +90,13 @@ def best_cut(weights: Sequence[int], crossing: Sequence[int], most: int) -> int:
     Between half and three quarters of `most` are left in front; among these places, the last of
     those that fewest bytes cross. `crossing[i]` is what crosses the place behind node i.
     """
-    place, total = 0, 0
+    cut, total = 0, 0
     for i in range(len(weights) - 1):
         total += weights[i]
         if 2 * total < most:
             continue
-        if place and 4 * total > 3 * most:
+        if cut and 4 * total > 3 * most:
             break
-        if not place or crossing[i] <= crossing[place - 1]:
-            place = i + 1
-    return place or len(weights) - 1
+        if not cut or crossing[i] <= crossing[cut - 1]:
+            cut = i + 1
+    return cut or len(weights) - 1

@@ -88,8 +88,8 @@ def _fold_in(group: RowGroup, homes: dict[Node, Home], target: Target, parts: in
 def copy(source: Node, home: Home, homes: dict[Node, Home], target: Target) -> Work:
     """Copy a node's value to another home."""
     node = Symbolic(source.source)(detach, source)
-    group, places = RowGroup(source.shape, None, (node,), (node,)), {**homes, node: home}
-    return remembered("rows", group, places, target, lambda: rows(group, places, target.lanes))
+    group, known = RowGroup(source.shape, None, (node,), (node,)), {**homes, node: home}
+    return remembered("rows", group, known, target, lambda: rows(group, known, target.lanes))
 
 
 def check(bound: Bound, flag: Node, homes: dict[Node, Home], target: Target) -> Stages:
@@ -113,12 +113,12 @@ def _pieces(node: Node, homes: dict[Node, Home], target: Target) -> Stages:
         region = home.view.slice(start, step, piece.shape)
         if piece.array.size and not _written(piece, home, region, homes):
             left.append((piece, Home(home.root, region)))
-    single = [(piece, place) for piece, place in left if is_number(piece, homes)]
+    single = [(piece, home) for piece, home in left if is_number(piece, homes)]
     if len(single) > 1:
-        left = [(piece, place) for piece, place in left if not is_number(piece, homes)]
+        left = [(piece, home) for piece, home in left if not is_number(piece, homes)]
     else:
         single = []
-    copies = [copy(piece, place, homes, target) for piece, place in left]
+    copies = [copy(piece, home, homes, target) for piece, home in left]
     group = RowGroup((), None, (node,), (node,))
     for i in range(0, len(single), _NUMBERS):
         make = partial(numbers, single[i : i + _NUMBERS], homes)

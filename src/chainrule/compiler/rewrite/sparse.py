@@ -54,13 +54,13 @@ def sparse_updates(graph: Graph) -> Graph:
 
 def _joined(node: Node, b: Symbolic) -> Node:
     """One scatter_add for the sum of two, in the order of the sum."""
-    parts, places = [], []
+    parts, rows = [], []
     for child in node.inputs:
         updates, index = child.inputs
         count = index.array.size
         parts.append(b(reshape, updates, shape=(count, *node.shape[1:])))
-        places.append(b(reshape, index, shape=(count,)))
-    return b(scatter_add, b(concat, *parts, axis=0), b(concat, *places, axis=0), rows=node.shape[0])
+        rows.append(b(reshape, index, shape=(count,)))
+    return b(scatter_add, b(concat, *parts, axis=0), b(concat, *rows, axis=0), rows=node.shape[0])
 
 
 def _scaled(node: Node, b: Symbolic, once: Any) -> tuple[Node, Node] | None:

@@ -48,9 +48,9 @@ def plan_arena(buffers: Sequence[Lifetime]) -> tuple[list[int], int]:
         start, end = here[:2, (here[2] <= last) & (here[3] >= first)]
         at = offsets[i] = _lowest_gap(start, end, size)
         total = max(total, at + size)
-        place = int(np.searchsorted(here[0], at))
-        placed[:, place + 1 : count + 1] = placed[:, place:count].copy()
-        placed[:, place] = at, at + size, first, last
+        index = int(np.searchsorted(here[0], at))
+        placed[:, index + 1 : count + 1] = placed[:, index:count].copy()
+        placed[:, index] = at, at + size, first, last
     return offsets, total
 
 
@@ -87,17 +87,17 @@ def check_arena(buffers: Sequence[Lifetime], offsets: Sequence[int], total: int)
     used = most = 0
     for _, begins, i in sorted(events):
         start, end = offsets[i], offsets[i] + buffers[i].size
-        place = bisect_left(live, (start, i))
+        index = bisect_left(live, (start, i))
         if not begins:
-            del live[place]
+            del live[index]
             used -= buffers[i].size
             continue
-        for _, j in live[max(place - 1, 0) : place + 1]:  # its neighbours
+        for _, j in live[max(index - 1, 0) : index + 1]:  # its neighbours
             if start < offsets[j] + buffers[j].size and offsets[j] < end:
                 raise VerifyError(
                     f"{i} at {start} {buffers[i]} overlaps {j} at {offsets[j]} {buffers[j]}"
                 )
-        live.insert(place, (start, i))
+        live.insert(index, (start, i))
         used += buffers[i].size
         most = max(most, used)
     return total / most if most else 1.0

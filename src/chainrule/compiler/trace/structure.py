@@ -105,8 +105,8 @@ def _unflatten(
         return np.frombuffer(rest[1], rest[0])[0]
     if kind == _STATIC:
         return rest[1]
-    place = -1 if made is None or kind == _TUPLE else len(made)
-    if made is not None and place >= 0:
+    number = -1 if made is None or kind == _TUPLE else len(made)
+    if made is not None and number >= 0:
         made.append(None)
     inner = [v for _, v in rest[0]] if kind == _DICT else rest[-1]
     parts = [_unflatten(v, leaves, made, known) for v in inner]
@@ -118,7 +118,7 @@ def _unflatten(
     elif kind == _MADE:
         value = remade(rest[0], parts)
     if made is not None:
-        made[place] = value
+        made[number] = value
     return value
 
 

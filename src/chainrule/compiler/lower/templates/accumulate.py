@@ -35,9 +35,9 @@ def identity(node: Node) -> float:
 
 def wide_constant(w: Writer, value: float, dtype: DType, shape: tuple[int, int]) -> str:
     """A full-size tile of one value, to start a carried accumulation from."""
-    places = w("iota", attr=(*shape, 1))
-    always = w("ge", places, w("const", attr=(0, int64)))
-    return w("select", always, w("const", attr=(value, dtype)), w("cast", places, attr=dtype))
+    positions = w("iota", attr=(*shape, 1))
+    always = w("ge", positions, w("const", attr=(0, int64)))
+    return w("select", always, w("const", attr=(value, dtype)), w("cast", positions, attr=dtype))
 
 
 def masked(w: Writer, tile: str, width: int, limit: Index, node: Node) -> str:

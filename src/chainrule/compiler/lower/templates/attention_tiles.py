@@ -69,14 +69,14 @@ class Heads(NamedTuple):
     """An operand or result in memory, with axes batch, head, row, column."""
 
     buffer: str
-    place: Index  # of the task's head
+    start: Index  # of the task's head
     row: Index  # strides
     column: Index
     width: int
 
     def at(self, row: Index | int, column: Index | int = 0) -> Index:
         """The offset of an element of the task's head."""
-        return self.place + self.row * row + self.column * column
+        return self.start + self.row * row + self.column * column
 
 
 class Setting(NamedTuple):
@@ -96,9 +96,9 @@ class Setting(NamedTuple):
         w, shape = self.w, node.shape
         strides = _strides(w, shape, home.view.strides)
         buffer = w.buffer(home.root, node.dtype, home.view.offset, written=written)
-        place = at[0] * strides[0] + at[1] * strides[1]
+        start = at[0] * strides[0] + at[1] * strides[1]
         column, width = (strides[3], shape[3]) if len(shape) > 3 else (ZERO, 1)
-        return Heads(buffer, place, strides[2], column, width)
+        return Heads(buffer, start, strides[2], column, width)
 
     def operand(self, node: Node, homes: dict[Node, Home], at: tuple[Index, Index]) -> Heads:
         """An operand, read through whatever views lead to its storage."""

@@ -125,11 +125,11 @@ class _Columns:
         view = home.view.reshape(shape)
         assert view is not None
         buffer = w.buffer(home.root, self.node.dtype, view.offset, written=True)
-        place = as_index(0)
+        offset = as_index(0)
         for i, stride in zip(kept, view.strides, strict=True):
-            place = place + at[i] * w.extent(stride)
+            offset = offset + at[i] * w.extent(stride)
         step = w.extent(view.strides[-1])
-        w.store(total, buffer, place, (1, self.width), (as_index(0), step), Valid(None, valid))
+        w.store(total, buffer, offset, (1, self.width), (as_index(0), step), Valid(None, valid))
 
 
 def parts_of_fold(size: int) -> int:

@@ -35,7 +35,7 @@ from chainrule.kernel.ir import (
     Store,
 )
 
-__all__ = ["Epilogue", "GemmTile", "TileSite", "choose_tile", "gemm", "operand_params", "place"]
+__all__ = ["Epilogue", "GemmTile", "TileSite", "choose_tile", "gemm", "offset_of", "operand_params"]
 __all__ += ["store_to"]
 
 ZERO, ONE = as_index(0), as_index(1)
@@ -76,13 +76,13 @@ def store_to(buffer: str) -> Epilogue:
     """The epilogue that only stores: C[b0, b1, m, n] at b0*c_b0 + b1*c_b1 + m*c_m + n."""
 
     def epilogue(site: TileSite) -> tuple[Statement, ...]:
-        return (Store(site.acc, buffer, place(site, "c"), site.shape, (symbol("c_m"), ONE),
+        return (Store(site.acc, buffer, offset_of(site, "c"), site.shape, (symbol("c_m"), ONE),
                       site.valid),)  # fmt: skip
 
     return epilogue
 
 
-def place(site: TileSite, prefix: str) -> Index:
+def offset_of(site: TileSite, prefix: str) -> Index:
     """The offset of the site's first element in a row-major batch of matrices.
 
     Strides are the extents prefix_b0, prefix_b1 and prefix_m.

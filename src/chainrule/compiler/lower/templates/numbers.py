@@ -21,11 +21,11 @@ def is_number(node: Node, homes: Mapping[Node, Home]) -> bool:
     return node.array.size == 1 and origin(node, homes) in homes
 
 
-def numbers(places: Sequence[tuple[Node, Home]], homes: dict[Node, Home]) -> Work:
+def numbers(copies: Sequence[tuple[Node, Home]], homes: dict[Node, Home]) -> Work:
     """Copy each node, of one element, to the first element of its home."""
     w, zero = Writer("numbers"), as_index(0)
     with w.loop(1, grid=True):
-        for node, home in places:
+        for node, home in copies:
             root, view = stored(homes, node)
             source = w.buffer(root, node.dtype, view.offset)
             value = w.load(source, zero, (1, 1), (zero, zero))

@@ -2,7 +2,7 @@
 
 Each task orders a row. Keys are the elements' bits, changed so that they compare as unsigned
 numbers: a negative float's are inverted, zeros and NaN have one pattern each, NaN the greatest;
-inverted keys descend. A pass counts how often each digit occurs, and moves keys and places to where
+inverted keys descend. A pass counts how often each digit occurs, and moves both to where
 their digit's run begins, in their order, so equal keys keep theirs; digits that are the same
 everywhere are skipped. Of `topk` only those elements are moved whose first digit can be among
 the first k. The work is n · (digits of a key), whatever the values are. In short rows each element
@@ -31,17 +31,17 @@ _HERE = (_ZERO, _ZERO)
 
 
 class _Row(NamedTuple):
-    """The scratch memory of a row: keys and places twice over, and the counters of all digits."""
+    """A row in scratch memory: keys and positions, twice over, and the counters of all digits."""
 
     keys: str
-    places: str
+    positions: str
     counts: str
     bits: DType  # of keys
     passes: int
 
 
 def order(node: Node, home: Home, homes: dict[Node, Home], lanes: int) -> Work:
-    """The places of the first elements of each row, in order: as many as `node` has."""
+    """The positions of the first elements of each row, in order: as many as `node` has."""
     (x,) = node.inputs
     size, first = x.shape[-1], node.shape[-1]
     rows = x.array.size // size
@@ -69,9 +69,9 @@ def order(node: Node, home: Home, homes: dict[Node, Home], lanes: int) -> Work:
             begin = _sort(w, row, symbol(_choose(w, row, n, k, lanes)) if few else n, n, lanes)
         with w.loop(k, lanes, split=True) as j:
             here = Valid(None, count(j))
-            place = w.load(row.places, symbol(begin) + j, (1, lanes), (_ZERO, _ONE), here)
+            position = w.load(row.positions, symbol(begin) + j, (1, lanes), (_ZERO, _ONE), here)
             at, steps = r * strides[2] + j * strides[3], (_ZERO, strides[3])
-            w.store(w("cast", place, attr=int64), out, at, (1, lanes), steps, here)
+            w.store(w("cast", position, attr=int64), out, at, (1, lanes), steps, here)
     return w.work()
 
 
@@ -84,7 +84,7 @@ def _make_keys(
     lanes: int,
     descending: bool,
 ) -> None:
-    """The first half of the row's keys and places, in the order of the elements."""
+    """The first half of the row's keys and positions, in the order of the elements."""
     data, start, stride = source
     with w.loop(n, lanes, split=True) as j:
         here, steps = Valid(None, count(j)), (_ZERO, _ONE)
@@ -93,8 +93,8 @@ def _make_keys(
         if descending:
             key = w("xor", key, w("const", attr=(-1, row.bits)))
         w.store(key, row.keys, j, (1, lanes), steps, here)
-        place = w("add", w("iota", attr=(1, lanes, 1)), w("index", attr=j))
-        w.store(w("cast", place, attr=int32), row.places, j, (1, lanes), steps, here)
+        position = w("add", w("iota", attr=(1, lanes, 1)), w("index", attr=j))
+        w.store(w("cast", position, attr=int32), row.positions, j, (1, lanes), steps, here)
 
 
 def _key(w: Writer, value: str, dtype: DType, bits: DType) -> str:
@@ -116,16 +116,16 @@ def _key(w: Writer, value: str, dtype: DType, bits: DType) -> str:
 
 
 def _compare(w: Writer, row: _Row, n: Index, lanes: int) -> str:
-    """Order a short row: an element's place is the number of those that come before it."""
+    """Order a short row: an element's position is the number of those that come before it."""
     flip = w("const", attr=(-1 << (8 * row.bits.itemsize - 1), row.bits))  # compared with a sign
     with w.loop(n, lanes, split=True) as c:
         here, steps = Valid(None, count(c)), (_ZERO, _ONE)
         mine = w("xor", w.load(row.keys, c, (1, lanes), steps, here), flip)
-        place = w("add", w("iota", attr=(1, lanes, 1)), w("index", attr=c))
+        position = w("add", w("iota", attr=(1, lanes, 1)), w("index", attr=c))
 
         def add(i: Index, carried: list[str]) -> list[str]:
             other = w("xor", w.load(row.keys, i, (1, 1), _HERE), flip)
-            earlier = w("and", w("eq", other, mine), w("lt", w("index", attr=i), place))
+            earlier = w("and", w("eq", other, mine), w("lt", w("index", attr=i), position))
             before = w("or", w("lt", other, mine), earlier)
             return [w("add", carried[0], w("cast", before, attr=int32))]
 
@@ -133,12 +133,12 @@ def _compare(w: Writer, row: _Row, n: Index, lanes: int) -> str:
         w.store(rank, row.counts, c, (1, lanes), steps, here)
     with w.loop(n) as j:
         at = symbol(w("cast", w.load(row.counts, j, (1, 1), _HERE), attr=int64))
-        w.store(w("cast", w("index", attr=j), attr=int32), row.places, at, (1, 1), _HERE)
+        w.store(w("cast", w("index", attr=j), attr=int32), row.positions, at, (1, 1), _HERE)
     return w("const", attr=(0, int64))
 
 
 def _sort(w: Writer, row: _Row, left: Index, n: Index, lanes: int) -> str:
-    """Order the first `left` elements; where their places begin."""
+    """Order the first `left` elements; where their positions begin."""
     begin = w("const", attr=(0, int64))
     _count(w, row, left, lanes)
     for number in range(row.passes):
@@ -190,10 +190,10 @@ def _choose(w: Writer, row: _Row, n: Index, k: Index, lanes: int) -> str:
 
     def keep(j: Index, carried: list[str]) -> list[str]:
         key = w.load(row.keys, j, (1, 1), _HERE)
-        place = w.load(row.places, j, (1, 1), _HERE)
+        position = w.load(row.positions, j, (1, 1), _HERE)
         (at,) = carried  # never beyond j
         w.store(key, row.keys, symbol(at), (1, 1), _HERE)
-        w.store(place, row.places, symbol(at), (1, 1), _HERE)
+        w.store(position, row.positions, symbol(at), (1, 1), _HERE)
         inside = w("le", _digit(w, row, key, last), limit)
         return [w("add", at, w("cast", inside, attr=int64))]
 
@@ -220,13 +220,13 @@ def _move(w: Writer, row: _Row, number: int, n: Index, half: Index, begin: str) 
         one = w("const", attr=(1, int32))
         with w.loop(n) as j:
             key = w.load(row.keys, symbol(now) + j, (1, 1), _HERE)
-            place = w.load(row.places, symbol(now) + j, (1, 1), _HERE)
+            position = w.load(row.positions, symbol(now) + j, (1, 1), _HERE)
             counter = symbol(_digit(w, row, key, number))
             at = w.load(row.counts, counter, (1, 1), _HERE)
             w.store(w("add", at, one), row.counts, counter, (1, 1), _HERE)
             to = symbol(other) + symbol(w("cast", at, attr=int64))
             w.store(key, row.keys, to, (1, 1), _HERE)
-            w.store(place, row.places, to, (1, 1), _HERE)
+            w.store(position, row.positions, to, (1, 1), _HERE)
         return [other]
 
     return w.fold(symbol(w("cast", several, attr=int64)), 1, [begin], turn)[0]

@@ -131,8 +131,8 @@ class _Epilogue:
 
     def _write(self, site: TileSite, acc: str) -> None:
         at = (site.b0, site.b1, site.row, site.column)
-        place = Site(self.domain, at, 2, 3, site.shape, Valid(*site.valid))
-        tiles = Tiles(self.writer, place, set(self.group.nodes).__contains__, self.homes)
+        tile_site = Site(self.domain, at, 2, 3, site.shape, Valid(*site.valid))
+        tiles = Tiles(self.writer, tile_site, set(self.group.nodes).__contains__, self.homes)
         tiles.known[contraction(self.group)] = acc
         for node in self.group.stores:
             tiles.store(node, self.homes[node])

@@ -107,8 +107,8 @@ def _flat(group: RowGroup, homes: dict[Node, Home], lanes: int) -> Work:
 
     def columns(at: tuple[Index, ...], start: Index | int, extent: Index) -> None:
         with w.loop(extent, tile, split=True) as j:
-            place = (*at, j + start)
-            site = Site(domain, place, None, last, (1, tile), Valid(None, count(j)))
+            coordinates = (*at, j + start)
+            site = Site(domain, coordinates, None, last, (1, tile), Valid(None, count(j)))
             tiles = Tiles(w, site, set(group.nodes).__contains__, homes)
             for node in group.stores if over else ():  # read all before anything is overwritten
                 tiles.value(node)

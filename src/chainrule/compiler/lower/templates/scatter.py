@@ -46,16 +46,16 @@ class _Scatter:
         self.w, self.dtype, self.how = Writer("scatter"), node.dtype, node.attrs.get("how", "add")
         self.rows, width = node.shape[0], shapes.size(node.shape[1:])
         self.number = node.inputs[-1].array.size
-        into, source, places = _flat_views(node, home, homes, (self.rows, width), self.number)
+        into, source, of_indices = _flat_views(node, home, homes, (self.rows, width), self.number)
         self.owners = min(_OWNERS, max(self.rows, 1))
         self.tile = min(4 * lanes, -(-max(width, 1) // lanes) * lanes)
         w = self.w
         self.target = w.buffer(home.root, node.dtype, into[2], written=True)
         self.data = w.buffer(source[0], node.dtype, source[1][2])
-        self.at = w.buffer(places[0], int64, places[1][2])
+        self.at = w.buffer(of_indices[0], int64, of_indices[1][2])
         self.into = w.extent(into[0]), w.extent(into[1])
         self.source = w.extent(source[1][0]), w.extent(source[1][1])
-        self.step, self.width = w.extent(places[1][1]), w.extent(width)
+        self.step, self.width = w.extent(of_indices[1][1]), w.extent(width)
 
     def write(self) -> Work:
         w, share = self.w, self.w.extent(-(-self.rows // self.owners))
@@ -84,9 +84,9 @@ class _Scatter:
         sums = w.local(self.dtype, share * self.width)
         zero = w("const", attr=(0, self.dtype))
 
-        def partial(row: Index, c: Index) -> _Place:
-            place = (row - symbol(self.first)) * self.width + c
-            return _Place(sums, place, (1, self.tile), (_ZERO, _ONE), Valid(None, count(c)))
+        def partial(row: Index, c: Index) -> _Span:
+            offset = (row - symbol(self.first)) * self.width + c
+            return _Span(sums, offset, (1, self.tile), (_ZERO, _ONE), Valid(None, count(c)))
 
         with w.loop(w.extent(self.number), _BLOCK) as start:
             with self._mine(start, count(start)) as (_, row, c):
@@ -110,16 +110,16 @@ class _Scatter:
                 yield j, symbol(row), c
 
     def _update(self, j: Index, c: Index) -> str:
-        place = j * self.source[0] + c * self.source[1]
+        offset = j * self.source[0] + c * self.source[1]
         steps = (_ZERO, self.source[1])
-        return self.w.load(self.data, place, (1, self.tile), steps, Valid(None, count(c)))
+        return self.w.load(self.data, offset, (1, self.tile), steps, Valid(None, count(c)))
 
-    def _entry(self, row: Index, c: Index) -> _Place:
-        place, steps = row * self.into[0] + c * self.into[1], (_ZERO, self.into[1])
-        return _Place(self.target, place, (1, self.tile), steps, Valid(None, count(c)))
+    def _entry(self, row: Index, c: Index) -> _Span:
+        offset, steps = row * self.into[0] + c * self.into[1], (_ZERO, self.into[1])
+        return _Span(self.target, offset, (1, self.tile), steps, Valid(None, count(c)))
 
 
-class _Place(NamedTuple):
+class _Span(NamedTuple):
     """The part of a row that is loaded or stored."""
 
     buffer: str
@@ -141,13 +141,13 @@ def _flat_views(
     data_root, data = stored(homes, updates)
     source = data.reshape((number, table[1]))
     index_root, index_view = stored(homes, index)
-    places = index_view.reshape((number,))
-    if into is None or source is None or places is None:
+    of_indices = index_view.reshape((number,))
+    if into is None or source is None or of_indices is None:
         raise CompileError(f"{node} reads or writes through strides that are not a matrix")
     return (
         (into.strides[0], into.strides[1], into.offset),
         (data_root, (source.strides[0], source.strides[1], source.offset)),
-        (index_root, (0, places.strides[0], places.offset)),
+        (index_root, (0, of_indices.strides[0], of_indices.offset)),
     )
 
 

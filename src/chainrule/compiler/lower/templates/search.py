@@ -2,7 +2,7 @@
 
 Each lane looks for a value of its own. A step asks whether the element `step` further still comes
 before the value, and goes there if so; steps halve, so a row of n elements takes log2(n) of them.
-NaN is the largest number. Example: 3 belongs at place 1 of [1, 3, 5], with `right` at 2.
+NaN is the largest number. Example: 3 belongs at position 1 of [1, 3, 5], with `right` at 2.
 """
 
 from __future__ import annotations
@@ -58,10 +58,10 @@ def search(node: Node, home: Home, homes: dict[Node, Home], lanes: int) -> Work:
 
 
 def _matrix(
-    w: Writer, place: tuple[Node, View], node: Node, *, written: bool = False
+    w: Writer, kept: tuple[Node, View], node: Node, *, written: bool = False
 ) -> tuple[str, tuple[Index, Index]]:
     """The buffer of a matrix, and its strides."""
-    root, view = place
+    root, view = kept
     matrix = view.reshape(node.shape)
     if matrix is None:
         raise CompileError(f"{node} lies in memory through strides that are not a matrix")

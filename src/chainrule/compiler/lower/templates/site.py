@@ -1,4 +1,4 @@
-"""A place in a kernel's iteration space, and the tiles of graph nodes at that place.
+"""A position in a kernel's iteration space, and the tiles of graph nodes at that position.
 
 `Site` says which elements of the domain a tile covers; `Tiles` computes nodes there: it loads what
 is stored, computes what is fused, once per scope. Example: see `lower/templates/rows.py`.
@@ -196,9 +196,11 @@ class Tiles:
     def _virtual(self, view: View, source: Node) -> str:
         if "positional" not in source.op.traits:
             return source.op.lower.emit(self.writer, source)  # type: ignore[no-any-return]
-        place = self.position(view)
+        offset = self.position(view)
         return (
-            place if source.dtype is dtypes.int64 else self.writer("cast", place, attr=source.dtype)
+            offset
+            if source.dtype is dtypes.int64
+            else self.writer("cast", offset, attr=source.dtype)
         )
 
     def position(self, view: View) -> str:
@@ -257,13 +259,13 @@ class Tiles:
             return w("const", attr=(value, dtypes.int64))
 
         low, word = const(_LOW), const(_WORD)
-        place = w("add", position, w("index", attr=w.extent(node.attrs["ordinal"])))
+        draw = w("add", position, w("index", attr=w.extent(node.attrs["ordinal"])))
         element = self.position(View.whole(self.site.domain))
         if node.attrs["start"]:
             element = w("add", element, const(node.attrs["start"]))
         key = (w("and", seed, low), w("and", w("floordiv", seed, word), low))
         counter = (
-            w("and", place, low),
+            w("and", draw, low),
             w("floordiv", element, word),
             w("and", loop, low),
             w("and", element, low),

@@ -55,9 +55,9 @@ class _SparseProduct:
         self.tile = min(4 * lanes, -(-max(self.n, 1) // lanes) * lanes)
 
     def _matrix(
-        self, place: tuple[Node, View], shape: tuple[int, ...], *, written: bool = False
+        self, kept: tuple[Node, View], shape: tuple[int, ...], *, written: bool = False
     ) -> tuple[_Matrix, tuple[int, ...]]:
-        root, view = place
+        root, view = kept
         flat = view.reshape(shape)
         if flat is None:
             raise CompileError(f"a product of zeros and others reads {root} through {view}")
@@ -123,37 +123,37 @@ class _SparseProduct:
         stride: Index,
         width: int,
         valid: Index,
-        place: Index,
+        position: Index,
         found: Callable[[Index, str], None],
     ) -> None:
-        """`found(place, value)` for each of up to `width` elements that is not zero."""
+        """`found(position, value)` for each of up to `width` elements that is not zero."""
         w = self.w
         shape = (1, width)
         valid_ = Valid(None, None if width == 1 else valid)
-        value = w.load(self.a.buffer, at + place * stride, shape, (_ZERO, stride), valid_)
+        value = w.load(self.a.buffer, at + position * stride, shape, (_ZERO, stride), valid_)
         hit = w("ne", value, w("const", attr=(0, self.dtype)))
         some = w("cast", w.reduce("or", hit, 1) if width > 1 else hit, attr=int64)
         with w.loop(symbol(some)):
             if width == 1:
-                found(place, value)
+                found(position, value)
                 return
             step = _FEW if width > _FEW else 1
             with w.loop(valid, step) as j:
-                self._look(at, stride, step, count(j), place + j, found)
+                self._look(at, stride, step, count(j), position + j, found)
 
-    def _along_row(self, row: Index, k: Index, place: Index, value: str) -> None:
-        self._add(row, k + place, value)
+    def _along_row(self, row: Index, k: Index, position: Index, value: str) -> None:
+        self._add(row, k + position, value)
 
     def _parts(
-        self, line: Index, k: Index, low: Index, several: Index, place: Index, value: str
+        self, line: Index, k: Index, low: Index, several: Index, position: Index, value: str
     ) -> None:
         w = self.w
         with w.loop(several) as i:
             part = low + i
-            self._add(line - part, part * w.extent(self.step) + k + place, value)
+            self._add(line - part, part * w.extent(self.step) + k + position, value)
 
-    def _down(self, first: Index, k: Index, place: Index, value: str) -> None:
-        self._add(first + place, k, value)
+    def _down(self, first: Index, k: Index, position: Index, value: str) -> None:
+        self._add(first + position, k, value)
 
     def _add(self, row: Index, k: Index, value: str) -> None:
         """C[row] += value · B[k]."""
