@@ -31,16 +31,8 @@ if TYPE_CHECKING:
     from chainrule.tensor.tensor import Tensor
 
 __all__ = [
-    "celu",
-    "hardshrink",
-    "prelu",
-    "relu",
-    "rrelu",
-    "selu",
-    "sigmoid",
-    "softplus",
-    "threshold",
-]
+    "celu", "hardshrink", "prelu", "relu", "rrelu", "selu", "sigmoid", "softplus", "threshold",
+]  # fmt: skip
 
 
 relu = unary_of(TABLE["relu"], "max(input, 0); derivative 0 at 0.")

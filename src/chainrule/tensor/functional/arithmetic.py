@@ -42,39 +42,11 @@ if TYPE_CHECKING:
     from chainrule.tensor.tensor import Tensor
 
 __all__ = [
-    "abs",
-    "absolute",
-    "add",
-    "addcdiv",
-    "addcmul",
-    "ceil",
-    "copysign",
-    "div",
-    "divide",
-    "fix",
-    "floor",
-    "floor_divide",
-    "fmod",
-    "frac",
-    "maximum",
-    "minimum",
-    "mul",
-    "multiply",
-    "neg",
-    "negative",
-    "positive",
-    "reciprocal",
-    "remainder",
-    "round",
-    "rsub",
-    "sgn",
-    "sign",
-    "square",
-    "sub",
-    "subtract",
-    "true_divide",
-    "trunc",
-]
+    "abs", "absolute", "add", "addcdiv", "addcmul", "ceil", "copysign", "div", "divide", "fix",
+    "floor", "floor_divide", "fmod", "frac", "maximum", "minimum", "mul", "multiply", "neg",
+    "negative", "positive", "reciprocal", "remainder", "round", "rsub", "sgn", "sign", "square",
+    "sub", "subtract", "true_divide", "trunc",
+]  # fmt: skip
 
 
 neg = unary_of(TABLE["neg"], "-input, element by element.")

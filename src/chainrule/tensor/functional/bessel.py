@@ -8,9 +8,7 @@ from __future__ import annotations
 from chainrule.ops import TABLE
 from chainrule.tensor.functional.forms import floating_of
 
-__all__ = [
-    "i0",
-]
+__all__ = ["i0"]
 
 
 i0 = floating_of(TABLE["i0"], "The modified Bessel function of the first kind, order 0.")

@@ -16,13 +16,9 @@ if TYPE_CHECKING:
     from chainrule.tensor.tensor import Tensor
 
 __all__ = [
-    "bitwise_and",
-    "bitwise_left_shift",
-    "bitwise_not",
-    "bitwise_or",
-    "bitwise_right_shift",
+    "bitwise_and", "bitwise_left_shift", "bitwise_not", "bitwise_or", "bitwise_right_shift",
     "bitwise_xor",
-]
+]  # fmt: skip
 
 
 def _logic(name: str, text: str) -> Callable[..., Tensor]:

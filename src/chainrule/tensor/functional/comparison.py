@@ -30,40 +30,11 @@ if TYPE_CHECKING:
     from chainrule.tensor.tensor import Tensor
 
 __all__ = [
-    "clamp",
-    "clamp_max",
-    "clamp_min",
-    "clip",
-    "eq",
-    "fmax",
-    "fmin",
-    "ge",
-    "greater",
-    "greater_equal",
-    "gt",
-    "heaviside",
-    "isclose",
-    "isfinite",
-    "isinf",
-    "isnan",
-    "isneginf",
-    "isposinf",
-    "isreal",
-    "le",
-    "lerp",
-    "less",
-    "less_equal",
-    "logical_and",
-    "logical_not",
-    "logical_or",
-    "logical_xor",
-    "lt",
-    "nan_to_num",
-    "ne",
-    "not_equal",
-    "signbit",
-    "where",
-]
+    "clamp", "clamp_max", "clamp_min", "clip", "eq", "fmax", "fmin", "ge", "greater",
+    "greater_equal", "gt", "heaviside", "isclose", "isfinite", "isinf", "isnan", "isneginf",
+    "isposinf", "isreal", "le", "lerp", "less", "less_equal", "logical_and", "logical_not",
+    "logical_or", "logical_xor", "lt", "nan_to_num", "ne", "not_equal", "signbit", "where",
+]  # fmt: skip
 
 
 eq = binary_of(TABLE["eq"], "input == other as bool.")

@@ -20,23 +20,9 @@ if TYPE_CHECKING:
     from chainrule.tensor.tensor import Tensor
 
 __all__ = [
-    "exp",
-    "exp2",
-    "expm1",
-    "float_power",
-    "ldexp",
-    "log",
-    "log1p",
-    "log2",
-    "log10",
-    "logaddexp",
-    "logaddexp2",
-    "logit",
-    "pow",
-    "rsqrt",
-    "sqrt",
-    "xlogy",
-]
+    "exp", "exp2", "expm1", "float_power", "ldexp", "log", "log1p", "log2", "log10",
+    "logaddexp", "logaddexp2", "logit", "pow", "rsqrt", "sqrt", "xlogy",
+]  # fmt: skip
 
 
 exp = floating_of(TABLE["exp"], "e to the power of input.")

@@ -21,12 +21,7 @@ from chainrule.tensor.require import require
 if TYPE_CHECKING:
     from chainrule.tensor.tensor import Tensor
 
-__all__ = [
-    "digamma",
-    "lgamma",
-    "mvlgamma",
-    "polygamma",
-]
+__all__ = ["digamma", "lgamma", "mvlgamma", "polygamma"]
 
 
 lgamma = floating_of(TABLE["lgamma"], "log |Γ(input)|: ∞ at 0, -1, -2, …")

@@ -17,11 +17,7 @@ from chainrule.tensor.functional.forms import floating_of, with_out
 if TYPE_CHECKING:
     from chainrule.tensor.tensor import Tensor
 
-__all__ = [
-    "erf",
-    "erfc",
-    "erfinv",
-]
+__all__ = ["erf", "erfc", "erfinv"]
 
 
 erf = floating_of(TABLE["erf"], "The error function 2/√π ∫₀ˣ exp(-t²) dt.")
