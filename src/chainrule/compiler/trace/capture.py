@@ -150,7 +150,7 @@ def capture(
             )
         finally:
             modes.trace = before
-            _poison(trace)
+            trace.bound.clear()  # symbols that outlive the trace say so when they are read
 
 
 def held_outside(
@@ -163,11 +163,6 @@ def held_outside(
     leaves, _ = flatten((args, kwargs))
     roots = [root_of(leaf) for leaf in leaves if isinstance(leaf, Handle)]
     return {**known, **{id(r): r for r in roots if id(r) in found.outside}}
-
-
-def _poison(trace: Trace) -> None:
-    """Symbols that outlive the trace keep saying so when they are read."""
-    trace.bound.clear()
 
 
 def _finish(
