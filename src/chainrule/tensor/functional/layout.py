@@ -79,7 +79,7 @@ def flat_sizes(sizes: Sequence[Any]) -> Shape:
         return tuple(map(operator.index, sizes))
     except TypeError:
         raise KindError(
-            f"sizes and axes are whole numbers, not {tuple(sizes)}\n  use // for a quotient"
+            f"sizes and axes must be integers, not {tuple(sizes)}\n  use // for a quotient"
         ) from None
 
 
