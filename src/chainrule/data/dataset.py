@@ -206,7 +206,7 @@ def _sizes(count: int, fractions: Sequence[float]) -> list[int]:
     """The sizes of the subsets, which add up to `count` if the fractions add up to 1."""
     for i, fraction in enumerate(fractions):
         if not 0 <= fraction <= 1:
-            raise ArgumentError(f"fraction {i} lies between 0 and 1, not {fraction}")
+            raise ArgumentError(f"fraction {i} must lie between 0 and 1, not {fraction}")
     sizes = [math.floor(count * fraction) for fraction in fractions]
     for i in range(count - sum(sizes)):
         sizes[i % len(sizes)] += 1

@@ -148,11 +148,11 @@ def _check_workers(
     count: int, timeout: float, prefetch_factor: int | None, *, persistent: bool
 ) -> None:
     if count < 0:
-        raise ArgumentError(f"num_workers is at least 0, not {count}")
+        raise ArgumentError(f"num_workers must be at least 0, not {count}")
     if timeout < 0:
-        raise ArgumentError(f"timeout is at least 0, not {timeout}")
+        raise ArgumentError(f"timeout must be at least 0, not {timeout}")
     if prefetch_factor is not None and (count == 0 or prefetch_factor < 1):
-        raise ArgumentError("prefetch_factor is at least 1, and needs num_workers above 0")
+        raise ArgumentError("prefetch_factor must be at least 1, and needs num_workers above 0")
     if persistent and count == 0:
         raise ArgumentError("persistent_workers needs num_workers above 0")
 

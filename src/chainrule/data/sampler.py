@@ -61,7 +61,7 @@ class RandomSampler(Sampler[int]):
         generator: Generator | None = None,
     ) -> None:
         if not isinstance(replacement, bool):
-            raise KindError(f"replacement is True or False, not {replacement!r}")
+            raise KindError(f"replacement must be True or False, not {replacement!r}")
         self.data_source = data_source
         self.replacement = replacement
         self._num_samples = num_samples
@@ -119,7 +119,7 @@ class WeightedRandomSampler(Sampler[int]):
         generator: Generator | None = None,
     ) -> None:
         if not isinstance(replacement, bool):
-            raise KindError(f"replacement is True or False, not {replacement!r}")
+            raise KindError(f"replacement must be True or False, not {replacement!r}")
         check_count("num_samples", num_samples)
         self.weights = np.asarray(weights, np.float64)
         if self.weights.ndim != 1:
@@ -161,7 +161,7 @@ class BatchSampler(Sampler[list[int]]):
     def __init__(self, sampler: Iterable[int], batch_size: int, drop_last: bool) -> None:
         check_count("batch_size", batch_size)
         if not isinstance(drop_last, bool):
-            raise ArgumentError(f"drop_last is True or False, not {drop_last!r}")
+            raise ArgumentError(f"drop_last must be True or False, not {drop_last!r}")
         self.sampler = sampler
         self.batch_size = batch_size
         self.drop_last = drop_last
@@ -192,7 +192,7 @@ def _pieces(count: int) -> Iterator[int]:
 def check_count(name: str, value: Any) -> None:
     """Raise `ArgumentError` unless `value` is a whole number of at least 1."""
     if not isinstance(value, int) or isinstance(value, bool) or value <= 0:
-        raise ArgumentError(f"{name} is a whole number of at least 1, not {value!r}")
+        raise ArgumentError(f"{name} must be an integer of at least 1, not {value!r}")
 
 
 def draw_seed(generator: Generator | None) -> int:

@@ -23,7 +23,7 @@ def simple_kind(nonlinearity: str) -> Kind:
     """The simple recurrent network with this nonlinearity."""
     kinds = {"tanh": gates.RNN_TANH, "relu": gates.RNN_RELU}
     if nonlinearity not in kinds:
-        raise ArgumentError(f"nonlinearity is 'tanh' or 'relu', not {nonlinearity!r}")
+        raise ArgumentError(f"nonlinearity must be 'tanh' or 'relu', not {nonlinearity!r}")
     return kinds[nonlinearity]
 
 

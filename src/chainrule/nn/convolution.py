@@ -63,7 +63,9 @@ class _Convolution(Module):
                 f"{out_channels} output channels"
             )
         if padding_mode not in _MODES:
-            raise ArgumentError(f"{name}: padding_mode is one of {_MODES}, not {padding_mode!r}")
+            raise ArgumentError(
+                f"{name}: padding_mode must be one of {_MODES}, not {padding_mode!r}"
+            )
         self.in_channels, self.out_channels, self.groups = in_channels, out_channels, groups
         self.kernel_size = per_axis(name, "kernel_size", kernel_size, self.rank, least=1)
         self.stride = per_axis(name, "stride", stride, self.rank, least=1)
@@ -79,7 +81,9 @@ class _Convolution(Module):
         if not isinstance(padding, str):
             return per_axis(name, "padding", padding, self.rank)
         if padding not in {"same", "valid"}:
-            raise ArgumentError(f"{name}: padding is a number, 'valid' or 'same', not {padding!r}")
+            raise ArgumentError(
+                f"{name}: padding must be a number, 'valid' or 'same', not {padding!r}"
+            )
         if padding == "same" and set(self.stride) != {1}:
             raise ArgumentError(
                 f"{name}: padding='same' keeps lengths only with stride 1, not {self.stride}"

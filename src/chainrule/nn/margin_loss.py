@@ -98,7 +98,7 @@ class MultiMarginLoss(WeightedLoss):
     ) -> None:
         super().__init__(weight, size_average, reduce, reduction)
         if p not in {1, 2}:
-            raise ArgumentError(f"MultiMarginLoss: p is 1 or 2, not {p}")
+            raise ArgumentError(f"MultiMarginLoss: p must be 1 or 2, not {p}")
         self.p = p
         self.margin = margin
 

@@ -181,7 +181,7 @@ def pad_sequence(
 ) -> Tensor:
     """Sequences (Lᵢ, …) side by side as (time, batch, …), or (batch, time, …)."""
     if padding_side not in ("left", "right"):
-        raise ArgumentError(f"padding_side is 'left' or 'right', not {padding_side!r}")
+        raise ArgumentError(f"padding_side must be 'left' or 'right', not {padding_side!r}")
     listed = list(sequences)
     if not listed:
         raise ArgumentError("pad_sequence needs at least one sequence")

@@ -27,7 +27,7 @@ def _activation(given: Activation) -> Callable[[Tensor], Tensor]:
     if not isinstance(given, str):
         return given
     if given not in {"relu", "gelu"}:
-        raise ArgumentError(f"activation is 'relu', 'gelu' or a function, not {given!r}")
+        raise ArgumentError(f"activation must be 'relu', 'gelu' or a function, not {given!r}")
     return F.relu if given == "relu" else F.gelu
 
 

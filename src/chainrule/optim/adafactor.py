@@ -43,7 +43,7 @@ class Adafactor(Optimizer):
         check_range("d", d, low=1.0)
         check_number("beta2_decay", beta2_decay)
         if not beta2_decay <= 0:
-            raise ArgumentError(f"beta2_decay is at most 0, not {beta2_decay}")
+            raise ArgumentError(f"beta2_decay must be at most 0, not {beta2_decay}")
         for i, small in enumerate(eps):
             if i or small is not None:
                 check_range(f"eps[{i}]", small)

@@ -59,7 +59,7 @@ class CosineAnnealingWarmRestarts(LRScheduler):
 
     def _go_to(self, epoch: float) -> None:
         if epoch < 0:
-            raise ArgumentError(f"epoch is at least 0, not {epoch}")
+            raise ArgumentError(f"epoch must be at least 0, not {epoch}")
         self.T_i, self.T_cur = self.T_0, epoch
         if self.T_mult == 1:
             self.T_cur = epoch % self.T_0
@@ -107,7 +107,7 @@ class CyclicLR(LRScheduler):
             "exp_range": lambda x: gamma**x,
         }
         if scale_fn is None and mode not in scales:
-            raise ArgumentError(f"mode is one of {', '.join(scales)}, not {mode!r}")
+            raise ArgumentError(f"mode must be one of {', '.join(scales)}, not {mode!r}")
         self._scale_fn = scale_fn or scales[mode]
         iterations = {"triangular": "cycle", "triangular2": "cycle", "exp_range": "iterations"}
         self.scale_mode = scale_mode if scale_fn is not None else iterations[mode]
@@ -169,9 +169,11 @@ class OneCycleLR(LRScheduler):
     ) -> None:
         self.total_steps = _total(total_steps, epochs, steps_per_epoch)
         if not 0 <= pct_start <= 1:
-            raise ArgumentError(f"pct_start lies between 0 and 1, not {pct_start}")
+            raise ArgumentError(f"pct_start must lie between 0 and 1, not {pct_start}")
         if anneal_strategy not in {"cos", "linear"}:
-            raise ArgumentError(f"anneal_strategy is 'cos' or 'linear', not {anneal_strategy!r}")
+            raise ArgumentError(
+                f"anneal_strategy must be 'cos' or 'linear', not {anneal_strategy!r}"
+            )
         self.anneal_strategy = anneal_strategy
         n = self.total_steps
         high, low = ("max_lr", "base_momentum"), ("initial_lr", "max_momentum")
@@ -231,7 +233,7 @@ def _total(total_steps: int | None, epochs: int | None, steps_per_epoch: int | N
 
 def _check_count(name: str, value: Any) -> None:
     if not isinstance(value, int) or value < 1:
-        raise ArgumentError(f"{name} is a whole number of at least 1, not {value!r}")
+        raise ArgumentError(f"{name} must be an integer of at least 1, not {value!r}")
 
 
 def per_group(groups: Sequence[Any], value: float | Sequence[float], name: str) -> list[float]:

@@ -37,7 +37,7 @@ class ReduceLROnPlateau(LRScheduler):
         eps: float = 1e-8,
     ) -> None:
         if factor >= 1.0:
-            raise ArgumentError(f"factor is below 1, not {factor}")
+            raise ArgumentError(f"factor must be below 1, not {factor}")
         if mode not in {"min", "max"} or threshold_mode not in {"rel", "abs"}:
             raise ArgumentError("mode is 'min' or 'max', threshold_mode is 'rel' or 'abs'")
         if not isinstance(optimizer, Optimizer):

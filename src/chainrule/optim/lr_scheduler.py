@@ -113,7 +113,7 @@ class ConstantLR(LRScheduler):
         last_epoch: int = -1,
     ) -> None:
         if not 0 <= factor <= 1:
-            raise ArgumentError(f"factor lies between 0 and 1, not {factor}")
+            raise ArgumentError(f"factor must lie between 0 and 1, not {factor}")
         self.factor = factor
         self.total_iters = total_iters
         super().__init__(optimizer, last_epoch)
@@ -140,9 +140,9 @@ class LinearLR(LRScheduler):
         last_epoch: int = -1,
     ) -> None:
         if not 0 < start_factor <= 1:
-            raise ArgumentError(f"start_factor lies in (0, 1], not {start_factor}")
+            raise ArgumentError(f"start_factor must lie in (0, 1], not {start_factor}")
         if not 0 <= end_factor <= 1:
-            raise ArgumentError(f"end_factor lies between 0 and 1, not {end_factor}")
+            raise ArgumentError(f"end_factor must lie between 0 and 1, not {end_factor}")
         self.start_factor = start_factor
         self.end_factor = end_factor
         self.total_iters = total_iters

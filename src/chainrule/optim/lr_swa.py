@@ -26,9 +26,11 @@ class SWALR(LRScheduler):
         last_epoch: int = -1,
     ) -> None:
         if anneal_strategy not in {"cos", "linear"}:
-            raise ArgumentError(f"anneal_strategy is 'cos' or 'linear', not {anneal_strategy!r}")
+            raise ArgumentError(
+                f"anneal_strategy must be 'cos' or 'linear', not {anneal_strategy!r}"
+            )
         if anneal_epochs < 0:
-            raise ArgumentError(f"anneal_epochs is at least 0, not {anneal_epochs}")
+            raise ArgumentError(f"anneal_epochs must be at least 0, not {anneal_epochs}")
         groups = optimizer.param_groups
         for group, rate in zip(groups, per_group(groups, swa_lr, "swa_lr"), strict=True):
             group["swa_lr"] = rate

@@ -103,7 +103,7 @@ class Optimizer:
         settings = {**self.defaults, **group}
         for name in self.defaults.keys() - _WORDS:
             if isinstance(settings[name], str):
-                kind = f"{type(self).__name__}: {name} is a number"
+                kind = f"{type(self).__name__}: {name} must be a number"
                 raise KindError(f"{kind}, not {settings[name]!r}")
         self.param_groups.append(settings)
         self._exchanges += 1

@@ -71,7 +71,7 @@ def _over_lists(average: Average) -> AverageMany:
 
 def _check(decay: float) -> None:
     if not 0 <= decay <= 1:
-        raise ArgumentError(f"decay lies between 0 and 1, not {decay}")
+        raise ArgumentError(f"decay must lie between 0 and 1, not {decay}")
 
 
 class AveragedModel(nn.Module):

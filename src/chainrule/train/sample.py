@@ -37,7 +37,7 @@ class Sampling:
                 f"temperature is a finite number of at least 0, not {self.temperature}"
             )
         if self.top_k is not None and self.top_k < 1:
-            raise ArgumentError(f"top_k is at least 1, not {self.top_k}")
+            raise ArgumentError(f"top_k must be at least 1, not {self.top_k}")
 
     def probabilities(self, logits: ArrayLike) -> NDArray[np.float64]:
         """[vocabulary] logits → [vocabulary] probabilities; NaN and ∞ raise `NonFiniteError`."""
