@@ -190,7 +190,7 @@ def _pieces(count: int) -> Iterator[int]:
 
 
 def check_count(name: str, value: Any) -> None:
-    """Raise `ArgumentError` unless `value` is a whole number of at least 1."""
+    """Raise `ArgumentError` unless `value` is an integer of at least 1."""
     if not isinstance(value, int) or isinstance(value, bool) or value <= 0:
         raise ArgumentError(f"{name} must be an integer of at least 1, not {value!r}")
 

@@ -25,7 +25,7 @@ def _decomposed(node: Node) -> Node | None:
     if "host" in op.traits:
         raise TraceError(
             f"{op.name} at {node.source} has no native code and cannot be compiled\n  compute it "
-            "outside the compiled function, or leave compile out"
+            "outside the compiled function, or do not compile this part"
         )
     if op is INPUT or op.lower is not None or op.decompose is None:
         return None
