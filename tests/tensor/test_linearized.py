@@ -154,6 +154,99 @@ class WithJvp(Scaled):
         return 3 * (3 * x**2 * w * x_t + x**3 * w_t) * ctx.factor
 
 
+class Reading(Function):
+    """exp, by NumPy: neither method can run on symbols."""
+
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return cr.tensor(np.exp(x.detach().numpy()))
+
+    @staticmethod
+    def backward(ctx, ct):
+        (x,) = ctx.saved_tensors
+        return ct * cr.tensor(np.exp(x.detach().numpy()))
+
+
+def fitted(x):
+    """x times a weight that was trained inside."""
+    weight = cr.zeros(3, dtype=cr.float64, requires_grad=True)
+    steps = cr.optim.SGD([weight], lr=0.25)
+    for _ in range(2):
+        steps.zero_grad()
+        ((weight - 1) ** 2).sum().backward()
+        steps.step()
+    return x * weight.detach()
+
+
+def hooked(x):
+    y = x * x
+    y.register_hook(lambda g: 3 * g)
+    return y
+
+
+def drawn(x):
+    """Random numbers before what cannot be recorded are drawn once."""
+    return fitted(x * cr.rand(3, dtype=cr.float64))
+
+
+# name: function, the diagonal of its Jacobian at X
+EVALUATED = {
+    "backward inside": (fitted, lambda: np.full(3, 0.75)),
+    "hooks": (hooked, lambda: 6 * X),
+    "a Function that reads": (Reading.apply, lambda: np.exp(X)),
+    "random numbers": (drawn, lambda: 0.75 * cr.rand(3, dtype=cr.float64).numpy()),
+}
+
+
+@pytest.mark.parametrize("name", EVALUATED)
+def test_what_cannot_run_on_symbols_is_evaluated(name):
+    fn, local = EVALUATED[name]
+    x, v = cr.tensor(X), cr.tensor(V)
+    cr.manual_seed(3)
+    want = local()
+    after = cr.rand(1).item()
+
+    def jacobians():
+        yield func.jvp(fn, (x,), (v,))[1], want * V
+        yield func.linearize(fn, x)[1](v), want * V
+        yield func.jacrev(fn)(x), np.diag(want)
+        yield func.jacfwd(fn, chunk_size=2)(x), np.diag(want)
+        yield cr.autograd.functional.jacobian(fn, x), np.diag(want)
+        yield func.jacrev(lambda a: (fn(a[0]), a[1]))([x, v])[0][0], np.diag(want)
+
+    cr.manual_seed(3)
+    for got, expected in jacobians():
+        np.testing.assert_allclose(got.numpy(), expected, rtol=1e-12)
+        assert cr.rand(1).item() == after
+        cr.manual_seed(3)
+
+
+def test_hooks_are_called_in_compiled_functions_and_for_no_element():
+    x, v = cr.tensor(X), cr.tensor(V)
+    compiled = cr.compile(lambda x: func.jacrev(hooked)(x) + func.jvp(hooked, (x,), (v,))[1])
+    np.testing.assert_allclose(compiled(x).numpy(), np.diag(6 * X) + 6 * X * V, rtol=1e-12)
+    for jacobian in (func.jacrev, func.jacfwd):
+        assert jacobian(hooked)(x[:0]).shape == (0, 0)
+
+
+def test_gradients_go_through_what_is_evaluated():
+    x, w = cr.tensor(X), cr.tensor(V, requires_grad=True)
+    matrix = func.jacrev(lambda x: hooked(x * w))(x)
+    (g,) = cr.autograd.grad(matrix.sum(), w)
+    np.testing.assert_allclose(g.numpy(), 12 * X * V, rtol=1e-12)
+    got = func.jacrev(lambda x: func.jacrev(hooked)(x).sum(0))(x)
+    np.testing.assert_allclose(got.numpy(), np.diag([6.0, 6.0, 6.0]), rtol=1e-12)
+    outside = Reading.apply(w)
+
+    def reaching(x):
+        return x * cr.autograd.grad(outside, w, cr.ones_like(w), retain_graph=True)[0]
+
+    np.testing.assert_allclose(func.jacrev(reaching)(x).numpy(), np.diag(np.exp(V)), rtol=1e-12)
+    got = func.vmap(func.jacrev(fitted))(x[None])
+    np.testing.assert_allclose(got.numpy(), np.diag([0.75] * 3)[None], rtol=1e-12)
+
+
 RUNS = {
     "eager": lambda f: f,
     "compiled": cr.compile,

@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from chainrule.base.errors import GradientError
+from chainrule.base.errors import TraceError
 from chainrule.grad.reverse import differentiate, local_rule
 from chainrule.graph.node import INPUT, Node, Type
 from chainrule.ops.control import project
@@ -86,7 +86,7 @@ class _Lifted:
             return
         refuse_released(node)
         if callable(node.attrs.get("rule")) and "graph" not in node.attrs:
-            raise GradientError(
+            raise TraceError(
                 f"{node.attrs.get('name', node.op.name)} is an autograd.Function that was applied "
                 "outside of vmap or compile, and its gradient is asked for inside\n  apply it there"
             )

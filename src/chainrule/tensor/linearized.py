@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from chainrule.base.errors import ArgumentError
+from chainrule.base.errors import ArgumentError, TraceError
 from chainrule.grad.forward import push
 from chainrule.grad.reverse import differentiate
 from chainrule.graph.node import INPUT, Graph, Node, input_node
@@ -25,10 +25,12 @@ from chainrule.ops.evaluate import apply_meaning
 from chainrule.ops.record import Symbolic
 from chainrule.tensor.body import BodyTrace, body_trace, outside, unrolled
 from chainrule.tensor.dispatch import apply, wrap
+from chainrule.tensor.evaluated import Evaluated, Linear
 from chainrule.tensor.handle import Handle
 from chainrule.tensor.modes import enable_grad, modes
 from chainrule.tensor.pytree import flatten
 from chainrule.tensor.trace import Bound
+from chainrule.tensor.vmap import vmap
 
 if TYPE_CHECKING:
     from chainrule.tensor.tensor import Tensor
@@ -87,9 +89,6 @@ class ReadableBody(BodyTrace):
             handle._value = None
 
 
-Linear = Callable[[Sequence[Any]], "list[Tensor]"]
-
-
 class Linearized:
     """A function at some arguments: its graph, and the graphs of its derivatives there.
 
@@ -120,7 +119,8 @@ class Linearized:
             beside, self._rebuild_aux = flatten(others)
             if not results:
                 raise ArgumentError("the function returns no tensor")
-            trace.refuse_gradients("a function that is linearized")
+            if trace.grads or any(trace.hooks.values()):
+                raise TraceError("a function that is linearized cannot assign or hook gradients")
             self._changed = trace.effects()
             after = [wrap(None, b.node, requires_grad=b.requires_grad) for b in self._changed]
             self.graph = trace.graph(inputs, [*results, *beside, *after])
@@ -150,6 +150,11 @@ class Linearized:
             seed = input_node(out.type)
             parts.append(([seed], differentiate(Symbolic(), (out,), (seed,), targets)))
         return self._linear(parts, lambda: self.leaves)
+
+    @staticmethod
+    def along(linear: Linear, directions: Tensor, chunk_size: int | None) -> list[Tensor]:
+        """The linear function of all directions at once, or `chunk_size` of them."""
+        return vmap(lambda one: linear([one]), chunk_size=chunk_size)(directions)  # type: ignore[no-any-return]
 
     def _pushed(self, moving: Sequence[int]) -> tuple[list[Node], list[Node | None]]:
         """Seeds for some leaves, and the tangent of each result."""
@@ -189,6 +194,25 @@ class Linearized:
         self._trace.advance_generators()
         for bound, result in zip(self._changed, made[ends:], strict=True):
             bound.handle._become(result)
+
+
+def linearized(
+    func: Callable[..., Any], args: Sequence[Any], chosen: Sequence[int], *, aux: bool
+) -> Linearized | Evaluated:
+    """The function at its arguments; evaluated where it cannot be recorded on symbols.
+
+    That is a function which calls `backward()`, registers hooks, or applies an `autograd.Function`
+    that reads values. Its errors are those of the evaluation.
+    """
+    outer = modes.trace
+    before = None if outer is None else dict(outer.ordinals)
+    try:
+        return Linearized(func, args, chosen, aux=aux)
+    except TraceError:
+        if outer is not None and before is not None:  # the random numbers are drawn again
+            outer.ordinals.clear()
+            outer.ordinals.update(before)
+    return Evaluated(func, args, chosen, aux=aux)
 
 
 def _parted(out: Any, *, aux: bool) -> tuple[Any, Any]:
