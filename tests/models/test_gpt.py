@@ -83,5 +83,5 @@ def test_dropout_acts_in_training_only():
 
 
 def test_heads_must_divide_the_width():
-    with pytest.raises(ConfigError, match="width 12 is not a multiple of heads 5"):
+    with pytest.raises(ConfigError, match="width=12 is not a multiple of heads=5"):
         model(heads=5)
