@@ -19,21 +19,10 @@ from chainrule.inspect.through_time.measure import gradient_through_time
 from chainrule.inspect.verdict import Report
 
 __all__ = [
-    "FlightRecorder",
-    "NonFinite",
-    "Report",
-    "Verdict",
-    "check_gradient",
-    "detect_anomaly",
-    "draw",
-    "explain",
-    "gradcheck",
-    "gradcheck_module",
-    "gradient_through_time",
-    "saved_for_backward",
-    "why_nan",
-    "why_no_grad",
-]
+    "FlightRecorder", "NonFinite", "Report", "Verdict", "check_gradient", "detect_anomaly", "draw",
+    "explain", "gradcheck", "gradcheck_module", "gradient_through_time", "saved_for_backward",
+    "why_nan", "why_no_grad",
+]  # fmt: skip
 
 
 def __dir__() -> list[str]:

@@ -31,13 +31,7 @@ from chainrule.tensor.tape import constant
 if TYPE_CHECKING:
     from chainrule.tensor.tensor import Tensor
 
-__all__ = [
-    "as_tensor",
-    "from_numpy",
-    "get_default_dtype",
-    "set_default_dtype",
-    "tensor",
-]
+__all__ = ["as_tensor", "from_numpy", "get_default_dtype", "set_default_dtype", "tensor"]
 
 CHOOSE_DEVICE = "use 'cpu', or choose: 'cuda' if torch.cuda.is_available() else 'cpu'"
 Number = bool | int | float

@@ -11,9 +11,7 @@ from typing import Self
 
 from chainrule.base.errors import DeviceError
 
-__all__ = [
-    "device",
-]
+__all__ = ["device"]
 
 _KNOWN = frozenset({"cpu", "cuda", "mps", "xpu", "meta", "hpu", "xla", "mtia"})
 

@@ -18,10 +18,7 @@ from chainrule.tensor.handle import Handle
 if TYPE_CHECKING:
     from chainrule.tensor.tensor import Tensor
 
-__all__ = [
-    "from_dlpack",
-    "to_dlpack",
-]
+__all__ = ["from_dlpack", "to_dlpack"]
 
 _CPU = (1, 0)
 

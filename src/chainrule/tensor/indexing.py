@@ -44,9 +44,7 @@ from chainrule.tensor.modes import modes
 if TYPE_CHECKING:
     from chainrule.tensor.tensor import Tensor
 
-__all__ = [
-    "index_put",
-]
+__all__ = ["index_put"]
 
 
 def _view(x: Handle, entries: list[Any]) -> Tensor:

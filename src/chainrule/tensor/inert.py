@@ -18,19 +18,11 @@ from chainrule.tensor.convert import check_device
 from chainrule.tensor.device import CPU, device, names_device
 
 __all__ = [
-    "are_deterministic_algorithms_enabled",
-    "autocast",
-    "get_autocast_dtype",
-    "get_default_device",
-    "get_float32_matmul_precision",
-    "get_num_interop_threads",
-    "is_autocast_enabled",
-    "is_deterministic_algorithms_warn_only_enabled",
-    "set_default_device",
-    "set_float32_matmul_precision",
-    "set_num_interop_threads",
-    "use_deterministic_algorithms",
-]
+    "are_deterministic_algorithms_enabled", "autocast", "get_autocast_dtype", "get_default_device",
+    "get_float32_matmul_precision", "get_num_interop_threads", "is_autocast_enabled",
+    "is_deterministic_algorithms_warn_only_enabled", "set_default_device",
+    "set_float32_matmul_precision", "set_num_interop_threads", "use_deterministic_algorithms",
+]  # fmt: skip
 
 _PRECISIONS = ("highest", "high", "medium")
 _chosen: dict[str, Any] = {

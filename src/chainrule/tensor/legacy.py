@@ -19,15 +19,9 @@ from chainrule.tensor.dispatch import wrap
 from chainrule.tensor.handle import Handle
 
 __all__ = [
-    "BoolTensor",
-    "ByteTensor",
-    "DoubleTensor",
-    "FloatTensor",
-    "IntTensor",
-    "LongTensor",
-    "set_default_tensor_type",
-    "typename",
-]
+    "BoolTensor", "ByteTensor", "DoubleTensor", "FloatTensor", "IntTensor", "LongTensor",
+    "set_default_tensor_type", "typename",
+]  # fmt: skip
 
 
 def sized_or_listed(name: str, dtype: DType, args: tuple[Any, ...]) -> Any:

@@ -12,9 +12,7 @@ import numpy as np
 
 from chainrule.base.errors import ArgumentError
 
-__all__ = [
-    "set_printoptions",
-]
+__all__ = ["set_printoptions"]
 
 _PROFILES: dict[str, dict[str, Any]] = {
     "default": {"precision": 4, "threshold": 1000, "edgeitems": 3, "linewidth": 80},

@@ -45,9 +45,7 @@ from chainrule.tensor.methods.table import Methods
 from chainrule.tensor.modes import modes, no_grad
 from chainrule.tensor.printing import shown
 
-__all__ = [
-    "Tensor",
-]
+__all__ = ["Tensor"]
 
 
 _NO_LEAF = (

@@ -22,31 +22,11 @@ if TYPE_CHECKING:
     from chainrule.tensor.tensor import Tensor
 
 __all__ = [
-    "asarray",
-    "can_cast",
-    "channels_last",
-    "contiguous_format",
-    "e",
-    "finfo",
-    "frombuffer",
-    "iinfo",
-    "inf",
-    "is_complex",
-    "is_floating_point",
-    "is_nonzero",
-    "is_same_size",
-    "is_signed",
-    "is_storage",
-    "is_tensor",
-    "nan",
-    "newaxis",
-    "numel",
-    "pi",
-    "preserve_format",
-    "promote_types",
-    "result_type",
-    "strided",
-]
+    "asarray", "can_cast", "channels_last", "contiguous_format", "e", "finfo", "frombuffer",
+    "iinfo", "inf", "is_complex", "is_floating_point", "is_nonzero", "is_same_size", "is_signed",
+    "is_storage", "is_tensor", "nan", "newaxis", "numel", "pi", "preserve_format", "promote_types",
+    "result_type", "strided",
+]  # fmt: skip
 
 inf, nan, pi, e = math.inf, math.nan, math.pi, math.e
 newaxis: Final = None

@@ -17,18 +17,10 @@ from chainrule.nn.weight_norm import older_weight_norm as weight_norm
 from chainrule.nn.weight_norm import remove_weight_norm
 
 __all__ = [
-    "clip_grad_norm_",
-    "clip_grad_value_",
-    "clip_grads_with_norm_",
-    "get_total_norm",
-    "parameters_to_vector",
-    "parametrizations",
-    "parametrize",
-    "remove_weight_norm",
-    "rnn",
-    "vector_to_parameters",
-    "weight_norm",
-]
+    "clip_grad_norm_", "clip_grad_value_", "clip_grads_with_norm_", "get_total_norm",
+    "parameters_to_vector", "parametrizations", "parametrize", "remove_weight_norm", "rnn",
+    "vector_to_parameters", "weight_norm",
+]  # fmt: skip
 
 if not TYPE_CHECKING:  # a checker knows which names there are
     __getattr__ = missing_from(__name__)

@@ -15,13 +15,9 @@ from chainrule.nn.parametrization import (
 )
 
 __all__ = [
-    "ParametrizationList",
-    "cached",
-    "is_parametrized",
-    "register_parametrization",
-    "remove_parametrizations",
-    "type_before_parametrizations",
-]
+    "ParametrizationList", "cached", "is_parametrized", "register_parametrization",
+    "remove_parametrizations", "type_before_parametrizations",
+]  # fmt: skip
 
 if not TYPE_CHECKING:  # a checker knows which names there are
     __getattr__ = missing_from(__name__)

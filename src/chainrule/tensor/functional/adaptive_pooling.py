@@ -25,9 +25,7 @@ from chainrule.tensor.functional.slices import narrow
 if TYPE_CHECKING:
     from chainrule.tensor.tensor import Tensor
 
-__all__ = [
-    "adaptive_avg_pool1d",
-]
+__all__ = ["adaptive_avg_pool1d"]
 
 
 def _targets(name: str, x: Tensor, output_size: Any, rank: int) -> Shape:

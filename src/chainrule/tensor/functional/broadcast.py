@@ -42,16 +42,9 @@ if TYPE_CHECKING:
     from chainrule.tensor.tensor import Tensor
 
 __all__ = [
-    "broadcast_shapes",
-    "broadcast_tensors",
-    "broadcast_to",
-    "cartesian_prod",
-    "combinations",
-    "expand",
-    "meshgrid",
-    "repeat_interleave",
-    "tile",
-]
+    "broadcast_shapes", "broadcast_tensors", "broadcast_to", "cartesian_prod", "combinations",
+    "expand", "meshgrid", "repeat_interleave", "tile",
+]  # fmt: skip
 
 
 @also_named("size")

@@ -35,24 +35,10 @@ if TYPE_CHECKING:
     from chainrule.tensor.tensor import Tensor
 
 __all__ = [
-    "arange",
-    "clone",
-    "detach",
-    "empty",
-    "empty_like",
-    "eye",
-    "full",
-    "full_like",
-    "linspace",
-    "logspace",
-    "ones",
-    "ones_like",
-    "rand_like",
-    "randn_like",
-    "scalar_tensor",
-    "zeros",
+    "arange", "clone", "detach", "empty", "empty_like", "eye", "full", "full_like", "linspace",
+    "logspace", "ones", "ones_like", "rand_like", "randn_like", "scalar_tensor", "zeros",
     "zeros_like",
-]
+]  # fmt: skip
 
 
 def _filled(value: Any, shape: tuple[int, ...], dtype: DType, requires_grad: bool) -> Tensor:

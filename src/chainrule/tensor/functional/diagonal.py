@@ -25,16 +25,9 @@ if TYPE_CHECKING:
     from chainrule.tensor.tensor import Tensor
 
 __all__ = [
-    "diag",
-    "diag_embed",
-    "diagflat",
-    "diagonal",
-    "trace",
-    "tril",
-    "tril_indices",
-    "triu",
+    "diag", "diag_embed", "diagflat", "diagonal", "trace", "tril", "tril_indices", "triu",
     "triu_indices",
-]
+]  # fmt: skip
 
 
 @with_out

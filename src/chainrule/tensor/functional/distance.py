@@ -13,12 +13,7 @@ from chainrule.tensor.functional.forms import of_kinds
 if TYPE_CHECKING:
     from chainrule.tensor.tensor import Tensor
 
-__all__ = [
-    "cdist",
-    "cosine_similarity",
-    "dist",
-    "pairwise_distance",
-]
+__all__ = ["cdist", "cosine_similarity", "dist", "pairwise_distance"]
 
 
 @of_kinds

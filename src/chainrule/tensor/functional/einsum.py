@@ -28,11 +28,7 @@ from chainrule.tensor.handle import Handle
 if TYPE_CHECKING:
     from chainrule.tensor.tensor import Tensor
 
-__all__ = [
-    "einsum",
-    "inner",
-    "tensordot",
-]
+__all__ = ["einsum", "inner", "tensordot"]
 
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 Labels = tuple[Any, ...]  # letters, and numbers for the axes of an ellipsis

@@ -31,15 +31,9 @@ if TYPE_CHECKING:
     from chainrule.tensor.tensor import Tensor
 
 __all__ = [
-    "argwhere",
-    "bincount",
-    "gather",
-    "index_select",
-    "nonzero",
-    "take",
-    "take_along_dim",
+    "argwhere", "bincount", "gather", "index_select", "nonzero", "take", "take_along_dim",
     "unravel_index",
-]
+]  # fmt: skip
 
 
 def as_index(x: Operand) -> Tensor:

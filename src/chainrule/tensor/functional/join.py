@@ -28,17 +28,9 @@ if TYPE_CHECKING:
     from chainrule.tensor.tensor import Tensor
 
 __all__ = [
-    "block_diag",
-    "cat",
-    "column_stack",
-    "concat",
-    "concatenate",
-    "dstack",
-    "hstack",
-    "row_stack",
-    "stack",
-    "vstack",
-]
+    "block_diag", "cat", "column_stack", "concat", "concatenate", "dstack", "hstack", "row_stack",
+    "stack", "vstack",
+]  # fmt: skip
 
 
 @with_out

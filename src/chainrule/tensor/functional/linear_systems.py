@@ -27,16 +27,9 @@ if TYPE_CHECKING:
     from chainrule.tensor.tensor import Tensor
 
 __all__ = [
-    "cholesky",
-    "cholesky_inverse",
-    "cholesky_solve",
-    "det",
-    "inverse",
-    "logdet",
-    "matrix_power",
-    "slogdet",
-    "triangular_solve",
-]
+    "cholesky", "cholesky_inverse", "cholesky_solve", "det", "inverse", "logdet", "matrix_power",
+    "slogdet", "triangular_solve",
+]  # fmt: skip
 
 
 class SignAndLog(NamedTuple):

@@ -19,12 +19,7 @@ from chainrule.tensor.modes import no_grad
 if TYPE_CHECKING:
     from chainrule.tensor.tensor import Tensor
 
-__all__ = [
-    "std",
-    "std_mean",
-    "var",
-    "var_mean",
-]
+__all__ = ["std", "std_mean", "var", "var_mean"]
 
 
 def root(x: Tensor) -> Tensor:

@@ -18,9 +18,7 @@ from chainrule.tensor.functional.products import matmul
 if TYPE_CHECKING:
     from chainrule.tensor.tensor import Tensor
 
-__all__ = [
-    "chain_matmul",
-]
+__all__ = ["chain_matmul"]
 
 
 @with_out

@@ -20,10 +20,7 @@ from chainrule.tensor.functional.padding import pad
 if TYPE_CHECKING:
     from chainrule.tensor.tensor import Tensor
 
-__all__ = [
-    "log_softmax",
-    "softmax",
-]
+__all__ = ["log_softmax", "softmax"]
 
 
 def _rows(name: str, input: Operand, dim: int, dtype: Any) -> Tensor:

@@ -22,9 +22,7 @@ from chainrule.tensor.functional.moments import root
 if TYPE_CHECKING:
     from chainrule.tensor.tensor import Tensor
 
-__all__ = [
-    "norm",
-]
+__all__ = ["norm"]
 
 Dim = int | Sequence[int] | None
 

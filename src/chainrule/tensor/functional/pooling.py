@@ -25,11 +25,7 @@ from chainrule.tensor.functional.im2col import WindowAxis, window_axes
 if TYPE_CHECKING:
     from chainrule.tensor.tensor import Tensor
 
-__all__ = [
-    "avg_pool1d",
-    "max_pool1d",
-    "max_pool2d",
-]
+__all__ = ["avg_pool1d", "max_pool1d", "max_pool2d"]
 
 _SIDE_BY_SIDE = 8  # positions of a window that are compared one by one
 

@@ -37,22 +37,9 @@ if TYPE_CHECKING:
     from chainrule.tensor.tensor import Tensor
 
 __all__ = [
-    "addbmm",
-    "addmm",
-    "addmv",
-    "addr",
-    "baddbmm",
-    "bmm",
-    "cross",
-    "dot",
-    "ger",
-    "kron",
-    "matmul",
-    "mm",
-    "mv",
-    "outer",
-    "vdot",
-]
+    "addbmm", "addmm", "addmv", "addr", "baddbmm", "bmm", "cross", "dot", "ger", "kron", "matmul",
+    "mm", "mv", "outer", "vdot",
+]  # fmt: skip
 
 
 _MATRIX = 2

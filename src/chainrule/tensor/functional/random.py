@@ -45,20 +45,9 @@ if TYPE_CHECKING:
     from chainrule.tensor.tensor import Tensor
 
 __all__ = [
-    "Generator",
-    "bernoulli",
-    "default_generator",
-    "get_rng_state",
-    "initial_seed",
-    "manual_seed",
-    "normal",
-    "rand",
-    "randint",
-    "randn",
-    "randperm",
-    "seed",
-    "set_rng_state",
-]
+    "Generator", "bernoulli", "default_generator", "get_rng_state", "initial_seed", "manual_seed",
+    "normal", "rand", "randint", "randn", "randperm", "seed", "set_rng_state",
+]  # fmt: skip
 
 _MASK = (1 << 63) - 1
 _BLOCK = 1 << 16  # elements drawn at a time

@@ -33,25 +33,9 @@ if TYPE_CHECKING:
     from chainrule.tensor.tensor import Tensor
 
 __all__ = [
-    "all",
-    "allclose",
-    "amax",
-    "amin",
-    "aminmax",
-    "any",
-    "argmax",
-    "argmin",
-    "count_nonzero",
-    "equal",
-    "logsumexp",
-    "max",
-    "mean",
-    "min",
-    "nanmean",
-    "nansum",
-    "prod",
-    "sum",
-]
+    "all", "allclose", "amax", "amin", "aminmax", "any", "argmax", "argmin", "count_nonzero",
+    "equal", "logsumexp", "max", "mean", "min", "nanmean", "nansum", "prod", "sum",
+]  # fmt: skip
 
 Dim = int | Sequence[int] | None
 

@@ -45,10 +45,7 @@ from chainrule.tensor.require import is_probability, require
 if TYPE_CHECKING:
     from chainrule.tensor.tensor import Tensor
 
-__all__ = [
-    "multinomial",
-    "randint_like",
-]
+__all__ = ["multinomial", "randint_like"]
 
 _TINY = 2.0**-54  # above every logarithm of a uniform number but that of 1
 

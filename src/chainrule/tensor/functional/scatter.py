@@ -28,18 +28,9 @@ if TYPE_CHECKING:
     from chainrule.tensor.tensor import Tensor
 
 __all__ = [
-    "diagonal_scatter",
-    "index_add",
-    "index_copy",
-    "index_fill",
-    "index_reduce",
-    "put",
-    "scatter",
-    "scatter_add",
-    "scatter_reduce",
-    "select_scatter",
-    "slice_scatter",
-]
+    "diagonal_scatter", "index_add", "index_copy", "index_fill", "index_reduce", "put", "scatter",
+    "scatter_add", "scatter_reduce", "select_scatter", "slice_scatter",
+]  # fmt: skip
 
 Write = Callable[["Tensor", "Tensor", "Tensor"], "Tensor"]  # (base, updates, places) → new base
 

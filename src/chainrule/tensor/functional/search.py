@@ -22,14 +22,7 @@ from chainrule.tensor.functional.gather import gather
 if TYPE_CHECKING:
     from chainrule.tensor.tensor import Tensor
 
-__all__ = [
-    "bucketize",
-    "histc",
-    "isin",
-    "searchsorted",
-    "unique",
-    "unique_consecutive",
-]
+__all__ = ["bucketize", "histc", "isin", "searchsorted", "unique", "unique_consecutive"]
 
 
 @with_out

@@ -42,23 +42,9 @@ if TYPE_CHECKING:
     from chainrule.tensor.tensor import Tensor
 
 __all__ = [
-    "chunk",
-    "dsplit",
-    "flip",
-    "fliplr",
-    "flipud",
-    "hsplit",
-    "narrow",
-    "narrow_copy",
-    "roll",
-    "rot90",
-    "select",
-    "split",
-    "split_with_sizes",
-    "tensor_split",
-    "unbind",
-    "vsplit",
-]
+    "chunk", "dsplit", "flip", "fliplr", "flipud", "hsplit", "narrow", "narrow_copy", "roll",
+    "rot90", "select", "split", "split_with_sizes", "tensor_split", "unbind", "vsplit",
+]  # fmt: skip
 
 
 def with_region(base: Handle, new: Handle, start: Shape, step: Shape) -> Tensor:

@@ -27,10 +27,7 @@ from chainrule.tensor.modes import modes, set_grad_enabled
 if TYPE_CHECKING:
     from chainrule.tensor.tensor import Tensor
 
-__all__ = [
-    "as_strided",
-    "as_strided_scatter",
-]
+__all__ = ["as_strided", "as_strided_scatter"]
 
 
 @of_kinds

@@ -29,28 +29,11 @@ from chainrule.data.worker_threads import get_worker_info
 from chainrule.utils.data import dataloader, dataset, sampler
 
 __all__ = [
-    "BatchSampler",
-    "ChainDataset",
-    "ConcatDataset",
-    "DataLoader",
-    "Dataset",
-    "IterableDataset",
-    "RandomSampler",
-    "Sampler",
-    "SequentialSampler",
-    "StackDataset",
-    "Subset",
-    "SubsetRandomSampler",
-    "TensorDataset",
-    "WeightedRandomSampler",
-    "dataloader",
-    "dataset",
-    "default_collate",
-    "default_convert",
-    "get_worker_info",
-    "random_split",
-    "sampler",
-]
+    "BatchSampler", "ChainDataset", "ConcatDataset", "DataLoader", "Dataset", "IterableDataset",
+    "RandomSampler", "Sampler", "SequentialSampler", "StackDataset", "Subset",
+    "SubsetRandomSampler", "TensorDataset", "WeightedRandomSampler", "dataloader", "dataset",
+    "default_collate", "default_convert", "get_worker_info", "random_split", "sampler",
+]  # fmt: skip
 
 if not TYPE_CHECKING:  # a checker knows which names there are
     __getattr__ = missing_from(__name__)

@@ -17,15 +17,9 @@ from chainrule.data.dataset import (
 )
 
 __all__ = [
-    "ChainDataset",
-    "ConcatDataset",
-    "Dataset",
-    "IterableDataset",
-    "StackDataset",
-    "Subset",
-    "TensorDataset",
-    "random_split",
-]
+    "ChainDataset", "ConcatDataset", "Dataset", "IterableDataset", "StackDataset", "Subset",
+    "TensorDataset", "random_split",
+]  # fmt: skip
 
 if not TYPE_CHECKING:  # a checker knows which names there are
     __getattr__ = missing_from(__name__)
