@@ -90,6 +90,11 @@ def short(source: Source | None) -> str:
     return "" if source is None else str(source).replace("\\", "/").rpartition("/")[2]
 
 
+def at(source: Source | None) -> str:
+    """The line behind what happened there, ` at train.py:12`; empty for None."""
+    return "" if source is None else f" at {source}"
+
+
 def caller() -> Source | None:
     """The nearest calling line outside the package, None under the command line."""
     frame: FrameType | None = sys._getframe(1)  # noqa: SLF001

@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from chainrule.base.errors import GradientError
+from chainrule.base.source import at
 from chainrule.grad.reverse import differentiate
 from chainrule.graph.node import Graph, Node, TupleType, input_node
 from chainrule.graph.walk import topological
@@ -72,7 +73,7 @@ def _local_rule(b: Builder, node: Node, tangents: Sequence[Tangent | None]) -> T
     if op.decompose is not None:
         return _through_decomposition(b, node, ins)
     raise GradientError(
-        f"{op.name} has no forward-mode rule (asked for at {node.source}); use reverse mode, or "
+        f"{op.name}{at(node.source)} has no forward-mode rule; use reverse mode, or "
         "detach() the value if no derivative should flow"
     )
 

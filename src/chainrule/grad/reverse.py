@@ -13,6 +13,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from chainrule.base.errors import GradientError
+from chainrule.base.source import at
 from chainrule.graph.node import Graph, Node, TupleType, input_node
 from chainrule.graph.walk import dependents, topological
 from chainrule.ops.arithmetic import add
@@ -109,7 +110,7 @@ def local_rule(b: Builder, node: Node, ct: Any) -> Sequence[Node | None]:
     if op.vjp is None:
         if op.decompose is None:
             raise GradientError(
-                f"{node.op.name} is not differentiable (asked for at {node.source}); "
+                f"{op.name}{at(node.source)} is not differentiable; "
                 "detach() the value if no gradient should flow"
             )
         return _through_decomposition(b, node, ct)

@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from chainrule.base.errors import ArgumentError, ShapeError, TraceError
-from chainrule.base.source import warn
+from chainrule.base.source import at, warn
 from chainrule.grad.batch import batched
 from chainrule.graph.node import Graph, Node, Type, input_node
 from chainrule.tensor.body import BodyTrace, body_trace, step_numbers, unrolled
@@ -137,8 +137,7 @@ def _of_all(
 
 def _tell(node: Node) -> None:
     """Warn of an op that is done by a loop."""
-    line = "" if node.source is None else f" at {node.source}"
-    warn(f"vmap computes {node.op.name}{line} one example at a time: the op has no batch rule")
+    warn(f"vmap computes {node.op.name}{at(node.source)} one example at a time: the op has no batch rule")
 
 
 def _refuse_others(out: Any, name: str) -> None:

@@ -20,6 +20,7 @@ from types import FunctionType
 from typing import Any
 
 from chainrule.base.errors import TraceError
+from chainrule.base.source import at
 from chainrule.compiler.trace.capture import Capture
 from chainrule.graph.node import INPUT, Attrs, Graph, Node
 from chainrule.graph.walk import topological
@@ -48,7 +49,7 @@ def changed_constant(old: Capture, new: Capture) -> str | None:
             if value.dtype == again.dtype and value.tobytes() == again.tobytes():
                 continue
             node = new.captured.graph.inputs[new.inputs.states[i]]
-            return f"the constant of type {node.type}{_location(node)} has other values each time"
+            return f"the constant of type {node.type}{at(node.source)} has other values each time"
         if before is not now:
             kind = "nothing" if now is None else f"another tensor of type {now.array_type}"
             was = "nothing" if before is None else f"a tensor of type {before.array_type}"
@@ -134,8 +135,4 @@ def _words(node: Node) -> str:
     shown = ", ".join(
         f"{k}={v!r}" for k, v in node.attrs.items() if k not in {"graph", "vjp_graph"}
     )
-    return f"{node.op.name}({shown}) {node.type}{_location(node)}"
-
-
-def _location(node: Node) -> str:
-    return f" at {node.source}" if node.source else ""
+    return f"{node.op.name}({shown}) {node.type}{at(node.source)}"
