@@ -110,5 +110,5 @@ def test_an_op_without_a_rule_is_named_with_its_line():
     odd = Op("odd", lambda ins, _: ins[0], lambda ins, _: ins[0])
     x, v = input_node(F64), input_node(F64)
     out = Symbolic(Source("train.py", 7))(odd, x)
-    with pytest.raises(GradientError, match=r"odd has no forward-mode rule .*train\.py:7"):
+    with pytest.raises(GradientError, match=r"odd at train\.py:7 has no forward-mode rule"):
         push(Symbolic(), (out,), (x,), (v,))

@@ -137,7 +137,8 @@ def _of_all(
 
 def _tell(node: Node) -> None:
     """Warn of an op that is done by a loop."""
-    warn(f"vmap computes {node.op.name}{at(node.source)} one example at a time: the op has no batch rule")
+    op = f"{node.op.name}{at(node.source)}"
+    warn(f"vmap computes {op} one example at a time: the op has no batch rule")
 
 
 def _refuse_others(out: Any, name: str) -> None:
