@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
+from dataclasses import fields
 
 import numpy as np
 import pytest
@@ -386,6 +387,14 @@ def test_the_page_of_adding_an_op_lists_the_traits():
         t for cell in re.findall(r"^\| (`.*?) \|", rows, re.MULTILINE) for t in cell.split(", ")
     }
     assert listed == {f"`{t}`" for op in TABLE.values() for t in op.traits}
+
+
+def test_the_page_of_adding_an_op_lists_the_fields():
+    text = (ROOT / "docs" / "adding_an_op.md").read_text(encoding="utf-8")
+    rows = text.partition("## The record")[2].partition("\n## ")[0]
+    cells = re.findall(r"^\| (`.*?) \|", rows, re.MULTILINE)
+    listed = [name for cell in cells for name in re.findall(r"`(\w+)", cell)]
+    assert sorted(listed) == sorted(f.name for f in fields(Op))
 
 
 @pytest.mark.parametrize("name", [n for n in NAMES if TABLE[n].limits is not None])

@@ -1,11 +1,10 @@
 """The op record: everything about one op stands in one place. Imports graph, kernel and base.
 
-Adding an op means writing one `Op` in the file of its family (and its public function in
-`tensor/functional`). The record answers every question the other rooms ask: which type comes out
-(`infer`), what it means (`numpy`), how it is differentiated (`vjp`, `jvp`), how it becomes a
-kernel (`lower` or `decompose`), and on which inputs the generated laws try it (`samples`).
-
-Example: see `ops/arithmetic.py`, where `mul` is eight lines.
+The record answers every question the other rooms ask: which type comes out (`infer`), what it means
+(`numpy`), how it is differentiated (`vjp`, `jvp`), how it becomes a kernel (`lower` or
+`decompose`), and on which inputs the generated laws try it (`samples`). docs/adding_an_op.md lists
+all that changes with a new op. Examples: `ops/arithmetic.py`, elementwise, a line each;
+`ops/reduce.py`, with every field.
 """
 
 from __future__ import annotations
@@ -252,8 +251,7 @@ class Op:
 
     `saves` lists the inputs (and `OUT`) whose *values* `vjp` touches; None means all of them.
     `decisions` computes the masks, winners or sides whose change marks a kink. `traits` are what
-    passes ask for: elementwise, linear (in all float inputs), multilinear (in each), reduction,
-    contraction, index-map, in-place (may be written over its first input), random, control.
+    passes ask for; docs/adding_an_op.md says what each promises.
     `cost` is what the value costs a kernel that already reads the inputs: "free" if nothing is
     computed (views and constants), "cheap" if computing it again costs less than storing and
     loading it (an instruction or two), "dear" otherwise. Views and constants are free by default.

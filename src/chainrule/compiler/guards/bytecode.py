@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 ATTRIBUTE, ITEM, EACH = "attribute", "item", "each"
 Step = tuple[str, Any]
 
-# Names of instructions up to Python 3.14; `test_access.py` fails where there are others that load.
+# Names of instructions up to Python 3.14; `test_bytecode.py` fails if others load
 _LOCAL = {
     "LOAD_FAST",  # since 3.13 also two in one, such as LOAD_FAST_LOAD_FAST
     "LOAD_DEREF",

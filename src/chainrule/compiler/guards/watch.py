@@ -1,6 +1,6 @@
 """Watching the frames of a trace: what each reads from outside, and calls that no plan repeats.
 
-While `watching(watch)` is open, each frame that is entered is looked at: `access.py` says which
+While `watching(watch)` is open, each frame that is entered is looked at: `bytecode.py` says which
 paths its code reads, `reads.py` follows them to the places where values stand. Frames of layers
 and optimizers count as the program's do; those of the rest of the package do not.
 Example: `with watching(Watch()): fn(*args)`.
