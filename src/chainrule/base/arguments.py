@@ -95,10 +95,7 @@ RAW = (TypeError, ValueError, AttributeError, AssertionError)  # what a wrong ar
 
 
 def explain(
-    function: Callable[..., Any],
-    args: tuple[Any, ...],
-    named: Mapping[str, Any],
-    error: Exception,
+    function: Callable[..., Any], args: tuple[Any, ...], named: Mapping[str, Any], error: Exception
 ) -> None:
     """Raise `KindError` instead of a raw `error` if an argument does not fit its annotation.
 

@@ -13,9 +13,7 @@ import sys
 import click
 
 
-@click.command(
-    context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
-)
+@click.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
 @click.option("-m", "module", is_flag=True, help="SCRIPT is a module: package.train")
 @click.argument("script")
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)

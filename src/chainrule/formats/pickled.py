@@ -27,10 +27,7 @@ class Known:
 
 
 def read_pickle(
-    data: bytes,
-    known: Mapping[str, Any],
-    persistent: Callable[[Any], Any],
-    allowance: Allowance,
+    data: bytes, known: Mapping[str, Any], persistent: Callable[[Any], Any], allowance: Allowance
 ) -> Any:
     """The value of a pickle; `CheckpointError` if it is damaged or not allowed.
 
@@ -57,10 +54,7 @@ class _Machine:
     """The state of the interpreter: a stack of values, its marks, and the memo."""
 
     def __init__(
-        self,
-        known: Mapping[str, Any],
-        persistent: Callable[[Any], Any],
-        allowance: Allowance,
+        self, known: Mapping[str, Any], persistent: Callable[[Any], Any], allowance: Allowance
     ) -> None:
         self._known = {
             **known,

@@ -86,11 +86,7 @@ class Explanation:
 
 
 def explain(
-    target: Any,
-    *args: Any,
-    wrt: Any = None,
-    depth: int | None = AUTO,
-    names: Sequence[str] = (),
+    target: Any, *args: Any, wrt: Any = None, depth: int | None = AUTO, names: Sequence[str] = ()
 ) -> Explanation:
     """The derivation of `target`: a scalar loss, or a function with its arguments.
 

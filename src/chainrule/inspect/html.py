@@ -73,11 +73,7 @@ def _parts(d: Derivation) -> Iterator[str]:
     yield "</div>"
 
 
-def _nested(
-    steps: Sequence[Step],
-    show: Callable[[Step], str],
-    opened: bool,
-) -> Iterator[str]:
+def _nested(steps: Sequence[Step], show: Callable[[Step], str], opened: bool) -> Iterator[str]:
     """Each step inside the modules of its path; consecutive steps share their modules."""
     at: tuple[str, ...] = ()
     for s in steps:

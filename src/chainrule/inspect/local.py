@@ -168,11 +168,7 @@ def _describe(
 
 
 def _slice_parts(
-    rule: _Rule,
-    i: int,
-    values: Sequence[Any],
-    seeds: Sequence[Array],
-    shape: tuple[int, ...],
+    rule: _Rule, i: int, values: Sequence[Any], seeds: Sequence[Array], shape: tuple[int, ...]
 ) -> list[tuple[Pattern, Array]]:
     """The gradients if only one slice of an output's axis were summed."""
     found: list[tuple[Pattern, Array]] = []

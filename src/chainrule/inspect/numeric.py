@@ -57,11 +57,7 @@ class Probe:
     eps = _EPS
 
     def __init__(
-        self,
-        target: Node,
-        wiggled: Node,
-        env: Mapping[Node, Any],
-        weight: Array | float = 1.0,
+        self, target: Node, wiggled: Node, env: Mapping[Node, Any], weight: Array | float = 1.0
     ) -> None:
         """Find the nodes that depend on the input, and the present decisions."""
         order = topological((target,))

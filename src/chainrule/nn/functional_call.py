@@ -77,9 +77,7 @@ def _exchanged(tensors: Sequence[tuple[Module, str, Tensor]]) -> Iterator[None]:
             part.__dict__.pop(name, None)
 
 
-def stack_module_state(
-    models: Sequence[Module],
-) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+def stack_module_state(models: Sequence[Module]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     """Parameters and buffers of equal models, stacked along a new first axis, by name."""
     if not models:
         raise ArgumentError("stack_module_state() needs a model")

@@ -28,12 +28,7 @@ from chainrule.base.errors import (
 from chainrule.base.source import Source, caller
 from chainrule.nn.compiling import Compilable
 from chainrule.nn.conversion import Converted
-from chainrule.nn.faults import (
-    no_attribute,
-    no_forward,
-    no_module,
-    too_early,
-)
+from chainrule.nn.faults import no_attribute, no_forward, no_module, too_early
 from chainrule.nn.layer_path import watch_calls
 from chainrule.nn.module_hooks import Hooked, call_hooked, note_call
 from chainrule.nn.module_tree import Tree

@@ -9,12 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from chainrule.base.arguments import (
-    check_choice,
-    check_flag,
-    check_probability,
-    check_whole,
-)
+from chainrule.base.arguments import check_choice, check_flag, check_probability, check_whole
 from chainrule.base.errors import ArgumentError, ShapeError
 from chainrule.base.source import warn
 from chainrule.nn import functional, gates

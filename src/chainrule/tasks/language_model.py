@@ -33,15 +33,7 @@ from chainrule.text.documentation import documentation_text
 from chainrule.text.ngram import CharacterNGram
 from chainrule.train import runs
 from chainrule.train.config import Config, configure
-from chainrule.train.events import (
-    Began,
-    Compared,
-    Finished,
-    Saved,
-    Stepped,
-    Stopped,
-    Unprotected,
-)
+from chainrule.train.events import Began, Compared, Finished, Saved, Stepped, Stopped, Unprotected
 from chainrule.train.metrics import Metrics
 from chainrule.train.run_report import report
 from chainrule.train.run_state import load_parameters, restore, write_config

@@ -172,11 +172,7 @@ def modulo(value: Any, dtype: DType) -> Any:
 
 
 def tensor(
-    data: Any,
-    *,
-    dtype: Any = None,
-    device: Any = None,
-    requires_grad: bool = False,
+    data: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
 ) -> Tensor:
     """A tensor with a copy of `data` (number, nested list, array or tensor).
 

@@ -15,12 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from chainrule.base import dtypes, shapes
-from chainrule.base.errors import (
-    ArgumentError,
-    DTypeError,
-    IndexBoundsError,
-    TraceError,
-)
+from chainrule.base.errors import ArgumentError, DTypeError, IndexBoundsError, TraceError
 from chainrule.base.source import caller
 from chainrule.ops import TABLE
 from chainrule.tensor.convert import as_tensor, cast, expand, operands

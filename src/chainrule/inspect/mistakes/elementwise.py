@@ -130,9 +130,7 @@ def _of_quotient(node: Node) -> Iterator[Mistake]:
     value = _constant(node.inputs[1])
     divisor = "by the denominator" if value is None else f"by {value:.6g}"
     yield Mistake(
-        "factor-left-out",
-        f"the division {divisor} is left out",
-        lambda at: at.only(0, at.ct),
+        "factor-left-out", f"the division {divisor} is left out", lambda at: at.only(0, at.ct)
     )
     yield Mistake(
         "denominator-not-squared",
@@ -143,8 +141,7 @@ def _of_quotient(node: Node) -> Iterator[Mistake]:
         "numerator-left-out",
         "the derivative of x/y by y is −x/y²: the numerator is left out",
         lambda at: at.only(
-            1,
-            at.b(neg, at.b(div, at.b(div, at.ct, at.node.inputs[1]), at.node.inputs[1])),
+            1, at.b(neg, at.b(div, at.b(div, at.ct, at.node.inputs[1]), at.node.inputs[1]))
         ),
     )
 

@@ -98,10 +98,7 @@ def _harmed(run: Traced, scene: Scene) -> Iterator[Node]:
 
 
 def of_tape(
-    roots: Sequence[Node],
-    seeds: Sequence[Any],
-    targets: Sequence[Node],
-    names: Mapping[int, str],
+    roots: Sequence[Node], seeds: Sequence[Any], targets: Sequence[Node], names: Mapping[int, str]
 ) -> NonFinite | None:
     """The cause of a bad loss, or else of a bad gradient, of a graph recorded eagerly.
 

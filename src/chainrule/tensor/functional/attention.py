@@ -120,8 +120,7 @@ def _check_mask(mask: shapes.Shape, q: shapes.Shape, k: shapes.Shape) -> None:
     elif len(q) == _RANK and mask == (q[0], q[-2], k[-2]):
         way = "\n  one of (batch, queries, keys) is mask[:, None]"
     raise ShapeError(
-        f"attn_mask {mask} does not broadcast to the scores {wanted}{way}",
-        axis={"attn_mask": None},
+        f"attn_mask {mask} does not broadcast to the scores {wanted}{way}", axis={"attn_mask": None}
     )
 
 

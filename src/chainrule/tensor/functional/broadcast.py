@@ -11,20 +11,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from chainrule.base import shapes
-from chainrule.base.errors import (
-    ArgumentError,
-    IndexKindError,
-    ShapeError,
-)
+from chainrule.base.errors import ArgumentError, IndexKindError, ShapeError
 from chainrule.ops import TABLE
 from chainrule.tensor.convert import Operand, as_tensor
 from chainrule.tensor.convert import expand as expand_to
 from chainrule.tensor.dispatch import apply, wrap
-from chainrule.tensor.functional.forms import (
-    also_named,
-    of_kinds,
-    with_numpy_names,
-)
+from chainrule.tensor.functional.forms import also_named, of_kinds, with_numpy_names
 from chainrule.tensor.functional.gather import slices_at
 from chainrule.tensor.functional.join import cat
 from chainrule.tensor.functional.layout import (
@@ -61,10 +53,7 @@ def expand(input: Operand, *sizes: Any) -> Tensor:
     if wide == (1,) * lead + x.shape:  # nothing is repeated
         return renumbered(x, wide)
     return view_of(
-        x,
-        lambda base: expand_to(base, wide),
-        refuse_overlap,
-        lambda at: at.broadcast_to(wide),
+        x, lambda base: expand_to(base, wide), refuse_overlap, lambda at: at.broadcast_to(wide)
     )
 
 

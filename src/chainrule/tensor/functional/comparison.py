@@ -229,11 +229,7 @@ def isreal(input: Operand) -> Tensor:
 
 @of_kinds
 def isclose(
-    input: Operand,
-    other: Operand,
-    rtol: float = 1e-5,
-    atol: float = 1e-8,
-    equal_nan: bool = False,
+    input: Operand, other: Operand, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False
 ) -> Tensor:
     """Whether |input - other| ≤ atol + rtol · |other|, infinities only if equal."""
     x, y = operands(input, other)

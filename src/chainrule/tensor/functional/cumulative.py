@@ -93,11 +93,7 @@ def cummin(input: Operand, dim: int) -> RunningExtreme:
 
 @with_out
 def diff(
-    input: Operand,
-    n: int = 1,
-    dim: int = -1,
-    prepend: Operand = None,
-    append: Operand = None,
+    input: Operand, n: int = 1, dim: int = -1, prepend: Operand = None, append: Operand = None
 ) -> Tensor:
     """input[i+1] - input[i] along `dim`, n times; of bools: whether they differ."""
     x = as_tensor(input)

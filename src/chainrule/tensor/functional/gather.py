@@ -14,12 +14,7 @@ import numpy as np
 
 from chainrule.base import dtypes, shapes
 from chainrule.base.arguments import check_whole
-from chainrule.base.errors import (
-    ArgumentError,
-    IndexBoundsError,
-    IndexKindError,
-    ShapeError,
-)
+from chainrule.base.errors import ArgumentError, IndexBoundsError, IndexKindError, ShapeError
 from chainrule.ops import TABLE
 from chainrule.tensor.convert import Operand, as_tensor, cast, expand
 from chainrule.tensor.dispatch import apply, wrap

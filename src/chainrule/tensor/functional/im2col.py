@@ -12,13 +12,7 @@ from chainrule.base.errors import ArgumentError, ShapeError
 from chainrule.ops import TABLE
 from chainrule.tensor.convert import Operand, as_tensor
 from chainrule.tensor.dispatch import apply
-from chainrule.tensor.functional.convolution import (
-    Sizes,
-    batched,
-    both_sides,
-    per_axis,
-    unbatched,
-)
+from chainrule.tensor.functional.convolution import Sizes, batched, both_sides, per_axis, unbatched
 from chainrule.tensor.functional.layout import axis_last
 from chainrule.tensor.functional.padding import pad
 from chainrule.tensor.functional.slices import narrow
@@ -101,11 +95,7 @@ def window_axes(
 
 
 def unfold(
-    input: Operand,
-    kernel_size: Sizes,
-    dilation: Sizes = 1,
-    padding: Sizes = 0,
-    stride: Sizes = 1,
+    input: Operand, kernel_size: Sizes, dilation: Sizes = 1, padding: Sizes = 0, stride: Sizes = 1
 ) -> Tensor:
     """The windows of (B, C, H, W) as columns: (B, C·K·L, number of windows).
 

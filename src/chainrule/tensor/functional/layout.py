@@ -11,21 +11,12 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from chainrule.base import dtypes, shapes
-from chainrule.base.errors import (
-    DTypeError,
-    KindError,
-    ShapeError,
-)
+from chainrule.base.errors import DTypeError, KindError, ShapeError
 from chainrule.base.shapes import Shape
 from chainrule.ops import TABLE
 from chainrule.tensor.convert import Operand, as_tensor
 from chainrule.tensor.dispatch import apply
-from chainrule.tensor.functional.forms import (
-    also_called,
-    also_named,
-    of_kinds,
-    with_numpy_names,
-)
+from chainrule.tensor.functional.forms import also_called, also_named, of_kinds, with_numpy_names
 from chainrule.tensor.handle import Handle, Lens
 from chainrule.tensor.memory import memory
 

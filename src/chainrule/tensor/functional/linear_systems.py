@@ -97,11 +97,7 @@ def solve_triangular(
 @with_out
 @also_called(input="b")
 def triangular_solve(
-    b: Operand,
-    A: Operand,
-    upper: bool = True,
-    transpose: bool = False,
-    unitriangular: bool = False,
+    b: Operand, A: Operand, upper: bool = True, transpose: bool = False, unitriangular: bool = False
 ) -> Solved:
     """(X, A) with A·X = b of a triangular A (of its transpose): an older form.
 

@@ -139,11 +139,7 @@ def per_channel(x: Tensor, weight: Operand, bias: Operand) -> Tensor:
 
 @of_kinds
 def group_norm(
-    input: Operand,
-    num_groups: int,
-    weight: Operand = None,
-    bias: Operand = None,
-    eps: float = 1e-5,
+    input: Operand, num_groups: int, weight: Operand = None, bias: Operand = None, eps: float = 1e-5
 ) -> Tensor:
     """(x - μ) / √(σ² + eps) · weight + bias, μ and σ² over each group of channels: x (N, C, …).
 

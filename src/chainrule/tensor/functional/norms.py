@@ -50,12 +50,7 @@ def _power_norm(x: Tensor, p: float, dim: Dim, keepdim: bool) -> Tensor:
 
 @with_out
 def vector_norm(
-    x: Operand,
-    ord: float = 2,
-    dim: Dim = None,
-    keepdim: bool = False,
-    *,
-    dtype: Any = None,
+    x: Operand, ord: float = 2, dim: Dim = None, keepdim: bool = False, *, dtype: Any = None
 ) -> Tensor:
     """(Σ |x|^ord)^(1/ord) over `dim`, or over all; ord may be 0 (how many are not 0) and ±inf."""
     x = _floats(x, dtype, "vector_norm")

@@ -15,14 +15,7 @@ from chainrule.base.errors import DTypeError, ShapeError
 from chainrule.base.source import warn
 from chainrule.ops import TABLE
 from chainrule.tensor import fast_path
-from chainrule.tensor.convert import (
-    Operand,
-    as_tensor,
-    cast,
-    expand,
-    operands,
-    result_dtype,
-)
+from chainrule.tensor.convert import Operand, as_tensor, cast, expand, operands, result_dtype
 from chainrule.tensor.dispatch import apply
 from chainrule.tensor.functional import arithmetic, layout, reduce, slices
 from chainrule.tensor.functional.forms import (

@@ -31,11 +31,7 @@ from chainrule.tensor.convert import (
 )
 from chainrule.tensor.dispatch import apply, wrap
 from chainrule.tensor.functional import arithmetic, comparison, exponential, trigonometry
-from chainrule.tensor.functional.forms import (
-    of_kinds,
-    size_named,
-    with_out,
-)
+from chainrule.tensor.functional.forms import of_kinds, size_named, with_out
 from chainrule.tensor.functional.layout import flat_sizes
 from chainrule.tensor.handle import Handle
 from chainrule.tensor.modes import modes, no_grad

@@ -333,11 +333,7 @@ def sum_to_size(input: Operand, *size: Any) -> Tensor:
 
 @of_kinds
 def allclose(
-    input: Operand,
-    other: Operand,
-    rtol: float = 1e-5,
-    atol: float = 1e-8,
-    equal_nan: bool = False,
+    input: Operand, other: Operand, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False
 ) -> bool:
     """Whether all elements are close (see `isclose`), as a Python bool."""
     return bool(all(comparison.isclose(input, other, rtol, atol, equal_nan)).item())

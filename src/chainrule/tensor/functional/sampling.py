@@ -19,22 +19,9 @@ import numpy as np
 from chainrule.base import dtypes, shapes
 from chainrule.base.errors import ArgumentError, DTypeError, ShapeError
 from chainrule.ops import TABLE
-from chainrule.tensor.convert import (
-    as_dtype,
-    as_tensor,
-    cast,
-    check_device,
-    check_fits,
-    expand,
-)
+from chainrule.tensor.convert import as_dtype, as_tensor, cast, check_device, check_fits, expand
 from chainrule.tensor.dispatch import apply, wrap
-from chainrule.tensor.functional import (
-    arithmetic,
-    comparison,
-    layout,
-    slices,
-    trigonometry,
-)
+from chainrule.tensor.functional import arithmetic, comparison, layout, slices, trigonometry
 from chainrule.tensor.functional.exponential import exp, log
 from chainrule.tensor.functional.forms import of_kinds, with_out
 from chainrule.tensor.functional.random import Generator, asking, normal_values, uniform

@@ -14,13 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from chainrule.base import dtypes, shapes
 from chainrule.base.arguments import check_whole
-from chainrule.base.errors import (
-    ArgumentError,
-    AxisError,
-    DTypeError,
-    IndexBoundsError,
-    ShapeError,
-)
+from chainrule.base.errors import ArgumentError, AxisError, DTypeError, IndexBoundsError, ShapeError
 from chainrule.base.shapes import Shape
 from chainrule.ops import TABLE
 from chainrule.tensor.convert import Operand, as_tensor, own

@@ -32,10 +32,7 @@ __all__ = ["as_strided", "as_strided_scatter"]
 
 @of_kinds
 def as_strided(
-    input: Operand,
-    size: Sequence[int],
-    stride: Sequence[int],
-    storage_offset: int | None = None,
+    input: Operand, size: Sequence[int], stride: Sequence[int], storage_offset: int | None = None
 ) -> Tensor:
     """A view: element i is the element `storage_offset` + Σ i·stride of the input's root.
 

@@ -58,12 +58,7 @@ class CreationMethods:
     new_empty = new_zeros
 
     def new_tensor(
-        self: Any,
-        data: Any,
-        *,
-        dtype: Any = None,
-        device: Any = None,
-        requires_grad: bool = False,
+        self: Any, data: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
     ) -> Tensor:
         """A tensor with a copy of `data`."""
         return convert.tensor(
