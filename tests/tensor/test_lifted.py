@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import chainrule as cr
-from chainrule.base.errors import GradientError
+from chainrule.base.errors import GradientError, TraceError
 from chainrule.func import grad, hessian, jacrev, jvp, linearize, vjp, vmap
 
 W = cr.tensor([[1.0, 2.0], [3.0, 4.0]])
@@ -106,3 +106,23 @@ def test_a_released_graph_says_so():
     z.sum().backward()
     with pytest.raises(GradientError, match="second time"):
         vmap(lambda v: cr.autograd.grad(z, y, v)[0])(VS)
+
+
+def test_a_gradient_by_a_path_outside_is_refused_rather_than_cut():
+    w = cr.tensor([1.0, 2.0], requires_grad=True)
+    square = w * w
+
+    def both(x):
+        return x * cr.autograd.grad((square * x + w).sum(), w, retain_graph=True)[0]
+
+    def inside(x):
+        return x * cr.autograd.grad((w * w * x + w).sum(), w, retain_graph=True)[0]
+
+    want = X * (2 * w * X + 1)
+    for refused in (cr.compile(both), lambda x: vmap(both)(x[None])[0]):
+        with pytest.raises(TraceError, match="in part outside"):
+            refused(X)
+    for found in (both(X), inside(X), cr.compile(inside)(X), vmap(inside)(X[None])[0]):
+        np.testing.assert_allclose(found.numpy(), want.detach().numpy(), rtol=1e-6)
+    slope = (2 * w * X + 1).detach()  # no create_graph: the gradient is a constant
+    np.testing.assert_allclose(jacrev(both)(X).numpy(), cr.diag(slope).numpy(), rtol=1e-6)

@@ -24,7 +24,7 @@ from chainrule.tensor.growth import note_end, note_walk
 from chainrule.tensor.handle import Handle
 from chainrule.tensor.hooks import call_after, watched, watched_in
 from chainrule.tensor.leaf_grad import accumulate
-from chainrule.tensor.lifted import home_of, lifted
+from chainrule.tensor.lifted import home_of, lifted, refuse_paths_outside
 from chainrule.tensor.modes import modes, set_grad_enabled
 from chainrule.tensor.tape import Backward, Recorded, release
 
@@ -176,6 +176,7 @@ def traced_gradients(
     home = home_of(trace, tensors)
     if home is not trace:
         return lifted(trace, home, tensors, seeds, handles, create_graph=create_graph)
+    refuse_paths_outside(trace, tensors, handles)
     b, nodes_of = Symbolic(), [trace.leaf_nodes(h) for h in handles]
     targets = list(dict.fromkeys([*(node for nodes in nodes_of for node in nodes), *ends]))
     roots = [trace.node_of(t) for t in tensors]

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from chainrule.base.errors import TraceError
 from chainrule.grad.reverse import differentiate, local_rule
 from chainrule.graph.node import INPUT, Node, Type
+from chainrule.graph.walk import topological
 from chainrule.ops.control import project
 from chainrule.ops.record import OUT, Op
 from chainrule.tensor.body import BodyTrace, outside
@@ -39,6 +40,41 @@ def home_of(trace: Trace, tensors: Sequence[Handle]) -> Trace | None:
             return here
         here = here.outer if isinstance(here, BodyTrace) else None
     return None
+
+
+def refuse_paths_outside(
+    trace: Trace, tensors: Sequence[Handle], handles: Sequence[Handle]
+) -> None:
+    """Raise if a path from the tensors to one of the handles leaves the trace on its way.
+
+    Reverse mode in the trace would give the part of the gradient that is recorded there.
+    """
+    leaves = [h for h in handles if trace.is_unchanged(h)]
+    if leaves and _meets(trace, tensors, leaves, inside=True):
+        raise TraceError(
+            "the graph of a gradient was recorded in part outside of the compiled or mapped "
+            "function that asks for it\n  compute all of it inside, or outside"
+        )
+
+
+def _meets(
+    trace: Trace | None, tensors: Sequence[Handle], leaves: Sequence[Handle], *, inside: bool
+) -> bool:
+    """Whether the tensors depend on the leaves by what traces around the `inside` one recorded."""
+    of, stops = (Handle._tape_node, ()) if trace is None else (trace.node_of, trace.frozen)
+    order = {*topological([of(t) for t in tensors], stops)}
+    if not inside and not order.isdisjoint([of(h) for h in leaves]):
+        return True
+    if trace is None:
+        return False
+    beyond = [b.handle for b in trace.inputs.values() if b.requires_grad and b.node in order]
+    around = trace.outer if isinstance(trace, BodyTrace) else None
+
+    def further() -> bool:
+        computed = [t for t in beyond if not t.is_leaf]
+        return bool(computed) and _meets(around, computed, leaves, inside=False)
+
+    return outside(around, further)
 
 
 def lifted(
