@@ -103,6 +103,15 @@ def test_the_message_names_the_function_here():
         np.concatenate([t, t])
 
 
+@pytest.mark.parametrize("name", ["hstack", "vstack", "dstack"])
+def test_the_message_names_the_function_that_was_called(name):
+    t = cr.ones(2, requires_grad=True)
+    with pytest.raises(GradientError, match=rf"(?s)^numpy\.{name} .*use chainrule\.{name}, which"):
+        getattr(np, name)([t, t])
+    with pytest.raises(GradientError, match=r"^numpy\.modf reads"):
+        np.modf(t)
+
+
 @pytest.mark.parametrize("name", ["std", "var", "median", "nanmedian", "diff"])
 def test_what_the_message_names_gives_the_numbers_of_numpy(name):
     function, x = getattr(np, name), cr.tensor(ARRAY, requires_grad=True)
@@ -121,6 +130,18 @@ def test_facts_and_comparisons_lose_nothing():
     assert np.argsort(t, axis=None)[0] == 3
     assert np.isfinite(t).all()
     np.testing.assert_allclose(t, ARRAY)
+
+
+def test_an_array_of_the_shape_of_a_tensor_loses_nothing():
+    t = cr.tensor(ARRAY, requires_grad=True)
+    for like in (np.empty_like, np.zeros_like, np.ones_like):
+        assert type(like(t)) is np.ndarray
+        assert like(t).shape == ARRAY.shape
+    np.testing.assert_array_equal(np.full_like(t, 2), np.full_like(ARRAY, 2))
+    number = cr.tensor(2.0, requires_grad=True)
+    for lost in (lambda: np.full_like(t, number), lambda: np.full_like(t, fill_value=number)):
+        with pytest.raises(GradientError, match=r"^numpy\.full_like"):
+            lost()
 
 
 def test_asarray_gives_the_values():

@@ -69,6 +69,7 @@ _SAME_RESULT = {  # functions whose defaults differ from NumPy's
     "nanmedian": "nanquantile(x, 0.5)",
 }
 _WRITERS = frozenset({"copyto", "put", "place", "putmask", "put_along_axis", "fill_diagonal"})
+_SHAPE_ONLY = frozenset({"empty_like", "zeros_like", "ones_like", "full_like"})
 
 
 @functools.cache
@@ -95,7 +96,8 @@ def call_ufunc(ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> An
             f"out= of {_name(ufunc)} is an array\n  the functions here take a tensor: cr.add(x, y, "
             "out=z)"
         )
-    name = _name(ufunc) if method == "__call__" else f"{_name(ufunc)}.{method}"
+    called = _name(ufunc) if method == "__call__" else f"{_name(ufunc)}.{method}"
+    name = modes.numpy_call or called
     if out:
         _refuse_lost(f"{name} into an array", inputs, "make a new tensor: x = x + y")
     made = getattr(ufunc, method)(*_values(inputs), **_values(options))
@@ -138,19 +140,30 @@ def call_function(function: Any, types: Sequence[type], inputs: Any, options: An
         return NotImplemented
     if function is np.size:
         return _size(*inputs, **options)
-    name = _name(function)
-    if function.__name__ in _WRITERS:
-        _refuse_lost(f"{name} into an array", (inputs, options), "write x.detach(), or into x")
+    before = modes.numpy_call
+    modes.numpy_call = name = before or _name(function)  # the one the program called
     try:
-        made = _NUMPYS_OWN(function, (np.ndarray,), inputs, options)
+        if function.__name__ in _WRITERS:
+            _refuse_lost(f"{name} into an array", (inputs, options), "write x.detach(), or into x")
+        made = _numpys(function, inputs, options)
+        shape_only = function.__name__ in _SHAPE_ONLY
+        read = (inputs[1:], options.get("fill_value")) if shape_only else (inputs, options)
+        _check_kept(name, made, read)
+    finally:
+        modes.numpy_call = before
+    return made
+
+
+def _numpys(function: Any, inputs: Any, options: Any) -> Any:
+    """The result of NumPy's implementation, on the values where a method's arguments differ."""
+    try:
+        return _NUMPYS_OWN(function, (np.ndarray,), inputs, options)
     except ChainruleError:
         raise
-    except TypeError as error:  # the method's arguments differ from NumPy's
+    except TypeError as error:
         if _is_of_program(error):
             raise
-        made = _NUMPYS_OWN(function, (np.ndarray,), _values(inputs), _values(options))
-    _check_kept(name, made, (inputs, options))
-    return made
+        return _NUMPYS_OWN(function, (np.ndarray,), _values(inputs), _values(options))
 
 
 def _is_of_program(error: TypeError) -> bool:
