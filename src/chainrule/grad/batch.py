@@ -19,7 +19,7 @@ from chainrule.graph.node import Graph, Node, TupleType, Type, input_node
 from chainrule.graph.walk import topological
 from chainrule.ops.control import items
 from chainrule.ops.decomposition import decomposition, replay
-from chainrule.ops.examples import Batched
+from chainrule.ops.examples import Examples
 from chainrule.ops.record import Builder, Symbolic
 
 # Of a node with several results, one for each
@@ -72,7 +72,7 @@ def batched(
         for n, is_mapped in zip(graph.inputs, mapped, strict=True)
     ]
     found = batch(b, graph.outputs, graph.inputs, stacks, size, tell)
-    shared = Batched(b, (), (), size)
+    shared = Examples(b, (), (), size)
     for i in whole:
         if found[i] is None:
             found[i] = shared.repeated(graph.outputs[i])
@@ -88,7 +88,7 @@ def _batched(
     if "projection" in op.traits:
         return known[node.inputs[0]][node.attrs["index"]]  # type: ignore[index]
     nodes: list[Any] = [known.get(child, child) for child in node.inputs]
-    given = Batched(b, nodes, [child in known for child in node.inputs], size)
+    given = Examples(b, nodes, [child in known for child in node.inputs], size)
     if "structure" in op.traits:
         return given.stacked()
     if op.batch is not None:

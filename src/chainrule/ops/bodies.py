@@ -10,11 +10,14 @@ its outputs are: those in `whole` are made so. See `grad/batch.py`, which passes
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from chainrule.graph.node import Graph, Node
-from chainrule.ops.record import Builder, Examples, Symbolic
+from chainrule.ops.record import Builder, Symbolic
 from chainrule.ops.reduce import sum_
+
+if TYPE_CHECKING:
+    from chainrule.ops.examples import Examples
 
 Batch = Callable[[Graph, Sequence[bool], Collection[int]], tuple[Graph, list[bool]]]
 

@@ -15,7 +15,7 @@ Example: `conv(x, w, stride=(1,), dilation=(1,), groups=1)`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -27,7 +27,10 @@ from chainrule.ops import convolution_products as products
 from chainrule.ops.arithmetic import add
 from chainrule.ops.im2col import overlap_add, window_counts, windows
 from chainrule.ops.layout import reshape
-from chainrule.ops.record import Array, Builder, Examples, Illegal, Op, Sample
+from chainrule.ops.record import Array, Builder, Illegal, Op, Sample
+
+if TYPE_CHECKING:
+    from chainrule.ops.examples import Examples
 
 _f32 = dtypes.float32
 _NAMES = ("stride", "dilation", "groups")

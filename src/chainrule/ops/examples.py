@@ -3,7 +3,7 @@
     given.stacked()  every operand with the axis of examples in front, a shared one broadcast
     given.rows(i, n)  index i[e, …] of example e into n rows  →  e·n + i[e, …] into the rows of all
 
-See `record.Examples`. Imports ops. Example: `op.batch(b, node, Batched(b, ins, mapped, size))`.
+Imports ops. Example: `op.batch(b, node, Examples(b, ins, mapped, size))`.
 """
 
 from __future__ import annotations
@@ -22,13 +22,15 @@ from chainrule.ops.scan import scan
 from chainrule.ops.scatter import ravel_index
 
 
-class Batched:
-    """The operands `nodes` of one op; those that are `mapped` have `size` examples in front."""
+class Examples:
+    """The operands `nodes` of one op; those that are `mapped` have `size` examples in front.
+
+    The others are shared by all examples. New nodes are made by `b`.
+    """
 
     def __init__(
         self, b: Builder, nodes: Sequence[Node], mapped: Sequence[bool], size: int
     ) -> None:
-        """New nodes are made by `b`."""
         self.b, self.size = b, size
         self.nodes, self.mapped = tuple(nodes), tuple(mapped)
 

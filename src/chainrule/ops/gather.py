@@ -10,7 +10,7 @@ other row of w; `spread_rows(x, i)` = gather(x, i), fused into the update that r
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -23,18 +23,11 @@ from chainrule.ops.comparison import eq, where
 from chainrule.ops.creation import filled, iota
 from chainrule.ops.elementwise import NUMBERS, need_kind
 from chainrule.ops.layout import reshape
-from chainrule.ops.record import (
-    Array,
-    Builder,
-    Examples,
-    Illegal,
-    Limit,
-    Op,
-    Sample,
-    Template,
-    leading,
-)
+from chainrule.ops.record import Array, Builder, Illegal, Limit, Op, Sample, Template, leading
 from chainrule.ops.reduce import broadcast_to, sum_
+
+if TYPE_CHECKING:
+    from chainrule.ops.examples import Examples
 
 _f32, _i64 = dtypes.float32, dtypes.int64
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from operator import itemgetter, methodcaller
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
@@ -21,7 +21,6 @@ from chainrule.ops.creation import filled, full
 from chainrule.ops.record import (
     Array,
     Builder,
-    Examples,
     Illegal,
     IndexMap,
     Made,
@@ -31,6 +30,9 @@ from chainrule.ops.record import (
     Template,
     leading,
 )
+
+if TYPE_CHECKING:
+    from chainrule.ops.examples import Examples
 
 _f32, _i64 = dtypes.float32, dtypes.int64
 _TRAITS = frozenset({"index-map", "linear"})

@@ -8,7 +8,7 @@ Example: `matmul(a, b)` with a (…, m, k) and b (…, k, n), batch axes equal.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,17 +17,10 @@ from chainrule.base.errors import DTypeError, ShapeError
 from chainrule.graph.node import Attrs, Node, Type
 from chainrule.ops.arithmetic import add
 from chainrule.ops.layout import reshape, transpose
-from chainrule.ops.record import (
-    Array,
-    Builder,
-    Contract,
-    Examples,
-    Illegal,
-    Op,
-    Sample,
-    Template,
-    of_values,
-)
+from chainrule.ops.record import Array, Builder, Contract, Illegal, Op, Sample, Template, of_values
+
+if TYPE_CHECKING:
+    from chainrule.ops.examples import Examples
 
 _f32 = dtypes.float32
 

@@ -11,13 +11,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 
 from chainrule.base.errors import ChainruleError
 from chainrule.base.shapes import Shape, View
 from chainrule.graph.node import AnyType, Attrs, Node, TupleType
+
+if TYPE_CHECKING:
+    from chainrule.ops.examples import Examples
 
 Array = np.ndarray[Any, Any]
 Axes = tuple[int | None, ...]  # one of each input, None where it is read whole
@@ -42,49 +45,6 @@ class Tiles(Protocol):
 
     def __call__(self, fn: str, /, *ins: str, attr: object = None) -> str:
         """Apply a primitive of `kernel.scalar`."""
-        ...
-
-
-class Examples(Protocol):
-    """The operands of an op that is done for `size` examples at once: what `Op.batch` reads.
-
-    Where `mapped` says so an operand has the examples as its first axis; others are shared.
-    """
-
-    size: int
-    nodes: tuple[Node, ...]
-    mapped: tuple[bool, ...]
-
-    def stacked(self) -> list[Node]:
-        """Every operand with the axis of examples; a shared one is broadcast."""
-        ...
-
-    def repeated(self, x: Node) -> Node:
-        """A shared node with the axis of examples."""
-        ...
-
-    def merged(self, x: Node) -> Node:
-        """(size, n, …) as (size·n, …)."""
-        ...
-
-    def divided(self, x: Node, shape: Shape) -> Node:
-        """Results of the given shape for each example, from what has all of them in a row."""
-        ...
-
-    def rows(self, index: Node, n: int) -> Node:
-        """Indices into the n rows of each example, as checked indices into all size·n rows."""
-        ...
-
-    def items(self, node: Node) -> list[Node]:
-        """Each result of a node with several."""
-        ...
-
-    def steps(self, x: Node) -> Node:
-        """Exchange the axis of examples and the one behind it."""
-        ...
-
-    def looped(self, node: Node) -> Sequence[Node]:
-        """The op for one example after the other."""
         ...
 
 
@@ -255,7 +215,8 @@ class Op:
     `cost` is what the value costs a kernel that already reads the inputs: "free" if nothing is
     computed (views and constants), "cheap" if computing it again costs less than storing and
     loading it (an instruction or two), "dear" otherwise. Views and constants are free by default.
-    `batch(b, node, examples)` is the op with one more leading axis, that of examples (`Examples`):
+    `batch(b, node, examples)` is the op with one more leading axis, that of examples
+    (`ops/examples.py`):
     a node, or a node for each result, with that axis first. What is elementwise, a reduction or
     works along rows is batched by `leading` by default. Ops of the trait "control" get the
     function that batches a body as one more argument.

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -26,7 +26,6 @@ from chainrule.ops.record import (
     OUT,
     Array,
     Builder,
-    Examples,
     Illegal,
     IndexMap,
     Made,
@@ -35,6 +34,9 @@ from chainrule.ops.record import (
     Sample,
     Template,
 )
+
+if TYPE_CHECKING:
+    from chainrule.ops.examples import Examples
 
 _f32 = dtypes.float32
 

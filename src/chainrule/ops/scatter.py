@@ -10,7 +10,7 @@ Example: `x[i, j]` is `gather(reshape(x), ravel_index(i, j, sizes=x.shape))`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -24,19 +24,11 @@ from chainrule.ops.creation import filled, full, iota
 from chainrule.ops.elementwise import NUMBERS, need_kind
 from chainrule.ops.gather import check_bounds, gather, scatter_add
 from chainrule.ops.layout import reshape
-from chainrule.ops.record import (
-    OUT,
-    Array,
-    Builder,
-    Examples,
-    Illegal,
-    Limit,
-    Op,
-    Sample,
-    Template,
-    leading,
-)
+from chainrule.ops.record import OUT, Array, Builder, Illegal, Limit, Op, Sample, Template, leading
 from chainrule.ops.reduce import broadcast_to
+
+if TYPE_CHECKING:
+    from chainrule.ops.examples import Examples
 
 _f32, _i64 = dtypes.float32, dtypes.int64
 

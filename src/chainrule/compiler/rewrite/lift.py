@@ -17,7 +17,7 @@ from collections.abc import Collection, Mapping, Sequence
 from chainrule.compiler.shared.access import is_view, virtual
 from chainrule.graph.node import INPUT, Node, Type, input_node
 from chainrule.graph.walk import topological
-from chainrule.ops.examples import Batched
+from chainrule.ops.examples import Examples
 from chainrule.ops.gather import scatter_add
 from chainrule.ops.layout import reshape, transpose
 from chainrule.ops.record import Builder, Contract, IndexMap, Map, Pieces, Reduce, Symbolic
@@ -46,7 +46,7 @@ def _batched_alone(node: Node, stepped: Collection[Node]) -> bool:
         input_node(Type(n.dtype, (1, *n.shape)) if flag else n.type)
         for n, flag in zip(node.inputs, flags, strict=True)
     ]
-    made = _one(node.op.batch(Symbolic(), node, Batched(Symbolic(), ins, flags, 1)))
+    made = _one(node.op.batch(Symbolic(), node, Examples(Symbolic(), ins, flags, 1)))
     return all(n.op in {INPUT, node.op} or is_view(n) for n in topological((made,)))
 
 
@@ -123,7 +123,7 @@ class Lift:
     def _lift(self, node: Node) -> Node:
         mapped = [child in self.stacks for child in node.inputs]
         nodes = [self.stacks.get(child) or self.fixed[child] for child in node.inputs]
-        return _one(node.op.batch(self.b, node, Batched(self.b, nodes, mapped, self.length)))
+        return _one(node.op.batch(self.b, node, Examples(self.b, nodes, mapped, self.length)))
 
     def _total(self, node: Node) -> Node:
         b, length = self.b, self.length
