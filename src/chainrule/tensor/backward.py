@@ -19,7 +19,7 @@ from chainrule.ops import TABLE
 from chainrule.ops.record import Symbolic
 from chainrule.tensor.anomaly import Suspicious
 from chainrule.tensor.convert import as_tensor, cast, filled
-from chainrule.tensor.dispatch import apply, wrap
+from chainrule.tensor.dispatch import wrap, zeros_of
 from chainrule.tensor.growth import note_end, note_walk
 from chainrule.tensor.handle import Handle
 from chainrule.tensor.hooks import call_after, watched, watched_in
@@ -280,7 +280,7 @@ def gradients(
         if modes.watch is not None:
             modes.watch.after_backward(outs, seeds, targets, found)
     if materialize_grads:
-        found = [_zeros(x) if g is None else g for x, g in zip(ins, found, strict=True)]
+        found = [zeros_of(x) if g is None else g for x, g in zip(ins, found, strict=True)]
     if not allow_unused and any(g is None for g in found):
         missing = [i for i, g in enumerate(found) if g is None]
         raise GradientError(
@@ -288,7 +288,3 @@ def gradients(
             "pass allow_unused=True to get None"
         )
     return tuple(found)
-
-
-def _zeros(like: Handle) -> Tensor:
-    return apply(TABLE["full"], value=0, dtype=like.dtype, shape=like.shape)

@@ -15,6 +15,7 @@ from numpy import asarray
 
 from chainrule.base.source import location
 from chainrule.graph.node import INPUT, Node, TupleType, Type
+from chainrule.ops import TABLE
 from chainrule.ops.control import project
 from chainrule.ops.creation import detach
 from chainrule.ops.record import Op
@@ -87,6 +88,11 @@ def apply(op: Op, /, *ins: Handle, **attrs: Any) -> Tensor:
         nodes = (x._node or x._tape_node(),)
         made = record(call, nodes, call.keep((given, value)), location(2))
     return fresh(value, call.type, made)
+
+
+def zeros_of(like: Handle) -> Tensor:
+    """Zeros of the same type."""
+    return apply(TABLE["full"], value=0, dtype=like.dtype, shape=like.shape)
 
 
 def _other_call(op: Op, kind: Any, attrs: dict[str, Any]) -> Call:

@@ -11,17 +11,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from chainrule.base.errors import ArgumentError
 from chainrule.graph.node import INPUT, Node
 from chainrule.graph.walk import topological
 from chainrule.ops import TABLE
 from chainrule.tensor.backward import gradients
-from chainrule.tensor.dispatch import apply, wrap
+from chainrule.tensor.dispatch import apply, wrap, zeros_of
 from chainrule.tensor.functional.join import stack
 from chainrule.tensor.functional.slices import unbind
-from chainrule.tensor.handle import Handle
 from chainrule.tensor.modes import enable_grad, modes
 from chainrule.tensor.pytree import Rebuild, flatten
 from chainrule.tensor.tape import Recorded
@@ -33,21 +32,32 @@ Fn = Callable[..., Any]
 Linear = Callable[[Sequence[Any]], "list[Tensor]"]
 
 
-class _Inner(NamedTuple):
-    """Tensors on which a derivative is taken, and how they came out of the arguments."""
-
-    leaves: list[Tensor]
-    rebuild: Rebuild
-    outer: bool  # whether a derivative of the derivative may be asked for
-
-
-def _inner(value: Any) -> _Inner:
-    """Fresh tensors with the values of those in a structure."""
-    given, rebuild = flatten(value)
-    for t in given:
+def float_leaves(args: Sequence[Any], chosen: Sequence[int]) -> tuple[list[Tensor], Rebuild]:
+    """The tensors among the chosen arguments, which are floats."""
+    leaves, rebuild = flatten(tuple([args[i] for i in chosen]))
+    for t in leaves:
         if t.dtype.kind != "float":
-            raise ArgumentError(f"there is no derivative with respect to a tensor of {t.dtype}")
-    return _Inner([fresh_of(t) for t in given], rebuild, any(t.requires_grad for t in given))
+            raise ArgumentError(
+                f"there is no derivative with respect to a tensor of {t.dtype}: choose float "
+                "arguments, or pass x.float()"
+            )
+    return leaves, rebuild
+
+
+def called(
+    fn: Fn, args: Sequence[Any], chosen: Sequence[int], new: Sequence[Any], *, aux: bool
+) -> tuple[list[Tensor], Rebuild, Any]:
+    """The tensors that `fn` returns for `new` chosen arguments, and what it returns beside them."""
+    exchanged = dict(zip(chosen, new, strict=True))
+    out, beside = fn(*[exchanged.get(i, value) for i, value in enumerate(args)]), None
+    if aux:
+        if not isinstance(out, tuple) or len(out) != 2:
+            raise ArgumentError("with has_aux the function returns a pair (output, aux)")
+        out, beside = out
+    results, rebuild = flatten(out)
+    if not results:
+        raise ArgumentError("the function returns no tensor: return the value to differentiate")
+    return results, rebuild, beside
 
 
 def fresh_of(t: Tensor) -> Tensor:
@@ -70,22 +80,13 @@ class Pass:
     def __init__(self, fn: Fn, args: Sequence[Any], chosen: Sequence[int], aux: bool) -> None:
         self.recording = modes.grad
         with enable_grad():
-            self.inner = _inner(tuple([args[i] for i in chosen]))
-            new = self.inner.rebuild(self.inner.leaves)
-            whole = list(args)
-            for i, value in zip(chosen, new, strict=True):
-                whole[i] = value
-            out = fn(*whole)
-        self.aux = None
-        if aux:
-            if not isinstance(out, tuple) or len(out) != 2:
-                raise ArgumentError("with has_aux the function returns a pair (output, aux)")
-            out, self.aux = out
-        self.results, self.rebuild = flatten(out)
-        if not self.results:
-            raise ArgumentError("the function returns no tensor")
-        self.create = self.recording and (self.inner.outer or self._reaches_others())
-        self.aux = self._released(self.aux)
+            given, self.rebuild_leaves = float_leaves(args, chosen)
+            self.leaves = [fresh_of(t) for t in given]
+            new = self.rebuild_leaves(self.leaves)
+            self.results, self.rebuild, beside = called(fn, args, chosen, new, aux=aux)
+            outer = any(t.requires_grad for t in given)
+        self.create = self.recording and (outer or self._reaches_others())
+        self.aux = self._released(beside)
 
     def _reaches_others(self) -> bool:
         """Whether the results depend on other tensors that require grad."""
@@ -93,7 +94,7 @@ class Pass:
             moving = [t for t in self.results if t.requires_grad]
         trace = modes.trace
         if trace is None:
-            mine = {t._tape_node() for t in self.inner.leaves}
+            mine = {t._tape_node() for t in self.leaves}
             order = topological([t._tape_node() for t in moving])
             leaves = [n for n in order if n.op is INPUT and n not in mine]
             return any(isinstance(n, Recorded) and n.leaf is not None for n in leaves)
@@ -118,10 +119,10 @@ class Pass:
             pairs = [(t, c) for t, c in zip(self.results, cotangents, strict=True)]
             moving = [(t, c) for t, c in pairs if t.requires_grad and t.dtype.kind == "float"]
             if not moving:
-                return [zeros_of(t) for t in self.inner.leaves]
+                return [zeros_of(t) for t in self.leaves]
             outs, cts = zip(*moving, strict=True)
             return gradients(  # type: ignore[return-value]
-                outs, self.inner.leaves, cts, retain_graph=keep or create, create_graph=create,
+                outs, self.leaves, cts, retain_graph=keep or create, create_graph=create,
                 materialize_grads=True,
             )  # fmt: skip
 
@@ -130,18 +131,13 @@ def _is_input(node: Node | None) -> bool:
     return node is not None and node.op is INPUT
 
 
-def zeros_of(like: Handle) -> Tensor:
-    """Zeros of the same type."""
-    return apply(TABLE["full"], value=0, dtype=like.dtype, shape=like.shape)
-
-
 class Evaluated:
     """The interface of `Linearized`, from a pass over a function that reads or hooks gradients."""
 
     def __init__(self, func: Fn, args: Sequence[Any], chosen: Sequence[int], *, aux: bool) -> None:
         """Call the function once, on tensors with values or in the open trace."""
         self._done = done = Pass(func, args, chosen, aux)
-        self.leaves, self.rebuild_leaves, _ = done.inner
+        self.leaves, self.rebuild_leaves = done.leaves, done.rebuild_leaves
         self.results, self.rebuild = flatten(done.output())
         self.aux = done.aux
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from chainrule.base.errors import GradientError, ShapeError
 from chainrule.ops import TABLE
-from chainrule.tensor.dispatch import apply
+from chainrule.tensor.dispatch import apply, zeros_of
 from chainrule.tensor.handle import NOT_KEPT, Handle
 from chainrule.tensor.modes import modes, set_grad_enabled
 
@@ -80,10 +80,10 @@ def clear_grad(handle: Handle, *, set_to_none: bool) -> None:
         set_grad(handle, None)
         return
     if handle._grad is NOT_KEPT and modes.trace is None:  # what it was does not matter
-        set_grad(handle, apply(TABLE["full"], value=0, dtype=handle.dtype, shape=handle.shape))
+        set_grad(handle, zeros_of(handle))
         return
     grad = get_grad(handle)
     if grad is not None:
         with set_grad_enabled(False):
-            zeros = apply(TABLE["full"], value=0, dtype=grad.dtype, shape=grad.shape)
+            zeros = zeros_of(grad)
             grad._rebind(zeros) if grad.is_leaf else grad._become(zeros)

@@ -15,17 +15,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from chainrule.base.errors import ArgumentError, TraceError
+from chainrule.base.errors import TraceError
 from chainrule.grad.forward import push
 from chainrule.grad.reverse import differentiate
 from chainrule.graph.node import INPUT, Graph, Node, input_node
 from chainrule.graph.walk import dependents, topological
-from chainrule.ops import TABLE
 from chainrule.ops.evaluate import apply_meaning
 from chainrule.ops.record import Symbolic
 from chainrule.tensor.body import BodyTrace, body_trace, outside, unrolled
-from chainrule.tensor.dispatch import apply, wrap
-from chainrule.tensor.evaluated import Evaluated, Linear
+from chainrule.tensor.dispatch import wrap, zeros_of
+from chainrule.tensor.evaluated import Evaluated, Linear, called, float_leaves
 from chainrule.tensor.handle import Handle
 from chainrule.tensor.modes import enable_grad, modes
 from chainrule.tensor.pytree import flatten
@@ -101,24 +100,15 @@ class Linearized:
         self, func: Callable[..., Any], args: Sequence[Any], chosen: Sequence[int], *, aux: bool
     ) -> None:
         """Run the function once, on symbols."""
-        self.leaves, self.rebuild_leaves = flatten(tuple([args[i] for i in chosen]))
-        for x in self.leaves:
-            if x.dtype.kind != "float":
-                raise ArgumentError(f"there is no derivative with respect to a tensor of {x.dtype}")
+        self.leaves, self.rebuild_leaves = float_leaves(args, chosen)
         inputs = [input_node(x.array_type) for x in self.leaves]
         readable = modes.trace is None or modes.trace.has_values
         with enable_grad(), body_trace(kind=ReadableBody if readable else BodyTrace) as trace:
             if isinstance(trace, ReadableBody):
                 trace.know(inputs, self.leaves)
-            whole = list(args)
             new = self.rebuild_leaves(trace.arguments(inputs))
-            for i, value in zip(chosen, new, strict=True):
-                whole[i] = value
-            out, others = _parted(func(*whole), aux=aux)
-            results, self.rebuild = flatten(out)
+            results, self.rebuild, others = called(func, args, chosen, new, aux=aux)
             beside, self._rebuild_aux = flatten(others)
-            if not results:
-                raise ArgumentError("the function returns no tensor")
             if trace.grads or any(trace.hooks.values()):
                 raise TraceError("a function that is linearized cannot assign or hook gradients")
             self._changed = trace.effects()
@@ -215,21 +205,9 @@ def linearized(
     return Evaluated(func, args, chosen, aux=aux)
 
 
-def _parted(out: Any, *, aux: bool) -> tuple[Any, Any]:
-    """What is differentiated, and what the function returns beside it."""
-    if not aux:
-        return out, None
-    if not isinstance(out, tuple) or len(out) != 2:
-        raise ArgumentError("with has_aux the function returns a pair (output, aux)")
-    return out
-
-
 def _filled(
     found: Sequence[Node | None], made: Sequence[Tensor], like: Sequence[Handle]
 ) -> list[Tensor]:
     """A derivative for each tensor of `like`; zeros where nothing moves."""
     given = iter(made)
-    return [
-        apply(TABLE["full"], value=0, dtype=x.dtype, shape=x.shape) if t is None else next(given)
-        for x, t in zip(like, found, strict=True)
-    ]
+    return [zeros_of(x) if t is None else next(given) for x, t in zip(like, found, strict=True)]

@@ -65,7 +65,7 @@ def grad_and_value(
             shapes = ", ".join(str(t.shape) for t in done.results)
             raise GradientError(f"grad() is of a function that returns one scalar, not {shapes}")
         found = done.pull([None], create=done.create, keep=False)
-        gradient = _picked(done.inner.rebuild(found), argnums)
+        gradient = _picked(done.rebuild_leaves(found), argnums)
         value = done.output()
         return gradient, ((value, done.aux) if has_aux else value)
 
@@ -105,7 +105,7 @@ def vjp(func: Fn, *primals: Any, has_aux: bool = False) -> Any:
         create = done.create or (modes.grad and any(c.requires_grad for c in cts))
         found = done.pull(cts, create=create if create_graph is None else create_graph,
                           keep=retain_graph)  # fmt: skip
-        return done.inner.rebuild(found)
+        return done.rebuild_leaves(found)
 
     return (done.output(), pull, done.aux) if has_aux else (done.output(), pull)
 

@@ -16,7 +16,7 @@ from chainrule.base.dtypes import DType
 from chainrule.base.errors import ShapeError
 from chainrule.ops import TABLE
 from chainrule.tensor.convert import Operand, as_dtype, as_tensor, cast, check_device
-from chainrule.tensor.dispatch import apply, wrap
+from chainrule.tensor.dispatch import apply, wrap, zeros_of
 from chainrule.tensor.functional import layout, slices
 from chainrule.tensor.functional.forms import of_kinds, with_out
 from chainrule.tensor.tape import lasting
@@ -50,8 +50,7 @@ def _triangle(name: str, x: Tensor, diagonal: int, keep: str) -> Tensor:
     column = apply(TABLE["iota"], dtype=dtypes.int64, shape=x.shape, axis=rank - 1)
     offset = apply(TABLE["full"], value=diagonal, dtype=dtypes.int64, shape=x.shape)
     kept = apply(TABLE[keep], apply(TABLE["add"], row, offset), column)
-    zeros = apply(TABLE["full"], value=0, dtype=x.dtype, shape=x.shape)
-    return lasting(apply(TABLE["where"], kept, x, zeros))
+    return lasting(apply(TABLE["where"], kept, x, zeros_of(x)))
 
 
 @of_kinds
