@@ -39,7 +39,9 @@ Fn = Callable[..., Any]
 def _chosen(argnums: int | Sequence[int], count: int) -> list[int]:
     several = [argnums] if isinstance(argnums, int) else list(argnums)
     if not all(-count <= i < count for i in several):
-        raise ArgumentError(f"argnums {argnums} for a function of {count} arguments")
+        raise ArgumentError(
+            f"argnums {argnums} for a function of {count} arguments: they are 0 to {count - 1}"
+        )
     return [i % count for i in several]
 
 
@@ -127,7 +129,10 @@ def jvp(
 ) -> Any:
     """(func(*primals), J·tangents): the directional derivative."""
     if strict:
-        raise ArgumentError("jvp gives zeros where the output does not depend on a primal")
+        raise ArgumentError(
+            "jvp has no strict mode: leave strict out; where an output depends on no primal, its "
+            "tangent is zero"
+        )
     primals = tuple(primals)
     done = linearized(func, primals, range(len(primals)), aux=has_aux)
     given = _leaves_like(tuple(tangents), done.leaves, "tangent")

@@ -83,16 +83,24 @@ def _columns(leaves: Sequence[Any], axes: Sequence[int | None]) -> tuple[list[in
     """Which tensors are mapped, and these with the mapped axis in front."""
     moving = [i for i, axis in enumerate(axes) if axis is not None]
     if not moving:
-        raise ArgumentError("vmap needs an argument with an axis to map over")
+        raise ArgumentError(
+            "vmap needs an argument with an axis to map over: its number in in_dims"
+        )
     columns = []
     for i in moving:
         axis, shape = axes[i], leaves[i].shape
         if not -len(shape) <= axis < len(shape):  # type: ignore[operator]
-            raise ShapeError(f"in_dims names axis {axis} of shape {shape}")
+            raise ShapeError(
+                f"in_dims names axis {axis} of a tensor of shape {shape}, which has {len(shape)} "
+                "axes; None shares a tensor"
+            )
         columns.append(leaves[i] if axis == 0 else movedim(leaves[i], axis, 0))  # type: ignore[arg-type]
     sizes = {c.shape[0] for c in columns}
     if len(sizes) > 1:
-        raise ShapeError(f"vmap over axes of different sizes: {sorted(sizes)}")
+        raise ShapeError(
+            f"vmap over axes of different sizes: {sorted(sizes)}; in_dims chooses the axis of each "
+            "argument, None shares it"
+        )
     return moving, columns
 
 
@@ -171,14 +179,18 @@ def _axes(dims: Any, value: Any) -> list[int | None]:
     """The axis of each tensor of a structure; a number stands for all below it."""
     if isinstance(value, Handle):
         if dims is not None and not isinstance(dims, int):
-            raise ArgumentError(f"in_dims {dims!r} for a tensor: a number or None")
+            raise ArgumentError(
+                f"in_dims has {dims!r} for a tensor: the number of its axis, or None"
+            )
         return [dims]
     if isinstance(value, dict):
         parts = [(dims[k] if isinstance(dims, dict) else dims, v) for k, v in value.items()]
     elif isinstance(value, (tuple, list)):
         several = isinstance(dims, (tuple, list))
         if several and len(dims) != len(value):
-            raise ArgumentError(f"in_dims {dims!r} for {len(value)} arguments")
+            raise ArgumentError(
+                f"in_dims {dims!r} for {len(value)} arguments: give one for each, or one for all"
+            )
         parts = [(dims[i] if several else dims, v) for i, v in enumerate(value)]
     else:
         return []
@@ -191,7 +203,9 @@ def _placed(out: Any, dims: Any) -> Any:
         return _moved(out, dims)
     if isinstance(dims, (tuple, list)) and isinstance(out, (tuple, list)):
         if len(dims) != len(out):
-            raise ArgumentError(f"out_dims {dims!r} for {len(out)} results")
+            raise ArgumentError(
+                f"out_dims {dims!r} for {len(out)} results: give one for each, or one for all"
+            )
         return type(out)([_placed(part, d) for part, d in zip(out, dims, strict=True)])
     leaves, rebuild = flatten(out)
     return rebuild([_moved(leaf, dims) for leaf in leaves])
@@ -199,5 +213,5 @@ def _placed(out: Any, dims: Any) -> Any:
 
 def _moved(out: Any, dim: Any) -> Tensor:
     if not isinstance(dim, int):
-        raise ArgumentError(f"out_dims {dim!r} for a tensor: a number")
+        raise ArgumentError(f"out_dims has {dim!r} for a tensor: give the number of its new axis")
     return out if dim == 0 else movedim(out, 0, dim)
