@@ -11,7 +11,7 @@ import pytest
 import chainrule as cr
 from chainrule import func, nn
 from chainrule.autograd import Function
-from chainrule.base.errors import ArgumentError, IndexBoundsError, TraceError
+from chainrule.base.errors import ArgumentError, IndexBoundsError, ShapeError, TraceError
 from chainrule.graph.node import Node
 from chainrule.ops import TABLE
 from chainrule.ops.record import Op, of_values
@@ -286,3 +286,19 @@ def test_what_is_refused():
         func.vmap(outside.add_)(xs)
     with pytest.raises(IndexBoundsError):
         func.vmap(lambda t, i: F.embedding(i, t))(cr.ones(2, 3, 4), cr.tensor([[0], [3]]))
+
+
+@pytest.mark.parametrize(
+    ("call", "told"),
+    [
+        (func.vmap(cr.sin, None), "its number in in_dims"),
+        (func.vmap(cr.sin, 2), r"shape \(2, 3\), which has 2 axes; None shares"),
+        (lambda x: func.vmap(cr.add)(x, x[0]), r"different sizes: \[2, 3\]; in_dims chooses"),
+        (func.vmap(cr.sin, "0"), "'0' for a tensor: the number of its axis, or None"),
+        (lambda x: func.vmap(cr.add, (0,))(x, x), "for 2 arguments: give one for each"),
+        (func.vmap(cr.sin, 0, None), "for a tensor: give the number of its new axis"),
+    ],
+)
+def test_a_wrong_axis_is_told_what_is_right(call, told):
+    with pytest.raises((ArgumentError, ShapeError), match=told):
+        call(cr.ones(2, 3))
