@@ -61,6 +61,14 @@ def test_linear_reads_nothing_again():
     assert len(calls) == 2
 
 
+def test_a_direction_of_another_dtype_is_cast():
+    x, v = cr.tensor(np.float32(X)), cr.tensor([1, 2, 3])
+    for found in (func.jvp(deep, (x,), (v,))[1], func.linearize(deep, x)[1](v.double())):
+        assert found.dtype == cr.float32
+        want = func.jvp(deep, (x,), (v.float(),))[1]
+        np.testing.assert_array_equal(found.numpy(), want.numpy())
+
+
 def test_values_may_be_read_and_what_was_read_is_no_symbol():
     kept = []
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from chainrule.base import dtypes
 from chainrule.base.errors import ArgumentError, GradientError, ShapeError
 from chainrule.ops import TABLE
-from chainrule.tensor.convert import as_tensor
+from chainrule.tensor.convert import as_tensor, cast
 from chainrule.tensor.dispatch import apply
 from chainrule.tensor.evaluated import Pass
 from chainrule.tensor.functional import layout
@@ -124,6 +124,12 @@ def _leaves_like(value: Any, like: Sequence[Handle], what: str) -> list[Any]:
     return found
 
 
+def _tangents(value: Any, like: Sequence[Handle]) -> list[Tensor]:
+    """The directions of the tensors, of their dtypes."""
+    given = _leaves_like(value, like, "tangent")
+    return [cast(as_tensor(v), x.dtype) for v, x in zip(given, like, strict=True)]
+
+
 def jvp(
     func: Fn, primals: Any, tangents: Any, *, strict: bool = False, has_aux: bool = False
 ) -> Any:
@@ -135,8 +141,7 @@ def jvp(
         )
     primals = tuple(primals)
     done = linearized(func, primals, range(len(primals)), aux=has_aux)
-    given = _leaves_like(tuple(tangents), done.leaves, "tangent")
-    results, moved = done.with_tangents([as_tensor(v) for v in given])
+    results, moved = done.with_tangents(_tangents(tuple(tangents), done.leaves))
     both = done.rebuild(results), done.rebuild(moved)
     return (*both, done.aux) if has_aux else both
 
@@ -147,8 +152,7 @@ def linearize(func: Fn, *primals: Any) -> tuple[Any, Callable[..., Any]]:
     (linear,) = done.pushing([range(len(done.leaves))])
 
     def push(*tangents: Any) -> Any:
-        given = _leaves_like(tangents, done.leaves, "tangent")
-        return done.rebuild(linear([as_tensor(v) for v in given]))
+        return done.rebuild(linear(_tangents(tangents, done.leaves)))
 
     return done.rebuild(done.results), push
 
