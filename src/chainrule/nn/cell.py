@@ -1,6 +1,7 @@
 """Recurrent cells: one step in time. Example: `h, c = LSTMCell(8, 16)(x, (h, c))`.
 
 May import `tensor`. Whole sequences are in `recurrent.py`.
+Source: https://docs.pytorch.org/docs/stable/nn.html#recurrent-layers
 """
 
 from __future__ import annotations
@@ -112,10 +113,7 @@ class _Cell(Module):
 
 
 class RNNCell(_Cell):
-    """h' = tanh(W_ih x + b_ih + W_hh h + b_hh): x (B, I) or (I), h (B, H) or (H).
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.RNNCell.html
-    """
+    """h' = tanh(W_ih x + b_ih + W_hh h + b_hh): x (B, I) or (I), h (B, H) or (H)."""
 
     kind = gates.RNN_TANH
 
@@ -146,7 +144,6 @@ class LSTMCell(_Cell):
     """(i, f, g, o) = W_ih x + b_ih + W_hh h + b_hh; c' = σ(f)·c + σ(i)·tanh(g), h' = σ(o)·tanh(c').
 
     x (B, I) or (I); h, c (B, H) or (H). Returns (h', c').
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.LSTMCell.html
     """
 
     kind = gates.LSTM

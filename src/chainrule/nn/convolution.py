@@ -1,6 +1,7 @@
 """Convolution layers over one and two axes, and transposed ones.
 
 Example: `Conv1d(128, 100, 3)(x)` turns (B, 128, T) into (B, 100, T - 2). May import `tensor`.
+Source: https://docs.pytorch.org/docs/stable/nn.html#convolution-layers
 """
 
 from __future__ import annotations
@@ -160,17 +161,13 @@ class Conv1d(_Forward):
     (B, in_channels, T) → (B, out_channels, T'); weight (out_channels, in_channels/groups, K) and
     bias start uniform in ±1/√(in_channels/groups·K). The padding is zeros, or as `padding_mode`
     says.
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.Conv1d.html
     """
 
     rank = 1
 
 
 class Conv2d(_Forward):
-    """As `Conv1d`, over two axes: (B, in_channels, H, W) → (B, out_channels, H', W').
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.Conv2d.html
-    """
+    """As `Conv1d`, over two axes: (B, in_channels, H, W) → (B, out_channels, H', W')."""
 
     rank = 2
 
@@ -241,16 +238,12 @@ class ConvTranspose1d(_Transposed):
     """y[b, o, t·stride + j·dilation - padding] += weight[c, o, j] · x[b, c, t], plus the bias.
 
     (B, in_channels, T) → (B, out_channels, T'); weight (in_channels, out_channels/groups, K).
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.ConvTranspose1d.html
     """
 
     rank = 1
 
 
 class ConvTranspose2d(_Transposed):
-    """As `ConvTranspose1d`, over two axes.
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.ConvTranspose2d.html
-    """
+    """As `ConvTranspose1d`, over two axes."""
 
     rank = 2

@@ -1,6 +1,7 @@
 """A learnt row for each word, alone or summed over bags. Example: `Embedding(1000, 64)(tokens)`.
 
 May import `tensor`.
+Source: https://docs.pytorch.org/docs/stable/nn.html#sparse-layers
 """
 
 from __future__ import annotations
@@ -87,7 +88,6 @@ class Embedding(_Table):
 
     Rows start from N(0, 1). Row `padding_idx` starts at zero and gets no gradient. `sparse` is
     accepted: a compiled step keeps row gradients sparse by itself.
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.Embedding.html
     """
 
     def __init__(
@@ -135,7 +135,6 @@ class EmbeddingBag(_Table):
     """The sum, mean or max of the rows of each bag of indices.
 
     Rows start from N(0, 1). Words equal to `padding_idx` do not count.
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.EmbeddingBag.html
     """
 
     _options = ("scale_grad_by_freq", "sparse", "mode", "padding_idx")
@@ -186,12 +185,7 @@ class EmbeddingBag(_Table):
     ) -> Tensor:
         """int (bags, n), or (n) with offsets (bags) → (bags, embedding_dim)."""
         return functional.embedding_bag(
-            input,
-            self.weight,
-            offsets,
-            scale_grad_by_freq=self.scale_grad_by_freq,
-            mode=self.mode,
-            per_sample_weights=per_sample_weights,
-            include_last_offset=self.include_last_offset,
+            input, self.weight, offsets, scale_grad_by_freq=self.scale_grad_by_freq, mode=self.mode,
+            per_sample_weights=per_sample_weights, include_last_offset=self.include_last_offset,
             padding_idx=self.padding_idx,
-        )
+        )  # fmt: skip

@@ -253,15 +253,9 @@ def embedding_bag(
     del sparse
     refuse_renormalised_rows(max_norm, norm_type)
     return bag.embedding_bag(
-        input,
-        weight,
-        offsets,
-        scale_grad_by_freq,
-        mode,
-        per_sample_weights,
-        include_last_offset,
+        input, weight, offsets, scale_grad_by_freq, mode, per_sample_weights, include_last_offset,
         padding_idx,
-    )
+    )  # fmt: skip
 
 
 if not TYPE_CHECKING:  # a checker knows which names there are

@@ -1,6 +1,7 @@
 """`Linear`, `Bilinear`, `Identity`, `Flatten`, `Unflatten`: layers that mix or rearrange features.
 
 Example: `Linear(3, 5)(x)` turns (…, 3) into (…, 5). May import `tensor`.
+Source: https://docs.pytorch.org/docs/stable/nn.html#linear-layers
 """
 
 from __future__ import annotations
@@ -24,7 +25,6 @@ class Linear(Module):
     """y = x Wᵀ + b: x (…, in_features), W (out_features, in_features), b (out_features).
 
     Weight and bias start uniform in ±1/√in_features.
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.Linear.html
     """
 
     bias: Parameter | None
@@ -70,7 +70,6 @@ class Bilinear(Module):
     """y[o] = x₁ᵀ W[o] x₂ + b[o]: W (out_features, in1_features, in2_features).
 
     Weight and bias start uniform in ±1/√in1_features.
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.Bilinear.html
     """
 
     bias: Parameter | None

@@ -188,10 +188,7 @@ class NLLLoss(WeightedLoss):
 
 
 class CrossEntropyLoss(WeightedLoss):
-    """-log softmax(logits)[class].
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.CrossEntropyLoss.html
-    """
+    """-log softmax(logits)[class]."""
 
     def __init__(
         self,
@@ -209,13 +206,9 @@ class CrossEntropyLoss(WeightedLoss):
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
         """Logits (N, C, …) and classes (N, …), or probabilities (N, C, …) → a scalar."""
         return F.cross_entropy(
-            input,
-            target,
-            self.weight,
-            ignore_index=self.ignore_index,
-            reduction=self.reduction,
+            input, target, self.weight, ignore_index=self.ignore_index, reduction=self.reduction,
             label_smoothing=self.label_smoothing,
-        )
+        )  # fmt: skip
 
 
 class CTCLoss(Loss):
@@ -233,11 +226,6 @@ class CTCLoss(Loss):
     ) -> Tensor:
         """Log-probabilities (T, N, C), labels (N, S) and two lengths (N) → a scalar."""
         return F.ctc_loss(
-            log_probs,
-            targets,
-            input_lengths,
-            target_lengths,
-            self.blank,
-            self.reduction,
+            log_probs, targets, input_lengths, target_lengths, self.blank, self.reduction,
             self.zero_infinity,
-        )
+        )  # fmt: skip

@@ -1,6 +1,7 @@
 """Normalisation of rows and of groups of channels, independent of the batch.
 
 Example: `LayerNorm(64)(x)` for x (…, 64). May import `tensor`.
+Source: https://docs.pytorch.org/docs/stable/nn.html#normalization-layers
 """
 
 from __future__ import annotations
@@ -157,10 +158,7 @@ class GroupNorm(Affine):
 
 
 class LocalResponseNorm(Module):
-    """x / (k + alpha · mean x²)^beta, the mean over `size` channels around each.
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.LocalResponseNorm.html
-    """
+    """x / (k + alpha · mean x²)^beta, the mean over `size` channels around each."""
 
     def __init__(self, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> None:
         super().__init__()

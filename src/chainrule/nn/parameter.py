@@ -17,10 +17,7 @@ __all__ = ["Buffer", "Parameter"]
 
 
 class Buffer(Tensor):
-    """Untrained state of a module, saved with it if `persistent`.
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.parameter.Buffer.html
-    """
+    """Untrained state of a module, saved with it if `persistent`."""
 
     __slots__ = ("persistent",)
 

@@ -141,7 +141,6 @@ def register_parametrization(
 
     `right_inverse` of the parametrization, if it has one, gives the original at the start and at
     assignments. Shape and dtype stay the same unless `unsafe`. Another call adds a function.
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.utils.parametrize.register_parametrization.html
     """
     parametrization.train(module.training)
     if is_parametrized(module, tensor_name):
@@ -208,10 +207,7 @@ def is_parametrized(module: Module, tensor_name: str | None = None) -> bool:
 def remove_parametrizations(
     module: Module, tensor_name: str, leave_parametrized: bool = True
 ) -> Module:
-    """Make the tensor a parameter (or buffer) again, with its present value or the original's.
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.utils.parametrize.remove_parametrizations.html
-    """
+    """Make the tensor a parameter (or buffer) again, with its present value or the original's."""
     if not is_parametrized(module, tensor_name):
         raise ArgumentError(f"{type(module).__name__} has no parametrized {tensor_name!r}")
     whole = _lists(module)[tensor_name]

@@ -1,6 +1,7 @@
 """Pooling layers: the maximum, the mean or the p-norm of windows.
 
 Example: `AdaptiveMaxPool1d(1)` is the maximum over time. May import `tensor`.
+Source: https://docs.pytorch.org/docs/stable/nn.html#pooling-layers
 """
 
 from __future__ import annotations
@@ -39,10 +40,7 @@ class _MaxPool(Module):
 
 
 class MaxPool1d(_MaxPool):
-    """The maximum of each window of (B, C, T); see `functional.max_pool1d`.
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.MaxPool1d.html
-    """
+    """The maximum of each window of (B, C, T); see `functional.max_pool1d`."""
 
     def forward(self, input: Tensor) -> Any:
         """(B, C, T) → (B, C, T'), with `return_indices` and the positions."""
@@ -50,10 +48,7 @@ class MaxPool1d(_MaxPool):
 
 
 class MaxPool2d(_MaxPool):
-    """The maximum of each window of (B, C, H, W); see `functional.max_pool2d`.
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.MaxPool2d.html
-    """
+    """The maximum of each window of (B, C, H, W); see `functional.max_pool2d`."""
 
     def forward(self, input: Tensor) -> Any:
         """(B, C, H, W) → (B, C, H', W'), with `return_indices` and the positions."""
@@ -61,10 +56,7 @@ class MaxPool2d(_MaxPool):
 
 
 class AvgPool1d(Module):
-    """The mean of each window of (B, C, T); see `functional.avg_pool1d`.
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.AvgPool1d.html
-    """
+    """The mean of each window of (B, C, T); see `functional.avg_pool1d`."""
 
     _shown = ("kernel_size", "stride", "padding")
 
@@ -94,10 +86,7 @@ class AvgPool1d(Module):
 
 
 class AvgPool2d(AvgPool1d):
-    """The mean of each window of (B, C, H, W); see `functional.avg_pool2d`.
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.AvgPool2d.html
-    """
+    """The mean of each window of (B, C, H, W); see `functional.avg_pool2d`."""
 
     def __init__(
         self,
@@ -123,10 +112,7 @@ class AvgPool2d(AvgPool1d):
 
 
 class LPPool1d(Module):
-    """(Σ xᵖ)^(1/p) over each window of (B, C, T), p = norm_type.
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.LPPool1d.html
-    """
+    """(Σ xᵖ)^(1/p) over each window of (B, C, T), p = norm_type."""
 
     _shown = ("norm_type", "kernel_size", "stride", "ceil_mode")
 
@@ -149,10 +135,7 @@ class LPPool1d(Module):
 
 
 class LPPool2d(LPPool1d):
-    """As `LPPool1d`, over two axes.
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.LPPool2d.html
-    """
+    """As `LPPool1d`, over two axes."""
 
     def forward(self, input: Tensor) -> Tensor:
         """(B, C, H, W) → (B, C, H', W')."""
@@ -170,10 +153,7 @@ class _Adaptive(Module):
 
 
 class AdaptiveAvgPool1d(_Adaptive):
-    """The mean of each of `output_size` windows that cover (B, C, T).
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.AdaptiveAvgPool1d.html
-    """
+    """The mean of each of `output_size` windows that cover (B, C, T)."""
 
     def forward(self, input: Tensor) -> Tensor:
         """(B, C, T) → (B, C, output_size)."""
@@ -181,10 +161,7 @@ class AdaptiveAvgPool1d(_Adaptive):
 
 
 class AdaptiveAvgPool2d(_Adaptive):
-    """As `AdaptiveAvgPool1d`, over two axes; None keeps a length.
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.AdaptiveAvgPool2d.html
-    """
+    """As `AdaptiveAvgPool1d`, over two axes; None keeps a length."""
 
     def forward(self, input: Tensor) -> Tensor:
         """(B, C, H, W) → (B, C, *output_size)."""
@@ -192,10 +169,7 @@ class AdaptiveAvgPool2d(_Adaptive):
 
 
 class AdaptiveMaxPool1d(_Adaptive):
-    """The maximum of each of `output_size` windows that cover (B, C, T).
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.AdaptiveMaxPool1d.html
-    """
+    """The maximum of each of `output_size` windows that cover (B, C, T)."""
 
     def __init__(self, output_size: Any, return_indices: bool = False) -> None:
         super().__init__(output_size)
@@ -207,10 +181,7 @@ class AdaptiveMaxPool1d(_Adaptive):
 
 
 class AdaptiveMaxPool2d(AdaptiveMaxPool1d):
-    """As `AdaptiveMaxPool1d`, over two axes; None keeps a length.
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.AdaptiveMaxPool2d.html
-    """
+    """As `AdaptiveMaxPool1d`, over two axes; None keeps a length."""
 
     def forward(self, input: Tensor) -> Any:
         """(B, C, H, W) → (B, C, *output_size), with `return_indices` and the positions."""

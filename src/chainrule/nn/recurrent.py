@@ -2,6 +2,7 @@
 
 Example: `out, (h, c) = LSTM(8, 16, num_layers=2, batch_first=True)(x)` for x (batch, time, 8).
 May import `tensor`. One step is in `gates.py`.
+Source: https://docs.pytorch.org/docs/stable/nn.html#recurrent-layers
 """
 
 from __future__ import annotations
@@ -247,7 +248,6 @@ class RNN(_OneState):
 
     x (T, B, I), or (B, T, I) with `batch_first`, or (T, I), or packed; h₀ (L·D, B, H), zeros
     unless given. Returns the last layer's states (T, B, D·H) and the last ones (L·D, B, H).
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.RNN.html
     """
 
     def __init__(
@@ -277,7 +277,6 @@ class LSTM(RNNBase):
     (i, f, g, o) = W_ih xₜ + b_ih + W_hh hₜ₋₁ + b_hh. x (T, B, I), or (B, T, I) with `batch_first`,
     or (T, I), or packed; h₀, c₀ (L·D, B, H), zeros unless given. Returns the last layer's h
     (T, B, D·H) and the last (h, c). With `proj_size` P, h is W_hr h, of width P.
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.LSTM.html
     """
 
     def __init__(
@@ -312,7 +311,6 @@ class GRU(_OneState):
     Gates r = σ(W_ir xₜ + b_ir + W_hr hₜ₋₁ + b_hr), and u alike. x (T, B, I), or (B, T, I) with
     `batch_first`, or (T, I), or packed; h₀ (L·D, B, H), zeros unless given. Returns the last
     layer's states (T, B, D·H) and the last ones (L·D, B, H).
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.GRU.html
     """
 
     def __init__(

@@ -48,7 +48,6 @@ class TransformerEncoder(_Stack):
     """Copies of an encoder layer in sequence.
 
     `enable_nested_tensor` and `mask_check` are accepted and change nothing.
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.TransformerEncoder.html
     """
 
     def __init__(
@@ -74,10 +73,7 @@ class TransformerEncoder(_Stack):
 
 
 class TransformerDecoder(_Stack):
-    """Copies of a decoder layer in sequence.
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.TransformerDecoder.html
-    """
+    """Copies of a decoder layer in sequence."""
 
     def __init__(self, decoder_layer: Module, num_layers: int, norm: Module | None = None) -> None:
         super().__init__(decoder_layer, num_layers, norm)
@@ -107,10 +103,7 @@ class TransformerDecoder(_Stack):
 
 
 class Transformer(Module):
-    """decoder(target, encoder(source)): the model without embeddings and output layer.
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.Transformer.html
-    """
+    """decoder(target, encoder(source)): the model without embeddings and output layer."""
 
     encoder: Module
     decoder: Module

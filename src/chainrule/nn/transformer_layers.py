@@ -81,10 +81,7 @@ class _Layer(Module):
 
 
 class TransformerEncoderLayer(_Layer):
-    """Self-attention and a feed-forward part, each with a residual and a norm.
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.TransformerEncoderLayer.html
-    """
+    """Self-attention and a feed-forward part, each with a residual and a norm."""
 
     attentions = ("self_attn",)
 
@@ -106,10 +103,7 @@ class TransformerEncoderLayer(_Layer):
 
 
 class TransformerDecoderLayer(_Layer):
-    """Self-attention, attention to the encoder's memory, and a feed-forward part.
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.TransformerDecoderLayer.html
-    """
+    """Self-attention, attention to the encoder's memory, and a feed-forward part."""
 
     attentions = ("self_attn", "multihead_attn")
 

@@ -12,10 +12,7 @@ from chainrule.optim.optimizer import Optimizer
 
 
 class SWALR(LRScheduler):
-    """lr → swa_lr in `anneal_epochs` steps, along half a cosine or a line, and stay.
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.optim.swa_utils.SWALR.html
-    """
+    """lr → swa_lr in `anneal_epochs` steps, along half a cosine or a line, and stay."""
 
     def __init__(
         self,

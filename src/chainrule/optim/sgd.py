@@ -15,10 +15,7 @@ from chainrule.tensor.tensor import Tensor
 
 
 class SGD(Optimizer):
-    """g ← g + λθ;  v ← μv + (1 - d)g, the first v is g;  θ ← θ - lr·v, nesterov: lr·(g + μv).
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.optim.SGD.html
-    """
+    """g ← g + λθ;  v ← μv + (1 - d)g, the first v is g;  θ ← θ - lr·v, nesterov: lr·(g + μv)."""
 
     def __init__(
         self,

@@ -18,7 +18,6 @@ class SparseAdam(Optimizer):
 
     θ ← θ - lr·√(1-β₂ᵗ)/(1-β₁ᵗ)·m / (√v + ε). PyTorch's needs gradients that list their rows;
     gradients here have all rows, and one whose entries are all 0 counts as not there.
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.optim.SparseAdam.html
     """
 
     def __init__(

@@ -174,10 +174,7 @@ def modulo(value: Any, dtype: DType) -> Any:
 def tensor(
     data: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
 ) -> Tensor:
-    """A tensor with a copy of `data` (number, nested list, array or tensor).
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.tensor.html
-    """
+    """A tensor with a copy of `data` (number, nested list, array or tensor)."""
     check_device(device)
     if isinstance(data, Handle):
         data = data._concrete("tensor()")

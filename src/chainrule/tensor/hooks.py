@@ -52,20 +52,14 @@ class RemovableHandle:
 
 
 def register_hook(self: Tensor, hook: Hook) -> RemovableHandle:
-    """Call `hook(grad)` when this tensor's gradient is computed; it may return another gradient.
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.Tensor.register_hook.html
-    """
+    """Call `hook(grad)` when this tensor's gradient is computed; it may return another gradient."""
     if not self.requires_grad:
         raise GradientError("cannot register a hook on a tensor that does not require grad")
     return _add(_hooks_of(self), hook)
 
 
 def register_post_accumulate_grad_hook(self: Tensor, hook: Hook) -> RemovableHandle:
-    """Call `hook(tensor)` after backward has added to the `.grad` of this leaf.
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.Tensor.register_post_accumulate_grad_hook.html
-    """
+    """Call `hook(tensor)` after backward has added to the `.grad` of this leaf."""
     if not self.requires_grad or not self.is_leaf:
         raise GradientError(
             "post accumulate grad hooks are for leaf tensors that require grad; "
@@ -75,10 +69,7 @@ def register_post_accumulate_grad_hook(self: Tensor, hook: Hook) -> RemovableHan
 
 
 def retain_grad(self: Tensor) -> None:
-    """Keep the gradient of this computed tensor in its `.grad`; a leaf keeps it anyway.
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.Tensor.retain_grad.html
-    """
+    """Keep the gradient of this computed tensor in its `.grad`; a leaf keeps it anyway."""
     if not self.requires_grad:
         raise GradientError("cannot retain the gradient of a tensor that does not require grad")
     if self.is_leaf:

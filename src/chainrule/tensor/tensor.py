@@ -93,7 +93,6 @@ class Tensor(Methods, Handle, final=True):
         """Add ∂self/∂leaf to the `.grad` of every leaf below, or of `inputs` only.
 
         The graph's saved values are released unless `retain_graph`.
-        Source: https://docs.pytorch.org/docs/stable/generated/torch.Tensor.backward.html
         """
         from chainrule.tensor.backward import backward  # not needed to import the package
 

@@ -127,15 +127,6 @@ class Finished:
 
 
 Event = (
-    Unprotected
-    | Began
-    | Stepped
-    | Evaluated
-    | Examined
-    | Judged
-    | Sampled
-    | Compared
-    | Saved
-    | Stopped
-    | Finished
-)
+    Unprotected | Began | Stepped | Evaluated | Examined | Judged | Sampled | Compared | Saved
+    | Stopped | Finished
+)  # fmt: skip

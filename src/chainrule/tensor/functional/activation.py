@@ -55,10 +55,7 @@ def given(input: Operand, out: Tensor, inplace: bool) -> Tensor:
 
 @of_kinds
 def gelu(input: Operand, approximate: str = "none") -> Tensor:
-    """x·Φ(x), Φ the normal distribution function, or its tanh approximation.
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.gelu.html
-    """
+    """x·Φ(x), Φ the normal distribution function, or its tanh approximation."""
     x = floating(input)
     if approximate == "none":
         return apply(TABLE["gelu"], x)

@@ -2,6 +2,7 @@
 
 Window i of n over a length T goes from ⌊i·T/n⌋ to ⌈(i+1)·T/n⌉.
 Example: `adaptive_max_pool1d(x, 1)` is the maximum over time.
+Source: https://docs.pytorch.org/docs/stable/nn.functional.html#pooling-functions
 """
 
 from __future__ import annotations
@@ -104,32 +105,22 @@ def adaptive_avg_pool1d(input: Operand, output_size: Any) -> Tensor:
     """The mean of each of `output_size` windows that cover (B, C, T).
 
     Window i goes from ⌊i·T/n⌋ to ⌈(i+1)·T/n⌉.
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.adaptive_avg_pool1d.html
     """
     return _adaptive_avg("adaptive_avg_pool1d", 1, input, output_size)
 
 
 def adaptive_avg_pool2d(input: Operand, output_size: Any) -> Tensor:
-    """As `adaptive_avg_pool1d`, over two axes; None keeps a length.
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.adaptive_avg_pool2d.html
-    """
+    """As `adaptive_avg_pool1d`, over two axes; None keeps a length."""
     return _adaptive_avg("adaptive_avg_pool2d", 2, input, output_size)
 
 
 @of_kinds
 def adaptive_max_pool1d(input: Operand, output_size: Any, return_indices: bool = False) -> Any:
-    """The largest of each of `output_size` windows that cover (B, C, T).
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.adaptive_max_pool1d.html
-    """
+    """The largest of each of `output_size` windows that cover (B, C, T)."""
     return _adaptive_max("adaptive_max_pool1d", 1, input, output_size, return_indices)
 
 
 @of_kinds
 def adaptive_max_pool2d(input: Operand, output_size: Any, return_indices: bool = False) -> Any:
-    """As `adaptive_max_pool1d`, over two axes; None keeps a length.
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.adaptive_max_pool2d.html
-    """
+    """As `adaptive_max_pool1d`, over two axes; None keeps a length."""
     return _adaptive_max("adaptive_max_pool2d", 2, input, output_size, return_indices)

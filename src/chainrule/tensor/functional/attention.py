@@ -1,6 +1,7 @@
 """Scaled dot-product attention in PyTorch's form.
 
 Example: `F.scaled_dot_product_attention(q, k, v, is_causal=True)`.
+Source: https://docs.pytorch.org/docs/stable/nn.functional.html#attention-mechanisms
 """
 
 from __future__ import annotations
@@ -48,7 +49,6 @@ def scaled_dot_product_attention(
     q (…, T, D), k (…, S, D), v (…, S, E). `attn_mask` is added if float; if bool, False masks out.
     `is_causal` lets position t see positions ≤ t. A fully masked row gives zeros. `enable_gqa`
     lets groups of query heads (axis -3) share a head of k and v.
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.scaled_dot_product_attention.html
     """
     q, k, v = as_tensor(query), as_tensor(key), as_tensor(value)
     if is_causal and attn_mask is not None:

@@ -2,6 +2,7 @@
 
 Inputs are (batch, channels, lengths…), or without the batch. Sizes are one number for all axes or
 one for each. Example: `conv1d(x, w, padding="same")`.
+Source: https://docs.pytorch.org/docs/stable/nn.functional.html#convolution-functions
 """
 
 from __future__ import annotations
@@ -186,7 +187,6 @@ def conv1d(
 
     Input (B, C, T) or (C, T), weight (O, C/groups, K), bias (O): (B, O, T') or (O, T') with
     T' = ⌊(T + 2·padding - dilation·(K - 1) - 1) / stride⌋ + 1; padding "same" keeps T.
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.conv1d.html
     """
     return convolution(
         "conv1d", 1, input, weight, bias,
@@ -204,10 +204,7 @@ def conv2d(
     dilation: Sizes = 1,
     groups: int = 1,
 ) -> Tensor:
-    """As `conv1d`, over two axes: input (B, C, H, W), weight (O, C/groups, K, L).
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.conv2d.html
-    """
+    """As `conv1d`, over two axes: input (B, C, H, W), weight (O, C/groups, K, L)."""
     return convolution(
         "conv2d", 2, input, weight, bias,
         stride=stride, padding=padding, dilation=dilation, groups=groups,
@@ -229,7 +226,6 @@ def conv_transpose1d(
 
     Input (B, C, T), weight (C, O/groups, K), bias (O): (B, O, T') with
     T' = (T - 1)·stride - 2·padding + dilation·(K - 1) + output_padding + 1.
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.conv_transpose1d.html
     """
     return transposed(
         "conv_transpose1d", 1, input, weight, bias, stride=stride, padding=padding,
@@ -248,10 +244,7 @@ def conv_transpose2d(
     groups: int = 1,
     dilation: Sizes = 1,
 ) -> Tensor:
-    """As `conv_transpose1d`, over two axes.
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.conv_transpose2d.html
-    """
+    """As `conv_transpose1d`, over two axes."""
     return transposed(
         "conv_transpose2d", 2, input, weight, bias, stride=stride, padding=padding,
         output_padding=output_padding, groups=groups, dilation=dilation,

@@ -18,10 +18,7 @@ __all__ = ["cdist", "cosine_similarity", "dist", "pairwise_distance"]
 
 @of_kinds
 def cosine_similarity(x1: Operand, x2: Operand, dim: int = 1, eps: float = 1e-8) -> Tensor:
-    """Σ x1·x2 / (max(‖x1‖, eps)·max(‖x2‖, eps)) along `dim`.
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.cosine_similarity.html
-    """
+    """Σ x1·x2 / (max(‖x1‖, eps)·max(‖x2‖, eps)) along `dim`."""
     x, y = operands(floating(x1), floating(x2))
     lengths = [
         exponential.sqrt(comparison.clamp(reduce.sum(arithmetic.square(v), dim), min=eps * eps))
@@ -34,10 +31,7 @@ def cosine_similarity(x1: Operand, x2: Operand, dim: int = 1, eps: float = 1e-8)
 def pairwise_distance(
     x1: Operand, x2: Operand, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False
 ) -> Tensor:
-    """‖x1 - x2 + eps‖ₚ over the last axis.
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.pairwise_distance.html
-    """
+    """‖x1 - x2 + eps‖ₚ over the last axis."""
     apart = arithmetic.add(arithmetic.sub(floating(x1), floating(x2)), eps)
     return norms.norm(apart, p, -1, keepdim)
 

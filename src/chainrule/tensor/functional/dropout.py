@@ -1,6 +1,7 @@
 """Dropout of elements, of whole channels, and with mean and variance of SELU's results kept.
 
 Example: `dropout2d(images, 0.2)`.
+Source: https://docs.pytorch.org/docs/stable/nn.functional.html#dropout-functions
 """
 
 from __future__ import annotations
@@ -59,10 +60,7 @@ def _channels(
 @with_numpy_names
 @also_called(train="training")
 def dropout(input: Operand, p: float = 0.5, training: bool = True) -> Tensor:
-    """Zero each element with probability p and scale the rest by 1/(1 - p), while training.
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.dropout.html
-    """
+    """Zero each element with probability p and scale the rest by 1/(1 - p), while training."""
     _check(p)
     x = input
     assert isinstance(x, Handle)  # strings and numbers are not flags

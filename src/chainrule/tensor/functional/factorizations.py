@@ -120,7 +120,6 @@ def eigh(A: Operand, UPLO: str = "L") -> Eigen:
     """Eigenvalues of symmetric matrices in ascending order, and orthonormal eigenvectors.
 
     Of a matrix that is not symmetric one triangle is read, the lower unless UPLO is "U".
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.linalg.eigh.html
     """
     if UPLO not in {"L", "U"}:
         raise ArgumentError(f"eigh's UPLO is 'L' or 'U', not {UPLO!r}")
@@ -165,10 +164,7 @@ def svd(input: Operand, some: bool = True, compute_uv: bool = True) -> SingularV
 
 @with_out
 def svdvals(A: Operand, *, driver: Any = None) -> Tensor:
-    """Singular values, the largest first.
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.linalg.svdvals.html
-    """
+    """Singular values, the largest first."""
     del driver
     return apply_many(TABLE["svd"], as_tensor(A))[1]
 
@@ -193,7 +189,6 @@ def pinv(
     """The pseudoinverse: singular values below rtol · the largest (or atol) count as 0.
 
     Its gradient presumes that the rank does not change.
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.linalg.pinv.html
     """
     a = symmetric("pinv", as_tensor(A)) if hermitian else as_tensor(A)
     if a.dtype.kind != "float":
@@ -212,10 +207,7 @@ def pinverse(input: Operand, rcond: float = 1e-15) -> Tensor:
 def matrix_rank(
     A: Operand, tol: Any = None, hermitian: bool = False, *, atol: Any = None, rtol: Any = None
 ) -> Tensor:
-    """How many singular values exceed max(atol, rtol · the largest), int64.
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.linalg.matrix_rank.html
-    """
+    """How many singular values exceed max(atol, rtol · the largest), int64."""
     del hermitian
     a = as_tensor(A).detach()
     atol = tol if atol is None else atol
@@ -240,7 +232,6 @@ def lstsq(A: Operand, B: Operand, rcond: Any = None, *, driver: Any = None) -> L
 
     Residuals are given where A has more rows than columns and full rank, and not by the driver
     "gelsy", the default; it and the others compute in the same way here.
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.linalg.lstsq.html
     """
     a, y = as_tensor(A), as_tensor(B)
     if len(a.shape) < 2 or not y.shape:
@@ -267,10 +258,7 @@ def lstsq(A: Operand, B: Operand, rcond: Any = None, *, driver: Any = None) -> L
 
 @with_out
 def vander(x: Operand, *, N: int | None = None) -> Tensor:
-    """(…, n, N): 1, x, x², … of each element.
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.linalg.vander.html
-    """
+    """(…, n, N): 1, x, x², … of each element."""
     base = as_tensor(x) if as_tensor(x).shape else layout.reshape(x, (1,))
     base = base if base.dtype is not dtypes.bool_ else base.long()
     count = base.shape[-1] if N is None else N

@@ -33,10 +33,7 @@ _MOST_DERIVATIVES = 170  # whose factorial is the largest in float64
 
 @with_out
 def polygamma(n: int, input: Operand) -> Tensor:
-    """The n-th derivative of ψ = digamma, n ≥ 0.
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.polygamma.html
-    """
+    """The n-th derivative of ψ = digamma, n ≥ 0."""
     if check_whole("polygamma: n", n) > _MOST_DERIVATIVES:
         raise ArgumentError(f"polygamma of n = {n} is beyond float64: n is at most 170")
     if n < 0:
@@ -46,10 +43,7 @@ def polygamma(n: int, input: Operand) -> Tensor:
 
 @with_out
 def mvlgamma(input: Operand, p: int) -> Tensor:
-    """log Γ_p(a) = log π · p(p - 1)/4 + Σ lgamma(a - j/2) over j < p, for a > (p - 1)/2.
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.mvlgamma.html
-    """
+    """log Γ_p(a) = log π · p(p - 1)/4 + Σ lgamma(a - j/2) over j < p, for a > (p - 1)/2."""
     a = floating(input)
     if p < 1:
         raise ArgumentError(f"mvlgamma needs a dimension p ≥ 1, not {p}")

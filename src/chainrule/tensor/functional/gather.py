@@ -48,7 +48,6 @@ def embedding(
     """Rows of `weight` (V, D) at integer `input` (…): (…, D); no gradient to row padding_idx.
 
     `scale_grad_by_freq` divides the gradient of a row by the number of times it was read.
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.embedding.html
     """
     index, table = as_index(input), as_tensor(weight)
     if len(table.shape) != 2:

@@ -97,10 +97,7 @@ def window_axes(
 def unfold(
     input: Operand, kernel_size: Sizes, dilation: Sizes = 1, padding: Sizes = 0, stride: Sizes = 1
 ) -> Tensor:
-    """The windows of (B, C, H, W) as columns: (B, C·K·L, number of windows).
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.unfold.html
-    """
+    """The windows of (B, C, H, W) as columns: (B, C·K·L, number of windows)."""
     x, alone = batched("unfold", as_tensor(input), 2)
     size = per_axis("unfold", "kernel_size", kernel_size, 2, least=1)
     step = per_axis("unfold", "stride", stride, 2, least=1)
@@ -123,10 +120,7 @@ def fold(
     padding: Sizes = 0,
     stride: Sizes = 1,
 ) -> Tensor:
-    """The sum of windows given as columns (B, C·K·L, number of windows): (B, C, *output_size).
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.fold.html
-    """
+    """The sum of windows given as columns (B, C·K·L, number of windows): (B, C, *output_size)."""
     given = as_tensor(input)
     alone = len(given.shape) == 2
     x = apply(TABLE["reshape"], given, shape=(1, *given.shape)) if alone else given

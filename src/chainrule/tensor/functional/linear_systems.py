@@ -56,10 +56,7 @@ def _batches(name: str, a: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
 
 @with_out
 def solve(A: Operand, B: Operand, *, left: bool = True) -> Tensor:
-    """X with A·X = B (or X·A = B), for B of vectors (…, n) or matrices (…, n, k).
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.linalg.solve.html
-    """
+    """X with A·X = B (or X·A = B), for B of vectors (…, n) or matrices (…, n, k)."""
     a, y = as_tensor(A), as_tensor(B)
     if len(y.shape) == 1 or y.shape == a.shape[:-1]:
         column = layout.unsqueeze(y, -1)
@@ -80,7 +77,6 @@ def solve_triangular(
     """X with A·X = B (or X·A = B), of which one triangle of A is read.
 
     `unitriangular` takes its diagonal as ones.
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.linalg.solve_triangular.html
     """
     a, y = as_tensor(A), as_tensor(B)
     if not left:
@@ -99,10 +95,7 @@ def solve_triangular(
 def triangular_solve(
     b: Operand, A: Operand, upper: bool = True, transpose: bool = False, unitriangular: bool = False
 ) -> Solved:
-    """(X, A) with A·X = b of a triangular A (of its transpose): an older form.
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.triangular_solve.html
-    """
+    """(X, A) with A·X = b of a triangular A (of its transpose): an older form."""
     a = as_tensor(A)
     part = _turned(a) if transpose else a
     over = upper != transpose
@@ -122,28 +115,19 @@ def inverse(input: Operand) -> Tensor:
 @with_out
 @also_called(A="input")
 def det(input: Operand) -> Tensor:
-    """The determinant of square matrices; its gradient needs an invertible one.
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.linalg.det.html
-    """
+    """The determinant of square matrices; its gradient needs an invertible one."""
     return apply(TABLE["det"], as_tensor(input))
 
 
 @with_out
 @also_called(A="input")
 def slogdet(input: Operand) -> SignAndLog:
-    """The determinant's sign and the logarithm of its size: (0, -∞) of singular matrices.
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.linalg.slogdet.html
-    """
+    """The determinant's sign and the logarithm of its size: (0, -∞) of singular matrices."""
     return SignAndLog(*apply_many(TABLE["slogdet"], as_tensor(input)))
 
 
 def logdet(input: Operand) -> Tensor:
-    """log det: NaN of a negative determinant, -∞ of 0.
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.logdet.html
-    """
+    """log det: NaN of a negative determinant, -∞ of 0."""
     sign, logged = slogdet(input)
     return comparison.where(comparison.lt(sign, 0), math.nan, logged)
 
@@ -165,7 +149,6 @@ def cholesky(input: Operand, upper: bool = False) -> Tensor:
     """L with L·Lᵀ = A of symmetric positive definite matrices, or its transpose.
 
     Of a matrix that is not symmetric the triangle of the result is read.
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.linalg.cholesky.html
     """
     x = as_tensor(input)
     out = apply(TABLE["cholesky"], symmetric("cholesky", x, upper=upper))
@@ -175,10 +158,7 @@ def cholesky(input: Operand, upper: bool = False) -> Tensor:
 @with_out
 @also_called(input="B", input2="L")
 def cholesky_solve(B: Operand, L: Operand, upper: bool = False) -> Tensor:
-    """X with A·X = B for the factor L of A = L·Lᵀ (or A = Lᵀ·L).
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.cholesky_solve.html
-    """
+    """X with A·X = B for the factor L of A = L·Lᵀ (or A = Lᵀ·L)."""
     factor = _turned(as_tensor(L)) if upper else as_tensor(L)
     half = solve_triangular(factor, B, upper=False)
     return solve_triangular(_turned(factor), half, upper=True)
@@ -187,20 +167,14 @@ def cholesky_solve(B: Operand, L: Operand, upper: bool = False) -> Tensor:
 @with_out
 @also_called(input="L")
 def cholesky_inverse(L: Operand, upper: bool = False) -> Tensor:
-    """A⁻¹ for the factor L of A = L·Lᵀ (or A = Lᵀ·L).
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.cholesky_inverse.html
-    """
+    """A⁻¹ for the factor L of A = L·Lᵀ (or A = Lᵀ·L)."""
     factor = as_tensor(L)
     return cholesky_solve(eye(factor.shape[-1], dtype=factor.dtype), factor, upper)
 
 
 @with_out
 def tensorinv(A: Operand, ind: int = 2) -> Tensor:
-    """The inverse of A as a linear map from its last axes to its first `ind`.
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.linalg.tensorinv.html
-    """
+    """The inverse of A as a linear map from its last axes to its first `ind`."""
     a = as_tensor(A)
     rows, columns = a.shape[:ind], a.shape[ind:]
     if ind < 1 or shapes.size(rows) != shapes.size(columns):
@@ -213,10 +187,7 @@ def tensorinv(A: Operand, ind: int = 2) -> Tensor:
 
 @with_out
 def tensorsolve(A: Operand, B: Operand, dims: Sequence[int] | None = None) -> Tensor:
-    """X with tensordot(A, X, X.ndim) = B; `dims` of A are moved to its end first.
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.linalg.tensorsolve.html
-    """
+    """X with tensordot(A, X, X.ndim) = B; `dims` of A are moved to its end first."""
     a, y = as_tensor(A), as_tensor(B)
     if dims is not None:
         last = [shapes.normal_axis(d, len(a.shape)) for d in dims]

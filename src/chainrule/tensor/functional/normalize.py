@@ -84,7 +84,6 @@ def layer_norm(
     """(x - mean x) / √(var x + eps) · weight + bias over the last axes, `normalized_shape`.
 
     The variance is biased (divided by the count).
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.layer_norm.html
     """
     x = floating(input)
     inner = _inner_shape("layer_norm", x, normalized_shape)
@@ -186,10 +185,7 @@ def local_response_norm(
 
 
 def normalize(input: Operand, p: float = 2.0, dim: int = 1, eps: float = 1e-12) -> Tensor:
-    """input / max(‖input‖ₚ, eps), the norm along `dim`.
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.normalize.html
-    """
+    """input / max(‖input‖ₚ, eps), the norm along `dim`."""
     x = floating(input)
     length = norm(x, p, dim, keepdim=True)
     return arithmetic.div(x, comparison.clamp(length, min=eps))

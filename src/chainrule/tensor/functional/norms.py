@@ -162,10 +162,7 @@ def norm(
 
 @with_out
 def cond(A: Operand, p: Any = None) -> Tensor:
-    """‖A‖ₚ·‖A⁻¹‖ₚ; for p = 2 or None the ratio of the singular values, -2 its inverse.
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.linalg.cond.html
-    """
+    """‖A‖ₚ·‖A⁻¹‖ₚ; for p = 2 or None the ratio of the singular values, -2 its inverse."""
     if p in {None, 2, -2}:
         values = svdvals(A)
         first, last = slices.select(values, -1, 0), slices.select(values, -1, -1)

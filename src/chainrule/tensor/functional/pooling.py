@@ -2,6 +2,7 @@
 
 The first of equal maxima gets the gradient, and NaN wins. Inputs are (batch, channels, lengths…),
 or without the batch. Example: `max_pool1d(x, x.shape[-1])` is the maximum over time.
+Source: https://docs.pytorch.org/docs/stable/nn.functional.html#pooling-functions
 """
 
 from __future__ import annotations
@@ -123,7 +124,6 @@ def max_pool1d(
 
     T' = ⌊(T + 2·padding - dilation·(K - 1) - 1) / stride⌋ + 1, rounded up with `ceil_mode` where
     the last window starts inside; stride is the window's size unless given.
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.max_pool1d.html
     """
     return _max_pool(1, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
 
@@ -138,10 +138,7 @@ def max_pool2d(
     ceil_mode: bool = False,
     return_indices: bool = False,
 ) -> Any:
-    """As `max_pool1d`, over two axes; a position is row · width + column.
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.max_pool2d.html
-    """
+    """As `max_pool1d`, over two axes; a position is row · width + column."""
     return _max_pool(2, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
 
 
@@ -215,10 +212,7 @@ def avg_pool1d(
     ceil_mode: bool = False,
     count_include_pad: bool = True,
 ) -> Tensor:
-    """The mean of each window of (B, C, T); padded zeros count unless told otherwise.
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.avg_pool1d.html
-    """
+    """The mean of each window of (B, C, T); padded zeros count unless told otherwise."""
     return _avg_pool(
         "avg_pool1d", 1, input, kernel_size, stride, padding, ceil_mode, count_include_pad
     )
@@ -234,10 +228,7 @@ def avg_pool2d(
     count_include_pad: bool = True,
     divisor_override: int | None = None,
 ) -> Tensor:
-    """As `avg_pool1d`, over two axes; `divisor_override` is what sums are divided by instead.
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.avg_pool2d.html
-    """
+    """As `avg_pool1d`, over two axes; `divisor_override` is what sums are divided by instead."""
     return _avg_pool(
         "avg_pool2d", 2, input, kernel_size, stride, padding, ceil_mode, count_include_pad,
         divisor_override,
@@ -264,10 +255,7 @@ def lp_pool1d(
     stride: Sizes | None = None,
     ceil_mode: bool = False,
 ) -> Tensor:
-    """(Σ xᵖ)^(1/p) over each window of (B, C, T), p = norm_type.
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.lp_pool1d.html
-    """
+    """(Σ xᵖ)^(1/p) over each window of (B, C, T), p = norm_type."""
     return _lp_pool(1, input, norm_type, kernel_size, stride, ceil_mode)
 
 
@@ -279,8 +267,5 @@ def lp_pool2d(
     stride: Sizes | None = None,
     ceil_mode: bool = False,
 ) -> Tensor:
-    """As `lp_pool1d`, over two axes.
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.lp_pool2d.html
-    """
+    """As `lp_pool1d`, over two axes."""
     return _lp_pool(2, input, norm_type, kernel_size, stride, ceil_mode)

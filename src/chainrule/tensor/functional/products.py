@@ -141,10 +141,7 @@ def _other_width(given: shapes.Shape, weight: shapes.Shape) -> str:
 
 
 def linear(input: Operand, weight: Operand, bias: Operand = None) -> Tensor:
-    """y = x Wᵀ + b with x (…, in), W (out, in), b (out): y (…, out).
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.linear.html
-    """
+    """y = x Wᵀ + b with x (…, in), W (out, in), b (out): y (…, out)."""
     x, w = as_tensor(input), as_tensor(weight)
     if x.shape[-1:] != w.shape[-1:]:
         raise ShapeError(_other_width(x.shape, w.shape), axis={"input": -1, "weight": -1})
@@ -320,10 +317,7 @@ def kron(input: Operand, other: Operand) -> Tensor:
 
 
 def bilinear(input1: Operand, input2: Operand, weight: Operand, bias: Operand = None) -> Tensor:
-    """y[…, o] = Σ x₁[…, i]·W[o, i, j]·x₂[…, j] + b[o].
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.bilinear.html
-    """
+    """y[…, o] = Σ x₁[…, i]·W[o, i, j]·x₂[…, j] + b[o]."""
     x, y, w = as_tensor(input1), as_tensor(input2), as_tensor(weight)
     if len(w.shape) != 3 or x.shape[-1:] + y.shape[-1:] != w.shape[1:]:
         raise ShapeError(

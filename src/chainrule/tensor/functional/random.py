@@ -50,10 +50,7 @@ _BLOCK = 1 << 16  # elements drawn at a time
 
 
 class Generator:
-    """A stream of random numbers. `state` is int64[3]: seed, position, 0.
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.Generator.html
-    """
+    """A stream of random numbers. `state` is int64[3]: seed, position, 0."""
 
     def __init__(self, device: Any = None) -> None:
         """Start from seed 0."""

@@ -262,10 +262,7 @@ def quantile(
     *,
     interpolation: str = "linear",
 ) -> Tensor:
-    """The values below which the fractions `q` of the elements lie, first axis by q if a vector.
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.quantile.html
-    """
+    """The values below which the fractions `q` of the elements lie, first axis by q if a vector."""
     return _quantile(input, q, dim, keepdim, interpolation, skip_nan=False)
 
 

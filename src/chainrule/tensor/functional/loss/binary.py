@@ -1,6 +1,7 @@
 """Losses on yes-or-no targets, one or many at a time.
 
 Example: `binary_cross_entropy_with_logits(logits, labels)`.
+Source: https://docs.pytorch.org/docs/stable/nn.functional.html#loss-functions
 """
 
 from __future__ import annotations
@@ -53,7 +54,6 @@ def binary_cross_entropy(
     """-(t·log p + (1 - t)·log(1 - p)) for probabilities p, averaged; logarithms are ≥ -100.
 
     From logits, `binary_cross_entropy_with_logits` is more exact.
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.binary_cross_entropy.html
     """
     p, wanted = _equal_shapes("binary_cross_entropy", input, target)
     name, rule = "binary_cross_entropy", "probabilities are between 0 and 1"
@@ -77,10 +77,7 @@ def binary_cross_entropy_with_logits(
     reduction: str = "mean",
     pos_weight: Operand = None,
 ) -> Tensor:
-    """-(p·t·log σ(x) + (1 - t)·log σ(-x)), averaged, p = pos_weight; finite for any logit.
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.binary_cross_entropy_with_logits.html
-    """
+    """-(p·t·log σ(x) + (1 - t)·log σ(-x)), averaged, p = pos_weight; finite for any logit."""
     x, wanted = _equal_shapes("binary_cross_entropy_with_logits", input, target)
     warn_if_made_by("sigmoid", x, "…_with_logits takes scores and applies sigmoid itself")
     if pos_weight is None:
@@ -102,10 +99,7 @@ def soft_margin_loss(
     reduce: Any = None,
     reduction: str = "mean",
 ) -> Tensor:
-    """log(1 + exp(-t·x)) for targets t = ±1, averaged.
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.soft_margin_loss.html
-    """
+    """log(1 + exp(-t·x)) for targets t = ±1, averaged."""
     against = arithmetic.neg(arithmetic.mul(target, floating(input)))
     loss = apply(TABLE["softplus"], against)
     return finish(loss, chosen_reduction(size_average, reduce, reduction))
@@ -120,9 +114,6 @@ def multilabel_soft_margin_loss(
     reduce: Any = None,
     reduction: str = "mean",
 ) -> Tensor:
-    """-(t·log σ(x) + (1 - t)·log σ(-x)) with t in {0, 1}, the mean over the last axis; averaged.
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.multilabel_soft_margin_loss.html
-    """
+    """-(t·log σ(x) + (1 - t)·log σ(-x)) with t in {0, 1}, the mean over the last axis; averaged."""
     each = binary_cross_entropy_with_logits(input, target, weight, reduction="none")
     return finish(mean(each, -1), chosen_reduction(size_average, reduce, reduction))

@@ -1,6 +1,7 @@
 """Losses on classes: the label, or the probability of each.
 
 Example: `cross_entropy(logits, labels)` with logits (N, C) and int64 labels (N,).
+Source: https://docs.pytorch.org/docs/stable/nn.functional.html#loss-functions
 """
 
 from __future__ import annotations
@@ -76,7 +77,6 @@ def cross_entropy(
     input (N, C, …) logits, target (N, …) integer classes, or probabilities of the input's shape.
     Labels equal to `ignore_index` count nothing; with label_smoothing s the target is
     (1 - s)·one_hot + s/C.
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.cross_entropy.html
     """
     x, wanted = _class_axis_last(floating(input)), as_tensor(target)
     warn_if_made_by("softmax", x, "cross_entropy takes scores and applies softmax itself")
@@ -179,10 +179,7 @@ def nll_loss(
     reduce: Any = None,
     reduction: str = "mean",
 ) -> Tensor:
-    """-input[target] for log-probabilities (N, C, …) and classes (N, …), averaged.
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.nll_loss.html
-    """
+    """-input[target] for log-probabilities (N, C, …) and classes (N, …), averaged."""
     x = _class_axis_last(floating(input))
     warn_if_made_by("softmax", x, "nll_loss takes logarithms: use log_softmax, or cross_entropy")
     reduction = chosen_reduction(size_average, reduce, reduction)

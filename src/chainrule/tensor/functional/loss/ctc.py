@@ -42,7 +42,6 @@ def ctc_loss(
     `targets` are labels (N, S), or all of them one after the other; lengths (N). "mean" divides
     each loss by its number of labels first. A target that does not fit its input's length costs
     infinity, with zero gradients; `zero_infinity` makes that 0.
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.ctc_loss.html
     """
     x = floating(log_probs)
     single = len(x.shape) == 2

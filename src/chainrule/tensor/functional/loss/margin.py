@@ -1,6 +1,7 @@
 """Losses that ask for a margin: between classes, rankings, pairs and triplets.
 
 Example: `triplet_margin_loss(anchor, positive, negative, margin=0.5)`.
+Source: https://docs.pytorch.org/docs/stable/nn.functional.html#loss-functions
 """
 
 from __future__ import annotations
@@ -43,10 +44,7 @@ def hinge_embedding_loss(
     reduce: Any = None,
     reduction: str = "mean",
 ) -> Tensor:
-    """x where the target is 1, max(0, margin - x) where it is -1; averaged.
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.hinge_embedding_loss.html
-    """
+    """x where the target is 1, max(0, margin - x) where it is -1; averaged."""
     x = floating(input)
     far = hinge(arithmetic.sub(margin, x))
     near = comparison.where(comparison.ne(target, -1), x, 0.0)
@@ -64,10 +62,7 @@ def margin_ranking_loss(
     reduce: Any = None,
     reduction: str = "mean",
 ) -> Tensor:
-    """max(0, -t·(input1 - input2) + margin) with t = ±1; averaged.
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.margin_ranking_loss.html
-    """
+    """max(0, -t·(input1 - input2) + margin) with t = ±1; averaged."""
     wanted, difference = as_tensor(target), arithmetic.sub(floating(input1), input2)
     if len(wanted.shape) != len(difference.shape):
         raise ShapeError(
@@ -100,10 +95,7 @@ def multi_margin_loss(
     reduce: Any = None,
     reduction: str = "mean",
 ) -> Tensor:
-    """w[y]·Σ max(0, margin - x[y] + x[i])ᵖ / C over i ≠ y: scores (N, C), labels (N); averaged.
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.multi_margin_loss.html
-    """
+    """w[y]·Σ max(0, margin - x[y] + x[i])ᵖ / C over i ≠ y: scores (N, C), labels (N); averaged."""
     reduction = chosen_reduction(size_average, reduce, reduction)
     if p not in {1, 2}:
         raise ArgumentError(f"multi_margin_loss: p is 1 or 2, not {p}")
@@ -136,7 +128,6 @@ def multilabel_margin_loss(
     """Σ max(0, 1 - x[j] + x[i]) / C over labels j and other classes i; averaged.
 
     `target` has the input's shape (N, C) or (C) and lists labels up to the first -1.
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.multilabel_margin_loss.html
     """
     reduction = chosen_reduction(size_average, reduce, reduction)
     x, labels = _classes("multilabel_margin_loss", input, target)
@@ -175,7 +166,6 @@ def cosine_embedding_loss(
     """1 - cos where the target is 1, max(0, cos - margin) where it is -1; averaged.
 
     Inputs (N, D) or (D), target (N) or ().
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.cosine_embedding_loss.html
     """
     x, y, wanted = floating(input1), floating(input2), as_tensor(target)
     if len(wanted.shape) > 1 or {len(x.shape), len(y.shape)} != {len(wanted.shape) + 1}:
@@ -206,7 +196,6 @@ def triplet_margin_with_distance_loss(
     """max(0, d(anchor, positive) - d(anchor, negative) + margin), averaged.
 
     `swap` takes d(positive, negative) where that is smaller than d(anchor, negative).
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.triplet_margin_with_distance_loss.html
     """
     if margin <= 0:
         raise ArgumentError(f"a triplet loss needs margin > 0, not {margin}")

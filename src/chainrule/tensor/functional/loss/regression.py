@@ -1,6 +1,7 @@
 """Losses on real-valued targets: squares, absolute values, and likelihoods of a noise.
 
 Example: `smooth_l1_loss(prediction, target, beta=0.5)`.
+Source: https://docs.pytorch.org/docs/stable/nn.functional.html#loss-functions
 """
 
 from __future__ import annotations
@@ -37,10 +38,7 @@ def mse_loss(
     reduction: str = "mean",
     weight: Operand = None,
 ) -> Tensor:
-    """(input - target)², averaged; over Σ weight with weights.
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.mse_loss.html
-    """
+    """(input - target)², averaged; over Σ weight with weights."""
     x, wanted = compared("mse_loss", input, target)
     chosen = chosen_reduction(size_average, reduce, reduction)
     return weighted(arithmetic.square(arithmetic.sub(x, wanted)), weight, chosen)
@@ -55,10 +53,7 @@ def l1_loss(
     reduction: str = "mean",
     weight: Operand = None,
 ) -> Tensor:
-    """|input - target|, averaged; over Σ weight with weights.
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.l1_loss.html
-    """
+    """|input - target|, averaged; over Σ weight with weights."""
     x, wanted = compared("l1_loss", input, target)
     chosen = chosen_reduction(size_average, reduce, reduction)
     return weighted(arithmetic.abs(arithmetic.sub(x, wanted)), weight, chosen)
@@ -130,7 +125,6 @@ def poisson_nll_loss(
     """exp(x) - t·x for the logarithm x of a Poisson rate, else x - t·log(x + eps); averaged.
 
     `full` adds Stirling's t·log t - t + log(2πt)/2 for log t! where t > 1.
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.poisson_nll_loss.html
     """
     x, wanted = floating(input), as_tensor(target)
     if log_input:
@@ -163,7 +157,6 @@ def gaussian_nll_loss(
 
     `var` has the input's shape, or lacks its last axis, or broadcasts to it; its gradient passes
     where it was raised to eps. `full` adds log(2π)/2.
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.gaussian_nll_loss.html
     """
     x, wanted = floating(input), as_tensor(target)
     spread = floating(var)
@@ -199,7 +192,6 @@ def kl_div(
 
     Where t = 0 the term is 0, for a negative t it is NaN. The divergence itself is reduction
     "batchmean": the sum divided by the first axis; "mean" divides by the number of elements.
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.kl_div.html
     """
     x, wanted = floating(input), floating(target)
     if log_target:
