@@ -24,7 +24,6 @@ FLOORS = {
     "train": 7,
     "inspect": 7,
     "models": 7,
-    "parallel": 7,
     "tasks": 8,
     "cli": 9,
     "utils": 10,
