@@ -28,8 +28,7 @@ class MultiheadAttention(Module):
 
     Query (T, N, E), key (S, N, kdim), value (S, N, vdim), or with `batch_first` (N, T, E), …, or
     without N. Where kdim and vdim are E, `in_proj_weight` (3E, E) holds W_q, W_k and W_v.
-    Source: Vaswani et al., Attention is all you need (2017);
-    https://docs.pytorch.org/docs/stable/generated/torch.nn.MultiheadAttention.html
+    Source: Vaswani et al., Attention is all you need (2017).
     """
 
     in_proj_weight: Parameter | None

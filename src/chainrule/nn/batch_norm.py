@@ -103,8 +103,7 @@ class _BatchNorm(_ByChannel):
     """(x - μ) / √(σ² + eps) · weight + bias per channel, over batch and positions.
 
     μ, σ² are the batch's in training (and without running averages), the running ones in
-    evaluation. Source: Ioffe & Szegedy, Batch normalization (2015);
-    https://docs.pytorch.org/docs/stable/generated/torch.nn.BatchNorm1d.html
+    evaluation. Source: Ioffe & Szegedy, Batch normalization (2015).
     """
 
     def forward(self, input: Tensor) -> Tensor:
@@ -149,8 +148,7 @@ class BatchNorm3d(_BatchNorm):
 class _InstanceNorm(_ByChannel):
     """(x - μ) / √(σ² + eps) · weight + bias per channel of each instance, over positions.
 
-    Source: Ulyanov et al., Instance normalization (2016);
-    https://docs.pytorch.org/docs/stable/generated/torch.nn.InstanceNorm1d.html
+    Source: Ulyanov et al., Instance normalization (2016).
     """
 
     def __init__(

@@ -71,8 +71,7 @@ def clip_grad_norm_(
     """g ← g · min(1, max_norm / (norm + 1e-6)), the norm over all gradients; returns the norm.
 
     `error_if_nonfinite` reads the value, so it works outside compiled functions only; `foreach` is
-    accepted without effect. Source: Pascanu et al. (2013);
-    https://docs.pytorch.org/docs/stable/generated/torch.nn.utils.clip_grad_norm_.html
+    accepted without effect. Source: Pascanu et al. (2013).
     """
     listed = [parameters] if isinstance(parameters, Tensor) else list(parameters)
     with no_grad():

@@ -24,8 +24,7 @@ class _Dropout(Module):
 class Dropout(_Dropout):
     """While training, zero each element with probability p and scale the rest by 1/(1 - p).
 
-    Source: Srivastava et al., Dropout (2014);
-    https://docs.pytorch.org/docs/stable/generated/torch.nn.Dropout.html
+    Source: Srivastava et al., Dropout (2014).
     """
 
     def forward(self, input: Tensor) -> Tensor:

@@ -44,8 +44,7 @@ class LayerNorm(Affine):
     """(x - mean x) / √(var x + eps) · weight + bias over the last axes.
 
     The variance is biased (divided by the count); weight starts at 1, bias at 0.
-    Source: Ba et al., Layer normalization (2016);
-    https://docs.pytorch.org/docs/stable/generated/torch.nn.LayerNorm.html
+    Source: Ba et al., Layer normalization (2016).
     """
 
     def __init__(
@@ -78,8 +77,7 @@ class LayerNorm(Affine):
 class RMSNorm(Module):
     """x / √(mean x² + eps) · weight over the last axes; eps is the dtype's unless given.
 
-    Source: Zhang & Sennrich, Root mean square layer normalization (2019);
-    https://docs.pytorch.org/docs/stable/generated/torch.nn.RMSNorm.html
+    Source: Zhang & Sennrich, Root mean square layer normalization (2019).
     """
 
     weight: Parameter | None
@@ -118,8 +116,7 @@ class RMSNorm(Module):
 class GroupNorm(Affine):
     """(x - μ) / √(σ² + eps) · weight + bias, μ and σ² over each group of channels.
 
-    Source: Wu & He, Group normalization (2018);
-    https://docs.pytorch.org/docs/stable/generated/torch.nn.GroupNorm.html
+    Source: Wu & He, Group normalization (2018).
     """
 
     def __init__(

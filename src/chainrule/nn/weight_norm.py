@@ -52,8 +52,7 @@ def weight_norm(module: M, name: str = "weight", dim: int | None = 0) -> M:
     """w = g · v / ‖v‖, the norm over all axes but `dim`, with separate length and direction.
 
     g is `parametrizations.weight.original0`, v is `original1`.
-    Source: Salimans & Kingma, Weight normalization (2016);
-    https://docs.pytorch.org/docs/stable/generated/torch.nn.utils.parametrizations.weight_norm.html
+    Source: Salimans & Kingma, Weight normalization (2016).
     """
     register_parametrization(module, name, _WeightNorm(dim), unsafe=True)
     return module
@@ -152,8 +151,7 @@ def spectral_norm(
     """w / σ(w), σ the largest singular value of w as a matrix (dim, rest), by the power method.
 
     In training each read of the weight makes `n_power_iterations` steps of it.
-    Source: Miyato et al., Spectral normalization (2018);
-    https://docs.pytorch.org/docs/stable/generated/torch.nn.utils.parametrizations.spectral_norm.html
+    Source: Miyato et al., Spectral normalization (2018).
     """
     weight = getattr(module, name)
     if n_power_iterations < 1:

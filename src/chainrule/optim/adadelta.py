@@ -12,8 +12,7 @@ from chainrule.tensor.functional.creation import zeros_like
 class Adadelta(Optimizer):
     """v ← ρv + (1-ρ)g²;  Δ = √(u + ε) / √(v + ε) · g;  u ← ρu + (1-ρ)Δ²;  θ ← θ - lr·Δ.
 
-    Source: Zeiler, ADADELTA (2012);
-    https://docs.pytorch.org/docs/stable/generated/torch.optim.Adadelta.html
+    Source: Zeiler, ADADELTA (2012).
     """
 
     def __init__(

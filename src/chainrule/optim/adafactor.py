@@ -21,8 +21,7 @@ class Adafactor(Optimizer):
     """θ ← θ - α·u / max(1, rms(u)/d) with u = g/√v, α = max(ε₂, rms(θ))·min(lr, 1/√t).
 
     v is a running mean of g², with share 1 - t^β₂_decay of the past: for matrices the product of
-    its row and column means over their own mean. Source: Shazeer & Stern (2018);
-    https://docs.pytorch.org/docs/stable/generated/torch.optim.Adafactor.html
+    its row and column means over their own mean. Source: Shazeer & Stern (2018).
     """
 
     def __init__(

@@ -12,8 +12,7 @@ from chainrule.tensor.functional.creation import full_like
 class Adagrad(Optimizer):
     """G ← G + g²;  θ ← θ - lr / (1 + (t - 1)·η) · g / (√G + ε), η = lr_decay.
 
-    Source: Duchi et al., Adaptive subgradient methods (2011);
-    https://docs.pytorch.org/docs/stable/generated/torch.optim.Adagrad.html
+    Source: Duchi et al., Adaptive subgradient methods (2011).
     """
 
     def __init__(

@@ -41,8 +41,7 @@ class Adam(Optimizer):
     """m ← β₁m + (1-β₁)g;  v ← β₂v + (1-β₂)g²;  θ ← θ - lr·m̂ / (√v̂ + ε), x̂ = x / (1 - βᵗ).
 
     `weight_decay` λ adds λθ to the gradient; with `decoupled_weight_decay` it is AdamW's.
-    Source: Kingma & Ba, Adam (2015);
-    https://docs.pytorch.org/docs/stable/generated/torch.optim.Adam.html
+    Source: Kingma & Ba, Adam (2015).
     """
 
     def __init__(
@@ -116,8 +115,7 @@ class Adam(Optimizer):
 class AdamW(Adam):
     """Adam with decoupled decay: θ ← θ - lr·λ·θ, then Adam's step.
 
-    Source: Loshchilov & Hutter, Decoupled weight decay regularization (2019);
-    https://docs.pytorch.org/docs/stable/generated/torch.optim.AdamW.html
+    Source: Loshchilov & Hutter, Decoupled weight decay regularization (2019).
     """
 
     def __init__(

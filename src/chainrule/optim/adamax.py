@@ -12,8 +12,7 @@ from chainrule.tensor.functional.creation import zeros_like
 class Adamax(Optimizer):
     """m ← β₁m + (1-β₁)g;  u ← max(β₂u, |g| + ε);  θ ← θ - lr / (1 - β₁ᵗ) · m / u.
 
-    Source: Kingma & Ba, Adam (2015), §7.1;
-    https://docs.pytorch.org/docs/stable/generated/torch.optim.Adamax.html
+    Source: Kingma & Ba, Adam (2015), §7.1.
     """
 
     def __init__(

@@ -16,8 +16,7 @@ from chainrule.tensor.tensor import Tensor
 class ASGD(Optimizer):
     """θ ← θ·(1 - λη) - ηg;  ax ← ax + μ(θ - ax);  η ← lr / (1 + λ·lr·t)^α;  μ ← 1 / max(1, t - t₀).
 
-    The average is "ax" in the state. Source: Polyak & Juditsky (1992);
-    https://docs.pytorch.org/docs/stable/generated/torch.optim.ASGD.html
+    The average is "ax" in the state. Source: Polyak & Juditsky (1992).
     """
 
     def __init__(

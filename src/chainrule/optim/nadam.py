@@ -23,8 +23,7 @@ class NAdam(Optimizer):
     """θ ← θ - lr·[(1 - μₜ)/(1 - Π)·g + μₜ₊₁/(1 - Π·μₜ₊₁)·m] / (√v̂ + ε), m and v as in Adam.
 
     μₜ = β₁(1 - ½·0.96^(tψ)), ψ = momentum_decay, Π = μ₁⋯μₜ.
-    Source: Dozat, Incorporating Nesterov momentum into Adam (2016);
-    https://docs.pytorch.org/docs/stable/generated/torch.optim.NAdam.html
+    Source: Dozat, Incorporating Nesterov momentum into Adam (2016).
     """
 
     def __init__(

@@ -14,8 +14,7 @@ from chainrule.tensor.tensor import Tensor
 class RMSprop(Optimizer):
     """v ← αv + (1 - α)g²;  θ ← θ - lr·g / (√v + ε); `centered` takes √(v - m²), m ← αm + (1 - α)g.
 
-    With `momentum` μ: b ← μb + g / (√v + ε), θ ← θ - lr·b. Source: Hinton, lecture 6e (2012);
-    https://docs.pytorch.org/docs/stable/generated/torch.optim.RMSprop.html
+    With `momentum` μ: b ← μb + g / (√v + ε), θ ← θ - lr·b. Source: Hinton, lecture 6e (2012).
     """
 
     def __init__(

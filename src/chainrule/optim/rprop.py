@@ -15,8 +15,7 @@ class Rprop(Optimizer):
     """Δ ← clamp(Δ·(η⁺ if g·g' > 0, η⁻ if < 0, else 1));  θ ← θ - sign(g)·Δ.
 
     g' is the gradient of the step before; where the sign has changed g counts as 0, also in the
-    next step. For full batches. Source: Riedmiller & Braun (1993);
-    https://docs.pytorch.org/docs/stable/generated/torch.optim.Rprop.html
+    next step. For full batches. Source: Riedmiller & Braun (1993).
     """
 
     def __init__(

@@ -39,8 +39,7 @@ def batch_norm(
     In training μ and σ² (divided by the count) are the batch's over all axes but 1, and the
     running averages move: r ← (1 - m)·r + m·new, with the variance divided by the count - 1.
     Else the running averages are μ and σ².
-    Source: Ioffe & Szegedy, Batch normalization (2015);
-    https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.batch_norm.html
+    Source: Ioffe & Szegedy, Batch normalization (2015).
     """
     x = floating(input)
     if len(x.shape) < 2:
@@ -80,8 +79,7 @@ def instance_norm(
 
     Running averages, if given, move by the mean over instances of μ and σ²; without
     `use_input_stats` they are used instead.
-    Source: Ulyanov et al., Instance normalization (2016);
-    https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.instance_norm.html
+    Source: Ulyanov et al., Instance normalization (2016).
     """
     x = floating(input)
     if len(x.shape) < 3:

@@ -77,8 +77,7 @@ def dropout1d(
 ) -> Tensor:
     """Zero each channel of (N, C, L) or (C, L) with probability p, scale the rest by 1/(1 - p).
 
-    Source: Tompson et al. (2015);
-    https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.dropout1d.html
+    Source: Tompson et al. (2015).
     """
     return _channels("dropout1d", input, p, 1, training=training, inplace=inplace)
 
@@ -112,8 +111,7 @@ def alpha_dropout(
 ) -> Tensor:
     """a·(x, or with probability p SELU's limit) + b, with mean and variance of x kept.
 
-    Source: Klambauer et al., Self-normalizing neural networks (2017);
-    https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.alpha_dropout.html
+    Source: Klambauer et al., Self-normalizing neural networks (2017).
     """
     _check(p)
     if not training or p == 0:

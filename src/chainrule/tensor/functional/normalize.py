@@ -110,8 +110,7 @@ def rms_norm(
 ) -> Tensor:
     """x / √(mean x² + eps) · weight over the last axes; eps is the dtype's unless given.
 
-    Source: Zhang & Sennrich, Root mean square layer normalization (2019);
-    https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.rms_norm.html
+    Source: Zhang & Sennrich, Root mean square layer normalization (2019).
     """
     x = floating(input)
     inner = _inner_shape("rms_norm", x, normalized_shape)
@@ -142,8 +141,7 @@ def group_norm(
 ) -> Tensor:
     """(x - μ) / √(σ² + eps) · weight + bias, μ and σ² over each group of channels: x (N, C, …).
 
-    Source: Wu & He, Group normalization (2018);
-    https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.group_norm.html
+    Source: Wu & He, Group normalization (2018).
     """
     x = floating(input)
     if len(x.shape) < 2 or num_groups < 1 or x.shape[1] % num_groups:
@@ -169,8 +167,7 @@ def local_response_norm(
     """x / (k + alpha · mean x²)^beta, the mean over `size` channels around each: x (N, C, …).
 
     Channels beyond the ends count as zeros.
-    Source: Krizhevsky et al., ImageNet classification (2012);
-    https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.local_response_norm.html
+    Source: Krizhevsky et al., ImageNet classification (2012).
     """
     x = floating(input)
     if len(x.shape) < 3 or size < 1:

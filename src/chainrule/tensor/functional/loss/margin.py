@@ -221,8 +221,7 @@ def triplet_margin_loss(
 ) -> Tensor:
     """max(0, ‖a - p + eps‖ₚ - ‖a - n + eps‖ₚ + margin), averaged, for vectors (N, D) or (D).
 
-    Source: Balntas et al., Learning local feature descriptors with triplets (2016);
-    https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.triplet_margin_loss.html
+    Source: Balntas et al., Learning local feature descriptors with triplets (2016).
     """
     return triplet_margin_with_distance_loss(
         anchor,

@@ -70,8 +70,7 @@ def smooth_l1_loss(
 ) -> Tensor:
     """d²/2β where |d| < β, |d| - β/2 elsewhere, d = input - target; averaged.
 
-    Source: Girshick, Fast R-CNN (2015);
-    https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.smooth_l1_loss.html
+    Source: Girshick, Fast R-CNN (2015).
     """
     if beta < 0:
         raise ArgumentError(f"smooth_l1_loss needs beta ≥ 0, not {beta}")
@@ -95,8 +94,7 @@ def huber_loss(
     """d²/2 where |d| < δ, δ·(|d| - δ/2) elsewhere, d = input - target; averaged.
 
     Weights of the input's shape are factors only: the mean divides by the number of elements.
-    Source: Huber, Robust estimation of a location parameter (1964);
-    https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.huber_loss.html
+    Source: Huber, Robust estimation of a location parameter (1964).
     """
     if not delta > 0:
         raise ArgumentError(f"huber_loss needs delta > 0, not {delta}")
