@@ -13,20 +13,7 @@ from functools import singledispatchmethod
 from typing import TYPE_CHECKING
 
 from chainrule.cli.listener import stopped_by, suggestions, way_on
-from chainrule.train.events import (
-    Began,
-    Compared,
-    Evaluated,
-    Event,
-    Examined,
-    Finished,
-    Judged,
-    Sampled,
-    Saved,
-    Stepped,
-    Stopped,
-    Unprotected,
-)
+from chainrule.train import events
 
 if TYPE_CHECKING:
     from chainrule.train.config import Config
@@ -39,22 +26,22 @@ class Plain:
 
     def __init__(self) -> None:
         self._config: Config | None = None
-        self._first: Stepped | None = None
+        self._first: events.Stepped | None = None
 
     def close(self) -> None:
         """Nothing to release."""
 
     @singledispatchmethod
-    def show(self, event: Event) -> None:
+    def show(self, event: events.Event) -> None:
         """Print `event`."""
         raise TypeError(f"unknown event {event!r}")
 
     @show.register
-    def _unprotected(self, event: Unprotected) -> None:
+    def _unprotected(self, event: events.Unprotected) -> None:
         _say(f"warning: {event}")
 
     @show.register
-    def _began(self, event: Began) -> None:
+    def _began(self, event: events.Began) -> None:
         self._config = event.config
         goes_on = f", continuing after step {event.step}" if event.step else ""
         _say(f"run {event.folder}{goes_on}")
@@ -62,7 +49,7 @@ class Plain:
         _say(f"model of {event.parameters:,} parameters, {event.config.steps:,} steps")
 
     @show.register
-    def _stepped(self, event: Stepped) -> None:
+    def _stepped(self, event: events.Stepped) -> None:
         assert self._config is not None
         steps = self._config.steps
         newly = self._first is None
@@ -79,14 +66,14 @@ class Plain:
         )
 
     @show.register
-    def _examined(self, event: Examined) -> None:
+    def _examined(self, event: events.Examined) -> None:
         assert self._config is not None
         every = self._config.health_every * -(-self._config.steps // _LINES)
         if event.step % every == 0 or event.step == self._config.steps:
             _say(f"step {event.step}  gradients: {event.line}")
 
     @show.register
-    def _judged(self, event: Judged) -> None:
+    def _judged(self, event: events.Judged) -> None:
         verdict = event.verdict
         place = f" in {verdict.place}" if verdict.place else ""
         _say(
@@ -95,29 +82,29 @@ class Plain:
         )
 
     @show.register
-    def _evaluated(self, event: Evaluated) -> None:
+    def _evaluated(self, event: events.Evaluated) -> None:
         _say(f"step {event.step}  held-out loss {event.loss:.4f}")
 
     @show.register
-    def _compared(self, event: Compared) -> None:
+    def _compared(self, event: events.Compared) -> None:
         loss = f"none ({event.reason})" if event.loss is None else f"{event.loss:.4f}"
         _say(f"held-out loss of a {event.order}-gram model on the same split: {loss}")
 
     @show.register
-    def _sampled(self, event: Sampled) -> None:
+    def _sampled(self, event: events.Sampled) -> None:
         _say(f"sample after step {event.step}:")
         _say("".join(f"    | {line}\n" for line in event.text.split("\n")).rstrip("\n"))
 
     @show.register
-    def _saved(self, event: Saved) -> None:
+    def _saved(self, event: events.Saved) -> None:
         _say(f"step {event.step}  saved in {event.folder}")
 
     @show.register
-    def _stopped(self, event: Stopped) -> None:
+    def _stopped(self, event: events.Stopped) -> None:
         _say(f"{stopped_by(event)}: {way_on(event.folder)}")
 
     @show.register
-    def _finished(self, event: Finished) -> None:
+    def _finished(self, event: events.Finished) -> None:
         if event.verdicts is not None:
             kinds = ", ".join(v.kind for v in event.verdicts)
             _say(f"training was {'healthy' if not kinds else 'not healthy: ' + kinds}")

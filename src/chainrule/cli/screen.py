@@ -22,20 +22,7 @@ from rich.text import Text
 
 from chainrule.cli.curve import plot
 from chainrule.cli.listener import stopped_by, suggestions, way_on
-from chainrule.train.events import (
-    Began,
-    Compared,
-    Evaluated,
-    Event,
-    Examined,
-    Finished,
-    Judged,
-    Sampled,
-    Saved,
-    Stepped,
-    Stopped,
-    Unprotected,
-)
+from chainrule.train import events
 from chainrule.train.run_report import averaged
 
 if TYPE_CHECKING:
@@ -64,13 +51,13 @@ class Screen:
         self._config: Config | None = None
         self._steps = 0
         self._drawn = 0.0
-        self._first: tuple[Stepped, float] | None = None  # and its time
-        self._now: Stepped | None = None
+        self._first: tuple[events.Stepped, float] | None = None  # and its time
+        self._now: events.Stepped | None = None
         self._mean = 0.0
         self._weight = 0.0
         self._losses: list[tuple[float, float]] = []
         self._held_out: list[tuple[float, float]] = []
-        self._baseline: Compared | None = None
+        self._baseline: events.Compared | None = None
         self._health = ""
 
         self._live.start()
@@ -80,16 +67,16 @@ class Screen:
         self._live.stop()
 
     @singledispatchmethod
-    def show(self, event: Event) -> None:
+    def show(self, event: events.Event) -> None:
         """Draw `event`."""
         raise TypeError(f"unknown event {event!r}")
 
     @show.register
-    def _unprotected(self, event: Unprotected) -> None:
+    def _unprotected(self, event: events.Unprotected) -> None:
         self._console.print(Text(f"warning: {event}", "yellow"))
 
     @show.register
-    def _began(self, event: Began) -> None:
+    def _began(self, event: events.Began) -> None:
         self._config, self._steps = event.config, event.config.steps
         title = Text.assemble(("chainrule ", "bold"), (str(event.folder), "bold cyan"))
         if event.step:
@@ -105,7 +92,7 @@ class Screen:
         )
 
     @show.register
-    def _stepped(self, event: Stepped) -> None:
+    def _stepped(self, event: events.Stepped) -> None:
         self._first = self._first or (event, time.monotonic())
         self._now = event
         self._losses.append((event.step, event.loss))
@@ -115,11 +102,11 @@ class Screen:
             self._draw()
 
     @show.register
-    def _examined(self, event: Examined) -> None:
+    def _examined(self, event: events.Examined) -> None:
         self._health = event.line
 
     @show.register
-    def _judged(self, event: Judged) -> None:
+    def _judged(self, event: events.Judged) -> None:
         verdict = event.verdict
         title = Text.assemble((f"step {event.step:,}  ", _LEVEL), (verdict.kind, "bold yellow"))
         if verdict.place:
@@ -129,31 +116,31 @@ class Screen:
         self._console.print(Padding(told, (0, 2)))
 
     @show.register
-    def _evaluated(self, event: Evaluated) -> None:
+    def _evaluated(self, event: events.Evaluated) -> None:
         self._held_out.append((event.step, event.loss))
         self._draw()
 
     @show.register
-    def _compared(self, event: Compared) -> None:
+    def _compared(self, event: events.Compared) -> None:
         self._baseline = event
 
     @show.register
-    def _sampled(self, event: Sampled) -> None:
+    def _sampled(self, event: events.Sampled) -> None:
         self._console.rule(Text(f"what it writes after {event.step:,} steps"), style=_LEVEL)
         self._console.print(Padding(Text(event.text), (0, 2)))
 
     @show.register
-    def _saved(self, _event: Saved) -> None:
+    def _saved(self, _event: events.Saved) -> None:
         pass  # the last message names the folder
 
     @show.register
-    def _stopped(self, event: Stopped) -> None:
+    def _stopped(self, event: events.Stopped) -> None:
         self._live.stop()
         self._console.print(Text(stopped_by(event)))
         self._console.print(Text(f"  {way_on(event.folder)}", "cyan"))
 
     @show.register
-    def _finished(self, event: Finished) -> None:
+    def _finished(self, event: events.Finished) -> None:
         self._live.stop()
         self._console.rule(Text("loss, nats a character"), style=_LEVEL)
         self._console.print(self._curve())
@@ -227,7 +214,7 @@ class Screen:
             text.append(f"┅ {self._baseline.order}-gram model", _LEVEL)
         return text
 
-    def _verdict(self, event: Finished) -> Table:
+    def _verdict(self, event: events.Finished) -> Table:
         result = event.result
         table = Table.grid(padding=(0, 2))
         table.add_row("held-out loss", Text(f"{result['held_out_loss']:.4f}", "bold"))
