@@ -29,7 +29,7 @@ def test_replay_makes_the_same_nodes_elsewhere():
     x, y = input_node(F64), input_node(F64)
     graph = Graph((x, y), (b(TABLE["mul"], x, b(TABLE["add"], x, y)), y))
     fresh = input_node(F64)
-    outs = replay(Symbolic(), graph, (fresh, fresh))
+    outs = replay(Symbolic(), graph.outputs, dict.fromkeys(graph.inputs, fresh))
     assert outs[1] is fresh
     value = np.arange(6.0).reshape(2, 3)
     got = evaluate(Graph((fresh,), tuple(outs)), (value,))[0]

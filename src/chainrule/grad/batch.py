@@ -11,12 +11,12 @@ Example: `batch(b, (y,), (x,), (X,), 32)` → the node of all y.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from typing import Any
 
+from chainrule.grad.forward import propagate
 from chainrule.graph.node import Graph, Node, TupleType, Type, input_node
-from chainrule.graph.walk import topological
 from chainrule.ops.control import items
 from chainrule.ops.decomposition import decomposition, replay
 from chainrule.ops.examples import Examples
@@ -40,18 +40,7 @@ def batch(
     `stacks` are the `inputs` of all examples, the first axis theirs; None where they share one.
     `tell(node)` hears of nodes whose op has no `batch` and is done by a loop.
     """
-    known: dict[Node, Stack] = {
-        node: stack for node, stack in zip(inputs, stacks, strict=True) if stack is not None
-    }
-    fixed = set(inputs)
-    for node in topological(outputs):
-        if node in fixed or not any(child in known for child in node.inputs):
-            continue
-        b.visit(node)
-        known[node] = _batched(b, node, known, size, tell)
-    found = [known.get(node) for node in outputs]
-    assert not any(isinstance(t, list) for t in found), "outputs with several results: project them"
-    return found  # type: ignore[return-value]
+    return propagate(b, outputs, inputs, stacks, partial(_batched, b, size, tell))
 
 
 def batched(
@@ -82,7 +71,7 @@ def batched(
 
 
 def _batched(
-    b: Builder, node: Node, known: dict[Node, Stack], size: int, tell: Tell | None
+    b: Builder, size: int, tell: Tell | None, node: Node, known: Mapping[Node, Stack]
 ) -> Stack:
     op = node.op
     if "projection" in op.traits:
@@ -98,7 +87,7 @@ def _batched(
         graph, _ = batched(
             decomposition(node), given.mapped, range(_count(node)), size=size, tell=tell
         )
-        found = replay(b, graph, nodes)
+        found = replay(b, graph.outputs, dict(zip(graph.inputs, nodes, strict=True)))
     else:
         if tell is not None:
             tell(node)

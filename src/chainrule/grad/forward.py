@@ -11,12 +11,13 @@ Example: `push(b, (y,), (x,), (v,))` → the node of J·v.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from chainrule.base.errors import GradientError
 from chainrule.base.source import at
 from chainrule.grad.reverse import differentiate
-from chainrule.graph.node import Graph, Node, TupleType, input_node
+from chainrule.graph.node import Node, TupleType, input_node
 from chainrule.graph.walk import topological
 from chainrule.ops.arithmetic import add
 from chainrule.ops.creation import filled
@@ -35,20 +36,38 @@ def push(
     None stands for zero: an input that does not move, an output that does not depend on those that
     do, or one of integers or bools. `inputs` may be inner nodes; what lies before them is constant.
     """
-    known: dict[Node, Tangent] = {
-        node: t for node, t in zip(inputs, tangents, strict=True) if t is not None
+
+    def rule(node: Node, known: Mapping[Node, Tangent]) -> Tangent | None:
+        return _local_rule(b, node, [known.get(child) for child in node.inputs])
+
+    return propagate(b, outputs, inputs, tangents, rule)
+
+
+def propagate(
+    b: Builder,
+    outputs: Sequence[Node],
+    inputs: Sequence[Node],
+    given: Sequence[Node | None],
+    rule: Callable[[Node, Mapping[Node, Any]], Any],
+) -> list[Node | None]:
+    """What goes with each output, from what is `given` with the inputs; None where nothing does.
+
+    `rule(node, known)` says what goes with a node, once it is known of one of its inputs at least.
+    """
+    known: dict[Node, Any] = {
+        node: x for node, x in zip(inputs, given, strict=True) if x is not None
     }
     fixed = set(inputs)
     for node in topological(outputs):
         if node in fixed or not any(child in known for child in node.inputs):
             continue
         b.visit(node)
-        tangent = _local_rule(b, node, [known.get(child) for child in node.inputs])
-        if tangent is not None:
-            known[node] = tangent
-    found = [known.get(node) for node in outputs]
-    assert not any(isinstance(t, list) for t in found), "outputs with several results: project them"
-    return found  # type: ignore[return-value]
+        found = rule(node, known)
+        if found is not None:
+            known[node] = found
+    ends = [known.get(node) for node in outputs]
+    assert not any(isinstance(x, list) for x in ends), "outputs with several results: project them"
+    return ends
 
 
 def _local_rule(b: Builder, node: Node, tangents: Sequence[Tangent | None]) -> Tangent | None:
@@ -92,11 +111,7 @@ def _through_decomposition(b: Builder, node: Node, ins: Sequence[Node | None]) -
     graph = decomposition(node)
     seeds = [None if t is None else input_node(t.type) for t in ins]
     found = push(Symbolic(node.source), graph.outputs, graph.inputs, seeds)
-    moving = [t for t in ins if t is not None]
-    inner = Graph(
-        (*graph.inputs, *(s for s in seeds if s is not None)),
-        tuple(t for t in found if t is not None),
-    )
-    results = iter(replay(b, inner, (*node.inputs, *moving)))
-    placed = [None if t is None else next(results) for t in found]
-    return placed if isinstance(node.type, TupleType) else placed[0]
+    known = dict(zip(graph.inputs, node.inputs, strict=True))
+    known |= {s: t for s, t in zip(seeds, ins, strict=True) if s is not None and t is not None}
+    made = replay(b, found, known)
+    return made if isinstance(node.type, TupleType) else made[0]

@@ -14,7 +14,7 @@ from typing import Any
 
 from chainrule.base.errors import GradientError
 from chainrule.base.source import at
-from chainrule.graph.node import Graph, Node, TupleType, input_node
+from chainrule.graph.node import Node, TupleType, input_node
 from chainrule.graph.walk import dependents, topological
 from chainrule.ops.arithmetic import add
 from chainrule.ops.decomposition import decomposition, replay
@@ -130,13 +130,9 @@ def _through_decomposition(b: Builder, node: Node, ct: Any) -> list[Node | None]
         for c, out in zip(cts, graph.outputs, strict=True)
     ]
     found = differentiate(Symbolic(node.source), graph.outputs, seeds, graph.inputs)
-    inner = Graph(
-        (*graph.inputs, *(s for s in seeds if s is not None)),
-        tuple(g for g in found if g is not None),
-    )
-    given = (*node.inputs, *(c for c in cts if c is not None))
-    results = iter(replay(b, inner, given))
-    return [None if g is None else next(results) for g in found]
+    known = dict(zip(graph.inputs, node.inputs, strict=True))
+    known |= {s: c for s, c in zip(seeds, cts, strict=True) if s is not None}
+    return replay(b, found, known)
 
 
 def _accumulate(b: Builder, sums: dict[Node, Cotangent], node: Node, ct: Cotangent) -> None:

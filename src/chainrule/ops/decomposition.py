@@ -3,12 +3,14 @@
 Differentiating a decomposition on inputs of its own keeps the work local: neither the walk nor the
 gradient wanders into what the real inputs depend on. Imports graph and ops.
 
-Example: `replay(b, decomposition(node), node.inputs)` makes the simpler nodes that equal `node`.
+Example: `known = dict(zip(graph.inputs, node.inputs))` with `graph = decomposition(node)`; then
+`replay(b, graph.outputs, known)` makes the simpler nodes that equal `node`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from chainrule.graph.node import Graph, Node, TupleType, input_node
 from chainrule.graph.walk import topological
@@ -23,10 +25,9 @@ def decomposition(node: Node) -> Graph:
     return Graph(inputs, out.inputs if isinstance(node.type, TupleType) else (out,))
 
 
-def replay(b: Builder, graph: Graph, inputs: Sequence[Node]) -> list[Node]:
-    """The outputs of `graph`, made again by `b` from other inputs."""
-    made = dict(zip(graph.inputs, inputs, strict=True))
-    for node in topological(graph.outputs):
-        if node not in made:
-            made[node] = b(node.op, *[made[child] for child in node.inputs], **node.attrs)
-    return [made[node] for node in graph.outputs]
+def replay(b: Builder, outputs: Sequence[Node | None], known: Mapping[Node, Node]) -> list[Any]:
+    """The outputs, made again by `b` from the nodes that are `known` for some; None stays None."""
+    made = dict(known)
+    for node in topological([n for n in outputs if n is not None], known):
+        made[node] = b(node.op, *[made[child] for child in node.inputs], **node.attrs)
+    return [None if node is None else made[node] for node in outputs]
