@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import operator
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from chainrule.base.errors import ArgumentError, ChainruleError, KindError
@@ -158,3 +158,9 @@ def _misfit(name: str, kind: str, value: Any) -> str:
     if kind in {"Tensor", "Handle"}:
         return "a tensor" if text or not hasattr(value, "shape") else ""
     return ""
+
+
+def first_few(names: Sequence[str], most: int = 3, between: str = ", ") -> str:
+    """The first names, and the number of the others: `w, b and 4 more`."""
+    rest = len(names) - most
+    return between.join(names[:most]) + (f" and {rest} more" if rest > 0 else "")

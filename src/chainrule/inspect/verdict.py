@@ -8,10 +8,11 @@ numerical derivative's own error is right in any case. Example: `print(report)`.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from chainrule.base.arguments import first_few
 from chainrule.base.errors import GradcheckError
 from chainrule.inspect.mistakes.finding import Finding
 
@@ -138,7 +139,7 @@ class Report:
         if self.diagnosis:
             lines.append(f"  diagnosis: {self.diagnosis}")
         if self.kinks:
-            lines.append(f"  at a kink, not judged: {_listed(self.kinks)}")
+            lines.append(f"  at a kink, not judged: {first_few(self.kinks, _SHOWN)}")
         lines += [f"  note: {note}" for note in self.notes]
         return "\n".join(lines)
 
@@ -164,8 +165,3 @@ class Report:
     def as_record(self) -> dict[str, Any]:
         """The report in JSON's types, with `ok`."""
         return {"ok": bool(self), **asdict(self)}
-
-
-def _listed(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return ", ".join(names[:_SHOWN]) + more

@@ -112,8 +112,8 @@ def _whole(fn: Callable[[Array], Array]) -> Callable[[Array], Array]:
     return lambda x: fn(x) if np.asarray(x).dtype.kind == "f" else np.asarray(x)
 
 
-def _unary(name: str, fn: Callable[[Array], Array], result: Rule = _same) -> Primitive:
-    return Primitive(name, 1, lambda ins, _: fn(ins[0]), result)
+def _unary(name: str, fn: Callable[[Array], Array]) -> Primitive:
+    return Primitive(name, 1, lambda ins, _: fn(ins[0]), _same)
 
 
 def _binary(name: str, fn: Callable[[Array, Array], Array], result: Rule = _same) -> Primitive:
@@ -176,4 +176,3 @@ PRIMITIVES: dict[str, Primitive] = {p.name: p for p in _TABLE}
 # `index` (attr: Index) is the (1, 1) int64 tile of an index expression; `iota` (attr: (rows, cols,
 # axis)) is the int64 tile 0, 1, 2, … along one axis. They are `Map`s too, but depend on the
 # position, so each walk over a kernel implements them itself.
-POSITIONAL = ("index", "iota")

@@ -8,6 +8,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Sequence
 
+from chainrule.base.arguments import first_few
+
 _NAMES = 5  # of each kind that a report lists
 _FAULTS = 2  # so that the report has at most eight lines
 
@@ -18,9 +20,9 @@ def report(
     """The whole message; empty if the state fits."""
     parts = []
     if missing:
-        parts.append(f"missing from the state: {_listed(missing)}")
+        parts.append(f"missing from the state: {first_few(missing, _NAMES)}")
     if unexpected:
-        parts.append(f"unexpected in the state: {_listed(unexpected)}")
+        parts.append(f"unexpected in the state: {first_few(unexpected, _NAMES)}")
     parts += faults[:_FAULTS]
     if len(faults) > _FAULTS:
         parts.append(f"and {len(faults) - _FAULTS} more faults")
@@ -29,11 +31,6 @@ def report(
     meant = _meant(missing, unexpected)
     parts += [meant] if meant else []
     return "\n  ".join([f"the state does not fit {title}; nothing was loaded", *parts])
-
-
-def _listed(names: Sequence[str]) -> str:
-    rest = len(names) - _NAMES
-    return ", ".join(names[:_NAMES]) + (f" and {rest} more" if rest > 0 else "")
 
 
 def _meant(missing: Sequence[str], unexpected: Sequence[str]) -> str:

@@ -22,7 +22,7 @@ from chainrule.graph.node import Attrs, Node, Type
 from chainrule.ops.arithmetic import add
 from chainrule.ops.creation import strided
 from chainrule.ops.elementwise import NUMBERS, need_kind
-from chainrule.ops.layout import pad, reshape, slice_, transpose
+from chainrule.ops.layout import draw, pad, reshape, slice_, transpose
 from chainrule.ops.record import Array, Builder, Illegal, IndexMap, Op, Sample, leading
 
 _f32 = dtypes.float32
@@ -98,16 +98,12 @@ _CALLS: tuple[tuple[Shape, Shape, Shape, Shape, Shape], ...] = (
 )
 
 
-def _draw(rng: np.random.Generator, shape: Shape, dtype: np.dtype[Any]) -> Array:
-    return np.asarray(rng.integers(0, 2 if dtype.kind == "b" else 9, shape), dtype)
-
-
 def _windows_samples(rng: np.random.Generator, dtype: np.dtype[Any]) -> Iterable[Sample]:
     for shape, axes, size, step, dilation in _CALLS:
         attrs = {"axes": axes, "size": size, "step": step, "dilation": dilation}
-        yield Sample((_draw(rng, shape, dtype),), attrs)
+        yield Sample((draw(rng, shape, dtype),), attrs)
     attrs = {"axes": (0,), "size": (2,), "step": (1,), "dilation": (1,)}
-    yield Sample((_draw(rng, (3, 5), dtype).T,), attrs)  # not contiguous
+    yield Sample((draw(rng, (3, 5), dtype).T,), attrs)  # not contiguous
 
 
 _ATTRS: dict[str, Any] = {"axes": (0,), "step": (1,), "dilation": (1,)}
@@ -215,10 +211,10 @@ def _overlap_samples(rng: np.random.Generator, dtype: np.dtype[Any]) -> Iterable
     for shape, axes, size, step, dilation in _CALLS:
         lengths = tuple(shape[a] for a in axes)
         counts = window_counts(lengths, size, step, dilation)
-        x = _draw(rng, (*_replaced(shape, axes, counts), *size), dtype)
+        x = draw(rng, (*_replaced(shape, axes, counts), *size), dtype)
         yield Sample((x,), {"axes": axes, "lengths": lengths, "step": step, "dilation": dilation})
     attrs = {"axes": (0,), "lengths": (7,), "step": (2,), "dilation": (1,)}
-    yield Sample((_draw(rng, (3, 3), dtype).T,), attrs)  # not contiguous
+    yield Sample((draw(rng, (3, 3), dtype).T,), attrs)  # not contiguous
 
 
 overlap_add: Op = Op(

@@ -38,7 +38,8 @@ _f32, _i64 = dtypes.float32, dtypes.int64
 _TRAITS = frozenset({"index-map", "linear"})
 
 
-def _draw(rng: np.random.Generator, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
+def draw(rng: np.random.Generator, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
+    """Small whole numbers, or bools."""
     return np.asarray(rng.integers(0, 2 if dtype.kind == "b" else 9, shape), dtype)
 
 
@@ -54,8 +55,8 @@ def _reshape_samples(rng: np.random.Generator, dtype: np.dtype[Any]) -> Iterable
     for old, new in (
         ((2, 6), (3, 4)), ((4,), (2, 1, 2)), ((1,), ()), ((), (1, 1)), ((0, 3), (5, 0)),
     ):  # fmt: skip
-        yield Sample((_draw(rng, old, dtype),), {"shape": new})
-    yield Sample((_draw(rng, (4, 3), dtype).T,), {"shape": (12,)})
+        yield Sample((draw(rng, old, dtype),), {"shape": new})
+    yield Sample((draw(rng, (4, 3), dtype).T,), {"shape": (12,)})
 
 
 def _reshape_view(
@@ -122,7 +123,7 @@ def _transpose_vjp(b: Builder, node: Node, ct: Node) -> tuple[Node]:
 
 def _transpose_samples(rng: np.random.Generator, dtype: np.dtype[Any]) -> Iterable[Sample]:
     for shape, axes in (((2, 3), (1, 0)), ((2, 3, 4), (1, 2, 0)), ((), ()), ((0, 2), (1, 0))):
-        yield Sample((_draw(rng, shape, dtype),), {"axes": axes})
+        yield Sample((draw(rng, shape, dtype),), {"axes": axes})
 
 
 def _transpose_batch(b: Builder, node: Node, given: Examples) -> Node:
@@ -174,9 +175,9 @@ def _slice_samples(rng: np.random.Generator, dtype: np.dtype[Any]) -> Iterable[S
         ((4, 6), (3, 5), (-1, -2), (4, 3)), ((3,), (0,), (1,), (0,)), ((0,), (0,), (1,), (0,)),
         ((), (), (), ()), ((1,), (0,), (1,), (1,)),
     ):  # fmt: skip
-        yield Sample((_draw(rng, shape, dtype),), {"start": start, "step": step, "shape": out})
+        yield Sample((draw(rng, shape, dtype),), {"start": start, "step": step, "shape": out})
     attrs = {"start": (1, 0), "step": (2, 1), "shape": (2, 3)}
-    yield Sample((_draw(rng, (3, 4), dtype).T,), attrs)  # not contiguous
+    yield Sample((draw(rng, (3, 4), dtype).T,), attrs)  # not contiguous
 
 
 def _slice_vjp(b: Builder, node: Node, ct: Node) -> tuple[Node]:
@@ -232,9 +233,9 @@ def _pad_vjp(b: Builder, node: Node, ct: Node) -> tuple[Node]:
 def _pad_samples(rng: np.random.Generator, dtype: np.dtype[Any]) -> Iterable[Sample]:
     for sample in _slice_samples(rng, dtype):
         attrs = {**sample.attrs, "shape": sample.inputs[0].shape}
-        yield Sample((_draw(rng, sample.attrs["shape"], dtype),), attrs)
+        yield Sample((draw(rng, sample.attrs["shape"], dtype),), attrs)
     attrs = {"start": (1, 0), "step": (2, 1), "shape": (9, 3)}
-    yield Sample((_draw(rng, (3, 4), dtype).T,), attrs)  # not contiguous
+    yield Sample((draw(rng, (3, 4), dtype).T,), attrs)  # not contiguous
 
 
 pad = Op(
@@ -289,7 +290,7 @@ def _overlay_decompose(b: Builder, node: Node) -> Node:
 def _overlay_samples(rng: np.random.Generator, dtype: np.dtype[Any]) -> Iterable[Sample]:
     for sample in _slice_samples(rng, dtype):
         attrs = dict(sample.attrs)
-        yield Sample((*sample.inputs, _draw(rng, attrs.pop("shape"), dtype)), attrs)
+        yield Sample((*sample.inputs, draw(rng, attrs.pop("shape"), dtype)), attrs)
 
 
 overlay = Op(
@@ -362,8 +363,8 @@ def _concat_samples(rng: np.random.Generator, dtype: np.dtype[Any]) -> Iterable[
         (((2, 3), (2, 1)), 1), (((2, 3), (0, 3), (1, 3)), 0), (((4,),), 0), (((2, 3, 4),) * 3, 1),
         (((0, 2), (0, 3)), 1),
     ):  # fmt: skip
-        yield Sample(tuple(_draw(rng, s, dtype) for s in parts), {"axis": axis})
-    yield Sample(tuple(_draw(rng, (4, 3), dtype).T for _ in "xy"), {"axis": 0})  # not contiguous
+        yield Sample(tuple(draw(rng, s, dtype) for s in parts), {"axis": axis})
+    yield Sample(tuple(draw(rng, (4, 3), dtype).T for _ in "xy"), {"axis": 0})  # not contiguous
 
 
 def _concat_along(node: Node, axis: int) -> tuple[int, ...] | None:

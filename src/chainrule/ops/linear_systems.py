@@ -256,10 +256,6 @@ cholesky: Op = Op(
 )
 
 
-def _triangular_infer(ins: tuple[Type, ...], attrs: Attrs) -> Type:
-    return _solve_infer(ins, attrs)
-
-
 def _triangular(ins: Any, attrs: Attrs) -> Array:
     a, y = ins
     part = np.triu(a) if attrs["upper"] else np.tril(a)
@@ -294,7 +290,7 @@ def _triangular_samples(rng: np.random.Generator, dtype: np.dtype[Any]) -> Itera
 
 solve_triangular: Op = Op(
     "solve_triangular",
-    _triangular_infer,
+    _solve_infer,
     _triangular,
     vjp=_triangular_vjp,
     jvp=_triangular_jvp,

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary, WeakSet
 
+from chainrule.base.arguments import first_few
 from chainrule.tensor.alive import MODULES, OPTIMIZERS, is_module
 from chainrule.tensor.modes import modes
 from chainrule.tensor.tensor import Tensor
@@ -68,7 +69,7 @@ def forgotten(optimizer: Any) -> Iterator[str]:
         if late:
             yield (
                 f"{_title(top)} got parameters after its optimizer was made, which does not "
-                f"train them:\n  {_some(late)}\n  make the optimizer when the model is "
+                f"train them:\n  {first_few(late)}\n  make the optimizer when the model is "
                 "complete, or call optimizer.add_param_group({'params': …})"
             )
         notes.in_training.add(top)
@@ -126,7 +127,7 @@ def not_registered(model: Any, lost: list[Hidden]) -> str:
     """The sentence about unregistered tensors: their names, and the class that registers them."""
     return (
         f"{_title(model)} holds tensors that are not registered, and no optimizer trains them:\n"
-        f"  {_some([h.name for h in lost])}\n"
+        f"  {first_few([h.name for h in lost])}\n"
         f"  write self.{lost[0].attribute} = {lost[0].home}, and make the optimizer after that"
     )
 
@@ -243,8 +244,3 @@ def _is_sensitive(module: Any) -> bool:
 def _title(model: Any) -> str:
     made = model.__dict__.get("_made_at")
     return f"{type(model).__name__} (made at {made})" if made else type(model).__name__
-
-
-def _some(names: list[str]) -> str:
-    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-    return ", ".join(names[:3]) + more

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from chainrule.base.arguments import first_few
 from chainrule.base.errors import DataError
 
 if TYPE_CHECKING:
@@ -57,10 +58,9 @@ class Characters:
         unknown = sorted(set(text) - set(self.symbols))
         if not unknown:  # empty text in an empty vocabulary
             return
-        shown = " ".join(repr(c) for c in unknown[:_SHOWN])
-        more = f" and {len(unknown) - _SHOWN} more" if len(unknown) > _SHOWN else ""
+        shown = first_few([repr(c) for c in unknown], _SHOWN, " ")
         raise DataError(
-            f"the vocabulary of {len(self)} characters has no {shown}{more}; "
+            f"the vocabulary of {len(self)} characters has no {shown}; "
             "use only characters that the training text contains"
         )
 

@@ -18,8 +18,6 @@ from chainrule.compiler.codegen.writer import Value, Writer, constant
 from chainrule.kernel.index import Index
 from chainrule.kernel.ir import Shape
 
-ALWAYS = Value("true", 0, 1)
-
 
 @dataclass(frozen=True, slots=True)
 class Validity:
@@ -52,10 +50,10 @@ def validity(ctx: Context, shape: Shape, valid: tuple[Index | None, Index | None
     return Validity(counts[0], counts[1], shape)
 
 
-def element(writer: Writer, which: Validity, row: int, column: int = 0) -> Value:
-    """The i1 condition that element (row, column) is valid."""
+def element(writer: Writer, which: Validity, row: int) -> Value:
+    """The i1 condition that the first element of a row is valid."""
     in_row = integers.less(writer, constant(row), which.rows)
-    in_column = integers.less(writer, constant(column), which.columns)
+    in_column = integers.less(writer, constant(0), which.columns)
     if 0 in (in_row.const, in_column.const):
         return Value("false", 0, 0)
     if in_row.const == 1:

@@ -29,7 +29,7 @@ from chainrule.ops.arithmetic import add, div, mul
 from chainrule.ops.cast import cast
 from chainrule.ops.comparison import where
 from chainrule.ops.control import bundle, project
-from chainrule.ops.creation import detach, full
+from chainrule.ops.creation import detach, filled, full
 from chainrule.ops.layout import concat, pad, reshape, slice_, transpose
 from chainrule.ops.record import Op, Symbolic
 from chainrule.ops.reduce import broadcast_to, sum_
@@ -58,14 +58,12 @@ def _fold(node: Node) -> Node | None:
     if not node.inputs or not ({"elementwise", "index-map"} & traits):
         return None
     if "index-map" in traits:
-        return _constant(node, node.inputs[0].attrs["value"])
+        return filled(Symbolic(node.source), node.inputs[0].attrs["value"], node)
     scalars = [np.array(c.attrs["value"], c.dtype.numpy) for c in node.inputs]
     with np.errstate(all="ignore"):
-        return _constant(node, np.asarray(node.op.numpy(scalars, node.attrs)).item())
-
-
-def _constant(like: Node, value: float) -> Node:
-    return Symbolic(like.source)(full, value=value, dtype=like.dtype, shape=like.shape)
+        return filled(
+            Symbolic(node.source), np.asarray(node.op.numpy(scalars, node.attrs)).item(), node
+        )
 
 
 def _mul(node: Node) -> Node | None:
@@ -82,7 +80,9 @@ def _div(node: Node) -> Node | None:
     if y.op is full and node.dtype.kind == "float":
         inverse = 1.0 / y.attrs["value"] if y.attrs["value"] else np.inf
         exact = y.attrs["value"] and np.frexp(y.attrs["value"])[0] in {0.5, -0.5}
-        return Symbolic(node.source)(mul, x, _constant(y, inverse)) if exact else None
+        return (
+            Symbolic(node.source)(mul, x, filled(Symbolic(y.source), inverse, y)) if exact else None
+        )
     return None
 
 

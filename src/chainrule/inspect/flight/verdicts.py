@@ -16,6 +16,7 @@ from textwrap import fill
 
 import numpy as np
 
+from chainrule.base.arguments import first_few
 from chainrule.inspect.flight.history import History, Look
 from chainrule.inspect.flight.traps import REMEDIES
 
@@ -68,12 +69,6 @@ def _recent(history: History) -> Sequence[Look]:
     return looks[-max(_LEAST_LOOKS, len(looks) // 2) :] if len(looks) >= _LEAST_LOOKS else ()
 
 
-def _named(names: Sequence[str]) -> str:
-    """A few names, and the number of the others."""
-    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-    return ", ".join(names[:3]) + more
-
-
 # -- NaN and infinity -----------------------------------------------------------------------------
 
 
@@ -115,7 +110,7 @@ def _never_filled(history: History) -> Iterator[Verdict]:
     elif names:
         yield Verdict(
             "never-filled gradient",
-            _named(names),
+            first_few(names),
             f"backward() left no gradient there in any of {len(looks)} looks",
             "use the module in forward(), look for detach(), no_grad() or argmax on its way to "
             "the loss, or set requires_grad_(False) if it is frozen on purpose",
@@ -153,7 +148,7 @@ def _stale(history: History) -> Iterator[Verdict]:
         steps = ", ".join(str(look.step) for look in recent)
         yield Verdict(
             "stale gradient",
-            _named(names),
+            first_few(names),
             f"at steps {steps} backward() added to gradients that an update had used already",
             "call optimizer.zero_grad() once in every step, before backward()",
         )
@@ -191,7 +186,7 @@ def _vanishing(history: History) -> Iterator[Verdict]:
         least = min(faint, key=lambda n: alive[n])
         yield Verdict(
             "vanishing gradient",
-            _named(faint),
+            first_few(faint),
             f"‖g‖ is {alive[least]:.1e} in {least} and {alive[largest]:.1e} in {largest}: "
             f"{_times(alive[largest] / alive[least])} less, over {len(recent)} looks",
             "ReLU or GELU instead of sigmoid or tanh, residual connections, LayerNorm, or "
@@ -255,7 +250,7 @@ def _above(
     found = _shares(history, name, least)
     if found:
         worst = max(found, key=lambda place: found[place])
-        yield Verdict(kind, _named(list(found)), evidence.format(found[worst], worst), remedy)
+        yield Verdict(kind, first_few(list(found)), evidence.format(found[worst], worst), remedy)
 
 
 def _dead(history: History) -> Iterator[Verdict]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from chainrule.base import dtypes
 from chainrule.base.arguments import check_whole
@@ -73,14 +73,10 @@ def _quotient_of(name: str, text: str) -> Callable[..., Tensor]:
                 other = as_tensor(other)
             if result_dtype([input, other]).kind == "int":
                 rule = "integers are divided by numbers other than 0"
-                other = require(name, other, _is_not_zero, rule)
+                other = require(name, other, lambda v: v != 0, rule)
         return divided(input, other, out=out)
 
     return named(function, name, text)
-
-
-def _is_not_zero(value: Any) -> Any:
-    return value != 0
 
 
 remainder = _quotient_of("remainder", "input modulo other, with the sign of other.")

@@ -18,7 +18,7 @@ from chainrule.ops import TABLE
 from chainrule.tensor.convert import Operand, as_tensor, expand
 from chainrule.tensor.dispatch import apply, wrap
 from chainrule.tensor.functional import arithmetic, comparison, slices
-from chainrule.tensor.functional.gather import as_index, embedding
+from chainrule.tensor.functional.gather import as_index, embedding, wide
 from chainrule.tensor.handle import Handle
 from chainrule.tensor.modes import modes
 from chainrule.tensor.require import require
@@ -68,7 +68,7 @@ def _summed(rows: Tensor, bags: Tensor, count: int, present: Any, mode: str) -> 
     if mode == "max":
         return _largest(rows, bags, count, present)
     if present is not None:
-        rows = comparison.where(_column(present, rows), rows, 0.0)
+        rows = comparison.where(wide(present, rows), rows, 0.0)
     total = apply(TABLE["scatter_add"], rows, bags, rows=count)
     if mode == "sum":
         return total
@@ -76,7 +76,7 @@ def _summed(rows: Tensor, bags: Tensor, count: int, present: Any, mode: str) -> 
     if present is not None:
         ones = comparison.where(present, ones, 0.0)
     sizes = apply(TABLE["scatter_add"], ones, bags, rows=count)
-    return arithmetic.div(total, _column(arithmetic.maximum(sizes, 1.0), total))
+    return arithmetic.div(total, wide(arithmetic.maximum(sizes, 1.0), total))
 
 
 def _bags(words: Tensor, offsets: Operand) -> tuple[Tensor, int]:
@@ -120,10 +120,6 @@ def _checked(starts: Tensor, count: int) -> Tensor:
     return starts
 
 
-def _column(x: Handle, like: Handle) -> Tensor:
-    return expand(apply(TABLE["reshape"], x, shape=(*x.shape, 1)), like.shape)
-
-
 def _weighted(rows: Tensor, weights: Tensor, words: Handle, mode: str) -> Tensor:
     if mode != "sum":
         raise ArgumentError(f"per_sample_weights go with mode='sum', not {mode!r}")
@@ -132,13 +128,13 @@ def _weighted(rows: Tensor, weights: Tensor, words: Handle, mode: str) -> Tensor
             f"per_sample_weights need the shape {words.shape} of the words, not {weights.shape}"
         )
     factors = apply(TABLE["reshape"], weights, shape=(words.array_type.size,))
-    return arithmetic.mul(rows, _column(factors, rows))
+    return arithmetic.mul(rows, wide(factors, rows))
 
 
 def _largest(rows: Tensor, bags: Tensor, count: int, present: Any) -> Tensor:
     shape = (count, rows.shape[1])
     lowest = apply(TABLE["full"], value=-np.inf, dtype=rows.dtype, shape=shape)
     if present is not None:
-        rows = comparison.where(_column(present, rows), rows, -np.inf)
+        rows = comparison.where(wide(present, rows), rows, -np.inf)
     out = apply(TABLE["scatter"], lowest, rows, bags, how="max")
     return comparison.where(comparison.eq(out, -np.inf), 0.0, out)

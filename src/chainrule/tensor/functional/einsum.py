@@ -22,7 +22,7 @@ from chainrule.tensor.convert import expand as expand_to
 from chainrule.tensor.dispatch import apply
 from chainrule.tensor.functional import arithmetic, diagonal, layout
 from chainrule.tensor.functional.forms import also_called, with_out
-from chainrule.tensor.functional.products import matmul
+from chainrule.tensor.functional.products import matmul, reshaped
 from chainrule.tensor.handle import Handle
 
 if TYPE_CHECKING:
@@ -158,11 +158,7 @@ def _without_ones(term: _Term, sizes: dict[Any, int]) -> _Term:
     """The operand without axes of size 1 that broadcast."""
     kept = [i for i, a in enumerate(term.labels) if term.value.shape[i] == sizes[a]]
     shape = tuple(term.value.shape[i] for i in kept)
-    return _Term(_reshaped(term.value, shape), tuple(term.labels[i] for i in kept))
-
-
-def _reshaped(x: Tensor, shape: shapes.Shape) -> Tensor:
-    return x if x.shape == shape else apply(TABLE["reshape"], x, shape=shape)
+    return _Term(reshaped(term.value, shape), tuple(term.labels[i] for i in kept))
 
 
 def _cheapest(terms: Sequence[_Term], wanted: Labels, sizes: dict[Any, int]) -> tuple[int, int]:
@@ -200,15 +196,13 @@ def _contract(left: _Term, right: _Term, later: Any) -> _Term:
     n = b.shape[len(batch) + len(inner) :]
     labels = (*batch, *rows, *columns)
     if not inner:
-        wide = _reshaped(a, (*outer, *m, *(1,) * len(n)))
-        tall = _reshaped(b, (*outer, *(1,) * len(m), *n))
+        wide = reshaped(a, (*outer, *m, *(1,) * len(n)))
+        tall = reshaped(b, (*outer, *(1,) * len(m), *n))
         return _Term(arithmetic.mul(wide, tall), labels)
     lead = (shapes.size(outer),) if batch else ()
     flat = (shapes.size(m), shapes.size(k), shapes.size(n))
-    product = matmul(
-        _reshaped(a, (*lead, flat[0], flat[1])), _reshaped(b, (*lead, flat[1], flat[2]))
-    )
-    return _Term(_reshaped(product, (*outer, *m, *n)), labels)
+    product = matmul(reshaped(a, (*lead, flat[0], flat[1])), reshaped(b, (*lead, flat[1], flat[2])))
+    return _Term(reshaped(product, (*outer, *m, *n)), labels)
 
 
 def _split(x: Handle, first: int, second: int) -> tuple[shapes.Shape, shapes.Shape, shapes.Shape]:
@@ -228,7 +222,7 @@ def _arranged(term: _Term, wanted: Labels, sizes: dict[Any, int]) -> Tensor:
     present = [a for a in wanted if a in term.labels]
     out = _turned(term, present)
     if len(present) < len(wanted):
-        out = _reshaped(out, tuple(sizes[a] if a in present else 1 for a in wanted))
+        out = reshaped(out, tuple(sizes[a] if a in present else 1 for a in wanted))
         out = expand_to(out, tuple(sizes[a] for a in wanted))
     return out
 

@@ -67,18 +67,18 @@ def embedding(
     if scale_grad_by_freq:
         ones = apply(TABLE["full"], value=1, dtype=table.dtype, shape=index.shape)
         counts = apply(TABLE["scatter_add"], ones, index, rows=table.shape[0])
-        out = with_gradient_over(out, _wide(apply(TABLE["gather"], counts, index), out))
+        out = with_gradient_over(out, wide(apply(TABLE["gather"], counts, index), out))
     if padding_idx is None:
         return out
     real = apply(TABLE["ne"], index, _like(index, padding_idx % table.shape[0]))
-    return apply(TABLE["where"], _wide(real, out), out, apply(TABLE["detach"], out))
+    return apply(TABLE["where"], wide(real, out), out, apply(TABLE["detach"], out))
 
 
 def _like(index: Handle, value: int) -> Tensor:
     return apply(TABLE["full"], value=value, dtype=dtypes.int64, shape=index.shape)
 
 
-def _wide(x: Handle, like: Handle) -> Tensor:
+def wide(x: Handle, like: Handle) -> Tensor:
     """x (…) broadcast along the last axis of `like` (…, D)."""
     return expand(apply(TABLE["reshape"], x, shape=(*x.shape, 1)), like.shape)
 

@@ -28,12 +28,9 @@ def _rows(name: str, input: Operand, dim: int, dtype: Any) -> Tensor:
     x = floating(x) if dtype is None else cast(x, as_dtype(dtype))
     axis = shapes.normal_axis(dim, len(x.shape))
     if not x.shape:
-        return apply(TABLE["reshape"], _rows(name, _lifted(x), 0, None), shape=())
+        row = apply(TABLE["reshape"], x, shape=(1,))
+        return apply(TABLE["reshape"], _rows(name, row, 0, None), shape=())
     return apply(TABLE[name], x, axis=axis)
-
-
-def _lifted(x: Tensor) -> Tensor:
-    return apply(TABLE["reshape"], x, shape=(1,))
 
 
 @with_numpy_names

@@ -38,7 +38,8 @@ __all__ = [
 _MATRIX = 2
 
 
-def _reshape(x: Tensor, shape: shapes.Shape) -> Tensor:
+def reshaped(x: Tensor, shape: shapes.Shape) -> Tensor:
+    """The tensor in another shape; itself, if it has that."""
     return x if x.shape == shape else apply(TABLE["reshape"], x, shape=shape)
 
 
@@ -67,18 +68,18 @@ def _product(a: Tensor, b: Tensor) -> Tensor:
         _warn_of_widths(a, b)
     a, b = cast(a, dtype), cast(b, dtype)
     if len(a.shape) == 1:
-        out = _product(_reshape(a, (1, *a.shape)), b)
-        return _reshape(out, (*out.shape[:-2], out.shape[-1]) if len(b.shape) > 1 else ())
+        out = _product(reshaped(a, (1, *a.shape)), b)
+        return reshaped(out, (*out.shape[:-2], out.shape[-1]) if len(b.shape) > 1 else ())
     if len(b.shape) == 1:
-        out = _product(a, _reshape(b, (*b.shape, 1)))
-        return _reshape(out, out.shape[:-1])
+        out = _product(a, reshaped(b, (*b.shape, 1)))
+        return reshaped(out, out.shape[:-1])
     if dtype.kind == "int":
         if a.shape[-1] != b.shape[-2]:
             raise ShapeError(f"matmul of {a.shape} and {b.shape}: {a.shape[-1]} ≠ {b.shape[-2]}")
         return _whole(a, b)
     if len(b.shape) == _MATRIX:
-        rows = _reshape(a, (shapes.size(a.shape[:-1]), a.shape[-1]))
-        return _reshape(apply(TABLE["matmul"], rows, b), (*a.shape[:-1], b.shape[1]))
+        rows = reshaped(a, (shapes.size(a.shape[:-1]), a.shape[-1]))
+        return reshaped(apply(TABLE["matmul"], rows, b), (*a.shape[:-1], b.shape[1]))
     batch = shapes.broadcast(a.shape[:-2], b.shape[:-2])
     return apply(
         TABLE["matmul"], expand(a, (*batch, *a.shape[-2:])), expand(b, (*batch, *b.shape[-2:]))
@@ -97,7 +98,7 @@ def _warn_of_widths(a: Tensor, b: Tensor) -> None:
 def _whole(a: Tensor, b: Tensor) -> Tensor:
     """The product of integers: sums of products, exact to the last digit (and modulo 2⁶⁴)."""
     wide = arithmetic.mul(
-        _reshape(a, (*a.shape, 1)), _reshape(b, (*b.shape[:-2], 1, *b.shape[-2:]))
+        reshaped(a, (*a.shape, 1)), reshaped(b, (*b.shape[:-2], 1, *b.shape[-2:]))
     )
     total = apply(TABLE["sum"], cast(wide, dtypes.int64), axes=(len(wide.shape) - 2,))
     return cast(total, a.dtype)

@@ -103,7 +103,6 @@ def gemm(
     params: tuple[Param, ...],
     epilogue: Epilogue,
     tile: GemmTile,
-    name: str = "gemm",
     free_blocks: bool = False,
 ) -> Kernel:
     """The kernel C = epilogue(Σ_k A[m, k]·B[k, n]); `params` are what the epilogue uses.
@@ -124,7 +123,7 @@ def gemm(
         ("b0", symbol("B0"), 1),
     ):
         body = (For(var, extent, body, step, "grid"),)
-    return Kernel(name, (*own, *params), body)
+    return Kernel("gemm", (*own, *params), body)
 
 
 @dataclass(frozen=True, slots=True)
