@@ -22,19 +22,11 @@ Message = str | Callable[[str], str] | None
 
 
 def assert_close(
-    actual: Any,
-    expected: Any,
-    *,
-    allow_subclasses: bool = True,
-    rtol: float | None = None,
-    atol: float | None = None,
-    equal_nan: bool = False,
-    check_device: bool = True,
-    check_dtype: bool = True,
-    check_layout: bool = True,
-    check_stride: bool = False,
+    actual: Any, expected: Any, *, allow_subclasses: bool = True, rtol: float | None = None,
+    atol: float | None = None, equal_nan: bool = False, check_device: bool = True,
+    check_dtype: bool = True, check_layout: bool = True, check_stride: bool = False,
     msg: Message = None,
-) -> None:
+) -> None:  # fmt: skip
     """Raise AssertionError unless |actual - expected| ≤ atol + rtol·|expected| everywhere.
 
     Lists, tuples and dictionaries are compared item by item. Without tolerances those of the dtype

@@ -123,15 +123,9 @@ class _Reader:
         return raw != 0 if dtype == "bool" else raw
 
     def _tensor(
-        self,
-        storage: Any,
-        offset: Any,
-        size: Any,
-        stride: Any,
-        requires_grad: Any = False,
-        hooks: Any = None,
-        metadata: Any = None,
-    ) -> Tensor:
+        self, storage: Any, offset: Any, size: Any, stride: Any, requires_grad: Any = False,
+        hooks: Any = None, metadata: Any = None,
+    ) -> Tensor:  # fmt: skip
         """A copy of the elements `offset + Σ iₖ · strideₖ` of a storage."""
         del hooks, metadata
         if not isinstance(storage, _Storage):

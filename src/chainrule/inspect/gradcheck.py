@@ -39,15 +39,9 @@ _DIRECTIONS = 4  # random directions for each input not checked entry by entry
 
 
 def gradcheck(
-    fn: Callable[..., Any],
-    inputs: Any,
-    order: int = 1,
-    *,
-    raise_exception: bool = True,
-    budget: int = 400,
-    seed: int = 0,
-    names: Sequence[str] = (),
-) -> Report:
+    fn: Callable[..., Any], inputs: Any, order: int = 1, *, raise_exception: bool = True,
+    budget: int = 400, seed: int = 0, names: Sequence[str] = (),
+) -> Report:  # fmt: skip
     """∂fn/∂input against (f(x + h) - f(x - h)) / 2h for every float input.
 
     `fn` takes `inputs` (a tensor, or a tuple of tensors and arrays) and returns one tensor or
@@ -73,15 +67,10 @@ def gradcheck(
 
 
 def gradcheck_module(
-    model: Module,
-    batch: Any,
-    loss: Callable[[Any], Any] | None = None,
-    *,
-    raise_exception: bool = True,
-    budget: int = 400,
-    seed: int = 0,
+    model: Module, batch: Any, loss: Callable[[Any], Any] | None = None, *,
+    raise_exception: bool = True, budget: int = 400, seed: int = 0,
     progress: Callable[[str, int, int], None] | None = None,
-) -> Report:
+) -> Report:  # fmt: skip
     """`gradcheck` for every parameter and float input of a model.
 
     `batch` is the model's input or a tuple of them; `loss` maps its output to the number that is
@@ -188,15 +177,10 @@ def _projected(result: Any, rng: np.random.Generator) -> Any:
 
 
 def _check(
-    fn: Callable[..., Any],
-    given: Sequence[Any],
-    names: Sequence[str],
-    outside: Sequence[tuple[str, Handle]],
-    subject: str,
-    budget: int,
-    seed: int,
+    fn: Callable[..., Any], given: Sequence[Any], names: Sequence[str],
+    outside: Sequence[tuple[str, Handle]], subject: str, budget: int, seed: int,
     progress: Callable[[str, int, int], None] | None = None,
-) -> Report:
+) -> Report:  # fmt: skip
     rng = np.random.default_rng(seed)
     what = _objective(fn, given, names, outside, rng)
     graph = what.recording.graph

@@ -14,31 +14,18 @@ from chainrule.inspect.gradcheck import gradcheck as check
 
 
 def gradcheck(
-    func: Callable[..., Any],
-    inputs: Any,
-    *,
-    eps: float = 1e-6,
-    atol: float = 1e-5,
-    rtol: float = 1e-3,
-    raise_exception: bool = True,
-    **switches: Any,
-) -> bool:
+    func: Callable[..., Any], inputs: Any, *, eps: float = 1e-6, atol: float = 1e-5,
+    rtol: float = 1e-3, raise_exception: bool = True, **switches: Any,
+) -> bool:  # fmt: skip
     """Whether ∂func/∂inputs agrees with finite differences; raises if not and `raise_exception`."""
     del eps, atol, rtol, switches
     return bool(check(func, inputs, raise_exception=raise_exception))
 
 
 def gradgradcheck(
-    func: Callable[..., Any],
-    inputs: Any,
-    grad_outputs: Any = None,
-    *,
-    eps: float = 1e-6,
-    atol: float = 1e-5,
-    rtol: float = 1e-3,
-    raise_exception: bool = True,
-    **switches: Any,
-) -> bool:
+    func: Callable[..., Any], inputs: Any, grad_outputs: Any = None, *, eps: float = 1e-6,
+    atol: float = 1e-5, rtol: float = 1e-3, raise_exception: bool = True, **switches: Any,
+) -> bool:  # fmt: skip
     """`gradcheck` of the gradient; results are projected on weights chosen here."""
     del grad_outputs, eps, atol, rtol, switches
     return bool(check(func, inputs, 2, raise_exception=raise_exception))

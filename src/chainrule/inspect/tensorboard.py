@@ -98,18 +98,10 @@ class SummaryWriter(Media):
         self._writer.add_histogram(tag, array, global_step, bins, walltime, max_bins)
 
     def add_histogram_raw(
-        self,
-        tag: str,
-        min: float,
-        max: float,
-        num: int,
-        sum: float,
-        sum_squares: float,
-        bucket_limits: Sequence[float],
-        bucket_counts: Sequence[float],
-        global_step: int | None = None,
-        walltime: float | None = None,
-    ) -> None:
+        self, tag: str, min: float, max: float, num: int, sum: float, sum_squares: float,
+        bucket_limits: Sequence[float], bucket_counts: Sequence[float],
+        global_step: int | None = None, walltime: float | None = None,
+    ) -> None:  # fmt: skip
         """Add a counted histogram: the upper end of each bar, and its count."""
         self._writer.add_histogram_raw(
             tag, min, max, num, sum, sum_squares, list(bucket_limits), list(bucket_counts),

@@ -56,16 +56,10 @@ class Media:
         self._add("add_images", "pillow", tag, img_tensor, global_step, walltime, dataformats)
 
     def add_image_with_boxes(
-        self,
-        tag: str,
-        img_tensor: Any,
-        box_tensor: Any,
-        global_step: _Step = None,
-        walltime: _Time = None,
-        rescale: float = 1,
-        dataformats: str = "CHW",
+        self, tag: str, img_tensor: Any, box_tensor: Any, global_step: _Step = None,
+        walltime: _Time = None, rescale: float = 1, dataformats: str = "CHW",
         labels: Sequence[str] | None = None,
-    ) -> None:
+    ) -> None:  # fmt: skip
         """Add a picture with rectangles (N, 4): xmin, ymin, xmax, ymax in pixels."""
         self._add(
             "add_image_with_boxes", "pillow", tag, img_tensor, box_tensor, global_step, walltime,
@@ -130,15 +124,9 @@ class Media:
         )  # fmt: skip
 
     def add_pr_curve(
-        self,
-        tag: str,
-        labels: Any,
-        predictions: Any,
-        global_step: _Step = None,
-        num_thresholds: int = 127,
-        weights: Any = None,
-        walltime: _Time = None,
-    ) -> None:
+        self, tag: str, labels: Any, predictions: Any, global_step: _Step = None,
+        num_thresholds: int = 127, weights: Any = None, walltime: _Time = None,
+    ) -> None:  # fmt: skip
         """Add precision over recall: `labels` are 0 or 1, `predictions` probabilities of 1."""
         self._add(
             "add_pr_curve", None, tag, labels, predictions, global_step, num_thresholds, weights,
@@ -146,19 +134,11 @@ class Media:
         )  # fmt: skip
 
     def add_pr_curve_raw(
-        self,
-        tag: str,
-        true_positive_counts: Any,
-        false_positive_counts: Any,
-        true_negative_counts: Any,
-        false_negative_counts: Any,
-        precision: Any,
-        recall: Any,
-        global_step: _Step = None,
-        num_thresholds: int = 127,
-        weights: Any = None,
+        self, tag: str, true_positive_counts: Any, false_positive_counts: Any,
+        true_negative_counts: Any, false_negative_counts: Any, precision: Any, recall: Any,
+        global_step: _Step = None, num_thresholds: int = 127, weights: Any = None,
         walltime: _Time = None,
-    ) -> None:
+    ) -> None:  # fmt: skip
         """Add counted precision over recall, one value per threshold."""
         self._add(
             "add_pr_curve_raw", None, tag, true_positive_counts, false_positive_counts,
@@ -167,15 +147,10 @@ class Media:
         )  # fmt: skip
 
     def add_mesh(
-        self,
-        tag: str,
-        vertices: Any,
-        colors: Any = None,
-        faces: Any = None,
-        config_dict: Mapping[str, Any] | None = None,
-        global_step: _Step = None,
+        self, tag: str, vertices: Any, colors: Any = None, faces: Any = None,
+        config_dict: Mapping[str, Any] | None = None, global_step: _Step = None,
         walltime: _Time = None,
-    ) -> None:
+    ) -> None:  # fmt: skip
         """Add points (B, N, 3) in space, with colours (B, N, 3) and triangles (B, M, 3)."""
         self._add(
             "add_mesh", None, tag, vertices, colors, faces, config_dict, global_step, walltime

@@ -25,19 +25,10 @@ class _Table(Module):
     _options: ClassVar[tuple[str, ...]] = ("padding_idx", "scale_grad_by_freq", "sparse")  # shown
 
     def __init__(
-        self,
-        num_embeddings: int,
-        embedding_dim: int,
-        padding_idx: int | None,
-        max_norm: float | None,
-        norm_type: float,
-        scale_grad_by_freq: bool,
-        sparse: bool,
-        weight: Tensor | None,
-        frozen: bool,
-        device: Any,
-        dtype: Any,
-    ) -> None:
+        self, num_embeddings: int, embedding_dim: int, padding_idx: int | None,
+        max_norm: float | None, norm_type: float, scale_grad_by_freq: bool, sparse: bool,
+        weight: Tensor | None, frozen: bool, device: Any, dtype: Any,
+    ) -> None:  # fmt: skip
         super().__init__()
         check_device(device)
         check_whole("num_embeddings", num_embeddings, least=0)
@@ -91,34 +82,21 @@ class Embedding(_Table):
     """
 
     def __init__(
-        self,
-        num_embeddings: int,
-        embedding_dim: int,
-        padding_idx: int | None = None,
-        max_norm: float | None = None,
-        norm_type: float = 2.0,
-        scale_grad_by_freq: bool = False,
-        sparse: bool = False,
-        _weight: Tensor | None = None,
-        _freeze: bool = False,
-        device: Any = None,
-        dtype: Any = None,
-    ) -> None:
+        self, num_embeddings: int, embedding_dim: int, padding_idx: int | None = None,
+        max_norm: float | None = None, norm_type: float = 2.0, scale_grad_by_freq: bool = False,
+        sparse: bool = False, _weight: Tensor | None = None, _freeze: bool = False,
+        device: Any = None, dtype: Any = None,
+    ) -> None:  # fmt: skip
         options: Any = (padding_idx, max_norm, norm_type, scale_grad_by_freq, sparse)
         options += (_weight, _freeze, device, dtype)
         super().__init__(num_embeddings, embedding_dim, *options)
 
     @classmethod
     def from_pretrained(
-        cls,
-        embeddings: Tensor,
-        freeze: bool = True,
-        padding_idx: int | None = None,
-        max_norm: float | None = None,
-        norm_type: float = 2.0,
-        scale_grad_by_freq: bool = False,
+        cls, embeddings: Tensor, freeze: bool = True, padding_idx: int | None = None,
+        max_norm: float | None = None, norm_type: float = 2.0, scale_grad_by_freq: bool = False,
         sparse: bool = False,
-    ) -> Self:
+    ) -> Self:  # fmt: skip
         """A layer with the given rows (V, D), which are trained only if `freeze` is False."""
         options: Any = (padding_idx, max_norm, norm_type, scale_grad_by_freq, sparse)
         options += (embeddings, freeze)
@@ -140,20 +118,11 @@ class EmbeddingBag(_Table):
     _options = ("scale_grad_by_freq", "sparse", "mode", "padding_idx")
 
     def __init__(
-        self,
-        num_embeddings: int,
-        embedding_dim: int,
-        max_norm: float | None = None,
-        norm_type: float = 2.0,
-        scale_grad_by_freq: bool = False,
-        mode: str = "mean",
-        sparse: bool = False,
-        _weight: Tensor | None = None,
-        include_last_offset: bool = False,
-        padding_idx: int | None = None,
-        device: Any = None,
-        dtype: Any = None,
-    ) -> None:
+        self, num_embeddings: int, embedding_dim: int, max_norm: float | None = None,
+        norm_type: float = 2.0, scale_grad_by_freq: bool = False, mode: str = "mean",
+        sparse: bool = False, _weight: Tensor | None = None, include_last_offset: bool = False,
+        padding_idx: int | None = None, device: Any = None, dtype: Any = None,
+    ) -> None:  # fmt: skip
         options: Any = (padding_idx, max_norm, norm_type, scale_grad_by_freq, sparse)
         options += (_weight, False, device, dtype)
         super().__init__(num_embeddings, embedding_dim, *options)
@@ -162,17 +131,10 @@ class EmbeddingBag(_Table):
 
     @classmethod
     def from_pretrained(
-        cls,
-        embeddings: Tensor,
-        freeze: bool = True,
-        max_norm: float | None = None,
-        norm_type: float = 2.0,
-        scale_grad_by_freq: bool = False,
-        mode: str = "mean",
-        sparse: bool = False,
-        include_last_offset: bool = False,
-        padding_idx: int | None = None,
-    ) -> Self:
+        cls, embeddings: Tensor, freeze: bool = True, max_norm: float | None = None,
+        norm_type: float = 2.0, scale_grad_by_freq: bool = False, mode: str = "mean",
+        sparse: bool = False, include_last_offset: bool = False, padding_idx: int | None = None,
+    ) -> Self:  # fmt: skip
         """A layer with the given rows (V, D), which are trained only if `freeze` is False."""
         options: Any = (max_norm, norm_type, scale_grad_by_freq, mode, sparse)
         options += (embeddings, include_last_offset, padding_idx)

@@ -237,18 +237,11 @@ def embedding(
 
 @of_kinds
 def embedding_bag(
-    input: Operand,
-    weight: Operand,
-    offsets: Operand = None,
-    max_norm: float | None = None,
-    norm_type: float = 2,
-    scale_grad_by_freq: bool = False,
-    mode: str = "mean",
-    sparse: bool = False,
-    per_sample_weights: Operand = None,
-    include_last_offset: bool = False,
+    input: Operand, weight: Operand, offsets: Operand = None, max_norm: float | None = None,
+    norm_type: float = 2, scale_grad_by_freq: bool = False, mode: str = "mean",
+    sparse: bool = False, per_sample_weights: Operand = None, include_last_offset: bool = False,
     padding_idx: int | None = None,
-) -> Tensor:
+) -> Tensor:  # fmt: skip
     """(bags, D): the sum, mean or max of the rows of `weight` for each bag of indices."""
     del sparse
     refuse_renormalised_rows(max_norm, norm_type)

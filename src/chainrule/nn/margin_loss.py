@@ -113,15 +113,9 @@ class TripletMarginLoss(_WithMargin):
     """max(0, ‖a - p + eps‖ₚ - ‖a - n + eps‖ₚ + margin)."""
 
     def __init__(
-        self,
-        margin: float = 1.0,
-        p: float = 2.0,
-        eps: float = 1e-6,
-        swap: bool = False,
-        size_average: Any = None,
-        reduce: Any = None,
-        reduction: str = "mean",
-    ) -> None:
+        self, margin: float = 1.0, p: float = 2.0, eps: float = 1e-6, swap: bool = False,
+        size_average: Any = None, reduce: Any = None, reduction: str = "mean",
+    ) -> None:  # fmt: skip
         super().__init__(margin, size_average, reduce, reduction)
         if margin <= 0:
             raise ArgumentError(f"TripletMarginLoss needs margin > 0, not {margin}")

@@ -25,17 +25,10 @@ class Adafactor(Optimizer):
     """
 
     def __init__(
-        self,
-        params: Any,
-        lr: float = 1e-2,
-        beta2_decay: float = -0.8,
-        eps: tuple[float | None, float] = (None, 1e-3),
-        d: float = 1.0,
-        weight_decay: float = 0.0,
-        *,
-        foreach: Any = None,
-        maximize: bool = False,
-    ) -> None:
+        self, params: Any, lr: float = 1e-2, beta2_decay: float = -0.8,
+        eps: tuple[float | None, float] = (None, 1e-3), d: float = 1.0, weight_decay: float = 0.0,
+        *, foreach: Any = None, maximize: bool = False,
+    ) -> None:  # fmt: skip
         defaults = settings(locals())
         check_range("lr", lr)
         check_range("weight_decay", weight_decay)

@@ -16,19 +16,10 @@ class Adagrad(Optimizer):
     """
 
     def __init__(
-        self,
-        params: Any,
-        lr: float = 1e-2,
-        lr_decay: float = 0.0,
-        weight_decay: float = 0.0,
-        initial_accumulator_value: float = 0.0,
-        eps: float = 1e-10,
-        foreach: Any = None,
-        *,
-        maximize: bool = False,
-        differentiable: bool = False,
-        fused: Any = None,
-    ) -> None:
+        self, params: Any, lr: float = 1e-2, lr_decay: float = 0.0, weight_decay: float = 0.0,
+        initial_accumulator_value: float = 0.0, eps: float = 1e-10, foreach: Any = None, *,
+        maximize: bool = False, differentiable: bool = False, fused: Any = None,
+    ) -> None:  # fmt: skip
         defaults = settings(locals())
         check_range("lr", lr)
         check_range("lr_decay", lr_decay)

@@ -45,21 +45,11 @@ class Adam(Optimizer):
     """
 
     def __init__(
-        self,
-        params: Any,
-        lr: float = 1e-3,
-        betas: tuple[float, float] = (0.9, 0.999),
-        eps: float = 1e-8,
-        weight_decay: float = 0.0,
-        amsgrad: bool = False,
-        *,
-        foreach: Any = None,
-        maximize: bool = False,
-        capturable: bool = False,
-        differentiable: bool = False,
-        fused: Any = None,
-        decoupled_weight_decay: bool = False,
-    ) -> None:
+        self, params: Any, lr: float = 1e-3, betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8, weight_decay: float = 0.0, amsgrad: bool = False, *, foreach: Any = None,
+        maximize: bool = False, capturable: bool = False, differentiable: bool = False,
+        fused: Any = None, decoupled_weight_decay: bool = False,
+    ) -> None:  # fmt: skip
         defaults = settings(locals())
         check_adaptive(lr, betas, eps, weight_decay)
         super().__init__(params, defaults)
@@ -119,18 +109,9 @@ class AdamW(Adam):
     """
 
     def __init__(
-        self,
-        params: Any,
-        lr: float = 1e-3,
-        betas: tuple[float, float] = (0.9, 0.999),
-        eps: float = 1e-8,
-        weight_decay: float = 1e-2,
-        amsgrad: bool = False,
-        *,
-        maximize: bool = False,
-        foreach: Any = None,
-        capturable: bool = False,
-        differentiable: bool = False,
-        fused: Any = None,
-    ) -> None:
+        self, params: Any, lr: float = 1e-3, betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8, weight_decay: float = 1e-2, amsgrad: bool = False, *,
+        maximize: bool = False, foreach: Any = None, capturable: bool = False,
+        differentiable: bool = False, fused: Any = None,
+    ) -> None:  # fmt: skip
         super().__init__(params, **settings(locals()), decoupled_weight_decay=True)

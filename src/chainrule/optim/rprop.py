@@ -19,17 +19,10 @@ class Rprop(Optimizer):
     """
 
     def __init__(
-        self,
-        params: Any,
-        lr: float = 1e-2,
-        etas: tuple[float, float] = (0.5, 1.2),
-        step_sizes: tuple[float, float] = (1e-6, 50),
-        *,
-        capturable: bool = False,
-        foreach: Any = None,
-        maximize: bool = False,
-        differentiable: bool = False,
-    ) -> None:
+        self, params: Any, lr: float = 1e-2, etas: tuple[float, float] = (0.5, 1.2),
+        step_sizes: tuple[float, float] = (1e-6, 50), *, capturable: bool = False,
+        foreach: Any = None, maximize: bool = False, differentiable: bool = False,
+    ) -> None:  # fmt: skip
         defaults = settings(locals())
         check_range("lr", lr)
         if not 0 < etas[0] < 1 < etas[1]:

@@ -18,19 +18,10 @@ class SGD(Optimizer):
     """g ← g + λθ;  v ← μv + (1 - d)g, the first v is g;  θ ← θ - lr·v, nesterov: lr·(g + μv)."""
 
     def __init__(
-        self,
-        params: Any,
-        lr: float = 1e-3,
-        momentum: float = 0.0,
-        dampening: float = 0.0,
-        weight_decay: float = 0.0,
-        nesterov: bool = False,
-        *,
-        maximize: bool = False,
-        foreach: Any = None,
-        differentiable: bool = False,
-        fused: Any = None,
-    ) -> None:
+        self, params: Any, lr: float = 1e-3, momentum: float = 0.0, dampening: float = 0.0,
+        weight_decay: float = 0.0, nesterov: bool = False, *, maximize: bool = False,
+        foreach: Any = None, differentiable: bool = False, fused: Any = None,
+    ) -> None:  # fmt: skip
         defaults = settings(locals())
         check_range("lr", lr)
         check_range("momentum", momentum)

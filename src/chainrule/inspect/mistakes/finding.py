@@ -51,15 +51,9 @@ class Finding:
 
 
 def find_mistake(
-    name: str,
-    graph: Graph,
-    values: Sequence[Any],
-    target: Node | None,
-    claim: Array,
-    right: Array,
-    others: Iterable[tuple[str, Array]] = (),
-    earlier: Sequence[Finding] = (),
-) -> Finding:
+    name: str, graph: Graph, values: Sequence[Any], target: Node | None, claim: Array, right: Array,
+    others: Iterable[tuple[str, Array]] = (), earlier: Sequence[Finding] = (),
+) -> Finding:  # fmt: skip
     """The finding for one input; `others` are the right gradients of the other inputs, by name.
 
     `earlier` are findings of other inputs: one mistake is more likely than two.
@@ -89,15 +83,9 @@ def find_mistake(
 
 
 def _searched(
-    name: str,
-    graph: Graph,
-    values: Sequence[Any],
-    target: Node,
-    both: tuple[Array, Array],
-    found: Sequence[Explanation],
-    near: Sequence[Explanation],
-    said: Container[str],
-) -> Finding:
+    name: str, graph: Graph, values: Sequence[Any], target: Node, both: tuple[Array, Array],
+    found: Sequence[Explanation], near: Sequence[Explanation], said: Container[str],
+) -> Finding:  # fmt: skip
     a, n = both
     off = a - n
     limit = _limit(a, off)

@@ -35,15 +35,9 @@ _RANK = 4
 
 @of_kinds
 def scaled_dot_product_attention(
-    query: Operand,
-    key: Operand,
-    value: Operand,
-    attn_mask: Operand = None,
-    dropout_p: float = 0.0,
-    is_causal: bool = False,
-    scale: float | None = None,
-    enable_gqa: bool = False,
-) -> Tensor:
+    query: Operand, key: Operand, value: Operand, attn_mask: Operand = None, dropout_p: float = 0.0,
+    is_causal: bool = False, scale: float | None = None, enable_gqa: bool = False,
+) -> Tensor:  # fmt: skip
     """softmax(q kᵀ · scale + mask) v; scale is 1/√D unless given.
 
     q (…, T, D), k (…, S, D), v (…, S, E). `attn_mask` is added if float; if bool, False masks out.

@@ -30,15 +30,10 @@ if TYPE_CHECKING:
 
 
 def embedding_bag(
-    input: Operand,
-    weight: Operand,
-    offsets: Operand = None,
-    scale_grad_by_freq: bool = False,
-    mode: str = "mean",
-    per_sample_weights: Operand = None,
-    include_last_offset: bool = False,
+    input: Operand, weight: Operand, offsets: Operand = None, scale_grad_by_freq: bool = False,
+    mode: str = "mean", per_sample_weights: Operand = None, include_last_offset: bool = False,
     padding_idx: int | None = None,
-) -> Tensor:
+) -> Tensor:  # fmt: skip
     """(bags, D): sum, mean or max of the rows of `weight` (V, D) that each bag names.
 
     Words (B, N) are B bags; a vector of words is cut at `offsets`, of which the last one is the

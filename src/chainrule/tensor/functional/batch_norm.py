@@ -25,15 +25,9 @@ if TYPE_CHECKING:
 
 @of_kinds
 def batch_norm(
-    input: Operand,
-    running_mean: Tensor | None,
-    running_var: Tensor | None,
-    weight: Operand = None,
-    bias: Operand = None,
-    training: bool = False,
-    momentum: Operand = 0.1,
-    eps: float = 1e-5,
-) -> Tensor:
+    input: Operand, running_mean: Tensor | None, running_var: Tensor | None, weight: Operand = None,
+    bias: Operand = None, training: bool = False, momentum: Operand = 0.1, eps: float = 1e-5,
+) -> Tensor:  # fmt: skip
     """(x - μ) / √(σ² + eps) · weight + bias for each channel: x (N, C, …), the rest (C).
 
     In training μ and σ² (divided by the count) are the batch's over all axes but 1, and the
@@ -66,15 +60,10 @@ def batch_norm(
 
 @of_kinds
 def instance_norm(
-    input: Operand,
-    running_mean: Tensor | None = None,
-    running_var: Tensor | None = None,
-    weight: Operand = None,
-    bias: Operand = None,
-    use_input_stats: bool = True,
-    momentum: Operand = 0.1,
-    eps: float = 1e-5,
-) -> Tensor:
+    input: Operand, running_mean: Tensor | None = None, running_var: Tensor | None = None,
+    weight: Operand = None, bias: Operand = None, use_input_stats: bool = True,
+    momentum: Operand = 0.1, eps: float = 1e-5,
+) -> Tensor:  # fmt: skip
     """(x - μ) / √(σ² + eps) · weight + bias for each channel of each instance: x (N, C, …).
 
     Running averages, if given, move by the mean over instances of μ and σ²; without

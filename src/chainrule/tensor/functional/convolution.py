@@ -107,17 +107,9 @@ def _plus(out: Tensor, bias: Operand) -> Tensor:
 
 
 def convolution(
-    name: str,
-    rank: int,
-    input: Operand,
-    weight: Operand,
-    bias: Operand,
-    *,
-    stride: Sizes,
-    padding: Sizes | str,
-    dilation: Sizes,
-    groups: int,
-) -> Tensor:
+    name: str, rank: int, input: Operand, weight: Operand, bias: Operand, *, stride: Sizes,
+    padding: Sizes | str, dilation: Sizes, groups: int,
+) -> Tensor:  # fmt: skip
     """y[b, o, p] = bias[o] + Σ w[o, c, j] · x[b, c, p·stride + j·dilation - padding]."""
     w = as_tensor(weight)
     _check_weight(name, w, rank)
@@ -137,18 +129,9 @@ def convolution(
 
 
 def transposed(
-    name: str,
-    rank: int,
-    input: Operand,
-    weight: Operand,
-    bias: Operand,
-    *,
-    stride: Sizes,
-    padding: Sizes,
-    output_padding: Sizes,
-    groups: int,
-    dilation: Sizes,
-) -> Tensor:
+    name: str, rank: int, input: Operand, weight: Operand, bias: Operand, *, stride: Sizes,
+    padding: Sizes, output_padding: Sizes, groups: int, dilation: Sizes,
+) -> Tensor:  # fmt: skip
     """The gradient of `convolution` to its input: lengths (n-1)·stride - 2·padding + reach + 1."""
     w = as_tensor(weight)
     _check_weight(name, w, rank)
@@ -213,15 +196,9 @@ def conv2d(
 
 @of_kinds
 def conv_transpose1d(
-    input: Operand,
-    weight: Operand,
-    bias: Operand = None,
-    stride: Sizes = 1,
-    padding: Sizes = 0,
-    output_padding: Sizes = 0,
-    groups: int = 1,
-    dilation: Sizes = 1,
-) -> Tensor:
+    input: Operand, weight: Operand, bias: Operand = None, stride: Sizes = 1, padding: Sizes = 0,
+    output_padding: Sizes = 0, groups: int = 1, dilation: Sizes = 1,
+) -> Tensor:  # fmt: skip
     """y[b, o, t·stride + j·dilation - padding] += w[c, o, j] · x[b, c, t], plus the bias.
 
     Input (B, C, T), weight (C, O/groups, K), bias (O): (B, O, T') with
@@ -235,15 +212,9 @@ def conv_transpose1d(
 
 @of_kinds
 def conv_transpose2d(
-    input: Operand,
-    weight: Operand,
-    bias: Operand = None,
-    stride: Sizes = 1,
-    padding: Sizes = 0,
-    output_padding: Sizes = 0,
-    groups: int = 1,
-    dilation: Sizes = 1,
-) -> Tensor:
+    input: Operand, weight: Operand, bias: Operand = None, stride: Sizes = 1, padding: Sizes = 0,
+    output_padding: Sizes = 0, groups: int = 1, dilation: Sizes = 1,
+) -> Tensor:  # fmt: skip
     """As `conv_transpose1d`, over two axes."""
     return transposed(
         "conv_transpose2d", 2, input, weight, bias, stride=stride, padding=padding,

@@ -70,15 +70,9 @@ def _kind(value: Any) -> DType:
 
 @with_out
 def full(
-    size: Any,
-    fill_value: Any,
-    *,
-    dtype: Any = None,
-    layout: Any = None,
-    device: Any = None,
-    requires_grad: bool = False,
-    pin_memory: bool = False,
-) -> Tensor:
+    size: Any, fill_value: Any, *, dtype: Any = None, layout: Any = None, device: Any = None,
+    requires_grad: bool = False, pin_memory: bool = False,
+) -> Tensor:  # fmt: skip
     """A tensor of `fill_value`; its dtype is that of the value unless given."""
     del layout, pin_memory
     check_device(device)
@@ -135,15 +129,9 @@ def _like(input: Handle, dtype: Any, device: Any) -> DType:
 
 @of_kinds
 def full_like(
-    input: Handle,
-    fill_value: Any,
-    *,
-    dtype: Any = None,
-    layout: Any = None,
-    device: Any = None,
-    requires_grad: bool = False,
-    memory_format: Any = None,
-) -> Tensor:
+    input: Handle, fill_value: Any, *, dtype: Any = None, layout: Any = None, device: Any = None,
+    requires_grad: bool = False, memory_format: Any = None,
+) -> Tensor:  # fmt: skip
     """`fill_value` in the shape and dtype of `input`."""
     del layout, memory_format
     chosen = _like(input, dtype, device)
@@ -185,15 +173,9 @@ empty_like = zeros_like
 
 @of_kinds
 def rand_like(
-    input: Handle,
-    *,
-    generator: Any = None,
-    dtype: Any = None,
-    layout: Any = None,
-    device: Any = None,
-    requires_grad: bool = False,
-    memory_format: Any = None,
-) -> Tensor:
+    input: Handle, *, generator: Any = None, dtype: Any = None, layout: Any = None,
+    device: Any = None, requires_grad: bool = False, memory_format: Any = None,
+) -> Tensor:  # fmt: skip
     """Uniform numbers in [0, 1) of the shape of `input`."""
     del layout, memory_format
     return asking(uniform(input.shape, _like(input, dtype, device), generator), requires_grad)
@@ -201,15 +183,9 @@ def rand_like(
 
 @of_kinds
 def randn_like(
-    input: Handle,
-    *,
-    generator: Any = None,
-    dtype: Any = None,
-    layout: Any = None,
-    device: Any = None,
-    requires_grad: bool = False,
-    memory_format: Any = None,
-) -> Tensor:
+    input: Handle, *, generator: Any = None, dtype: Any = None, layout: Any = None,
+    device: Any = None, requires_grad: bool = False, memory_format: Any = None,
+) -> Tensor:  # fmt: skip
     """Standard normal numbers of the shape of `input`."""
     del layout, memory_format
     out = normal_values(input.shape, _like(input, dtype, device), generator)
@@ -218,16 +194,9 @@ def randn_like(
 
 @with_out
 def arange(
-    start: Any = None,
-    end: Any = None,
-    step: Any = 1,
-    *,
-    dtype: Any = None,
-    layout: Any = None,
-    device: Any = None,
-    requires_grad: bool = False,
-    pin_memory: bool = False,
-) -> Tensor:
+    start: Any = None, end: Any = None, step: Any = 1, *, dtype: Any = None, layout: Any = None,
+    device: Any = None, requires_grad: bool = False, pin_memory: bool = False,
+) -> Tensor:  # fmt: skip
     """start, start + step, … below end; int64 if all are integers."""
     del layout, pin_memory
     check_device(device)
@@ -279,16 +248,9 @@ def _between(start: Any, end: Any, steps: Any, dtype: Any) -> tuple[np.ndarray[A
 
 @with_out
 def linspace(
-    start: Any,
-    end: Any,
-    steps: int,
-    *,
-    dtype: Any = None,
-    layout: Any = None,
-    device: Any = None,
-    requires_grad: bool = False,
-    pin_memory: bool = False,
-) -> Tensor:
+    start: Any, end: Any, steps: int, *, dtype: Any = None, layout: Any = None, device: Any = None,
+    requires_grad: bool = False, pin_memory: bool = False,
+) -> Tensor:  # fmt: skip
     """`steps` numbers from start to end, both included."""
     del layout, pin_memory
     check_device(device)
@@ -298,17 +260,9 @@ def linspace(
 
 @with_out
 def logspace(
-    start: Any,
-    end: Any,
-    steps: int,
-    base: float = 10.0,
-    *,
-    dtype: Any = None,
-    layout: Any = None,
-    device: Any = None,
-    requires_grad: bool = False,
-    pin_memory: bool = False,
-) -> Tensor:
+    start: Any, end: Any, steps: int, base: float = 10.0, *, dtype: Any = None, layout: Any = None,
+    device: Any = None, requires_grad: bool = False, pin_memory: bool = False,
+) -> Tensor:  # fmt: skip
     """`steps` numbers from base^start to base^end, evenly spaced in their logarithm."""
     del layout, pin_memory
     check_device(device)
@@ -320,15 +274,9 @@ def logspace(
 
 @with_out
 def eye(
-    n: int,
-    m: int | None = None,
-    *,
-    dtype: Any = None,
-    layout: Any = None,
-    device: Any = None,
-    requires_grad: bool = False,
-    pin_memory: bool = False,
-) -> Tensor:
+    n: int, m: int | None = None, *, dtype: Any = None, layout: Any = None, device: Any = None,
+    requires_grad: bool = False, pin_memory: bool = False,
+) -> Tensor:  # fmt: skip
     """The identity matrix, n by m (n by n)."""
     del layout, pin_memory
     check_device(device)

@@ -55,15 +55,9 @@ def _triangle(name: str, x: Tensor, diagonal: int, keep: str) -> Tensor:
 
 @of_kinds
 def tril_indices(
-    row: int,
-    col: int,
-    offset: int = 0,
-    *,
-    dtype: Any = dtypes.int64,
-    layout: Any = None,
-    device: Any = None,
-    pin_memory: bool = False,
-) -> Tensor:
+    row: int, col: int, offset: int = 0, *, dtype: Any = dtypes.int64, layout: Any = None,
+    device: Any = None, pin_memory: bool = False,
+) -> Tensor:  # fmt: skip
     """(2, n): rows and columns of the elements on and below a diagonal, row by row."""
     del layout, pin_memory
     check_device(device)
@@ -72,15 +66,9 @@ def tril_indices(
 
 @of_kinds
 def triu_indices(
-    row: int,
-    col: int,
-    offset: int = 0,
-    *,
-    dtype: Any = dtypes.int64,
-    layout: Any = None,
-    device: Any = None,
-    pin_memory: bool = False,
-) -> Tensor:
+    row: int, col: int, offset: int = 0, *, dtype: Any = dtypes.int64, layout: Any = None,
+    device: Any = None, pin_memory: bool = False,
+) -> Tensor:  # fmt: skip
     """(2, n): rows and columns of the elements on and above a diagonal, row by row."""
     del layout, pin_memory
     check_device(device)

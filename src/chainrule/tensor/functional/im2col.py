@@ -74,16 +74,9 @@ class WindowAxis:
 
 
 def window_axes(
-    name: str,
-    x: Tensor,
-    rank: int,
-    kernel_size: Sizes,
-    stride: Sizes | None,
-    padding: Sizes = 0,
-    dilation: Sizes = 1,
-    *,
-    up: bool = False,
-) -> list[WindowAxis]:
+    name: str, x: Tensor, rank: int, kernel_size: Sizes, stride: Sizes | None, padding: Sizes = 0,
+    dilation: Sizes = 1, *, up: bool = False,
+) -> list[WindowAxis]:  # fmt: skip
     """The windows along each of the last `rank` axes; `up` rounds their number up."""
     size = per_axis(name, "kernel_size", kernel_size, rank, least=1)
     given = stride is not None and stride != ()

@@ -127,16 +127,9 @@ class Extras(NamedTuple):
 
 
 def attend(
-    inputs: tuple[Tensor, Tensor, Tensor],
-    heads: int,
-    projections: Projections,
-    extras: Extras,
-    masks: Masks,
-    *,
-    dropout_p: float,
-    need_weights: bool,
-    batch_first: bool,
-) -> tuple[Tensor, Tensor | None]:
+    inputs: tuple[Tensor, Tensor, Tensor], heads: int, projections: Projections, extras: Extras,
+    masks: Masks, *, dropout_p: float, need_weights: bool, batch_first: bool,
+) -> tuple[Tensor, Tensor | None]:  # fmt: skip
     """The heads' results side by side, in the layout of the inputs, and the weights (N, H, T, S).
 
     Inputs are (T, N, E), or (N, T, E) with `batch_first`.
@@ -200,34 +193,16 @@ def _check(
 
 @of_kinds
 def multi_head_attention_forward(
-    query: Operand,
-    key: Operand,
-    value: Operand,
-    embed_dim_to_check: int,
-    num_heads: int,
-    in_proj_weight: Tensor | None,
-    in_proj_bias: Tensor | None,
-    bias_k: Tensor | None,
-    bias_v: Tensor | None,
-    add_zero_attn: bool,
-    dropout_p: float,
-    out_proj_weight: Tensor,
-    out_proj_bias: Tensor | None,
-    training: bool = True,
-    key_padding_mask: Tensor | None = None,
-    need_weights: bool = True,
-    attn_mask: Tensor | None = None,
-    use_separate_proj_weight: bool = False,
-    q_proj_weight: Tensor | None = None,
-    k_proj_weight: Tensor | None = None,
-    v_proj_weight: Tensor | None = None,
-    static_k: Tensor | None = None,
-    static_v: Tensor | None = None,
-    average_attn_weights: bool = True,
-    is_causal: bool = False,
-    *,
-    batch_first: bool = False,
-) -> tuple[Tensor, Tensor | None]:
+    query: Operand, key: Operand, value: Operand, embed_dim_to_check: int, num_heads: int,
+    in_proj_weight: Tensor | None, in_proj_bias: Tensor | None, bias_k: Tensor | None,
+    bias_v: Tensor | None, add_zero_attn: bool, dropout_p: float, out_proj_weight: Tensor,
+    out_proj_bias: Tensor | None, training: bool = True, key_padding_mask: Tensor | None = None,
+    need_weights: bool = True, attn_mask: Tensor | None = None,
+    use_separate_proj_weight: bool = False, q_proj_weight: Tensor | None = None,
+    k_proj_weight: Tensor | None = None, v_proj_weight: Tensor | None = None,
+    static_k: Tensor | None = None, static_v: Tensor | None = None,
+    average_attn_weights: bool = True, is_causal: bool = False, *, batch_first: bool = False,
+) -> tuple[Tensor, Tensor | None]:  # fmt: skip
     """W_o · attention of heads: query (T, N, E) or (T, E), key and value (S, N, …) or (S, …).
 
     Masks hide where True or add numbers: `key_padding_mask` (N, S) or (S), `attn_mask` (T, S) or

@@ -92,15 +92,9 @@ def pool_largest(
 
 
 def _max_pool(
-    rank: int,
-    input: Operand,
-    kernel_size: Sizes,
-    stride: Sizes | None,
-    padding: Sizes,
-    dilation: Sizes,
-    ceil_mode: bool,
-    return_indices: bool,
-) -> Any:
+    rank: int, input: Operand, kernel_size: Sizes, stride: Sizes | None, padding: Sizes,
+    dilation: Sizes, ceil_mode: bool, return_indices: bool,
+) -> Any:  # fmt: skip
     name = f"max_pool{rank}d"
 
     def pools(x: Tensor) -> list[Pool]:
@@ -177,16 +171,9 @@ def _shares(x: Tensor, axis: int, windows: WindowAxis, everything: bool) -> Oper
 
 
 def _avg_pool(
-    name: str,
-    rank: int,
-    input: Operand,
-    kernel_size: Sizes,
-    stride: Sizes | None,
-    padding: Sizes,
-    ceil_mode: bool,
-    count_include_pad: bool,
-    divisor_override: int | None = None,
-) -> Tensor:
+    name: str, rank: int, input: Operand, kernel_size: Sizes, stride: Sizes | None, padding: Sizes,
+    ceil_mode: bool, count_include_pad: bool, divisor_override: int | None = None,
+) -> Tensor:  # fmt: skip
     x, alone = batched(name, as_tensor(input), rank)
     if x.dtype.kind != "float":
         raise DTypeError(f"{name} needs floating-point input, not {x.dtype}; use x.float()")

@@ -242,17 +242,10 @@ def randn(
 
 @with_out
 def randint(
-    low: int = 0,
-    high: Any = None,
-    size: Any = None,
-    *,
-    generator: Generator | None = None,
-    dtype: Any = None,
-    layout: Any = None,
-    device: Any = None,
-    requires_grad: bool = False,
+    low: int = 0, high: Any = None, size: Any = None, *, generator: Generator | None = None,
+    dtype: Any = None, layout: Any = None, device: Any = None, requires_grad: bool = False,
     pin_memory: bool = False,
-) -> Tensor:
+) -> Tensor:  # fmt: skip
     """Integers from low (default 0) to high - 1."""
     del layout, pin_memory
     check_device(device)
@@ -270,15 +263,9 @@ def randint(
 
 @with_out
 def randperm(
-    n: int,
-    *,
-    generator: Generator | None = None,
-    dtype: Any = None,
-    layout: Any = None,
-    device: Any = None,
-    requires_grad: bool = False,
-    pin_memory: bool = False,
-) -> Tensor:
+    n: int, *, generator: Generator | None = None, dtype: Any = None, layout: Any = None,
+    device: Any = None, requires_grad: bool = False, pin_memory: bool = False,
+) -> Tensor:  # fmt: skip
     """The numbers 0 to n - 1 in random order."""
     del layout, pin_memory
     check_device(device)
@@ -290,17 +277,10 @@ def randperm(
 
 @with_out
 def normal(
-    mean: Operand,
-    std: Operand = 1.0,
-    size: Any = None,
-    *,
-    generator: Generator | None = None,
-    dtype: Any = None,
-    layout: Any = None,
-    device: Any = None,
-    pin_memory: bool = False,
+    mean: Operand, std: Operand = 1.0, size: Any = None, *, generator: Generator | None = None,
+    dtype: Any = None, layout: Any = None, device: Any = None, pin_memory: bool = False,
     requires_grad: bool = False,
-) -> Tensor:
+) -> Tensor:  # fmt: skip
     """mean + std · standard normal numbers, of `size` or of the tensors' broadcast shape."""
     del layout, pin_memory
     check_device(device)

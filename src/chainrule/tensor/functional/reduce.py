@@ -99,15 +99,9 @@ def sum(
 
 
 def _by_numpys_names(
-    input: Operand,
-    dim: Dim,
-    keepdim: bool,
-    dtype: Any,
-    out: Tensor | None,
-    *,
-    axis: Dim = None,
+    input: Operand, dim: Dim, keepdim: bool, dtype: Any, out: Tensor | None, *, axis: Dim = None,
     keepdims: bool = False,
-) -> Tensor:
+) -> Tensor:  # fmt: skip
     if dim is not None and axis is not None:
         raise KindError("sum() takes dim= or NumPy's name for it, axis=, not both")
     return sum(input, dim if axis is None else axis, keepdim or keepdims, dtype=dtype, out=out)

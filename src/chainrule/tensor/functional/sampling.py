@@ -128,18 +128,10 @@ def _last_positive(weights: Tensor, shape: shapes.Shape) -> Tensor:
 
 @of_kinds
 def randint_like(
-    input: Handle,
-    low: int = 0,
-    high: int | None = None,
-    *,
-    generator: Generator | None = None,
-    dtype: Any = None,
-    layout: Any = None,
-    device: Any = None,
-    requires_grad: bool = False,
-    pin_memory: bool = False,
-    memory_format: Any = None,
-) -> Tensor:
+    input: Handle, low: int = 0, high: int | None = None, *, generator: Generator | None = None,
+    dtype: Any = None, layout: Any = None, device: Any = None, requires_grad: bool = False,
+    pin_memory: bool = False, memory_format: Any = None,
+) -> Tensor:  # fmt: skip
     """Integers from low (0 for a single limit) to high - 1 in the shape of `input`."""
     del layout, pin_memory, memory_format
     check_device(device)

@@ -63,15 +63,10 @@ def _class_weights(weight: Operand, classes: int) -> Tensor | None:
 
 @of_kinds
 def cross_entropy(
-    input: Operand,
-    target: Operand,
-    weight: Operand = None,
-    size_average: Any = None,
-    ignore_index: int = -100,
-    reduce: Any = None,
-    reduction: str = "mean",
+    input: Operand, target: Operand, weight: Operand = None, size_average: Any = None,
+    ignore_index: int = -100, reduce: Any = None, reduction: str = "mean",
     label_smoothing: float = 0.0,
-) -> Tensor:
+) -> Tensor:  # fmt: skip
     """-log softmax(input)[target] along axis 1 (axis 0 of a vector), averaged.
 
     input (N, C, …) logits, target (N, …) integer classes, or probabilities of the input's shape.

@@ -86,15 +86,9 @@ def _classes(name: str, input: Operand, target: Operand) -> tuple[Tensor, Tensor
 
 @of_kinds
 def multi_margin_loss(
-    input: Operand,
-    target: Operand,
-    p: int = 1,
-    margin: float = 1.0,
-    weight: Operand = None,
-    size_average: Any = None,
-    reduce: Any = None,
-    reduction: str = "mean",
-) -> Tensor:
+    input: Operand, target: Operand, p: int = 1, margin: float = 1.0, weight: Operand = None,
+    size_average: Any = None, reduce: Any = None, reduction: str = "mean",
+) -> Tensor:  # fmt: skip
     """w[y]·Σ max(0, margin - x[y] + x[i])ᵖ / C over i ≠ y: scores (N, C), labels (N); averaged."""
     reduction = chosen_reduction(size_average, reduce, reduction)
     if p not in {1, 2}:
@@ -184,15 +178,10 @@ def cosine_embedding_loss(
 
 @of_kinds
 def triplet_margin_with_distance_loss(
-    anchor: Operand,
-    positive: Operand,
-    negative: Operand,
-    *,
-    distance_function: Callable[[Any, Any], Any] | None = None,
-    margin: float = 1.0,
-    swap: bool = False,
-    reduction: str = "mean",
-) -> Tensor:
+    anchor: Operand, positive: Operand, negative: Operand, *,
+    distance_function: Callable[[Any, Any], Any] | None = None, margin: float = 1.0,
+    swap: bool = False, reduction: str = "mean",
+) -> Tensor:  # fmt: skip
     """max(0, d(anchor, positive) - d(anchor, negative) + margin), averaged.
 
     `swap` takes d(positive, negative) where that is smaller than d(anchor, negative).
@@ -208,17 +197,10 @@ def triplet_margin_with_distance_loss(
 
 @of_kinds
 def triplet_margin_loss(
-    anchor: Operand,
-    positive: Operand,
-    negative: Operand,
-    margin: float = 1.0,
-    p: float = 2,
-    eps: float = 1e-6,
-    swap: bool = False,
-    size_average: Any = None,
-    reduce: Any = None,
+    anchor: Operand, positive: Operand, negative: Operand, margin: float = 1.0, p: float = 2,
+    eps: float = 1e-6, swap: bool = False, size_average: Any = None, reduce: Any = None,
     reduction: str = "mean",
-) -> Tensor:
+) -> Tensor:  # fmt: skip
     """max(0, ‖a - p + eps‖ₚ - ‖a - n + eps‖ₚ + margin), averaged, for vectors (N, D) or (D).
 
     Source: Balntas et al., Learning local feature descriptors with triplets (2016).

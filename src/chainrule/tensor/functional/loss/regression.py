@@ -111,15 +111,9 @@ def huber_loss(
 
 @of_kinds
 def poisson_nll_loss(
-    input: Operand,
-    target: Operand,
-    log_input: bool = True,
-    full: bool = False,
-    size_average: Any = None,
-    eps: float = 1e-8,
-    reduce: Any = None,
-    reduction: str = "mean",
-) -> Tensor:
+    input: Operand, target: Operand, log_input: bool = True, full: bool = False,
+    size_average: Any = None, eps: float = 1e-8, reduce: Any = None, reduction: str = "mean",
+) -> Tensor:  # fmt: skip
     """exp(x) - t·x for the logarithm x of a Poisson rate, else x - t·log(x + eps); averaged.
 
     `full` adds Stirling's t·log t - t + log(2πt)/2 for log t! where t > 1.
