@@ -11,6 +11,7 @@ Example: `y, dy = Linearized(f, (x,), [0], aux=False).with_tangents([v])`.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,10 +21,11 @@ from chainrule.grad.forward import push
 from chainrule.grad.reverse import differentiate
 from chainrule.graph.node import INPUT, Graph, Node, input_node
 from chainrule.graph.walk import dependents, topological
+from chainrule.ops import TABLE
 from chainrule.ops.evaluate import apply_meaning
 from chainrule.ops.record import Symbolic
 from chainrule.tensor.body import BodyTrace, body_trace, outside, unrolled
-from chainrule.tensor.dispatch import wrap, zeros_of
+from chainrule.tensor.dispatch import apply, wrap, zeros_of
 from chainrule.tensor.evaluated import Evaluated, Linear, called, float_leaves
 from chainrule.tensor.handle import Handle
 from chainrule.tensor.modes import enable_grad, modes
@@ -113,7 +115,8 @@ class Linearized:
                 raise TraceError("a function that is linearized cannot assign or hook gradients")
             self._changed = trace.effects()
             after = [wrap(None, b.node, requires_grad=b.requires_grad) for b in self._changed]
-            self.graph = trace.graph(inputs, [*results, *beside, *after])
+            self._alive = [t for ref in trace.born if (t := ref()) is not None]
+            self.graph = trace.graph(inputs, [*results, *beside, *after, *self._alive])
         self.count, self._beside = len(results), len(beside)
         self.operands = [*self.leaves, *trace.captured()]
         self._trace = trace
@@ -178,12 +181,26 @@ class Linearized:
         return [linear(*part) for part in parts]
 
     def _settle(self, made: list[Tensor]) -> None:
-        """Note the results, and change the outside tensors that the function changed."""
-        ends = self.count + self._beside
-        self.results, self.aux = made[: self.count], self._rebuild_aux(made[self.count : ends])
+        """Note the results; outside tensors change, and kept ones get their values."""
+        rest = iter(made)
+        self.results = list(islice(rest, self.count))
+        self.aux = self._rebuild_aux(list(islice(rest, self._beside)))
         self._trace.advance_generators()
-        for bound, result in zip(self._changed, made[ends:], strict=True):
-            bound.handle._become(result)
+        for bound in self._changed:
+            bound.handle._become(next(rest))
+        for symbol, result in zip(self._alive, rest, strict=True):
+            given = any(result is t for t in self.operands)
+            same = {"shape": result.shape}
+            _settled(symbol, apply(TABLE["reshape"], result, **same) if given else result)
+        self._alive = []
+
+
+def _settled(symbol: Handle, result: Handle) -> None:
+    """A tensor that the function may have kept, as it is outside of the function."""
+    symbol._value, symbol._type = result._value, result._type
+    symbol._node, symbol._requires_grad = result._node, result._requires_grad
+    if modes.trace is not None:
+        modes.trace.bear(symbol)
 
 
 def linearized(

@@ -222,10 +222,9 @@ class Tensor(Methods, Handle, final=True):
     def __repr__(self) -> str:
         """The values in NumPy's format, the dtype, and the gradient's state."""
         node = self._symbol()
-        if node is not None:
+        if node is not None and not (modes.trace is not None and modes.trace.has_values):
             return f"tensor(<symbol {node.type}>)"
-        assert self._value is not None
-        text = shown(self._value, "tensor(")
+        text = shown(self._concrete("repr()"), "tensor(")
         notes = []
         if self.dtype not in {dtypes.float32, dtypes.int64, dtypes.bool_}:
             notes.append(f", dtype={self.dtype}")
