@@ -26,14 +26,10 @@ class SummaryWriter(Media):
     """A writer of event files in `log_dir`, by default `runs/<time>_<machine><comment>`."""
 
     def __init__(
-        self,
-        log_dir: str | os.PathLike[str] | None = None,
-        comment: str = "",
-        purge_step: int | None = None,
-        max_queue: int = 10,
-        flush_secs: int = 120,
+        self, log_dir: str | os.PathLike[str] | None = None, comment: str = "",
+        purge_step: int | None = None, max_queue: int = 10, flush_secs: int = 120,
         filename_suffix: str = "",
-    ) -> None:
+    ) -> None:  # fmt: skip
         """Hide the steps of an earlier run from `purge_step` on."""
         self._writer = require_writer()(
             logdir=None if log_dir is None else os.fspath(log_dir),
@@ -46,14 +42,9 @@ class SummaryWriter(Media):
         self.log_dir: str = self._writer.logdir
 
     def add_scalar(
-        self,
-        tag: str,
-        scalar_value: Any,
-        global_step: int | None = None,
-        walltime: float | None = None,
-        new_style: bool = False,
-        double_precision: bool = False,
-    ) -> None:
+        self, tag: str, scalar_value: Any, global_step: int | None = None,
+        walltime: float | None = None, new_style: bool = False, double_precision: bool = False,
+    ) -> None:  # fmt: skip
         """Add a point of the curve `tag`: a number, or a tensor of one element.
 
         `new_style` and `double_precision` change nothing: points are written as float32.
@@ -73,14 +64,9 @@ class SummaryWriter(Media):
         self._writer.add_scalars(main_tag, numbers, global_step, walltime)
 
     def add_histogram(
-        self,
-        tag: str,
-        values: Any,
-        global_step: int | None = None,
-        bins: str = "tensorflow",
-        walltime: float | None = None,
-        max_bins: int | None = None,
-    ) -> None:
+        self, tag: str, values: Any, global_step: int | None = None, bins: str = "tensorflow",
+        walltime: float | None = None, max_bins: int | None = None,
+    ) -> None:  # fmt: skip
         """Add a histogram of a tensor; `bins` is one of NumPy's rules or "tensorflow".
 
         NaN and infinities are left out, and a warning counts them.
@@ -119,13 +105,10 @@ class SummaryWriter(Media):
         self._writer.add_text(tag, text_string, global_step, walltime)
 
     def add_hparams(
-        self,
-        hparam_dict: Mapping[str, Any],
-        metric_dict: Mapping[str, Any],
+        self, hparam_dict: Mapping[str, Any], metric_dict: Mapping[str, Any],
         hparam_domain_discrete: Mapping[str, Sequence[Any]] | None = None,
-        run_name: str | None = None,
-        global_step: int | None = None,
-    ) -> None:
+        run_name: str | None = None, global_step: int | None = None,
+    ) -> None:  # fmt: skip
         """Add the settings and results of a run, for comparison with other runs.
 
         `hparam_domain_discrete`, the values that a setting may have, is not written.

@@ -34,24 +34,16 @@ class Media:
         getattr(self._writer, method)(*map(_array, args), **given)
 
     def add_image(
-        self,
-        tag: str,
-        img_tensor: Any,
-        global_step: _Step = None,
-        walltime: _Time = None,
+        self, tag: str, img_tensor: Any, global_step: _Step = None, walltime: _Time = None,
         dataformats: str = "CHW",
-    ) -> None:
+    ) -> None:  # fmt: skip
         """Add a picture: floats from 0 to 1 or uint8, its axes in the order of `dataformats`."""
         self._add("add_image", "pillow", tag, img_tensor, global_step, walltime, dataformats)
 
     def add_images(
-        self,
-        tag: str,
-        img_tensor: Any,
-        global_step: _Step = None,
-        walltime: _Time = None,
+        self, tag: str, img_tensor: Any, global_step: _Step = None, walltime: _Time = None,
         dataformats: str = "NCHW",
-    ) -> None:
+    ) -> None:  # fmt: skip
         """Add pictures side by side: floats from 0 to 1 or uint8."""
         self._add("add_images", "pillow", tag, img_tensor, global_step, walltime, dataformats)
 
@@ -67,47 +59,31 @@ class Media:
         )  # fmt: skip
 
     def add_figure(
-        self,
-        tag: str,
-        figure: Any,
-        global_step: _Step = None,
-        close: bool = True,
+        self, tag: str, figure: Any, global_step: _Step = None, close: bool = True,
         walltime: _Time = None,
-    ) -> None:
+    ) -> None:  # fmt: skip
         """Add a figure of matplotlib, or a list of them, as pictures; `close` frees them."""
         self._add("add_figure", "matplotlib", tag, figure, global_step, close, walltime)
 
     def add_video(
-        self,
-        tag: str,
-        vid_tensor: Any,
-        global_step: _Step = None,
-        fps: float = 4,
+        self, tag: str, vid_tensor: Any, global_step: _Step = None, fps: float = 4,
         walltime: _Time = None,
-    ) -> None:
+    ) -> None:  # fmt: skip
         """Add a video of frames (N, T, C, H, W): uint8, or floats from 0 to 1."""
         self._add("add_video", "moviepy", tag, vid_tensor, global_step, fps, walltime)
 
     def add_audio(
-        self,
-        tag: str,
-        snd_tensor: Any,
-        global_step: _Step = None,
-        sample_rate: int = 44100,
+        self, tag: str, snd_tensor: Any, global_step: _Step = None, sample_rate: int = 44100,
         walltime: _Time = None,
-    ) -> None:
+    ) -> None:  # fmt: skip
         """Add a sound (1, L) or (L): amplitudes from -1 to 1, `sample_rate` of them a second."""
         self._add("add_audio", "soundfile", tag, snd_tensor, global_step, sample_rate, walltime)
 
     def add_embedding(
-        self,
-        mat: Any,
-        metadata: Sequence[Any] | None = None,
-        label_img: Any = None,
-        global_step: _Step = None,
-        tag: str = "default",
+        self, mat: Any, metadata: Sequence[Any] | None = None, label_img: Any = None,
+        global_step: _Step = None, tag: str = "default",
         metadata_header: Sequence[str] | None = None,
-    ) -> None:
+    ) -> None:  # fmt: skip
         """Add points (N, D) for TensorBoard's projector, each with a label and a square picture."""
         points = np.asarray(mat)
         if points.ndim != 2:

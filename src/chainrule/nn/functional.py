@@ -217,14 +217,9 @@ def refuse_renormalised_rows(max_norm: float | None, norm_type: float) -> None:
 
 @of_kinds
 def embedding(
-    input: Operand,
-    weight: Operand,
-    padding_idx: int | None = None,
-    max_norm: float | None = None,
-    norm_type: float = 2.0,
-    scale_grad_by_freq: bool = False,
-    sparse: bool = False,
-) -> Tensor:
+    input: Operand, weight: Operand, padding_idx: int | None = None, max_norm: float | None = None,
+    norm_type: float = 2.0, scale_grad_by_freq: bool = False, sparse: bool = False,
+) -> Tensor:  # fmt: skip
     """Rows of `weight` (V, D) at integer `input` (…): (…, D); row padding_idx gets no gradient.
 
     `scale_grad_by_freq` divides a row's gradient by its number of reads. `sparse` is accepted: a

@@ -24,12 +24,9 @@ __all__ = ["functional_call", "stack_module_state"]
 def functional_call(
     module: Module,
     parameter_and_buffer_dicts: Mapping[str, Tensor] | Sequence[Mapping[str, Tensor]],
-    args: Any = None,
-    kwargs: Mapping[str, Any] | None = None,
-    *,
-    tie_weights: bool = True,
+    args: Any = None, kwargs: Mapping[str, Any] | None = None, *, tie_weights: bool = True,
     strict: bool = False,
-) -> Any:
+) -> Any:  # fmt: skip
     """`module(*args, **kwargs)` with the given tensors in place of its parameters and buffers.
 
     With `tie_weights` a tensor with several names is replaced under all of them. With `strict`

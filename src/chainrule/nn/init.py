@@ -110,13 +110,9 @@ def dirac_(tensor: T, groups: int = 1) -> T:
 
 
 def trunc_normal_(
-    tensor: T,
-    mean: float = 0.0,
-    std: float = 1.0,
-    a: float = -2.0,
-    b: float = 2.0,
+    tensor: T, mean: float = 0.0, std: float = 1.0, a: float = -2.0, b: float = 2.0,
     generator: Generator | None = None,
-) -> T:
+) -> T:  # fmt: skip
     """Normal, restricted to [a, b]: values outside are drawn again."""
     if std <= 0 or a >= b:
         raise ArgumentError(f"trunc_normal_ needs std > 0 and a < b, not {std}, {a} and {b}")

@@ -88,14 +88,9 @@ class MultiMarginLoss(WeightedLoss):
     """w[y]·Σ max(0, margin - x[y] + x[i])ᵖ / C over i ≠ y."""
 
     def __init__(
-        self,
-        p: int = 1,
-        margin: float = 1.0,
-        weight: Tensor | None = None,
-        size_average: Any = None,
-        reduce: Any = None,
-        reduction: str = "mean",
-    ) -> None:
+        self, p: int = 1, margin: float = 1.0, weight: Tensor | None = None,
+        size_average: Any = None, reduce: Any = None, reduction: str = "mean",
+    ) -> None:  # fmt: skip
         super().__init__(weight, size_average, reduce, reduction)
         if p not in {1, 2}:
             raise ArgumentError(f"MultiMarginLoss: p must be 1 or 2, not {p}")
@@ -135,13 +130,9 @@ class TripletMarginWithDistanceLoss(_WithMargin):
     """max(0, d(anchor, positive) - d(anchor, negative) + margin) for any distance d."""
 
     def __init__(
-        self,
-        *,
-        distance_function: Callable[[Any, Any], Any] | None = None,
-        margin: float = 1.0,
-        swap: bool = False,
-        reduction: str = "mean",
-    ) -> None:
+        self, *, distance_function: Callable[[Any, Any], Any] | None = None, margin: float = 1.0,
+        swap: bool = False, reduction: str = "mean",
+    ) -> None:  # fmt: skip
         super().__init__(margin, reduction=reduction)
         if margin <= 0:
             raise ArgumentError(f"TripletMarginWithDistanceLoss needs margin > 0, not {margin}")

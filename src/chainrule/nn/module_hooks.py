@@ -72,13 +72,9 @@ class Hooked:
         return self._add_hook("forward_pre", Entry(hook, with_kwargs), first=prepend)
 
     def register_forward_hook(
-        self,
-        hook: Callable[..., Any],
-        *,
-        prepend: bool = False,
-        with_kwargs: bool = False,
+        self, hook: Callable[..., Any], *, prepend: bool = False, with_kwargs: bool = False,
         always_call: bool = False,
-    ) -> RemovableHandle:
+    ) -> RemovableHandle:  # fmt: skip
         """Call `hook(module, args, output)` after forward; its result replaces the output.
 
         With `with_kwargs`: `hook(module, args, kwargs, output)`. With `always_call` also after an

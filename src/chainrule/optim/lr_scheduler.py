@@ -119,13 +119,9 @@ class LinearLR(LRScheduler):
     """From base · start_factor to base · end_factor in `total_iters` equal steps."""
 
     def __init__(
-        self,
-        optimizer: Optimizer,
-        start_factor: float = 1.0 / 3,
-        end_factor: float = 1.0,
-        total_iters: int = 5,
-        last_epoch: int = -1,
-    ) -> None:
+        self, optimizer: Optimizer, start_factor: float = 1.0 / 3, end_factor: float = 1.0,
+        total_iters: int = 5, last_epoch: int = -1,
+    ) -> None:  # fmt: skip
         if not 0 < start_factor <= 1:
             raise ArgumentError(f"start_factor must lie in (0, 1], not {start_factor}")
         if not 0 <= end_factor <= 1:

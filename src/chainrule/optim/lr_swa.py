@@ -15,13 +15,9 @@ class SWALR(LRScheduler):
     """lr → swa_lr in `anneal_epochs` steps, along half a cosine or a line, and stay."""
 
     def __init__(
-        self,
-        optimizer: Optimizer,
-        swa_lr: float | Sequence[float],
-        anneal_epochs: int = 10,
-        anneal_strategy: str = "cos",
-        last_epoch: int = -1,
-    ) -> None:
+        self, optimizer: Optimizer, swa_lr: float | Sequence[float], anneal_epochs: int = 10,
+        anneal_strategy: str = "cos", last_epoch: int = -1,
+    ) -> None:  # fmt: skip
         if anneal_strategy not in {"cos", "linear"}:
             raise ArgumentError(
                 f"anneal_strategy must be 'cos' or 'linear', not {anneal_strategy!r}"

@@ -59,13 +59,9 @@ def _check(output: Handle) -> None:
 
 
 def backward(
-    tensors: Sequence[Handle],
-    gradients: Sequence[Any],
-    *,
-    retain_graph: bool,
-    create_graph: bool,
+    tensors: Sequence[Handle], gradients: Sequence[Any], *, retain_graph: bool, create_graph: bool,
     inputs: Sequence[Handle] | None = None,
-) -> None:
+) -> None:  # fmt: skip
     """Accumulate gradients of the outputs into the leaves' `.grad`."""
     for t in tensors:
         _check(t)
@@ -164,14 +160,9 @@ def _traced(
 
 
 def traced_gradients(
-    trace: Trace,
-    tensors: Sequence[Handle],
-    seeds: Sequence[Tensor],
-    handles: Sequence[Handle],
-    *,
-    create_graph: bool,
-    ends: Collection[Node] = (),
-) -> list[Tensor | None]:
+    trace: Trace, tensors: Sequence[Handle], seeds: Sequence[Tensor], handles: Sequence[Handle], *,
+    create_graph: bool, ends: Collection[Node] = (),
+) -> list[Tensor | None]:  # fmt: skip
     """Gradient symbols of `handles`, recorded into the trace; raises if one reaches `ends`."""
     home = home_of(trace, tensors)
     if home is not trace:
@@ -203,13 +194,9 @@ def total(b: Symbolic, parts: Sequence[Node | None]) -> Node | None:
 
 
 def backward_all(
-    tensors: Any,
-    grad_tensors: Any = None,
-    retain_graph: bool | None = None,
-    create_graph: bool = False,
-    grad_variables: Any = None,
-    inputs: Any = None,
-) -> None:
+    tensors: Any, grad_tensors: Any = None, retain_graph: bool | None = None,
+    create_graph: bool = False, grad_variables: Any = None, inputs: Any = None,
+) -> None:  # fmt: skip
     """`backward()` of several tensors in one walk over their shared graph.
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.autograd.backward.html

@@ -63,13 +63,9 @@ def _direction(v: Any, given: Any) -> tuple[Any, ...]:
 
 
 def jacobian(
-    func: Fn,
-    inputs: Any,
-    create_graph: bool = False,
-    strict: bool = False,
-    vectorize: bool = False,
-    strategy: str = "reverse-mode",
-) -> Any:
+    func: Fn, inputs: Any, create_graph: bool = False, strict: bool = False,
+    vectorize: bool = False, strategy: str = "reverse-mode",
+) -> Any:  # fmt: skip
     """∂func/∂inputs: for an output and an input of shape s and t, shape s + t.
 
     With `vectorize` all its rows (or columns) are computed at once, else one after the other, in
@@ -87,13 +83,9 @@ def jacobian(
 
 
 def hessian(
-    func: Fn,
-    inputs: Any,
-    create_graph: bool = False,
-    strict: bool = False,
-    vectorize: bool = False,
-    outer_jacobian_strategy: str = "reverse-mode",
-) -> Any:
+    func: Fn, inputs: Any, create_graph: bool = False, strict: bool = False,
+    vectorize: bool = False, outer_jacobian_strategy: str = "reverse-mode",
+) -> Any:  # fmt: skip
     """∂²func/∂inputs² of a function that returns a scalar; `vectorize` as in `jacobian`."""
     del outer_jacobian_strategy
     several = _several(inputs)

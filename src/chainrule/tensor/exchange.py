@@ -24,13 +24,9 @@ _CPU = (1, 0)
 
 
 def export(
-    self: Handle,
-    *,
-    stream: Any = None,
-    max_version: tuple[int, int] | None = None,
-    dl_device: tuple[int, int] | None = None,
-    copy: bool | None = None,
-) -> Any:
+    self: Handle, *, stream: Any = None, max_version: tuple[int, int] | None = None,
+    dl_device: tuple[int, int] | None = None, copy: bool | None = None,
+) -> Any:  # fmt: skip
     """The DLPack capsule of a tensor: shared and read-only, or a copy.
 
     `max_version` is the newest protocol that the consumer knows, `stream` must be None on a CPU.

@@ -78,14 +78,9 @@ def _meets(
 
 
 def lifted(
-    trace: Trace,
-    home: Trace | None,
-    tensors: Sequence[Handle],
-    seeds: Sequence[Tensor],
-    handles: Sequence[Handle],
-    *,
-    create_graph: bool,
-) -> list[Tensor | None]:
+    trace: Trace, home: Trace | None, tensors: Sequence[Handle], seeds: Sequence[Tensor],
+    handles: Sequence[Handle], *, create_graph: bool,
+) -> list[Tensor | None]:  # fmt: skip
     """Gradient symbols of `handles` in the trace; the graph is that of `home`."""
     of = Handle._tape_node if home is None else home.node_of
     roots, targets = outside(home, lambda: ([*map(of, tensors)], [*map(of, handles)]))

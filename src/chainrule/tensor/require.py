@@ -30,13 +30,9 @@ def is_probability(value: Any) -> Any:
 
 
 def require(
-    name: str,
-    given: X,
-    holds: Callable[[Any], Any],
-    rule: str,
-    error: type[ChainruleError] = ArgumentError,
-    of: Callable[[Any], Any] = lambda values: values,
-) -> X:
+    name: str, given: X, holds: Callable[[Any], Any], rule: str,
+    error: type[ChainruleError] = ArgumentError, of: Callable[[Any], Any] = lambda values: values,
+) -> X:  # fmt: skip
     """`given` itself; raises `error` unless `holds(of(values))` is true for every element.
 
     `given` is a tensor or a number; `rule` states the condition in words. `holds` and `of` use

@@ -54,13 +54,9 @@ class Recorded(Node):
     any_hooked: ClassVar[bool] = False  # whether any node ever had hooks: else no search
 
     def __init__(
-        self,
-        op: Any,
-        inputs: tuple[Node, ...],
-        attrs: Attrs,
-        type: AnyType,
+        self, op: Any, inputs: tuple[Node, ...], attrs: Attrs, type: AnyType,
         location: Location = None,
-    ) -> None:
+    ) -> None:  # fmt: skip
         self.op = op  # type: ignore[misc]
         self.inputs = inputs  # type: ignore[misc]
         self.attrs = attrs  # type: ignore[misc]

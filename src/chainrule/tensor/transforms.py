@@ -199,13 +199,9 @@ def jacrev(
 
 
 def jacfwd(
-    func: Fn,
-    argnums: int | Sequence[int] = 0,
-    has_aux: bool = False,
-    *,
-    chunk_size: Any = None,
+    func: Fn, argnums: int | Sequence[int] = 0, has_aux: bool = False, *, chunk_size: Any = None,
     randomness: str = "error",
-) -> Callable[..., Any]:
+) -> Callable[..., Any]:  # fmt: skip
     """The same as `jacrev`, from directional derivatives: all directions of an argument at once."""
     del randomness
 

@@ -159,13 +159,9 @@ def can_cast(from_: DType, to: DType) -> bool:
 
 
 def asarray(
-    obj: Any,
-    *,
-    dtype: Any = None,
-    device: Any = None,
-    copy: bool | None = None,
+    obj: Any, *, dtype: Any = None, device: Any = None, copy: bool | None = None,
     requires_grad: bool = False,
-) -> Tensor:
+) -> Tensor:  # fmt: skip
     """A tensor with a copy of an array, a list or a number; a tensor itself.
 
     `copy=True` also copies a tensor; `copy=False` changes nothing.

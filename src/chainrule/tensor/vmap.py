@@ -33,13 +33,9 @@ __all__ = ["vmap"]
 
 
 def vmap(
-    func: Callable[..., Any],
-    in_dims: Any = 0,
-    out_dims: Any = 0,
-    randomness: str = "error",
-    *,
+    func: Callable[..., Any], in_dims: Any = 0, out_dims: Any = 0, randomness: str = "error", *,
     chunk_size: int | None = None,
-) -> Callable[..., Any]:
+) -> Callable[..., Any]:  # fmt: skip
     """`func` over an axis of its arguments: `in_dims` says which, None where there is none.
 
     `in_dims` and `out_dims` are numbers, or tuples of them with one per argument or result (nested

@@ -208,14 +208,9 @@ def prelu(input: Operand, weight: Operand) -> Tensor:
 
 @of_kinds
 def rrelu(
-    input: Operand,
-    lower: float = 1.0 / 8,
-    upper: float = 1.0 / 3,
-    training: bool = False,
-    inplace: bool = False,
-    *,
-    generator: random.Generator | None = None,
-) -> Tensor:
+    input: Operand, lower: float = 1.0 / 8, upper: float = 1.0 / 3, training: bool = False,
+    inplace: bool = False, *, generator: random.Generator | None = None,
+) -> Tensor:  # fmt: skip
     """x where positive, slope · x elsewhere: drawn from [lower, upper], or their mean."""
     if not lower <= upper or math.isinf(lower) or math.isinf(upper):
         raise ArgumentError(f"rrelu's lower {lower} and upper {upper} are finite and in order")

@@ -59,13 +59,9 @@ def scaled_dot_product_attention(
 
 
 def masked_attention(
-    parts: tuple[Tensor, Tensor, Tensor],
-    mask: Tensor | None,
-    factor: float,
-    dropout_p: float = 0.0,
-    *,
-    causal: bool,
-) -> Tensor:
+    parts: tuple[Tensor, Tensor, Tensor], mask: Tensor | None, factor: float,
+    dropout_p: float = 0.0, *, causal: bool,
+) -> Tensor:  # fmt: skip
     """As above from q, k, v and an additive mask, which `causal` does not exclude."""
     q, k, v = parts
     if dropout_p > 0.0:

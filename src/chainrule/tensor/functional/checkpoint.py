@@ -46,13 +46,9 @@ def checkpoint(
 
 
 def checkpoint_sequential(
-    functions: Any,
-    segments: int,
-    input: Any,
-    use_reentrant: bool | None = None,
-    *,
+    functions: Any, segments: int, input: Any, use_reentrant: bool | None = None, *,
     preserve_rng_state: bool = True,
-) -> Any:
+) -> Any:  # fmt: skip
     """`input` through all functions in turn; only what goes from segment to segment is kept.
 
     `functions` is a `Sequential` or a list; it is cut into `segments` of ⌊n / segments⌋ functions,

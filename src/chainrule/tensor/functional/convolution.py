@@ -158,14 +158,9 @@ def transposed(
 
 @of_kinds
 def conv1d(
-    input: Operand,
-    weight: Operand,
-    bias: Operand = None,
-    stride: Sizes = 1,
-    padding: Sizes | str = 0,
-    dilation: Sizes = 1,
-    groups: int = 1,
-) -> Tensor:
+    input: Operand, weight: Operand, bias: Operand = None, stride: Sizes = 1,
+    padding: Sizes | str = 0, dilation: Sizes = 1, groups: int = 1,
+) -> Tensor:  # fmt: skip
     """y[b, o, t] = bias[o] + Σ w[o, c, j] · x[b, c, t·stride + j·dilation - padding].
 
     Input (B, C, T) or (C, T), weight (O, C/groups, K), bias (O): (B, O, T') or (O, T') with
@@ -179,14 +174,9 @@ def conv1d(
 
 @of_kinds
 def conv2d(
-    input: Operand,
-    weight: Operand,
-    bias: Operand = None,
-    stride: Sizes = 1,
-    padding: Sizes | str = 0,
-    dilation: Sizes = 1,
-    groups: int = 1,
-) -> Tensor:
+    input: Operand, weight: Operand, bias: Operand = None, stride: Sizes = 1,
+    padding: Sizes | str = 0, dilation: Sizes = 1, groups: int = 1,
+) -> Tensor:  # fmt: skip
     """As `conv1d`, over two axes: input (B, C, H, W), weight (O, C/groups, K, L)."""
     return convolution(
         "conv2d", 2, input, weight, bias,

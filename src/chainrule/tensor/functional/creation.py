@@ -87,14 +87,9 @@ def full(
 @with_out
 @size_named
 def zeros(
-    *size: Any,
-    dtype: Any = None,
-    layout: Any = None,
-    device: Any = None,
-    requires_grad: bool = False,
-    pin_memory: bool = False,
-    memory_format: Any = None,
-) -> Tensor:
+    *size: Any, dtype: Any = None, layout: Any = None, device: Any = None,
+    requires_grad: bool = False, pin_memory: bool = False, memory_format: Any = None,
+) -> Tensor:  # fmt: skip
     """A tensor of zeros."""
     del layout, pin_memory, memory_format
     check_device(device)
@@ -105,13 +100,9 @@ def zeros(
 @with_out
 @size_named
 def ones(
-    *size: Any,
-    dtype: Any = None,
-    layout: Any = None,
-    device: Any = None,
-    requires_grad: bool = False,
-    pin_memory: bool = False,
-) -> Tensor:
+    *size: Any, dtype: Any = None, layout: Any = None, device: Any = None,
+    requires_grad: bool = False, pin_memory: bool = False,
+) -> Tensor:  # fmt: skip
     """A tensor of ones."""
     del layout, pin_memory
     check_device(device)
@@ -140,14 +131,9 @@ def full_like(
 
 @of_kinds
 def zeros_like(
-    input: Handle,
-    *,
-    dtype: Any = None,
-    layout: Any = None,
-    device: Any = None,
-    requires_grad: bool = False,
-    memory_format: Any = None,
-) -> Tensor:
+    input: Handle, *, dtype: Any = None, layout: Any = None, device: Any = None,
+    requires_grad: bool = False, memory_format: Any = None,
+) -> Tensor:  # fmt: skip
     """Zeros of the shape and dtype of `input`."""
     del layout, memory_format
     return _filled(0, input.shape, _like(input, dtype, device), requires_grad)
@@ -155,14 +141,9 @@ def zeros_like(
 
 @of_kinds
 def ones_like(
-    input: Handle,
-    *,
-    dtype: Any = None,
-    layout: Any = None,
-    device: Any = None,
-    requires_grad: bool = False,
-    memory_format: Any = None,
-) -> Tensor:
+    input: Handle, *, dtype: Any = None, layout: Any = None, device: Any = None,
+    requires_grad: bool = False, memory_format: Any = None,
+) -> Tensor:  # fmt: skip
     """Ones of the shape and dtype of `input`."""
     del layout, memory_format
     return _filled(1, input.shape, _like(input, dtype, device), requires_grad)
@@ -288,14 +269,9 @@ def eye(
 
 @of_kinds
 def scalar_tensor(
-    s: Any,
-    *,
-    dtype: Any = None,
-    layout: Any = None,
-    device: Any = None,
-    requires_grad: bool = False,
-    pin_memory: bool = False,
-) -> Tensor:
+    s: Any, *, dtype: Any = None, layout: Any = None, device: Any = None,
+    requires_grad: bool = False, pin_memory: bool = False,
+) -> Tensor:  # fmt: skip
     """A 0-d tensor of the default float type, or of `dtype`."""
     del layout, pin_memory
     check_device(device)

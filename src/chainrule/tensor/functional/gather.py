@@ -116,13 +116,9 @@ def element_places(name: str, x: Handle, dim: int, index: Handle, *, wrap: bool 
 
 @with_numpy_names
 def gather(
-    input: Operand,
-    dim: int,
-    index: Operand,
-    *,
-    sparse_grad: bool = False,
+    input: Operand, dim: int, index: Operand, *, sparse_grad: bool = False,
     out: Tensor | None = None,
-) -> Tensor:
+) -> Tensor:  # fmt: skip
     """out[i, j] = input[index[i, j], j] for dim = 0: the elements that `index` names along `dim`.
 
     `sparse_grad` is accepted. Source: https://docs.pytorch.org/docs/stable/generated/torch.gather.html

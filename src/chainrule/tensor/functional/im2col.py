@@ -106,13 +106,9 @@ def unfold(
 
 
 def fold(
-    input: Operand,
-    output_size: Sizes,
-    kernel_size: Sizes,
-    dilation: Sizes = 1,
-    padding: Sizes = 0,
+    input: Operand, output_size: Sizes, kernel_size: Sizes, dilation: Sizes = 1, padding: Sizes = 0,
     stride: Sizes = 1,
-) -> Tensor:
+) -> Tensor:  # fmt: skip
     """The sum of windows given as columns (B, C·K·L, number of windows): (B, C, *output_size)."""
     given = as_tensor(input)
     alone = len(given.shape) == 2

@@ -63,52 +63,36 @@ def _moments(
 
 @with_out
 def var(
-    input: Operand,
-    dim: Any = None,
-    unbiased: bool | None = None,
-    keepdim: bool = False,
-    *,
+    input: Operand, dim: Any = None, unbiased: bool | None = None, keepdim: bool = False, *,
     correction: float | None = None,
-) -> Tensor:
+) -> Tensor:  # fmt: skip
     """Σ (x - mean x)² / (n - correction) over `dim`; correction is 1 unless given."""
     return _moments(input, dim, unbiased, keepdim, correction)[0]
 
 
 @with_out
 def std(
-    input: Operand,
-    dim: Any = None,
-    unbiased: bool | None = None,
-    keepdim: bool = False,
-    *,
+    input: Operand, dim: Any = None, unbiased: bool | None = None, keepdim: bool = False, *,
     correction: float | None = None,
-) -> Tensor:
+) -> Tensor:  # fmt: skip
     """√var; its gradient is 0 where all elements are equal."""
     return root(_moments(input, dim, unbiased, keepdim, correction)[0])
 
 
 @with_numpy_names
 def var_mean(
-    input: Operand,
-    dim: Any = None,
-    unbiased: bool | None = None,
-    keepdim: bool = False,
-    *,
+    input: Operand, dim: Any = None, unbiased: bool | None = None, keepdim: bool = False, *,
     correction: float | None = None,
-) -> tuple[Tensor, Tensor]:
+) -> tuple[Tensor, Tensor]:  # fmt: skip
     """(var, mean) over `dim`."""
     return _moments(input, dim, unbiased, keepdim, correction)
 
 
 @with_numpy_names
 def std_mean(
-    input: Operand,
-    dim: Any = None,
-    unbiased: bool | None = None,
-    keepdim: bool = False,
-    *,
+    input: Operand, dim: Any = None, unbiased: bool | None = None, keepdim: bool = False, *,
     correction: float | None = None,
-) -> tuple[Tensor, Tensor]:
+) -> tuple[Tensor, Tensor]:  # fmt: skip
     """(std, mean) over `dim`."""
     variance, mean = _moments(input, dim, unbiased, keepdim, correction)
     return root(variance), mean

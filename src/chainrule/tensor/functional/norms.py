@@ -71,13 +71,9 @@ def vector_norm(
 
 @with_out
 def matrix_norm(
-    A: Operand,
-    ord: float | str = "fro",
-    dim: tuple[int, int] = (-2, -1),
-    keepdim: bool = False,
-    *,
+    A: Operand, ord: float | str = "fro", dim: tuple[int, int] = (-2, -1), keepdim: bool = False, *,
     dtype: Any = None,
-) -> Tensor:
+) -> Tensor:  # fmt: skip
     """√Σ x² ("fro"), or the largest (1) or smallest (-1) column sum, or row sum (±inf).
 
     With singular values: the largest (2), the smallest (-2), their sum ("nuc"); eager only.
@@ -115,13 +111,9 @@ def _singular_norm(x: Tensor, ord: float | str, rows: int, columns: int, keepdim
 
 @with_out
 def matrix_or_vector_norm(
-    A: Operand,
-    ord: float | str | None = None,
-    dim: Dim = None,
-    keepdim: bool = False,
-    *,
+    A: Operand, ord: float | str | None = None, dim: Dim = None, keepdim: bool = False, *,
     dtype: Any = None,
-) -> Tensor:
+) -> Tensor:  # fmt: skip
     """`linalg.norm`: the 2-norm of all elements; with `ord`, of vectors or of matrices.
 
     A matrix norm over two axes, a vector norm over one.

@@ -253,14 +253,9 @@ def _added(name: str, input: Operand, product: Tensor, beta: Any, alpha: Any) ->
 @with_numpy_names
 @also_in_order(("beta", "input", "mat1", "mat2"), ("beta", "input", "alpha", "mat1", "mat2"))
 def addmm(
-    input: Operand,
-    mat1: Operand,
-    mat2: Operand,
-    *,
-    beta: Any = 1,
-    alpha: Any = 1,
+    input: Operand, mat1: Operand, mat2: Operand, *, beta: Any = 1, alpha: Any = 1,
     out: Tensor | None = None,
-) -> Tensor:
+) -> Tensor:  # fmt: skip
     """beta · input + alpha · mat1 @ mat2; beta = 0 ignores the input."""
     if out is not None:
         return deliver(addmm(input, mat1, mat2, beta=beta, alpha=alpha), out)

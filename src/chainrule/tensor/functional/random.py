@@ -211,14 +211,9 @@ def asking(out: Tensor, requires_grad: bool) -> Tensor:
 @with_out
 @size_named
 def rand(
-    *size: Any,
-    generator: Generator | None = None,
-    dtype: Any = None,
-    layout: Any = None,
-    device: Any = None,
-    requires_grad: bool = False,
-    pin_memory: bool = False,
-) -> Tensor:
+    *size: Any, generator: Generator | None = None, dtype: Any = None, layout: Any = None,
+    device: Any = None, requires_grad: bool = False, pin_memory: bool = False,
+) -> Tensor:  # fmt: skip
     """Uniform numbers in [0, 1)."""
     del layout, pin_memory
     return _new(uniform, size, generator, dtype, device, requires_grad)
@@ -227,14 +222,9 @@ def rand(
 @with_out
 @size_named
 def randn(
-    *size: Any,
-    generator: Generator | None = None,
-    dtype: Any = None,
-    layout: Any = None,
-    device: Any = None,
-    requires_grad: bool = False,
-    pin_memory: bool = False,
-) -> Tensor:
+    *size: Any, generator: Generator | None = None, dtype: Any = None, layout: Any = None,
+    device: Any = None, requires_grad: bool = False, pin_memory: bool = False,
+) -> Tensor:  # fmt: skip
     """Standard normal numbers."""
     del layout, pin_memory
     return _new(normal_values, size, generator, dtype, device, requires_grad)

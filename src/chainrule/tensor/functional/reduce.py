@@ -73,14 +73,9 @@ def _reduce(op: Op, x: Tensor, dim: Dim, *, keepdim: bool) -> Tensor:
 
 
 def sum(
-    input: Operand,
-    dim: Dim = None,
-    keepdim: bool = False,
-    *,
-    dtype: Any = None,
-    out: Tensor | None = None,
-    **numpys: Any,
-) -> Tensor:
+    input: Operand, dim: Dim = None, keepdim: bool = False, *, dtype: Any = None,
+    out: Tensor | None = None, **numpys: Any,
+) -> Tensor:  # fmt: skip
     """Σ input over `dim`; bools and small integers add up as int64."""
     if numpys:  # checked here: a decorator would cost a thirtieth of the call
         return _by_numpys_names(input, dim, keepdim, dtype, out, **numpys)

@@ -141,14 +141,9 @@ def _elements(input: Operand, dim: int, index: Operand, src: Operand, write: Wri
 
 @with_out
 def scatter(
-    input: Operand,
-    dim: int,
-    index: Operand,
-    src: Operand = None,
-    *,
-    value: Any = None,
+    input: Operand, dim: int, index: Operand, src: Operand = None, *, value: Any = None,
     reduce: str | None = None,
-) -> Tensor:
+) -> Tensor:  # fmt: skip
     """`input` with src (or one number) at the elements that `index` names along `dim`.
 
     `reduce="add"` adds and "multiply" multiplies instead.
@@ -170,14 +165,9 @@ def scatter_add(input: Operand, dim: int, index: Operand, src: Operand) -> Tenso
 
 @with_out
 def scatter_reduce(
-    input: Operand,
-    dim: int,
-    index: Operand,
-    src: Operand,
-    reduce: str,
-    *,
+    input: Operand, dim: int, index: Operand, src: Operand, reduce: str, *,
     include_self: bool = True,
-) -> Tensor:
+) -> Tensor:  # fmt: skip
     """`input` combined with src by sum, prod, mean, amax or amin at the elements of `index`.
 
     Without `include_self` the own values of these elements do not count.
@@ -244,14 +234,9 @@ def index_fill(input: Operand, dim: int, index: Operand, value: Any) -> Tensor:
 
 @with_out
 def index_reduce(
-    input: Operand,
-    dim: int,
-    index: Operand,
-    source: Operand,
-    reduce: str,
-    *,
+    input: Operand, dim: int, index: Operand, source: Operand, reduce: str, *,
     include_self: bool = True,
-) -> Tensor:
+) -> Tensor:  # fmt: skip
     """The slices that `index` names combined with those of source: prod, mean, amax or amin."""
     if reduce == "sum":
         raise ArgumentError("index_reduce with reduce='sum' is index_add")
@@ -280,13 +265,9 @@ def select_scatter(input: Operand, src: Operand, dim: int, index: int) -> Tensor
 
 @with_out
 def slice_scatter(
-    input: Operand,
-    src: Operand,
-    dim: int = 0,
-    start: int | None = None,
-    end: int | None = None,
+    input: Operand, src: Operand, dim: int = 0, start: int | None = None, end: int | None = None,
     step: int = 1,
-) -> Tensor:
+) -> Tensor:  # fmt: skip
     """A copy of the input with src as its slices start, start + step, … below end."""
     axis = shapes.normal_axis(dim, len(as_tensor(input).shape))
     return embedded(input, src, lambda x: x[(slice(None),) * axis + (slice(start, end, step),)])

@@ -27,14 +27,9 @@ __all__ = ["bucketize", "histc", "isin", "searchsorted", "unique", "unique_conse
 
 @with_out
 def searchsorted(
-    sorted_sequence: Operand,
-    input: Operand,
-    *,
-    out_int32: bool = False,
-    right: bool = False,
-    side: str | None = None,
-    sorter: Operand = None,
-) -> Tensor:
+    sorted_sequence: Operand, input: Operand, *, out_int32: bool = False, right: bool = False,
+    side: str | None = None, sorter: Operand = None,
+) -> Tensor:  # fmt: skip
     """The number of elements before each of `input` in the sorted last axis.
 
     `right` puts it behind equal ones. Source:
@@ -67,13 +62,9 @@ def searchsorted(
 
 @of_kinds
 def bucketize(
-    input: Operand,
-    boundaries: Operand,
-    *,
-    out_int32: bool = False,
-    right: bool = False,
+    input: Operand, boundaries: Operand, *, out_int32: bool = False, right: bool = False,
     out: Tensor | None = None,
-) -> Tensor:
+) -> Tensor:  # fmt: skip
     """Which of the buckets between sorted boundaries each element falls into; left ends open."""
     if len(as_tensor(boundaries).shape) != 1:
         raise ShapeError(

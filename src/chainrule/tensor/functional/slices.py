@@ -166,13 +166,9 @@ def split_with_sizes(input: Operand, split_sizes: Sequence[int], dim: int = 0) -
 
 @of_kinds
 def tensor_split(
-    input: Operand,
-    indices_or_sections: Any = None,
-    dim: int = 0,
-    *,
-    sections: int | None = None,
+    input: Operand, indices_or_sections: Any = None, dim: int = 0, *, sections: int | None = None,
     indices: Any = None,
-) -> tuple[Tensor, ...]:
+) -> tuple[Tensor, ...]:  # fmt: skip
     """Cut along `dim` before the given positions, or into a number of nearly equal parts.
 
     The first parts are one longer where the size is not a multiple.

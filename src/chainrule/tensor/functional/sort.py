@@ -255,25 +255,17 @@ def _arranged(
 
 @with_out
 def quantile(
-    input: Operand,
-    q: Operand,
-    dim: int | None = None,
-    keepdim: bool = False,
-    *,
+    input: Operand, q: Operand, dim: int | None = None, keepdim: bool = False, *,
     interpolation: str = "linear",
-) -> Tensor:
+) -> Tensor:  # fmt: skip
     """The values below which the fractions `q` of the elements lie, first axis by q if a vector."""
     return _quantile(input, q, dim, keepdim, interpolation, skip_nan=False)
 
 
 @with_out
 def nanquantile(
-    input: Operand,
-    q: Operand,
-    dim: int | None = None,
-    keepdim: bool = False,
-    *,
+    input: Operand, q: Operand, dim: int | None = None, keepdim: bool = False, *,
     interpolation: str = "linear",
-) -> Tensor:
+) -> Tensor:  # fmt: skip
     """`quantile` of the elements that are not NaN."""
     return _quantile(input, q, dim, keepdim, interpolation, skip_nan=True)

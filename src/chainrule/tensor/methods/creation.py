@@ -28,14 +28,9 @@ class CreationMethods:
         return out
 
     def new_full(
-        self: Any,
-        size: Any,
-        fill_value: Any,
-        *,
-        dtype: Any = None,
-        device: Any = None,
+        self: Any, size: Any, fill_value: Any, *, dtype: Any = None, device: Any = None,
         requires_grad: bool = False,
-    ) -> Tensor:
+    ) -> Tensor:  # fmt: skip
         """A tensor of `size` full of `fill_value`."""
         return creation.full(
             size,

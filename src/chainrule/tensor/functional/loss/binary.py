@@ -44,13 +44,9 @@ def _log(x: Tensor) -> Tensor:
 
 @of_kinds
 def binary_cross_entropy(
-    input: Operand,
-    target: Operand,
-    weight: Operand = None,
-    size_average: Any = None,
-    reduce: Any = None,
-    reduction: str = "mean",
-) -> Tensor:
+    input: Operand, target: Operand, weight: Operand = None, size_average: Any = None,
+    reduce: Any = None, reduction: str = "mean",
+) -> Tensor:  # fmt: skip
     """-(t·log p + (1 - t)·log(1 - p)) for probabilities p, averaged; logarithms are ≥ -100.
 
     From logits, `binary_cross_entropy_with_logits` is more exact.
@@ -69,14 +65,9 @@ def binary_cross_entropy(
 
 @of_kinds
 def binary_cross_entropy_with_logits(
-    input: Operand,
-    target: Operand,
-    weight: Operand = None,
-    size_average: Any = None,
-    reduce: Any = None,
-    reduction: str = "mean",
-    pos_weight: Operand = None,
-) -> Tensor:
+    input: Operand, target: Operand, weight: Operand = None, size_average: Any = None,
+    reduce: Any = None, reduction: str = "mean", pos_weight: Operand = None,
+) -> Tensor:  # fmt: skip
     """-(p·t·log σ(x) + (1 - t)·log σ(-x)), averaged, p = pos_weight; finite for any logit."""
     x, wanted = _equal_shapes("binary_cross_entropy_with_logits", input, target)
     warn_if_made_by("sigmoid", x, "…_with_logits takes scores and applies sigmoid itself")
@@ -107,13 +98,9 @@ def soft_margin_loss(
 
 @of_kinds
 def multilabel_soft_margin_loss(
-    input: Operand,
-    target: Operand,
-    weight: Operand = None,
-    size_average: Any = None,
-    reduce: Any = None,
-    reduction: str = "mean",
-) -> Tensor:
+    input: Operand, target: Operand, weight: Operand = None, size_average: Any = None,
+    reduce: Any = None, reduction: str = "mean",
+) -> Tensor:  # fmt: skip
     """-(t·log σ(x) + (1 - t)·log σ(-x)) with t in {0, 1}, the mean over the last axis; averaged."""
     each = binary_cross_entropy_with_logits(input, target, weight, reduction="none")
     return finish(mean(each, -1), chosen_reduction(size_average, reduce, reduction))

@@ -166,14 +166,9 @@ def _weighted(
 
 @of_kinds
 def nll_loss(
-    input: Operand,
-    target: Operand,
-    weight: Operand = None,
-    size_average: Any = None,
-    ignore_index: int = -100,
-    reduce: Any = None,
-    reduction: str = "mean",
-) -> Tensor:
+    input: Operand, target: Operand, weight: Operand = None, size_average: Any = None,
+    ignore_index: int = -100, reduce: Any = None, reduction: str = "mean",
+) -> Tensor:  # fmt: skip
     """-input[target] for log-probabilities (N, C, …) and classes (N, …), averaged."""
     x = _class_axis_last(floating(input))
     warn_if_made_by("softmax", x, "nll_loss takes logarithms: use log_softmax, or cross_entropy")

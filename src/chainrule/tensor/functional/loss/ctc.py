@@ -29,14 +29,9 @@ if TYPE_CHECKING:
 
 @of_kinds
 def ctc_loss(
-    log_probs: Operand,
-    targets: Operand,
-    input_lengths: Operand,
-    target_lengths: Operand,
-    blank: int = 0,
-    reduction: str = "mean",
-    zero_infinity: bool = False,
-) -> Tensor:
+    log_probs: Operand, targets: Operand, input_lengths: Operand, target_lengths: Operand,
+    blank: int = 0, reduction: str = "mean", zero_infinity: bool = False,
+) -> Tensor:  # fmt: skip
     """-log Σ over alignments of Π p: log-probabilities (T, N, C), or (T, C) for one sequence.
 
     `targets` are labels (N, S), or all of them one after the other; lengths (N). "mean" divides

@@ -37,13 +37,9 @@ _EPS = 1e-12  # added to squared lengths before a cosine
 
 @of_kinds
 def hinge_embedding_loss(
-    input: Operand,
-    target: Operand,
-    margin: float = 1.0,
-    size_average: Any = None,
-    reduce: Any = None,
-    reduction: str = "mean",
-) -> Tensor:
+    input: Operand, target: Operand, margin: float = 1.0, size_average: Any = None,
+    reduce: Any = None, reduction: str = "mean",
+) -> Tensor:  # fmt: skip
     """x where the target is 1, max(0, margin - x) where it is -1; averaged."""
     x = floating(input)
     far = hinge(arithmetic.sub(margin, x))
@@ -54,14 +50,9 @@ def hinge_embedding_loss(
 
 @of_kinds
 def margin_ranking_loss(
-    input1: Operand,
-    input2: Operand,
-    target: Operand,
-    margin: float = 0,
-    size_average: Any = None,
-    reduce: Any = None,
-    reduction: str = "mean",
-) -> Tensor:
+    input1: Operand, input2: Operand, target: Operand, margin: float = 0, size_average: Any = None,
+    reduce: Any = None, reduction: str = "mean",
+) -> Tensor:  # fmt: skip
     """max(0, -t·(input1 - input2) + margin) with t = ±1; averaged."""
     wanted, difference = as_tensor(target), arithmetic.sub(floating(input1), input2)
     if len(wanted.shape) != len(difference.shape):
@@ -149,14 +140,9 @@ def multilabel_margin_loss(
 
 @of_kinds
 def cosine_embedding_loss(
-    input1: Operand,
-    input2: Operand,
-    target: Operand,
-    margin: float = 0,
-    size_average: Any = None,
-    reduce: Any = None,
-    reduction: str = "mean",
-) -> Tensor:
+    input1: Operand, input2: Operand, target: Operand, margin: float = 0, size_average: Any = None,
+    reduce: Any = None, reduction: str = "mean",
+) -> Tensor:  # fmt: skip
     """1 - cos where the target is 1, max(0, cos - margin) where it is -1; averaged.
 
     Inputs (N, D) or (D), target (N) or ().

@@ -31,13 +31,9 @@ if TYPE_CHECKING:
 
 @of_kinds
 def mse_loss(
-    input: Operand,
-    target: Operand,
-    size_average: Any = None,
-    reduce: Any = None,
-    reduction: str = "mean",
-    weight: Operand = None,
-) -> Tensor:
+    input: Operand, target: Operand, size_average: Any = None, reduce: Any = None,
+    reduction: str = "mean", weight: Operand = None,
+) -> Tensor:  # fmt: skip
     """(input - target)², averaged; over Σ weight with weights."""
     x, wanted = compared("mse_loss", input, target)
     chosen = chosen_reduction(size_average, reduce, reduction)
@@ -46,13 +42,9 @@ def mse_loss(
 
 @of_kinds
 def l1_loss(
-    input: Operand,
-    target: Operand,
-    size_average: Any = None,
-    reduce: Any = None,
-    reduction: str = "mean",
-    weight: Operand = None,
-) -> Tensor:
+    input: Operand, target: Operand, size_average: Any = None, reduce: Any = None,
+    reduction: str = "mean", weight: Operand = None,
+) -> Tensor:  # fmt: skip
     """|input - target|, averaged; over Σ weight with weights."""
     x, wanted = compared("l1_loss", input, target)
     chosen = chosen_reduction(size_average, reduce, reduction)
@@ -61,13 +53,9 @@ def l1_loss(
 
 @of_kinds
 def smooth_l1_loss(
-    input: Operand,
-    target: Operand,
-    size_average: Any = None,
-    reduce: Any = None,
-    reduction: str = "mean",
-    beta: float = 1.0,
-) -> Tensor:
+    input: Operand, target: Operand, size_average: Any = None, reduce: Any = None,
+    reduction: str = "mean", beta: float = 1.0,
+) -> Tensor:  # fmt: skip
     """d²/2β where |d| < β, |d| - β/2 elsewhere, d = input - target; averaged.
 
     Source: Girshick, Fast R-CNN (2015).
@@ -138,13 +126,9 @@ def poisson_nll_loss(
 
 @of_kinds
 def gaussian_nll_loss(
-    input: Operand,
-    target: Operand,
-    var: Operand,
-    full: bool = False,
-    eps: float = 1e-6,
+    input: Operand, target: Operand, var: Operand, full: bool = False, eps: float = 1e-6,
     reduction: str = "mean",
-) -> Tensor:
+) -> Tensor:  # fmt: skip
     """(log v + (input - target)²/v) / 2 with v = max(var, eps), averaged.
 
     `var` has the input's shape, or lacks its last axis, or broadcasts to it; its gradient passes
@@ -173,13 +157,9 @@ def gaussian_nll_loss(
 
 @of_kinds
 def kl_div(
-    input: Operand,
-    target: Operand,
-    size_average: Any = None,
-    reduce: Any = None,
-    reduction: str = "mean",
-    log_target: bool = False,
-) -> Tensor:
+    input: Operand, target: Operand, size_average: Any = None, reduce: Any = None,
+    reduction: str = "mean", log_target: bool = False,
+) -> Tensor:  # fmt: skip
     """t·(log t - input) for log-probabilities `input`, averaged; t = exp(target) if `log_target`.
 
     Where t = 0 the term is 0, for a negative t it is NaN. The divergence itself is reduction
