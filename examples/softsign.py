@@ -5,9 +5,9 @@ import numpy as np
 import chainrule as cr
 
 # the op
-from chainrule.ops.elementwise import FLOATS, record
+from chainrule.ops.elementwise import FLOATS, elementwise
 
-softsign = record("softsign", "x / (1 + abs(x))", "1 / (1 + abs(x)) ** 2", kinds=FLOATS)
+softsign = elementwise("softsign", "x / (1 + abs(x))", "1 / (1 + abs(x)) ** 2", kinds=FLOATS)
 # what it gives
 from chainrule.tensor.dispatch import apply  # noqa: E402 - the page shows the part above
 

@@ -12,12 +12,12 @@ import chainrule as cr
 from chainrule.graph.node import Node
 from chainrule.ops.arithmetic import mul, neg
 from chainrule.ops.creation import filled
-from chainrule.ops.elementwise import record
+from chainrule.ops.elementwise import elementwise
 from chainrule.ops.layout import transpose
 from chainrule.ops.record import Builder, Op
 from chainrule.tensor.dispatch import apply
 
-WRONG = record("wrong_sine", "sin(x)", vjp=("1.5 * cos(x)",), kinds=frozenset({"float"}))
+WRONG = elementwise("wrong_sine", "sin(x)", vjp=("1.5 * cos(x)",), kinds=frozenset({"float"}))
 _STEPS: tuple[Callable[[Any, Any], Any], ...] = (
     lambda x, y: cr.tanh(x + y),
     lambda x, y: x * cr.sigmoid(y),

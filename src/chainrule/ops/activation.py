@@ -11,7 +11,7 @@ import numpy as np
 from chainrule.graph.node import Node
 from chainrule.ops.comparison import le, where
 from chainrule.ops.creation import filled
-from chainrule.ops.elementwise import FLOATS, record
+from chainrule.ops.elementwise import FLOATS, elementwise
 from chainrule.ops.record import OUT, Builder
 
 _MODERATE = (0.0, -0.0, 1.0, -1.0, 30.0, -30.0, np.nan)
@@ -23,16 +23,16 @@ def _relu_vjp(b: Builder, node: Node, ct: Node) -> tuple[Node]:
     return (b(where, b(le, node, zero), zero, ct),)
 
 
-relu = record(
+relu = elementwise(
     "relu", "maximum(x, 0)", "x > 0", vjp=_relu_vjp, saves=(OUT,),
     decisions=lambda ins, attrs: ins[0] > 0,  # noqa: ARG005 - the signature
     cost="cheap",
 )  # fmt: skip
-sigmoid = record(
+sigmoid = elementwise(
     "sigmoid", "1 / (1 + exp(-x))", "out / (1 + exp(x))", computed="sigmoid(x)", kinds=FLOATS,
     vjp=("out * sigmoid(-x)",),  # exact in both tails, where 1 - out would cancel
 )  # fmt: skip
-gelu = record(
+gelu = elementwise(
     "gelu",
     "x * (1 + erf(x / sqrt(2))) / 2",
     "(1 + erf(x / sqrt(2))) / 2 + x * exp(-x * x / 2) / sqrt(2 * pi)",
@@ -41,7 +41,7 @@ gelu = record(
     kinds=FLOATS,
     nasty=_MODERATE,
 )
-silu = record(
+silu = elementwise(
     "silu",
     "x / (1 + exp(-x))",
     "(1 + x / (1 + exp(x))) / (1 + exp(-x))",
@@ -50,7 +50,7 @@ silu = record(
     kinds=FLOATS,
     nasty=_MODERATE,
 )
-softplus = record(
+softplus = elementwise(
     "softplus",
     "log(1 + exp(x))",
     "1 / (1 + exp(-x))",
@@ -58,7 +58,7 @@ softplus = record(
     vjp=("sigmoid(x)",),
     kinds=FLOATS,
 )
-logsigmoid = record(
+logsigmoid = elementwise(
     "logsigmoid",
     "-log(1 + exp(-x))",
     "1 / (1 + exp(x))",

@@ -16,17 +16,17 @@ import numpy as np
 from chainrule.graph.node import Attrs, Node
 from chainrule.ops.comparison import eq, gt, lt, where
 from chainrule.ops.creation import filled
-from chainrule.ops.elementwise import FLOATS, record
+from chainrule.ops.elementwise import FLOATS, elementwise
 from chainrule.ops.expression import Number
 from chainrule.ops.record import Array, Builder, Op
 
 LINEAR = frozenset({"linear"})
 
-add = record("add", "x + y", "1", "1", traits=LINEAR, cost="cheap")
-sub = record("sub", "x - y", "1", "-1", traits=LINEAR, cost="cheap")
-neg = record("neg", "-x", "-1", traits=LINEAR, cost="cheap")
-mul = record("mul", "x * y", "y", "x", cost="cheap")
-div = record("div", "x / y", "1 / y", "-out / y", kinds=FLOATS, domain=(0.5, 3.0))
+add = elementwise("add", "x + y", "1", "1", traits=LINEAR, cost="cheap")
+sub = elementwise("sub", "x - y", "1", "-1", traits=LINEAR, cost="cheap")
+neg = elementwise("neg", "-x", "-1", traits=LINEAR, cost="cheap")
+mul = elementwise("mul", "x * y", "y", "x", cost="cheap")
+div = elementwise("div", "x / y", "1 / y", "-out / y", kinds=FLOATS, domain=(0.5, 3.0))
 
 
 def _share(b: Builder, node: Node, ct: Node, wins: Op, loses: Op) -> tuple[Node, Node]:
@@ -42,7 +42,7 @@ def _winner(ins: Sequence[Any], attrs: Attrs) -> Any:  # noqa: ARG001 - the sign
 
 
 def _extreme(name: str, sign: str, wins: Op, loses: Op) -> Op:
-    return record(
+    return elementwise(
         name,
         f"{name}(x, y)",
         f"x {sign} y",
@@ -62,8 +62,8 @@ def _side(ins: Sequence[Any], attrs: Attrs) -> Any:  # noqa: ARG001 - the signat
     return np.greater(ins[0], 0).astype(np.int8) - np.less(ins[0], 0)
 
 
-sign = record("sign", "sign(x)", "0", decisions=_side, domain=(0.5, 3.0))
-abs_ = record("abs", "abs(x)", "sign(x)", decisions=_side, cost="cheap")
+sign = elementwise("sign", "sign(x)", "0", decisions=_side, domain=(0.5, 3.0))
+abs_ = elementwise("abs", "abs(x)", "sign(x)", decisions=_side, cost="cheap")
 
 
 def _rounding(name: str, fn: np.ufunc, domain: tuple[float, float]) -> Op:
@@ -72,7 +72,7 @@ def _rounding(name: str, fn: np.ufunc, domain: tuple[float, float]) -> Op:
     def numpy(x: Array) -> Any:
         return fn(x) if x.dtype.kind == "f" else x
 
-    return record(
+    return elementwise(
         name,
         f"{fn.__name__}(x)",
         "0",
@@ -107,15 +107,15 @@ def _fmod(x: Number, y: Number) -> Number:
 
 
 _UNEVEN = (0.0, -0.0, 2.0, -2.0, 7.5, -7.5, np.nan)
-floor_divide = record(
+floor_divide = elementwise(
     "floor_divide", "floor_divide(x, y)", "0", "0",
     decisions=_quotient, domain=(1.1, 1.9), nasty=_UNEVEN,
 )  # fmt: skip
-remainder = record(
+remainder = elementwise(
     "remainder", "mod(x, y)", "1", "-floor_divide(x, y)",
     decisions=_quotient, domain=(1.1, 1.9), nasty=_UNEVEN,
 )  # fmt: skip
-fmod = record(
+fmod = elementwise(
     "fmod", "fmod(x, y)", "1", "-trunc(x / y)", kernel=_fmod,
     decisions=_truncated, domain=(1.1, 1.9), nasty=_UNEVEN,
 )  # fmt: skip
@@ -125,7 +125,7 @@ def _signs(ins: Sequence[Any], attrs: Attrs) -> Array:  # noqa: ARG001 - the sig
     return np.asarray(np.sign(ins[0]) * np.copysign(1, ins[1]))
 
 
-copysign = record(
+copysign = elementwise(
     "copysign", "copysign(x, y)", "sign(x) * copysign(1, y)", "0", kinds=FLOATS, decisions=_signs
 )
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from chainrule.ops.elementwise import FLOATS, record
+from chainrule.ops.elementwise import FLOATS, elementwise
 from chainrule.ops.expression import Number, chebyshev
 from chainrule.ops.record import Op
 
@@ -82,7 +82,7 @@ _OVER_X = "where(x == 0, 0.5, out / where(x == 0, 1, x))"  # out / x, whose limi
 
 
 def _op(name: str, computed: Callable[[Number], Number], slope: str) -> Op:
-    return record(
+    return elementwise(
         name,
         f"{name}(x)",
         slope,

@@ -6,12 +6,12 @@ right. Example: `bitwise_xor(x, full(-1))` turns every bit.
 
 from __future__ import annotations
 
-from chainrule.ops.elementwise import INTEGERS, record
+from chainrule.ops.elementwise import INTEGERS, elementwise
 
-bitwise_and = record("bitwise_and", "bitwise_and(x, y)", kinds=INTEGERS)
-bitwise_or = record("bitwise_or", "bitwise_or(x, y)", kinds=INTEGERS)
-bitwise_xor = record("bitwise_xor", "bitwise_xor(x, y)", kinds=INTEGERS)
-bitwise_left_shift = record("bitwise_left_shift", "left_shift(x, y)", kinds=INTEGERS)
-bitwise_right_shift = record("bitwise_right_shift", "right_shift(x, y)", kinds=INTEGERS)
+bitwise_and = elementwise("bitwise_and", "bitwise_and(x, y)", kinds=INTEGERS)
+bitwise_or = elementwise("bitwise_or", "bitwise_or(x, y)", kinds=INTEGERS)
+bitwise_xor = elementwise("bitwise_xor", "bitwise_xor(x, y)", kinds=INTEGERS)
+bitwise_left_shift = elementwise("bitwise_left_shift", "left_shift(x, y)", kinds=INTEGERS)
+bitwise_right_shift = elementwise("bitwise_right_shift", "right_shift(x, y)", kinds=INTEGERS)
 
 TABLE = (bitwise_and, bitwise_or, bitwise_xor, bitwise_left_shift, bitwise_right_shift)

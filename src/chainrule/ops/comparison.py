@@ -14,7 +14,7 @@ from chainrule.base import dtypes
 from chainrule.base.errors import DTypeError, ShapeError
 from chainrule.graph.node import Attrs, Node, Type
 from chainrule.ops.creation import filled
-from chainrule.ops.elementwise import BOOLS, ELEMENTWISE, EVERYTHING, record
+from chainrule.ops.elementwise import BOOLS, ELEMENTWISE, EVERYTHING, elementwise
 from chainrule.ops.record import Builder, Formula, Illegal, Map, Op, Sample, of_values
 
 
@@ -24,7 +24,7 @@ def no_gradient(b: Builder, node: Node, ct: Node) -> tuple[None, ...]:  # noqa: 
 
 
 def _comparison(name: str, text: str) -> Op:
-    return record(name, text, kinds=EVERYTHING, result=dtypes.bool_, cost="cheap")
+    return elementwise(name, text, kinds=EVERYTHING, result=dtypes.bool_, cost="cheap")
 
 
 eq = _comparison("eq", "x == y")
@@ -34,10 +34,10 @@ le = _comparison("le", "x <= y")
 gt = _comparison("gt", "x > y")
 ge = _comparison("ge", "x >= y")
 
-logical_and = record("logical_and", "logical_and(x, y)", kinds=BOOLS, cost="cheap")
-logical_or = record("logical_or", "logical_or(x, y)", kinds=BOOLS, cost="cheap")
-logical_xor = record("logical_xor", "logical_xor(x, y)", kinds=BOOLS)
-logical_not = record("logical_not", "logical_not(x)", kinds=BOOLS, cost="cheap")
+logical_and = elementwise("logical_and", "logical_and(x, y)", kinds=BOOLS, cost="cheap")
+logical_or = elementwise("logical_or", "logical_or(x, y)", kinds=BOOLS, cost="cheap")
+logical_xor = elementwise("logical_xor", "logical_xor(x, y)", kinds=BOOLS)
+logical_not = elementwise("logical_not", "logical_not(x)", kinds=BOOLS, cost="cheap")
 
 
 def _where_infer(ins: tuple[Type, ...], attrs: Attrs) -> Type:  # noqa: ARG001 - the signature

@@ -1,7 +1,7 @@
-"""What all elementwise ops share: type rules, samples, and the short way to write a record.
+"""What all elementwise ops share: type rules, samples, and the short way to write one.
 
 Operands have equal shape and dtype: broadcasting and promotion were made explicit before.
-Example: `exp = record("exp", "exp(x)", "out", kinds=FLOATS)`.
+Example: `exp = elementwise("exp", "exp(x)", "out", kinds=FLOATS)`.
 """
 
 from __future__ import annotations
@@ -152,7 +152,7 @@ class Rule:
         return self._compiled(b, node, ct)
 
 
-def record(
+def elementwise(
     name: str,
     value: str,
     *slopes: str | None,

@@ -14,26 +14,26 @@ from chainrule.ops.activation import sigmoid
 from chainrule.ops.arithmetic import abs_, mul, neg, sub
 from chainrule.ops.comparison import eq, ge, gt, logical_and, logical_not, ne, no_gradient, where
 from chainrule.ops.creation import filled
-from chainrule.ops.elementwise import FLOATS, INTEGERS, record
+from chainrule.ops.elementwise import FLOATS, INTEGERS, elementwise
 from chainrule.ops.expression import Number
 from chainrule.ops.record import OUT, Array, Builder
 
-exp = record("exp", "exp(x)", "out", kinds=FLOATS)
-expm1 = record("expm1", "expm1(x)", "out + 1", kinds=FLOATS)
-exp2 = record("exp2", "exp2(x)", "out * log(2)", kernel="2 ** x", kinds=FLOATS)
-log = record("log", "log(x)", "1 / x", kinds=FLOATS, domain=(0.2, 4.0))
-log1p = record("log1p", "log1p(x)", "1 / (1 + x)", kinds=FLOATS, domain=(-0.5, 4.0))
-log2 = record(
+exp = elementwise("exp", "exp(x)", "out", kinds=FLOATS)
+expm1 = elementwise("expm1", "expm1(x)", "out + 1", kinds=FLOATS)
+exp2 = elementwise("exp2", "exp2(x)", "out * log(2)", kernel="2 ** x", kinds=FLOATS)
+log = elementwise("log", "log(x)", "1 / x", kinds=FLOATS, domain=(0.2, 4.0))
+log1p = elementwise("log1p", "log1p(x)", "1 / (1 + x)", kinds=FLOATS, domain=(-0.5, 4.0))
+log2 = elementwise(
     "log2", "log2(x)", "1 / (x * log(2))", kernel="log(x) / log(2)", kinds=FLOATS, domain=(0.2, 4.0)
 )
-log10 = record(
+log10 = elementwise(
     "log10", "log10(x)", "1 / (x * log(10))", kernel="log(x) / log(10)",
     kinds=FLOATS, domain=(0.2, 4.0),
 )  # fmt: skip
-sqrt = record(
+sqrt = elementwise(
     "sqrt", "sqrt(x)", "1 / (2 * out)", vjp=("1 / (out + out)",), kinds=FLOATS, domain=(0.2, 4.0)
 )
-rsqrt = record(
+rsqrt = elementwise(
     "rsqrt", "1 / sqrt(x)", "-0.5 * out ** 3", kernel="rsqrt(x)", kinds=FLOATS, domain=(0.2, 4.0)
 )
 
@@ -52,7 +52,7 @@ def _pow_vjp(b: Builder, node: Node, ct: Node) -> tuple[Node, Node]:
     return b(mul, ct, slope), b(mul, ct, logged)
 
 
-pow_ = record(
+pow_ = elementwise(
     "pow", "x ** y", "y * x ** (y - 1)", "out * log(x)", vjp=_pow_vjp, saves=(0, 1, OUT),
     kinds=FLOATS, domain=(0.5, 2.0), nasty=(0.0, 1.0, 2.0, -1.0, 0.5, np.inf, np.nan),
 )  # fmt: skip
@@ -83,7 +83,7 @@ def _squared(x: Number, y: Number) -> Number:
     return (y < 0).where(parts, out)
 
 
-whole_power = record(
+whole_power = elementwise(
     "whole_power", "x ** y", numpy=_power, kernel=_squared, vjp=no_gradient,
     kinds=INTEGERS, domain=(-3.0, 6.0),
 )  # fmt: skip
@@ -103,7 +103,7 @@ def _logaddexp(x: Number, y: Number) -> Number:
     return x.call("maximum", y) + (-apart).call("exp").call("log1p")
 
 
-logaddexp = record(
+logaddexp = elementwise(
     "logaddexp", "log(exp(x) + exp(y))", "1 / (1 + exp(y - x))", "1 / (1 + exp(x - y))",
     numpy=np.logaddexp, kernel=_logaddexp, vjp=_logaddexp_vjp, saves=(0, 1), kinds=FLOATS,
 )  # fmt: skip

@@ -18,7 +18,7 @@ from chainrule.base.dtypes import float32
 from chainrule.base.errors import ArgumentError
 from chainrule.graph.node import Attrs, Node, Type
 from chainrule.ops.arithmetic import mul
-from chainrule.ops.elementwise import FLOATS, record
+from chainrule.ops.elementwise import FLOATS, elementwise
 from chainrule.ops.expression import Number, Wide, horner, wide
 from chainrule.ops.record import Array, Builder, Illegal, Map, Op, Sample
 
@@ -185,7 +185,7 @@ def _with_order(plain: Op) -> Op:
 
 
 polygamma: Op = _with_order(
-    record(
+    elementwise(
         "polygamma",
         "polygamma(x)",
         vjp=_order_vjp,
@@ -196,7 +196,7 @@ polygamma: Op = _with_order(
     )
 )
 _EDGES = (0.0, -0.0, 1e-30, 1e-6, 0.5, 1.0, 2.0, -0.5, -1.0, -2.25, -7.5, 30.0, 1e6, np.inf, np.nan)
-digamma = record(
+digamma = elementwise(
     "digamma",
     "digamma(x)",
     computed=_digamma,
@@ -206,7 +206,7 @@ digamma = record(
     domain=(0.4, 12.0),
     nasty=_EDGES,
 )
-lgamma = record(
+lgamma = elementwise(
     "lgamma",
     "lgamma(x)",
     "digamma(x)",

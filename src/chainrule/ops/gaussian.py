@@ -11,7 +11,7 @@ import math
 import numpy as np
 
 from chainrule.kernel import erf as series
-from chainrule.ops.elementwise import FLOATS, record
+from chainrule.ops.elementwise import FLOATS, elementwise
 from chainrule.ops.expression import Number, horner
 from chainrule.ops.record import Array
 
@@ -53,8 +53,8 @@ def _erfc(x: Number) -> Number:
     return (size <= series.CENTRE).where(1 - centre, tail)
 
 
-erf = record("erf", "erf(x)", "2 / sqrt(pi) * exp(-x * x)", kinds=FLOATS)
-erfc = record(
+erf = elementwise("erf", "erf(x)", "2 / sqrt(pi) * exp(-x * x)", kinds=FLOATS)
+erfc = elementwise(
     "erfc", "1 - erf(x)", "-2 / sqrt(pi) * exp(-x * x)", numpy=series.erfc, kernel=_erfc,
     kinds=FLOATS,
 )  # fmt: skip
@@ -99,7 +99,7 @@ def _erfinv(x: Number) -> Number:
     return (size > 1).where(math.nan, y).call("copysign", x)
 
 
-erfinv = record(
+erfinv = elementwise(
     "erfinv",
     "erfinv(x)",
     "exp(out * out) * (1 / (2 / sqrt(pi)))",
@@ -151,7 +151,7 @@ def _ndtri(p: Number) -> Number:
     return (p < 0.5).where(-z, z)
 
 
-erfcx = record(
+erfcx = elementwise(
     "erfcx",
     "erfcx(x)",
     "2 * (x * out) - 2 / sqrt(pi)",
@@ -159,7 +159,7 @@ erfcx = record(
     kinds=FLOATS,
     nasty=(0.0, -0.0, 0.4, 5.0, 1e5, 1e30, -5.0, -30.0, np.inf, -np.inf, np.nan),
 )
-ndtri = record(
+ndtri = elementwise(
     "ndtri",
     "ndtri(x)",
     "exp(0.5 * (out * out)) * sqrt(2 * pi)",

@@ -16,7 +16,7 @@ from chainrule.graph.node import Node
 from chainrule.ops.arithmetic import add, copysign, div, mul, neg
 from chainrule.ops.comparison import eq, where
 from chainrule.ops.creation import filled
-from chainrule.ops.elementwise import FLOATS, record
+from chainrule.ops.elementwise import FLOATS, elementwise
 from chainrule.ops.exponential import exp
 from chainrule.ops.expression import Number, call, horner
 from chainrule.ops.record import OUT, Builder
@@ -161,46 +161,46 @@ def _tanh_vjp(b: Builder, node: Node, ct: Node) -> tuple[Node]:
 
 
 _CIRCLE = (0.0, 1e3, np.inf, np.nan)
-sin = record("sin", "sin(x)", "cos(x)", kinds=FLOATS, nasty=_CIRCLE)
-cos = record("cos", "cos(x)", "-sin(x)", kinds=FLOATS, nasty=_CIRCLE)
+sin = elementwise("sin", "sin(x)", "cos(x)", kinds=FLOATS, nasty=_CIRCLE)
+cos = elementwise("cos", "cos(x)", "-sin(x)", kinds=FLOATS, nasty=_CIRCLE)
 _LARGE = (0.0, -0.0, 1e-6, 30.0, -30.0, np.inf, -np.inf, np.nan)
 _UNIT = (0.0, -0.0, 1.0, -1.0, 1e-6, 0.75, -0.75, 2.0, np.inf, -np.inf, np.nan)
-tan = record(
+tan = elementwise(
     "tan", "tan(x)", "1 + out ** 2", kernel="sin(x) / cos(x)", kinds=FLOATS,
     domain=(-1.0, 1.0), nasty=(0.0, -0.0, 1e3, np.inf, np.nan),
 )  # fmt: skip
-sinh = record("sinh", "sinh(x)", "cosh(x)", kernel=_sinh, kinds=FLOATS, nasty=_LARGE)
-cosh = record("cosh", "cosh(x)", "sinh(x)", kernel=_cosh, kinds=FLOATS, nasty=_LARGE)
-tanh = record("tanh", "tanh(x)", "1 / cosh(x) ** 2", vjp=_tanh_vjp, saves=(0,), kinds=FLOATS)
-asin = record(
+sinh = elementwise("sinh", "sinh(x)", "cosh(x)", kernel=_sinh, kinds=FLOATS, nasty=_LARGE)
+cosh = elementwise("cosh", "cosh(x)", "sinh(x)", kernel=_cosh, kinds=FLOATS, nasty=_LARGE)
+tanh = elementwise("tanh", "tanh(x)", "1 / cosh(x) ** 2", vjp=_tanh_vjp, saves=(0,), kinds=FLOATS)
+asin = elementwise(
     "asin", "arcsin(x)", "1 / sqrt(1 - x * x)", kernel=_asin, vjp=("rsqrt((1 - x) * (1 + x))",),
     kinds=FLOATS, domain=(-0.9, 0.9), nasty=_UNIT,
 )  # fmt: skip
-acos = record(
+acos = elementwise(
     "acos", "arccos(x)", "-1 / sqrt(1 - x * x)", kernel=_acos, vjp=("-rsqrt((1 - x) * (1 + x))",),
     kinds=FLOATS, domain=(-0.9, 0.9), nasty=_UNIT,
 )  # fmt: skip
-atan = record(
+atan = elementwise(
     "atan", "arctan(x)", "1 / (1 + x * x)", kernel=_atan, kinds=FLOATS, domain=(-4.0, 4.0)
 )
-atan2 = record(
+atan2 = elementwise(
     "atan2", "arctan2(x, y)", "y / (x * x + y * y)", "-x / (x * x + y * y)", kernel=_atan2,
     vjp=_atan2_vjp, saves=(0, 1), kinds=FLOATS,
     domain=(0.3, 3.0), nasty=(0.0, -0.0, 1.0, -1.0, 1e3, np.inf, -np.inf, np.nan),
 )  # fmt: skip
-asinh = record(
+asinh = elementwise(
     "asinh", "arcsinh(x)", "1 / sqrt(x * x + 1)", kernel=_asinh, vjp=("rsqrt(x * x + 1)",),
     kinds=FLOATS,
 )  # fmt: skip
-acosh = record(
+acosh = elementwise(
     "acosh", "arccosh(x)", "1 / sqrt(x * x - 1)", kernel=_acosh, vjp=("rsqrt((x - 1) * (x + 1))",),
     kinds=FLOATS, domain=(1.2, 4.0),
 )  # fmt: skip
-atanh = record(
+atanh = elementwise(
     "atanh", "arctanh(x)", "1 / (1 - x * x)", kernel=_atanh, vjp=("1 / ((1 - x) * (1 + x))",),
     kinds=FLOATS, domain=(-0.9, 0.9), nasty=_UNIT,
 )  # fmt: skip
-hypot = record(
+hypot = elementwise(
     "hypot", "hypot(x, y)", "x / out", "y / out", kernel=_hypot,
     vjp=_hypot_vjp, saves=(0, 1, OUT), kinds=FLOATS, domain=(0.3, 3.0),
 )  # fmt: skip
