@@ -44,6 +44,8 @@ def asks(module: Module) -> Iterator[str]:
             ops |= {a.asname or a.name for a in node.names if isinstance(found.get(a.name), Op)}
             if node.module == "chainrule.ops":  # the table, or families as a whole
                 yield f"{module.name}:{node.lineno} imports {ast.unparse(node)}"
+        if isinstance(node, ast.Import) and any(".ops" in a.name for a in node.names):
+            yield f"{module.name}:{node.lineno} imports {ast.unparse(node)}"
     calls = [node for node in ast.walk(module.tree) if isinstance(node, ast.Call)]
     made = {id(call.args[0]) for call in calls if call.args}
     for node in ast.walk(module.tree):
@@ -53,6 +55,8 @@ def asks(module: Module) -> Iterator[str]:
             for side in (node.left, *node.comparators):
                 if ast.unparse(side).endswith("op.name"):
                     yield f"{module.name}:{node.lineno} compares a name"
+        if isinstance(node, ast.Match) and ast.unparse(node.subject).endswith(("op", "op.name")):
+            yield f"{module.name}:{node.lineno} matches an op"
 
 
 def passes() -> dict[str, Module]:
@@ -83,7 +87,10 @@ def test_the_listed_files_are_about_an_op():
         ("TABLE = {add: None}", True),
         ("node.op.name == 'add'", True),
         ("node.op.name in {'add'}", True),
+        ("match node.op.name:\n    case 'add': pass", True),
         ("from chainrule.ops import TABLE", True),
+        ("from chainrule.ops import arithmetic", True),
+        ("import chainrule.ops.arithmetic", True),
     ],
 )
 def test_asking_is_told_from_making(tmp_path, source, wrong):
