@@ -217,6 +217,7 @@ def test_the_learning_rate_is_read_at_each_step():
         (lambda _: optim.SGD(nn.Linear(2, 2)), TypeError, r"model\.parameters"),
         (lambda _: optim.SGD(3), TypeError, "not int"),
         (lambda _: optim.SGD([]), ArgumentError, "no parameters"),
+        (lambda _: optim.SGD([{"lr": 1}]), ArgumentError, r"needs 'params', but has \['lr'\]"),
         (lambda _: optim.SGD([1.0]), TypeError, "not float"),
         (lambda p: optim.SGD([p * 2.0]), ArgumentError, "computed"),
         (lambda p: optim.SGD([p, p]), ArgumentError, "twice"),

@@ -145,3 +145,29 @@ def test_names_and_options_of_pytorch_are_taken():
     assert cr.threshold(x, 0.0, 7.0, out=out).tolist() == [7.0, 2.0]
     drawn = [F.rrelu(x, 0.1, 0.9, True, generator=cr.Generator().manual_seed(1)) for _ in range(2)]
     assert drawn[0].tolist() == drawn[1].tolist()
+
+
+SAID = {
+    "stack needs at least one tensor": lambda: cr.stack([]),
+    "a tensor is made of numbers or bools, not of 'abc'": lambda: cr.tensor("abc"),
+    "a tensor is made of numbers or bools, not of list (<U1)": lambda: cr.tensor(["a"]),
+    "manual_seed: seed must be an integer, not 'a'": lambda: cr.manual_seed("a"),  # type: ignore[arg-type]
+    "device 'gpu' does not exist here": lambda: X.to("gpu"),
+}
+
+
+@pytest.mark.parametrize("said", SAID)
+def test_the_message_names_the_call_and_what_it_was_given(said):
+    with pytest.raises(ChainruleError) as found:
+        SAID[said]()
+    assert said in str(found.value)
+
+
+def test_only_cross_entropy_advises_probabilities():
+    x = cr.zeros(3, 2)
+    for target in (cr.zeros(3), cr.zeros(3, 2, dtype=cr.int64)):
+        with pytest.raises(ChainruleError, match="probabilities"):
+            F.cross_entropy(x, target)
+        with pytest.raises(ChainruleError) as found:
+            F.nll_loss(x, target)
+        assert "probabilities" not in str(found.value)

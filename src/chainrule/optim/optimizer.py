@@ -73,6 +73,8 @@ class Optimizer:
     def add_param_group(self, param_group: dict[str, Any]) -> None:
         """Also optimise these parameters; missing settings are the defaults."""
         group = dict(param_group)
+        if "params" not in group:
+            raise ArgumentError(f"a parameter group needs 'params', but has {sorted(group)} only")
         given = group["params"]
         group["params"] = [given] if isinstance(given, Tensor) else list(given)
         named = [isinstance(p, tuple) for p in group["params"]]

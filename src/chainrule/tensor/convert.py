@@ -118,6 +118,11 @@ def _check_whole_numbers(array: np.ndarray[Any, Any], dtype: DType) -> None:
         check_fits(int(each) if isinstance(each, int) else each.item(), dtype)
 
 
+def _no_numbers(data: Any, array: np.ndarray[Any, Any]) -> str:
+    found = repr(data) if isinstance(data, str) else f"{type(data).__name__} ({array.dtype})"
+    return f"a tensor is made of numbers or bools, not of {found}"
+
+
 def as_array(data: Any, dtype: DType | None = None) -> np.ndarray[Any, Any]:
     """A fresh NumPy array of `data`; Python floats become the default float type."""
     if isinstance(data, (list, tuple)) and any(isinstance(v, Handle) for v in data):
@@ -127,7 +132,7 @@ def as_array(data: Any, dtype: DType | None = None) -> np.ndarray[Any, Any]:
     except ValueError:
         raise ShapeError(_ragged(data)) from None
     if array.dtype.kind in "USmMV":  # strings, dates
-        raise DTypeError(f"cannot make a tensor from {type(data).__name__} ({array.dtype})")
+        raise DTypeError(_no_numbers(data, array))
     if array.dtype == np.float16:
         array = array.astype(_widened("float16").numpy)
     written = not isinstance(data, (np.ndarray, np.generic))  # Python numbers in the program
@@ -140,7 +145,7 @@ def as_array(data: Any, dtype: DType | None = None) -> np.ndarray[Any, Any]:
     if written and array.dtype == np.float64:
         return _rounded(array, get_default_dtype())
     if array.dtype.kind not in "biuf":
-        raise DTypeError(f"cannot make a tensor from {type(data).__name__} ({array.dtype})")
+        raise DTypeError(_no_numbers(data, array))
     dtypes.from_numpy(array.dtype)
     return array
 

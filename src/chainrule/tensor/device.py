@@ -64,5 +64,5 @@ CPU = device()
 def names_device(value: object) -> bool:
     """Whether `value` names a device: `x.to("cuda:1")` is not about a dtype."""
     return isinstance(value, device) or (
-        isinstance(value, str) and value.partition(":")[0] in _KNOWN
+        isinstance(value, str) and value.partition(":")[0] in {"gpu", *_KNOWN}
     )

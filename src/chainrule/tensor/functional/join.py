@@ -101,6 +101,8 @@ def stack(tensors: Sequence[Operand], dim: int = 0, *, out: Tensor | None = None
     if out is not None:
         return deliver(stack(tensors, dim), out)
     parts = [as_tensor(p) for p in tensors]
+    if not parts:
+        raise ArgumentError("stack needs at least one tensor")
     for i, part in enumerate(parts):
         if part.shape != parts[0].shape:
             raise ShapeError(

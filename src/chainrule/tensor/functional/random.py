@@ -16,7 +16,7 @@ import numpy as np
 from chainrule.base import dtypes, shapes
 from chainrule.base.arguments import check_whole
 from chainrule.base.dtypes import DType
-from chainrule.base.errors import ArgumentError, DTypeError
+from chainrule.base.errors import ArgumentError, DTypeError, KindError
 from chainrule.ops import TABLE
 from chainrule.tensor.convert import (
     Operand,
@@ -134,7 +134,11 @@ default_generator = Generator()
 
 def manual_seed(seed: int) -> Generator:
     """Seed the default generator."""
-    return default_generator.manual_seed(int(seed))
+    try:
+        number = int(seed)
+    except (TypeError, ValueError):
+        raise KindError(f"manual_seed: seed must be an integer, not {seed!r}") from None
+    return default_generator.manual_seed(number)
 
 
 def seed() -> int:

@@ -32,9 +32,10 @@ def _class_axis_last(x: Tensor) -> Tensor:
 def _classes(name: str, x: Tensor, target: Tensor, logits: Operand) -> Tensor:
     """The labels as int64, one for each row of x (…, C)."""
     given = as_tensor(logits).shape
+    soft = name == "cross_entropy"  # which takes probabilities, too
     if target.dtype.kind != "int":
         way = "use target.long()"
-        if target.dtype.kind == "float":
+        if soft and target.dtype.kind == "float":
             way += f", or give probabilities of the input's shape {given}"
         raise DTypeError(f"{name} needs integer class labels, not {target.dtype}\n  {way}")
     if not given or x.shape[:-1] != target.shape:
@@ -42,7 +43,8 @@ def _classes(name: str, x: Tensor, target: Tensor, logits: Operand) -> Tensor:
         if len(given) > 2 and given[:-1] == target.shape:
             way = "\n  the classes are axis 1: use input.flatten(0, -2) and target.flatten()"
         elif target.shape == given:
-            way = "\n  if they are one-hot, use target.argmax(1); as probabilities, target.float()"
+            way = "\n  if they are one-hot, use target.argmax(1)"
+            way += "; as probabilities, target.float()" if soft else ""
         elif target.shape == (*x.shape[:-1], 1):
             way = "\n  use target.squeeze(-1)"
         raise ShapeError(
