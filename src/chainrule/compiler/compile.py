@@ -1,6 +1,7 @@
 """`compile`: a function that is traced, compiled once per kind of argument, and then runs natively.
 
-Example: `step = compile(step)`; see `docs/` for what a compiled function can and cannot do.
+Example: `step = compile(step)`. What a compiled function can and cannot do stands in
+docs/architecture.md, "Tracing a step".
 """
 
 from __future__ import annotations

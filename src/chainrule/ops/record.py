@@ -4,7 +4,7 @@ The record answers every question the other rooms ask: which type comes out (`in
 (`numpy`), how it is differentiated (`vjp`, `jvp`), how it becomes a kernel (`lower` or
 `decompose`), and on which inputs the generated laws try it (`samples`). docs/adding_an_op.md lists
 all that changes with a new op. Examples: `ops/arithmetic.py`, elementwise, a line each;
-`ops/reduce.py`, with every field.
+`ops/reduce.py`, with derivatives by hand.
 """
 
 from __future__ import annotations
