@@ -9,14 +9,12 @@ May import NumPy.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from chainrule.base.source import warn
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 NARROW = ("float16", "bfloat16")
 

@@ -17,9 +17,10 @@ from argparse import Namespace
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from chainrule.base import dtypes
 from chainrule.base.dtypes import DType
@@ -30,9 +31,6 @@ from chainrule.tensor.device import device
 from chainrule.tensor.dispatch import wrap
 from chainrule.tensor.parameter import Parameter
 from chainrule.tensor.tensor import Tensor
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 _PLAIN = (bool, int, float, str)
 _SEQUENCES: dict[type, str] = {

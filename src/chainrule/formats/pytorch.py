@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from chainrule.base import dtypes
 from chainrule.base.errors import ChainruleError, CheckpointError
@@ -26,9 +27,6 @@ from chainrule.tensor.device import device
 from chainrule.tensor.dispatch import wrap
 from chainrule.tensor.parameter import Parameter
 from chainrule.tensor.tensor import Tensor
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 _STORAGES = {
     "Float": "float32", "Double": "float64", "Half": "float16", "BFloat16": "bfloat16",

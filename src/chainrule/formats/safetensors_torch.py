@@ -10,6 +10,7 @@ Source: https://huggingface.co/docs/safetensors/api/torch
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,11 +20,7 @@ from chainrule.base.missing import missing_from
 from chainrule.formats.narrow import notice
 from chainrule.formats.safetensors import State, parse_state, read_state, state_bytes, write_state
 from chainrule.tensor.convert import check_device, tensor
-
-if TYPE_CHECKING:
-    import os
-
-    from chainrule.tensor.tensor import Tensor
+from chainrule.tensor.tensor import Tensor
 
 __all__ = ["load", "load_file", "load_model", "save", "save_file", "save_model"]
 

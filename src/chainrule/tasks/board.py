@@ -9,20 +9,15 @@ Event files are in the run's folder, in `tensorboard`. May import `inspect`, `tr
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import numpy as np
 
 from chainrule.inspect.tensorboard import SummaryWriter
 from chainrule.tensor.convert import tensor
-from chainrule.train.events import Compared, Evaluated, Examined, Sampled, Saved, Stepped
+from chainrule.train.events import Compared, Evaluated, Event, Examined, Sampled, Saved, Stepped
 from chainrule.train.runs import saving
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from chainrule.train.events import Event
-    from chainrule.train.session import Session
+from chainrule.train.session import Session
 
 FOLDER = "tensorboard"
 

@@ -11,9 +11,10 @@ from __future__ import annotations
 import os
 import platform
 import sys
+from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -22,9 +23,6 @@ from chainrule.base.settings import settings
 from chainrule.compiler.codegen.target import host_target
 from chainrule.compiler.runtime.native import unavailable
 from chainrule.compiler.runtime.workers import get_num_threads
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 _PACKAGES = ("numpy", "llvmlite", "safetensors", "msgspec", "click", "rich", "threadpoolctl")
 _TELLING = (  # features that select the generated code

@@ -11,8 +11,9 @@ import contextlib
 import json
 import os
 import shutil
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -23,8 +24,10 @@ from chainrule.formats.atomic import write_whole
 from chainrule.formats.safetensors import read_state
 from chainrule.inspect.flight.recorder import FlightRecorder
 from chainrule.inspect.nonfinite.detection import why_nan
+from chainrule.inspect.nonfinite.report import NonFinite
 from chainrule.inspect.tensorboard import require_writer
 from chainrule.models.gpt import GPT, count_parameters
+from chainrule.nn import Module
 from chainrule.tasks.board import Board
 from chainrule.tensor.functional.random import manual_seed
 from chainrule.text.characters import Characters
@@ -33,23 +36,25 @@ from chainrule.text.documentation import documentation_text
 from chainrule.text.ngram import CharacterNGram
 from chainrule.train import runs
 from chainrule.train.config import Config, configure
-from chainrule.train.events import Began, Compared, Finished, Saved, Stepped, Stopped, Unprotected
+from chainrule.train.events import (
+    Began,
+    Compared,
+    Event,
+    Finished,
+    Saved,
+    Stepped,
+    Stopped,
+    Unprotected,
+)
+from chainrule.train.interrupts import Interrupts
 from chainrule.train.metrics import Metrics
+from chainrule.train.monitor import Verdict
 from chainrule.train.run_report import report
 from chainrule.train.run_state import load_parameters, restore, write_config
 from chainrule.train.sample import Sampling, generate
 from chainrule.train.session import Session, begin
 from chainrule.train.steps import logits_of
 from chainrule.train.training_loop import train
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-
-    from chainrule.inspect.nonfinite.report import NonFinite
-    from chainrule.nn import Module
-    from chainrule.train.events import Event
-    from chainrule.train.interrupts import Interrupts
-    from chainrule.train.monitor import Verdict
 
 BASELINE_ORDER = 5
 BASELINE_LIMIT = 20_000_000  # training characters; counting more takes minutes and gigabytes

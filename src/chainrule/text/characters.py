@@ -10,15 +10,12 @@ May import `base` and NumPy.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from chainrule.base.arguments import first_few
 from chainrule.base.errors import DataError
-
-if TYPE_CHECKING:
-    from numpy.typing import ArrayLike, NDArray
 
 _SHOWN = 10  # unknown characters in a message
 

@@ -9,18 +9,14 @@ May import `base` and NumPy.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from chainrule.base.errors import DataError
 from chainrule.base.reading import EndlessError, read_to_end
-
-if TYPE_CHECKING:
-    import os
-
-    from numpy.typing import NDArray
 
 HELD_OUT = 0.1
 

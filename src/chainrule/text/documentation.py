@@ -9,13 +9,10 @@ May import `base` and the standard library.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib import import_module
-from typing import TYPE_CHECKING
 
 from chainrule.base.errors import DataError
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 _MISSING = (
     "this Python was installed without its documentation topics (the module pydoc_data.topics), "

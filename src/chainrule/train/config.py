@@ -13,17 +13,15 @@ import difflib
 import json
 import math
 import tomllib
-from typing import TYPE_CHECKING, Annotated, Any
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta
 
 from chainrule.base.errors import ConfigError
 from chainrule.base.reading import read_to_end
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-    from pathlib import Path
 
 
 def _whole(least: int, description: str) -> Meta:

@@ -8,15 +8,13 @@ May import the standard library only.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
-
-    from chainrule.train.config import Config
-    from chainrule.train.monitor import Verdict
+from chainrule.train.config import Config
+from chainrule.train.monitor import Verdict
 
 
 @dataclass(frozen=True)

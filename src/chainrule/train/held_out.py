@@ -8,16 +8,13 @@ May import `text` and NumPy.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from chainrule.text.batches import consecutive_batches
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from numpy.typing import NDArray
 
 WINDOWS = 64  # in a batch
 

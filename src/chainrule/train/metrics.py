@@ -11,14 +11,12 @@ from __future__ import annotations
 import itertools
 import json
 import os
-from typing import TYPE_CHECKING, Any, Self
+from pathlib import Path
+from typing import Any, Self
 
 from chainrule.base.errors import CheckpointError
 from chainrule.formats.atomic import write_whole
 from chainrule.train.runs import reading, saving
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:

@@ -9,15 +9,12 @@ library.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from chainrule.train.chart import Chart, Curve, draw, section
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from chainrule.train.monitor import Verdict
+from chainrule.train.monitor import Verdict
 
 _DRAWN = 8  # curves in a chart, the number of colours
 _HEALTHY_UPDATE = 1e-3

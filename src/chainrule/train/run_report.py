@@ -9,16 +9,13 @@ May import `train.chart`, `train.report_health` and the standard library.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from chainrule.train import report_health as health
 from chainrule.train.chart import Chart, Curve, draw, section
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-
-    from chainrule.train.monitor import Verdict
+from chainrule.train.monitor import Verdict
 
 _STYLE = """
 :root { color-scheme: light dark; --ink: #1c2430; --paper: #fff; --faint: #8895a7; --grid: #dde3ea }

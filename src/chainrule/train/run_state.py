@@ -11,30 +11,24 @@ needed to continue, parameters included, in one file that is never half old and 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import msgspec
+from numpy.typing import NDArray
 
 from chainrule.base.errors import CheckpointError
 from chainrule.formats.allowance import shown
 from chainrule.formats.atomic import write_whole
 from chainrule.formats.safetensors import read_state, write_state
+from chainrule.optim import Optimizer
 from chainrule.tensor.convert import tensor
 from chainrule.tensor.functional.random import get_rng_state, set_rng_state
-from chainrule.train.config import to_toml
+from chainrule.train.config import Config, to_toml
 from chainrule.train.runs import CONFIG, MODEL, STATE, saving
-from chainrule.train.session import Progress
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
-
-    from numpy.typing import NDArray
-
-    from chainrule.optim import Optimizer
-    from chainrule.train.config import Config
-    from chainrule.train.session import Session
+from chainrule.train.session import Progress, Session
 
 _MODEL = "model."
 _OPTIMIZER = "optimizer."

@@ -13,15 +13,13 @@ import contextlib
 import errno
 import json
 import os
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 from chainrule.base.errors import CheckpointError
 from chainrule.formats.atomic import remove_abandoned, write_whole
 from chainrule.formats.file_lock import Hold, claim
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
 
 CONFIG = "config.toml"
 METRICS = "metrics.jsonl"

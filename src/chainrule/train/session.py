@@ -10,25 +10,22 @@ May import `text`, `nn`, `optim` and what lies below.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from chainrule import nn, optim
+from chainrule.optim import Optimizer
 from chainrule.text.batches import RandomWindows
+from chainrule.text.characters import Characters
 from chainrule.text.corpus import split
+from chainrule.train.config import Config
+from chainrule.train.monitor import Monitor
 from chainrule.train.steps import Steps, logits_of, losses_of
 from chainrule.train.warmup_cosine import WarmupCosine
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from chainrule.optim import Optimizer
-    from chainrule.text.characters import Characters
-    from chainrule.train.config import Config
-    from chainrule.train.monitor import Monitor
 
 _WARMUP_SHARE = 5  # warm-up takes at most a fifth of a run
 

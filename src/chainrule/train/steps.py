@@ -11,23 +11,19 @@ Codes and results are NumPy arrays. May import `nn`, `chainrule.compile` and Num
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 import chainrule.nn.functional as F
 from chainrule import nn
 from chainrule.base.errors import NonFiniteError
+from chainrule.optim import Optimizer
 from chainrule.tensor.convert import tensor
 from chainrule.tensor.modes import no_grad
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from numpy.typing import NDArray
-
-    from chainrule.optim import Optimizer
-    from chainrule.tensor.tensor import Tensor
+from chainrule.tensor.tensor import Tensor
 
 
 class Steps:

@@ -11,26 +11,29 @@ are noted in `Progress`: a run that is stopped and resumed equals one that never
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from chainrule.base.errors import NonFiniteError
-from chainrule.train.events import Evaluated, Examined, Judged, Sampled, Saved, Stepped, Stopped
+from chainrule.train.events import (
+    Evaluated,
+    Event,
+    Examined,
+    Judged,
+    Sampled,
+    Saved,
+    Stepped,
+    Stopped,
+)
 from chainrule.train.held_out import evaluate
+from chainrule.train.interrupts import Interrupts
+from chainrule.train.metrics import Metrics
 from chainrule.train.run_state import save
 from chainrule.train.sample import Sampling, generate
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
-
-    from numpy.typing import NDArray
-
-    from chainrule.train.events import Event
-    from chainrule.train.interrupts import Interrupts
-    from chainrule.train.metrics import Metrics
-    from chainrule.train.session import Session
+from chainrule.train.session import Session
 
 SAMPLED_AT = (0.0, 0.1, 0.5, 1.0)  # shares of the run
 TEMPERATURE = 0.8  # of samples
