@@ -125,7 +125,7 @@ class _Settling:
         if h is None or h is g or h.kind != "rows" or h.inner is not None or h.late != g.late:
             return
         domain = refine(g.domain, h.domain)
-        if domain is None or not aligned(x, source, domain, None):
+        if domain is None or not aligned(x, source):
             return
         if domain != g.domain:  # a reduction's axes are numbered: its domain stays
             return
@@ -185,10 +185,7 @@ class _Settling:
         if isinstance(reader.op.lower, Template):
             return False
         paths = [c for c in reader.inputs if self.origin(c) is node]
-        return all(
-            refine(g.domain, node.shape) == g.domain and aligned(c, node, g.domain, None)
-            for c in paths
-        )
+        return all(refine(g.domain, node.shape) == g.domain and aligned(c, node) for c in paths)
 
     def _at_hand(self, node: Node) -> bool:
         """Operands that are inputs, constants, computed again themselves, or stored anyway."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
-from chainrule.compiler.shared.access import access, is_view, origin, virtual
+from chainrule.compiler.shared.access import aligned, is_view, origin, virtual
 from chainrule.graph.node import INPUT, Graph, Node
 from chainrule.graph.walk import ordered
 from chainrule.ops.record import Map
@@ -124,20 +124,9 @@ def _read_elsewhere(
     for node in late:
         for child in node.inputs:
             state = origin(child, ())
-            if state in chosen and not (node in regions[state] and _is_same(child, state)):
+            if state in chosen and not (node in regions[state] and aligned(child, state)):
                 bad.add(state)
     return bad
-
-
-def _is_same(node: Node, source: Node) -> bool:
-    """Whether each element of the view is the source's element at the same position."""
-    found = access(node)
-    return (
-        found is not None
-        and found.view.is_contiguous
-        and found.view.offset == 0
-        and node.array.size == source.array.size
-    )
 
 
 def _needed_early(order: Sequence[Node], late: set[Node], early: Sequence[Node]) -> set[Node]:

@@ -43,7 +43,7 @@ def _link(graph: Graph, forward: Node, reverse: Node) -> Graph | None:
     shared = _shared(forward, first, second)
     if not shared:
         return None
-    equal = _equal(second, shared, _Known(first))
+    equal = _equal(first, second, shared)
     saved = _residuals(second, equal)
     if not saved:
         return None
@@ -74,29 +74,19 @@ def _shared(forward: Node, first: Loop, second: Loop) -> dict[Node, Node]:
     return found
 
 
-class _Known:
-    """Finds the node of a body that applies the same op to the same nodes."""
-
-    def __init__(self, loop: Loop) -> None:
-        self._known: dict[Any, Node] = {}
-        for node in topological(loop.outputs()):
-            if node.op is not INPUT:
-                self._known.setdefault(_key(node, node.inputs), node)
-
-    def __call__(self, node: Node, inputs: tuple[Node, ...]) -> Node | None:
-        return self._known.get(_key(node, inputs))
-
-
 def _key(node: Node, inputs: tuple[Node, ...]) -> Any:
     return id(node.op), tuple([id(n) for n in inputs]), frozen_attrs(node.attrs)
 
 
-def _equal(loop: Loop, shared: dict[Node, Node], known: _Known) -> dict[Node, Node]:
-    """For each node of the reverse body the equal one of the forward body, if there is one."""
+def _equal(first: Loop, second: Loop, shared: dict[Node, Node]) -> dict[Node, Node]:
+    """For each node of the second body the equal one of the first, if there is one."""
+    known: dict[Any, Node] = {}
+    for node in topological(first.outputs()):
+        known.setdefault(_key(node, node.inputs), node)
     equal = dict(shared)
-    for node in topological(loop.outputs()):
+    for node in topological(second.outputs()):
         if node.op is not INPUT and all(child in equal for child in node.inputs):
-            same = known(node, tuple([equal[child] for child in node.inputs]))
+            same = known.get(_key(node, tuple([equal[child] for child in node.inputs])))
             if same is not None:
                 equal[node] = same
     return equal

@@ -14,15 +14,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from chainrule.compiler.shared.access import is_filled, virtual
-from chainrule.compiler.shared.bodies import (
-    Given,
-    Loop,
-    Part,
-    exchange,
-    in_bodies,
-    is_result,
-    loops,
-)
+from chainrule.compiler.shared.bodies import Given, Loop, Part, change_loops, in_bodies, is_result
 from chainrule.graph.node import Graph, Node, TupleType
 from chainrule.graph.walk import ordered, topological
 from chainrule.ops.creation import full
@@ -32,15 +24,7 @@ from chainrule.ops.reduce import broadcast_to
 
 def trim(graph: Graph) -> Graph:
     """Trim every loop, the last first: then a loop whose results become unread is trimmed too."""
-    done: set[Node] = set()
-    while True:
-        node = next((n for n in reversed(loops(graph)) if n not in done), None)
-        if node is None:
-            return in_bodies(trim, graph)
-        done.add(node)
-        results = _trimmed(graph, node)
-        if results is not None:
-            graph = exchange(graph, node, results)
+    return in_bodies(trim, change_loops(graph, _trimmed, last_first=True))
 
 
 def _trimmed(graph: Graph, node: Node) -> list[Node] | None:

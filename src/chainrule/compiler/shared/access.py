@@ -132,7 +132,7 @@ def _suffix_products(shape: Shape) -> set[int]:
     return found
 
 
-def aligned(node: Node, producer: Node, domain: Shape, inner: int | None) -> bool:
+def aligned(node: Node, producer: Node, domain: Shape = (), inner: int | None = None) -> bool:
     """Whether `node`, read through views of `producer`, is the producer's own element.
 
     In a row group it may also be the producer's element of the same row.

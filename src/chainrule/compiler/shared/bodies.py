@@ -194,14 +194,20 @@ def exchange(graph: Graph, node: Node, results: Sequence[Node]) -> Graph:
     return graph.ending(substitute(graph.outputs, swap, order))
 
 
-def change_loops(graph: Graph, change: Callable[[Graph, Node], Sequence[Node] | None]) -> Graph:
+def change_loops(
+    graph: Graph,
+    change: Callable[[Graph, Node], Sequence[Node] | None],
+    *,
+    last_first: bool = False,
+) -> Graph:
     """Offer each loop to `change`, which gives other nodes for its results, or None.
 
     A changed loop is offered again.
     """
     done: set[Node] = set()
     while True:
-        node = next((n for n in loops(graph) if n not in done), None)
+        found = reversed(loops(graph)) if last_first else loops(graph)
+        node = next((n for n in found if n not in done), None)
         if node is None:
             return graph
         results = change(graph, node)
