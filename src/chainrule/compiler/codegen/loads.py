@@ -151,26 +151,39 @@ def vector_load(
     ctx: Context, address: str, dtype: DType, width: int, mask: str | None, fill: float = 0.0
 ) -> str:
     """`width` contiguous elements, `fill` where the mask is false; bool becomes i1."""
-    writer = ctx.writer
+    if mask is not None:
+        return _masked(ctx, "load", ("ptr", address), dtype, width, mask, fill)
     kind = spell_memory(dtype, width)
-    if mask is None:
-        value = writer.op(f"load {kind}, ptr {address}, align {dtype.itemsize}")
-    else:
-        memory = "i8" if dtype.kind == "bool" else suffix(dtype)
-        rest = f"splat (i8 {int(fill)})" if dtype.kind == "bool" else literal(fill, dtype, width)
-        value = writer.call(
-            kind,
-            f"llvm.masked.load.v{width}{memory}.p0",
-            (
-                ("ptr", address),
-                ("i32", str(dtype.itemsize)),
-                (f"<{width} x i1>", mask),
-                (kind, rest),
-            ),
-        )
+    value = ctx.writer.op(f"load {kind}, ptr {address}, align {dtype.itemsize}")
+    return _as_value(ctx, value, dtype, kind)
+
+
+def _masked(
+    ctx: Context,
+    name: str,
+    at: tuple[str, str],
+    dtype: DType,
+    width: int,
+    mask: str,
+    fill: float,
+) -> str:
+    """A masked load or gather from `at`, a type and a value."""
+    memory = "i8" if dtype.kind == "bool" else suffix(dtype)
+    kind, places = spell_memory(dtype, width), "p0" if name == "load" else f"v{width}p0"
+    rest = f"splat (i8 {int(fill)})" if dtype.kind == "bool" else literal(fill, dtype, width)
+    value = ctx.writer.call(
+        kind,
+        f"llvm.masked.{name}.v{width}{memory}.{places}",
+        (at, ("i32", str(dtype.itemsize)), (f"<{width} x i1>", mask), (kind, rest)),
+    )
+    return _as_value(ctx, value, dtype, kind)
+
+
+def _as_value(ctx: Context, loaded: str, dtype: DType, kind: str) -> str:
+    """A bool is one byte in memory and one bit in registers."""
     if dtype.kind == "bool":
-        return writer.op(f"icmp ne {kind} {value}, zeroinitializer")
-    return value
+        return ctx.writer.op(f"icmp ne {kind} {loaded}, zeroinitializer")
+    return loaded
 
 
 def _transposed(
@@ -216,7 +229,8 @@ def _gathered(
         for v in range(count):
             mask = masks.vector(ctx.writer, which, r, v * width, width)
             addresses = lane_addresses(ctx, base, dtype, (r, v, width), strides[1], lanes)
-            row.append(_gather(ctx, addresses, dtype, width, mask, node.fill))
+            each, mask = (f"<{width} x ptr>", addresses), mask or "splat (i1 true)"
+            row.append(_masked(ctx, "gather", each, dtype, width, mask, node.fill))
         parts.append(tuple(row))
     return tuple(parts)
 
@@ -248,24 +262,3 @@ def lane_addresses(
             offsets, kind = own, own_kind
     offsets = offsets or "zeroinitializer"
     return writer.op(f"getelementptr {spell_memory(dtype)}, ptr {base}, {kind} {offsets}")
-
-
-def _gather(
-    ctx: Context, addresses: str, dtype: DType, width: int, mask: str | None, fill: float
-) -> str:
-    memory = "i8" if dtype.kind == "bool" else suffix(dtype)
-    kind = spell_memory(dtype, width)
-    rest = f"splat (i8 {int(fill)})" if dtype.kind == "bool" else literal(fill, dtype, width)
-    value = ctx.writer.call(
-        kind,
-        f"llvm.masked.gather.v{width}{memory}.v{width}p0",
-        (
-            (f"<{width} x ptr>", addresses),
-            ("i32", str(dtype.itemsize)),
-            (f"<{width} x i1>", mask or "splat (i1 true)"),
-            (kind, rest),
-        ),
-    )
-    if dtype.kind == "bool":
-        return ctx.writer.op(f"icmp ne {kind} {value}, zeroinitializer")
-    return value
