@@ -53,12 +53,9 @@ class SummaryWriter(Media):
         self._writer.add_scalar(tag, _number(scalar_value), global_step, walltime)
 
     def add_scalars(
-        self,
-        main_tag: str,
-        tag_scalar_dict: Mapping[str, Any],
-        global_step: int | None = None,
+        self, main_tag: str, tag_scalar_dict: Mapping[str, Any], global_step: int | None = None,
         walltime: float | None = None,
-    ) -> None:
+    ) -> None:  # fmt: skip
         """Add points of several curves in one picture."""
         numbers = {tag: _number(value) for tag, value in tag_scalar_dict.items()}
         self._writer.add_scalars(main_tag, numbers, global_step, walltime)
@@ -95,12 +92,9 @@ class SummaryWriter(Media):
         )  # fmt: skip
 
     def add_text(
-        self,
-        tag: str,
-        text_string: str,
-        global_step: int | None = None,
+        self, tag: str, text_string: str, global_step: int | None = None,
         walltime: float | None = None,
-    ) -> None:
+    ) -> None:  # fmt: skip
         """Add a text, which TensorBoard shows as Markdown."""
         self._writer.add_text(tag, text_string, global_step, walltime)
 
@@ -119,12 +113,9 @@ class SummaryWriter(Media):
         self._writer.add_hparams(settings, metrics, run_name, global_step)
 
     def add_graph(
-        self,
-        model: Callable[..., Any],
-        input_to_model: Any = None,
-        verbose: bool = False,
+        self, model: Callable[..., Any], input_to_model: Any = None, verbose: bool = False,
         use_strict_trace: bool = True,
-    ) -> None:
+    ) -> None:  # fmt: skip
         """Add the graph of `model(*input_to_model)`, layer by layer, for TensorBoard's graph tab.
 
         The model – a module or a function of tensors – runs on symbols; nothing changes.

@@ -62,12 +62,9 @@ def clip_grads_with_norm_(
 
 
 def clip_grad_norm_(
-    parameters: Tensor | Iterable[Tensor],
-    max_norm: float,
-    norm_type: float = 2.0,
-    error_if_nonfinite: bool = False,
-    foreach: Any = None,
-) -> Tensor:
+    parameters: Tensor | Iterable[Tensor], max_norm: float, norm_type: float = 2.0,
+    error_if_nonfinite: bool = False, foreach: Any = None,
+) -> Tensor:  # fmt: skip
     """g ← g · min(1, max_norm / (norm + 1e-6)), the norm over all gradients; returns the norm.
 
     `error_if_nonfinite` reads the value, so it works outside compiled functions only; `foreach` is

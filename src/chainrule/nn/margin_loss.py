@@ -18,12 +18,9 @@ from chainrule.tensor.tensor import Tensor
 
 class _WithMargin(Loss):
     def __init__(
-        self,
-        margin: float = 0.0,
-        size_average: Any = None,
-        reduce: Any = None,
+        self, margin: float = 0.0, size_average: Any = None, reduce: Any = None,
         reduction: str = "mean",
-    ) -> None:
+    ) -> None:  # fmt: skip
         super().__init__(size_average, reduce, reduction)
         self.margin = margin
 
@@ -39,12 +36,9 @@ class HingeEmbeddingLoss(_WithMargin):
     """x where the target is 1, max(0, margin - x) where it is -1."""
 
     def __init__(
-        self,
-        margin: float = 1.0,
-        size_average: Any = None,
-        reduce: Any = None,
+        self, margin: float = 1.0, size_average: Any = None, reduce: Any = None,
         reduction: str = "mean",
-    ) -> None:
+    ) -> None:  # fmt: skip
         super().__init__(margin, size_average, reduce, reduction)
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:

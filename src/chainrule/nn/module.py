@@ -218,12 +218,9 @@ class Module(Tree, Hooked, Converted, Compilable):
     # -- state ----------------------------------------------------------------------------------
 
     def state_dict(
-        self,
-        *,
-        destination: dict[str, Any] | None = None,
-        prefix: str = "",
+        self, *, destination: dict[str, Any] | None = None, prefix: str = "",
         keep_vars: bool = False,
-    ) -> dict[str, Any]:
+    ) -> dict[str, Any]:  # fmt: skip
         """Dotted name → tensor for all parameters and persistent buffers.
 
         The tensors are views that show later values too; `clone()` keeps the present ones.

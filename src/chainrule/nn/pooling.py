@@ -104,12 +104,9 @@ class LPPool1d(Module):
     _shown = ("norm_type", "kernel_size", "stride", "ceil_mode")
 
     def __init__(
-        self,
-        norm_type: float,
-        kernel_size: Sizes,
-        stride: Sizes | None = None,
+        self, norm_type: float, kernel_size: Sizes, stride: Sizes | None = None,
         ceil_mode: bool = False,
-    ) -> None:
+    ) -> None:  # fmt: skip
         super().__init__()
         self.norm_type, self.kernel_size = norm_type, kernel_size
         self.stride, self.ceil_mode = stride, ceil_mode

@@ -142,12 +142,9 @@ class _SpectralNorm(Module):
 
 
 def spectral_norm(
-    module: M,
-    name: str = "weight",
-    n_power_iterations: int = 1,
-    eps: float = 1e-12,
+    module: M, name: str = "weight", n_power_iterations: int = 1, eps: float = 1e-12,
     dim: int | None = None,
-) -> M:
+) -> M:  # fmt: skip
     """w / σ(w), σ the largest singular value of w as a matrix (dim, rest), by the power method.
 
     In training each read of the weight makes `n_power_iterations` steps of it.

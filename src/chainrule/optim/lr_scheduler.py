@@ -93,12 +93,9 @@ class ConstantLR(LRScheduler):
     """base · factor for `total_iters` epochs, then base."""
 
     def __init__(
-        self,
-        optimizer: Optimizer,
-        factor: float = 1.0 / 3,
-        total_iters: int = 5,
+        self, optimizer: Optimizer, factor: float = 1.0 / 3, total_iters: int = 5,
         last_epoch: int = -1,
-    ) -> None:
+    ) -> None:  # fmt: skip
         if not 0 <= factor <= 1:
             raise ArgumentError(f"factor must lie between 0 and 1, not {factor}")
         self.factor = factor
@@ -205,12 +202,9 @@ class SequentialLR(_Composed):
     """One schedule after the other: the next begins at each of `milestones`."""
 
     def __init__(
-        self,
-        optimizer: Optimizer,
-        schedulers: Sequence[LRScheduler],
-        milestones: Sequence[int],
+        self, optimizer: Optimizer, schedulers: Sequence[LRScheduler], milestones: Sequence[int],
         last_epoch: int = -1,
-    ) -> None:
+    ) -> None:  # fmt: skip
         if not schedulers or len(milestones) != len(schedulers) - 1:
             raise ArgumentError(
                 f"{len(schedulers)} schedules need {max(len(schedulers) - 1, 0)} milestones, "
@@ -264,12 +258,9 @@ class MultiStepLR(LRScheduler):
     """Multiply by `gamma` at each of the epochs `milestones`."""
 
     def __init__(
-        self,
-        optimizer: Optimizer,
-        milestones: Iterable[int],
-        gamma: float = 0.1,
+        self, optimizer: Optimizer, milestones: Iterable[int], gamma: float = 0.1,
         last_epoch: int = -1,
-    ) -> None:
+    ) -> None:  # fmt: skip
         self.milestones = sorted(check_whole("milestones", each) for each in milestones)
         self.gamma = gamma
         super().__init__(optimizer, last_epoch)

@@ -32,12 +32,9 @@ new: Any = object.__new__
 
 
 def wrap(
-    value: Value | None,
-    node: Node | None = None,
-    *,
-    requires_grad: bool = False,
+    value: Value | None, node: Node | None = None, *, requires_grad: bool = False,
     type: Type | None = None,
-) -> Tensor:
+) -> Tensor:  # fmt: skip
     """A tensor of an array (of `type`, if known), or of the symbol `node`."""
     out = fresh(value, type, node)
     out._requires_grad = requires_grad

@@ -40,12 +40,9 @@ class autocast(contextlib.ContextDecorator):  # noqa: N801 - PyTorch's name
     """
 
     def __init__(
-        self,
-        device_type: str,
-        dtype: DType | None = None,
-        enabled: bool = True,
+        self, device_type: str, dtype: DType | None = None, enabled: bool = True,
         cache_enabled: bool | None = None,
-    ) -> None:
+    ) -> None:  # fmt: skip
         """PyTorch's arguments; an unknown `device_type` raises."""
         if not names_device(device_type):
             raise ArgumentError(f"autocast has no device type {device_type!r}: use 'cpu'")

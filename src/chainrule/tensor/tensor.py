@@ -84,12 +84,9 @@ class Tensor(Methods, Handle, final=True):
         leaf_grad.set_grad(self, value)
 
     def backward(
-        self,
-        gradient: Any = None,
-        retain_graph: bool | None = None,
-        create_graph: bool = False,
+        self, gradient: Any = None, retain_graph: bool | None = None, create_graph: bool = False,
         inputs: Any = None,
-    ) -> None:
+    ) -> None:  # fmt: skip
         """Add ∂self/∂leaf to the `.grad` of every leaf below, or of `inputs` only.
 
         The graph's saved values are released unless `retain_graph`.

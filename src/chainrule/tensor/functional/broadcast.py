@@ -103,12 +103,9 @@ def tile(input: Operand, *dims: Any) -> Tensor:
 
 @with_numpy_names
 def repeat_interleave(
-    input: Operand,
-    repeats: Operand = None,
-    dim: int | None = None,
-    *,
+    input: Operand, repeats: Operand = None, dim: int | None = None, *,
     output_size: int | None = None,
-) -> Tensor:
+) -> Tensor:  # fmt: skip
     """Each slice along `dim` (element, for None) `repeats` times in a row.
 
     `repeats` may count for each slice: its values decide the shape then (eager only), unless it is

@@ -72,12 +72,9 @@ def _fitting(name: str, what: str, given: Operand, shape: shapes.Shape) -> Tenso
 
 @of_kinds
 def layer_norm(
-    input: Operand,
-    normalized_shape: int | Sequence[int],
-    weight: Operand = None,
-    bias: Operand = None,
-    eps: float = 1e-5,
-) -> Tensor:
+    input: Operand, normalized_shape: int | Sequence[int], weight: Operand = None,
+    bias: Operand = None, eps: float = 1e-5,
+) -> Tensor:  # fmt: skip
     """(x - mean x) / √(var x + eps) · weight + bias over the last axes, `normalized_shape`.
 
     The variance is biased (divided by the count).

@@ -134,12 +134,9 @@ def matrix_or_vector_norm(
 
 @with_out
 def norm(
-    input: Operand,
-    p: float | str | None = "fro",
-    dim: Dim = None,
-    keepdim: bool = False,
+    input: Operand, p: float | str | None = "fro", dim: Dim = None, keepdim: bool = False,
     dtype: Any = None,
-) -> Tensor:
+) -> Tensor:  # fmt: skip
     """The p-norm (Σ |x|ᵖ)^(1/p) over `dim`; "fro" and None are 2; p may be 0 and ±inf."""
     if p == "nuc":
         axes = tuple(range(len(as_tensor(input).shape))) if dim is None else dim

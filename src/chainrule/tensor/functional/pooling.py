@@ -70,12 +70,9 @@ def largest(found: Marked, axis: int, windows: WindowAxis) -> Marked:
 
 
 def pool_largest(
-    name: str,
-    rank: int,
-    input: Operand,
-    return_indices: bool,
+    name: str, rank: int, input: Operand, return_indices: bool,
     pools: Callable[[Tensor], Sequence[Pool]],
-) -> Any:
+) -> Any:  # fmt: skip
     """Axis by axis, the last first: the first maximum in row-major order."""
     x, alone = batched(name, as_tensor(input), rank)
     if x.dtype is dtypes.bool_:
@@ -217,23 +214,17 @@ def _lp_pool(
 
 @of_kinds
 def lp_pool1d(
-    input: Operand,
-    norm_type: float,
-    kernel_size: Sizes,
-    stride: Sizes | None = None,
+    input: Operand, norm_type: float, kernel_size: Sizes, stride: Sizes | None = None,
     ceil_mode: bool = False,
-) -> Tensor:
+) -> Tensor:  # fmt: skip
     """(Σ xᵖ)^(1/p) over each window of (B, C, T), p = norm_type."""
     return _lp_pool(1, input, norm_type, kernel_size, stride, ceil_mode)
 
 
 @of_kinds
 def lp_pool2d(
-    input: Operand,
-    norm_type: float,
-    kernel_size: Sizes,
-    stride: Sizes | None = None,
+    input: Operand, norm_type: float, kernel_size: Sizes, stride: Sizes | None = None,
     ceil_mode: bool = False,
-) -> Tensor:
+) -> Tensor:  # fmt: skip
     """As `lp_pool1d`, over two axes."""
     return _lp_pool(2, input, norm_type, kernel_size, stride, ceil_mode)

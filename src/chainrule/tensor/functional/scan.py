@@ -29,12 +29,9 @@ if TYPE_CHECKING:
 
 
 def scan(
-    fn: Callable[[Any, Any], tuple[Any, Any]],
-    init: Any,
-    xs: Any = None,
-    length: int | None = None,
+    fn: Callable[[Any, Any], tuple[Any, Any]], init: Any, xs: Any = None, length: int | None = None,
     reverse: bool = False,
-) -> tuple[Any, Any]:
+) -> tuple[Any, Any]:  # fmt: skip
     """`carry, y = fn(carry, x)` for each x along the first axis; the last carry and all y.
 
     `init`, `xs` and what `fn` returns may be tensors or nested tuples, lists and dictionaries of

@@ -94,12 +94,9 @@ def _results(arrays: list[Any], wanted: list[bool]) -> Any:
 
 @of_kinds
 def unique(
-    input: Operand,
-    sorted: bool = True,
-    return_inverse: bool = False,
-    return_counts: bool = False,
+    input: Operand, sorted: bool = True, return_inverse: bool = False, return_counts: bool = False,
     dim: int | None = None,
-) -> Any:
+) -> Any:  # fmt: skip
     """The distinct elements (slices along `dim`), sorted; the index of each, their counts.
 
     Sorted whatever `sorted` says. Eager only: the number of results depends on the values.

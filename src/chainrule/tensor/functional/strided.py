@@ -108,12 +108,9 @@ def _places(at: shapes.View, count: int, shape: shapes.Shape) -> Any:
 
 @of_kinds
 def as_strided_scatter(
-    input: Operand,
-    src: Operand,
-    size: Sequence[int],
-    stride: Sequence[int],
+    input: Operand, src: Operand, size: Sequence[int], stride: Sequence[int],
     storage_offset: int | None = None,
-) -> Tensor:
+) -> Tensor:  # fmt: skip
     """A copy of the input with src as its elements at these strides."""
     return embedded(input, src, lambda x: as_strided(x, size, stride, storage_offset))
 

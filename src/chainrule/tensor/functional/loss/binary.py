@@ -84,12 +84,9 @@ def binary_cross_entropy_with_logits(
 
 @of_kinds
 def soft_margin_loss(
-    input: Operand,
-    target: Operand,
-    size_average: Any = None,
-    reduce: Any = None,
+    input: Operand, target: Operand, size_average: Any = None, reduce: Any = None,
     reduction: str = "mean",
-) -> Tensor:
+) -> Tensor:  # fmt: skip
     """log(1 + exp(-t·x)) for targets t = ±1, averaged."""
     against = arithmetic.neg(arithmetic.mul(target, floating(input)))
     loss = apply(TABLE["softplus"], against)

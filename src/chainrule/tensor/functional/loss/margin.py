@@ -104,12 +104,9 @@ def multi_margin_loss(
 
 @of_kinds
 def multilabel_margin_loss(
-    input: Operand,
-    target: Operand,
-    size_average: Any = None,
-    reduce: Any = None,
+    input: Operand, target: Operand, size_average: Any = None, reduce: Any = None,
     reduction: str = "mean",
-) -> Tensor:
+) -> Tensor:  # fmt: skip
     """Σ max(0, 1 - x[j] + x[i]) / C over labels j and other classes i; averaged.
 
     `target` has the input's shape (N, C) or (C) and lists labels up to the first -1.

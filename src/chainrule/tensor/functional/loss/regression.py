@@ -73,12 +73,9 @@ def smooth_l1_loss(
 
 @of_kinds
 def huber_loss(
-    input: Operand,
-    target: Operand,
-    reduction: str = "mean",
-    delta: float = 1.0,
+    input: Operand, target: Operand, reduction: str = "mean", delta: float = 1.0,
     weight: Operand = None,
-) -> Tensor:
+) -> Tensor:  # fmt: skip
     """d²/2 where |d| < δ, δ·(|d| - δ/2) elsewhere, d = input - target; averaged.
 
     Weights of the input's shape are factors only: the mean divides by the number of elements.
