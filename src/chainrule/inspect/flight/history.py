@@ -89,11 +89,9 @@ class Look:
             "activations": self.activations,
             "parameters": {
                 name: {
+                    **vars(p),
                     "weights": p.weights.as_record(),
                     "gradient": None if p.gradient is None else p.gradient.as_record(),
-                    "update": p.update,
-                    "stale": p.stale,
-                    "matrix": p.matrix,
                 }
                 for name, p in self.parameters.items()
             },
@@ -103,15 +101,12 @@ class Look:
     def from_record(cls, step: int, record: Mapping[str, Any]) -> Look:
         """The inverse of `as_record`."""
         parameters = {
-            name: ParameterLook(
-                Spread.from_record(p["weights"]),
-                None if p["gradient"] is None else Spread.from_record(p["gradient"]),
-                p["update"],
-                p["stale"],
-                p["matrix"],
-            )
+            name: ParameterLook(**{**p, **{
+                part: None if p[part] is None else Spread.from_record(p[part])
+                for part in ("weights", "gradient")
+            }})
             for name, p in record["parameters"].items()
-        }
+        }  # fmt: skip
         return cls(step, record["learning_rate"], parameters, dict(record["activations"]))
 
 
