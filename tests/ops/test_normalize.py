@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from chainrule.base import dtypes
+from chainrule.grad.forward import push
 from chainrule.graph.node import Graph, Type, input_node
 from chainrule.ops import TABLE
 from chainrule.ops.evaluate import evaluate
@@ -35,6 +36,22 @@ def test_a_fully_masked_row_gives_zeros_and_zero_gradients(dtype):
     out, grad = both("log_softmax", x, np.ones_like(x), axis=1)
     np.testing.assert_array_equal(out, [[-np.inf, -np.inf], [0, -np.inf]])
     assert np.isfinite(grad).all()
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_fully_masked_row_does_not_move_in_forward_mode(dtype):
+    x = np.array([[-np.inf, -np.inf], [0, -np.inf]], dtype)
+    t = np.array([[1, 2], [3, 4]], dtype)
+    for name, want in (
+        ("softmax", np.zeros((2, 2))),
+        ("logsumexp", [0, 3]),
+        ("log_softmax", [[1, 2], [0, 1]]),
+    ):
+        made = graph(name, x, axis=1)
+        moves = input_node(made.inputs[0].type)
+        pushed = push(Symbolic(), made.outputs, made.inputs, (moves,))
+        (got,) = evaluate(Graph((*made.inputs, moves), tuple(pushed)), (x, t))
+        np.testing.assert_array_equal(got, want)
 
 
 @pytest.mark.parametrize("name", ["softmax", "log_softmax", "logsumexp"])

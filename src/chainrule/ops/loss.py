@@ -9,7 +9,7 @@ reductions of rows. Example: `cross_entropy(x, i)` with x (N, C) and int64 i (N,
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -53,6 +53,15 @@ def _vjp(b: Builder, node: Node, ct: Node) -> tuple[Node, None]:
     return b(add, wide, b(unpick, b(neg, ct), index, classes=x.shape[axis])), None
 
 
+def _jvp(b: Builder, node: Node, tangents: Sequence[Node | None]) -> Node | None:
+    (x, index), moved = node.inputs, tangents[0]
+    if moved is None:
+        return None
+    axis = len(x.shape) - 1
+    mean = b(sum_, b(mul, b(softmax, x, axis=axis), moved), axes=(axis,))
+    return b(sub, mean, b(pick, moved, index))
+
+
 def _decompose(b: Builder, node: Node) -> Node:
     x, index = node.inputs
     axis = len(x.shape) - 1
@@ -78,6 +87,7 @@ cross_entropy = Op(
     _infer,
     _cross_entropy,
     vjp=_vjp,
+    jvp=_jvp,
     saves=(0, 1),
     decompose=_decompose,
     sends=("expand_dims(ct, -1) * (softmax(x) - one_hot(y, x))",),

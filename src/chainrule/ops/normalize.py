@@ -8,7 +8,7 @@ Example: `softmax(x, axis=1)` = exp(x - max x) / Σ exp(x - max x).
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -101,6 +101,11 @@ def _softmax_vjp(b: Builder, node: Node, ct: Node) -> tuple[Node]:
     return (b(sub, weighted, b(mul, node, _total(b, weighted, node.attrs["axis"]))),)
 
 
+def _symmetric(vjp: Callable[..., tuple[Node]]) -> Callable[..., Node]:
+    """The forward rule of an op whose Jacobian is symmetric: J·v = vᵀ·J."""
+    return lambda b, node, tangents: vjp(b, node, tangents[0])[0]
+
+
 def shifted(b: Builder, x: Node, axis: int) -> tuple[Node, Node]:
     """x - max x and max x (without `axis`), an infinite maximum replaced by 0."""
     if x.shape[axis]:
@@ -129,6 +134,7 @@ softmax = Op(
     _check,
     _softmax,
     vjp=_softmax_vjp,
+    jvp=_symmetric(_softmax_vjp),
     saves=(OUT,),
     decompose=_softmax_decompose,
     sends=("out * (ct - sum(ct * out, axis, keepdims=True))",),
@@ -151,6 +157,11 @@ def _logsumexp_vjp(b: Builder, node: Node, ct: Node) -> tuple[Node]:
     return (b(mul, b(softmax, x, axis=axis), along(b, ct, x, axis)),)
 
 
+def _logsumexp_jvp(b: Builder, node: Node, tangents: Sequence[Node]) -> Node:
+    (x,), axis = node.inputs, node.attrs["axis"]
+    return b(sum_, b(mul, b(softmax, x, axis=axis), tangents[0]), axes=(axis,))
+
+
 def _logsumexp_decompose(b: Builder, node: Node) -> Node:
     (x,), axis = node.inputs, node.attrs["axis"]
     apart, top = shifted(b, x, axis)
@@ -162,6 +173,7 @@ logsumexp = Op(
     _removed,
     _logsumexp,
     vjp=_logsumexp_vjp,
+    jvp=_logsumexp_jvp,
     saves=(0,),
     decompose=_logsumexp_decompose,
     sends=("expand_dims(ct, axis) * exp(x - expand_dims(out, axis))",),
@@ -184,6 +196,11 @@ def _log_softmax_vjp(b: Builder, node: Node, ct: Node) -> tuple[Node]:
     return (b(sub, ct, b(mul, b(exp, node), _total(b, ct, node.attrs["axis"]))),)
 
 
+def _log_softmax_jvp(b: Builder, node: Node, tangents: Sequence[Node]) -> Node:
+    weighted = b(mul, b(exp, node), tangents[0])
+    return b(sub, tangents[0], _total(b, weighted, node.attrs["axis"]))
+
+
 def _log_softmax_decompose(b: Builder, node: Node) -> Node:
     (x,), axis = node.inputs, node.attrs["axis"]
     apart, _ = shifted(b, x, axis)
@@ -196,6 +213,7 @@ log_softmax = Op(
     _check,
     _log_softmax,
     vjp=_log_softmax_vjp,
+    jvp=_log_softmax_jvp,
     saves=(OUT,),
     decompose=_log_softmax_decompose,
     sends=("ct - exp(out) * sum(ct, axis, keepdims=True)",),
@@ -259,6 +277,7 @@ standardize = Op(
     _check,
     _standardize,
     vjp=_standardize_vjp,
+    jvp=_symmetric(_standardize_vjp),
     saves=(0, OUT),
     decompose=_standardize_decompose,
     traits=frozenset({"rows"}),
