@@ -14,6 +14,7 @@ import numpy as np
 
 from chainrule.base import dtypes
 from chainrule.base.errors import DTypeError, ShapeError
+from chainrule.base.shapes import Shape
 from chainrule.graph.node import Attrs, Node, Type
 from chainrule.ops.arithmetic import add
 from chainrule.ops.layout import reshape, transpose
@@ -25,21 +26,22 @@ if TYPE_CHECKING:
 _f32 = dtypes.float32
 
 
+def check_inner(a: Shape, c: Shape) -> None:
+    """Raise unless the axes that a product sums, of matrices or vectors, have equal sizes."""
+    inner = -2 if len(c) > 1 else -1
+    if a[-1] != c[inner]:
+        turned = "\n  the transpose of the second would fit: b.mT" if a[-1] == c[-1] else ""
+        raise ShapeError(
+            f"matmul of {a} and {c}: the inner sizes {a[-1]} and {c[inner]} must be equal{turned}",
+            axis={"input": -1, "other": inner, "mat2": inner},
+        )
+
+
 def _infer(ins: tuple[Type, ...], attrs: Attrs) -> Type:  # noqa: ARG001 - the rule's signature
     a, c = ins
     if len(a.shape) < 2 or len(a.shape) != len(c.shape) or a.shape[:-2] != c.shape[:-2]:
         raise ShapeError(f"matmul needs matrices with equal batch axes, not {a.shape} @ {c.shape}")
-    if a.shape[-1] != c.shape[-2]:
-        raise ShapeError(
-            f"matmul of {a.shape} and {c.shape}: the inner sizes {a.shape[-1]} and {c.shape[-2]} "
-            "must be equal"
-            + (
-                "\n  the transpose of the second would fit: b.mT"
-                if a.shape[-1] == c.shape[-1]
-                else ""
-            ),
-            axis={"input": -1, "other": -2, "mat2": -2},
-        )
+    check_inner(a.shape, c.shape)
     if a.dtype is not c.dtype:
         raise DTypeError(f"matmul needs equal dtypes, not {a.dtype} and {c.dtype}")
     if a.dtype.kind != "float":

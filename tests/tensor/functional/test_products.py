@@ -81,6 +81,23 @@ def test_products_of_integers_are_exact():
     assert (big @ big.T).tolist() == (np.array(big) @ np.array(big).T).tolist()
 
 
+@pytest.mark.parametrize(
+    ("one", "other", "said"),
+    [
+        ((2, 2), (3,), "(2, 2) and (3,): the inner sizes 2 and 3"),
+        ((3,), (2, 2), "(3,) and (2, 2): the inner sizes 3 and 2"),
+        ((3,), (2,), "(3,) and (2,): the inner sizes 3 and 2"),
+        ((5, 2, 3), (4, 6), "(5, 2, 3) and (4, 6): the inner sizes 3 and 4"),
+        ((5, 2, 3), (1, 4, 3), "the transpose of the second would fit"),
+    ],
+)
+def test_shapes_that_do_not_fit_are_named_as_they_were_given(one, other, said):
+    for dtype in (cr.float32, cr.int64):
+        with pytest.raises(ShapeError) as found:
+            cr.matmul(cr.ones(one, dtype=dtype), cr.ones(other, dtype=dtype))
+        assert said in str(found.value)
+
+
 def test_what_does_not_fit_is_said():
     x = cr.ones(3, 4)
     with pytest.raises(ShapeError, match="'ijk' names 3 axes of an operand that has 2"):

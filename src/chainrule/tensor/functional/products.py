@@ -14,6 +14,7 @@ from chainrule.base import dtypes, shapes
 from chainrule.base.errors import DTypeError, ShapeError
 from chainrule.base.source import warn
 from chainrule.ops import TABLE
+from chainrule.ops.products import check_inner
 from chainrule.tensor import fast_path
 from chainrule.tensor.convert import Operand, as_tensor, cast, expand, operands, result_dtype
 from chainrule.tensor.dispatch import apply
@@ -63,6 +64,7 @@ def _product(a: Tensor, b: Tensor) -> Tensor:
         return apply(TABLE["matmul"], a, b)
     if not a.shape or not b.shape:
         raise ShapeError(f"matmul needs at least one axis each, not {a.shape} @ {b.shape}")
+    check_inner(a.shape, b.shape)
     dtype = result_dtype([a, b])
     if a.dtype is not b.dtype and a.dtype.kind == b.dtype.kind == "float":
         _warn_of_widths(a, b)
@@ -74,8 +76,6 @@ def _product(a: Tensor, b: Tensor) -> Tensor:
         out = _product(a, reshaped(b, (*b.shape, 1)))
         return reshaped(out, out.shape[:-1])
     if dtype.kind == "int":
-        if a.shape[-1] != b.shape[-2]:
-            raise ShapeError(f"matmul of {a.shape} and {b.shape}: {a.shape[-1]} ≠ {b.shape[-2]}")
         return _whole(a, b)
     if len(b.shape) == _MATRIX:
         rows = reshaped(a, (shapes.size(a.shape[:-1]), a.shape[-1]))
