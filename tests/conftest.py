@@ -70,6 +70,25 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items[:] = kept
 
 
+@pytest.fixture(autouse=True)
+def denormals_kept():
+    """A test that leaves denormal numbers flushed would make others fail, far from the cause."""
+    yield
+    assert float("2.3e-308") / 4 > 0, "the test's thread takes denormal numbers for zero"
+
+
+@pytest.fixture
+def denormals_as_before():
+    """`set_flush_denormal` has no value that stands for what holds before any call."""
+    from chainrule.compiler.runtime.denormals import MODES
+    from chainrule.compiler.runtime.interpreter import interpreter
+
+    before = MODES.copy()
+    yield
+    interpreter().denormals(0)  # eager code of this thread
+    MODES[:] = before
+
+
 @pytest.fixture
 def other_models_hidden():
     """Messages name models that are alive: those of other tests and their parameters are hidden."""

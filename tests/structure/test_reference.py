@@ -113,6 +113,7 @@ def test_every_name_has_a_signature(space):
             inspect.signature(getattr(listing.target(space), name))
 
 
+@pytest.mark.usefixtures("denormals_as_before")
 @pytest.mark.parametrize("space", SPACES)
 def test_every_name_has_an_example_that_runs(space):
     if space == "chainrule.utils.tensorboard":

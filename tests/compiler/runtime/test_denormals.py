@@ -7,7 +7,6 @@ import pytest
 
 import chainrule as cr
 from chainrule.compiler.runtime.denormals import MODES
-from chainrule.compiler.runtime.interpreter import interpreter
 
 FUNCTIONS = {
     "x > 0": lambda x: x > 0,
@@ -33,11 +32,8 @@ TINY = {"float32": 3e-39, "float64": 3e-309}
 
 
 @pytest.fixture
-def switch():
-    before = MODES.copy()
-    yield cr.set_flush_denormal
-    interpreter().denormals(0)  # eager code of this thread
-    MODES[:] = before
+def switch(denormals_as_before):  # noqa: ARG001 - it is restored
+    return cr.set_flush_denormal
 
 
 def numbers(dtype):
