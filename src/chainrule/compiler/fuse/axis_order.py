@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from chainrule.base.shapes import View
 from chainrule.compiler.shared.access import beneath, is_view, source_view
-from chainrule.compiler.shared.matrices import batched
+from chainrule.compiler.shared.matrices import batch_shape
 from chainrule.graph.node import INPUT, Graph, Node
 from chainrule.graph.walk import ordered
 from chainrule.ops.record import Contract
@@ -55,5 +55,5 @@ def _movable(node: Node, view: View) -> bool:
     if node.op is INPUT:
         return False
     if isinstance(node.op.lower, Contract):
-        return view.reshape(batched(node.shape)) is not None
+        return view.reshape(batch_shape(node.shape)) is not None
     return "projection" in node.op.traits

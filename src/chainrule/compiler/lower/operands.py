@@ -20,7 +20,7 @@ from chainrule.compiler.lower.placement import write_space
 from chainrule.compiler.lower.templates.rows import RowGroup, merged_axes, rows
 from chainrule.compiler.shared.access import access, is_view, origin, through
 from chainrule.compiler.shared.kernel_writer import Home, Work
-from chainrule.compiler.shared.matrices import batched, layout_of
+from chainrule.compiler.shared.matrices import batch_shape, layout_of
 from chainrule.graph.node import Node
 from chainrule.ops.creation import detach
 from chainrule.ops.record import Contract, Map, Pieces, Reduce, Symbolic, Template
@@ -66,7 +66,7 @@ def _needs(f: Fused, node: Node, lanes: int) -> Iterator[tuple[Node, bool, Fits]
     """Each operand of a node of the group, whether it must be in memory, and how it is read."""
     lower = node.op.lower
     if isinstance(lower, Contract):
-        shape = batched(f.group.domain)
+        shape = batch_shape(f.group.domain)
         yield from ((child, True, _matrix(shape[:2])) for child in node.inputs)
     elif isinstance(lower, Template) and lower.name in {"scatter_add", "index_add", "scatter"}:
         *base, updates, index = node.inputs

@@ -17,7 +17,7 @@ from chainrule.compiler.fuse.group import Group
 from chainrule.compiler.fuse.store import Fused
 from chainrule.compiler.shared.access import beneath, fills, is_view, origin
 from chainrule.compiler.shared.kernel_writer import Home
-from chainrule.compiler.shared.matrices import batched
+from chainrule.compiler.shared.matrices import batch_shape
 from chainrule.graph.node import Node, TupleType
 from chainrule.ops.record import Contract, Pieces
 
@@ -107,7 +107,7 @@ class _Bases:
 def write_space(g: Group, node: Node) -> Shape:
     """The axes over which the kernel of a row or product group reads and writes a node."""
     if g.kind == "product":
-        return batched(g.domain)
+        return batch_shape(g.domain)
     return g.domain if node.array.size == shapes.size(g.domain) else g.domain[:-1]
 
 

@@ -94,11 +94,12 @@ def _where(node: Node) -> Node | None:
 
 
 def _reshape(node: Node) -> Node | None:
+    """Reshapes, and broadcasts: one of another is one."""
     (x,) = node.inputs
     if x.shape == node.shape:
         return x
-    if x.op is reshape:
-        return Symbolic(node.source)(reshape, x.inputs[0], shape=node.shape)
+    if x.op is node.op:
+        return Symbolic(node.source)(node.op, x.inputs[0], shape=node.shape)
     return None
 
 
@@ -114,15 +115,6 @@ def _transpose(node: Node) -> Node | None:
         b = Symbolic(node.source)
         pieces = [b(transpose, piece, axes=axes) for piece in x.inputs]
         return b(concat, *pieces, axis=axes.index(x.attrs["axis"]))
-    return None
-
-
-def _broadcast(node: Node) -> Node | None:
-    (x,) = node.inputs
-    if x.shape == node.shape:
-        return x
-    if x.op is broadcast_to:
-        return Symbolic(node.source)(broadcast_to, x.inputs[0], shape=node.shape)
     return None
 
 
@@ -227,7 +219,7 @@ _REWRITES: dict[Op, Rewrite] = {
     where: _where,
     reshape: _reshape,
     transpose: _transpose,
-    broadcast_to: _broadcast,
+    broadcast_to: _reshape,
     slice_: _slice,
     cast: _cast,
     detach: lambda node: node.inputs[0],

@@ -1,6 +1,6 @@
 """Arrays as batches of matrices, as products read and write them.
 
-Example: `batched((8, 3, 64, 32))` is (8, 3, 64, 32), `batched((64, 32))` is (1, 1, 64, 32).
+Example: `batch_shape((8, 3, 64, 32))` is (8, 3, 64, 32), `batch_shape((64, 32))` is (1, 1, 64, 32).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ def layout_of(view: View, letters: str) -> str | None:
     return letters[::-1] if outer == 1 or view.shape[-2] == 1 else None
 
 
-def batched(shape: Shape) -> tuple[int, int, int, int]:
+def batch_shape(shape: Shape) -> tuple[int, int, int, int]:
     """The shape of a batch of matrices with exactly two batch axes; further ones merge."""
     *lead, m, n = (1, 1, *shape)
     return shapes.size(lead[:-1]), lead[-1], m, n

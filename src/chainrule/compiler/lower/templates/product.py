@@ -23,7 +23,7 @@ from chainrule.compiler.shared.kernel_writer import (
     Writer,
     count,
 )
-from chainrule.compiler.shared.matrices import batched, layout_of
+from chainrule.compiler.shared.matrices import batch_shape, layout_of
 from chainrule.graph.node import Node
 from chainrule.kernel.index import as_index
 from chainrule.kernel.ir import Statement
@@ -69,7 +69,7 @@ def product(group: RowGroup, homes: dict[Node, Home], target: Target) -> Work:
     """The kernel of a product group: its one contraction, then the rest as epilogue."""
     node = contraction(group)
     left, right = node.inputs
-    b0, b1, m, n = batched(node.shape)
+    b0, b1, m, n = batch_shape(node.shape)
     k = left.shape[-1]
     a = _operand(left, homes, (b0, b1, m, k), "mk")
     b = _operand(right, homes, (b0, b1, k, n), "kn")
