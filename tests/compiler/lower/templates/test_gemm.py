@@ -14,7 +14,7 @@ from chainrule.compiler.lower.templates.gemm import (
     GemmTile,
     choose_tile,
     gemm,
-    place,
+    offset_of,
     store_to,
 )
 from chainrule.kernel.index import as_index, symbol
@@ -157,11 +157,13 @@ def epilogue(site):
     row = (None, site.valid[1])
     return (
         Load("bias_row", "bias", site.column, (1, site.shape[1]), (as_index(0), as_index(1)), row),
-        Load("other", "residual", place(site, "c"), site.shape,
+        Load("other", "residual", offset_of(site, "c"), site.shape,
              (symbol("c_m"), as_index(1)), site.valid),
         Map("biased", "add", (site.acc, "bias_row")),
         Map("total", "add", ("biased", "other")),
-        Store("total", "z", place(site, "c"), site.shape, (symbol("c_m"), as_index(1)), site.valid),
+        Store(
+            "total", "z", offset_of(site, "c"), site.shape, (symbol("c_m"), as_index(1)), site.valid
+        ),
         Map("nil", "const", (), (0.0, float32)),
         Map("out", "max", ("total", "nil")),
         *store_to("c")(type(site)("out", site.shape, site.row, site.column, site.b0, site.b1,
