@@ -16,6 +16,7 @@ from chainrule.base.errors import ArgumentError, DTypeError
 from chainrule.tensor.convert import as_tensor, get_default_dtype, result_dtype, tensor
 from chainrule.tensor.dispatch import wrap
 from chainrule.tensor.functional.forms import also_called, with_numpy_names
+from chainrule.tensor.functional.random import asking
 from chainrule.tensor.handle import Handle
 
 if TYPE_CHECKING:
@@ -167,10 +168,7 @@ def asarray(
     `copy=True` also copies a tensor; `copy=False` changes nothing.
     """
     same = isinstance(obj, Handle) and not copy and not requires_grad
-    out = (as_tensor if same else tensor)(obj, dtype=dtype, device=device)
-    if requires_grad:
-        out.requires_grad = True
-    return out
+    return asking((as_tensor if same else tensor)(obj, dtype=dtype, device=device), requires_grad)
 
 
 def frombuffer(
@@ -178,9 +176,7 @@ def frombuffer(
 ) -> Tensor:
     """A 1-d tensor of the bytes of `buffer`, read as `dtype` (copied)."""
     out = wrap(np.frombuffer(buffer, dtype.numpy, count, offset).copy())
-    if requires_grad:
-        out.requires_grad = True
-    return out
+    return asking(out, requires_grad)
 
 
 def is_same_size(input: Handle, other: Handle) -> bool:
