@@ -85,7 +85,7 @@ def _batched(
         found = op.batch(b, node, given, *more)
     elif op.decompose is not None:
         graph, _ = batched(
-            decomposition(node), given.mapped, range(_count(node)), size=size, tell=tell
+            decomposition(node), given.mapped, range(len(node.results)), size=size, tell=tell
         )
         found = replay(b, graph.outputs, dict(zip(graph.inputs, nodes, strict=True)))
     else:
@@ -93,10 +93,6 @@ def _batched(
             tell(node)
         found = given.looped(node)
     return _results(b, node, found)
-
-
-def _count(node: Node) -> int:
-    return len(node.type.items) if isinstance(node.type, TupleType) else 1
 
 
 def _results(b: Builder, node: Node, found: Any) -> Stack:

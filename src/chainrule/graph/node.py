@@ -90,6 +90,11 @@ class Node:
         return Node(self.op, inputs, self.attrs, self.type, self.source)
 
     @property
+    def results(self) -> tuple[Type, ...]:
+        """The types of all results."""
+        return self.type.items if isinstance(self.type, TupleType) else (self.type,)
+
+    @property
     def array(self) -> Type:
         """The type of a node with a single result."""
         if not isinstance(self.type, Type):

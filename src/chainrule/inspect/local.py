@@ -67,8 +67,7 @@ def check_rule(
         for i, n in enumerate(node.inputs)
         if n in active and isinstance(n.type, Type) and n.dtype.kind == "float" and n.type.size
     )
-    outs = node.type.items if isinstance(node.type, TupleType) else (node.type,)
-    if not wanted or not any(t.dtype.kind == "float" and t.size for t in outs):
+    if not wanted or not any(t.dtype.kind == "float" and t.size for t in node.results):
         return None
     try:
         rule = _alone(node, wanted)

@@ -115,9 +115,8 @@ def merging(b: Builder, node: Node, given: Examples) -> list[Node]:
     """The op on operands whose first axis holds all examples, where it never mixes along that."""
     several = isinstance(node.type, TupleType)
     out = b(node.op, *[given.merged(x) for x in given.stacked()], **node.attrs)
-    types = node.type.items if isinstance(node.type, TupleType) else (node.type,)
     results = given.items(out) if several else [out]
-    return [given.divided(x, t.shape) for x, t in zip(results, types, strict=True)]
+    return [given.divided(x, t.shape) for x, t in zip(results, node.results, strict=True)]
 
 
 def same_axis(node: Node, axis: int) -> Axes:

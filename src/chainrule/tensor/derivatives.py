@@ -46,7 +46,9 @@ def _like(value: Any, given: Any) -> Any:
 
 def _scalar(out: Any) -> Any:
     if not isinstance(out, Handle) or out.array_type.size != 1:
-        raise GradientError("a Hessian needs a function that returns one scalar")
+        raise GradientError(
+            "a Hessian needs a function that returns one scalar: return its sum(), or one element"
+        )
     return reshape(out, ())
 
 

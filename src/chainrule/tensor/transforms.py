@@ -65,7 +65,10 @@ def grad_and_value(
         done = Pass(lambda *a: func(*a, **kwargs), args, chosen, has_aux)
         if len(done.results) != 1 or done.results[0].shape != ():
             shapes = ", ".join(str(t.shape) for t in done.results)
-            raise GradientError(f"grad() is of a function that returns one scalar, not {shapes}")
+            raise GradientError(
+                f"grad() is of a function that returns one scalar, not {shapes}: return "
+                "its sum(), or use jacrev"
+            )
         found = done.pull([None], create=done.create, keep=False)
         gradient = _picked(done.rebuild_leaves(found), argnums)
         value = done.output()

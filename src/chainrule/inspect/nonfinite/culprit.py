@@ -166,7 +166,7 @@ def _inside(scene: Scene, stop: Stop) -> Culprit | None:
     if graph is None:
         return None
     env = all_values(graph, [scene.env[n] for n in node.inputs])
-    several = len(graph.outputs) == 1 < _results(node)
+    several = len(graph.outputs) == 1 < len(node.results)
     ends = graph.outputs[0].inputs if several else graph.outputs
     end, at = ends[stop.at.result], Element(0, stop.at.index)
     if not trail(env, end, at):
@@ -180,10 +180,6 @@ def _inside(scene: Scene, stop: Stop) -> Culprit | None:
     at = inner.shown_at if looks is inner.shown else stop.at
     rule_of = scene.made_for(node) if phase == "backward" else None
     return Culprit(hazard, inner.node, inner.at, numbers, phase, looks, at, node.inputs, rule_of)
-
-
-def _results(node: Node) -> int:
-    return len(node.type.items) if isinstance(node.type, TupleType) else 1
 
 
 def _opened(node: Node) -> Graph | None:
