@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import chainrule as cr
-from chainrule.base.errors import GradientError, LinAlgError, TraceError
+from chainrule.base.errors import GradientError, LinAlgError, ShapeError, TraceError
 
 RNG = np.random.default_rng(3)
 A = cr.tensor(RNG.normal(size=(2, 3, 3)) + 3 * np.eye(3))
@@ -16,6 +16,13 @@ TALL = cr.tensor(RNG.normal(size=(4, 3)))
 
 def close(found, want):
     np.testing.assert_allclose(found.detach().numpy(), want.detach().numpy(), atol=1e-12)
+
+
+def test_a_vector_that_does_not_fit_is_named_as_it_was_given():
+    with pytest.raises(ShapeError, match=r"solve of \(2, 2\) and \(3,\): batches and rows"):
+        cr.linalg.solve(cr.eye(2), cr.ones(3))
+    with pytest.raises(ShapeError, match=r"square matrices .* not shape \(2, 3\)"):
+        cr.linalg.solve(cr.ones(2, 3), cr.ones(2))
 
 
 def test_systems_are_solved():

@@ -59,6 +59,8 @@ def solve(A: Operand, B: Operand, *, left: bool = True) -> Tensor:
     """X with A·X = B (or X·A = B), for B of vectors (…, n) or matrices (…, n, k)."""
     a, y = as_tensor(A), as_tensor(B)
     if len(y.shape) == 1 or y.shape == a.shape[:-1]:
+        if a.shape[-2:-1] != y.shape[-1:]:
+            raise ShapeError(f"solve of {a.shape} and {y.shape}: batches and rows must be equal")
         column = layout.unsqueeze(y, -1)
         return layout.squeeze(solve(a if left else layout.transpose(a, -2, -1), column), -1)
     if not left:
