@@ -1,10 +1,10 @@
 """Run folders: `runs/001`, `runs/002`, …, where `last` names the newest.
 
-    >>> run = create_run(Path("runs"))
-    >>> find_run("last", Path("runs")) == run
-    True
+    >>> create_run(Path("runs")).name
+    '001'
 
-May import `base`, `formats` and the standard library.
+`find_run("last", Path("runs"))` finds it once its config is written and it is marked. May
+import `base`, `formats` and the standard library.
 """
 
 from __future__ import annotations
