@@ -1,7 +1,8 @@
 """Examples in docstrings that are written as at Python's prompt do what they show.
 
 An example may take for granted what its sentence speaks of (`model`, `loss`, `dataset`): a
-statement with such a free variable is skipped, and so is what follows from it. All others run.
+statement with such a free variable is skipped, and so is what follows from it; so is one that needs
+an extra which is not installed. All others run.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ class Prompt(doctest.DocTestRunner):
             self.wrong.append(f"{test.name}: {example.source}gives {got}, not {example.want}")
 
     def report_unexpected_exception(self, _out, _test, _example, exc_info):
-        if not issubclass(exc_info[0], NameError):
+        if not issubclass(exc_info[0], (NameError, ImportError)):
             self.wrong.append("".join(traceback.format_exception(*exc_info)))
 
 
