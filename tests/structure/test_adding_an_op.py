@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.structure.package import ROOT
+from tests.structure.package import ROOT, package
 
 PAGE = (ROOT / "docs" / "adding_an_op.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```python\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
@@ -20,10 +20,8 @@ FILES = {found.group(1): block for block in BLOCKS if (found := re.match(r"# (\S
 
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
-    shutil.copytree(
-        ROOT / "src" / "chainrule", tmp_path / "chainrule",
-        ignore=shutil.ignore_patterns("__pycache__"),
-    )  # fmt: skip
+    ignored = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(package(), tmp_path / "chainrule", ignore=ignored)
     return tmp_path
 
 
@@ -67,5 +65,5 @@ def test_the_places_of_the_page_exist():
     places = re.findall(r"`([\w./<>]+\.(?:py|json|toml|md))`", re.sub(r"\| .*? \|$", "", table))
     assert len(places) >= 10
     for place in places:
-        path = place.replace("<family>", "activation")
-        assert any((base / path).exists() for base in (ROOT, ROOT / "src" / "chainrule")), place
+        path = place.replace("<family>", "activation").removeprefix("src/chainrule/")
+        assert any((base / path).exists() for base in (ROOT, package())), place
