@@ -243,7 +243,7 @@ pad = Op(
     _pad_infer,
     _pad,
     vjp=_pad_vjp,
-    lower=Pieces(lambda node: (node.attrs["start"],)),
+    lower=Pieces(lambda node: [(node.attrs["start"], node.attrs["step"])]),
     traits=frozenset({"linear"}),
     batch=_widened,
     along=_whole_axis,
@@ -367,6 +367,10 @@ def _concat_samples(rng: np.random.Generator, dtype: np.dtype[Any]) -> Iterable[
     yield Sample(tuple(draw(rng, (4, 3), dtype).T for _ in "xy"), {"axis": 0})  # not contiguous
 
 
+def _side_by_side(node: Node) -> list[tuple[shapes.Shape, shapes.Shape]]:
+    return [(start, (1,) * len(start)) for start in _starts(node)]
+
+
 def _concat_along(node: Node, axis: int) -> tuple[int, ...] | None:
     return None if axis == node.attrs["axis"] else (axis,) * len(node.inputs)
 
@@ -377,7 +381,7 @@ concat = Op(
     lambda ins, attrs: np.concatenate(ins, axis=attrs["axis"]),
     vjp=_concat_vjp,
     jvp=_concat_jvp,
-    lower=Pieces(_starts),
+    lower=Pieces(_side_by_side),
     traits=frozenset({"linear"}),
     batch=leading,
     along=_concat_along,

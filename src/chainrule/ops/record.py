@@ -69,10 +69,10 @@ class IndexMap(NamedTuple):
 class Pieces(NamedTuple):
     """Lowering of an op that lays inputs side by side: result zeros, except for each region.
 
-    `regions(node)` gives per input the start of its region in the result.
+    `regions(node)` gives per input the start of its region in the result, and its step by axis.
     """
 
-    regions: Callable[[Node], tuple[Shape, ...]]
+    regions: Callable[[Node], Sequence[tuple[Shape, Shape]]]
 
 
 class Reduce(NamedTuple):

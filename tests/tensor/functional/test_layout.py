@@ -141,3 +141,15 @@ def test_as_strided_of_a_detached_leaf_has_the_gradient_of_the_leaf():
     assert none is None
     with pytest.raises(ArgumentError, match="outside of the tensor"):
         cut.as_strided((2,), (1,), 0)
+
+
+@pytest.mark.parametrize("turn", [lambda x: x.flip(0, 2), lambda x: cr.rot90(x, 1, (0, 2))])
+def test_the_compiled_gradient_of_what_is_reversed(turn):
+    def gradient(x):
+        x = x.detach().requires_grad_()
+        turned = turn(x)
+        (turned * (turned + 1.5)).sum().backward()
+        return x.grad
+
+    x = cr.tensor(np.arange(24, dtype="f").reshape(2, 3, 4))
+    np.testing.assert_array_equal(cr.compile(gradient)(x).numpy(), gradient(x).numpy())

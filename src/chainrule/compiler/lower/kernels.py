@@ -108,8 +108,7 @@ def _pieces(node: Node, homes: dict[Node, Home], target: Target) -> Stages:
             raise CompileError(f"{node} is padded into a part of another array")
         stages.append([zeros(node, home, target.lanes)])
     left = []
-    step = node.attrs.get("step", (1,) * len(node.shape))
-    for start, piece in zip(node.op.lower.regions(node), node.inputs, strict=True):
+    for (start, step), piece in zip(node.op.lower.regions(node), node.inputs, strict=True):
         region = home.view.slice(start, step, piece.shape)
         if piece.array.size and not _written(piece, home, region, homes):
             left.append((piece, Home(home.root, region)))

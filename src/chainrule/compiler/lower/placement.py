@@ -117,11 +117,10 @@ def _place_pieces(
     spaces: Mapping[Node, Shape],
     fixed: set[Node],
 ) -> None:
-    """Give the producers of a concat's pieces their regions as homes, where they can write them."""
+    """Give the producers of pieces their regions as homes, where they can write them."""
     home = homes[node]
-    ones = (1,) * len(node.shape)
-    for start, piece in zip(node.op.lower.regions(node), node.inputs, strict=True):
-        region: View | None = home.view.slice(start, ones, piece.shape)
+    for (start, step), piece in zip(node.op.lower.regions(node), node.inputs, strict=True):
+        region: View | None = home.view.slice(start, step, piece.shape)
         source = piece
         while is_view(source) and source not in homes and region is not None:
             region = beneath(source, region)
