@@ -233,7 +233,9 @@ def test_every_function_of_tensors_is_compared():
         (name, value.__name__)
         for name, value in shown.items()
         if getattr(value, "__module__", "").startswith("chainrule.tensor.functional.")
+        and callable(value)
         and not isinstance(value, type)
+        and value.__module__.rpartition(".")[2] not in {"random", "sampling"}  # others' numbers
     ]
     assert len(public) > 250
     missing = {
