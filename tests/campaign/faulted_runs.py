@@ -188,7 +188,7 @@ def _two_processes(run: Run, rng: random.Random) -> None:
     _, refusal = second.communicate(timeout=_SLOW)
     first.send_signal(signal.SIGCONT)
     _end(first, rng.choice((signal.SIGKILL, signal.SIGTERM)))
-    if (second.returncode, f"being trained by process {first.pid};" in refusal) != (1, True):
+    if (second.returncode, f"being trained by process {first.pid}:" in refusal) != (1, True):
         raise AssertionError(
             f"a second process in the folder ended with {second.returncode}: {refusal}"
         )
