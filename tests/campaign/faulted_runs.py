@@ -58,7 +58,7 @@ class Run:
         """Resume to the end; what is wrong with that."""
         done = self.start()
         _, said = done.communicate(timeout=_SLOW)
-        complete = done.returncode == 2 and "has done its" in said
+        complete = done.returncode == 2 and "has done all its" in said
         return None if done.returncode == 0 or complete else f"--resume: {said}"
 
     def is_complete(self) -> bool:
