@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import gc
 import threading
+import weakref
 
 import numpy as np
 import pytest
 
 import chainrule as cr
+from chainrule import nn
 from chainrule.base.errors import ShapeError
 from chainrule.ops import TABLE
+from chainrule.ops import scan as loops
 from chainrule.tensor import calls
+from chainrule.utils.checkpoint import checkpoint
 
 KINDS = [cr.float32, cr.float64, cr.int64, cr.bool]
 
@@ -111,3 +116,62 @@ def test_a_node_knows_the_line_that_recorded_it():
     lines = [y._node.source.text, y._node.inputs[0].source.text]
     assert lines == ["cr.exp(x)", "cr.exp(x)"]
     assert y._node.source.file == __file__
+
+
+def loop(xs, scale, w):
+    return cr.scan(lambda c, x: (c * scale + x * w,) * 2, cr.zeros(2), xs)
+
+
+def call_of(results):
+    return results[1]._node.inputs[0].call
+
+
+def test_equal_bodies_are_one_call():
+    xs, w = cr.ones(3, 2), cr.ones(2, requires_grad=True)
+    first = call_of(loop(xs, 2.0, w))
+    assert call_of(loop(xs + 1.0, 2.0, cr.zeros(2, requires_grad=True))) is first
+    assert call_of(loop(xs, 3.0, w)) is not first
+    assert call_of(loop(cr.ones(4, 2), 2.0, w)).attrs["graph"] is first.attrs["graph"]
+
+
+def test_a_checkpoint_of_equal_functions_is_one_call():
+    def run(power):
+        x = cr.ones(3, requires_grad=True)
+        return checkpoint(lambda t: (t**power).exp(), x)._node.inputs[0].call
+
+    assert run(2) is run(2)
+    assert run(2) is not run(3)
+
+
+def test_the_gradient_of_a_body_is_derived_once(monkeypatch):
+    derived = []
+    real = loops._backward_body
+    monkeypatch.setattr(loops, "_backward_body", lambda *a: derived.append(a) or real(*a))
+    w = cr.ones(2, requires_grad=True)
+    for length in (3, 3, 5):
+        loop(cr.ones(length, 2), 0.25, w)[1].sum().backward()
+    assert len(derived) == 1
+    assert w.grad.tolist() == [13.34765625] * 2
+
+
+def test_a_program_of_ever_new_bodies_keeps_few(monkeypatch):
+    monkeypatch.setattr(calls, "_MOST_BODIES", 8)
+    xs, w = cr.ones(3, 2), cr.ones(2, requires_grad=True)
+    seen = []
+    for n in range(30):
+        loop(xs, float(n), w)[1].sum().backward()
+        assert len(TABLE["scan"].prepared) <= 8
+        seen.append(weakref.ref(call_of(loop(xs, float(n), w)).attrs["graph"]))
+    gc.collect()
+    assert sum(ref() is not None for ref in seen) <= 8
+
+
+def test_a_kept_body_keeps_no_tensor():
+    layer = nn.LSTM(3, 4)
+    x = cr.ones(5, 2, 3)
+    layer(x)[0].sum().backward()
+    values = [weakref.ref(p._concrete("a test")) for p in layer.parameters()]
+    values += [weakref.ref(t) for t in (layer, x, *layer.parameters())]
+    del layer, x
+    gc.collect()
+    assert [ref() for ref in values] == [None] * len(values)

@@ -138,7 +138,9 @@ def input_node(type: AnyType, source: Source | None = None) -> Node:
 class Graph:
     """Inputs and outputs of a computation; the nodes between are found by walking."""
 
-    __slots__ = ("__weakref__", "inputs", "known_order", "outputs", "sharing")
+    __slots__ = (
+        "__weakref__", "derived", "inputs", "interned", "known_order", "outputs", "sharing"
+    )  # fmt: skip
 
     def __init__(self, inputs: tuple[Node, ...], outputs: tuple[Node, ...]) -> None:
         """The order of the nodes is computed at its first use."""
@@ -146,6 +148,8 @@ class Graph:
         self.outputs: Final = outputs
         self.known_order: tuple[Node, ...] | None = None  # cached by `walk.ordered`
         self.sharing: Any = None  # the table of distinct nodes, from `rewrite`
+        self.interned = False  # whether equal graphs are this object, from `interning`
+        self.derived: dict[Any, Any] = {}  # what is worked out from it once, such as its gradient
 
     def ending(self, outputs: Iterable[Node]) -> Graph:
         """A graph from the same inputs to other outputs, with the same table of distinct nodes."""

@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.base.frames import PACKAGE
-from chainrule.graph.node import INPUT, Node, Type
+from chainrule.graph.node import INPUT, Graph, Node, Type
 from chainrule.graph.walk import topological
 from chainrule.ops.creation import full
 from chainrule.ops.record import Made
@@ -63,6 +63,14 @@ def compose(inputs: Sequence[Node], outputs: Sequence[Node | None]) -> Composed:
     head = f"def composed({', '.join(names[n] for n in inputs)}):"
     exec(_compiled("\n    ".join([head, *lines, f"return ({results})"])), known)  # noqa: S102 - text made above
     return known["composed"]  # type: ignore[no-any-return]
+
+
+def composed(graph: Graph) -> Composed:
+    """The function of a graph, composed once."""
+    found: Composed | None = graph.derived.get(composed)
+    if found is None:
+        found = graph.derived[composed] = compose(graph.inputs, graph.outputs)
+    return found
 
 
 def _own_memory(order: Sequence[Node]) -> set[Node]:

@@ -18,13 +18,14 @@ import numpy as np
 
 from chainrule.base import dtypes
 from chainrule.base.errors import ArgumentError, GradientError, ShapeError
+from chainrule.graph.interning import interned
 from chainrule.graph.node import Attrs, Graph, Node, TupleType, Type, input_node
 from chainrule.ops.arithmetic import add, mul
 from chainrule.ops.bodies import batched_call
 from chainrule.ops.cast import cast
+from chainrule.ops.compose import composed
 from chainrule.ops.creation import filled, full
-from chainrule.ops.evaluate import evaluate
-from chainrule.ops.record import Builder, Illegal, Op, Sample, Symbolic, Template
+from chainrule.ops.record import Builder, Illegal, Made, Op, Sample, Symbolic, Template
 from chainrule.ops.trigonometry import tanh
 
 _f32 = dtypes.float32
@@ -125,17 +126,26 @@ def _call_vjp(
         return given  # type: ignore[no-any-return]
     if "vjp_graph" in node.attrs:
         return _given_vjp(b, node, ct)
-    graph: Graph = node.attrs["graph"]
-    seeds = [
-        None if c is None else input_node(n.type) for c, n in zip(ct, graph.outputs, strict=True)
-    ]
-    wanted = float_positions(graph.inputs)
-    some = differentiate(Symbolic(), graph.outputs, seeds, [graph.inputs[i] for i in wanted])
-    found: list[Node | None] = [None] * len(graph.inputs)
-    for i, gradient in zip(wanted, some, strict=True):
-        found[i] = gradient
-    body = Graph((*graph.inputs, *present(seeds)), present(found))
-    return put_back(found, items(b, b(call, *node.inputs, *present(ct), graph=body)))
+    body, there = _pulled_back(node.attrs["graph"], [c is not None for c in ct], differentiate)
+    results = iter(items(b, b(call, *node.inputs, *present(ct), graph=body)))
+    return [next(results) if is_there else None for is_there in there]
+
+
+def _pulled_back(
+    graph: Graph, given: Sequence[bool], differentiate: Differentiate
+) -> tuple[Graph, list[bool]]:
+    """(inputs…, cotangents that are given) → gradients, and which of the inputs have one."""
+    key = (_pulled_back, *given)
+    if key not in graph.derived:
+        pairs = zip(graph.outputs, given, strict=True)
+        seeds = [input_node(n.type) if is_given else None for n, is_given in pairs]
+        wanted = [n for n in graph.inputs if n.dtype.kind == "float"]
+        some = differentiate(Symbolic(), graph.outputs, seeds, wanted)
+        found = dict(zip(wanted, some, strict=True))
+        body = Graph((*graph.inputs, *present(seeds)), present(some))
+        there = [found.get(n) is not None for n in graph.inputs]
+        graph.derived[key] = interned(body), there
+    return graph.derived[key]  # type: ignore[no-any-return]
 
 
 def _given_vjp(b: Builder, node: Node, ct: Missing) -> list[Node | None]:
@@ -229,7 +239,7 @@ def _call_samples(rng: np.random.Generator, dtype: np.dtype[Any]) -> Iterable[Sa
 call = Op(
     "call",
     _call_infer,
-    lambda ins, attrs: tuple(evaluate(attrs["graph"], ins)),
+    Made(lambda attrs: composed(attrs["graph"])),
     vjp=_call_vjp,
     jvp=_call_jvp,
     saves=None,

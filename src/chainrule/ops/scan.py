@@ -9,17 +9,19 @@ Example: `scan(h, xs, w, graph=body, carries=1, xs=1, length=9, reverse=False, h
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import repeat
 from typing import Any
 
 import numpy as np
 
 from chainrule.base import dtypes
 from chainrule.base.errors import ShapeError
+from chainrule.graph.interning import interned
 from chainrule.graph.node import Attrs, Graph, Node, TupleType, Type, input_node
 from chainrule.ops.arithmetic import add, mul
 from chainrule.ops.bodies import batched_scan
-from chainrule.ops.compose import compose
+from chainrule.ops.compose import composed
 from chainrule.ops.control import (
     Differentiate,
     Missing,
@@ -30,7 +32,7 @@ from chainrule.ops.control import (
     present,
 )
 from chainrule.ops.creation import filled
-from chainrule.ops.record import Array, Builder, Illegal, Op, Sample, Symbolic, Template
+from chainrule.ops.record import Array, Builder, Illegal, Made, Op, Sample, Symbolic, Template
 from chainrule.ops.trigonometry import tanh
 
 _f32 = dtypes.float32
@@ -61,22 +63,27 @@ def _scan_infer(ins: tuple[Type, ...], attrs: Attrs) -> TupleType:
     return TupleType((*outs[:count], *stacked, *history))
 
 
-def _scan(ins: Any, attrs: Attrs) -> tuple[Array, ...]:
+def _scan(attrs: Attrs) -> Callable[..., tuple[Array, ...]]:
     graph, length, count = attrs["graph"], attrs["length"], attrs["carries"]
-    carries, xs, consts = _split(ins, attrs)
-    outs = [n.array for n in graph.outputs]
-    ys = [np.empty((length, *t.shape), t.dtype.numpy) for t in outs[count:]]
-    history = [np.empty((length, *c.shape), c.dtype) for c in carries]
-    steps = range(length - 1, -1, -1) if attrs["reverse"] else range(length)
-    body = compose(graph.inputs, graph.outputs)
-    for t in steps:
-        for past, carry in zip(history, carries, strict=True):
-            past[t] = carry
-        results = body(*carries, *[x[t] for x in xs], *consts)
-        carries = results[:count]
-        for y, value in zip(ys, results[count:], strict=True):
-            y[t] = value
-    return (*carries, *ys, *(history if attrs["history"] else ()))
+    body, reverse, history = composed(graph), attrs["reverse"], attrs["history"]
+    stacked = [_stack(length, n.array) for n in graph.outputs[count:]]
+    before = [_stack(length, n.array) for n in graph.outputs[:count]] if history else []
+    order = range(length - 1, -1, -1) if reverse else range(length)
+
+    def loop(*values: Array) -> tuple[Array, ...]:
+        carries, xs, consts = _split(values, attrs)
+        ys, past = ([np.empty(t.shape, t.dtype.numpy) for t in of] for of in (stacked, before))
+        steps = zip(*[x[::-1] for x in xs] if reverse else xs, strict=True) if xs else repeat(())
+        for t, step in zip(order, steps, strict=False):
+            for stack, value in zip(past, carries, strict=False):
+                stack[t] = value
+            results = body(*carries, *step, *consts)
+            carries = results[:count]
+            for stack, value in zip(ys, results[count:], strict=True):
+                stack[t] = value
+        return (*carries, *ys, *past)
+
+    return loop
 
 
 def _scan_vjp(
@@ -92,7 +99,11 @@ def _scan_vjp(
     )
     consts = float_positions(ins, range(first_const, len(ins)))
     seeded = [j for j in range(count, len(ct)) if ct[j] is not None]  # y, then history
-    body = _backward_body(attrs, differentiate, carries, xs, consts, seeded)
+    key = (_backward_body, count, first_const, *carries, None, *consts, None, *xs, None, *seeded)
+    body = attrs["graph"].derived.get(key)
+    if body is None:
+        body = interned(_backward_body(attrs, differentiate, carries, xs, consts, seeded))
+        attrs["graph"].derived[key] = body
     history = items(b, node)[n_out:] if attrs["history"] else _history(b, node)
     sums = [filled(b, 0, ins[i]) for i in consts]
     steps = (*history, *ins[count:first_const], *present([ct[j] for j in seeded]))
@@ -218,7 +229,7 @@ _LOOP = {"graph": _rnn_body((2, 3), _f32), "xs": 1, "reverse": False, "history":
 scan = Op(
     "scan",
     _scan_infer,
-    _scan,
+    Made(_scan),
     vjp=_scan_vjp,
     jvp=_scan_jvp,
     saves=None,

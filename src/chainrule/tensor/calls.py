@@ -19,11 +19,12 @@ from typing import Any
 
 from chainrule.base.source import Source
 from chainrule.grad.reverse import local_rule
-from chainrule.graph.node import AnyType, Attrs, Node, TupleType, input_node
+from chainrule.graph.node import AnyType, Attrs, Graph, Node, TupleType, input_node
 from chainrule.ops.compose import Composed, compose
 from chainrule.ops.record import OUT, Made, Op, Symbolic
 
 _MOST = 2048  # calls kept for an op; at the limit all are dropped
+_MOST_BODIES = 256  # of an op that has a graph as an attribute, and its functions with it
 
 
 class Call:
@@ -95,12 +96,14 @@ def call_for(op: Op, types: tuple[AnyType, ...], attrs: Attrs) -> Call:
 
     The key of a single type finds the last call on one operand of that type or, for an op of
     several operands without attributes, on operands that all have it. Not kept: ops without
-    operands (their attributes are values, and -0.0 equals 0.0), loops, and calls of graphs.
+    operands (their attributes are values, and -0.0 equals 0.0), and calls of graphs that are not
+    interned (another call has another graph).
     """
     made = Call(op, types, attrs)
-    if types and "control" not in op.traits:
+    graphs = [a for a in attrs.values() if type(a) is Graph]
+    if types and all(graph.interned for graph in graphs):
         table = op.prepared
-        if len(table) >= _MOST:
+        if len(table) >= (_MOST_BODIES if graphs else _MOST):
             table.clear()
         table[*types, *attrs.items()] = made
         if len(types) == 1 or (not attrs and all(t == types[0] for t in types)):

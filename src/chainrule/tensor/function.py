@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from chainrule.base.errors import ArgumentError, GradientError, ShapeError, UndefinedMethodError
 from chainrule.base.source import location
+from chainrule.graph.interning import interned
 from chainrule.graph.node import Graph, Node, TupleType, input_node
 from chainrule.ops import TABLE
 from chainrule.ops.control import call, project
@@ -428,7 +429,7 @@ def once_differentiable(fn: Callable[..., Any]) -> Callable[..., Any]:
 def _once(gradient: Tensor, asked: Sequence[Handle]) -> Tensor:
     """The gradient, through which no derivative goes on to what it was made from."""
     inputs = tuple([input_node(t.array_type) for t in (gradient, *asked)])
-    body = Graph(inputs, inputs[:1])
+    body = interned(Graph(inputs, inputs[:1]))
     (out,) = apply_many(call, gradient, *asked, graph=body, rule=_refuse_second)
     return out
 

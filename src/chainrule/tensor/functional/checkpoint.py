@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from chainrule.base.errors import ArgumentError
+from chainrule.graph.interning import interned
 from chainrule.ops.control import call
 from chainrule.tensor.body import body_trace
 from chainrule.tensor.dispatch import apply_many, wrap
@@ -37,7 +38,7 @@ def checkpoint(
         trace.refuse_gradients("a checkpointed function")
         changed = trace.effects()
         after = [wrap(None, bound.node, requires_grad=bound.requires_grad) for bound in changed]
-        body = trace.graph((), [*outputs, *after])
+        body = interned(trace.graph((), [*outputs, *after]))
     results = apply_many(call, *trace.captured(), graph=body)
     trace.advance_generators()
     for bound, result in zip(changed, results[len(outputs) :], strict=True):

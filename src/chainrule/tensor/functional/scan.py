@@ -15,6 +15,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from chainrule.base.errors import ArgumentError, ShapeError, TraceError
+from chainrule.graph.interning import interned
 from chainrule.graph.node import Type, input_node
 from chainrule.ops.scan import scan as scan_op
 from chainrule.tensor.body import body_trace, step_numbers
@@ -54,7 +55,7 @@ def scan(
             )
         if trace.step is not None:
             first.append(trace.step)
-        body = trace.graph(first, [*outs, *collected])
+        body = interned(trace.graph(first, [*outs, *collected]))
     if trace.step is not None:
         columns = [*columns, step_numbers(count)]
     operands: list[Handle] = [*carries, *columns, *trace.captured()]
