@@ -9,6 +9,7 @@ import chainrule as cr
 from chainrule import nn, optim
 from chainrule.base.errors import ArgumentError, DTypeError, ShapeError, TraceError
 from chainrule.nn.utils import rnn
+from chainrule.tensor.functional import scan
 from tests.nn import recurrent_cases as cases
 
 X = np.random.default_rng(1).normal(size=(cases.TIME, cases.BATCH, cases.WIDTH))
@@ -176,3 +177,78 @@ def test_packed_sequences_have_pytorchs_face():
     net = nn.LSTM(2, 3, num_layers=2, bidirectional=True)
     net.flatten_parameters()
     assert [len(ps) for ps in net.all_weights] == [4, 4, 4, 4]
+
+
+def recordings(monkeypatch, run):
+    """How often the bodies of loops are recorded while `run()` runs."""
+    found = []
+    real = scan._recorded
+    with monkeypatch.context() as patched:
+        patched.setattr(scan, "_recorded", lambda *a: found.append(a) or real(*a))
+        run()
+    return len(found)
+
+
+def test_a_layer_is_recorded_once(monkeypatch):
+    net = make("LSTM(4, 3, num_layers=2, bidirectional=True)")
+    x = cr.tensor(X)
+    scan._steps.clear()
+
+    def run(lengths=None):
+        net(x, lengths=lengths)[0].sum().backward()
+
+    assert recordings(monkeypatch, run) == 2  # the second layer's x is wider, its body is equal
+    assert recordings(monkeypatch, lambda: [run() for _ in range(3)]) == 0
+    assert recordings(monkeypatch, lambda: run(cases.LENGTHS)) == 2
+    assert recordings(monkeypatch, lambda: run(cases.LENGTHS)) == 0
+
+
+@pytest.mark.parametrize("text", ["GRU(4, 3)", "LSTM(4, 3, bidirectional=True)"])
+def test_a_recorded_step_follows_who_asks_for_gradients(text):
+    net = make(text)
+    wanted = {n: p.grad.numpy().copy() for n, p in zip(*after_backward(net), strict=True)}
+    for frozen in wanted:
+        net.requires_grad_(True).zero_grad()
+        dict(net.named_parameters())[frozen].requires_grad = False
+        for name, p in zip(*after_backward(net), strict=True):
+            assert (p.grad is None) == (name == frozen)
+            if name != frozen:
+                np.testing.assert_array_equal(p.grad.numpy(), wanted[name])
+    with cr.no_grad():
+        assert not net(cr.tensor(X))[0].requires_grad
+    assert net.requires_grad_(True)(cr.tensor(X))[0].requires_grad
+
+
+def after_backward(net):
+    """The names of the parameters, and the parameters with their gradients."""
+    net(cr.tensor(X))[0].sum().backward()
+    return list(net.state_dict()), list(net.parameters())
+
+
+def test_weights_that_are_one_tensor_get_the_sum_of_their_gradients():
+    net = nn.GRU(3, 3).double()
+    x = cr.tensor(X[:, :, :3])
+    found = []
+    for tied in (False, True, False):
+        if tied:
+            net.weight_ih_l0 = net.weight_hh_l0
+        else:
+            net.weight_ih_l0 = nn.Parameter(net.weight_hh_l0.detach().clone())
+        net.zero_grad()
+        net(x)[0].sum().backward()
+        found.append((net.weight_ih_l0.grad.numpy().copy(), net.weight_hh_l0.grad.numpy().copy()))
+    (ih, hh), (one, same), again = found
+    np.testing.assert_allclose(one, ih + hh, rtol=1e-12)
+    np.testing.assert_array_equal(one, same)
+    np.testing.assert_array_equal(again, (ih, hh))
+
+
+def test_an_error_in_a_recorded_step_names_the_line_that_called():
+    net = nn.RNN(4, 3).double()
+    lines = []
+    for _ in range(2):
+        out, _ = net(cr.tensor(X))
+        lines.append(out._node.inputs[0].attrs["graph"].outputs[0].source.text)
+    other, _ = net(cr.tensor(X))
+    lines.append(other._node.inputs[0].attrs["graph"].outputs[0].source.text)
+    assert lines == ["out, _ = net(cr.tensor(X))"] * 2 + ["other, _ = net(cr.tensor(X))"]

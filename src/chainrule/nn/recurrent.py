@@ -7,7 +7,8 @@ Source: https://docs.pytorch.org/docs/stable/nn.html#recurrent-layers
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any
 
 from chainrule.base.arguments import check_choice, check_flag, check_probability, check_whole
@@ -22,7 +23,7 @@ from chainrule.nn.parameter import Parameter
 from chainrule.tensor.convert import as_tensor, check_device
 from chainrule.tensor.functional import comparison, gather, join, layout
 from chainrule.tensor.functional.creation import empty, zeros
-from chainrule.tensor.functional.scan import scan
+from chainrule.tensor.functional.scan import scan_step
 from chainrule.tensor.tensor import Tensor
 
 _BATCHED = 3  # axes of (time, batch, features)
@@ -209,18 +210,27 @@ def _sweep(
 
     Where the mask is False, states stay and the output is zero.
     """
+    ahead = kind.ahead(x, weights)
+    xs = (ahead,) if mask is None else (ahead, mask)
+    last, (out,) = scan_step(
+        _step(kind, masked=mask is not None), first, xs, weights, reverse=reverse
+    )
+    return last, out
 
-    def step(states: States, given: tuple[Tensor, ...]) -> tuple[States, Tensor]:
+
+@cache
+def _step(kind: Kind, *, masked: bool) -> Callable[..., tuple[States, Tensor]]:
+    """The body of a layer's loop."""
+
+    def step(states: States, given: Sequence[Tensor], weights: Weights) -> tuple[States, Tensor]:
         new = kind.step(given[0], states, weights)
-        if mask is None:
+        if not masked:
             return new, new[0]
         here = given[1]
         kept = tuple(comparison.where(here, n, s) for n, s in zip(new, states, strict=True))
         return kept, comparison.where(here, new[0], 0.0)
 
-    ahead = kind.ahead(x, weights)
-    last, out = scan(step, first, (ahead,) if mask is None else (ahead, mask), reverse=reverse)
-    return last, out
+    return step
 
 
 class _OneState(RNNBase):

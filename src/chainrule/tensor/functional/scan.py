@@ -11,14 +11,15 @@ Its gradient is again a loop, running the other way. May import `ops` and the tr
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from chainrule.base.errors import ArgumentError, ShapeError, TraceError
+from chainrule.base.source import caller
 from chainrule.graph.interning import interned
-from chainrule.graph.node import Type, input_node
+from chainrule.graph.node import Graph, Type, input_node
 from chainrule.ops.scan import scan as scan_op
-from chainrule.tensor.body import body_trace, step_numbers
+from chainrule.tensor.body import BodyTrace, body_trace, step_numbers
 from chainrule.tensor.convert import as_tensor
 from chainrule.tensor.dispatch import apply_many
 from chainrule.tensor.handle import Handle
@@ -27,6 +28,11 @@ from chainrule.tensor.pytree import Rebuild, flatten
 
 if TYPE_CHECKING:
     from chainrule.tensor.tensor import Tensor
+
+    Tensors = Sequence[Tensor]
+
+_MOST = 256  # recorded steps; at the limit all are dropped
+_steps: dict[Any, tuple[Graph, tuple[int, ...]]] = {}  # body, and which tensors of `free` it reads
 
 
 def scan(
@@ -42,11 +48,50 @@ def scan(
     carries, rebuild_carry = flatten(init if _is_structure(init) else as_tensor(init))
     columns, rebuild_x = flatten(xs)
     count = _length(columns, length)
+    body, rebuild_y, trace = _recorded(
+        lambda carry, x: fn(rebuild_carry(carry), rebuild_x(x)), carries, columns, count
+    )
+    if trace.step is not None:
+        columns = [*columns, step_numbers(count)]
+    results = _applied(body, carries, columns, trace.captured(), count, reverse=reverse)
+    trace.advance_generators()
+    return rebuild_carry(results[: len(carries)]), rebuild_y(results[len(carries) :])
+
+
+def scan_step(
+    step: Callable[[Tensors, Tensors, Any], tuple[Tensors, Any]], init: Tensors, xs: Tensors,
+    free: Sequence[Tensor | None], *, reverse: bool,
+) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:  # fmt: skip
+    """`scan` of `carry, y = step(carry, x, free)`, which depends on its arguments alone.
+
+    So the step is recorded once for given types and line of the program, and not at each call.
+    """
+    count = _length(xs, None)
+    places = {id(t): i for i, t in enumerate(free)}
+    kinds = [None if t is None else (t.array_type, t.requires_grad, places[id(t)]) for t in free]
+    carried, columns = [t.array_type for t in init], [(x.dtype, x.shape[1:]) for x in xs]
+    key = (step, caller(), modes.grad, *carried, None, *columns, None, *kinds)
+    found = _steps.get(key)
+    if found is None:
+        body, _, trace = _recorded(lambda carry, x: step(carry, x, free), init, xs, count)
+        found = body, tuple([places[id(t)] for t in trace.captured()])
+        if len(_steps) >= _MOST:
+            _steps.clear()
+        _steps[key] = found
+    body, read = found
+    results = _applied(body, init, xs, [free[i] for i in read], count, reverse=reverse)
+    return results[: len(init)], results[len(init) :]
+
+
+def _recorded(
+    fn: Callable[[Tensors, Tensors], Any], carries: Tensors, columns: Tensors, length: int
+) -> tuple[Graph, Rebuild, BodyTrace]:
+    """The body of one step, the structure of y, and the trace, which knows the free variables."""
     kinds = [*(c.array_type for c in carries), *(Type(x.dtype, x.shape[1:]) for x in columns)]
-    with body_trace(count) as trace:
+    with body_trace(length) as trace:
         first = [input_node(kind) for kind in kinds]
         inside = trace.arguments(first)
-        result = fn(rebuild_carry(inside[: len(carries)]), rebuild_x(inside[len(carries) :]))
+        result = fn(inside[: len(carries)], inside[len(carries) :])
         outs, collected, rebuild_y = _checked(result, carries)
         trace.refuse_gradients("the body of scan")
         if trace.effects():
@@ -55,26 +100,29 @@ def scan(
             )
         if trace.step is not None:
             first.append(trace.step)
-        body = interned(trace.graph(first, [*outs, *collected]))
-    if trace.step is not None:
-        columns = [*columns, step_numbers(count)]
-    operands: list[Handle] = [*carries, *columns, *trace.captured()]
+        return interned(trace.graph(first, [*outs, *collected])), rebuild_y, trace
+
+
+def _applied(
+    body: Graph, carries: Tensors, columns: Tensors, free: Sequence[Any], length: int, *,
+    reverse: bool,
+) -> tuple[Tensor, ...]:  # fmt: skip
+    """The last carries and what is collected."""
+    operands = (*carries, *columns, *free)
     results = apply_many(
         scan_op,
         *operands,
         graph=body,
         carries=len(carries),
         xs=len(columns),
-        length=count,
+        length=length,
         reverse=reverse,
         history=modes.grad and any(t.requires_grad for t in operands),
     )
-    trace.advance_generators()
-    end = len(outs)
-    return rebuild_carry(results[:end]), rebuild_y(results[end : end + len(collected)])
+    return results[: len(body.outputs)]
 
 
-def _length(columns: list[Any], length: int | None) -> int:
+def _length(columns: Sequence[Any], length: int | None) -> int:
     found = {x.shape[:1] for x in columns}
     if length is not None:
         found.add((length,))
@@ -84,7 +132,7 @@ def _length(columns: list[Any], length: int | None) -> int:
     return found.pop()[0]  # type: ignore[no-any-return]
 
 
-def _checked(result: Any, carries: list[Any]) -> tuple[list[Tensor], list[Tensor], Rebuild]:
+def _checked(result: Any, carries: Tensors) -> tuple[list[Tensor], list[Tensor], Rebuild]:
     """The new carries, what is collected, and its structure."""
     if not isinstance(result, tuple) or len(result) != 2:
         raise ArgumentError("the body of scan returns two things: the next carry, and y or None")
