@@ -11,6 +11,8 @@ import chainrule as cr
 import chainrule.nn.functional as F
 from chainrule import autograd, nn
 from chainrule.base.errors import ArgumentError, ShapeError, TraceError
+from chainrule.graph.walk import topological
+from chainrule.ops import TABLE
 from chainrule.tensor import dispatch, fast_path, tape
 from chainrule.tensor.functional.scan import scan
 from chainrule.utils.checkpoint import checkpoint
@@ -281,6 +283,17 @@ def test_bodies_inside_a_trace_are_the_eager_ones():
     cr.manual_seed(2)
     step()
     assert cr.get_rng_state().tolist() == position
+
+
+def test_only_what_a_body_reads_is_its_operand():
+    w = cr.ones(2)
+
+    def step(x):
+        return scan(lambda c, row: (c * w + row,) * 2, x[0] * 2.0, x)[0]
+
+    trace, out = traced(step, cr.ones(3, 2))
+    (loop,) = (n for n in topological([trace.node_of(out)]) if n.op is TABLE["scan"])
+    assert [n.shape for n in loop.inputs] == [(2,), (3, 2), (2,)]  # carry, xs and w
 
 
 def test_symbols_that_are_gone_are_not_taken_for_others():

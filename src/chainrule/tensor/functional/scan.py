@@ -92,7 +92,7 @@ def _recorded(
         first = [input_node(kind) for kind in kinds]
         inside = trace.arguments(first)
         result = fn(inside[: len(carries)], inside[len(carries) :])
-        outs, collected, rebuild_y = _checked(result, carries)
+        outs, collected, rebuild_y = _checked(result, kinds[: len(carries)])
         trace.refuse_gradients("the body of scan")
         if trace.effects():
             raise TraceError(
@@ -132,7 +132,7 @@ def _length(columns: Sequence[Any], length: int | None) -> int:
     return found.pop()[0]  # type: ignore[no-any-return]
 
 
-def _checked(result: Any, carries: Tensors) -> tuple[list[Tensor], list[Tensor], Rebuild]:
+def _checked(result: Any, carries: list[Type]) -> tuple[list[Tensor], list[Tensor], Rebuild]:
     """The new carries, what is collected, and its structure."""
     if not isinstance(result, tuple) or len(result) != 2:
         raise ArgumentError("the body of scan returns two things: the next carry, and y or None")
@@ -141,9 +141,9 @@ def _checked(result: Any, carries: Tensors) -> tuple[list[Tensor], list[Tensor],
     if len(outs) != len(carries):
         raise ShapeError(f"scan's body turns {len(carries)} carried tensors into {len(outs)}")
     for i, (before, after) in enumerate(zip(carries, outs, strict=True)):
-        if before.array_type != after.array_type:
+        if before != after.array_type:
             raise ShapeError(
-                f"scan's body turns carry {i} of type {before.array_type} into {after.array_type}; "
+                f"scan's body turns carry {i} of type {before} into {after.array_type}; "
                 "a carry keeps its shape and dtype"
             )
     return outs, collected, rebuild_y
