@@ -8,6 +8,7 @@ import pytest
 import chainrule as cr
 from chainrule import nn, optim
 from chainrule.base.errors import ArgumentError, DTypeError, ShapeError, TraceError
+from chainrule.graph.walk import topological
 from chainrule.nn.utils import rnn
 from chainrule.tensor.functional import scan
 from tests.nn import recurrent_cases as cases
@@ -252,3 +253,29 @@ def test_an_error_in_a_recorded_step_names_the_line_that_called():
     other, _ = net(cr.tensor(X))
     lines.append(other._node.inputs[0].attrs["graph"].outputs[0].source.text)
     assert lines == ["out, _ = net(cr.tensor(X))"] * 2 + ["other, _ = net(cr.tensor(X))"]
+
+
+@pytest.mark.parametrize("batch_first", [False, True])
+@pytest.mark.parametrize("total", [None, cases.TIME + 2])
+def test_packing_and_padding_come_back(batch_first, total):
+    x = cr.tensor(X.swapaxes(0, 1) if batch_first else X, requires_grad=True)
+    packed = rnn.pack_padded_sequence(x, cases.LENGTHS, batch_first, enforce_sorted=False)
+    assert [t.op.name for t in graph_of(packed.data)] == ["gather", "reshape"]
+    back, lengths = rnn.pad_packed_sequence(packed, batch_first, -1.0, total)
+    wanted = np.full((total or max(cases.LENGTHS), *X.shape[1:]), -1.0)
+    for i, n in enumerate(cases.LENGTHS):
+        wanted[:n, i] = X[:n, i]
+    np.testing.assert_array_equal(
+        back.detach().numpy(), wanted.swapaxes(0, 1) if batch_first else wanted
+    )
+    assert lengths.tolist() == list(cases.LENGTHS)
+    back.sum().backward()
+    ends = np.arange(cases.TIME)[:, None] < np.array(cases.LENGTHS)
+    np.testing.assert_array_equal(
+        x.grad.numpy()[..., 0], (ends.T if batch_first else ends).astype(float)
+    )
+
+
+def graph_of(out):
+    """The computed nodes that a result needs, the last first."""
+    return [n for n in reversed(topological([out._node])) if n.inputs]

@@ -11,7 +11,7 @@ Source: https://docs.pytorch.org/docs/stable/nn.html#utility-functions-in-other-
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -88,38 +88,47 @@ def time_mask(lengths: Any, time: int, batch: int) -> Tensor:
     return comparison.lt(steps, layout.reshape(ends, (1, batch, 1)))
 
 
-@dataclass(frozen=True)
 class Packing:
-    """The packed rows of a sorted batch."""
+    """The packed rows of a sorted batch, as arrays."""
 
-    lengths: Numbers  # descending
+    def __init__(self, lengths: Numbers) -> None:
+        """`lengths` are in descending order."""
+        self.lengths = lengths
+        # (time, batch): whether the sequence still lasts
+        self.lasting = np.arange(lengths[0])[:, None] < lengths
+        self.sizes = self.lasting.sum(1)  # rows at each time
+        # (time, batch): the packed row that lies there, an earlier one after each end
+        self.places = np.maximum(self.lasting.cumsum() - 1, 0).reshape(self.lasting.shape)
 
     @staticmethod
     def of(packed: PackedSequence) -> Packing:
-        """The packing of a packed sequence: the rows at time t are the lengths above t."""
-        sizes = _read(packed.batch_sizes)
-        return Packing((sizes[:, None] > np.arange(sizes[0])).sum(0))
+        """The packing of a packed sequence."""
+        return _packing(_read(packed.batch_sizes).tobytes())
 
     @property
-    def sizes(self) -> Numbers:
-        """The number of rows at each time."""
-        return np.asarray(self.lasting.sum(1), np.int64)
-
-    @property
-    def lasting(self) -> np.ndarray[Any, np.dtype[np.bool_]]:
-        """(time, batch): whether the sequence still lasts."""
-        return np.asarray(np.arange(self.lengths.max())[:, None] < self.lengths, np.bool_)
+    def mask(self) -> Tensor:
+        """Bool (time, batch, 1): whether the sequence still lasts."""
+        return tensor(self.lasting[:, :, None])
 
     def pack(self, padded: Tensor) -> Tensor:
         """(time, batch, …) → (rows, …)."""
-        rows = layout.reshape(padded, (-1, *padded.shape[2:]))
-        return gather.index_select(rows, 0, tensor(np.flatnonzero(self.lasting)))
+        return _rows(padded, np.flatnonzero(self.lasting))
 
     def unpack(self, rows: Tensor) -> Tensor:
         """(rows, …) → (time, batch, …) with arbitrary rows after each end."""
-        where = np.maximum(self.lasting.ravel().cumsum() - 1, 0)
-        found = gather.index_select(rows, 0, tensor(where))
-        return layout.reshape(found, (*self.lasting.shape, *rows.shape[1:]))
+        return gather.slices_at(rows, 0, tensor(self.places))
+
+
+@lru_cache(8)  # a batch is packed, read by some layers, and padded
+def _packing(sizes: bytes) -> Packing:
+    """The packing with so many rows at each time: the lengths are the times with more."""
+    rows = np.frombuffer(sizes, np.int64)
+    return Packing((rows[:, None] > np.arange(rows[0])).sum(0))
+
+
+def _rows(padded: Tensor, places: Numbers) -> Tensor:
+    """The rows at these places of the first two axes."""
+    return gather.slices_at(layout.reshape(padded, (-1, *padded.shape[2:])), 0, tensor(places))
 
 
 def pack_padded_sequence(
@@ -130,24 +139,25 @@ def pack_padded_sequence(
     `enforce_sorted` requires that the lengths are in descending order.
     """
     counts = _read(lengths)
-    padded = layout.transpose(input, 0, 1) if batch_first else input
-    if counts.shape != padded.shape[1:2]:
+    axes = input.shape[:2][::-1] if batch_first else input.shape[:2]
+    if counts.shape != axes[1:]:
         raise ShapeError(f"{counts.size} lengths for a batch of shape {input.shape}")
-    if not counts.size or counts.min() <= 0 or counts.max() > padded.shape[0]:
-        raise ShapeError(f"lengths are from 1 to {padded.shape[0]}, not {counts.tolist()}")
-    order = None
-    if not enforce_sorted:
-        longest_first = np.argsort(-counts, kind="stable")
-        counts, order = counts[longest_first], tensor(longest_first)
-        padded = gather.index_select(padded, 1, order)
-    elif (counts[:-1] < counts[1:]).any():
+    if not counts.size or counts.min() <= 0 or counts.max() > axes[0]:
+        raise ShapeError(f"lengths are from 1 to {axes[0]}, not {counts.tolist()}")
+    order = np.argsort(-counts, kind="stable")
+    if enforce_sorted and (counts[:-1] < counts[1:]).any():
         raise ShapeError(
             f"the lengths {counts.tolist()} are not in descending order\n"
             "  sort the batch, or give enforce_sorted=False"
         )
-    packing = Packing(counts)
-    rows = packing.pack(padded)
-    return PackedSequence(rows, tensor(packing.sizes), order, invert_permutation(order))
+    packing = Packing(counts[order])
+    at, which = packing.lasting.nonzero()
+    which = order[which]
+    rows = _rows(input, which * axes[0] + at if batch_first else at * axes[1] + which)
+    sizes = tensor(packing.sizes)
+    if enforce_sorted:
+        return PackedSequence(rows, sizes)
+    return PackedSequence(rows, sizes, tensor(order), tensor(np.argsort(order)))
 
 
 def pad_packed_sequence(
@@ -158,19 +168,22 @@ def pad_packed_sequence(
 ) -> tuple[Tensor, Tensor]:
     """The batch in its first order, padded to the longest or to `total_length`, and the lengths."""
     packing = Packing.of(sequence)
-    x = packing.unpack(sequence.data)
-    time, batch = packing.lasting.shape
-    lasting = layout.reshape(tensor(packing.lasting), (time, batch, *(1,) * (len(x.shape) - 2)))
-    x = comparison.where(lasting, x, filled(padding_value, x.dtype, ()))
-    if total_length is not None:
-        if total_length < time:
-            raise ArgumentError(f"total_length={total_length} is below the longest length, {time}")
-        x = pad(x, (0, 0) * (len(x.shape) - 1) + (0, total_length - time), value=padding_value)
-    lengths = packing.lengths
+    found, lengths = packing.places, packing.lengths
+    time = len(found) if total_length is None else total_length
+    if time < len(found):
+        raise ArgumentError(f"total_length={time} is below the longest length, {len(found)}")
     if sequence.unsorted_indices is not None:
-        x = gather.index_select(x, 1, sequence.unsorted_indices)
-        lengths = lengths[_read(sequence.unsorted_indices)]
-    return (layout.transpose(x, 0, 1) if batch_first else x), tensor(lengths)
+        back = _read(sequence.unsorted_indices)
+        found, lengths = found[:, back], lengths[back]
+    places = np.zeros((time, len(lengths)), np.int64)
+    places[: len(found)] = found
+    lasting = np.arange(time)[:, None] < lengths
+    if batch_first:
+        places, lasting = places.T, lasting.T
+    x = gather.slices_at(sequence.data, 0, tensor(places))
+    here = tensor(lasting.reshape(*lasting.shape, *(1,) * (len(x.shape) - 2)))
+    x = comparison.where(here, x, filled(padding_value, x.dtype, ()))
+    return x, tensor(lengths)
 
 
 def pad_sequence(

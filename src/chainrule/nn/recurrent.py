@@ -146,7 +146,7 @@ class RNNBase(Module):
         order, back = input.sorted_indices, input.unsorted_indices
         if order is not None and states is not None:
             first = tuple(gather.index_select(s, 1, order) for s in first)
-        out, last = self._layers(x, first, time_mask(packing.lengths, *x.shape[:2]))
+        out, last = self._layers(x, first, packing.mask)
         if back is not None:
             last = tuple(gather.index_select(s, 1, back) for s in last)
         return PackedSequence(packing.pack(out), *input[1:]), last

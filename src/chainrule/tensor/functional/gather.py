@@ -211,11 +211,13 @@ def index_select(input: Operand, dim: int, index: Operand) -> Tensor:
     at = apply(TABLE["reshape"], at, shape=(at.array_type.size,))
     if not x.shape:
         return apply(TABLE["gather"], apply(TABLE["reshape"], x, shape=(1,)), at).reshape(())
-    return slices_at(x, axis, at) if axis else apply(TABLE["gather"], x, at)
+    return slices_at(x, axis, at)
 
 
 def slices_at(x: Handle, axis: int, index: Handle) -> Tensor:
     """The slices of x along `axis` at `index`, whose axes replace `axis`."""
+    if not axis:
+        return apply(TABLE["gather"], x, index)
     front = (axis, *(i for i in range(len(x.shape)) if i != axis))
     rows = apply(TABLE["gather"], apply(TABLE["transpose"], x, axes=front), index)
     rank = len(index.shape)
