@@ -69,6 +69,7 @@ def main():
     parser.add_argument("--dry-run", action="store_true", default=False)
     parser.add_argument("--optimizer", default="AdamW")
     parser.add_argument("--seed", type=int, default=1, metavar="S")
+    parser.add_argument("--dtype", default="float64")
     args = parser.parse_args()
     use_cuda = not args.no_cuda and torch.cuda.is_available()
     random.seed(args.seed)
@@ -77,17 +78,18 @@ def main():
     torch.cuda.manual_seed_all(args.seed)
     torch.backends.cudnn.deterministic = True
     device = torch.device("cuda" if use_cuda else "cpu")
+    dtype = getattr(torch, args.dtype)
     kwargs = {"num_workers": 0, "pin_memory": True} if use_cuda else {}
 
     rng = np.random.default_rng(0)
-    x = rng.normal(size=(80, 2, 4)).astype(np.float64)
+    x = rng.normal(size=(80, 2, 4)).astype(args.dtype)
     y = (x.sum((1, 2)) > 0).astype(np.int64) + (x[:, 0, 0] > 1)
     whole = TensorDataset(torch.from_numpy(x), torch.from_numpy(y).long())
     train_set, test_set = Subset(whole, range(64)), Subset(whole, range(64, 80))
     train_loader = DataLoader(train_set, batch_size=args.batch_size, shuffle=False, **kwargs)
     test_loader = DataLoader(test_set, batch_size=7, **kwargs)
 
-    model = seeded(Net(8, 12, 3).double().to(device), 0.3)
+    model = seeded(Net(8, 12, 3).to(device, dtype), 0.3)
     optimizer = getattr(optim, args.optimizer)(model.parameters(), lr=args.lr)
     scheduler = CosineAnnealingLR(optimizer, T_max=args.epochs)
     found, started = [], time.time()
@@ -108,7 +110,7 @@ def main():
                 path,
             )
         checkpoint = torch.load(path, map_location=device, weights_only=True)
-    again = Net(8, 12, 3).double().to(device)
+    again = Net(8, 12, 3).to(device, dtype)
     again.load_state_dict(checkpoint["model_state_dict"])
     resumed = getattr(optim, args.optimizer)(again.parameters(), lr=args.lr)
     resumed.load_state_dict(checkpoint["optimizer_state_dict"])

@@ -1,13 +1,13 @@
 """autograd.Function with double backward, a penalty on gradients, checkpointing, gradcheck."""
 
+import argparse
+
 import numpy as np
 import torch
-from seeding import report, seeded
+from seeding import arguments, report, seeded
 from torch import nn
 from torch.autograd import Function, grad, gradcheck
 from torch.utils.checkpoint import checkpoint
-
-torch.set_default_dtype(torch.float64)
 
 
 class Swish(Function):
@@ -58,6 +58,9 @@ class Critic(nn.Module):
 
 
 def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--steps", type=int, default=5)
+    args = arguments(parser)
     rng = np.random.default_rng(0)
     x = torch.tensor(rng.normal(size=(6, 4)), requires_grad=True)
     checked = gradcheck(Swish.apply, (x,), eps=1e-6, atol=1e-4)
@@ -68,9 +71,9 @@ def main():
     critic = seeded(Critic(), 0.5)
     opt = torch.optim.Adam(critic.parameters(), lr=0.01, betas=(0.0, 0.9))
     losses = []
-    for _ in range(5):
-        real = torch.from_numpy(rng.normal(size=(5, 4)))
-        fake = torch.from_numpy(rng.normal(2.0, 1.0, size=(5, 4)))
+    for _ in range(args.steps):
+        real = torch.tensor(rng.normal(size=(5, 4)), dtype=torch.get_default_dtype())
+        fake = real.new_tensor(rng.normal(2.0, 1.0, size=(5, 4)))
         mixed = (0.3 * real + 0.7 * fake).requires_grad_(True)
         gradients = torch.autograd.grad(
             outputs=critic(mixed), inputs=mixed, grad_outputs=torch.ones(5, 1),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from seeding import characters, report, seeded
+from seeding import arguments, characters, report, seeded
 from torch import nn
 from torch.nn import functional as F
 
@@ -146,20 +146,20 @@ def learning_rate(it, warmup=3, steps=10, high=3e-3, low=3e-4):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--compile", action="store_true")
-    args = parser.parse_args()
+    parser.add_argument("--steps", type=int, default=10)
+    args = arguments(parser)
     torch.manual_seed(1337)
     torch.backends.cuda.matmul.allow_tf32 = True
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    torch.set_default_dtype(torch.float64)
     vocabulary, data = characters()
     model = seeded(GPT(Config(vocab_size=len(vocabulary)))).to(device)
     optimizer = model.configure_optimizers(1e-1, 3e-3, (0.9, 0.95))
     run = torch.compile(model) if args.compile else model
     rng = np.random.default_rng(0)
     losses = []
-    for it in range(10):
+    for it in range(args.steps):
         for group in optimizer.param_groups:
-            group["lr"] = learning_rate(it)
+            group["lr"] = learning_rate(it, steps=args.steps)
         ix = torch.from_numpy(rng.integers(0, len(data) - 16, (4,)))
         x = torch.stack([data[i : i + 16] for i in ix]).to(device)
         y = torch.stack([data[i + 1 : i + 17] for i in ix]).to(device)

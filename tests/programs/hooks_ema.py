@@ -1,14 +1,13 @@
 """Hooks that watch and change, an exponential moving average of weights, frozen parts."""
 
+import argparse
 import copy
 
 import numpy as np
 import torch
-from seeding import report, seeded
+from seeding import arguments, report, seeded
 from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
-
-torch.set_default_dtype(torch.float64)
 
 
 class EMA:
@@ -33,6 +32,9 @@ class EMA:
 
 
 def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--steps", type=int, default=8)
+    args = arguments(parser)
     model = nn.Sequential(nn.Linear(5, 9), nn.Tanh(), nn.Linear(9, 9), nn.ReLU(), nn.Linear(9, 2))
     seeded(model, 0.4)
     for p in model[0].parameters():
@@ -54,11 +56,11 @@ def main():
     opt = torch.optim.Adagrad(filter(lambda p: p.requires_grad, model.parameters()), lr=0.1)
     rng = np.random.default_rng(3)
     losses = []
-    for step in range(8):
-        if step == 5:
+    for step in range(args.steps):
+        if step == args.steps - 3:
             for handle in handles:
                 handle.remove()
-        x, y = torch.from_numpy(rng.normal(size=(7, 5))), torch.from_numpy(rng.normal(size=(7, 2)))
+        x, y = (torch.from_numpy(rng.normal(size=(7, n)).astype(args.dtype)) for n in (5, 2))
         loss = nn.functional.smooth_l1_loss(model(x), y) + 0.1 * nn.KLDivLoss(
             reduction="batchmean"
         )(model(x).log_softmax(-1), frozen(x).softmax(-1).detach())

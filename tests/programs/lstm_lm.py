@@ -5,7 +5,7 @@ import math
 
 import torch
 import torch.nn.functional as F
-from seeding import TEXT, report, seeded
+from seeding import TEXT, arguments, report, seeded
 from torch import nn
 
 
@@ -73,8 +73,8 @@ def main():
     parser.add_argument("--model", default="LSTM", choices=["LSTM", "GRU", "RNN_TANH", "RNN_RELU"])
     parser.add_argument("--tied", action="store_true")
     parser.add_argument("--compile", action="store_true")
-    args = parser.parse_args()
-    torch.set_default_dtype(torch.float64)
+    parser.add_argument("--epochs", type=int, default=3)
+    args = arguments(parser)
     words = TEXT.split()
     vocabulary = sorted(set(words))
     source = batchify(torch.tensor([vocabulary.index(w) for w in words]), 4)
@@ -82,7 +82,7 @@ def main():
     criterion = nn.NLLLoss()
     forward = torch.compile(model) if args.compile else model
     lr, best, losses = 2.0, None, []
-    for _ in range(3):
+    for _ in range(args.epochs):
         model.train()
         hidden = model.init_hidden(4)
         for i in range(0, source.size(0) - 1, 7):

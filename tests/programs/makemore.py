@@ -3,12 +3,10 @@
 import argparse
 
 import torch
-from seeding import TEXT, report, seeded
+from seeding import TEXT, arguments, report, seeded
 from torch import nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset
-
-torch.set_default_dtype(torch.float64)
 
 
 class Words(Dataset):
@@ -114,12 +112,12 @@ class Recurrent(nn.Module):
         return self.lm_head(torch.stack(hiddens, 1))
 
 
-def train(model, data, compiled):
+def train(model, data, epochs, compiled):
     seeded(model, 0.3)
     opt = torch.optim.AdamW(model.parameters(), lr=5e-3, weight_decay=0.01, betas=(0.9, 0.99))
     forward = torch.compile(model) if compiled else model
     losses = []
-    for _ in range(2):
+    for _ in range(epochs):
         for x, y in DataLoader(data, batch_size=8, shuffle=False, num_workers=0, drop_last=True):
             logits = forward(x)
             loss = F.cross_entropy(logits.view(-1, logits.size(-1)), y.view(-1), ignore_index=-1)
@@ -133,7 +131,9 @@ def train(model, data, compiled):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--compile", action="store_true")
-    args = parser.parse_args()
+    parser.add_argument("--type", choices=["bow", "mlp", "rnn", "gru"], help="default: all")
+    parser.add_argument("--epochs", type=int, default=2)
+    args = arguments(parser)
     words = sorted({w.strip(".,!") for w in TEXT.split()})
     data = Words(words)
     vocab, block = len(data.stoi) + 1, data.longest + 1
@@ -143,7 +143,8 @@ def main():
         "rnn": Recurrent(vocab, 8, RNNCell),
         "gru": Recurrent(vocab, 8, GRUCell),
     }
-    report(**{name: train(model, data, args.compile) for name, model in models.items()})
+    chosen = [args.type] if args.type else models
+    report(**{name: train(models[name], data, args.epochs, args.compile) for name in chosen})
 
 
 if __name__ == "__main__":

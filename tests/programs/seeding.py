@@ -29,6 +29,14 @@ def characters(text=TEXT):
     return vocabulary, torch.tensor([vocabulary.index(c) for c in text], dtype=torch.long)
 
 
+def arguments(parser):
+    """The command line, with the dtype of the weights, which becomes the default."""
+    parser.add_argument("--dtype", default="float64")
+    args = parser.parse_args()
+    torch.set_default_dtype(getattr(torch, args.dtype))
+    return args
+
+
 def report(**values):
     """Print what the program found, as one line of JSON."""
     print(json.dumps(values))

@@ -1,8 +1,10 @@
 """Translation with attention: packed bidirectional GRU encoder, decoder cell, teacher forcing."""
 
+import argparse
+
 import torch
 import torch.nn.functional as F
-from seeding import TEXT, report, seeded
+from seeding import TEXT, arguments, report, seeded
 from torch import nn, optim
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence, pad_sequence
 
@@ -65,7 +67,9 @@ class AttnDecoderRNN(nn.Module):
 
 
 def main():
-    torch.set_default_dtype(torch.float64)
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--epochs", type=int, default=6)
+    args = arguments(parser)
     letters = sorted(set(TEXT))
     words = sorted({w for w in TEXT.split() if len(w) > 2})[:12]
     code = lambda w: [letters.index(c) + 3 for c in w]  # noqa: E731
@@ -79,7 +83,7 @@ def main():
     optimizers = [optim.Adam(m.parameters(), lr=0.01) for m in (encoder, decoder)]
     criterion = nn.NLLLoss(ignore_index=PAD)
     losses = []
-    for _ in range(6):
+    for _ in range(args.epochs):
         for o in optimizers:
             o.zero_grad()
         keys, hidden = encoder(x, lengths)

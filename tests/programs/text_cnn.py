@@ -4,7 +4,7 @@ import argparse
 
 import torch
 import torch.nn.functional as F
-from seeding import TEXT, report, seeded
+from seeding import TEXT, arguments, report, seeded
 from torch import nn
 from torch.nn.utils.rnn import pad_sequence
 
@@ -29,8 +29,8 @@ class TextCNN(nn.Module):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--compile", action="store_true")
-    args = parser.parse_args()
-    torch.set_default_dtype(torch.float64)
+    parser.add_argument("--epochs", type=int, default=6)
+    args = arguments(parser)
     sentences = [s.split() for s in TEXT.replace("!", ".").split(".") if s.strip()]
     vocabulary = sorted({w for s in sentences for w in s})
     x = pad_sequence(
@@ -45,7 +45,7 @@ def main():
     optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
     forward = torch.compile(model) if args.compile else model
     losses = []
-    for _ in range(6):
+    for _ in range(args.epochs):
         logit = forward(x)
         loss = F.cross_entropy(logit, y)
         optimizer.zero_grad()

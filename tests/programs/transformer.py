@@ -4,7 +4,7 @@ import argparse
 import math
 
 import torch
-from seeding import characters, report, seeded
+from seeding import arguments, characters, report, seeded
 from torch import nn
 from torch.nn import TransformerEncoder, TransformerEncoderLayer
 
@@ -45,18 +45,19 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--norm-first", action="store_true")
     parser.add_argument("--compile", action="store_true")
-    args = parser.parse_args()
-    torch.set_default_dtype(torch.float64)
+    parser.add_argument("--epochs", type=int, default=1)
+    parser.add_argument("--step-size", type=int, default=3)
+    args = arguments(parser)
     vocabulary, data = characters()
     model = seeded(TransformerModel(len(vocabulary), 12, 3, 24, 2, args.norm_first))
     criterion = nn.CrossEntropyLoss()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.5, momentum=0.9, nesterov=True)
-    scheduler = torch.optim.lr_scheduler.StepLR(optimizer, 3, gamma=0.9)
+    scheduler = torch.optim.lr_scheduler.StepLR(optimizer, args.step_size, gamma=0.9)
     forward = torch.compile(model) if args.compile else model
     source = data[: len(data) // 5 * 5].view(5, -1).t().contiguous()
     losses = []
     model.train()
-    for i in range(0, 80, 10):
+    for i in [*range(0, 80, 10)] * args.epochs:
         x, y = source[i : i + 10], source[i + 1 : i + 11].reshape(-1)
         loss = criterion(forward(x).view(-1, len(vocabulary)), y)
         optimizer.zero_grad()

@@ -1,11 +1,12 @@
 """Skip-gram with negative sampling: sparse gradients, two tables, nearest neighbours."""
 
+import argparse
 import collections
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from seeding import TEXT, report, seeded
+from seeding import TEXT, arguments, report, seeded
 from torch import nn
 from torch.autograd import Variable
 
@@ -33,7 +34,9 @@ def pairs(words, window=2):
 
 
 def main():
-    torch.set_default_dtype(torch.float64)
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--epochs", type=int, default=1)
+    args = arguments(parser)
     words = TEXT.replace(".", "").replace("!", "").replace(",", "").split()
     counts = collections.Counter(words)
     vocabulary = sorted(counts)
@@ -44,7 +47,7 @@ def main():
     optimizer = torch.optim.SGD(model.parameters(), lr=0.5)
     losses = []
     both = np.array(list(pairs(ids)))
-    for start in range(0, len(both) - 32, 32):
+    for start in [*range(0, len(both) - 32, 32)] * args.epochs:
         batch = both[start : start + 32]
         negative = rng.choice(len(vocabulary), (len(batch), 4), p=power / power.sum())
         pos_u, pos_v = Variable(torch.LongTensor(batch[:, 0])), torch.from_numpy(batch[:, 1])
