@@ -24,6 +24,8 @@ ROOT = Path(__file__).resolve().parents[1]
 # The folder of each contestant's compiled code; an empty one makes a cold start.
 CACHE_VARIABLES = {
     "chainrule": "CHAINRULE_CACHE_DIR",
+    "chainrule-undeferred": "CHAINRULE_CACHE_DIR",
+    "chainrule-module": "CHAINRULE_CACHE_DIR",
     "torch-compile": "TORCHINDUCTOR_CACHE_DIR",
     "jax": "JAX_COMPILATION_CACHE_DIR",
 }
@@ -34,6 +36,7 @@ _ONE_CORE = {
     "CHAINRULE_THREADS": "1",
     "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1",
 }
+_SETTINGS = {"chainrule-undeferred": {"CHAINRULE_DEFER": "0"}}
 # JAX keeps only slow compilations by default; a warm start needs all.
 _JAX_KEEP_ALL = {
     "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
@@ -50,6 +53,7 @@ def environment(contestant: str, cores: str, cache: str | None) -> dict[str, str
     """The worker's environment: this checkout on the path, threads as `cores` says."""
     source = os.pathsep.join([str(ROOT), str(ROOT / "src")])
     env = {**os.environ, "PYTHONPATH": source, "PYTHONUNBUFFERED": "1", **_JAX_KEEP_ALL}
+    env |= _SETTINGS.get(contestant, {})
     env.pop("CHAINRULE_CHECK", None)  # verification is for tests, not for the clock
     env.pop("PYTHONDONTWRITEBYTECODE", None)  # with byte code, as after pip install
     if cores == "one":
@@ -153,5 +157,5 @@ def pythons(rival_python: str) -> Mapping[str, str]:
     ours = sys.executable
     return {
         name: ours if name.startswith("chainrule") else rival_python
-        for name in ("chainrule", "chainrule-eager", "torch-eager", "torch-compile", "jax")
+        for name in (*CACHE_VARIABLES, "chainrule-eager", "torch-eager")
     }

@@ -17,10 +17,14 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+from benchmarks.program_list import GROUPS
+
 ROOT = Path(__file__).resolve().parents[1]
 TITLES = {
     "chainrule": "chainrule",
     "chainrule-eager": "chainrule, eager",
+    "chainrule-undeferred": "chainrule, not deferred",
+    "chainrule-module": "chainrule, torch.compile(model)",
     "torch-eager": "PyTorch eager",
     "torch-compile": "torch.compile",
     "jax": "JAX",
@@ -149,18 +153,22 @@ def imports_table(rows: list[Result]) -> str:
                  [["time, memory", *map(cell, everyone)]])  # fmt: skip
 
 
+def versions(result: Result) -> str:
+    """Every contestant's libraries: "chainrule 0.1.0, torch 2.13.0"."""
+    found: dict[str, str] = {}
+    for row in result["rows"]:
+        for contestant in row["contestants"].values():
+            found |= contestant["versions"]
+    return ", ".join(f"{name} {version}" for name, version in sorted(found.items()))
+
+
 def provenance(result: Result) -> str:
     """One sentence: date, machine, versions."""
     m = result["machine"]
-    versions: dict[str, str] = {}
-    for row in result["rows"]:
-        for contestant in row["contestants"].values():
-            versions |= contestant["versions"]
-    listed = ", ".join(f"{name} {version}" for name, version in sorted(versions.items()))
     return (
         f"Measured {m['date']} on {m['cores']} cores of {m['cpu']} ({', '.join(m['features'])}; "
         f"FMA peak {result['peak_gflops']['one']:.0f} GFLOP/s a core), {m['system']}, "
-        f"Python {m['python']}; {listed}. {result['rounds']} alternating rounds of "
+        f"Python {m['python']}; {versions(result)}. {result['rounds']} alternating rounds of "
         f"{number(result['seconds'])} s in one run, medians; best peer in bold."
     )
 
@@ -184,6 +192,88 @@ def steps_page(result: Result) -> str:
             parts += [f"**{title}**", times_table(rows, result["peak_gflops"])]
             parts += [starts_table(rows), memory_table(rows), imports_table(rows)]
     return "\n\n".join(parts) + "\n"
+
+
+def program_ratios(row: Result, figure: str) -> float:
+    """PyTorch's figure over ours: above 1 we are ahead."""
+    everyone = row["contestants"]
+    return float(everyone["torch-eager"][figure] / everyone["chainrule"][figure])
+
+
+def _marked(value: float) -> str:
+    """A ratio; behind PyTorch it is marked."""
+    return f"{value:.2f}" if value >= 1 else f"⚠ {value:.2f}"
+
+
+def programs_table(rows: list[Result]) -> str:
+    """Milliseconds a step and seconds of the first hundred, with the ratios to PyTorch."""
+    extra = [who for who in TITLES if who in rows[0]["contestants"]]
+    extra = [who for who in extra if who not in {"torch-eager", "chainrule"}]
+    head = ["unmodified programs", "PyTorch, ms a step", "chainrule, ms a step", "× PyTorch",
+            *(f"{TITLES[who]}, ms a step" for who in extra), "PyTorch, first 100 steps, s",
+            "chainrule, first 100 steps, s (cold / warm)", "× PyTorch"]  # fmt: skip
+    lines = []
+    for row in rows:
+        theirs, ours = (row["contestants"][who] for who in ("torch-eager", "chainrule"))
+        others = [row["contestants"].get(who) for who in extra]
+        lines.append(
+            [f"{row['program']}: {row['summary']}", number(theirs["mean_ms"]),
+             number(ours["mean_ms"]), _marked(program_ratios(row, "mean_ms")),
+             *(number(other["mean_ms"]) if other else "–" for other in others),
+             number(theirs["first_cold_s"]), _first_steps(ours),
+             _marked(program_ratios(row, "first_cold_s"))]
+        )  # fmt: skip
+    for label, kept in _by_group(rows).items():
+        means = (
+            _marked(geometric_mean([program_ratios(row, figure) for row in kept]))
+            for figure in ("mean_ms", "first_cold_s")
+        )
+        steady, first = (f"**{mean}**" for mean in means)
+        lines.append(
+            [f"geometric mean, {label}", "", "", steady, *[""] * len(extra), "", "", first]
+        )
+    return table(head, lines)
+
+
+def _by_group(rows: list[Result]) -> dict[str, list[Result]]:
+    """The groups with their rows, and all rows last."""
+    groups: dict[str, list[Result]] = {}
+    for row in rows:
+        groups.setdefault(GROUPS[row["group"]], []).append(row)
+    return {**groups, f"all {len(rows)}": rows}
+
+
+def programs_provenance(result: Result) -> str:
+    """Date, machine, versions, and how often each figure was taken."""
+    m = result["machine"]
+    return (
+        f"Measured {m['date']} on {m['cores']} cores of {m['cpu']}, {m['system']}, "
+        f"Python {m['python']}; {versions(result)}. Medians of {result['rounds']} alternating "
+        f"slices of about {number(result['seconds'])} s and of {result['starts']} starts in one "
+        f"run; ⚠ is behind PyTorch."
+    )
+
+
+def programs_page(result: Result) -> str:
+    """Every program."""
+    return f"{programs_table(result['rows'])}\n\n{programs_provenance(result)}\n"
+
+
+LEADS = {
+    "README.md": "Scripts as users write them, unmodified, under PyTorch and under `chainrule run` "
+    "([all of them](docs/benchmarks.md#unmodified-programs)):",
+    "README.zh.md": "用户平常写的脚本，不加改动，分别由 PyTorch 和 `chainrule run` 运行"
+    "（[全部程序](docs/benchmarks.md#unmodified-programs)）：",
+}
+
+
+def programs_short(result: Result, page: str) -> str:
+    """The README's table: the workloads of the steps' table, and the means of all programs."""
+    rows = [row for row in result["rows"] if row["group"] == "steps"] or result["rows"]
+    shown = programs_table(rows).splitlines()
+    every = programs_table(result["rows"]).splitlines()
+    kept = [*shown[: len(rows) + 2], *every[len(result["rows"]) + 2 :]]
+    return "\n".join([LEADS[page], "", *kept, "", programs_provenance(result), ""])
 
 
 def where(result: Result) -> str:
@@ -277,11 +367,17 @@ PAGES: dict[str, tuple[str, Callable[[Result], str]]] = {
     "lengths.json": ("lengths", lengths_table),
     "eager.json": ("eager", eager_table),
     "import_time.json": ("import", import_table),
+    "programs.json": ("programs", programs_page),
+}
+# marker → its short table, for README.md and its twin
+SHORT: dict[str, Callable[[Result, str], str]] = {
+    "steps": lambda result, _: steps_short(result),
+    "programs": programs_short,
 }
 
 
 def main() -> None:
-    """Write every kept result into the docs, and the steps into README.md and its twin."""
+    """Write every kept result into the docs, and the short tables into README.md and its twin."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.report")
     parser.add_argument("--results", type=Path, default=ROOT / "benchmarks" / "results")
     folder = parser.parse_args().results
@@ -289,9 +385,9 @@ def main() -> None:
         if (folder / name).exists():
             result = json.loads((folder / name).read_text(encoding="utf-8"))
             insert(ROOT / "docs" / "benchmarks.md", marker, show(result))
-            if marker == "steps":
+            if marker in SHORT:
                 for page in ("README.md", "README.zh.md"):
-                    insert(ROOT / page, marker, steps_short(result))
+                    insert(ROOT / page, marker, SHORT[marker](result, page))
             print(f"{name}: written")
 
 

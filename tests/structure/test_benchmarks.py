@@ -124,6 +124,7 @@ def test_tables_are_put_between_their_marks(tmp_path):
 
 
 def test_kept_results_of_every_page_can_be_shown():
-    for name, (_, show) in report.PAGES.items():
-        kept = report.ROOT / "benchmarks" / "results" / name
+    results = report.ROOT / "benchmarks" / "results"
+    for kept in results.glob("*.json"):
+        _, show = report.PAGES[kept.name]
         assert show(json.loads(kept.read_text("utf-8"))).startswith(("|", "Measured"))
