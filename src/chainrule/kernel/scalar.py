@@ -50,10 +50,12 @@ def _integer(ins: tuple[DType, ...], attr: object) -> DType:  # noqa: ARG001 - t
 
 
 def sigmoid(x: Array) -> Array:
-    """1 / (1 + exp(-x)) without overflow on either side."""
+    """1 / (1 + exp(-x)) without overflow on either side: exp(min(x, 0)) / (1 + exp(-|x|))."""
     x = np.asarray(x)
-    e = np.exp(-np.abs(x))
-    return np.where(x >= 0, 1 / (1 + e), e / (1 + e)).astype(x.dtype)
+    out, rest = np.exp(np.minimum(x, 0)), np.exp(np.copysign(x, -1))
+    rest += 1
+    out /= rest
+    return out
 
 
 def philox(ins: tuple[Array, ...], word: object) -> Array:

@@ -8,6 +8,7 @@ Example: `slice_(x, start=(0, 2), step=(1, 1), shape=(3, 2))` takes columns 2 an
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 from operator import itemgetter, methodcaller
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -160,6 +161,7 @@ def _slice_infer(ins: tuple[Type, ...], attrs: Attrs) -> Type:
     return Type(x.dtype, shape)
 
 
+@lru_cache(1 << 12)
 def _region(start: shapes.Shape, step: shapes.Shape, shape: shapes.Shape) -> tuple[slice, ...]:
     """The NumPy index of a strided region (a negative step may end before the beginning)."""
     stops = (a + s * n for a, s, n in zip(start, step, shape, strict=True))
