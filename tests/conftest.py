@@ -80,13 +80,14 @@ def denormals_kept():
 @pytest.fixture
 def denormals_as_before():
     """`set_flush_denormal` has no value that stands for what holds before any call."""
-    from chainrule.compiler.runtime.denormals import MODES
+    from chainrule.compiler.runtime.denormals import EAGER, MODES
     from chainrule.compiler.runtime.interpreter import interpreter
 
     before = MODES.copy()
     yield
     interpreter().denormals(0)  # eager code of this thread
     MODES[:] = before
+    EAGER[:] = 0
 
 
 @pytest.fixture

@@ -32,6 +32,7 @@ from chainrule.base.dtypes import uint64 as uint64
 from chainrule.base.frames import install as _show_own_frames
 from chainrule.base.missing import missing_name as missing_name
 from chainrule.base.shapes import Size as Size
+from chainrule.tensor import large as _large
 from chainrule.tensor.convert import *
 from chainrule.tensor.device import *
 from chainrule.tensor.exchange import *
@@ -119,6 +120,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _show_own_frames()
+_large.imports = lambda: importlib.import_module("chainrule.compiler.eager.offers")
 
 dtype = _dtypes.DType
 bool = _dtypes.bool_

@@ -28,7 +28,7 @@ FLOORS = {
     "cli": 9,
     "utils": 10,
 }
-# Inside the compiler: its folders, then pipeline.py, the calls, and the files beside it.
+# Inside the compiler: its folders, pipeline.py among them, and the files beside it.
 COMPILER = {
     "codegen": 0,
     "shared": 1,
@@ -40,6 +40,7 @@ COMPILER = {
     "runtime": 5,
     "pipeline": 6,
     "calls": 7,
+    "eager": 8,
 }
 TOP = 11  # chainrule/__init__.py and its neighbours: the face, which no room may look at
 
@@ -74,10 +75,10 @@ def room(name: str) -> str:
 
 
 def floors(name: str) -> tuple[str, float]:
-    """The room inside the compiler and its floor, ("", 8) for the files beside them."""
+    """The room inside the compiler and its floor, ("", 9) for the files beside them."""
     part = name.removeprefix("chainrule.compiler").split(".")[1:]
     here = part[0] if part and part[0] in COMPILER else ""
-    return here, COMPILER.get(here, 8)
+    return here, COMPILER.get(here, 9)
 
 
 def is_inside_fault(importer: str, target: str) -> bool:

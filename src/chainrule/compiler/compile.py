@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, TypeVar, overload
 
 from chainrule.base.dtypes import DType, from_numpy
-from chainrule.base.errors import CompileError, KindError, NonFiniteError
+from chainrule.base.errors import KindError, NonFiniteError
 from chainrule.base.settings import settings
 from chainrule.base.shapes import Shape
 from chainrule.base.source import warn
@@ -25,8 +25,7 @@ from chainrule.compiler.calls.modules import compiled_module
 from chainrule.compiler.calls.plan_cache import PLANS
 from chainrule.compiler.calls.retrace import check_constants
 from chainrule.compiler.calls.variant import Guarded, Variant
-from chainrule.compiler.codegen.target import host_target
-from chainrule.compiler.runtime.native import unavailable
+from chainrule.compiler.runtime.native import refusal
 from chainrule.compiler.trace.capture import capture
 from chainrule.compiler.trace.leaks import where_held
 from chainrule.compiler.trace.structure import describe, flatten
@@ -237,24 +236,11 @@ if hasattr(os, "register_at_fork"):
 _noticed = threading.Event()
 
 
-@functools.cache
-def _refusal() -> str | None:
-    """The reason why machine code cannot be made on this machine, None if it can."""
-    reason = unavailable()
-    if reason is not None:
-        return reason
-    try:
-        host_target()
-    except CompileError as error:
-        return str(error)
-    return None
-
-
 def _native() -> bool:
     """Whether machine code can be made here; says once why not."""
     if settings().no_compile:
         return False
-    reason = _refusal()
+    reason = refusal()
     if reason is None:
         return True
     if not _noticed.is_set():

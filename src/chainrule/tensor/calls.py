@@ -14,14 +14,15 @@ May import ops and grad.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from operator import itemgetter
 from typing import Any
 
-from chainrule.base.source import Source
 from chainrule.grad.reverse import local_rule
 from chainrule.graph.node import AnyType, Attrs, Graph, Node, TupleType, input_node
 from chainrule.ops.compose import Composed, compose
 from chainrule.ops.record import OUT, Made, Op, Symbolic
+from chainrule.tensor.large import Job, counted, size_of
 
 _MOST = 2048  # calls kept for an op; at the limit all are dropped
 _MOST_BODIES = 256  # of an op that has a graph as an attribute, and its functions with it
@@ -31,7 +32,8 @@ class Call:
     """One op on operands of given types, with given attributes."""
 
     __slots__ = (
-        "attrs", "compute", "keep", "op", "rules", "saves", "single", "smooth", "type", "types"
+        "attrs", "compute", "keep", "op", "rules", "saves", "single", "size", "smooth", "type",
+        "types",
     )  # fmt: skip
 
     def __init__(self, op: Op, types: tuple[AnyType, ...], attrs: Attrs) -> None:
@@ -49,6 +51,9 @@ class Call:
         self.saves = (*range(len(types)), OUT) if op.saves is None else op.saves
         self.keep = _keeping(self.saves)
         self.rules: dict[Any, Composed] = {}
+        self.size = size_of(op, types, kind, self.compute)
+        if self.size:
+            self.compute = counted(Job(self, self.compute, partial(setattr, self, "compute")))
 
     def rule(self, node: Node, wanted: tuple[bool, ...], ct: Any) -> Composed:
         """The function (cotangents…, values of `saves`…) → gradients of the inputs.
@@ -56,31 +61,36 @@ class Call:
         Only gradients that are `wanted` are computed, the others are None; `node` is any such node.
         """
         several = type(ct) is list
-        key = (wanted, tuple([c is None for c in ct])) if several else wanted
+        absent = tuple([c is None for c in ct]) if several else None
+        key = (wanted, absent) if several else wanted
         found = self.rules.get(key)
         if found is None:
-            found = self.rules[key] = self._rule(node.source, wanted, ct if several else None)
+            inputs, outputs = rule_graph(node, self.saves, wanted, absent)
+            found = compose(inputs, outputs)
+            if self.size:
+                job = Job(self, found, partial(self.rules.__setitem__, key), wanted, absent)
+                found = counted(job)
+            self.rules[key] = found
         return found
 
-    def _rule(
-        self, source: Source | None, wanted: tuple[bool, ...], cts: list[Any] | None
-    ) -> Composed:
-        ins = tuple([input_node(t) for t in self.types])
-        node = Node(self.op, ins, self.attrs, self.type, source)
-        if cts is None:
-            given: Any = input_node(self.type)
-            arrived: list[Node] = [given]
-        else:
-            assert isinstance(self.type, TupleType)
-            given = [
-                None if c is None else input_node(t)
-                for c, t in zip(cts, self.type.items, strict=True)
-            ]
-            arrived = [n for n in given if n is not None]
-        parts = local_rule(Symbolic(), node, given)
-        outputs = [part if want else None for part, want in zip(parts, wanted, strict=True)]
-        kept = [node if i == OUT else ins[i] for i in self.saves]
-        return compose((*arrived, *kept), outputs)
+
+def rule_graph(
+    node: Node, saves: tuple[int, ...], wanted: tuple[bool, ...], absent: tuple[bool, ...] | None
+) -> tuple[tuple[Node, ...], list[Node | None]]:
+    """The vjp of one node: inputs (cotangents…, values of `saves`…), gradients of its operands."""
+    ins = tuple([input_node(child.type) for child in node.inputs])
+    node = Node(node.op, ins, node.attrs, node.type, node.source)
+    if absent is None:
+        given: Any = input_node(node.type)
+        arrived: list[Node] = [given]
+    else:
+        given = [
+            None if none else input_node(t) for none, t in zip(absent, node.results, strict=True)
+        ]
+        arrived = [n for n in given if n is not None]
+    parts = local_rule(Symbolic(), node, given)
+    outputs = [part if want else None for part, want in zip(parts, wanted, strict=True)]
+    return (*arrived, *[node if i == OUT else ins[i] for i in saves]), outputs
 
 
 def _keeping(saves: tuple[int, ...]) -> Callable[[tuple[Any, ...]], tuple[Any, ...]]:

@@ -312,17 +312,18 @@ def test_without_llvmlite_there_is_one_notice():
 
 def test_a_cpu_that_is_not_known_is_one_notice(monkeypatch):
     from chainrule.compiler import compile as module
+    from chainrule.compiler.runtime import native
 
     def refuse():
-        raise module.CompileError("no code generation for this CPU (old)")
+        raise native.CompileError("no code generation for this CPU (old)")
 
-    monkeypatch.setattr(module, "host_target", refuse)
+    monkeypatch.setattr(native, "host_target", refuse)
     monkeypatch.setattr(module, "_noticed", threading.Event())
-    module._refusal.cache_clear()
+    native.refusal.cache_clear()
     try:
         fn = cr.compile(lambda x: x * 2)
         with pytest.warns(RuntimeWarning, match="no code generation for this CPU") as caught:
             assert fn(X).shape == fn(X).shape
         assert len(caught) == 1
     finally:
-        module._refusal.cache_clear()
+        native.refusal.cache_clear()

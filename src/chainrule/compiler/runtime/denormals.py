@@ -14,6 +14,7 @@ from chainrule.base.errors import CompileError
 from chainrule.compiler.runtime.interpreter import interpreter
 
 MODES = np.array([1, 0], np.int64)  # of launches, and of those that are wide; programs read it
+EAGER = np.zeros(2, np.int64)  # the same of kernels that stand for NumPy in eager calls
 
 
 def set_flush_denormal(mode: bool) -> bool:
@@ -31,5 +32,5 @@ def set_flush_denormal(mode: bool) -> bool:
     except CompileError:
         return False
     native.denormals(int(mode))
-    MODES[:] = int(mode)
+    MODES[:] = EAGER[:] = int(mode)
     return True

@@ -32,7 +32,7 @@ def extents(work: Work) -> dict[str, int]:
     }
 
 
-def _is_wide(work: Work) -> bool:
+def is_wide(work: Work) -> bool:
     """Whether the kernel's results are float64, or follow from such numbers alone."""
     buffers = [p for p in work.kernel.params if isinstance(p, Buffer)]
     written = {p.dtype for p in buffers if p.written}
@@ -115,7 +115,7 @@ class Encoder:
         self.tables.append(table)
         self.slots[start] = table.ctypes.data
         self.scratch = max(self.scratch, own + scratch)
-        wide = any(map(_is_wide, inside))
+        wide = any(map(is_wide, inside))
         self.instructions.append(Launch(run_blocks(), start, work.blocks, barrier, wide))
         return True
 
@@ -125,7 +125,7 @@ class Encoder:
         start, tasks, scratch = self._bind(work, loops)
         self.scratch = max(self.scratch, scratch)
         if tasks:
-            self.instructions.append(Launch(address, start, tasks, barrier, _is_wide(work)))
+            self.instructions.append(Launch(address, start, tasks, barrier, is_wide(work)))
         return bool(tasks)
 
     def _bind(self, work: Work, loops: tuple[Repeat, ...]) -> tuple[int, int, int]:

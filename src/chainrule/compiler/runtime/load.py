@@ -6,7 +6,7 @@ Example: `load_kernels(plan, host_target())` gives the address of each kernel, i
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from chainrule.base.settings import settings
 from chainrule.compiler.codegen.emit import emit
@@ -14,6 +14,7 @@ from chainrule.compiler.codegen.target import Target
 from chainrule.compiler.lower.schedule import works
 from chainrule.compiler.runtime.native import Engine, engine
 from chainrule.compiler.runtime.plan import Plan
+from chainrule.compiler.shared.kernel_writer import Work
 from chainrule.kernel.ir import Kernel
 from chainrule.kernel.verify import verify as verify_kernel
 
@@ -25,8 +26,13 @@ _MOST_OBJECTS = 8192
 
 def load_kernels(plan: Plan, target: Target) -> list[int]:
     """Machine code for each unit's kernel; equal kernels are emitted and compiled once."""
+    return load_works(works(plan.units), target)
+
+
+def load_works(given: Iterable[Work], target: Target) -> list[int]:
+    """Machine code for the kernel of each work."""
     native = engine()
-    kernels = [work.kernel for work in works(plan.units)]
+    kernels = [work.kernel for work in given]
     fresh: dict[tuple[Engine, Target, Kernel], str] = {}
     for kernel in kernels:
         entry = (native, target, kernel)

@@ -23,6 +23,7 @@ from chainrule.base.errors import CompileError
 from chainrule.base.settings import settings
 from chainrule.compiler.codegen.llvm import LOCK, binding
 from chainrule.compiler.codegen.processor import processor
+from chainrule.compiler.codegen.target import host_target
 from chainrule.compiler.runtime.heap import trim_heap
 from chainrule.compiler.runtime.object_cache import ObjectCache, cache_key
 from chainrule.compiler.runtime.partner import Partner, Work
@@ -51,6 +52,19 @@ def unavailable() -> str | None:
         binding()
     except (ImportError, OSError) as error:
         return f"llvmlite cannot be loaded ({error})"
+    return None
+
+
+@functools.cache
+def refusal() -> str | None:
+    """The reason why kernels cannot be made for this machine, None if they can."""
+    reason = unavailable()
+    if reason is not None:
+        return reason
+    try:
+        host_target()
+    except CompileError as error:
+        return str(error)
     return None
 
 

@@ -17,10 +17,11 @@ from chainrule.base.errors import CompileError
 from chainrule.compiler.codegen.scratch import task_count
 from chainrule.compiler.lower.schedule import Repeat, Unit, works
 from chainrule.compiler.runtime.arena import aligned_empty, check_arena, plan_arena
+from chainrule.compiler.runtime.denormals import MODES
 from chainrule.compiler.runtime.encoder import Encoder, extents
 from chainrule.compiler.runtime.encoding import Status
 from chainrule.compiler.runtime.liveness import lifetimes
-from chainrule.compiler.runtime.program import Program
+from chainrule.compiler.runtime.program import Program, Words
 from chainrule.compiler.shared.captured import Bound
 from chainrule.graph.node import Node
 
@@ -103,8 +104,13 @@ def _lines(units: Sequence[Unit], indent: str = "") -> list[str]:
 class Executable:
     """A plan with its memory: `call(arrays)` binds the outside arrays and runs it natively."""
 
-    def __init__(self, plan: Plan, addresses: Sequence[int], threads: int) -> None:
-        """Encode the instructions; `addresses` are those of the kernels' machine code, in order."""
+    def __init__(
+        self, plan: Plan, addresses: Sequence[int], threads: int, modes: Words = MODES
+    ) -> None:
+        """Encode the instructions; `addresses` are those of the kernels' machine code, in order.
+
+        `modes` say which launches take denormal numbers for zero.
+        """
         self.plan = plan
         self._arena = aligned_empty(max(plan.arena_bytes, 64))
         base = address(self._arena)
@@ -123,6 +129,7 @@ class Executable:
             np.array(encoder.slots or [0], np.int64),
             scratch_bytes=encoder.scratch,
             threads=1 if serial else threads,
+            modes=modes,
         )
 
     def call(self, inputs: Sequence[Array]) -> list[Array] | None:

@@ -86,7 +86,8 @@ class Program:
     `args` are the first values of the argument slots: addresses, integers, bits of float64
     numbers. The caller writes to `self.args` between runs; a run works on a copy. Each thread has
     `scratch_bytes` of scratch. Results do not depend on the number of threads. `pause_every` is
-    the time in seconds between chances for Python to handle signals.
+    the time in seconds between chances for Python to handle signals; `modes` say which launches
+    take denormal numbers for zero.
 
     Raises VerifyError for instructions that do not fit together.
     """
@@ -98,6 +99,7 @@ class Program:
         scratch_bytes: int,
         threads: int,
         pause_every: float = _PAUSE_EVERY,
+        modes: Words = MODES,
     ) -> None:
         own = np.array(args, dtype=np.int64)
         _verify(instructions, own.size)
@@ -112,6 +114,7 @@ class Program:
             np.zeros(loops, np.int64),
             aligned_empty(stride * threads),
         )
+        self._modes = modes
         self._header = self._make_header(stride, int(pause_every * ticks_per_second()))
         self._address = self._header.ctypes.data
         self._native = interpreter().run
@@ -133,13 +136,18 @@ class Program:
         )
         header[[word.TRIPS, word.SCRATCH, word.STRIDE]] = trips, scratch, stride
         header[[word.SLOTS, word.SLICE]] = self.args.size, ticks
-        header[word.DENORMALS] = MODES.ctypes.data
+        header[word.DENORMALS] = self._modes.ctypes.data
         return header
 
     @property
     def args(self) -> Words:
         """The argument slots, to be written between runs; always the same array."""
         return self._tables[0]
+
+    @property
+    def table(self) -> Words:
+        """The words of the instructions."""
+        return self._tables[2]
 
     @property
     def completed(self) -> int:
@@ -237,12 +245,17 @@ def _groups(instructions: Sequence[Instruction]) -> list[tuple[int, int]]:
     return groups
 
 
-def _number_tasks(group: Words, end: int, threads: int) -> None:
-    """Number the tasks of a group's launches through, and choose how many are claimed at a time.
+def grain(tasks: int, threads: int) -> int:
+    """The number of tasks that are claimed at a time.
 
     One at a time while there are few; more when they are many, so that claiming stays cheap (about
     12 ns a claim). A single thread claims too: between claims it looks at the clock.
     """
+    return max(1, tasks // max(64, 16 * threads))
+
+
+def _number_tasks(group: Words, end: int, threads: int) -> None:
+    """Number the tasks of a group's launches through."""
     word = encoding.Launch
     tasks = group[:, word.TASKS]
     total = int(tasks.sum())
@@ -250,7 +263,7 @@ def _number_tasks(group: Words, end: int, threads: int) -> None:
         raise VerifyError(f"{total} tasks between two barriers: at most {_MAX_TASKS - 1} can be")
     group[:, word.START] = np.cumsum(tasks) - tasks
     group[:, word.TOTAL] = total
-    group[:, word.GRAIN] = max(1, total // max(64, 16 * threads))
+    group[:, word.GRAIN] = grain(total, threads)
     group[:, word.NEXT] = end
 
 

@@ -29,7 +29,7 @@ from chainrule.kernel.index import Index, as_index
 from chainrule.ops.record import Reduce
 
 _CHUNK = 4096  # elements that a task of a flat kernel covers
-_TASK = 8192  # elements that a task of a row kernel covers, about
+TASK = 8192  # elements that a task of a row kernel covers, about
 _VECTORS = 4  # of a tile of a flat kernel
 _LONG, _VECTORS_OF_LONG = 3, 2  # exponentials and the like: as fast, with half the code
 _IN_REGISTERS = 8  # vectors of a row that stay in registers
@@ -134,15 +134,15 @@ def writes_over(group: RowGroup, homes: dict[Node, Home]) -> bool:
 def over_axes(
     w: Writer, sizes: Shape, inner: int, body: Callable[[tuple[Index, ...]], None]
 ) -> None:
-    """Loops over outer axes around `body`: tasks cover about `_TASK` elements each.
+    """Loops over outer axes around `body`: tasks cover about `TASK` elements each.
 
     Leading axes make the grid, the last of these in blocks; the axes behind run inside a task.
     """
     axis, rest = len(sizes) - 1, inner
-    while axis > 0 and rest * sizes[axis] <= _TASK:
+    while axis > 0 and rest * sizes[axis] <= TASK:
         rest *= sizes[axis]
         axis -= 1
-    block = max(_TASK // max(rest, 1), 1)
+    block = max(TASK // max(rest, 1), 1)
 
     def descend(at: tuple[Index, ...]) -> None:
         now = len(at)
@@ -228,7 +228,7 @@ class _RowKernel:
             self.width, self.height = 4 * self.lanes, 1
         if self.gathers or len(self.domain) == 1 or self.domain[-2] < self.height:
             self.height = 1
-        block = max(_TASK // max(self.columns, 1), 1)
+        block = max(TASK // max(self.columns, 1), 1)
         self.block = -(-block // self.height) * self.height
 
     # -- loops --------------------------------------------------------------------------------

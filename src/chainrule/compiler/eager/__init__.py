@@ -1,0 +1,1 @@
+"""Large eager calls on native kernels: `offers.py` decides, the other files make the functions."""

@@ -1,0 +1,68 @@
+"""The shortest form of a call: its arrays with neighbouring axes merged, so that extents are few.
+
+    gelu(x: f32[8, 128, 1024])          →   gelu(x: f32[rows])
+    softmax(x: f32[8, 4, 64, 64], 3)    →   softmax(x: f32[rows, columns], 1)
+    sum(x: f32[8, 128, 256], (2,))      →   sum(x: f32[rows, columns], (1,))
+
+The arrays lie row-major in memory, so both forms read and write the same bytes. Calls of one form
+differ in the numbers `rows` and `columns` alone. float64 has no form: it is there to check others,
+and random numbers are made with it, so its values stay those of NumPy to the last bit. Example:
+`form_of(op, types, attrs)`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from chainrule.base import shapes
+from chainrule.base.dtypes import DType, float64
+from chainrule.graph.node import Node, Type, input_node
+from chainrule.ops.record import Op, Symbolic
+
+_OWN = frozenset({"random", "positional", "constant", "control", "host"})
+
+
+class Form(NamedTuple):
+    """An op on operands of shape (rows,), if `columns` is None, or (rows, columns)."""
+
+    op: Op
+    dtypes: tuple[DType, ...]
+    attrs: Mapping[str, Any]
+    rows: int
+    columns: int | None
+
+    @property
+    def key(self) -> tuple[Any, ...]:
+        """All but the extents."""
+        return self.op, self.dtypes, self.columns is None, *self.attrs.items()
+
+    def at(self, rows: int, columns: int | None) -> Node:
+        """The node of the form with these extents, on inputs."""
+        shape = (rows,) if columns is None else (rows, columns)
+        return Symbolic()(self.op, *[input_node(Type(d, shape)) for d in self.dtypes], **self.attrs)
+
+
+def form_of(op: Op, types: tuple[Any, ...], attrs: Mapping[str, Any]) -> Form | None:
+    """The form of a call; None for one whose axes do not merge into two."""
+    if not types or op.traits & _OWN or not all(type(t) is Type for t in types):
+        return None
+    dtypes, shape = tuple([t.dtype for t in types]), types[0].shape
+    if float64 in dtypes:
+        return None
+    if "elementwise" in op.traits:
+        if any(t.shape != shape for t in types):
+            return None
+        return Form(op, dtypes, attrs, shapes.size(shape), None)
+    last = len(shape) - 1
+    if len(types) > 1 or last < 1 or shape[-1] < 2:
+        return None
+    if "rows" in op.traits and attrs.get("axis") == last:
+        return Form(op, dtypes, {**attrs, "axis": 1}, shapes.size(shape[:-1]), shape[-1])
+    axes = attrs.get("axes")
+    if "reduction" in op.traits and axes and axes[0] > 0:
+        kept = len(shape) - len(axes)
+        if tuple(axes) == tuple(range(kept, len(shape))):
+            rows, columns = shapes.size(shape[:kept]), shapes.size(shape[kept:])
+            return Form(op, dtypes, {**attrs, "axes": (1,)}, rows, columns)
+    return None
