@@ -10,32 +10,82 @@ Source: https://docs.pytorch.org/docs/stable/nn.html#utility-functions-in-other-
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 
 from chainrule.base import dtypes
 from chainrule.base.errors import ArgumentError, ShapeError, TraceError
+from chainrule.tensor.body import outside
 from chainrule.tensor.convert import as_tensor, cast, filled, tensor
 from chainrule.tensor.functional import comparison, gather, join, layout
 from chainrule.tensor.functional.creation import arange
 from chainrule.tensor.functional.padding import pad
-from chainrule.tensor.modes import trace_or_none
+from chainrule.tensor.modes import is_grad_enabled, set_grad_enabled, trace_or_none
 from chainrule.tensor.require import require
 from chainrule.tensor.tensor import Tensor
 
 Numbers = np.ndarray[Any, np.dtype[np.int64]]
 
 
-class PackedSequence(NamedTuple):
-    """Rows (ΣLᵢ, …), their number at each time, and the order that sorted the batch, if any."""
-
+class _Fields(NamedTuple):
     data: Tensor
     batch_sizes: Tensor
     sorted_indices: Tensor | None = None
     unsorted_indices: Tensor | None = None
+
+
+class PackedSequence(_Fields):
+    """Rows (ΣLᵢ, …), their number at each time, and the order that sorted the batch, if any.
+
+    A batch that was packed here stays padded until its rows are asked for: layers read it padded,
+    and its shape depends on the longest sequence alone, not on the sum of all lengths.
+    """
+
+    _padded: Tensor | None = None
+    _rows: Tensor | None = None
+    _grad: bool  # whether gradients were recorded when the batch was packed
+
+    @classmethod
+    def of_padded(cls, padded: Tensor, batch_sizes: Tensor, *order: Tensor | None) -> Self:
+        """The packed sequence of a sorted batch (time, batch, …), which is not changed later."""
+        if trace_or_none() is not None:
+            return cls(Packing.of(batch_sizes).pack(padded), batch_sizes, *order)
+        none_yet: Any = None
+        out = cls(none_yet, batch_sizes, *order)
+        out._padded, out._grad = padded, is_grad_enabled()
+        return out
+
+    @property
+    def data(self) -> Tensor:
+        """The rows: from here on, they are what the sequence consists of."""
+        padded = self._padded
+        if padded is not None:
+            with set_grad_enabled(self._grad):
+                packing = Packing.of(self.batch_sizes)
+                self._rows = outside(None, lambda: packing.pack(padded))
+            self._padded = None
+        given: Any = super().__getitem__(0)
+        return given if self._rows is None else self._rows
+
+    @property
+    def padded(self) -> Tensor:
+        """(time, batch, …), sorted, with arbitrary values after each end."""
+        if self._padded is not None:
+            return self._padded
+        return gather.slices_at(self.data, 0, tensor(Packing.of(self.batch_sizes).places))
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter((self.data, *super().__getitem__(slice(1, None))))
+
+    def __getitem__(self, index: Any) -> Any:
+        return tuple(self)[index]
+
+    def __repr__(self) -> str:
+        fields = [f"{name}={value!r}" for name, value in zip(self._fields, self, strict=True)]
+        return f"{type(self).__name__}({', '.join(fields)})"
 
     @property
     def is_cuda(self) -> bool:
@@ -101,9 +151,9 @@ class Packing:
         self.places = np.maximum(self.lasting.cumsum() - 1, 0).reshape(self.lasting.shape)
 
     @staticmethod
-    def of(packed: PackedSequence) -> Packing:
-        """The packing of a packed sequence."""
-        return _packing(_read(packed.batch_sizes).tobytes())
+    def of(batch_sizes: Tensor) -> Packing:
+        """The packing with so many rows at each time."""
+        return _packing(_read(batch_sizes).tobytes())
 
     @property
     def mask(self) -> Tensor:
@@ -112,22 +162,18 @@ class Packing:
 
     def pack(self, padded: Tensor) -> Tensor:
         """(time, batch, …) → (rows, …)."""
-        return _rows(padded, np.flatnonzero(self.lasting))
-
-    def unpack(self, rows: Tensor) -> Tensor:
-        """(rows, …) → (time, batch, …) with arbitrary rows after each end."""
-        return gather.slices_at(rows, 0, tensor(self.places))
+        return _picked(padded, np.flatnonzero(self.lasting))
 
 
 @lru_cache(8)  # a batch is packed, read by some layers, and padded
 def _packing(sizes: bytes) -> Packing:
-    """The packing with so many rows at each time: the lengths are the times with more."""
+    """The lengths of the sequences are the numbers of times with more rows."""
     rows = np.frombuffer(sizes, np.int64)
     return Packing((rows[:, None] > np.arange(rows[0])).sum(0))
 
 
-def _rows(padded: Tensor, places: Numbers) -> Tensor:
-    """The rows at these places of the first two axes."""
+def _picked(padded: Tensor, places: Numbers) -> Tensor:
+    """What lies at these places of the first two axes."""
     return gather.slices_at(layout.reshape(padded, (-1, *padded.shape[2:])), 0, tensor(places))
 
 
@@ -150,14 +196,13 @@ def pack_padded_sequence(
             f"the lengths {counts.tolist()} are not in descending order\n"
             "  sort the batch, or give enforce_sorted=False"
         )
-    packing = Packing(counts[order])
-    at, which = packing.lasting.nonzero()
-    which = order[which]
-    rows = _rows(input, which * axes[0] + at if batch_first else at * axes[1] + which)
-    sizes = tensor(packing.sizes)
-    if enforce_sorted:
-        return PackedSequence(rows, sizes)
-    return PackedSequence(rows, sizes, tensor(order), tensor(np.argsort(order)))
+    sorted_counts = counts[order]
+    # what lies after an end is a copy of the last step: it may be anything, but not NaN
+    steps = np.minimum(np.arange(counts.max())[:, None], sorted_counts - 1)
+    places = order * axes[0] + steps if batch_first else steps * axes[1] + order
+    sizes = (np.arange(counts.max())[:, None] < sorted_counts).sum(1)
+    both = () if enforce_sorted else (tensor(order), tensor(np.argsort(order)))
+    return PackedSequence.of_padded(_picked(input, places), tensor(sizes), *both)
 
 
 def pad_packed_sequence(
@@ -167,8 +212,9 @@ def pad_packed_sequence(
     total_length: int | None = None,
 ) -> tuple[Tensor, Tensor]:
     """The batch in its first order, padded to the longest or to `total_length`, and the lengths."""
-    packing = Packing.of(sequence)
-    found, lengths = packing.places, packing.lengths
+    packing, padded = Packing.of(sequence.batch_sizes), sequence.padded
+    found = np.arange(packing.places.size).reshape(packing.places.shape)
+    lengths = packing.lengths
     time = len(found) if total_length is None else total_length
     if time < len(found):
         raise ArgumentError(f"total_length={time} is below the longest length, {len(found)}")
@@ -180,7 +226,7 @@ def pad_packed_sequence(
     lasting = np.arange(time)[:, None] < lengths
     if batch_first:
         places, lasting = places.T, lasting.T
-    x = gather.slices_at(sequence.data, 0, tensor(places))
+    x = _picked(padded, places)
     here = tensor(lasting.reshape(*lasting.shape, *(1,) * (len(x.shape) - 2)))
     x = comparison.where(here, x, filled(padding_value, x.dtype, ()))
     return x, tensor(lengths)

@@ -139,17 +139,17 @@ class RNNBase(Module):
     def _run_packed(
         self, input: PackedSequence, states: States | None
     ) -> tuple[PackedSequence, States]:
-        check_features(input.data, self.input_size)
-        packing = Packing.of(input)
-        x = packing.unpack(input.data)
+        x = input.padded
+        check_features(x, self.input_size)
         first = self._first(x, states)
+        sizes = input.batch_sizes
         order, back = input.sorted_indices, input.unsorted_indices
         if order is not None and states is not None:
             first = tuple(gather.index_select(s, 1, order) for s in first)
-        out, last = self._layers(x, first, packing.mask)
+        out, last = self._layers(x, first, Packing.of(sizes).mask)
         if back is not None:
             last = tuple(gather.index_select(s, 1, back) for s in last)
-        return PackedSequence(packing.pack(out), *input[1:]), last
+        return PackedSequence.of_padded(out, sizes, order, back), last
 
     def _first(self, x: Tensor, states: States | None) -> States:
         """The initial states, each (layers · directions, batch, width), checked."""
