@@ -16,6 +16,7 @@ from chainrule.compiler.runtime.program import (
     LoopEnd,
     Program,
     encode,
+    observed,
 )
 from chainrule.compiler.runtime.workers import get_num_threads, set_num_threads
 from tests.compiler.runtime.ir_kernels import load
@@ -280,3 +281,28 @@ def test_claims_depend_on_the_number_of_tasks():
     assert [grain(tasks, 2) for tasks in (0, 1, 64, 127, 128, 6400)] == [1, 1, 1, 1, 2, 100]
     assert [grain(tasks, 1) for tasks in (1, 64, 128)] == [1, 1, 2]
     assert grain(6400, 16) == 25
+
+
+@pytest.mark.parametrize("threads", THREADS)
+def test_an_observer_is_given_the_ticks_of_each_group(threads):
+    seen = []
+
+    def observer(program, ticks, native):
+        status = native()
+        seen.append((program, [at for at, spent in enumerate(ticks) if spent]))
+        ticks[:] = 0
+        return status
+
+    def instructions(note):
+        return [note(0), note(1, barrier=False), LoopBegin(3), note(2), LoopEnd(), note(3)]
+
+    early, values, log = log_program(instructions, threads)
+    with observed(observer):
+        late, _, _ = log_program(instructions, threads)
+        assert early.run() is Status.ok
+        assert late.run() is Status.ok
+    wanted = values()
+    log[:] = 0
+    assert early.run() is Status.ok
+    assert sorted(values()) == sorted(wanted)
+    assert seen == [(early, [0, 3, 5]), (late, [0, 3, 5])]

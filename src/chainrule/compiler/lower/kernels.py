@@ -42,7 +42,8 @@ def lower(
     """The kernels of one group. `projections` lists the results of ops with several."""
     if all(isinstance(n.type, Type) and n.type.size == 0 for n in f.stores):
         return []
-    return [*bring(f, homes, target.lanes), *_kernels(f, homes, projections, target)]
+    made = [*bring(f, homes, target.lanes), *_kernels(f, homes, projections, target)]
+    return [[work._replace(nodes=tuple(f.nodes)) for work in stage] for stage in made]
 
 
 def _kernels(

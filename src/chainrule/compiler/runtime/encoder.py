@@ -7,8 +7,10 @@ Example: `Encoder(number, offsets, base).run(units, addresses)`.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -30,6 +32,17 @@ def extents(work: Work) -> dict[str, int]:
         for p, a in zip(work.kernel.params, work.arguments, strict=True)
         if isinstance(p, Extent) and isinstance(a, int)
     }
+
+
+class Launched(NamedTuple):
+    """The work of a launch, and how often one run of the program does it."""
+
+    work: Work | Repeat
+    times: int
+
+
+def _trips(loops: Sequence[Repeat]) -> int:
+    return math.prod([loop.trips for loop in loops])
 
 
 def is_wide(work: Work) -> bool:
@@ -54,6 +67,7 @@ class Encoder:
         """Nothing encoded yet; the arena begins at address `base`."""
         self.number, self.offsets, self.base = number, offsets, base
         self.instructions: list[Instruction] = []
+        self.launched: dict[int, Launched] = {}  # by number of instruction
         self.slots: list[int] = []
         self.patches: list[tuple[int, int, int]] = []
         self.scratch = 0
@@ -116,6 +130,7 @@ class Encoder:
         self.slots[start] = table.ctypes.data
         self.scratch = max(self.scratch, own + scratch)
         wide = any(map(is_wide, inside))
+        self.launched[len(self.instructions)] = Launched(work, _trips(loops[:-1]))
         self.instructions.append(Launch(run_blocks(), start, work.blocks, barrier, wide))
         return True
 
@@ -125,6 +140,7 @@ class Encoder:
         start, tasks, scratch = self._bind(work, loops)
         self.scratch = max(self.scratch, scratch)
         if tasks:
+            self.launched[len(self.instructions)] = Launched(work, _trips(loops))
             self.instructions.append(Launch(address, start, tasks, barrier, is_wide(work)))
         return bool(tasks)
 

@@ -86,6 +86,8 @@ class Program(IntEnum):
     SLICE = 8  # ticks between pauses
     COMPLETED = 9  # runs that ended ok
     DENORMALS = 10  # two words: whether launches, and those that are wide, take them for zero
+    CLOCK = 11  # a word for each instruction, which collects a group's ticks at its first; or 0
+    BEGAN = 12  # tick at which the present group began
 
 
 class Launch(IntEnum):

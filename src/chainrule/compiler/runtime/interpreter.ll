@@ -177,6 +177,16 @@ publish:
   %b.done = getelementptr i64, ptr %board, i64 $BOARD_DONE
   store atomic i64 0, ptr %b.done monotonic, align 8
   call void @deal(ptr %board, i1 false)
+  %clock.p = getelementptr i64, ptr %program, i64 $PROGRAM_CLOCK
+  %clock = load ptr, ptr %clock.p
+  %timed = icmp ne ptr %clock, null
+  br i1 %timed, label %begun, label %ready
+begun:
+  %began = call i64 @chainrule_ticks()
+  %began.p = getelementptr i64, ptr %program, i64 $PROGRAM_BEGAN
+  store i64 %began, ptr %began.p
+  br label %ready
+ready:
   call void @close(ptr %board)
   ret void
 
@@ -408,6 +418,21 @@ report:
   br i1 %complete, label %last, label %leave
 last:
   call void @open(ptr %board)
+  %clock.p = getelementptr i64, ptr %program, i64 $PROGRAM_CLOCK
+  %clock = load ptr, ptr %clock.p
+  %timed = icmp ne ptr %clock, null
+  br i1 %timed, label %ended, label %onward
+ended:
+  %began.p = getelementptr i64, ptr %program, i64 $PROGRAM_BEGAN
+  %began = load i64, ptr %began.p
+  %ended.at = call i64 @chainrule_ticks()
+  %taken = sub i64 %ended.at, %began
+  %spent.p = getelementptr i64, ptr %clock, i64 %first
+  %spent = load i64, ptr %spent.p
+  %spent.now = add i64 %spent, %taken
+  store i64 %spent.now, ptr %spent.p
+  br label %onward
+onward:
   %instructions.p = getelementptr i64, ptr %program, i64 $PROGRAM_INSTRUCTIONS
   %instructions = load ptr, ptr %instructions.p
   %instruction.at = mul i64 %first, $INSTRUCTION_WORDS

@@ -130,6 +130,7 @@ class Executable:
             scratch_bytes=encoder.scratch,
             threads=1 if serial else threads,
             modes=modes,
+            launched=encoder.launched,
         )
 
     def call(self, inputs: Sequence[Array]) -> list[Array] | None:

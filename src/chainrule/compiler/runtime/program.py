@@ -14,8 +14,10 @@ from __future__ import annotations
 import os
 import threading
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -87,7 +89,8 @@ class Program:
     numbers. The caller writes to `self.args` between runs; a run works on a copy. Each thread has
     `scratch_bytes` of scratch. Results do not depend on the number of threads. `pause_every` is
     the time in seconds between chances for Python to handle signals; `modes` say which launches
-    take denormal numbers for zero.
+    take denormal numbers for zero. `launched` says what the launches compute, by number of
+    instruction: for an `observed` program.
 
     Raises VerifyError for instructions that do not fit together.
     """
@@ -100,7 +103,9 @@ class Program:
         threads: int,
         pause_every: float = _PAUSE_EVERY,
         modes: Words = MODES,
+        launched: Mapping[int, Any] | None = None,
     ) -> None:
+        self.launched = launched or {}
         own = np.array(args, dtype=np.int64)
         _verify(instructions, own.size)
         table, advances, loops = encode(instructions, threads)
@@ -118,11 +123,14 @@ class Program:
         self._header = self._make_header(stride, int(pause_every * ticks_per_second()))
         self._address = self._header.ctypes.data
         self._native = interpreter().run
+        self._ticks: Words | None = None  # of each group of launches while it is observed
         self._board = new_board(1)  # for runs without workers
         self._board_address = self._board.ctypes.data
         self._lock = threading.RLock()
         self._running = False
         _programs.add(self)
+        if _observers:
+            self._observe(_observers[-1])
 
     def _make_header(self, stride: int, ticks: int) -> Words:
         word = encoding.Program
@@ -144,6 +152,11 @@ class Program:
         """The argument slots, to be written between runs; always the same array."""
         return self._tables[0]
 
+    def launches(self, first: int) -> list[Any]:
+        """What the launches of a group compute; `first` is the number of its first instruction."""
+        end = int(self._tables[2][first, encoding.Launch.NEXT])
+        return [self.launched[at] for at in range(first, end) if at in self.launched]
+
     @property
     def table(self) -> Words:
         """The words of the instructions."""
@@ -157,6 +170,23 @@ class Program:
         and its own next line sees here whether the commit has happened.
         """
         return int(self._header[encoding.Program.COMPLETED])
+
+    def _observe(self, observer: Observer | None) -> None:
+        """Measure each group of launches, and call through `observer`; None ends that."""
+        native = interpreter().run
+        if observer is None:
+            self._native, ticks, clock = native, None, 0
+        else:
+            ticks = np.zeros(len(self._tables[2]), np.int64)
+            clock = ticks.ctypes.data
+
+            def run(board: int, program: int, sections: int, resume: int) -> int:
+                return observer(self, ticks, lambda: native(board, program, sections, resume))
+
+            self._native = run
+        with self._lock:  # no run is under way, whose clock would be taken from it
+            self._header[encoding.Program.CLOCK] = clock
+            self._ticks = ticks
 
     def run(self, bind: tuple[Words, Words] | None = None) -> Status:
         """Run once, with the values of `self.args` at this moment.
@@ -198,8 +228,37 @@ class Program:
         return _STATUS[status]
 
 
+class Observer(Protocol):
+    """Called for each native run, which is `native()`.
+
+    `ticks` collects those of each group of launches, at the number of its first instruction; the
+    observer sets them back to zero. See `interpreter.ticks_per_second`.
+    """
+
+    def __call__(self, program: Program, ticks: Words, native: Callable[[], int]) -> int:
+        """The result of `native()`."""
+
+
 _STATUS = tuple(Status)
 _programs: weakref.WeakSet[Program] = weakref.WeakSet()
+_observers: list[Observer] = []
+
+
+@contextmanager
+def observed(observer: Observer) -> Iterator[None]:
+    """In the block, all native runs of this process go through `observer`, and are measured.
+
+    A program that is not observed pays one look at its header for each group of launches.
+    """
+    _observers.append(observer)
+    try:
+        for program in list(_programs):
+            program._observe(observer)  # noqa: SLF001 - this module's own class
+        yield
+    finally:
+        _observers.remove(observer)
+        for program in list(_programs):
+            program._observe(_observers[-1] if _observers else None)  # noqa: SLF001
 
 
 def encode(instructions: Sequence[Instruction], threads: int) -> tuple[Words, Words, int]:

@@ -51,12 +51,13 @@ class Home(NamedTuple):
 
 
 class Work(NamedTuple):
-    """One kernel with what its parameters are bound to."""
+    """One kernel with what its parameters are bound to, and the nodes of the group it is for."""
 
     kernel: Kernel
     arguments: tuple[Argument, ...]
     reads: frozenset[Node]
     writes: frozenset[Node]
+    nodes: tuple[Node, ...] = ()
 
     @property
     def arrays(self) -> list[Node]:
