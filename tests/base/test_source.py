@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from chainrule.base import source
-from chainrule.base.source import Source, caller
+from chainrule.base.source import Source, caller, location
 from tests.structure.package import run_python
 
 
@@ -50,3 +50,29 @@ def test_a_cell_of_a_notebook_has_its_number():
         "print(shell.user_ns['cr'].explain(shell.user_ns['y'].sum()))\n"
     )
     assert "In[2]:2" in run_python("-c", code, cwd=Path.cwd())
+
+
+def test_locations_can_be_noted_otherwise():
+    noted = []
+
+    def note(code, frame):
+        noted.append(code.co_name)
+        return Source(code.co_filename, frame.f_lineno, "layer")
+
+    before = location()
+    with source.noted_by(note):
+        found = location()
+        line = sys._getframe().f_lineno - 1
+        assert caller() == Source(__file__, line + 2)
+    assert found == Source(__file__, line, "layer")
+    assert noted == [sys._getframe().f_code.co_name]
+    assert type(location()) is type(before) is tuple
+
+
+def test_the_line_of_a_gradient_equals_the_line_it_pulls_back():
+    line = Source("train.py", 12, "Model.head")
+    made = source.pulled(line)
+    assert made == line
+    assert made is not line
+    assert made.of is line is line.of
+    assert source.pulled(made).of is line

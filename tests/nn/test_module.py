@@ -11,6 +11,8 @@ import pytest
 import chainrule as cr
 from chainrule import nn
 from chainrule.base.errors import ArgumentError, ShapeError
+from chainrule.tensor.modes import modes
+from tests.tensor.tracing import tracing
 
 
 class Tagger(nn.Module):
@@ -253,3 +255,30 @@ def test_a_module_compiles_itself():
     for other in (copy.deepcopy(model), pickle.loads(pickle.dumps(model))):  # noqa: S301
         assert "forward" not in vars(other)
         assert np.allclose(other(x).detach(), wanted, atol=1e-6)
+
+
+def test_the_layer_is_tracked_while_a_trace_is_open():
+    class Inner(nn.Module):
+        def forward(self, x):
+            return x * 2.0
+
+    class Outer(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.parts = nn.ModuleList([Inner(), Inner()])
+
+        def forward(self, x):
+            for part in self.parts:
+                x = part(x)
+            return x + 1.0
+
+    model, linear = Outer(), nn.Linear(2, 2)
+    with tracing() as trace:
+        trace.noted = []
+        model(cr.ones(2))
+        assert modes.layer is None
+        with pytest.raises(ShapeError):
+            linear(cr.ones(3))
+        assert modes.layer is None
+    layers = [node.source.layer for node in trace.noted if node.op.name in {"mul", "add"}]
+    assert layers == ["Outer.parts.0", "Outer.parts.1", "Outer"]

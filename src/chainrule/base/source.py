@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import CodeType, FrameType
 from typing import NamedTuple
 
@@ -15,7 +17,9 @@ from chainrule.base.frames import PACKAGE
 from chainrule.base.notebook import cell_name
 
 _COMMANDS = PACKAGE + "cli" + os.sep
-_inside: dict[str, bool | str] = {}  # by file name: whether it is in the package; "command"
+# By file name: whether it is in the package, or what makes the location in a file outside of it
+_inside: dict[str, bool | Noter] = {}
+_outside: bool | Noter = False
 
 
 class Source(NamedTuple):
@@ -24,6 +28,11 @@ class Source(NamedTuple):
     file: str
     line: int
     layer: str = ""
+
+    @property
+    def of(self) -> Source:
+        """The line itself, or of a gradient's node the line that it pulls back."""
+        return self
 
     @property
     def text(self) -> str:
@@ -43,7 +52,26 @@ class Source(NamedTuple):
         return f"{cell_name(self.file) or self.file.removeprefix(here)}:{self.line}"
 
 
+class Pulled(Source):
+    """The line of a node of a gradient: it equals the line of the node that is pulled back."""
+
+    _of: Source
+
+    @property
+    def of(self) -> Source:
+        """The line that is pulled back."""
+        return self._of
+
+
+def pulled(source: Source) -> Source:
+    """The line of the gradient of a node with this line."""
+    made = Pulled(*source)
+    made._of = source.of  # noqa: SLF001 - this module's own class
+    return made
+
+
 Location = tuple[CodeType, int] | Source | None  # noted by `location()`, or known
+Noter = Callable[[CodeType, FrameType], Location]
 
 
 def location(skip: int = 1) -> Location:
@@ -62,16 +90,34 @@ def location(skip: int = 1) -> Location:
         if inside is None:
             inside = _note(name)
         if inside is not True:
-            return None if inside else (code, frame.f_lasti)
+            return inside(code, frame) if inside else (code, frame.f_lasti)
         frame = frame.f_back
     return None
 
 
-def _note(name: str) -> bool | str:
-    """Whether a file belongs to the package, "command" for the command line; kept in `_inside`."""
-    inside: bool | str = "command" if name.startswith(_COMMANDS) else name.startswith(PACKAGE)
+def _note(name: str) -> bool | Noter:
+    """Whether a file belongs to the package, or what makes its locations; kept in `_inside`."""
+    inside = _nowhere if name.startswith(_COMMANDS) else name.startswith(PACKAGE) or _outside
     _inside[name] = inside
     return inside
+
+
+def _nowhere(_code: CodeType, _frame: FrameType) -> Location:
+    """The command line is no program: it has no location."""
+    return None
+
+
+@contextmanager
+def noted_by(noter: Noter) -> Iterator[None]:
+    """In the block, `noter(code, frame)` makes the locations of this process's operations."""
+    global _outside  # noqa: PLW0603 - one switch for all files
+    before, _outside = _outside, noter
+    _inside.clear()
+    try:
+        yield
+    finally:
+        _outside = before
+        _inside.clear()
 
 
 def source_at(location: Location) -> Source | None:
@@ -104,7 +150,7 @@ def caller() -> Source | None:
         if inside is None:
             inside = _note(name)
         if inside is not True:
-            return None if inside else Source(name, frame.f_lineno)
+            return None if inside is _nowhere else Source(name, frame.f_lineno)
         frame = frame.f_back
     return None
 

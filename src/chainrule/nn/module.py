@@ -30,7 +30,7 @@ from chainrule.nn.compiling import Compilable
 from chainrule.nn.conversion import Converted
 from chainrule.nn.faults import no_attribute, no_forward, no_module, too_early
 from chainrule.nn.layer_path import watch_calls
-from chainrule.nn.module_hooks import Hooked, call_hooked, note_call
+from chainrule.nn.module_hooks import Hooked, call_hooked, call_tracked, note_call
 from chainrule.nn.module_tree import Tree
 from chainrule.nn.parameter import Buffer, Parameter
 from chainrule.nn.state import KeysReport, load, save
@@ -73,6 +73,7 @@ class Module(Tree, Hooked, Converted, Compilable):
         """`forward(…)` with its hooks; an error names the layer in which it arose."""
         if modes.trace is not None:
             note_call(self)
+            return call_tracked(self, args, kwargs)
         if self.__dict__.get("_hooks"):
             return call_hooked(self, args, kwargs)
         return self.forward(*args, **kwargs)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 from chainrule.base.dtypes import DType
 from chainrule.base.errors import GradientError, KindError
 from chainrule.base.shapes import Shape
+from chainrule.nn.layer_path import layer_in
 from chainrule.tensor.functional.creation import zeros
 from chainrule.tensor.hooks import RemovableHandle, gate, next_number
 from chainrule.tensor.host import host_same
@@ -160,6 +161,18 @@ def _unchanged(calls: Sequence[tuple[Module, tuple[int, ...]]]) -> bool:
 def _numbers(module: Module) -> tuple[int, ...]:
     kinds = module.__dict__.get("_hooks") or {}
     return tuple(number for hooks in kinds.values() for number in hooks)
+
+
+def call_tracked(module: Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """The module's call, during which `modes.layer` is its layer."""
+    before = modes.layer
+    modes.layer = layer_in(before, module)
+    try:
+        if module.__dict__.get("_hooks"):
+            return call_hooked(module, args, kwargs)
+        return module.forward(*args, **kwargs)
+    finally:
+        modes.layer = before
 
 
 def call_hooked(module: Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

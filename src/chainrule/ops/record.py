@@ -17,6 +17,7 @@ import numpy as np
 
 from chainrule.base.errors import ChainruleError
 from chainrule.base.shapes import Shape, View
+from chainrule.base.source import pulled
 from chainrule.graph.node import AnyType, Attrs, Node, TupleType
 
 if TYPE_CHECKING:
@@ -281,7 +282,7 @@ class Symbolic:
 
     def visit(self, node: Node) -> None:
         """Gradient nodes carry the source line of the node that they differentiate."""
-        self.source = node.source
+        self.source = None if node.source is None else pulled(node.source)
 
     def __call__(self, op: Op, /, *inputs: Node, **attrs: Any) -> Node:
         """Infer the type, make the node."""

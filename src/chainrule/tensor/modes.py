@@ -31,6 +31,7 @@ class _Modes(threading.local):
         self.trace: Trace | None = None
         self.anomaly = False  # whether backward looks for NaN
         self.watch: Any = None  # a watch that finds and explains NaN and infinity in whole steps
+        self.layer: Any = None  # the layer that runs, if that is tracked: see `nn/layer_path.py`
         self.numpy_call = ""  # the function of NumPy that runs: it may call others on its tensors
         # Infinity and NaN are values: `quietly(fn, …)` calls without NumPy's warnings, and is
         # several times cheaper than an `np.errstate` block around each op

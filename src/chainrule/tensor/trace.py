@@ -16,6 +16,7 @@ from chainrule.base.errors import TraceError
 from chainrule.base.source import Source, caller
 from chainrule.graph.node import INPUT, Node, Type, input_node
 from chainrule.ops.record import Op
+from chainrule.tensor.modes import modes
 
 if TYPE_CHECKING:
     from chainrule.tensor.handle import Handle
@@ -211,8 +212,12 @@ class Trace:
             self.noted.append(node)
 
     def where(self) -> Source | None:
-        """The user's line."""
-        return self.line or caller()
+        """The user's line, and the path of the layer that runs."""
+        source = self.line or caller()
+        layer = modes.layer
+        if layer is None or source is None or source.layer:
+            return source
+        return source._replace(layer=layer.path)
 
 
 def _copy(handle: Handle) -> Handle:

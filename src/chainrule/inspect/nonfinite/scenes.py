@@ -74,9 +74,9 @@ def _passes(run: Traced, *, updates: bool) -> tuple[dict[Node, None], frozenset[
 
 
 def _by_source(recorded: Sequence[Node]) -> Callable[[Node], Node | None]:
-    """Forward nodes by their source, which is the same object at the nodes of their gradient."""
+    """Forward nodes by their source, to which the source of the nodes of their gradient leads."""
     found = {id(n.source): n for n in recorded if n.source is not None}
-    return lambda node: found.get(id(node.source))
+    return lambda node: None if node.source is None else found.get(id(node.source.of))
 
 
 def _harmed(run: Traced, scene: Scene) -> Iterator[Node]:
