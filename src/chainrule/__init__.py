@@ -113,6 +113,7 @@ if TYPE_CHECKING:
     from chainrule.inspect.draw import draw as draw
     from chainrule.inspect.explain import explain as explain
     from chainrule.inspect.gradcheck import gradcheck as gradcheck
+    from chainrule.inspect.profiling.session import profile as profile
     from chainrule.optim.grad_scaler import GradScaler as GradScaler
     from chainrule.tensor.functional.scan import scan as scan
     from chainrule.tensor.vmap import vmap as vmap
@@ -145,6 +146,7 @@ _LAZY = {
     "get_num_threads": "chainrule.compiler.runtime.workers",
     "gradcheck": "chainrule.inspect.gradcheck",
     "load": "chainrule.formats.serialization",
+    "profile": "chainrule.inspect.profiling.session",
     "save": "chainrule.formats.serialization",
     "scan": "chainrule.tensor.functional.scan",
     "set_flush_denormal": "chainrule.compiler.runtime.denormals",

@@ -1,5 +1,6 @@
 """`chainrule run`: a script's arguments, exit code, traceback and interruption are its own."""
 
+import json
 import signal
 import sys
 import time
@@ -110,3 +111,64 @@ def test_ctrl_c_ends_the_script(chainrule, tmp_path, waits):
         _, err = process.communicate(timeout=30)
     assert process.returncode == 130
     assert err.strip() == "interrupted"
+
+
+PROFILED = """
+import sys, time
+import torch
+
+layer = torch.nn.Linear(3, 2)
+step = torch.compile(layer) if "compiled" in sys.argv else layer
+for _ in range(3):
+    step(torch.ones(4, 3)).sum().backward()
+print("done", flush=True)
+if "fail" in sys.argv:
+    raise ValueError("of the script")
+if "wait" in sys.argv:
+    time.sleep(60)
+sys.exit(7)
+"""
+
+
+@pytest.fixture
+def profiled(tmp_path):
+    (tmp_path / "prof.py").write_text(PROFILED)
+    return "prof.py"
+
+
+@pytest.mark.parametrize("kind", ["plain", "compiled"])
+def test_a_profile_leaves_output_and_exit_code(chainrule, profiled, tmp_path, kind):
+    done = chainrule("run", "--profile", "--trace", "t.json", profiled, kind)
+    assert (done.code, done.out) == (7, "done\n")
+    assert "prof.py:8  step(torch.ones(4, 3)).sum().backward()" in done.err
+    assert "Linear" in done.err
+    assert "Profile of prof.py" in (tmp_path / "prof.profile.html").read_text(encoding="utf-8")
+    assert json.loads((tmp_path / "t.json").read_text(encoding="utf-8"))["traceEvents"]
+
+
+def test_a_profile_of_a_script_that_fails(chainrule, profiled, tmp_path):
+    done = chainrule("run", "--flame", "f.html", profiled, "fail")
+    assert done.code == 1
+    assert done.err.rstrip().endswith("ValueError: of the script")
+    assert (tmp_path / "f.html").is_file()
+
+
+def test_a_profile_that_cannot_be_written_is_refused_at_once(inside, script, tmp_path):
+    done = inside("run", "--flame", "no/where.html", script)
+    assert (done.code, done.out) == (2, "")
+    assert "cannot be written to no/where.html: there is no folder no" in done.err
+    done = inside("run", "--trace", str(tmp_path), script)
+    assert "that is a folder" in done.err
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a console sends Ctrl-C differently there")
+def test_ctrl_c_still_writes_the_profile(chainrule, profiled, tmp_path):
+    with chainrule.start("run", "--profile", profiled, "wait") as process:
+        assert process.stdout.readline() == "done\n"
+        time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert err.rstrip().endswith("interrupted")
+    assert "wrote prof.profile.html" in err
+    assert (tmp_path / "prof.profile.html").is_file()

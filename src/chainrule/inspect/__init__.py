@@ -14,14 +14,15 @@ from chainrule.inspect.gradcheck import gradcheck, gradcheck_module
 from chainrule.inspect.no_gradient import why_no_grad
 from chainrule.inspect.nonfinite.detection import detect_anomaly, why_nan
 from chainrule.inspect.nonfinite.report import NonFinite
+from chainrule.inspect.profiling.session import profile
 from chainrule.inspect.saved import saved_for_backward
 from chainrule.inspect.through_time.measure import gradient_through_time
 from chainrule.inspect.verdict import Report
 
 __all__ = [
     "FlightRecorder", "NonFinite", "Report", "Verdict", "check_gradient", "detect_anomaly", "draw",
-    "explain", "gradcheck", "gradcheck_module", "gradient_through_time", "saved_for_backward",
-    "why_nan", "why_no_grad",
+    "explain", "gradcheck", "gradcheck_module", "gradient_through_time", "profile",
+    "saved_for_backward", "why_nan", "why_no_grad",
 ]  # fmt: skip
 
 

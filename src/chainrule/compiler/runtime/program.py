@@ -154,7 +154,7 @@ class Program:
 
     def launches(self, first: int) -> list[Any]:
         """What the launches of a group compute; `first` is the number of its first instruction."""
-        end = int(self._tables[2][first, encoding.Launch.NEXT])
+        end = int(self.table[first, encoding.Launch.NEXT])
         return [self.launched[at] for at in range(first, end) if at in self.launched]
 
     @property

@@ -1,0 +1,109 @@
+"""The tree of calling contexts of a profiled program, with what was spent in each.
+
+    train.py:40 → GPT → model.py:187 → GPT.h.0 → model.py:104
+
+A context is a path of the user's lines and of the layers they call. Times are in nanoseconds. May
+import base and `nn.layer_path`. Example: `root.below([(code, instruction)])`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from types import CodeType
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from chainrule.base.source import Location, Source, source_at
+from chainrule.nn.layer_path import Layer
+
+Tally = list[int]  # nanoseconds, calls, bytes
+Key = tuple[CodeType, int] | Layer
+
+
+class Runs:
+    """The runs of one compiled program in one context."""
+
+    __slots__ = ("calls", "ticks", "time")
+
+    def __init__(self, groups: int) -> None:
+        self.time = self.calls = 0
+        self.ticks: npt.NDArray[np.int64] = np.zeros(groups, np.int64)
+
+
+class Pulled(NamedTuple):
+    """A node of the tape whose cotangent was pulled back: its line and its op."""
+
+    location: Location
+    op: str
+
+
+class Context:
+    """One calling context; see the module's docstring.
+
+    `operations` are those evaluated here, by what computes them, `backward` those of a backward
+    pass that began here; `programs` are compiled ones. `python` is the time between, `compiling`
+    that of tracing and compiling.
+    """
+
+    __slots__ = (
+        "_source", "above", "at", "backward", "compiling", "inner", "layer", "operations",
+        "programs", "python", "within",
+    )  # fmt: skip
+
+    def __init__(self, above: Context | None, at: Key | None, layer: str) -> None:
+        self.above, self.at, self.layer = above, at, layer
+        self.inner: dict[Key, Context] = {}
+        self.operations: dict[Callable[..., Any], Tally] = {}
+        self.within: dict[Callable[..., Any], Tally] = {}  # operations of a user's own backward
+        self.backward: dict[Pulled, Tally] = {}
+        self.programs: dict[Any, Runs] = {}
+        self.python = self.compiling = 0
+        self._source: Source | None = None
+
+    def below(self, lines: Sequence[tuple[CodeType, int]]) -> Context:
+        """The context of lines that are called here, the innermost first."""
+        context = self
+        for line in reversed(lines):
+            found = context.inner.get(line)
+            if found is None:
+                found = context.inner[line] = Context(context, line, self.layer)
+            context = found
+        return context
+
+    def inside(self, layer: Layer) -> Context:
+        """The context inside a layer that is called here."""
+        found = self.inner.get(layer)
+        if found is None:
+            found = self.inner[layer] = Context(self, layer, layer.path)
+        return found
+
+    @property
+    def source(self) -> Source | None:
+        """The innermost line, with the layer; None outside of the program."""
+        if self._source is None:
+            line: Source | None = None
+            if isinstance(self.at, tuple):
+                line = source_at(self.at)
+            elif self.above is not None:
+                line = self.above.source
+            self._source = line and Source(line.file, line.line, self.layer)
+        return self._source
+
+    def walk(self) -> Iterator[Context]:
+        """This context and all below it."""
+        pending = [self]
+        while pending:
+            found = pending.pop()
+            yield found
+            pending += found.inner.values()
+
+    def path(self) -> list[Context]:
+        """The contexts from the outermost on, without the root."""
+        found: list[Context] = []
+        at: Context | None = self
+        while at is not None and at.at is not None:
+            found.append(at)
+            at = at.above
+        return found[::-1]

@@ -1,0 +1,98 @@
+"""The trees that a flame graph draws: a program's calls, and a model's layers.
+
+    {"name": "train.py:12  loss = f(x)", "kind": "line", "self": 0.8, "below": […]}
+
+`self` are milliseconds that no child has. May import this folder's `rows`.
+Example: `by_program(rows)`, `by_layers(rows)`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from chainrule.base.source import Source, short, source_at
+from chainrule.inspect.profiling.contexts import Context
+from chainrule.inspect.profiling.rows import Row
+
+Step = tuple[str, str]  # name, kind
+Tree = dict[str, Any]
+_LEAST = 2e-4  # of the whole time: what is shorter is drawn as one frame, "less"
+_PHASES = {"forward": "forward", "backward": "backward", "compile": "compiling", "python": "Python"}
+
+
+def by_program(rows: Sequence[Row]) -> Tree:
+    """Who called whom: lines, the layers they call, and what ran there."""
+    return _tree("program", rows, _calls)
+
+
+def by_layers(rows: Sequence[Row]) -> Tree:
+    """Forward and backward, then the layers of the model, then lines."""
+    return _tree("all", rows, _layers)
+
+
+def _calls(row: Row) -> Iterator[Step]:
+    for context in row.context.path():
+        yield _frame(context)
+    if row.source is not None and row.source[:2] != (row.context.source or ())[:2]:
+        if row.phase == "backward":
+            yield "backward", "backward"
+        yield from _pieces(row.layer)
+        yield line_text(row.source), "line"
+    yield row.name, row.phase
+
+
+def _layers(row: Row) -> Iterator[Step]:
+    yield _PHASES[row.phase], row.phase
+    yield from _pieces(row.layer)
+    if row.source is not None:
+        yield line_text(row.source), "line"
+    if row.phase in {"forward", "backward"}:
+        yield row.name, row.phase
+
+
+def _pieces(layer: str) -> Iterator[Step]:
+    for piece in filter(None, layer.split(".")):
+        yield piece, "layer"
+
+
+def _frame(context: Context) -> Step:
+    if isinstance(context.at, tuple):
+        code, _ = context.at
+        source = source_at(context.at)
+        where = "" if code.co_name == "<module>" else f" in {code.co_qualname}"
+        return f"{line_text(source)}{where}", "line"
+    return context.layer.rpartition(".")[2], "layer"
+
+
+def line_text(source: Source | None) -> str:
+    """`train.py:12  loss = f(x)`."""
+    return "" if source is None else f"{short(source)}  {source.text}".rstrip()
+
+
+def _tree(name: str, rows: Sequence[Row], steps: Callable[[Row], Iterator[Step]]) -> Tree:
+    root: dict[str, Any] = {"name": name, "kind": "root", "self": 0.0, "below": {}}
+    for row in rows:
+        node = root
+        for step in steps(row):
+            node = node["below"].setdefault(
+                step, {"name": step[0], "kind": step[1], "self": 0.0, "below": {}}
+            )
+        node["self"] += 1e3 * row.seconds
+    return _finished(root, _LEAST * _total(root))
+
+
+def _total(node: Tree) -> float:
+    node["total"] = node["self"] + sum(map(_total, node["below"].values()))
+    return float(node["total"])
+
+
+def _finished(node: Tree, least: float) -> Tree:
+    """The children as a list, the longest first, those shorter than `least` as one."""
+    children = sorted(node["below"].values(), key=lambda each: -each["total"])
+    large = [_finished(each, least) for each in children if each["total"] >= least]
+    rest = sum(each["total"] for each in children[len(large) :])
+    if rest:
+        large.append({"name": "less", "kind": "less", "self": round(rest, 4), "below": []})
+    made = {"name": node["name"], "kind": node["kind"], "self": round(node["self"], 4)}
+    return {**made, "below": large}

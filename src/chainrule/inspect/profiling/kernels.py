@@ -1,0 +1,116 @@
+"""Which lines and layers the time of a compiled program belongs to.
+
+The interpreter measures each group of kernels between two barriers. A group of several nodes, or
+of several kernels that ran side by side, is divided by the work of each node, which is an estimate:
+instructions for a vector, times elements. What the groups leave of a run's time is its start.
+Example: `for share in shares(program, runs): …`. May import the compiler.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from chainrule.base.source import Source
+from chainrule.compiler.fuse.weight import weight
+from chainrule.compiler.lower.schedule import Repeat, works
+from chainrule.compiler.runtime.encoder import Launched
+from chainrule.compiler.runtime.interpreter import ticks_per_second
+from chainrule.compiler.runtime.program import Program
+from chainrule.compiler.shared.kernel_writer import Work
+from chainrule.graph.node import Node, Type
+from chainrule.inspect.profiling.contexts import Runs
+from chainrule.ops.record import Contract, Map, Reduce
+
+
+class Share(NamedTuple):
+    """A part of a program's runs: nanoseconds and bytes of one node.
+
+    Without a node it is the start of the runs. `estimated`: its kernels have nodes of other lines.
+    """
+
+    node: Node | None
+    time: float
+    size: int
+    estimated: bool
+
+    @property
+    def backward(self) -> bool:
+        """Whether the node belongs to a gradient."""
+        source = None if self.node is None else self.node.source
+        return source is not None and source.of is not source
+
+
+def shares(program: Program, runs: Runs) -> Iterator[Share]:
+    """The parts of the runs of a program; their times add up to that of the runs."""
+    measured = runs.ticks * (1e9 / ticks_per_second())
+    total = float(measured.sum())
+    scale = min(1.0, runs.time / total) if total else 0.0  # the clocks differ by a little
+    for first in measured.nonzero()[0]:
+        yield from _divided(program.launches(int(first)), float(measured[first]) * scale, runs)
+    yield Share(None, runs.time - total * scale, 0, False)
+
+
+def group_times(program: Program, ticks: Sequence[int]) -> Iterator[tuple[str, float]]:
+    """The groups of one run in their order: the ops, and the part of all the groups' time."""
+    total = float(sum(ticks)) or 1.0
+    for first, spent in enumerate(ticks):
+        if spent:
+            nodes = [n for each in program.launches(first) for n in _nodes(each.work)]
+            names = dict.fromkeys(n.op.name for n in nodes)
+            yield " ".join(names) or "copy", spent / total
+
+
+def _divided(launches: Sequence[Launched], time: float, runs: Runs) -> Iterator[Share]:
+    trips = [(work, node, n) for work, times in launches for node, n in _repeated(work, times)]
+    estimates = [amount(node) * n for _, node, n in trips]
+    whole = math.fsum(estimates)
+    lines = {node.source for _, node, _ in trips}
+    for (work, node, n), part in zip(trips, estimates, strict=True):
+        share = part / whole if whole else 1 / len(trips)
+        size = node.type.nbytes if isinstance(node.type, Type) and node in _written(work) else 0
+        yield Share(node, time * share, size * n * runs.calls, len(lines) > 1)
+    if not trips:
+        yield Share(None, time, 0, False)
+
+
+def _written(work: Work | Repeat) -> frozenset[Node]:
+    if isinstance(work, Work):
+        return work.writes
+    return frozenset[Node]().union(*(w.writes for w in works(work.units)))
+
+
+def _repeated(work: Work | Repeat, trips: int) -> Iterator[tuple[Node, int]]:
+    """The nodes that a launch computes, and how often."""
+    if isinstance(work, Work):
+        for node in _nodes(work):
+            yield node, trips
+        return
+    for unit in work.units:
+        yield from _repeated(unit.work, trips * work.trips * work.blocks)
+
+
+def _nodes(work: Work | Repeat) -> tuple[Node, ...]:
+    if isinstance(work, Repeat):
+        return tuple(n for each in works(work.units) for n in _nodes(each))
+    return work.nodes or tuple(work.writes)
+
+
+def amount(node: Node) -> float:
+    """The work of a node: instructions for one vector, times the elements of what it loops over."""
+    lower = node.op.lower
+    if not isinstance(node.type, Type):
+        return float(sum(t.size for t in node.type.items)) * node.inputs[0].shape[-1]
+    if isinstance(lower, Contract):
+        return float(node.type.size) * node.inputs[0].shape[-1]
+    if isinstance(lower, Reduce):
+        return float(node.inputs[0].array.size) * weight(node)
+    if isinstance(lower, Map):
+        return float(node.type.size) * weight(node)
+    return float(node.type.size)
+
+
+def line_of(node: Node) -> Source | None:
+    """The line of the program that a node stands for."""
+    return None if node.source is None else node.source.of

@@ -1,0 +1,386 @@
+"""What a profile notes of the thread it runs on, in the tree of calling contexts.
+
+Each event – an operation's begin and end, a module's call, a node of backward, a native run – reads
+the clock, so that all the time between begin and end of a profile is accounted for: what passes
+between two events is Python's, and belongs to the line of the second unless samples tell more.
+Nothing in the paths of operations knows of it: `observing` puts functions that measure in the
+places of those that work, and takes them away again. Example: `with observing() as observer: …`.
+"""
+
+from __future__ import annotations
+
+import sys
+import sysconfig
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from time import perf_counter_ns as clock
+from types import CodeType, FrameType
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from chainrule.base.frames import is_own
+from chainrule.base.source import Location, noted_by
+from chainrule.compiler import compile as compiled
+from chainrule.compiler import pipeline
+from chainrule.compiler.calls import look
+from chainrule.compiler.runtime.program import Program, Words, observed
+from chainrule.inspect.profiling.contexts import Context, Pulled, Runs, Tally
+from chainrule.inspect.profiling.samples import sampled
+from chainrule.nn.layer_path import layer_in
+from chainrule.nn.module import Module
+from chainrule.tensor.modes import modes
+from chainrule.tensor.tape import Backward
+
+MOST_EVENTS = 1_000_000  # kept for a time line; the sums go on
+_STANDARD, _SITE = (sysconfig.get_paths()[name] for name in ("stdlib", "purelib"))
+_LIBRARIES = ("<frozen", str(Path(np.__file__).parent))
+_BOUNDARY, _INSIDE, _USERS = range(3)  # of frames: a module's call, the package's, the program's
+_COMPILING = (
+    (look, "capture"), (compiled, "capture"), (pipeline, "optimize"), (pipeline, "plan_graph"),
+    (pipeline, "load_kernels"),
+)  # fmt: skip
+
+
+class Event(NamedTuple):
+    """What happened from `start` to `end`, in nanoseconds of the clock.
+
+    `what` is a function that computes, a `Pulled`, a `Layer`, a `Program` or a name; `ticks` are
+    those of a program's groups.
+    """
+
+    start: int
+    end: int
+    context: Context
+    what: Any
+    phase: str
+    ticks: Words | None = None
+
+
+class Observer:
+    """The contexts below `root`; `own` is the time that observing took, which none of them has."""
+
+    def __init__(self, base: FrameType | None) -> None:
+        # What is profiled: what called it is no part of a context; None is a script that is run
+        self.base = base
+        self.thread = threading.get_ident()
+        self.root = self.top = self.here = Context(None, None, "")
+        self.names: dict[Callable[..., Any], str] = {}  # of operations, by what computes them
+        self.events: list[Event] = []
+        self.dropped = 0  # events beyond the most
+        self.start = self.end = self.last = clock()
+        self.own = 0
+        self.busy = False  # whether what runs now is measured already
+        self.marks: dict[str, Tally] = {}  # of `record_function`
+        self._work = modes.quietly
+        self._pulling = False
+        self._builder: Backward | None = None
+        self._began_at = self.root  # where that builder's backward pass began
+        self._samples: list[tuple[int, Context, list[tuple[CodeType, int]]]] = []
+        self._kinds: dict[CodeType, int] = {}
+
+    # -- places ---------------------------------------------------------------------------------
+
+    def _path(self, frame: FrameType | None) -> list[tuple[CodeType, int]]:
+        """The program's lines from `frame` out to the nearest module call, innermost first."""
+        found, kinds = [], self._kinds
+        while frame is not None:
+            code = frame.f_code
+            kind = kinds.get(code)
+            if kind is None:
+                kind = kinds[code] = _kind(code)
+            if kind == _USERS:
+                found.append((code, frame.f_lasti))
+                if frame is self.base:
+                    return found
+            elif kind == _BOUNDARY:
+                return found
+            frame = frame.f_back
+        return [] if self.base is None else found  # not below it: what started the program
+
+    def place(self, frame: FrameType | None) -> Context:
+        """The context of a frame."""
+        return self.top.below(self._path(frame))
+
+    def location(self, code: CodeType, frame: FrameType) -> Location:
+        """The location of an operation, with its layer; the time before it is its line's."""
+        if threading.get_ident() != self.thread:
+            return (code, frame.f_lasti)
+        start = clock()
+        place = self.place(frame)
+        if not self.busy:
+            self._pass(place, start)
+            self._resume(start)
+        return place.source
+
+    # -- time -----------------------------------------------------------------------------------
+
+    def _pass(self, place: Context, now: int) -> None:
+        """The time since the last event was Python's: where samples tell, or at `place`."""
+        gap = now - self.last
+        if self._samples:
+            found, self._samples = self._samples, []
+            seen = [each for each in found if self.last <= each[0] <= now]
+            for _, context, lines in seen:
+                context.below(lines).python += gap // len(seen)
+            gap = gap % len(seen) if seen else gap
+        place.python += gap
+        self.here = place
+
+    def _resume(self, since: int) -> None:
+        """The program goes on; the time `since` then was the profile's own."""
+        self.last = now = clock()
+        self.own += now - since
+
+    def sample(self, now: int, frame: FrameType) -> None:
+        """A look from the sampling thread."""
+        self._samples.append((now, self.top, self._path(frame)))
+
+    def note(
+        self, start: int, end: int, what: Any, phase: str, place: Context, ticks: Words | None
+    ) -> None:
+        """Keep an event for a time line."""
+        if len(self.events) < MOST_EVENTS:
+            self.events.append(Event(start, end, place, what, phase, ticks))
+        else:
+            self.dropped += 1
+
+    # -- what is measured -----------------------------------------------------------------------
+
+    def quietly(self, compute: Callable[..., Any], *values: Any) -> Any:
+        """An operation: `compute(*values)` without NumPy's warnings."""
+        if self.busy:
+            return self._work(compute, *values)
+        start = clock()
+        self.busy = True
+        try:
+            made = self._work(compute, *values)
+        finally:
+            self.busy = False
+        end = clock()
+        frame = sys._getframe(1)  # noqa: SLF001 - the documented way to walk the stack
+        place = self.place(frame)
+        self._pass(place, start)
+        if compute not in self.names:
+            self.names[compute] = _name(frame.f_locals.get("call"), compute)
+        table = place.within if self._pulling else place.operations
+        _add(table, compute, end - start, new_bytes(made, values))
+        self.note(start, end, compute, "backward" if self._pulling else "forward", place, None)
+        self._resume(end)
+        return made
+
+    def pull_back(
+        self, rule: Callable[..., Any], builder: Backward, node: Any, ct: Any, wanted: Any
+    ) -> Sequence[Any]:
+        """A node of backward: `rule(builder, node, ct, wanted)`."""
+        if self.busy or threading.get_ident() != self.thread:
+            return rule(builder, node, ct, wanted)  # type: ignore[no-any-return]
+        start = clock()
+        if builder is not self._builder:
+            self._builder, self._began_at = builder, self.place(sys._getframe(1))  # noqa: SLF001
+        place = self._began_at
+        self._pass(place, start)
+        # a user's own backward and a compiled call's are made of what is measured itself
+        self.busy = node.call is not None
+        before, self._pulling = self._pulling, True
+        begun = self.last = clock()
+        self.own += begun - start
+        try:
+            parts = rule(builder, node, ct, wanted)
+        finally:
+            single, self.busy, self._pulling = self.busy, False, before
+        end = clock()
+        if single:
+            key = Pulled(node.location, node.op.name)
+            size = sum([new_bytes(part, ()) for part in parts if part is not None])
+            _add(place.backward, key, end - begun, size)
+            self.note(begun, end, key, "backward", place, None)
+        else:
+            self._pass(place, end)
+        self._resume(end)
+        return parts  # type: ignore[no-any-return]
+
+    def run_native(self, program: Program, ticks: Words, native: Callable[[], int]) -> int:
+        """A run of a compiled program."""
+        if self.busy or threading.get_ident() != self.thread:
+            try:
+                return native()
+            finally:
+                ticks[:] = 0
+        start = clock()
+        status = native()
+        end = clock()
+        place = self.place(sys._getframe(1))  # noqa: SLF001
+        self._pass(place, start)
+        runs = place.programs.get(program)
+        if runs is None:
+            runs = place.programs[program] = Runs(len(ticks))
+        runs.time += end - start
+        runs.calls += 1
+        runs.ticks += ticks
+        phase = "backward" if self._pulling else "forward"
+        self.note(start, end, program, phase, place, ticks.copy())
+        ticks[:] = 0
+        self._resume(end)
+        return status
+
+    def call_module(
+        self, call: Callable[..., Any], module: Module, args: Any, kwargs: Any, frame: FrameType
+    ) -> Any:
+        """The call of a module from `frame`: what happens inside is its layer's."""
+        start = clock()
+        place, before, layer = self.place(frame), self.top, modes.layer
+        if not self.busy:
+            self._pass(place, start)
+        modes.layer = layer_in(layer, module)
+        self.top = self.here = place.inside(modes.layer)
+        if not self.busy:
+            self._resume(start)
+        inside = modes.layer
+        try:
+            return call(module, *args, **kwargs)
+        finally:
+            end = clock()
+            if not self.busy:
+                self._pass(self.here, end)
+                self.note(start, end, inside, "layer", place, None)
+            self.top, self.here, modes.layer = before, place, layer
+            if not self.busy:
+                self._resume(end)
+
+    def compile(self, stage: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+        """A stage of tracing and compiling."""
+        if self.busy or threading.get_ident() != self.thread:
+            return stage(*args, **kwargs)
+        start = clock()
+        self.busy = True
+        try:
+            return stage(*args, **kwargs)
+        finally:
+            self.busy = False
+            end = clock()
+            place = self.place(sys._getframe(1))  # noqa: SLF001
+            self._pass(place, start)
+            place.compiling += end - start
+            self.note(start, end, stage.__name__, "compile", place, None)
+            self._resume(end)
+
+    # -- begin and end --------------------------------------------------------------------------
+
+    @contextmanager
+    def mark(self, name: str) -> Iterator[None]:
+        """A stretch of the program that it has named."""
+        start, place = clock(), self.place(sys._getframe(2))  # noqa: SLF001
+        try:
+            yield
+        finally:
+            end = clock()
+            tally = self.marks.setdefault(name, [0, 0, 0])
+            tally[0] += end - start
+            tally[1] += 1
+            self.note(start, end, name, "mark", place, None)
+
+    def begin(self) -> None:
+        """The program's time begins."""
+        self.start = self.last = clock()
+
+    def finish(self) -> None:
+        """The program's time ends."""
+        self.end = clock()
+        self._pass(self.here, self.end)
+        self.base = None
+
+
+@contextmanager
+def observing(base: FrameType | None = None) -> Iterator[Observer]:
+    """In the block, the calling thread is observed; whatever ends the block ends that."""
+    observer = Observer(base)
+    with ExitStack() as undo:
+        undo.enter_context(noted_by(observer.location))
+        undo.enter_context(observed(observer.run_native))
+        _replace(undo, modes, "quietly", observer.quietly)
+        for room, name in _COMPILING:
+            _replace(undo, room, name, _compiling(observer, getattr(room, name)))
+        _replace(undo, Backward, "rule", _rule(observer, Backward.rule))
+        _replace(undo, Module, "__call__", _call(observer, Module.__call__))
+        undo.enter_context(sampled(observer.thread, observer.sample))
+        observer.begin()
+        try:
+            yield observer
+        finally:
+            observer.finish()
+
+
+def _replace(undo: ExitStack, owner: Any, name: str, made: Any) -> None:
+    before = getattr(owner, name)
+    undo.callback(setattr, owner, name, before)
+    setattr(owner, name, made)
+
+
+def _compiling(observer: Observer, stage: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda *args, **kwargs: observer.compile(stage, args, kwargs)
+
+
+def _rule(observer: Observer, before: Callable[..., Any]) -> Callable[..., Any]:
+    def rule(builder: Backward, node: Any, ct: Any, wanted: tuple[bool, ...]) -> Sequence[Any]:
+        return observer.pull_back(before, builder, node, ct, wanted)
+
+    return rule
+
+
+def _call(observer: Observer, before: Callable[..., Any]) -> Callable[..., Any]:
+    def __call__(self: Module, *args: Any, **kwargs: Any) -> Any:  # noqa: N807 - stands in for it
+        if threading.get_ident() != observer.thread:
+            return before(self, *args, **kwargs)
+        return observer.call_module(before, self, args, kwargs, sys._getframe(1))  # noqa: SLF001
+
+    return __call__
+
+
+# -- small parts ---------------------------------------------------------------------------------
+
+_CALLS = Observer.call_module.__code__
+
+
+def _kind(code: CodeType) -> int:
+    """Whose a frame with this code is: those of libraries below count as the package's."""
+    file, name = code.co_filename, code.co_name
+    if code is _CALLS or (name == "_run_code" and "runpy" in file):
+        return _BOUNDARY
+    if file == "<string>" and (name == "<lambda>" or name.startswith("__")):
+        return _INSIDE  # what `namedtuple` and `dataclass` write
+    library = file.startswith(_LIBRARIES) or (
+        file.startswith(_STANDARD) and not file.startswith(_SITE)
+    )
+    return _INSIDE if library or not is_own(file) else _USERS
+
+
+def _name(call: Any, compute: Callable[..., Any]) -> str:
+    """The op's name, from the prepared call that evaluates it."""
+    op = getattr(call, "op", None)
+    return getattr(compute, "__name__", "operation") if op is None else op.name
+
+
+def _add(table: dict[Any, Tally], key: Any, time: int, size: int) -> None:
+    tally = table.get(key)
+    if tally is None:
+        tally = table[key] = [0, 0, 0]
+    tally[0] += time
+    tally[1] += 1
+    tally[2] += size
+
+
+def new_bytes(made: Any, values: Sequence[Any]) -> int:
+    """The bytes of a result that is no view of an operand; of several results their sum."""
+    if isinstance(made, tuple):
+        return sum([new_bytes(each, values) for each in made])
+    if not isinstance(made, np.ndarray):
+        return 0
+    base = made.base
+    if base is None:
+        return 0 if any(made is value for value in values) else made.nbytes
+    if not values or any(base is v or base is getattr(v, "base", None) for v in values):
+        return 0
+    return made.nbytes  # a view of an array that the operation made

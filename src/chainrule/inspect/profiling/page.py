@@ -1,0 +1,85 @@
+"""A profile as one HTML page: sums, a flame graph that can be searched, and tables.
+
+The page needs no other file and nothing from a network. May import this folder's
+modules. Example: `page(profile, "train.py")`.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from html import escape
+from importlib.resources import files
+from typing import TYPE_CHECKING
+
+from chainrule.inspect.profiling.flame import by_layers, by_program
+from chainrule.inspect.profiling.rows import By, Sum
+from chainrule.inspect.profiling.tables import bytes_text, duration, labels, percent, summary
+
+if TYPE_CHECKING:
+    from chainrule.inspect.profiling.session import profile
+
+_MOST = 200  # rows of a table
+_KEY = (
+    ("forward", "forward"), ("backward", "backward"), ("compile", "compiling"),
+    ("python", "Python"), ("line", "line"), ("layer", "layer"),
+)  # fmt: skip
+_HEAD = ("total", "%", "forward", "backward", "compiling", "Python", "made", "calls")
+_TABLES: tuple[tuple[str, By], ...] = (
+    ("Lines", "line"), ("Layers", "layer"), ("Operations", "operation"),
+)  # fmt: skip
+_BODY = """<div class=bar>
+<button data-tree=program aria-pressed=true>calls</button>
+<button data-tree=layers aria-pressed=false>layers</button>
+<input id=search type=search placeholder="line, layer or operation" aria-label="search">
+<span id=matched class=faint></span><button id=reset>whole</button>
+<span class=key>{key}</span></div>
+<div id=flame></div><div id=told style="white-space:pre-wrap"></div>
+"""
+
+
+def page(found: profile, title: str) -> str:
+    """The page's text."""
+    rows = found.rows
+    data = json.dumps({"program": by_program(rows), "layers": by_layers(rows)}, ensure_ascii=False)
+    data = data.replace("<", "\\u003c")  # no text of a program ends the script
+    key = "".join(f"<span><i style='background:var(--{k})'></i>{n}</span>" for k, n in _KEY)
+    folder = files(__package__)
+    style, script = ((folder / f"flame.{kind}").read_text("utf-8") for kind in ("css", "js"))
+    sums = "".join(f"<p class=faint>{escape(line)}</p>" for line in summary(found).splitlines())
+    return (
+        "<!doctype html>\n<html lang=en><meta charset=utf-8>"
+        "<meta name=viewport content='width=device-width'>"
+        f"<title>{escape(title)}</title><style>{style}</style>\n<h1>{escape(title)}</h1>\n{sums}\n"
+        + _BODY.format(key=key)
+        + "".join(_table(name, by, found.by(by), found.seconds) for name, by in _TABLES)
+        + f"<script id=data type=application/json>{data}</script>\n"
+        f"<script>{script}</script>\n</html>\n"
+    )
+
+
+def _table(name: str, by: str, sums: Sequence[Sum], total: float) -> str:
+    if not sums:
+        return ""
+    shown = sums[:_MOST]
+    head = "".join(f"<th>{each}" for each in (by, *_HEAD))
+    body = "".join(
+        f"<tr><td title='{escape(label)}'>{escape(label)}"
+        + "".join(f"<td>{cell}" for cell in _cells(each, total))
+        for label, each in zip(labels(by, shown), shown, strict=True)
+    )
+    left = len(sums) - len(shown)
+    more = f"<p class=faint>… and {left} more</p>" if left else ""
+    table = f"<table><thead><tr>{head}</thead><tbody>{body}</tbody></table>"
+    return f"<h2>{name}</h2><div class=wide>{table}</div>{more}\n"
+
+
+def _cells(each: Sum, total: float) -> list[str]:
+    return [
+        duration(each.total),
+        percent(each.total, total).removesuffix(" %"),
+        *(duration(s) for s in (each.forward, each.backward, each.compile, each.python)),
+        bytes_text(each.size),
+        f"{math.ceil(each.calls):,}" if each.calls else "",
+    ]

@@ -1,0 +1,138 @@
+"""`profile`: time and memory of a stretch of a program, by line and by layer.
+
+    with cr.profile() as p:
+        for x, y in batches:
+            step(x, y)
+    print(p)                              # the lines and the layers that took longest
+    p.write_html("profile.html")          # a flame graph
+    p.export_chrome_trace("trace.json")   # a time line
+
+May import what lies below; what measures is imported when a profile begins.
+"""
+
+from __future__ import annotations
+
+import sys
+from contextlib import AbstractContextManager, ContextDecorator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from chainrule.base.errors import ArgumentError
+
+if TYPE_CHECKING:
+    from chainrule.inspect.profiling.observer import Observer
+    from chainrule.inspect.profiling.rows import By, Row, Sum
+
+
+class profile(ContextDecorator):  # noqa: N801 - as PyTorch's
+    """Measure a `with` block, or the calls of a function that it decorates.
+
+    What is measured is what really runs on this thread: operations one by one, compiled programs by
+    their kernels. Backward and compiled code belong to the line that wrote the operation, not to
+    the line that started it. All times are wall-clock seconds and add up to `seconds`:
+
+    - `forward`, `backward`: operations, and kernels of compiled programs. What was measured for
+      several lines together is divided by an estimate of their work, and counted in `estimated`;
+    - `compile`: tracing and compiling;
+    - `python`: everything else, such as Python itself, reading files, and waiting.
+
+    `size` is the bytes of the results that were made, of freed ones too. `peak_bytes` is the most
+    memory that the whole process has had since it began.
+
+    A profile used again goes on. Raises ArgumentError for one that runs already. Without a profile
+    nothing of this costs any time.
+    """
+
+    def __init__(self) -> None:
+        """Nothing is measured yet."""
+        self._observers: list[Observer] = []
+        self._running: AbstractContextManager[Observer] | None = None
+        self._rows: list[Row] | None = None
+        self._peak: int | None = None
+
+    def __enter__(self) -> Self:
+        """Begin to measure the calling thread."""
+        self._begin(sys._getframe(1))  # noqa: SLF001 - contexts begin at the calling frame
+        return self
+
+    def _begin(self, base: Any) -> None:
+        from chainrule.inspect.profiling.observer import observing
+
+        if self._running is not None:
+            raise ArgumentError("the profile is running: end it first, or make another profile()")
+        self._rows = None
+        self._running = observing(base)
+        self._observers.append(self._running.__enter__())
+
+    def __exit__(self, *exc: object) -> None:
+        from chainrule.inspect.profiling.memory import peak_bytes
+
+        running, self._running = self._running, None
+        if running is not None:
+            running.__exit__(None, None, None)
+            self._peak = peak_bytes()
+
+    # -- results --------------------------------------------------------------------------------
+
+    @property
+    def seconds(self) -> float:
+        """Wall-clock seconds that were profiled, without the profile's own."""
+        return sum(o.end - o.start - o.own for o in self._observers) / 1e9
+
+    @property
+    def own_seconds(self) -> float:
+        """Seconds that the profile itself took meanwhile: no line is charged with them."""
+        return sum(o.own for o in self._observers) / 1e9
+
+    @property
+    def peak_bytes(self) -> int | None:
+        """The most memory the process has had since it began; None where nobody counts it."""
+        return self._peak
+
+    @property
+    def rows(self) -> list[Row]:
+        """Everything that was measured; the seconds add up to `seconds`."""
+        from chainrule.inspect.profiling.rows import rows
+
+        if self._running is not None:
+            raise ArgumentError("the profile is still running: its results are there at its end")
+        if self._rows is None:
+            self._rows = [row for observer in self._observers for row in rows(observer)]
+        return self._rows
+
+    def by(self, what: By) -> list[Sum]:
+        """Sums for each "line", "layer" (with those inside it) or "operation", longest first."""
+        from chainrule.inspect.profiling.rows import SUMS
+
+        if what not in SUMS:
+            raise ArgumentError(f"by={what!r} is not one of {', '.join(SUMS)}")
+        return SUMS[what](self.rows)
+
+    def table(self, by: By = "line", *, rows: int = 20) -> str:
+        """A table of the `rows` longest; see `by`."""
+        from chainrule.inspect.profiling.tables import table
+
+        return table(by, self.by(by), self.seconds, rows)
+
+    def __str__(self) -> str:
+        """The sums, and the lines and layers that took longest."""
+        from chainrule.inspect.profiling.tables import text
+
+        return text(self)
+
+    def write_html(self, path: str | Path, *, title: str = "Profile") -> None:
+        """A page with tables and flame graphs, in one file that needs no other."""
+        from chainrule.inspect.profiling.page import page
+
+        Path(path).write_text(page(self, title), encoding="utf-8")
+
+    def export_chrome_trace(self, path: str | Path) -> None:
+        """A time line in Chrome's trace format, for ui.perfetto.dev or chrome://tracing.
+
+        Source: https://docs.pytorch.org/docs/stable/profiler.html
+        """
+        import json
+
+        from chainrule.inspect.profiling.timeline import trace_events
+
+        Path(path).write_text(json.dumps(trace_events(self._observers)), encoding="utf-8")
