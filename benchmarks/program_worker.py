@@ -22,6 +22,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, TextIO
 
+from benchmarks import memory
+
 FIRST = 100
 
 
@@ -52,6 +54,7 @@ class Pace:
             "steps": self.steps,
             "mean_ms": sum(steps) / self.steps * 1e3,
             "median_ms": statistics.median(steps) * 1e3,
+            "peak_mb": memory.peak(),
         }
         if self.versions:
             answer |= {"losses": self.losses, "versions": self.versions}

@@ -21,9 +21,10 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from benchmarks import machine, report
+from benchmarks import machine
 from benchmarks.contestant import CACHE_VARIABLES, Contestant, WorkerError, pythons
 from benchmarks.program_list import PROGRAMS, Program
+from benchmarks.program_tables import programs_page
 from benchmarks.steps import Row, say
 
 _CHECKED_STEPS = 10
@@ -88,6 +89,7 @@ def race(running: list[Contestant], program: Program, options: argparse.Namespac
             "median_step_ms": statistics.median(s["median_ms"] for s in kept),
             "slice_means_ms": [round(s["mean_ms"], 5) for s in kept],
             "slice_steps": steps,
+            "peak_mb": kept[-1]["peak_mb"],
         }
         for _, *kept in slices
     ]
@@ -189,7 +191,7 @@ def main() -> None:
         if options.json:  # kept even if a later program fails
             options.json.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     if result["rows"]:
-        print(report.programs_page(result))
+        print(programs_page(result))
     if failed:
         raise SystemExit("\n".join(failed))
 

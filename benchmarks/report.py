@@ -13,38 +13,22 @@ import argparse
 import json
 import math
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-from benchmarks.program_list import GROUPS
+from benchmarks.markdown import (
+    TITLES,
+    Result,
+    cold_and_warm,
+    first_steps,
+    geometric_mean,
+    number,
+    table,
+    versions,
+)
+from benchmarks.program_tables import programs_page, programs_short
 
 ROOT = Path(__file__).resolve().parents[1]
-TITLES = {
-    "chainrule": "chainrule",
-    "chainrule-eager": "chainrule, eager",
-    "chainrule-undeferred": "chainrule, not deferred",
-    "chainrule-module": "chainrule, torch.compile(model)",
-    "torch-eager": "PyTorch eager",
-    "torch-compile": "torch.compile",
-    "jax": "JAX",
-    "autograd": "HIPS autograd",
-}
-Result = dict[str, Any]
-
-
-def number(value: float) -> str:
-    """Three significant digits without an exponent: 0.0312, 2.04, 38.5, 296."""
-    if value == 0 or not math.isfinite(value):
-        return str(value)
-    digits = max(0, 2 - math.floor(math.log10(abs(value))))
-    return f"{value:.{min(digits, 4)}f}"
-
-
-def table(head: list[str], rows: Iterable[list[str]]) -> str:
-    """A Markdown table; every column after the first is right-aligned."""
-    rule = ["---", *["---:"] * (len(head) - 1)]
-    return "\n".join("| " + " | ".join(cells) + " |" for cells in [head, rule, *rows])
 
 
 def best_peer(row: Result) -> tuple[str, float]:
@@ -57,11 +41,6 @@ def best_peer(row: Result) -> tuple[str, float]:
 def ratio(row: Result) -> float:
     """The speed relative to the best peer: above 1 is faster."""
     return float(best_peer(row)[1] / row["contestants"]["chainrule"]["median_ms"])
-
-
-def geometric_mean(values: list[float]) -> float:
-    """exp(mean(log x))."""
-    return math.exp(sum(map(math.log, values)) / len(values)) if values else math.nan
 
 
 def peak_share(row: Result, peak: dict[str, float]) -> float:
@@ -96,16 +75,6 @@ def times_table(rows: list[Result], peak: dict[str, float]) -> str:
     return table(head, lines)
 
 
-def _cold_and_warm(contestant: Result, cold: str, warm: str) -> str:
-    """A contestant's figures with an empty / with a filled cache on disk."""
-    first, again = contestant[cold], contestant.get(warm)
-    return number(first) if again is None else f"{number(first)} / {number(again)}"
-
-
-def _first_steps(contestant: Result) -> str:
-    return _cold_and_warm(contestant, "first_cold_s", "first_warm_s")
-
-
 def starts_table(rows: list[Result]) -> str:
     """Seconds to the first loss, with an empty and with a filled cache."""
     everyone = ["chainrule", *rivals_of(rows)]
@@ -115,7 +84,7 @@ def starts_table(rows: list[Result]) -> str:
         [
             [
                 row["workload"],
-                *(_first_steps(row["contestants"][w]) for w in everyone),
+                *(first_steps(row["contestants"][w]) for w in everyone),
             ]
             for row in rows
         ],
@@ -132,7 +101,7 @@ def memory_table(rows: list[Result]) -> str:
             [
                 row["workload"],
                 *(
-                    _cold_and_warm(row["contestants"][w], "above_import_mb", "warm_above_import_mb")
+                    cold_and_warm(row["contestants"][w], "above_import_mb", "warm_above_import_mb")
                     for w in everyone
                 ),
             ]
@@ -151,15 +120,6 @@ def imports_table(rows: list[Result]) -> str:
 
     return table(["import after NumPy", *(TITLES[w] for w in everyone)],
                  [["time, memory", *map(cell, everyone)]])  # fmt: skip
-
-
-def versions(result: Result) -> str:
-    """Every contestant's libraries: "chainrule 0.1.0, torch 2.13.0"."""
-    found: dict[str, str] = {}
-    for row in result["rows"]:
-        for contestant in row["contestants"].values():
-            found |= contestant["versions"]
-    return ", ".join(f"{name} {version}" for name, version in sorted(found.items()))
 
 
 def provenance(result: Result) -> str:
@@ -194,88 +154,6 @@ def steps_page(result: Result) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def program_ratios(row: Result, figure: str) -> float:
-    """PyTorch's figure over ours: above 1 we are ahead."""
-    everyone = row["contestants"]
-    return float(everyone["torch-eager"][figure] / everyone["chainrule"][figure])
-
-
-def _marked(value: float) -> str:
-    """A ratio; behind PyTorch it is marked."""
-    return f"{value:.2f}" if value >= 1 else f"⚠ {value:.2f}"
-
-
-def programs_table(rows: list[Result]) -> str:
-    """Milliseconds a step and seconds of the first hundred, with the ratios to PyTorch."""
-    extra = [who for who in TITLES if who in rows[0]["contestants"]]
-    extra = [who for who in extra if who not in {"torch-eager", "chainrule"}]
-    head = ["unmodified programs", "PyTorch, ms a step", "chainrule, ms a step", "× PyTorch",
-            *(f"{TITLES[who]}, ms a step" for who in extra), "PyTorch, first 100 steps, s",
-            "chainrule, first 100 steps, s (cold / warm)", "× PyTorch"]  # fmt: skip
-    lines = []
-    for row in rows:
-        theirs, ours = (row["contestants"][who] for who in ("torch-eager", "chainrule"))
-        others = [row["contestants"].get(who) for who in extra]
-        lines.append(
-            [f"{row['program']}: {row['summary']}", number(theirs["mean_ms"]),
-             number(ours["mean_ms"]), _marked(program_ratios(row, "mean_ms")),
-             *(number(other["mean_ms"]) if other else "–" for other in others),
-             number(theirs["first_cold_s"]), _first_steps(ours),
-             _marked(program_ratios(row, "first_cold_s"))]
-        )  # fmt: skip
-    for label, kept in _by_group(rows).items():
-        means = (
-            _marked(geometric_mean([program_ratios(row, figure) for row in kept]))
-            for figure in ("mean_ms", "first_cold_s")
-        )
-        steady, first = (f"**{mean}**" for mean in means)
-        lines.append(
-            [f"geometric mean, {label}", "", "", steady, *[""] * len(extra), "", "", first]
-        )
-    return table(head, lines)
-
-
-def _by_group(rows: list[Result]) -> dict[str, list[Result]]:
-    """The groups with their rows, and all rows last."""
-    groups: dict[str, list[Result]] = {}
-    for row in rows:
-        groups.setdefault(GROUPS[row["group"]], []).append(row)
-    return {**groups, f"all {len(rows)}": rows}
-
-
-def programs_provenance(result: Result) -> str:
-    """Date, machine, versions, and how often each figure was taken."""
-    m = result["machine"]
-    return (
-        f"Measured {m['date']} on {m['cores']} cores of {m['cpu']}, {m['system']}, "
-        f"Python {m['python']}; {versions(result)}. Medians of {result['rounds']} alternating "
-        f"slices of about {number(result['seconds'])} s and of {result['starts']} starts in one "
-        f"run; ⚠ is behind PyTorch."
-    )
-
-
-def programs_page(result: Result) -> str:
-    """Every program."""
-    return f"{programs_table(result['rows'])}\n\n{programs_provenance(result)}\n"
-
-
-LEADS = {
-    "README.md": "Scripts as users write them, unmodified, under PyTorch and under `chainrule run` "
-    "([all of them](docs/benchmarks.md#unmodified-programs)):",
-    "README.zh.md": "用户平常写的脚本，不加改动，分别由 PyTorch 和 `chainrule run` 运行"
-    "（[全部程序](docs/benchmarks.md#unmodified-programs)）：",
-}
-
-
-def programs_short(result: Result, page: str) -> str:
-    """The README's table: the workloads of the steps' table, and the means of all programs."""
-    rows = [row for row in result["rows"] if row["group"] == "steps"] or result["rows"]
-    shown = programs_table(rows).splitlines()
-    every = programs_table(result["rows"]).splitlines()
-    kept = [*shown[: len(rows) + 2], *every[len(result["rows"]) + 2 :]]
-    return "\n".join([LEADS[page], "", *kept, "", programs_provenance(result), ""])
-
-
 def where(result: Result) -> str:
     """Date and machine in a line."""
     m = result["machine"]
@@ -286,7 +164,7 @@ def compile_table(result: Result) -> str:
     """Seconds to the first step by depth, cold / warm."""
     everyone = list(result["rows"][0]["contestants"])
     rows = [
-        [str(row["layers"]), *(_first_steps(row["contestants"][who]) for who in everyone)]
+        [str(row["layers"]), *(first_steps(row["contestants"][who]) for who in everyone)]
         for row in result["rows"]
     ]
     head = ["layers", *(f"{TITLES[who]}, s (cold / warm)" for who in everyone)]

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import sys
 
 import pytest
 
-from benchmarks import report
+from benchmarks import program_tables, report
 from benchmarks.contestant import Contestant, WorkerError
+from benchmarks.program_list import PROGRAMS
+from benchmarks.programs import DifferenceError, difference, start
 from benchmarks.workloads.spec import WORKLOADS, workload
 
 # Milliseconds that two cores of 230 GFLOP/s need at least, from an independent count.
@@ -104,6 +107,57 @@ def test_the_table_compares_with_the_best_peer():
     shown = report.steps_page(result())
     assert "| mlp: s | 2.00 | 6.00 | **4.00** | 2.00 | 25% |" in shown
     assert "| mlp | 0.500 / 0.250 |" in shown
+
+
+def programs() -> report.Result:
+    def contestant(name: str, ms: float, first: float) -> report.Result:
+        return {"mean_ms": ms, "first_cold_s": first, "first_warm_s": first / 2,
+                "peak_mb": 100.0, "versions": {name: "1.0"}}  # fmt: skip
+
+    def row(group: str, ours: float) -> report.Result:
+        return {
+            "program": "mlp", "group": group, "summary": "s",
+            "contestants": {"torch-eager": contestant("torch", 2.0, 3.0),
+                            "chainrule": contestant("chainrule", ours, 1.5)},
+        }  # fmt: skip
+
+    return {**result(), "starts": 3, "rows": [row("steps", 1.0), row("tests", 4.0)]}
+
+
+def test_programs_are_compared_with_pytorch_and_what_is_behind_is_marked():
+    shown = program_tables.programs_page(programs())
+    assert "| mlp: s | 2.00 | 1.00 | 2.00 |" in shown
+    assert "| mlp: s | 2.00 | 4.00 | ⚠ 0.50 |" in shown
+    assert "| geometric mean, all 2 programs |  |  | **1.00** |" in shown
+    assert "| mlp: s | 3.00 / 1.50 | 1.50 / 0.750 | 2.00 |" in shown
+
+
+@pytest.mark.parametrize("page", ["README.md", "README.zh.md"])
+def test_the_short_table_of_programs_has_all_means(page):
+    shown = program_tables.programs_short(programs(), page)
+    assert shown.count("| mlp: s |") == 1
+    assert "**⚠ 0.50**" in shown
+    assert " 2.00 " in shown.splitlines()[-3]
+
+
+def test_a_program_is_halted_between_slices_of_its_steps(tmp_path):
+    contestant, seconds = start("chainrule", PROGRAMS["tiny"], sys.executable, str(tmp_path))
+    with contestant:
+        assert seconds > 100 * contestant.ready["mean_ms"] / 1e3
+        assert len(contestant.ready["losses"]) == 100
+        taken = contestant.ask("slice", steps=7)
+        assert taken["steps"] == 7
+        assert taken["mean_ms"] > 0
+
+
+def test_other_work_than_pytorchs_is_refused():
+    def rows(loss: float) -> dict[str, dict[str, list[float]]]:
+        return {"torch-eager": {"losses": [2.0, 1.0]}, "chainrule": {"losses": [2.0, loss]}}
+
+    assert difference(PROGRAMS["tiny"], rows(1.001)) == pytest.approx(0.001, rel=0.01)
+    with pytest.raises(DifferenceError, match="step 1 has loss"):
+        difference(PROGRAMS["tiny"], rows(1.1))
+    assert difference(PROGRAMS["textcnn"], rows(1.1)) < 0.05  # dropout: on average
 
 
 @pytest.mark.parametrize(
