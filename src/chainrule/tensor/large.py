@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from chainrule.graph.node import Type
-from chainrule.ops.record import Contract, Op, Reduce
+from chainrule.graph.node import TupleType, Type
+from chainrule.ops.record import Contract, Op, Reduce, Template
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -35,8 +35,9 @@ CHEAP, _UFUNC, _REDUCTION, _SEVERAL = 1 << 17, 1 << 15, 1 << 13, 1 << 10
 # Elements times passes of an op after which its kernels are made: NumPy then took some 20 ms, about
 # as long as a compilation takes.
 _ENOUGH = 1 << 25
+PLAN = 1 << 22  # the same of a call, for which it is planned: some 2 ms
 _PASSES = 6  # of what is not one function of NumPy, about
-_NEVER = frozenset({"control", "host", "structure", "projection", "constant"})
+_NEVER = frozenset({"host", "structure", "projection", "constant"})
 
 imports: Callable[[], ModuleType] | None = None  # gives `compiler.eager.offers`
 known: Callable[[Job], Function | None] | None = None  # set by that module
@@ -49,7 +50,9 @@ class Job:
     `absent` lists the results without a cotangent, of an op with several.
     """
 
-    __slots__ = ("_passes", "absent", "call", "function", "settle", "times", "wanted")
+    __slots__ = (
+        "_next", "_passes", "absent", "call", "function", "settle", "spent", "times", "wanted"
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -62,20 +65,27 @@ class Job:
         """`function` is the NumPy form; `settle(f)` puts another in its place."""
         self.call, self.function, self.settle = call, function, settle
         self.wanted, self.absent = wanted, absent
-        self.times = 0
+        self.times = self.spent = self._next = 0
         self._passes = 1 if wanted is None and _in_one_pass(call.op, function) else _PASSES
 
     def __call__(self, *values: Any) -> Any:
-        """Evaluate, count, and ask for a native form at the second, fourth, eighth … time."""
-        self.times = times = self.times + 1
-        op = self.call.op
-        spent = _spent[op] = _spent.get(op, 0) + self.call.size * self._passes
-        if times & (times - 1) == 0 and times > 1 and spent >= _ENOUGH and imports is not None:
-            native = imports().native(self)
+        """Evaluate, count, and ask for a native form from the second time on."""
+        self.times += 1
+        op, work = self.call.op, self.call.size * self._passes
+        self.spent += work
+        total = _spent[op] = _spent.get(op, 0) + work
+        if self.times > 1 and total >= _ENOUGH and self.spent >= self._next and imports is not None:
+            native = imports().native(self, values)
             if native is not None:
                 self.settle(native)
                 return native(*values)
+            self._next = max(2 * self.spent, PLAN)
         return self.function(*values)
+
+    def again(self) -> None:
+        """Count from the beginning, with NumPy."""
+        self.times = self.spent = self._next = 0
+        self.settle(self)
 
 
 def _in_one_pass(op: Op, function: Function) -> bool:
@@ -86,7 +96,10 @@ def size_of(op: Op, types: tuple[Any, ...], result: Any, function: Function) -> 
     """The elements of a large call's largest array; 0 for a call that stays with NumPy."""
     if op.cost == "free" or op.traits & _NEVER or isinstance(op.lower, Contract):
         return 0
-    size = max([t.size for t in (*types, result) if type(t) is Type], default=0)
+    if "control" in op.traits and not (isinstance(op.lower, Template) and op.lower.name == "scan"):
+        return 0
+    results = result.items if isinstance(result, TupleType) else (result,)
+    size = max([t.size for t in (*types, *results) if type(t) is Type], default=0)
     if op.cost == "cheap":
         least = CHEAP
     elif isinstance(function, np.ufunc):

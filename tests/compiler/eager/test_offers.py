@@ -31,19 +31,6 @@ FUNCTIONS = {
 SHAPES = [(40, 2, 111), (2, 40, 128), (700, 3, 5), (3, 1, 6000), (2, 8, 9000)]
 
 
-@pytest.fixture(autouse=True)
-def _eager(monkeypatch):
-    """Kernels are made at the second call; nothing is known of earlier ones."""
-    monkeypatch.setattr(large, "_ENOUGH", 0)
-    monkeypatch.setattr(large, "_spent", {})
-    monkeypatch.setattr(offers, "_patterns", {})
-    for op in TABLE.values():
-        op.prepared.clear()
-    yield
-    for op in TABLE.values():
-        op.prepared.clear()
-
-
 def draw(*shape, seed=0, scale=1.0):
     values = np.random.default_rng(seed).normal(0, scale, shape)
     return cr.tensor(values.astype(np.float32), requires_grad=True)

@@ -1,6 +1,7 @@
 """The shortest form of a call: its arrays with neighbouring axes merged, so that extents are few.
 
     gelu(x: f32[8, 128, 1024])          →   gelu(x: f32[rows])
+    random_bits(state; shape=(8, 128))  →   random_bits(state; shape=(rows,))
     softmax(x: f32[8, 4, 64, 64], 3)    →   softmax(x: f32[rows, columns], 1)
     sum(x: f32[8, 128, 256], (2,))      →   sum(x: f32[rows, columns], (1,))
 
@@ -18,13 +19,17 @@ from typing import Any, NamedTuple
 from chainrule.base import shapes
 from chainrule.base.dtypes import DType, float64
 from chainrule.graph.node import Node, Type, input_node
+from chainrule.ops.random import STATE
 from chainrule.ops.record import Op, Symbolic
 
-_OWN = frozenset({"random", "positional", "constant", "control", "host"})
+_OWN = frozenset({"positional", "constant", "control", "host"})
 
 
 class Form(NamedTuple):
-    """An op on operands of shape (rows,), if `columns` is None, or (rows, columns)."""
+    """An op on operands of shape (rows,), if `columns` is None, or (rows, columns).
+
+    Random numbers have an operand of its own type, and their attribute `shape` is (rows,).
+    """
 
     op: Op
     dtypes: tuple[DType, ...]
@@ -39,6 +44,8 @@ class Form(NamedTuple):
 
     def at(self, rows: int, columns: int | None) -> Node:
         """The node of the form with these extents, on inputs."""
+        if "random" in self.op.traits:
+            return Symbolic()(self.op, input_node(STATE), **self.attrs, shape=(rows,))
         shape = (rows,) if columns is None else (rows, columns)
         return Symbolic()(self.op, *[input_node(Type(d, shape)) for d in self.dtypes], **self.attrs)
 
@@ -50,6 +57,9 @@ def form_of(op: Op, types: tuple[Any, ...], attrs: Mapping[str, Any]) -> Form | 
     dtypes, shape = tuple([t.dtype for t in types]), types[0].shape
     if float64 in dtypes:
         return None
+    if types == (STATE,) and "random" in op.traits:
+        others = {name: value for name, value in attrs.items() if name != "shape"}
+        return Form(op, dtypes, others, shapes.size(attrs["shape"]), None)
     if "elementwise" in op.traits:
         if any(t.shape != shape for t in types):
             return None

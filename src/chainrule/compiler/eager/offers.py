@@ -1,16 +1,20 @@
 """Native functions for large eager calls that repeat: which, and when.
 
 `tensor/large.py` counts the calls and asks here. What is decided follows from types, sizes and
-counts, so a program gives the same bits in every run. Example: `native(job)` is a function like
+counts, so a program gives the same bits in every run. Example: `native(job, x)` is a function like
 `job.function`, or None if NumPy is to go on; `known(job)` likewise, without compiling anything.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
+
+import numpy as np
 
 from chainrule.base.errors import ChainruleError
 from chainrule.base.settings import settings
+from chainrule.compiler.eager.exact import exact_function
 from chainrule.compiler.eager.form import Form, form_of
 from chainrule.compiler.eager.functions import Function, function_of
 from chainrule.compiler.eager.graphs import graph_of
@@ -34,21 +38,26 @@ class _Pattern(NamedTuple):
 _patterns: dict[Any, _Pattern | None] = {}
 
 
-def native(job: Job) -> Function | None:
-    """A native function for a job that repeats, made now if need be."""
+def native(job: Job, operands: Sequence[Any]) -> Function | None:
+    """A native function for a job that repeats, made now if need be; `operands` are an example."""
     if settings().no_compile or refusal() is not None:
         return None
     form = form_of(job.call.op, job.call.types, job.call.attrs)
-    if form is None:
-        return None
+    if form is not None and _is_template(job, form):
+        return known(job)
+    return exact_function(job, operands) if job.spent >= large.PLAN else None
+
+
+def _is_template(job: Job, form: Form) -> bool:
+    """Whether there is a template for the job; it is made if it can be."""
     for key, columns in _choices(form, job):
         if key not in _patterns:
             if len(_patterns) >= _MOST:
                 _patterns.clear()
             _patterns[key] = _pattern(form, columns, job)
         if _patterns[key] is not None:
-            break
-    return known(job)
+            return True
+    return False
 
 
 def known(job: Job) -> Function | None:
@@ -100,7 +109,7 @@ def _function(job: Job, pattern: _Pattern, form: Form) -> Function | None:
     if light and (call.size < large.CHEAP or cost <= 1):
         return None
     run = pattern.template.launch(form.rows, form.columns).run
-    otherwise = job.function if light else None
+    otherwise = job.function if isinstance(job.function, np.ufunc) else None
     results: list[Any] = [call.type]
     if job.wanted is not None:
         found = dict(zip(pattern.ends, call.types, strict=True))

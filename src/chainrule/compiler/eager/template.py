@@ -39,15 +39,26 @@ _PARALLEL = 1 << 20  # elements times instructions that are worth a second threa
 _LEAST_COST = 8  # instructions that take as long as reading and writing an element
 
 
+class _Part(NamedTuple):
+    """An array by its number among inputs and results, from a byte on."""
+
+    number: int
+    offset: int
+
+
+Slot = _Part | str | int
+
+
 class Template(NamedTuple):
     """See the module's docstring.
 
-    `slots` say what each argument is: "array 3", "rows", "columns", "size", "block" or a number.
+    `slots` say what each argument is: an array with an offset in bytes, "rows", "columns", "size",
+    "block" or a number.
     `cost` is the number of vector instructions per element.
     """
 
     kernel: Kernel
-    slots: tuple[str | int, ...]
+    slots: tuple[Slot, ...]
     single: Single
     cost: int
     results: int
@@ -57,11 +68,11 @@ class Template(NamedTuple):
         across = columns or 1
         numbers = {"rows": rows, "columns": across, "size": rows * across}
         numbers["block"] = max(TASK // across, 1)
-        arguments = [s if isinstance(s, int) else numbers.get(s, 0) for s in self.slots]
-        arrays = [
-            (k, int(s.split()[1])) for k, s in enumerate(self.slots)
-            if isinstance(s, str) and s.startswith("array")
-        ]  # fmt: skip
+        arguments = [
+            s if isinstance(s, int) else 0 if isinstance(s, _Part) else numbers[s]
+            for s in self.slots
+        ]
+        arrays = [(k, *s) for k, s in enumerate(self.slots) if isinstance(s, _Part)]
         named = zip(self.kernel.params, arguments, strict=True)
         extents = {p.name: a for p, a in named if isinstance(p, Extent)}
         tasks, scratch = task_count(self.kernel, extents), scratch_bytes(self.kernel, extents)
@@ -79,7 +90,7 @@ class Launch:
         single: Single,
         words: bytes,
         arguments: list[int],
-        arrays: list[tuple[int, int]],
+        arrays: list[tuple[int, int, int]],
         threads: int,
         scratch: int,
     ) -> None:
@@ -90,14 +101,14 @@ class Launch:
     def run(self, arrays: Sequence[Array]) -> None:
         """Run on row-major inputs and results."""
         arguments = self._arguments.copy()
-        for k, number in self._arrays:
-            arguments[k] = address(arrays[number])
+        for k, number, offset in self._arrays:
+            arguments[k] = address(arrays[number]) + offset
         self._single.run(self._words, self._pack(*arguments), self._threads, self._scratch)
 
 
 class _Planned(NamedTuple):
     work: Work
-    slots: tuple[str | int, ...]
+    slots: tuple[Slot, ...]
     cost: int
     results: int
 
@@ -133,12 +144,13 @@ def _planned(build: Build, rows: int, columns: int | None, *, free: bool) -> _Pl
     if not isinstance(work, Work) or plan.arena_bytes or plan.guard is not None:
         return None
     number = {node: i for i, node in enumerate((*plan.inputs, *plan.results))}
-    slots: list[str | int] = []
+    slots: list[Slot] = []
     for param, argument in zip(work.kernel.params, work.arguments, strict=True):
         if isinstance(argument, BufferArgument):
-            if argument.offset or argument.node not in number:
+            if argument.node not in number:
                 return None
-            slots.append(f"array {number[argument.node]}")
+            size = argument.node.dtype.itemsize
+            slots.append(_Part(number[argument.node], argument.offset * size))
         elif param.name.startswith("step"):
             if free and argument != max(TASK // (columns or 1), 1):
                 return None

@@ -34,7 +34,7 @@ from chainrule.compiler.shared.matrices import layout_of
 from chainrule.graph.node import INPUT, Graph, Node, Type, input_node
 from chainrule.graph.walk import ordered, topological
 from chainrule.ops.creation import detach
-from chainrule.ops.record import Contract, Symbolic
+from chainrule.ops.record import Contract, Reduce, Symbolic
 
 Projections = dict[Node, list[Node]]
 _WORTH_COPYING = 3  # trips from which a copy of a matrix pays for itself
@@ -349,5 +349,7 @@ def work(node: Node) -> float:
         return trips * sum(map(work, topological(node.attrs["graph"].outputs)))
     if node.op is INPUT or not isinstance(node.type, Type):
         return 0.0
+    if isinstance(node.op.lower, Reduce):
+        return node.inputs[0].array.size
     depth = 2 * node.inputs[0].shape[-1] / 8 if isinstance(node.op.lower, Contract) else 1
     return node.type.size * depth

@@ -30,10 +30,10 @@ _SERIAL_WORK = 400_000  # scalar operations below which waking a second thread d
 
 
 def address(array: Array) -> int:
-    """The address of a row-major array; asking its buffer takes an eighth of the time."""
+    """The address of an array; asking the buffer of one that is row-major takes an eighth."""
     try:
         return addressof(c_char.from_buffer(array))  # type: ignore[arg-type]
-    except (TypeError, ValueError):  # read-only, or empty
+    except (TypeError, ValueError):  # read-only, empty, or with strides
         return array.__array_interface__["data"][0]  # type: ignore[no-any-return]
 
 

@@ -262,7 +262,7 @@ class Tiles:
         draw = w("add", position, w("index", attr=w.extent(node.attrs["ordinal"])))
         element = self.position(View.whole(self.site.domain))
         if node.attrs["start"]:
-            element = w("add", element, const(node.attrs["start"]))
+            element = w("add", element, w("index", attr=w.extent(node.attrs["start"])))
         key = (w("and", seed, low), w("and", w("floordiv", seed, word), low))
         counter = (
             w("and", draw, low),
