@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from chainrule.graph.walk import topological
+
 LAYERS = (
     "RNN(4, 3)",
     "RNN(4, 3, num_layers=2, nonlinearity='relu', bias=False, bidirectional=True)",
@@ -76,3 +78,9 @@ def directions(text):
 def given(states):
     """`hx`: a tensor, or a tuple of two."""
     return states[0] if len(states) == 1 else tuple(states)
+
+
+def ops_of(out):
+    """The computed nodes that a result needs, the last first."""
+    order = topological([out._node])
+    return [n.op.name for n in reversed(order) if n.inputs]

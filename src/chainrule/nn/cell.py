@@ -102,7 +102,7 @@ class _Cell(Module):
             if state.shape != shape:
                 raise ShapeError(f"the state has shape {state.shape}, not {shape}")
         weights = Weights(self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh)
-        return kind.step(kind.ahead(input, weights), states, weights)
+        return kind.cell(input, states, weights)
 
     def extra_repr(self) -> str:
         return f"{self.input_size}, {self.hidden_size}" + ("" if self.bias else ", bias=False")

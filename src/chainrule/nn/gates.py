@@ -12,8 +12,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from chainrule.tensor.body import called
 from chainrule.tensor.functional import activation, arithmetic, products, slices, trigonometry
 from chainrule.tensor.tensor import Tensor
 
@@ -30,15 +31,32 @@ class Weights(NamedTuple):
     hr: Tensor | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Kind:
-    """A recurrent network: weight rows per hidden unit, number of states, and formula."""
+    """A recurrent network: weight rows per hidden unit, number of states, and formula.
+
+    A step is `outer(inner(ahead, states, weights), weights)`. What `inner` computes from h and the
+    part of x is one operation in a cell; `outer` is what reads a state that it also returns.
+    """
 
     name: str
     gates: int
     states: int
     ahead: Callable[[Tensor, Weights], Tensor]
-    step: Callable[[Tensor, States, Weights], States]
+    inner: Callable[[Tensor, States, Weights], States]
+    outer: Callable[[States, Weights], States] = lambda states, w: states  # noqa: ARG005
+
+    def step(self, ahead: Tensor, states: States, w: Weights) -> States:
+        """The next states, from the part of x."""
+        return self.outer(self.inner(ahead, states, w), w)
+
+    def cell(self, x: Tensor, states: States, w: Weights) -> States:
+        """The next states, from x."""
+        return self.outer(tuple(called(self._within, x, *states, *w)), w)
+
+    def _within(self, x: Tensor, *rest: Any) -> States:
+        states, w = rest[: self.states], Weights(*rest[self.states :])
+        return self.inner(self.ahead(x, w), states, w)
 
 
 def _sum_ahead(x: Tensor, w: Weights) -> Tensor:
@@ -65,7 +83,12 @@ def _lstm(ahead: Tensor, states: States, w: Weights) -> States:
     i, f, g, o = slices.chunk(z, 4, -1)
     kept = arithmetic.mul(activation.sigmoid(f), c)
     c = arithmetic.add(kept, arithmetic.mul(activation.sigmoid(i), trigonometry.tanh(g)))
-    h = arithmetic.mul(activation.sigmoid(o), trigonometry.tanh(c))
+    return c, activation.sigmoid(o)
+
+
+def _lstm_output(found: States, w: Weights) -> States:
+    c, o = found
+    h = arithmetic.mul(o, trigonometry.tanh(c))
     return (h if w.hr is None else products.linear(h, w.hr)), c
 
 
@@ -83,6 +106,6 @@ def _gru(ahead: Tensor, states: States, w: Weights) -> States:
 
 RNN_TANH = Kind("RNN_TANH", 1, 1, _sum_ahead, _simple(trigonometry.tanh))
 RNN_RELU = Kind("RNN_RELU", 1, 1, _sum_ahead, _simple(activation.relu))
-LSTM = Kind("LSTM", 4, 2, _sum_ahead, _lstm)
+LSTM = Kind("LSTM", 4, 2, _sum_ahead, _lstm, _lstm_output)
 GRU = Kind("GRU", 3, 1, _own_ahead, _gru)
 KINDS = {kind.name: kind for kind in (RNN_TANH, RNN_RELU, LSTM, GRU)}

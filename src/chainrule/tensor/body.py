@@ -1,4 +1,4 @@
-"""A function as a body `Graph`, for `scan` and `checkpoint`.
+"""A function as a body `Graph`, for `scan`, `checkpoint` and steps that are one call.
 
 The function runs once on symbols, under a trace of its own. Its free variables become further
 inputs of the body, so gradients flow to them; random numbers are those that the function would draw
@@ -11,13 +11,15 @@ from __future__ import annotations
 
 import contextlib
 import weakref
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
 from chainrule.base import dtypes
 from chainrule.base.errors import TraceError
+from chainrule.base.source import caller
+from chainrule.graph.interning import interned
 from chainrule.graph.node import INPUT, Graph, Node, TupleType, Type, input_node
 from chainrule.graph.walk import topological
 from chainrule.ops import TABLE
@@ -250,6 +252,50 @@ def _cut(outputs: Sequence[Node], frozen: set[Node]) -> list[Node]:
         if inputs != node.inputs:
             new[node] = node.on(inputs)
     return [seen(node) for node in outputs]
+
+
+_MOST = 256  # bodies kept by `recorded_once`; at the limit all are dropped
+_bodies: dict[Any, tuple[Graph, tuple[int, ...]]] = {}  # and which tensors of `free` they read
+
+
+def recorded_once(
+    fn: Callable[..., Any], free: Sequence[Handle | None], types: Hashable,
+    record: Callable[[], tuple[Graph, BodyTrace]],
+) -> tuple[Graph, list[Any]]:  # fmt: skip
+    """The body of `fn` and its operands among `free`, by `record()` at the first call.
+
+    `fn` depends on its arguments alone: `free`, and others of these types. So its body depends on
+    their types, on those that are one tensor, on gradients that are asked for, and on the line.
+    """
+    places = {id(t): i for i, t in enumerate(free)}
+    kinds = [None if t is None else (t.array_type, t.requires_grad, places[id(t)]) for t in free]
+    key = (fn, caller(), modes.grad, types, *kinds)
+    found = _bodies.get(key)
+    if found is None:
+        body, trace = record()
+        found = body, tuple([places[id(t)] for t in trace.captured()])
+        if len(_bodies) >= _MOST:
+            _bodies.clear()
+        _bodies[key] = found
+    body, read = found
+    return body, [free[i] for i in read]
+
+
+def called(fn: Callable[..., Sequence[Tensor]], *args: Handle | None) -> Sequence[Tensor]:
+    """`fn(*args)`, which depends on its arguments alone, as one operation.
+
+    A small network step is many operations on few numbers: as one call of its body it costs what
+    one operation costs, and its gradient as well. A trace, or a search for NaN, sees all of them.
+    """
+    if modes.trace is not None or modes.anomaly or modes.watch is not None:
+        return fn(*args)
+
+    def record() -> tuple[Graph, BodyTrace]:
+        with body_trace() as trace:
+            return interned(trace.graph((), fn(*args))), trace
+
+    body, operands = recorded_once(fn, args, None, record)
+    return apply_many(TABLE["call"], *operands, graph=body)
 
 
 def unrolled(graph: Graph, operands: Sequence[Handle]) -> list[Tensor]:

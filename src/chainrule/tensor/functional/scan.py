@@ -15,11 +15,10 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from chainrule.base.errors import ArgumentError, ShapeError, TraceError
-from chainrule.base.source import caller
 from chainrule.graph.interning import interned
 from chainrule.graph.node import Graph, Type, input_node
 from chainrule.ops.scan import scan as scan_op
-from chainrule.tensor.body import BodyTrace, body_trace, step_numbers
+from chainrule.tensor.body import BodyTrace, body_trace, recorded_once, step_numbers
 from chainrule.tensor.convert import as_tensor
 from chainrule.tensor.dispatch import apply_many
 from chainrule.tensor.handle import Handle
@@ -30,9 +29,6 @@ if TYPE_CHECKING:
     from chainrule.tensor.tensor import Tensor
 
     Tensors = Sequence[Tensor]
-
-_MOST = 256  # recorded steps; at the limit all are dropped
-_steps: dict[Any, tuple[Graph, tuple[int, ...]]] = {}  # body, and which tensors of `free` it reads
 
 
 def scan(
@@ -67,19 +63,14 @@ def scan_step(
     So the step is recorded once for given types and line of the program, and not at each call.
     """
     count = _length(xs, None)
-    places = {id(t): i for i, t in enumerate(free)}
-    kinds = [None if t is None else (t.array_type, t.requires_grad, places[id(t)]) for t in free]
-    carried, columns = [t.array_type for t in init], [(x.dtype, x.shape[1:]) for x in xs]
-    key = (step, caller(), modes.grad, *carried, None, *columns, None, *kinds)
-    found = _steps.get(key)
-    if found is None:
+    types = (*[t.array_type for t in init], None, *[(x.dtype, x.shape[1:]) for x in xs])
+
+    def record() -> tuple[Graph, BodyTrace]:
         body, _, trace = _recorded(lambda carry, x: step(carry, x, free), init, xs, count)
-        found = body, tuple([places[id(t)] for t in trace.captured()])
-        if len(_steps) >= _MOST:
-            _steps.clear()
-        _steps[key] = found
-    body, read = found
-    results = _applied(body, init, xs, [free[i] for i in read], count, reverse=reverse)
+        return body, trace
+
+    body, read = recorded_once(step, free, types, record)
+    results = _applied(body, init, xs, read, count, reverse=reverse)
     return results[: len(init)], results[len(init) :]
 
 
