@@ -69,6 +69,14 @@ def test_locations_can_be_noted_otherwise():
     assert type(location()) is type(before) is tuple
 
 
+def test_a_location_with_a_layer_equals_one_without():
+    plain = location()
+    made = source.Placed.of(*plain, "Model.head")
+    assert made == plain
+    assert hash(made) == hash(plain)
+    assert source.source_at(made) == source.source_at(plain)._replace(layer="Model.head")
+
+
 def test_the_line_of_a_gradient_equals_the_line_it_pulls_back():
     line = Source("train.py", 12, "Model.head")
     made = source.pulled(line)

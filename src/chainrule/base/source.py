@@ -70,6 +70,19 @@ def pulled(source: Source) -> Source:
     return made
 
 
+class Placed(tuple[CodeType, int]):  # noqa: SLOT001 - a tuple has room for no slot
+    """A code and instruction, as `location()` notes them, and the layer that ran there."""
+
+    layer: str
+
+    @classmethod
+    def of(cls, code: CodeType, at: int, layer: str) -> Placed:
+        """It equals the location without a layer."""
+        made = cls((code, at))
+        made.layer = layer
+        return made
+
+
 Location = tuple[CodeType, int] | Source | None  # noted by `location()`, or known
 Noter = Callable[[CodeType, FrameType], Location]
 
@@ -125,10 +138,11 @@ def source_at(location: Location) -> Source | None:
     if location is None or isinstance(location, Source):
         return location
     code, at = location
+    layer = location.layer if type(location) is Placed else ""
     for start, end, line in code.co_lines():
         if start <= at < end and line is not None:
-            return Source(code.co_filename, line)
-    return Source(code.co_filename, code.co_firstlineno)
+            return Source(code.co_filename, line, layer)
+    return Source(code.co_filename, code.co_firstlineno, layer)
 
 
 def short(source: Source | None) -> str:

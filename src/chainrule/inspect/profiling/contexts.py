@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from chainrule.base.source import Location, Source, source_at
+from chainrule.base.source import Location, Placed, Source, source_at
 from chainrule.nn.layer_path import Layer
 
 Tally = list[int]  # nanoseconds, calls, bytes
@@ -48,8 +48,8 @@ class Context:
     """
 
     __slots__ = (
-        "_source", "above", "at", "backward", "compiling", "inner", "layer", "operations",
-        "programs", "python", "within",
+        "_location", "_source", "above", "at", "backward", "compiling", "inner", "layer",
+        "operations", "programs", "python", "within",
     )  # fmt: skip
 
     def __init__(self, above: Context | None, at: Key | None, layer: str) -> None:
@@ -61,6 +61,7 @@ class Context:
         self.programs: dict[Any, Runs] = {}
         self.python = self.compiling = 0
         self._source: Source | None = None
+        self._location: Placed | None = None
 
     def below(self, lines: Sequence[tuple[CodeType, int]]) -> Context:
         """The context of lines that are called here, the innermost first."""
@@ -80,15 +81,21 @@ class Context:
         return found
 
     @property
+    def location(self) -> Location:
+        """The innermost line as a location that knows the layer."""
+        if self._location is None and isinstance(self.at, tuple):
+            self._location = Placed.of(*self.at, self.layer)
+        return self._location
+
+    @property
     def source(self) -> Source | None:
         """The innermost line, with the layer; None outside of the program."""
         if self._source is None:
-            line: Source | None = None
             if isinstance(self.at, tuple):
-                line = source_at(self.at)
+                self._source = source_at(self.location)
             elif self.above is not None:
-                line = self.above.source
-            self._source = line and Source(line.file, line.line, self.layer)
+                around = self.above.source
+                self._source = around and around._replace(layer=self.layer)
         return self._source
 
     def walk(self) -> Iterator[Context]:

@@ -113,7 +113,7 @@ class Observer:
         if not self.busy:
             self._pass(place, start)
             self._resume(start)
-        return place.source
+        return place.location or (code, frame.f_lasti)
 
     # -- time -----------------------------------------------------------------------------------
 
