@@ -24,7 +24,7 @@ SPACES = (
     "torch", "torch.Tensor", "torch.nn", "torch.nn.functional", "torch.nn.init", "torch.nn.utils",
     "torch.nn.utils.rnn", "torch.optim", "torch.optim.lr_scheduler", "torch.optim.swa_utils",
     "torch.utils.data", "torch.utils.checkpoint", "torch.autograd", "torch.autograd.functional",
-    "torch.func", "torch.linalg", "torch.special",
+    "torch.func", "torch.linalg", "torch.special", "torch.profiler",
 )  # fmt: skip
 # PyTorch's own machinery and the forms it keeps for other backends: no program for language uses it
 _INTERNAL = re.compile(

@@ -178,6 +178,18 @@ def test_a_running_profile_is_refused():
         p.by("color")
 
 
+def test_a_profile_goes_on():
+    p = cr.profile()
+    with p:
+        cr.ones(2) * 3.0
+    p.start()
+    cr.ones(2) * 3.0
+    p.stop()
+    p.stop()
+    (product,) = [s for s in p.by("operation") if s.name == "mul"]
+    assert product.calls == 2
+
+
 def test_other_threads_are_left_alone():
     found = []
 

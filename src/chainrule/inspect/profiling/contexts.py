@@ -33,9 +33,10 @@ class Runs:
 
 
 class Pulled(NamedTuple):
-    """A node of the tape whose cotangent was pulled back: its line and its op."""
+    """A node of the tape whose cotangent was pulled back: its line, its layer and its op."""
 
     location: Location
+    layer: str
     op: str
 
 

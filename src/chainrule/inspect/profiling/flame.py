@@ -8,6 +8,7 @@ Example: `by_program(rows)`, `by_layers(rows)`.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -29,6 +30,14 @@ def by_program(rows: Sequence[Row]) -> Tree:
 def by_layers(rows: Sequence[Row]) -> Tree:
     """Forward and backward, then the layers of the model, then lines."""
     return _tree("all", rows, _layers)
+
+
+def stacks(rows: Sequence[Row]) -> dict[str, float]:
+    """Seconds by path, `outer;inner;op`."""
+    found: defaultdict[str, float] = defaultdict(float)
+    for row in rows:
+        found[";".join(name.replace(";", ",") for name, _ in _calls(row))] += row.seconds
+    return found
 
 
 def _calls(row: Row) -> Iterator[Step]:

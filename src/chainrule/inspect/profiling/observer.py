@@ -27,6 +27,7 @@ from chainrule.compiler import compile as compiled
 from chainrule.compiler import pipeline
 from chainrule.compiler.calls import look
 from chainrule.compiler.runtime.program import Program, Words, observed
+from chainrule.inspect.profiling import marks
 from chainrule.inspect.profiling.contexts import Context, Pulled, Runs, Tally
 from chainrule.inspect.profiling.samples import sampled
 from chainrule.nn.layer_path import layer_in
@@ -44,6 +45,9 @@ _COMPILING = (
 )  # fmt: skip
 
 
+_AROUND = frozenset({"layer", "mark"})  # phases of events that others lie in
+
+
 class Event(NamedTuple):
     """What happened from `start` to `end`, in nanoseconds of the clock.
 
@@ -57,6 +61,16 @@ class Event(NamedTuple):
     what: Any
     phase: str
     ticks: Words | None = None
+
+
+class _Mark(NamedTuple):
+    """A named stretch that has begun."""
+
+    name: str
+    start: int
+    worked: int
+    own: int
+    context: Context
 
 
 class Observer:
@@ -73,7 +87,9 @@ class Observer:
         self.start = self.end = self.last = clock()
         self.own = 0
         self.busy = False  # whether what runs now is measured already
-        self.marks: dict[str, Tally] = {}  # of `record_function`
+        self.worked = 0  # time of all that was measured, as it goes on
+        self.marks: dict[str, Tally] = {}  # named stretches: total, calls, time of Python's in it
+        self._marks: list[_Mark] = []  # those that are open
         self._work = modes.quietly
         self._pulling = False
         self._builder: Backward | None = None
@@ -141,7 +157,9 @@ class Observer:
     def note(
         self, start: int, end: int, what: Any, phase: str, place: Context, ticks: Words | None
     ) -> None:
-        """Keep an event for a time line."""
+        """Keep an event for a time line; what computes or compiles counts as work."""
+        if phase not in _AROUND:
+            self.worked += end - start
         if len(self.events) < MOST_EVENTS:
             self.events.append(Event(start, end, place, what, phase, ticks))
         else:
@@ -193,7 +211,7 @@ class Observer:
             single, self.busy, self._pulling = self.busy, False, before
         end = clock()
         if single:
-            key = Pulled(node.location, node.op.name)
+            key = Pulled(node.location, getattr(node.location, "layer", ""), node.op.name)
             size = sum([new_bytes(part, ()) for part in parts if part is not None])
             _add(place.backward, key, end - begun, size)
             self.note(begun, end, key, "backward", place, None)
@@ -269,17 +287,21 @@ class Observer:
 
     # -- begin and end --------------------------------------------------------------------------
 
-    @contextmanager
-    def mark(self, name: str) -> Iterator[None]:
-        """A stretch of the program that it has named."""
-        start, place = clock(), self.place(sys._getframe(2))  # noqa: SLF001
-        try:
-            yield
-        finally:
+    def begin_mark(self, name: str, frame: FrameType) -> None:
+        """A stretch begins that the program has named."""
+        start = clock()
+        self._marks.append(_Mark(name, start, self.worked, self.own, self.place(frame)))
+
+    def end_mark(self) -> None:
+        """The innermost named stretch ends."""
+        if self._marks:
             end = clock()
+            name, start, worked, own, place = self._marks.pop()
+            time = end - start - (self.own - own)
             tally = self.marks.setdefault(name, [0, 0, 0])
-            tally[0] += end - start
+            tally[0] += time
             tally[1] += 1
+            tally[2] += time - (self.worked - worked)
             self.note(start, end, name, "mark", place, None)
 
     def begin(self) -> None:
@@ -305,6 +327,8 @@ def observing(base: FrameType | None = None) -> Iterator[Observer]:
             _replace(undo, room, name, _compiling(observer, getattr(room, name)))
         _replace(undo, Backward, "rule", _rule(observer, Backward.rule))
         _replace(undo, Module, "__call__", _call(observer, Module.__call__))
+        marks.listeners.append(observer)
+        undo.callback(marks.listeners.remove, observer)
         undo.enter_context(sampled(observer.thread, observer.sample))
         observer.begin()
         try:

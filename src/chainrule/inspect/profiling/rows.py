@@ -90,10 +90,8 @@ def _of(context: Context, observer: Observer) -> Iterator[Row]:
     for phase, table in tables:
         for compute, (time, calls, size) in table.items():
             yield Row(phase, *here, observer.names[compute], time / 1e9, calls, size)
-    for (location, op), (time, calls, size) in context.backward.items():
-        source = source_at(location)
-        layer = "" if source is None else source.layer
-        source = source or context.source
+    for (location, layer, op), (time, calls, size) in context.backward.items():
+        source = source_at(location) or context.source
         yield Row("backward", context, source, layer, op, time / 1e9, calls, size)
     for program, runs in context.programs.items():
         for node, spent, size, estimated in shares(program, runs):

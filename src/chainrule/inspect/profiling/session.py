@@ -15,7 +15,8 @@ from __future__ import annotations
 import sys
 from contextlib import AbstractContextManager, ContextDecorator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from types import FrameType
+from typing import TYPE_CHECKING, Self
 
 from chainrule.base.errors import ArgumentError
 
@@ -52,19 +53,29 @@ class profile(ContextDecorator):  # noqa: N801 - as PyTorch's
 
     def __enter__(self) -> Self:
         """Begin to measure the calling thread."""
-        self._begin(sys._getframe(1))  # noqa: SLF001 - contexts begin at the calling frame
+        self.start(sys._getframe(1))  # noqa: SLF001 - contexts begin at the calling frame
         return self
 
-    def _begin(self, base: Any) -> None:
+    def __exit__(self, *exc: object) -> None:
+        self.stop()
+
+    @property
+    def running(self) -> bool:
+        """Whether it measures now."""
+        return self._running is not None
+
+    def start(self, base: FrameType | None = None) -> None:
+        """Begin, as a `with` block does; contexts begin at the frame `base`, or the caller's."""
         from chainrule.inspect.profiling.observer import observing
 
         if self._running is not None:
             raise ArgumentError("the profile is running: end it first, or make another profile()")
         self._rows = None
-        self._running = observing(base)
+        self._running = observing(base or sys._getframe(1))  # noqa: SLF001
         self._observers.append(self._running.__enter__())
 
-    def __exit__(self, *exc: object) -> None:
+    def stop(self) -> None:
+        """End; a profile that does not run stays as it is."""
         from chainrule.inspect.profiling.memory import peak_bytes
 
         running, self._running = self._running, None
@@ -100,6 +111,15 @@ class profile(ContextDecorator):  # noqa: N801 - as PyTorch's
             self._rows = [row for observer in self._observers for row in rows(observer)]
         return self._rows
 
+    @property
+    def marks(self) -> dict[str, list[int]]:
+        """Stretches named by `record_function`: nanoseconds, calls, nanoseconds of Python in it."""
+        found: dict[str, list[int]] = {}
+        for observer in self._observers:
+            for name, tally in observer.marks.items():
+                found[name] = [*map(sum, zip(found.get(name, (0, 0, 0)), tally, strict=True))]
+        return found
+
     def by(self, what: By) -> list[Sum]:
         """Sums for each "line", "layer" (with those inside it) or "operation", longest first."""
         from chainrule.inspect.profiling.rows import SUMS
@@ -129,10 +149,23 @@ class profile(ContextDecorator):  # noqa: N801 - as PyTorch's
     def export_chrome_trace(self, path: str | Path) -> None:
         """A time line in Chrome's trace format, for ui.perfetto.dev or chrome://tracing.
 
+        A name that ends with `.gz` makes a compressed file.
         Source: https://docs.pytorch.org/docs/stable/profiler.html
         """
+        import gzip
         import json
 
         from chainrule.inspect.profiling.timeline import trace_events
 
-        Path(path).write_text(json.dumps(trace_events(self._observers)), encoding="utf-8")
+        text = json.dumps(trace_events(self._observers)).encode()
+        Path(path).write_bytes(gzip.compress(text) if Path(path).suffix == ".gz" else text)
+
+    def export_stacks(self, path: str | Path) -> None:
+        """Lines `outer;inner;op microseconds`, which flame graph programs read.
+
+        Source: https://docs.pytorch.org/docs/stable/profiler.html
+        """
+        from chainrule.inspect.profiling.flame import stacks
+
+        lines = [f"{way} {round(1e6 * time)}\n" for way, time in stacks(self.rows).items()]
+        Path(path).write_text("".join(lines), encoding="utf-8")

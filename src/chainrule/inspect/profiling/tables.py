@@ -61,26 +61,32 @@ def summary(found: profile) -> str:
 
 def table(by: str, sums: Sequence[Sum], total: float, most: int) -> str:
     """The first `most` sums as a table."""
+    phases = [p for p in _PHASES if any(getattr(each, p) for each in sums)]
+    head = ["total", "%", *(_NAMES.get(p, p) for p in phases), "made", "calls"]
+    body = [_cells(each, phases, total) for each in sums[:most]]
+    left = len(sums) - most
+    more = [f"… and {left} more"] if left > 0 else []
+    return "\n".join([numbers(by, head, labels(by, sums[:most]), body), *more])
+
+
+def numbers(
+    first: str, head: Sequence[str], names: Sequence[str], cells: Sequence[Sequence[str]]
+) -> str:
+    """A table of names, cut where there is no room, and of numbers."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    phases = [p for p in _PHASES if any(getattr(each, p) for each in sums)]
-    head = ["total", "%", *(_NAMES.get(p, p) for p in phases), "made", "calls"]
-    body = [_cells(each, phases, total) for each in sums[:most]]
-    numbers = sum(max(map(len, column)) + 2 for column in zip(head, *body, strict=True))
+    wide = sum(max(map(len, column)) + 2 for column in zip(head, *cells, strict=True))
     out = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
-    out.add_column(by, no_wrap=True, overflow="ellipsis", max_width=_WIDTH - numbers)
-    for name in head:
-        out.add_column(name, justify="right", no_wrap=True)
-    for label, cells in zip(labels(by, sums[:most]), body, strict=True):
-        out.add_row(Text(label), *cells)
+    out.add_column(first, no_wrap=True, overflow="ellipsis", max_width=_WIDTH - wide)
+    for each in head:
+        out.add_column(each, justify="right", no_wrap=True)
+    for name, row in zip(names, cells, strict=True):
+        out.add_row(Text(name), *row)
     stream = io.StringIO()
-    console = Console(file=stream, width=_WIDTH, highlight=False, force_terminal=False)
-    console.print(out)
-    left = len(sums) - most
-    more = [f"… and {left} more"] if left > 0 else []
-    return "\n".join([*(line.rstrip() for line in stream.getvalue().splitlines()), *more])
+    Console(file=stream, width=_WIDTH, highlight=False, force_terminal=False).print(out)
+    return "\n".join(line.rstrip() for line in stream.getvalue().splitlines())
 
 
 def _cells(each: Sum, phases: Sequence[str], total: float) -> list[str]:
