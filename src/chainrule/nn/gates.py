@@ -50,6 +50,13 @@ class Kind:
         """The next states, from the part of x."""
         return self.outer(self.inner(ahead, states, w), w)
 
+    def given(self, x: Tensor, w: Weights) -> Tensor:
+        """The part of x for all steps, as one operation."""
+        return called(self._ahead, x, w.ih, w.b_ih, w.b_hh)[0]
+
+    def _ahead(self, x: Tensor, ih: Tensor, *biases: Tensor | None) -> States:
+        return (self.ahead(x, Weights(ih, ih, *biases)),)
+
     def cell(self, x: Tensor, states: States, w: Weights) -> States:
         """The next states, from x."""
         return self.outer(tuple(called(self._within, x, *states, *w)), w)

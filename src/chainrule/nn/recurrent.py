@@ -20,6 +20,7 @@ from chainrule.nn.gates import Kind, States, Weights
 from chainrule.nn.module import Module
 from chainrule.nn.packed import PackedSequence, Packing, time_mask
 from chainrule.nn.parameter import Parameter
+from chainrule.tensor.body import called
 from chainrule.tensor.convert import as_tensor, check_device
 from chainrule.tensor.functional import comparison, gather, join, layout
 from chainrule.tensor.functional.creation import empty, zeros
@@ -144,26 +145,27 @@ class RNNBase(Module):
         first = self._first(x, states)
         sizes = input.batch_sizes
         order, back = input.sorted_indices, input.unsorted_indices
-        if order is not None and states is not None:
+        if order is not None and first is not None:
             first = tuple(gather.index_select(s, 1, order) for s in first)
         out, last = self._layers(x, first, Packing.of(sizes).mask)
         if back is not None:
             last = tuple(gather.index_select(s, 1, back) for s in last)
         return PackedSequence.of_padded(out, sizes, order, back), last
 
-    def _first(self, x: Tensor, states: States | None) -> States:
-        """The initial states, each (layers · directions, batch, width), checked."""
+    def _first(self, x: Tensor, states: States | None) -> States | None:
+        """The initial states, each (layers · directions, batch, width), checked; None for zeros."""
         if not x.shape[0]:
             raise ShapeError(f"{type(self).__name__} needs at least one step in time")
         count = self.num_layers * (1 + self.bidirectional)
-        widths = [self.proj_size or self.hidden_size, self.hidden_size][: self._kind.states]
-        shapes = [(count, *x.shape[1:-1], width) for width in widths]
-        if states is None:
-            return tuple(zeros(shape, dtype=x.dtype) for shape in shapes)
-        for name, state, shape in zip("hc", states, shapes, strict=False):
-            if state.shape != shape:
-                raise ShapeError(self._other_state(name, state.shape, shape))
+        for name, state, one in zip("hc", states or (), self._state_shapes(x), strict=False):
+            if state.shape != (count, *one):
+                raise ShapeError(self._other_state(name, state.shape, (count, *one)))
         return states
+
+    def _state_shapes(self, x: Tensor) -> list[tuple[int, ...]]:
+        """The shapes of the states of one layer in one direction."""
+        widths = [self.proj_size or self.hidden_size, self.hidden_size][: self._kind.states]
+        return [(*x.shape[1:-1], width) for width in widths]
 
     def _other_state(self, name: str, given: Sequence[int], wanted: Sequence[int]) -> str:
         text = (
@@ -175,20 +177,25 @@ class RNNBase(Module):
             text += f"\n  with batch_first={self.batch_first} the batch is {axis} axis of the input"
         return text
 
-    def _layers(self, x: Tensor, first: States, mask: Tensor | None) -> tuple[Tensor, States]:
+    def _layers(
+        self, x: Tensor, first: States | None, mask: Tensor | None
+    ) -> tuple[Tensor, States]:
         ends: list[States] = []
+        none = (
+            tuple(zeros(s, dtype=x.dtype) for s in self._state_shapes(x)) if first is None else ()
+        )
         for layer in range(self.num_layers):
             if layer and self.dropout:
                 x = functional.dropout(x, self.dropout, self.training)
             outs = []
             for suffix in self._directions(layer):
-                start = tuple(s[len(ends)] for s in first)
+                start = none or tuple(s[len(ends)] for s in first or ())
                 reverse = suffix.endswith("reverse")
                 last, out = _sweep(self._kind, x, start, self._weights(suffix), mask, reverse)
                 ends.append(last)
                 outs.append(out)
             x = outs[0] if len(outs) == 1 else join.cat(outs, -1)
-        return x, tuple(_stacked(states) for states in zip(*ends, strict=True))
+        return x, tuple(called(_stacked, *states)[0] for states in zip(*ends, strict=True))
 
     def extra_repr(self) -> str:
         defaults = {
@@ -199,8 +206,8 @@ class RNNBase(Module):
         return ", ".join([str(self.input_size), str(self.hidden_size), *options])
 
 
-def _stacked(states: Sequence[Tensor]) -> Tensor:
-    return layout.unsqueeze(states[0], 0) if len(states) == 1 else join.stack(states)
+def _stacked(*states: Tensor) -> States:
+    return (layout.unsqueeze(states[0], 0) if len(states) == 1 else join.stack(states),)
 
 
 def _sweep(
@@ -210,7 +217,7 @@ def _sweep(
 
     Where the mask is False, states stay and the output is zero.
     """
-    ahead = kind.ahead(x, weights)
+    ahead = kind.given(x, weights)
     xs = (ahead,) if mask is None else (ahead, mask)
     last, (out,) = scan_step(
         _step(kind, masked=mask is not None), first, xs, weights, reverse=reverse
