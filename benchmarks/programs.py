@@ -17,6 +17,7 @@ import statistics
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -33,121 +34,154 @@ _DRAWN_TOLERANCE = 0.1  # dropout: of the mean over the first hundred steps
 _SETTLE = 0.05  # seconds for the last contestant's threads to go to sleep
 
 
+PLAIN = ("torch-eager", "chainrule")
+COMPILED = ("torch-compile", "chainrule-module")
+
+
 class DifferenceError(RuntimeError):
     """The contestants' losses differ."""
 
 
-def start(who: str, program: Program, python: str, cache: str) -> tuple[Contestant, float]:
-    """The program halted after its first hundred steps, and the seconds to there."""
-    compile_it = who in {"torch-compile", "chainrule-module"}
-    arguments = (*program.command(), *(["--compile"] if compile_it else []))
-    began = time.perf_counter()
-    contestant = Contestant(
-        who, *arguments, python=python, cache=cache, module="benchmarks.program_worker"
-    )
-    return contestant, time.perf_counter() - began
+class Run:
+    """A contestant with a program: its process and its figures."""
+
+    def __init__(self, who: str, program: Program, python: str, folder: str) -> None:
+        self.who, self.program, self.python, self.folder = who, program, python, folder
+        self.arguments = (*program.command(), *(["--compile"] if who in COMPILED else []))
+        self.process: Contestant | None = None
+        self.cache = ""
+        self.starts: dict[str, list[float]] = {"first_cold_s": [], "first_warm_s": []}
+        self.row: Row = {}
+
+    def start(self, kind: str) -> None:
+        """The first hundred steps of a new process, with an empty cache if `kind` is cold."""
+        self.end()
+        if kind == "first_cold_s":
+            self.cache = tempfile.mkdtemp(dir=self.folder)
+        began = time.perf_counter()
+        self.process = Contestant(
+            self.who, *self.arguments, python=self.python, cache=self.cache,
+            module="benchmarks.program_worker",
+        )  # fmt: skip
+        self.starts[kind].append(time.perf_counter() - began)
+        self.row[kind] = statistics.median(self.starts[kind])
+        self.row["versions"] = self.process.ready["versions"]
+
+    @property
+    def losses(self) -> list[float]:
+        """The losses of the first hundred steps."""
+        assert self.process is not None
+        found: list[float] = self.process.ready["losses"]
+        return found
+
+    def steps(self, count: int) -> Row:
+        """The figures of the next `count` steps."""
+        assert self.process is not None
+        time.sleep(_SETTLE)
+        return self.process.ask("slice", steps=count)
+
+    def end(self) -> None:
+        """End the process, if there is one."""
+        if self.process is not None:
+            self.process.close()
+            self.process = None
 
 
-def difference(program: Program, rows: dict[str, Row]) -> float:
-    """The largest relative difference between the losses; raises above a bound."""
-    (name, reference), *others = ((who, row.pop("losses")) for who, row in rows.items())
+def difference(program: Program, reference: list[float], losses: list[float]) -> float:
+    """The largest relative difference of losses; raises `DifferenceError` above a bound."""
+    bound, pairs = _TOLERANCE, list(zip(reference, losses, strict=True))[:_CHECKED_STEPS]
+    if program.draws:
+        bound, pairs = _DRAWN_TOLERANCE, [(statistics.fmean(reference), statistics.fmean(losses))]
     largest = 0.0
-    for other, losses in others:
-        if program.draws:
-            pairs = [(statistics.fmean(reference), statistics.fmean(losses))]
-        else:
-            pairs = list(zip(reference, losses, strict=True))[:_CHECKED_STEPS]
-        for step, (a, b) in enumerate(pairs):
-            apart = abs(a - b) / max(abs(a), abs(b), 1e-30)
-            if not apart <= (_DRAWN_TOLERANCE if program.draws else _TOLERANCE):
-                raise DifferenceError(
-                    f"not the same work: step {step} has loss {a:.6f} in {name}, {b:.6f} in {other}"
-                )
-            largest = max(largest, apart)
+    for step, (a, b) in enumerate(pairs):
+        apart = abs(a - b) / max(abs(a), abs(b), 1e-30)
+        if not apart <= bound:
+            raise DifferenceError(
+                f"not the same work: step {step} has loss {a:.6f} in PyTorch, {b:.6f} here"
+            )
+        largest = max(largest, apart)
     return largest
 
 
-def race(running: list[Contestant], program: Program, options: argparse.Namespace) -> list[Row]:
+def kept(runs: list[Run], act: Callable[[Run], None]) -> list[Run]:
+    """The runs for which `act` succeeds; for PyTorch and for chainrule as they are it has to."""
+    found = []
+    for run in runs:
+        try:
+            act(run)
+        except (WorkerError, DifferenceError) as error:
+            if run.who in PLAIN:
+                raise
+            say(f"{run.program.name}: {run.who} is left out: {error}")
+            run.end()
+        else:
+            found.append(run)
+    return found
+
+
+def race(runs: list[Run], period: int, rounds: int, seconds: float) -> None:
     """Slices in turn, for each contestant those of the same steps; the first round is not kept."""
-
-    def take(contestant: Contestant, steps: int) -> Row:
-        time.sleep(_SETTLE)
-        return contestant.ask("slice", steps=steps)
-
-    pytorchs, *_ = [take(contestant, program.period) for contestant in running]
-    fitting = options.seconds * 1e3 / (pytorchs["mean_ms"] * program.period)
-    steps = program.period * max(1, round(fitting))
-    slices: list[list[Row]] = [[] for _ in running]
-    for turn in range(options.rounds + 1):
-        for place in range(len(running)):
-            chosen = (place + turn) % len(running)
-            slices[chosen].append(take(running[chosen], steps))
-    return [
-        {
-            "mean_ms": statistics.median(s["mean_ms"] for s in kept),
-            "min_ms": min(s["mean_ms"] for s in kept),
-            "median_step_ms": statistics.median(s["median_ms"] for s in kept),
-            "slice_means_ms": [round(s["mean_ms"], 5) for s in kept],
+    pytorchs, *_ = [run.steps(period) for run in runs]
+    steps = period * max(1, round(seconds * 1e3 / (pytorchs["mean_ms"] * period)))
+    slices: dict[str, list[Row]] = {run.who: [] for run in runs}
+    for turn in range(rounds + 1):
+        shift = turn % len(runs)
+        for run in runs[shift:] + runs[:shift]:
+            slices[run.who].append(run.steps(steps))
+    for run in runs:
+        _, *taken = slices[run.who]
+        run.row |= {
+            "mean_ms": statistics.median(s["mean_ms"] for s in taken),
+            "min_ms": min(s["mean_ms"] for s in taken),
+            "median_step_ms": statistics.median(s["median_ms"] for s in taken),
+            "slice_means_ms": [round(s["mean_ms"], 5) for s in taken],
             "slice_steps": steps,
-            "peak_mb": kept[-1]["peak_mb"],
+            "peak_mb": taken[-1]["peak_mb"],
         }
-        for _, *kept in slices
-    ]
 
 
 def measure(program: Program, options: argparse.Namespace) -> dict[str, Any]:
     """One program under all contestants: starts, race, starts with a filled cache."""
     where = pythons(options.rival_python)
-    contestants = [w for w in chosen(options) if program.compiles or w not in COMPILED]
-    cold: dict[str, list[float]] = {who: [] for who in contestants}
-    rows: dict[str, Row] = {who: {} for who in contestants}
     with ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-"))
-        running: list[Contestant] = []
-        caches = {}
-        for turn in range(options.starts):
-            for who in contestants:
-                caches[who] = tempfile.mkdtemp(dir=folder)
-                contestant, seconds = start(who, program, where[who], caches[who])
-                stack.callback(contestant.close)
-                cold[who].append(seconds)
-                if turn + 1 < options.starts:
-                    contestant.close()
-                    continue
-                running.append(contestant)
-                rows[who] |= {k: contestant.ready[k] for k in ("losses", "versions")}
-                rows[who]["first_cold_s"] = statistics.median(cold[who])
-        apart = difference(program, rows)
-        for who, row in zip(contestants, race(running, program, options), strict=True):
-            rows[who] |= row
-        for contestant in running:
-            contestant.close()
-        for who in CACHE_VARIABLES.keys() & contestants:
-            warm = []
+        runs = [
+            Run(who, program, where[who], folder)
+            for who in contestants(options)
+            if program.compiles or who not in COMPILED
+        ]
+        for run in runs:
+            stack.callback(run.end)
+        for _ in range(options.starts):
+            runs = kept(runs, lambda run: run.start("first_cold_s"))
+        reference = runs[0].losses
+
+        def compare(run: Run) -> None:
+            run.row["loss_difference"] = difference(program, reference, run.losses)
+
+        runs = kept(runs, compare)
+        race(runs, program.period, options.rounds, options.seconds)
+        for run in runs:
+            run.end()
+        for run in (run for run in runs if run.who in CACHE_VARIABLES):
             for _ in range(options.starts):
-                contestant, seconds = start(who, program, where[who], caches[who])
-                contestant.close()
-                warm.append(seconds)
-            rows[who]["first_warm_s"] = statistics.median(warm)
-    for who, row in rows.items():
-        say(f"{program.name}: {who} {row['mean_ms']:.3f} ms, 100 steps {row['first_cold_s']:.2f} s")
-    say(f"{program.name}: losses differ by {apart:.1e}")
+                run.start("first_warm_s")
+            run.end()
+    for run in runs:
+        say("{0}: {1} {mean_ms:.3f} ms, first {first_cold_s:.2f} s, losses {loss_difference:.0e}"
+            .format(program.name, run.who, **run.row))  # fmt: skip
     return {
         "program": program.name,
         "group": program.group,
         "summary": program.summary,
-        "loss_difference": apart,
-        "contestants": rows,
+        "contestants": {run.who: run.row for run in runs},
     }
 
 
-COMPILED = ("torch-compile", "chainrule-module")
-
-
-def chosen(options: argparse.Namespace) -> list[str]:
-    """The contestants, PyTorch first: it sets the length of the slices."""
+def contestants(options: argparse.Namespace) -> list[str]:
+    """PyTorch first: it is what losses are compared with, and sets the length of the slices."""
     undeferred = ["chainrule-undeferred"] if options.undeferred else []
-    return ["torch-eager", "chainrule", *undeferred, *(COMPILED if options.compiled else ())]
+    return [*PLAIN, *undeferred, *(COMPILED if options.compiled else ())]
 
 
 def arguments() -> argparse.Namespace:

@@ -11,7 +11,7 @@ import pytest
 from benchmarks import program_tables, report
 from benchmarks.contestant import Contestant, WorkerError
 from benchmarks.program_list import PROGRAMS
-from benchmarks.programs import DifferenceError, difference, start
+from benchmarks.programs import DifferenceError, Run, difference, kept
 from benchmarks.workloads.spec import WORKLOADS, workload
 
 # Milliseconds that two cores of 230 GFLOP/s need at least, from an independent count.
@@ -141,23 +141,32 @@ def test_the_short_table_of_programs_has_all_means(page):
 
 
 def test_a_program_is_halted_between_slices_of_its_steps(tmp_path):
-    contestant, seconds = start("chainrule", PROGRAMS["tiny"], sys.executable, str(tmp_path))
-    with contestant:
-        assert seconds > 100 * contestant.ready["mean_ms"] / 1e3
-        assert len(contestant.ready["losses"]) == 100
-        taken = contestant.ask("slice", steps=7)
+    run = Run("chainrule", PROGRAMS["tiny"], sys.executable, str(tmp_path))
+    run.start("first_cold_s")
+    try:
+        assert run.row["first_cold_s"] > 100 * run.process.ready["mean_ms"] / 1e3
+        assert len(run.losses) == 100
+        taken = run.steps(7)
         assert taken["steps"] == 7
         assert taken["mean_ms"] > 0
+    finally:
+        run.end()
 
 
 def test_other_work_than_pytorchs_is_refused():
-    def rows(loss: float) -> dict[str, dict[str, list[float]]]:
-        return {"torch-eager": {"losses": [2.0, 1.0]}, "chainrule": {"losses": [2.0, loss]}}
-
-    assert difference(PROGRAMS["tiny"], rows(1.001)) == pytest.approx(0.001, rel=0.01)
+    assert difference(PROGRAMS["tiny"], [2.0, 1.0], [2.0, 1.001]) == pytest.approx(1e-3, rel=0.01)
     with pytest.raises(DifferenceError, match="step 1 has loss"):
-        difference(PROGRAMS["tiny"], rows(1.1))
-    assert difference(PROGRAMS["textcnn"], rows(1.1)) < 0.05  # dropout: on average
+        difference(PROGRAMS["tiny"], [2.0, 1.0], [2.0, 1.1])
+    assert difference(PROGRAMS["textcnn"], [2.0, 1.0], [2.0, 1.1]) < 0.05  # dropout: on average
+
+
+def test_only_an_additional_contestant_may_fail():
+    def fail(run: Run) -> None:
+        raise WorkerError(run.who)
+
+    with pytest.raises(WorkerError):
+        kept([Run("chainrule", PROGRAMS["tiny"], "", "")], fail)
+    assert kept([Run("torch-compile", PROGRAMS["tiny"], "", "")], fail) == []
 
 
 @pytest.mark.parametrize(
@@ -179,6 +188,6 @@ def test_tables_are_put_between_their_marks(tmp_path):
 
 def test_kept_results_of_every_page_can_be_shown():
     results = report.ROOT / "benchmarks" / "results"
-    for kept in results.glob("*.json"):
-        _, show = report.PAGES[kept.name]
-        assert show(json.loads(kept.read_text("utf-8"))).startswith(("|", "Measured"))
+    for page in results.glob("*.json"):
+        _, show = report.PAGES[page.name]
+        assert show(json.loads(page.read_text("utf-8"))).startswith(("|", "Measured"))
