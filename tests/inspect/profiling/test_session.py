@@ -88,6 +88,30 @@ def test_compiling_is_told_apart():
     assert not any(s.compile for s in measured(compiled=True).by("line"))
 
 
+def test_cotangents_that_meet():
+    x = cr.ones(50, requires_grad=True)
+    with cr.profile() as p:
+        y = x * 2.0
+        (y * y).sum().backward()
+    (row,) = [r for r in p.rows if r.name == "sum of cotangents"]
+    assert (row.phase, row.calls, row.size) == ("backward", 1, 200)
+    assert ".backward()" in row.source.text
+
+
+def test_an_operation_that_makes_its_kernel():
+    x = cr.ones(1 << 20)
+    calls = 70  # a large call is compiled once it repeats
+    with cr.profile() as p:
+        for _ in range(calls):
+            y = x.tanh()
+    numpy, native = [r for r in p.rows if r.name == "tanh"]
+    compiled = [r for r in p.rows if r.phase == "compile"]
+    assert numpy.calls + native.calls == calls
+    assert numpy.size + native.size == calls * y.nbytes
+    assert {r.source.line for r in compiled} == {native.source.line}
+    assert sum(r.seconds for r in p.rows) == pytest.approx(p.seconds, rel=1e-6)
+
+
 def test_a_backward_outside_of_a_compiled_call():
     model, x = Model(), batch()
     forward = cr.compile(model)

@@ -19,7 +19,7 @@ from chainrule.base.source import Location, Placed, Source, source_at
 from chainrule.nn.layer_path import Layer
 
 Tally = list[int]  # nanoseconds, calls, bytes
-Key = tuple[CodeType, int] | Layer
+Line = tuple[CodeType, int]  # a code, and an instruction of it
 
 
 class Runs:
@@ -33,11 +33,16 @@ class Runs:
 
 
 class Pulled(NamedTuple):
-    """A node of the tape whose cotangent was pulled back: its line, its layer and its op."""
+    """Nodes of the tape whose cotangents were pulled back: their line and their op."""
 
     location: Location
-    layer: str
     op: str
+    tally: Tally
+
+    @property
+    def layer(self) -> str:
+        """The layer that recorded them, if a profile ran then."""
+        return self.location.layer if isinstance(self.location, Placed) else ""
 
 
 class Context:
@@ -53,24 +58,26 @@ class Context:
         "operations", "programs", "python", "within",
     )  # fmt: skip
 
-    def __init__(self, above: Context | None, at: Key | None, layer: str) -> None:
+    def __init__(self, above: Context | None, at: Line | Layer | None, layer: str) -> None:
         self.above, self.at, self.layer = above, at, layer
-        self.inner: dict[Key, Context] = {}
+        # By the layer, or by the id of the code and the instruction: to hash a code takes long
+        self.inner: dict[Layer | tuple[int, int], Context] = {}
         self.operations: dict[Callable[..., Any], Tally] = {}
         self.within: dict[Callable[..., Any], Tally] = {}  # operations of a user's own backward
-        self.backward: dict[Pulled, Tally] = {}
+        self.backward: dict[tuple[int, str], Pulled] = {}  # by the id of the location, and the op
         self.programs: dict[Any, Runs] = {}
         self.python = self.compiling = 0
         self._source: Source | None = None
         self._location: Placed | None = None
 
-    def below(self, lines: Sequence[tuple[CodeType, int]]) -> Context:
+    def below(self, lines: Sequence[Line]) -> Context:
         """The context of lines that are called here, the innermost first."""
         context = self
-        for line in reversed(lines):
-            found = context.inner.get(line)
+        for code, at in reversed(lines):
+            key = (id(code), at)
+            found = context.inner.get(key)
             if found is None:
-                found = context.inner[line] = Context(context, line, self.layer)
+                found = context.inner[key] = Context(context, (code, at), self.layer)
             context = found
         return context
 

@@ -28,7 +28,7 @@ from chainrule.compiler import pipeline
 from chainrule.compiler.calls import look
 from chainrule.compiler.runtime.program import Program, Words, observed
 from chainrule.inspect.profiling import marks
-from chainrule.inspect.profiling.contexts import Context, Pulled, Runs, Tally
+from chainrule.inspect.profiling.contexts import Context, Line, Pulled, Runs, Tally
 from chainrule.inspect.profiling.samples import sampled
 from chainrule.nn.layer_path import layer_in
 from chainrule.nn.module import Module
@@ -45,6 +45,7 @@ _COMPILING = (
 )  # fmt: skip
 
 
+_MEETING = "sum of cotangents"
 _AROUND = frozenset({"layer", "mark"})  # phases of events that others lie in
 
 
@@ -82,7 +83,7 @@ class Observer:
         self.thread = threading.get_ident()
         self.root = self.top = self.here = Context(None, None, "")
         self.names: dict[Callable[..., Any], str] = {}  # of operations, by what computes them
-        self.events: list[Event] = []
+        self.events: list[tuple[Any, ...]] = []  # what an `Event` is made of
         self.dropped = 0  # events beyond the most
         self.start = self.end = self.last = clock()
         self.own = 0
@@ -91,22 +92,27 @@ class Observer:
         self.marks: dict[str, Tally] = {}  # named stretches: total, calls, time of Python's in it
         self._marks: list[_Mark] = []  # those that are open
         self._work = modes.quietly
+        self._stage = ""  # of the compiler that runs
+        self._compiled = 0  # time of compiling within the operation that runs
         self._pulling = False
         self._builder: Backward | None = None
         self._began_at = self.root  # where that builder's backward pass began
-        self._samples: list[tuple[int, Context, list[tuple[CodeType, int]]]] = []
-        self._kinds: dict[CodeType, int] = {}
+        self._samples: list[tuple[int, Context, list[Line]]] = []
+        self._kinds: dict[int, int] = {}  # by the id of a code
+        self._codes: list[CodeType] = []  # these codes, which keep their ids
+        self._just = False  # whether `here` is the place of an operation that was just measured
 
     # -- places ---------------------------------------------------------------------------------
 
-    def _path(self, frame: FrameType | None) -> list[tuple[CodeType, int]]:
+    def _path(self, frame: FrameType | None) -> list[Line]:
         """The program's lines from `frame` out to the nearest module call, innermost first."""
         found, kinds = [], self._kinds
         while frame is not None:
             code = frame.f_code
-            kind = kinds.get(code)
+            kind = kinds.get(id(code))
             if kind is None:
-                kind = kinds[code] = _kind(code)
+                kind = kinds[id(code)] = _kind(code)
+                self._codes.append(code)
             if kind == _USERS:
                 found.append((code, frame.f_lasti))
                 if frame is self.base:
@@ -124,6 +130,11 @@ class Observer:
         """The location of an operation, with its layer; the time before it is its line's."""
         if threading.get_ident() != self.thread:
             return (code, frame.f_lasti)
+        if self._just:  # its node is recorded
+            self._just = False
+            place = self.here
+            if place.at == (code, frame.f_lasti):
+                return place.location
         start = clock()
         place = self.place(frame)
         if not self.busy:
@@ -161,7 +172,7 @@ class Observer:
         if phase not in _AROUND:
             self.worked += end - start
         if len(self.events) < MOST_EVENTS:
-            self.events.append(Event(start, end, place, what, phase, ticks))
+            self.events.append((start, end, place, what, phase, ticks))
         else:
             self.dropped += 1
 
@@ -173,6 +184,7 @@ class Observer:
             return self._work(compute, *values)
         start = clock()
         self.busy = True
+        self._compiled = 0
         try:
             made = self._work(compute, *values)
         finally:
@@ -184,8 +196,14 @@ class Observer:
         if compute not in self.names:
             self.names[compute] = _name(frame.f_locals.get("call"), compute)
         table = place.within if self._pulling else place.operations
-        _add(table, compute, end - start, new_bytes(made, values))
+        tally = table.get(compute)
+        if tally is None:
+            tally = table[compute] = [0, 0, 0]
+        tally[0] += end - start - self._compiled
+        tally[1] += 1
+        tally[2] += new_bytes(made, values)
         self.note(start, end, compute, "backward" if self._pulling else "forward", place, None)
+        self._just = True
         self._resume(end)
         return made
 
@@ -203,6 +221,7 @@ class Observer:
         # a user's own backward and a compiled call's are made of what is measured itself
         self.busy = node.call is not None
         before, self._pulling = self._pulling, True
+        self._compiled = 0
         begun = self.last = clock()
         self.own += begun - start
         try:
@@ -211,14 +230,38 @@ class Observer:
             single, self.busy, self._pulling = self.busy, False, before
         end = clock()
         if single:
-            key = Pulled(node.location, getattr(node.location, "layer", ""), node.op.name)
-            size = sum([new_bytes(part, ()) for part in parts if part is not None])
-            _add(place.backward, key, end - begun, size)
-            self.note(begun, end, key, "backward", place, None)
+            self._pulled(place, node.location, node.op.name, begun, end, *parts)
         else:
             self._pass(place, end)
-        self._resume(end)
+            self._resume(end)
         return parts  # type: ignore[no-any-return]
+
+    def add_up(self, add: Callable[..., Any], builder: Backward, args: Any, kwargs: Any) -> Any:
+        """What backward computes between two nodes: the sum of cotangents that meet."""
+        if self.busy or threading.get_ident() != self.thread or builder is not self._builder:
+            return add(builder, *args, **kwargs)
+        start, place = clock(), self._began_at
+        self._pass(place, start)
+        self._compiled = 0
+        made = add(builder, *args, **kwargs)
+        end = clock()
+        self._pulled(place, None, _MEETING, start, end, made)
+        return made
+
+    def _pulled(
+        self, place: Context, location: Location, op: str, start: int, end: int, *made: Any
+    ) -> None:
+        """Note a part of backward."""
+        key = (id(location), op)
+        pulled = place.backward.get(key)
+        if pulled is None:
+            pulled = place.backward[key] = Pulled(location, op, [0, 0, 0])
+        tally = pulled.tally
+        tally[0] += end - start - self._compiled
+        tally[1] += 1
+        tally[2] += sum([new_bytes(part, ()) for part in made if part is not None])
+        self.note(start, end, pulled, "backward", place, None)
+        self._resume(end)
 
     def run_native(self, program: Program, ticks: Words, native: Callable[[], int]) -> int:
         """A run of a compiled program."""
@@ -270,20 +313,23 @@ class Observer:
 
     def compile(self, stage: Callable[..., Any], args: Any, kwargs: Any) -> Any:
         """A stage of tracing and compiling."""
-        if self.busy or threading.get_ident() != self.thread:
+        if self._stage or threading.get_ident() != self.thread:
             return stage(*args, **kwargs)
         start = clock()
-        self.busy = True
+        inside, self.busy, self._stage = self.busy, True, stage.__name__
         try:
             return stage(*args, **kwargs)
         finally:
-            self.busy = False
             end = clock()
             place = self.place(sys._getframe(1))  # noqa: SLF001
-            self._pass(place, start)
             place.compiling += end - start
-            self.note(start, end, stage.__name__, "compile", place, None)
-            self._resume(end)
+            self.note(start, end, self._stage, "compile", place, None)
+            self.busy, self._stage = inside, ""
+            if inside:  # an operation that makes its kernel
+                self._compiled += end - start
+            else:
+                self._pass(place, start)
+                self._resume(end)
 
     # -- begin and end --------------------------------------------------------------------------
 
@@ -326,6 +372,7 @@ def observing(base: FrameType | None = None) -> Iterator[Observer]:
         for room, name in _COMPILING:
             _replace(undo, room, name, _compiling(observer, getattr(room, name)))
         _replace(undo, Backward, "rule", _rule(observer, Backward.rule))
+        _replace(undo, Backward, "__call__", _sum(observer, Backward.__call__))
         _replace(undo, Module, "__call__", _call(observer, Module.__call__))
         marks.listeners.append(observer)
         undo.callback(marks.listeners.remove, observer)
@@ -352,6 +399,13 @@ def _rule(observer: Observer, before: Callable[..., Any]) -> Callable[..., Any]:
         return observer.pull_back(before, builder, node, ct, wanted)
 
     return rule
+
+
+def _sum(observer: Observer, before: Callable[..., Any]) -> Callable[..., Any]:
+    def __call__(self: Backward, *args: Any, **kwargs: Any) -> Any:  # noqa: N807 - stands in for it
+        return observer.add_up(before, self, args, kwargs)
+
+    return __call__
 
 
 def _call(observer: Observer, before: Callable[..., Any]) -> Callable[..., Any]:
@@ -387,24 +441,14 @@ def _name(call: Any, compute: Callable[..., Any]) -> str:
     return getattr(compute, "__name__", "operation") if op is None else op.name
 
 
-def _add(table: dict[Any, Tally], key: Any, time: int, size: int) -> None:
-    tally = table.get(key)
-    if tally is None:
-        tally = table[key] = [0, 0, 0]
-    tally[0] += time
-    tally[1] += 1
-    tally[2] += size
-
-
 def new_bytes(made: Any, values: Sequence[Any]) -> int:
     """The bytes of a result that is no view of an operand; of several results their sum."""
-    if isinstance(made, tuple):
-        return sum([new_bytes(each, values) for each in made])
-    if not isinstance(made, np.ndarray):
-        return 0
+    if type(made) is not np.ndarray:
+        return sum([new_bytes(each, values) for each in made]) if isinstance(made, tuple) else 0
     base = made.base
-    if base is None:
-        return 0 if any(made is value for value in values) else made.nbytes
-    if not values or any(base is v or base is getattr(v, "base", None) for v in values):
-        return 0
-    return made.nbytes  # a view of an array that the operation made
+    for value in values:
+        if made is value:
+            return 0
+        if base is not None and (base is value or base is getattr(value, "base", None)):
+            return 0
+    return made.nbytes if base is None or values else 0  # or it is a view of what was made

@@ -90,9 +90,10 @@ def _of(context: Context, observer: Observer) -> Iterator[Row]:
     for phase, table in tables:
         for compute, (time, calls, size) in table.items():
             yield Row(phase, *here, observer.names[compute], time / 1e9, calls, size)
-    for (location, layer, op), (time, calls, size) in context.backward.items():
-        source = source_at(location) or context.source
-        yield Row("backward", context, source, layer, op, time / 1e9, calls, size)
+    for pulled in context.backward.values():
+        time, calls, size = pulled.tally
+        source = source_at(pulled.location) or context.source
+        yield Row("backward", context, source, pulled.layer, pulled.op, time / 1e9, calls, size)
     for program, runs in context.programs.items():
         for node, spent, size, estimated in shares(program, runs):
             if node is None or node.source is None:

@@ -19,8 +19,6 @@ from chainrule.inspect.profiling.kernels import group_times
 from chainrule.inspect.profiling.observer import Event, Observer
 from chainrule.nn.layer_path import Layer
 
-_FIRST = {"backward": "pull back "}
-
 
 def trace_events(observers: Sequence[Observer]) -> dict[str, Any]:
     """The object that the file holds."""
@@ -31,7 +29,8 @@ def trace_events(observers: Sequence[Observer]) -> dict[str, Any]:
         names = {"pid": process, "tid": observer.thread}
         found.append({**names, "ph": "M", "name": "process_name", "args": {"name": "chainrule"}})
         begun = observers[0].start
-        for event in sorted(observer.events, key=lambda each: (each.start, -each.end)):
+        events = map(Event._make, observer.events)
+        for event in sorted(events, key=lambda each: (each.start, -each.end)):
             for made in _drawn(event, observer):
                 made["ts"] = (made["ts"] - begun) / 1e3
                 made["dur"] /= 1e3
