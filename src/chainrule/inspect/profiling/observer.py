@@ -3,48 +3,31 @@
 Each event – an operation's begin and end, a module's call, a node of backward, a native run – reads
 the clock, so that all the time between begin and end of a profile is accounted for: what passes
 between two events is Python's, and belongs to the line of the second unless samples tell more.
-Nothing in the paths of operations knows of it: `observing` puts functions that measure in the
-places of those that work, and takes them away again. Example: `with observing() as observer: …`.
+Nothing in the paths of operations knows of it: see `observing.py`.
+Example: `observer.quietly(np.add, x, y)`.
 """
 
 from __future__ import annotations
 
 import sys
-import sysconfig
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
-from pathlib import Path
+from collections.abc import Callable, Sequence
 from time import perf_counter_ns as clock
 from types import CodeType, FrameType
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from chainrule.base.frames import is_own
-from chainrule.base.source import Location, noted_by
-from chainrule.compiler import compile as compiled
-from chainrule.compiler import pipeline
-from chainrule.compiler.calls import look
-from chainrule.compiler.runtime.program import Program, Words, observed
-from chainrule.inspect.profiling import marks
+from chainrule.base.source import Location
+from chainrule.compiler.runtime.program import Program, Words
 from chainrule.inspect.profiling.contexts import Context, Line, Pulled, Runs, Tally
-from chainrule.inspect.profiling.samples import sampled
+from chainrule.inspect.profiling.paths import Paths
 from chainrule.nn.layer_path import layer_in
 from chainrule.nn.module import Module
 from chainrule.tensor.modes import modes
 from chainrule.tensor.tape import Backward
 
 MOST_EVENTS = 1_000_000  # kept for a time line; the sums go on
-_STANDARD, _SITE = (sysconfig.get_paths()[name] for name in ("stdlib", "purelib"))
-_LIBRARIES = ("<frozen", str(Path(np.__file__).parent))
-_BOUNDARY, _INSIDE, _USERS = range(3)  # of frames: a module's call, the package's, the program's
-_COMPILING = (
-    (look, "capture"), (compiled, "capture"), (pipeline, "optimize"), (pipeline, "plan_graph"),
-    (pipeline, "load_kernels"),
-)  # fmt: skip
-
-
 _MEETING = "sum of cotangents"
 _AROUND = frozenset({"layer", "mark"})  # phases of events that others lie in
 
@@ -78,8 +61,7 @@ class Observer:
     """The contexts below `root`; `own` is the time that observing took, which none of them has."""
 
     def __init__(self, base: FrameType | None) -> None:
-        # What is profiled: what called it is no part of a context; None is a script that is run
-        self.base = base
+        self.paths = Paths(base, Observer.call_module.__code__)
         self.thread = threading.get_ident()
         self.root = self.top = self.here = Context(None, None, "")
         self.names: dict[Callable[..., Any], str] = {}  # of operations, by what computes them
@@ -98,33 +80,13 @@ class Observer:
         self._builder: Backward | None = None
         self._began_at = self.root  # where that builder's backward pass began
         self._samples: list[tuple[int, Context, list[Line]]] = []
-        self._kinds: dict[int, int] = {}  # by the id of a code
-        self._codes: list[CodeType] = []  # these codes, which keep their ids
         self._just = False  # whether `here` is the place of an operation that was just measured
 
     # -- places ---------------------------------------------------------------------------------
 
-    def _path(self, frame: FrameType | None) -> list[Line]:
-        """The program's lines from `frame` out to the nearest module call, innermost first."""
-        found, kinds = [], self._kinds
-        while frame is not None:
-            code = frame.f_code
-            kind = kinds.get(id(code))
-            if kind is None:
-                kind = kinds[id(code)] = _kind(code)
-                self._codes.append(code)
-            if kind == _USERS:
-                found.append((code, frame.f_lasti))
-                if frame is self.base:
-                    return found
-            elif kind == _BOUNDARY:
-                return found
-            frame = frame.f_back
-        return [] if self.base is None else found  # not below it: what started the program
-
     def place(self, frame: FrameType | None) -> Context:
         """The context of a frame."""
-        return self.top.below(self._path(frame))
+        return self.top.below(self.paths.lines(frame))
 
     def location(self, code: CodeType, frame: FrameType) -> Location:
         """The location of an operation, with its layer; the time before it is its line's."""
@@ -163,7 +125,7 @@ class Observer:
 
     def sample(self, now: int, frame: FrameType) -> None:
         """A look from the sampling thread."""
-        self._samples.append((now, self.top, self._path(frame)))
+        self._samples.append((now, self.top, self.paths.lines(frame)))
 
     def note(
         self, start: int, end: int, what: Any, phase: str, place: Context, ticks: Words | None
@@ -358,81 +320,7 @@ class Observer:
         """The program's time ends."""
         self.end = clock()
         self._pass(self.here, self.end)
-        self.base = None
-
-
-@contextmanager
-def observing(base: FrameType | None = None) -> Iterator[Observer]:
-    """In the block, the calling thread is observed; whatever ends the block ends that."""
-    observer = Observer(base)
-    with ExitStack() as undo:
-        undo.enter_context(noted_by(observer.location))
-        undo.enter_context(observed(observer.run_native))
-        _replace(undo, modes, "quietly", observer.quietly)
-        for room, name in _COMPILING:
-            _replace(undo, room, name, _compiling(observer, getattr(room, name)))
-        _replace(undo, Backward, "rule", _rule(observer, Backward.rule))
-        _replace(undo, Backward, "__call__", _sum(observer, Backward.__call__))
-        _replace(undo, Module, "__call__", _call(observer, Module.__call__))
-        marks.listeners.append(observer)
-        undo.callback(marks.listeners.remove, observer)
-        undo.enter_context(sampled(observer.thread, observer.sample))
-        observer.begin()
-        try:
-            yield observer
-        finally:
-            observer.finish()
-
-
-def _replace(undo: ExitStack, owner: Any, name: str, made: Any) -> None:
-    before = getattr(owner, name)
-    undo.callback(setattr, owner, name, before)
-    setattr(owner, name, made)
-
-
-def _compiling(observer: Observer, stage: Callable[..., Any]) -> Callable[..., Any]:
-    return lambda *args, **kwargs: observer.compile(stage, args, kwargs)
-
-
-def _rule(observer: Observer, before: Callable[..., Any]) -> Callable[..., Any]:
-    def rule(builder: Backward, node: Any, ct: Any, wanted: tuple[bool, ...]) -> Sequence[Any]:
-        return observer.pull_back(before, builder, node, ct, wanted)
-
-    return rule
-
-
-def _sum(observer: Observer, before: Callable[..., Any]) -> Callable[..., Any]:
-    def __call__(self: Backward, *args: Any, **kwargs: Any) -> Any:  # noqa: N807 - stands in for it
-        return observer.add_up(before, self, args, kwargs)
-
-    return __call__
-
-
-def _call(observer: Observer, before: Callable[..., Any]) -> Callable[..., Any]:
-    def __call__(self: Module, *args: Any, **kwargs: Any) -> Any:  # noqa: N807 - stands in for it
-        if threading.get_ident() != observer.thread:
-            return before(self, *args, **kwargs)
-        return observer.call_module(before, self, args, kwargs, sys._getframe(1))  # noqa: SLF001
-
-    return __call__
-
-
-# -- small parts ---------------------------------------------------------------------------------
-
-_CALLS = Observer.call_module.__code__
-
-
-def _kind(code: CodeType) -> int:
-    """Whose a frame with this code is: those of libraries below count as the package's."""
-    file, name = code.co_filename, code.co_name
-    if code is _CALLS or (name == "_run_code" and "runpy" in file):
-        return _BOUNDARY
-    if file == "<string>" and (name == "<lambda>" or name.startswith("__")):
-        return _INSIDE  # what `namedtuple` and `dataclass` write
-    library = file.startswith(_LIBRARIES) or (
-        file.startswith(_STANDARD) and not file.startswith(_SITE)
-    )
-    return _INSIDE if library or not is_own(file) else _USERS
+        self.paths.base = None
 
 
 def _name(call: Any, compute: Callable[..., Any]) -> str:

@@ -66,7 +66,7 @@ class profile(ContextDecorator):  # noqa: N801 - as PyTorch's
 
     def start(self, base: FrameType | None = None) -> None:
         """Begin, as a `with` block does; contexts begin at the frame `base`, or the caller's."""
-        from chainrule.inspect.profiling.observer import observing
+        from chainrule.inspect.profiling.observing import observing
 
         if self._running is not None:
             raise ArgumentError("the profile is running: end it first, or make another profile()")
