@@ -35,10 +35,10 @@ def watch_calls(call: CodeType) -> None:
 class Layer:
     """A module where it is called: `path` begins with the class of the outermost module."""
 
-    __slots__ = ("inner", "module", "path")
+    __slots__ = ("inner", "kind", "module", "path")
 
     def __init__(self, path: str, module: Module) -> None:
-        self.path = path
+        self.path, self.kind = path, type(module).__name__
         self.module = weakref.ref(module)
         self.inner: dict[int, Layer] = {}  # by the id of the module
 

@@ -26,7 +26,7 @@ function draw() {
     const frame = document.createElement('div')
     frame.textContent = size > 24 ? node.name : ''
     frame.style.cssText = `left:${left}px;width:${size}px;top:${row * HEIGHT}px;` +
-      `background:var(--${node.kind})`
+      `background:var(--${node.kind});padding:0 ${size > 24 ? 5 : 0}px`
     frame.className = extra + (words ? (hit(node, words) ? ' hit' : ' miss') : '')
     frame.title = `${node.name}\n${time(node.total)}, ${share(node.total / tree.total)} of all`
     frame.tabIndex = 0
