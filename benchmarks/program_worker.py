@@ -33,6 +33,7 @@ class Pace:
     def __init__(self, answers: TextIO, versions: dict[str, str]) -> None:
         self.answers, self.versions = answers, versions
         self.stamps: list[float] = []
+        self.cpu = time.process_time()
         self.steps = FIRST
         self.losses: list[float] = []
         self.last: Any = None
@@ -54,6 +55,7 @@ class Pace:
             "steps": self.steps,
             "mean_ms": sum(steps) / self.steps * 1e3,
             "median_ms": statistics.median(steps) * 1e3,
+            "cpu_ms": (time.process_time() - self.cpu) / self.steps * 1e3,
             "peak_mb": memory.peak(),
         }
         if self.versions:
@@ -65,7 +67,7 @@ class Pace:
         if not line:
             sys.exit()
         self.steps = json.loads(line)["steps"]
-        self.stamps = [time.perf_counter()]
+        self.stamps, self.cpu = [time.perf_counter()], time.process_time()
 
 
 def paced(torch: ModuleType, pace: Pace) -> None:

@@ -133,6 +133,7 @@ def race(runs: list[Run], period: int, rounds: int, seconds: float) -> None:
         run.row |= {
             "mean_ms": statistics.median(s["mean_ms"] for s in taken),
             "min_ms": min(s["mean_ms"] for s in taken),
+            "cpu_ms": statistics.median(s["cpu_ms"] for s in taken),
             "median_step_ms": statistics.median(s["median_ms"] for s in taken),
             "slice_means_ms": [round(s["mean_ms"], 5) for s in taken],
             "slice_steps": steps,
@@ -168,7 +169,7 @@ def measure(program: Program, options: argparse.Namespace) -> dict[str, Any]:
                 run.start("first_warm_s")
             run.end()
     for run in runs:
-        say("{0}: {1} {mean_ms:.3f} ms, first {first_cold_s:.2f} s, losses {loss_difference:.0e}"
+        say("{0}: {1} {mean_ms:.3f} ms, CPU {cpu_ms:.3f} ms, first {first_cold_s:.2f} s, losses {loss_difference:.0e}"
             .format(program.name, run.who, **run.row))  # fmt: skip
     return {
         "program": program.name,

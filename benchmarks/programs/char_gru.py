@@ -49,6 +49,7 @@ def main():
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
     run = torch.compile(model) if args.compile else model
 
+    smooth_loss = np.log(len(chars))
     for step in range(args.steps):
         at = rng.integers(0, len(data) - 65, 32)
         x = torch.stack([torch.from_numpy(data[i : i + 64]) for i in at])
@@ -59,9 +60,9 @@ def main():
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
-        if step % 10 == 0:
-            print(f"step {step}: loss {loss.item():.4f}")
+        smooth_loss = 0.95 * smooth_loss + 0.05 * loss.item()
         if (step + 1) % 20 == 0:
+            print(f"step {step + 1}: loss {smooth_loss:.4f}")
             print("".join(chars[i] for i in sample(model, stoi["\n"], 100)))
 
 

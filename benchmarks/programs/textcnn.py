@@ -27,19 +27,16 @@ class TextCNN(nn.Module):
 
 
 class Sentences(Dataset):
-    """Random words, of which those of one half of the vocabulary speak for one class."""
+    """Words of two halves of the vocabulary: the larger part of a sentence gives its class."""
 
     def __init__(self, n, seed):
         rng = np.random.default_rng(seed)
         self.labels = rng.integers(0, 2, n)
-        self.texts = []
-        for label in self.labels:
+        self.texts = np.zeros((n, LONGEST), np.int64)
+        for text, label in zip(self.texts, self.labels, strict=True):
             length = rng.integers(10, LONGEST + 1)
-            text = np.zeros(LONGEST, np.int64)
-            text[:length] = rng.integers(1, WORDS // 2, length) + rng.binomial(
-                1, 0.25 + 0.5 * label, length
-            ) * (WORDS // 2 - 1)
-            self.texts.append(text)
+            half = np.where(rng.random(length) < 0.75, label, 1 - label)
+            text[:length] = 1 + half * (WORDS // 2 - 1) + rng.integers(0, WORDS // 2 - 1, length)
 
     def __len__(self):
         return len(self.texts)
@@ -76,15 +73,17 @@ def main():
     criterion = nn.CrossEntropyLoss()
     run = torch.compile(model) if args.compile else model
 
+    total = 0.0
     for step, (text, label) in zip(range(args.steps), forever(train), strict=False):
         optimizer.zero_grad()
         loss = criterion(run(text), label)
         loss.backward()
         optimizer.step()
-        if step % 10 == 0:
-            print(f"step {step}: loss {loss.item():.4f}")
+        total += loss.item()
         if (step + 1) % 40 == 0:
-            print(f"accuracy {evaluate(model, test):.1%}")
+            found = evaluate(model, test)
+            print(f"step {step + 1}: loss {total / 40:.4f}, accuracy {found:.1%}")
+            total = 0.0
 
 
 if __name__ == "__main__":
