@@ -169,8 +169,12 @@ def measure(program: Program, options: argparse.Namespace) -> dict[str, Any]:
                 run.start("first_warm_s")
             run.end()
     for run in runs:
-        say("{0}: {1} {mean_ms:.3f} ms, CPU {cpu_ms:.3f} ms, first {first_cold_s:.2f} s, losses {loss_difference:.0e}"
-            .format(program.name, run.who, **run.row))  # fmt: skip
+        found = (
+            "{mean_ms:.3f} ms, CPU {cpu_ms:.3f} ms, first {first_cold_s:.2f} s, losses {apart:.0e}"
+        )
+        say(
+            f"{program.name}: {run.who} {found.format(apart=run.row['loss_difference'], **run.row)}"
+        )
     return {
         "program": program.name,
         "group": program.group,
