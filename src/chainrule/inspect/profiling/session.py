@@ -19,6 +19,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Self
 
 from chainrule.base.errors import ArgumentError
+from chainrule.base.frames import is_own
 
 if TYPE_CHECKING:
     from chainrule.inspect.profiling.observer import Observer
@@ -65,13 +66,17 @@ class profile(ContextDecorator):  # noqa: N801 - as PyTorch's
         return self._running is not None
 
     def start(self, base: FrameType | None = None) -> None:
-        """Begin, as a `with` block does; contexts begin at the frame `base`, or the caller's."""
+        """Begin, as a `with` block does; contexts begin at the frame `base`, or the caller's.
+
+        If that is the package's, it is about to run a script: contexts begin there.
+        """
         from chainrule.inspect.profiling.observing import observing
 
         if self._running is not None:
             raise ArgumentError("the profile is running: end it first, or make another profile()")
         self._rows = None
-        self._running = observing(base or sys._getframe(1))  # noqa: SLF001
+        base = base or sys._getframe(1)  # noqa: SLF001
+        self._running = observing(base if is_own(base.f_code.co_filename) else None)
         self._observers.append(self._running.__enter__())
 
     def stop(self) -> None:
