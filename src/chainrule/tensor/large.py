@@ -37,6 +37,7 @@ CHEAP, _UFUNC, _REDUCTION, _SEVERAL = 1 << 17, 1 << 15, 1 << 13, 1 << 10
 _ENOUGH = 1 << 25
 PLAN = 1 << 22  # the same of a call, for which it is planned: some 2 ms
 _PASSES = 6  # of what is not one function of NumPy, about
+_OF_RANDOM = 128  # of random bits, which are as slow for a few numbers as for `_SEVERAL`
 _NEVER = frozenset({"host", "structure", "projection", "constant"})
 
 imports: Callable[[], ModuleType] | None = None  # gives `compiler.eager.offers`
@@ -51,7 +52,7 @@ class Job:
     """
 
     __slots__ = (
-        "_next", "_passes", "absent", "call", "function", "settle", "spent", "times", "wanted"
+        "_next", "_work", "absent", "call", "function", "settle", "spent", "times", "wanted"
     )  # fmt: skip
 
     def __init__(
@@ -66,14 +67,18 @@ class Job:
         self.call, self.function, self.settle = call, function, settle
         self.wanted, self.absent = wanted, absent
         self.times = self.spent = self._next = 0
-        self._passes = 1 if wanted is None and _in_one_pass(call.op, function) else _PASSES
+        if "random" in call.op.traits:
+            self._work = _OF_RANDOM * max(call.size, _SEVERAL)
+        else:
+            passes = 1 if wanted is None and _in_one_pass(call.op, function) else _PASSES
+            self._work = passes * call.size
 
     def __call__(self, *values: Any) -> Any:
         """Evaluate, count, and ask for a native form from the second time on."""
         self.times += 1
-        op, work = self.call.op, self.call.size * self._passes
-        self.spent += work
-        total = _spent[op] = _spent.get(op, 0) + work
+        op = self.call.op
+        self.spent += self._work
+        total = _spent[op] = _spent.get(op, 0) + self._work
         if self.times > 1 and total >= _ENOUGH and self.spent >= self._next and imports is not None:
             native = imports().native(self, values)
             if native is not None:
@@ -100,7 +105,9 @@ def size_of(op: Op, types: tuple[Any, ...], result: Any, function: Function) -> 
         return 0
     results = result.items if isinstance(result, TupleType) else (result,)
     size = max([t.size for t in (*types, *results) if type(t) is Type], default=0)
-    if op.cost == "cheap":
+    if "random" in op.traits:
+        least = 1
+    elif op.cost == "cheap":
         least = CHEAP
     elif isinstance(function, np.ufunc):
         least = _UFUNC

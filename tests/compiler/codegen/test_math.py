@@ -23,6 +23,7 @@ class Body:
     def __init__(self, lanes, avx512):
         self.lanes = lanes
         self.avx512 = avx512
+        self.subnormal = False
         self.lines = []
         self.declarations = set()
         self.count = 0

@@ -100,6 +100,37 @@ def test_a_new_length_needs_no_new_code(name):
     assert engine().compiled + engine().reused == made
 
 
+def test_attention_of_a_new_length_needs_no_new_code(monkeypatch):
+    monkeypatch.setattr(large, "PLAN", 1 << 40)  # no plans for exact shapes
+
+    def attended(length, double=False):
+        q = draw(1, 4, length, 32, seed=length).detach()
+        q = q.double() if double else q
+        return F.scaled_dot_product_attention(q, q, q, is_causal=True).numpy()
+
+    for _ in range(2):
+        attended(100)
+    made = engine().compiled + engine().reused
+    for length in (32, 33, 64, 77, 100, 128, 500):
+        found = attended(length)
+        assert not any(
+            isinstance(c.compute, Job)
+            for c in TABLE["attention"].prepared.values()
+            if c.types[0].dtype is cr.float32 and c.types[0].shape[2] == length != 100
+        )
+        np.testing.assert_allclose(found, attended(length, double=True), rtol=1e-4, atol=1e-5)
+    assert engine().compiled + engine().reused == made
+
+
+def test_masked_rows_of_softmax():
+    x = draw(200, 150).detach().masked_fill(cr.ones(200, 150).tril() == 0, float("-inf"))
+    expected = F.softmax(x, -1).numpy()
+    for _ in range(2):
+        found = F.softmax(x, -1).numpy()
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-7)
+    assert (found[expected == 0] == 0).all()
+
+
 def test_bits_do_not_depend_on_threads():
     x = draw(512, 1000)
     results(FUNCTIONS["softmax"], x)

@@ -57,3 +57,15 @@ def test_several_kernels_are_no_template():
 
 def test_sums_of_a_template_have_one_level_of_blocks():
     assert columns_of_a_template() >= 2048
+
+
+def test_exponentials_near_zero():
+    template = template_of(build("exp"), None, flat=True)
+    x = np.array([-np.inf, -1e30, -106, -105, -104, -103.5, -95, -88, -87, 0, np.inf], np.float32)
+    out = np.empty_like(x)
+    template.launch(x.size, None).run([x, out])
+    expected = np.exp(x.astype(np.float64))
+    np.testing.assert_allclose(out, expected, rtol=1e-6, atol=1.5e-45)
+    assert out[6] == np.float32(expected[6])  # subnormal
+    template.launch(1, None).run([np.array([np.nan], np.float32), out])
+    assert np.isnan(out[0])

@@ -43,6 +43,11 @@ class VectorLines:
         """Whether AVX-512's own instructions may be used."""
         return self.ctx.target.lanes == 16
 
+    @property
+    def subnormal(self) -> bool:
+        """Whether subnormal numbers are kept where the code runs."""
+        return self.ctx.target.subnormal
+
     def fresh(self) -> str:
         """A new SSA name with its `%`."""
         return "%" + self.ctx.writer.fresh()

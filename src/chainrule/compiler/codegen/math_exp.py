@@ -81,8 +81,17 @@ def _reduce(v: Vector, x: str, bias: int) -> tuple[str, str, str]:
 def exp_of_parts(v: Vector, x: str, low: str | None) -> str:
     """e^(x + low), where |low| is below 1/4; None is 0.
 
-    Without `scalef` the power of two is applied in two halves, each a normal number.
+    Without `scalef` the power of two is applied in two halves, each a normal number. Where
+    subnormal numbers are kept, a 0 is chosen, not computed: e^-∞ is frequent, in masked softmax.
     """
+    constants = _CONSTANTS[v.dtype]
+    if v.lines.subnormal:
+        zero, gone = v.number(0), v.compare("ole", x, v.number(constants.exp_low))
+        return v.select(gone, zero, _exp(v, v.select(gone, zero, x), low))
+    return _exp(v, x, low)
+
+
+def _exp(v: Vector, x: str, low: str | None) -> str:
     constants = _CONSTANTS[v.dtype]
     x = v.between(x, constants.exp_low, constants.exp_high)
     r, n, bits = _reduce(v, x, 2 * v.bias)

@@ -27,6 +27,10 @@ class Lines(Protocol):
     def avx512(self) -> bool:
         """Whether the target has AVX-512 (F and VL), whose own instructions may then be used."""
 
+    @property
+    def subnormal(self) -> bool:
+        """Whether subnormal numbers are kept where the code runs."""
+
     def fresh(self) -> str:
         """A new SSA name with its `%`."""
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from chainrule.base.errors import CompileError
 from chainrule.compiler.codegen.processor import Processor, processor
@@ -20,7 +20,8 @@ class Target:
     """The properties of a CPU that emission and tile choice depend on.
 
     `features` is LLVM's feature string ("+avx2,+fma,…"), `lanes` the number of float32 values in
-    one vector register, `registers` how many vector registers there are.
+    one vector register, `registers` how many vector registers there are. `subnormal`: the code runs
+    where subnormal numbers are kept, which take twenty times as long, and makes none to drop them.
     """
 
     triple: str
@@ -28,6 +29,7 @@ class Target:
     features: str
     lanes: int
     registers: int
+    subnormal: bool = False
 
     @property
     def attributes(self) -> str:
@@ -70,3 +72,9 @@ def describe(triple: str, cpu: str, features: Mapping[str, bool]) -> Target:
 def host_target() -> Target:
     """The `Target` of this process: its machine, or what `CHAINRULE_TARGET` makes of it."""
     return describe(*processor())
+
+
+@functools.cache
+def eager_target() -> Target:
+    """The `Target` of kernels that stand for NumPy in eager calls, where subnormals are kept."""
+    return replace(host_target(), subnormal=True)

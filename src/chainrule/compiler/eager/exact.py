@@ -17,7 +17,7 @@ from numpy import ascontiguousarray, empty
 from chainrule.base.dtypes import float64
 from chainrule.base.errors import ChainruleError
 from chainrule.compiler.calls.plan_cache import PLANS
-from chainrule.compiler.codegen.target import host_target
+from chainrule.compiler.codegen.target import eager_target
 from chainrule.compiler.eager.graphs import graph_of, passes
 from chainrule.compiler.eager.operands import Layout, layout_of
 from chainrule.compiler.pipeline import optimize, plan_graph
@@ -49,7 +49,7 @@ def exact_function(job: Job, operands: Sequence[Any]) -> Function | None:
         if passes(graph) < _FEW_PASSES:
             return None
         layouts = [layout_of(a) or _row_major(a.shape) for a in arrays]
-        target = host_target()
+        target = eager_target()
         plan = plan_graph(
             optimize(Captured(_reading(graph, layouts), len(graph.outputs), {})), target
         )

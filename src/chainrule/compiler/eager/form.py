@@ -4,6 +4,7 @@
     random_bits(state; shape=(8, 128))  →   random_bits(state; shape=(rows,))
     softmax(x: f32[8, 4, 64, 64], 3)    →   softmax(x: f32[rows, columns], 1)
     sum(x: f32[8, 128, 256], (2,))      →   sum(x: f32[rows, columns], (1,))
+    attention(q, k, v: f32[2, 4, 9, 32])  →   attention(q, k, v: f32[1, rows, columns, 32])
 
 The arrays lie row-major in memory, so both forms read and write the same bytes. Calls of one form
 differ in the numbers `rows` and `columns` alone. float64 has no form: it is there to check others,
@@ -20,15 +21,18 @@ from chainrule.base import shapes
 from chainrule.base.dtypes import DType, float64
 from chainrule.graph.node import Node, Type, input_node
 from chainrule.ops.random import STATE
-from chainrule.ops.record import Op, Symbolic
+from chainrule.ops.record import Op, Symbolic, Template
 
+_LENGTHS = range(32, 2048)  # of attention: shorter ones and longer ones are other kernels
+_OPERANDS = 3
 _OWN = frozenset({"positional", "constant", "control", "host"})
 
 
 class Form(NamedTuple):
     """An op on operands of shape (rows,), if `columns` is None, or (rows, columns).
 
-    Random numbers have an operand of its own type, and their attribute `shape` is (rows,).
+    Random numbers have an operand of its own type, and their attribute `shape` is (rows,). Queries,
+    keys and values of one length have `width` numbers to each of their columns.
     """
 
     op: Op
@@ -36,17 +40,20 @@ class Form(NamedTuple):
     attrs: Mapping[str, Any]
     rows: int
     columns: int | None
+    width: int | None = None
 
     @property
     def key(self) -> tuple[Any, ...]:
         """All but the extents."""
-        return self.op, self.dtypes, self.columns is None, *self.attrs.items()
+        return self.op, self.dtypes, self.columns is None, self.width, *self.attrs.items()
 
     def at(self, rows: int, columns: int | None) -> Node:
         """The node of the form with these extents, on inputs."""
         if "random" in self.op.traits:
             return Symbolic()(self.op, input_node(STATE), **self.attrs, shape=(rows,))
         shape = (rows,) if columns is None else (rows, columns)
+        if self.width is not None:
+            shape = (1, *shape, self.width)
         return Symbolic()(self.op, *[input_node(Type(d, shape)) for d in self.dtypes], **self.attrs)
 
 
@@ -64,6 +71,8 @@ def form_of(op: Op, types: tuple[Any, ...], attrs: Mapping[str, Any]) -> Form | 
         if any(t.shape != shape for t in types):
             return None
         return Form(op, dtypes, attrs, shapes.size(shape), None)
+    if isinstance(op.lower, Template) and op.lower.name == "attention":
+        return _attention(op, types, attrs)
     last = len(shape) - 1
     if len(types) > 1 or last < 1 or shape[-1] < 2:
         return None
@@ -76,3 +85,13 @@ def form_of(op: Op, types: tuple[Any, ...], attrs: Mapping[str, Any]) -> Form | 
             rows, columns = shapes.size(shape[:kept]), shapes.size(shape[kept:])
             return Form(op, dtypes, {**attrs, "axes": (1,)}, rows, columns)
     return None
+
+
+def _attention(op: Op, types: tuple[Any, ...], attrs: Mapping[str, Any]) -> Form | None:
+    """Queries, keys and values of one shape, without a mask."""
+    if len(types) != _OPERANDS or len({*types}) > 1:
+        return None
+    batch, heads, columns, width = types[0].shape
+    dtypes = (types[0].dtype,) * _OPERANDS
+    form = Form(op, dtypes, attrs, batch * heads, columns, width)
+    return form if columns in _LENGTHS else None

@@ -11,14 +11,12 @@ from typing import Any
 
 from numpy import ascontiguousarray, empty
 
-from chainrule.graph.node import Type
-
 Function = Callable[..., Any]
 
 
 def function_of(
     run: Callable[[tuple[Any, ...]], None],
-    results: Sequence[Type],
+    results: Sequence[Any],
     ends: Sequence[int | None] | None,
     otherwise: Function | None,
 ) -> Function:

@@ -20,7 +20,7 @@ from chainrule.compiler.eager.functions import Function, function_of
 from chainrule.compiler.eager.graphs import graph_of
 from chainrule.compiler.eager.template import Template, columns_of_a_template, template_of
 from chainrule.compiler.runtime.native import refusal
-from chainrule.graph.node import Graph
+from chainrule.graph.node import Graph, TupleType
 from chainrule.tensor import large
 from chainrule.tensor.large import Job
 
@@ -43,9 +43,10 @@ def native(job: Job, operands: Sequence[Any]) -> Function | None:
     if settings().no_compile or refusal() is not None:
         return None
     form = form_of(job.call.op, job.call.types, job.call.attrs)
-    if form is not None and _is_template(job, form):
+    planned = job.spent >= large.PLAN
+    if form is not None and not (planned and form.width) and _is_template(job, form):
         return known(job)
-    return exact_function(job, operands) if job.spent >= large.PLAN else None
+    return exact_function(job, operands) if planned else None
 
 
 def _is_template(job: Job, form: Form) -> bool:
@@ -108,11 +109,13 @@ def _function(job: Job, pattern: _Pattern, form: Form) -> Function | None:
     light = cost <= _LIGHT
     if light and (call.size < large.CHEAP or cost <= 1):
         return None
-    run = pattern.template.launch(form.rows, form.columns).run
+    each = 1 if form.width is None or form.columns is None else form.width * form.columns // 8
+    run = pattern.template.launch(form.rows, form.columns, each).run
     otherwise = job.function if isinstance(job.function, np.ufunc) else None
-    results: list[Any] = [call.type]
-    if job.wanted is not None:
-        found = dict(zip(pattern.ends, call.types, strict=True))
-        results = [found[k] for k in range(pattern.template.results)]
-    ends = None if job.wanted is None else pattern.ends
-    return function_of(run, results, ends, otherwise)
+    if job.wanted is None:
+        if isinstance(call.type, TupleType):
+            return function_of(run, call.type.items, pattern.ends, otherwise)
+        return function_of(run, [call.type], None, otherwise)
+    found = dict(zip(pattern.ends, call.types, strict=True))
+    results = [found[k] for k in range(pattern.template.results)]
+    return function_of(run, results, pattern.ends, otherwise)

@@ -16,7 +16,7 @@ from struct import Struct
 from typing import NamedTuple
 
 from chainrule.compiler.codegen.scratch import scratch_bytes, task_count
-from chainrule.compiler.codegen.target import host_target
+from chainrule.compiler.codegen.target import eager_target
 from chainrule.compiler.fuse.weight import weight
 from chainrule.compiler.lower.templates.accumulate import TERMS
 from chainrule.compiler.lower.templates.rows import TASK
@@ -31,11 +31,14 @@ from chainrule.compiler.shared.kernel_writer import BufferArgument, Work
 from chainrule.graph.node import INPUT, Graph
 from chainrule.graph.walk import topological
 from chainrule.kernel.ir import Extent, Kernel
+from chainrule.ops.record import Lower
+from chainrule.ops.record import Template as Own
 
 Build = Callable[[int, int | None], Graph]
 _ROWS, _COLUMNS = (1013, 2003, 3001), (1009, 641)  # primes: each number shows what it is
 _FLAT = (1_000_003, 500_009)
 _PARALLEL = 1 << 20  # elements times instructions that are worth a second thread
+_OF_TEMPLATE = 16  # instructions of an op with a kernel of its own, at least
 _LEAST_COST = 8  # instructions that take as long as reading and writing an element
 
 
@@ -63,8 +66,8 @@ class Template(NamedTuple):
     cost: int
     results: int
 
-    def launch(self, rows: int, columns: int | None) -> Launch:
-        """The kernel for these extents."""
+    def launch(self, rows: int, columns: int | None, each: int = 1) -> Launch:
+        """The kernel for these extents; `each` scales the instructions per element."""
         across = columns or 1
         numbers = {"rows": rows, "columns": across, "size": rows * across}
         numbers["block"] = max(TASK // across, 1)
@@ -77,7 +80,7 @@ class Template(NamedTuple):
         extents = {p.name: a for p, a in named if isinstance(p, Extent)}
         tasks, scratch = task_count(self.kernel, extents), scratch_bytes(self.kernel, extents)
         most = get_num_threads()
-        threads = most if rows * across * max(self.cost, _LEAST_COST) >= _PARALLEL else 1
+        threads = most if rows * across * each * max(self.cost, _LEAST_COST) >= _PARALLEL else 1
         words = self.single.words(tasks, threads)
         return Launch(self.single, words, arguments, arrays, threads, scratch)
 
@@ -130,7 +133,7 @@ def template_of(build: Build, columns: int | None, *, flat: bool = False) -> Tem
     if second is None or (second.slots, second.work.kernel) != (first.slots, first.work.kernel):
         return None
     kernel = first.work.kernel
-    (where,) = load_works([first.work], host_target())
+    (where,) = load_works([first.work], eager_target())
     single = Single(where, len(first.slots), wide=is_wide(first.work))
     return Template(kernel, first.slots, single, first.cost, first.results)
 
@@ -139,7 +142,7 @@ def _planned(build: Build, rows: int, columns: int | None, *, free: bool) -> _Pl
     """The plan of one kernel with its slots; None if it is another."""
     graph = build(rows, columns)
     optimized = optimize(Captured(graph, len(graph.outputs), {}))
-    plan = plan_graph(optimized, host_target())
+    plan = plan_graph(optimized, eager_target())
     work = plan.units[0].work if len(plan.units) == 1 else None
     if not isinstance(work, Work) or plan.arena_bytes or plan.guard is not None:
         return None
@@ -171,10 +174,14 @@ def _name(number: int, rows: int, columns: int | None, *, free: bool) -> str | i
 
 def instructions(graph: Graph) -> int:
     """Vector instructions of a graph, per element."""
-    nodes = topological(graph.outputs)
-    return sum(weight(n) for n in nodes if n.op is not INPUT and n.op.cost != "free")
+    nodes = [n for n in topological(graph.outputs) if n.op is not INPUT and n.op.cost != "free"]
+    return sum([_OF_TEMPLATE if _is_own(n.op.lower) else weight(n) for n in nodes])
+
+
+def _is_own(lower: Lower | None) -> bool:
+    return isinstance(lower, Own) and not lower.fused
 
 
 def columns_of_a_template() -> int:
     """The most columns for which the sums of a template are those of the markers."""
-    return 4 * host_target().lanes * TERMS
+    return 4 * eager_target().lanes * TERMS

@@ -68,6 +68,7 @@ class _Counted:
 
     lanes: Final = 8
     avx512: Final = False
+    subnormal: Final = False
 
     def __init__(self) -> None:
         self.count = 0

@@ -26,4 +26,7 @@ def seal(graph: Graph, count: int) -> Graph:
 
 
 def _borrowed(node: Node) -> bool:
-    return node.op is INPUT or virtual(node) or is_view(node) or "projection" in node.op.traits
+    if node.op is INPUT or virtual(node) or is_view(node):
+        return True
+    # A loop may still read what it hands out; other ops write their results where they belong
+    return "projection" in node.op.traits and "control" in node.inputs[0].op.traits
