@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from chainrule.tensor.body import called
 from chainrule.tensor.functional import activation, arithmetic, products, slices, trigonometry
@@ -35,59 +35,58 @@ class Weights(NamedTuple):
 class Kind:
     """A recurrent network: weight rows per hidden unit, number of states, and formula.
 
-    A step is `outer(inner(ahead, states, weights), weights)`. What `inner` computes from h and the
-    part of x is one operation in a cell; `outer` is what reads a state that it also returns.
+    A step is `outer(mix(W_ih x + …, W_hh h + …, *states), weights)`: `mix` is elementwise, and
+    `outer` reads a state that is also returned. The bias of h is added to the part of x, unless it
+    is `apart`: GRU's reset gate scales it.
     """
 
     name: str
     gates: int
     states: int
-    ahead: Callable[[Tensor, Weights], Tensor]
-    inner: Callable[[Tensor, States, Weights], States]
+    mix: Callable[..., States]
     outer: Callable[[States, Weights], States] = lambda states, w: states  # noqa: ARG005
+    apart: bool = False
 
-    def step(self, ahead: Tensor, states: States, w: Weights) -> States:
-        """The next states, from the part of x."""
-        return self.outer(self.inner(ahead, states, w), w)
-
-    def given(self, x: Tensor, w: Weights) -> Tensor:
+    def ahead(self, x: Tensor, w: Weights) -> Tensor:
         """The part of x for all steps, as one operation."""
         return called(self._ahead, x, w.ih, w.b_ih, w.b_hh)[0]
 
-    def _ahead(self, x: Tensor, ih: Tensor, *biases: Tensor | None) -> States:
-        return (self.ahead(x, Weights(ih, ih, *biases)),)
+    def step(self, ahead: Tensor, states: States, w: Weights) -> States:
+        """The next states, from the part of x."""
+        hidden = self._hidden(states[0], w.hh, w.b_hh)
+        return self.outer(self.mix(ahead, hidden, *states), w)
 
     def cell(self, x: Tensor, states: States, w: Weights) -> States:
-        """The next states, from x."""
-        return self.outer(tuple(called(self._within, x, *states, *w)), w)
+        """The next states, from x, in few operations.
 
-    def _within(self, x: Tensor, *rest: Any) -> States:
-        states, w = rest[: self.states], Weights(*rest[self.states :])
-        return self.inner(self.ahead(x, w), states, w)
+        Products are an operation of their own: their gradient does not compute them again.
+        """
+        parts = called(self._products, x, states[0], w.ih, w.hh, w.b_ih, w.b_hh)
+        return self.outer(tuple(called(self.mix, *parts, *states)), w)
 
+    def _products(
+        self, x: Tensor, h: Tensor, ih: Tensor, hh: Tensor, b_ih: Tensor | None,
+        b_hh: Tensor | None,
+    ) -> States:  # fmt: skip
+        return (*self._ahead(x, ih, b_ih, b_hh), self._hidden(h, hh, b_hh))
 
-def _sum_ahead(x: Tensor, w: Weights) -> Tensor:
-    """W_ih x with both biases, which do not depend on h."""
-    both = w.b_ih if w.b_ih is None or w.b_hh is None else arithmetic.add(w.b_ih, w.b_hh)
-    return products.linear(x, w.ih, both)
+    def _ahead(self, x: Tensor, ih: Tensor, b_ih: Tensor | None, b_hh: Tensor | None) -> States:
+        both = not self.apart and b_ih is not None and b_hh is not None
+        return (products.linear(x, ih, arithmetic.add(b_ih, b_hh) if both else b_ih),)
 
-
-def _own_ahead(x: Tensor, w: Weights) -> Tensor:
-    """W_ih x + b_ih: GRU's reset gate scales b_hh."""
-    return products.linear(x, w.ih, w.b_ih)
-
-
-def _simple(activate: Callable[[Tensor], Tensor]) -> Callable[[Tensor, States, Weights], States]:
-    def step(ahead: Tensor, states: States, w: Weights) -> States:
-        return (activate(arithmetic.add(ahead, products.linear(states[0], w.hh))),)
-
-    return step
+    def _hidden(self, h: Tensor, hh: Tensor, b_hh: Tensor | None) -> Tensor:
+        return products.linear(h, hh, b_hh if self.apart else None)
 
 
-def _lstm(ahead: Tensor, states: States, w: Weights) -> States:
-    h, c = states
-    z = arithmetic.add(ahead, products.linear(h, w.hh))
-    i, f, g, o = slices.chunk(z, 4, -1)
+def _simple(activate: Callable[[Tensor], Tensor]) -> Callable[..., States]:
+    def mix(ahead: Tensor, hidden: Tensor, h: Tensor) -> States:  # noqa: ARG001 - the signature
+        return (activate(arithmetic.add(ahead, hidden)),)
+
+    return mix
+
+
+def _lstm(ahead: Tensor, hidden: Tensor, h: Tensor, c: Tensor) -> States:  # noqa: ARG001
+    i, f, g, o = slices.chunk(arithmetic.add(ahead, hidden), 4, -1)
     kept = arithmetic.mul(activation.sigmoid(f), c)
     c = arithmetic.add(kept, arithmetic.mul(activation.sigmoid(i), trigonometry.tanh(g)))
     return c, activation.sigmoid(o)
@@ -99,10 +98,9 @@ def _lstm_output(found: States, w: Weights) -> States:
     return (h if w.hr is None else products.linear(h, w.hr)), c
 
 
-def _gru(ahead: Tensor, states: States, w: Weights) -> States:
-    (h,) = states
+def _gru(ahead: Tensor, hidden: Tensor, h: Tensor) -> States:
     r, u, n = slices.chunk(ahead, 3, -1)
-    hr, hu, hn = slices.chunk(products.linear(h, w.hh, w.b_hh), 3, -1)
+    hr, hu, hn = slices.chunk(hidden, 3, -1)
     reset, update = (
         activation.sigmoid(arithmetic.add(r, hr)),
         activation.sigmoid(arithmetic.add(u, hu)),
@@ -111,8 +109,8 @@ def _gru(ahead: Tensor, states: States, w: Weights) -> States:
     return (arithmetic.add(new, arithmetic.mul(update, arithmetic.sub(h, new))),)
 
 
-RNN_TANH = Kind("RNN_TANH", 1, 1, _sum_ahead, _simple(trigonometry.tanh))
-RNN_RELU = Kind("RNN_RELU", 1, 1, _sum_ahead, _simple(activation.relu))
-LSTM = Kind("LSTM", 4, 2, _sum_ahead, _lstm, _lstm_output)
-GRU = Kind("GRU", 3, 1, _own_ahead, _gru)
+RNN_TANH = Kind("RNN_TANH", 1, 1, _simple(trigonometry.tanh))
+RNN_RELU = Kind("RNN_RELU", 1, 1, _simple(activation.relu))
+LSTM = Kind("LSTM", 4, 2, _lstm, _lstm_output)
+GRU = Kind("GRU", 3, 1, _gru, apart=True)
 KINDS = {kind.name: kind for kind in (RNN_TANH, RNN_RELU, LSTM, GRU)}

@@ -217,7 +217,7 @@ def _sweep(
 
     Where the mask is False, states stay and the output is zero.
     """
-    ahead = kind.given(x, weights)
+    ahead = kind.ahead(x, weights)
     xs = (ahead,) if mask is None else (ahead, mask)
     last, (out,) = scan_step(
         _step(kind, masked=mask is not None), first, xs, weights, reverse=reverse

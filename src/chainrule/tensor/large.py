@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from chainrule.graph.node import TupleType, Type
-from chainrule.ops.record import Contract, Op, Reduce, Template
+from chainrule.ops.record import Contract, Op, Reduce
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -100,8 +100,6 @@ def _in_one_pass(op: Op, function: Function) -> bool:
 def size_of(op: Op, types: tuple[Any, ...], result: Any, function: Function) -> int:
     """The elements of a large call's largest array; 0 for a call that stays with NumPy."""
     if op.cost == "free" or op.traits & _NEVER or isinstance(op.lower, Contract):
-        return 0
-    if "control" in op.traits and not (isinstance(op.lower, Template) and op.lower.name == "scan"):
         return 0
     results = result.items if isinstance(result, TupleType) else (result,)
     size = max([t.size for t in (*types, *results) if type(t) is Type], default=0)

@@ -7,11 +7,13 @@ import pytest
 
 import chainrule as cr
 import chainrule.nn.functional as F
+from chainrule import nn
 from chainrule.base.errors import ChainruleError
 from chainrule.compiler.calls.plan_cache import PLANS
 from chainrule.compiler.eager.exact import ExactPlan
 from chainrule.ops import TABLE
 from chainrule.tensor.large import Job
+from chainrule.utils.checkpoint import checkpoint
 
 RNG = np.random.default_rng(0)
 
@@ -41,6 +43,8 @@ PROGRAMS = {
     "softmax of channels": (lambda x: F.softmax(x, 1), (4, 30, 20, 20), "softmax", True),
     "conv": (lambda x: F.conv2d(x, FILTERS), (4, 3, 20, 20), "conv", True),
     "topk": (lambda x: x.topk(3)[0], (100, 90), "topk", True),
+    "cell": (nn.GRUCell(40, 24), (64, 40), "call", True),
+    "checkpoint": (lambda x: checkpoint(nn.GELU(), x * 2.0), (60, 70), "call", True),
     "select": (lambda x: x[LABELS], (100, 70), "gather", False),
 }
 
