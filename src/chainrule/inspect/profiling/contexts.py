@@ -91,19 +91,19 @@ class Context:
     @property
     def location(self) -> Location:
         """The innermost line as a location that knows the layer."""
-        if self._location is None and isinstance(self.at, tuple):
-            self._location = Placed.of(*self.at, self.layer)
+        if self._location is None:
+            around: Context | None = self
+            while around is not None and not isinstance(around.at, tuple):
+                around = around.above
+            if around is not None and isinstance(around.at, tuple):
+                self._location = Placed.of(*around.at, self.layer)
         return self._location
 
     @property
     def source(self) -> Source | None:
         """The innermost line, with the layer; None outside of the program."""
         if self._source is None:
-            if isinstance(self.at, tuple):
-                self._source = source_at(self.location)
-            elif self.above is not None:
-                around = self.above.source
-                self._source = around and around._replace(layer=self.layer)
+            self._source = source_at(self.location)
         return self._source
 
     def walk(self) -> Iterator[Context]:

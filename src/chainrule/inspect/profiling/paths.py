@@ -2,8 +2,8 @@
 
     Paths(base).lines(frame)      # [(code, instruction), …], the innermost first
 
-Frames of the package, of Python's standard library and of NumPy are none of the program's. Imports
-base and NumPy.
+Frames of the package, of Python's standard library and of NumPy are none of the program's; those of
+another library are, unless the package called it. Imports base and NumPy.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from chainrule.inspect.profiling.contexts import Line
 
 _STANDARD, _SITE = (sysconfig.get_paths()[name] for name in ("stdlib", "purelib"))
 _LIBRARIES = ("<frozen", str(Path(np.__file__).parent))
-_BOUNDARY, _INSIDE, _USERS = range(3)  # of frames: where a path ends, not the program's, its own
+# Of frames: where a path ends; the package's; passed over; a library's; the program's own
+_BOUNDARY, _PACKAGE, _PASSED, _LIBRARY, _USERS = range(5)
 
 
 class Paths:
@@ -34,18 +35,23 @@ class Paths:
     def lines(self, frame: FrameType | None) -> list[Line]:
         """The lines of the program from `frame` on, the innermost first."""
         found, kinds, base = [], self._kinds, self.base
+        foreign = 0  # of those found last, which the package called if it comes next
         while frame is not None:
             code = frame.f_code
             kind = kinds.get(id(code))
             if kind is None:
                 kind = kinds[id(code)] = self._kind(code)
                 self._codes.append(code)
-            if kind == _USERS:
+            if kind >= _LIBRARY:
                 found.append((code, frame.f_lasti))
+                foreign = 0 if kind == _USERS else foreign + 1
                 if frame is base:
                     return found
             elif kind == _BOUNDARY:
                 return found
+            elif foreign and kind == _PACKAGE:
+                del found[-foreign:]
+                foreign = 0
             frame = frame.f_back
         return [] if base is None else found  # not below it: what started the program
 
@@ -54,8 +60,11 @@ class Paths:
         if code is self._call or (name == "_run_code" and "runpy" in file):
             return _BOUNDARY
         if file == "<string>" and (name == "<lambda>" or name.startswith("__")):
-            return _INSIDE  # what `namedtuple` and `dataclass` write
-        library = file.startswith(_LIBRARIES) or (
-            file.startswith(_STANDARD) and not file.startswith(_SITE)
-        )
-        return _INSIDE if library or not is_own(file) else _USERS
+            return _PASSED  # what `namedtuple` and `dataclass` write
+        if not is_own(file):
+            return _PACKAGE
+        if file.startswith(_LIBRARIES):
+            return _PASSED
+        if file.startswith(_SITE):
+            return _LIBRARY
+        return _PASSED if file.startswith(_STANDARD) else _USERS
