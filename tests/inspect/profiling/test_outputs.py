@@ -29,7 +29,7 @@ def test_the_text_names_lines_and_layers(found):
     assert "profiled_program.py" in text
     assert "h = self.inner(x)" in text
     assert "Model.large.inner" in text
-    assert "divided by their estimated work" in text
+    assert "divided by an estimate of their work" in text
     assert max(map(len, text.splitlines())) <= 120
 
 

@@ -132,6 +132,20 @@ def test_layers_recorded_before_the_profile():
     assert {r.layer for r in heavy} == {""}
 
 
+def test_a_line_of_several_layers_is_divided_by_their_forward_time():
+    model, x = Model(), batch()
+    loss = model(x)
+    with cr.profile() as p:
+        model(x)
+        loss.backward()
+    heavy = [r for r in p.rows if r.phase == "backward" and r.source.line == line("# heavy")]
+    large = sum(r.seconds for r in heavy if r.layer == "Model.large.inner")
+    small = sum(r.seconds for r in heavy if r.layer == "Model.small.inner")
+    assert {r.layer for r in heavy} == {"Model.large.inner", "Model.small.inner"}
+    assert all(r.estimated for r in heavy)
+    assert large > small > 0
+
+
 def switches():
     return (
         modes.quietly, Backward.rule, nn.Module.__call__, pipeline.optimize, pipeline.plan_graph,

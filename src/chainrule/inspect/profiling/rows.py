@@ -8,7 +8,7 @@ May import this folder's `observer` and `kernels`.
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
@@ -109,21 +109,26 @@ def _of(context: Context, observer: Observer) -> Iterator[Row]:
 
 
 def _with_layers(found: Sequence[Row]) -> Iterator[Row]:
-    """Rows from before the profile know no layer: the layers that ran their line share them."""
-    ran: defaultdict[tuple[str, int], Counter[str]] = defaultdict(Counter)
+    """Rows from before the profile know no layer: they are divided between those of their line.
+
+    The layers that ran the line forward have parts as large as their forward time.
+    """
+    ran: defaultdict[tuple[str, int], defaultdict[str, float]]
+    ran = defaultdict(lambda: defaultdict(float))
     for row in found:
-        if row.phase == "python" and row.source is not None and row.layer:
-            ran[row.source.file, row.source.line][row.layer] += 1
+        if row.phase == "forward" and row.source is not None and row.layer:
+            ran[row.source.file, row.source.line][row.layer] += row.seconds
     for row in found:
         layers = None if row.layer or row.source is None else ran.get(row.source[:2])
-        if not layers or row.phase == "python":
+        if not layers or row.phase in {"python", "compile"}:
             yield row
             continue
-        for layer in layers:
-            n = len(layers)
+        whole = sum(layers.values())
+        for layer, seconds in layers.items():
+            part = seconds / whole if whole else 1 / len(layers)
             yield row._replace(
-                layer=layer, seconds=row.seconds / n, calls=row.calls / n, size=row.size / n,
-                estimated=n > 1 or row.estimated,
+                layer=layer, seconds=row.seconds * part, calls=row.calls * part,
+                size=row.size * part, estimated=len(layers) > 1 or row.estimated,
             )  # fmt: skip
 
 

@@ -51,8 +51,8 @@ def summary(found: profile) -> str:
     ]
     if estimated:
         lines.append(
-            f"{percent(estimated, total)} of the time was measured for kernels of several lines, "
-            "and divided by their estimated work"
+            f"{percent(estimated, total)} of the time was measured for several lines or layers "
+            "together, and divided by an estimate of their work"
         )
     if found.peak_bytes is not None:
         lines.append(f"peak memory of the process since it began: {bytes_text(found.peak_bytes)}")
