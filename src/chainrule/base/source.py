@@ -19,7 +19,7 @@ from chainrule.base.notebook import cell_name
 _COMMANDS = PACKAGE + "cli" + os.sep
 # By file name: whether it is in the package, or what makes the location in a file outside of it
 _inside: dict[str, bool | Noter] = {}
-_outside: bool | Noter = False
+_noters: list[Noter] = []
 
 
 class Source(NamedTuple):
@@ -110,7 +110,8 @@ def location(skip: int = 1) -> Location:
 
 def _note(name: str) -> bool | Noter:
     """Whether a file belongs to the package, or what makes its locations; kept in `_inside`."""
-    inside = _nowhere if name.startswith(_COMMANDS) else name.startswith(PACKAGE) or _outside
+    outside = _noters[-1] if _noters else False
+    inside = _nowhere if name.startswith(_COMMANDS) else name.startswith(PACKAGE) or outside
     _inside[name] = inside
     return inside
 
@@ -122,14 +123,16 @@ def _nowhere(_code: CodeType, _frame: FrameType) -> Location:
 
 @contextmanager
 def noted_by(noter: Noter) -> Iterator[None]:
-    """In the block, `noter(code, frame)` makes the locations of this process's operations."""
-    global _outside  # noqa: PLW0603 - one switch for all files
-    before, _outside = _outside, noter
+    """In the block, `noter(code, frame)` makes the locations of this process's operations.
+
+    Blocks may end in any order; the one that began last counts.
+    """
+    _noters.append(noter)
     _inside.clear()
     try:
         yield
     finally:
-        _outside = before
+        _noters.remove(noter)
         _inside.clear()
 
 

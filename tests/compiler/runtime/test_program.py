@@ -287,10 +287,9 @@ def test_claims_depend_on_the_number_of_tasks():
 def test_an_observer_is_given_the_ticks_of_each_group(threads):
     seen = []
 
-    def observer(program, ticks, native):
+    def observer(program, native):
         status = native()
-        seen.append((program, [at for at, spent in enumerate(ticks) if spent]))
-        ticks[:] = 0
+        seen.append((program, [at for at, spent in enumerate(program.spent) if spent]))
         return status
 
     def instructions(note):
@@ -306,3 +305,28 @@ def test_an_observer_is_given_the_ticks_of_each_group(threads):
     assert early.run() is Status.ok
     assert sorted(values()) == sorted(wanted)
     assert seen == [(early, [0, 3, 5]), (late, [0, 3, 5])]
+
+
+def test_several_observers_see_the_same_ticks():
+    seen = []
+
+    def observer_of(name):
+        def observer(program, native):
+            status = native()
+            seen.append((name, program.spent.tolist()))
+            return status
+
+        return observer
+
+    program, _, _ = log_program(lambda note: [note(0), note(1)], 1)
+    outer, inner = observed(observer_of("outer")), observed(observer_of("inner"))
+    outer.__enter__()
+    inner.__enter__()
+    program.run()
+    outer.__exit__(None, None, None)  # not in the order of their beginnings
+    program.run()
+    inner.__exit__(None, None, None)
+    program.run()
+    assert [name for name, _ in seen] == ["outer", "inner", "inner"]
+    assert seen[0][1] == seen[1][1]
+    assert all(ticks[0] > 0 for _, ticks in seen)

@@ -177,6 +177,59 @@ def test_nothing_stays_behind(end):
     assert p.by("layer")[0].name == "Model"
 
 
+@pytest.mark.parametrize("first", [0, 1])
+def test_profiles_may_overlap(first):
+    model, x, before = Model(), batch(), switches()
+    run = cr.compile(lambda x: step(model, x))
+    run(x)
+    both = cr.profile(), cr.profile()
+    for p in both:
+        p.start()
+    step(model, x)
+    run(x)
+    both[first].stop()
+    cr.ones(2).exp()
+    both[1 - first].stop()
+    assert switches() == before
+    for p in both:
+        names = {s.name for s in p.by("operation")}
+        assert {"matmul", "sum of cotangents"} <= names or {"matmul", "add"} <= names
+        assert {"Model.large.inner"} <= {s.name for s in p.by("layer")}
+        assert sum(r.seconds for r in p.rows) == pytest.approx(p.seconds, rel=1e-6)
+    kernels = [sum(r.phase == "backward" and r.name == "matmul" for r in p.rows) for p in both]
+    assert kernels[0] == kernels[1] > 0
+    assert [any(s.name == "exp" for s in p.by("operation")) for p in both] == [
+        first == 1, first == 0,
+    ]  # fmt: skip
+
+
+def test_profiles_of_two_threads():
+    found = {}
+
+    def work():
+        with cr.profile() as p:
+            started.set()
+            cr.ones(3).exp()
+            goes_on.wait(10)
+            cr.ones(3).tanh()
+        found["theirs"] = p
+
+    before, started, goes_on = switches(), threading.Event(), threading.Event()
+    thread = threading.Thread(target=work)
+    with cr.profile() as mine:
+        thread.start()
+        started.wait(10)
+        cr.ones(3).sin()
+    goes_on.set()
+    thread.join()
+    assert switches() == before
+    theirs = {r.name for r in found["theirs"].rows}
+    assert {"exp", "tanh"} <= theirs
+    assert "sin" not in theirs
+    assert {"sin"} <= {r.name for r in mine.rows}
+    assert not {"exp", "tanh"} & {r.name for r in mine.rows}
+
+
 def test_values_are_those_without_a_profile():
     cr.manual_seed(0)
     model, x = Model(), batch()
@@ -209,6 +262,21 @@ def test_a_function_can_be_decorated():
     (row,) = {r.name: r for r in p.rows if r.name == "mul"}.values()
     assert sum(r.calls for r in p.rows if r.name == "mul") == 2
     assert row.source.file == __file__
+
+
+def test_another_thread_cannot_end_a_profile():
+    said = []
+
+    def end(p):
+        with pytest.raises(ArgumentError, match="in the thread that began it") as caught:
+            p.stop()
+        said.append(caught.value)
+
+    with cr.profile() as p:
+        thread = threading.Thread(target=end, args=(p,))
+        thread.start()
+        thread.join()
+    assert len(said) == 1
 
 
 def test_a_running_profile_is_refused():

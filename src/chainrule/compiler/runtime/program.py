@@ -17,6 +17,7 @@ import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
@@ -123,14 +124,15 @@ class Program:
         self._header = self._make_header(stride, int(pause_every * ticks_per_second()))
         self._address = self._header.ctypes.data
         self._native = interpreter().run
-        self._ticks: Words | None = None  # of each group of launches while it is observed
+        self.spent: Words = np.zeros(0, np.int64)  # ticks of the last run that was observed
+        self._ticks = self.spent  # where the interpreter collects them
         self._board = new_board(1)  # for runs without workers
         self._board_address = self._board.ctypes.data
         self._lock = threading.RLock()
         self._running = False
         _programs.add(self)
         if _observers:
-            self._observe(_observers[-1])
+            self._observe(tuple(_observers))
 
     def _make_header(self, stride: int, ticks: int) -> Words:
         word = encoding.Program
@@ -171,21 +173,25 @@ class Program:
         """
         return int(self._header[encoding.Program.COMPLETED])
 
-    def _observe(self, observer: Observer | None) -> None:
-        """Measure each group of launches, and call through `observer`; None ends that."""
-        native = interpreter().run
-        if observer is None:
-            self._native, ticks, clock = native, None, 0
-        else:
-            ticks = np.zeros(len(self._tables[2]), np.int64)
-            clock = ticks.ctypes.data
+    def _observe(self, observers: Sequence[Observer]) -> None:
+        """Measure each group of launches and call through the observers, if there are any."""
+        native, ticks = interpreter().run, np.zeros(len(self.table), np.int64)
 
-            def run(board: int, program: int, sections: int, resume: int) -> int:
-                return observer(self, ticks, lambda: native(board, program, sections, resume))
+        def run(board: int, program: int, sections: int, resume: int) -> int:
+            def measured() -> int:
+                status = native(board, program, sections, resume)
+                self.spent = ticks.copy()
+                ticks[:] = 0
+                return status
 
-            self._native = run
+            call: Callable[[], int] = measured
+            for observer in observers:
+                call = partial(observer, self, call)
+            return call()
+
+        self._native = run if observers else native
         with self._lock:  # no run is under way, whose clock would be taken from it
-            self._header[encoding.Program.CLOCK] = clock
+            self._header[encoding.Program.CLOCK] = ticks.ctypes.data if observers else 0
             self._ticks = ticks
 
     def run(self, bind: tuple[Words, Words] | None = None) -> Status:
@@ -229,13 +235,13 @@ class Program:
 
 
 class Observer(Protocol):
-    """Called for each native run, which is `native()`.
+    """Called for each native run, which is `native()`; then `program.spent` are its ticks.
 
-    `ticks` collects those of each group of launches, at the number of its first instruction; the
-    observer sets them back to zero. See `interpreter.ticks_per_second`.
+    They are those of each group of launches, at the number of its first instruction: see
+    `interpreter.ticks_per_second`. A run that pauses is several calls.
     """
 
-    def __call__(self, program: Program, ticks: Words, native: Callable[[], int]) -> int:
+    def __call__(self, program: Program, native: Callable[[], int]) -> int:
         """The result of `native()`."""
 
 
@@ -252,13 +258,17 @@ def observed(observer: Observer) -> Iterator[None]:
     """
     _observers.append(observer)
     try:
-        for program in list(_programs):
-            program._observe(observer)  # noqa: SLF001 - this module's own class
+        _arrange()
         yield
     finally:
         _observers.remove(observer)
-        for program in list(_programs):
-            program._observe(_observers[-1] if _observers else None)  # noqa: SLF001
+        _arrange()
+
+
+def _arrange() -> None:
+    """All living programs are observed by those who want to."""
+    for program in list(_programs):
+        program._observe(tuple(_observers))  # noqa: SLF001 - this module's own class
 
 
 def encode(instructions: Sequence[Instruction], threads: int) -> tuple[Words, Words, int]:

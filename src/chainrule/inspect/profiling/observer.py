@@ -140,6 +140,11 @@ class Observer:
 
     # -- what is measured -----------------------------------------------------------------------
 
+    def in_place_of(self, evaluate: Callable[..., Any]) -> Callable[..., Any]:
+        """What measures operations that `evaluate` evaluates."""
+        self._work = evaluate
+        return self.quietly
+
     def quietly(self, compute: Callable[..., Any], *values: Any) -> Any:
         """An operation: `compute(*values)` without NumPy's warnings."""
         if self.busy:
@@ -156,7 +161,7 @@ class Observer:
         place = self.place(frame)
         self._pass(place, start)
         if compute not in self.names:
-            self.names[compute] = _name(frame.f_locals.get("call"), compute)
+            self.names[compute] = _name(frame, compute)
         table = place.within if self._pulling else place.operations
         tally = table.get(compute)
         if tally is None:
@@ -225,16 +230,13 @@ class Observer:
         self.note(start, end, pulled, "backward", place, None)
         self._resume(end)
 
-    def run_native(self, program: Program, ticks: Words, native: Callable[[], int]) -> int:
+    def run_native(self, program: Program, native: Callable[[], int]) -> int:
         """A run of a compiled program."""
         if self.busy or threading.get_ident() != self.thread:
-            try:
-                return native()
-            finally:
-                ticks[:] = 0
+            return native()
         start = clock()
         status = native()
-        end = clock()
+        end, ticks = clock(), program.spent
         place = self.place(sys._getframe(1))  # noqa: SLF001
         self._pass(place, start)
         runs = place.programs.get(program)
@@ -244,8 +246,7 @@ class Observer:
         runs.calls += 1
         runs.ticks += ticks
         phase = "backward" if self._pulling else "forward"
-        self.note(start, end, program, phase, place, ticks.copy())
-        ticks[:] = 0
+        self.note(start, end, program, phase, place, ticks)
         self._resume(end)
         return status
 
@@ -323,9 +324,11 @@ class Observer:
         self.paths.base = None
 
 
-def _name(call: Any, compute: Callable[..., Any]) -> str:
-    """The op's name, from the prepared call that evaluates it."""
-    op = getattr(call, "op", None)
+def _name(frame: FrameType | None, compute: Callable[..., Any]) -> str:
+    """The op's name, from the prepared call that the frame evaluates."""
+    while frame is not None and frame.f_code is Observer.quietly.__code__:
+        frame = frame.f_back  # another profile's
+    op = getattr(frame and frame.f_locals.get("call"), "op", None)
     return getattr(compute, "__name__", "operation") if op is None else op.name
 
 

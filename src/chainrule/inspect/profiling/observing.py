@@ -15,6 +15,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from types import FrameType
 from typing import Any
 
@@ -31,25 +32,65 @@ from chainrule.nn.module import Module
 from chainrule.tensor.modes import modes
 from chainrule.tensor.tape import Backward
 
+Wrapper = Callable[[Any], Any]  # what stands in for a function, from that function
 _COMPILING = (
     (look, "capture"), (compiled, "capture"), (pipeline, "optimize"), (pipeline, "plan_graph"),
     (pipeline, "load_kernels"), (offers, "native"),
 )  # fmt: skip
 
 
+class _Post:
+    """The place of a function, `owner.name`, in which others stand in for it.
+
+    They are put and taken away in any order: two profiles may overlap.
+    """
+
+    def __init__(self, owner: Any, name: str) -> None:
+        self.owner, self.name = owner, name
+        self.own = getattr(owner, name)
+        self.others: dict[Observer, Wrapper] = {}
+
+    def arrange(self) -> None:
+        """The function itself, and around it the others, the newest outermost."""
+        function = self.own
+        for wrapper in self.others.values():
+            function = wrapper(function)
+        setattr(self.owner, self.name, function)
+
+
+_posts: dict[tuple[int, str], _Post] = {}  # by the id of the owner, which the post keeps
+
+
+@contextmanager
+def _stand_in(observer: Observer, owner: Any, name: str, wrapper: Wrapper) -> Iterator[None]:
+    """In the block, what `wrapper` makes of `owner.name` stands in its place."""
+    key = (id(owner), name) if owner is not modes else (threading.get_ident(), name)
+    post = _posts.setdefault(key, _Post(owner, name))
+    post.others[observer] = wrapper
+    try:
+        post.arrange()
+        yield
+    finally:
+        del post.others[observer]
+        post.arrange()
+        if not post.others:
+            del _posts[key]
+
+
 @contextmanager
 def observing(base: FrameType | None = None) -> Iterator[Observer]:
     """In the block, the calling thread is observed; whatever ends the block ends that."""
     observer = Observer(base)
+    stand_in = partial(_stand_in, observer)
     with ExitStack() as undo:
         undo.enter_context(noted_by(observer.location))
         undo.enter_context(observed(observer.run_native))
-        _replace(undo, modes, "quietly", observer.quietly)
+        undo.enter_context(stand_in(modes, "quietly", observer.in_place_of))
         for room, name in _COMPILING:
-            _replace(undo, room, name, _compiling(observer, getattr(room, name)))
-        _replace(undo, Backward, "rule", _rule(observer, Backward.rule))
-        _replace(undo, Backward, "__call__", _sum(observer, Backward.__call__))
-        _replace(undo, Module, "__call__", _call(observer, Module.__call__))
+            undo.enter_context(stand_in(room, name, partial(_compiling, observer)))
+        undo.enter_context(stand_in(Backward, "rule", partial(_rule, observer)))
+        undo.enter_context(stand_in(Backward, "__call__", partial(_sum, observer)))
+        undo.enter_context(stand_in(Module, "__call__", partial(_call, observer)))
         marks.listeners.append(observer)
         undo.callback(marks.listeners.remove, observer)
         undo.enter_context(sampled(observer.thread, observer.sample))
@@ -58,12 +99,6 @@ def observing(base: FrameType | None = None) -> Iterator[Observer]:
             yield observer
         finally:
             observer.finish()
-
-
-def _replace(undo: ExitStack, owner: Any, name: str, made: Any) -> None:
-    before = getattr(owner, name)
-    undo.callback(setattr, owner, name, before)
-    setattr(owner, name, made)
 
 
 def _compiling(observer: Observer, stage: Callable[..., Any]) -> Callable[..., Any]:

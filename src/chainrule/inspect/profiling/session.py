@@ -13,6 +13,7 @@ May import what lies below; what measures is imported when a profile begins.
 from __future__ import annotations
 
 import sys
+import threading
 from contextlib import AbstractContextManager, ContextDecorator
 from pathlib import Path
 from types import FrameType
@@ -80,9 +81,14 @@ class profile(ContextDecorator):  # noqa: N801 - as PyTorch's
         self._observers.append(self._running.__enter__())
 
     def stop(self) -> None:
-        """End; a profile that does not run stays as it is."""
+        """End; a profile that does not run stays as it is.
+
+        Raises ArgumentError in another thread than the one that began it.
+        """
         from chainrule.inspect.profiling.memory import peak_bytes
 
+        if self.running and self._observers[-1].thread != threading.get_ident():
+            raise ArgumentError("a profile ends in the thread that began it, which it measures")
         running, self._running = self._running, None
         if running is not None:
             running.__exit__(None, None, None)
