@@ -13,7 +13,8 @@ from chainrule import autograd, nn
 from chainrule.base.errors import ArgumentError, ShapeError, TraceError
 from chainrule.graph.walk import topological
 from chainrule.ops import TABLE
-from chainrule.tensor import dispatch, fast_path, tape
+from chainrule.tensor import body, dispatch, fast_path, tape
+from chainrule.tensor.body import called
 from chainrule.tensor.functional.scan import scan
 from chainrule.utils.checkpoint import checkpoint
 from tests.tensor.tracing import effects, run, traced
@@ -306,3 +307,37 @@ def test_symbols_that_are_gone_are_not_taken_for_others():
 
     last, _ = scan(body, cr.zeros(2, 4), cr.randn(3, 2, 4))
     assert last.shape == (2, 4)
+
+
+def affine(x, w, b):
+    return (x * w + b,)
+
+
+def bodies(call, *runs):
+    """The bodies of the calls that the runs make, by identity."""
+    return [call(*run)[0]._node.inputs[0].attrs["graph"] for run in runs]
+
+
+def test_a_function_of_its_arguments_is_recorded_for_types_and_who_asks(monkeypatch):
+    x, w, b = leaves(7, (2, 3), (3,), (3,))
+    fixed = b.detach()
+    one, same, *others = bodies(
+        lambda *args: called(affine, *args),
+        (x, w, b), (x + 1.0, w, b), (x[0], w, b), (x, w, fixed), (x[0], w, w),
+    )  # fmt: skip
+    assert one is same
+    assert len({id(g) for g in (one, *others)}) == 4
+    monkeypatch.setattr(body, "_MOST", 3)
+    for n in range(1, 9):
+        called(affine, cr.ones(n), cr.ones(n), cr.ones(n))
+        assert len(body._bodies) <= 3 or n == 1
+
+
+def test_a_called_function_has_its_own_gradients():
+    x, w, b = leaves(8, (2, 3), (3,), (3,))
+    for args in ((x, w, b), (w, w, b), (w, w, w)):
+        tensors = list(dict.fromkeys(args))
+        wanted = gradients(affine(*args)[0].sum(), tensors)
+        found = gradients(called(affine, *args)[0].sum(), tensors)
+        for one, other in zip(found, wanted, strict=True):
+            np.testing.assert_allclose(one, other, rtol=1e-12)
