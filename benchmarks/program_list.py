@@ -14,7 +14,7 @@ HERE, TESTS = "benchmarks/programs", "tests/programs"
 GROUPS = {
     "steps": "the workloads of the compiled steps, written plainly",
     "tests": "the programs of tests/programs",
-    "others": "others",
+    "others": "tiny steps, loops in Python, changing graphs",
 }
 
 

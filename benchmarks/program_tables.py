@@ -95,11 +95,12 @@ LEADS = {
     "README.zh.md": "用户平常写的脚本，不加改动，分别由 PyTorch 和 `chainrule run` 运行"
     "（[全部程序](docs/benchmarks.md#unmodified-programs)）：",
 }
-FIRST = {
-    "README.md": "The first 100 steps, with imports and compilation, are {mean} × as fast as "
-    "PyTorch's in the geometric mean, and {least} × at least.",
-    "README.zh.md": "前 100 步（含导入和编译）的速度是 PyTorch 的 {mean} 倍（几何平均），"
-    "最低 {least} 倍。",
+EXTREMES = {
+    "README.md": "Slowest of all {count} is {slowest}: {steady} × PyTorch. The first 100 steps, "
+    "with imports and compilation, are {mean} × as fast as PyTorch's in the geometric mean, and "
+    "{least} × at least.",
+    "README.zh.md": "全部 {count} 个程序中相对最慢的是 {slowest}：PyTorch 的 {steady} 倍。"
+    "前 100 步（含导入和编译）的速度是 PyTorch 的 {mean} 倍（几何平均），最低 {least} 倍。",
 }
 
 
@@ -108,7 +109,11 @@ def programs_short(result: Result, page: str) -> str:
     rows = result["rows"]
     plain = [row for row in rows if row["group"] == "steps"] or rows
     head, every = (compared(r, "ms a step", "mean_ms").splitlines() for r in (plain, rows))
+    steady, slowest = min((ratio(row, "chainrule", "mean_ms"), row["program"]) for row in rows)
     found = ratios(rows, "chainrule", "first_cold_s")
-    first = FIRST[page].format(mean=f"{geometric_mean(found):.2f}", least=f"{min(found):.2f}")
+    extremes = EXTREMES[page].format(
+        count=len(rows), slowest=slowest, steady=f"{steady:.2f}",
+        mean=f"{geometric_mean(found):.2f}", least=f"{min(found):.2f}",
+    )  # fmt: skip
     kept = "\n".join([*head[: len(plain) + 2], *every[len(rows) + 2 :]])
-    return "\n\n".join([LEADS[page], kept, first, provenance(result)]) + "\n"
+    return "\n\n".join([LEADS[page], kept, extremes, provenance(result)]) + "\n"

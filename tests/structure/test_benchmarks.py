@@ -137,7 +137,9 @@ def test_the_short_table_of_programs_has_all_means(page):
     shown = program_tables.programs_short(programs(), page)
     assert shown.count("| mlp: s |") == 1
     assert "**⚠ 0.50**" in shown
-    assert " 2.00 " in shown.splitlines()[-3]
+    extremes = shown.splitlines()[-3]
+    assert " 0.50 " in extremes  # the slowest in steady state
+    assert " 2.00 " in extremes  # the first hundred steps
 
 
 def test_a_program_is_halted_between_slices_of_its_steps(tmp_path):
