@@ -1,8 +1,10 @@
-"""The cost of one eager operation on tiny arrays: chainrule, PyTorch, HIPS autograd.
+"""The cost of one eager operation on tiny arrays, and on large ones: chainrule and its rivals.
 
     python -m benchmarks.eager --rival-python /path/to/rivals/bin/python
+    python -m benchmarks.eager --large --rounds 10
 
-The libraries take turns in one run, each in its own process on one core; smallest of the rounds.
+The libraries – chainrule, PyTorch and, for tiny arrays, HIPS autograd – take turns in one run, each
+in its own process; tiny operations run on one core, large ones on all. Smallest of the rounds.
 """
 
 from __future__ import annotations
@@ -16,20 +18,24 @@ from typing import Any
 
 from benchmarks import machine, report
 from benchmarks.contestant import Contestant
+from benchmarks.workloads import large_ops
 
 LIBRARIES = ("chainrule-eager", "torch-eager", "autograd")
 
 
-def measure(libraries: list[str], python: str, rounds: int, seconds: float) -> dict[str, Any]:
-    """Microseconds of each operation, for each library."""
+def measure(
+    libraries: list[str], python: str, rounds: int, seconds: float, size: str
+) -> dict[str, Any]:
+    """Microseconds of each operation, for each library; `size` is "tiny" or "large"."""
     best: dict[str, dict[str, float]] = {name: {} for name in libraries}
     with ExitStack() as stack:
         running = [
             stack.enter_context(
                 Contestant(
                     name,
+                    size,
                     python=sys.executable if name.startswith("chainrule") else python,
-                    cores="one",
+                    cores="one" if size == "tiny" else "all",
                     module="benchmarks.tiny_worker",
                 )
             )
@@ -50,14 +56,18 @@ def main() -> None:
     parser.add_argument("--rival-python", default=sys.executable, metavar="PATH")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=0.05, help="for each operation and round")
+    parser.add_argument("--large", action="store_true", help="arrays of real sizes, and layers")
     parser.add_argument("--json", type=Path, metavar="FILE")
     options = parser.parse_args()
+    size = "large" if options.large else "tiny"
     libraries = [LIBRARIES[0], *options.rivals]
-    times = measure(libraries, options.rival_python, options.rounds, options.seconds)
+    if options.large:
+        libraries = [name for name in libraries if name in large_ops.MAKERS]
+    times = measure(libraries, options.rival_python, options.rounds, options.seconds, size)
     result = {"machine": machine.describe(), "microseconds": times}
     if options.json:
         options.json.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-    print(report.eager_table(result))
+    print(report.large_table(result) if options.large else report.eager_table(result))
 
 
 if __name__ == "__main__":

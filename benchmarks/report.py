@@ -216,13 +216,22 @@ def import_table(result: Result) -> str:
 
 def eager_table(result: Result) -> str:
     """Microseconds a call of each library."""
+    return _calls_table(result, "µs a call, 4×4 float32", 1)
+
+
+def large_table(result: Result) -> str:
+    """Milliseconds a call of each library."""
+    return _calls_table(result, "ms a call", 1e-3)
+
+
+def _calls_table(result: Result, title: str, unit: float) -> str:
     times: dict[str, dict[str, float]] = result["microseconds"]
     names = list(dict.fromkeys(op for ops in times.values() for op in ops))
     rows = [
-        [op, *(number(ops[op]) if op in ops else "–" for ops in times.values())] for op in names
+        [op, *(number(unit * ops[op]) if op in ops else "–" for ops in times.values())]
+        for op in names
     ]
-    head = ["µs a call, 4×4 float32", *(TITLES[who] for who in times)]
-    return f"{table(head, rows)}\n\n{where(result)}\n"
+    return f"{table([title, *(TITLES[who] for who in times)], rows)}\n\n{where(result)}\n"
 
 
 def insert(page: Path, marker: str, text: str) -> None:
@@ -244,6 +253,7 @@ PAGES: dict[str, tuple[str, Callable[[Result], str]]] = {
     "graph_size.json": ("sizes", sizes_table),
     "lengths.json": ("lengths", lengths_table),
     "eager.json": ("eager", eager_table),
+    "eager_large.json": ("large", large_table),
     "import_time.json": ("import", import_table),
     "programs.json": ("programs", programs_page),
 }

@@ -1,6 +1,6 @@
-"""The worker of `benchmarks.eager`: times one library's tiny operations on command.
+"""The worker of `benchmarks.eager`: times one library's tiny or large operations on command.
 
-The driver starts `python -m benchmarks.tiny_worker torch-eager`; on the line
+The driver starts `python -m benchmarks.tiny_worker torch-eager tiny`; on the line
 `{"do": "slice", "seconds": 0.05}` it answers the microseconds of a call of each operation.
 """
 
@@ -13,14 +13,20 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from benchmarks.workloads.tiny_ops import MAKERS
+from benchmarks.workloads import large_ops, tiny_ops
+
+_MAKERS: dict[str, dict[str, Callable[[], tiny_ops.Calls]]] = {
+    "tiny": tiny_ops.MAKERS,
+    "large": large_ops.MAKERS,
+}
+_BATCH = {"tiny": 20, "large": 1}
 
 
-def microseconds(call: Callable[[], Any], seconds: float) -> float:
+def microseconds(call: Callable[[], Any], seconds: float, batch: int) -> float:
     """The fastest of the short batches that fit into `seconds`, for each call."""
-    for _ in range(20):
+    for _ in range(batch):
         call()
-    best, batch = float("inf"), 20
+    best = float("inf")
     end = time.perf_counter() + seconds
     while time.perf_counter() < end:
         start = time.perf_counter()
@@ -34,11 +40,14 @@ def main() -> None:
     """Answer commands until the input ends."""
     with os.fdopen(os.dup(1), "w", encoding="utf-8") as answers:
         os.dup2(2, 1)
-        calls = MAKERS[sys.argv[1]]()
+        library, size = sys.argv[1:]
+        calls = _MAKERS[size][library]()
         print(json.dumps({"ready": True}), file=answers, flush=True)
         for line in sys.stdin:
             seconds = json.loads(line)["seconds"]
-            times = {name: microseconds(call, seconds) for name, call in calls.items()}
+            times = {
+                name: microseconds(call, seconds, _BATCH[size]) for name, call in calls.items()
+            }
             print(json.dumps(times), file=answers, flush=True)
 
 
