@@ -8,6 +8,8 @@ import pytest
 import chainrule as cr
 from chainrule import nn, optim
 from chainrule.base.errors import ArgumentError, DTypeError, ShapeError, TraceError
+from chainrule.compiler.trace.capture import capture
+from chainrule.graph.walk import topological
 from chainrule.nn.utils import rnn
 from chainrule.tensor import body
 from chainrule.tensor.functional import scan
@@ -228,3 +230,22 @@ def test_an_error_in_a_recorded_step_names_the_line_that_called():
     other, _ = net(cr.tensor(X))
     lines.append(other._node.inputs[0].attrs["graph"].outputs[0].source.text)
     assert lines == ["out, _ = net(cr.tensor(X))"] * 2 + ["other, _ = net(cr.tensor(X))"]
+
+
+def test_equal_layers_of_one_line_stay_apart_while_layers_are_tracked():
+    net = nn.ModuleList([nn.GRU(3, 3), nn.GRU(3, 3)])
+
+    class Stack(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layers = net
+
+        def forward(self, x):
+            for layer in self.layers:
+                x, _ = layer(x)
+            return x
+
+    graph = capture(Stack(), (cr.randn(4, 2, 3),), {}, keep_grads=False).captured.graph
+    loops = [n for n in topological(graph.outputs) if n.op.name == "scan"]
+    assert [{n.source.layer for n in topological(loop.attrs["graph"].outputs) if n.inputs}
+            for loop in loops] == [{"Stack.layers.0"}, {"Stack.layers.1"}]  # fmt: skip

@@ -18,7 +18,7 @@ import numpy as np
 
 from chainrule.base import dtypes
 from chainrule.base.errors import TraceError
-from chainrule.base.source import caller
+from chainrule.base.source import location
 from chainrule.graph.interning import interned
 from chainrule.graph.node import INPUT, Graph, Node, TupleType, Type, input_node
 from chainrule.graph.walk import topological
@@ -269,7 +269,8 @@ def recorded_once(
     """
     places = {id(t): i for i, t in enumerate(free)}
     kinds = [None if t is None else (t.array_type, t.requires_grad, places[id(t)]) for t in free]
-    key = (fn, caller(), modes.grad, types, *kinds)
+    layer = None if modes.layer is None else modes.layer.path  # the nodes have it, too
+    key = (fn, location(3), layer, modes.grad, types, *kinds)
     found = _bodies.get(key)
     if found is None:
         body, trace = record()
