@@ -254,7 +254,7 @@ def _cut(outputs: Sequence[Node], frozen: set[Node]) -> list[Node]:
     return [seen(node) for node in outputs]
 
 
-_MOST = 256  # bodies kept by `recorded_once`; at the limit all are dropped
+_MOST = 512  # bodies kept by `recorded_once`; at the limit all are dropped
 _bodies: dict[Any, tuple[Graph, tuple[int, ...]]] = {}  # and which tensors of `free` they read
 
 

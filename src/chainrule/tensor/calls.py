@@ -25,7 +25,7 @@ from chainrule.ops.record import OUT, Made, Op, Symbolic
 from chainrule.tensor.large import Job, counted, size_of
 
 _MOST = 2048  # calls kept for an op; at the limit all are dropped
-_MOST_BODIES = 256  # of an op that has a graph as an attribute, and its functions with it
+_MOST_BODIES = 512  # of an op that has a graph as an attribute, and its functions with it
 
 
 class Call:
