@@ -105,3 +105,16 @@ def test_compiled_is_the_same(run):
 @pytest.mark.parametrize("run", RUNS, ids=" ".join)
 def test_both_libraries_find_the_same(run, monkeypatch):
     close(under_chainrule(*run), under_pytorch(monkeypatch, *run))
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("run", COMPILED, ids=" ".join)
+@pytest.mark.parametrize("how", [(), ("--compile",)], ids=["plain", "compiled"])
+def test_a_profile_changes_nothing(run, how):
+    expected = under_chainrule(*run, *how)
+    with cr.profile() as p:
+        found = under_chainrule(*run, *how)
+    close(found, expected)
+    assert sum(r.seconds for r in p.rows) == pytest.approx(p.seconds, rel=1e-6)
+    files = {s.source.file for s in p.by("line") if s.forward and s.source}
+    assert str(HERE / f"{run[0]}.py") in files
