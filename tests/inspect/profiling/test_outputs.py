@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
 
@@ -73,6 +74,12 @@ def test_the_page_needs_nothing_else(found, tmp_path):
     trees = json.loads(data)
     assert set(trees) == {"program", "layers"}
     assert page.count("</script>") == 2
+
+
+def test_a_notebook_shows_the_page_in_a_frame(found, tmp_path):
+    found.write_html(tmp_path / "p.html")
+    (inner,) = re.findall(r'srcdoc="([^"]*)"', found._repr_html_())
+    assert html.unescape(inner) == (tmp_path / "p.html").read_text(encoding="utf-8")
 
 
 def test_the_time_line_is_chromes_format(found, tmp_path):

@@ -151,6 +151,15 @@ class profile(ContextDecorator):  # noqa: N801 - as PyTorch's
 
         return text(self)
 
+    def _repr_html_(self) -> str:
+        """The page, in a frame of the notebook."""
+        from html import escape
+
+        from chainrule.inspect.profiling.page import page
+
+        style = "width:100%;height:640px;border:0"
+        return f'<iframe style="{style}" srcdoc="{escape(page(self, "Profile"))}"></iframe>'
+
     def write_html(self, path: str | Path, *, title: str = "Profile") -> None:
         """A page with tables and flame graphs, in one file that needs no other."""
         from chainrule.inspect.profiling.page import page
