@@ -19,7 +19,9 @@ from chainrule.tensor.large import Job
 from tests.ops.calls import calls, generator
 
 NAMES = sorted(
-    name for name, op in TABLE.items() if not op.traits & {"host", "constant", "structure", "control"}
+    name
+    for name, op in TABLE.items()
+    if not op.traits & {"host", "constant", "structure", "control"}
 )
 
 

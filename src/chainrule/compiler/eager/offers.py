@@ -18,6 +18,7 @@ from chainrule.compiler.eager.exact import exact_function
 from chainrule.compiler.eager.form import Form, form_of
 from chainrule.compiler.eager.functions import Function, function_of
 from chainrule.compiler.eager.graphs import graph_of
+from chainrule.compiler.eager.repeated import Repeated
 from chainrule.compiler.eager.template import Template, columns_of_a_template, template_of
 from chainrule.compiler.runtime.native import refusal
 from chainrule.graph.node import Graph, TupleType
@@ -111,7 +112,7 @@ def _function(job: Job, pattern: _Pattern, form: Form) -> Function | None:
         return None
     each = 1 if form.width is None or form.columns is None else form.width * form.columns // 8
     run = pattern.template.launch(form.rows, form.columns, each).run
-    otherwise = job.function if isinstance(job.function, np.ufunc) else None
+    otherwise = Repeated(job, form) if isinstance(job.function, np.ufunc) else None
     if job.wanted is None:
         if isinstance(call.type, TupleType):
             return function_of(run, call.type.items, pattern.ends, otherwise)

@@ -70,7 +70,7 @@ class Template(NamedTuple):
         """The kernel for these extents; `each` scales the instructions per element."""
         across = columns or 1
         numbers = {"rows": rows, "columns": across, "size": rows * across}
-        numbers["block"] = max(TASK // across, 1)
+        numbers["block"] = _blocks(across)[0]
         arguments = [
             s if isinstance(s, int) else 0 if isinstance(s, _Part) else numbers[s]
             for s in self.slots
@@ -155,12 +155,17 @@ def _planned(build: Build, rows: int, columns: int | None, *, free: bool) -> _Pl
             size = argument.node.dtype.itemsize
             slots.append(_Part(number[argument.node], argument.offset * size))
         elif param.name.startswith("step"):
-            if free and argument != max(TASK // (columns or 1), 1):
+            if free and argument not in _blocks(columns or 1):
                 return None
             slots.append("block" if free else argument)
         else:
             slots.append(_name(argument, rows, columns, free=free))
     return _Planned(work, tuple(slots), instructions(optimized.graph), len(plan.results))
+
+
+def _blocks(columns: int) -> list[int]:
+    """The rows of a task: of a kernel, and of one whose elements cost twice as much."""
+    return [max(TASK // (columns * cost), 1) for cost in (1, 2)]
 
 
 def _name(number: int, rows: int, columns: int | None, *, free: bool) -> str | int:
