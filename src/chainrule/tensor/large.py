@@ -35,7 +35,9 @@ CHEAP, _UFUNC, _REDUCTION, _SEVERAL = 1 << 17, 1 << 15, 1 << 13, 1 << 10
 # Elements times passes of an op after which its kernels are made: NumPy then took some 20 ms, about
 # as long as a compilation takes.
 _ENOUGH = 1 << 25
-PLAN = 1 << 22  # the same of a call, for which it is planned: some 2 ms
+# The same of a call, for which it is planned: where its op has no plan yet, whose code takes up to
+# a fifth of a second, and where it has one, and planning alone takes some 2 ms.
+FIRST_PLAN, PLAN = 1 << 24, 1 << 22
 _PASSES = 6  # of what is not one function of NumPy, about
 _OF_RANDOM = 128  # of random bits, which are as slow for a few numbers as for `_SEVERAL`
 _NEVER = frozenset({"host", "structure", "projection", "constant"})

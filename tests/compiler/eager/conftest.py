@@ -14,6 +14,7 @@ def _eager(monkeypatch):
     """Kernels are made at the second call; nothing is known of earlier ones."""
     monkeypatch.setattr(large, "_ENOUGH", 0)
     monkeypatch.setattr(large, "PLAN", 0)
+    monkeypatch.setattr(large, "FIRST_PLAN", 0)
     monkeypatch.setattr(large, "_spent", {})
     monkeypatch.setattr(offers, "_patterns", {})
     for op in TABLE.values():

@@ -10,8 +10,10 @@ import chainrule.nn.functional as F
 from chainrule import nn
 from chainrule.base.errors import ChainruleError
 from chainrule.compiler.calls.plan_cache import PLANS
+from chainrule.compiler.eager import offers
 from chainrule.compiler.eager.exact import ExactPlan
 from chainrule.ops import TABLE
+from chainrule.tensor import large
 from chainrule.tensor.large import Job
 from chainrule.utils.checkpoint import checkpoint
 
@@ -157,3 +159,20 @@ def test_a_call_inside_a_call_has_memory_of_its_own(monkeypatch):
     np.testing.assert_array_equal(F.softmax(x, 1).numpy(), expected[0])
     np.testing.assert_array_equal(inner[0], expected[1])
     assert len(plan._idle) == 2
+
+
+def test_the_first_plan_of_an_op_waits_for_more_work(monkeypatch):
+    monkeypatch.setattr(offers, "_planned", set())
+    monkeypatch.setattr(large, "FIRST_PLAN", 10 * 6 * 48_000)
+
+    def needed(shape):
+        x = draw(*shape).detach()
+        for times in range(1, 40):
+            F.softmax(x, 1)
+            if any(isinstance(c.compute, ExactPlan) and c.types[0].shape == shape
+                   for c in calls("softmax")):  # fmt: skip
+                return times
+        return None
+
+    assert needed((4, 30, 20, 20)) == 16  # asked at 2, 4, 8, 16
+    assert needed((5, 30, 20, 20)) == 2

@@ -22,6 +22,7 @@ from chainrule.compiler.eager.repeated import Repeated
 from chainrule.compiler.eager.template import Template, columns_of_a_template, template_of
 from chainrule.compiler.runtime.native import refusal
 from chainrule.graph.node import Graph, TupleType
+from chainrule.ops.record import Op
 from chainrule.tensor import large
 from chainrule.tensor.large import Job
 
@@ -37,6 +38,7 @@ class _Pattern(NamedTuple):
 
 
 _patterns: dict[Any, _Pattern | None] = {}
+_planned: set[tuple[Op, tuple[bool, ...] | None]] = set()  # ops and rules with code
 
 
 def native(job: Job, operands: Sequence[Any]) -> Function | None:
@@ -44,10 +46,14 @@ def native(job: Job, operands: Sequence[Any]) -> Function | None:
     if settings().no_compile or refusal() is not None:
         return None
     form = form_of(job.call.op, job.call.types, job.call.attrs)
-    planned = job.spent >= large.PLAN
+    kind = job.call.op, job.wanted
+    planned = job.spent >= (large.PLAN if kind in _planned else large.FIRST_PLAN)
     if form is not None and not (planned and form.width) and _is_template(job, form):
         return known(job)
-    return exact_function(job, operands) if planned else None
+    if not planned:
+        return None
+    _planned.add(kind)
+    return exact_function(job, operands)
 
 
 def _is_template(job: Job, form: Form) -> bool:
