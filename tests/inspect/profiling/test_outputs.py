@@ -9,6 +9,7 @@ import re
 import pytest
 
 import chainrule as cr
+from chainrule.inspect.profiling import observer
 from chainrule.inspect.profiling.flame import by_layers, by_program
 from chainrule.inspect.profiling.tables import bytes_text, duration, percent
 from tests.inspect.profiling.profiled_program import Model, batch, step
@@ -94,6 +95,19 @@ def test_the_time_line_is_chromes_format(found, tmp_path):
     assert kinds >= {"forward", "backward", "layer", "kernel", "compile"}
     assert {e["ph"] for e in trace["traceEvents"]} == {"X", "M"}
     assert "Model.large.inner" in {e["name"] for e in events if e["cat"] == "layer"}
+
+
+def test_a_time_line_has_room_for_so_many_events(monkeypatch, tmp_path):
+    monkeypatch.setattr(observer, "MOST_EVENTS", 5)
+    x = cr.ones(2)
+    with cr.profile() as p:
+        for _ in range(8):
+            x.exp()
+    p.export_chrome_trace(tmp_path / "t.json")
+    trace = json.loads((tmp_path / "t.json").read_text(encoding="utf-8"))
+    assert len([e for e in trace["traceEvents"] if e["ph"] == "X"]) == 5
+    assert trace["otherData"]["events left out"] == 3
+    assert sum(s.calls for s in p.by("operation") if s.name == "exp") == 8
 
 
 def test_kernels_lie_inside_their_call(found, tmp_path):

@@ -27,7 +27,8 @@ from chainrule.nn.module import Module
 from chainrule.tensor.modes import modes
 from chainrule.tensor.tape import Backward
 
-MOST_EVENTS = 1_000_000  # kept for a time line; the sums go on
+MOST_EVENTS = 300_000  # kept for a time line, some 40 MB; the sums go on
+_TICKS = 16  # of groups of launches that take the room of an event
 _MEETING = "sum of cotangents"
 _AROUND = frozenset({"layer", "mark"})  # phases of events that others lie in
 
@@ -66,7 +67,8 @@ class Observer:
         self.root = self.top = self.here = Context(None, None, "")
         self.names: dict[Callable[..., Any], str] = {}  # of operations, by what computes them
         self.events: list[tuple[Any, ...]] = []  # what an `Event` is made of
-        self.dropped = 0  # events beyond the most
+        self.dropped = 0  # events for which there was no room
+        self._room = MOST_EVENTS
         self.start = self.end = self.last = clock()
         self.own = 0
         self.busy = False  # whether what runs now is measured already
@@ -133,7 +135,8 @@ class Observer:
         """Keep an event for a time line; what computes or compiles counts as work."""
         if phase not in _AROUND:
             self.worked += end - start
-        if len(self.events) < MOST_EVENTS:
+        if self._room > 0:
+            self._room -= 1 if ticks is None else 1 + len(ticks) // _TICKS
             self.events.append((start, end, place, what, phase, ticks))
         else:
             self.dropped += 1
