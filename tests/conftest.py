@@ -71,6 +71,26 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 @pytest.fixture(autouse=True)
+def recorded_alone(request, monkeypatch):
+    """No test knows the marks of another; with CHAINRULE_DEFER=always all are recorded."""
+    from chainrule.base.settings import reload_settings
+    from chainrule.base.settings import settings as chosen
+    from chainrule.tensor.deferred.recorder import forget, mark
+
+    before = os.environ.get("CHAINRULE_DEFER")
+    if request.node.get_closest_marker("at_once"):
+        monkeypatch.setenv("CHAINRULE_DEFER", "off")
+        reload_settings()
+    elif chosen().defer in {"always", "compiled"}:
+        mark()
+    yield
+    forget()
+    if os.environ.get("CHAINRULE_DEFER") != before:
+        monkeypatch.undo()
+        reload_settings()
+
+
+@pytest.fixture(autouse=True)
 def denormals_kept():
     """A test that leaves denormal numbers flushed would make others fail, far from the cause."""
     yield

@@ -34,6 +34,7 @@ from chainrule.base.missing import missing_name as missing_name
 from chainrule.base.shapes import Size as Size
 from chainrule.tensor import large as _large
 from chainrule.tensor.convert import *
+from chainrule.tensor.deferred.structure import native as _deferred
 from chainrule.tensor.device import *
 from chainrule.tensor.exchange import *
 from chainrule.tensor.functional.activation import *
@@ -123,6 +124,19 @@ __version__ = "0.1.0"
 
 _show_own_frames()
 _large.imports = lambda: importlib.import_module("chainrule.compiler.eager.offers")
+
+
+def _plan_batch(*batch: Any) -> Any:
+    """Compile a batch of recorded operations; imports the compiler at the first."""
+    return importlib.import_module("chainrule.compiler.calls.batch").make(*batch)
+
+
+def _record_update(*update: Any) -> Any:
+    """Record an optimizer's step as one call."""
+    return importlib.import_module("chainrule.compiler.calls.effect").record(*update)
+
+
+_deferred.make, _deferred.update = _plan_batch, _record_update
 
 dtype = _dtypes.DType
 bool = _dtypes.bool_

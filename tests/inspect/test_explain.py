@@ -137,6 +137,7 @@ class Everything(nn.Module):
 @pytest.mark.filterwarnings("ignore:step is compiled")  # of its counter
 @pytest.mark.parametrize("look", [explain, cr.draw, lambda f, *a: why_no_grad(f.weight, f, *a)])
 @pytest.mark.parametrize("compiled", [False, True])
+@pytest.mark.at_once  # reading a value evaluates what was recorded so far
 def test_looking_leaves_every_bit_as_it_was(look, compiled):
     def run(looked):
         cr.manual_seed(7)

@@ -108,6 +108,7 @@ def test_the_gradient_is_that_before_clipping(flights):
     assert look.norm > 0.15  # clipped it would be 0.1
 
 
+@pytest.mark.at_once
 @pytest.mark.parametrize("compiled", [False, True])
 def test_watching_changes_nothing(flights, compiled):
     watched = flights[compiled][0].state_dict()

@@ -26,6 +26,7 @@ def test_embedding_from_rows():
     assert nn.Embedding.from_pretrained(table, freeze=False).weight.requires_grad
 
 
+@pytest.mark.at_once
 @pytest.mark.parametrize(
     ("build", "error", "text"),
     [

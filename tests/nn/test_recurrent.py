@@ -181,6 +181,7 @@ def test_a_layer_is_recorded_once(monkeypatch):
     assert recordings(monkeypatch, lambda: run(cases.LENGTHS)) == 0
 
 
+@pytest.mark.at_once
 @pytest.mark.parametrize("text", ["GRU(4, 3)", "LSTM(4, 3, bidirectional=True)"])
 def test_a_recorded_step_follows_who_asks_for_gradients(text):
     net = make(text)
@@ -203,6 +204,7 @@ def after_backward(net):
     return list(net.state_dict()), list(net.parameters())
 
 
+@pytest.mark.at_once
 def test_weights_that_are_one_tensor_get_the_sum_of_their_gradients():
     net = nn.GRU(3, 3).double()
     x = cr.tensor(X[:, :, :3])

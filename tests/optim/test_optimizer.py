@@ -121,6 +121,7 @@ def test_settings_have_pytorchs_names_and_defaults(name, settings):
     assert settings.keys() <= ours.keys()
 
 
+@pytest.mark.at_once
 @pytest.mark.parametrize(("name", "settings"), SETTINGS)
 def test_a_saved_state_continues_exactly(name, settings):
     parameters, one = make(cr, name, settings, "float32")

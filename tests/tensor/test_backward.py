@@ -77,6 +77,7 @@ def test_a_long_chain_of_views():
     assert x.grad.tolist() == [1.0, 1.0]
 
 
+@pytest.mark.at_once
 def test_fifty_doublings_visit_each_node_once(monkeypatch):
     x = leaf(1.0)
     y = x
@@ -88,6 +89,7 @@ def test_fifty_doublings_visit_each_node_once(monkeypatch):
     assert counter.taken() <= 104  # a rule and an addition for each doubling; sum and seed
 
 
+@pytest.mark.at_once
 @pytest.mark.parametrize("depth", [10, 100, 1_000, 10_000])
 def test_backward_costs_a_constant_multiple_of_forward(monkeypatch, depth):
     x = leaf(1.0, 2.0)
@@ -98,6 +100,7 @@ def test_backward_costs_a_constant_multiple_of_forward(monkeypatch, depth):
     assert counter.taken() / forward == pytest.approx(1.5, abs=0.2)
 
 
+@pytest.mark.at_once
 def test_intermediates_are_gone_after_backward(monkeypatch):
     made = []
     real = modes.quietly
@@ -117,6 +120,7 @@ def test_intermediates_are_gone_after_backward(monkeypatch):
     assert not any(ref() for ref in made)
 
 
+@pytest.mark.at_once
 def test_values_that_no_rule_needs_are_not_kept():
     x = cr.rand(10, requires_grad=True)
     y = x + 1.0

@@ -193,6 +193,7 @@ class Block(nn.Module):
         return x + self.drop(self.down(F.gelu(self.up(x))))
 
 
+@pytest.mark.at_once
 @pytest.mark.parametrize("through", [lambda f, x: f(x), checkpoint])
 def test_checkpointing_changes_no_bit(through):
     def train(run_block):
@@ -255,6 +256,7 @@ def test_second_derivatives_through_checkpoint():
     np.testing.assert_allclose(curve.numpy(), 12 * x.detach().numpy() ** 2, rtol=1e-12)
 
 
+@pytest.mark.at_once
 def test_bodies_inside_a_trace_are_the_eager_ones():
     cr.manual_seed(1)
     block, w = Block(4), cr.ones(4, requires_grad=True)

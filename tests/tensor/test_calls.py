@@ -154,6 +154,7 @@ def test_the_gradient_of_a_body_is_derived_once(monkeypatch):
     assert w.grad.tolist() == [13.34765625] * 2
 
 
+@pytest.mark.at_once
 def test_a_program_of_ever_new_bodies_keeps_few(monkeypatch):
     monkeypatch.setattr(calls, "_MOST_BODIES", 8)
     xs, w = cr.ones(3, 2), cr.ones(2, requires_grad=True)

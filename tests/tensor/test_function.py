@@ -179,6 +179,7 @@ def test_missing_gradients_can_stay_none():
     assert seen == [(True, False)]
 
 
+@pytest.mark.at_once
 def test_what_is_saved_is_released_and_is_the_value_of_then():
     kept = []
 

@@ -173,6 +173,7 @@ def test_lists_and_numpy_arrays_are_indices():
     assert x[[True, False, True, False, False]].tolist() == [0, 2]
 
 
+@pytest.mark.at_once
 def test_bad_indices_name_what_is_wrong():
     x = cr.ones(3, 4)
     with pytest.raises(IndexBoundsError, match="index 3 is outside axis 0"):
@@ -248,6 +249,7 @@ def test_index_put(compiled):
     assert other.diagonal().tolist() == [-1, 0, -1]
 
 
+@pytest.mark.at_once
 @pytest.mark.parametrize("compiled", [False, True])
 def test_an_index_must_be_inside_its_own_axis(compiled):
     x = cr.zeros(4, 4)

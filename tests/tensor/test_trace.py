@@ -34,6 +34,7 @@ def training_step(model, optimizer):
     return loss, norm
 
 
+@pytest.mark.at_once
 def test_an_adamw_step_with_clipping_is_the_eager_one():
     eager_model, eager_optimizer = network()
     wanted = [[t.item() for t in training_step(eager_model, eager_optimizer)] for _ in range(3)]
@@ -71,6 +72,7 @@ def test_a_trace_changes_nothing():
     assert all(s["step"].item() == 0 for s in optimizer.state.values())
 
 
+@pytest.mark.at_once
 def test_one_trace_serves_every_learning_rate():
     model, optimizer = network(weight_decay=0.1)
     trace, result = traced(training_step, model, optimizer)
@@ -283,6 +285,7 @@ def test_module_buffers_assigned_in_a_trace_are_effects():
     assert buffer.tolist() == [0.75, 0.75]
 
 
+@pytest.mark.at_once
 def test_random_numbers_are_those_of_eager_execution():
     def draw():
         a = cr.rand(3)

@@ -277,6 +277,7 @@ def test_an_op_without_a_rule_is_looped_over_and_named():
     np.testing.assert_allclose(xs.grad.numpy(), 2 * np.cos(2 * XS), rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.at_once
 def test_what_is_refused():
     xs, outside = cr.ones(2, 3), cr.zeros(3)
     for result in (3, None, (cr.ones(2), "a"), {"a": 1.0}):

@@ -47,7 +47,7 @@ def effects(trace: Trace) -> list[Any]:
 def replay(trace: Trace, outputs: list[Any]) -> list[np.ndarray]:
     """Values of the output symbols, given the outside tensors as they are now."""
     inputs = [bound.node for bound in trace.inputs.values()]
-    values = [bound.handle._value for bound in trace.inputs.values()]
+    values = [bound.handle._array() for bound in trace.inputs.values()]
     numbers = [node for _, node in trace.numbers]
     read = [np.float64(number()) for number, _ in trace.numbers]
     graph = Graph((*inputs, *numbers), tuple(outputs))

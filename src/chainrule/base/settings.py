@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from chainrule.base.errors import ConfigError
 _DIGITS = 20  # of a number: more than any valid one has
 _TRUE = frozenset({"1", "true", "yes", "on"})
 _TARGETS = ("native", "avx2", "baseline")
+_DEFER = ("on", "off", "always", "compiled")
 _FALSE = frozenset({"", "0", "false", "no", "off"})
 
 
@@ -38,6 +39,9 @@ class Settings:
     traceback   CHAINRULE_TRACEBACK: `full` (or 1) shows every frame of an error's traceback, also
                 those of the package, and the command line Python's traceback.
     no_compile  CHAINRULE_NO_COMPILE: compiled functions run eagerly instead.
+    defer       CHAINRULE_DEFER: whether operations are evaluated later, together: `on` (or unset),
+                where a program repeats them; `off`, never; and, to test chainrule itself, `always`
+                or `compiled`, which also compiles what occurs once.
     retrace     CHAINRULE_RETRACE: compiled functions are traced again before each call, and a
                 constant that has changed is an error (`cr.compile(debug=True)` for one function).
     target      CHAINRULE_TARGET: the machine that code is made for: `native` (or unset); `avx2`,
@@ -53,6 +57,7 @@ class Settings:
     data: Path | None
     traceback: bool
     no_compile: bool
+    defer: str
     retrace: bool
     target: str
     plan_bytes: int
@@ -82,8 +87,9 @@ def read_settings(env: Mapping[str, str]) -> Settings:
         data=_path(env, "CHAINRULE_DATA"),
         traceback=_switch(env, "CHAINRULE_TRACEBACK", "full"),
         no_compile=_switch(env, "CHAINRULE_NO_COMPILE"),
+        defer=_word(env, "CHAINRULE_DEFER", _DEFER),
         retrace=_switch(env, "CHAINRULE_RETRACE"),
-        target=_target(env),
+        target=_word(env, "CHAINRULE_TARGET", _TARGETS),
         plan_bytes=_whole(env, "CHAINRULE_PLAN_MB", 1024, 1 << 20) << 20,
     )
 
@@ -101,12 +107,13 @@ def _switch(env: Mapping[str, str], name: str, also: str = "1") -> bool:
     raise EnvironmentVariableError(f"{name}={env[name]!r} must be on or off: use {also} or 0")
 
 
-def _target(env: Mapping[str, str]) -> str:
-    text = env.get("CHAINRULE_TARGET", "").strip().lower() or _TARGETS[0]
-    if text not in _TARGETS:
+def _word(env: Mapping[str, str], name: str, words: Sequence[str]) -> str:
+    """One of some words, the first if the variable is unset; 1 and 0 are `on` and `off`."""
+    text = env.get(name, "").strip().lower() or words[0]
+    text = {"1": "on", "0": "off"}.get(text, text)
+    if text not in words:
         raise EnvironmentVariableError(
-            f"CHAINRULE_TARGET={env['CHAINRULE_TARGET']!r} is not a target: "
-            f"use {', '.join(_TARGETS)}"
+            f"{name}={env[name]!r} is not a choice: use {', '.join(words)}"
         )
     return text
 

@@ -25,12 +25,13 @@ from chainrule.compiler.calls.modules import compiled_module
 from chainrule.compiler.calls.plan_cache import PLANS
 from chainrule.compiler.calls.retrace import check_constants
 from chainrule.compiler.calls.variant import Guarded, Variant
-from chainrule.compiler.runtime.native import refusal
+from chainrule.compiler.runtime.availability import native_code
 from chainrule.compiler.trace.capture import capture
 from chainrule.compiler.trace.leaks import where_held
 from chainrule.compiler.trace.structure import describe, flatten
 from chainrule.tensor.alive import is_module
 from chainrule.tensor.convert import get_default_dtype
+from chainrule.tensor.deferred.recorder import settle
 from chainrule.tensor.handle import Handle
 from chainrule.tensor.modes import modes
 
@@ -93,8 +94,9 @@ class CompiledFunction:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run the variant that fits, compiling it if there is none."""
-        if modes.trace is not None or modes.anomaly or not _native():
+        if modes.trace is not None or modes.anomaly or not native_code():
             return self.fn(*args, **kwargs)
+        settle()
         watch = modes.watch
         try:
             return self._run(args, kwargs, self._guarded() if watch is None else "state")
@@ -232,21 +234,6 @@ def _new_locks() -> None:
 _functions: weakref.WeakSet[CompiledFunction] = weakref.WeakSet()
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_new_locks)
-
-_noticed = threading.Event()
-
-
-def _native() -> bool:
-    """Whether machine code can be made here; says once why not."""
-    if settings().no_compile:
-        return False
-    reason = refusal()
-    if reason is None:
-        return True
-    if not _noticed.is_set():
-        _noticed.set()
-        warn(f"running eagerly: {reason}", RuntimeWarning)
-    return False
 
 
 def _kind(leaf: Any) -> tuple[Shape, DType, bool]:

@@ -100,9 +100,9 @@ def saved_for_backward(loss: Any) -> Saved:
     order = topological((loss._tape_node(),))  # noqa: SLF001 - a loss's own graph
     held = [(leaf, "a leaf") for n in order if (leaf := leaf_of(n)) is not None]
     names = {
-        id(_buffer(tensor._value)): name  # noqa: SLF001 - to look at its memory
+        id(_buffer(tensor._array())): name  # noqa: SLF001 - to look at its memory
         for tensor, name in (*held, *reversed(around_caller()))
-        if tensor._value is not None  # noqa: SLF001 - likewise
+        if tensor._array() is not None  # noqa: SLF001 - likewise
     }
     found: dict[int, Kept] = {}
     for node in order:

@@ -48,7 +48,7 @@ class ValuedTrace(LayerTrace):
 
     def _value_of(self, leaf: Any) -> Any:
         """The present value of an argument or of a tensor from outside."""
-        own = leaf._value if isinstance(leaf, Handle) else leaf  # noqa: SLF001 - to compute with it
+        own = leaf._array() if isinstance(leaf, Handle) else leaf  # noqa: SLF001 - to compute with it
         return self._instead.get(id(leaf), own)
 
     def bear(self, handle: Handle) -> None:

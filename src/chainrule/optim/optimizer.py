@@ -20,6 +20,7 @@ from chainrule.optim.parameters import listed
 from chainrule.optim.state_dict import group_faults, load_entry, positions
 from chainrule.optim.step_count import advance_counts, share_counts
 from chainrule.tensor.alive import OPTIMIZERS, Steps
+from chainrule.tensor.deferred.recorder import as_one, mark
 from chainrule.tensor.functional import arithmetic
 from chainrule.tensor.functional.creation import zeros_like
 from chainrule.tensor.hooks import RemovableHandle, next_number
@@ -41,6 +42,7 @@ _NO_STEP = (
     "zero_grad() discards gradients for the third time, and step() was never called: nothing is "
     "trained\n  call optimizer.step() after loss.backward()"
 )
+_PACKAGE = f"{__name__.partition('.')[0]}."
 _WORDS = {"line_search_fn", "adjust_lr_fn"}  # the settings that may be words
 _WASTED = 3  # times before the warning
 Number = Any  # a float, or in a trace a float64 scalar
@@ -143,6 +145,8 @@ class Optimizer:
             loss = self._step(*args, **kwargs)
         for hook in list(self._post_hooks.values()):
             hook(self, args, kwargs)
+        if modes.trace is None:
+            mark()
         return loss
 
     def _step(self, closure: Callable[[], Any] | None = None) -> Any:
@@ -152,20 +156,24 @@ class Optimizer:
             with enable_grad():
                 loss = closure()
         with no_grad():
-            some = False
-            for group in self.param_groups:
-                pairs = [(p, g) for p in group["params"] if (g := p.grad) is not None]
-                self._update(group, pairs)
-                some = some or bool(pairs)
-        if not some:
+            own = type(self)._update.__module__.startswith(_PACKAGE)
+            if not (own and as_one(self, self._update_all)):
+                self._update_all()
+        if not any(p.grad is not None for group in self.param_groups for p in group["params"]):
             warn(_NO_GRADIENT + elsewhere(self))
         elif modes.trace is None:
             self._look_for_stale_gradients()
         for text in in_evaluation(self) if self._searched else forgotten(self):
             warn(text)
         self._searched = True
-        host_choice(lambda: self._exchanges)
         return loss
+
+    def _update_all(self) -> None:
+        """Change all parameters that have a gradient."""
+        for group in self.param_groups:
+            pairs = [(p, g) for p in group["params"] if (g := p.grad) is not None]
+            self._update(group, pairs)
+        host_choice(lambda: self._exchanges)
 
     def _look_for_stale_gradients(self) -> None:
         """Warn once if the gradient of an earlier step is part of this step's."""

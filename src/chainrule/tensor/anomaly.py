@@ -18,6 +18,7 @@ import numpy as np
 from chainrule.base.errors import GradientError
 from chainrule.graph.node import Node
 from chainrule.ops.record import Op
+from chainrule.tensor.deferred.recorder import pause
 from chainrule.tensor.grad_fn import backward_name
 from chainrule.tensor.modes import modes
 from chainrule.tensor.tape import Backward
@@ -28,6 +29,7 @@ class set_detect_anomaly(contextlib.ContextDecorator):  # noqa: N801 - PyTorch's
 
     def __init__(self, mode: bool, check_nan: bool = True) -> None:
         """`check_nan=False` checks nothing: the lines are recorded anyway."""
+        pause()
         self._before = modes.anomaly
         modes.anomaly = bool(mode) and check_nan
 
@@ -45,6 +47,7 @@ class detect_anomaly(contextlib.ContextDecorator):  # noqa: N801 - PyTorch's nam
         self._check, self._stack = check_nan, list[bool]()
 
     def __enter__(self) -> None:
+        pause()
         self._stack.append(modes.anomaly)
         modes.anomaly = self._check
 

@@ -19,6 +19,8 @@ from chainrule.ops import TABLE
 from chainrule.ops.record import Symbolic
 from chainrule.tensor.anomaly import Suspicious
 from chainrule.tensor.convert import as_tensor, cast, filled
+from chainrule.tensor.deferred.gradient import derived
+from chainrule.tensor.deferred.recorder import mark, settle
 from chainrule.tensor.dispatch import wrap, zeros_of
 from chainrule.tensor.growth import note_end, note_walk
 from chainrule.tensor.handle import Handle
@@ -71,6 +73,8 @@ def backward(
         retain = retain_graph or create_graph
         _traced(modes.trace, tensors, seeds, inputs, retain=retain, create_graph=create_graph)
         return
+    if modes.recorder is None:
+        mark()
     roots = [t._tape_node() for t in tensors]
     order = topological(roots)
     if retain_graph and not create_graph:
@@ -81,9 +85,13 @@ def backward(
     else:
         handles = list(inputs)
         leaves = [h._tape_node() for h in handles]
-    found = _eager(
-        roots, seeds, leaves, order, retain=retain_graph or create_graph, record=create_graph
-    )
+    found = None
+    if modes.recorder is not None and not create_graph and not watched(order):
+        found = derived(roots, seeds, leaves, order, retain=retain_graph)
+    if found is None:
+        found = _eager(
+            roots, seeds, leaves, order, retain=retain_graph or create_graph, record=create_graph
+        )
     if modes.watch is not None:
         modes.watch.after_backward(tensors, seeds, leaves, found)
     for handle, gradient in zip(handles, found, strict=True):
@@ -106,6 +114,7 @@ def _eager(
     retain: bool,
     record: bool,
 ) -> list[Tensor | None]:
+    settle()
     kind = Suspicious if modes.anomaly else Backward
     b = kind(retain=retain, record_graph=record)
     with set_grad_enabled(record), np.errstate(all="ignore"):
@@ -127,10 +136,11 @@ def _eager(
 
 
 def _given(b: Backward, seed: Tensor, *, record: bool) -> Any:
+    value = seed._concrete("backward()")
     if not record:
-        return seed._value
+        return value
     node = seed._tape_node()
-    b.know(node, seed._value)
+    b.know(node, value)
     return node
 
 

@@ -13,16 +13,19 @@ May import ops and grad.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from operator import itemgetter
 from typing import Any
 
+import numpy as np
+
 from chainrule.grad.reverse import local_rule
 from chainrule.graph.node import AnyType, Attrs, Graph, Node, TupleType, input_node
 from chainrule.ops.compose import Composed, compose
-from chainrule.ops.record import OUT, Made, Op, Symbolic
+from chainrule.ops.record import OUT, IndexMap, Made, Op, Symbolic
 from chainrule.tensor.large import Job, counted, size_of
+from chainrule.tensor.modes import modes
 
 _MOST = 2048  # calls kept for an op; at the limit all are dropped
 _MOST_BODIES = 512  # of an op that has a graph as an attribute, and its functions with it
@@ -32,8 +35,8 @@ class Call:
     """One op on operands of given types, with given attributes."""
 
     __slots__ = (
-        "attrs", "compute", "keep", "op", "rules", "saves", "single", "size", "smooth", "type",
-        "types",
+        "attrs", "compute", "deferrable", "keep", "op", "parts", "piece", "rules", "saves",
+        "single", "size", "smooth", "type", "types",
     )  # fmt: skip
 
     def __init__(self, op: Op, types: tuple[AnyType, ...], attrs: Attrs) -> None:
@@ -48,6 +51,12 @@ class Call:
         self.smooth = isinstance(kind, TupleType) or kind.dtype.kind == "float"
         # whether NumPy may return a number instead of a 0-d array
         self.single = not isinstance(kind, TupleType) and not kind.shape
+        self.parts = kind.items if isinstance(kind, TupleType) else None
+        # whether it may be recorded, and compiled later
+        compiled = op.lower is not None or op.decompose is not None or "control" in op.traits
+        self.deferrable = bool(types) and compiled
+        # whether it is part of an array, which NumPy shows without a copy
+        self.piece = isinstance(op.lower, IndexMap) and _size((kind,)) < _size(types)
         self.saves = (*range(len(types)), OUT) if op.saves is None else op.saves
         self.keep = _keeping(self.saves)
         self.rules: dict[Any, Composed] = {}
@@ -72,6 +81,11 @@ class Call:
                 found = counted(job)
             self.rules[key] = found
         return found
+
+
+def _size(types: tuple[AnyType, ...]) -> int:
+    """The elements of all operands that are arrays."""
+    return sum([t.size for t in types if not isinstance(t, TupleType)])
 
 
 def rule_graph(
@@ -119,3 +133,20 @@ def call_for(op: Op, types: tuple[AnyType, ...], attrs: Attrs) -> Call:
         if len(types) == 1 or (not attrs and all(t == types[0] for t in types)):
             table[types[0]] = made
     return made
+
+
+def inside_another(error: RuntimeError, call: Call, values: Sequence[Any]) -> Any:
+    """The value while another op is being evaluated, for a debugger or a finalizer."""
+    if "cannot enter context" not in str(error):
+        raise error
+    with np.errstate(all="ignore"):
+        return call.compute(*values)
+
+
+def computed(call: Any, values: Sequence[Any]) -> Any:
+    """The result of a call on arrays, without NumPy's warnings."""
+    try:
+        made = modes.quietly(call.compute, *values)
+    except RuntimeError as error:
+        made = inside_another(error, call, values)
+    return np.asarray(made) if call.single else made

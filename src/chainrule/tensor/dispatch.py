@@ -7,10 +7,8 @@ Example: `apply(ops.mul, x, y)` returns a Tensor; `apply_many` a tuple for ops w
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from numpy import asarray
 
 from chainrule.base.source import location
@@ -19,7 +17,8 @@ from chainrule.ops import TABLE
 from chainrule.ops.control import project
 from chainrule.ops.creation import detach
 from chainrule.ops.record import Op
-from chainrule.tensor.calls import Call, call_for
+from chainrule.tensor.calls import Call, call_for, inside_another
+from chainrule.tensor.deferred.pending import Pending
 from chainrule.tensor.handle import Handle
 from chainrule.tensor.modes import modes
 from chainrule.tensor.tape import Recorded, Value, record
@@ -74,12 +73,18 @@ def apply(op: Op, /, *ins: Handle, **attrs: Any) -> Tensor:
     if call is None or call.attrs != attrs:
         call = _other_call(op, x._type, attrs)
     given = x._value
-    try:
-        value = here["quietly"](call.compute, given)
-    except RuntimeError as error:
-        value = inside_another(error, call, (given,))
-    if call.single:
-        value = asarray(value)
+    recorder = here["recorder"]
+    if recorder is None and type(given) is Pending:
+        given = x._concrete(op.name)
+    if recorder is not None:
+        value = recorder.record(call, (given,))
+    else:
+        try:
+            value = here["quietly"](call.compute, given)
+        except RuntimeError as error:
+            value = inside_another(error, call, (given,))
+        if call.single:
+            value = asarray(value)
     made = None
     if x._requires_grad and call.smooth and here["grad"]:
         nodes = (x._node or x._tape_node(),)
@@ -129,12 +134,15 @@ def _evaluate(
     values, types, grad = _read(op, ins)
     call = op.prepared.get((*types, *attrs.items())) or call_for(op, types, attrs)
     here = modes.__dict__  # of this thread
-    try:
-        out = here["quietly"](call.compute, *values)
-    except RuntimeError as error:
-        out = inside_another(error, call, values)
-    if call.single:
-        out = asarray(out)
+    if here["recorder"] is not None:
+        out = here["recorder"].record(call, values)
+    else:
+        try:
+            out = here["quietly"](call.compute, *values)
+        except RuntimeError as error:
+            out = inside_another(error, call, values)
+        if call.single:
+            out = asarray(out)
     if not (grad and call.smooth and here["grad"]):
         return out, call.type, None
     nodes = tuple([t._node or t._tape_node() for t in ins])
@@ -144,22 +152,16 @@ def _evaluate(
 def _read(op: Op, ins: tuple[Handle, ...]) -> tuple[tuple[Value, ...], tuple[Any, ...], bool]:
     """The values and types of the operands, and whether one requires grad."""
     values, types, grad = [], [], False
+    now = modes.recorder is None
     for t in ins:
         if t._lens is not None or t._type is None:
             t._ready(op.name)
-        values.append(t._value)
+        value = t._value
+        values.append(t._concrete(op.name) if now and type(value) is Pending else value)
         types.append(t._type)
         if t._requires_grad:
             grad = True
     return tuple(values), tuple(types), grad
-
-
-def inside_another(error: RuntimeError, call: Call, values: Sequence[Value]) -> Value:
-    """The value while another op is being evaluated, for a debugger or a finalizer."""
-    if "cannot enter context" not in str(error):
-        raise error
-    with np.errstate(all="ignore"):
-        return call.compute(*values)
 
 
 def _is_float(type_: Type) -> bool:

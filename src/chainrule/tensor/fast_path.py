@@ -19,7 +19,8 @@ from numpy import asarray
 
 from chainrule.base.source import location
 from chainrule.ops.record import Op
-from chainrule.tensor.dispatch import inside_another
+from chainrule.tensor.calls import inside_another
+from chainrule.tensor.deferred.pending import Pending
 from chainrule.tensor.handle import Handle
 from chainrule.tensor.modes import modes
 from chainrule.tensor.tape import record
@@ -44,12 +45,17 @@ def unary(op: Op, long_way: Callable[[Any, Tensor | None], Tensor]) -> Callable[
         if call is None:
             return long_way(input, None)
         value = input._value
-        try:
-            made = here["quietly"](call.compute, value)
-        except RuntimeError as error:
-            made = inside_another(error, call, (value,))
-        if call.single:
-            made = asarray(made)
+        if here["recorder"] is not None:
+            made = here["recorder"].record(call, (value,))
+        elif type(value) is Pending:
+            return long_way(input, None)
+        else:
+            try:
+                made = here["quietly"](call.compute, value)
+            except RuntimeError as error:
+                made = inside_another(error, call, (value,))
+            if call.single:
+                made = asarray(made)
         result = new(Handle._result)
         result._value, result._type, result._version = made, call.type, 0
         result._grad = result._lens = None
@@ -86,12 +92,17 @@ def binary(op: Op, long_way: Callable[[Any, Any, Tensor | None], Tensor]) -> Cal
         if call is None:
             return long_way(input, other, None)
         left, right = input._value, other._value
-        try:
-            made = here["quietly"](call.compute, left, right)
-        except RuntimeError as error:
-            made = inside_another(error, call, (left, right))
-        if call.single:
-            made = asarray(made)
+        if here["recorder"] is not None:
+            made = here["recorder"].record(call, (left, right))
+        elif type(left) is Pending or type(right) is Pending:
+            return long_way(input, other, None)
+        else:
+            try:
+                made = here["quietly"](call.compute, left, right)
+            except RuntimeError as error:
+                made = inside_another(error, call, (left, right))
+            if call.single:
+                made = asarray(made)
         result = new(Handle._result)
         result._value, result._type, result._version = made, call.type, 0
         result._grad = result._lens = None

@@ -15,6 +15,8 @@ from chainrule.base.dtypes import DType, from_numpy
 from chainrule.base.errors import ArgumentError, GradientError, TraceError
 from chainrule.base.shapes import Size, View
 from chainrule.graph.node import INPUT, Node, Type
+from chainrule.tensor.deferred.pending import Pending
+from chainrule.tensor.deferred.recorder import mark
 from chainrule.tensor.modes import modes
 from chainrule.tensor.tape import Recorded
 from chainrule.tensor.unrecorded import renewed
@@ -83,7 +85,7 @@ NOT_KEPT = _NotKept()
 
 
 class Handle:
-    """The state of a tensor. `_value` is None only for a symbol of a trace."""
+    """The state of a tensor. `_value` is None only for a symbol of a trace, and may be pending."""
 
     __slots__ = (
         "__dict__", "__weakref__",
@@ -97,7 +99,7 @@ class Handle:
             Handle._result = cls
 
     _result: ClassVar[Any]  # the class of results: `Tensor`, once it is declared
-    _value: Array | None
+    _value: Array | Pending | None
     _type: Type | None  # of the value, once it is needed
     _node: Node | None
     _requires_grad: bool
@@ -125,6 +127,9 @@ class Handle:
     def _value_type(self) -> Type:
         value = self._value
         assert value is not None
+        if type(value) is Pending:
+            self._type = value.type
+            return value.type
         found = Type(from_numpy(value.dtype), value.shape)
         if len(_types) >= _MOST_TYPES:
             _types.clear()
@@ -221,7 +226,9 @@ class Handle:
 
     def _ready(self, what: str) -> None:
         """Fill in `_value` and `_type` for an eager operation; raises for a symbol."""
-        if self._value is None or self._lens is not None:
+        if self._lens is not None:
+            self._sync()
+        if self._value is None:
             self._concrete(what)
         if self._type is None:
             self._value_type()
@@ -237,11 +244,21 @@ class Handle:
                 f"{what} needs the value of a symbol, which has one only inside a compiled call"
                 "\n  return the tensor from the function to read it"
             )
-        return self._value
+        return self._array()  # type: ignore[return-value]
+
+    def _array(self) -> Array | None:
+        """The value as an array, None for a symbol; a pending one is evaluated."""
+        value = self._value
+        if type(value) is Pending:
+            self._value = value = value.resolve()
+        return value  # type: ignore[return-value]
 
     def _single(self, what: str) -> Any:
         """The one element as a Python number."""
+        looks = modes.recorder is None or type(self._value) is Pending
         value = self._concrete(what)
+        if looks and modes.trace is None:
+            mark(3)
         if value.size != 1:
             raise ArgumentError(
                 f"{what} needs a tensor of one element, not shape {self.shape}\n"

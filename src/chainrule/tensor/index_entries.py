@@ -53,7 +53,7 @@ def _entry(e: Any) -> Any:
             f"an index is an integer or bool tensor, not {e.dtype}; use index.long()"
         )
     if not e.shape and e.dtype.kind == "int" and e._value is not None and modes.trace is None:
-        return int(e._value)
+        return int(e._array())
     return e
 
 

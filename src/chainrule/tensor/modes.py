@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 if TYPE_CHECKING:
+    from chainrule.tensor.deferred.recorder import Recorder
     from chainrule.tensor.trace import Trace
 
 __all__ = ["enable_grad", "inference_mode", "is_grad_enabled", "no_grad", "set_grad_enabled"]
@@ -32,6 +33,7 @@ class _Modes(threading.local):
         self.anomaly = False  # whether backward looks for NaN
         self.watch: Any = None  # a watch that finds and explains NaN and infinity in whole steps
         self.layer: Any = None  # the layer that runs, if that is tracked: see `nn/layer_path.py`
+        self.recorder: Recorder | None = None  # of operations that are evaluated later
         self.numpy_call = ""  # the function of NumPy that runs: it may call others on its tensors
         # Infinity and NaN are values: `quietly(fn, …)` calls without NumPy's warnings, and is
         # several times cheaper than an `np.errstate` block around each op

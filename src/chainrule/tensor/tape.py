@@ -22,13 +22,14 @@ from chainrule.ops.creation import full
 from chainrule.ops.evaluate import apply_meaning
 from chainrule.ops.record import OUT, Op
 from chainrule.tensor.calls import Call, call_for
+from chainrule.tensor.deferred.pending import array_of
 
 if TYPE_CHECKING:
     from chainrule.tensor.tensor import Tensor
 
 Value = Any  # an ndarray, or a tuple of them for an op with several results
 _MOST_CONSTANTS = 256
-_RELEASED: tuple[Value, ...] = (None,)  # stands in for `saved` after backward()
+RELEASED: tuple[Value, ...] = (None,)  # stands in for `saved` after backward()
 
 
 class Lasting(tuple[Value, ...]):
@@ -51,6 +52,7 @@ class Recorded(Node):
     __slots__ = ("call", "hooks", "leaf", "location", "saved")
     hooks: dict[int, Callable[[Any], Any]]  # set by `tensor/hooks.py`
     saved: tuple[Value, ...]
+    any_pending: ClassVar[bool] = False  # whether operations were ever recorded
     any_hooked: ClassVar[bool] = False  # whether any node ever had hooks: else no search
 
     def __init__(
@@ -74,12 +76,12 @@ class Recorded(Node):
     @property
     def released(self) -> bool:
         """Whether backward() has released the saved values."""
-        return self.saved is _RELEASED
+        return self.saved is RELEASED
 
     def release(self) -> None:
         """Release the saved values; a node without any may be differentiated again."""
         if self.saved and type(self.saved) is tuple:
-            self.saved = _RELEASED
+            self.saved = RELEASED
 
     def kept(self) -> dict[int, Value]:
         """The saved values by input position (or `OUT`)."""
@@ -87,7 +89,7 @@ class Recorded(Node):
             return {}
         saves = self.op.saves
         positions = (*range(len(self.inputs)), OUT) if saves is None else saves
-        return dict(zip(positions, self.saved, strict=True))
+        return dict(zip(positions, map(array_of, self.saved), strict=True))
 
 
 def record(
@@ -180,11 +182,13 @@ class Backward:
     def rule(self, node: Any, ct: Any, wanted: tuple[bool, ...]) -> Sequence[Any]:
         """The node's vector-Jacobian product: its composed vjp, applied to the saved values."""
         call, saved = node.call, node.saved
-        if call is None or self.record_graph or saved is _RELEASED:
+        if call is None or self.record_graph or saved is RELEASED:
             self.visit(node)
             return local_rule(self, node, ct)
         if saved and not self.retain and type(saved) is tuple:
-            node.saved = _RELEASED
+            node.saved = RELEASED
+        if Recorded.any_pending:
+            saved = tuple(map(array_of, saved))
         if type(ct) is list:
             arrived = [c for c in ct if c is not None]
             return call.rule(node, wanted, ct)(*arrived, *saved)  # type: ignore[no-any-return]

@@ -18,6 +18,7 @@ def names_of(p):
     return [each.key for each in p.key_averages()]
 
 
+@pytest.mark.at_once
 def test_sums_by_operation():
     x = cr.ones(20, 20, requires_grad=True)
     with profile(activities=[profiler.ProfilerActivity.CPU]) as p:

@@ -42,6 +42,7 @@ def test_the_heavy_line_and_layer_come_first(compiled):
     assert "Model.small.inner" in layers
 
 
+@pytest.mark.at_once
 @KINDS
 def test_backward_belongs_to_the_line_that_is_pulled_back(compiled):
     p = measured(compiled=compiled)

@@ -116,6 +116,7 @@ def test_bags_as_a_layer():
     assert "mode='max'" in repr(again)
 
 
+@pytest.mark.at_once
 @pytest.mark.parametrize(
     ("call", "error", "says"),
     [

@@ -21,6 +21,7 @@ def test_a_column_against_a_vector_warns(loss):
         assert loss(cr.randn(3, 1), cr.randn(3), reduction="none").shape == (3, 3)
 
 
+@pytest.mark.at_once
 @pytest.mark.parametrize(
     ("call", "error", "text"),
     [

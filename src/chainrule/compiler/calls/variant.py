@@ -66,7 +66,7 @@ _ALONE = _references(_Alone())
 
 def _look_behind(handle: Handle) -> None:
     """Hold the array of which the value is a whole view: copies share one until it is written."""
-    view = handle._value
+    view = handle._array()
     base = None if view is None else view.base
     if (
         isinstance(base, np.ndarray)
@@ -188,7 +188,7 @@ class Variant:
         ):
             if handle._lens is not None:
                 handle._sync()
-            value = handle._value
+            value = handle._array()
             if value is None or handle._requires_grad is not grad:
                 return False
             if known() is not value and (value.shape, value.dtype) != (
@@ -218,7 +218,7 @@ class Variant:
             if self._written[i]:
                 _look_behind(handle)
             shared = self._written[i] and _references(handle) > _ALONE
-            value = handle._value
+            value = handle._array()
             assert value is not None
             if shared or self._known[i]() is not value:
                 flags = value.flags

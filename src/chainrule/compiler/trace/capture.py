@@ -97,7 +97,7 @@ class Capture:
 
     def constant(self, at: int) -> Array | None:
         """The value of a state that the trace made from a constant."""
-        return self.states[at]._value if self.made[at : at + 1] == (True,) else None
+        return self.states[at]._array() if self.made[at : at + 1] == (True,) else None
 
     def values(self, leaves: Leaves) -> list[Array]:
         """Values of the graph's inputs as they are now, for these arguments."""

@@ -100,12 +100,12 @@ class Catch:
         """Mark the present gradients as used: adding to one of them later makes it stale."""
         for name, p in self._parameters.items():
             grad = p._grad
-            self._used[name] = grad._value if isinstance(grad, Handle) else None
+            self._used[name] = grad._array() if isinstance(grad, Handle) else None
 
     def clear(self) -> None:
         """Drop the caught values; keep what compiled steps refer to."""
         for cell in (*self._cells.values(), self._numbers):
-            if cell._value is None or cell._value.size:
+            if cell.array_type.size:
                 cell._value, cell._type = np.zeros(0, np.float32), None
         self._used.clear()
         self._passes[0] = _Pass()
@@ -117,9 +117,9 @@ class Catch:
 
     def take(self) -> Caught:
         """The contents of the cells after a step."""
-        arrays = {name: cell._value for name, cell in self._cells.items()}
+        arrays = {name: cell._array() for name, cell in self._cells.items()}
         gradients = {name: a for name, a in arrays.items() if a is not None and a.size}
-        numbers = np.asarray(self._numbers._value)
+        numbers = np.asarray(self._numbers._array())
         if not numbers.size:
             return Caught(gradients, {}, set(), trained=False)
         known = self._passes[int(numbers[0])]
@@ -205,11 +205,11 @@ class Catch:
             return  # backward is outside of the traced function
         for name, p in self._parameters.items():
             grad = p._grad if trace is None or id(p) not in trace.grads else None
-            if not isinstance(grad, Handle) or grad._value is None:
+            if not isinstance(grad, Handle) or grad._array() is None:
                 continue
             if trace is not None and trace.is_rebound(grad):
                 continue
-            if grad._value is self._used.get(name):
+            if grad._array() is self._used.get(name):
                 now.stale.add(name)
 
     def _keeping(self, name: str) -> Callable[[Tensor], None]:

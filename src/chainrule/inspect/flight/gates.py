@@ -20,6 +20,7 @@ from chainrule.ops.control import items
 from chainrule.ops.evaluate import all_values
 from chainrule.ops.record import Symbolic
 from chainrule.ops.scan import scan
+from chainrule.tensor.deferred.pending import array_of
 from chainrule.tensor.dispatch import wrap
 from chainrule.tensor.functional import join
 from chainrule.tensor.tape import Recorded
@@ -67,7 +68,7 @@ def _again(node: Node, chosen: list[Node], times: list[int]) -> list[Tensor]:
 
 def _kept(node: Recorded, chosen: list[Node], times: list[int]) -> list[Tensor]:
     """On the eager tape: from the kept values."""
-    *inputs, results = node.saved
+    *inputs, results = map(array_of, node.saved)
     body, xs, consts, history = _parts(node, inputs, list(results))
     measured = Graph(body.inputs, tuple(chosen))
     found = [

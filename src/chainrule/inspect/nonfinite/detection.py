@@ -25,6 +25,7 @@ from chainrule.inspect.nonfinite.report import NonFinite
 from chainrule.inspect.nonfinite.scenes import of_step, of_tape
 from chainrule.inspect.recording import inner
 from chainrule.inspect.undo import Undo
+from chainrule.tensor.deferred.recorder import pause
 from chainrule.tensor.handle import Handle
 from chainrule.tensor.modes import modes
 
@@ -54,6 +55,7 @@ class detect_anomaly(contextlib.ContextDecorator):  # noqa: N801 - as autograd's
         self._before: list[Any] = []
 
     def __enter__(self) -> Self:
+        pause()
         self._before.append(modes.watch)
         modes.watch = Watch()
         return self
@@ -73,12 +75,12 @@ class Watch:
         gradients: Sequence[Handle | None],
     ) -> None:
         """Raise if the loss or a gradient is not finite."""
-        values = [h._value for h in (*outputs, *gradients) if h is not None]  # noqa: SLF001 - to look
+        values = [h._array() for h in (*outputs, *gradients) if h is not None]  # noqa: SLF001 - to look
         if all(v is None or np.isfinite(v).all() for v in values):
             return
         roots = [t._tape_node() for t in outputs]  # noqa: SLF001 - likewise
         with _off():
-            starts = [s._value for s in seeds]  # noqa: SLF001 - likewise
+            starts = [s._array() for s in seeds]  # noqa: SLF001 - likewise
             report = of_tape(roots, starts, targets, by_id(around_caller()))
         if report is None:
             raise NonFiniteError(
@@ -94,11 +96,11 @@ class Watch:
         tensors = [*parameters]
         for state in optimizer.state.values():
             tensors += [v for v in state.values() if isinstance(v, Handle)]
-        values = [t._value for t in tensors]  # noqa: SLF001 - values are never written over
+        values = [t._array() for t in tensors]  # noqa: SLF001 - values are never written over
         undo = Undo()
         undo.note(optimizer)
         out = run()
-        if all(np.isfinite(p._value).all() for p in parameters):  # noqa: SLF001 - likewise
+        if all(np.isfinite(p._array()).all() for p in parameters):  # noqa: SLF001 - likewise
             return out
         undo.restore()
         for tensor, value in zip(tensors, values, strict=True):

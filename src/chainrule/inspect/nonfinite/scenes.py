@@ -25,6 +25,7 @@ from chainrule.inspect.recording import Traced, traced
 from chainrule.ops.evaluate import all_values
 from chainrule.ops.record import Op, Symbolic
 from chainrule.tensor.convert import as_tensor
+from chainrule.tensor.deferred.pending import array_of
 from chainrule.tensor.handle import Handle
 from chainrule.tensor.tape import Recorded
 
@@ -155,4 +156,4 @@ def _given(node: Node) -> Any:
     leaf = leaf_of(node)
     if leaf is not None:
         return leaf._concrete("a look for NaN")  # noqa: SLF001 - a leaf of the loss
-    return node.saved[0] if isinstance(node, Recorded) and node.saved else None
+    return array_of(node.saved[0]) if isinstance(node, Recorded) and node.saved else None

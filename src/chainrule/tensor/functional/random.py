@@ -47,6 +47,7 @@ __all__ = [
 
 _MASK = (1 << 63) - 1
 _BLOCK = 1 << 16  # elements drawn at a time
+_RECORDED = 1 << 22  # and where they may be drawn later, by a kernel that needs no memory for them
 
 
 class Generator:
@@ -117,7 +118,7 @@ class Generator:
         size = shapes.size(shape)
         if trace is not None:
             return drawn(0, shape)
-        if size <= _BLOCK:
+        if size <= (_BLOCK if modes.recorder is None else _RECORDED):
             out = drawn(0, shape)
         else:
             values = np.empty(size, dtype.numpy)

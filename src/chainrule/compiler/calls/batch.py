@@ -1,0 +1,217 @@
+"""A batch of recorded operations as a plan: the graph of its calls, compiled, bound, run.
+
+What is computed is what is alive at the end of the batch; a tensor that an update gave a new value
+is written in place where nothing else shows its array.
+Example: `BatchPlan(batch, alive, varying).run(batch)`, as `tensor/deferred/structure.py` does.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+import weakref
+from collections.abc import Callable, Collection, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from chainrule.base.dtypes import from_numpy
+from chainrule.base.source import source_at
+from chainrule.compiler.calls.plan_cache import PLANS
+from chainrule.compiler.calls.tails import tail_of
+from chainrule.compiler.pipeline import compile_graph
+from chainrule.compiler.rewrite.inline import inline_calls
+from chainrule.compiler.runtime.availability import native_code
+from chainrule.compiler.runtime.heap import no_collections
+from chainrule.compiler.runtime.plan import address
+from chainrule.compiler.shared.captured import Captured
+from chainrule.graph.node import Graph, Node, Type, input_node
+from chainrule.ops.control import project
+from chainrule.ops.creation import full
+from chainrule.ops.record import Symbolic
+from chainrule.ops.reduce import broadcast_to
+from chainrule.tensor.deferred.gradient import Block
+from chainrule.tensor.deferred.pending import Array, Batch
+from chainrule.tensor.deferred.structure import Variant, by_calls, publish
+
+
+class Tail(NamedTuple):
+    """A value that is computed from others if it is read: see `tails.py`.
+
+    `sources` are positions among the plan's results, or ~slots of arrays from outside.
+    """
+
+    number: int
+    block: Block
+    sources: tuple[int, ...]
+
+
+class BatchPlan:
+    """See the module's docstring. `seconds` is what making it took."""
+
+    def __init__(
+        self, batch: Batch, alive: Sequence[int], varying: Collection[int], owner: Variant
+    ) -> None:
+        """Compile the calls of a batch, for these values alive at its end."""
+        start = time.perf_counter()
+        self.owner = weakref.ref(owner)
+        states = {r.number: r.slot for r in batch.rebound if r.slot >= 0}
+        states = {n: states[n] for n in alive if n in states}
+        self.states = list(states.values())
+        written = set(self.states)
+        fixed = {s for s in batch.constants if s not in varying and s not in written}
+        self.slots = [s for s in range(len(batch.outside)) if s not in fixed]
+        self.numbers = {s for s in batch.constants if s in varying and s not in written}
+        graph = _graph(batch, fixed, self.numbers, alive)
+        inputs = dict(zip(graph.inputs, self.slots, strict=True))
+        ends = dict(zip(alive, graph.outputs, strict=True))
+        overwritten = {node for node, slot in inputs.items() if slot in written}
+        cuts = {
+            n: cut
+            for n, node in ends.items()
+            if n not in states and n not in owner.read
+            if (cut := tail_of(node, overwritten)) is not None
+        }
+        self.alive = [n for n in ends if n not in cuts and n not in states]
+        results = [ends[n] for n in self.alive]
+        results += dict.fromkeys(n for cut in cuts.values() for n in cut.kept if n not in inputs)
+        place = {node: i for i, node in enumerate(results)}
+        place |= {node: ~slot for node, slot in inputs.items()}
+        self.tails = [
+            Tail(n, Block(cut.graph), tuple([place[k] for k in cut.kept]))
+            for n, cut in cuts.items()
+        ]
+        at = {s: i for i, s in enumerate(self.slots)}
+        replaces = {len(results) + i: at[slot] for i, slot in enumerate(self.states)}
+        outputs = (*results, *(ends[n] for n in states))
+        self.alive += states
+        with no_collections():
+            self.executable = compile_graph(Captured(graph.ending(outputs), len(results), replaces))
+        plan = self.executable.plan
+        self.kernels = plan.kernels
+        self.results = [(n.shape, n.dtype.numpy) for n in plan.results]
+        self.direct = len(self.alive) - len(states)
+        self.addresses = np.zeros(len(plan.externals), np.int64)
+        self.flag = np.zeros(1, np.int64)
+        if plan.guard is not None:
+            self.addresses[-1] = address(self.flag)
+        self.seconds = time.perf_counter() - start
+
+    def arena_bytes(self) -> int:
+        """Memory that the plan keeps between runs."""
+        return self.executable.plan.arena_bytes
+
+    def run(self, batch: Batch) -> bool:
+        """Give the values that are alive their arrays; False if an index is out of range."""
+        outside, addresses = batch.outside, self.addresses
+        for slot in self.states:
+            _own(outside, slot)
+        keep = []
+        for i, slot in enumerate(self.slots):
+            array = outside[slot]
+            if not array.flags.c_contiguous and slot not in self.numbers:
+                array = np.ascontiguousarray(array)
+            keep.append(array)
+            addresses[i] = address(array)
+        results = [np.empty(shape, dtype) for shape, dtype in self.results]
+        for i, array in enumerate(results, len(self.slots)):
+            addresses[i] = address(array)
+        self.flag[0] = 0
+        program = self.executable.program
+        done, published = program.completed, False
+        try:
+            try:
+                if not self.executable.run(addresses):
+                    return False
+            finally:
+                if program.completed != done:
+                    self._publish(batch, results)
+                    published = True
+        finally:  # an interrupt may have struck just there
+            if not published and program.completed != done:
+                self._publish(batch, results)
+        PLANS.touch(self)
+        return True
+
+    def _publish(self, batch: Batch, results: list[Array]) -> None:
+        outside, values = batch.outside, batch.values
+        arrays = [*results[: self.direct], *(outside[s] for s in self.states)]
+        publish(values, self.alive, arrays)
+        for number, block, sources in self.tails:
+            kept = [results[s] if s >= 0 else outside[~s] for s in sources]
+            values[number].move(Batch(self._evaluate_tail(number)), block, kept)
+
+    def _evaluate_tail(self, number: int) -> Callable[[Batch], None]:
+        """The evaluation of a value that is read after all: the next plan will write it."""
+
+        def evaluate(batch: Batch) -> None:
+            by_calls(batch, (0,))
+            owner = self.owner()
+            if owner is not None:
+                owner.note_read(number)
+
+        return evaluate
+
+
+def make(batch: Batch, alive: Sequence[int], varying: Collection[int], owner: Variant) -> Any:
+    """The plan of a batch, in the plan cache; None where there is no machine code."""
+    if not native_code():
+        return None
+    plan = BatchPlan(batch, alive, varying, owner)
+    PLANS.put(plan, owner)
+    return plan
+
+
+def _graph(
+    batch: Batch, fixed: Collection[int], numbers: Collection[int], alive: Sequence[int]
+) -> Graph:
+    """The graph of the calls, to the values that are alive.
+
+    Arrays full of one number are constants if `fixed`, or inputs of one element (`numbers`).
+    """
+    b = Symbolic()
+    outside: list[Node] = []
+    inputs: list[Node] = []
+    for slot, array in enumerate(batch.outside):
+        dtype = from_numpy(array.dtype)
+        if slot in fixed:
+            value = array.flat[0].item()
+            outside.append(b(full, value=value, dtype=dtype, shape=array.shape))
+        elif slot in numbers:
+            inputs.append(input_node(Type(dtype, ())))
+            outside.append(b(broadcast_to, inputs[-1], shape=array.shape))
+        else:
+            inputs.append(input_node(Type(dtype, array.shape)))
+            outside.append(inputs[-1])
+    values: list[Node] = []
+    for at, (call, start, *operands) in enumerate(batch.entries):
+        ins = tuple([values[r] if r >= 0 else outside[~r] for r in operands])
+        node = Node(call.op, ins, call.attrs, call.type, source_at(batch.locations.get(at)))
+        assert start == len(values)
+        if call.parts is None:
+            values.append(node)
+        else:
+            values += [Node(project, (node,), {"index": i}, t) for i, t in enumerate(call.parts)]
+    return inline_calls(Graph(tuple(inputs), tuple([values[n] for n in alive])))
+
+
+def _own(outside: list[Array], slot: int) -> None:
+    """Copy an array that is about to be written, unless the batch alone holds it, whole."""
+    array = outside[slot]
+    shared = sys.getrefcount(array) > _ALONE or array.base is not None
+    if shared or not (array.flags.writeable and array.flags.c_contiguous):
+        outside[slot] = np.array(array, order="C")
+
+
+def _alone() -> int:
+    """References to an array that only its batch holds, as `_own` counts them."""
+    held = [np.zeros(1)]
+
+    def count(outside: list[Array], slot: int) -> int:
+        array = outside[slot]
+        return sys.getrefcount(array)
+
+    return count(held, 0)
+
+
+_ALONE = _alone()

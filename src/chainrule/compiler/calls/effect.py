@@ -1,0 +1,118 @@
+"""An update of tensors – an optimizer's step – recorded as one call of a batch.
+
+The update is traced once, as a compiled function would be; while everything that was constant in
+the trace still holds, the trace stands for it: no Python runs per operation. Numbers such as the
+learning rate are read at each call. Example: `record(optimizer, optimizer._update_all)`.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from chainrule.base.errors import ChainruleError
+from chainrule.compiler.guards.guards import Guards
+from chainrule.compiler.runtime.heap import no_collections
+from chainrule.compiler.trace.capture import capture
+from chainrule.tensor.deferred.gradient import Block
+from chainrule.tensor.deferred.pending import Pending, Rebound
+from chainrule.tensor.deferred.recorder import Recorder
+from chainrule.tensor.handle import Handle
+from chainrule.tensor.leaf_grad import get_grad
+from chainrule.tensor.trace import Trace
+
+_MOST = 8  # traces of one update that are kept
+
+
+class Effect:
+    """A traced update: when it holds, and how it is recorded."""
+
+    def __init__(self, update: Callable[[], object]) -> None:
+        """Trace the update; nothing is changed by that."""
+        trace = Trace()
+        with no_collections():
+            self.capture = c = capture(update, (), {}, keep_grads=True, trace=trace)
+        self.noted = Guards.of_trace(trace)
+        self.block = Block(c.captured.graph)
+        inputs = c.captured.graph.inputs
+        self.state_types = [inputs[i].array for i in c.inputs.states]
+        self.gradient_types = [inputs[i].array for i in c.inputs.gradients]
+        self.pairs = {i: out for out, i in c.captured.replaces.items()}
+
+    @property
+    def simple(self) -> bool:
+        """Whether it only gives tensors new values of their types."""
+        c = self.capture
+        others = (c.leaks, c.reshaped, c.grads, c.forgotten, c.connected, c.made_leaves)
+        return not any(others) and not any(c.made)
+
+    def fits(self) -> bool:
+        """Whether what was constant in the trace still is."""
+        c = self.capture
+        for read, value in c.guards:
+            if read() != value:
+                return False
+        for handle, none in c.grad_was_none:
+            if (get_grad(handle) is None) is not none:
+                return False
+        for handle, grad, kind in zip(c.states, c.requires_grad, self.state_types, strict=True):
+            if handle._lens is not None or handle._requires_grad is not grad:
+                return False
+            if handle._type is not kind and handle.array_type != kind:
+                return False
+        for owner, kind in zip(c.grad_owners, self.gradient_types, strict=True):
+            given = owner._grad
+            if not isinstance(given, Handle) or given._lens is not None:
+                return False
+            if given._type is not kind and given.array_type != kind:
+                return False
+        return self.noted.hold()
+
+    def record(self, recorder: Recorder) -> None:
+        """Record the update, and give the tensors their pending values."""
+        c = self.capture
+        numbers = [np.array(read(), np.float64) for read in c.numbers]
+        states = [handle._value for handle in c.states]
+        given = [owner._grad._value for owner in c.grad_owners]
+        made = recorder.record(self.block, (*states, *given, *numbers))
+        batch, first = recorder.batch, c.inputs.states.start
+        for at in c.replaced:
+            handle, old, new = c.states[at], states[at], made[self.pairs[first + at]]
+            handle._version += 1
+            handle._value = new
+            if type(new) is Pending and new.batch is batch and old is not None:
+                slot = batch.slots.get(id(old.array if type(old) is Pending else old), -1)
+                pending = old if slot < 0 and type(old) is Pending else None
+                batch.rebound.append(Rebound(handle, slot, pending, new.number))
+        for owner, number in c.rewritten:
+            grad = owner._grad
+            grad._version += 1
+            grad._value, grad._node = made[number], None
+
+
+_known: weakref.WeakKeyDictionary[Any, list[Effect] | None] = weakref.WeakKeyDictionary()
+
+
+def record(recorder: Recorder, owner: Any, update: Callable[[], object]) -> bool:
+    """Record `update`, which belongs to `owner`; False if it has to run itself."""
+    known = _known.setdefault(owner, [])
+    if known is None:
+        return False
+    for effect in known:
+        if effect.fits():
+            effect.record(recorder)
+            return True
+    try:
+        effect = Effect(update)
+    except ChainruleError:  # it reads values
+        _known[owner] = None
+        return False
+    if not effect.simple or len(known) >= _MOST:
+        _known[owner] = None
+        return False
+    known.append(effect)
+    effect.record(recorder)
+    return True

@@ -1,0 +1,9 @@
+"""Deferred evaluation: operations are recorded, and evaluated together when a value is read.
+
+    pending      a value to come, and the batch of operations that it belongs to
+    structure    what a batch does, known again at its next occurrence: native from then on
+    recorder     when to record and when to evaluate at once, decided by counting
+    gradient     the gradient of a tape, derived once for each structure
+
+Python runs every line every time, so nothing that it decides can be stale.
+"""

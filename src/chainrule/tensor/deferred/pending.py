@@ -1,0 +1,201 @@
+"""A value to come, and the batch of recorded operations that computes it.
+
+A tensor's `_value` is an array, or a `Pending` that stands for one: the tape saves it, in-place
+methods pass it on, operations take it as an operand. Reading it evaluates the batch. Nothing that
+is not alive any more is kept: the batch is the only holder of a value that the program dropped.
+Example: `batch.add(call, (x, y))` is the pending `x + y`; `.resolve()` is its array.
+"""
+
+from __future__ import annotations
+
+import copy
+import os
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from chainrule.base.errors import CompileError
+from chainrule.base.source import Location, source_at
+from chainrule.graph.node import Type
+
+if TYPE_CHECKING:
+    from chainrule.tensor.handle import Handle
+
+Array = np.ndarray[Any, Any]
+# a prepared call, the number of its first result, its operands: numbers of values, ~slots of arrays
+Entry = tuple[Any, ...]
+
+
+class Pending:
+    """A value of a batch: its type now, its `array` once the batch is evaluated."""
+
+    __slots__ = ("array", "batch", "number", "type")
+    array: Array | None
+
+    def __init__(self, batch: Batch, number: int, type: Type) -> None:
+        self.array = None
+        self.batch: Batch | None = batch
+        self.number = number
+        self.type = type
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of the array to come."""
+        return self.type.shape
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The dtype of the array to come."""
+        return self.type.dtype.numpy
+
+    def resolve(self) -> Array:
+        """The array; evaluates the batch. Raises what an operation of the batch raised."""
+        if self.array is None:
+            assert self.batch is not None
+            self.batch.evaluate()
+        assert self.array is not None
+        return self.array
+
+    def move(self, batch: Batch, call: Any, operands: Sequence[Array]) -> None:
+        """Become the only value of another batch: the first result of a call."""
+        batch.add(call, operands)
+        batch.values[0] = self
+        self.batch, self.number = batch, 0
+
+
+def array_of(value: Any) -> Any:
+    """The array of a value that may be pending; of several results, those of each."""
+    if type(value) is Pending:
+        return value.resolve()
+    return tuple([array_of(v) for v in value]) if type(value) is tuple else value
+
+
+class Rebound(NamedTuple):
+    """A tensor that a recorded update gave a new value, which may be written over the old one.
+
+    `slot` is that of the old array; -1 where the old value is itself `pending`.
+    """
+
+    handle: Handle
+    slot: int
+    pending: Pending | None
+    number: int
+
+
+class Batch:
+    """Recorded operations that were not evaluated yet. See `add`."""
+
+    __slots__ = (
+        "adding", "closed", "constants", "entries", "error", "evaluator", "locations", "outside",
+        "place", "rebound", "running", "slots", "values",
+    )  # fmt: skip
+
+    def __init__(self, evaluator: Callable[[Batch], None], place: Location = None) -> None:
+        """`evaluator(batch)` gives every value that is alive its array.
+
+        `place` is the line of the program after which it was recorded.
+        """
+        self.evaluator, self.place = evaluator, place
+        self.adding = self.closed = False
+        self.entries: list[Entry] = []
+        self.values: list[Pending] = []
+        self.outside: list[Array] = []  # operands that are arrays
+        self.slots: dict[int, int] = {}  # by id of the array, which `outside` keeps alive
+        self.constants: dict[int, bytes] = {}  # slots of arrays full of one number: that number
+        self.rebound: list[Rebound] = []
+        self.locations: dict[int, Location] = {}  # of entries that may raise, or are new
+        self.error: Exception | None = None
+        self.running = False
+
+    def add(self, call: Any, values: Sequence[Any]) -> Any:
+        """Record a prepared call: its pending result, or the tuple of its results.
+
+        None if another thread has evaluated the batch since: then there is another batch.
+        """
+        self.adding = True
+        if self.closed:
+            self.adding = False
+            return None
+        entry: list[Any] = [call, 0]
+        for value in values:
+            if type(value) is Pending:
+                if value.batch is self:
+                    entry.append(value.number)
+                    continue
+                value = value.array if value.array is not None else value.resolve()  # noqa: PLW2901
+            slot = self.slots.get(id(value))
+            entry.append(~self.bring(value) if slot is None else ~slot)
+        known, parts = self.values, call.parts
+        if parts is None:
+            out: Any = Pending(self, len(known), call.type)
+            known.append(out)
+            if known[out.number] is not out:  # a finalizer recorded something in between
+                out.number = known.index(out)
+            entry[1] = out.number
+        else:
+            start = len(known)
+            out = tuple([Pending(self, start + i, t) for i, t in enumerate(parts)])
+            known.extend(out)
+            if out and known[start] is not out[0]:
+                start = known.index(out[0])
+                for i, one in enumerate(out):
+                    one.number = start + i
+            entry[1] = start
+        self.entries.append(tuple(entry))
+        self.adding = False
+        return out
+
+    def bring(self, array: Array) -> int:
+        """The slot of an array from outside."""
+        slot = self.slots[id(array)] = len(self.outside)
+        self.outside.append(array)
+        if array.base is not None and array.size and array.ndim and not any(array.strides):
+            self.constants[slot] = array.flat[0].tobytes()
+        return slot
+
+    def evaluate(self) -> None:
+        """Evaluate the recorded operations; raises what one of them raises, each time."""
+        with _lock:
+            if self.running:
+                raise CompileError("a signal handler reads a value that is just being computed")
+            if self.error is not None:
+                raise copy.copy(self.error)
+            self.closed = self.running = True
+            while self.adding and threading.current_thread() is not threading.main_thread():
+                time.sleep(0)
+            try:
+                self.evaluator(self)
+            except Exception as error:
+                self.error = error
+                for handle, slot, pending, number in reversed(self.rebound):
+                    if handle._value is self.values[number]:
+                        handle._value = pending or self.outside[slot]
+                raise
+            finally:
+                self.running = False
+            self.entries, self.values, self.outside = [], [], []
+            self.slots, self.constants, self.rebound, self.locations = {}, {}, [], {}
+
+
+_lock = threading.RLock()
+
+
+def _new_lock() -> None:
+    """Another thread of the parent may have held the lock; it does not exist in the child."""
+    global _lock  # noqa: PLW0603
+    _lock = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_new_lock)
+
+
+def told(error: Exception, location: Location) -> Exception:
+    """The error of a recorded operation, with the line that recorded it."""
+    source = source_at(location)
+    if source is not None and str(source) not in str(error):
+        error.add_note(f"  recorded at {source.quoted}")
+    return error

@@ -1,0 +1,154 @@
+"""When operations are recorded and when they are evaluated at once: decided by counting.
+
+A *mark* is a place where a program pauses to look or to update: the end of `optimizer.step()`, a
+`backward()`, a number read with `item()`. What follows the same mark for the third time is a loop,
+and is recorded up to the next mark. Where batches do not repeat – their shapes or their graphs
+change – the mark rests, longer each time, and operations are evaluated at once as ever.
+Example: `mark()` at the end of a step; `modes.recorder` is the open recorder, or None.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from chainrule.base.settings import settings
+from chainrule.base.source import Location, location
+from chainrule.tensor.calls import computed
+from chainrule.tensor.deferred.pending import Batch, Pending, array_of
+from chainrule.tensor.deferred.structure import counts, evaluate, native
+from chainrule.tensor.modes import modes
+from chainrule.tensor.tape import Recorded
+
+_OFTEN = 2  # times at which a mark was passed before what follows is recorded
+_NEW = 48  # batches in a row that never occurred before, after which a mark rests
+_FIRST_REST, _LONGEST_REST = 96, 24576  # times that it is passed
+_MOST_SITES = 4096
+_MOST_ENTRIES = 8192  # of a batch
+
+
+class _Site:
+    """A mark of the program, and how the batches after it fared."""
+
+    __slots__ = ("due", "new", "passed", "place", "rest")
+
+    def __init__(self, place: Location) -> None:
+        self.place = place
+        self.passed = self.new = 0
+        self.rest = _FIRST_REST
+        self.due = _OFTEN  # times to pass before what follows is recorded
+
+
+_sites: dict[tuple[Location, bool], _Site] = {}
+
+
+class Recorder:
+    """The open batch of a thread, and the site of the mark before it."""
+
+    def __init__(self, site: _Site) -> None:
+        self.site = site
+        self.batch = Batch(self.evaluate, site.place)
+        self.locates = True  # whether operations note their line, as a plan is made of them
+
+    def record(self, call: Any, values: tuple[Any, ...]) -> Any:
+        """The pending result of a call; its result at once if it cannot be recorded."""
+        if not call.deferrable or (call.piece and self.is_array(values[0])):
+            return evaluated(call, values)
+        batch = self.batch
+        out = batch.add(call, values)
+        if out is None:
+            return self.record(call, values)
+        if self.locates or call.op.limits is not None:
+            batch.locations[len(batch.entries) - 1] = location(3)
+        if len(batch.entries) >= _MOST_ENTRIES:
+            batch.evaluate()  # `out` is alive
+        return out
+
+    def is_array(self, value: Any) -> bool:
+        """Whether the value is known."""
+        return type(value) is not Pending or value.batch is not self.batch
+
+    def evaluate(self, batch: Batch) -> None:
+        """Evaluate a batch of this recorder; the next one is recorded if this one was known."""
+        site = self.site
+        if batch is self.batch:
+            self.batch = Batch(self.evaluate, site.place)
+        if not batch.entries:
+            return
+        native = counts().native
+        known = evaluate(batch)
+        self.locates = counts().native == native
+        if known:
+            site.new, site.rest = 0, _FIRST_REST
+            return
+        site.new += 1
+        if site.new >= _NEW:
+            site.new = 0
+            site.due = site.passed + site.rest
+            site.rest = min(4 * site.rest, _LONGEST_REST)
+
+
+def mark(skip: int = 2) -> None:
+    """Note that the program looks at results or ends a step, and decide about what follows."""
+    recorder = modes.recorder
+    if recorder is not None:
+        recorder.batch.evaluate()
+    if modes.watch is not None or modes.anomaly or not _here():
+        modes.recorder = None
+        return
+    place = (location(skip), modes.grad)
+    site = _sites.get(place)
+    if site is None:
+        if len(_sites) >= _MOST_SITES:
+            _sites.clear()
+        site = _sites[place] = _Site(place[0])
+    site.passed += 1
+    if site.passed < site.due and settings().defer == "on":
+        modes.recorder = None
+    elif recorder is None:
+        Recorded.any_pending = True
+        modes.recorder = Recorder(site)
+    else:
+        recorder.site = site
+
+
+def as_one(owner: Any, update: Callable[[], object]) -> bool:
+    """Record `update`, a method of `owner` that changes tensors, as one call.
+
+    Returns False if it has to be called. Only code of this package may be recorded so: what it
+    reads of Python's state, it reads through `tensor/host.py`.
+    """
+    recorder = modes.recorder
+    if recorder is None or modes.trace is not None or native.update is None:
+        return False
+    return native.update(recorder, owner, update)
+
+
+def settle() -> None:
+    """Evaluate what is pending in this thread."""
+    recorder = modes.recorder
+    if recorder is not None:
+        recorder.batch.evaluate()
+
+
+def forget() -> None:
+    """Evaluate what is pending, and forget the marks: as at the start of a program."""
+    pause()
+    _sites.clear()
+
+
+def pause() -> None:
+    """Evaluate what is pending, and record nothing up to the next mark."""
+    settle()
+    modes.recorder = None
+
+
+def _here() -> bool:
+    """Whether this thread may record: values are evaluated by one thread."""
+    return settings().defer != "off" and threading.current_thread() is threading.main_thread()
+
+
+def evaluated(call: Any, values: tuple[Any, ...]) -> Any:
+    """The result of a call, at once."""
+    return computed(call, [array_of(v) for v in values])
