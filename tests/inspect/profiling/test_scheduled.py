@@ -22,12 +22,12 @@ def names_of(p):
 def test_sums_by_operation():
     x = cr.ones(20, 20, requires_grad=True)
     with profile(activities=[profiler.ProfilerActivity.CPU]) as p:
-        for _ in range(3):
+        for _ in range(2):
             (x @ x).sum().backward()
     found = {each.key: each for each in p.key_averages()}
-    assert found["matmul"].count == found["matmul (backward)"].count == 3
-    assert found["matmul"].cpu_memory_usage == 3 * 1600
-    assert found["matmul"].cpu_time == found["matmul"].cpu_time_total / 3
+    assert found["matmul"].count == found["matmul (backward)"].count == 2
+    assert found["matmul"].cpu_memory_usage == 2 * 1600
+    assert found["matmul"].cpu_time == found["matmul"].cpu_time_total / 2
     whole = p.key_averages().total_average()
     assert whole.self_cpu_time_total == pytest.approx(
         sum(each.self_cpu_time_total for each in found.values())

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from types import CodeType
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from chainrule.base.source import Location, Placed, Source, source_at
+from chainrule.graph.node import Graph
 from chainrule.nn.layer_path import Layer
 
 Tally = list[int]  # nanoseconds, calls, bytes
@@ -32,12 +33,17 @@ class Runs:
         self.ticks: npt.NDArray[np.int64] = np.zeros(groups, np.int64)
 
 
-class Pulled(NamedTuple):
-    """Nodes of the tape whose cotangents were pulled back: their line and their op."""
+class Late(NamedTuple):
+    """Operations that run later than their line: recorded ones, and those of a backward pass.
+
+    One that is a `graph` – a gradient as a whole – belongs to the lines of its nodes.
+    """
 
     location: Location
     op: str
+    phase: Literal["forward", "backward"]
     tally: Tally
+    graph: Graph | None = None
 
     @property
     def layer(self) -> str:
@@ -48,13 +54,13 @@ class Pulled(NamedTuple):
 class Context:
     """One calling context; see the module's docstring.
 
-    `operations` are those evaluated here, by what computes them, `backward` those of a backward
-    pass that began here; `programs` are compiled ones. `python` is the time between, `compiling`
-    that of tracing and compiling.
+    `operations` are those evaluated here, by what computes them, `late` those of other lines that
+    run here; `programs` are compiled ones. `python` is the time between, `compiling` that of
+    tracing and compiling.
     """
 
     __slots__ = (
-        "_location", "_source", "above", "at", "backward", "compiling", "inner", "layer",
+        "_location", "_source", "above", "at", "compiling", "inner", "late", "layer",
         "operations", "programs", "python", "within",
     )  # fmt: skip
 
@@ -64,7 +70,7 @@ class Context:
         self.inner: dict[Layer | tuple[int, int], Context] = {}
         self.operations: dict[Callable[..., Any], Tally] = {}
         self.within: dict[Callable[..., Any], Tally] = {}  # operations of a user's own backward
-        self.backward: dict[tuple[int, str], Pulled] = {}  # by the id of the location, and the op
+        self.late: dict[tuple[int, int, str, str], Late] = {}  # by ids, op and phase
         self.programs: dict[Any, Runs] = {}
         self.python = self.compiling = 0
         self._source: Source | None = None

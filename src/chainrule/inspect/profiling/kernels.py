@@ -19,27 +19,23 @@ from chainrule.compiler.runtime.encoder import Launched
 from chainrule.compiler.runtime.interpreter import ticks_per_second
 from chainrule.compiler.runtime.program import Program
 from chainrule.compiler.shared.kernel_writer import Work
-from chainrule.graph.node import Node, Type
+from chainrule.graph.node import INPUT, Graph, Node, Type
+from chainrule.graph.walk import topological
 from chainrule.inspect.profiling.contexts import Runs
 from chainrule.ops.record import Contract, Map, Reduce
 
 
 class Share(NamedTuple):
-    """A part of a program's runs: nanoseconds and bytes of one node.
+    """A part of a program's runs: nanoseconds and bytes of one node, whose line is `source`.
 
     Without a node it is the start of the runs. `estimated`: its kernels have nodes of other lines.
     """
 
     node: Node | None
+    source: Source | None
     time: float
     size: int
     estimated: bool
-
-    @property
-    def backward(self) -> bool:
-        """Whether the node belongs to a gradient."""
-        source = None if self.node is None else self.node.source
-        return source is not None and source.of is not source
 
 
 def shares(program: Program, runs: Runs) -> Iterator[Share]:
@@ -49,7 +45,15 @@ def shares(program: Program, runs: Runs) -> Iterator[Share]:
     scale = min(1.0, runs.time / total) if total else 0.0  # the clocks differ by a little
     for first in measured.nonzero()[0]:
         yield from _divided(program.launches(int(first)), float(measured[first]) * scale, runs)
-    yield Share(None, runs.time - total * scale, 0, False)
+    yield Share(None, None, runs.time - total * scale, 0, False)
+
+
+def parts_of(graph: Graph) -> Iterator[tuple[Node, float]]:
+    """The nodes of a graph that was evaluated as one, each with its part of the estimated work."""
+    nodes = [n for n in topological(graph.outputs) if n.op is not INPUT]
+    estimates = [amount(node) for node in nodes]
+    whole = math.fsum(estimates) or 1.0
+    yield from zip(nodes, [each / whole for each in estimates], strict=True)
 
 
 def group_times(program: Program, ticks: Sequence[int]) -> Iterator[tuple[str, float]]:
@@ -66,13 +70,14 @@ def _divided(launches: Sequence[Launched], time: float, runs: Runs) -> Iterator[
     trips = [(work, node, n) for work, times in launches for node, n in _repeated(work, times)]
     estimates = [amount(node) * n for _, node, n in trips]
     whole = math.fsum(estimates)
-    lines = {node.source for _, node, _ in trips}
-    for (work, node, n), part in zip(trips, estimates, strict=True):
+    sources = [node.source for _, node, _ in trips]
+    several = len({*sources}) > 1
+    for (work, node, n), part, source in zip(trips, estimates, sources, strict=True):
         share = part / whole if whole else 1 / len(trips)
         size = node.type.nbytes if isinstance(node.type, Type) and node in _written(work) else 0
-        yield Share(node, time * share, size * n * runs.calls, len(lines) > 1)
+        yield Share(node, source, time * share, size * n * runs.calls, several)
     if not trips:
-        yield Share(None, time, 0, False)
+        yield Share(None, None, time, 0, False)
 
 
 def _written(work: Work | Repeat) -> frozenset[Node]:
@@ -109,8 +114,3 @@ def amount(node: Node) -> float:
     if isinstance(lower, Map):
         return float(node.type.size) * weight(node)
     return float(node.type.size)
-
-
-def line_of(node: Node) -> Source | None:
-    """The line of the program that a node stands for."""
-    return None if node.source is None else node.source.of

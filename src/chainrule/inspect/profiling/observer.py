@@ -14,19 +14,23 @@ import threading
 from collections.abc import Callable, Sequence
 from time import perf_counter_ns as clock
 from types import CodeType, FrameType
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
 from chainrule.base.source import Location
 from chainrule.compiler.runtime.program import Program, Words
-from chainrule.inspect.profiling.contexts import Context, Line, Pulled, Runs, Tally
+from chainrule.graph.node import Graph
+from chainrule.inspect.profiling.contexts import Context, Late, Line, Runs, Tally
 from chainrule.inspect.profiling.paths import Paths
 from chainrule.nn.layer_path import layer_in
 from chainrule.nn.module import Module
+from chainrule.tensor.deferred.pending import Batch
+from chainrule.tensor.deferred.recorder import Recorder
 from chainrule.tensor.modes import modes
 from chainrule.tensor.tape import Backward
 
+Phase = Literal["forward", "backward"]
 MOST_EVENTS = 300_000  # kept for a time line, some 40 MB; the sums go on
 _TICKS = 16  # of groups of launches that take the room of an event
 _MEETING = "sum of cotangents"
@@ -36,7 +40,7 @@ _AROUND = frozenset({"layer", "mark"})  # phases of events that others lie in
 class Event(NamedTuple):
     """What happened from `start` to `end`, in nanoseconds of the clock.
 
-    `what` is a function that computes, a `Pulled`, a `Layer`, a `Program` or a name; `ticks` are
+    `what` is a function that computes, a `Late`, a `Layer`, a `Program` or a name; `ticks` are
     those of a program's groups.
     """
 
@@ -76,6 +80,10 @@ class Observer:
         self.marks: dict[str, Tally] = {}  # named stretches: total, calls, time of Python's in it
         self._marks: list[_Mark] = []  # those that are open
         self._work = modes.quietly
+        self._batch: Batch | None = None  # that is evaluated
+        self._entry = -1  # of the batch, the last that was computed by itself
+        # The location of the recorded operation that is computed by itself, and its graph
+        self._late: tuple[Location, Graph | None] | None = None
         self._stage = ""  # of the compiler that runs
         self._compiled = 0  # time of compiling within the operation that runs
         self._pulling = False
@@ -165,6 +173,11 @@ class Observer:
         self._pass(place, start)
         if compute not in self.names:
             self.names[compute] = _name(frame, compute)
+        if self._late is not None:
+            location, graph = self._late
+            name = self.names[compute]
+            self._ran_late(place, location, name, "forward", start, end, made, graph=graph)
+            return made
         table = place.within if self._pulling else place.operations
         tally = table.get(compute)
         if tally is None:
@@ -200,7 +213,7 @@ class Observer:
             single, self.busy, self._pulling = self.busy, False, before
         end = clock()
         if single:
-            self._pulled(place, node.location, node.op.name, begun, end, *parts)
+            self._ran_late(place, node.location, node.op.name, "backward", begun, end, *parts)
         else:
             self._pass(place, end)
             self._resume(end)
@@ -215,23 +228,62 @@ class Observer:
         self._compiled = 0
         made = add(builder, *args, **kwargs)
         end = clock()
-        self._pulled(place, None, _MEETING, start, end, made)
+        self._ran_late(place, None, _MEETING, "backward", start, end, made)
         return made
 
-    def _pulled(
-        self, place: Context, location: Location, op: str, start: int, end: int, *made: Any
-    ) -> None:
-        """Note a part of backward."""
-        key = (id(location), op)
-        pulled = place.backward.get(key)
-        if pulled is None:
-            pulled = place.backward[key] = Pulled(location, op, [0, 0, 0])
-        tally = pulled.tally
+    def _ran_late(
+        self, place: Context, location: Location, op: str, phase: Phase, start: int, end: int,
+        *made: Any, graph: Graph | None = None,
+    ) -> None:  # fmt: skip
+        """Note what ran at `place` and belongs to another line."""
+        key = (id(location), id(graph), op, phase)
+        late = place.late.get(key)
+        if late is None:
+            late = place.late[key] = Late(location, op, phase, [0, 0, 0], graph)
+        tally = late.tally
         tally[0] += end - start - self._compiled
         tally[1] += 1
         tally[2] += sum([new_bytes(part, ()) for part in made if part is not None])
-        self.note(start, end, pulled, "backward", place, None)
+        self.note(start, end, late, phase, place, None)
         self._resume(end)
+
+    def record(self, record: Callable[..., Any], recorder: Recorder, call: Any, values: Any) -> Any:
+        """An operation that is recorded for later: its line is noted in its batch."""
+        if self.busy or threading.get_ident() != self.thread:
+            return record(recorder, call, values)
+        made = record(recorder, call, values)
+        batch = recorder.batch
+        if batch.entries and batch.entries[-1][0] is call:
+            place = self.place(sys._getframe(1))  # noqa: SLF001
+            now = clock()
+            self._pass(place, now)
+            batch.locations.setdefault(len(batch.entries) - 1, place.location)
+            self._just = True
+            self._resume(now)
+        return made
+
+    def evaluate_batch(self, evaluate: Callable[..., Any], batch: Batch, *more: Any) -> Any:
+        """The evaluation of recorded operations, one by one."""
+        before = self._batch, self._entry
+        self._batch, self._entry = batch, -1
+        try:
+            return evaluate(*more)
+        finally:
+            self._batch, self._entry = before
+
+    def compute_entry(self, compute: Callable[..., Any], call: Any, values: Any) -> Any:
+        """The evaluation of one recorded operation, the next of its batch with this call."""
+        batch = self._batch
+        if batch is None or threading.get_ident() != self.thread:
+            return compute(call, values)
+        self._entry += 1
+        while batch.entries[self._entry][0] is not call:
+            self._entry += 1
+        self._late = (batch.locations.get(self._entry), getattr(call, "graph", None))
+        try:
+            return compute(call, values)
+        finally:
+            self._late = None
 
     def run_native(self, program: Program, native: Callable[[], int]) -> int:
         """A run of a compiled program."""

@@ -22,13 +22,15 @@ from typing import Any
 from chainrule.base.source import noted_by
 from chainrule.compiler import compile as compiled
 from chainrule.compiler import pipeline
-from chainrule.compiler.calls import look
+from chainrule.compiler.calls import batch, look
 from chainrule.compiler.eager import offers
 from chainrule.compiler.runtime.program import observed
 from chainrule.inspect.profiling import marks
 from chainrule.inspect.profiling.observer import Observer
 from chainrule.inspect.profiling.samples import sampled
 from chainrule.nn.module import Module
+from chainrule.tensor.deferred import structure
+from chainrule.tensor.deferred.recorder import Recorder, settle
 from chainrule.tensor.modes import modes
 from chainrule.tensor.tape import Backward
 
@@ -90,13 +92,19 @@ def observing(base: FrameType | None = None) -> Iterator[Observer]:
             undo.enter_context(stand_in(room, name, partial(_compiling, observer)))
         undo.enter_context(stand_in(Backward, "rule", partial(_rule, observer)))
         undo.enter_context(stand_in(Backward, "__call__", partial(_sum, observer)))
+        undo.enter_context(stand_in(Recorder, "record", partial(_record, observer)))
+        for room in (structure, batch):
+            undo.enter_context(stand_in(room, "by_calls", partial(_by_calls, observer)))
+        undo.enter_context(stand_in(structure, "computed", partial(_computed, observer)))
         undo.enter_context(stand_in(Module, "__call__", partial(_call, observer)))
         marks.listeners.append(observer)
         undo.callback(marks.listeners.remove, observer)
         undo.enter_context(sampled(observer.thread, observer.sample))
+        settle()
         observer.begin()
         try:
             yield observer
+            settle()  # what the program has recorded is its work
         finally:
             observer.finish()
 
@@ -117,6 +125,21 @@ def _sum(observer: Observer, before: Callable[..., Any]) -> Callable[..., Any]:
         return observer.add_up(before, self, args, kwargs)
 
     return __call__
+
+
+def _record(observer: Observer, before: Callable[..., Any]) -> Callable[..., Any]:
+    def record(self: Recorder, call: Any, values: Any) -> Any:
+        return observer.record(before, self, call, values)
+
+    return record
+
+
+def _by_calls(observer: Observer, before: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda batch, alive: observer.evaluate_batch(before, batch, batch, alive)
+
+
+def _computed(observer: Observer, before: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda call, values: observer.compute_entry(before, call, values)
 
 
 def _call(observer: Observer, before: Callable[..., Any]) -> Callable[..., Any]:

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from chainrule.base.source import Source, source_at
-from chainrule.inspect.profiling.contexts import Context
-from chainrule.inspect.profiling.kernels import shares
+from chainrule.inspect.profiling.contexts import Context, Late
+from chainrule.inspect.profiling.kernels import parts_of, shares
 from chainrule.inspect.profiling.observer import Observer
 
 By = Literal["line", "layer", "operation"]
@@ -90,45 +90,59 @@ def _of(context: Context, observer: Observer) -> Iterator[Row]:
     for phase, table in tables:
         for compute, (time, calls, size) in table.items():
             yield Row(phase, *here, observer.names[compute], time / 1e9, calls, size)
-    for pulled in context.backward.values():
-        time, calls, size = pulled.tally
-        source = source_at(pulled.location) or context.source
-        yield Row("backward", context, source, pulled.layer, pulled.op, time / 1e9, calls, size)
+    for late in context.late.values():
+        yield from _late(context, late)
     for program, runs in context.programs.items():
-        for node, spent, size, estimated in shares(program, runs):
-            if node is None or node.source is None:
-                name = NATIVE if node is None else node.op.name
+        for node, line, spent, size, estimated in shares(program, runs):
+            name = NATIVE if node is None else node.op.name
+            if line is None:
                 yield Row("forward", *here, name, spent / 1e9, 0, size, estimated)
                 continue
-            source = node.source.of
-            phase = "forward" if source is node.source else "backward"
+            phase = "forward" if line is line.of else "backward"
             yield Row(
-                phase, context, source, source.layer, node.op.name, spent / 1e9, runs.calls, size,
-                estimated,
-            )  # fmt: skip
+                phase, context, line.of, line.layer, name, spent / 1e9, runs.calls, size, estimated
+            )
+
+
+def _late(context: Context, late: Late) -> Iterator[Row]:
+    """The rows of an operation that ran later than its line."""
+    time, calls, size = late.tally
+    own = source_at(late.location) or context.source
+    if late.graph is None:
+        yield Row(late.phase, context, own, late.layer, late.op, time / 1e9, calls, size)
+        return
+    for node, part in parts_of(late.graph):
+        line = node.source or own
+        phase: Phase = "forward" if line is None or line is line.of else "backward"
+        layer = "" if line is None else line.layer
+        seconds = part * time / 1e9
+        yield Row(phase, context, line, layer, node.op.name, seconds, calls, part * size, True)
 
 
 def _with_layers(found: Sequence[Row]) -> Iterator[Row]:
     """Rows from before the profile know no layer: they are divided between those of their line.
 
-    The layers that ran the line forward have parts as large as their forward time.
+    The layers that ran the line forward have parts as large as their forward time; where all that
+    is known is that they ran it, the parts are equal.
     """
     ran: defaultdict[tuple[str, int], defaultdict[str, float]]
     ran = defaultdict(lambda: defaultdict(float))
     for row in found:
-        if row.phase == "forward" and row.source is not None and row.layer:
-            ran[row.source.file, row.source.line][row.layer] += row.seconds
+        if row.phase in {"forward", "python"} and row.source is not None and row.layer:
+            worked = row.seconds if row.phase == "forward" else 0.0
+            ran[row.source.file, row.source.line][row.layer] += worked
     for row in found:
         layers = None if row.layer or row.source is None else ran.get(row.source[:2])
         if not layers or row.phase in {"python", "compile"}:
             yield row
             continue
         whole = sum(layers.values())
-        for layer, seconds in layers.items():
-            part = seconds / whole if whole else 1 / len(layers)
+        parts = {name: s / whole if whole else 1 / len(layers) for name, s in layers.items()}
+        parts = {name: part for name, part in parts.items() if part}
+        for layer, part in parts.items():
             yield row._replace(
                 layer=layer, seconds=row.seconds * part, calls=row.calls * part,
-                size=row.size * part, estimated=len(layers) > 1 or row.estimated,
+                size=row.size * part, estimated=len(parts) > 1 or row.estimated,
             )  # fmt: skip
 
 

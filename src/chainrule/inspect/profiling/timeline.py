@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from chainrule.compiler.runtime.program import Program
-from chainrule.inspect.profiling.contexts import Pulled
+from chainrule.inspect.profiling.contexts import Late
 from chainrule.inspect.profiling.kernels import group_times
 from chainrule.inspect.profiling.observer import Event, Observer
 from chainrule.nn.layer_path import Layer
@@ -46,8 +46,8 @@ def _drawn(event: Event, observer: Observer) -> Iterator[dict[str, Any]]:
     what, length = event.what, event.end - event.start
     source = event.context.source
     layer = event.context.layer
-    if isinstance(what, Pulled):
-        name = f"pull back {what.op}"
+    if isinstance(what, Late):
+        name = f"pull back {what.op}" if what.phase == "backward" else what.op
     elif isinstance(what, Layer):
         name = layer = what.path
     elif isinstance(what, Program):

@@ -1,0 +1,52 @@
+"""Operations that are recorded and run later belong to their lines and layers."""
+
+from __future__ import annotations
+
+import pytest
+
+import chainrule as cr
+from chainrule.tensor.deferred.structure import counts
+from tests.inspect.profiling.profiled_program import Model, batch, line, step
+
+
+def profiled(before: int, times: int):
+    """A profile of `times` plain steps after others, and how many batches ran natively in it."""
+    model, x = Model(), batch()
+    for _ in range(before):
+        step(model, x).item()
+    native = counts().native
+    with cr.profile() as p:
+        for _ in range(times):
+            step(model, x).item()
+    return p, counts().native - native
+
+
+def test_kernels_belong_to_the_lines_and_layers_that_recorded_them():
+    p, native = profiled(0, 12)
+    assert native > 0
+    for phase in ("forward", "backward"):
+        rows = [r for r in p.rows if r.phase == phase and r.name == "matmul"]
+        assert {r.source.line for r in rows} == {line("# heavy")}
+        assert {r.layer for r in rows} == {"Model.large.inner", "Model.small.inner"}
+    light = {r.layer for r in p.rows if r.source and r.source.line == line("# light")}
+    assert light == {"Model.large", "Model.small"}
+    assert sum(r.seconds for r in p.rows) == pytest.approx(p.seconds, rel=1e-6)
+
+
+def test_what_is_pending_at_the_end_is_measured():
+    model, x = Model(), batch()
+    for _ in range(12):
+        step(model, x).item()
+    with cr.profile() as p:
+        out = model(x)
+    assert [r for r in p.rows if r.phase == "forward" and r.name == "matmul"]
+    assert out.item() > 0
+
+
+def test_plans_from_before_the_profile_know_their_lines():
+    p, native = profiled(12, 12)
+    assert native > 0
+    for phase in ("forward", "backward"):
+        rows = [r for r in p.rows if r.phase == phase and r.name == "matmul"]
+        assert {r.source.line for r in rows} == {line("# heavy")}
+        assert {r.layer for r in rows} >= {"Model.large.inner", "Model.small.inner"}
