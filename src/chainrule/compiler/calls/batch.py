@@ -21,11 +21,13 @@ from chainrule.compiler.calls.plan_cache import PLANS
 from chainrule.compiler.calls.tails import tail_of
 from chainrule.compiler.pipeline import compile_graph
 from chainrule.compiler.rewrite.inline import inline_calls
+from chainrule.compiler.rewrite.simplify import picked
 from chainrule.compiler.runtime.availability import native_code
 from chainrule.compiler.runtime.heap import no_collections
 from chainrule.compiler.runtime.plan import address
 from chainrule.compiler.shared.captured import Captured
 from chainrule.graph.node import Graph, Node, Type, input_node
+from chainrule.graph.rewrite import rewrite
 from chainrule.ops.control import project
 from chainrule.ops.creation import full
 from chainrule.ops.record import Symbolic
@@ -192,7 +194,8 @@ def _graph(
             values.append(node)
         else:
             values += [Node(project, (node,), {"index": i}, t) for i, t in enumerate(call.parts)]
-    return inline_calls(Graph(tuple(inputs), tuple([values[n] for n in alive])))
+    graph = Graph(tuple(inputs), tuple([values[n] for n in alive]))
+    return rewrite(inline_calls(graph), picked)
 
 
 def _own(outside: list[Array], slot: int) -> None:

@@ -164,7 +164,10 @@ def _cast(node: Node) -> Node | None:
     return node.inputs[0] if node.inputs[0].dtype is node.dtype else None
 
 
-def _project(node: Node) -> Node | None:
+def picked(node: Node) -> Node | None:
+    """A result that is one of a bundle's: its operand."""
+    if node.op is not project:
+        return None
     (x,) = node.inputs
     return x.inputs[node.attrs["index"]] if x.op is bundle else None
 
@@ -223,6 +226,6 @@ _REWRITES: dict[Op, Rewrite] = {
     slice_: _slice,
     cast: _cast,
     detach: lambda node: node.inputs[0],
-    project: _project,
+    project: picked,
     sum_: _sum,
 }
