@@ -70,6 +70,24 @@ def pulled(source: Source) -> Source:
     return made
 
 
+class Numbered(Source):
+    """The line of an operation of a batch, and its number there.
+
+    Another batch of the same structure has other lines: it knows them by the number.
+    """
+
+    number: int
+
+
+def numbered(source: Source | None, number: int) -> Numbered | None:
+    """The line with a number; None without a line."""
+    if source is None:
+        return None
+    made = Numbered(*source)
+    made.number = number
+    return made
+
+
 class Placed(tuple[CodeType, int]):  # noqa: SLOT001 - a tuple has room for no slot
     """A code and instruction, as `location()` notes them, and the layer that ran there."""
 

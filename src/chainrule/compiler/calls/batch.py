@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from chainrule.base.dtypes import from_numpy
-from chainrule.base.source import source_at
+from chainrule.base.source import numbered, source_at
 from chainrule.compiler.calls.plan_cache import PLANS
 from chainrule.compiler.calls.tails import tail_of
 from chainrule.compiler.pipeline import compile_graph
@@ -188,7 +188,8 @@ def _graph(
     values: list[Node] = []
     for at, (call, start, *operands) in enumerate(batch.entries):
         ins = tuple([values[r] if r >= 0 else outside[~r] for r in operands])
-        node = Node(call.op, ins, call.attrs, call.type, source_at(batch.locations.get(at)))
+        source = numbered(source_at(batch.locations.get(at)), at)
+        node = Node(call.op, ins, call.attrs, call.type, source)
         assert start == len(values)
         if call.parts is None:
             values.append(node)

@@ -24,12 +24,16 @@ Line = tuple[CodeType, int]  # a code, and an instruction of it
 
 
 class Runs:
-    """The runs of one compiled program in one context."""
+    """The runs of one compiled program in one context.
 
-    __slots__ = ("calls", "ticks", "time")
+    `locations` are those of its batch's operations, if it is that of a batch.
+    """
 
-    def __init__(self, groups: int) -> None:
+    __slots__ = ("calls", "locations", "ticks", "time")
+
+    def __init__(self, groups: int, locations: Sequence[Location]) -> None:
         self.time = self.calls = 0
+        self.locations = locations
         self.ticks: npt.NDArray[np.int64] = np.zeros(groups, np.int64)
 
 
@@ -71,7 +75,7 @@ class Context:
         self.operations: dict[Callable[..., Any], Tally] = {}
         self.within: dict[Callable[..., Any], Tally] = {}  # operations of a user's own backward
         self.late: dict[tuple[int, int, str, str], Late] = {}  # by ids, op and phase
-        self.programs: dict[Any, Runs] = {}
+        self.programs: dict[tuple[Any, tuple[int, ...]], Runs] = {}  # by program and locations
         self.python = self.compiling = 0
         self._source: Source | None = None
         self._location: Placed | None = None

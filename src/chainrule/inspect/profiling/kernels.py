@@ -12,7 +12,7 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from chainrule.base.source import Source
+from chainrule.base.source import Numbered, Source, source_at
 from chainrule.compiler.fuse.weight import weight
 from chainrule.compiler.lower.schedule import Repeat, works
 from chainrule.compiler.runtime.encoder import Launched
@@ -70,7 +70,7 @@ def _divided(launches: Sequence[Launched], time: float, runs: Runs) -> Iterator[
     trips = [(work, node, n) for work, times in launches for node, n in _repeated(work, times)]
     estimates = [amount(node) * n for _, node, n in trips]
     whole = math.fsum(estimates)
-    sources = [node.source for _, node, _ in trips]
+    sources = [line_of(node, runs) for _, node, _ in trips]
     several = len({*sources}) > 1
     for (work, node, n), part, source in zip(trips, estimates, sources, strict=True):
         share = part / whole if whole else 1 / len(trips)
@@ -114,3 +114,11 @@ def amount(node: Node) -> float:
     if isinstance(lower, Map):
         return float(node.type.size) * weight(node)
     return float(node.type.size)
+
+
+def line_of(node: Node, runs: Runs) -> Source | None:
+    """The line of the program that a node stands for; of a gradient's node a `Pulled`."""
+    source = node.source
+    if type(source) is not Numbered or source.number >= len(runs.locations):
+        return source
+    return source_at(runs.locations[source.number]) or source

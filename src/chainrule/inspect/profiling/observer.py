@@ -263,7 +263,7 @@ class Observer:
         return made
 
     def evaluate_batch(self, evaluate: Callable[..., Any], batch: Batch, *more: Any) -> Any:
-        """The evaluation of recorded operations, one by one."""
+        """The evaluation of recorded operations, natively or one by one."""
         before = self._batch, self._entry
         self._batch, self._entry = batch, -1
         try:
@@ -294,9 +294,12 @@ class Observer:
         end, ticks = clock(), program.spent
         place = self.place(sys._getframe(1))  # noqa: SLF001
         self._pass(place, start)
-        runs = place.programs.get(program)
+        batch = self._batch
+        lines = [] if batch is None else [*map(batch.locations.get, range(len(batch.entries)))]
+        key = (program, tuple(map(id, lines)))
+        runs = place.programs.get(key)
         if runs is None:
-            runs = place.programs[program] = Runs(len(ticks))
+            runs = place.programs[key] = Runs(len(ticks), lines)
         runs.time += end - start
         runs.calls += 1
         runs.ticks += ticks

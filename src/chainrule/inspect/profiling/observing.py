@@ -23,6 +23,7 @@ from chainrule.base.source import noted_by
 from chainrule.compiler import compile as compiled
 from chainrule.compiler import pipeline
 from chainrule.compiler.calls import batch, look
+from chainrule.compiler.calls.batch import BatchPlan
 from chainrule.compiler.eager import offers
 from chainrule.compiler.runtime.program import observed
 from chainrule.inspect.profiling import marks
@@ -93,6 +94,7 @@ def observing(base: FrameType | None = None) -> Iterator[Observer]:
         undo.enter_context(stand_in(Backward, "rule", partial(_rule, observer)))
         undo.enter_context(stand_in(Backward, "__call__", partial(_sum, observer)))
         undo.enter_context(stand_in(Recorder, "record", partial(_record, observer)))
+        undo.enter_context(stand_in(BatchPlan, "run", partial(_run, observer)))
         for room in (structure, batch):
             undo.enter_context(stand_in(room, "by_calls", partial(_by_calls, observer)))
         undo.enter_context(stand_in(structure, "computed", partial(_computed, observer)))
@@ -132,6 +134,10 @@ def _record(observer: Observer, before: Callable[..., Any]) -> Callable[..., Any
         return observer.record(before, self, call, values)
 
     return record
+
+
+def _run(observer: Observer, before: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda plan, batch: observer.evaluate_batch(before, batch, plan, batch)
 
 
 def _by_calls(observer: Observer, before: Callable[..., Any]) -> Callable[..., Any]:

@@ -92,7 +92,7 @@ def _of(context: Context, observer: Observer) -> Iterator[Row]:
             yield Row(phase, *here, observer.names[compute], time / 1e9, calls, size)
     for late in context.late.values():
         yield from _late(context, late)
-    for program, runs in context.programs.items():
+    for (program, _), runs in context.programs.items():
         for node, line, spent, size, estimated in shares(program, runs):
             name = NATIVE if node is None else node.op.name
             if line is None:
