@@ -299,6 +299,23 @@ def called(fn: Callable[..., Sequence[Tensor]], *args: Handle | None) -> Sequenc
     return apply_many(TABLE["call"], *operands, graph=body)
 
 
+def as_one_call(fn: Callable[..., Tensor], *args: Handle | None, **options: Hashable) -> Tensor:
+    """`fn(*args, **options)`, which depends on these alone; one operation where it is recorded.
+
+    What a program repeats is compiled as a whole: there the parts of a layer need no records of
+    their own. Evaluated at once, each part is an operation.
+    """
+    if modes.recorder is None or modes.trace is not None:
+        return fn(*args, **options)
+
+    def record() -> tuple[Graph, BodyTrace]:
+        with body_trace() as trace:
+            return interned(trace.graph((), (fn(*args, **options),))), trace
+
+    body, operands = recorded_once(fn, args, tuple(options.items()), record)
+    return apply_many(TABLE["call"], *operands, graph=body)[0]
+
+
 def unrolled(graph: Graph, operands: Sequence[Handle]) -> list[Tensor]:
     """The graph's outputs as tensors: its ops applied one by one, here or in the open trace."""
     made: dict[Node, Any] = dict(zip(graph.inputs, operands, strict=True))

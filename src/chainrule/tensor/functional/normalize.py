@@ -10,6 +10,7 @@ import numpy as np
 from chainrule.base import shapes
 from chainrule.base.errors import ArgumentError, ShapeError
 from chainrule.ops import TABLE
+from chainrule.tensor.body import as_one_call
 from chainrule.tensor.convert import Operand, as_dtype, as_tensor, cast, floating
 from chainrule.tensor.dispatch import apply
 from chainrule.tensor.functional import arithmetic, comparison, exponential, reduce, slices
@@ -81,6 +82,13 @@ def layer_norm(
     """
     x = floating(input)
     inner = _inner_shape("layer_norm", x, normalized_shape)
+    parts = [None if p is None else as_tensor(p) for p in (weight, bias)]
+    return as_one_call(_standardized, x, *parts, inner=inner, eps=eps)
+
+
+def _standardized(
+    x: Tensor, weight: Tensor | None, bias: Tensor | None, *, inner: shapes.Shape, eps: float
+) -> Tensor:
     flat = x
     if len(inner) != 1:
         outer = x.shape[: len(x.shape) - len(inner)]

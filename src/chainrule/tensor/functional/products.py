@@ -16,6 +16,7 @@ from chainrule.base.source import warn
 from chainrule.ops import TABLE
 from chainrule.ops.products import check_inner
 from chainrule.tensor import fast_path
+from chainrule.tensor.body import as_one_call
 from chainrule.tensor.convert import Operand, as_tensor, cast, expand, operands, result_dtype
 from chainrule.tensor.dispatch import apply
 from chainrule.tensor.functional import arithmetic, layout, reduce, slices
@@ -146,6 +147,10 @@ def linear(input: Operand, weight: Operand, bias: Operand = None) -> Tensor:
     x, w = as_tensor(input), as_tensor(weight)
     if x.shape[-1:] != w.shape[-1:]:
         raise ShapeError(_other_width(x.shape, w.shape), axis={"input": -1, "weight": -1})
+    return as_one_call(_affine, x, w, None if bias is None else as_tensor(bias))
+
+
+def _affine(x: Tensor, w: Tensor, bias: Tensor | None) -> Tensor:
     out = matmul(x, apply(TABLE["transpose"], w, axes=(1, 0)))
     if bias is None:
         return out

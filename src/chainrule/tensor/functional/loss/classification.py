@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from chainrule.base import dtypes
 from chainrule.base.errors import ArgumentError, DTypeError, IndexBoundsError, ShapeError
 from chainrule.ops import TABLE
+from chainrule.tensor.body import as_one_call
 from chainrule.tensor.convert import Operand, as_tensor, cast, floating
 from chainrule.tensor.dispatch import apply
 from chainrule.tensor.functional import arithmetic, comparison, layout
@@ -89,7 +90,7 @@ def cross_entropy(
         return _probabilities(x, _class_axis_last(wanted), weight, reduction, label_smoothing)
     labels = _classes("cross_entropy", x, wanted, input)
     if weight is None and label_smoothing == 0.0:
-        return _plain(x, labels, ignore_index, reduction)
+        return as_one_call(_plain, x, labels, ignore_index=ignore_index, reduction=reduction)
     logp = apply(TABLE["log_softmax"], x, axis=len(x.shape) - 1)
     options = ignore_index, reduction, label_smoothing
     return _weighted("cross_entropy", logp, labels, weight, *options)
@@ -110,7 +111,7 @@ def _of_each_class(name: str, op: str, x: Tensor, labels: Tensor) -> Tensor:
         ) from None
 
 
-def _plain(x: Tensor, labels: Tensor, ignore_index: int, reduction: str) -> Tensor:
+def _plain(x: Tensor, labels: Tensor, *, ignore_index: int, reduction: str) -> Tensor:
     """Without weights: the loss of each row, where its label counts."""
     kept, name = comparison.ne(labels, ignore_index), "cross_entropy"
     loss = _of_each_class(name, name, x, comparison.where(kept, labels, 0))
