@@ -85,13 +85,8 @@ def backward(
     else:
         handles = list(inputs)
         leaves = [h._tape_node() for h in handles]
-    found = None
-    if modes.recorder is not None and not create_graph and not watched(order):
-        found = derived(roots, seeds, leaves, order, retain=retain_graph)
-    if found is None:
-        found = _eager(
-            roots, seeds, leaves, order, retain=retain_graph or create_graph, record=create_graph
-        )
+    retain = retain_graph or create_graph
+    found = _gradients(roots, seeds, leaves, order, retain=retain, record=create_graph)
     if modes.watch is not None:
         modes.watch.after_backward(tensors, seeds, leaves, found)
     for handle, gradient in zip(handles, found, strict=True):
@@ -103,6 +98,18 @@ def backward(
             call_after(handle)
     if not (retain_graph or create_graph):
         note_end(roots[0])
+
+
+def _gradients(
+    roots: list[Node], seeds: list[Tensor], targets: list[Node], order: list[Node], *, retain: bool,
+    record: bool,
+) -> list[Tensor | None]:  # fmt: skip
+    """Gradients of the targets: recorded as one call, or by a walk from node to node."""
+    if modes.recorder is not None and not record and not watched(order):
+        found = derived(roots, seeds, targets, order, retain=retain)
+        if found is not None:
+            return found
+    return _eager(roots, seeds, targets, order, retain=retain, record=record)
 
 
 def _eager(
@@ -260,14 +267,8 @@ def gradients(
     else:
         roots = [t._tape_node() for t in outs]
         targets = [t._tape_node() for t in ins]
-        found = _eager(
-            roots,
-            seeds,
-            targets,
-            topological(roots),
-            retain=retain or create_graph,
-            record=create_graph,
-        )
+        keep, order = retain or create_graph, topological(roots)
+        found = _gradients(roots, seeds, targets, order, retain=keep, record=create_graph)
         if modes.watch is not None:
             modes.watch.after_backward(outs, seeds, targets, found)
     if materialize_grads:

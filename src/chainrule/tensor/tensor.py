@@ -361,7 +361,8 @@ def _detached(base: Handle) -> Tensor:
     if modes.trace is not None:
         with no_grad():
             return apply(TABLE["detach"], base)
-    return wrap(base._concrete("detach()"))
+    base._ready("detach()")
+    return wrap(base._value, type=base._type)
 
 
 def _same_graph(base: Handle, new: Handle) -> Tensor:
