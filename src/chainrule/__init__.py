@@ -105,6 +105,7 @@ if TYPE_CHECKING:
     from chainrule import utils as utils
     from chainrule import version as version
     from chainrule import xpu as xpu
+    from chainrule.compiler.cache_report import explain_cache as explain_cache
     from chainrule.compiler.compile import compile as compile
     from chainrule.compiler.runtime.denormals import set_flush_denormal as set_flush_denormal
     from chainrule.compiler.runtime.workers import get_num_threads as get_num_threads
@@ -158,6 +159,7 @@ _LAZY = {
     "compile": "chainrule.compiler.compile",
     "draw": "chainrule.inspect.draw",
     "explain": "chainrule.inspect.explain",
+    "explain_cache": "chainrule.compiler.cache_report",
     "get_num_threads": "chainrule.compiler.runtime.workers",
     "gradcheck": "chainrule.inspect.gradcheck",
     "load": "chainrule.formats.serialization",

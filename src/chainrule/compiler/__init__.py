@@ -16,7 +16,9 @@ _SWITCHES = frozenset(
 
 
 def __getattr__(name: str) -> Any:
-    """One of PyTorch's switches."""
+    """One of PyTorch's switches, or `explain_cache`."""
+    if name == "explain_cache":
+        return importlib.import_module(f"{__name__}.cache_report").explain_cache
     if name in _SWITCHES:
         return getattr(importlib.import_module(f"{__name__}.switches"), name)
     return missing_name(__name__, name)
@@ -24,4 +26,4 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     """The names here, and those that would be imported."""
-    return sorted({*globals(), *_SWITCHES})
+    return sorted({*globals(), *_SWITCHES, "explain_cache"})

@@ -12,13 +12,14 @@ import os
 import threading
 import weakref
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, TypeVar, overload
+from typing import Any, TypeVar, overload
 
 from chainrule.base.dtypes import DType, from_numpy
 from chainrule.base.errors import KindError, NonFiniteError
 from chainrule.base.settings import settings
 from chainrule.base.shapes import Shape
 from chainrule.base.source import warn
+from chainrule.compiler.cache_report import CacheEntry, CacheReport
 from chainrule.compiler.calls.history import History
 from chainrule.compiler.calls.look import Seen, look
 from chainrule.compiler.calls.modules import compiled_module
@@ -37,33 +38,6 @@ from chainrule.tensor.modes import modes
 
 F = TypeVar("F", bound=Callable[..., Any])
 _MOST_VARIANTS = 16  # that differ in what was constant in the trace, not in their arguments
-
-
-class CacheEntry(NamedTuple):
-    """One compiled variant, as `explain_cache()` shows it."""
-
-    arguments: str
-    kernels: int
-    arena_bytes: int
-    seconds: float
-    calls: int
-    guards: tuple[str, ...]  # what it read of Python's state: another value is another variant
-
-
-class CacheReport(list[CacheEntry]):
-    """The entries of one function, and how much of the memory for plans is in use.
-
-    `evicted` variants of this function were dropped; `bytes_in_use` of at most `limit` are the
-    arenas of all compiled functions. `retraced` says why it was traced again, each time: what
-    changed, from what to what.
-    """
-
-    def __init__(
-        self, evicted: int, bytes_in_use: int, limit: int, retraced: Sequence[str] = ()
-    ) -> None:
-        super().__init__()
-        self.evicted, self.bytes_in_use, self.limit = evicted, bytes_in_use, limit
-        self.retraced = list(retraced)
 
 
 class CompiledFunction:
@@ -210,9 +184,7 @@ class CompiledFunction:
 
     def explain_cache(self) -> CacheReport:
         """One entry per compiled variant: what it is for, its size, what it cost."""
-        found = CacheReport(
-            self.evicted, PLANS.bytes_in_use(), settings().plan_bytes, self.history.reasons
-        )
+        found = []
         for key, variants in self._variants.items():
             arguments = describe(key[0], [f"{d.name}{list(shape)}" for shape, d, _ in key[1]])
             for v in variants:
@@ -220,7 +192,13 @@ class CompiledFunction:
                 found.append(
                     CacheEntry(arguments, kernels, v.arena_bytes(), v.seconds, v.calls, names)
                 )
-        return found
+        return CacheReport(found, self.evicted, self.history.reasons)
+
+    def forget(self) -> None:
+        """Drop all variants: the next call is traced like the first."""
+        with self._lock:
+            self._variants.clear()
+            self.history = History(self.name)
 
 
 def _new_locks() -> None:
@@ -232,6 +210,14 @@ def _new_locks() -> None:
 
 
 _functions: weakref.WeakSet[CompiledFunction] = weakref.WeakSet()
+
+
+def forget_variants() -> None:
+    """Drop the variants of all compiled functions."""
+    for function in list(_functions):
+        function.forget()
+
+
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_new_locks)
 

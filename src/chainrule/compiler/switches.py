@@ -9,6 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from chainrule.tensor.deferred.gradient import forget_gradients
+from chainrule.tensor.deferred.recorder import forget
+from chainrule.tensor.deferred.structure import forget_structures
 from chainrule.tensor.modes import modes
 
 BACKEND = "chainrule"
@@ -42,7 +45,18 @@ assume_constant_result = allow_in_graph
 
 
 def reset() -> None:
-    """Nothing: each compiled function keeps its own plans, under a memory bound."""
+    """Drop everything compiled, and forget what repeated: as at the start of a program.
+
+    Machine code of kernels stays.
+    """
+    forget()
+    forget_structures()
+    forget_gradients()
+    from chainrule.compiler.calls.effect import forget_updates
+    from chainrule.compiler.compile import forget_variants
+
+    forget_updates()
+    forget_variants()
 
 
 def cudagraph_mark_step_begin() -> None:

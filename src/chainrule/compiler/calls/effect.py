@@ -96,6 +96,11 @@ class Effect:
 _known: weakref.WeakKeyDictionary[Any, list[Effect] | None] = weakref.WeakKeyDictionary()
 
 
+def forget_updates() -> None:
+    """Forget the traces: the next update of each owner is traced like the first."""
+    _known.clear()
+
+
 def record(recorder: Recorder, owner: Any, update: Callable[[], object]) -> bool:
     """Record `update`, which belongs to `owner`; False if it has to run itself."""
     known = _known.setdefault(owner, [])

@@ -2,6 +2,7 @@
 
     pending      a value to come, and the batch of operations that it belongs to
     structure    what a batch does, known again at its next occurrence: native from then on
+    reasons      why a structure was compiled, and why once more
     recorder     when to record and when to evaluate at once, decided by counting
     gradient     the gradient of a tape, derived once for each structure
 

@@ -65,6 +65,11 @@ class Derived:
 _known: dict[Any, Derived | None] = {}  # None after the first occurrence
 
 
+def forget_gradients() -> None:
+    """Forget the gradients: as at the start of a program."""
+    _known.clear()
+
+
 def derived(
     roots: Sequence[Node], seeds: Sequence[Tensor], targets: Sequence[Node], order: Sequence[Node],
     *, retain: bool,

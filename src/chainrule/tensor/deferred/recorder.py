@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from chainrule.base.settings import settings
-from chainrule.base.source import Location, location
+from chainrule.base.source import Location, Source, location, source_at
 from chainrule.tensor.calls import computed
 from chainrule.tensor.deferred.pending import Batch, Pending, array_of
 from chainrule.tensor.deferred.structure import counts, evaluate, native
@@ -41,6 +41,23 @@ class _Site:
 
 
 _sites: dict[tuple[Location, bool], _Site] = {}
+
+
+class RestingMark(NamedTuple):
+    """A mark after which nothing is recorded, as what followed it did not repeat."""
+
+    place: Source | None
+    passed: int  # times
+    left: int  # times to pass before what follows is recorded again
+
+
+def resting() -> list[RestingMark]:
+    """The marks that rest."""
+    return [
+        RestingMark(source_at(s.place), s.passed, s.due - s.passed)
+        for s in list(_sites.values())
+        if s.due > max(s.passed, _OFTEN)
+    ]
 
 
 class Recorder:
@@ -110,7 +127,7 @@ def mark(skip: int = 2) -> None:
         Recorded.any_pending = True
         modes.recorder = Recorder(site)
     else:
-        recorder.site = site
+        recorder.site, recorder.batch.place = site, site.place
 
 
 def as_one(owner: Any, update: Callable[[], object]) -> bool:

@@ -17,9 +17,10 @@ import numpy as np
 
 from chainrule.base.errors import CompileError
 from chainrule.base.settings import settings
-from chainrule.base.source import warn
+from chainrule.base.source import Source, source_at, warn
 from chainrule.tensor.calls import computed
 from chainrule.tensor.deferred.pending import Array, Batch, Entry, Pending, told
+from chainrule.tensor.deferred.reasons import EVICTED, READ, Causes, change, why_compiled
 
 _MOST = 1024  # structures that occurred twice; at the limit all are forgotten
 _MOST_NEW = 1 << 16  # of which only the hash is kept
@@ -60,24 +61,27 @@ native = _Native()
 class Variant:
     """A structure with the values that are alive at its end: how often it occurred, its plan."""
 
-    __slots__ = ("__weakref__", "calls", "plan", "read", "refused", "seen")
+    __slots__ = ("__weakref__", "calls", "lost", "plan", "read", "refused", "seen", "why")
 
     def __init__(self) -> None:
         self.seen = self.calls = 0
         self.plan: Plan | None = None
         self.read: set[int] = set()  # values that were not written by the plan, and then read
-        self.refused = False  # whether it cannot be compiled
+        self.refused = ""  # why it cannot be compiled
+        self.why = ""  # it was compiled
+        self.lost = ""  # why the plan before was dropped
 
     def note_read(self, number: int) -> None:
         """A value that the plan leaves out was read: the next plan will write it."""
         if number not in self.read:
             self.read.add(number)
-            self.plan = None
+            self.plan, self.lost = None, READ
 
     def evict(self, plan: Any) -> None:
         """Drop the plan, for memory: it is made again when the structure goes on occurring."""
         if plan is self.plan:
-            self.plan, self.seen = None, 0
+            self.plan, self.seen, self.lost = None, 0, EVICTED
+            _Counters.evicted += 1
 
 
 class Structure:
@@ -87,7 +91,7 @@ class Structure:
     number: from then on the number is an operand.
     """
 
-    __slots__ = ("constants", "entries", "place", "size", "variants", "varying")
+    __slots__ = ("changes", "constants", "entries", "place", "size", "variants", "varying")
 
     def __init__(self, batch: Batch, constants: Mapping[int, bytes]) -> None:
         """`constants` are the numbers of its first occurrence."""
@@ -97,18 +101,25 @@ class Structure:
         self.constants = constants
         self.varying: frozenset[int] = frozenset()
         self.variants: dict[tuple[int, ...], Variant] = {}
+        self.changes: list[str] = []  # of numbers, for which all plans were dropped
 
     def variant(self, batch: Batch, alive: tuple[int, ...]) -> Variant:
         """The variant for these values alive."""
         if batch.constants != self.constants:
             changed = {k for k, v in batch.constants.items() if self.constants[k] != v}
             if not changed <= self.varying:
+                self.changes.append(change(batch, self.constants, min(changed - self.varying)))
                 self.varying |= changed
                 self.variants.clear()
         found = self.variants.get(alive)
         if found is None:
             found = self.variants[alive] = Variant()
         return found
+
+    @property
+    def source(self) -> Source | None:
+        """The line after which it was recorded first."""
+        return source_at(self.place)
 
     @property
     def pays(self) -> bool:
@@ -127,24 +138,34 @@ class Counts(NamedTuple):
     eager: int
     compiled: int
     seconds: float  # of compilation
+    evicted: int  # plans that were dropped for memory
 
 
 class _Counters:
     """The numbers of `Counts`, as they grow."""
 
-    native = eager = compiled = 0
+    native = eager = compiled = evicted = 0
     seconds = 0.0
 
 
 def counts() -> Counts:
     """How batches of operations were evaluated in this process."""
     c = _Counters
-    return Counts(c.native, c.eager, c.compiled, c.seconds)
+    return Counts(c.native, c.eager, c.compiled, c.seconds, c.evicted)
 
 
 def structures() -> list[Structure]:
     """The known structures."""
     return list(_structures.values())
+
+
+def forget_structures() -> None:
+    """Forget structures, plans and counts: as at the start of a program."""
+    _structures.clear()
+    _new.clear()
+    c = _Counters
+    c.native = c.eager = c.compiled = c.evicted = 0
+    c.seconds = 0.0
 
 
 def evaluate(batch: Batch) -> bool:
@@ -209,13 +230,15 @@ def _compiled(
     try:
         plan = native.make(batch, alive, structure.varying, variant)
     except CompileError as error:
-        variant.refused = True
+        variant.refused = str(error)
         warn(f"a repeated computation runs with NumPy: {error}", RuntimeWarning)
         return None
     if plan is None:
-        variant.refused = True
+        variant.refused = "there is no machine code in this process"
         return None
-    variant.plan = plan
+    others = [a for a in structure.variants if a != alive and structure.variants[a].why]
+    causes = Causes(variant.seen, variant.lost, structure.changes, sorted(variant.read), others)
+    variant.plan, variant.why = plan, why_compiled(batch, alive, causes)
     _Counters.compiled += 1
     _Counters.seconds += plan.seconds
     return plan
