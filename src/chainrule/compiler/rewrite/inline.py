@@ -1,16 +1,17 @@
 """Calls of subgraphs are inlined, so that the other passes see one graph.
 
-    call(x, w; graph = (a, b) → f(a, b))  →  f(x, w)
+    call(x, w; graph = (a, b) → f(a, b))              →  f(x, w)
+    project(call(x, w; graph = (a, b) → f, g(a, b)), 1)  →  g(x, w)
 
 Example: `inline_calls(graph)`.
 """
 
 from __future__ import annotations
 
-from chainrule.graph.node import INPUT, Graph, Node
+from chainrule.graph.node import Graph, Node
 from chainrule.graph.rewrite import rewrite
 from chainrule.graph.walk import ordered, substitute
-from chainrule.ops.control import bundle, call
+from chainrule.ops.control import bundle, call, project
 from chainrule.ops.record import Symbolic
 from chainrule.ops.scan import scan
 
@@ -23,7 +24,9 @@ def inline_calls(graph: Graph) -> Graph:
 
 
 def _inline(node: Node) -> Node | None:
-    if node.op is INPUT or node.op is not call:
+    if node.op is project and node.inputs[0].op is bundle:
+        return node.inputs[0].inputs[node.attrs["index"]]
+    if node.op is not call:
         return None
     body: Graph = node.attrs["graph"]
     results = substitute(body.outputs, dict(zip(body.inputs, node.inputs, strict=True)))
