@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 import time
 import weakref
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -32,9 +32,10 @@ from chainrule.ops.control import project
 from chainrule.ops.creation import full
 from chainrule.ops.record import Symbolic
 from chainrule.ops.reduce import broadcast_to
+from chainrule.tensor.calls import computed
 from chainrule.tensor.deferred.gradient import Block
-from chainrule.tensor.deferred.pending import Array, Batch
-from chainrule.tensor.deferred.structure import Variant, by_calls, publish
+from chainrule.tensor.deferred.pending import Array, Batch, Pending
+from chainrule.tensor.deferred.structure import Variant, publish
 
 
 class Tail(NamedTuple):
@@ -139,20 +140,26 @@ class BatchPlan:
         outside, values = batch.outside, batch.values
         arrays = [*results[: self.direct], *(outside[s] for s in self.states)]
         publish(values, self.alive, arrays)
-        for number, block, sources in self.tails:
-            kept = [results[s] if s >= 0 else outside[~s] for s in sources]
-            values[number].move(Batch(self._evaluate_tail(number)), block, kept)
+        for tail in self.tails:
+            kept = [results[s] if s >= 0 else outside[~s] for s in tail.sources]
+            values[tail.number].batch = Rest(tail, kept, self.owner)
 
-    def _evaluate_tail(self, number: int) -> Callable[[Batch], None]:
-        """The evaluation of a value that is read after all: the next plan will write it."""
 
-        def evaluate(batch: Batch) -> None:
-            by_calls(batch, (0,))
-            owner = self.owner()
-            if owner is not None:
-                owner.note_read(number)
+class Rest:
+    """What is kept of a value that is computed if it is read: the source of its array."""
 
-        return evaluate
+    __slots__ = ("kept", "owner", "tail")
+
+    def __init__(self, tail: Tail, kept: list[Array], owner: weakref.ref[Variant]) -> None:
+        self.tail, self.kept, self.owner = tail, kept, owner
+
+    def evaluate(self, value: Pending) -> None:
+        """Compute the value; the next plan will write it."""
+        (value.array,) = computed(self.tail.block, self.kept)
+        value.batch = None
+        owner = self.owner()
+        if owner is not None:
+            owner.note_read(self.tail.number)
 
 
 def make(batch: Batch, alive: Sequence[int], varying: Collection[int], owner: Variant) -> Any:

@@ -13,7 +13,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -29,6 +29,14 @@ Array = np.ndarray[Any, Any]
 Entry = tuple[Any, ...]
 
 
+class Evaluator(Protocol):
+    """What computes pending values."""
+
+    def evaluate(self, value: Pending) -> None:
+        """Give `value` its array, and others that are computed with it."""
+        ...
+
+
 class Pending:
     """A value of a batch: its type now, its `array` once the batch is evaluated."""
 
@@ -37,7 +45,7 @@ class Pending:
 
     def __init__(self, batch: Batch, number: int, type: Type) -> None:
         self.array = None
-        self.batch: Batch | None = batch
+        self.batch: Evaluator | None = batch
         self.number = number
         self.type = type
 
@@ -55,15 +63,9 @@ class Pending:
         """The array; evaluates the batch. Raises what an operation of the batch raised."""
         if self.array is None:
             assert self.batch is not None
-            self.batch.evaluate()
+            self.batch.evaluate(self)
         assert self.array is not None
         return self.array
-
-    def move(self, batch: Batch, call: Any, operands: Sequence[Array]) -> None:
-        """Become the only value of another batch: the first result of a call."""
-        batch.add(call, operands)
-        batch.values[0] = self
-        self.batch, self.number = batch, 0
 
 
 def array_of(value: Any) -> Any:
@@ -156,7 +158,7 @@ class Batch:
             self.constants[slot] = array.flat[0].tobytes()
         return slot
 
-    def evaluate(self) -> None:
+    def evaluate(self, value: Pending | None = None) -> None:  # noqa: ARG002 - as any evaluator
         """Evaluate the recorded operations; raises what one of them raises, each time."""
         with _lock:
             if self.running:
