@@ -10,11 +10,18 @@ from typing import TYPE_CHECKING
 
 from chainrule.base import dtypes, shapes
 from chainrule.base.errors import ArgumentError, ShapeError
+from chainrule.tensor.body import as_one_call
 from chainrule.tensor.convert import Operand, as_tensor, floating
 from chainrule.tensor.functional import arithmetic, comparison
 from chainrule.tensor.functional.forms import also_called, of_kinds, with_numpy_names
-from chainrule.tensor.functional.random import uniform
+from chainrule.tensor.functional.random import (
+    default_generator,
+    drawn_later,
+    next_uniform,
+    uniform,
+)
 from chainrule.tensor.handle import Handle
+from chainrule.tensor.modes import no_grad
 
 if TYPE_CHECKING:
     from chainrule.tensor.tensor import Tensor
@@ -68,7 +75,17 @@ def dropout(input: Operand, p: float = 0.5, training: bool = True) -> Tensor:
         return x  # type: ignore[return-value]
     if p == 1:
         return arithmetic.mul(x, 0.0)
+    if drawn_later(x.shape):
+        out = as_one_call(_dropped, x, default_generator.state, p=p)
+        default_generator.skip(1)
+        return out
     return comparison.where(_kept(x.shape, p), arithmetic.mul(x, 1 / (1 - p)), 0.0)
+
+
+def _dropped(x: Tensor, state: Tensor, *, p: float) -> Tensor:
+    with no_grad():
+        kept = comparison.ge(next_uniform(state, x.shape), p)
+    return comparison.where(kept, arithmetic.mul(x, 1 / (1 - p)), 0.0)
 
 
 @of_kinds

@@ -167,7 +167,7 @@ def uniform(shape: shapes.Shape, dtype: DType, generator: Generator | None = Non
 
     def finish(high: Tensor, *low: Tensor) -> Tensor:
         if not low:
-            return arithmetic.mul(cast(arithmetic.floor_divide(high, 1 << 8), dtype), 2.0**-24)
+            return _unit(high, dtype)
         top = arithmetic.mul(arithmetic.floor_divide(high, 1 << 5), 1 << 26)
         bits = arithmetic.add(top, arithmetic.floor_divide(low[0], 1 << 6))
         return arithmetic.mul(cast(bits, dtype), 2.0**-53)
@@ -175,6 +175,23 @@ def uniform(shape: shapes.Shape, dtype: DType, generator: Generator | None = Non
     source = generator or default_generator
     with no_grad():
         return source._draw(shape, dtype, 2 if dtype is dtypes.float64 else 1, finish)
+
+
+def _unit(bits: Tensor, dtype: DType) -> Tensor:
+    return arithmetic.mul(cast(arithmetic.floor_divide(bits, 1 << 8), dtype), 2.0**-24)
+
+
+def next_uniform(state: Tensor, shape: shapes.Shape) -> Tensor:
+    """The float32 numbers that `uniform` would draw from a generator in this state."""
+    bits = apply(TABLE["random_bits"], state, word=0, ordinal=0, start=0, shape=shape)
+    return _unit(bits, dtypes.float32)
+
+
+def drawn_later(shape: shapes.Shape) -> bool:
+    """Whether random numbers of this shape are recorded, to be drawn with what reads them."""
+    return (
+        modes.recorder is not None and modes.trace is None and 0 < shapes.size(shape) <= _RECORDED
+    )
 
 
 def normal_values(shape: shapes.Shape, dtype: DType, generator: Generator | None = None) -> Tensor:
