@@ -92,6 +92,8 @@ def backward(
     for handle, gradient in zip(handles, found, strict=True):
         if handle is not None and gradient is not None:
             if handle._grad is None:
+                if modes.recorder is not None:
+                    modes.recorder.batch.note(handle, is_grad=True)
                 handle._grad = gradient
             else:
                 accumulate(handle, gradient)

@@ -296,10 +296,13 @@ class Handle:
         A write under no_grad(), through `.data` or through `detach()` changes the value alone: a
         computed tensor keeps its node, as in PyTorch.
         """
+        trace, recorder = modes.trace, modes.recorder
+        leaf, wants = self.is_leaf, self.requires_grad
+        if recorder is not None and trace is None and leaf:
+            recorder.batch.note(self)
         self._version += 1
-        trace = modes.trace
-        keeps_leaf = self.is_leaf and self.requires_grad and not new.requires_grad
-        same = not recorded and self.requires_grad and not self.is_leaf
+        keeps_leaf = leaf and wants and not new.requires_grad
+        same = not recorded and wants and not leaf
         if same and new.array_type == self.array_type:
             if trace is None:
                 self._value = new._value
@@ -320,3 +323,10 @@ class Handle:
                 self._node = None
             return
         self._node, self._requires_grad = new._node, new._requires_grad
+
+    def _take_back(self, value: Any, *, requires_grad: bool) -> None:
+        """Be the leaf of before: what was written into it is undone."""
+        self._version += 1
+        self._value, self._type = value, None
+        if requires_grad is not self._requires_grad or not self.is_leaf:
+            self._node, self._requires_grad = None, requires_grad

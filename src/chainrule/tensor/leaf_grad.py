@@ -71,6 +71,8 @@ def set_grad(handle: Handle, gradient: Tensor | None) -> None:
     if modes.trace is not None and modes.trace.is_outside(handle):
         modes.trace.grads[id(handle)] = (handle, gradient)
     else:
+        if modes.recorder is not None and gradient is not None:
+            modes.recorder.batch.note(handle, is_grad=True)
         handle._grad = gradient
 
 

@@ -58,8 +58,7 @@ class BatchPlan:
         """Compile the calls of a batch, for these values alive at its end."""
         start = time.perf_counter()
         self.owner = weakref.ref(owner)
-        states = {r.number: r.slot for r in batch.rebound if r.slot >= 0}
-        states = {n: states[n] for n in alive if n in states}
+        states = {n: batch.written[n] for n in alive if n in batch.written}
         self.states = list(states.values())
         written = set(self.states)
         fixed = {s for s in batch.constants if s not in varying and s not in written}
@@ -192,16 +191,16 @@ def _graph(
         else:
             inputs.append(input_node(Type(dtype, array.shape)))
             outside.append(inputs[-1])
-    values: list[Node] = []
+    values: dict[int, Node] = {}
     for at, (call, start, *operands) in enumerate(batch.entries):
         ins = tuple([values[r] if r >= 0 else outside[~r] for r in operands])
         source = numbered(source_at(batch.locations.get(at)), at)
         node = Node(call.op, ins, call.attrs, call.type, source)
-        assert start == len(values)
         if call.parts is None:
-            values.append(node)
+            values[start] = node
         else:
-            values += [Node(project, (node,), {"index": i}, t) for i, t in enumerate(call.parts)]
+            for i, kind in enumerate(call.parts):
+                values[start + i] = Node(project, (node,), {"index": i}, kind)
     graph = Graph(tuple(inputs), tuple([values[n] for n in alive]))
     return rewrite(inline_calls(graph), picked)
 

@@ -18,7 +18,7 @@ from chainrule.compiler.guards.guards import Guards
 from chainrule.compiler.runtime.heap import no_collections
 from chainrule.compiler.trace.capture import capture
 from chainrule.tensor.deferred.gradient import Block
-from chainrule.tensor.deferred.pending import Pending, Rebound
+from chainrule.tensor.deferred.pending import Pending
 from chainrule.tensor.deferred.recorder import Recorder
 from chainrule.tensor.handle import Handle
 from chainrule.tensor.leaf_grad import get_grad
@@ -80,15 +80,17 @@ class Effect:
         made = recorder.record(self.block, (*states, *given, *numbers))
         batch, first = recorder.batch, c.inputs.states.start
         for at in c.replaced:
-            handle, old, new = c.states[at], states[at], made[self.pairs[first + at]]
+            handle, new = c.states[at], made[self.pairs[first + at]]
+            batch.note(handle)
+            if type(new) is Pending and new.batch is batch:
+                old = batch.reference(states[at])
+                if type(old) is int and old < 0:
+                    batch.written[new.number] = ~old
             handle._version += 1
             handle._value = new
-            if type(new) is Pending and new.batch is batch and old is not None:
-                slot = batch.slots.get(id(old.array if type(old) is Pending else old), -1)
-                pending = old if slot < 0 and type(old) is Pending else None
-                batch.rebound.append(Rebound(handle, slot, pending, new.number))
         for owner, number in c.rewritten:
             grad = owner._grad
+            batch.note(grad)
             grad._version += 1
             grad._value, grad._node = made[number], None
 

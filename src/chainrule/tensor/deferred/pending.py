@@ -12,6 +12,7 @@ import copy
 import os
 import threading
 import time
+import weakref
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
@@ -75,24 +76,27 @@ def array_of(value: Any) -> Any:
     return tuple([array_of(v) for v in value]) if type(value) is tuple else value
 
 
-class Rebound(NamedTuple):
-    """A tensor that a recorded update gave a new value, which may be written over the old one.
+class Write(NamedTuple):
+    """A tensor that was given a new value, or a new `.grad`, while operations were recorded.
 
-    `slot` is that of the old array; -1 where the old value is itself `pending`.
+    It is undone if an operation before entry `at` fails. `old` is what was there: a reference to a
+    value (`Batch.reference`), or None for no gradient. The tensor is not kept alive, for its value
+    would be.
     """
 
-    handle: Handle
-    slot: int
-    pending: Pending | None
-    number: int
+    at: int
+    handle: weakref.ref[Handle]
+    is_grad: bool
+    old: Any
+    requires_grad: bool
 
 
 class Batch:
     """Recorded operations that were not evaluated yet. See `add`."""
 
     __slots__ = (
-        "adding", "closed", "constants", "entries", "error", "evaluator", "locations", "outside",
-        "place", "rebound", "running", "slots", "values",
+        "adding", "closed", "constants", "entries", "error", "evaluator", "failed", "locations",
+        "outside", "place", "running", "slots", "values", "writes", "written",
     )  # fmt: skip
 
     def __init__(self, evaluator: Callable[[Batch], None], place: Location = None) -> None:
@@ -107,9 +111,11 @@ class Batch:
         self.outside: list[Array] = []  # operands that are arrays
         self.slots: dict[int, int] = {}  # by id of the array, which `outside` keeps alive
         self.constants: dict[int, bytes] = {}  # slots of arrays full of one number: that number
-        self.rebound: list[Rebound] = []
+        self.written: dict[int, int] = {}  # new values of tensors: the slot of the old one
+        self.writes: list[Write] = []
         self.locations: dict[int, Location] = {}  # of entries that may raise, or are new
         self.error: Exception | None = None
+        self.failed = 0  # the entry that raised it
         self.running = False
 
     def add(self, call: Any, values: Sequence[Any]) -> Any:
@@ -118,9 +124,12 @@ class Batch:
         None if another thread has evaluated the batch since: then there is another batch.
         """
         self.adding = True
-        if self.closed:
+        try:
+            return None if self.closed else self._add(call, values)
+        finally:
             self.adding = False
-            return None
+
+    def _add(self, call: Any, values: Sequence[Any]) -> Any:
         entry: list[Any] = [call, 0]
         for value in values:
             if type(value) is Pending:
@@ -147,7 +156,6 @@ class Batch:
                     one.number = start + i
             entry[1] = start
         self.entries.append(tuple(entry))
-        self.adding = False
         return out
 
     def bring(self, array: Array) -> int:
@@ -158,8 +166,29 @@ class Batch:
             self.constants[slot] = array.flat[0].tobytes()
         return slot
 
+    def reference(self, value: Any) -> Any:
+        """A value without keeping it alive: its number here, ~slot, or the value itself."""
+        if type(value) is Pending:
+            if value.batch is self:
+                return value.number
+            value = value if value.array is None else value.array
+        slot = self.slots.get(id(value))
+        return value if slot is None else ~slot
+
+    def note(self, handle: Handle, *, is_grad: bool = False) -> None:
+        """Note the value of a tensor, or its `.grad`, before it is given a new one."""
+        held = handle._grad if is_grad else handle
+        old = None if held is None else self.reference(held._value)
+        self.writes.append(
+            Write(len(self.entries), weakref.ref(handle), is_grad, old, handle._requires_grad)
+        )
+
     def evaluate(self, value: Pending | None = None) -> None:  # noqa: ARG002 - as any evaluator
-        """Evaluate the recorded operations; raises what one of them raises, each time."""
+        """Evaluate the recorded operations; raises what one of them raises, each time.
+
+        What was recorded before an operation that fails has a value none the less, and what was
+        written after it is undone: so it would be if each operation were evaluated at its line.
+        """
         with _lock:
             if self.running:
                 raise CompileError("a signal handler reads a value that is just being computed")
@@ -171,15 +200,38 @@ class Batch:
             try:
                 self.evaluator(self)
             except Exception as error:
-                self.error = error
-                for handle, slot, pending, number in reversed(self.rebound):
-                    if handle._value is self.values[number]:
-                        handle._value = pending or self.outside[slot]
+                self.error = copy.copy(error)  # without its traceback, which keeps frames alive
+                self._undo()
+                self._clear()
                 raise
             finally:
                 self.running = False
-            self.entries, self.values, self.outside = [], [], []
-            self.slots, self.constants, self.rebound, self.locations = {}, {}, [], {}
+            self._clear()
+
+    def _clear(self) -> None:
+        """Keep nothing of what was recorded."""
+        self.entries, self.values, self.outside, self.writes = [], [], [], []
+        self.slots, self.constants, self.written, self.locations = {}, {}, {}, {}
+
+    def _undo(self) -> None:
+        """Undo what was written after the operation that failed; evaluate what is before it."""
+        at = self.failed
+        end = self.entries[at][1] if at < len(self.entries) else 0
+        for write in reversed(self.writes):
+            handle, old = write.handle(), write.old
+            if write.at <= at or handle is None or (type(old) is int and old >= end):
+                continue
+            if type(old) is int:
+                old = self.values[old] if old >= 0 else self.outside[~old]
+            if not write.is_grad:
+                handle._take_back(old, requires_grad=write.requires_grad)
+            elif old is None or handle._grad is None:
+                handle._grad = None
+            else:
+                handle._grad._take_back(old, requires_grad=False)
+        del self.entries[at:], self.values[end:]
+        self.written = {n: slot for n, slot in self.written.items() if n < end}
+        self.evaluator(self)
 
 
 _lock = threading.RLock()

@@ -271,6 +271,7 @@ def by_calls(batch: Batch, alive: Sequence[int]) -> None:
         try:
             made = computed(call, operands)
         except Exception as error:  # noqa: BLE001 - it is raised again
+            batch.failed = at
             raise told(error, batch.locations.get(at)) from None
         del operands
         if call.parts is None:

@@ -1,0 +1,158 @@
+"""Pending values: what an error leaves behind, who keeps what alive, threads and interrupts."""
+
+from __future__ import annotations
+
+import gc
+import threading
+import weakref
+
+import numpy as np
+import pytest
+
+import chainrule as cr
+from chainrule import nn
+from chainrule.nn import functional as F
+from chainrule.tensor.deferred.pending import Pending
+from chainrule.tensor.modes import modes
+from tests.tensor.deferred.running import evaluation
+
+
+@pytest.fixture(autouse=True, params=["always", "compiled"])
+def recorded(request):
+    with evaluation(request.param):
+        yield
+
+
+def is_pending(x: cr.Tensor) -> bool:
+    return type(x._value) is Pending and x._value.array is None
+
+
+def test_a_value_is_pending_until_it_is_read():
+    x = cr.ones(3)
+    y = x * 2
+    z = y + 1
+    assert is_pending(y)
+    assert z.tolist() == [3.0, 3.0, 3.0]
+    assert not is_pending(y)  # it is alive: computed with the rest
+
+
+def test_what_nobody_holds_is_not_computed():
+    x = cr.ones(3)
+    y = x.exp()
+    value = weakref.ref(y)
+    z = y + 1
+    del y
+    gc.collect()
+    assert value() is None
+    assert is_pending(z)
+    z.tolist()
+    assert modes.recorder.batch.values == []
+
+
+def test_an_error_is_raised_at_each_read_with_the_line_that_recorded_it():
+    table = cr.arange(12.0).reshape(4, 3)
+    wrong = F.embedding(cr.tensor([1, 7]), table)
+    after = wrong * 2
+    for value in (wrong, after, wrong):
+        with pytest.raises(IndexError, match="index 7") as caught:
+            value.tolist()
+        assert "F.embedding(cr.tensor([1, 7]), table)" in "".join(caught.value.__notes__)
+
+
+def test_values_recorded_before_the_error_are_there():
+    table = cr.arange(12.0).reshape(4, 3)
+    before = table + 1
+    kept = before.clone()
+    wrong = F.embedding(cr.tensor([7]), table)
+    independent = table * 2  # its line would not have run
+    with pytest.raises(IndexError):
+        wrong.tolist()
+    assert kept.tolist()[0] == [1.0, 2.0, 3.0]
+    with pytest.raises(IndexError):
+        independent.tolist()
+    assert (table * 3).tolist()[0] == [0.0, 3.0, 6.0]
+
+
+def test_writes_recorded_after_the_error_are_undone():
+    table, buffer, early = cr.arange(12.0).reshape(4, 3), cr.zeros(3), cr.zeros(3)
+    row = buffer[1:]
+    early += 1
+    early *= 3
+    state = cr.get_rng_state()
+    wrong = F.embedding(cr.tensor([7]), table)
+    buffer.add_(wrong.sum(0))
+    buffer[1] = 5.0
+    early.mul_(wrong[0, 0])
+    cr.rand(3)
+    with pytest.raises(IndexError):
+        buffer.tolist()
+    assert buffer.tolist() == [0.0, 0.0, 0.0]
+    assert row.tolist() == [0.0, 0.0]
+    assert early.tolist() == [3.0, 3.0, 3.0]
+    assert cr.equal(cr.get_rng_state(), state)
+
+
+def step(model: nn.Module, table: nn.Embedding, optimizer: cr.optim.Optimizer, index: int) -> float:
+    loss = model(table(cr.tensor([0, index]))).square().mean()
+    loss.backward()
+    nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+    optimizer.step()
+    optimizer.zero_grad()
+    return loss.item()
+
+
+@pytest.mark.parametrize("kind", ["Adam", "SGD"])
+def test_a_bad_batch_changes_nothing(kind):
+    def trained(indices):
+        cr.manual_seed(0)
+        table, model = nn.Embedding(5, 6), nn.Sequential(nn.BatchNorm1d(6), nn.Linear(6, 2))
+        params = [*table.parameters(), *model.parameters()]
+        optimizer = getattr(cr.optim, kind)(params, lr=0.1)
+        losses, errors = [], 0
+        for index in indices:
+            try:
+                losses.append(step(model, table, optimizer, index))
+            except IndexError:
+                errors += 1
+                assert all(p.grad is None for p in params)
+        assert errors == sum(i > 4 for i in indices)
+        return losses, {**model.state_dict(), **table.state_dict()}
+
+    losses, state = trained([1, 2, 9, 3, 4, 1, 7, 8, 2, 3])
+    wanted, good = trained([1, 2, 3, 4, 1, 2, 3])
+    np.testing.assert_allclose(losses, wanted, rtol=1e-4)
+    for name, value in good.items():
+        np.testing.assert_allclose(state[name].numpy(), value.numpy(), rtol=1e-3, atol=1e-5)
+
+
+def test_accumulated_gradients_survive_a_bad_batch():
+    table = nn.Embedding(4, 3)
+    table(cr.tensor([1])).sum().backward()
+    before = table.weight.grad.tolist()
+    table(cr.tensor([2])).sum().backward()
+    between = [[a + b for a, b in zip(r, s, strict=True)] for r, s in
+               zip(before, [[0] * 3, [0] * 3, [1] * 3, [0] * 3], strict=True)]  # fmt: skip
+    table(cr.tensor([5])).sum().backward()
+    with pytest.raises(IndexError):
+        table.weight.grad.sum().item()
+    assert table.weight.grad.tolist() == between
+
+
+def test_an_operand_that_failed_raises_at_the_line_that_uses_it():
+    wrong = F.embedding(cr.tensor([7]), cr.zeros(4, 3))
+    with pytest.raises(IndexError):
+        wrong.tolist()
+    with pytest.raises(IndexError):
+        wrong + 1
+    assert not modes.recorder.batch.adding  # another thread may evaluate
+    assert (cr.ones(2) + 1).tolist() == [2.0, 2.0]
+
+
+def test_another_thread_reads_a_pending_value():
+    found: list[list[float]] = []
+    y = cr.ones(3) * 2
+    thread = threading.Thread(target=lambda: found.append((y + 1).tolist()))
+    thread.start()
+    thread.join(timeout=60)
+    assert found == [[3.0, 3.0, 3.0]]
+    assert (y * 2).tolist() == [4.0, 4.0, 4.0]
