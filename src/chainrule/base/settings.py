@@ -31,14 +31,14 @@ class EnvironmentVariableError(ConfigError):
 class Settings:
     """One reading of the environment.
 
-    threads     CHAINRULE_THREADS: cores a compiled step may use; unset: all this process may use.
+    threads     CHAINRULE_THREADS: cores that native code may use; unset: all this process may use.
     cache_dir   CHAINRULE_CACHE_DIR: where machine code is kept between runs; `off`: nowhere;
                 unset: chainrule/ in XDG_CACHE_HOME, ~/.cache or (Windows) LOCALAPPDATA.
     check       CHAINRULE_CHECK: verify every graph, kernel and plan that a pass produces.
     data        CHAINRULE_DATA: folder with the sample data sets.
     traceback   CHAINRULE_TRACEBACK: `full` (or 1) shows every frame of an error's traceback, also
                 those of the package, and the command line Python's traceback.
-    no_compile  CHAINRULE_NO_COMPILE: compiled functions run eagerly instead.
+    no_compile  CHAINRULE_NO_COMPILE: nothing is compiled, compiled functions run eagerly.
     defer       CHAINRULE_DEFER: whether operations are evaluated later, together: `on` (or unset),
                 where a program repeats them; `off`, never; and, to test chainrule itself, `always`
                 or `compiled`, which also compiles what occurs once.
@@ -47,8 +47,8 @@ class Settings:
     target      CHAINRULE_TARGET: the machine that code is made for: `native` (or unset); `avx2`,
                 x86 without AVX-512; `baseline`, the oldest of its kind, for which compiled
                 functions on x86 run eagerly.
-    plan_bytes  CHAINRULE_PLAN_MB (in 2²⁰ bytes; unset: 1024): memory that the plans of compiled
-                functions may keep; beyond it the least recently used are dropped.
+    plan_bytes  CHAINRULE_PLAN_MB (in 2²⁰ bytes; unset: 1024): memory that all plans may keep;
+                beyond it the least recently used are dropped.
     """
 
     threads: int

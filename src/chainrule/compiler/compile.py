@@ -261,7 +261,8 @@ def compile(  # type: ignore[misc]  # the overloads have one word for all option
     when something that it read outside has changed: `explain_cache()` says what. What it calls –
     forward, `backward()`, an optimizer's `step()` – is part of it. Results that require grad can be
     differentiated outside: their `backward()` is a second native call. A compiled module is a
-    module of the same class that shares the parameters.
+    module of the same class that shares the parameters. A plain program that repeats is compiled
+    without it: docs/speed.md says where it still pays.
 
     `.grad`s that the function assigns are not kept after the step unless `keep_grads`. `debug`
     traces again before every call and raises where a Python constant has changed. With

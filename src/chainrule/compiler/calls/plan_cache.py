@@ -1,9 +1,10 @@
 """The plan cache: the least recently used plans go when there are too many, or too large ones.
 
 A plan's arena is memory that it keeps between calls; sixty sentence lengths are sixty arenas. All
-compiled functions of a process share one cache, `PLANS`. Its bound is `settings().plan_bytes` of
-arenas and `MOST_PLANS` plans; the newest plan stays whatever its size. What was evicted is traced
-and planned again when it is needed, from kernels that are still there. May import base.
+compiled functions and plain programs of a process share one cache, `PLANS`. Its bound is
+`settings().plan_bytes` of arenas and `MOST_PLANS` plans; the newest plan stays whatever its size.
+What was evicted is planned again when it is needed, from kernels that are still there. May import
+base.
 
 Example: `PLANS.put(variant, function)`, and at each call `PLANS.touch(variant)`.
 """
