@@ -66,17 +66,19 @@ def test_nothing_is_compiled_for_what_runs_once():
     assert "0 plans compiled" in str(report)
 
 
-def test_a_training_loop_is_one_structure():
+def test_a_training_loop_is_compiled_at_its_second_occurrence():
     run(training(), 12)
     report = cr.explain_cache()
-    (entry,) = report
+    entry = max(report, key=lambda e: e.operations)
     assert entry.why == "occurred 2 times"
     assert entry.refused == ""
     assert entry.place.endswith(f"test_cache_report.py:{line_of('return loss.item()')}")
     assert min(entry.operations, entry.kernels, entry.arena_bytes) > 0
-    assert entry.calls == report.native > 5
-    assert report.compiled == 1
-    assert report.seconds == entry.seconds > 0
+    assert entry.calls > 5
+    assert sum(e.calls for e in report) == report.native
+    assert report.compiled == len(report)
+    assert report.seconds == pytest.approx(sum(e.seconds for e in report))
+    assert report.seconds > 0
     assert report.bytes_in_use >= entry.arena_bytes
 
 
@@ -93,9 +95,9 @@ def test_values_that_stay_alive_make_another_plan_and_are_named():
 
 def test_a_number_that_changed_is_told():
     run(training(scale=lambda n: 0.5 if n < 8 else 0.25), 16)
-    (entry,) = cr.explain_cache()
+    (entry,) = (e for e in cr.explain_cache() if "number" in e.why)
     assert entry.why.endswith("a number changed from 0.5 to 0.25 and is an operand now")
-    assert cr.explain_cache().compiled == 2
+    assert cr.explain_cache().compiled == len(cr.explain_cache()) + 1
 
 
 def test_a_value_read_after_all_is_told():
@@ -104,7 +106,7 @@ def test_a_value_read_after_all_is_told():
     dense = step.embed.weight.grad.abs().sum().item()
     run(step, 4)
     assert dense > 0
-    (entry,) = cr.explain_cache()
+    (entry,) = (e for e in cr.explain_cache() if "was read" in e.why)
     told = f"test_cache_report.py:{line_of('loss.backward()')})"
     assert "; a value that the plan before left out was read (" in entry.why
     assert entry.why.endswith(told)
