@@ -8,6 +8,7 @@ Source: https://docs.pytorch.org/docs/stable/optim.html
 
 from __future__ import annotations
 
+import functools
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -71,6 +72,12 @@ class Optimizer:
             self.add_param_group(dict(group))
         OPTIMIZERS.add(self)
         note_complete(self)
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """A `step` of a subclass's own also ends a step of the program."""
+        super().__init_subclass__(**kwargs)
+        if "step" in cls.__dict__:
+            cls.step = _marked(cls.__dict__["step"])  # type: ignore[method-assign]
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
         """Also optimise these parameters; missing settings are the defaults."""
@@ -300,6 +307,18 @@ class Optimizer:
             lines.append(f"Parameter Group {i}")
             lines += [f"    {k}: {group[k]}" for k in sorted(group) if k != "params"]
         return f"{type(self).__name__} (\n" + "\n".join(lines) + "\n)"
+
+
+def _marked(step: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(step)
+    def marked(self: Optimizer, *args: Any, **kwargs: Any) -> Any:
+        out = step(self, *args, **kwargs)
+        if modes.trace is None:
+            self._stepped = True
+            mark()
+        return out
+
+    return marked
 
 
 def _registered(hooks: dict[int, Callable[..., Any]], hook: Callable[..., Any]) -> RemovableHandle:
