@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import gc
+import sys
 import threading
 import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
 
 import numpy as np
 import pytest
@@ -156,3 +161,88 @@ def test_another_thread_reads_a_pending_value():
     thread.join(timeout=60)
     assert found == [[3.0, 3.0, 3.0]]
     assert (y * 2).tolist() == [4.0, 4.0, 4.0]
+
+
+def test_operands_that_the_program_dropped_bound_a_batch():
+    weight, seen = cr.ones(1 << 20), []
+    results = [(weight * cr.tensor(np.full(1 << 20, i, np.float32))).sum() for i in range(60)]
+    seen = [is_pending(r) for r in results]
+    assert seen[-1]  # the last are recorded
+    assert not any(seen[:15])  # 4 MB each: the first are evaluated
+    assert [r.item() for r in results] == [float(i << 20) for i in range(60)]
+
+
+def test_operands_that_the_program_holds_do_not():
+    held = [cr.tensor(np.full(1 << 20, i, np.float32)) for i in range(30)]
+    results = [x.sum() for x in held]
+    assert all(is_pending(r) for r in results)
+
+
+class Interrupted(BaseException):
+    """A signal at a chosen line of deferred evaluation."""
+
+
+@contextmanager
+def interrupted_at(event: int) -> Iterator[list[int]]:
+    """Raise at the `event`-th line of the package's files that record and evaluate batches."""
+    passed = [0]
+
+    def lines(_frame: Any, kind: str, _: Any) -> Any:
+        if kind == "line":
+            passed[0] += 1
+            if passed[0] == event:
+                raise Interrupted
+        return lines
+
+    def calls(frame: Any, *_: Any) -> Any:
+        name = frame.f_code.co_filename
+        return lines if "deferred" in name or name.endswith(("batch.py", "effect.py")) else None
+
+    before = sys.gettrace()
+    sys.settrace(calls)
+    try:
+        with suppress(Interrupted):
+            yield passed
+    finally:
+        sys.settrace(before)
+
+
+def training(model: nn.Module, optimizer: cr.optim.Optimizer, steps: int) -> list[float]:
+    losses = []
+    for i in range(steps):
+        x = cr.linspace(-1, 1 + i, 12).reshape(4, 3)
+        optimizer.zero_grad()
+        loss = (model(x) - 1).square().mean() * 0.5
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    return losses
+
+
+def survives(event: int) -> bool:
+    """Whether the interrupt struck; what follows is as if the state had been loaded then."""
+    cr.manual_seed(0)
+    model = nn.Sequential(nn.Linear(3, 5), nn.Tanh(), nn.Linear(5, 2))
+    optimizer = cr.optim.Adam(model.parameters(), lr=0.01)
+    training(model, optimizer, 3)
+    with interrupted_at(event) as passed:
+        training(model, optimizer, 2)
+    state = copy.deepcopy((model.state_dict(), optimizer.state_dict()))
+    found = training(model, optimizer, 3)
+    model.load_state_dict(state[0])
+    optimizer.load_state_dict(state[1])
+    np.testing.assert_allclose(found, training(model, optimizer, 3), rtol=1e-4)
+    return passed[0] >= event
+
+
+@pytest.mark.parametrize("event", range(7, 900, 61))
+def test_an_interrupt_leaves_a_state_to_go_on_from(event):
+    assert survives(event)
+
+
+@pytest.mark.slow
+def test_an_interrupt_at_any_line_leaves_a_state_to_go_on_from():
+    event = 1
+    while survives(event):
+        event += 1
+    assert event > 900

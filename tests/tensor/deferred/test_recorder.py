@@ -92,7 +92,7 @@ class Plain(cr.optim.Optimizer):
         self.steps = 0
 
     @cr.no_grad()
-    def step(self, closure=None):
+    def step(self):
         self.steps += 1
         for group in self.param_groups:
             for p in group["params"]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import copy
 import os
+import sys
 import threading
 import time
 import weakref
@@ -36,6 +37,9 @@ class Evaluator(Protocol):
     def evaluate(self, value: Pending) -> None:
         """Give `value` its array, and others that are computed with it."""
         ...
+
+
+_MOST_DROPPED = 1 << 26  # bytes of operands that the batch alone holds
 
 
 class Pending:
@@ -95,8 +99,9 @@ class Batch:
     """Recorded operations that were not evaluated yet. See `add`."""
 
     __slots__ = (
-        "adding", "closed", "constants", "entries", "error", "evaluator", "failed", "locations",
-        "outside", "place", "running", "slots", "values", "writes", "written",
+        "adding", "closed", "constants", "entries", "error", "evaluator", "failed", "full",
+        "locations", "outside", "place", "room", "running", "slots", "torn", "values", "writes",
+        "written",
     )  # fmt: skip
 
     def __init__(self, evaluator: Callable[[Batch], None], place: Location = None) -> None:
@@ -116,6 +121,9 @@ class Batch:
         self.locations: dict[int, Location] = {}  # of entries that may raise, or are new
         self.error: Exception | None = None
         self.failed = 0  # the entry that raised it
+        self.torn = False  # whether an interrupt struck while an operation was added
+        self.full = False  # whether to evaluate it now, for memory
+        self.room = _MOST_DROPPED  # bytes of operands until dropped ones are looked for
         self.running = False
 
     def add(self, call: Any, values: Sequence[Any]) -> Any:
@@ -126,6 +134,9 @@ class Batch:
         self.adding = True
         try:
             return None if self.closed else self._add(call, values)
+        except BaseException:  # an interrupt
+            self.torn = True
+            raise
         finally:
             self.adding = False
 
@@ -160,11 +171,21 @@ class Batch:
 
     def bring(self, array: Array) -> int:
         """The slot of an array from outside."""
-        slot = self.slots[id(array)] = len(self.outside)
+        slot = len(self.outside)
         self.outside.append(array)
+        self.slots[id(array)] = slot  # last: an interrupt may strike in between
         if array.base is not None and array.size and array.ndim and not any(array.strides):
             self.constants[slot] = array.flat[0].tobytes()
+            return slot
+        self.room -= array.nbytes
+        if self.room < 0:
+            self.full, self.room = self._dropped() > _MOST_DROPPED, _MOST_DROPPED
         return slot
+
+    def _dropped(self) -> int:
+        """Bytes of operands that the program does not hold any more."""
+        count = sys.getrefcount
+        return sum([a.nbytes for a in self.outside if count(a) <= _ALONE])
 
     def reference(self, value: Any) -> Any:
         """A value without keeping it alive: its number here, ~slot, or the value itself."""
@@ -194,10 +215,12 @@ class Batch:
                 raise CompileError("a signal handler reads a value that is just being computed")
             if self.error is not None:
                 raise copy.copy(self.error)
-            self.closed = self.running = True
-            while self.adding and threading.current_thread() is not threading.main_thread():
-                time.sleep(0)
             try:
+                self.closed = self.running = True
+                while self.adding and threading.current_thread() is not threading.main_thread():
+                    time.sleep(0)
+                if self.torn:
+                    self._forget_torn()
                 self.evaluator(self)
             except Exception as error:
                 self.error = copy.copy(error)  # without its traceback, which keeps frames alive
@@ -207,6 +230,19 @@ class Batch:
             finally:
                 self.running = False
             self._clear()
+
+    def _forget_torn(self) -> None:
+        """Forget values and operands that an interrupt left without an operation."""
+        made = {n for e in self.entries for n in range(e[1], e[1] + len(e[0].parts or (0,)))}
+        for n, value in enumerate(self.values):
+            if n not in made:
+                self.values[n] = Pending(self, n, value.type)  # dropped
+        slots = 1 + max([~r for e in self.entries for r in e[2:] if r < 0], default=-1)
+        for i, write in enumerate(self.writes):
+            if type(write.old) is int and write.old < -slots:
+                self.writes[i] = write._replace(old=self.outside[~write.old])
+        del self.outside[slots:]
+        self.constants = {s: number for s, number in self.constants.items() if s < slots}
 
     def _clear(self) -> None:
         """Keep nothing of what was recorded."""
@@ -234,6 +270,14 @@ class Batch:
         self.evaluator(self)
 
 
+def _alone() -> int:
+    """References to an array that only a list holds, as `_dropped` counts them."""
+    count = sys.getrefcount
+    (found,) = [count(a) for a in [np.zeros(1)]]
+    return found
+
+
+_ALONE = _alone()
 _lock = threading.RLock()
 
 

@@ -75,10 +75,11 @@ class Recorder:
         batch = self.batch
         out = batch.add(call, values)
         if out is None:
+            batch.evaluate()  # it may be interrupted, and not replaced yet
             return self.record(call, values)
         if self.locates or call.op.limits is not None:
             batch.locations[len(batch.entries) - 1] = location(3)
-        if len(batch.entries) >= _MOST_ENTRIES:
+        if len(batch.entries) >= _MOST_ENTRIES or batch.full:
             batch.evaluate()  # `out` is alive
         return out
 
