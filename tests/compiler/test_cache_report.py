@@ -127,6 +127,23 @@ def test_what_is_refused_says_why(monkeypatch):
     assert "no kernel for this" in str(cr.explain_cache())
 
 
+def test_a_call_counts_with_its_operations():
+    """A backward pass and an update are two calls, of many operations."""
+    cr.manual_seed(0)
+    model = nn.Linear(8, 3)
+    opt = optim.AdamW(model.parameters())
+    for _ in range(12):
+        loss = F.cross_entropy(model(cr.ones(4, 8)), cr.zeros(4, dtype=cr.int64))
+        loss.item()
+        opt.zero_grad()
+        loss.backward()
+        opt.step()
+    report = cr.explain_cache()
+    update = max(report, key=lambda e: e.operations)
+    assert update.place.endswith(f":{line_of('        loss.item()')}")
+    assert update.operations > 20
+
+
 def test_small_structures_are_counted():
     total = 0.0
     for _ in range(8):

@@ -39,7 +39,7 @@ class BatchEntry(NamedTuple):
     """One compiled structure of a plain program, or one that was refused."""
 
     place: str  # the line after which it was recorded
-    operations: int  # as recorded: a gradient is one, and so is an optimizer's step
+    operations: int  # with those of gradients, layers and updates that are recorded as one call
     kernels: int
     arena_bytes: int
     seconds: float  # of compilation
@@ -177,7 +177,7 @@ def _entries() -> list[BatchEntry]:
             found.append(
                 BatchEntry(
                     str(structure.source or ""),
-                    structure.entries,
+                    structure.operations,
                     0 if plan is None else plan.kernels,
                     0 if plan is None else plan.arena_bytes(),
                     0.0 if plan is None else plan.seconds,

@@ -18,6 +18,10 @@ import numpy as np
 from chainrule.base.errors import CompileError
 from chainrule.base.settings import settings
 from chainrule.base.source import Source, source_at, warn
+from chainrule.graph.node import INPUT
+from chainrule.graph.walk import ordered
+from chainrule.ops.control import call as call_op
+from chainrule.ops.record import Op
 from chainrule.tensor.calls import computed
 from chainrule.tensor.deferred.pending import Array, Batch, Entry, Pending, told
 from chainrule.tensor.deferred.reasons import EVICTED, READ, Causes, change, why_compiled
@@ -25,8 +29,9 @@ from chainrule.tensor.deferred.reasons import EVICTED, READ, Causes, change, why
 _MOST = 1024  # structures that occurred twice; at the limit all are forgotten
 _MOST_NEW = 1 << 16  # of which only the hash is kept
 _ENTRIES_A_COUNT = 600  # a longer batch has to occur more often before it is compiled
+_FEW_CALLS = 6  # so have shorter ones: an update alone, before the rest of a step is recorded
 _PLANS_A_COUNT = 16  # the more plans there are, the more often a structure has to occur
-_LEAST_CALLS, _LEAST_SIZE = 6, 30_000  # calls, or elements, below which NumPy is as fast
+_LEAST_OPERATIONS, _LEAST_SIZE = 6, 30_000  # operations, or elements, below which NumPy is as fast
 
 
 class Plan(Protocol):
@@ -91,12 +96,15 @@ class Structure:
     number: from then on the number is an operand.
     """
 
-    __slots__ = ("changes", "constants", "entries", "place", "size", "variants", "varying")
+    __slots__ = (
+        "changes", "constants", "entries", "operations", "place", "size", "variants", "varying",
+    )  # fmt: skip
 
     def __init__(self, batch: Batch, constants: Mapping[int, bytes]) -> None:
         """`constants` are the numbers of its first occurrence."""
         self.place = batch.place
         self.entries = len(batch.entries)
+        self.operations = sum(_operations(e[0].op, e[0].attrs) for e in batch.entries)
         self.size = sum(math.prod(v.type.shape) for v in batch.values)
         self.constants = constants
         self.varying: frozenset[int] = frozenset()
@@ -124,7 +132,15 @@ class Structure:
     @property
     def pays(self) -> bool:
         """Whether a native call is faster than NumPy's calls."""
-        return self.entries >= _LEAST_CALLS or self.size >= _LEAST_SIZE
+        return self.operations >= _LEAST_OPERATIONS or self.size >= _LEAST_SIZE
+
+
+def _operations(op: Op, attrs: Mapping[str, Any]) -> int:
+    """The operations of a call: those of its graph if it is a gradient, a layer or an update."""
+    if op is not call_op:
+        return 1
+    nodes = [node for node in ordered(attrs["graph"]) if node.op is not INPUT]
+    return sum(_operations(node.op, node.attrs) for node in nodes)
 
 
 _structures: dict[Any, Structure] = {}
@@ -220,6 +236,7 @@ def _due(structure: Structure, variant: Variant) -> bool:
     if not structure.pays:
         return False
     wait = structure.entries // _ENTRIES_A_COUNT + _Counters.compiled // _PLANS_A_COUNT
+    wait += structure.entries < _FEW_CALLS
     return variant.seen > 1 + wait
 
 
