@@ -17,8 +17,6 @@ from chainrule.base.settings import reload_settings
 from chainrule.tensor.deferred import structure
 from chainrule.tensor.deferred.recorder import forget, mark
 
-WAYS = ("on", "always", "compiled")
-
 
 @contextmanager
 def evaluation(way: str) -> Iterator[None]:
