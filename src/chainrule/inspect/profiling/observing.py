@@ -22,7 +22,7 @@ from typing import Any
 from chainrule.base.source import noted_by
 from chainrule.compiler import compile as compiled
 from chainrule.compiler import pipeline
-from chainrule.compiler.calls import batch, look
+from chainrule.compiler.calls import look
 from chainrule.compiler.calls.batch import BatchPlan
 from chainrule.compiler.eager import offers
 from chainrule.compiler.runtime.program import observed
@@ -95,8 +95,7 @@ def observing(base: FrameType | None = None) -> Iterator[Observer]:
         undo.enter_context(stand_in(Backward, "__call__", partial(_sum, observer)))
         undo.enter_context(stand_in(Recorder, "record", partial(_record, observer)))
         undo.enter_context(stand_in(BatchPlan, "run", partial(_run, observer)))
-        for room in (structure, batch):
-            undo.enter_context(stand_in(room, "by_calls", partial(_by_calls, observer)))
+        undo.enter_context(stand_in(structure, "by_calls", partial(_by_calls, observer)))
         undo.enter_context(stand_in(structure, "computed", partial(_computed, observer)))
         undo.enter_context(stand_in(Module, "__call__", partial(_call, observer)))
         marks.listeners.append(observer)
