@@ -35,7 +35,7 @@ def test_schedules_never_retrace():
 
 def test_guards_retrace_and_both_variants_stay():
     model = nn.Sequential(nn.Linear(4, 3), nn.Dropout(0.5))
-    fn = cr.compile(model)
+    fn = cr.compile(model, fullgraph=True)
     for _ in range(2):
         model.train()
         assert (fn(X).detach().numpy() == 0).any()
@@ -96,7 +96,7 @@ def test_what_a_trace_took_for_granted_is_checked():
 
 def test_too_many_variants_are_said_and_dropped():
     layer = nn.Linear(4, 1)
-    fn = cr.compile(layer)
+    fn = cr.compile(layer, fullgraph=True)
 
     def exchange():
         layer.weight = nn.Parameter(cr.ones(1, 4))
@@ -188,7 +188,7 @@ def test_a_variant_keeps_no_results_or_arguments_alive():
 
 def test_a_compiled_module_is_used_like_the_module():
     model = make_model()
-    compiled = cr.compile(model)
+    compiled = cr.compile(model, fullgraph=True)
     compiled.eval()
     assert not model.training
     close(compiled(X).detach().numpy(), model(cr.tensor(X)).detach().numpy())

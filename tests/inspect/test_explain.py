@@ -294,7 +294,7 @@ def gradients(d):
 ])  # fmt: skip
 def test_a_loss_of_a_compiled_model_is_opened(make):
     model = make()
-    m = cr.compile(model)
+    m = cr.compile(model, fullgraph=True)
     x = cr.randn(4, 1, 3)
     loss = (m(x) ** 2).sum()
     d = explain(loss).derivation

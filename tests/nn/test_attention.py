@@ -28,7 +28,7 @@ def layer(**options):
 @pytest.mark.parametrize("compiled", [False, True])
 def test_hidden_positions_change_nothing(causal, compiled):
     net = layer()
-    call = cr.compile(net) if compiled else net
+    call = cr.compile(net, fullgraph=True) if compiled else net
     masks = {"src_key_padding_mask": cr.tensor(AWAY)}
     if causal:
         masks |= {"src_mask": cr.tensor(FUTURE), "is_causal": True}

@@ -61,7 +61,7 @@ def test_a_hook_that_is_always_called_sees_errors():
 
 def test_a_compiled_call_sees_hooks_come_and_go():
     net = nn.Sequential(Scaled(), Scaled())
-    call = cr.compile(net)
+    call = cr.compile(net, fullgraph=True)
     other = nn.Tanh()
     for factor in (1.0, 2.0, 5.0):
         with net[1].register_forward_hook(lambda *a, factor=factor: a[-1] * factor):

@@ -108,17 +108,28 @@ class CacheReport(_Report[CacheEntry]):
 
     `evicted` variants of this function were dropped; `bytes_in_use` of at most `limit` are the
     arenas of all plans of the process. `retraced` says why it was traced again, each time: what
-    changed, from what to what.
+    changed, from what to what. `plain` calls of a compiled module ran its Python, most of them as
+    part of recorded steps; `why_plain` says what makes it always do so, if something does.
     """
 
     def __init__(
-        self, entries: Sequence[CacheEntry], evicted: int, retraced: Sequence[str] = ()
+        self,
+        entries: Sequence[CacheEntry],
+        evicted: int,
+        retraced: Sequence[str] = (),
+        plain: int = 0,
+        why_plain: str = "",
     ) -> None:
         super().__init__(entries, evicted)
         self.retraced = list(retraced)
+        self.plain, self.why_plain = plain, why_plain
 
     def _tail(self) -> list[str]:
-        return [f"traced again: {reason}" for reason in self.retraced]
+        lines = [f"traced again: {reason}" for reason in self.retraced]
+        if self.plain:
+            why = f", as it does always: {self.why_plain}" if self.why_plain else ""
+            lines.append(f"{self.plain} calls of the module ran its Python{why}")
+        return lines
 
 
 class BatchReport(_Report[BatchEntry]):

@@ -15,12 +15,13 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar, overload
 
 from chainrule.base.dtypes import DType, from_numpy
-from chainrule.base.errors import KindError, NonFiniteError
+from chainrule.base.errors import KindError, NonFiniteError, TraceError
 from chainrule.base.settings import settings
 from chainrule.base.shapes import Shape
 from chainrule.base.source import warn
 from chainrule.compiler.cache_report import CacheEntry, CacheReport
 from chainrule.compiler.calls.history import History
+from chainrule.compiler.calls.joining import Joining
 from chainrule.compiler.calls.look import Seen, look
 from chainrule.compiler.calls.modules import compiled_module
 from chainrule.compiler.calls.plan_cache import PLANS
@@ -51,8 +52,12 @@ class CompiledFunction:
         debug: bool,
         check_finite: bool,
         name: str | None = None,
+        joins: bool = False,
     ) -> None:
-        """Nothing is compiled before the first call; `debug` traces again at every call."""
+        """Nothing is compiled before the first call; `debug` traces again at every call.
+
+        With `joins` a call can be part of a recorded step, see `calls/joining.py`.
+        """
         functools.update_wrapper(self, fn, updated=())
         self.fn = fn
         self.name: str = name or str(getattr(fn, "__name__", type(fn).__name__))
@@ -60,6 +65,7 @@ class CompiledFunction:
         self.debug = debug
         self.check_finite = check_finite
         self.evicted = 0  # variants that were dropped to keep within the bound of memory
+        self._joining = Joining() if joins else None
         self._kept = 0  # calls that left tensors of theirs outside
         self._variants: dict[Any, list[Variant]] = {}
         self.history = History(self.name)
@@ -69,6 +75,9 @@ class CompiledFunction:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run the variant that fits, compiling it if there is none."""
         if modes.trace is not None or modes.anomaly or not native_code():
+            return self.fn(*args, **kwargs)
+        joining = self._joining
+        if joining is not None and settings().defer != "off" and joining.joins():
             return self.fn(*args, **kwargs)
         settle()
         watch = modes.watch
@@ -106,7 +115,9 @@ class CompiledFunction:
             if variant is None and debug:
                 variant = next((v for v in suited if v.fits_tensors()), None)
             if variant is None:
-                seen = self._look(args, kwargs)()
+                seen = self._first_look(key, args, kwargs)
+                if seen is None:
+                    return self.fn(*args, **kwargs)
                 variant = self._retraced(variants, suited, seen, guarded)
             else:
                 PLANS.touch(variant)
@@ -134,6 +145,21 @@ class CompiledFunction:
         else:
             self._keep(variants, made)
         return made
+
+    def _first_look(self, key: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Seen | None:
+        """The trace of a call without a plan; None where the module's Python has to run."""
+        joining = self._joining
+        if joining is None or settings().defer == "off":
+            return self._look(args, kwargs)()
+        if joining.waits(key):
+            return None
+        try:
+            seen = self._look(args, kwargs)()
+        except TraceError as error:
+            joining.give_up(error)
+            return None
+        joining.note(seen)
+        return seen
 
     def _look(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Callable[[], Seen]:
         """A function that traces a call."""
@@ -192,13 +218,16 @@ class CompiledFunction:
                 found.append(
                     CacheEntry(arguments, kernels, v.arena_bytes(), v.seconds, v.calls, names)
                 )
-        return CacheReport(found, self.evicted, self.history.reasons)
+        joining = self._joining
+        plain, why = (joining.plain, joining.why) if joining else (0, "")
+        return CacheReport(found, self.evicted, self.history.reasons, plain, why)
 
     def forget(self) -> None:
         """Drop all variants: the next call is traced like the first."""
         with self._lock:
             self._variants.clear()
             self.history = History(self.name)
+            self._joining = self._joining and Joining()
 
 
 def _new_locks() -> None:
@@ -260,26 +289,35 @@ def compile(  # type: ignore[misc]  # the overloads have one word for all option
     It is traced at the first call with arguments of new shapes, dtypes or Python values, and again
     when something that it read outside has changed: `explain_cache()` says what. What it calls –
     forward, `backward()`, an optimizer's `step()` – is part of it. Results that require grad can be
-    differentiated outside: their `backward()` is a second native call. A compiled module is a
-    module of the same class that shares the parameters. A plain program that repeats is compiled
-    without it: docs/speed.md says where it still pays.
+    differentiated outside: their `backward()` is a second native call.
+
+    A compiled module is a module of the same class that shares the parameters. In a training loop
+    its call is no plan of its own: it is recorded with the loss, the gradient and the update, and
+    all of that is compiled. Without gradients it is one native call. What no plan can repeat – a
+    random choice in `forward`, a value read – runs as Python each time. With `fullgraph` a module
+    is compiled alone, always, and what cannot be traced raises. `model.forward` counts as a module.
+    A plain program that repeats is compiled without it: docs/speed.md says where it still pays.
 
     `.grad`s that the function assigns are not kept after the step unless `keep_grads`. `debug`
     traces again before every call and raises where a Python constant has changed. With
     `check_finite` a call that would return NaN or infinity raises, and nothing is changed.
-    `disable` gives the model back as it is. `fullgraph`, `dynamic`, `backend`, `mode` and `options`
-    change nothing: there is one graph, one backend, and a plan for each kind of argument.
+    `disable` gives the model back as it is. `dynamic`, `backend`, `mode` and `options` change
+    nothing: there is one backend, and a plan for each kind of argument.
     Source: https://docs.pytorch.org/docs/stable/generated/torch.compile.html
     """
-    del fullgraph, dynamic, backend, mode, options
+    del dynamic, backend, mode, options
     wrap = functools.partial(
         _compiled, keep_grads=keep_grads, debug=debug, check_finite=check_finite
     )
+    joins = not (fullgraph or debug or check_finite)
     if disable:
         return (lambda fn: fn) if model is None else model
 
     def compiled(given: Any) -> Any:
-        return compiled_module(given, wrap) if is_module(given) else wrap(given)
+        if is_module(given):
+            return compiled_module(given, functools.partial(wrap, joins=joins))
+        owner: Any = getattr(given, "__self__", None)
+        return wrap(given, joins=joins and is_module(owner) and given == owner.forward)
 
     return compiled if model is None else compiled(model)
 
@@ -291,7 +329,13 @@ def _compiled(
     keep_grads: bool,
     debug: bool,
     check_finite: bool,
+    joins: bool = False,
 ) -> CompiledFunction:
     return CompiledFunction(
-        fn, keep_grads=keep_grads, debug=debug, check_finite=check_finite, name=name
+        fn,
+        keep_grads=keep_grads,
+        debug=debug,
+        check_finite=check_finite,
+        name=name,
+        joins=joins,
     )

@@ -68,7 +68,7 @@ def test_gradients_agree_with_eager(dtype, close):
 
 def test_dropout_is_the_same_in_forward_and_backward():
     layer = nn.Dropout(0.5)
-    fn = cr.compile(layer)
+    fn = cr.compile(layer, fullgraph=True)
     x = cr.ones(1000, requires_grad=True)
     y = fn(x)
     y.sum().backward()
@@ -194,7 +194,7 @@ def test_a_compiled_module_is_a_module_with_the_same_state():
 
 
 def test_a_copy_of_a_compiled_module_stands_on_its_own():
-    compiled = cr.compile(nn.Linear(2, 2))
+    compiled = cr.compile(nn.Linear(2, 2), fullgraph=True)
     x = np.ones((1, 2), np.float32)
     before = compiled(x).detach().numpy()
     other = copy.deepcopy(compiled)

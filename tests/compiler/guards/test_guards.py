@@ -136,7 +136,7 @@ def test_explain_cache_names_what_is_guarded_and_what_changed():
             return x * self.gain
 
     model = Model()
-    fn = cr.compile(model)
+    fn = cr.compile(model, fullgraph=True)
     fn(X)
     model.gain = 6.0
     fn(X)
@@ -158,7 +158,7 @@ def test_what_nobody_reads_may_change():
             return x * self.read * self.settings["a"]
 
     model = Model()
-    fn = cr.compile(model)
+    fn = cr.compile(model, fullgraph=True)
     for i in range(5):
         model.losses.append(i)
         model.other = i
@@ -247,7 +247,7 @@ def test_gradients_that_are_switched_are_another_plan(first):
         with cr.set_grad_enabled(SWITCH.on):
             return x * weight
 
-    compiled, module = cr.compile(fn), cr.compile(model)
+    compiled, module = cr.compile(fn), cr.compile(model, fullgraph=True)
     for on in (first, first, not first, not first, first):
         SWITCH.on = model.on = on
         assert compiled(X).requires_grad is on

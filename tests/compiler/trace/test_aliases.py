@@ -287,7 +287,7 @@ def test_keeping_a_tensor_at_every_call_is_warned_of_with_its_place():
 
 def test_an_attribute_of_a_module_is_state_from_the_second_call_on():
     model = Keeping()
-    call = cr.compile(model.forward)
+    call = cr.compile(model.forward, fullgraph=True)
     outs = []
     for n in range(1, 5):
         outs.append(call(plain() * n))
@@ -310,7 +310,7 @@ def test_an_argument_kept_by_a_module_is_not_written_by_the_next_call():
             return x.sum()
 
     model, xs = Given(), [plain() * n for n in range(4)]
-    call = cr.compile(model)
+    call = cr.compile(model, fullgraph=True)
     for n, x in enumerate(xs):
         call(x)
         assert model.given.tolist() == x.tolist()

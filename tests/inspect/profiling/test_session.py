@@ -121,7 +121,7 @@ def test_an_operation_that_makes_its_kernel():
 
 def test_a_backward_outside_of_a_compiled_call():
     model, x = Model(), batch()
-    forward = cr.compile(model)
+    forward = cr.compile(model, fullgraph=True)
     forward(x).backward()
     with cr.profile() as p:
         forward(x).backward()
