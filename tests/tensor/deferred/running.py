@@ -25,16 +25,14 @@ def evaluation(way: str) -> Iterator[None]:
     os.environ["CHAINRULE_DEFER"] = way
     reload_settings()
     forget()
-    counters = structure._Counters
-    known = structure._structures, structure._new, counters.compiled
-    structure._structures, structure._new, counters.compiled = {}, {}, 0
+    structure.forget_structures()
     if way in {"always", "compiled"}:
         mark()
     try:
         yield
     finally:
         forget()
-        structure._structures, structure._new, counters.compiled = known
+        structure.forget_structures()
         if before is None:
             del os.environ["CHAINRULE_DEFER"]
         else:

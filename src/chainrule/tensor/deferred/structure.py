@@ -30,7 +30,8 @@ _MOST = 1024  # structures that occurred twice; at the limit all are forgotten
 _MOST_NEW = 1 << 16  # of which only the hash is kept
 _ENTRIES_A_COUNT = 600  # a longer batch has to occur more often before it is compiled
 _FEW_CALLS = 6  # so have shorter ones: an update alone, before the rest of a step is recorded
-_PLANS_A_COUNT = 16  # the more plans there are, the more often a structure has to occur
+_COMPILED_A_COUNT = 1000  # the more was compiled, the more often a structure has to occur
+_LONGEST_WAIT = 24  # about as often as a plan has to run to be worth what it cost
 _LEAST_OPERATIONS, _LEAST_SIZE = 6, 30_000  # operations, or elements, below which NumPy is as fast
 
 
@@ -161,6 +162,7 @@ class _Counters:
     """The numbers of `Counts`, as they grow."""
 
     native = eager = compiled = evicted = 0
+    operations = 0  # that were compiled
     seconds = 0.0
 
 
@@ -180,7 +182,7 @@ def forget_structures() -> None:
     _structures.clear()
     _new.clear()
     c = _Counters
-    c.native = c.eager = c.compiled = c.evicted = 0
+    c.native = c.eager = c.compiled = c.evicted = c.operations = 0
     c.seconds = 0.0
 
 
@@ -235,8 +237,8 @@ def _due(structure: Structure, variant: Variant) -> bool:
         return settings().defer == "compiled"
     if not structure.pays:
         return False
-    wait = structure.entries // _ENTRIES_A_COUNT + _Counters.compiled // _PLANS_A_COUNT
-    wait += structure.entries < _FEW_CALLS
+    wait = structure.entries // _ENTRIES_A_COUNT + (structure.entries < _FEW_CALLS)
+    wait += min(_Counters.operations // _COMPILED_A_COUNT, _LONGEST_WAIT)
     return variant.seen > 1 + wait
 
 
@@ -257,6 +259,7 @@ def _compiled(
     causes = Causes(variant.seen, variant.lost, structure.changes, sorted(variant.read), others)
     variant.plan, variant.why = plan, why_compiled(batch, alive, causes)
     _Counters.compiled += 1
+    _Counters.operations += structure.operations
     _Counters.seconds += plan.seconds
     return plan
 
