@@ -179,6 +179,9 @@ def structures() -> list[Structure]:
 
 def forget_structures() -> None:
     """Forget structures, plans and counts: as at the start of a program."""
+    for known in _structures.values():
+        for variant in known.variants.values():
+            variant.plan = None  # the plan cache may still know it
     _structures.clear()
     _new.clear()
     c = _Counters
