@@ -14,15 +14,12 @@ from typing import Any
 import numpy as np
 
 from chainrule.base.errors import ChainruleError
-from chainrule.compiler.guards.guards import Guards
-from chainrule.compiler.runtime.heap import no_collections
-from chainrule.compiler.trace.capture import capture
+from chainrule.compiler.calls.look import look
 from chainrule.tensor.deferred.gradient import Block
 from chainrule.tensor.deferred.pending import Pending
 from chainrule.tensor.deferred.recorder import Recorder
 from chainrule.tensor.handle import Handle
 from chainrule.tensor.leaf_grad import get_grad
-from chainrule.tensor.trace import Trace
 
 _MOST = 8  # traces of one update that are kept
 
@@ -32,10 +29,9 @@ class Effect:
 
     def __init__(self, update: Callable[[], object]) -> None:
         """Trace the update; nothing is changed by that."""
-        trace = Trace()
-        with no_collections():
-            self.capture = c = capture(update, (), {}, keep_grads=True, trace=trace)
-        self.noted = Guards.of_trace(trace)
+        seen = look(update, (), {}, keep_grads=True)
+        self.capture = c = seen.capture
+        self.guards, self.noted = seen.guards, seen.noted
         self.block = Block(c.captured.graph)
         inputs = c.captured.graph.inputs
         self.state_types = [inputs[i].array for i in c.inputs.states]
@@ -69,7 +65,7 @@ class Effect:
                 return False
             if given._type is not kind and given.array_type != kind:
                 return False
-        return self.noted.hold()
+        return self.noted.hold() and self.guards.hold()
 
     def record(self, recorder: Recorder) -> None:
         """Record the update, and give the tensors their pending values."""
