@@ -38,6 +38,8 @@ def tail_of(node: Node, states: Collection[Node]) -> Cut | None:
     cut: dict[Node, None] = {}
     if _TIMES * _cost(node, states, _DEPTH, cut) > node.type.nbytes:
         return None
+    if sum([child.array.nbytes for child in cut]) > node.type.nbytes:
+        return None  # the program may drop what would be kept
     inputs = {child: input_node(child.type) for child in cut}
     graph = Graph(tuple(inputs.values()), tuple(substitute((node,), inputs)))
     return Cut(tuple(cut), graph)
