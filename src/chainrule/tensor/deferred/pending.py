@@ -199,7 +199,8 @@ class Batch:
     def note(self, handle: Handle, *, is_grad: bool = False) -> None:
         """Note the value of a tensor, or its `.grad`, before it is given a new one."""
         held = handle._grad if is_grad else handle
-        old = None if held is None else self.reference(held._value)
+        value = getattr(held, "_value", None)  # no gradient, or one that was not kept
+        old = None if value is None else self.reference(value)
         self.writes.append(
             Write(len(self.entries), weakref.ref(handle), is_grad, old, handle._requires_grad)
         )
