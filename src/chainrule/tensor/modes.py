@@ -33,6 +33,7 @@ class _Modes(threading.local):
         self.anomaly = False  # whether backward looks for NaN
         self.watch: Any = None  # a watch that finds and explains NaN and infinity in whole steps
         self.layer: Any = None  # the layer that runs, if that is tracked: see `nn/layer_path.py`
+        self.defers = True  # whether what repeats may be recorded: see `recorder.at_once`
         self.recorder: Recorder | None = None  # of operations that are evaluated later
         self.numpy_call = ""  # the function of NumPy that runs: it may call others on its tensors
         # Infinity and NaN are values: `quietly(fn, …)` calls without NumPy's warnings, and is

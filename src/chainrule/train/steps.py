@@ -22,6 +22,7 @@ from chainrule import nn
 from chainrule.base.errors import NonFiniteError
 from chainrule.optim import Optimizer
 from chainrule.tensor.convert import tensor
+from chainrule.tensor.deferred.recorder import at_once
 from chainrule.tensor.modes import no_grad
 from chainrule.tensor.tensor import Tensor
 
@@ -105,7 +106,8 @@ def _ready(
         return compile(function, check_finite=check_finite)
 
     def run(*arrays: NDArray[np.int64]) -> Any:
-        return function(*(tensor(array) for array in arrays))
+        with at_once():  # a run that is continued repeats every bit
+            return function(*(tensor(array) for array in arrays))
 
     return run
 

@@ -16,6 +16,7 @@ def chain(kind):
     return nn.Sequential(*layers) if kind == "module" else layers, layers
 
 
+@pytest.mark.at_once
 @pytest.mark.parametrize("kind", ["module", "list"])
 @pytest.mark.parametrize("segments", [1, 2, 3, 5])
 @pytest.mark.parametrize("compiled", [False, True])

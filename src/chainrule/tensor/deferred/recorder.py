@@ -9,8 +9,9 @@ Example: `mark()` at the end of a step; `modes.recorder` is the open recorder, o
 
 from __future__ import annotations
 
+import contextlib
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from chainrule.base.settings import settings
@@ -162,8 +163,21 @@ def pause() -> None:
     modes.recorder = None
 
 
+@contextlib.contextmanager
+def at_once() -> Iterator[None]:
+    """Inside the block, each operation is evaluated at once."""
+    pause()
+    before, modes.defers = modes.defers, False
+    try:
+        yield
+    finally:
+        modes.defers = before
+
+
 def _here() -> bool:
     """Whether this thread may record: values are evaluated by one thread."""
+    if not modes.defers:
+        return False
     return settings().defer != "off" and threading.current_thread() is threading.main_thread()
 
 

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from chainrule.base import dtypes, shapes
 from chainrule.base.errors import ArgumentError, ShapeError
-from chainrule.tensor.body import as_one_call
 from chainrule.tensor.convert import Operand, as_tensor, floating
 from chainrule.tensor.functional import arithmetic, comparison
 from chainrule.tensor.functional.forms import also_called, of_kinds, with_numpy_names
@@ -22,6 +21,7 @@ from chainrule.tensor.functional.random import (
 )
 from chainrule.tensor.handle import Handle
 from chainrule.tensor.modes import no_grad
+from chainrule.tensor.one_call import as_one_call
 
 if TYPE_CHECKING:
     from chainrule.tensor.tensor import Tensor

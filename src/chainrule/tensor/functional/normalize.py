@@ -10,13 +10,13 @@ import numpy as np
 from chainrule.base import shapes
 from chainrule.base.errors import ArgumentError, ShapeError
 from chainrule.ops import TABLE
-from chainrule.tensor.body import as_one_call
 from chainrule.tensor.convert import Operand, as_dtype, as_tensor, cast, floating
 from chainrule.tensor.dispatch import apply
 from chainrule.tensor.functional import arithmetic, comparison, exponential, reduce, slices
 from chainrule.tensor.functional.forms import deliver, of_kinds, with_numpy_names
 from chainrule.tensor.functional.norms import norm
 from chainrule.tensor.functional.padding import pad
+from chainrule.tensor.one_call import as_one_call
 
 if TYPE_CHECKING:
     from chainrule.tensor.tensor import Tensor

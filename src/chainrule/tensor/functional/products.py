@@ -16,7 +16,6 @@ from chainrule.base.source import warn
 from chainrule.ops import TABLE
 from chainrule.ops.products import check_inner
 from chainrule.tensor import fast_path
-from chainrule.tensor.body import as_one_call
 from chainrule.tensor.convert import Operand, as_tensor, cast, expand, operands, result_dtype
 from chainrule.tensor.dispatch import apply
 from chainrule.tensor.functional import arithmetic, layout, reduce, slices
@@ -27,6 +26,7 @@ from chainrule.tensor.functional.forms import (
     with_numpy_names,
     with_out,
 )
+from chainrule.tensor.one_call import as_one_call
 
 if TYPE_CHECKING:
     from chainrule.tensor.tensor import Tensor

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 from chainrule.base import dtypes
 from chainrule.base.errors import ArgumentError, DTypeError, IndexBoundsError, ShapeError
 from chainrule.ops import TABLE
-from chainrule.tensor.body import as_one_call
 from chainrule.tensor.convert import Operand, as_tensor, cast, floating
 from chainrule.tensor.dispatch import apply
 from chainrule.tensor.functional import arithmetic, comparison, layout
 from chainrule.tensor.functional.forms import of_kinds
 from chainrule.tensor.functional.loss.reduction import chosen_reduction, finish, warn_if_made_by
 from chainrule.tensor.functional.reduce import sum as sum_
+from chainrule.tensor.one_call import as_one_call
 
 if TYPE_CHECKING:
     from chainrule.tensor.tensor import Tensor

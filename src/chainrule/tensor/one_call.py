@@ -1,0 +1,83 @@
+"""A layer of several operations as one call of its body, where a program is recorded.
+
+What a program repeats is compiled as a whole, so that the parts of a layer need no records of their
+own. Its body is traced at the first call of each kind: function, line, options, types.
+Example: `as_one_call(_affine, x, w, bias)` is one operation of a recorded step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from chainrule.base.source import location
+from chainrule.graph.interning import interned
+from chainrule.ops import TABLE
+from chainrule.tensor.calls import call_for
+from chainrule.tensor.dispatch import fresh
+from chainrule.tensor.handle import Handle
+from chainrule.tensor.modes import modes
+from chainrule.tensor.tape import Recorded, record
+
+if TYPE_CHECKING:
+    from chainrule.tensor.tensor import Tensor
+
+_MOST = 1024  # kinds of calls
+
+
+def as_one_call(fn: Callable[..., Tensor], *args: Handle | None, **options: Hashable) -> Tensor:
+    """`fn(*args, **options)`, which depends on these alone; one operation where it is recorded.
+
+    Evaluated at once, each part is an operation.
+    """
+    recorder = modes.recorder
+    if recorder is None or modes.trace is not None or modes.layer is not None:
+        return fn(*args, **options)
+    kinds: list[Any] = []
+    for t in args:
+        if t is not None:
+            t._ready(fn.__name__)
+            kinds.append((t._type, t._requires_grad))
+        else:
+            kinds.append(None)
+    place = location(2)
+    key = (fn, place, modes.grad, *options.values(), *kinds)
+    found = _calls.get(key)
+    if found is None:
+        if len({id(t) for t in args}) < len(args):  # one tensor twice
+            return fn(*args, **options)
+        found = _prepared(fn, args, options)
+        if len(_calls) >= _MOST:
+            _calls.clear()
+        _calls[key] = found
+    call, order = found
+    read: list[Any] = [args[i] for i in order]
+    values = tuple([t._value for t in read])
+    made = recorder.record(call, values)
+    if not (modes.grad and any(t._requires_grad for t in read)):
+        return fresh(made[0], call.parts[0], None)
+    nodes = tuple([t._node or t._tape_node() for t in read])
+    node = record(call, nodes, call.keep((*values, made)), place)
+    return fresh(
+        made[0],
+        call.parts[0],
+        Recorded(TABLE["project"], (node,), {"index": 0}, call.parts[0], place),
+    )
+
+
+_calls: dict[Any, tuple[Any, tuple[int, ...]]] = {}
+
+
+def _prepared(
+    fn: Callable[..., Tensor], args: Sequence[Handle | None], options: dict[str, Any]
+) -> tuple[Any, tuple[int, ...]]:
+    """The call of the body of `fn`, and the positions of its operands among `args`."""
+    from chainrule.tensor.body import body_trace  # not needed to import the package
+
+    with body_trace() as trace:
+        body = interned(trace.graph((), (fn(*args, **options),)))
+    places = {id(t): i for i, t in enumerate(args)}
+    order = tuple([places[id(t)] for t in trace.captured()])
+    types = tuple([n.type for n in body.inputs])
+    op, attrs = TABLE["call"], {"graph": body}
+    return op.prepared.get((*types, *attrs.items())) or call_for(op, types, attrs), order
