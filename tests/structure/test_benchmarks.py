@@ -59,7 +59,14 @@ def test_a_failing_worker_is_reported():
         Contestant("chainrule", "nothing")
 
 
-@pytest.mark.parametrize("name", ["window", "sgns", "mlp", "textcnn", "char_gru"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "window",
+        "mlp",
+        *[pytest.param(n, marks=pytest.mark.slow) for n in ("sgns", "textcnn", "char_gru")],
+    ],
+)
 def test_compiled_and_eager_do_the_same_work(name):
     compiled, eager = losses("chainrule", name, 5), losses("chainrule-eager", name, 5)
     assert compiled == pytest.approx(eager, rel=1e-5)

@@ -47,6 +47,7 @@ def chain(x, depth):
     return y.sum()
 
 
+@pytest.mark.slow
 def test_a_chain_of_150_000_nodes():
     x = leaf(0.5)
     y = x

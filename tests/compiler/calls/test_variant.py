@@ -260,7 +260,7 @@ INTERRUPTED = """
 
     @cr.compile
     def step(x):
-        for _ in range(40):
+        for _ in range(120):  # longer than the time between two looks for signals
             x = cr.tanh(x @ weight)
         count.add_(1)
         weight.add_(x)

@@ -61,6 +61,7 @@ def as_tuple(found):
     return found if isinstance(found, tuple) else (found,)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_kernels_mean_what_numpy_computes(name):
     rng = generator(name)

@@ -21,7 +21,9 @@ def at_once(name: str) -> Any:
     return observed("off", PROGRAMS[name])
 
 
-@pytest.mark.parametrize("way", ["on", "always", pytest.param("compiled", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "way", ["on", *[pytest.param(way, marks=pytest.mark.slow) for way in ("always", "compiled")]]
+)
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_a_program_observes_what_it_observes_at_once(name, way):
     assert_same(at_once(name), observed(way, PROGRAMS[name]), name)
