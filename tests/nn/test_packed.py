@@ -81,6 +81,7 @@ def test_rows_that_were_read_are_what_the_sequence_is():
     assert later.data.tolist() == before.tolist()
 
 
+@pytest.mark.at_once
 def test_what_lies_behind_an_end_does_not_matter():
     net = nn.LSTM(4, 3, bidirectional=True).double()
     found = []

@@ -27,6 +27,13 @@ def test_a_broadcast_of_a_small_input_is_a_tail_and_a_product_of_large_ones_is_n
     assert tail_of(large, ()) is None
 
 
+def test_a_value_that_is_left_for_later_may_be_the_one_that_is_read():
+    row = np.arange(300, dtype=np.float32)
+    with evaluation("compiled"):
+        wide = cr.tensor(row).expand(300, 300)
+        np.testing.assert_array_equal(wide.numpy(), np.broadcast_to(row, (300, 300)))
+
+
 @pytest.mark.parametrize("read", [(), (5,), (4, 5, 6)])
 def test_the_dense_gradient_of_an_embedding_is_there_when_it_is_read(read):
     def run(way: str) -> list[np.ndarray]:

@@ -66,9 +66,9 @@ class Pending:
 
     def resolve(self) -> Array:
         """The array; evaluates the batch. Raises what an operation of the batch raised."""
-        if self.array is None:
-            assert self.batch is not None
-            self.batch.evaluate(self)
+        for _ in range(2):  # a batch may leave the rest of a value to be computed
+            if self.array is None and self.batch is not None:
+                self.batch.evaluate(self)
         assert self.array is not None
         return self.array
 
