@@ -9,7 +9,7 @@ import re
 import pytest
 
 import chainrule as cr
-from chainrule.inspect.profiling import observer
+from chainrule.inspect.profiling import ledger
 from chainrule.inspect.profiling.flame import by_layers, by_program
 from chainrule.inspect.profiling.tables import bytes_text, duration, percent
 from tests.inspect.profiling.profiled_program import Model, batch, step
@@ -98,7 +98,7 @@ def test_the_time_line_is_chromes_format(found, tmp_path):
 
 
 def test_a_time_line_has_room_for_so_many_events(monkeypatch, tmp_path):
-    monkeypatch.setattr(observer, "MOST_EVENTS", 5)
+    monkeypatch.setattr(ledger, "MOST_EVENTS", 5)
     x = cr.ones(2)
     with cr.profile() as p:
         for _ in range(8):

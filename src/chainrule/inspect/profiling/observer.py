@@ -1,10 +1,9 @@
-"""What a profile notes of the thread it runs on, in the tree of calling contexts.
+"""What a profile measures of the thread it runs on: the functions that stand in for others.
 
-Each event – an operation's begin and end, a module's call, a node of backward, a native run – reads
-the clock, so that all the time between begin and end of a profile is accounted for: what passes
-between two events is Python's, and belongs to the line of the second unless samples tell more.
-Nothing in the paths of operations knows of it: see `observing.py`.
-Example: `observer.quietly(np.add, x, y)`.
+An operation, a node of backward, a module's call, a recorded operation, a native run, a stage of
+the compiler: each reads the clock before and after, and notes both in its context. What passes
+between two of them is Python's (`ledger.py`). Nothing in the paths of operations knows of it: see
+`observing.py`. Example: `observer.quietly(np.add, x, y)`.
 """
 
 from __future__ import annotations
@@ -14,15 +13,15 @@ import threading
 from collections.abc import Callable, Sequence
 from time import perf_counter_ns as clock
 from types import CodeType, FrameType
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import numpy as np
 
 from chainrule.base.source import Location
-from chainrule.compiler.runtime.program import Program, Words
+from chainrule.compiler.runtime.program import Program
 from chainrule.graph.node import Graph
-from chainrule.inspect.profiling.contexts import Context, Late, Line, Runs, Tally
-from chainrule.inspect.profiling.paths import Paths
+from chainrule.inspect.profiling.contexts import Context, Late, Runs
+from chainrule.inspect.profiling.ledger import Ledger
 from chainrule.nn.layer_path import layer_in
 from chainrule.nn.module import Module
 from chainrule.tensor.deferred.pending import Batch
@@ -31,54 +30,16 @@ from chainrule.tensor.modes import modes
 from chainrule.tensor.tape import Backward
 
 Phase = Literal["forward", "backward"]
-MOST_EVENTS = 300_000  # kept for a time line, some 40 MB; the sums go on
-_TICKS = 16  # of groups of launches that take the room of an event
 _MEETING = "sum of cotangents"
-_AROUND = frozenset({"layer", "mark"})  # phases of events that others lie in
 
 
-class Event(NamedTuple):
-    """What happened from `start` to `end`, in nanoseconds of the clock.
-
-    `what` is a function that computes, a `Late`, a `Layer`, a `Program` or a name; `ticks` are
-    those of a program's groups.
-    """
-
-    start: int
-    end: int
-    context: Context
-    what: Any
-    phase: str
-    ticks: Words | None = None
-
-
-class _Mark(NamedTuple):
-    """A named stretch that has begun."""
-
-    name: str
-    start: int
-    worked: int
-    own: int
-    context: Context
-
-
-class Observer:
-    """The contexts below `root`; `own` is the time that observing took, which none of them has."""
+class Observer(Ledger):
+    """The functions that measure, each in the place of the one that works."""
 
     def __init__(self, base: FrameType | None) -> None:
-        self.paths = Paths(base, Observer.call_module.__code__)
-        self.thread = threading.get_ident()
-        self.root = self.top = self.here = Context(None, None, "")
+        super().__init__(base, Observer.call_module.__code__)
         self.names: dict[Callable[..., Any], str] = {}  # of operations, by what computes them
-        self.events: list[tuple[Any, ...]] = []  # what an `Event` is made of
-        self.dropped = 0  # events for which there was no room
-        self._room = MOST_EVENTS
-        self.start = self.end = self.last = clock()
-        self.own = 0
         self.busy = False  # whether what runs now is measured already
-        self.worked = 0  # time of all that was measured, as it goes on
-        self.marks: dict[str, Tally] = {}  # named stretches: total, calls, time of Python's in it
-        self._marks: list[_Mark] = []  # those that are open
         self._work = modes.quietly
         self._batch: Batch | None = None  # that is evaluated
         self._entry = -1  # of the batch, the last that was computed by itself
@@ -89,14 +50,7 @@ class Observer:
         self._pulling = False
         self._builder: Backward | None = None
         self._began_at = self.root  # where that builder's backward pass began
-        self._samples: list[tuple[int, Context, list[Line]]] = []
         self._just = False  # whether `here` is the place of an operation that was just measured
-
-    # -- places ---------------------------------------------------------------------------------
-
-    def place(self, frame: FrameType | None) -> Context:
-        """The context of a frame."""
-        return self.top.below(self.paths.lines(frame))
 
     def location(self, code: CodeType, frame: FrameType) -> Location:
         """The location of an operation, with its layer; the time before it is its line's."""
@@ -110,46 +64,9 @@ class Observer:
         start = clock()
         place = self.place(frame)
         if not self.busy:
-            self._pass(place, start)
-            self._resume(start)
+            self.spend(place, start)
+            self.resume(start)
         return place.location or (code, frame.f_lasti)
-
-    # -- time -----------------------------------------------------------------------------------
-
-    def _pass(self, place: Context, now: int) -> None:
-        """The time since the last event was Python's: where samples tell, or at `place`."""
-        gap = now - self.last
-        if self._samples:
-            found, self._samples = self._samples, []
-            seen = [each for each in found if self.last <= each[0] <= now]
-            for _, context, lines in seen:
-                context.below(lines).python += gap // len(seen)
-            gap = gap % len(seen) if seen else gap
-        place.python += gap
-        self.here = place
-
-    def _resume(self, since: int) -> None:
-        """The program goes on; the time `since` then was the profile's own."""
-        self.last = now = clock()
-        self.own += now - since
-
-    def sample(self, now: int, frame: FrameType) -> None:
-        """A look from the sampling thread."""
-        self._samples.append((now, self.top, self.paths.lines(frame)))
-
-    def note(
-        self, start: int, end: int, what: Any, phase: str, place: Context, ticks: Words | None
-    ) -> None:
-        """Keep an event for a time line; what computes or compiles counts as work."""
-        if phase not in _AROUND:
-            self.worked += end - start
-        if self._room > 0:
-            self._room -= 1 if ticks is None else 1 + len(ticks) // _TICKS
-            self.events.append((start, end, place, what, phase, ticks))
-        else:
-            self.dropped += 1
-
-    # -- what is measured -----------------------------------------------------------------------
 
     def in_place_of(self, evaluate: Callable[..., Any]) -> Callable[..., Any]:
         """What measures operations that `evaluate` evaluates."""
@@ -170,7 +87,7 @@ class Observer:
         end = clock()
         frame = sys._getframe(1)  # noqa: SLF001 - the documented way to walk the stack
         place = self.place(frame)
-        self._pass(place, start)
+        self.spend(place, start)
         if compute not in self.names:
             self.names[compute] = _name(frame, compute)
         if self._late is not None:
@@ -187,7 +104,7 @@ class Observer:
         tally[2] += new_bytes(made, values)
         self.note(start, end, compute, "backward" if self._pulling else "forward", place, None)
         self._just = True
-        self._resume(end)
+        self.resume(end)
         return made
 
     def pull_back(
@@ -200,7 +117,7 @@ class Observer:
         if builder is not self._builder:
             self._builder, self._began_at = builder, self.place(sys._getframe(1))  # noqa: SLF001
         place = self._began_at
-        self._pass(place, start)
+        self.spend(place, start)
         # a user's own backward and a compiled call's are made of what is measured itself
         self.busy = node.call is not None
         before, self._pulling = self._pulling, True
@@ -215,8 +132,8 @@ class Observer:
         if single:
             self._ran_late(place, node.location, node.op.name, "backward", begun, end, *parts)
         else:
-            self._pass(place, end)
-            self._resume(end)
+            self.spend(place, end)
+            self.resume(end)
         return parts  # type: ignore[no-any-return]
 
     def add_up(self, add: Callable[..., Any], builder: Backward, args: Any, kwargs: Any) -> Any:
@@ -224,7 +141,7 @@ class Observer:
         if self.busy or threading.get_ident() != self.thread or builder is not self._builder:
             return add(builder, *args, **kwargs)
         start, place = clock(), self._began_at
-        self._pass(place, start)
+        self.spend(place, start)
         self._compiled = 0
         made = add(builder, *args, **kwargs)
         end = clock()
@@ -245,7 +162,7 @@ class Observer:
         tally[1] += 1
         tally[2] += sum([new_bytes(part, ()) for part in made if part is not None])
         self.note(start, end, late, phase, place, None)
-        self._resume(end)
+        self.resume(end)
 
     def record(self, record: Callable[..., Any], recorder: Recorder, call: Any, values: Any) -> Any:
         """An operation that is recorded for later: its line is noted in its batch."""
@@ -256,10 +173,10 @@ class Observer:
         if batch.entries and batch.entries[-1][0] is call:
             place = self.place(sys._getframe(1))  # noqa: SLF001
             now = clock()
-            self._pass(place, now)
+            self.spend(place, now)
             batch.locations.setdefault(len(batch.entries) - 1, place.location)
             self._just = True
-            self._resume(now)
+            self.resume(now)
         return made
 
     def evaluate_batch(self, evaluate: Callable[..., Any], batch: Batch, *more: Any) -> Any:
@@ -293,7 +210,7 @@ class Observer:
         status = native()
         end, ticks = clock(), program.spent
         place = self.place(sys._getframe(1))  # noqa: SLF001
-        self._pass(place, start)
+        self.spend(place, start)
         batch = self._batch
         lines = [] if batch is None else [*map(batch.locations.get, range(len(batch.entries)))]
         key = (program, tuple(map(id, lines)))
@@ -305,7 +222,7 @@ class Observer:
         runs.ticks += ticks
         phase = "backward" if self._pulling else "forward"
         self.note(start, end, program, phase, place, ticks)
-        self._resume(end)
+        self.resume(end)
         return status
 
     def call_module(
@@ -315,22 +232,22 @@ class Observer:
         start = clock()
         place, before, layer = self.place(frame), self.top, modes.layer
         if not self.busy:
-            self._pass(place, start)
+            self.spend(place, start)
         modes.layer = layer_in(layer, module)
         self.top = self.here = place.inside(modes.layer)
         if not self.busy:
-            self._resume(start)
+            self.resume(start)
         inside = modes.layer
         try:
             return call(module, *args, **kwargs)
         finally:
             end = clock()
             if not self.busy:
-                self._pass(self.here, end)
+                self.spend(self.here, end)
                 self.note(start, end, inside, "layer", place, None)
             self.top, self.here, modes.layer = before, place, layer
             if not self.busy:
-                self._resume(end)
+                self.resume(end)
 
     def compile(self, stage: Callable[..., Any], args: Any, kwargs: Any) -> Any:
         """A stage of tracing and compiling."""
@@ -349,37 +266,8 @@ class Observer:
             if inside:  # an operation that makes its kernel
                 self._compiled += end - start
             else:
-                self._pass(place, start)
-                self._resume(end)
-
-    # -- begin and end --------------------------------------------------------------------------
-
-    def begin_mark(self, name: str, frame: FrameType) -> None:
-        """A stretch begins that the program has named."""
-        start = clock()
-        self._marks.append(_Mark(name, start, self.worked, self.own, self.place(frame)))
-
-    def end_mark(self) -> None:
-        """The innermost named stretch ends."""
-        if self._marks:
-            end = clock()
-            name, start, worked, own, place = self._marks.pop()
-            time = end - start - (self.own - own)
-            tally = self.marks.setdefault(name, [0, 0, 0])
-            tally[0] += time
-            tally[1] += 1
-            tally[2] += time - (self.worked - worked)
-            self.note(start, end, name, "mark", place, None)
-
-    def begin(self) -> None:
-        """The program's time begins."""
-        self.start = self.last = clock()
-
-    def finish(self) -> None:
-        """The program's time ends."""
-        self.end = clock()
-        self._pass(self.here, self.end)
-        self.paths.base = None
+                self.spend(place, start)
+                self.resume(end)
 
 
 def _name(frame: FrameType | None, compute: Callable[..., Any]) -> str:

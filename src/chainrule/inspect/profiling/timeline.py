@@ -16,7 +16,8 @@ from typing import Any
 from chainrule.compiler.runtime.program import Program
 from chainrule.inspect.profiling.contexts import Late
 from chainrule.inspect.profiling.kernels import group_times
-from chainrule.inspect.profiling.observer import Event, Observer
+from chainrule.inspect.profiling.ledger import Event
+from chainrule.inspect.profiling.observer import Observer
 from chainrule.nn.layer_path import Layer
 
 
