@@ -77,6 +77,18 @@ def test_the_page_needs_nothing_else(found, tmp_path):
     assert page.count("</script>") == 2
 
 
+def test_tables_of_the_page_are_those_of_the_text(found, tmp_path):
+    found.write_html(tmp_path / "p.html")
+    page = (tmp_path / "p.html").read_text(encoding="utf-8")
+    for by in ("line", "layer", "operation"):
+        head, *rows = found.table(by, rows=200).splitlines()
+        (table,) = re.findall(f"<th>{by}(.*?)</table>", page, re.DOTALL)
+        columns = re.findall("<th>([^<]+)", table)
+        assert head.split() == [by, *columns]
+        assert table.count("<tr>") == len(rows)
+        assert table.count("<td") == len(rows) * (1 + len(columns))
+
+
 def test_a_notebook_shows_the_page_in_a_frame(found, tmp_path):
     found.write_html(tmp_path / "p.html")
     (inner,) = re.findall(r'srcdoc="([^"]*)"', found._repr_html_())

@@ -8,16 +8,13 @@ Times are microseconds. The ops of backward have names of their own. May import 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from chainrule.base.errors import ArgumentError
+from chainrule.inspect.profiling.marks import Stretch
 from chainrule.inspect.profiling.rows import Row
 from chainrule.inspect.profiling.tables import bytes_text, duration, numbers, percent
-
-if TYPE_CHECKING:
-    from chainrule.inspect.profiling.contexts import Tally
 
 _HEAD = ("self CPU %", "self CPU", "CPU total", "CPU average", "CPU memory", "calls")
 
@@ -96,11 +93,8 @@ _SORTED_BY = frozenset(
 )  # fmt: skip
 
 
-def averages(rows: Sequence[Row], marks: Iterable[tuple[str, Tally]]) -> EventList:
-    """Sums of rows by op and of named stretches: nanoseconds, calls, nanoseconds of Python's.
-
-    Python's time outside of named stretches is no event.
-    """
+def averages(rows: Sequence[Row], stretches: Mapping[str, Stretch]) -> EventList:
+    """Sums of rows by op, and the named stretches; Python's time outside of them is no event."""
     found: dict[str, FunctionEventAvg] = {}
     for row in rows:
         if row.phase == "python":
@@ -111,11 +105,11 @@ def averages(rows: Sequence[Row], marks: Iterable[tuple[str, Tally]]) -> EventLi
         event.cpu_time_total += 1e6 * row.seconds
         event.self_cpu_time_total += 1e6 * row.seconds
         event.cpu_memory_usage += round(row.size)
-    for name, (time, calls, own) in marks:
+    for name, (seconds, calls, python) in stretches.items():
         event = found.setdefault(name, FunctionEventAvg(name))
         event.count += calls
-        event.cpu_time_total += time / 1e3
-        event.self_cpu_time_total += own / 1e3
+        event.cpu_time_total += 1e6 * seconds
+        event.self_cpu_time_total += 1e6 * python
     return EventList(sorted(found.values(), key=lambda each: -each.cpu_time_total))
 
 

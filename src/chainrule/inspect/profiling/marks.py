@@ -11,7 +11,15 @@ from __future__ import annotations
 import sys
 from contextlib import ContextDecorator
 from types import FrameType
-from typing import Protocol, Self
+from typing import NamedTuple, Protocol, Self
+
+
+class Stretch(NamedTuple):
+    """All calls of one name together; `python` are the seconds in no operation."""
+
+    seconds: float
+    calls: int
+    python: float
 
 
 class Marked(Protocol):

@@ -7,7 +7,6 @@ modules. Example: `page(profile, "train.py")`.
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Sequence
 from html import escape
 from importlib.resources import files
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from chainrule.inspect.profiling.flame import by_layers, by_program
 from chainrule.inspect.profiling.rows import By, Sum
-from chainrule.inspect.profiling.tables import bytes_text, duration, labels, percent, summary
+from chainrule.inspect.profiling.tables import columns, labels, summary
 
 if TYPE_CHECKING:
     from chainrule.inspect.profiling.session import profile
@@ -25,7 +24,6 @@ _KEY = (
     ("forward", "forward"), ("backward", "backward"), ("compile", "compiling"),
     ("python", "Python"), ("line", "line"), ("layer", "layer"),
 )  # fmt: skip
-_HEAD = ("total", "%", "forward", "backward", "compiling", "Python", "made", "calls")
 _TABLES: tuple[tuple[str, By], ...] = (
     ("Lines", "line"), ("Layers", "layer"), ("Operations", "operation"),
 )  # fmt: skip
@@ -33,7 +31,7 @@ _BODY = """<div class=bar>
 <button data-tree=program aria-pressed=true>calls</button>
 <button data-tree=layers aria-pressed=false>layers</button>
 <input id=search type=search placeholder="line, layer or operation" aria-label="search">
-<span id=matched class=faint></span><button id=reset>whole</button>
+<span id=matched class=faint></span><button id=reset>show all</button>
 <span class=key>{key}</span></div>
 <div id=flame></div><div id=told style="white-space:pre-wrap"></div>
 """
@@ -62,24 +60,13 @@ def page(found: profile, title: str) -> str:
 def _table(name: str, by: str, sums: Sequence[Sum], total: float) -> str:
     if not sums:
         return ""
-    shown = sums[:_MOST]
-    head = "".join(f"<th>{each}" for each in (by, *_HEAD))
+    head, rows = columns(sums, total)
+    top = "".join(f"<th>{each}" for each in (by, *head))
     body = "".join(
-        f"<tr><td title='{escape(label)}'>{escape(label)}"
-        + "".join(f"<td>{cell}" for cell in _cells(each, total))
-        for label, each in zip(labels(by, shown), shown, strict=True)
+        f"<tr><td title='{escape(label)}'>{escape(label)}" + "".join(f"<td>{cell}" for cell in row)
+        for label, row in zip(labels(by, sums[:_MOST]), rows, strict=False)
     )
-    left = len(sums) - len(shown)
-    more = f"<p class=faint>… and {left} more</p>" if left else ""
-    table = f"<table><thead><tr>{head}</thead><tbody>{body}</tbody></table>"
+    left = len(sums) - _MOST
+    more = f"<p class=faint>… and {left} more</p>" if left > 0 else ""
+    table = f"<table><thead><tr>{top}</thead><tbody>{body}</tbody></table>"
     return f"<h2>{name}</h2><div class=wide>{table}</div>{more}\n"
-
-
-def _cells(each: Sum, total: float) -> list[str]:
-    return [
-        duration(each.total),
-        percent(each.total, total).removesuffix(" %"),
-        *(duration(s) for s in (each.forward, each.backward, each.compile, each.python)),
-        bytes_text(each.size),
-        f"{math.ceil(each.calls):,}" if each.calls else "",
-    ]

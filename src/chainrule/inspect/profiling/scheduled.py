@@ -192,7 +192,7 @@ class profile(ContextDecorator):  # noqa: N801 - PyTorch's name
         rows = self._measured.rows
         if group_by_stack_n:
             rows = [r._replace(name=f"{r.name} at {r.source}") if r.source else r for r in rows]
-        return averages(rows, self._measured.marks.items())
+        return averages(rows, self._measured.marks)
 
     def events(self) -> EventList:
         """The same as `key_averages()`: single calls are in the time line."""

@@ -23,6 +23,7 @@ from chainrule.base.errors import ArgumentError
 from chainrule.base.frames import is_own
 
 if TYPE_CHECKING:
+    from chainrule.inspect.profiling.marks import Stretch
     from chainrule.inspect.profiling.observer import Observer
     from chainrule.inspect.profiling.rows import By, Row, Sum
 
@@ -123,12 +124,17 @@ class profile(ContextDecorator):  # noqa: N801 - as PyTorch's
         return self._rows
 
     @property
-    def marks(self) -> dict[str, list[int]]:
-        """Stretches named by `record_function`: nanoseconds, calls, nanoseconds of Python in it."""
-        found: dict[str, list[int]] = {}
+    def marks(self) -> dict[str, Stretch]:
+        """The stretches that `record_function` named, by name."""
+        from chainrule.inspect.profiling.marks import Stretch
+
+        found: dict[str, Stretch] = {}
         for observer in self._observers:
-            for name, tally in observer.marks.items():
-                found[name] = [*map(sum, zip(found.get(name, (0, 0, 0)), tally, strict=True))]
+            for name, (time, calls, python) in observer.marks.items():
+                before = found.get(name, Stretch(0.0, 0, 0.0))
+                found[name] = Stretch(
+                    before.seconds + time / 1e9, before.calls + calls, before.python + python / 1e9
+                )
         return found
 
     def by(self, what: By) -> list[Sum]:

@@ -61,12 +61,18 @@ def summary(found: profile) -> str:
 
 def table(by: str, sums: Sequence[Sum], total: float, most: int) -> str:
     """The first `most` sums as a table."""
+    head, cells = columns(sums, total)
+    lines = [numbers(by, head, labels(by, sums[:most]), cells[:most])]
+    if len(sums) > most:
+        lines.append(f"… and {len(sums) - most} more")
+    return "\n".join(lines)
+
+
+def columns(sums: Sequence[Sum], total: float) -> tuple[list[str], list[list[str]]]:
+    """The head and the cells of each sum; a phase in which nothing was spent has no column."""
     phases = [p for p in _PHASES if any(getattr(each, p) for each in sums)]
     head = ["total", "%", *(_NAMES.get(p, p) for p in phases), "made", "calls"]
-    body = [_cells(each, phases, total) for each in sums[:most]]
-    left = len(sums) - most
-    more = [f"… and {left} more"] if left > 0 else []
-    return "\n".join([numbers(by, head, labels(by, sums[:most]), body), *more])
+    return head, [_cells(each, phases, total) for each in sums]
 
 
 def numbers(
