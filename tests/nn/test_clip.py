@@ -8,6 +8,7 @@ import pytest
 import chainrule as cr
 from chainrule import nn
 from chainrule.base.errors import GradientError, ShapeError
+from tests.tensor.deferred.running import evaluation
 
 
 def parameters(lib, scale=1.0):
@@ -90,3 +91,28 @@ def test_vectors_go_around():
     assert net.bias.is_leaf
     with pytest.raises(ShapeError, match="have 8 elements"):
         nn.utils.vector_to_parameters(cr.ones(7), net.parameters())
+
+
+@pytest.mark.parametrize("mode", ["off", "on", "always", "compiled"])
+def test_limits_that_change_clip_as_they_are(mode):
+    def clipped(limit: float) -> tuple[list[float], float]:
+        w = nn.Parameter(cr.tensor([3.0, 4.0, 0.0]))
+        v = nn.Parameter(cr.tensor([0.0, -12.0]))
+        (0.5 * (w * w).sum() + 0.5 * (v * v).sum()).backward()
+        norm = nn.utils.clip_grad_norm_([w, v], limit)
+        nn.utils.clip_grad_value_([w, v], limit / 4)
+        return [*w.grad.tolist(), *v.grad.tolist()], norm.item()
+
+    with evaluation(mode):
+        for limit in [1.0, 2.0, 30.0, 0.5] * 3:
+            found, norm = clipped(limit)
+            assert norm == pytest.approx(13.0)
+            gradients = np.array([3.0, 4.0, 0.0, 0.0, -12.0]) * min(1.0, limit / 13.0)
+            assert found == pytest.approx(np.clip(gradients, -limit / 4, limit / 4), rel=1e-5)
+
+
+def test_a_gradient_that_is_listed_twice_is_scaled_twice():
+    p = nn.Parameter(cr.zeros(2))
+    p.grad = cr.tensor([6.0, 8.0])
+    nn.utils.clip_grads_with_norm_([p, p], 1.0, cr.tensor(10.0))
+    assert p.grad.tolist() == pytest.approx([0.06, 0.08], rel=1e-5)

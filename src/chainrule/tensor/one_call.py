@@ -8,7 +8,7 @@ Example: `as_one_call(_affine, x, w, bias)` is one operation of a recorded step.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeVar
 
 from chainrule.base.source import location
 from chainrule.graph.interning import interned
@@ -19,16 +19,14 @@ from chainrule.tensor.handle import Handle
 from chainrule.tensor.modes import modes
 from chainrule.tensor.tape import Recorded, record
 
-if TYPE_CHECKING:
-    from chainrule.tensor.tensor import Tensor
-
+R = TypeVar("R")
 _MOST = 1024  # kinds of calls
 
 
-def as_one_call(fn: Callable[..., Tensor], *args: Handle | None, **options: Hashable) -> Tensor:
+def as_one_call(fn: Callable[..., R], /, *args: Handle | None, **options: Hashable) -> R:
     """`fn(*args, **options)`, which depends on these alone; one operation where it is recorded.
 
-    Evaluated at once, each part is an operation.
+    `fn` returns a tensor or a tuple of them. Evaluated at once, each part is an operation.
     """
     recorder = modes.recorder
     if recorder is None or modes.trace is not None or modes.layer is not None:
@@ -50,34 +48,37 @@ def as_one_call(fn: Callable[..., Tensor], *args: Handle | None, **options: Hash
         if len(_calls) >= _MOST:
             _calls.clear()
         _calls[key] = found
-    call, order = found
+    call, order, single = found
     read: list[Any] = [args[i] for i in order]
     values = tuple([t._value for t in read])
     made = recorder.record(call, values)
-    if not (modes.grad and any(t._requires_grad for t in read)):
-        return fresh(made[0], call.parts[0], None)
-    nodes = tuple([t._node or t._tape_node() for t in read])
-    node = record(call, nodes, call.keep((*values, made)), place)
-    return fresh(
-        made[0],
-        call.parts[0],
-        Recorded(TABLE["project"], (node,), {"index": 0}, call.parts[0], place),
-    )
+    if modes.grad and any(t._requires_grad for t in read):
+        nodes = tuple([t._node or t._tape_node() for t in read])
+        node = record(call, nodes, call.keep((*values, made)), place)
+        outs = [
+            fresh(value, kind, Recorded(TABLE["project"], (node,), {"index": i}, kind, place))
+            for i, (value, kind) in enumerate(zip(made, call.parts, strict=True))
+        ]
+    else:
+        outs = [fresh(*part, None) for part in zip(made, call.parts, strict=True)]
+    return outs[0] if single else tuple(outs)  # type: ignore[return-value]
 
 
-_calls: dict[Any, tuple[Any, tuple[int, ...]]] = {}
+_calls: dict[Any, tuple[Any, tuple[int, ...], bool]] = {}
 
 
 def _prepared(
-    fn: Callable[..., Tensor], args: Sequence[Handle | None], options: dict[str, Any]
-) -> tuple[Any, tuple[int, ...]]:
-    """The call of the body of `fn`, and the positions of its operands among `args`."""
+    fn: Callable[..., Any], args: Sequence[Handle | None], options: dict[str, Any]
+) -> tuple[Any, tuple[int, ...], bool]:
+    """The call of the body of `fn`, its operands among `args`, and whether it has one result."""
     from chainrule.tensor.body import body_trace  # not needed to import the package
 
     with body_trace() as trace:
-        body = interned(trace.graph((), (fn(*args, **options),)))
+        made = fn(*args, **options)
+        single = type(made) is not tuple
+        body = interned(trace.graph((), (made,) if single else made))
     places = {id(t): i for i, t in enumerate(args)}
     order = tuple([places[id(t)] for t in trace.captured()])
     types = tuple([n.type for n in body.inputs])
     op, attrs = TABLE["call"], {"graph": body}
-    return op.prepared.get((*types, *attrs.items())) or call_for(op, types, attrs), order
+    return op.prepared.get((*types, *attrs.items())) or call_for(op, types, attrs), order, single
