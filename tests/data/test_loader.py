@@ -316,3 +316,15 @@ def test_pytorchs_ways_to_import():
     assert (Loader, Set, Batches) == (DataLoader, Dataset, BatchSampler)
     assert cr.utils.data is data
     assert batches(data.DataLoader([1, 2], sampler=SequentialSampler([1, 2]))) == [[1], [2]]
+
+
+@pytest.mark.parametrize("shuffle", [False, True])
+def test_a_pass_moves_the_generator_by_as_much_with_workers_as_without(shuffle):
+    after = []
+    for workers in (0, 1):
+        generator = cr.Generator().manual_seed(3)
+        loader = DataLoader(range(6), shuffle=shuffle, num_workers=workers, generator=generator)
+        list(loader)
+        after.append(generator.get_state().tolist())
+    assert after[0] == after[1]
+    assert after[0][1] > 0

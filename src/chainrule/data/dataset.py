@@ -177,7 +177,8 @@ def gathered(dataset: Any, indices: Sequence[int]) -> list[Tensor] | None:
         dataset, indices = dataset.dataset, [dataset.indices[i] for i in indices]
     if type(dataset) is not TensorDataset or any(t.requires_grad for t in dataset.tensors):
         return None
-    return [wrap(np.asarray(t)[indices]) for t in dataset.tensors]
+    rows = np.array(indices, None if indices else np.intp)
+    return [wrap(np.asarray(t)[rows]) for t in dataset.tensors]
 
 
 def random_split(

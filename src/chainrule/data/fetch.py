@@ -73,13 +73,13 @@ def _sample(dataset: Any, index: Any) -> Any:
 
 def _named(read: Callable[[], Any], dataset: Any, indices: Any) -> Any:
     """`read()`; an error names the sample and the dataset."""
-    many = isinstance(indices, Sequence) and not isinstance(indices, str)
-    where = f"while reading sample{'s' if many else ''} {indices!r} of {_name(dataset)}"
     try:
         return read()
-    except StopIteration as error:  # it would end the epoch silently
-        raise DataError(f"StopIteration was raised {where}") from error
     except Exception as error:
+        many = isinstance(indices, Sequence) and not isinstance(indices, str)
+        where = f"while reading sample{'s' if many else ''} {indices!r} of {_name(dataset)}"
+        if isinstance(error, StopIteration):  # it would end the epoch silently
+            raise DataError(f"StopIteration was raised {where}") from error
         error.add_note(where)
         raise
 

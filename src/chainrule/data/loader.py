@@ -20,7 +20,13 @@ from chainrule.data.collate import default_collate, default_convert
 from chainrule.data.dataset import Dataset, IterableDataset
 from chainrule.data.fetch import ENDED, Fetch, fetcher
 from chainrule.data.prefetch import Prefetched
-from chainrule.data.sampler import BatchSampler, RandomSampler, SequentialSampler, draw_seed
+from chainrule.data.sampler import (
+    BatchSampler,
+    RandomSampler,
+    SequentialSampler,
+    draw_seed,
+    skip_seed,
+)
 from chainrule.data.worker_threads import Workers
 from chainrule.tensor.functional.random import Generator
 
@@ -92,9 +98,10 @@ class DataLoader(Generic[T_co]):
         )
 
     def __iter__(self) -> Iterator[Any]:
-        seed = draw_seed(self.generator)
         if self.num_workers == 0:
+            skip_seed(self.generator)
             return self._one_by_one()
+        seed = draw_seed(self.generator)
         reading = self._kept or Prefetched(
             Workers(self.dataset, self._fetcher(), self.num_workers, self.worker_init_fn),
             ahead=self.prefetch_factor or 1,

@@ -10,13 +10,20 @@ Source: https://docs.pytorch.org/docs/stable/data.html#data-loading-order-and-sa
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence, Sized
+from itertools import islice
 from typing import Any, Generic, TypeVar
 
 import numpy as np
 
 from chainrule.base import dtypes
 from chainrule.base.errors import ArgumentError, KindError, UndefinedMethodError
-from chainrule.tensor.functional.random import Generator, rand, randint, randperm
+from chainrule.tensor.functional.random import (
+    Generator,
+    default_generator,
+    rand,
+    randint,
+    randperm,
+)
 
 T_co = TypeVar("T_co", covariant=True)
 _PIECE = 4096  # random numbers drawn at once
@@ -167,14 +174,10 @@ class BatchSampler(Sampler[list[int]]):
         self.drop_last = drop_last
 
     def __iter__(self) -> Iterator[list[int]]:
-        batch: list[int] = []
-        for index in self.sampler:
-            batch.append(index)
-            if len(batch) == self.batch_size:
+        indices = iter(self.sampler)
+        while batch := list(islice(indices, self.batch_size)):
+            if len(batch) == self.batch_size or not self.drop_last:
                 yield batch
-                batch = []
-        if batch and not self.drop_last:
-            yield batch
 
     def __len__(self) -> int:
         """The number of lists of a pass."""
@@ -198,6 +201,11 @@ def check_count(name: str, value: Any) -> None:
 def draw_seed(generator: Generator | None) -> int:
     """A seed from `generator`, or from the default one."""
     return int(randint(0, 1 << 53, (), generator=generator).item())
+
+
+def skip_seed(generator: Generator | None) -> None:
+    """Leave the generator as `draw_seed` does: the order does not depend on who needs a seed."""
+    (default_generator if generator is None else generator).skip(1)
 
 
 def private_generator(generator: Generator | None) -> Generator:
