@@ -31,6 +31,7 @@ class ChainruleError(Exception):
     axis: Axis  # the axis at fault: the notes say where its size comes from
     hint: Callable[[], str] | None = None  # called when the error is shown
     operands: tuple[tuple[str, Any], ...] = ()  # tensors by name, if no frame has them
+    is_late: bool = False  # raised after its line: the frames are those of whoever reads the value
     _render_traceback_: ClassVar[Callable[[ChainruleError], list[str]]]  # set by `frames.install`
     witnesses: ClassVar[dict[str, Callable[[ChainruleError], list[str]]]] = {}  # by rooms above
     _own: list[str]  # from `add_note`
@@ -66,7 +67,8 @@ class ChainruleError(Exception):
 
     def _testimony(self) -> list[str]:
         """The notes about the layers and the tensors in the traceback, in that order."""
-        named = (self.witnesses.get(name) for name in ("layers", "tensors"))
+        rooms = () if self.is_late else ("layers", "tensors")
+        named = (self.witnesses.get(name) for name in rooms)
         lines = [] if self.hint is None else [self.hint()]
         for witness in filter(None, named):
             with contextlib.suppress(Exception):  # a failing note must not hide its error

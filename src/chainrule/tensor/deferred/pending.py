@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 
-from chainrule.base.errors import CompileError
+from chainrule.base.errors import ChainruleError, CompileError
 from chainrule.base.source import Location, source_at
 from chainrule.graph.node import Type
 
@@ -294,6 +294,8 @@ if hasattr(os, "register_at_fork"):
 
 def told(error: Exception, location: Location) -> Exception:
     """The error of a recorded operation, with the line that recorded it."""
+    if isinstance(error, ChainruleError):
+        error.is_late = True
     source = source_at(location)
     if source is not None and str(source) not in str(error):
         error.add_note(f"  recorded at {source.quoted}")
