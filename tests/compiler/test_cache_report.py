@@ -63,7 +63,7 @@ def test_nothing_is_compiled_for_what_runs_once():
     step()
     report = cr.explain_cache()
     assert (list(report), report.native, report.compiled, report.known) == ([], 0, 0, 0)
-    assert "0 plans compiled" in str(report)
+    assert "plans: 0 compiled" in str(report)
 
 
 def test_a_training_loop_is_compiled_at_its_second_occurrence():
@@ -155,7 +155,11 @@ def test_small_structures_are_counted():
 def test_marks_rest_where_nothing_repeats():
     for n in range(80):
         (cr.ones(n + 1) * 2).exp().sum().item()
-    (mark,) = cr.explain_cache().resting
+    report = cr.explain_cache()
+    (mark,) = report.resting
+    assert json.loads(report.to_json())["resting"] == [
+        {"place": str(mark.place), "passed": mark.passed, "left": mark.left}
+    ]
     assert mark.place.line == line_of("(cr.ones(n + 1) * 2).exp()")
     assert mark.passed == 80
     assert mark.left > 0

@@ -75,7 +75,7 @@ class _Report(list[E]):
 
     def _memory(self) -> str:
         use, limit = _megabytes(self.bytes_in_use), self.limit >> 20
-        return f"memory of all plans: {use} of at most {limit:,} MB; {self.evicted} evicted"
+        return f"memory of all plans: {use} of at most {limit:,} MB"
 
     def __str__(self) -> str:
         table = _table(*self._cells()) if self else []
@@ -100,7 +100,7 @@ class _Report(list[E]):
 
     def to_json(self) -> str:
         """`as_record` as text."""
-        return json.dumps(self.as_record(), default=lambda mark: mark._asdict())
+        return json.dumps(self.as_record())
 
 
 class CacheReport(_Report[CacheEntry]):
@@ -124,11 +124,14 @@ class CacheReport(_Report[CacheEntry]):
         self.retraced = list(retraced)
         self.plain, self.why_plain = plain, why_plain
 
+    def _head(self) -> list[str]:
+        return [f"plans: {len(self)}, {self.evicted} evicted"]
+
     def _tail(self) -> list[str]:
         lines = [f"traced again: {reason}" for reason in self.retraced]
         if self.plain:
-            why = f", as it does always: {self.why_plain}" if self.why_plain else ""
-            lines.append(f"{self.plain} calls of the module ran its Python{why}")
+            why = f"; all will: {self.why_plain}" if self.why_plain else ""
+            lines.append(f"calls that ran the module's Python: {self.plain}{why}")
         return lines
 
 
@@ -152,17 +155,21 @@ class BatchReport(_Report[BatchEntry]):
         self.resting: list[RestingMark] = resting()
 
     def _head(self) -> list[str]:
-        known = f"{self.known} known, {self.small} of them too small to compile"
-        made = f"{self.compiled} plans compiled in {self.seconds:.2f} s"
         return [
             f"batches: {self.native} native, {self.eager} call by call",
-            f"structures: {known}; {made}",
+            f"structures: {self.known} known, {self.small} of them too small to compile",
+            f"plans: {self.compiled} compiled in {self.seconds:.2f} s, {self.evicted} evicted",
         ]
+
+    def as_record(self) -> dict[str, Any]:
+        """The totals, the entries and the resting marks, for JSON."""
+        marks = [{**mark._asdict(), "place": str(mark.place or "")} for mark in self.resting]
+        return {**super().as_record(), "resting": marks}
 
     def _tail(self) -> list[str]:
         return [
-            f"nothing is recorded after {mark.place}: what followed did not repeat; "
-            f"tried again after {mark.left} more passes"
+            f"nothing is recorded after {mark.place}: what followed did not repeat; passes until "
+            f"it is tried again: {mark.left}"
             for mark in self.resting
         ]
 
