@@ -9,8 +9,8 @@ Example: `differentiate(b, (loss,), (one,), (w, bias))` → gradient nodes of w 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Collection, Generator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from chainrule.base.errors import GradientError
 from chainrule.base.source import at
@@ -26,6 +26,20 @@ Rule = Callable[[Node, Any, tuple[bool, ...]], Sequence[Any]]
 Watch = Callable[[Builder, Any], Any]  # takes a node's whole cotangent, and may return another
 _NOBODY: Mapping[Node, Watch] = {}
 _ONE: tuple[bool, ...] = (True,)
+
+
+class Halt(NamedTuple):
+    """A place where a walk waits for an answer: what arrived at a node, and the walk's state.
+
+    With `pulls` the answer is the gradients of the node's inputs, else the node's cotangent. The
+    cotangents that wait in `sums` and `found` may be exchanged for others of the same types.
+    """
+
+    node: Node
+    ct: Any
+    pulls: bool
+    sums: dict[Node, Any]
+    found: dict[Node, Node]
 
 
 def differentiate(
@@ -46,7 +60,34 @@ def differentiate(
     receives what each node sends to its input number i, before contributions are summed.
     `rule(node, ct, wanted)` replaces the visit and `local_rule` where gradients are arrays.
     """
-    order, targeted = topological(outputs) if order is None else order, set(targets)
+    order = topological(outputs) if order is None else order
+    walk = halting(b, outputs, cotangents, targets, order, stops, watch, (), tell, rule)
+    answer = None
+    while True:
+        try:
+            halt = walk.send(answer)
+        except StopIteration as end:
+            return end.value  # type: ignore[no-any-return]
+        answer = watch[halt.node](b, halt.ct)
+
+
+def halting(
+    b: Builder,
+    outputs: Sequence[Node],
+    cotangents: Sequence[Node | None],
+    targets: Sequence[Node],
+    order: Sequence[Node],
+    stops: Collection[Node] = (),
+    watched: Collection[Node] = (),
+    foreign: Collection[Node] = (),
+    tell: Callable[[Node, int, Node], None] | None = None,
+    rule: Rule | None = None,
+) -> Generator[Halt, Any, list[Node | None]]:
+    """`differentiate` as a generator: it asks for the cotangents of the nodes in `watched`.
+
+    It also asks for the gradients that the nodes in `foreign` send to their inputs.
+    """
+    targeted = set(targets)
     active = dependents(targeted, order)
     if stops:
         active = {n for n in active if n not in stops or n in targeted}
@@ -59,8 +100,8 @@ def differentiate(
         ct: Any = sums.pop(node, None)  # type: ignore[no-redef]
         if ct is None:
             continue
-        if watch and node in watch:
-            ct = watch[node](b, ct)
+        if watched and node in watched:
+            ct = yield Halt(node, ct, False, sums, found)
         if node in targeted:
             found[node] = ct
             if node in stops:
@@ -75,7 +116,10 @@ def differentiate(
         if "projection" in node.op.traits:
             _accumulate_item(b, sums, inputs[0], node.attrs["index"], ct)
             continue
-        parts = _visited(b, node, ct) if rule is None else rule(node, ct, wanted)
+        if foreign and node in foreign:
+            parts = yield Halt(node, ct, True, sums, found)
+        else:
+            parts = _visited(b, node, ct) if rule is None else rule(node, ct, wanted)
         if tell is not None:
             _tell(tell, node, parts, wanted)
         for child, want, part in zip(inputs, wanted, parts):  # noqa: B905 - strict costs as much as a sum

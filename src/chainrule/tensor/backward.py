@@ -19,12 +19,12 @@ from chainrule.ops import TABLE
 from chainrule.ops.record import Symbolic
 from chainrule.tensor.anomaly import Suspicious
 from chainrule.tensor.convert import as_tensor, cast, filled
-from chainrule.tensor.deferred.gradient import derived
+from chainrule.tensor.deferred.gradient import Tape, derived
 from chainrule.tensor.deferred.recorder import mark, settle
 from chainrule.tensor.dispatch import wrap, zeros_of
 from chainrule.tensor.growth import note_end, note_walk
 from chainrule.tensor.handle import Handle
-from chainrule.tensor.hooks import call_after, watched, watched_in
+from chainrule.tensor.hooks import Watch, call_after, watched, watched_in
 from chainrule.tensor.leaf_grad import accumulate
 from chainrule.tensor.lifted import home_of, lifted, refuse_paths_outside
 from chainrule.tensor.modes import modes, set_grad_enabled
@@ -107,11 +107,13 @@ def _gradients(
     record: bool,
 ) -> list[Tensor | None]:  # fmt: skip
     """Gradients of the targets: recorded as one call, or by a walk from node to node."""
-    if modes.recorder is not None and not record and not watched(order):
-        found = derived(roots, seeds, targets, order, retain=retain)
+    hooks = watched(order)
+    if modes.recorder is not None:
+        tape = Tape(roots, targets, order)
+        found = derived(tape, seeds, hooks, retain=retain, taped=record)
         if found is not None:
             return found
-    return _eager(roots, seeds, targets, order, retain=retain, record=record)
+    return _eager(roots, seeds, targets, order, hooks, retain=retain, record=record)
 
 
 def _eager(
@@ -119,6 +121,7 @@ def _eager(
     seeds: list[Tensor],
     targets: list[Node],
     order: list[Node],
+    hooks: dict[Node, Watch],
     *,
     retain: bool,
     record: bool,
@@ -128,9 +131,7 @@ def _eager(
     b = kind(retain=retain, record_graph=record)
     with set_grad_enabled(record), np.errstate(all="ignore"):
         cotangents = [_given(b, seed, record=record) for seed in seeds]
-        nodes = differentiate(
-            b, roots, cotangents, targets, order=order, watch=watched(order), rule=b.rule
-        )
+        nodes = differentiate(b, roots, cotangents, targets, order=order, watch=hooks, rule=b.rule)
         out: list[Tensor | None] = []
         for node in nodes:
             if node is None:

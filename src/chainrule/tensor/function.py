@@ -249,7 +249,8 @@ def _recorded(
         picked = (
             None if plain else Recorded(project, (node,), {"index": i}, t.array_type, node.location)
         )
-        handle = t if _same(t, ctx._dirty) else wrap(t._concrete(cls.__name__))
+        t._ready(cls.__name__)
+        handle = t if _same(t, ctx._dirty) else wrap(t._value, type=t._type)
         handle._node, handle._requires_grad = picked, not plain
         made.append(handle)
     given = iter(made)

@@ -13,14 +13,16 @@ import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
-from chainrule.base.errors import GradientError, ShapeError
+from chainrule.base.errors import GradientError, KindError, ShapeError
+from chainrule.base.source import location
 from chainrule.graph.node import INPUT, Node
 from chainrule.ops import TABLE
 from chainrule.ops.record import Builder
-from chainrule.tensor.dispatch import apply_many, wrap
+from chainrule.tensor.calls import call_for
+from chainrule.tensor.dispatch import apply_many, fresh, wrap
 from chainrule.tensor.handle import Handle
 from chainrule.tensor.modes import modes
-from chainrule.tensor.tape import Backward, Recorded
+from chainrule.tensor.tape import Backward, Recorded, record
 
 if TYPE_CHECKING:
     from chainrule.tensor.tensor import Tensor
@@ -100,14 +102,23 @@ def gate(tensors: Sequence[Handle], hook: Hook) -> tuple[Tensor, ...]:
 
     A missing gradient is None; the hook returns as many, or None to keep them.
     """
-    out = apply_many(TABLE["bundle"], *tensors)
     trace = modes.trace
     if trace is not None:
+        out = apply_many(TABLE["bundle"], *tensors)
         node = trace.node_of(out[0]).inputs[0]
         trace.hooks.setdefault(node, {})[next_number()] = hook
-    else:
-        _at(out[0]._tape_node().inputs[0])[next_number()] = hook
-    return out
+        return out
+    for t in tensors:
+        t._ready("a gate")
+    bundle, types = TABLE["bundle"], tuple([t.array_type for t in tensors])
+    call = bundle.prepared.get(types) or call_for(bundle, types, {})
+    both = record(call, tuple([t._tape_node() for t in tensors]), (), location())
+    _at(both)[next_number()] = hook
+    picked = [
+        Recorded(TABLE["project"], (both,), {"index": i}, kind, both.location)
+        for i, kind in enumerate(types)
+    ]
+    return tuple([fresh(t._value, t._type, n) for t, n in zip(tensors, picked, strict=True)])
 
 
 def _hooks_of(handle: Handle, *, make: bool = True) -> dict[int, Hook]:
@@ -140,6 +151,20 @@ def _add(hooks: dict[int, Hook], hook: Hook) -> RemovableHandle:
 
 
 # read by reverse mode
+
+
+class Staged(Backward):
+    """The builder of a walk in stages, in which gradients are tensors, perhaps pending."""
+
+    def __init__(self, retain: bool, taped: bool) -> None:
+        """`taped` gradients have nodes of their own."""
+        super().__init__(retain=retain, record_graph=taped)
+
+    def copy(self, tensor: Handle) -> Tensor:
+        """A gradient for Python code, or from it: what is written to it later is its own."""
+        tensor._ready("a gradient")
+        node = tensor._tape_node() if self.record_graph else None
+        return fresh(tensor._value, tensor._type, node)
 
 
 def watched(order: Iterable[Node]) -> dict[Node, Watch]:
@@ -190,10 +215,7 @@ def _calling(hooks: Mapping[int, Hook]) -> Watch:
             new = hook(gradient)
             if new is None:
                 continue
-            if new.shape != gradient.shape:
-                raise ShapeError(
-                    f"a hook changed a gradient of shape {gradient.shape} to shape {new.shape}"
-                )
+            _check(gradient, new)
             ct = hidden(b, new)
         return ct
 
@@ -209,10 +231,8 @@ def _call_together(
         if new is None:
             continue
         for before, after in zip(given, new, strict=True):
-            if before is not None and after is not None and before.shape != after.shape:
-                raise ShapeError(
-                    f"a hook changed a gradient of shape {before.shape} to shape {after.shape}"
-                )
+            if before is not None and after is not None:
+                _check(before, after)
         cts = [
             ct if now is was else None if now is None else hidden(b, now)
             for ct, was, now in zip(cts, given, new, strict=True)
@@ -220,8 +240,23 @@ def _call_together(
     return cts
 
 
+def _check(before: Tensor, after: Tensor) -> None:
+    """Raise unless a gradient that a hook returned can stand for the one that it got."""
+    if after.shape != before.shape:
+        raise ShapeError(
+            f"a hook changed a gradient of shape {before.shape} to shape {after.shape}"
+        )
+    if after.dtype != before.dtype:
+        raise KindError(
+            f"a hook changed a gradient of {before.dtype} to {after.dtype}\n"
+            f"  return it with .to({before.dtype})"
+        )
+
+
 def shown(b: Builder, ct: Node) -> Tensor:
     """The tensor that stands for a gradient node."""
+    if isinstance(b, Staged):
+        return b.copy(ct)  # type: ignore[arg-type]
     if not isinstance(b, Backward):
         return wrap(None, ct, requires_grad=modes.grad)
     if b.record_graph and isinstance(ct, Recorded):
@@ -231,6 +266,8 @@ def shown(b: Builder, ct: Node) -> Tensor:
 
 def hidden(b: Builder, tensor: Handle) -> Node:
     """The gradient node of a tensor."""
+    if isinstance(b, Staged):
+        return b.copy(tensor)  # type: ignore[return-value]
     if not isinstance(b, Backward):
         assert modes.trace is not None
         return modes.trace.node_of(tensor)

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 from chainrule.base.source import location
 from chainrule.graph.interning import interned
+from chainrule.graph.node import Graph
 from chainrule.ops import TABLE
 from chainrule.tensor.calls import call_for
 from chainrule.tensor.dispatch import fresh
@@ -76,9 +77,12 @@ def _prepared(
     with body_trace() as trace:
         made = fn(*args, **options)
         single = type(made) is not tuple
-        body = interned(trace.graph((), (made,) if single else made))
+        graph = trace.graph((), (made,) if single else made)
     places = {id(t): i for i, t in enumerate(args)}
-    order = tuple([places[id(t)] for t in trace.captured()])
+    # in their order, in which reverse mode reaches them, last first, as in evaluation at once
+    given = sorted((places[id(t)], n) for t, n in zip(trace.captured(), graph.inputs, strict=True))
+    body = interned(Graph(tuple([n for _, n in given]), graph.outputs))
+    order = tuple([i for i, _ in given])
     types = tuple([n.type for n in body.inputs])
     op, attrs = TABLE["call"], {"graph": body}
     return op.prepared.get((*types, *attrs.items())) or call_for(op, types, attrs), order, single

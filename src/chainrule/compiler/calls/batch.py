@@ -33,8 +33,8 @@ from chainrule.ops.creation import full
 from chainrule.ops.record import Symbolic
 from chainrule.ops.reduce import broadcast_to
 from chainrule.tensor.calls import computed
-from chainrule.tensor.deferred.gradient import Block
 from chainrule.tensor.deferred.pending import Array, Batch, Pending
+from chainrule.tensor.deferred.stages import Block
 from chainrule.tensor.deferred.structure import Variant, publish
 
 

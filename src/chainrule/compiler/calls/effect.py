@@ -15,9 +15,9 @@ import numpy as np
 
 from chainrule.base.errors import ChainruleError
 from chainrule.compiler.calls.look import look
-from chainrule.tensor.deferred.gradient import Block
 from chainrule.tensor.deferred.pending import Pending
 from chainrule.tensor.deferred.recorder import Recorder
+from chainrule.tensor.deferred.stages import Block
 from chainrule.tensor.handle import Handle
 from chainrule.tensor.leaf_grad import get_grad
 

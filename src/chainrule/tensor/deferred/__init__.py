@@ -5,6 +5,7 @@
     reasons      why a structure was compiled, and why once more
     recorder     when to record and when to evaluate at once, decided by counting
     gradient     the gradient of a tape, derived once for each structure
+    stages       its parts, from one hook or `autograd.Function` to the next
 
 Python runs every line every time, so nothing that it decides can be stale.
 """

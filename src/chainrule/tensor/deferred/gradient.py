@@ -1,68 +1,41 @@
-"""The gradient of a tape, derived once: later tapes of the same structure record it as one call.
+"""The gradient of a tape, derived once: later tapes of the same structure record it as calls.
 
 A tape's structure is the calls of its nodes with their inputs by number. The first occurrence is
-differentiated node by node, as ever; the second is differentiated symbolically, and the result, a
-graph from seeds and saved values to gradients, is kept. From then on `backward()` takes no Python
-for the rules of nodes. Example: `derived(roots, seeds, leaves, order, retain=False)`.
+differentiated node by node, as ever; the second is differentiated symbolically, in stages: one
+graph from seeds and saved values to gradients or, where hooks or an `autograd.Function` are called
+in between, one from each such call to the next. From then on `backward()` takes no Python for the
+rules of nodes. With `create_graph` the stages are calls on the tape.
+Example: `derived(Tape(roots, targets, order), seeds, hooks, retain=False, taped=False)`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from chainrule.grad.reverse import differentiate
-from chainrule.graph.node import INPUT, Graph, Node, TupleType, input_node
-from chainrule.graph.walk import substitute, topological
-from chainrule.ops.compose import Composed, compose
-from chainrule.ops.control import call as call_op
+from chainrule.base.source import location
+from chainrule.graph.node import INPUT, Node, TupleType
 from chainrule.ops.control import project
-from chainrule.ops.record import OUT, Op, Symbolic
+from chainrule.tensor.deferred.recorder import evaluated
+from chainrule.tensor.deferred.stages import Answer, Derivation, Halts, Stage
 from chainrule.tensor.dispatch import fresh
-from chainrule.tensor.modes import modes
-from chainrule.tensor.tape import RELEASED, Recorded
+from chainrule.tensor.hooks import Staged, Watch
+from chainrule.tensor.modes import modes, set_grad_enabled
+from chainrule.tensor.tape import RELEASED, Recorded, record, release
 
 if TYPE_CHECKING:
     from chainrule.tensor.tensor import Tensor
 
-# A node of the tape by number, the position in its `saved`, and in the tuple found there
-Place = tuple[int, int, int | None]
 _MOST = 1024  # structures; at the limit all are forgotten
+_known: dict[Any, Stage | None] = {}  # the first stages; None after the first occurrence
 
 
-class Block:
-    """A graph as one call of a batch: the interface of a prepared call (`tensor/calls.py`)."""
+class Tape(NamedTuple):
+    """The part of the tape that a gradient walks: `order` is `topological(roots)`."""
 
-    __slots__ = ("_composed", "attrs", "graph", "parts", "single", "type")
-    op: Op = call_op
-    deferrable, piece = True, False
-
-    def __init__(self, graph: Graph) -> None:
-        self.graph = graph
-        self.attrs = {"graph": graph}
-        self.parts = tuple([n.array for n in graph.outputs])
-        self.type = TupleType(self.parts)
-        self.single = False
-        self._composed: Composed | None = None
-
-    def compute(self, *values: Any) -> tuple[Any, ...]:
-        """The outputs' values, with NumPy."""
-        if self._composed is None:
-            self._composed = compose(self.graph.inputs, self.graph.outputs)
-        return self._composed(*values)
-
-
-class Derived:
-    """The gradient of a structure: where its operands are saved, and which leaf gets which part."""
-
-    __slots__ = ("block", "places", "results")
-
-    def __init__(self, block: Block, places: list[Place], results: list[int | None]) -> None:
-        """`results` are the parts of the block's result that the targets get."""
-        self.block, self.places, self.results = block, places, results
-
-
-_known: dict[Any, Derived | None] = {}  # None after the first occurrence
+    roots: Sequence[Node]
+    targets: Sequence[Node]
+    order: Sequence[Any]
 
 
 def forget_gradients() -> None:
@@ -71,15 +44,18 @@ def forget_gradients() -> None:
 
 
 def derived(
-    roots: Sequence[Node], seeds: Sequence[Tensor], targets: Sequence[Node], order: Sequence[Node],
-    *, retain: bool,
-) -> list[Tensor | None] | None:  # fmt: skip
-    """Gradients of the targets, pending; None if the tape has to be walked node by node."""
+    tape: Tape, seeds: Sequence[Tensor], hooks: Mapping[Node, Watch], *, retain: bool, taped: bool
+) -> list[Tensor | None] | None:
+    """Gradients of the targets, pending; None if the tape has to be walked node by node.
+
+    `taped` gradients can be differentiated themselves.
+    """
     number: dict[Node, int] = {}
     parts: list[Any] = []
-    for node in order:
+    foreign: list[Node] = []
+    for node in tape.order:
         number[node] = len(number)
-        if type(node) is not Recorded:
+        if type(node) is not Recorded or node.saved is RELEASED:
             return None
         call = node.call
         if call is not None:
@@ -88,85 +64,109 @@ def derived(
             parts.append(node.type)
         elif node.op is project:
             parts.append((node.attrs["index"], number[node.inputs[0]]))
+        elif "rule" in node.attrs and "graph" not in node.attrs:
+            foreign.append(node)
+            parts.append((node.type, *[number[child] for child in node.inputs]))
         else:
             return None
-    ends = tuple([number.get(t, -1) for t in targets])
-    key = (tuple(parts), tuple([number[r] for r in roots]), ends)
+    ends = tuple([number.get(t, -1) for t in tape.targets])
+    hooked = tuple([number[node] for node in hooks])
+    key = (tuple(parts), tuple([number[r] for r in tape.roots]), ends, hooked, taped)
     if key not in _known:
         if len(_known) >= _MOST:
             _known.clear()
         _known[key] = None
         return None
-    found = _known[key]
-    if found is None:
-        found = _known[key] = _derive(roots, targets, order, number)
-    return _recorded(found, seeds, order, retain=retain)
-
-
-def _derive(
-    roots: Sequence[Node], targets: Sequence[Node], order: Sequence[Node], number: dict[Node, int]
-) -> Derived:
-    """Differentiate a copy of the tape symbolically."""
-    copies: list[Node] = []
-    for node in order:
-        ins = tuple([copies[number[child]] for child in node.inputs])
-        copies.append(Node(node.op, ins, node.attrs, node.type, node.source))
-    seeds = [input_node(r.type) for r in roots]
-    leaves = [copies[number[t]] if t in number else input_node(t.type) for t in targets]
-    found = differentiate(Symbolic(), [copies[number[r]] for r in roots], seeds, leaves)
-    outputs = list(dict.fromkeys([g for g in found if g is not None]))
-    results = [None if g is None else outputs.index(g) for g in found]
-    homes, read = _homes(order, copies, number), _read(outputs, set(copies))
-    inputs = {node: input_node(node.type, node.source) for node in read}
-    graph = Graph((*seeds, *inputs.values()), tuple(substitute(outputs, inputs)))
-    return Derived(Block(graph), [homes[node] for node in read], results)
-
-
-def _read(outputs: Sequence[Node], forward: set[Node]) -> list[Node]:
-    """Values of the forward pass that gradients read; of several results, the ones read."""
-    read: dict[Node, None] = {}
-    for node in topological(outputs, forward):
-        if node.op is project and node.inputs[0] in forward:
-            read[node] = None
-        else:
-            read |= dict.fromkeys([child for child in node.inputs if child in forward])
-    return [*read, *(node for node in outputs if node in forward and node not in read)]
-
-
-def _homes(order: Sequence[Node], copies: Sequence[Node], number: dict[Node, int]) -> _Homes:
-    """Where the value of a forward node is saved."""
-    found = _Homes()
-    for at, node in enumerate(order):
-        assert isinstance(node, Recorded)
-        if node.call is not None:
-            for i, position in enumerate(node.call.saves):
-                kept = copies[at if position == OUT else number[node.inputs[position]]]
-                found.setdefault(kept, (at, i, None))
+    walk = _Walk(tape, number, Halts(hooks.keys(), foreign), Staged(retain, taped))
+    first = _known[key]
+    if first is None:
+        first = _known[key] = walk.derive(None)
+    with set_grad_enabled(taped):
+        found = walk.through(first, seeds, hooks)
+    if not retain:
+        release(tape.order)
     return found
 
 
-class _Homes(dict[Node, Place]):
-    """By forward node: the node of the tape that saves it, and where; a projection's is its own."""
+class _Walk:
+    """One walk over a tape, through stages that are known or derived on the way."""
 
-    def __missing__(self, node: Node) -> Place:
-        at, i, _ = self[node.inputs[0]]
-        return at, i, node.attrs["index"]
+    def __init__(self, tape: Tape, number: dict[Node, int], halts: Halts, builder: Staged) -> None:
+        self.tape, self.number, self.halts, self.builder = tape, number, halts, builder
+        self.answers: list[Answer] = []
+        self.derivation: Derivation | None = None
+
+    def derive(self, answer: Answer) -> Stage:
+        """The stage after the calls of Python code so far, of which the last gave `answer`."""
+        d = self.derivation
+        if d is None:
+            order, taped = self.tape.order, self.builder.record_graph
+            d = Derivation(
+                self.tape.roots, self.tape.targets, order, self.number, self.halts, taped=taped
+            )
+            for before in self.answers:
+                d.advance(before)
+            self.derivation = d
+        return d.advance(answer)
+
+    def through(
+        self, stage: Stage, seeds: Sequence[Tensor], hooks: Mapping[Node, Watch]
+    ) -> list[Tensor | None]:
+        """Record the stages and call what is between them."""
+        at_hand = list(seeds)
+        for seed in seeds:
+            seed._ready("backward()")
+        answer: Answer = None
+        while True:
+            if stage.call is not None:
+                at_hand += self._recorded(stage, stage.call, at_hand)
+            given = [None if i is None else at_hand[i] for i in stage.arguments]
+            if stage.at is None:
+                return [None if t is None else self.builder.copy(t) for t in given]
+            found = self._called(stage, given, hooks)
+            at_hand += [t for t in found if t is not None]
+            self.answers.append(answer)
+            answer = tuple([t is not None for t in found])
+            following = stage.after.get(answer)
+            if following is None:
+                following = stage.after[answer] = self.derive(answer)
+            stage = following
+
+    def _recorded(self, stage: Stage, call: Any, at_hand: list[Tensor]) -> list[Tensor]:
+        """The results of a stage, pending."""
+        order = self.tape.order
+        values = [at_hand[i]._value for i in stage.takes]
+        for at, i, part in stage.places:
+            saved = order[at].saved[i]
+            values.append(saved if part is None else saved[part])
+        recorder = modes.recorder  # after a hook has read a value there may be none
+        operands = tuple(values)
+        made = evaluated(call, operands) if recorder is None else recorder.record(call, operands)
+        if not self.builder.record_graph:
+            return [fresh(value, kind, None) for value, kind in zip(made, call.parts, strict=True)]
+        nodes = [at_hand[i]._tape_node() for i in stage.takes]
+        nodes += [_part(order[at], part) for at, part in stage.nodes]
+        node = record(call, tuple(nodes), call.keep((*values, made)), location())
+        return [
+            fresh(value, kind, Recorded(project, (node,), {"index": i}, kind, node.location))
+            for i, (value, kind) in enumerate(zip(made, call.parts, strict=True))
+        ]
+
+    def _called(
+        self, stage: Stage, given: list[Tensor | None], hooks: Mapping[Node, Watch]
+    ) -> list[Tensor | None]:
+        """What the Python code after a stage returns."""
+        node = self.tape.order[stage.at]  # type: ignore[index]
+        if stage.pulls:
+            return node.attrs["rule"](self.builder, node, given)  # type: ignore[no-any-return]
+        if isinstance(node.type, TupleType):
+            return hooks[node](self.builder, given)  # type: ignore[no-any-return]
+        return [hooks[node](self.builder, given[0])]
 
 
-def _recorded(
-    found: Derived, seeds: Sequence[Tensor], order: Sequence[Node], *, retain: bool
-) -> list[Tensor | None] | None:
-    """Record the gradient, and release what the tape has saved."""
-    values: list[Any] = [seed._value for seed in seeds]
-    for at, i, part in found.places:
-        saved = order[at].saved  # type: ignore[attr-defined]
-        if saved is RELEASED:
-            return None  # the walk raises
-        values.append(saved[i] if part is None else saved[i][part])
-    if not retain:
-        for node in order:
-            if node.saved and type(node.saved) is tuple:  # type: ignore[attr-defined]
-                node.saved = RELEASED  # type: ignore[attr-defined]
-    made = modes.recorder.record(found.block, tuple(values))  # type: ignore[union-attr]
-    parts = found.block.parts
-    return [None if i is None else fresh(made[i], parts[i], None) for i in found.results]
+def _part(node: Recorded, part: int | None) -> Node:
+    """A node of the tape, or the node of one of its results."""
+    if part is None:
+        return node
+    kind = node.results[part]
+    return Recorded(project, (node,), {"index": part}, kind, node.location)

@@ -1,0 +1,174 @@
+"""Programs whose gradients call Python code: hooks, functions, gradients of gradients.
+
+Each returns everything it saw, in order; `test_stages.py` compares the ways of evaluation.
+Example: `PROGRAMS["penalty"]()`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import chainrule as torch
+from chainrule import nn
+from chainrule.autograd import Function
+from chainrule.nn import functional as F
+from tests.tensor.deferred.programs import STEPS, batch, mlp
+
+PROGRAMS: dict[str, Callable[[], Any]] = {}
+
+
+def program(run: Callable[[], Any]) -> Callable[[], Any]:
+    """Register a program under its name."""
+    PROGRAMS[run.__name__] = run
+    return run
+
+
+class Swish(Function):
+    """x · σ(x), with the gradient by hand."""
+
+    @staticmethod
+    def forward(ctx, x):
+        s = x.sigmoid()
+        out = x * s
+        ctx.save_for_backward(s, out)
+        return out
+
+    @staticmethod
+    def backward(ctx, g):
+        s, out = ctx.saved_tensors
+        return g * (out + s * (1 - out))
+
+
+class Scaled(Function):
+    """(a · x, x.sum()); the gradient of `a` is None where `wanted(step)` says so."""
+
+    log: list[Any]
+
+    @staticmethod
+    def forward(ctx, x, a, step):
+        ctx.set_materialize_grads(False)
+        ctx.step = step
+        ctx.save_for_backward(x, a)
+        return a * x, x.sum()
+
+    @staticmethod
+    def backward(ctx, g, total):
+        x, a = ctx.saved_tensors
+        Scaled.log.append((ctx.needs_input_grad, g is None, total is None))
+        down = torch.zeros_like(x) if g is None else g * a
+        if total is not None:
+            down = down + total
+        of_a = None if ctx.step % 3 == 0 or g is None else (g * x).sum()
+        return down, of_a, None
+
+
+@program
+def functions():
+    model = nn.Linear(8, 6)
+    a = torch.tensor(0.7, requires_grad=True)
+    optimizer = torch.optim.SGD([*model.parameters(), a], lr=0.05)
+    seen: list[Any] = []
+    Scaled.log = seen
+    for i in range(STEPS):
+        x, _ = batch(i)
+        h, total = Scaled.apply(Swish.apply(model(x)), a, i)
+        loss = Swish.apply(h).square().mean()
+        if i % 4 == 2:
+            loss = loss + 0.01 * total
+        if i % 5 == 4:
+            loss = 0.01 * total
+        optimizer.zero_grad()
+        loss.backward()
+        seen.append((loss, model.weight.grad, a.grad))
+        optimizer.step()
+    return seen, model.state_dict(), a
+
+
+@program
+def changed_gradients():
+    model, seen = mlp(), []
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
+    model[0].weight.register_hook(lambda g: g.clamp(-0.01, 0.01))
+    model[0].bias.register_hook(lambda g: seen.append(("bias", g)))
+    first = model[2].weight.register_hook(lambda g: g * 2)
+    model[2].weight.register_hook(lambda g: seen.append(("after", g.norm().item())))
+    model[2].weight.register_post_accumulate_grad_hook(lambda p: seen.append(("grad", p.grad)))
+    for i in range(STEPS):
+        x, y = batch(i)
+        h = model[:2](x)
+        h.retain_grad()
+        h.register_hook(lambda g: g / (g.norm() + 1))
+        if i % 3 == 0:
+            h.register_hook(lambda g: seen.append(("h", g.sum())))
+        out = model[2:](h)
+        loss = F.cross_entropy(out, y) + h.square().mean()
+        optimizer.zero_grad()
+        loss.backward()
+        seen.append((loss.item(), h.grad, [p.grad for p in model.parameters()]))
+        optimizer.step()
+        if i == 9:
+            first.remove()
+    return seen, model.state_dict()
+
+
+@program
+def module_hooks():
+    model, seen = mlp(), []
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    model[0].register_forward_hook(lambda _, _ins, out: seen.append(out.abs().mean().item()))
+    model[1].register_forward_pre_hook(lambda _, ins: (ins[0] * 1.5,))
+    model[2].register_full_backward_hook(lambda _, gin, gout: seen.append((gin, gout)))
+    model[2].register_full_backward_pre_hook(lambda _, gout: (gout[0] * 0.5,))
+    model[4].register_full_backward_hook(lambda _, gin, _gout: (gin[0].clamp(-0.1, 0.1),))
+    model[0].register_full_backward_hook(lambda _, gin, gout: seen.append((gin, gout[0].norm())))
+    for i in range(STEPS):
+        x, y = batch(i)
+        if i % 4 == 3:
+            x.requires_grad_()
+        optimizer.zero_grad()
+        loss = F.cross_entropy(model(x), y)
+        loss.backward()
+        seen.append((x.grad, [p.grad for p in model.parameters()]))
+        optimizer.step()
+    return seen, model.state_dict()
+
+
+@program
+def penalty():
+    critic = nn.Sequential(nn.Linear(8, 16), nn.Tanh(), nn.Linear(16, 1))
+    optimizer = torch.optim.Adam(critic.parameters(), lr=0.01, betas=(0.0, 0.9))
+    seen = []
+    for i in range(STEPS):
+        x, _ = batch(i)
+        mixed = x.clone().requires_grad_(True)
+        scores = Swish.apply(critic(mixed))
+        if i % 2:
+            scores.register_hook(lambda g: g * 1.0)
+        (gradient,) = torch.autograd.grad(
+            scores, mixed, torch.ones_like(scores), create_graph=True, retain_graph=True
+        )
+        loss = (gradient.norm(2, dim=1) - 1).square().mean() + scores.mean()
+        optimizer.zero_grad()
+        loss.backward()
+        seen.append((loss, gradient, mixed.grad, [p.grad for p in critic.parameters()]))
+        optimizer.step()
+    return seen, critic.state_dict()
+
+
+@program
+def third_derivatives():
+    w, seen = torch.tensor([0.3, -0.8, 1.1], requires_grad=True), []
+    for i in range(STEPS):
+        x = torch.tensor([1.0 + 0.1 * i, 2.0, -1.0], requires_grad=True)
+        y = ((w * x).sin() + x * x).sum()
+        (one,) = torch.autograd.grad(y, x, create_graph=True)
+        (two,) = torch.autograd.grad(one.square().sum(), x, create_graph=True)
+        w.grad = None
+        two.sum().backward(retain_graph=True)
+        first = w.grad.clone()
+        two.sum().backward()
+        seen.append((y, one, two, x.grad, first, w.grad))
+        with torch.no_grad():
+            w -= 0.001 * w.grad
+    return seen, w
