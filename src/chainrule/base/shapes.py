@@ -57,6 +57,7 @@ def contiguous_strides(shape: Shape) -> Shape:
 
 
 @functools.lru_cache(1 << 12)
+@functools.lru_cache(1 << 12)
 def broadcast(*shapes: Shape) -> Shape:
     """The common shape by NumPy's rule; raises `ShapeError` naming the shapes and the axis."""
     rank = max(map(len, shapes), default=0)

@@ -9,7 +9,8 @@ Source: https://docs.pytorch.org/docs/stable/tensor_attributes.html#type-promoti
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,6 +25,7 @@ from chainrule.ops.creation import full
 from chainrule.ops.layout import reshape as reshape_op
 from chainrule.ops.reduce import broadcast_to
 from chainrule.tensor.dispatch import apply, wrap
+from chainrule.tensor.fast_path import NUMBERS, fixed, numbers
 from chainrule.tensor.handle import Handle
 from chainrule.tensor.modes import modes
 from chainrule.tensor.tape import constant
@@ -35,7 +37,6 @@ __all__ = ["as_tensor", "from_numpy", "get_default_dtype", "set_default_dtype", 
 
 CHOOSE_DEVICE = "use 'cpu', or choose: 'cuda' if torch.cuda.is_available() else 'cpu'"
 Number = bool | int | float
-_NUMBERS = frozenset({bool, int, float})
 Operand = Any  # a Tensor, a Python number, or anything NumPy can read
 
 
@@ -197,7 +198,7 @@ def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
     if isinstance(data, Handle):
         out: Any = data
         return out if dtype is None else cast(out, as_dtype(dtype))
-    if dtype is not None and type(data) in _NUMBERS:
+    if dtype is not None and type(data) in NUMBERS:
         check_fits(data, as_dtype(dtype))
     return tensor(data, dtype=dtype)
 
@@ -225,7 +226,12 @@ def expand(x: Handle, shape: shapes.Shape) -> Tensor:
     """`x` repeated to `shape` along axes of size 1; `x` itself if it has that shape."""
     if x.array_type.shape == shape:
         return x  # type: ignore[return-value]
-    return apply(broadcast_to, x, shape=shape)
+    return _expanding(shape)(x)
+
+
+@lru_cache(1 << 12)
+def _expanding(shape: shapes.Shape) -> Callable[..., Tensor]:
+    return fixed(broadcast_to, shape=shape)
 
 
 def _higher(higher: DType | None, lower: DType | None) -> DType | None:
@@ -290,10 +296,12 @@ def pair(x: Operand, y: Operand) -> tuple[Tensor, Tensor]:
                 return x, y  # type: ignore[return-value]
             if other.dtype is kind.dtype:
                 shape = shapes.broadcast(kind.shape, other.shape)
-                return expand(x, shape), expand(y, shape)
-        elif kind.dtype.kind == "float" and type(y) in _NUMBERS:
+                wide = _expanding(shape)
+                left = x if kind.shape == shape else wide(x)
+                return left, y if other.shape == shape else wide(y)  # type: ignore[return-value]
+        elif kind.dtype.kind == "float" and type(y) in NUMBERS:
             return x, filled(y, *kind)  # type: ignore[return-value]
-    elif isinstance(y, Handle) and type(x) in _NUMBERS:
+    elif isinstance(y, Handle) and type(x) in NUMBERS:
         kind = y.array_type
         if kind.dtype.kind == "float":
             return filled(x, *kind), y  # type: ignore[return-value]
@@ -316,20 +324,20 @@ def filled(value: Any, dtype: DType, shape: shapes.Shape) -> Tensor:
     """A read-only operand full of `value`; the same tensor may serve several calls."""
     if modes.trace is not None:
         return apply(full, value=value, dtype=dtype, shape=shape)
-    if value == 0:  # 0.0 and -0.0 are the same key
-        return wrap(constant(value, dtype, shape), type=Type(dtype, shape))
-    key = (value, dtype, shape)
-    found = _filled.get(key)
+    key = type(value), value, Type(dtype, shape)
+    found = numbers.get(key)
     if found is None:
-        if len(_filled) >= _MOST_FILLED:
-            _filled.clear()
-        found = _filled[key] = wrap(constant(value, dtype, shape))
+        found = wrap(constant(value, dtype, shape))
         found._value_type()
+        # 0.0 and -0.0 are the same key; an operand of integers is never a float's
+        if type(value) is not float or (value != 0 and dtype.kind == "float"):
+            if len(numbers) >= _MOST_NUMBERS:
+                numbers.clear()
+            numbers[key] = found
     return found
 
 
-_MOST_FILLED = 256
-_filled: dict[Any, Tensor] = {}
+_MOST_NUMBERS = 256
 
 
 def floating(x: Operand) -> Tensor:

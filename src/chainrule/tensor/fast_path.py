@@ -12,7 +12,7 @@ Example: `exp = unary(TABLE["exp"], lambda x, out: deliver(apply(TABLE["exp"], f
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from numpy import asarray
@@ -21,6 +21,7 @@ from chainrule.base.source import location
 from chainrule.ops.record import Op
 from chainrule.tensor.calls import inside_another
 from chainrule.tensor.deferred.pending import Pending
+from chainrule.tensor.dispatch import apply
 from chainrule.tensor.handle import Handle
 from chainrule.tensor.modes import modes
 from chainrule.tensor.tape import record
@@ -29,11 +30,29 @@ if TYPE_CHECKING:
     from chainrule.tensor.tensor import Tensor
 
 new: Any = object.__new__
+NUMBERS = frozenset({bool, int, float})
+numbers: dict[Any, Tensor] = {}  # operands full of a number, by its type, itself, their type
+of_number = numbers.get
 
 
-def unary(op: Op, long_way: Callable[[Any, Tensor | None], Tensor]) -> Callable[..., Tensor]:
-    """`op` of one operand; `long_way(input, out)` if the call is not prepared."""
-    find = op.prepared.get
+def fixed(op: Op, **attrs: Any) -> Callable[..., Tensor]:
+    """`op` of one tensor with these attributes."""
+    calls: dict[Any, Any] = {}
+
+    def long_way(input: Any, _: Tensor | None) -> Tensor:
+        out = apply(op, input, **attrs)
+        if out._value is not None:
+            calls[input._type] = op.prepared[input._type, *attrs.items()]
+        return out
+
+    return unary(op, long_way, calls)
+
+
+def unary(
+    op: Op, long_way: Callable[[Any, Tensor | None], Tensor], calls: Mapping[Any, Any] | None = None
+) -> Callable[..., Tensor]:
+    """`op` of one operand; `long_way(input, out)` if the call is not among those prepared."""
+    find = (op.prepared if calls is None else calls).get
 
     def function(input: Any, *, out: Tensor | None = None) -> Tensor:
         here = modes.__dict__  # of this thread
@@ -76,17 +95,19 @@ def binary(op: Op, long_way: Callable[[Any, Any, Tensor | None], Tensor]) -> Cal
 
     def function(input: Any, other: Any, *, out: Tensor | None = None) -> Tensor:
         here = modes.__dict__
-        if (
-            out is not None
-            or here["trace"] is not None
-            or not isinstance(input, Handle)
-            or not isinstance(other, Handle)
-        ):
+        if out is not None or here["trace"] is not None:
             return long_way(input, other, out)
-        if input._lens is not None:
+        if isinstance(input, Handle) and input._lens is not None:
             input._sync()
-        if other._lens is not None:
-            other._sync()
+        if isinstance(other, Handle):
+            if other._lens is not None:
+                other._sync()
+            if type(input) in NUMBERS:
+                input = of_number((type(input), input, other._type), input)
+        elif type(other) in NUMBERS and isinstance(input, Handle):
+            other = of_number((type(other), other, input._type), other)
+        if not isinstance(input, Handle) or not isinstance(other, Handle):
+            return long_way(input, other, None)
         kind, kind2 = input._type, other._type
         call = find(kind if kind is kind2 else (kind, kind2))
         if call is None:

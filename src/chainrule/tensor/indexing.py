@@ -10,6 +10,7 @@ https://numpy.org/doc/stable/user/basics.indexing.html
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -46,10 +47,17 @@ def _view(x: Handle, entries: list[Any]) -> Tensor:
     return _region(x, region_of(x.array_type.shape, entries))
 
 
-def _region(x: Handle, b: Region) -> Tensor:
-    if b.region != x.array_type.shape or any(s != 1 for s in b.step):
-        return slices.slice_view(x, b.start, b.step, b.region, b.shape)
-    return layout.reshape(x, b.shape)
+def _region(x: Handle, region: Region) -> Tensor:
+    return layout.view_of(x, *_onto(x.array_type.shape, region))
+
+
+@lru_cache(layout.MOST_OPTICS)
+def _onto(axes: shapes.Shape, region: Region) -> layout.Optics:
+    """The lens onto a region of axes of these sizes."""
+    start, step, shape, seen = region
+    if shape == axes and set(step) <= {1}:
+        return layout.renumbering(seen)
+    return slices.slicing(start, step, shape, seen)
 
 
 def _transposed(x: Tensor, axes: shapes.Shape) -> Tensor:
@@ -210,11 +218,14 @@ def _integers(e: Handle, axes: shapes.Shape) -> list[Tensor]:
 
 def setitem(x: Tensor, index: Any, value: Any) -> None:
     """`x[index] = value`: rebinds x, and writes through if x is a view."""
-    new = as_tensor(value, x.dtype)
-    x, entries = _scalars_first(x, entries_of(x.array_type.shape, index))
+    new, axes = as_tensor(value, x.dtype), x.array_type.shape
+    key = literal_key(index)
+    if key is not None:
+        _write_region(x, known_region(axes, key), new)
+        return
+    x, entries = _scalars_first(x, entries_of(axes, index))
     if not any(isinstance(e, Handle) for e in entries):
-        part = _view(x, entries)
-        part._write(_fit(new, part.shape))
+        _write_region(x, region_of(x.array_type.shape, entries), new)
         return
     choice = _chosen_by_mask(x, entries, new, "set")
     if choice is not None:
@@ -222,6 +233,11 @@ def setitem(x: Tensor, index: Any, value: Any) -> None:
         return
     found = _pick(x, entries)
     found.part._write(_scattered(found, new, "set"))
+
+
+def _write_region(x: Tensor, region: Region, new: Tensor) -> None:
+    _, put, _ = _onto(x.array_type.shape, region)
+    x._write(put(x, _fit(new, region.shape)))
 
 
 def _summable(dtype: dtypes.DType) -> dtypes.DType:

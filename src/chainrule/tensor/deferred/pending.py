@@ -133,41 +133,40 @@ class Batch:
         """
         self.adding = True
         try:
-            return None if self.closed else self._add(call, values)
+            if self.closed:
+                return None
+            entry: list[Any] = [call, 0]
+            for value in values:
+                if type(value) is Pending:
+                    if value.batch is self:
+                        entry.append(value.number)
+                        continue
+                    value = value.array if value.array is not None else value.resolve()  # noqa: PLW2901
+                slot = self.slots.get(id(value))
+                entry.append(~self.bring(value) if slot is None else ~slot)
+            known, parts = self.values, call.parts
+            number = len(known)
+            if parts is None:
+                out: Any = Pending(self, number, call.type)
+                known.append(out)
+                if known[number] is not out:  # a finalizer recorded something in between
+                    out.number = number = known.index(out)
+            else:
+                out = tuple([Pending(self, number + i, t) for i, t in enumerate(parts)])
+                known.extend(out)
+                if out and known[number] is not out[0]:
+                    number = known.index(out[0])
+                    for i, one in enumerate(out):
+                        one.number = number + i
+            entry[1] = number
+            self.entries.append(tuple(entry))
         except BaseException:  # an interrupt
             self.torn = True
             raise
+        else:
+            return out
         finally:
             self.adding = False
-
-    def _add(self, call: Any, values: Sequence[Any]) -> Any:
-        entry: list[Any] = [call, 0]
-        for value in values:
-            if type(value) is Pending:
-                if value.batch is self:
-                    entry.append(value.number)
-                    continue
-                value = value.array if value.array is not None else value.resolve()  # noqa: PLW2901
-            slot = self.slots.get(id(value))
-            entry.append(~self.bring(value) if slot is None else ~slot)
-        known, parts = self.values, call.parts
-        if parts is None:
-            out: Any = Pending(self, len(known), call.type)
-            known.append(out)
-            if known[out.number] is not out:  # a finalizer recorded something in between
-                out.number = known.index(out)
-            entry[1] = out.number
-        else:
-            start = len(known)
-            out = tuple([Pending(self, start + i, t) for i, t in enumerate(parts)])
-            known.extend(out)
-            if out and known[start] is not out[0]:
-                start = known.index(out[0])
-                for i, one in enumerate(out):
-                    one.number = start + i
-            entry[1] = start
-        self.entries.append(tuple(entry))
-        return out
 
     def bring(self, array: Array) -> int:
         """The slot of an array from outside."""

@@ -6,21 +6,25 @@ Source of the names: https://docs.pytorch.org/docs/stable/torch.html
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from chainrule.base import shapes
 from chainrule.base.errors import ArgumentError, KindError, ShapeError
+from chainrule.base.shapes import Shape
 from chainrule.ops import TABLE
 from chainrule.tensor.convert import Operand, as_tensor, cast, result_dtype
 from chainrule.tensor.dispatch import apply
+from chainrule.tensor.fast_path import fixed
 from chainrule.tensor.functional.forms import deliver, with_numpy_names, with_out
 from chainrule.tensor.functional.layout import (
+    MOST_OPTICS,
     atleast_1d,
     atleast_2d,
     atleast_3d,
     reshape,
-    unsqueeze,
+    with_axis,
 )
 from chainrule.tensor.handle import Handle
 
@@ -84,9 +88,12 @@ def cat(tensors: Sequence[Operand], dim: int = 0, *, out: Tensor | None = None) 
     parts = [as_tensor(p) for p in tensors]
     if not parts:
         raise ArgumentError("cat needs at least one tensor")
-    parts = [p for p in parts if p.shape != (0,)] or parts[:1]
-    axis = shapes.normal_axis(dim, len(parts[0].shape))
-    if len({p.dtype for p in parts}) > 1:
+    parts = [p for p in parts if p.array_type.shape != (0,)] or parts[:1]
+    return _joined(parts, shapes.normal_axis(dim, len(parts[0].shape)))
+
+
+def _joined(parts: Sequence[Tensor], axis: int) -> Tensor:
+    if len({p.array_type.dtype for p in parts}) > 1:
         dtype = result_dtype(parts)
         parts = [cast(p, dtype) for p in parts]
     return apply(TABLE["concat"], *parts, axis=axis)
@@ -103,13 +110,21 @@ def stack(tensors: Sequence[Operand], dim: int = 0, *, out: Tensor | None = None
     parts = [as_tensor(p) for p in tensors]
     if not parts:
         raise ArgumentError("stack needs at least one tensor")
+    shape = parts[0].array_type.shape
     for i, part in enumerate(parts):
-        if part.shape != parts[0].shape:
+        if part.array_type.shape != shape:
             raise ShapeError(
-                f"stack needs equal shapes, but tensor 0 has {parts[0].shape} and tensor {i} "
+                f"stack needs equal shapes, but tensor 0 has {shape} and tensor {i} "
                 f"{part.shape}\n  use nn.utils.rnn.pad_sequence for sequences of several lengths"
             )
-    return cat([unsqueeze(p, dim) for p in parts], dim)
+    axis = shapes.normal_axis(dim, len(shape), extra=1)
+    opened = _opening(shape, axis)
+    return _joined([opened(p) for p in parts], axis)
+
+
+@lru_cache(MOST_OPTICS)
+def _opening(shape: Shape, axis: int) -> Callable[..., Tensor]:
+    return fixed(TABLE["reshape"], shape=with_axis(shape, axis))
 
 
 # PyTorch's other names

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from chainrule.base import dtypes, shapes
@@ -16,6 +17,7 @@ from chainrule.base.shapes import Shape
 from chainrule.ops import TABLE
 from chainrule.tensor.convert import Operand, as_tensor
 from chainrule.tensor.dispatch import apply
+from chainrule.tensor.fast_path import fixed
 from chainrule.tensor.functional.forms import also_called, also_named, of_kinds, with_numpy_names
 from chainrule.tensor.handle import Handle, Lens
 from chainrule.tensor.memory import memory
@@ -32,17 +34,21 @@ __all__ = [
 Get = Callable[[Any], "Tensor"]
 Put = Callable[[Any, Any], "Tensor"]
 Move = Callable[[shapes.View], shapes.View]
+Optics = tuple[Get, Put, Move]  # of a lens: made once for each kind of view
+MOST_OPTICS = 1 << 12
 
 
 def view_of(
     base: Handle, get: Get, put: Put, move: Move | None = None, *, detaches: bool = False
 ) -> Tensor:
     """A view of `base` through a lens; `move` gives its strides (`tensor.memory`)."""
-    base._sync()
+    root = base
+    if base._lens is not None:
+        base._sync()
+        root = base._lens.root
     out = get(base)
     if out is base:
         out = apply(TABLE["reshape"], base, shape=base.shape)
-    root = base if base._lens is None else base._lens.root
     out._lens = Lens(base, root, get, put, move, detaches)
     out._seen = root._version
     return out
@@ -60,6 +66,7 @@ def flat_sizes(sizes: Sequence[Any]) -> Shape:
         ) from None
 
 
+@lru_cache(MOST_OPTICS)
 def _fitting(old: Shape, new: Shape) -> Shape:
     """`new` with -1 filled in; an error names the first axis that does not fit."""
     try:
@@ -91,9 +98,15 @@ def reshape(input: Operand, *shape: Any) -> Tensor:
 
 
 def renumbered(x: Handle, target: Shape) -> Tensor:
-    return view_of(
-        x,
-        lambda base: apply(TABLE["reshape"], base, shape=target),
+    """A view of all elements under the shape `target`."""
+    return view_of(x, *renumbering(target))
+
+
+@lru_cache(MOST_OPTICS)
+def renumbering(target: Shape) -> Optics:
+    """The lens onto all elements under the shape `target`."""
+    return (
+        fixed(TABLE["reshape"], shape=target),
         lambda base, new: apply(TABLE["reshape"], new, shape=base.shape),
         lambda at: at.reshape(target) or at.whole(target),
     )
@@ -132,30 +145,35 @@ def permute(input: Operand, *dims: Any) -> Tensor:
     """Reorder the axes."""
     x = as_tensor(input)
     rank = len(x.array_type.shape)
-    return _permuted(x, tuple([shapes.normal_axis(d, rank) for d in flat_sizes(dims)]))
+    return view_of(x, *_reordering(tuple([shapes.normal_axis(d, rank) for d in flat_sizes(dims)])))
 
 
-def _permuted(x: Handle, axes: Shape) -> Tensor:
+@lru_cache(MOST_OPTICS)
+def _reordering(axes: Shape) -> Optics:
     back = axes
-    if len(axes) > 2 and len(set(axes)) == len(axes):  # one or two axes: it is its own inverse
+    if len(set(axes)) == len(axes):
         back = tuple([axes.index(i) for i in range(len(axes))])
-    return view_of(
-        x,
-        lambda base: apply(TABLE["transpose"], base, axes=axes),
+    return (
+        fixed(TABLE["transpose"], axes=axes),
         lambda _, new: apply(TABLE["transpose"], new, axes=back),
         lambda at: at.transpose(axes),
     )
+
+
+@lru_cache(MOST_OPTICS)
+def _exchanging(rank: int, a: int, b: int) -> Optics:
+    order = list(range(rank))
+    if order:
+        order[a], order[b] = order[b], order[a]
+    return _reordering(tuple(order))
 
 
 def transpose(input: Operand, dim0: int, dim1: int) -> Tensor:
     """Exchange two axes."""
     x = as_tensor(input)
     rank = len(x.array_type.shape)
-    order = list(range(rank))
     a, b = shapes.normal_axis(dim0, rank), shapes.normal_axis(dim1, rank)
-    if order:
-        order[a], order[b] = order[b], order[a]
-    return _permuted(x, tuple(order))
+    return view_of(x, *_exchanging(rank, a, b))
 
 
 swapdims = transpose
@@ -180,8 +198,14 @@ def t(input: Operand) -> Tensor:
 def unsqueeze(input: Operand, dim: int) -> Tensor:
     """Insert an axis of size 1 before position `dim`."""
     x = as_tensor(input)
-    at = shapes.normal_axis(dim, len(x.shape), extra=1)
-    return reshape(x, (*x.shape[:at], 1, *x.shape[at:]))
+    shape = x.array_type.shape
+    return renumbered(x, with_axis(shape, shapes.normal_axis(dim, len(shape), extra=1)))
+
+
+@lru_cache(MOST_OPTICS)
+def with_axis(shape: Shape, at: int) -> Shape:
+    """`shape` with an axis of size 1 at position `at`."""
+    return (*shape[:at], 1, *shape[at:])
 
 
 @with_numpy_names

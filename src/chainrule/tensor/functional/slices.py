@@ -10,6 +10,7 @@ https://docs.pytorch.org/docs/stable/torch.html
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from chainrule.base import dtypes, shapes
@@ -19,6 +20,7 @@ from chainrule.base.shapes import Shape
 from chainrule.ops import TABLE
 from chainrule.tensor.convert import Operand, as_tensor, own
 from chainrule.tensor.dispatch import apply
+from chainrule.tensor.fast_path import fixed
 from chainrule.tensor.functional import layout
 from chainrule.tensor.functional.creation import clone
 from chainrule.tensor.functional.forms import (
@@ -29,7 +31,7 @@ from chainrule.tensor.functional.forms import (
     with_out,
 )
 from chainrule.tensor.functional.join import cat
-from chainrule.tensor.functional.layout import Axes, flat_sizes, view_of
+from chainrule.tensor.functional.layout import MOST_OPTICS, Axes, Optics, flat_sizes, view_of
 from chainrule.tensor.handle import Handle
 
 if TYPE_CHECKING:
@@ -50,11 +52,18 @@ def slice_view(
     x: Handle, start: Shape, step: Shape, shape: Shape, result: Shape | None = None
 ) -> Tensor:
     """A view of the strided region, of shape `result`; writing it pads the values into the base."""
-    seen = shape if result is None else result
+    return view_of(x, *slicing(start, step, shape, shape if result is None else result))
 
-    def get(base: Any) -> Tensor:
-        out = apply(TABLE["slice"], base, start=start, step=step, shape=shape)
-        return out if seen == shape else apply(TABLE["reshape"], out, shape=seen)
+
+@lru_cache(MOST_OPTICS)
+def slicing(start: Shape, step: Shape, shape: Shape, seen: Shape) -> Optics:
+    """The lens onto a strided region, which is seen under the shape `seen`."""
+    get = region = fixed(TABLE["slice"], start=start, step=step, shape=shape)
+    if seen != shape:
+        renumber = fixed(TABLE["reshape"], shape=seen)
+
+        def get(base: Any) -> Tensor:
+            return renumber(region(base))
 
     def put(base: Any, new: Any) -> Tensor:
         if seen != shape:
@@ -65,7 +74,7 @@ def slice_view(
         part = at.slice(start, step, shape)
         return part.reshape(seen) or part.whole(seen)
 
-    return view_of(x, get, put, move)
+    return get, put, move
 
 
 @with_numpy_names
@@ -125,8 +134,19 @@ def split(
             raise ShapeError(
                 f"split sizes {sizes} add up to {sum(sizes)}, not to the axis size {total}"
             )
-    starts = [sum(sizes[:i]) for i in range(len(sizes))]
-    return tuple(narrow(x, axis, at, n) for at, n in zip(starts, sizes, strict=True))
+    return tuple([view_of(x, *lens) for lens in _cutting(tuple(x.shape), axis, tuple(sizes))])
+
+
+@lru_cache(MOST_OPTICS)
+def _cutting(shape: Shape, axis: int, sizes: Shape) -> list[Optics]:
+    """The lenses onto pieces of these sizes along an axis."""
+    before, after = shape[:axis], shape[axis + 1 :]
+    made, at = [], 0
+    for n in sizes:
+        start, part = (*(0,) * axis, at, *(0,) * len(after)), (*before, n, *after)
+        made.append(slicing(start, (1,) * len(shape), part, part))
+        at += n
+    return made
 
 
 @with_numpy_names
