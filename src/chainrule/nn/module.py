@@ -197,10 +197,11 @@ class Module(Tree, Hooked, Converted, Compilable):
     def __getattr__(self, name: str) -> Any:
         own = self.__dict__
         for registry in ("_parameters", "_buffers", "_modules"):
-            if registry in own and name in own[registry]:
+            held = own.get(registry)
+            if held is not None and name in held:
                 if modes.trace is not None:
-                    return host_place(own[registry], name, f"{type(self).__name__}.{name}")
-                return own[registry][name]
+                    return host_place(held, name, f"{type(self).__name__}.{name}")
+                return held[name]
         error = ModuleError(f"{type(self).__name__!r} object has no attribute {name!r}", name=name)
         error.hint = lambda: no_attribute(self, name)  # late, since hasattr() asks often
         raise error

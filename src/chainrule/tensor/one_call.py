@@ -2,87 +2,215 @@
 
 What a program repeats is compiled as a whole, so that the parts of a layer need no records of their
 own. Its body is traced at the first call of each kind: function, line, options, types.
-Example: `as_one_call(_affine, x, w, bias)` is one operation of a recorded step.
+Example: `@one_call` above `def linear(x, w, bias)` makes it one operation of a recorded step.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
-from typing import Any, TypeVar
+import functools
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from typing import Any, NamedTuple, TypeVar
 
-from chainrule.base.source import location
+from chainrule.base.dtypes import DType
+from chainrule.base.errors import ChainruleError
+from chainrule.base.source import Location, location
 from chainrule.graph.interning import interned
-from chainrule.graph.node import Graph
+from chainrule.graph.node import INPUT, Graph, Node, Type
+from chainrule.graph.walk import ordered
 from chainrule.ops import TABLE
+from chainrule.ops.control import project
+from chainrule.ops.creation import detach
 from chainrule.tensor.calls import call_for
+from chainrule.tensor.convert import get_default_dtype
 from chainrule.tensor.dispatch import fresh
 from chainrule.tensor.handle import Handle
 from chainrule.tensor.modes import modes
 from chainrule.tensor.tape import Recorded, record
 
+F = TypeVar("F", bound=Callable[..., Any])
 R = TypeVar("R")
 _MOST = 1024  # kinds of calls
+_MOST_AGAIN = 1 << 15  # elements that a gradient may compute again, as nothing in a body is saved
+_PLAIN = frozenset({bool, int, float, str, type(None), DType})  # options that tell calls apart
+
+
+class _Kind(NamedTuple):
+    """What a kind of call records: its call, and which of the arguments are its operands."""
+
+    call: Any
+    order: tuple[int, ...]
+    grad: bool  # whether a gradient may be needed
+    parts: tuple[Any, ...] | None  # types of the results; None if the call is an operation itself
+    several: bool  # whether a tuple is returned
+    place: Location  # kept alive, as calls are told apart by its id
+
+
+def one_call(fn: F) -> F:
+    """`fn`, which depends on its arguments alone; one operation where it is recorded.
+
+    It returns new tensors: one, or a tuple of them. Evaluated at once, each part is an operation.
+    What `fn` checks, it checks at the first call of each kind; arguments that are neither tensors
+    nor numbers, strings and tuples of integers are left to `fn`.
+    """
+
+    @functools.wraps(fn)
+    def function(*args: Any, **options: Any) -> Any:
+        here = modes.__dict__  # of this thread
+        if here["recorder"] is None or here["trace"] is not None or here["layer"] is not None:
+            return fn(*args, **options)
+        key: list[Any] = [fn, here["grad"], get_default_dtype(), *options]
+        tensors: list[Handle] = []
+        for arg in (*args, *options.values()) if options else args:
+            if isinstance(arg, Handle):
+                if arg._lens is not None or arg._type is None:
+                    arg._ready(fn.__name__)
+                key.append(arg._type)
+                key.append(arg._requires_grad)
+                tensors.append(arg)
+                continue
+            kind = type(arg)
+            if kind in _PLAIN:
+                key.append(kind)
+                key.append(arg if kind is not float else arg.hex())  # -0.0 is not 0.0
+            elif kind is tuple and all(type(n) is int for n in arg):
+                key.append(arg)
+            else:
+                return fn(*args, **options)
+        return _called(fn, args, options, key, tensors)
+
+    return function  # type: ignore[return-value]
 
 
 def as_one_call(fn: Callable[..., R], /, *args: Handle | None, **options: Hashable) -> R:
-    """`fn(*args, **options)`, which depends on these alone; one operation where it is recorded.
-
-    `fn` returns a tensor or a tuple of them. Evaluated at once, each part is an operation.
-    """
-    recorder = modes.recorder
-    if recorder is None or modes.trace is not None or modes.layer is not None:
+    """`fn(*args, **options)` once as one operation; see `one_call`."""
+    here = modes.__dict__
+    if here["recorder"] is None or here["trace"] is not None or here["layer"] is not None:
         return fn(*args, **options)
-    kinds: list[Any] = []
-    for t in args:
-        if t is not None:
-            t._ready(fn.__name__)
-            kinds.append((t._type, t._requires_grad))
-        else:
-            kinds.append(None)
-    place = location(2)
-    key = (fn, place, modes.grad, *options.values(), *kinds)
-    found = _calls.get(key)
+    key: list[Any] = [fn, here["grad"], get_default_dtype(), *options, *options.values()]
+    tensors = []
+    for arg in args:
+        if arg is None:
+            key.append(None)
+            continue
+        arg._ready(fn.__name__)
+        key += (arg._type, arg._requires_grad)
+        tensors.append(arg)
+    return _called(fn, args, options, key, tensors)  # type: ignore[no-any-return]
+
+
+_kinds: dict[Any, _Kind | None] = {}  # None: `fn` is to be called
+
+
+def _called(
+    fn: Callable[..., Any], args: Sequence[Any], options: dict[str, Any], key: list[Any],
+    tensors: list[Handle],
+) -> Any:  # fmt: skip
+    """The call, recorded; `key` tells it apart from others of `fn` but for its line."""
+    place = location(3)
+    # the hash of a code object is slow: it reads all instructions
+    key += (id(place[0]), place[1]) if type(place) is tuple else (place,)
+    if len(tensors) > 1 and len({*map(id, tensors)}) < len(tensors):  # one tensor twice
+        key.append(_aliases(tensors))
+    kind = tuple(key)
+    try:
+        found = _kinds[kind]
+    except KeyError:
+        try:
+            found = _prepared(fn, args, options, tensors, place)
+        except ChainruleError:
+            return fn(*args, **options)  # which raises it, or warns, at its own operation
+        if len(_kinds) >= _MOST:
+            _kinds.clear()
+        _kinds[kind] = found
     if found is None:
-        if len({id(t) for t in args}) < len(args):  # one tensor twice
-            return fn(*args, **options)
-        found = _prepared(fn, args, options)
-        if len(_calls) >= _MOST:
-            _calls.clear()
-        _calls[key] = found
-    call, order, single = found
-    read: list[Any] = [args[i] for i in order]
-    values = tuple([t._value for t in read])
-    made = recorder.record(call, values)
-    if modes.grad and any(t._requires_grad for t in read):
+        return fn(*args, **options)
+    call, order, grad, parts, several, _ = found
+    values = tuple([tensors[i]._value for i in order])
+    made = modes.recorder.record(call, values)  # type: ignore[union-attr]
+    node = None
+    if grad:
+        read: Any = [tensors[i] for i in order]
         nodes = tuple([t._node or t._tape_node() for t in read])
         node = record(call, nodes, call.keep((*values, made)), place)
-        outs = [
-            fresh(value, kind, Recorded(TABLE["project"], (node,), {"index": i}, kind, place))
-            for i, (value, kind) in enumerate(zip(made, call.parts, strict=True))
-        ]
-    else:
-        outs = [fresh(*part, None) for part in zip(made, call.parts, strict=True)]
-    return outs[0] if single else tuple(outs)  # type: ignore[return-value]
+    if parts is None:
+        return fresh(made, call.type, node)
+    if not several:
+        return _result(0, made[0], parts[0], node)
+    return tuple([_result(i, *part, node) for i, part in enumerate(zip(made, parts, strict=True))])
 
 
-_calls: dict[Any, tuple[Any, tuple[int, ...], bool]] = {}
+def _result(number: int, value: Any, kind: Type, node: Recorded | None) -> Any:
+    """A result of a recorded call; only floats have a gradient."""
+    if node is None or kind.dtype.kind != "float":
+        return fresh(value, kind, None)
+    return fresh(value, kind, Recorded(project, (node,), {"index": number}, kind, node.location))
+
+
+def _aliases(tensors: Iterable[Handle]) -> tuple[int, ...]:
+    """For each tensor the position at which it stands first."""
+    first: dict[int, int] = {}
+    return tuple([first.setdefault(id(t), i) for i, t in enumerate(tensors)])
 
 
 def _prepared(
-    fn: Callable[..., Any], args: Sequence[Handle | None], options: dict[str, Any]
-) -> tuple[Any, tuple[int, ...], bool]:
-    """The call of the body of `fn`, its operands among `args`, and whether it has one result."""
+    fn: Callable[..., Any], args: Sequence[Any], options: dict[str, Any],
+    tensors: Sequence[Handle], place: Location,
+) -> _Kind | None:  # fmt: skip
+    """What is recorded; None if `fn` does more than compute new tensors from these."""
     from chainrule.tensor.body import body_trace  # not needed to import the package
 
     with body_trace() as trace:
         made = fn(*args, **options)
-        single = type(made) is not tuple
-        graph = trace.graph((), (made,) if single else made)
-    places = {id(t): i for i, t in enumerate(args)}
+        several = type(made) is tuple
+        outs: tuple[Any, ...] = made if several else (made,)
+        if any(not isinstance(t, Handle) or t._lens or not t.is_symbol for t in outs):
+            return None
+        graph = trace.graph((), outs)
+    places = {id(t): i for i, t in reversed([*enumerate(tensors)])}
+    read = [places.get(id(t), -1) for t in trace.captured()]
+    if -1 in read or not read or trace.ordinals or trace.effects():
+        return None
     # in their order, in which reverse mode reaches them, last first, as in evaluation at once
-    given = sorted((places[id(t)], n) for t, n in zip(trace.captured(), graph.inputs, strict=True))
-    body = interned(Graph(tuple([n for _, n in given]), graph.outputs))
-    order = tuple([i for i, _ in given])
-    types = tuple([n.type for n in body.inputs])
-    op, attrs = TABLE["call"], {"graph": body}
-    return op.prepared.get((*types, *attrs.items())) or call_for(op, types, attrs), order, single
+    order, inputs = zip(*sorted(zip(read, graph.inputs, strict=True)), strict=True)
+    body = interned(Graph(inputs, graph.outputs))
+    grad = modes.grad and any(tensors[i]._requires_grad for i in order)
+    if grad and _again(body) > _MOST_AGAIN:
+        return None
+    alone = None if several else _alone(body)
+    if alone is None:
+        op, attrs = TABLE["call"], {"graph": body}
+        types = tuple([n.type for n in body.inputs])
+    else:
+        op, attrs = alone.op, alone.attrs
+        order = tuple([order[body.inputs.index(_source(n))] for n in alone.inputs])
+        types = tuple([n.type for n in alone.inputs])
+    call = op.prepared.get((*types, *attrs.items())) or call_for(op, types, attrs)
+    return _Kind(call, order, grad and call.smooth, call.parts, several, place)
+
+
+def _alone(body: Graph) -> Any:
+    """The one operation of a body, if it has one result and does nothing else."""
+    node = _source(body.outputs[0])
+    if node.op is INPUT or "projection" in node.op.traits:
+        return None
+    return node if all(_source(n).op is INPUT for n in node.inputs) else None
+
+
+def _source(node: Node) -> Node:
+    """The node whose value this is, without the limits to its gradient."""
+    while node.op is detach:
+        (node,) = node.inputs
+    return node
+
+
+def _again(body: Graph) -> int:
+    """Elements of the operations that others read, and whose gradients compute them again."""
+    total = 0
+    read: set[Node] = set()
+    for node in reversed(ordered(body)):
+        dear = node.op is not INPUT and node.op.cost == "dear"
+        if dear and node in read:
+            total += sum([t.size for t in node.results if t.dtype.kind == "float"])
+        if dear or node in read:
+            read.update(node.inputs)
+    return total

@@ -16,7 +16,7 @@ from chainrule.tensor.functional import arithmetic, comparison, exponential, red
 from chainrule.tensor.functional.forms import deliver, of_kinds, with_numpy_names
 from chainrule.tensor.functional.norms import norm
 from chainrule.tensor.functional.padding import pad
-from chainrule.tensor.one_call import as_one_call
+from chainrule.tensor.one_call import one_call
 
 if TYPE_CHECKING:
     from chainrule.tensor.tensor import Tensor
@@ -71,6 +71,7 @@ def _fitting(name: str, what: str, given: Operand, shape: shapes.Shape) -> Tenso
     return found
 
 
+@one_call
 @of_kinds
 def layer_norm(
     input: Operand, normalized_shape: int | Sequence[int], weight: Operand = None,
@@ -82,13 +83,6 @@ def layer_norm(
     """
     x = floating(input)
     inner = _inner_shape("layer_norm", x, normalized_shape)
-    parts = [None if p is None else as_tensor(p) for p in (weight, bias)]
-    return as_one_call(_standardized, x, *parts, inner=inner, eps=eps)
-
-
-def _standardized(
-    x: Tensor, weight: Tensor | None, bias: Tensor | None, *, inner: shapes.Shape, eps: float
-) -> Tensor:
     flat = x
     if len(inner) != 1:
         outer = x.shape[: len(x.shape) - len(inner)]
@@ -103,6 +97,7 @@ def _standardized(
     return out
 
 
+@one_call
 @of_kinds
 def rms_norm(
     input: Operand,
@@ -137,6 +132,7 @@ def per_channel(x: Tensor, weight: Operand, bias: Operand) -> Tensor:
     return x
 
 
+@one_call
 @of_kinds
 def group_norm(
     input: Operand, num_groups: int, weight: Operand = None, bias: Operand = None, eps: float = 1e-5

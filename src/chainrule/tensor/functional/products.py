@@ -26,7 +26,7 @@ from chainrule.tensor.functional.forms import (
     with_numpy_names,
     with_out,
 )
-from chainrule.tensor.one_call import as_one_call
+from chainrule.tensor.one_call import one_call
 
 if TYPE_CHECKING:
     from chainrule.tensor.tensor import Tensor
@@ -142,21 +142,19 @@ def _other_width(given: shapes.Shape, weight: shapes.Shape) -> str:
     )
 
 
+@one_call
 def linear(input: Operand, weight: Operand, bias: Operand = None) -> Tensor:
     """y = x Wᵀ + b with x (…, in), W (out, in), b (out): y (…, out)."""
     x, w = as_tensor(input), as_tensor(weight)
     if x.shape[-1:] != w.shape[-1:]:
         raise ShapeError(_other_width(x.shape, w.shape), axis={"input": -1, "weight": -1})
-    return as_one_call(_affine, x, w, None if bias is None else as_tensor(bias))
-
-
-def _affine(x: Tensor, w: Tensor, bias: Tensor | None) -> Tensor:
     out = matmul(x, apply(TABLE["transpose"], w, axes=(1, 0)))
     if bias is None:
         return out
-    moved = arithmetic.add(out, bias)
+    b = as_tensor(bias)
+    moved = arithmetic.add(out, b)
     if moved.array_type.shape != out.array_type.shape:
-        raise ShapeError(f"linear: a bias of shape {bias.shape} widens a result of {out.shape}")
+        raise ShapeError(f"linear: a bias of shape {b.shape} widens a result of {out.shape}")
     return moved
 
 

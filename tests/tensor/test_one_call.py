@@ -1,0 +1,165 @@
+"""Functions recorded as one call: what is one call, and that nothing else can be observed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+import chainrule as cr
+import chainrule.nn.functional as F
+from chainrule.base.errors import ShapeError
+from chainrule.tensor.deferred.recorder import Recorder
+from chainrule.tensor.functional import arithmetic, products
+from chainrule.tensor.modes import modes
+from chainrule.tensor.one_call import one_call
+from tests.tensor.deferred.running import evaluation
+
+
+@pytest.fixture(autouse=True)
+def _recorded() -> Iterator[None]:
+    with evaluation("always"):
+        yield
+
+
+def entries(act: Callable[[], Any]) -> list[str]:
+    """The operations that `act` records."""
+    recorder = modes.recorder
+    assert isinstance(recorder, Recorder)
+    batch = recorder.batch
+    before = len(batch.entries)
+    kept = act()
+    found = [entry[0].op.name for entry in batch.entries[before:]]
+    del kept
+    return found
+
+
+def leaf(*shape: int) -> cr.Tensor:
+    return cr.randn(*shape, requires_grad=True)
+
+
+@one_call
+def scaled(x: cr.Tensor, factor: Any = 1.0, *, twice: Any = False) -> cr.Tensor:
+    """Of two operations."""
+    out = arithmetic.add(arithmetic.mul(x, factor), 1.0)
+    return arithmetic.mul(out, 2.0) if twice is True else out
+
+
+@one_call
+def both(x: cr.Tensor, y: cr.Tensor) -> tuple[cr.Tensor, ...]:
+    return arithmetic.mul(x, y), (arithmetic.sub(x, y) > 0).long(), arithmetic.add(x, y)
+
+
+def test_layers_are_one_call():
+    x, w, b = cr.randn(2, 3, 4), leaf(4, 4), leaf(4)
+    assert entries(lambda: F.linear(x, w, b)) == ["call"]
+    assert entries(lambda: F.layer_norm(x, (4,), b, b)) == ["call"]
+
+
+def test_a_function_of_one_operation_is_that_operation():
+    power = one_call(lambda x: arithmetic.mul(x, x))
+    x = leaf(3)
+    assert entries(lambda: power(x)) == ["mul"]
+    assert power(x).grad_fn.name() == "MulBackward0"
+    power(x).sum().backward()
+    np.testing.assert_allclose(x.grad.numpy(), 2 * x.detach().numpy(), rtol=1e-6)
+
+
+def test_one_tensor_may_be_given_twice():
+    for x, y in [(leaf(3), None), (leaf(3), leaf(3)), (leaf(3), None)]:
+        other = x if y is None else y
+        assert entries(lambda x=x, other=other: both(x, other)) == ["call"]
+        product, larger, total = both(x, other)
+        assert larger.tolist() == (x > other).long().tolist()
+        (product.sum() + total.sum()).backward()
+        expected = other + 1 if y is not None else 2 * x + 2
+        np.testing.assert_allclose(x.grad.numpy(), expected.detach().numpy(), rtol=1e-6)
+
+
+def test_only_floats_among_several_results_have_a_gradient():
+    assert [t.requires_grad for t in both(leaf(3), leaf(3))] == [True, False, True]
+    with cr.no_grad():
+        assert not any(t.requires_grad for t in both(leaf(3), leaf(3)))
+
+
+def test_options_that_are_equal_and_not_the_same_are_told_apart():
+    x = cr.ones(2)
+    for _ in range(2):
+        for factor in (0.0, -0.0, 1, True, float("nan")):
+            expected = np.ones(2, np.float32) * factor + 1
+            np.testing.assert_array_equal(scaled(x, factor).numpy(), expected)
+        for twice in (1, True, 1.0):
+            assert scaled(x, twice=twice).tolist() == [4.0 if twice is True else 2.0] * 2
+
+
+def test_numbers_in_arrays_and_lists_are_left_to_the_function():
+    x = cr.ones(2)
+    assert entries(lambda: scaled(x, np.float32(3))) == ["mul", "add"]
+    assert scaled(x, cr.tensor([1.0, 2.0])).tolist() == [2.0, 3.0]
+
+
+def test_a_function_that_returns_its_argument_or_a_view_returns_it():
+    same = one_call(lambda x, p: x if p == 0 else arithmetic.mul(x, p))
+    x = cr.ones(2, 2)
+    assert same(x, 0) is x
+    assert same(x, 0) is x
+    assert same(x, 2).tolist() == [[2.0, 2.0]] * 2
+    row = one_call(lambda x: x[0])
+    for _ in range(2):
+        row(x).add_(1.0)
+    assert x.tolist() == [[3.0, 3.0], [1.0, 1.0]]
+
+
+def test_a_function_that_changes_its_argument_changes_it_each_time():
+    @one_call
+    def grow(x: cr.Tensor) -> cr.Tensor:
+        x.add_(1.0)
+        return arithmetic.mul(x, 2.0)
+
+    x = cr.zeros(2)
+    assert [grow(x).tolist() for _ in range(3)] == [[2.0] * 2, [4.0] * 2, [6.0] * 2]
+    assert x.tolist() == [3.0] * 2
+
+
+def test_random_numbers_are_drawn_at_each_call():
+    noisy = one_call(lambda x: arithmetic.add(x, cr.rand(2)))
+    x = cr.zeros(2)
+    cr.manual_seed(3)
+    expected = cr.rand(2).tolist(), cr.rand(2).tolist()
+    cr.manual_seed(3)
+    assert (noisy(x).tolist(), noisy(x).tolist()) == expected
+
+
+def test_errors_are_those_of_the_function():
+    for _ in range(2):
+        with pytest.raises(ShapeError, match="has 3 features, the weight"):
+            F.linear(cr.ones(2, 3), leaf(4, 4))
+
+
+def test_what_a_gradient_would_compute_again_is_kept_if_it_is_large():
+    chain = one_call(lambda x, w: products.matmul(cr.tanh(products.matmul(x, w)), w))
+    w = leaf(200, 200)
+    assert entries(lambda: chain(cr.ones(200, 200), w)) == ["matmul", "tanh", "matmul"]
+    assert entries(lambda: chain(cr.ones(20, 200), w)) == ["call"]
+    with cr.no_grad():
+        assert entries(lambda: chain(cr.ones(200, 200), w)) == ["call"]
+
+
+def test_each_line_has_a_call_of_its_own():
+    x = leaf(2)
+    first = scaled(x, 3.0)
+    second = scaled(x, 3.0)
+    lines = [str(t.grad_fn.source).rpartition(":")[2] for t in (first, second)]
+    assert int(lines[1]) == int(lines[0]) + 1
+
+
+def test_the_default_dtype_tells_calls_apart():
+    whole = cr.tensor([1, 2])
+    assert scaled(whole, 0.5).dtype == cr.float32
+    cr.set_default_dtype(cr.float64)
+    try:
+        assert scaled(whole, 0.5).dtype == cr.float64
+    finally:
+        cr.set_default_dtype(cr.float32)
