@@ -9,14 +9,14 @@ generating, loading and running the step. The model is gpt_nano's (128 wide, 12Ã
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
-from benchmarks import machine, report
+from benchmarks import report
 from benchmarks.contestant import CACHE_VARIABLES, Contestant, pythons
+from benchmarks.output import json_option, keep, say
 
 RIVALS = ("torch-compile", "jax")
 
@@ -35,7 +35,7 @@ def measure(who: str, layers: int, python: str, repeats: int) -> dict[str, Any]:
             cold.append(first_step(who, layers, python, Path(cache)))
             if who in CACHE_VARIABLES:
                 warm.append(first_step(who, layers, python, Path(cache)))
-    print(f"{who} {layers} layers: {min(cold):.2f} s", file=sys.stderr, flush=True)
+    say(f"{who} {layers} layers: {min(cold):.2f} s")
     return {"first_cold_s": min(cold), **({"first_warm_s": min(warm)} if warm else {})}
 
 
@@ -46,7 +46,7 @@ def main() -> None:
     parser.add_argument("--rivals", nargs="*", default=[], choices=RIVALS)
     parser.add_argument("--rival-python", default=sys.executable, metavar="PATH")
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--json", type=Path, metavar="FILE")
+    json_option(parser)
     options = parser.parse_args()
     where = pythons(options.rival_python)
     everyone = ["chainrule", *options.rivals]
@@ -59,9 +59,7 @@ def main() -> None:
         }
         for layers in options.layers
     ]
-    result = {"machine": machine.describe(), "repeats": options.repeats, "rows": rows}
-    if options.json:
-        options.json.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    result = keep(options.json, {"repeats": options.repeats, "rows": rows})
     print(report.compile_table(result))
 
 

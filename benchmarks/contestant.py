@@ -36,7 +36,7 @@ _ONE_CORE = {
     "CHAINRULE_THREADS": "1",
     "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1",
 }
-_SETTINGS = {"chainrule-undeferred": {"CHAINRULE_DEFER": "0"}}
+_SETTINGS = {"chainrule-undeferred": {"CHAINRULE_DEFER": "off"}}
 # JAX keeps only slow compilations by default; a warm start needs all.
 _JAX_KEEP_ALL = {
     "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",

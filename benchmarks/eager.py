@@ -10,14 +10,13 @@ in its own process; tiny operations run on one core, large ones on all. Smallest
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from contextlib import ExitStack
-from pathlib import Path
 from typing import Any
 
-from benchmarks import machine, report
+from benchmarks import report
 from benchmarks.contestant import Contestant
+from benchmarks.output import json_option, keep
 from benchmarks.workloads import large_ops
 
 LIBRARIES = ("chainrule-eager", "torch-eager", "autograd")
@@ -57,16 +56,14 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=0.05, help="for each operation and round")
     parser.add_argument("--large", action="store_true", help="arrays of real sizes, and layers")
-    parser.add_argument("--json", type=Path, metavar="FILE")
+    json_option(parser)
     options = parser.parse_args()
     size = "large" if options.large else "tiny"
     libraries = [LIBRARIES[0], *options.rivals]
     if options.large:
         libraries = [name for name in libraries if name in large_ops.MAKERS]
     times = measure(libraries, options.rival_python, options.rounds, options.seconds, size)
-    result = {"machine": machine.describe(), "microseconds": times}
-    if options.json:
-        options.json.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    result = keep(options.json, {"microseconds": times})
     print(report.large_table(result) if options.large else report.eager_table(result))
 
 

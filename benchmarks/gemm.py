@@ -10,18 +10,17 @@ far as they fit there, as in a training step.
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from benchmarks import machine, report
+from benchmarks import report
 from benchmarks.fma_peak import fma_peak_gflops, prepared
+from benchmarks.output import json_option, keep
 from chainrule.base.dtypes import float32
 from chainrule.compiler.codegen.target import host_target
 from chainrule.compiler.lower.templates.gemm import choose_tile, gemm, store_to
@@ -137,14 +136,11 @@ def main() -> None:
     """Measure, print the table, keep the figures."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.gemm")
     parser.add_argument("--seconds", type=float, default=0.2, help="for each row")
-    parser.add_argument("--json", type=Path, metavar="FILE")
+    json_option(parser)
     options = parser.parse_args()
     peak = fma_peak_gflops()
     rows = measure(options.seconds)
-    result = {"machine": machine.describe(), "peak_gflops": peak, "rows": rows}
-    if options.json:
-        options.json.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-    print(show(result))
+    print(show(keep(options.json, {"peak_gflops": peak, "rows": rows})))
 
 
 if __name__ == "__main__":

@@ -17,10 +17,10 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
-from benchmarks import machine, report
+from benchmarks import report
+from benchmarks.output import json_option, keep, say
 
 Program = tuple[Callable[..., Any], tuple[Any, ...]]  # a function and its arguments
 
@@ -151,7 +151,7 @@ def measured(name: str, size: int, repeats: int) -> float:
                 capture_output=True, text=True, check=True, env=environment,
             )  # fmt: skip
             seconds.append(float(done.stdout))
-    print(f"{name} {size}: {min(seconds):.2f} s", file=sys.stderr, flush=True)
+    say(f"{name} {size}: {min(seconds):.2f} s")
     return min(seconds)
 
 
@@ -161,7 +161,7 @@ def main() -> None:
     parser.add_argument("--sizes", type=int, nargs="+", default=[1000, 2000, 5000, 10000])
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--only", choices=PROGRAMS, help=argparse.SUPPRESS)
-    parser.add_argument("--json", type=Path, metavar="FILE")
+    json_option(parser)
     options = parser.parse_args()
     if options.only:
         print(first_call(options.only, options.sizes[0]))
@@ -171,9 +171,7 @@ def main() -> None:
         for name in PROGRAMS
     }
     rows = [{"program": name, "seconds": seconds} for name, seconds in programs.items()]
-    result = {"machine": machine.describe(), "sizes": options.sizes, "rows": rows}
-    if options.json:
-        options.json.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    result = keep(options.json, {"sizes": options.sizes, "rows": rows})
     print(report.sizes_table(json.loads(json.dumps(result))))
 
 

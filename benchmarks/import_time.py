@@ -9,16 +9,15 @@ interpreter's own start does not count. chainrule imports NumPy: the ratio canno
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import statistics
 import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 
-from benchmarks import machine, report
+from benchmarks import report
 from benchmarks.contestant import ROOT
+from benchmarks.output import json_option, keep
 
 CODE = "import time; t = time.perf_counter(); import {}; print(time.perf_counter() - t)"
 MODULES = ("numpy", "chainrule")
@@ -55,11 +54,9 @@ def main() -> None:
     """Measure and print the table."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.import_time")
     parser.add_argument("--rounds", type=int, default=15)
-    parser.add_argument("--json", type=Path, metavar="FILE")
+    json_option(parser)
     options = parser.parse_args()
-    result = {"machine": machine.describe(), "imports": measure(options.rounds)}
-    if options.json:
-        options.json.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    result = keep(options.json, {"imports": measure(options.rounds)})
     print(report.import_table(result))
 
 

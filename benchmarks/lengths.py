@@ -19,12 +19,12 @@ import subprocess
 import sys
 import tempfile
 import time
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from benchmarks import machine, report
+from benchmarks import report
+from benchmarks.output import json_option, keep
 
 WORDS, TAGS, WIDTH, BATCH, LENGTHS = 5000, 17, 64, 16, range(3, 63)
 LETTERS, TOKENS, CONTEXT = 65, 200, 256
@@ -169,7 +169,7 @@ def main() -> None:
     """Measure every case in a process of its own and print the table."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.lengths")
     parser.add_argument("--case", choices=CASES, help="measure this one here, as JSON")
-    parser.add_argument("--json", type=Path, metavar="FILE")
+    json_option(parser)
     options = parser.parse_args()
     if options.case:
         print(json.dumps(epoch(options.case) if options.case in NAMES else generation()))
@@ -181,10 +181,7 @@ def main() -> None:
             env = {**os.environ, "CHAINRULE_CACHE_DIR": cache}
             done = subprocess.run(command, env=env, check=True, capture_output=True, text=True)
         cases[case] = json.loads(done.stdout)
-    result = {"machine": machine.describe(), "cases": cases}
-    if options.json:
-        options.json.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-    print(report.lengths_table(result))
+    print(report.lengths_table(keep(options.json, {"cases": cases})))
 
 
 if __name__ == "__main__":

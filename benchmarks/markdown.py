@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from typing import Any
+
+from benchmarks.output import Result
 
 TITLES = {
     "chainrule": "chainrule",
@@ -19,7 +20,6 @@ TITLES = {
     "jax": "JAX",
     "autograd": "HIPS autograd",
 }
-Result = dict[str, Any]
 
 
 def number(value: float) -> str:
@@ -52,10 +52,14 @@ def first_steps(contestant: Result) -> str:
     return cold_and_warm(contestant, "first_cold_s", "first_warm_s")
 
 
-def versions(result: Result) -> str:
-    """Every contestant's libraries: "chainrule 0.1.0, torch 2.13.0"."""
-    found: dict[str, str] = {}
+def measured(result: Result, about: str = "") -> str:
+    """When and where, `about` the CPU, and with which versions: the begin of a provenance."""
+    m, found = result["machine"], dict[str, str]()
     for row in result["rows"]:
         for contestant in row["contestants"].values():
             found |= contestant["versions"]
-    return ", ".join(f"{name} {version}" for name, version in sorted(found.items()))
+    versions = ", ".join(f"{name} {version}" for name, version in sorted(found.items()))
+    return (
+        f"Measured {m['date']} on {m['cores']} cores of {m['cpu']}{about}, {m['system']}, "
+        f"Python {m['python']}; {versions}."
+    )

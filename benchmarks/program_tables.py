@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from benchmarks.markdown import TITLES, Result, first_steps, geometric_mean, number, table, versions
+from benchmarks.markdown import TITLES, first_steps, geometric_mean, measured, number, table
+from benchmarks.output import Result
 from benchmarks.program_list import GROUPS
 
 _REFERENCE = "torch-eager"
@@ -67,12 +68,10 @@ def _means(rows: list[Result], others: list[str], figure: str) -> list[list[str]
 
 def provenance(result: Result) -> str:
     """Date, machine, versions, and how often each figure was taken."""
-    m = result["machine"]
     return (
-        f"Measured {m['date']} on {m['cores']} cores of {m['cpu']}, {m['system']}, "
-        f"Python {m['python']}; {versions(result)}. Medians of {result['rounds']} alternating "
-        f"slices of about {number(result['seconds'])} s and of {result['starts']} starts in one "
-        f"run; ⚠ marks what PyTorch does better."
+        f"{measured(result)} Medians of {result['rounds']} alternating slices of about "
+        f"{number(result['seconds'])} s and of {result['starts']} starts in one run; ⚠ marks what "
+        "PyTorch does better."
     )
 
 

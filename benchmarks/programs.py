@@ -12,34 +12,28 @@ evaluation and sampling that belong to it. The first losses must agree.
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
-import sys
 import tempfile
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from pathlib import Path
 from typing import Any
 
-from benchmarks import machine
 from benchmarks.contestant import CACHE_VARIABLES, Contestant, WorkerError, pythons
+from benchmarks.output import Result, keep, say
 from benchmarks.program_list import PROGRAMS, Program
 from benchmarks.program_tables import programs_page
-from benchmarks.steps import Row, say
+from benchmarks.race import (
+    CHECKED_STEPS,
+    DifferenceError,
+    largest_difference,
+    race_options,
+    turns,
+)
 
-_CHECKED_STEPS = 10
-_TOLERANCE = 2e-3  # float32, ten steps
 _DRAWN_TOLERANCE = 0.1  # dropout: of the mean over the first hundred steps
-_SETTLE = 0.05  # seconds for the last contestant's threads to go to sleep
-
-
 PLAIN = ("torch-eager", "chainrule")
 COMPILED = ("torch-compile", "chainrule-module")
-
-
-class DifferenceError(RuntimeError):
-    """The contestants' losses differ."""
 
 
 class Run:
@@ -51,7 +45,7 @@ class Run:
         self.process: Contestant | None = None
         self.cache = ""
         self.starts: dict[str, list[float]] = {"first_cold_s": [], "first_warm_s": []}
-        self.row: Row = {}
+        self.row: Result = {}
 
     def start(self, kind: str) -> None:
         """The first hundred steps of a new process, with an empty cache if `kind` is cold."""
@@ -74,10 +68,9 @@ class Run:
         found: list[float] = self.process.ready["losses"]
         return found
 
-    def steps(self, count: int) -> Row:
+    def steps(self, count: int) -> Result:
         """The figures of the next `count` steps."""
         assert self.process is not None
-        time.sleep(_SETTLE)
         return self.process.ask("slice", steps=count)
 
     def end(self) -> None:
@@ -88,19 +81,14 @@ class Run:
 
 
 def difference(program: Program, reference: list[float], losses: list[float]) -> float:
-    """The largest relative difference of losses; raises `DifferenceError` above a bound."""
-    bound, pairs = _TOLERANCE, list(zip(reference, losses, strict=True))[:_CHECKED_STEPS]
+    """The largest relative difference of the first losses, of their means for one that draws.
+
+    Raises `DifferenceError` where it is no rounding.
+    """
     if program.draws:
-        bound, pairs = _DRAWN_TOLERANCE, [(statistics.fmean(reference), statistics.fmean(losses))]
-    largest = 0.0
-    for step, (a, b) in enumerate(pairs):
-        apart = abs(a - b) / max(abs(a), abs(b), 1e-30)
-        if not apart <= bound:
-            raise DifferenceError(
-                f"not the same work: step {step} has loss {a:.6f} in PyTorch, {b:.6f} here"
-            )
-        largest = max(largest, apart)
-    return largest
+        means = ([statistics.fmean(each)] for each in (reference, losses))
+        return largest_difference(*means, _DRAWN_TOLERANCE)
+    return largest_difference(reference[:CHECKED_STEPS], losses[:CHECKED_STEPS])
 
 
 def kept(runs: list[Run], act: Callable[[Run], None]) -> list[Run]:
@@ -123,11 +111,9 @@ def race(runs: list[Run], period: int, rounds: int, seconds: float) -> None:
     """Slices in turn, for each contestant those of the same steps; the first round is not kept."""
     pytorchs, *_ = [run.steps(period) for run in runs]
     steps = period * max(1, round(seconds * 1e3 / (pytorchs["mean_ms"] * period)))
-    slices: dict[str, list[Row]] = {run.who: [] for run in runs}
-    for turn in range(rounds + 1):
-        shift = turn % len(runs)
-        for run in runs[shift:] + runs[:shift]:
-            slices[run.who].append(run.steps(steps))
+    slices: dict[str, list[Result]] = {run.who: [] for run in runs}
+    for run in turns(runs, rounds + 1):
+        slices[run.who].append(run.steps(steps))
     for run in runs:
         _, *taken = slices[run.who]
         run.row |= {
@@ -169,11 +155,10 @@ def measure(program: Program, options: argparse.Namespace) -> dict[str, Any]:
                 run.start("first_warm_s")
             run.end()
     for run in runs:
-        found = (
-            "{mean_ms:.3f} ms, CPU {cpu_ms:.3f} ms, first {first_cold_s:.2f} s, losses {apart:.0e}"
-        )
+        row = run.row
         say(
-            f"{program.name}: {run.who} {found.format(apart=run.row['loss_difference'], **run.row)}"
+            f"{program.name}: {run.who} {row['mean_ms']:.3f} ms, CPU {row['cpu_ms']:.3f} ms, first "
+            f"{row['first_cold_s']:.2f} s, losses differ by {row['loss_difference']:.0e}"
         )
     return {
         "program": program.name,
@@ -199,38 +184,31 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--compiled", action="store_true",
                         help="also with torch.compile(model), in both")  # fmt: skip
     parser.add_argument("--undeferred", action="store_true",
-                        help="also with CHAINRULE_DEFER=0")  # fmt: skip
+                        help="also with CHAINRULE_DEFER=off")  # fmt: skip
     parser.add_argument("--starts", type=int, default=3, help="of which the medians are kept")
-    parser.add_argument("--rounds", type=int, default=7, help="slices for each contestant")
-    parser.add_argument("--seconds", type=float, default=1.0, help="length of PyTorch's slice")
-    parser.add_argument("--rival-python", default=sys.executable, metavar="PATH",
-                        help="the interpreter that has torch")  # fmt: skip
-    parser.add_argument("--json", type=Path, metavar="FILE", help="keep all figures here")
+    race_options(parser, "torch")
     return parser.parse_args()
 
 
 def main() -> None:
     """Measure the chosen programs and print the table; a failing program is named at the end."""
     options = arguments()
-    result: dict[str, Any] = {
-        "machine": machine.describe(),
-        "rounds": options.rounds,
-        "seconds": options.seconds,
-        "starts": options.starts,
-        "rows": [],
-    }
+    rows: list[Result] = []
+    figures = {
+        "rounds": options.rounds, "seconds": options.seconds, "starts": options.starts,
+        "rows": rows,
+    }  # fmt: skip
     failed = []
     for name in options.programs:
         try:
-            result["rows"].append(measure(PROGRAMS[name], options))
+            rows.append(measure(PROGRAMS[name], options))
         except (WorkerError, DifferenceError) as error:
             failed.append(f"{name}: {error}")
             say(failed[-1])
             continue
-        if options.json:  # kept even if a later program fails
-            options.json.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-    if result["rows"]:
-        print(programs_page(result))
+        keep(options.json, figures)  # even if a later program fails
+    if rows:
+        print(programs_page(keep(options.json, figures)))
     if failed:
         raise SystemExit("\n".join(failed))
 

@@ -18,14 +18,14 @@ from pathlib import Path
 
 from benchmarks.markdown import (
     TITLES,
-    Result,
     cold_and_warm,
     first_steps,
     geometric_mean,
+    measured,
     number,
     table,
-    versions,
 )
+from benchmarks.output import Result
 from benchmarks.program_tables import programs_page, programs_short
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -124,11 +124,10 @@ def imports_table(rows: list[Result]) -> str:
 
 def provenance(result: Result) -> str:
     """One sentence: date, machine, versions."""
-    m = result["machine"]
+    peak = f"FMA peak {result['peak_gflops']['one']:.0f} GFLOP/s a core"
+    about = f" ({', '.join(result['machine']['features'])}; {peak})"
     return (
-        f"Measured {m['date']} on {m['cores']} cores of {m['cpu']} ({', '.join(m['features'])}; "
-        f"FMA peak {result['peak_gflops']['one']:.0f} GFLOP/s a core), {m['system']}, "
-        f"Python {m['python']}; {versions(result)}. {result['rounds']} alternating rounds of "
+        f"{measured(result, about)} {result['rounds']} alternating rounds of "
         f"{number(result['seconds'])} s in one run, medians; best peer in bold."
     )
 

@@ -10,58 +10,49 @@ over the rounds. Equal starting weights and batches: the losses must agree, or t
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
-import sys
 import tempfile
-import time
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 from benchmarks import machine, report
 from benchmarks.contestant import CACHE_VARIABLES, Contestant, WorkerError, pythons
+from benchmarks.output import Result, keep, say
+from benchmarks.race import (
+    CHECKED_STEPS,
+    DifferenceError,
+    largest_difference,
+    race_options,
+    turns,
+)
 from benchmarks.workloads.spec import WORKLOADS, workload
 
 RIVALS = ("torch-eager", "torch-compile", "jax")
-_CHECKED_STEPS = 10
-_TOLERANCE = 2e-3  # float32, ten steps, four implementations
-_SETTLE = 0.05  # seconds for the last contestant's threads to go to sleep
-
-Row = dict[str, Any]
 
 
-def say(text: str) -> None:
-    """Print progress on standard error, apart from the table."""
-    print(text, file=sys.stderr, flush=True)
-
-
-def first_steps(contestant: Contestant, row: Row) -> None:
+def first_steps(contestant: Contestant, row: Result) -> None:
     """The first step (cold), then a few whose losses are kept for comparison."""
     first = contestant.ask("first", patience=1200.0)
     row["first_cold_s"] = first["seconds"]
-    row["losses"] = [first["loss"], *contestant.ask("losses", count=_CHECKED_STEPS)["losses"]]
+    row["losses"] = [first["loss"], *contestant.ask("losses", count=CHECKED_STEPS)["losses"]]
 
 
-def agree(rows: dict[str, Row]) -> None:
-    """Raise unless all contestants' losses are the same within rounding."""
+def agree(rows: dict[str, Result]) -> None:
+    """Raise `DifferenceError` unless all losses are the same within rounding."""
     (name, reference), *others = rows.items()
     for other, row in others:
-        for step, (a, b) in enumerate(zip(reference["losses"], row["losses"], strict=True)):
-            if not abs(a - b) <= _TOLERANCE * max(abs(a), abs(b)):
-                raise SystemExit(
-                    f"not the same work: step {step} has loss {a:.6f} in {name}, {b:.6f} in {other}"
-                )
+        try:
+            largest_difference(reference["losses"], row["losses"])
+        except DifferenceError as error:
+            raise DifferenceError(f"{name} and {other}: {error}") from None
 
 
-def race(running: list[Contestant], rows: dict[str, Row], rounds: int, seconds: float) -> None:
+def race(running: list[Contestant], rows: dict[str, Result], rounds: int, seconds: float) -> None:
     """Alternate slices; keep each contestant's median of medians and smallest time."""
     slices: dict[str, list[dict[str, float]]] = {c.name: [] for c in running}
-    for turn in range(rounds):
-        shift = turn % len(running)
-        for contestant in running[shift:] + running[:shift]:
-            time.sleep(_SETTLE)
-            slices[contestant.name].append(contestant.ask("slice", seconds=seconds, least=3))
+    for contestant in turns(running, rounds):
+        slices[contestant.name].append(contestant.ask("slice", seconds=seconds, least=3))
     for name, taken in slices.items():
         rows[name]["median_ms"] = statistics.median(s["median_ms"] for s in taken)
         rows[name]["min_ms"] = min(s["min_ms"] for s in taken)
@@ -72,7 +63,7 @@ def race(running: list[Contestant], rows: dict[str, Row], rounds: int, seconds: 
 def measure(name: str, cores: str, options: argparse.Namespace) -> dict[str, Any]:
     """One workload with all contestants: first steps, race, memory, warm first steps."""
     work, where = workload(name), pythons(options.rival_python)
-    rows: dict[str, Row] = {}
+    rows: dict[str, Result] = {}
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
         running = []
@@ -127,11 +118,7 @@ def arguments() -> argparse.Namespace:
                         help=f"default: {' '.join(WORKLOADS)}")  # fmt: skip
     parser.add_argument("--rivals", nargs="*", default=list(RIVALS), choices=RIVALS)
     parser.add_argument("--cores", nargs="+", default=["all", "one"], choices=["all", "one"])
-    parser.add_argument("--rounds", type=int, default=7, help="slices for each contestant")
-    parser.add_argument("--seconds", type=float, default=1.0, help="length of a slice")
-    parser.add_argument("--rival-python", default=sys.executable, metavar="PATH",
-                        help="the interpreter that has torch, jax and optax")  # fmt: skip
-    parser.add_argument("--json", type=Path, metavar="FILE", help="keep all figures here")
+    race_options(parser, "torch, jax and optax")
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the table here")
     return parser.parse_args()
 
@@ -139,21 +126,18 @@ def arguments() -> argparse.Namespace:
 def main() -> None:
     """Measure the chosen rows and print the table."""
     options = arguments()
-    result: dict[str, Any] = {
-        "machine": machine.describe(),
-        "rounds": options.rounds,
-        "seconds": options.seconds,
-        "peak_gflops": peak_gflops(),
-        "rows": [],
-    }
+    rows: list[Result] = []
+    figures = {
+        "rounds": options.rounds, "seconds": options.seconds, "peak_gflops": peak_gflops(),
+        "rows": rows,
+    }  # fmt: skip
     for cores in options.cores:
         for name in options.workloads:
             try:
-                result["rows"].append(measure(name, cores, options))
-            except WorkerError as error:
+                rows.append(measure(name, cores, options))
+            except (WorkerError, DifferenceError) as error:
                 raise SystemExit(f"{name}: {error}") from None
-            if options.json:  # kept even if a later row fails
-                options.json.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+            result = keep(options.json, figures)  # even if a later row fails
     table = report.steps_page(result)
     if options.markdown:
         options.markdown.write_text(table, encoding="utf-8")

@@ -10,8 +10,10 @@ import pytest
 
 from benchmarks import program_tables, report
 from benchmarks.contestant import Contestant, WorkerError
+from benchmarks.output import Result
 from benchmarks.program_list import PROGRAMS
-from benchmarks.programs import DifferenceError, Run, difference, kept
+from benchmarks.programs import Run, difference, kept
+from benchmarks.race import DifferenceError, turns
 from benchmarks.workloads.spec import WORKLOADS, workload
 
 # Milliseconds that two cores of 230 GFLOP/s need at least, from an independent count.
@@ -91,8 +93,8 @@ def test_weights_fit_the_models(name):
     assert model(WORKLOADS[name], sparse=False) is not None
 
 
-def result() -> report.Result:
-    def contestant(ms: float) -> report.Result:
+def result() -> Result:
+    def contestant(ms: float) -> Result:
         return {
             "median_ms": ms, "first_cold_s": 0.5, "first_warm_s": 0.25, "above_import_mb": 12.0,
             "import_seconds": 0.1, "import_mb": 20.0, "versions": {"lib": "1.0"},
@@ -116,12 +118,12 @@ def test_the_table_compares_with_the_best_peer():
     assert "| mlp | 0.500 / 0.250 |" in shown
 
 
-def programs() -> report.Result:
-    def contestant(name: str, ms: float, first: float) -> report.Result:
+def programs() -> Result:
+    def contestant(name: str, ms: float, first: float) -> Result:
         return {"mean_ms": ms, "first_cold_s": first, "first_warm_s": first / 2,
                 "peak_mb": 100.0, "versions": {name: "1.0"}}  # fmt: skip
 
-    def row(group: str, ours: float) -> report.Result:
+    def row(group: str, ours: float) -> Result:
         return {
             "program": "mlp", "group": group, "summary": "s",
             "contestants": {"torch-eager": contestant("torch", 2.0, 3.0),
@@ -200,3 +202,8 @@ def test_kept_results_of_every_page_can_be_shown():
     for page in results.glob("*.json"):
         _, show = report.PAGES[page.name]
         assert show(json.loads(page.read_text("utf-8"))).startswith(("|", "Measured"))
+
+
+def test_contestants_take_turns_in_an_order_that_changes(monkeypatch):
+    monkeypatch.setattr("time.sleep", lambda _: None)
+    assert "".join(turns("abc", 4)) == "abcbcacababc"
