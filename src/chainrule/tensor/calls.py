@@ -28,6 +28,7 @@ from chainrule.tensor.large import Job, counted, size_of
 from chainrule.tensor.modes import modes
 
 _MOST = 2048  # calls kept for an op; at the limit all are dropped
+_MOST_DATA = 1 << 15  # integers that are computed at once where all operands are known
 _MOST_BODIES = 512  # of an op that has a graph as an attribute, and its functions with it
 
 
@@ -35,7 +36,7 @@ class Call:
     """One op on operands of given types, with given attributes."""
 
     __slots__ = (
-        "attrs", "compute", "deferrable", "keep", "op", "parts", "piece", "rules", "saves",
+        "attrs", "compute", "data", "deferrable", "keep", "op", "parts", "piece", "rules", "saves",
         "single", "size", "smooth", "type", "types",
     )  # fmt: skip
 
@@ -57,6 +58,8 @@ class Call:
         self.deferrable = bool(types) and compiled
         # whether it is part of an array, which NumPy shows without a copy
         self.piece = isinstance(op.lower, IndexMap) and _size((kind,)) < _size(types)
+        # whether it computes integers from few integers: words, lengths, labels
+        self.data = "random" not in op.traits and all(map(_few_integers, (*types, kind)))
         self.saves = (*range(len(types)), OUT) if op.saves is None else op.saves
         self.keep = _keeping(self.saves)
         self.rules: dict[Any, Composed] = {}
@@ -81,6 +84,12 @@ class Call:
                 found = counted(job)
             self.rules[key] = found
         return found
+
+
+def _few_integers(kind: AnyType) -> bool:
+    return (
+        not isinstance(kind, TupleType) and kind.dtype.kind != "float" and kind.size <= _MOST_DATA
+    )
 
 
 def _size(types: tuple[AnyType, ...]) -> int:

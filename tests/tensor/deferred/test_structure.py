@@ -115,3 +115,30 @@ def test_programs_of_many_lengths_keep_a_bounded_memory():
     assert len(structure._new) <= 300
     assert len(structure.structures()) <= 211
     assert structure.counts().compiled <= 30
+
+
+def test_data_of_all_lengths_is_padded_at_once_and_gives_one_structure():
+    table = cr.randn(20, 4)
+    for step in range(12):
+        rows = [cr.arange(1 + (3 * step + i) % 5) for i in range(3)] + [cr.arange(6)]
+        words = nn.utils.rnn.pad_sequence(rows, batch_first=True)
+        x = table[words * (words < 5)]
+        for _ in range(4):
+            x = (x * 0.5).tanh()
+        assert x.shape == (4, 6, 4)
+        x.sum().item()
+    (known,) = structure.structures()
+    assert known.entries < 12
+    assert structure.counts().native >= 8
+
+
+def test_integers_of_recorded_values_are_recorded():
+    results = []
+    for i in range(8):
+        x = (cr.arange(6.0) - i).tanh()
+        for _ in range(6):
+            x = x * 1.5
+        best = x.abs().argmax()
+        results.append((best + cr.tensor(1)).item())
+    assert structure.counts().native > 0
+    assert results == [6, 6, 6, 1, 1, 1, 1, 1]

@@ -73,6 +73,8 @@ class Recorder:
         """The pending result of a call; its result at once if it cannot be recorded."""
         if not call.deferrable or (call.piece and self.is_array(values[0])):
             return evaluated(call, values)
+        if call.data and all(map(self.is_array, values)):  # its shapes are those of the data
+            return evaluated(call, values)
         batch = self.batch
         out = batch.add(call, values)
         if out is None:

@@ -32,7 +32,7 @@ class Block:
 
     __slots__ = ("_composed", "attrs", "graph", "parts", "single", "type")
     op: Op = call_op
-    deferrable, piece = True, False
+    deferrable, piece, data = True, False, False
 
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
