@@ -58,6 +58,32 @@ def test_layers_are_one_call():
     assert entries(lambda: F.layer_norm(x, (4,), b, b)) == ["call"]
 
 
+def test_an_attention_is_one_call():
+    layer, x = cr.nn.MultiheadAttention(8, 2), cr.randn(5, 3, 8)
+    memory, mask = cr.randn(4, 3, 8), cr.zeros(5, 4)
+    assert entries(lambda: layer(x, x, x, need_weights=False)) == ["call"]
+    assert entries(lambda: layer(x, memory, memory, attn_mask=mask)) == ["call"]
+    assert layer(x, x, x, need_weights=False)[1] is None
+    assert layer(x, x, x)[1].shape == (3, 5, 5)
+
+
+@pytest.mark.parametrize("kind", ["RNN", "LSTM", "GRU"])
+def test_recurrent_layers_are_one_call(kind):
+    layer, x = getattr(cr.nn, kind)(4, 3, num_layers=2, bidirectional=True), cr.randn(6, 2, 4)
+    assert entries(lambda: layer(x)) == ["call"]
+    _, last = layer(x)
+    assert entries(lambda: layer(x, last)) == ["call"]
+
+
+def test_dropout_between_recurrent_layers_draws_at_each_call():
+    layer, x = cr.nn.GRU(4, 3, num_layers=2, dropout=0.5), cr.ones(6, 2, 4)
+    outs = [layer(x)[0] for _ in range(3)]
+    assert not cr.equal(outs[0], outs[1])
+    assert not cr.equal(outs[1], outs[2])
+    layer.eval()
+    assert cr.equal(layer(x)[0], layer(x)[0])
+
+
 def test_a_function_of_one_operation_is_that_operation():
     power = one_call(lambda x: arithmetic.mul(x, x))
     x = leaf(3)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from chainrule.base.arguments import check_choice, check_flag, check_probability, check_whole
 from chainrule.base.errors import ArgumentError, ShapeError
@@ -25,6 +25,7 @@ from chainrule.tensor.convert import as_tensor, check_device
 from chainrule.tensor.functional import comparison, gather, join, layout
 from chainrule.tensor.functional.creation import empty, zeros
 from chainrule.tensor.functional.scan import scan_step
+from chainrule.tensor.one_call import as_one_call
 from chainrule.tensor.tensor import Tensor
 
 _BATCHED = 3  # axes of (time, batch, features)
@@ -180,22 +181,13 @@ class RNNBase(Module):
     def _layers(
         self, x: Tensor, first: States | None, mask: Tensor | None
     ) -> tuple[Tensor, States]:
-        ends: list[States] = []
-        none = (
-            tuple(zeros(s, dtype=x.dtype) for s in self._state_shapes(x)) if first is None else ()
-        )
-        for layer in range(self.num_layers):
-            if layer and self.dropout:
-                x = functional.dropout(x, self.dropout, self.training)
-            outs = []
-            for suffix in self._directions(layer):
-                start = none or tuple(s[len(ends)] for s in first or ())
-                reverse = suffix.endswith("reverse")
-                last, out = _sweep(self._kind, x, start, self._weights(suffix), mask, reverse)
-                ends.append(last)
-                outs.append(out)
-            x = outs[0] if len(outs) == 1 else join.cat(outs, -1)
-        return x, tuple(called(_stacked, *states)[0] for states in zip(*ends, strict=True))
+        states = first or tuple(zeros(s, dtype=x.dtype) for s in self._state_shapes(x))
+        names = [s for layer in range(self.num_layers) for s in self._directions(layer)]
+        weights = [w for name in names for w in self._weights(name)]
+        dropout = self.dropout if self.training else 0.0
+        stack = _Stack(self._kind, self.num_layers, 1 + self.bidirectional, dropout)
+        out, *last = as_one_call(_stacked, x, mask, *states, *weights, stack=stack)
+        return out, tuple(last)
 
     def extra_repr(self) -> str:
         defaults = {
@@ -206,7 +198,40 @@ class RNNBase(Module):
         return ", ".join([str(self.input_size), str(self.hidden_size), *options])
 
 
-def _stacked(*states: Tensor) -> States:
+class _Stack(NamedTuple):
+    """Layers of one kind, each in one or two directions, with dropout between them."""
+
+    kind: Kind
+    layers: int
+    directions: int
+    dropout: float
+
+
+def _stacked(x: Tensor, mask: Tensor | None, *given: Any, stack: _Stack) -> tuple[Tensor, ...]:
+    """All outputs, and the last states, from the first ones and the weights of each direction.
+
+    A state without an axis of layers and directions is the same for all of them.
+    """
+    kind, directions = stack.kind, stack.directions
+    first, weights = given[: kind.states], given[kind.states :]
+    each = len(Weights._fields)
+    ends: list[States] = []
+    for layer in range(stack.layers):
+        if layer and stack.dropout:
+            x = functional.dropout(x, stack.dropout)
+        outs = []
+        for direction in range(directions):
+            at = len(ends)
+            start = tuple(s[at] if len(s.shape) == len(x.shape) else s for s in first)
+            own = Weights(*weights[at * each : (at + 1) * each])
+            last, out = _sweep(kind, x, start, own, mask, direction == 1)
+            ends.append(last)
+            outs.append(out)
+        x = outs[0] if len(outs) == 1 else join.cat(outs, -1)
+    return x, *[called(_laid, *states)[0] for states in zip(*ends, strict=True)]
+
+
+def _laid(*states: Tensor) -> States:
     return (layout.unsqueeze(states[0], 0) if len(states) == 1 else join.stack(states),)
 
 

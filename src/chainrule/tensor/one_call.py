@@ -41,16 +41,16 @@ class _Kind(NamedTuple):
     order: tuple[int, ...]
     grad: bool  # whether a gradient may be needed
     parts: tuple[Any, ...] | None  # types of the results; None if the call is an operation itself
-    several: bool  # whether a tuple is returned
+    several: tuple[int | None, ...] | None  # of a tuple: the number of each result, or None
     place: Location  # kept alive, as calls are told apart by its id
 
 
 def one_call(fn: F) -> F:
     """`fn`, which depends on its arguments alone; one operation where it is recorded.
 
-    It returns new tensors: one, or a tuple of them. Evaluated at once, each part is an operation.
-    What `fn` checks, it checks at the first call of each kind; arguments that are neither tensors
-    nor numbers, strings and tuples of integers are left to `fn`.
+    It returns new tensors: one, or a tuple of tensors and None. Evaluated at once, each part is an
+    operation. What `fn` checks, it checks at the first call of each kind; arguments that are
+    neither tensors nor numbers, strings and tuples of integers are left to `fn`.
     """
 
     @functools.wraps(fn)
@@ -134,9 +134,9 @@ def _called(
         node = record(call, nodes, call.keep((*values, made)), place)
     if parts is None:
         return fresh(made, call.type, node)
-    if not several:
+    if several is None:
         return _result(0, made[0], parts[0], node)
-    return tuple([_result(i, *part, node) for i, part in enumerate(zip(made, parts, strict=True))])
+    return tuple([None if i is None else _result(i, made[i], parts[i], node) for i in several])
 
 
 def _result(number: int, value: Any, kind: Type, node: Recorded | None) -> Any:
@@ -161,8 +161,8 @@ def _prepared(
 
     with body_trace() as trace:
         made = fn(*args, **options)
-        several = type(made) is tuple
-        outs: tuple[Any, ...] = made if several else (made,)
+        listed = made if type(made) is tuple else (made,)
+        outs = [t for t in listed if t is not None]
         if any(not isinstance(t, Handle) or t._lens or not t.is_symbol for t in outs):
             return None
         graph = trace.graph((), outs)
@@ -176,7 +176,11 @@ def _prepared(
     grad = modes.grad and any(tensors[i]._requires_grad for i in order)
     if grad and _again(body) > _MOST_AGAIN:
         return None
-    alone = None if several else _alone(body)
+    several = None
+    if type(made) is tuple:
+        number = iter(range(len(outs)))
+        several = tuple([None if t is None else next(number) for t in made])
+    alone = _alone(body) if several is None else None
     if alone is None:
         op, attrs = TABLE["call"], {"graph": body}
         types = tuple([n.type for n in body.inputs])

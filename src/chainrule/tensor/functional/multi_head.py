@@ -31,6 +31,7 @@ from chainrule.tensor.functional.attention import masked_attention, open_where
 from chainrule.tensor.functional.dropout import dropout
 from chainrule.tensor.functional.forms import of_kinds
 from chainrule.tensor.functional.padding import pad
+from chainrule.tensor.one_call import one_call
 
 if TYPE_CHECKING:
     from chainrule.tensor.tensor import Tensor
@@ -191,6 +192,7 @@ def _check(
         raise ArgumentError(f"{query[-1]} features do not make {heads} equal heads")
 
 
+@one_call
 @of_kinds
 def multi_head_attention_forward(
     query: Operand, key: Operand, value: Operand, embed_dim_to_check: int, num_heads: int,
