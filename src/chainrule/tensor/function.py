@@ -321,8 +321,8 @@ def _traced(cls: type[Function], ctx: FunctionCtx, args: tuple[Any, ...]) -> Any
     results = apply_many(
         call,
         *operands,
-        graph=graph,
-        vjp_graph=gradient.graph,
+        graph=interned(graph),
+        vjp_graph=interned(gradient.graph),
         wanted=tuple([places[id(tensors[i])] for i in gradient.wanted]),
         reads=tuple(range(len(outs))),
         label=cls.__name__,
@@ -360,7 +360,7 @@ class _Forward(NamedTuple):
         """What the call says of it, once everything that the body captures is known."""
         whole = body.graph((), self.ends)
         places = {id(t): i for i, t in enumerate(body.captured())}
-        graph = Graph((*whole.inputs, *self.inputs), whole.outputs)
+        graph = interned(Graph((*whole.inputs, *self.inputs), whole.outputs))
         moves = tuple([places[id(t)] for t in self.moving])
         return {"jvp_graph": graph, "moves": moves, "moved": self.moved}
 

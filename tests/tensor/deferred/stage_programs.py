@@ -13,6 +13,7 @@ import chainrule as torch
 from chainrule import nn
 from chainrule.autograd import Function
 from chainrule.nn import functional as F
+from chainrule.utils.checkpoint import checkpoint
 from tests.tensor.deferred.programs import STEPS, batch, mlp
 
 PROGRAMS: dict[str, Callable[[], Any]] = {}
@@ -172,3 +173,43 @@ def third_derivatives():
         with torch.no_grad():
             w -= 0.001 * w.grad
     return seen, w
+
+
+class Block(nn.Module):
+    """A Transformer block with dropout and a function of its own, checkpointed in parts."""
+
+    def __init__(self):
+        super().__init__()
+        self.attention = nn.MultiheadAttention(8, 2, dropout=0.1, batch_first=True)
+        self.norm = nn.LayerNorm(8)
+        self.up, self.down, self.drop = nn.Linear(8, 16), nn.Linear(16, 8), nn.Dropout(0.2)
+
+    def attend(self, x, scale):
+        h = self.norm(x)
+        return x + scale * self.attention(h, h, h, need_weights=False)[0]
+
+    def feed(self, x):
+        return self.drop(self.down(Swish.apply(self.up(x))))
+
+    def forward(self, x, scale):
+        x = checkpoint(self.attend, x, scale, use_reentrant=False)
+        return x + checkpoint(self.feed, x, use_reentrant=False)
+
+
+@program
+def checkpointed():
+    model, scale = nn.ModuleList([Block(), Block()]), torch.tensor(0.9, requires_grad=True)
+    optimizer = torch.optim.SGD([*model.parameters(), scale], lr=0.1)
+    seen = []
+    for i in range(STEPS):
+        x = torch.stack([batch(i)[0], batch(i + 50)[0]])
+        for block in model:
+            x = block(x, scale)
+        loss = x.square().mean()
+        if i % 3 == 1:
+            seen.append(loss.item())
+        optimizer.zero_grad()
+        loss.backward()
+        seen.append((loss, scale.grad, model[0].up.weight.grad, torch.get_rng_state()))
+        optimizer.step()
+    return seen, model.state_dict()

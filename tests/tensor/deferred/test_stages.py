@@ -12,6 +12,8 @@ import chainrule as cr
 from chainrule.errors import GradientError, KindError
 from chainrule.tensor.deferred import gradient, structure
 from chainrule.tensor.deferred.pending import Pending
+from chainrule.tensor.functional import checkpoint as checkpoints
+from chainrule.utils.checkpoint import checkpoint
 from tests.tensor.deferred.running import assert_same, evaluation, observed
 from tests.tensor.deferred.stage_programs import PROGRAMS, Swish
 
@@ -127,3 +129,28 @@ def test_the_programs_run_natively():
         for _ in range(12):
             step()
     assert counted[-1] == counted[-4]
+
+
+@pytest.mark.parametrize("bound", [1 << 22, 0])
+def test_a_checkpointed_step_is_native_also_where_it_is_large(bound, monkeypatch):
+    monkeypatch.setattr(checkpoints, "_LARGE", bound)
+    monkeypatch.setattr(checkpoints, "_large", set())
+    counted, calls = [], []
+    with evaluation("on"):
+        w = cr.tensor(np.ones((8, 8), np.float32) / 9, requires_grad=True)
+        optimizer = cr.optim.SGD([w], lr=0.01)
+
+        def inner(x: cr.Tensor) -> cr.Tensor:
+            calls.append(1)
+            return Swish.apply(x @ w).tanh() * 0.5
+
+        for _ in range(14):
+            loss = checkpoint(inner, cr.ones(8, 8)).square().mean()
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            counted.append(structure.counts())
+    assert len(calls) == 14
+    assert counted[-1].eager == counted[-4].eager
+    assert counted[-1].native > counted[-4].native
+    assert bool(checkpoints._large) == (bound == 0)
