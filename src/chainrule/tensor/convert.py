@@ -203,6 +203,16 @@ def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
     return tensor(data, dtype=dtype)
 
 
+def single(value: Any, dtype: DType) -> Tensor:
+    """What is written to elements of this dtype: a number, or a tensor."""
+    if (type(value) is int and dtype is dtypes.int64) or (
+        type(value) in {int, float} and dtype.kind == "float"
+    ):
+        check_fits(value, dtype)
+        return filled(value, dtype, ())
+    return as_tensor(value, dtype)
+
+
 def from_numpy(ndarray: np.ndarray[Any, Any]) -> Tensor:
     """A tensor with a copy of the array's values."""
     if not isinstance(ndarray, np.ndarray):

@@ -297,7 +297,8 @@ class Handle:
         computed tensor keeps its node, as in PyTorch.
         """
         trace, recorder = modes.trace, modes.recorder
-        leaf, wants = self.is_leaf, self.requires_grad
+        wants = self.requires_grad
+        leaf = not wants or self.is_leaf
         if recorder is not None and trace is None and leaf:
             recorder.batch.note(self)
         self._version += 1

@@ -171,12 +171,13 @@ def watched(order: Iterable[Node]) -> dict[Node, Watch]:
     """The hooks to call at nodes of the eager tape."""
     found: dict[Node, Watch] = {}
     for node in order:
-        hooks: Mapping[int, Hook] | None = None
         if node.op is INPUT:
             handle = node.leaf() if isinstance(node, Recorded) and node.leaf is not None else None
             hooks = None if handle is None else handle.__dict__.get(_LEAF)
         elif Recorded.any_hooked:
             hooks = getattr(node, "hooks", None)
+        else:
+            continue
         if hooks:
             found[node] = _calling(hooks)
     return found

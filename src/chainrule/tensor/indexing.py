@@ -19,7 +19,7 @@ from chainrule.base import dtypes, shapes
 from chainrule.base.errors import ArgumentError, DTypeError, IndexBoundsError, TraceError
 from chainrule.base.source import caller
 from chainrule.ops import TABLE
-from chainrule.tensor.convert import as_tensor, cast, expand, operands
+from chainrule.tensor.convert import as_tensor, cast, expand, operands, single
 from chainrule.tensor.dispatch import apply, wrap
 from chainrule.tensor.functional import layout, slices
 from chainrule.tensor.functional.forms import of_kinds
@@ -218,7 +218,8 @@ def _integers(e: Handle, axes: shapes.Shape) -> list[Tensor]:
 
 def setitem(x: Tensor, index: Any, value: Any) -> None:
     """`x[index] = value`: rebinds x, and writes through if x is a view."""
-    new, axes = as_tensor(value, x.dtype), x.array_type.shape
+    dtype, axes = x.array_type
+    new = single(value, dtype)
     key = literal_key(index)
     if key is not None:
         _write_region(x, known_region(axes, key), new)
@@ -280,6 +281,8 @@ def _chosen_by_mask(x: Tensor, entries: list[Any], new: Tensor, how: str) -> Ten
 
 
 def _fit(new: Tensor, shape: shapes.Shape) -> Tensor:
+    if new.array_type.shape == shape:
+        return new
     while len(new.shape) > len(shape) and new.shape[0] == 1:
         new = apply(TABLE["reshape"], new, shape=new.shape[1:])
     return expand(new, shape)

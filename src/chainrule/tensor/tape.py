@@ -227,5 +227,7 @@ class Backward:
 def release(order: Sequence[Node]) -> None:
     """Release every saved value of a graph."""
     for node in order:
-        if node.inputs and isinstance(node, Recorded):
-            node.release()
+        if node.inputs and type(node) is Recorded:
+            saved = node.saved
+            if saved and type(saved) is tuple:
+                node.saved = RELEASED

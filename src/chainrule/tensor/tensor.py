@@ -134,15 +134,17 @@ class Tensor(Methods, Handle, final=True):
                 "a leaf that requires grad cannot be changed in place while gradients are "
                 "recorded\n  do it under no_grad(), or on a copy (x.clone())"
             )
-        if new.dtype is not self.dtype:
-            if dtypes.higher_kind(new.dtype, self.dtype):
+        dtype, shape = self.array_type
+        given = new.array_type
+        if given.dtype is not dtype:
+            if dtypes.higher_kind(given.dtype, dtype):
                 raise ArgumentError(
-                    f"a {new.dtype} result does not fit a {self.dtype} tensor\n  make the result "
+                    f"a {given.dtype} result does not fit a {dtype} tensor\n  make the result "
                     "a new tensor (x = x / 2), or convert the tensor first (x.float())"
                 )
-            new = cast(new, self.dtype)
-        if new.shape != self.shape:
-            raise ArgumentError(f"a result of shape {new.shape} does not fit shape {self.shape}")
+            new = cast(new, dtype)
+        if given.shape != shape:
+            raise ArgumentError(f"a result of shape {given.shape} does not fit shape {shape}")
         self._rebind(new)
 
     # -- values ---------------------------------------------------------------------------------

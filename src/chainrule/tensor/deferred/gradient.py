@@ -50,25 +50,26 @@ def derived(
 
     `taped` gradients can be differentiated themselves.
     """
-    number: dict[Node, int] = {}
-    parts: list[Any] = []
+    number = {node: i for i, node in enumerate(tape.order)}
+    number_of = number.__getitem__
+    parts: list[Any] = []  # of each node what it does, and then the numbers of its inputs
     foreign: list[Node] = []
     for node in tape.order:
-        number[node] = len(number)
         if type(node) is not Recorded or node.saved is RELEASED:
             return None
-        call = node.call
-        if call is not None:
-            parts.append((call, *[number[child] for child in node.inputs]))
+        if node.call is not None:
+            parts.append(node.call)
         elif node.op is INPUT:
             parts.append(node.type)
+            continue
         elif node.op is project:
-            parts.append((node.attrs["index"], number[node.inputs[0]]))
+            parts += (project, node.attrs["index"])
         elif "rule" in node.attrs and "graph" not in node.attrs:
             foreign.append(node)
-            parts.append((node.type, *[number[child] for child in node.inputs]))
+            parts.append(node.type)
         else:
             return None
+        parts += map(number_of, node.inputs)
     ends = tuple([number.get(t, -1) for t in tape.targets])
     hooked = tuple([number[node] for node in hooks])
     key = (tuple(parts), tuple([number[r] for r in tape.roots]), ends, hooked, taped)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from chainrule.base import shapes
 from chainrule.base.errors import ArgumentError, KindError, ShapeError
 from chainrule.base.shapes import Shape
+from chainrule.graph.node import Type
 from chainrule.ops import TABLE
 from chainrule.tensor.convert import Operand, as_tensor, cast, result_dtype
 from chainrule.tensor.dispatch import apply
@@ -88,12 +89,15 @@ def cat(tensors: Sequence[Operand], dim: int = 0, *, out: Tensor | None = None) 
     parts = [as_tensor(p) for p in tensors]
     if not parts:
         raise ArgumentError("cat needs at least one tensor")
-    parts = [p for p in parts if p.array_type.shape != (0,)] or parts[:1]
-    return _joined(parts, shapes.normal_axis(dim, len(parts[0].shape)))
+    types = [p.array_type for p in parts]
+    if (0,) in [kind.shape for kind in types]:  # joined to anything
+        parts = [p for p, kind in zip(parts, types, strict=True) if kind.shape != (0,)] or parts[:1]
+        types = [p.array_type for p in parts]
+    return _joined(parts, types, shapes.normal_axis(dim, len(types[0].shape)))
 
 
-def _joined(parts: Sequence[Tensor], axis: int) -> Tensor:
-    if len({p.array_type.dtype for p in parts}) > 1:
+def _joined(parts: Sequence[Tensor], types: Sequence[Type], axis: int) -> Tensor:
+    if len({kind.dtype for kind in types}) > 1:
         dtype = result_dtype(parts)
         parts = [cast(p, dtype) for p in parts]
     return apply(TABLE["concat"], *parts, axis=axis)
@@ -110,16 +114,17 @@ def stack(tensors: Sequence[Operand], dim: int = 0, *, out: Tensor | None = None
     parts = [as_tensor(p) for p in tensors]
     if not parts:
         raise ArgumentError("stack needs at least one tensor")
-    shape = parts[0].array_type.shape
-    for i, part in enumerate(parts):
-        if part.array_type.shape != shape:
+    types = [p.array_type for p in parts]
+    shape = types[0].shape
+    for i, kind in enumerate(types):
+        if kind.shape != shape:
             raise ShapeError(
                 f"stack needs equal shapes, but tensor 0 has {shape} and tensor {i} "
-                f"{part.shape}\n  use nn.utils.rnn.pad_sequence for sequences of several lengths"
+                f"{kind.shape}\n  use nn.utils.rnn.pad_sequence for sequences of several lengths"
             )
     axis = shapes.normal_axis(dim, len(shape), extra=1)
     opened = _opening(shape, axis)
-    return _joined([opened(p) for p in parts], axis)
+    return _joined([opened(p) for p in parts], types, axis)
 
 
 @lru_cache(MOST_OPTICS)

@@ -19,17 +19,8 @@ import numpy as np
 from chainrule.base import dtypes, shapes
 from chainrule.base.errors import DTypeError, ShapeError
 from chainrule.ops import TABLE
-from chainrule.tensor.convert import (
-    Operand,
-    as_tensor,
-    cast,
-    check_fits,
-    expand,
-    filled,
-    operands,
-)
+from chainrule.tensor.convert import Operand, as_tensor, cast, expand, operands, single
 from chainrule.tensor.dispatch import apply, wrap
-from chainrule.tensor.fast_path import NUMBERS
 from chainrule.tensor.functional.forms import of_kinds, with_out
 from chainrule.tensor.modes import modes
 from chainrule.tensor.require import require
@@ -64,21 +55,13 @@ def spread(mask: Tensor, values: Tensor, *, exact: bool) -> Tensor:
 def masked_fill(input: Operand, mask: Operand, value: Operand) -> Tensor:
     """`value` where mask holds, input elsewhere."""
     x = as_tensor(input)
-    filling, held = _single(value, x), as_tensor(mask)
+    filling, held = single(value, x.dtype), as_tensor(mask)
     if held.dtype is not dtypes.bool_:
         raise DTypeError(f"masked_fill takes a mask of bools, not {held.dtype}; use mask != 0")
     if filling.shape:
         raise ShapeError(f"masked_fill takes one value, not shape {filling.shape}; use where")
     shape = shapes.broadcast(held.shape, x.shape)
     return apply(TABLE["where"], expand(held, shape), expand(filling, shape), expand(x, shape))
-
-
-def _single(value: Operand, x: Tensor) -> Tensor:
-    """The value that fills elements of `x`."""
-    if type(value) in NUMBERS and x.dtype.kind == "float":
-        check_fits(value, x.dtype)
-        return filled(value, x.dtype, ())
-    return as_tensor(value, x.dtype)
 
 
 def as_mask(name: str, mask: Operand) -> Tensor:
