@@ -17,7 +17,7 @@ import click
 
 @click.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
 @click.option("-m", "module", is_flag=True, help="SCRIPT is a module: package.train")
-@click.option("--profile", is_flag=True, help="Show where time and memory go; see below.")
+@click.option("--profile", is_flag=True, help="Show where time and memory go.")
 @click.option(
     "--flame",
     type=click.Path(path_type=Path),

@@ -171,12 +171,12 @@ class Observer(Ledger):
         made = record(recorder, call, values)
         batch = recorder.batch
         if batch.entries and batch.entries[-1][0] is call:
+            end = clock()
             place = self.place(sys._getframe(1))  # noqa: SLF001
-            now = clock()
-            self.spend(place, now)
+            self.spend(place, end)
             batch.locations.setdefault(len(batch.entries) - 1, place.location)
             self._just = True
-            self.resume(now)
+            self.resume(end)
         return made
 
     def evaluate_batch(self, evaluate: Callable[..., Any], batch: Batch, *more: Any) -> Any:
