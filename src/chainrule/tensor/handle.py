@@ -255,10 +255,11 @@ class Handle:
 
     def _single(self, what: str) -> Any:
         """The one element as a Python number."""
-        looks = modes.recorder is None or type(self._value) is Pending
-        value = self._concrete(what)
-        if looks and modes.trace is None:
+        if self._lens is not None:
+            self._sync()
+        if modes.trace is None and (modes.recorder is None or type(self._value) is Pending):
             mark(3)
+        value = self._concrete(what)
         if value.size != 1:
             raise ArgumentError(
                 f"{what} needs a tensor of one element, not shape {self.shape}\n"

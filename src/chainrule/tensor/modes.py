@@ -35,6 +35,7 @@ class _Modes(threading.local):
         self.layer: Any = None  # the layer that runs, if that is tracked: see `nn/layer_path.py`
         self.defers = True  # whether what repeats may be recorded: see `recorder.at_once`
         self.recorder: Recorder | None = None  # of operations that are evaluated later
+        self.resting: Recorder | None = None  # up to the end of the no_grad() block
         self.numpy_call = ""  # the function of NumPy that runs: it may call others on its tensors
         # Infinity and NaN are values: `quietly(fn, …)` calls without NumPy's warnings, and is
         # several times cheaper than an `np.errstate` block around each op
@@ -79,6 +80,13 @@ def _steps(
             advance = functools.partial(generator.send, sent)
 
 
+def _leave(grad: bool) -> None:
+    """Return to the mode of before a block."""
+    modes.grad = grad
+    if grad and modes.resting is not None:
+        modes.recorder, modes.resting = modes.resting, None
+
+
 class set_grad_enabled(contextlib.ContextDecorator):  # noqa: N801 - PyTorch's name
     """Turn recording on or off, at once, and back at the end of a `with` block or function.
 
@@ -103,7 +111,7 @@ class set_grad_enabled(contextlib.ContextDecorator):  # noqa: N801 - PyTorch's n
         """Already switched."""
 
     def __exit__(self, *exc: object) -> None:
-        modes.grad = self._before
+        _leave(self._before)
 
 
 class _Switch(contextlib.ContextDecorator):
@@ -132,7 +140,7 @@ class _Switch(contextlib.ContextDecorator):
         modes.grad = self.enabled
 
     def __exit__(self, *exc: object) -> None:
-        modes.grad = self._stack.pop()
+        _leave(self._stack.pop())
 
 
 class no_grad(_Switch):  # noqa: N801 - PyTorch's name

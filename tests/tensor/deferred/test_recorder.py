@@ -40,9 +40,6 @@ def test_a_model_is_made_without_recording():
 
 
 def test_gradient_modes_are_marks_of_their_own():
-    def look():
-        cr.ones(2).sum().item()
-
     for _ in range(3):
         look()
     assert recorded()
@@ -66,6 +63,54 @@ def test_marks_rest_where_nothing_repeats():
 def test_known_batches_keep_a_mark_awake():
     for i in range(400):
         cr.ones(i % 20 + 1).cumsum(0).max().item()
+    assert recorded()
+    assert recorder.resting() == []
+
+
+def look() -> None:
+    cr.ones(2).sum().item()
+
+
+def grow() -> list[bool]:
+    """Read values of new lengths, as a sampling loop does; whether each was recorded."""
+    seen = []
+    with cr.no_grad():
+        for i in range(2 * recorder._NEW):
+            seen.append(recorded())
+            cr.ones(i + 1).cumsum(0).numpy()
+    return seen
+
+
+def test_a_read_that_rests_leaves_the_mark_before_it_awake():
+    for _ in range(3):
+        look()
+    seen = grow()
+    assert seen == [True] * (recorder._NEW + 1) + [False] * (recorder._NEW - 1)
+    assert recorded()  # again, after the block
+    look()
+    assert recorded()
+    (rest,) = recorder.resting()
+    assert rest.place.line == grow.__code__.co_firstlineno + 6
+    assert sum(grow()) == 1  # what follows the mark; then the read rests
+    assert recorded()
+
+
+def test_a_mark_inside_no_grad_decides_about_what_follows():
+    for _ in range(3):
+        look()
+    grow()
+    with cr.no_grad():
+        cr.ones(1).numpy()
+        look()  # passed once in this mode
+        assert not recorded()
+    assert not recorded()
+
+
+def test_reads_of_what_repeats_do_not_rest():
+    for _ in range(3):
+        look()
+    for _ in range(3 * recorder._NEW):
+        cr.ones(2).cumsum(0).tolist()
     assert recorded()
     assert recorder.resting() == []
 

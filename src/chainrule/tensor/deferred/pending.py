@@ -104,9 +104,10 @@ class Batch:
         "written",
     )  # fmt: skip
 
-    def __init__(self, evaluator: Callable[[Batch], None], place: Location = None) -> None:
-        """`evaluator(batch)` gives every value that is alive its array.
+    def __init__(self, evaluator: Callable[..., None], place: Location = None) -> None:
+        """`evaluator(batch, read=…)` gives every value that is alive its array.
 
+        It is told whether it is called because a value is read.
         `place` is the line of the program after which it was recorded.
         """
         self.evaluator, self.place = evaluator, place
@@ -204,7 +205,7 @@ class Batch:
             Write(len(self.entries), weakref.ref(handle), is_grad, old, handle._requires_grad)
         )
 
-    def evaluate(self, value: Pending | None = None) -> None:  # noqa: ARG002 - as any evaluator
+    def evaluate(self, value: Pending | None = None) -> None:
         """Evaluate the recorded operations; raises what one of them raises, each time.
 
         What was recorded before an operation that fails has a value none the less, and what was
@@ -221,7 +222,7 @@ class Batch:
                     time.sleep(0)
                 if self.torn:
                     self._forget_torn()
-                self.evaluator(self)
+                self.evaluator(self, read=value is not None)
             except Exception as error:
                 self.error = copy.copy(error)  # without its traceback, which keeps frames alive
                 self._undo()
@@ -267,7 +268,7 @@ class Batch:
                 handle._grad._take_back(old, requires_grad=False)
         del self.entries[at:], self.values[end:]
         self.written = {n: slot for n, slot in self.written.items() if n < end}
-        self.evaluator(self)
+        self.evaluator(self, read=False)
 
 
 def _alone() -> int:

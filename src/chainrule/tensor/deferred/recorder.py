@@ -4,6 +4,13 @@ A *mark* is a place where a program pauses to look or to update: the end of `opt
 `backward()`, a number read with `item()`. What follows the same mark for the third time is a loop,
 and is recorded up to the next mark. Where batches do not repeat – their shapes or their graphs
 change – the mark rests, longer each time, and operations are evaluated at once as ever.
+
+    loss.item()                            # a mark
+    while len(text) < 200:                 # each token is a new structure, so
+        token = multinomial(model(text))   # this read rests; the mark before it does not
+
+Any other read in between – by `multinomial`, `tolist()` – is a mark of what follows it, but does
+not start recording. If it rests inside `no_grad()`, recording goes on where that ends.
 Example: `mark()` at the end of a step; `modes.recorder` is the open recorder, or None.
 """
 
@@ -40,6 +47,22 @@ class _Site:
         self.rest = _FIRST_REST
         self.due = _OFTEN  # times to pass before what follows is recorded
 
+    @property
+    def rests(self) -> bool:
+        """Whether what follows is not recorded, as it did not repeat."""
+        return self.due > max(self.passed, _OFTEN)
+
+    def count(self, *, known: bool) -> None:
+        """Count a batch that followed; many in a row that are not known let the mark rest."""
+        if known:
+            self.new, self.rest = 0, _FIRST_REST
+            return
+        self.new += 1
+        if self.new >= _NEW:
+            self.new = 0
+            self.due = self.passed + self.rest
+            self.rest = min(4 * self.rest, _LONGEST_REST)
+
 
 _sites: dict[tuple[Location, bool], _Site] = {}
 
@@ -57,7 +80,7 @@ def resting() -> list[RestingMark]:
     return [
         RestingMark(source_at(s.place), s.passed, s.due - s.passed)
         for s in list(_sites.values())
-        if s.due > max(s.passed, _OFTEN)
+        if s.rests
     ]
 
 
@@ -90,40 +113,34 @@ class Recorder:
         """Whether the value is known."""
         return type(value) is not Pending or value.batch is not self.batch
 
-    def evaluate(self, batch: Batch) -> None:
-        """Evaluate a batch of this recorder; the next one is recorded if this one was known."""
+    def evaluate(self, batch: Batch, *, read: bool) -> None:
+        """Evaluate a batch of this recorder; the next one is recorded if this one was known.
+
+        `read`: because the program reads a value, which is a mark.
+        """
         site = self.site
         if batch is self.batch:
-            self.batch = Batch(self.evaluate, site.place)
-        if not batch.entries:
-            return
-        native = counts().native
-        known = evaluate(batch)
-        self.locates = counts().native == native
-        if known:
-            site.new, site.rest = 0, _FIRST_REST
-            return
-        site.new += 1
-        if site.new >= _NEW:
-            site.new = 0
-            site.due = site.passed + site.rest
-            site.rest = min(4 * site.rest, _LONGEST_REST)
+            if read:
+                self.site = _site((location(), modes.grad))
+                self.site.passed += 1
+            self.batch = Batch(self.evaluate, self.site.place)
+        if batch.entries:
+            native = counts().native
+            site.count(known=evaluate(batch))
+            self.locates = counts().native == native
+        if read and self.site.rests and modes.recorder is self:
+            modes.recorder, modes.resting = None, None if modes.grad else self
 
 
 def mark(skip: int = 2) -> None:
     """Note that the program looks at results or ends a step, and decide about what follows."""
-    recorder = modes.recorder
+    recorder, modes.resting = modes.recorder, None
     if recorder is not None:
         recorder.batch.evaluate()
     if modes.watch is not None or modes.anomaly or not _here():
         modes.recorder = None
         return
-    place = (location(skip), modes.grad)
-    site = _sites.get(place)
-    if site is None:
-        if len(_sites) >= _MOST_SITES:
-            _sites.clear()
-        site = _sites[place] = _Site(place[0])
+    site = _site((location(skip), modes.grad))
     site.passed += 1
     if site.passed < site.due and settings().defer == "on":
         modes.recorder = None
@@ -132,6 +149,16 @@ def mark(skip: int = 2) -> None:
         modes.recorder = Recorder(site)
     else:
         recorder.site, recorder.batch.place = site, site.place
+
+
+def _site(place: tuple[Location, bool]) -> _Site:
+    """The mark at a line, in a mode of gradients."""
+    site = _sites.get(place)
+    if site is None:
+        if len(_sites) >= _MOST_SITES:
+            _sites.clear()
+        site = _sites[place] = _Site(place[0])
+    return site
 
 
 def as_one(owner: Any, update: Callable[[], object]) -> bool:
@@ -162,7 +189,7 @@ def forget() -> None:
 def pause() -> None:
     """Evaluate what is pending, and record nothing up to the next mark."""
     settle()
-    modes.recorder = None
+    modes.recorder = modes.resting = None
 
 
 @contextlib.contextmanager
