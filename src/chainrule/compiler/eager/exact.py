@@ -8,7 +8,7 @@ finds an index out of range, NumPy's form runs and raises. Example: `exact_funct
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -18,12 +18,13 @@ from chainrule.base.dtypes import float64
 from chainrule.base.errors import ChainruleError
 from chainrule.compiler.calls.plan_cache import PLANS
 from chainrule.compiler.codegen.target import eager_target
+from chainrule.compiler.eager.functions import Function
 from chainrule.compiler.eager.graphs import graph_of, passes
 from chainrule.compiler.eager.operands import Layout, layout_of
 from chainrule.compiler.pipeline import optimize, plan_graph
 from chainrule.compiler.runtime.denormals import EAGER
 from chainrule.compiler.runtime.load import load_kernels
-from chainrule.compiler.runtime.plan import Executable, Plan, address
+from chainrule.compiler.runtime.plan import Array, Executable, Plan, address
 from chainrule.compiler.runtime.workers import get_num_threads
 from chainrule.compiler.shared.captured import Captured
 from chainrule.graph.node import Graph, Node, TupleType, input_node
@@ -31,8 +32,6 @@ from chainrule.ops.decomposition import replay
 from chainrule.ops.record import Symbolic
 from chainrule.tensor.large import Job
 
-Array = np.ndarray[Any, Any]
-Function = Callable[..., Any]
 _FEW_PASSES = 4  # of NumPy, of which a plan saves less than a barrier between its kernels costs
 _MANY_KERNELS = 16
 

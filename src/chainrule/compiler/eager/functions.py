@@ -1,7 +1,7 @@
 """Functions of arrays around a kernel: operands made row-major, results that are fresh arrays.
 
-Example: `function_of(run, [((8, 128), float32)], ends, otherwise)`, of which `run([x, result])`
-is the kernel's run.
+Example: `function_of(run, [Type(float32, (8, 128))], None, None)(x)` makes an array `out`, runs the
+kernel with `run((x, out))` and returns `out`.
 """
 
 from __future__ import annotations
