@@ -133,8 +133,9 @@ def _plan_batch(*batch: Any) -> Any:
 
 
 def _record_update(*update: Any) -> Any:
-    """Record an optimizer's step as one call."""
-    return importlib.import_module("chainrule.compiler.calls.effect").record(*update)
+    """Record an optimizer's step as one call; imports the compiler at the first."""
+    _deferred.update = importlib.import_module("chainrule.compiler.calls.effect").record
+    return _deferred.update(*update)
 
 
 _deferred.make, _deferred.update = _plan_batch, _record_update

@@ -36,7 +36,7 @@ from chainrule.nn.parameter import Buffer, Parameter
 from chainrule.nn.state import KeysReport, load, save
 from chainrule.tensor.alive import MODULES
 from chainrule.tensor.host import host_place
-from chainrule.tensor.leaf_grad import clear_grad
+from chainrule.tensor.leaf_grad import clear_grads
 from chainrule.tensor.modes import modes
 from chainrule.tensor.registry import Registry
 from chainrule.tensor.tensor import Tensor
@@ -277,8 +277,7 @@ class Module(Tree, Hooked, Converted, Compilable):
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Discard the gradients of all parameters, or fill them with zeros."""
-        for parameter in self.parameters():
-            clear_grad(parameter, set_to_none=set_to_none)
+        clear_grads(self.parameters(), set_to_none=set_to_none)
 
     # -- text -----------------------------------------------------------------------------------
 

@@ -16,7 +16,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
-from weakref import WeakKeyDictionary, WeakSet
+from weakref import WeakKeyDictionary, WeakSet, ref
 
 from chainrule.base.arguments import first_few
 from chainrule.tensor.alive import MODULES, OPTIMIZERS, is_module
@@ -34,7 +34,7 @@ class _Notes:
     """Notes on an optimizer, kept outside of it, where no compiled step reads them."""
 
     complete: WeakSet[Any] = field(default_factory=WeakSet)  # see `note_complete`
-    in_training: WeakSet[Any] = field(default_factory=WeakSet)  # never seen in evaluation mode
+    in_training: list[ref[Any]] = field(default_factory=list)  # never seen in evaluation mode
     wasted: int = 0  # see `wasted`
 
 
@@ -42,7 +42,10 @@ _notes: WeakKeyDictionary[Any, _Notes] = WeakKeyDictionary()
 
 
 def _notes_of(optimizer: Any) -> _Notes:
-    return _notes.setdefault(optimizer, _Notes())
+    try:
+        return _notes[optimizer]
+    except KeyError:
+        return _notes.setdefault(optimizer, _Notes())
 
 
 class Hidden(NamedTuple):
@@ -72,16 +75,16 @@ def forgotten(optimizer: Any) -> Iterator[str]:
                 f"train them:\n  {first_few(late)}\n  make the optimizer when the model is "
                 "complete, or call optimizer.add_param_group({'params': …})"
             )
-        notes.in_training.add(top)
+        notes.in_training.append(ref(top))
     yield from in_evaluation(optimizer)
 
 
 def in_evaluation(optimizer: Any) -> Iterator[str]:
     """A sentence per model of the optimizer in evaluation mode, once for each model."""
     models = _notes_of(optimizer).in_training
-    for top in [m for m in models if not m.__dict__["_training"]]:
+    for top in [m for r in models if (m := r()) is not None and not m.__dict__["_training"]]:
         if kinds := sensitive(top):
-            models.discard(top)
+            models.remove(ref(top))
             yield (
                 f"{_title(top)} is trained in evaluation mode, in which {kinds} works "
                 "differently\n  call model.train() before training, and again after an evaluation "

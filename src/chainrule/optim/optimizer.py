@@ -26,7 +26,7 @@ from chainrule.tensor.functional import arithmetic
 from chainrule.tensor.functional.creation import zeros_like
 from chainrule.tensor.hooks import RemovableHandle, next_number
 from chainrule.tensor.host import host_changes, host_choice, host_item, host_place, untraced
-from chainrule.tensor.leaf_grad import STALE, STEPPED, clear_grad, content_version
+from chainrule.tensor.leaf_grad import STALE, STEPPED, clear_grads, content_version
 from chainrule.tensor.modes import enable_grad, modes, no_grad
 from chainrule.tensor.registry import Entries
 from chainrule.tensor.tensor import Tensor
@@ -125,8 +125,7 @@ class Optimizer:
             # evaluated at each call of a compiled function, too
             host_choice(lambda: None if self._stepped else self._look_for_missing_steps())
         for group in self.param_groups:
-            for p in group["params"]:
-                clear_grad(p, set_to_none=set_to_none)
+            clear_grads(group["params"], set_to_none=set_to_none)
 
     def register_step_pre_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
         """Call `hook(optimizer, args, kwargs)` before each step; it may return both anew."""
@@ -162,14 +161,15 @@ class Optimizer:
         if closure is not None:
             with enable_grad():
                 loss = closure()
-        with no_grad():
-            own = type(self)._update.__module__.startswith(_PACKAGE)
-            if not (own and as_one(self, self._update_all)):
-                self._update_all()
-        if not any(p.grad is not None for group in self.param_groups for p in group["params"]):
+        own = type(self)._update.__module__.startswith(_PACKAGE)
+        if not (own and as_one(self, self._update_all)):
+            self._update_all()
+        parameters = (p for group in self.param_groups for p in group["params"])
+        first = next((g for p in parameters if (g := p.grad) is not None), None)
+        if first is None:
             warn(_NO_GRADIENT + elsewhere(self))
         elif modes.trace is None:
-            self._look_for_stale_gradients()
+            self._look_for_stale_gradients(first)
         for text in in_evaluation(self) if self._searched else forgotten(self):
             warn(text)
         self._searched = True
@@ -177,16 +177,14 @@ class Optimizer:
 
     def _update_all(self) -> None:
         """Change all parameters that have a gradient."""
-        for group in self.param_groups:
-            pairs = [(p, g) for p in group["params"] if (g := p.grad) is not None]
-            self._update(group, pairs)
+        with no_grad():
+            for group in self.param_groups:
+                pairs = [(p, g) for p in group["params"] if (g := p.grad) is not None]
+                self._update(group, pairs)
         host_choice(lambda: self._exchanges)
 
-    def _look_for_stale_gradients(self) -> None:
-        """Warn once if the gradient of an earlier step is part of this step's."""
-        first = next(
-            g for group in self.param_groups for p in group["params"] if (g := p.grad) is not None
-        )
+    def _look_for_stale_gradients(self, first: Tensor) -> None:
+        """Warn once if the gradient of an earlier step is part of this step's first one."""
         version = content_version(first)
         if first.__dict__.get(STALE) == version and not self._said_stale:
             self._said_stale = True

@@ -5,6 +5,7 @@ Example: `accumulate(handle, gradient)` is what backward does at each leaf.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from chainrule.base.errors import GradientError, ShapeError
@@ -76,11 +77,19 @@ def set_grad(handle: Handle, gradient: Tensor | None) -> None:
         handle._grad = gradient
 
 
-def clear_grad(handle: Handle, *, set_to_none: bool) -> None:
-    """Forget `.grad`, or fill it with zeros outside autograd."""
-    if set_to_none:
-        set_grad(handle, None)
-        return
+def clear_grads(handles: Iterable[Handle], *, set_to_none: bool) -> None:
+    """Forget each `.grad`, or fill it with zeros outside autograd."""
+    traced = modes.trace is not None
+    for handle in handles:
+        if not set_to_none:
+            _fill_with_zeros(handle)
+        elif traced:
+            set_grad(handle, None)
+        else:
+            handle._grad = None
+
+
+def _fill_with_zeros(handle: Handle) -> None:
     if handle._grad is NOT_KEPT and modes.trace is None:  # what it was does not matter
         set_grad(handle, zeros_of(handle))
         return

@@ -7,10 +7,10 @@ Example: `BatchPlan(batch, alive, varying).run(batch)`, as `tensor/deferred/stru
 
 from __future__ import annotations
 
-import sys
 import time
 import weakref
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
+from sys import getrefcount
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -37,6 +37,8 @@ from chainrule.tensor.deferred.pending import Array, Batch, Pending
 from chainrule.tensor.deferred.stages import Block
 from chainrule.tensor.deferred.structure import Variant, publish
 
+_SPARE_BYTES = 1 << 14  # of a result, up to which its memory is used again once it is dropped
+
 
 class Tail(NamedTuple):
     """A value that is computed from others if it is read: see `tails.py`.
@@ -59,8 +61,7 @@ class BatchPlan:
         start = time.perf_counter()
         self.owner = weakref.ref(owner)
         states = {n: batch.written[n] for n in alive if n in batch.written}
-        self.states = list(states.values())
-        written = set(self.states)
+        written = set(states.values())
         fixed = {s for s in batch.constants if s not in varying and s not in written}
         self.slots = [s for s in range(len(batch.outside)) if s not in fixed]
         self.numbers = {s for s in batch.constants if s in varying and s not in written}
@@ -84,7 +85,9 @@ class BatchPlan:
             for n, cut in cuts.items()
         ]
         at = {s: i for i, s in enumerate(self.slots)}
-        replaces = {len(results) + i: at[slot] for i, slot in enumerate(self.states)}
+        replaces = {len(results) + i: at[slot] for i, slot in enumerate(states.values())}
+        self.states = [(at[slot], slot) for slot in states.values()]
+        self.operands = [(i, slot) for slot, i in at.items() if slot not in written]
         outputs = (*results, *(ends[n] for n in states))
         self.alive += states
         with no_collections():
@@ -92,8 +95,10 @@ class BatchPlan:
         plan = self.executable.plan
         self.kernels = plan.kernels
         self.results = [(n.shape, n.dtype.numpy) for n in plan.results]
+        self.spare: list[Array | None] = [None] * len(self.results)
         self.direct = len(self.alive) - len(states)
         self.addresses = np.zeros(len(plan.externals), np.int64)
+        self.bound: list[Callable[[], Array | None]] = [lambda: None] * len(self.slots)
         self.flag = np.zeros(1, np.int64)
         if plan.guard is not None:
             self.addresses[-1] = address(self.flag)
@@ -105,19 +110,8 @@ class BatchPlan:
 
     def run(self, batch: Batch) -> bool:
         """Give the values that are alive their arrays; False if an index is out of range."""
-        outside, addresses = batch.outside, self.addresses
-        for slot in self.states:
-            _own(outside, slot)
-        keep = []
-        for i, slot in enumerate(self.slots):
-            array = outside[slot]
-            if not array.flags.c_contiguous and slot not in self.numbers:
-                array = np.ascontiguousarray(array)
-            keep.append(array)
-            addresses[i] = address(array)
-        results = [np.empty(shape, dtype) for shape, dtype in self.results]
-        for i, array in enumerate(results, len(self.slots)):
-            addresses[i] = address(array)
+        copies = self._bind_operands(batch.outside)
+        results, addresses = self._new_results(), self.addresses
         self.flag[0] = 0
         program = self.executable.program
         done, published = program.completed, False
@@ -132,12 +126,53 @@ class BatchPlan:
         finally:  # an interrupt may have struck just there
             if not published and program.completed != done:
                 self._publish(batch, results)
+        del copies
         PLANS.touch(self)
         return True
 
+    def _bind_operands(self, outside: list[Array]) -> list[Array]:
+        """Bind the arrays from outside; returns copies that the plan reads instead of some.
+
+        What is written belongs to the batch alone, or is copied first.
+        """
+        bound, copies = self.bound, []
+        for i, slot in self.states:
+            array = outside[slot]
+            shared = getrefcount(array) > _ALONE
+            if shared or bound[i]() is not array:
+                flags = array.flags
+                if shared or array.base is not None or not (flags.writeable and flags.c_contiguous):
+                    array = outside[slot] = np.array(array, order="C")
+                self._bind(i, array)
+        for i, slot in self.operands:
+            array = outside[slot]
+            if bound[i]() is not array:
+                if not array.flags.c_contiguous and slot not in self.numbers:
+                    array = np.ascontiguousarray(array)
+                    copies.append(array)
+                self._bind(i, array)
+        return copies
+
+    def _new_results(self) -> list[Array]:
+        """Memory for results: that of the last run where it is small and nobody holds it."""
+        results, start = [], len(self.bound)
+        for i, (shape, dtype) in enumerate(self.results):
+            array = self.spare[i]
+            if array is None or getrefcount(array) > _ALONE:
+                array = np.empty(shape, dtype)
+                self.addresses[start + i] = address(array)
+                self.spare[i] = array if array.nbytes <= _SPARE_BYTES else None
+            results.append(array)
+        return results
+
+    def _bind(self, i: int, array: Array) -> None:
+        """Note the address of an operand, which stays while the array lives."""
+        self.addresses[i] = address(array)
+        self.bound[i] = weakref.ref(array)
+
     def _publish(self, batch: Batch, results: list[Array]) -> None:
         outside, values = batch.outside, batch.values
-        arrays = [*results[: self.direct], *(outside[s] for s in self.states)]
+        arrays = [*results[: self.direct], *[outside[s] for _, s in self.states]]
         publish(values, self.alive, arrays)
         for tail in self.tails:
             kept = [results[s] if s >= 0 else outside[~s] for s in tail.sources]
@@ -205,23 +240,11 @@ def _graph(
     return rewrite(inline_calls(graph), picked)
 
 
-def _own(outside: list[Array], slot: int) -> None:
-    """Copy an array that is about to be written, unless the batch alone holds it, whole."""
-    array = outside[slot]
-    shared = sys.getrefcount(array) > _ALONE or array.base is not None
-    if shared or not (array.flags.writeable and array.flags.c_contiguous):
-        outside[slot] = np.array(array, order="C")
-
-
 def _alone() -> int:
-    """References to an array that only its batch holds, as `_own` counts them."""
+    """References to an array that only its batch holds, as `BatchPlan` counts them."""
     held = [np.zeros(1)]
-
-    def count(outside: list[Array], slot: int) -> int:
-        array = outside[slot]
-        return sys.getrefcount(array)
-
-    return count(held, 0)
+    array = held[0]
+    return getrefcount(array)
 
 
 _ALONE = _alone()

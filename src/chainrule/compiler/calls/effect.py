@@ -15,13 +15,30 @@ import numpy as np
 
 from chainrule.base.errors import ChainruleError
 from chainrule.compiler.calls.look import look
-from chainrule.tensor.deferred.pending import Pending
+from chainrule.tensor.deferred.pending import Write
 from chainrule.tensor.deferred.recorder import Recorder
 from chainrule.tensor.deferred.stages import Block
 from chainrule.tensor.handle import Handle
-from chainrule.tensor.leaf_grad import get_grad
 
 _MOST = 8  # traces of one update that are kept
+
+
+class _Number:
+    """A number that is read at each call, and its array while it stays the same."""
+
+    __slots__ = ("found", "kept", "read")
+
+    def __init__(self, read: Callable[[], Any]) -> None:
+        self.read = read
+        self.found: Any = None
+        self.kept: Any = None
+
+    def array(self) -> Any:
+        """The number as a float64 array without axes."""
+        found = self.read()
+        if found is not self.found or type(found) is not float:
+            self.found, self.kept = found, np.array(found, np.float64)
+        return self.kept
 
 
 class Effect:
@@ -33,10 +50,24 @@ class Effect:
         self.capture = c = seen.capture
         self.guards, self.noted = seen.guards, seen.noted
         self.block = Block(c.captured.graph)
-        inputs = c.captured.graph.inputs
-        self.state_types = [inputs[i].array for i in c.inputs.states]
-        self.gradient_types = [inputs[i].array for i in c.inputs.gradients]
-        self.pairs = {i: out for out, i in c.captured.replaces.items()}
+        inputs, sections = c.captured.graph.inputs, c.inputs
+        self.states = [
+            (handle, wants, inputs[i].array)
+            for i, handle, wants in zip(sections.states, c.states, c.requires_grad, strict=True)
+        ]
+        self.gradients = [
+            (owner, inputs[i].array)
+            for i, owner in zip(sections.gradients, c.grad_owners, strict=True)
+        ]
+        self.numbers = [_Number(read) for read in c.numbers]
+        owners = {id(owner) for owner in c.grad_owners}
+        self.others = [(h, none) for h, none in c.grad_was_none if id(h) not in owners]
+        # tensors with new values: the number of the new one among results, of the old one among
+        # operands, the tensor, what is noted of it
+        self.written = [
+            (out, i, c.states[i], weakref.ref(c.states[i]), c.requires_grad[i])
+            for out, i in c.captured.replaces.items()
+        ]
 
     @property
     def simple(self) -> bool:
@@ -47,19 +78,18 @@ class Effect:
 
     def fits(self) -> bool:
         """Whether what was constant in the trace still is."""
-        c = self.capture
-        for read, value in c.guards:
+        for read, value in self.capture.guards:
             if read() != value:
                 return False
-        for handle, none in c.grad_was_none:
-            if (get_grad(handle) is None) is not none:
+        for handle, none in self.others:
+            if (handle._grad is None) is not none:
                 return False
-        for handle, grad, kind in zip(c.states, c.requires_grad, self.state_types, strict=True):
-            if handle._lens is not None or handle._requires_grad is not grad:
+        for handle, wants, kind in self.states:
+            if handle._lens is not None or handle._requires_grad is not wants:
                 return False
             if handle._type is not kind and handle.array_type != kind:
                 return False
-        for owner, kind in zip(c.grad_owners, self.gradient_types, strict=True):
+        for owner, kind in self.gradients:
             given = owner._grad
             if not isinstance(given, Handle) or given._lens is not None:
                 return False
@@ -70,20 +100,22 @@ class Effect:
     def record(self, recorder: Recorder) -> None:
         """Record the update, and give the tensors their pending values."""
         c = self.capture
-        numbers = [np.array(read(), np.float64) for read in c.numbers]
-        states = [handle._value for handle in c.states]
-        given = [owner._grad._value for owner in c.grad_owners]
-        made = recorder.record(self.block, (*states, *given, *numbers))
-        batch, first = recorder.batch, c.inputs.states.start
-        for at in c.replaced:
-            handle, new = c.states[at], made[self.pairs[first + at]]
-            batch.note(handle)
-            if type(new) is Pending and new.batch is batch:
-                old = batch.reference(states[at])
-                if type(old) is int and old < 0:
-                    batch.written[new.number] = ~old
+        operands = [handle._value for handle, _, _ in self.states]
+        operands += [owner._grad._value for owner, _ in self.gradients]
+        operands += [number.array() for number in self.numbers]
+        made = recorder.record(self.block, tuple(operands))
+        batch = recorder.batch
+        noted: list[tuple[Any, int, bool]] = []
+        entry = batch.last_of(self.block)  # None if it was evaluated at once
+        batch.writes.append(Write(len(batch.entries), is_grad=False, tensors=noted))
+        for out, at, handle, reference, wants in self.written:
+            if entry is not None:
+                old = entry[2 + at]
+                noted.append((reference, old, wants))
+                if old < 0:
+                    batch.written[made[out].number] = ~old
             handle._version += 1
-            handle._value = new
+            handle._value = made[out]
         for owner, number in c.rewritten:
             grad = owner._grad
             batch.note(grad)
@@ -101,7 +133,10 @@ def forget_updates() -> None:
 
 def record(recorder: Recorder, owner: Any, update: Callable[[], object]) -> bool:
     """Record `update`, which belongs to `owner`; False if it has to run itself."""
-    known = _known.setdefault(owner, [])
+    try:
+        known = _known[owner]
+    except KeyError:
+        known = _known[owner] = []
     if known is None:
         return False
     for effect in known:

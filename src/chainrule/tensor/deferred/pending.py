@@ -81,18 +81,16 @@ def array_of(value: Any) -> Any:
 
 
 class Write(NamedTuple):
-    """A tensor that was given a new value, or a new `.grad`, while operations were recorded.
+    """Tensors that were given new values, or new `.grad`s, while operations were recorded.
 
-    It is undone if an operation before entry `at` fails. `old` is what was there: a reference to a
-    value (`Batch.reference`), or None for no gradient. The tensor is not kept alive, for its value
-    would be.
+    It is undone if an operation before entry `at` fails. Each tensor stands with what was there – a
+    reference to a value (`Batch.reference`), or None for no gradient – and whether it required
+    grad. It is not kept alive, for its value would be.
     """
 
     at: int
-    handle: weakref.ref[Handle]
     is_grad: bool
-    old: Any
-    requires_grad: bool
+    tensors: list[tuple[weakref.ref[Handle], Any, bool]]
 
 
 class Batch:
@@ -196,14 +194,17 @@ class Batch:
         slot = self.slots.get(id(value))
         return value if slot is None else ~slot
 
+    def last_of(self, call: Any) -> Entry | None:
+        """The newest entry of a call."""
+        return next((entry for entry in reversed(self.entries) if entry[0] is call), None)
+
     def note(self, handle: Handle, *, is_grad: bool = False) -> None:
         """Note the value of a tensor, or its `.grad`, before it is given a new one."""
         held = handle._grad if is_grad else handle
         value = getattr(held, "_value", None)  # no gradient, or one that was not kept
         old = None if value is None else self.reference(value)
-        self.writes.append(
-            Write(len(self.entries), weakref.ref(handle), is_grad, old, handle._requires_grad)
-        )
+        noted = (weakref.ref(handle), old, handle._requires_grad)
+        self.writes.append(Write(len(self.entries), is_grad, [noted]))
 
     def evaluate(self, value: Pending | None = None) -> None:
         """Evaluate the recorded operations; raises what one of them raises, each time.
@@ -239,9 +240,10 @@ class Batch:
             if n not in made:
                 self.values[n] = Pending(self, n, value.type)  # dropped
         slots = 1 + max([~r for e in self.entries for r in e[2:] if r < 0], default=-1)
-        for i, write in enumerate(self.writes):
-            if type(write.old) is int and write.old < -slots:
-                self.writes[i] = write._replace(old=self.outside[~write.old])
+        for write in self.writes:
+            for i, (handle, old, wanted) in enumerate(write.tensors):
+                if type(old) is int and old < -slots:
+                    write.tensors[i] = handle, self.outside[~old], wanted
         del self.outside[slots:]
         self.constants = {s: number for s, number in self.constants.items() if s < slots}
 
@@ -255,20 +257,27 @@ class Batch:
         at = self.failed
         end = self.entries[at][1] if at < len(self.entries) else 0
         for write in reversed(self.writes):
-            handle, old = write.handle(), write.old
-            if write.at <= at or handle is None or (type(old) is int and old >= end):
-                continue
-            if type(old) is int:
-                old = self.values[old] if old >= 0 else self.outside[~old]
-            if not write.is_grad:
-                handle._take_back(old, requires_grad=write.requires_grad)
-            elif old is None or handle._grad is None:
-                handle._grad = None
-            else:
-                handle._grad._take_back(old, requires_grad=False)
+            for noted in write.tensors if write.at > at else ():
+                self._take_back(end, write.is_grad, *noted)
         del self.entries[at:], self.values[end:]
         self.written = {n: slot for n, slot in self.written.items() if n < end}
         self.evaluator(self, read=False)
+
+    def _take_back(
+        self, end: int, is_grad: bool, tensor: weakref.ref[Handle], old: Any, requires_grad: bool
+    ) -> None:
+        """Give a tensor its old value, or its old gradient, if that has a number below `end`."""
+        handle = tensor()
+        if handle is None or (type(old) is int and old >= end):
+            return
+        if type(old) is int:
+            old = self.values[old] if old >= 0 else self.outside[~old]
+        if not is_grad:
+            handle._take_back(old, requires_grad=requires_grad)
+        elif old is None or handle._grad is None:
+            handle._grad = None
+        else:
+            handle._grad._take_back(old, requires_grad=False)
 
 
 def _alone() -> int:

@@ -25,7 +25,7 @@ from chainrule.base.settings import settings
 from chainrule.base.source import Location, Source, location, source_at
 from chainrule.tensor.calls import computed
 from chainrule.tensor.deferred.pending import Batch, Pending, array_of
-from chainrule.tensor.deferred.structure import counts, evaluate, native
+from chainrule.tensor.deferred.structure import evaluate, native
 from chainrule.tensor.modes import modes
 from chainrule.tensor.tape import Recorded
 
@@ -125,9 +125,9 @@ class Recorder:
                 self.site.passed += 1
             self.batch = Batch(self.evaluate, self.site.place)
         if batch.entries:
-            native = counts().native
-            site.count(known=evaluate(batch))
-            self.locates = counts().native == native
+            known, natively = evaluate(batch)
+            site.count(known=known)
+            self.locates = not natively
         if read and self.site.rests and modes.recorder is self:
             modes.recorder, modes.resting = None, None if modes.grad else self
 

@@ -189,8 +189,11 @@ def forget_structures() -> None:
     c.seconds = 0.0
 
 
-def evaluate(batch: Batch) -> bool:
-    """Give each value of the batch that is alive its array; returns whether it was known."""
+def evaluate(batch: Batch) -> tuple[bool, bool]:
+    """Give each value of the batch that is alive its array.
+
+    Returns whether the structure was known, and whether it was a native call.
+    """
     values = batch.values
     count = sys.getrefcount
     alive = tuple([n for n, v in enumerate(values) if count(v) > _DEAD])
@@ -201,7 +204,7 @@ def evaluate(batch: Batch) -> bool:
         if found is None:
             _Counters.eager += 1
             by_calls(batch, alive)
-            return False
+            return False, False
     variant = found.variant(batch, alive)
     variant.seen += 1
     plan = variant.plan
@@ -210,10 +213,10 @@ def evaluate(batch: Batch) -> bool:
     if plan is not None and plan.run(batch):
         variant.calls += 1
         _Counters.native += 1
-        return True
+        return True, True
     _Counters.eager += 1
     by_calls(batch, alive)
-    return True
+    return True, False
 
 
 def _known_again(key: Any, batch: Batch, alive: tuple[int, ...]) -> Structure | None:
