@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING
 from chainrule.base import shapes
 from chainrule.base.arguments import check_number
 from chainrule.base.errors import ArgumentError, ShapeError
-from chainrule.tensor.convert import Operand, floating
+from chainrule.tensor.convert import Operand, as_tensor, floating
 from chainrule.tensor.functional import arithmetic, exponential, layout, reduce
 from chainrule.tensor.functional.forms import of_kinds
 from chainrule.tensor.functional.moments import centred
 from chainrule.tensor.functional.normalize import per_channel
 from chainrule.tensor.handle import Handle
 from chainrule.tensor.modes import no_grad
+from chainrule.tensor.one_call import as_one_call
 
 if TYPE_CHECKING:
     from chainrule.tensor.tensor import Tensor
@@ -46,16 +47,23 @@ def batch_norm(
                 f"batch_norm in training needs more than 1 value per channel, not shape {x.shape}\n"
                 "  use a larger batch, or model.eval()"
             )
-        axes = tuple(i for i in range(len(x.shape)) if i != 1)
-        normal, mean, var = _standardized(x, axes, eps)
+        out, mean, var = as_one_call(_by_batch, x, *_affine(weight, bias), eps=float(eps))
         if count := x.array_type.size // max(x.shape[1], 1):  # an empty batch moves nothing
             _move(running_mean, layout.reshape(mean, -1), momentum)
             _move(running_var, layout.reshape(var, -1), momentum, count)
     else:
         if running_mean is None or running_var is None:
             raise ArgumentError("batch_norm in evaluation needs running_mean and running_var")
-        normal = _by_running(x, running_mean, running_var, eps)
-    return per_channel(normal, weight, bias)
+        affine = _affine(weight, bias)
+        out = as_one_call(_by_running, x, running_mean, running_var, *affine, eps=float(eps))
+    return out
+
+
+def _affine(weight: Operand, bias: Operand) -> tuple[Tensor | None, Tensor | None]:
+    return (
+        None if weight is None else as_tensor(weight),
+        None if bias is None else as_tensor(bias),
+    )
 
 
 @of_kinds
@@ -80,6 +88,7 @@ def instance_norm(
                 f"instance_norm needs more than 1 value per channel, not shape {x.shape}"
             )
         normal, mean, var = _standardized(x, tuple(range(2, len(x.shape))), eps)
+        out = per_channel(normal, weight, bias)
         flat = x.shape[:2]
         if x.array_type.size:
             _move(running_mean, reduce.mean(layout.reshape(mean, flat), 0), momentum)
@@ -87,8 +96,16 @@ def instance_norm(
     else:
         if running_mean is None or running_var is None:
             raise ArgumentError("instance_norm without use_input_stats needs running averages")
-        normal = _by_running(x, running_mean, running_var, eps)
-    return per_channel(normal, weight, bias)
+        out = _by_running(x, running_mean, running_var, *_affine(weight, bias), eps=eps)
+    return out
+
+
+def _by_batch(
+    x: Tensor, weight: Tensor | None, bias: Tensor | None, *, eps: float
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The normalised batch, and its μ and σ² for each channel."""
+    normal, mean, var = _standardized(x, tuple(i for i in range(len(x.shape)) if i != 1), eps)
+    return per_channel(normal, weight, bias), mean, var
 
 
 def _standardized(x: Tensor, axes: Sequence[int], eps: float) -> tuple[Tensor, Tensor, Tensor]:
@@ -98,12 +115,13 @@ def _standardized(x: Tensor, axes: Sequence[int], eps: float) -> tuple[Tensor, T
     return arithmetic.mul(apart, exponential.rsqrt(arithmetic.add(var, eps))), mean, var
 
 
-def _by_running(x: Tensor, mean: Tensor, var: Tensor, eps: float) -> Tensor:
+def _by_running(
+    x: Tensor, mean: Tensor, var: Tensor, weight: Tensor | None, bias: Tensor | None, *, eps: float
+) -> Tensor:
     along = (x.shape[1], *(1,) * (len(x.shape) - 2))
     centred = arithmetic.sub(x, layout.reshape(mean, along))
-    return arithmetic.mul(
-        centred, layout.reshape(exponential.rsqrt(arithmetic.add(var, eps)), along)
-    )
+    factor = layout.reshape(exponential.rsqrt(arithmetic.add(var, eps)), along)
+    return per_channel(arithmetic.mul(centred, factor), weight, bias)
 
 
 def _move(running: Tensor | None, new: Tensor, momentum: Operand, count: int = 0) -> None:
@@ -111,7 +129,15 @@ def _move(running: Tensor | None, new: Tensor, momentum: Operand, count: int = 0
     if running is None:
         return
     with no_grad():
-        factor = momentum if isinstance(momentum, Handle) else float(momentum)
-        step = arithmetic.mul(new.detach(), count / max(count - 1, 1) if count else 1.0)
-        kept = arithmetic.mul(running, 1 - factor)  # type: ignore[operator]
-        running.copy_(arithmetic.add(kept, arithmetic.mul(step, factor)))
+        weight = count / max(count - 1, 1) if count else 1.0
+        if isinstance(momentum, Handle):
+            moved = _mixed(running, new.detach(), momentum, weight=weight)
+        else:
+            options = {"momentum": float(momentum), "weight": weight}
+            moved = as_one_call(_mixed, running, new.detach(), **options)
+        running.copy_(moved)
+
+
+def _mixed(running: Tensor, new: Tensor, momentum: Operand, *, weight: float) -> Tensor:
+    kept = arithmetic.mul(running, 1 - momentum)
+    return arithmetic.add(kept, arithmetic.mul(arithmetic.mul(new, weight), momentum))

@@ -89,11 +89,11 @@ def cross_entropy(
             )
         return _probabilities(x, _class_axis_last(wanted), weight, reduction, label_smoothing)
     labels = _classes("cross_entropy", x, wanted, input)
+    options = {"ignore_index": ignore_index, "reduction": reduction}
     if weight is None and label_smoothing == 0.0:
-        return as_one_call(_plain, x, labels, ignore_index=ignore_index, reduction=reduction)
-    logp = apply(TABLE["log_softmax"], x, axis=len(x.shape) - 1)
-    options = ignore_index, reduction, label_smoothing
-    return _weighted("cross_entropy", logp, labels, weight, *options)
+        return as_one_call(_plain, x, labels, **options)
+    per_class = _class_weights(weight, x.shape[-1])
+    return as_one_call(_smoothed, x, labels, per_class, smoothing=float(label_smoothing), **options)
 
 
 def _of_each_class(name: str, op: str, x: Tensor, labels: Tensor) -> Tensor:
@@ -139,18 +139,24 @@ def _probabilities(
     return finish(loss, reduction)
 
 
+def _smoothed(x: Tensor, labels: Tensor, per_class: Tensor | None, **options: Any) -> Tensor:
+    """With weights or label smoothing."""
+    logp = apply(TABLE["log_softmax"], x, axis=len(x.shape) - 1)
+    return _weighted(logp, labels, per_class, name="cross_entropy", **options)
+
+
 def _weighted(
-    name: str,
     logp: Tensor,
     labels: Tensor,
-    weight: Operand,
+    per_class: Tensor | None,
+    *,
+    name: str,
     ignore_index: int,
     reduction: str,
-    smoothing: float,
+    smoothing: float = 0.0,
 ) -> Tensor:
     kept = comparison.ne(labels, ignore_index)
     safe = comparison.where(kept, labels, 0)
-    per_class = _class_weights(weight, logp.shape[-1])
     scale = cast(kept, logp.dtype)
     if per_class is not None:
         scale = arithmetic.mul(scale, apply(TABLE["gather"], per_class, safe))
@@ -177,4 +183,6 @@ def nll_loss(
     warn_if_made_by("softmax", x, "nll_loss takes logarithms: use log_softmax, or cross_entropy")
     reduction = chosen_reduction(size_average, reduce, reduction)
     labels = _classes("nll_loss", x, as_tensor(target), input)
-    return _weighted("nll_loss", x, labels, weight, ignore_index, reduction, 0.0)
+    per_class = _class_weights(weight, x.shape[-1])
+    options = {"name": "nll_loss", "ignore_index": ignore_index, "reduction": reduction}
+    return as_one_call(_weighted, x, labels, per_class, **options)
