@@ -44,7 +44,8 @@ def _seed(output: Handle, gradient: Any) -> Tensor:
                 "(loss.mean()) or pass gradient= of the same shape"
             )
         return filled(1, *output.array_type)
-    seed = cast(as_tensor(gradient), output.dtype)
+    with set_grad_enabled(False):
+        seed = cast(as_tensor(gradient), output.dtype)
     if seed.shape != output.shape:
         raise ShapeError(
             f"gradient= has shape {seed.shape}, but the output has shape {output.shape}"
@@ -67,8 +68,7 @@ def backward(
     """Accumulate gradients of the outputs into the leaves' `.grad`."""
     for t in tensors:
         _check(t)
-    with set_grad_enabled(False):
-        seeds = [_seed(t, g) for t, g in zip(tensors, gradients, strict=True)]
+    seeds = [_seed(t, g) for t, g in zip(tensors, gradients, strict=True)]
     if modes.trace is not None:
         retain = retain_graph or create_graph
         _traced(modes.trace, tensors, seeds, inputs, retain=retain, create_graph=create_graph)
@@ -89,14 +89,17 @@ def backward(
     found = _gradients(roots, seeds, leaves, order, retain=retain, record=create_graph)
     if modes.watch is not None:
         modes.watch.after_backward(tensors, seeds, leaves, found)
-    for handle, gradient in zip(handles, found, strict=True):
-        if handle is not None and gradient is not None:
-            if handle._grad is None:
-                if modes.recorder is not None:
-                    modes.recorder.batch.note(handle, is_grad=True)
-                handle._grad = gradient
-            else:
-                accumulate(handle, gradient)
+    reached = [
+        (h, g) for h, g in zip(handles, found, strict=True) if h is not None and g is not None
+    ]
+    if modes.recorder is not None:
+        modes.recorder.batch.note_first([h for h, _ in reached if h._grad is None])
+    for handle, gradient in reached:
+        if handle._grad is None:
+            handle._grad = gradient
+        else:
+            accumulate(handle, gradient)
+        if Recorded.any_hooked:
             call_after(handle)
     if not (retain_graph or create_graph):
         note_end(roots[0])
@@ -260,8 +263,7 @@ def gradients(
     for t in ins:
         if not t.requires_grad:
             raise ArgumentError("an input of grad() does not require grad")
-    with set_grad_enabled(False):
-        seeds = [_seed(t, g) for t, g in zip(outs, given, strict=True)]
+    seeds = [_seed(t, g) for t, g in zip(outs, given, strict=True)]
     retain = create_graph if retain_graph is None else retain_graph
     if modes.trace is not None:
         found = traced_gradients(modes.trace, outs, seeds, ins, create_graph=create_graph)

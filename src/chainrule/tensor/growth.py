@@ -77,7 +77,7 @@ def note_walk(nodes: int) -> None:
 
 def note_end(root: Node) -> None:
     """Note the root of a backward pass that released its graph, which nothing should need now."""
-    _ends.newest.append((ref(root), *(ref(n) for n in root.inputs if _is_loss(n))))
+    _ends.newest.append((ref(root), *[ref(n) for n in root.inputs if _is_loss(n)]))
     _ends.due -= 1
     if _ends.due > 0:
         return

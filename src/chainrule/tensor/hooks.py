@@ -145,6 +145,7 @@ def _at(node: Node) -> dict[int, Hook]:
 
 
 def _add(hooks: dict[int, Hook], hook: Hook) -> RemovableHandle:
+    Recorded.any_hooked = True
     number = next(_numbers)
     hooks[number] = hook
     return RemovableHandle(hooks, number)
@@ -170,14 +171,12 @@ class Staged(Backward):
 def watched(order: Iterable[Node]) -> dict[Node, Watch]:
     """The hooks to call at nodes of the eager tape."""
     found: dict[Node, Watch] = {}
-    for node in order:
+    for node in order if Recorded.any_hooked else ():
         if node.op is INPUT:
             handle = node.leaf() if isinstance(node, Recorded) and node.leaf is not None else None
             hooks = None if handle is None else handle.__dict__.get(_LEAF)
-        elif Recorded.any_hooked:
-            hooks = getattr(node, "hooks", None)
         else:
-            continue
+            hooks = getattr(node, "hooks", None)
         if hooks:
             found[node] = _calling(hooks)
     return found

@@ -53,7 +53,7 @@ class Recorded(Node):
     hooks: dict[int, Callable[[Any], Any]]  # set by `tensor/hooks.py`
     saved: tuple[Value, ...]
     any_pending: ClassVar[bool] = False  # whether operations were ever recorded
-    any_hooked: ClassVar[bool] = False  # whether any node ever had hooks: else no search
+    any_hooked: ClassVar[bool] = False  # whether anything ever had hooks: else no search
 
     def __init__(
         self, op: Any, inputs: tuple[Node, ...], attrs: Attrs, type: AnyType,

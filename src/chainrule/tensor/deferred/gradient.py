@@ -73,20 +73,47 @@ def derived(
     ends = tuple([number.get(t, -1) for t in tape.targets])
     hooked = tuple([number[node] for node in hooks])
     key = (tuple(parts), tuple([number[r] for r in tape.roots]), ends, hooked, taped)
-    if key not in _known:
+    try:
+        first = _known[key]
+    except KeyError:
         if len(_known) >= _MOST:
             _known.clear()
         _known[key] = None
         return None
-    walk = _Walk(tape, number, Halts(hooks.keys(), foreign), Staged(retain, taped))
-    first = _known[key]
-    if first is None:
-        first = _known[key] = walk.derive(None)
-    with set_grad_enabled(taped):
-        found = walk.through(first, seeds, hooks)
+    if first is not None and first.at is None and not taped:
+        found = _at_once(first, tape.order, seeds)
+    else:
+        walk = _Walk(tape, number, Halts(hooks.keys(), foreign), Staged(retain, taped))
+        if first is None:
+            first = _known[key] = walk.derive(None)
+        with set_grad_enabled(taped):
+            found = walk.through(first, seeds, hooks)
     if not retain:
         release(tape.order)
     return found
+
+
+def _at_once(stage: Stage, order: Sequence[Any], seeds: Sequence[Tensor]) -> list[Tensor | None]:
+    """The gradients where no Python code is called in between."""
+    for seed in seeds:
+        seed._ready("backward()")
+    at_hand: list[Any] = [(seed._value, seed._type) for seed in seeds]
+    if stage.call is not None:
+        values = _operands(stage, order, [value for value, _ in at_hand])
+        made = modes.recorder.record(stage.call, values)  # type: ignore[union-attr]
+        at_hand += zip(made, stage.call.parts or (), strict=True)
+    return [
+        None if i is None else fresh(at_hand[i][0], at_hand[i][1], None) for i in stage.arguments
+    ]
+
+
+def _operands(stage: Stage, order: Sequence[Any], at_hand: Sequence[Any]) -> tuple[Any, ...]:
+    """The values that a stage reads: those at hand, and those that the tape has saved."""
+    values = [at_hand[i] for i in stage.takes]
+    for at, i, part in stage.places:
+        saved = order[at].saved[i]
+        values.append(saved if part is None else saved[part])
+    return tuple(values)
 
 
 class _Walk:
@@ -136,13 +163,9 @@ class _Walk:
     def _recorded(self, stage: Stage, call: Any, at_hand: list[Tensor]) -> list[Tensor]:
         """The results of a stage, pending."""
         order = self.tape.order
-        values = [at_hand[i]._value for i in stage.takes]
-        for at, i, part in stage.places:
-            saved = order[at].saved[i]
-            values.append(saved if part is None else saved[part])
+        values = _operands(stage, order, [t._value for t in at_hand])
         recorder = modes.recorder  # after a hook has read a value there may be none
-        operands = tuple(values)
-        made = evaluated(call, operands) if recorder is None else recorder.record(call, operands)
+        made = evaluated(call, values) if recorder is None else recorder.record(call, values)
         if not self.builder.record_graph:
             return [fresh(value, kind, None) for value, kind in zip(made, call.parts, strict=True)]
         nodes = [at_hand[i]._tape_node() for i in stage.takes]

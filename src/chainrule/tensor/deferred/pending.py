@@ -206,6 +206,11 @@ class Batch:
         noted = (weakref.ref(handle), old, handle._requires_grad)
         self.writes.append(Write(len(self.entries), is_grad, [noted]))
 
+    def note_first(self, handles: Sequence[Handle]) -> None:
+        """Note that tensors without a gradient are given one."""
+        tensors = [(weakref.ref(handle), None, True) for handle in handles]
+        self.writes.append(Write(len(self.entries), is_grad=True, tensors=tensors))
+
     def evaluate(self, value: Pending | None = None) -> None:
         """Evaluate the recorded operations; raises what one of them raises, each time.
 
