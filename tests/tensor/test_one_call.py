@@ -56,6 +56,7 @@ def test_layers_are_one_call():
     x, w, b = cr.randn(2, 3, 4), leaf(4, 4), leaf(4)
     assert entries(lambda: F.linear(x, w, b)) == ["call"]
     assert entries(lambda: F.layer_norm(x, (4,), b, b)) == ["call"]
+    assert entries(lambda: F.layer_norm(x, w.shape[1:], b)) == ["call"]
 
 
 def test_an_attention_is_one_call():

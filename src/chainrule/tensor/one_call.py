@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from chainrule.base.dtypes import DType
 from chainrule.base.errors import ChainruleError
+from chainrule.base.shapes import Size
 from chainrule.base.source import Location, location
 from chainrule.graph.interning import interned
 from chainrule.graph.node import INPUT, Graph, Node, Type
@@ -32,6 +33,7 @@ R = TypeVar("R")
 _MOST = 1024  # kinds of calls
 _MOST_AGAIN = 1 << 15  # elements that a gradient may compute again, as nothing in a body is saved
 _PLAIN = frozenset({bool, int, float, str, type(None), DType})  # options that tell calls apart
+_SIZES = frozenset({tuple, Size})
 
 
 class _Kind(NamedTuple):
@@ -72,7 +74,7 @@ def one_call(fn: F) -> F:
             if kind in _PLAIN:
                 key.append(kind)
                 key.append(arg if kind is not float else arg.hex())  # -0.0 is not 0.0
-            elif kind is tuple and all(type(n) is int for n in arg):
+            elif kind in _SIZES and all(type(n) is int for n in arg):
                 key.append(arg)
             else:
                 return fn(*args, **options)
