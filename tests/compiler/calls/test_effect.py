@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import copy
+import gc
+import pickle
+import weakref
+
 import numpy as np
 import pytest
 
@@ -36,7 +41,7 @@ def test_numbers_of_groups_are_read_at_each_step(kind):
                 stepped(optimizer, w)
                 out += w.tolist()
             if way == "always":
-                assert len(effect._known[optimizer]) == 1
+                assert len(effect.effects_of(optimizer).known) == 1
             return out
 
     np.testing.assert_allclose(run("always"), run("off"), rtol=1e-5)
@@ -51,7 +56,7 @@ def test_another_set_of_gradients_is_another_trace():
     before = two.item()
     optimizer.step()
     assert two.item() == before
-    assert len(effect._known[optimizer]) == 2
+    assert len(effect.effects_of(optimizer).known) == 2
 
 
 def test_an_update_with_a_state_of_its_own_is_called():
@@ -98,3 +103,18 @@ def test_two_optimizers_of_one_parameter():
         for optimizer in both:
             optimizer.step()
         assert w.item() == pytest.approx(1 - 0.3 * i, abs=1e-5)
+
+
+def test_an_owner_is_not_kept_alive_by_its_traces():
+    w = cr.tensor([1.0], requires_grad=True)
+    optimizer = cr.optim.Adam([w], lr=0.1)
+    for _ in range(3):
+        stepped(optimizer, w)
+    assert effect.effects_of(optimizer).known
+    copied = copy.deepcopy(optimizer)
+    assert effect.effects_of(copied).known == []
+    pickle.dumps(optimizer)
+    gone = weakref.ref(optimizer)
+    del optimizer
+    gc.collect()
+    assert gone() is None

@@ -123,20 +123,43 @@ class Effect:
             grad._value, grad._node = made[number], None
 
 
-_known: weakref.WeakKeyDictionary[Any, list[Effect] | None] = weakref.WeakKeyDictionary()
+class Effects:
+    """The traces of an owner's update, None if it has to run itself. They are an attribute of it.
+
+    A trace holds what it read, and so its owner: an entry in a table would keep it alive. A copy of
+    the owner, or a file, has none.
+    """
+
+    def __init__(self) -> None:
+        self.known: list[Effect] | None = []
+        _all.add(self)
+
+    def __reduce__(self) -> Any:
+        return Effects, ()
+
+
+_all: weakref.WeakSet[Effects] = weakref.WeakSet()
+
+
+def effects_of(owner: Any) -> Effects:
+    """The traces of an owner."""
+    try:
+        return owner._effects  # type: ignore[no-any-return]
+    except AttributeError:
+        owner._effects = Effects()
+        return owner._effects  # type: ignore[no-any-return]
 
 
 def forget_updates() -> None:
     """Forget the traces: the next update of each owner is traced like the first."""
-    _known.clear()
+    for effects in list(_all):
+        effects.known = []
 
 
 def record(recorder: Recorder, owner: Any, update: Callable[[], object]) -> bool:
     """Record `update`, which belongs to `owner`; False if it has to run itself."""
-    try:
-        known = _known[owner]
-    except KeyError:
-        known = _known[owner] = []
+    effects = effects_of(owner)
+    known = effects.known
     if known is None:
         return False
     for effect in known:
@@ -146,10 +169,10 @@ def record(recorder: Recorder, owner: Any, update: Callable[[], object]) -> bool
     try:
         effect = Effect(update)
     except ChainruleError:  # it reads values
-        _known[owner] = None
+        effects.known = None
         return False
     if not effect.simple or len(known) >= _MOST:
-        _known[owner] = None
+        effects.known = None
         return False
     known.append(effect)
     effect.record(recorder)
