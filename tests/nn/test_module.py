@@ -282,3 +282,15 @@ def test_the_layer_is_tracked_while_a_trace_is_open():
         assert modes.layer is None
     layers = [node.source.layer for node in trace.noted if node.op.name in {"mul", "add"}]
     assert layers == ["Outer.parts.0", "Outer.parts.1", "Outer"]
+
+
+def test_what_is_assigned_again_keeps_its_place():
+    layer = nn.Linear(2, 1)
+    layer.weight = nn.Parameter(cr.ones(1, 2))
+    assert list(layer.state_dict()) == ["weight", "bias"]
+    model = nn.Sequential(nn.Tanh(), nn.ReLU())
+    setattr(model, "0", nn.GELU())
+    assert list(model._modules) == ["0", "1"]
+    layer.bias = nn.Buffer(cr.ones(1))
+    assert [n for n, _ in layer.named_parameters()] == ["weight"]
+    assert [n for n, _ in layer.named_buffers()] == ["bias"]

@@ -152,7 +152,7 @@ class Module(Tree, Hooked, Converted, Compilable):
             if isinstance(value, kind):
                 if registry not in own:
                     raise ModuleError(too_early(type(self), kind.__name__))
-                self._forget(name)
+                self._forget(name, registry)
                 own[registry][name] = value
                 if isinstance(value, Buffer) and not value.persistent:
                     self._non_persistent_buffers_set.add(name)
@@ -170,9 +170,11 @@ class Module(Tree, Hooked, Converted, Compilable):
             return
         super().__setattr__(name, value)
 
-    def _forget(self, name: str) -> None:
+    def _forget(self, name: str, new: str = "") -> None:
+        """Forget what had a name, except its place in the registry that gets it anew."""
         for registry in ("_parameters", "_modules", "_buffers"):
-            self.__dict__[registry].pop(name, None)
+            if registry != new:
+                self.__dict__[registry].pop(name, None)
         self.__dict__.pop(name, None)
         self._non_persistent_buffers_set.discard(name)
 
