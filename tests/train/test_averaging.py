@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
+import weakref
 
 import numpy as np
 import pytest
@@ -10,7 +12,10 @@ import pytest
 import chainrule as cr
 from chainrule import nn, optim
 from chainrule.base.errors import ArgumentError
+from chainrule.compiler.calls.effect import effects_of
 from chainrule.optim.swa_utils import SWALR, AveragedModel, get_ema_multi_avg_fn, update_bn
+from chainrule.train import averaging
+from tests.tensor.deferred.running import evaluation
 
 KINDS = {
     "mean": lambda _: {},
@@ -110,3 +115,58 @@ def test_what_is_refused():
         AveragedModel(model, avg_fn=max, multi_avg_fn=max)
     with pytest.raises(ArgumentError, match="anneal_strategy"):
         SWALR(opt, 0.1, anneal_strategy="none")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_recorded_averages_are_those_of_evaluation_at_once(kind):
+    with evaluation("off"):
+        wanted = averaged(cr, kind, steps=12)
+    with evaluation("always"):
+        found = averaged(cr, kind, steps=12)
+    for a, b in zip(found, wanted, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-12)
+
+
+def test_an_update_is_traced_once_unless_its_function_is_the_programs():
+    for kind, traces in (("exponential of lists", 1), ("own", 0)):
+        with evaluation("always"):
+            model = nn.Linear(2, 1)
+            average = AveragedModel(model, **KINDS[kind](cr.optim.swa_utils))
+            for _ in range(5):
+                average.update_parameters(model)
+            (update,) = averaging._updates[average].values()
+            assert len(effects_of(update).known) == traces
+
+
+def test_an_update_knows_another_model_and_another_parameter():
+    def run():
+        first, second = nn.Linear(2, 1), nn.Linear(2, 1)
+        average, seen = AveragedModel(first), []
+        for step in range(9):
+            for model in (first, second):
+                with cr.no_grad():
+                    model.weight.fill_(step + 1.0).mul_(2.0 if model is second else 1.0)
+            if step == 6:
+                first.weight = nn.Parameter(cr.ones(1, 2) * 50)
+            average.update_parameters(second if step % 3 == 2 else first)
+            seen.append(average.module.weight.tolist())
+        return seen, average.n_averaged.item()
+
+    with evaluation("off"):
+        wanted = run()
+    with evaluation("always"):
+        found = run()
+    np.testing.assert_allclose(found[0], wanted[0], rtol=1e-6)
+    assert found[1] == wanted[1] == 9
+
+
+def test_a_dropped_model_is_not_kept_by_its_average():
+    with evaluation("always"):
+        model = nn.Linear(2, 1)
+        average, gone = AveragedModel(model), weakref.ref(model.weight)
+        for _ in range(3):
+            average.update_parameters(model)
+        assert average.module.weight.isfinite().all()
+        del model
+        gc.collect()
+        assert gone() is None

@@ -10,6 +10,7 @@ https://docs.pytorch.org/docs/stable/optim.html#weight-averaging-swa-and-ema. Ma
 from __future__ import annotations
 
 import copy
+import weakref
 from collections.abc import Callable, Iterable, Sequence
 from itertools import chain
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,7 @@ from chainrule import nn
 from chainrule.base import dtypes
 from chainrule.base.errors import ArgumentError
 from chainrule.tensor.convert import check_device, tensor
+from chainrule.tensor.deferred.recorder import as_one
 from chainrule.tensor.functional import arithmetic, comparison
 from chainrule.tensor.modes import modes, no_grad
 
@@ -105,35 +107,81 @@ class AveragedModel(nn.Module):
 
     def update_parameters(self, model: nn.Module) -> None:
         """Take the weights of `model` into the average."""
-        own, theirs = self._tensors(self.module), self._tensors(model)
-        with no_grad():
-            self._average(own, [t.detach() for t in theirs])
-            if not self.use_buffers:
-                for old, new in zip(self.module.buffers(), model.buffers(), strict=True):
-                    old.copy_(new)
-            self.n_averaged.add_(1)
+        update = self._update(model)
+        ours = all(fn is None or fn.__module__ == __name__ for fn in update.functions)
+        if modes.trace is not None or not (ours and as_one(update, update.run)):
+            update.run()
+
+    def _update(self, model: nn.Module) -> _Update:
+        """The update from `model`: the one before, if it is about the same tensors."""
+        pairs = list(zip(self._tensors(self.module), self._tensors(model), strict=True))
+        copied: list[tuple[Tensor, Tensor]] = []
+        if not self.use_buffers:
+            copied += zip(self.module.buffers(), model.buffers(), strict=True)
+        new = _Update((self.avg_fn, self.multi_avg_fn), self.n_averaged, pairs, copied)
+        known = _updates.setdefault(self, weakref.WeakKeyDictionary())
+        before = known.get(model)
+        if before is not None and before.same(new):
+            return before
+        known[model] = new
+        return new
 
     def _tensors(self, model: nn.Module) -> list[Tensor]:
         below = model.buffers() if self.use_buffers else ()
         return list(chain(model.parameters(), below))
 
+
+class _Update:
+    """An update of averages, which knows tensors and no module: those may be dropped."""
+
+    def __init__(
+        self,
+        functions: tuple[Any, Any],
+        count: Tensor,
+        averaged: list[tuple[Tensor, Tensor]],
+        copied: list[tuple[Tensor, Tensor]],
+    ) -> None:
+        """`averaged` and `copied` are pairs of a tensor to be written and one to be read."""
+        self.functions, self.count = functions, count
+        self.averaged, self.copied = averaged, copied
+
+    def same(self, other: _Update) -> bool:
+        """Whether both do the same."""
+        return self._parts() == other._parts()
+
+    def _parts(self) -> tuple[Any, ...]:
+        ids = [[(id(a), id(b)) for a, b in pairs] for pairs in (self.averaged, self.copied)]
+        return (*self.functions, id(self.count), *ids)
+
+    def run(self) -> None:
+        """Average, copy and count."""
+        with no_grad():
+            self._average([a for a, _ in self.averaged], [b.detach() for _, b in self.averaged])
+            for old, new in self.copied:
+                old.copy_(new)
+            self.count.add_(1)
+
     def _average(self, own: list[Tensor], new: list[Tensor]) -> None:
         """Average, or copy the first time; a trace computes both, since its count is a symbol."""
-        count = self.n_averaged
-        if modes.trace is None and int(count) == 0:
+        avg_fn, multi_avg_fn = self.functions
+        if modes.trace is None and int(self.count) == 0:
             for old, value in zip(own, new, strict=True):
                 old.copy_(value)
             return
-        if self.multi_avg_fn is not None:
-            self.multi_avg_fn(own, new, count)
+        if multi_avg_fn is not None:
+            multi_avg_fn(own, new, self.count)
         else:
-            average = self.avg_fn or get_swa_avg_fn()
+            average = avg_fn or get_swa_avg_fn()
             for old, value in zip(own, new, strict=True):
-                old.copy_(average(old.detach(), value, count))
+                old.copy_(average(old.detach(), value, self.count))
         if modes.trace is not None:
-            first = comparison.eq(count, 0)
+            first = comparison.eq(self.count, 0)
             for old, value in zip(own, new, strict=True):
                 old.copy_(comparison.where(first, value, old.detach()))
+
+
+_updates: weakref.WeakKeyDictionary[AveragedModel, weakref.WeakKeyDictionary[nn.Module, _Update]]
+_updates = weakref.WeakKeyDictionary()
 
 
 def update_bn(loader: Iterable[Any], model: nn.Module, device: Any = None) -> None:
