@@ -18,6 +18,7 @@ from chainrule.tensor.functional.factorizations import svdvals
 from chainrule.tensor.functional.forms import with_out
 from chainrule.tensor.functional.linear_systems import inverse
 from chainrule.tensor.functional.moments import root
+from chainrule.tensor.one_call import one_call
 
 if TYPE_CHECKING:
     from chainrule.tensor.tensor import Tensor
@@ -48,6 +49,12 @@ def _power_norm(x: Tensor, p: float, dim: Dim, keepdim: bool) -> Tensor:
     return comparison.where(flat, 0.0, exponential.pow(comparison.where(flat, 1.0, total), 1 / p))
 
 
+@one_call
+def _euclidean(x: Tensor, axes: tuple[int, ...], keepdim: bool) -> Tensor:
+    """√(Σ x²)."""
+    return root(reduce.sum(arithmetic.mul(x, x), axes, keepdim))
+
+
 @with_out
 def vector_norm(
     x: Operand, ord: float = 2, dim: Dim = None, keepdim: bool = False, *, dtype: Any = None
@@ -58,7 +65,7 @@ def vector_norm(
     if not axes:
         return arithmetic.abs(x) if ord else arithmetic.abs(arithmetic.sign(x))
     if ord == 2:
-        return root(reduce.sum(arithmetic.mul(x, x), axes, keepdim))
+        return _euclidean(x, axes, keepdim)
     if ord == 1:
         return reduce.sum(arithmetic.abs(x), axes, keepdim)
     if ord == 0:
