@@ -30,13 +30,13 @@ class CacheEntry(NamedTuple):
     arguments: str
     kernels: int
     arena_bytes: int
-    seconds: float
+    seconds: float  # of tracing and compilation
     calls: int
     guards: tuple[str, ...]  # what it read of Python's state: another value is another variant
 
 
 class BatchEntry(NamedTuple):
-    """One compiled structure of a plain program, or one that was refused."""
+    """One plan of a plain program, or a structure that was refused one."""
 
     place: str  # the line after which it was recorded
     operations: int  # with those of gradients, layers and updates that are recorded as one call
@@ -177,9 +177,13 @@ class BatchReport(_Report[BatchEntry]):
 def explain_cache() -> BatchReport:
     """What a plain program had compiled, why, and what it cost.
 
-    One entry for each compiled structure, longest compilation first, and the totals: batches that
-    ran natively or call by call, plans, memory. `print` shows a table; `to_json()` is for programs.
-    A compiled function has its own: `step.explain_cache()`.
+    A list with an entry for each plan, longest compilation first: `place`, the line after which its
+    batches are recorded, `operations`, `kernels`, `arena_bytes`, `seconds` of compilation, native
+    `calls`, `why` it was compiled, or why it was `refused`. Totals are attributes: batches that ran
+    `native` or `eager`, `compiled` plans and their `seconds`, `evicted` ones, `bytes_in_use` of at
+    most `limit` by all plans, `known` structures, `small` ones that do not pay, and the `resting`
+    marks, after which nothing is recorded. `print` shows a table, `to_json()` is for programs. A
+    compiled function has its own: `step.explain_cache()`.
     """
     return BatchReport()
 
