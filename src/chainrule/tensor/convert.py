@@ -297,7 +297,7 @@ def operands(*xs: Operand, dtype: DType | None = None) -> tuple[Tensor, ...]:
 
 
 def pair(x: Operand, y: Operand) -> tuple[Tensor, Tensor]:
-    """Two `operands`; equal dtypes, and a float tensor with a number, come first for speed."""
+    """Two `operands`; equal dtypes, and a tensor with a number, come first for speed."""
     if isinstance(x, Handle):
         kind = x.array_type
         if isinstance(y, Handle):
@@ -309,13 +309,18 @@ def pair(x: Operand, y: Operand) -> tuple[Tensor, Tensor]:
                 wide = _expanding(shape)
                 left = x if kind.shape == shape else wide(x)
                 return left, y if other.shape == shape else wide(y)  # type: ignore[return-value]
-        elif kind.dtype.kind == "float" and type(y) in NUMBERS:
-            return x, filled(y, *kind)  # type: ignore[return-value]
+        elif type(y) in NUMBERS and _keeps(kind.dtype, y):
+            return x, filled(modulo(y, kind.dtype), *kind)  # type: ignore[return-value]
     elif isinstance(y, Handle) and type(x) in NUMBERS:
         kind = y.array_type
-        if kind.dtype.kind == "float":
-            return filled(x, *kind), y  # type: ignore[return-value]
+        if _keeps(kind.dtype, x):
+            return filled(modulo(x, kind.dtype), *kind), y  # type: ignore[return-value]
     return _common((x, y), None)  # type: ignore[return-value]
+
+
+def _keeps(dtype: DType, number: Any) -> bool:
+    """Whether a tensor and a number give a result of the tensor's dtype."""
+    return dtype.kind == "float" or (dtype.kind == "int" and type(number) is int)
 
 
 def _common(xs: Sequence[Operand], dtype: DType | None) -> tuple[Tensor, ...]:

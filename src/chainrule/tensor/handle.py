@@ -298,6 +298,12 @@ class Handle:
         computed tensor keeps its node, as in PyTorch.
         """
         trace, recorder = modes.trace, modes.recorder
+        if trace is None and not (self._requires_grad or new._requires_grad or new._lens):
+            if recorder is not None:
+                recorder.batch.note(self)
+            self._version += 1
+            self._value, self._type, self._node = new._value, new._type, new._node
+            return
         wants = self.requires_grad
         leaf = not wants or self.is_leaf
         if recorder is not None and trace is None and leaf:

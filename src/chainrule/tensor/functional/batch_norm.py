@@ -49,8 +49,7 @@ def batch_norm(
             )
         out, mean, var = as_one_call(_by_batch, x, *_affine(weight, bias), eps=float(eps))
         if count := x.array_type.size // max(x.shape[1], 1):  # an empty batch moves nothing
-            _move(running_mean, layout.reshape(mean, -1), momentum)
-            _move(running_var, layout.reshape(var, -1), momentum, count)
+            _move((running_mean, running_var), (mean, var), momentum, count)
     else:
         if running_mean is None or running_var is None:
             raise ArgumentError("batch_norm in evaluation needs running_mean and running_var")
@@ -91,8 +90,8 @@ def instance_norm(
         out = per_channel(normal, weight, bias)
         flat = x.shape[:2]
         if x.array_type.size:
-            _move(running_mean, reduce.mean(layout.reshape(mean, flat), 0), momentum)
-            _move(running_var, reduce.mean(layout.reshape(var, flat), 0), momentum, count)
+            means = [reduce.mean(layout.reshape(each, flat), 0) for each in (mean, var)]
+            _move((running_mean, running_var), means, momentum, count)
     else:
         if running_mean is None or running_var is None:
             raise ArgumentError("instance_norm without use_input_stats needs running averages")
@@ -124,20 +123,32 @@ def _by_running(
     return per_channel(arithmetic.mul(centred, factor), weight, bias)
 
 
-def _move(running: Tensor | None, new: Tensor, momentum: Operand, count: int = 0) -> None:
-    """running ← (1 - m)·running + m·new; with a count, new is a variance divided by it."""
-    if running is None:
+def _move(
+    running: Sequence[Tensor | None], new: Sequence[Tensor], momentum: Operand, count: int
+) -> None:
+    """running ← (1 - m)·running + m·new, for a mean and a variance divided by the count."""
+    weights = (1.0, count / max(count - 1, 1))
+    moving = [(r, n, w) for r, n, w in zip(running, new, weights, strict=True) if r is not None]
+    if not moving:
         return
+    averages, values, factors = zip(*moving, strict=True)
     with no_grad():
-        weight = count / max(count - 1, 1) if count else 1.0
         if isinstance(momentum, Handle):
-            moved = _mixed(running, new.detach(), momentum, weight=weight)
+            moved = _moved(*averages, *values, momentum=momentum, factors=factors)
         else:
-            options = {"momentum": float(momentum), "weight": weight}
-            moved = as_one_call(_mixed, running, new.detach(), **options)
-        running.copy_(moved)
+            options = {"momentum": float(momentum), "factors": factors}
+            moved = as_one_call(_moved, *averages, *values, **options)
+        for average, value in zip(averages, moved, strict=True):
+            average.copy_(value)
 
 
-def _mixed(running: Tensor, new: Tensor, momentum: Operand, *, weight: float) -> Tensor:
+def _moved(*tensors: Tensor, momentum: Operand, factors: tuple[float, ...]) -> tuple[Tensor, ...]:
+    """The averages after a batch, of averages and of the batch's means with a factor each."""
+    parts = zip(tensors, tensors[len(factors) :], factors, strict=False)
+    return tuple([_mixed(running, new, momentum, factor) for running, new, factor in parts])
+
+
+def _mixed(running: Tensor, new: Tensor, momentum: Operand, factor: float) -> Tensor:
     kept = arithmetic.mul(running, 1 - momentum)
-    return arithmetic.add(kept, arithmetic.mul(arithmetic.mul(new, weight), momentum))
+    step = arithmetic.mul(layout.reshape(new, -1), factor)
+    return arithmetic.add(kept, arithmetic.mul(step, momentum))
