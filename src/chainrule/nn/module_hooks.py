@@ -243,9 +243,9 @@ class _Watch:
 
     def inputs(self, args: tuple[Any, ...]) -> tuple[Any, ...]:
         """The arguments with watched gradients."""
-        self.floats = _floats(args)
-        self.positions, args = self._gated(args, self._input_gradients)
-        return args
+        self.positions, new = self._gated(args, self._input_gradients)
+        self.floats = _floats(args, self.positions)
+        return new
 
     def outputs(self, out: Any) -> Any:
         """The results with watched gradients, if they are a tensor or a tuple."""
@@ -253,12 +253,13 @@ class _Watch:
             return out
         several = out if isinstance(out, tuple) else (out,)
         positions: list[int] = []
-        floats = _floats(several)
+        floats: _Floats = []
 
         def seen(gradients: Sequence[Tensor | None]) -> Sequence[Tensor | None]:
             return self._output_gradients(gradients, positions, floats)
 
         positions, made = self._gated(several, seen)
+        floats = _floats(several, positions)
         if not isinstance(out, tuple):
             return made[0]
         return type(out)(*made) if hasattr(out, "_fields") else made
@@ -266,13 +267,15 @@ class _Watch:
     def _gated(
         self, values: tuple[Any, ...], hook: Callable[..., Any]
     ) -> tuple[list[int], tuple[Any, ...]]:
-        tensors = {i: t for i, t in enumerate(values) if isinstance(t, Tensor)}
-        positions = [i for i, t in tensors.items() if modes.grad and t.requires_grad]
+        if not modes.grad:
+            return [], values
+        positions = [i for i, t in enumerate(values) if isinstance(t, Tensor) and t.requires_grad]
+        if not positions:
+            return [], values
         new = list(values)
-        if positions:
-            through = gate([values[i] for i in positions], hook)
-            for i, t in zip(positions, through, strict=True):
-                new[i] = t
+        through = gate([values[i] for i in positions], hook)
+        for i, t in zip(positions, through, strict=True):
+            new[i] = t
         return positions, tuple(new)
 
     def _output_gradients(
@@ -302,22 +305,24 @@ class _Watch:
         return [whole[i] for i in self.positions]
 
 
-_Floats = list[tuple[Shape, DType] | None]  # the type of each value that is a float tensor
+_Floats = list[tuple[Shape, DType] | None]  # the types of float tensors, None for other values
 
 
-def _floats(values: tuple[Any, ...]) -> _Floats:
+def _floats(values: tuple[Any, ...], watched: Sequence[int]) -> _Floats:
+    """Of the values that are not `watched`, the types of float tensors."""
+    if len(watched) == len(values):
+        return [None] * len(values)
     return [
-        (v.shape, v.dtype) if isinstance(v, Tensor) and v.dtype.is_floating_point else None
-        for v in values
+        (v.shape, v.dtype)
+        if i not in watched and isinstance(v, Tensor) and v.dtype.is_floating_point
+        else None
+        for i, v in enumerate(values)
     ]
 
 
 def _spread(found: Sequence[Any], positions: Sequence[int], floats: _Floats) -> tuple[Any, ...]:
     """One gradient per value: the found ones at `positions`, zeros for other floats, else None."""
-    whole: list[Any] = [
-        None if i in positions or each is None else zeros(each[0], dtype=each[1])
-        for i, each in enumerate(floats)
-    ]
+    whole: list[Any] = [each if each is None else zeros(each[0], dtype=each[1]) for each in floats]
     for i, gradient in zip(positions, found, strict=True):
         whole[i] = gradient
     return tuple(whole)
