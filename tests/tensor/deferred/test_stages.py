@@ -13,6 +13,7 @@ from chainrule.errors import GradientError, KindError
 from chainrule.tensor.deferred import gradient, structure
 from chainrule.tensor.deferred.pending import Pending
 from chainrule.tensor.functional import checkpoint as checkpoints
+from chainrule.tensor.modes import modes
 from chainrule.utils.checkpoint import checkpoint
 from tests.tensor.deferred.running import assert_same, evaluation, observed
 from tests.tensor.deferred.stage_programs import PROGRAMS, Swish
@@ -154,3 +155,41 @@ def test_a_checkpointed_step_is_native_also_where_it_is_large(bound, monkeypatch
     assert counted[-1].eager == counted[-4].eager
     assert counted[-1].native > counted[-4].native
     assert bool(checkpoints._large) == (bound == 0)
+
+
+LOSSES = [
+    ("mse_loss", {}), ("mse_loss", {"weight": True}), ("l1_loss", {"reduction": "sum"}),
+    ("smooth_l1_loss", {"beta": 0.3}), ("smooth_l1_loss", {"beta": 0}),
+    ("huber_loss", {"delta": 2}),
+    ("huber_loss", {"weight": True}), ("kl_div", {"reduction": "batchmean"}),
+    ("kl_div", {"log_target": True, "reduction": "none"}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "options"), LOSSES)
+def test_a_regression_loss_is_one_call(name, options):
+    def run() -> list[Any]:
+        seen = []
+        for i in range(5):
+            x = cr.tensor([[0.5, -1.0], [2.0 + i, 0.1]], requires_grad=True)
+            t = cr.tensor([[0.4, 0.6], [0.0, 1.0]])
+            given = {**options, **({"weight": t + 1} if "weight" in options else {})}
+            loss = getattr(cr.nn.functional, name)(x, t, **given)
+            recorder = modes.recorder
+            entries = [] if recorder is None else recorder.batch.entries
+            calls.append([e[0].op.name for e in entries])
+            loss.sum().backward()
+            seen += [loss.tolist(), x.grad.tolist()]
+        return seen
+
+    calls: list[list[str]] = []
+    with evaluation("off"):
+        wanted = run()
+    calls.clear()
+    with evaluation("always"):
+        np.testing.assert_equal(np.shape(run()[1]), (2, 2))
+        found = run()
+    assert calls[-1].count("call") == 1
+    assert len(calls[-1]) <= 2  # with that of the weights
+    for a, b in zip(found, wanted, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-6)

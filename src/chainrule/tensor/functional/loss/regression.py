@@ -23,6 +23,7 @@ from chainrule.tensor.functional.loss.reduction import (
     weights_for,
 )
 from chainrule.tensor.functional.reduce import sum as sum_
+from chainrule.tensor.one_call import one_call
 from chainrule.tensor.require import require
 
 if TYPE_CHECKING:
@@ -37,7 +38,12 @@ def mse_loss(
     """(input - target)², averaged; over Σ weight with weights."""
     x, wanted = compared("mse_loss", input, target)
     chosen = chosen_reduction(size_average, reduce, reduction)
-    return weighted(arithmetic.square(arithmetic.sub(x, wanted)), weight, chosen)
+    return _squared(x, wanted, None if weight is None else as_tensor(weight), chosen)
+
+
+@one_call
+def _squared(x: Tensor, wanted: Tensor, weight: Tensor | None, reduction: str) -> Tensor:
+    return weighted(arithmetic.square(arithmetic.sub(x, wanted)), weight, reduction)
 
 
 @of_kinds
@@ -48,7 +54,12 @@ def l1_loss(
     """|input - target|, averaged; over Σ weight with weights."""
     x, wanted = compared("l1_loss", input, target)
     chosen = chosen_reduction(size_average, reduce, reduction)
-    return weighted(arithmetic.abs(arithmetic.sub(x, wanted)), weight, chosen)
+    return _absolute(x, wanted, None if weight is None else as_tensor(weight), chosen)
+
+
+@one_call
+def _absolute(x: Tensor, wanted: Tensor, weight: Tensor | None, reduction: str) -> Tensor:
+    return weighted(arithmetic.abs(arithmetic.sub(x, wanted)), weight, reduction)
 
 
 @of_kinds
@@ -63,12 +74,17 @@ def smooth_l1_loss(
     if beta < 0:
         raise ArgumentError(f"smooth_l1_loss needs beta ≥ 0, not {beta}")
     x, wanted = compared("smooth_l1_loss", input, target)
+    return _smoothed(x, wanted, beta, chosen_reduction(size_average, reduce, reduction))
+
+
+@one_call
+def _smoothed(x: Tensor, wanted: Tensor, beta: float, reduction: str) -> Tensor:
     d = arithmetic.sub(x, wanted)
     loss = arithmetic.abs(d)
     if beta:
         square = arithmetic.mul(arithmetic.square(d), 0.5 / beta)
         loss = comparison.where(comparison.lt(loss, beta), square, arithmetic.sub(loss, 0.5 * beta))
-    return finish(loss, chosen_reduction(size_average, reduce, reduction))
+    return finish(loss, reduction)
 
 
 @of_kinds
@@ -84,6 +100,13 @@ def huber_loss(
     if not delta > 0:
         raise ArgumentError(f"huber_loss needs delta > 0, not {delta}")
     x, wanted = compared("huber_loss", input, target)
+    return _bounded(x, wanted, None if weight is None else as_tensor(weight), delta, reduction)
+
+
+@one_call
+def _bounded(
+    x: Tensor, wanted: Tensor, weight: Tensor | None, delta: float, reduction: str
+) -> Tensor:
     d = arithmetic.sub(x, wanted)
     size = arithmetic.abs(d)
     square = arithmetic.mul(arithmetic.square(d), 0.5)
@@ -162,14 +185,18 @@ def kl_div(
     Where t = 0 the term is 0, for a negative t it is NaN. The divergence itself is reduction
     "batchmean": the sum divided by the first axis; "mean" divides by the number of elements.
     """
-    x, wanted = floating(input), floating(target)
+    chosen = chosen_reduction(size_average, reduce, reduction)
+    return _divergence(floating(input), floating(target), log_target, chosen)
+
+
+@one_call
+def _divergence(x: Tensor, wanted: Tensor, log_target: bool, reduction: str) -> Tensor:
     if log_target:
         loss = arithmetic.mul(exponential.exp(wanted), arithmetic.sub(wanted, x))
     else:
         some = comparison.ne(wanted, 0)
         log = exponential.log(comparison.where(some, wanted, 1.0))
         loss = arithmetic.sub(arithmetic.mul(wanted, log), arithmetic.mul(wanted, x))
-    chosen = chosen_reduction(size_average, reduce, reduction)
-    if chosen == "batchmean":
+    if reduction == "batchmean":
         return arithmetic.div(sum_(loss), x.shape[0] if x.shape else 1)
-    return finish(loss, chosen)
+    return finish(loss, reduction)
