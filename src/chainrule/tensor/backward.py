@@ -21,6 +21,7 @@ from chainrule.tensor.anomaly import Suspicious
 from chainrule.tensor.convert import as_tensor, cast, filled
 from chainrule.tensor.deferred.gradient import Tape, derived
 from chainrule.tensor.deferred.recorder import mark, settle
+from chainrule.tensor.deferred.rules import by_rules
 from chainrule.tensor.dispatch import wrap, zeros_of
 from chainrule.tensor.growth import note_end, note_walk
 from chainrule.tensor.handle import Handle
@@ -114,6 +115,8 @@ def _gradients(
     if modes.recorder is not None:
         tape = Tape(roots, targets, order)
         found = derived(tape, seeds, hooks, retain=retain, taped=record)
+        if found is None and not record and not hooks:
+            found = by_rules(tape, seeds, retain=retain)
         if found is not None:
             return found
     return _eager(roots, seeds, targets, order, hooks, retain=retain, record=record)

@@ -453,3 +453,57 @@ def closures():
         return loss
 
     return [optimizer.step(closure).item() for _ in range(3)]
+
+
+@program
+def coins():
+    """A decoder with a coin for each word: each step has a graph of its own."""
+    random = np.random.default_rng(5)
+    embedding, cell, out = nn.Embedding(12, 8), nn.LSTMCell(8, 8), nn.Linear(8, 12)
+    weights = [*embedding.parameters(), *cell.parameters(), *out.parameters()]
+    optimizer = torch.optim.AdamW(weights, lr=0.01)
+    seen = []
+    for i in range(STEPS):
+        target = torch.tensor(np.random.default_rng(i).integers(0, 12, (4, 9)))
+        word, logits = target[:, 0], []
+        h = c = torch.zeros(4, 8)
+        before = out.weight.detach()
+        for t in range(1, 9):
+            h, c = cell(embedding(word), (h, c))
+            logits.append(out(torch.tanh(h) * 1.5 + h))
+            forced = random.random() < 0.5
+            word = target[:, t] if forced else logits[-1].argmax(1).detach()
+        loss = F.cross_entropy(torch.stack(logits, 1).reshape(-1, 12), target[:, 1:].reshape(-1))
+        optimizer.zero_grad()
+        loss.backward()
+        norm = nn.utils.clip_grad_norm_(weights, 0.5)
+        optimizer.step()
+        seen.append([loss.item(), norm, before, out.weight.detach(), cell.weight_hh.grad, h])
+    return seen, [w.detach() for w in weights]
+
+
+@program
+def lengths():
+    """A loop of another length and other branches at every step: no tape is like another."""
+    random = np.random.default_rng(7)
+    cell, norm, out = nn.GRUCell(4, 8), nn.LayerNorm(8), nn.Linear(8, 3)
+    weights = [*cell.parameters(), *norm.parameters(), *out.parameters()]
+    optimizer = torch.optim.Adam(weights, lr=0.01)
+    seen = []
+    for i in range(2 * STEPS):
+        h, losses = torch.zeros(5, 8), []
+        words = torch.tensor(random.standard_normal((30, 5, 4)).astype(np.float32))
+        for t in range(4 + (7 * i) % 19):
+            h = cell(words[t], h)
+            h = norm(h) if random.random() < 0.5 else h * torch.sigmoid(h)
+            top, at = out(h).max(dim=1)
+            losses.append(top.mean() + F.cross_entropy(out(h), at))
+        loss = torch.stack(losses).mean()
+        optimizer.zero_grad()
+        loss.backward(retain_graph=i % 5 == 0)
+        if i % 5 == 0:
+            (gradient,) = torch.autograd.grad(loss, out.bias)
+            seen.append(gradient)
+        optimizer.step()
+        seen.append([loss.item(), h.detach(), norm.weight.grad])
+    return seen, [w.detach() for w in weights]

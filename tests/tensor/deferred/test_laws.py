@@ -29,7 +29,7 @@ def test_a_program_observes_what_it_observes_at_once(name, way):
     assert_same(at_once(name), observed(way, PROGRAMS[name]), name)
 
 
-@pytest.mark.parametrize("name", ["dropout", "embeddings", "alternating"])
+@pytest.mark.parametrize("name", ["dropout", "embeddings", "alternating", "coins"])
 def test_a_program_gives_the_same_bits_again(name):
     def bits(value: Any) -> Any:
         if isinstance(value, np.ndarray):

@@ -80,6 +80,8 @@ def derived(
             _known.clear()
         _known[key] = None
         return None
+    if modes.recorder is not None:
+        modes.recorder.site.tapes //= 2
     if first is not None and first.at is None and not taped:
         found = _at_once(first, tape.order, seeds)
     else:

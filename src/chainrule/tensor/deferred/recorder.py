@@ -24,12 +24,14 @@ from typing import Any, NamedTuple
 from chainrule.base.settings import settings
 from chainrule.base.source import Location, Source, location, source_at
 from chainrule.tensor.calls import computed
+from chainrule.tensor.deferred.parts import How, evaluate
 from chainrule.tensor.deferred.pending import Batch, Pending, array_of
-from chainrule.tensor.deferred.structure import evaluate, native
+from chainrule.tensor.deferred.structure import native
 from chainrule.tensor.modes import modes
 from chainrule.tensor.tape import Recorded
 
 _OFTEN = 2  # times at which a mark was passed before what follows is recorded
+_CHANGING = 4  # batches without a plan, after which they are evaluated in parts
 _NEW = 48  # batches in a row that never occurred before, after which a mark rests
 _FIRST_REST, _LONGEST_REST = 96, 24576  # times that it is passed
 _MOST_SITES = 4096
@@ -39,11 +41,13 @@ _MOST_ENTRIES = 8192  # of a batch
 class _Site:
     """A mark of the program, and how the batches after it fared."""
 
-    __slots__ = ("due", "new", "passed", "place", "rest")
+    __slots__ = ("changing", "due", "new", "passed", "place", "rest", "tapes")
 
     def __init__(self, place: Location) -> None:
         self.place = place
         self.passed = self.new = 0
+        self.changing = 0  # batches without a plan, less those with one
+        self.tapes = 0  # without a gradient that is known, less those with one
         self.rest = _FIRST_REST
         self.due = _OFTEN  # times to pass before what follows is recorded
 
@@ -52,9 +56,13 @@ class _Site:
         """Whether what follows is not recorded, as it did not repeat."""
         return self.due > max(self.passed, _OFTEN)
 
-    def count(self, *, known: bool) -> None:
+    def count(self, how: How) -> None:
         """Count a batch that followed; many in a row that are not known let the mark rest."""
-        if known:
+        if how is How.WHOLE:
+            self.changing //= 2
+        else:
+            self.changing = min(self.changing + 1, 2 * _CHANGING)
+        if how is not How.NEW:
             self.new, self.rest = 0, _FIRST_REST
             return
         self.new += 1
@@ -125,9 +133,9 @@ class Recorder:
                 self.site.passed += 1
             self.batch = Batch(self.evaluate, self.site.place)
         if batch.entries:
-            known, natively = evaluate(batch)
-            site.count(known=known)
-            self.locates = not natively
+            how = evaluate(batch, in_parts=site.changing >= _CHANGING)
+            site.count(how)
+            self.locates = how is not How.WHOLE
         if read and self.site.rests and modes.recorder is self:
             modes.recorder, modes.resting = None, None if modes.grad else self
 

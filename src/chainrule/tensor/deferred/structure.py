@@ -3,7 +3,7 @@
 A structure is the calls of a batch with their operands by number; `alive` are the values that
 somebody still holds. What occurs for the first time is evaluated with NumPy; what occurs again is
 compiled once, and from then on one native call. All decisions count occurrences.
-Example: `evaluate(batch)`.
+Example: `natively(known(batch, alive), batch, alive)`, as `parts.evaluate` does.
 """
 
 from __future__ import annotations
@@ -146,6 +146,7 @@ def _operations(op: Op, attrs: Mapping[str, Any]) -> int:
 
 _structures: dict[Any, Structure] = {}
 _new: dict[int, Mapping[int, bytes]] = {}  # what occurred once: its constants by its hash
+cut_at: dict[Any, None] = {}  # calls with which parts of batches begin (`parts.py`)
 
 
 class Counts(NamedTuple):
@@ -184,39 +185,36 @@ def forget_structures() -> None:
             variant.plan = None  # the plan cache may still know it
     _structures.clear()
     _new.clear()
+    cut_at.clear()
     c = _Counters
     c.native = c.eager = c.compiled = c.evicted = c.operations = 0
     c.seconds = 0.0
 
 
-def evaluate(batch: Batch) -> tuple[bool, bool]:
-    """Give each value of the batch that is alive its array.
-
-    Returns whether the structure was known, and whether it was a native call.
-    """
-    values = batch.values
+def values_alive(batch: Batch) -> tuple[int, ...]:
+    """The values that somebody beside the batch holds."""
     count = sys.getrefcount
-    alive = tuple([n for n, v in enumerate(values) if count(v) > _DEAD])
+    return tuple([n for n, v in enumerate(batch.values) if count(v) > _DEAD])
+
+
+def known(batch: Batch, alive: tuple[int, ...]) -> Structure | None:
+    """The structure of a batch, if it occurred before; it is known from now on."""
     key = (tuple(batch.entries), tuple(batch.constants))
-    found = _structures.get(key)
-    if found is None:
-        found = _known_again(key, batch, alive)
-        if found is None:
-            _Counters.eager += 1
-            by_calls(batch, alive)
-            return False, False
-    variant = found.variant(batch, alive)
+    return _structures.get(key) or _known_again(key, batch, alive)
+
+
+def natively(structure: Structure, batch: Batch, alive: tuple[int, ...]) -> bool:
+    """Evaluate a batch by the plan of its structure, if there is one or it is due."""
+    variant = structure.variant(batch, alive)
     variant.seen += 1
     plan = variant.plan
-    if plan is None and _due(found, variant):
-        plan = _compiled(found, variant, batch, alive)
-    if plan is not None and plan.run(batch):
-        variant.calls += 1
-        _Counters.native += 1
-        return True, True
-    _Counters.eager += 1
-    by_calls(batch, alive)
-    return True, False
+    if plan is None and _due(structure, variant):
+        plan = _compiled(structure, variant, batch, alive)
+    if plan is None or not plan.run(batch):
+        return False
+    variant.calls += 1
+    _Counters.native += 1
+    return True
 
 
 def _known_again(key: Any, batch: Batch, alive: tuple[int, ...]) -> Structure | None:
@@ -286,7 +284,8 @@ _DEAD = _dead_count()
 
 def by_calls(batch: Batch, alive: Sequence[int]) -> None:
     """Evaluate each call with its function of arrays; what nobody needs is left out."""
-    outside, last = batch.outside, _last_uses(batch.entries, alive)
+    _Counters.eager += 1
+    outside, last = batch.outside, last_uses(batch.entries, alive)
     arrays: dict[int, Array] = {}
     kept = set(alive)
     for at, entry in enumerate(batch.entries):
@@ -317,12 +316,14 @@ def publish(values: Sequence[Pending], alive: Sequence[int], arrays: Sequence[Ar
         value.array, value.batch = array, None
 
 
-class _Uses(NamedTuple):
+class Uses(NamedTuple):
+    """What a batch has to evaluate."""
+
     needed: set[int]  # entries
     ends: dict[int, list[int]]  # by entry: the values that it is the last to read
 
 
-def _last_uses(entries: Sequence[Entry], alive: Sequence[int]) -> _Uses:
+def last_uses(entries: Sequence[Entry], alive: Sequence[int]) -> Uses:
     """What has to be evaluated: for values that are alive, and what refuses wrong indices."""
     read = set(alive)
     seen: set[int] = set()
@@ -338,4 +339,4 @@ def _last_uses(entries: Sequence[Entry], alive: Sequence[int]) -> _Uses:
         ends[at] = [r for r in (*own, *made) if r not in seen]
         read |= own
         seen |= own
-    return _Uses(needed, ends)
+    return Uses(needed, ends)
