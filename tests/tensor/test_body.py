@@ -14,8 +14,8 @@ from chainrule.base.errors import ArgumentError, ShapeError, TraceError
 from chainrule.graph.walk import topological
 from chainrule.ops import TABLE
 from chainrule.tensor import body, dispatch, fast_path, tape
-from chainrule.tensor.body import called
 from chainrule.tensor.functional.scan import scan
+from chainrule.tensor.one_call import called
 from chainrule.utils.checkpoint import checkpoint
 from tests.tensor.tracing import effects, run, traced
 

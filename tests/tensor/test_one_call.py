@@ -10,7 +10,7 @@ import pytest
 
 import chainrule as cr
 import chainrule.nn.functional as F
-from chainrule.base.errors import ShapeError
+from chainrule.base.errors import IndexBoundsError, ShapeError
 from chainrule.tensor.deferred.recorder import Recorder
 from chainrule.tensor.functional import arithmetic, products
 from chainrule.tensor.modes import modes
@@ -57,6 +57,36 @@ def test_layers_are_one_call():
     assert entries(lambda: F.linear(x, w, b)) == ["call"]
     assert entries(lambda: F.layer_norm(x, (4,), b, b)) == ["call"]
     assert entries(lambda: F.layer_norm(x, w.shape[1:], b)) == ["call"]
+
+
+def test_functions_are_one_call():
+    x, words, table = leaf(2, 3, 4), cr.tensor([[0, 1], [2, 0]]), leaf(5, 4)
+    assert entries(lambda: F.gelu(x, approximate="tanh")) == ["call"]
+    assert entries(lambda: F.gelu(x)) == ["gelu"]
+    assert entries(lambda: F.embedding(words, table, padding_idx=0)) == ["call"]
+    assert entries(lambda: F.embedding(words, table)) == ["gather"]
+    assert entries(lambda: F.scaled_dot_product_attention(x, x, x, is_causal=True)) == ["call"]
+
+
+def test_a_cell_is_few_calls():
+    cell, x, h = cr.nn.GRUCell(4, 3), cr.randn(2, 4), cr.randn(2, 3)
+    assert entries(lambda: cell(x, h)) == ["call", "call"]
+
+
+def test_an_index_that_is_out_of_range_in_a_call_is_named_with_its_line():
+    recorder = modes.recorder
+    assert isinstance(recorder, Recorder)
+    recorder.locates = False
+    loss = F.cross_entropy(leaf(2, 3), cr.tensor([0, 7]))
+    with pytest.raises(IndexBoundsError, match="index 7") as caught:
+        loss.item()
+    assert "loss = F.cross_entropy(" in "".join(caught.value.__notes__)
+
+
+def test_an_index_that_is_out_of_range_is_found_where_nothing_reads_the_result():
+    F.cross_entropy(leaf(2, 3), cr.tensor([0, 7]))
+    with pytest.raises(IndexBoundsError, match="index 7"):
+        cr.ones(2).add(1).tolist()
 
 
 def test_an_attention_is_one_call():
@@ -137,6 +167,20 @@ def test_a_function_that_returns_its_argument_or_a_view_returns_it():
     for _ in range(2):
         row(x).add_(1.0)
     assert x.tolist() == [[3.0, 3.0], [1.0, 1.0]]
+
+
+def test_a_function_may_return_a_view_of_a_new_tensor():
+    turned = one_call(lambda x: arithmetic.mul(x, 2.0).t())
+    x = cr.ones(2, 3)
+    assert entries(lambda: turned(x)) == ["call"]
+    out = turned(x)
+    out.add_(1.0)
+    assert out.tolist() == [[3.0, 3.0]] * 3
+    pair = one_call(lambda x: (y := arithmetic.mul(x, 2.0), y[0]))
+    for _ in range(2):
+        whole, row = pair(x)
+        row.add_(1.0)
+        assert whole.tolist() == [[3.0] * 3, [2.0] * 3]
 
 
 def test_a_function_that_changes_its_argument_changes_it_each_time():

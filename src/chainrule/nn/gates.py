@@ -14,8 +14,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from chainrule.tensor.body import called
 from chainrule.tensor.functional import activation, arithmetic, products, slices, trigonometry
+from chainrule.tensor.functional.creation import zeros
+from chainrule.tensor.one_call import called
 from chainrule.tensor.tensor import Tensor
 
 States = tuple[Tensor, ...]  # h, or h and c
@@ -46,6 +47,11 @@ class Kind:
     mix: Callable[..., States]
     outer: Callable[[States, Weights], States] = lambda states, w: states  # noqa: ARG005
     apart: bool = False
+
+    def zeros(self, x: Tensor, w: Weights) -> States:
+        """The states before the first step of x (time, …, features)."""
+        widths = [w.hh.shape[1], w.hh.shape[0] // self.gates][: self.states]
+        return tuple(zeros((*x.shape[1:-1], width), dtype=x.dtype) for width in widths)
 
     def ahead(self, x: Tensor, w: Weights) -> Tensor:
         """The part of x for all steps, as one operation."""

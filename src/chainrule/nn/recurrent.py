@@ -20,12 +20,11 @@ from chainrule.nn.gates import Kind, States, Weights
 from chainrule.nn.module import Module
 from chainrule.nn.packed import PackedSequence, Packing, time_mask
 from chainrule.nn.parameter import Parameter
-from chainrule.tensor.body import called
 from chainrule.tensor.convert import as_tensor, check_device
 from chainrule.tensor.functional import comparison, gather, join, layout
-from chainrule.tensor.functional.creation import empty, zeros
+from chainrule.tensor.functional.creation import empty
 from chainrule.tensor.functional.scan import scan_step
-from chainrule.tensor.one_call import as_one_call
+from chainrule.tensor.one_call import as_one_call, called
 from chainrule.tensor.tensor import Tensor
 
 _BATCHED = 3  # axes of (time, batch, features)
@@ -181,12 +180,11 @@ class RNNBase(Module):
     def _layers(
         self, x: Tensor, first: States | None, mask: Tensor | None
     ) -> tuple[Tensor, States]:
-        states = first or tuple(zeros(s, dtype=x.dtype) for s in self._state_shapes(x))
         names = [s for layer in range(self.num_layers) for s in self._directions(layer)]
         weights = [w for name in names for w in self._weights(name)]
         dropout = self.dropout if self.training else 0.0
         stack = _Stack(self._kind, self.num_layers, 1 + self.bidirectional, dropout)
-        out, *last = as_one_call(_stacked, x, mask, *states, *weights, stack=stack)
+        out, *last = as_one_call(_stacked, x, mask, *weights, *(first or ()), stack=stack)
         return out, tuple(last)
 
     def extra_repr(self) -> str:
@@ -208,23 +206,21 @@ class _Stack(NamedTuple):
 
 
 def _stacked(x: Tensor, mask: Tensor | None, *given: Any, stack: _Stack) -> tuple[Tensor, ...]:
-    """All outputs, and the last states, from the first ones and the weights of each direction.
-
-    A state without an axis of layers and directions is the same for all of them.
-    """
-    kind, directions = stack.kind, stack.directions
-    first, weights = given[: kind.states], given[kind.states :]
-    each = len(Weights._fields)
+    """All outputs and the last states, from the weights of each direction and the first states."""
+    kind, each = stack.kind, len(Weights._fields)
+    count = stack.layers * stack.directions
+    cells = [Weights(*given[each * at : each * (at + 1)]) for at in range(count)]
+    first = given[each * count :]
+    none = () if first else kind.zeros(x, cells[0])
     ends: list[States] = []
     for layer in range(stack.layers):
         if layer and stack.dropout:
             x = functional.dropout(x, stack.dropout)
         outs = []
-        for direction in range(directions):
+        for direction in range(stack.directions):
             at = len(ends)
-            start = tuple(s[at] if len(s.shape) == len(x.shape) else s for s in first)
-            own = Weights(*weights[at * each : (at + 1) * each])
-            last, out = _sweep(kind, x, start, own, mask, direction == 1)
+            start = none or tuple(s[at] for s in first)
+            last, out = _sweep(kind, x, start, cells[at], mask, direction == 1)
             ends.append(last)
             outs.append(out)
         x = outs[0] if len(outs) == 1 else join.cat(outs, -1)

@@ -19,7 +19,6 @@ import numpy as np
 from chainrule.base import dtypes
 from chainrule.base.errors import TraceError
 from chainrule.base.source import location
-from chainrule.graph.interning import interned
 from chainrule.graph.node import INPUT, Graph, Node, TupleType, Type, input_node
 from chainrule.graph.walk import topological
 from chainrule.ops import TABLE
@@ -280,23 +279,6 @@ def recorded_once(
         _bodies[key] = found
     body, read = found
     return body, [free[i] for i in read]
-
-
-def called(fn: Callable[..., Sequence[Tensor]], *args: Handle | None) -> Sequence[Tensor]:
-    """`fn(*args)`, which depends on its arguments alone, as one operation.
-
-    A small network step is many operations on few numbers: as one call of its body it costs what
-    one operation costs, and its gradient as well. A trace, or a search for NaN, sees all of them.
-    """
-    if modes.trace is not None or modes.anomaly or modes.watch is not None:
-        return fn(*args)
-
-    def record() -> tuple[Graph, BodyTrace]:
-        with body_trace() as trace:
-            return interned(trace.graph((), fn(*args))), trace
-
-    body, operands = recorded_once(fn, args, None, record)
-    return apply_many(TABLE["call"], *operands, graph=body)
 
 
 def unrolled(graph: Graph, operands: Sequence[Handle]) -> list[Tensor]:

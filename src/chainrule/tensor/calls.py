@@ -21,7 +21,8 @@ from typing import Any
 import numpy as np
 
 from chainrule.grad.reverse import local_rule
-from chainrule.graph.node import AnyType, Attrs, Graph, Node, TupleType, input_node
+from chainrule.graph.node import INPUT, AnyType, Attrs, Graph, Node, TupleType, input_node
+from chainrule.graph.walk import ordered
 from chainrule.ops.compose import Composed, compose
 from chainrule.ops.record import OUT, IndexMap, Made, Op, Symbolic
 from chainrule.tensor.large import Job, counted, size_of
@@ -36,8 +37,8 @@ class Call:
     """One op on operands of given types, with given attributes."""
 
     __slots__ = (
-        "attrs", "compute", "data", "deferrable", "keep", "op", "parts", "piece", "rules", "saves",
-        "single", "size", "smooth", "type", "types",
+        "attrs", "checks", "compute", "data", "deferrable", "keep", "op", "parts", "piece", "rules",
+        "saves", "single", "size", "smooth", "type", "types",
     )  # fmt: skip
 
     def __init__(self, op: Op, types: tuple[AnyType, ...], attrs: Attrs) -> None:
@@ -56,6 +57,8 @@ class Call:
         # whether it may be recorded, and compiled later
         compiled = op.lower is not None or op.decompose is not None or "control" in op.traits
         self.deferrable = bool(types) and compiled
+        # whether it refuses indices that are out of range
+        self.checks = _checks(op, attrs)
         # whether it is part of an array, which NumPy shows without a copy
         self.piece = isinstance(op.lower, IndexMap) and _size((kind,)) < _size(types)
         # whether it computes integers from few integers: words, lengths, labels
@@ -95,6 +98,14 @@ def _few_integers(kind: AnyType) -> bool:
 def _size(types: tuple[AnyType, ...]) -> int:
     """The elements of all operands that are arrays."""
     return sum([t.size for t in types if not isinstance(t, TupleType)])
+
+
+def _checks(op: Op, attrs: Attrs) -> bool:
+    """Whether the op has limits, or one of those in its graphs."""
+    if op.limits is not None:
+        return True
+    graphs = [a for a in attrs.values() if type(a) is Graph]
+    return any(n.op is not INPUT and _checks(n.op, n.attrs) for g in graphs for n in ordered(g))
 
 
 def rule_graph(

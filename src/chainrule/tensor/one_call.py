@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Hashable, Iterable, Sequence
-from typing import Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from chainrule.base.dtypes import DType
 from chainrule.base.errors import ChainruleError
@@ -21,17 +21,23 @@ from chainrule.graph.walk import ordered
 from chainrule.ops import TABLE
 from chainrule.ops.control import project
 from chainrule.ops.creation import detach
+from chainrule.ops.record import OUT, Contract, Template
 from chainrule.tensor.calls import call_for
 from chainrule.tensor.convert import get_default_dtype
-from chainrule.tensor.dispatch import fresh
+from chainrule.tensor.dispatch import apply_many, fresh
 from chainrule.tensor.handle import Handle
 from chainrule.tensor.modes import modes
 from chainrule.tensor.tape import Recorded, record
+
+if TYPE_CHECKING:
+    from chainrule.tensor.body import BodyTrace
+    from chainrule.tensor.tensor import Tensor
 
 F = TypeVar("F", bound=Callable[..., Any])
 R = TypeVar("R")
 _MOST = 1024  # kinds of calls
 _MOST_AGAIN = 1 << 15  # elements that a gradient may compute again, as nothing in a body is saved
+_HEAVY = (Contract, Template)
 _PLAIN = frozenset({bool, int, float, str, type(None), DType})  # options that tell calls apart
 _SIZES = frozenset({tuple, Size})
 
@@ -88,7 +94,9 @@ def as_one_call(fn: Callable[..., R], /, *args: Handle | None, **options: Hashab
     here = modes.__dict__
     if here["recorder"] is None or here["trace"] is not None or here["layer"] is not None:
         return fn(*args, **options)
-    key: list[Any] = [fn, here["grad"], get_default_dtype(), *options, *options.values()]
+    key: list[Any] = [fn, here["grad"], get_default_dtype(), *options]
+    for option in options.values():
+        key += (type(option), option if type(option) is not float else option.hex())
     tensors = []
     for arg in args:
         if arg is None:
@@ -98,6 +106,26 @@ def as_one_call(fn: Callable[..., R], /, *args: Handle | None, **options: Hashab
         key += (arg._type, arg._requires_grad)
         tensors.append(arg)
     return _called(fn, args, options, key, tensors)  # type: ignore[no-any-return]
+
+
+def called(fn: Callable[..., tuple[Tensor, ...]], *args: Handle | None) -> tuple[Tensor, ...]:
+    """`fn(*args)`, which depends on its arguments alone, as one operation, also at once.
+
+    A small network step is many operations on few numbers: as one call of its body it costs what
+    one operation costs, and its gradient as well. A trace, or a search for NaN, sees all of them.
+    """
+    if modes.trace is not None or modes.anomaly or modes.watch is not None:
+        return fn(*args)
+    if modes.recorder is not None and modes.layer is None:
+        return as_one_call(fn, *args)
+    from chainrule.tensor.body import body_trace, recorded_once  # not needed to import the package
+
+    def record() -> tuple[Graph, BodyTrace]:
+        with body_trace() as trace:
+            return interned(trace.graph((), fn(*args))), trace
+
+    body, operands = recorded_once(fn, args, None, record)
+    return apply_many(TABLE["call"], *operands, graph=body)
 
 
 _kinds: dict[Any, _Kind | None] = {}  # None: `fn` is to be called
@@ -165,7 +193,7 @@ def _prepared(
         made = fn(*args, **options)
         listed = made if type(made) is tuple else (made,)
         outs = [t for t in listed if t is not None]
-        if any(not isinstance(t, Handle) or t._lens or not t.is_symbol for t in outs):
+        if not all(isinstance(t, Handle) for t in outs) or not _new(outs):
             return None
         graph = trace.graph((), outs)
     places = {id(t): i for i, t in reversed([*enumerate(tensors)])}
@@ -194,6 +222,12 @@ def _prepared(
     return _Kind(call, order, grad and call.smooth, call.parts, several, place)
 
 
+def _new(outs: Sequence[Handle]) -> bool:
+    """Whether these are new tensors, or views of new ones of which there is nothing else."""
+    roots = [t if t._lens is None else t._lens.root for t in outs]
+    return all(root.is_symbol for root in roots) and len({*map(id, roots)}) == len(roots)
+
+
 def _alone(body: Graph) -> Any:
     """The one operation of a body, if it has one result and does nothing else."""
     node = _source(body.outputs[0])
@@ -210,13 +244,16 @@ def _source(node: Node) -> Node:
 
 
 def _again(body: Graph) -> int:
-    """Elements of the operations that others read, and whose gradients compute them again."""
+    """Elements of products, loops and attentions that a gradient computes again."""
     total = 0
-    read: set[Node] = set()
+    read: set[Node] = set()  # by what is dear to compute again
     for node in reversed(ordered(body)):
-        dear = node.op is not INPUT and node.op.cost == "dear"
-        if dear and node in read:
+        op: Any = node.op
+        if op is INPUT:
+            continue
+        own = op.saves is None or OUT in op.saves
+        if type(op.lower) in _HEAVY and (own or node in read):
             total += sum([t.size for t in node.results if t.dtype.kind == "float"])
-        if dear or node in read:
+        if op.cost == "dear" or node in read:
             read.update(node.inputs)
     return total

@@ -111,7 +111,7 @@ class Recorder:
         if out is None:
             batch.evaluate()  # it may be interrupted, and not replaced yet
             return self.record(call, values)
-        if self.locates or call.op.limits is not None:
+        if self.locates or call.checks:
             batch.locations[len(batch.entries) - 1] = location(3)
         if len(batch.entries) >= _MOST_ENTRIES or batch.full:
             batch.evaluate()  # `out` is alive

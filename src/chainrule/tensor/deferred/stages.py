@@ -32,7 +32,7 @@ class Block:
 
     __slots__ = ("_composed", "attrs", "graph", "parts", "single", "type")
     op: Op = call_op
-    deferrable, piece, data = True, False, False
+    deferrable, piece, data, checks = True, False, False, False
 
     def __init__(self, graph: Graph) -> None:
         self.graph = graph

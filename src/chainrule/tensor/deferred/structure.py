@@ -332,7 +332,7 @@ def last_uses(entries: Sequence[Entry], alive: Sequence[int]) -> Uses:
     for at in range(len(entries) - 1, -1, -1):
         call, start, *operands = entries[at]
         made = range(start, start + (1 if call.parts is None else len(call.parts)))
-        if call.op.limits is None and read.isdisjoint(made):
+        if not call.checks and read.isdisjoint(made):
             continue
         needed.add(at)
         own = {r for r in operands if r >= 0}

@@ -26,6 +26,7 @@ from chainrule.tensor.functional import (
 )
 from chainrule.tensor.functional.forms import floating_of, of_kinds, unary_of, with_out
 from chainrule.tensor.handle import Handle
+from chainrule.tensor.one_call import one_call
 
 if TYPE_CHECKING:
     from chainrule.tensor.tensor import Tensor
@@ -53,6 +54,7 @@ def given(input: Operand, out: Tensor, inplace: bool) -> Tensor:
     return x
 
 
+@one_call
 @of_kinds
 def gelu(input: Operand, approximate: str = "none") -> Tensor:
     """x·Φ(x), Φ the normal distribution function, or its tanh approximation."""

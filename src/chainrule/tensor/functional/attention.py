@@ -26,6 +26,7 @@ from chainrule.tensor.functional import (
 )
 from chainrule.tensor.functional.dropout import dropout
 from chainrule.tensor.functional.forms import of_kinds
+from chainrule.tensor.one_call import one_call
 
 if TYPE_CHECKING:
     from chainrule.tensor.tensor import Tensor
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 _RANK = 4
 
 
+@one_call
 @of_kinds
 def scaled_dot_product_attention(
     query: Operand, key: Operand, value: Operand, attn_mask: Operand = None, dropout_p: float = 0.0,

@@ -20,6 +20,7 @@ from chainrule.tensor.convert import Operand, as_tensor, cast, expand
 from chainrule.tensor.dispatch import apply, wrap
 from chainrule.tensor.functional.forms import deliver, of_kinds, with_numpy_names, with_out
 from chainrule.tensor.handle import Handle
+from chainrule.tensor.one_call import one_call
 from chainrule.tensor.require import require
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ def as_index(x: Operand) -> Tensor:
     return cast(index, dtypes.int64)
 
 
+@one_call
 def embedding(
     input: Operand,
     weight: Operand,
