@@ -57,9 +57,13 @@ def clip_grads_with_norm_(
 ) -> None:
     """g ← g · min(1, max_norm / (total_norm + 1e-6)) for a given norm."""
     del foreach
+    _scale(_gradients(parameters), max_norm, total_norm)
+
+
+def _scale(gradients: Sequence[Tensor], max_norm: float, norm: Tensor) -> None:
     with no_grad():
-        limit = _number(max_norm, total_norm.dtype)
-        _change(arithmetic.mul, _gradients(parameters), as_one_call(_factor, limit, total_norm))
+        limit = _number(max_norm, norm.dtype)
+        _change(arithmetic.mul, gradients, as_one_call(_factor, limit, norm))
 
 
 def _factor(limit: Tensor, norm: Tensor) -> Tensor:
@@ -98,10 +102,11 @@ def clip_grad_norm_(
     `error_if_nonfinite` reads the value, so it works outside compiled functions only; `foreach` is
     accepted without effect. Source: Pascanu et al. (2013).
     """
-    listed = [parameters] if isinstance(parameters, Tensor) else list(parameters)
+    del foreach
+    gradients = _gradients(parameters)
     with no_grad():
-        total = get_total_norm(_gradients(listed), norm_type, error_if_nonfinite)
-    clip_grads_with_norm_(listed, max_norm, total, foreach)
+        total = get_total_norm(gradients, norm_type, error_if_nonfinite)
+    _scale(gradients, max_norm, total)
     return total
 
 

@@ -28,16 +28,18 @@ class Tree:
         self, memo: set[Module] | None = None, prefix: str = "", remove_duplicate: bool = True
     ) -> Iterator[tuple[str, Module]]:
         """This module and all below it with dotted names, each once."""
-        seen, module = set() if memo is None else memo, cast("Module", self)
-        if module in seen:
-            return
-        if remove_duplicate:
-            seen.add(module)
-        yield prefix, module
-        for name, child in self._modules.items():
-            if child is not None:
-                below = f"{prefix}.{name}" if prefix else name
-                yield from child.named_modules(seen, below, remove_duplicate)
+        seen: set[Module] = set() if memo is None else memo
+        waiting = [(prefix, cast("Module", self))]
+        while waiting:
+            path, module = waiting.pop()
+            if module in seen:
+                continue
+            if remove_duplicate:
+                seen.add(module)
+            yield path, module
+            for name, child in reversed(module._modules.items()):
+                if child is not None:
+                    waiting.append((f"{path}.{name}" if path else name, child))
 
     def modules(self) -> Iterator[Module]:
         """This module and all below it."""
