@@ -3,8 +3,8 @@
     in layer blocks.3.mlp.up (Linear) of GPT      # below an error's message
     GPT.blocks.3.mlp.up                           # `layer_in(outer, module).path`
 
-In errors it is read from the module calls of the traceback, outermost first. While a trace is open
-or a profile runs, `modes.layer` is the layer that runs.
+In errors it is read from the module calls of the traceback, outermost first. While a trace is open,
+`modes.layer` is the layer that runs; a profile has its own.
 """
 
 from __future__ import annotations

@@ -64,7 +64,7 @@ def one_call(fn: F) -> F:
     @functools.wraps(fn)
     def function(*args: Any, **options: Any) -> Any:
         here = modes.__dict__  # of this thread
-        if here["recorder"] is None or here["trace"] is not None or here["layer"] is not None:
+        if here["recorder"] is None or here["trace"] is not None:
             return fn(*args, **options)
         key: list[Any] = [fn, here["grad"], get_default_dtype(), *options]
         tensors: list[Handle] = []
@@ -92,7 +92,7 @@ def one_call(fn: F) -> F:
 def as_one_call(fn: Callable[..., R], /, *args: Handle | None, **options: Hashable) -> R:
     """`fn(*args, **options)` once as one operation; see `one_call`."""
     here = modes.__dict__
-    if here["recorder"] is None or here["trace"] is not None or here["layer"] is not None:
+    if here["recorder"] is None or here["trace"] is not None:
         return fn(*args, **options)
     key: list[Any] = [fn, here["grad"], get_default_dtype(), *options]
     for option in options.values():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 import chainrule as cr
+from chainrule import nn
 from chainrule.tensor.deferred.structure import counts
 from tests.inspect.profiling.profiled_program import Model, batch, line, step
 
@@ -32,6 +33,41 @@ def test_kernels_belong_to_the_lines_that_recorded_them(before):
     light = {r.layer for r in p.rows if r.source and r.source.line == line("# light")}
     assert light == {"Model.large", "Model.small"}
     assert sum(r.seconds for r in p.rows) == pytest.approx(p.seconds, rel=1e-6)
+
+
+def test_a_profile_of_the_steady_state_compiles_nothing():
+    model, x = Model(), batch()
+
+    def run(times):
+        for _ in range(times):
+            step(model, x).item()
+
+    run(12)
+    before = counts()
+    with cr.profile() as p:
+        run(4)
+    assert counts().compiled == before.compiled
+    assert counts().eager == before.eager
+    assert not [r for r in p.rows if r.phase == "compile"]
+
+
+def test_loops_of_layers_on_one_line_belong_to_their_layers():
+    class Two(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.one, self.other = nn.GRU(8, 8), nn.GRU(8, 64)
+
+        def forward(self, x):
+            return self.other(self.one(x)[0])[0].sum()
+
+    model, x = Two(), cr.randn(30, 4, 8)
+    for _ in range(8):
+        model(x).item()
+    with cr.profile() as p:
+        for _ in range(8):
+            model(x).item()
+    measured = {r.layer for r in p.rows if r.name == "tanh" and not r.estimated}
+    assert measured == {"Two.one", "Two.other"}
 
 
 def test_what_is_pending_at_the_end_is_measured():

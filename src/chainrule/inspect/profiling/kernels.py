@@ -24,6 +24,8 @@ from chainrule.graph.walk import topological
 from chainrule.inspect.profiling.contexts import Runs
 from chainrule.ops.record import Contract, Map, Reduce
 
+_COPY = "copy"
+
 
 class Share(NamedTuple):
     """A part of a program's runs: nanoseconds and bytes of one node, whose line is `source`.
@@ -62,8 +64,12 @@ def group_times(program: Program, ticks: Sequence[int]) -> Iterator[tuple[str, f
     for first, spent in enumerate(ticks):
         if spent:
             nodes = [n for each in program.launches(first) for n in _nodes(each.work)]
-            names = dict.fromkeys(n.op.name for n in nodes)
-            yield " ".join(names) or "copy", spent / total
+            yield " ".join(dict.fromkeys(map(work_name, nodes))) or _COPY, spent / total
+
+
+def work_name(node: Node) -> str:
+    """The op of a node; of an input that is copied to a result, "copy"."""
+    return _COPY if node.op is INPUT else node.op.name
 
 
 def _divided(launches: Sequence[Launched], time: float, runs: Runs) -> Iterator[Share]:

@@ -22,7 +22,7 @@ from chainrule.compiler.runtime.program import Program
 from chainrule.graph.node import Graph
 from chainrule.inspect.profiling.contexts import Context, Late, Runs
 from chainrule.inspect.profiling.ledger import Ledger
-from chainrule.nn.layer_path import layer_in
+from chainrule.nn.layer_path import Layer, layer_in
 from chainrule.nn.module import Module
 from chainrule.tensor.deferred.pending import Batch
 from chainrule.tensor.deferred.recorder import Recorder
@@ -40,6 +40,7 @@ class Observer(Ledger):
         super().__init__(base, Observer.call_module.__code__)
         self.names: dict[Callable[..., Any], str] = {}  # of operations, by what computes them
         self.busy = False  # whether what runs now is measured already
+        self._layer: Layer | None = None  # that runs; `modes.layer` would change what is recorded
         self._work = modes.quietly
         self._batch: Batch | None = None  # that is evaluated
         self._entry = -1  # of the batch, the last that was computed by itself
@@ -230,14 +231,13 @@ class Observer(Ledger):
     ) -> Any:
         """The call of a module from `frame`: what happens inside is its layer's."""
         start = clock()
-        place, before, layer = self.place(frame), self.top, modes.layer
+        place, before, outer = self.place(frame), self.top, self._layer
         if not self.busy:
             self.spend(place, start)
-        modes.layer = layer_in(layer, module)
-        self.top = self.here = place.inside(modes.layer)
+        self._layer = inside = layer_in(outer, module)
+        self.top = self.here = place.inside(inside)
         if not self.busy:
             self.resume(start)
-        inside = modes.layer
         try:
             return call(module, *args, **kwargs)
         finally:
@@ -245,7 +245,7 @@ class Observer(Ledger):
             if not self.busy:
                 self.spend(self.here, end)
                 self.note(start, end, inside, "layer", place, None)
-            self.top, self.here, modes.layer = before, place, layer
+            self.top, self.here, self._layer = before, place, outer
             if not self.busy:
                 self.resume(end)
 

@@ -15,7 +15,7 @@ from typing import Literal, NamedTuple
 
 from chainrule.base.source import Source, source_at
 from chainrule.inspect.profiling.contexts import Context, Late
-from chainrule.inspect.profiling.kernels import parts_of, shares
+from chainrule.inspect.profiling.kernels import parts_of, shares, work_name
 from chainrule.inspect.profiling.observer import Observer
 
 By = Literal["line", "layer", "operation"]
@@ -94,7 +94,7 @@ def _of(context: Context, observer: Observer) -> Iterator[Row]:
         yield from _late(context, late)
     for (program, _), runs in context.programs.items():
         for node, line, spent, size, estimated in shares(program, runs):
-            name = NATIVE if node is None else node.op.name
+            name = NATIVE if node is None else work_name(node)
             if line is None:
                 yield Row("forward", *here, name, spent / 1e9, 0, size, estimated)
                 continue
