@@ -18,6 +18,7 @@ from chainrule.base.dtypes import float32
 from chainrule.graph.node import Node
 from chainrule.inspect.flight.activations import measures
 from chainrule.tensor.body import BodyTrace
+from chainrule.tensor.deferred.recorder import pause
 from chainrule.tensor.functional import join
 from chainrule.tensor.functional.creation import empty, full
 from chainrule.tensor.handle import Handle
@@ -160,6 +161,8 @@ class Catch:
         _, now = self._pass()
         if module is self._model:
             now.running.clear()  # after a failure in an earlier pass
+            if modes.trace is None:
+                pause()  # a layer that is recorded as one call would hide what is measured in it
         elif now.running:
             self._measure(now.running[-1], flatten(given)[0], now)
         now.running.append(module)
