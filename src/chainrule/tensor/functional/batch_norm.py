@@ -6,19 +6,19 @@ Example: `batch_norm(x, running_mean, running_var, weight, bias, training=True)`
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from chainrule.base import shapes
 from chainrule.base.arguments import check_number
 from chainrule.base.errors import ArgumentError, ShapeError
-from chainrule.tensor.convert import Operand, as_tensor, floating
+from chainrule.tensor.convert import Operand, floating
 from chainrule.tensor.functional import arithmetic, exponential, layout, reduce
 from chainrule.tensor.functional.forms import of_kinds
 from chainrule.tensor.functional.moments import centred
 from chainrule.tensor.functional.normalize import per_channel
 from chainrule.tensor.handle import Handle
 from chainrule.tensor.modes import no_grad
-from chainrule.tensor.one_call import as_one_call
+from chainrule.tensor.one_call import one_call
 
 if TYPE_CHECKING:
     from chainrule.tensor.tensor import Tensor
@@ -47,22 +47,18 @@ def batch_norm(
                 f"batch_norm in training needs more than 1 value per channel, not shape {x.shape}\n"
                 "  use a larger batch, or model.eval()"
             )
-        out, mean, var = as_one_call(_by_batch, x, *_affine(weight, bias), eps=float(eps))
-        if count := x.array_type.size // max(x.shape[1], 1):  # an empty batch moves nothing
-            _move((running_mean, running_var), (mean, var), momentum, count)
+        if not x.array_type.size:  # an empty batch moves nothing
+            running_mean = running_var = None
+        running = running_mean, running_var
+        found: Any = _by_batch(x, weight, bias, *running, momentum, eps)
+        for average, new in zip(running, found[1:], strict=True):
+            _move(average, new)
+        out: Tensor = found[0]
     else:
         if running_mean is None or running_var is None:
             raise ArgumentError("batch_norm in evaluation needs running_mean and running_var")
-        affine = _affine(weight, bias)
-        out = as_one_call(_by_running, x, running_mean, running_var, *affine, eps=float(eps))
+        out = _by_running(x, running_mean, running_var, weight, bias, eps)
     return out
-
-
-def _affine(weight: Operand, bias: Operand) -> tuple[Tensor | None, Tensor | None]:
-    return (
-        None if weight is None else as_tensor(weight),
-        None if bias is None else as_tensor(bias),
-    )
 
 
 @of_kinds
@@ -90,21 +86,29 @@ def instance_norm(
         out = per_channel(normal, weight, bias)
         flat = x.shape[:2]
         if x.array_type.size:
-            means = [reduce.mean(layout.reshape(each, flat), 0) for each in (mean, var)]
-            _move((running_mean, running_var), means, momentum, count)
+            means = [reduce.mean(layout.reshape(t, flat), 0) for t in (mean, var)]
+            _move(running_mean, _moved(running_mean, means[0], momentum))
+            _move(running_var, _moved(running_var, means[1], momentum, count))
     else:
         if running_mean is None or running_var is None:
             raise ArgumentError("instance_norm without use_input_stats needs running averages")
-        out = _by_running(x, running_mean, running_var, *_affine(weight, bias), eps=eps)
+        out = _by_running(x, running_mean, running_var, weight, bias, eps)
     return out
 
 
+@one_call
 def _by_batch(
-    x: Tensor, weight: Tensor | None, bias: Tensor | None, *, eps: float
-) -> tuple[Tensor, Tensor, Tensor]:
-    """The normalised batch, and its μ and σ² for each channel."""
+    x: Tensor, weight: Operand, bias: Operand, running_mean: Tensor | None,
+    running_var: Tensor | None, momentum: Operand, eps: float,
+) -> tuple[Tensor | None, ...]:  # fmt: skip
+    """The normalised batch, and the running averages moved by its μ and σ²."""
     normal, mean, var = _standardized(x, tuple(i for i in range(len(x.shape)) if i != 1), eps)
-    return per_channel(normal, weight, bias), mean, var
+    count, channels = x.array_type.size // max(x.shape[1], 1), (x.shape[1],)
+    return (
+        per_channel(normal, weight, bias),
+        _moved(running_mean, layout.reshape(mean, channels), momentum),
+        _moved(running_var, layout.reshape(var, channels), momentum, count),
+    )
 
 
 def _standardized(x: Tensor, axes: Sequence[int], eps: float) -> tuple[Tensor, Tensor, Tensor]:
@@ -114,8 +118,9 @@ def _standardized(x: Tensor, axes: Sequence[int], eps: float) -> tuple[Tensor, T
     return arithmetic.mul(apart, exponential.rsqrt(arithmetic.add(var, eps))), mean, var
 
 
+@one_call
 def _by_running(
-    x: Tensor, mean: Tensor, var: Tensor, weight: Tensor | None, bias: Tensor | None, *, eps: float
+    x: Tensor, mean: Tensor, var: Tensor, weight: Operand, bias: Operand, eps: float
 ) -> Tensor:
     along = (x.shape[1], *(1,) * (len(x.shape) - 2))
     centred = arithmetic.sub(x, layout.reshape(mean, along))
@@ -123,32 +128,19 @@ def _by_running(
     return per_channel(arithmetic.mul(centred, factor), weight, bias)
 
 
-def _move(
-    running: Sequence[Tensor | None], new: Sequence[Tensor], momentum: Operand, count: int
-) -> None:
-    """running ← (1 - m)·running + m·new, for a mean and a variance divided by the count."""
-    weights = (1.0, count / max(count - 1, 1))
-    moving = [(r, n, w) for r, n, w in zip(running, new, weights, strict=True) if r is not None]
-    if not moving:
-        return
-    averages, values, factors = zip(*moving, strict=True)
+def _moved(running: Tensor | None, new: Tensor, momentum: Operand, count: int = 0) -> Tensor | None:
+    """(1 - m)·running + m·new; with a count, new is a variance divided by it."""
+    if running is None:
+        return None
+    factor = momentum if isinstance(momentum, Handle) else float(momentum)
     with no_grad():
-        if isinstance(momentum, Handle):
-            moved = _moved(*averages, *values, momentum=momentum, factors=factors)
-        else:
-            options = {"momentum": float(momentum), "factors": factors}
-            moved = as_one_call(_moved, *averages, *values, **options)
-        for average, value in zip(averages, moved, strict=True):
-            average.copy_(value)
+        step = arithmetic.mul(new.detach(), count / max(count - 1, 1) if count else 1.0)
+        kept = arithmetic.mul(running, 1 - factor)  # type: ignore[operator]
+        return arithmetic.add(kept, arithmetic.mul(step, factor))
 
 
-def _moved(*tensors: Tensor, momentum: Operand, factors: tuple[float, ...]) -> tuple[Tensor, ...]:
-    """The averages after a batch, of averages and of the batch's means with a factor each."""
-    parts = zip(tensors, tensors[len(factors) :], factors, strict=False)
-    return tuple([_mixed(running, new, momentum, factor) for running, new, factor in parts])
-
-
-def _mixed(running: Tensor, new: Tensor, momentum: Operand, factor: float) -> Tensor:
-    kept = arithmetic.mul(running, 1 - momentum)
-    step = arithmetic.mul(layout.reshape(new, -1), factor)
-    return arithmetic.add(kept, arithmetic.mul(step, momentum))
+def _move(running: Tensor | None, new: Tensor | None) -> None:
+    """Give a running average its new value."""
+    if running is not None and new is not None:
+        with no_grad():
+            running._write(new)

@@ -25,6 +25,7 @@ from chainrule.tensor.convert import (
 from chainrule.tensor.dispatch import apply
 from chainrule.tensor.functional import arithmetic
 from chainrule.tensor.functional.forms import binary_of, deliver, of_kinds, with_out
+from chainrule.tensor.one_call import one_call
 
 if TYPE_CHECKING:
     from chainrule.tensor.tensor import Tensor
@@ -69,6 +70,7 @@ def where(
     return apply(TABLE["where"], choice, expand(x, choice.shape), expand(y, choice.shape))
 
 
+@one_call
 @with_out
 def clamp(input: Operand, min: Operand = None, max: Operand = None) -> Tensor:
     """input limited to [min, max]; the gradient passes at the bounds themselves."""

@@ -24,6 +24,7 @@ from chainrule.tensor.functional import arithmetic, diagonal, layout
 from chainrule.tensor.functional.forms import also_called, with_out
 from chainrule.tensor.functional.products import matmul, reshaped
 from chainrule.tensor.handle import Handle
+from chainrule.tensor.one_call import one_call
 
 if TYPE_CHECKING:
     from chainrule.tensor.tensor import Tensor
@@ -41,6 +42,7 @@ class _Term(NamedTuple):
     labels: Labels
 
 
+@one_call
 def einsum(equation: Any, *operands: Any) -> Tensor:
     """The sums of products that the equation names; see the module's docstring.
 

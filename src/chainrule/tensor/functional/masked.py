@@ -23,6 +23,7 @@ from chainrule.tensor.convert import Operand, as_tensor, cast, expand, operands,
 from chainrule.tensor.dispatch import apply, wrap
 from chainrule.tensor.functional.forms import of_kinds, with_out
 from chainrule.tensor.modes import modes
+from chainrule.tensor.one_call import one_call
 from chainrule.tensor.require import require
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ def spread(mask: Tensor, values: Tensor, *, exact: bool) -> Tensor:
     return apply(TABLE["reshape"], found, shape=(*mask.shape, *values.shape[1:]))
 
 
+@one_call
 @of_kinds
 def masked_fill(input: Operand, mask: Operand, value: Operand) -> Tensor:
     """`value` where mask holds, input elsewhere."""

@@ -15,6 +15,7 @@ from chainrule.tensor.convert import Operand, as_tensor
 from chainrule.tensor.functional import arithmetic, comparison, exponential, reduce
 from chainrule.tensor.functional.forms import with_numpy_names, with_out
 from chainrule.tensor.modes import no_grad
+from chainrule.tensor.one_call import one_call
 
 if TYPE_CHECKING:
     from chainrule.tensor.tensor import Tensor
@@ -61,6 +62,7 @@ def _moments(
     return variance, centre if keepdim else reduce.sum(centre, axes) if axes else centre
 
 
+@one_call
 @with_out
 def var(
     input: Operand, dim: Any = None, unbiased: bool | None = None, keepdim: bool = False, *,
@@ -70,6 +72,7 @@ def var(
     return _moments(input, dim, unbiased, keepdim, correction)[0]
 
 
+@one_call
 @with_out
 def std(
     input: Operand, dim: Any = None, unbiased: bool | None = None, keepdim: bool = False, *,
@@ -79,6 +82,7 @@ def std(
     return root(_moments(input, dim, unbiased, keepdim, correction)[0])
 
 
+@one_call
 @with_numpy_names
 def var_mean(
     input: Operand, dim: Any = None, unbiased: bool | None = None, keepdim: bool = False, *,
@@ -88,6 +92,7 @@ def var_mean(
     return _moments(input, dim, unbiased, keepdim, correction)
 
 
+@one_call
 @with_numpy_names
 def std_mean(
     input: Operand, dim: Any = None, unbiased: bool | None = None, keepdim: bool = False, *,

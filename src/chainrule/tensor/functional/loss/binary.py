@@ -16,6 +16,7 @@ from chainrule.tensor.functional import activation, arithmetic, comparison, expo
 from chainrule.tensor.functional.forms import of_kinds
 from chainrule.tensor.functional.loss.reduction import chosen_reduction, finish, warn_if_made_by
 from chainrule.tensor.functional.reduce import mean
+from chainrule.tensor.one_call import one_call
 from chainrule.tensor.require import is_probability, require
 
 if TYPE_CHECKING:
@@ -71,6 +72,15 @@ def binary_cross_entropy_with_logits(
     """-(p·t·log σ(x) + (1 - t)·log σ(-x)), averaged, p = pos_weight; finite for any logit."""
     x, wanted = _equal_shapes("binary_cross_entropy_with_logits", input, target)
     warn_if_made_by("sigmoid", x, "…_with_logits takes scores and applies sigmoid itself")
+    return _of_logits(
+        x, wanted, weight, pos_weight, chosen_reduction(size_average, reduce, reduction)
+    )
+
+
+@one_call
+def _of_logits(
+    x: Tensor, wanted: Tensor, weight: Operand, pos_weight: Operand, reduction: str
+) -> Tensor:
     if pos_weight is None:
         loss = arithmetic.sub(apply(TABLE["softplus"], x), arithmetic.mul(x, wanted))
     else:
@@ -79,7 +89,7 @@ def binary_cross_entropy_with_logits(
         loss = arithmetic.sub(other, positive)
     if weight is not None:
         loss = arithmetic.mul(loss, weight)
-    return finish(loss, chosen_reduction(size_average, reduce, reduction))
+    return finish(loss, reduction)
 
 
 @of_kinds

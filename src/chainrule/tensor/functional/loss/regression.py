@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from chainrule.tensor.tensor import Tensor
 
 
+@one_call
 @of_kinds
 def mse_loss(
     input: Operand, target: Operand, size_average: Any = None, reduce: Any = None,
@@ -38,14 +39,10 @@ def mse_loss(
     """(input - target)², averaged; over Σ weight with weights."""
     x, wanted = compared("mse_loss", input, target)
     chosen = chosen_reduction(size_average, reduce, reduction)
-    return _squared(x, wanted, None if weight is None else as_tensor(weight), chosen)
+    return weighted(arithmetic.square(arithmetic.sub(x, wanted)), weight, chosen)
 
 
 @one_call
-def _squared(x: Tensor, wanted: Tensor, weight: Tensor | None, reduction: str) -> Tensor:
-    return weighted(arithmetic.square(arithmetic.sub(x, wanted)), weight, reduction)
-
-
 @of_kinds
 def l1_loss(
     input: Operand, target: Operand, size_average: Any = None, reduce: Any = None,
@@ -54,14 +51,10 @@ def l1_loss(
     """|input - target|, averaged; over Σ weight with weights."""
     x, wanted = compared("l1_loss", input, target)
     chosen = chosen_reduction(size_average, reduce, reduction)
-    return _absolute(x, wanted, None if weight is None else as_tensor(weight), chosen)
+    return weighted(arithmetic.abs(arithmetic.sub(x, wanted)), weight, chosen)
 
 
 @one_call
-def _absolute(x: Tensor, wanted: Tensor, weight: Tensor | None, reduction: str) -> Tensor:
-    return weighted(arithmetic.abs(arithmetic.sub(x, wanted)), weight, reduction)
-
-
 @of_kinds
 def smooth_l1_loss(
     input: Operand, target: Operand, size_average: Any = None, reduce: Any = None,
@@ -74,19 +67,15 @@ def smooth_l1_loss(
     if beta < 0:
         raise ArgumentError(f"smooth_l1_loss needs beta ≥ 0, not {beta}")
     x, wanted = compared("smooth_l1_loss", input, target)
-    return _smoothed(x, wanted, beta, chosen_reduction(size_average, reduce, reduction))
-
-
-@one_call
-def _smoothed(x: Tensor, wanted: Tensor, beta: float, reduction: str) -> Tensor:
     d = arithmetic.sub(x, wanted)
     loss = arithmetic.abs(d)
     if beta:
         square = arithmetic.mul(arithmetic.square(d), 0.5 / beta)
         loss = comparison.where(comparison.lt(loss, beta), square, arithmetic.sub(loss, 0.5 * beta))
-    return finish(loss, reduction)
+    return finish(loss, chosen_reduction(size_average, reduce, reduction))
 
 
+@one_call
 @of_kinds
 def huber_loss(
     input: Operand, target: Operand, reduction: str = "mean", delta: float = 1.0,
@@ -100,13 +89,6 @@ def huber_loss(
     if not delta > 0:
         raise ArgumentError(f"huber_loss needs delta > 0, not {delta}")
     x, wanted = compared("huber_loss", input, target)
-    return _bounded(x, wanted, None if weight is None else as_tensor(weight), delta, reduction)
-
-
-@one_call
-def _bounded(
-    x: Tensor, wanted: Tensor, weight: Tensor | None, delta: float, reduction: str
-) -> Tensor:
     d = arithmetic.sub(x, wanted)
     size = arithmetic.abs(d)
     square = arithmetic.mul(arithmetic.square(d), 0.5)
@@ -117,6 +99,7 @@ def _bounded(
     return finish(loss, reduction)
 
 
+@one_call
 @of_kinds
 def poisson_nll_loss(
     input: Operand, target: Operand, log_input: bool = True, full: bool = False,
@@ -175,6 +158,7 @@ def gaussian_nll_loss(
     return finish(loss, reduction)
 
 
+@one_call
 @of_kinds
 def kl_div(
     input: Operand, target: Operand, size_average: Any = None, reduce: Any = None,
@@ -185,18 +169,14 @@ def kl_div(
     Where t = 0 the term is 0, for a negative t it is NaN. The divergence itself is reduction
     "batchmean": the sum divided by the first axis; "mean" divides by the number of elements.
     """
-    chosen = chosen_reduction(size_average, reduce, reduction)
-    return _divergence(floating(input), floating(target), log_target, chosen)
-
-
-@one_call
-def _divergence(x: Tensor, wanted: Tensor, log_target: bool, reduction: str) -> Tensor:
+    x, wanted = floating(input), floating(target)
     if log_target:
         loss = arithmetic.mul(exponential.exp(wanted), arithmetic.sub(wanted, x))
     else:
         some = comparison.ne(wanted, 0)
         log = exponential.log(comparison.where(some, wanted, 1.0))
         loss = arithmetic.sub(arithmetic.mul(wanted, log), arithmetic.mul(wanted, x))
-    if reduction == "batchmean":
+    chosen = chosen_reduction(size_average, reduce, reduction)
+    if chosen == "batchmean":
         return arithmetic.div(sum_(loss), x.shape[0] if x.shape else 1)
-    return finish(loss, reduction)
+    return finish(loss, chosen)
