@@ -141,6 +141,19 @@ def test_only_floats_among_several_results_have_a_gradient():
         assert not any(t.requires_grad for t in both(leaf(3), leaf(3)))
 
 
+def test_a_result_without_gradient_has_none():
+    x = leaf(3)
+
+    @one_call
+    def halves(x: cr.Tensor) -> tuple[cr.Tensor, ...]:
+        with cr.no_grad():
+            apart = arithmetic.mul(x, 2.0)
+        return arithmetic.add(x, apart), apart, arithmetic.mul(x, 3.0).detach() + 1.0
+
+    for _ in range(2):
+        assert [t.requires_grad for t in halves(x)] == [True, False, False]
+
+
 def test_options_that_are_equal_and_not_the_same_are_told_apart():
     x = cr.ones(2)
     for _ in range(2):

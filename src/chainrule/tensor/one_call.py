@@ -49,6 +49,7 @@ class _Kind(NamedTuple):
     order: tuple[int, ...]
     grad: bool  # whether a gradient may be needed
     parts: tuple[Any, ...] | None  # types of the results; None if the call is an operation itself
+    smooth: tuple[bool, ...]  # whether a gradient passes to each result
     several: tuple[int | None, ...] | None  # of a tuple: the number of each result, or None
     place: Location  # kept alive, as calls are told apart by its id
 
@@ -154,7 +155,7 @@ def _called(
         _kinds[kind] = found
     if found is None:
         return fn(*args, **options)
-    call, order, grad, parts, several, _ = found
+    call, order, grad, parts, smooth, several, _ = found
     values = tuple([tensors[i]._value for i in order])
     made = modes.recorder.record(call, values)  # type: ignore[union-attr]
     node = None
@@ -164,14 +165,15 @@ def _called(
         node = record(call, nodes, call.keep((*values, made)), place)
     if parts is None:
         return fresh(made, call.type, node)
+    ends = [node if passes else None for passes in smooth]
     if several is None:
-        return _result(0, made[0], parts[0], node)
-    return tuple([None if i is None else _result(i, made[i], parts[i], node) for i in several])
+        return _result(0, made[0], parts[0], ends[0])
+    return tuple([None if i is None else _result(i, made[i], parts[i], ends[i]) for i in several])
 
 
 def _result(number: int, value: Any, kind: Type, node: Recorded | None) -> Any:
-    """A result of a recorded call; only floats have a gradient."""
-    if node is None or kind.dtype.kind != "float":
+    """A result of a recorded call of several operations."""
+    if node is None:
         return fresh(value, kind, None)
     return fresh(value, kind, Recorded(project, (node,), {"index": number}, kind, node.location))
 
@@ -195,6 +197,7 @@ def _prepared(
         outs = [t for t in listed if t is not None]
         if not all(isinstance(t, Handle) for t in outs) or not _new(outs):
             return None
+        smooth = tuple([t.requires_grad for t in outs])
         graph = trace.graph((), outs)
     places = {id(t): i for i, t in reversed([*enumerate(tensors)])}
     read = [places.get(id(t), -1) for t in trace.captured()]
@@ -219,7 +222,8 @@ def _prepared(
         order = tuple([order[body.inputs.index(_source(n))] for n in alone.inputs])
         types = tuple([n.type for n in alone.inputs])
     call = op.prepared.get((*types, *attrs.items())) or call_for(op, types, attrs)
-    return _Kind(call, order, grad and call.smooth, call.parts, several, place)
+    grad = grad and call.smooth and any(smooth)
+    return _Kind(call, order, grad, call.parts, smooth, several, place)
 
 
 def _new(outs: Sequence[Handle]) -> bool:
