@@ -1,4 +1,4 @@
-"""Rebuilding a graph node by node, sharing what is equal. Imports graph only.
+"""Rebuilding a graph node by node, sharing what is equal. Imports base and graph.
 
 Example: `rewrite(graph, lambda node: replacement or None)` visits inputs before users.
 """
@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from operator import itemgetter
 from typing import Any
 
+from chainrule.base.shapes import Size
 from chainrule.graph.node import INPUT, Attrs, Graph, Node
 from chainrule.graph.walk import ordered, topological
 
@@ -27,7 +28,7 @@ def frozen_attrs(attrs: Attrs) -> Any:
 
 def _key(value: object) -> object:
     kind = type(value)
-    if kind is tuple or kind is str:
+    if kind is tuple or kind is str or kind is Size:
         return value
     if kind is int or kind is bool:
         return kind, value

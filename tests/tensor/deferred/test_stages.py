@@ -132,7 +132,7 @@ def test_the_programs_run_natively():
     assert counted[-1] == counted[-4]
 
 
-@pytest.mark.parametrize("bound", [1 << 22, 0])
+@pytest.mark.parametrize("bound", [1 << 24, 0])
 def test_a_checkpointed_step_is_native_also_where_it_is_large(bound, monkeypatch):
     monkeypatch.setattr(checkpoints, "_LARGE", bound)
     monkeypatch.setattr(checkpoints, "_large", set())
@@ -143,7 +143,7 @@ def test_a_checkpointed_step_is_native_also_where_it_is_large(bound, monkeypatch
 
         def inner(x: cr.Tensor) -> cr.Tensor:
             calls.append(1)
-            return Swish.apply(x @ w).tanh() * 0.5
+            return cr.nn.functional.dropout(Swish.apply(x @ w).tanh(), 0.2)
 
         for _ in range(14):
             loss = checkpoint(inner, cr.ones(8, 8)).square().mean()

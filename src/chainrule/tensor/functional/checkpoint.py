@@ -23,7 +23,7 @@ from chainrule.tensor.dispatch import apply_many, wrap
 from chainrule.tensor.modes import modes
 from chainrule.tensor.pytree import flatten
 
-_LARGE = 1 << 22  # bytes of the inner values of one call
+_LARGE = 1 << 24  # bytes of the inner values of one call
 _MOST_LINES = 4096
 _large: set[Location] = set()  # the lines where a function had larger ones
 
