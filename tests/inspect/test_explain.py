@@ -24,6 +24,7 @@ from chainrule.nn.utils.rnn import pack_padded_sequence
 from chainrule.tensor.dispatch import apply
 from chainrule.utils.checkpoint import checkpoint
 from tests.inspect.planting import WRONG
+from tests.tensor.deferred.running import observed
 
 W = [[0.1, 0.2], [0.3, 0.4]]
 
@@ -513,3 +514,17 @@ def test_one_layer_is_told_node_by_node_where_that_fits_a_screen():
 def test_what_cancels_to_rounding_is_no_wrong_derivative():
     x = cr.tensor([1.0, 2.0, 3.0], dtype=cr.float64, requires_grad=True)
     assert "✗" not in str(explain(F.softmax(x, -1).sum()))
+
+
+@pytest.mark.parametrize("way", ["always", "compiled"])
+def test_a_recorded_step_is_explained_like_one_evaluated_at_once(way):
+    def program():
+        model = nn.Sequential(nn.Embedding(5, 6), nn.LayerNorm(6), nn.GELU(), nn.Linear(6, 3))
+        x, labels = cr.tensor([1, 4, 2, 1]), cr.tensor([0, 2, 1, -100])
+        derivation = explain(F.cross_entropy(model(x), labels)).derivation
+        computed = sorted(s.op for s in derivation.steps if not s.is_leaf)
+        return computed, len(derivation.wanted), float(derivation.steps[derivation.loss].value)
+
+    computed, wanted, loss = observed("off", program)
+    assert {"cross_entropy", "matmul", "gather"} < {*computed}
+    assert observed(way, program) == [computed, wanted, pytest.approx(loss, rel=1e-5)]

@@ -15,12 +15,13 @@ import numpy as np
 
 from chainrule.base.errors import GradientError
 from chainrule.grad.reverse import differentiate
-from chainrule.graph.node import INPUT, Graph, Node
+from chainrule.graph.node import INPUT, Graph, Node, input_node
 from chainrule.graph.walk import topological
 from chainrule.inspect.derivation import Derivation, Part, add_up, measure, step_of
 from chainrule.inspect.unroll import MOST_STEPS, unroll
 from chainrule.inspect.window import note_windows
 from chainrule.ops.control import call
+from chainrule.ops.creation import detach
 from chainrule.ops.evaluate import apply_meaning
 from chainrule.ops.record import OUT
 from chainrule.tensor.handle import Handle
@@ -117,9 +118,12 @@ def _unrolled(root: Node, known: dict[Node, Any]) -> list[Node]:
     seen = unroll(Graph(inputs, (root,)), MOST_STEPS, lambda n: _opened(n, known))
     origin = {new: old for old, new in seen.made.items() if old.op is new.op}
     done: dict[Node, Node] = {}
+    passing: set[Node] = {n for n in inputs if isinstance(n, Recorded) and n.leaf is not None}
     for node in seen.as_written(order):
         ins = tuple(done[n] for n in node.inputs)
         old = origin.get(node)
+        if _passes(node, passing):
+            passing.add(node)
         if old is node:
             done[node] = node
         elif isinstance(old, Recorded) and old.op is node.op:
@@ -130,9 +134,18 @@ def _unrolled(root: Node, known: dict[Node, Any]) -> list[Node]:
                 known[again] = known[old]
         else:
             values = [known[n] for n in ins]
-            again, known[again] = evaluated(node.op, ins, node.attrs, values, node.source)
-            done[node] = again
-    return list(done.values())
+            made, value = evaluated(node.op, ins, node.attrs, values, node.source)
+            # else a constant, as it is where each operation is recorded by itself
+            done[node] = found = made if node in passing else input_node(node.type)
+            known[found] = value
+    needed = set(topological((done[seen.graph.outputs[0]],)))
+    return [node for node in done.values() if node in needed]
+
+
+def _passes(node: Node, passing: set[Node]) -> bool:
+    """Whether a gradient passes from this node to a leaf, through inputs that pass it."""
+    floats = any(t.dtype.kind == "float" for t in node.results)
+    return floats and node.op is not detach and not passing.isdisjoint(node.inputs)
 
 
 def _work_out(order: Sequence[Node], known: dict[Node, Any]) -> None:
