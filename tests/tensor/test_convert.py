@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import itertools
+import math
 
 import numpy as np
 import pytest
 
 import chainrule as cr
-from chainrule.base.errors import DeviceError, DTypeError, ShapeError
+from chainrule.base.errors import ArgumentError, DeviceError, DTypeError, ShapeError
 from chainrule.tensor.convert import as_dtype, operands, result_dtype
 
 NAMES = ("bool", "uint8", "int32", "int64", "float32", "float64")
@@ -129,3 +130,32 @@ def test_strings_and_objects_are_no_tensors():
         cr.tensor("text")
     with pytest.raises(DTypeError):
         cr.from_numpy([1.0])
+
+
+def test_a_number_is_an_operand_of_its_own_kind():
+    """Numbers that are equal, and mean different operands, one after the other."""
+    whole, byte, real = cr.tensor([1, 2]), cr.tensor([1, 2], dtype=cr.uint8), cr.tensor([1.0, 2.0])
+    for _ in range(3):
+        assert (whole * 1).dtype is cr.int64
+        assert (whole * 1.0).dtype is cr.float32
+        assert (whole == True).tolist() == [True, False]  # noqa: E712
+        assert (byte - 1).tolist() == [0, 1]
+        assert (-1 + byte).tolist() == [0, 1]
+        assert [math.copysign(1, v) for v in (real * 0.0).tolist()] == [1, 1]
+        assert [math.copysign(1, v) for v in (real * -0.0).tolist()] == [-1, -1]
+        assert [math.copysign(1, v) for v in (real * 0).tolist()] == [1, 1]
+        assert all(math.isnan(v) for v in (real * math.nan).tolist())
+
+
+def test_a_written_number_is_checked():
+    x = cr.zeros(3)
+    x[1:] = 7
+    x[0] = -math.inf
+    assert x.tolist() == [-math.inf, 7.0, 7.0]
+    index = cr.zeros(2, dtype=cr.int64)
+    index[:] = -3
+    assert index.tolist() == [-3, -3]
+    with pytest.raises(ArgumentError, match="does not fit in float32"):
+        x[0] = 1e300
+    with pytest.raises(ArgumentError):
+        index[0] = 2**70
