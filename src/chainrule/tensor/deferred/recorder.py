@@ -33,6 +33,7 @@ from chainrule.tensor.tape import Recorded
 _OFTEN = 2  # times at which a mark was passed before what follows is recorded
 _CHANGING = 4  # batches without a plan, after which they are evaluated in parts
 _NEW = 48  # batches in a row that never occurred before, after which a mark rests
+_NEW_READ = 16  # after which another read rests: only that of a loop that writes a text, say
 _FIRST_REST, _LONGEST_REST = 96, 24576  # times that it is passed
 _MOST_SITES = 4096
 _MOST_ENTRIES = 8192  # of a batch
@@ -41,10 +42,11 @@ _MOST_ENTRIES = 8192  # of a batch
 class _Site:
     """A mark of the program, and how the batches after it fared."""
 
-    __slots__ = ("changing", "due", "new", "passed", "place", "rest", "tapes")
+    __slots__ = ("changing", "due", "new", "passed", "patience", "place", "rest", "tapes")
 
-    def __init__(self, place: Location) -> None:
-        self.place = place
+    def __init__(self, place: Location, patience: int) -> None:
+        """It rests after as many new batches in a row as its `patience`."""
+        self.place, self.patience = place, patience
         self.passed = self.new = 0
         self.changing = 0  # batches without a plan, less those with one
         self.tapes = 0  # without a gradient that is known, less those with one
@@ -66,7 +68,7 @@ class _Site:
             self.new, self.rest = 0, _FIRST_REST
             return
         self.new += 1
-        if self.new >= _NEW:
+        if self.new >= self.patience:
             self.new = 0
             self.due = self.passed + self.rest
             self.rest = min(4 * self.rest, _LONGEST_REST)
@@ -129,7 +131,7 @@ class Recorder:
         site = self.site
         if batch is self.batch:
             if read:
-                self.site = _site((location(), modes.grad))
+                self.site = _site((location(), modes.grad), _NEW_READ)
                 self.site.passed += 1
             self.batch = Batch(self.evaluate, self.site.place)
         if batch.entries:
@@ -159,13 +161,13 @@ def mark(skip: int = 2) -> None:
         recorder.site, recorder.batch.place = site, site.place
 
 
-def _site(place: tuple[Location, bool]) -> _Site:
+def _site(place: tuple[Location, bool], patience: int = _NEW) -> _Site:
     """The mark at a line, in a mode of gradients."""
     site = _sites.get(place)
     if site is None:
         if len(_sites) >= _MOST_SITES:
             _sites.clear()
-        site = _sites[place] = _Site(place[0])
+        site = _sites[place] = _Site(place[0], patience)
     return site
 
 
