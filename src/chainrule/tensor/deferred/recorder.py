@@ -74,7 +74,7 @@ class _Site:
             self.rest = min(4 * self.rest, _LONGEST_REST)
 
 
-_sites: dict[tuple[Location, bool], _Site] = {}
+_sites: dict[Any, _Site] = {}  # by line, and whether gradients are recorded
 
 
 class RestingMark(NamedTuple):
@@ -131,7 +131,7 @@ class Recorder:
         site = self.site
         if batch is self.batch:
             if read:
-                self.site = _site((location(), modes.grad), _NEW_READ)
+                self.site = _site(location(), _NEW_READ)
                 self.site.passed += 1
             self.batch = Batch(self.evaluate, self.site.place)
         if batch.entries:
@@ -150,7 +150,7 @@ def mark(skip: int = 2) -> None:
     if modes.watch is not None or modes.anomaly or not _here():
         modes.recorder = None
         return
-    site = _site((location(skip), modes.grad))
+    site = _site(location(skip))
     site.passed += 1
     if site.passed < site.due and settings().defer == "on":
         modes.recorder = None
@@ -161,13 +161,15 @@ def mark(skip: int = 2) -> None:
         recorder.site, recorder.batch.place = site, site.place
 
 
-def _site(place: tuple[Location, bool], patience: int = _NEW) -> _Site:
+def _site(place: Location, patience: int = _NEW) -> _Site:
     """The mark at a line, in a mode of gradients."""
-    site = _sites.get(place)
+    # the hash of a code object is slow: it reads all instructions; the mark keeps it alive
+    line = (id(place[0]), place[1]) if type(place) is tuple else place
+    site = _sites.get((line, modes.grad))
     if site is None:
         if len(_sites) >= _MOST_SITES:
             _sites.clear()
-        site = _sites[place] = _Site(place[0], patience)
+        site = _sites[line, modes.grad] = _Site(place, patience)
     return site
 
 
