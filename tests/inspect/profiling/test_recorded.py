@@ -70,6 +70,19 @@ def test_loops_of_layers_on_one_line_belong_to_their_layers():
     assert measured == {"Two.one", "Two.other"}
 
 
+def test_what_is_pending_at_the_beginning_is_not_measured():
+    x = cr.ones(4, 4)
+    for _ in range(12):
+        before = x.exp()
+        with cr.profile() as p:
+            x.log().sum().item()
+        names = {r.name for r in p.rows}
+        assert "log" in names
+        assert "exp" not in names
+        assert sum(r.seconds for r in p.rows) == pytest.approx(p.seconds, rel=1e-6)
+        before.sum().item()
+
+
 def test_what_is_pending_at_the_end_is_measured():
     model, x = Model(), batch()
     for _ in range(12):

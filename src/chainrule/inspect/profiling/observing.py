@@ -85,6 +85,7 @@ def observing(base: FrameType | None = None) -> Iterator[Observer]:
     """In the block, the calling thread is observed; whatever ends the block ends that."""
     observer = Observer(base)
     stand_in = partial(_stand_in, observer)
+    settle()  # what the program has recorded before is not measured
     with ExitStack() as undo:
         undo.enter_context(noted_by(observer.location))
         undo.enter_context(observed(observer.run_native))
@@ -101,7 +102,6 @@ def observing(base: FrameType | None = None) -> Iterator[Observer]:
         marks.listeners.append(observer)
         undo.callback(marks.listeners.remove, observer)
         undo.enter_context(sampled(observer.thread, observer.sample))
-        settle()
         observer.begin()
         try:
             yield observer
