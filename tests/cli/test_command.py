@@ -1,5 +1,7 @@
 """`chainrule` itself: help, version, environment, errors."""
 
+import re
+
 import pytest
 
 from chainrule.base.errors import ConfigError, DataError
@@ -16,6 +18,7 @@ def test_version(chainrule):
 
 def test_help_teaches(inside):
     assert "chainrule train --data FILE" in inside("--help").out
+    assert not re.search(r"[\w,]\.\.\.$", inside("--help").out, re.MULTILINE)  # a summary cut off
     page = inside("train", "--help").out
     assert "chainrule train --resume last" in page
     assert "learning_rate=0.002" in page

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from chainrule.inspect.verdict import Report
 
 
-@click.command(cls=FormulaCommand)
+@click.command(cls=FormulaCommand, short_help="Judge a hand-derived gradient of a FORMULA.")
 @click.argument("formula")
 @click.option("--at", required=True, metavar="VALUES", help='As in "W=[[1,2],[3,4]] x=[1,2]".')
 @click.option(
@@ -53,7 +53,7 @@ def check(formula: str, at: str, claim: str | None, order: int, as_json: bool) -
     return _say(found, as_json=as_json)
 
 
-@click.command()
+@click.command(short_help="Check a trained RUN's gradients by finite differences.")
 @click.argument("run", default="last")
 @click.option("--budget", type=click.IntRange(min=1), default=200, show_default=True,
               help="Entries that are checked one by one.")  # fmt: skip

@@ -10,7 +10,7 @@ from __future__ import annotations
 import click
 
 
-@click.command()
+@click.command(short_help="Show versions, CPU, threads and cache.")
 def env() -> None:
     """Show versions, CPU, threads and cache: paste it into a bug report."""
     from chainrule.tasks.environment import describe_environment

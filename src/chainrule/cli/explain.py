@@ -14,7 +14,7 @@ import click
 from chainrule.cli.formula_command import FormulaCommand
 
 
-@click.command(cls=FormulaCommand)
+@click.command(cls=FormulaCommand, short_help="Derive the gradient of a FORMULA step by step.")
 @click.argument("formula")
 @click.option("--at", default="", metavar="VALUES", help='As in "W=[[1,2],[3,4]] x=[1,2]".')
 @click.option("--json", "as_json", is_flag=True, help="Every node, value and contribution.")

@@ -14,7 +14,7 @@ import click
 from chainrule.cli.runs_option import runs_option
 
 
-@click.command()
+@click.command(short_help="Let a trained RUN write.")
 @click.argument("run", default="last")
 @click.option("--prompt", default="\n", help="What the text begins with; default: a new line.")
 @click.option("--length", type=click.IntRange(min=1), default=400, show_default=True)

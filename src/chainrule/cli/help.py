@@ -12,7 +12,7 @@ import difflib
 import click
 
 
-@click.command(name="help")
+@click.command(name="help", short_help="Explain an error code; list differences from PyTorch.")
 @click.argument("topic", required=False)
 @click.pass_context
 def explain_topic(ctx: click.Context, topic: str | None) -> None:

@@ -15,7 +15,10 @@ from pathlib import Path
 import click
 
 
-@click.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
+@click.command(
+    short_help="Run a SCRIPT that imports torch, without PyTorch.",
+    context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
+)
 @click.option("-m", "module", is_flag=True, help="SCRIPT is a module: package.train")
 @click.option("--profile", is_flag=True, help="Show where time and memory go.")
 @click.option(

@@ -13,7 +13,7 @@ import click
 _SUMMARY = ("trace", "groups", "plan")
 
 
-@click.command()
+@click.command(short_help="Show what the compiler makes of a program.")
 @click.argument("function", required=False, metavar="[FILE.py:FUNCTION]")
 @click.option(
     "--model",
