@@ -39,7 +39,7 @@ def _infer(ins: tuple[Type, ...], attrs: Attrs) -> Type:  # noqa: ARG001 - the s
 
 def _cross_entropy(ins: Any, attrs: Attrs) -> Array:  # noqa: ARG001 - the signature
     x, index = ins
-    check_bounds(index, x.shape[-1], f"scores of {x.shape[-1]} classes")
+    check_bounds(index, x.shape[-1], f"cross_entropy over {x.shape[-1]} classes")
     e = x - finite_max(x, -1)
     chosen = np.take_along_axis(e, index[..., None], -1)[..., 0]
     np.exp(e, e)

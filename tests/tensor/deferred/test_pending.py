@@ -66,6 +66,16 @@ def test_an_error_is_raised_at_each_read_with_the_line_that_recorded_it():
         assert "CR103" in code
 
 
+@pytest.mark.parametrize("options", [{}, {"label_smoothing": 0.1}, {"weight": cr.ones(3)}])
+def test_a_label_out_of_range_names_the_line_of_the_loss(options):
+    scores = cr.ones(2, 3, requires_grad=True)
+    loss = F.cross_entropy(scores, cr.tensor([0, 3]), **options)
+    with pytest.raises(IndexError, match="3 classes: index 3 at position") as caught:
+        loss.item()
+    (where,) = (note for note in caught.value.__notes__ if "recorded at" in note)
+    assert where.endswith("loss = F.cross_entropy(scores, cr.tensor([0, 3]), **options)")
+
+
 def test_values_recorded_before_the_error_are_there():
     table = cr.arange(12.0).reshape(4, 3)
     before = table + 1
