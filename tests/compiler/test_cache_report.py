@@ -164,6 +164,7 @@ def test_marks_rest_where_nothing_repeats():
     assert mark.passed == 80
     assert mark.left > 0
     assert f"nothing is recorded after {mark.place}" in str(cr.explain_cache())
+    assert f"when this line has run {mark.left} more times" in str(cr.explain_cache())
 
 
 def test_an_evicted_plan_is_counted(monkeypatch):

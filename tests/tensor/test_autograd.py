@@ -64,6 +64,7 @@ def test_anomaly_mode_names_the_line():
     assert "'SqrtBackward0', recorded at" in words
     assert "test_autograd.py" in words
     assert "return (x.sqrt() * 0.0).sum()" in words
+    assert "inside chainrule.inspect.detect_anomaly()" in words
     assert not autograd.is_anomaly_enabled()
     with autograd.set_detect_anomaly(True):
         with pytest.raises(GradientError, match="SqrtBackward0"):

@@ -21,6 +21,7 @@ from chainrule.tensor.deferred.recorder import RestingMark, resting
 from chainrule.tensor.deferred.structure import counts, structures
 
 _WIDTH = 100
+_HEADS = {"place": "after line", "arena_bytes": "arena"}  # of columns that are not called so
 E = TypeVar("E", bound="CacheEntry | BatchEntry")
 
 
@@ -71,7 +72,8 @@ class _Report(list[E]):
     def _cells(self) -> list[list[str]]:
         """The names of the columns, and the cells of each entry."""
         names = list(self[0]._fields)
-        return [names, *([_cell(n, v) for n, v in zip(names, e, strict=True)] for e in self)]
+        head = [_HEADS.get(name, name) for name in names]
+        return [head, *([_cell(n, v) for n, v in zip(names, e, strict=True)] for e in self)]
 
     def _memory(self) -> str:
         use, limit = _megabytes(self.bytes_in_use), self.limit >> 20
@@ -168,8 +170,8 @@ class BatchReport(_Report[BatchEntry]):
 
     def _tail(self) -> list[str]:
         return [
-            f"nothing is recorded after {mark.place}: what followed did not repeat; passes until "
-            f"it is tried again: {mark.left}"
+            f"nothing is recorded after {mark.place}: what followed did not repeat; it is tried "
+            f"again when this line has run {mark.left} more times"
             for mark in self.resting
         ]
 
@@ -235,7 +237,7 @@ def _table(names: Sequence[str], *rows: Sequence[str]) -> list[str]:
     columns = [c for c in zip(names, *rows, strict=True) if any(c[1:])]
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for name, *_ in columns:
-        table.add_column(name.removesuffix("_bytes"), overflow="fold")
+        table.add_column(name, overflow="fold")
     for row in zip(*(cells for _, *cells in columns), strict=True):
         table.add_row(*map(Text, row))
     stream = io.StringIO()

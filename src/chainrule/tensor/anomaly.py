@@ -88,5 +88,6 @@ class Suspicious(Backward):
             where = "" if source is None else f", recorded at {source}" + (text and f": {text}")
             raise GradientError(
                 f"function '{backward_name(self._at)}'{where}, returned NaN as a gradient of "
-                f"shape {value.shape}; check the values that enter this line"
+                f"shape {value.shape}; check the values that enter this line\n"
+                "  inside chainrule.inspect.detect_anomaly() the error says where the NaN began"
             )

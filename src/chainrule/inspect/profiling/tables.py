@@ -45,10 +45,10 @@ def summary(found: profile) -> str:
         estimated += row.seconds if row.estimated else 0.0
     spent = {_NAMES.get(name, name): value for name, value in spent.items() if value}
     shares = [f"{name} {percent(value, total)}" for name, value in spent.items()]
-    lines = [
-        f"{duration(total)} profiled: {', '.join(shares)}",
-        f"the profile itself took {duration(found.own_seconds)} more, charged to no line",
-    ]
+    lines = [f"{duration(total)} profiled: {', '.join(shares)}"]
+    own = duration(found.own_seconds)
+    if own:
+        lines.append(f"the profile itself took {own} more, charged to no line")
     if estimated:
         lines.append(
             f"{percent(estimated, total)} of the time was measured for several lines or layers "
