@@ -140,9 +140,10 @@ class CacheReport(_Report[CacheEntry]):
 class BatchReport(_Report[BatchEntry]):
     """The compiled structures of a plain program, and how its batches were evaluated.
 
-    `native` batches were one native call each, `eager` ones ran call by call. `compiled` plans were
-    made in `seconds`, of which `evicted` were dropped for memory. Of the `known` structures, which
-    occurred twice or more, `small` ones have too few operations and elements to be compiled.
+    `native` batches were one native call each, `eager` ones ran call by call; a batch that is
+    evaluated in parts counts once for each part. `compiled` plans were made in `seconds`, of which
+    `evicted` were dropped for memory. Of the `known` structures, which occurred twice or more,
+    `small` ones have too few operations and elements to be compiled.
     `resting` are the marks after which nothing is recorded, as what followed did not repeat.
     `bytes_in_use` of at most `limit` are the arenas of all plans of the process.
     """
