@@ -117,7 +117,7 @@ def called(fn: Callable[..., tuple[Tensor, ...]], *args: Handle | None) -> tuple
     """
     if modes.trace is not None or modes.anomaly or modes.watch is not None:
         return fn(*args)
-    if modes.recorder is not None and modes.layer is None:
+    if modes.recorder is not None:
         return as_one_call(fn, *args)
     from chainrule.tensor.body import body_trace, recorded_once  # not needed to import the package
 

@@ -35,7 +35,7 @@ class Causes(NamedTuple):
 
 def why_compiled(batch: Batch, alive: Sequence[int], causes: Causes) -> str:
     """The reasons for a plan of this batch, the first of a structure or another one."""
-    found = [f"occurred {causes.occurred} times"]
+    found = ["occurred once" if causes.occurred == 1 else f"occurred {causes.occurred} times"]
     if causes.others:
         nearest = min(causes.others, key=lambda other: len({*other} ^ {*alive}))
         more, fewer = sorted({*alive} - {*nearest}), sorted({*nearest} - {*alive})

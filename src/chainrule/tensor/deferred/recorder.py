@@ -1,7 +1,7 @@
 """When operations are recorded and when they are evaluated at once: decided by counting.
 
 A *mark* is a place where a program pauses to look or to update: the end of `optimizer.step()`, a
-`backward()`, a number read with `item()`. What follows the same mark for the third time is a loop,
+`backward()`, a number read with `item()`. What follows the same mark for the second time is a loop,
 and is recorded up to the next mark. Where batches do not repeat – their shapes or their graphs
 change – the mark rests, longer each time, and operations are evaluated at once as ever.
 
