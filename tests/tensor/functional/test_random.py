@@ -8,6 +8,8 @@ import pytest
 import chainrule as cr
 import chainrule.nn.functional as F
 from chainrule.base.errors import ArgumentError
+from chainrule.tensor.modes import modes
+from tests.tensor.deferred.running import evaluation
 
 N = 20_000
 
@@ -117,3 +119,26 @@ def test_big_arrays_are_drawn_in_blocks_of_the_same_numbers(draw, dtype):
     whole = cr.compile(lambda: draw(shape, dtype=dtype))()
     np.testing.assert_allclose(blocks.numpy(), whole.numpy(), rtol=1e-5, atol=1e-6)
     assert cr.rand(3).tolist() == after.tolist()
+
+
+@pytest.mark.parametrize("way", ["always", "compiled"])
+def test_recorded_numbers_are_those_of_evaluation_at_once(way):
+    def run(counts):
+        cr.manual_seed(4)
+        seen = []
+        for _ in range(3):
+            drawn = [cr.rand(3, 2), cr.rand(5, dtype=cr.float64), cr.randn(4), cr.rand(0)]
+            recorder = modes.recorder
+            counts.append(None if recorder is None else len(recorder.batch.entries))
+            drawn += [cr.randint(2, 9, (6,)), cr.normal(1.0, 2.0, (3,)), cr.get_rng_state()]
+            seen += [t.tolist() for t in drawn]
+        return seen
+
+    counts: list[int | None] = []
+    with evaluation("off"):
+        wanted = run([])
+    with evaluation(way):
+        found = run(counts)
+    assert counts == [4, 4, 4]  # one operation each
+    for a, b in zip(found, wanted, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-6)

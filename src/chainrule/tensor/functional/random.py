@@ -35,6 +35,7 @@ from chainrule.tensor.functional.forms import of_kinds, size_named, with_out
 from chainrule.tensor.functional.layout import flat_sizes
 from chainrule.tensor.handle import Handle
 from chainrule.tensor.modes import modes, no_grad
+from chainrule.tensor.one_call import as_one_call
 from chainrule.tensor.require import is_probability, require
 
 if TYPE_CHECKING:
@@ -104,30 +105,34 @@ class Generator:
 
         A large array is drawn in blocks, so that the integers need little memory.
         """
-        trace = modes.trace
-        state = self.state if trace is None else trace.stream(self)
-        ordinal = 0 if trace is None else trace.ordinal(self)
-
-        def drawn(start: int, part: shapes.Shape) -> Tensor:
-            attrs = {"ordinal": ordinal, "start": start, "shape": part}
-            return finish(*[apply(TABLE["random_bits"], state, word=w, **attrs)
-                            for w in range(words)])  # fmt: skip
-
         if min(shape, default=0) < 0:
             raise ArgumentError(f"sizes must not be negative: {shape}")
-        size = shapes.size(shape)
+        trace, size = modes.trace, shapes.size(shape)
+        how: Any = {"finish": finish, "words": words, "dtype": dtype}
         if trace is not None:
-            return drawn(0, shape)
+            state = trace.stream(self)
+            return _drawn(state, ordinal=trace.ordinal(self), start=0, shape=shape, **how)
         if size <= (_BLOCK if modes.recorder is None else _RECORDED):
-            out = drawn(0, shape)
+            out = as_one_call(_drawn, self.state, ordinal=0, start=0, shape=tuple(shape), **how)
         else:
             values = np.empty(size, dtype.numpy)
             for start in range(0, size, _BLOCK):
                 part = values[start : start + _BLOCK]
-                part[:] = drawn(start, part.shape)._concrete("random numbers")
+                made = _drawn(self.state, ordinal=0, start=start, shape=part.shape, **how)
+                part[:] = made._concrete("random numbers")
             out = wrap(values.reshape(shape))
         self.skip(1)
         return out
+
+
+def _drawn(
+    state: Tensor, *, ordinal: int, start: int, shape: shapes.Shape, words: int, dtype: DType,
+    finish: Callable[..., Tensor],
+) -> Tensor:  # fmt: skip
+    """`finish` of the random integers at a position of a generator, from number `start` on."""
+    attrs = {"ordinal": ordinal, "start": start, "shape": shape}
+    bits = [apply(TABLE["random_bits"], state, word=w, **attrs) for w in range(words)]
+    return finish(*bits, dtype=dtype)
 
 
 default_generator = Generator()
@@ -164,17 +169,17 @@ def set_rng_state(new_state: Tensor) -> None:
 
 def uniform(shape: shapes.Shape, dtype: DType, generator: Generator | None = None) -> Tensor:
     """Uniform numbers in [0, 1): 24 random bits in float32, 53 in float64."""
-
-    def finish(high: Tensor, *low: Tensor) -> Tensor:
-        if not low:
-            return _unit(high, dtype)
-        top = arithmetic.mul(arithmetic.floor_divide(high, 1 << 5), 1 << 26)
-        bits = arithmetic.add(top, arithmetic.floor_divide(low[0], 1 << 6))
-        return arithmetic.mul(cast(bits, dtype), 2.0**-53)
-
-    source = generator or default_generator
+    source, double = generator or default_generator, dtype is dtypes.float64
     with no_grad():
-        return source._draw(shape, dtype, 2 if dtype is dtypes.float64 else 1, finish)
+        if double:
+            return source._draw(shape, dtype, 2, _unit_of_two)
+        return source._draw(shape, dtype, 1, _unit)
+
+
+def _unit_of_two(high: Tensor, low: Tensor, dtype: DType) -> Tensor:
+    top = arithmetic.mul(arithmetic.floor_divide(high, 1 << 5), 1 << 26)
+    bits = arithmetic.add(top, arithmetic.floor_divide(low, 1 << 6))
+    return arithmetic.mul(cast(bits, dtype), 2.0**-53)
 
 
 def _unit(bits: Tensor, dtype: DType) -> Tensor:
@@ -196,16 +201,16 @@ def drawn_later(shape: shapes.Shape) -> bool:
 
 def normal_values(shape: shapes.Shape, dtype: DType, generator: Generator | None = None) -> Tensor:
     """Standard normal numbers by the Box-Muller transform of two uniforms."""
-
-    def finish(first: Tensor, second: Tensor) -> Tensor:
-        # (word + 1)/2³² lies in (0, 1], so that the logarithm is finite
-        u = arithmetic.mul(cast(arithmetic.add(first, 1), dtypes.float64), 2.0**-32)
-        radius = exponential.sqrt(arithmetic.mul(exponential.log(u), -2.0))
-        angle = arithmetic.mul(cast(second, dtypes.float64), 2 * math.pi * 2.0**-32)
-        return cast(arithmetic.mul(radius, trigonometry.cos(angle)), dtype)
-
     with no_grad():
-        return (generator or default_generator)._draw(shape, dtype, 2, finish)
+        return (generator or default_generator)._draw(shape, dtype, 2, _normal_of_two)
+
+
+def _normal_of_two(first: Tensor, second: Tensor, dtype: DType) -> Tensor:
+    # (word + 1)/2³² lies in (0, 1], so that the logarithm is finite
+    u = arithmetic.mul(cast(arithmetic.add(first, 1), dtypes.float64), 2.0**-32)
+    radius = exponential.sqrt(arithmetic.mul(exponential.log(u), -2.0))
+    angle = arithmetic.mul(cast(second, dtypes.float64), 2 * math.pi * 2.0**-32)
+    return cast(arithmetic.mul(radius, trigonometry.cos(angle)), dtype)
 
 
 def _new(
