@@ -55,8 +55,8 @@ class Effect:
             (handle, wants, inputs[i].array)
             for i, handle, wants in zip(sections.states, c.states, c.requires_grad, strict=True)
         ]
-        self.gradients = [
-            (owner, inputs[i].array)
+        self.gradients: list[list[Any]] = [  # owner and type
+            [owner, inputs[i].array]
             for i, owner in zip(sections.gradients, c.grad_owners, strict=True)
         ]
         self.numbers = [_Number(read) for read in c.numbers]
@@ -87,21 +87,25 @@ class Effect:
         for handle, wants, kind in self.states:
             if handle._lens is not None or handle._requires_grad is not wants:
                 return False
-            if handle._type is not kind and handle.array_type != kind:
-                return False
-        for owner, kind in self.gradients:
-            given = owner._grad
+            if handle._type is not kind:
+                if handle.array_type != kind:
+                    return False
+                handle._type = kind  # the same object from now on, which is seen at once
+        for expected in self.gradients:
+            given, kind = expected[0]._grad, expected[1]
             if not isinstance(given, Handle) or given._lens is not None:
                 return False
-            if given._type is not kind and given.array_type != kind:
-                return False
+            if given._type is not kind:
+                if given.array_type != kind:
+                    return False
+                expected[1] = given.array_type
         return self.noted.hold() and self.guards.hold()
 
     def record(self, recorder: Recorder) -> None:
         """Record the update, and give the tensors their pending values."""
         c = self.capture
-        operands = [handle._value for handle, _, _ in self.states]
-        operands += [owner._grad._value for owner, _ in self.gradients]
+        operands = [handle._value for handle in c.states]
+        operands += [owner._grad._value for owner in c.grad_owners]
         operands += [number.array() for number in self.numbers]
         made = recorder.record(self.block, tuple(operands))
         batch = recorder.batch
