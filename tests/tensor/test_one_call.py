@@ -10,12 +10,13 @@ import pytest
 
 import chainrule as cr
 import chainrule.nn.functional as F
+from chainrule import nn
 from chainrule.base.errors import IndexBoundsError, ShapeError
 from chainrule.tensor.deferred.recorder import Recorder
 from chainrule.tensor.functional import arithmetic, products
 from chainrule.tensor.modes import modes
 from chainrule.tensor.one_call import one_call
-from tests.tensor.deferred.running import evaluation
+from tests.tensor.deferred.running import evaluation, observed
 
 
 @pytest.fixture(autouse=True)
@@ -247,3 +248,17 @@ def test_the_default_dtype_tells_calls_apart():
         assert scaled(whole, 0.5).dtype == cr.float64
     finally:
         cr.set_default_dtype(cr.float32)
+
+
+def test_a_recorded_layer_shows_the_operation_that_gave_its_result():
+    def program():
+        model = nn.Sequential(nn.Linear(4, 3), nn.LayerNorm(3))
+        h = model(cr.ones(2, 4))
+        states, (last, _) = nn.LSTM(3, 3)(h.unsqueeze(0))
+        loss = F.cross_entropy(h, cr.tensor([0, 1]))
+        return [t.grad_fn.name() for t in (model[0](cr.ones(2, 4)), h, states, last, loss)]
+
+    names = observed("off", program)
+    assert names == ["AddBackward0", "AddBackward0", "ScanBackward0", "ReshapeBackward0",
+                     "DivBackward0"]  # fmt: skip
+    assert observed("always", program) == names

@@ -11,21 +11,22 @@ from __future__ import annotations
 from typing import Any
 
 from chainrule.graph.node import INPUT, Node
-from chainrule.ops.control import project
+from chainrule.ops.control import call, project
 from chainrule.tensor.tape import Recorded
 
 
 class GradFn:
     """A view of one node of the recorded graph."""
 
-    __slots__ = ("node",)
+    __slots__ = ("_result", "node")
 
     def __init__(self, node: Node) -> None:
+        self._result = node
         self.node = node.inputs[0] if node.op is project else node
 
     def name(self) -> str:
         """`MulBackward0`; `AccumulateGrad` for a leaf."""
-        return backward_name(self.node)
+        return backward_name(self._result)
 
     @property
     def next_functions(self) -> tuple[tuple[GradFn | None, int], ...]:
@@ -62,11 +63,19 @@ def _next(child: Node) -> tuple[GradFn | None, int]:
 
 
 def backward_name(node: Node) -> str:
-    """`log_softmax` → `LogSoftmaxBackward0`; a user's function has its own name."""
+    """`log_softmax` → `LogSoftmaxBackward0`; a user's function has its own name.
+
+    A result of a body has the name of the operation that computes it there.
+    """
+    number = 0
+    if node.op is project:
+        number, node = node.attrs["index"], node.inputs[0]
     if node.op is INPUT:
         return "AccumulateGrad"
-    if node.op is project:
-        return backward_name(node.inputs[0])
-    if "name" in node.attrs and node.op.name == "call":
+    if node.op is call and "name" in node.attrs:
         return f"{node.attrs['name']}Backward"
+    if node.op is call and "graph" in node.attrs:
+        made = node.attrs["graph"].outputs[number]
+        if made.op is not INPUT:
+            return backward_name(made)
     return "".join([part.capitalize() for part in node.op.name.split("_")]) + "Backward0"
