@@ -320,6 +320,7 @@ def bodies(call, *runs):
     return [call(*run)[0]._node.inputs[0].attrs["graph"] for run in runs]
 
 
+@pytest.mark.at_once
 def test_a_function_of_its_arguments_is_recorded_for_types_and_who_asks(monkeypatch):
     x, w, b = leaves(7, (2, 3), (3,), (3,))
     fixed = b.detach()

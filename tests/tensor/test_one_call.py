@@ -64,9 +64,24 @@ def test_functions_are_one_call():
     x, words, table = leaf(2, 3, 4), cr.tensor([[0, 1], [2, 0]]), leaf(5, 4)
     assert entries(lambda: F.gelu(x, approximate="tanh")) == ["call"]
     assert entries(lambda: F.gelu(x)) == ["gelu"]
+    assert entries(lambda: F.softmax(x, -1)) == ["softmax"]
+    assert entries(lambda: F.leaky_relu(x)) == ["call"]
+    assert F.leaky_relu(y := -cr.ones(2), 0.5, inplace=True) is y
+    assert y.tolist() == [-0.5, -0.5]
     assert entries(lambda: F.embedding(words, table, padding_idx=0)) == ["call"]
     assert entries(lambda: F.embedding(words, table)) == ["gather"]
     assert entries(lambda: F.scaled_dot_product_attention(x, x, x, is_causal=True)) == ["call"]
+
+
+def test_convolutions_and_pooling_are_one_call():
+    x, w, b = cr.randn(2, 3, 9), leaf(4, 3, 2), leaf(4)
+    assert entries(lambda: F.conv1d(x, w, b, padding=1)) == ["call"]
+    assert entries(lambda: F.max_pool1d(x, 4)) == ["call"]
+    top, where = F.max_pool1d(x, 9, return_indices=True)
+    assert cr.equal(where.squeeze(-1), x.argmax(-1))
+    assert cr.equal(top.squeeze(-1), x.amax(-1))
+    wide = cr.randn(8, 64, 64, 64, requires_grad=True)
+    assert "call" not in entries(lambda: F.max_pool2d(wide, 2))
 
 
 def test_a_cell_is_few_calls():

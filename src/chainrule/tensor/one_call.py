@@ -51,6 +51,7 @@ class _Kind(NamedTuple):
     parts: tuple[Any, ...] | None  # types of the results; None if the call is an operation itself
     smooth: tuple[bool, ...]  # whether a gradient passes to each result
     several: tuple[int | None, ...] | None  # of a tuple: the number of each result, or None
+    constants: tuple[Handle, ...]  # tensors that `fn` makes: operands after the arguments
     place: Location  # kept alive, as calls are told apart by its id
 
 
@@ -155,7 +156,8 @@ def _called(
         _kinds[kind] = found
     if found is None:
         return fn(*args, **options)
-    call, order, grad, parts, smooth, several, _ = found
+    call, order, grad, parts, smooth, several, constants, _ = found
+    tensors += constants
     values = tuple([tensors[i]._value for i in order])
     made = modes.recorder.record(call, values)  # type: ignore[union-attr]
     node = None
@@ -199,14 +201,17 @@ def _prepared(
             return None
         smooth = tuple([t.requires_grad for t in outs])
         graph = trace.graph((), outs)
-    places = {id(t): i for i, t in reversed([*enumerate(tensors)])}
-    read = [places.get(id(t), -1) for t in trace.captured()]
+    captured = trace.captured()
+    constants = tuple([t for t in captured if id(t) in trace.made])
+    given = (*tensors, *constants)
+    places = {id(t): i for i, t in reversed([*enumerate(given)])}
+    read = [places.get(id(t), -1) for t in captured]
     if -1 in read or not read or trace.ordinals or trace.effects():
         return None
     # in their order, in which reverse mode reaches them, last first, as in evaluation at once
     order, inputs = zip(*sorted(zip(read, graph.inputs, strict=True)), strict=True)
     body = interned(Graph(inputs, graph.outputs))
-    grad = modes.grad and any(tensors[i]._requires_grad for i in order)
+    grad = modes.grad and any(given[i]._requires_grad for i in order)
     if grad and _again(body) > _MOST_AGAIN:
         return None
     several = None
@@ -223,7 +228,7 @@ def _prepared(
         types = tuple([n.type for n in alone.inputs])
     call = op.prepared.get((*types, *attrs.items())) or call_for(op, types, attrs)
     grad = grad and call.smooth and any(smooth)
-    return _Kind(call, order, grad, call.parts, smooth, several, place)
+    return _Kind(call, order, grad, call.parts, smooth, several, constants, place)
 
 
 def _new(outs: Sequence[Handle]) -> bool:
@@ -248,16 +253,19 @@ def _source(node: Node) -> Node:
 
 
 def _again(body: Graph) -> int:
-    """Elements of products, loops and attentions that a gradient computes again."""
+    """What a gradient computes again: elements of products, loops, attentions; 1/32 of others'."""
     total = 0
     read: set[Node] = set()  # by what is dear to compute again
     for node in reversed(ordered(body)):
         op: Any = node.op
-        if op is INPUT:
+        if op is INPUT or op.cost == "free":
+            read.update(node.inputs if node in read else ())
             continue
-        own = op.saves is None or OUT in op.saves
-        if type(op.lower) in _HEAVY and (own or node in read):
-            total += sum([t.size for t in node.results if t.dtype.kind == "float"])
+        size = sum([t.size for t in node.results if t.dtype.kind != "int"])
+        if type(op.lower) not in _HEAVY:
+            total += size // 32
+        elif op.saves is None or OUT in op.saves or node in read:
+            total += size
         if op.cost == "dear" or node in read:
             read.update(node.inputs)
     return total

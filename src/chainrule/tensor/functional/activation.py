@@ -70,6 +70,7 @@ def gelu(input: Operand, approximate: str = "none") -> Tensor:
     return arithmetic.mul(arithmetic.mul(x, 0.5), arithmetic.add(trigonometry.tanh(inner), 1))
 
 
+@one_call
 @of_kinds
 def leaky_relu(input: Operand, negative_slope: float = 0.01, inplace: bool = False) -> Tensor:
     """x where positive, negative_slope · x elsewhere."""

@@ -20,6 +20,7 @@ from chainrule.tensor.functional import arithmetic
 from chainrule.tensor.functional.forms import of_kinds
 from chainrule.tensor.functional.layout import reshape
 from chainrule.tensor.functional.padding import pad
+from chainrule.tensor.one_call import one_call
 
 if TYPE_CHECKING:
     from chainrule.tensor.tensor import Tensor
@@ -156,6 +157,7 @@ def transposed(
     return unbatched(_plus(out, bias), alone)
 
 
+@one_call
 @of_kinds
 def conv1d(
     input: Operand, weight: Operand, bias: Operand = None, stride: Sizes = 1,
@@ -172,6 +174,7 @@ def conv1d(
     )  # fmt: skip
 
 
+@one_call
 @of_kinds
 def conv2d(
     input: Operand, weight: Operand, bias: Operand = None, stride: Sizes = 1,
@@ -184,6 +187,7 @@ def conv2d(
     )  # fmt: skip
 
 
+@one_call
 @of_kinds
 def conv_transpose1d(
     input: Operand, weight: Operand, bias: Operand = None, stride: Sizes = 1, padding: Sizes = 0,
@@ -200,6 +204,7 @@ def conv_transpose1d(
     )  # fmt: skip
 
 
+@one_call
 @of_kinds
 def conv_transpose2d(
     input: Operand, weight: Operand, bias: Operand = None, stride: Sizes = 1, padding: Sizes = 0,

@@ -34,6 +34,7 @@ def _rows(name: str, input: Operand, dim: int, dtype: Any) -> Tensor:
     return apply(TABLE[name], x, axis=axis)
 
 
+@one_call
 @with_numpy_names
 def softmax(input: Operand, dim: int, dtype: Any = None, *, out: Tensor | None = None) -> Tensor:
     """exp(x) / Σ exp(x) along `dim`; a fully masked row (all -inf) gives zeros."""
@@ -42,6 +43,7 @@ def softmax(input: Operand, dim: int, dtype: Any = None, *, out: Tensor | None =
     return _rows("softmax", input, dim, dtype)
 
 
+@one_call
 @with_numpy_names
 def log_softmax(
     input: Operand, dim: int, dtype: Any = None, *, out: Tensor | None = None

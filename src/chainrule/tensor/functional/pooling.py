@@ -22,6 +22,7 @@ from chainrule.tensor.functional import activation, arithmetic, comparison, expo
 from chainrule.tensor.functional.convolution import Sizes, batched, unbatched
 from chainrule.tensor.functional.forms import of_kinds
 from chainrule.tensor.functional.im2col import WindowAxis, window_axes
+from chainrule.tensor.one_call import one_call
 
 if TYPE_CHECKING:
     from chainrule.tensor.tensor import Tensor
@@ -101,6 +102,7 @@ def _max_pool(
     return pool_largest(name, rank, input, return_indices, pools)
 
 
+@one_call
 @of_kinds
 def max_pool1d(
     input: Operand, kernel_size: Sizes, stride: Sizes | None = None, padding: Sizes = 0,
@@ -114,6 +116,7 @@ def max_pool1d(
     return _max_pool(1, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
 
 
+@one_call
 @of_kinds
 def max_pool2d(
     input: Operand, kernel_size: Sizes, stride: Sizes | None = None, padding: Sizes = 0,
@@ -177,6 +180,7 @@ def _avg_pool(
     return unbatched(x, alone)
 
 
+@one_call
 @of_kinds
 def avg_pool1d(
     input: Operand, kernel_size: Sizes, stride: Sizes | None = None, padding: Sizes = 0,
@@ -188,6 +192,7 @@ def avg_pool1d(
     )
 
 
+@one_call
 @of_kinds
 def avg_pool2d(
     input: Operand, kernel_size: Sizes, stride: Sizes | None = None, padding: Sizes = 0,
