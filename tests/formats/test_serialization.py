@@ -99,6 +99,7 @@ def learn(model, opt, steps):
         opt.step()
 
 
+@pytest.mark.at_once
 def test_a_training_run_continues(tmp_path):
     model, opt = trained()
     learn(model, opt, 3)
