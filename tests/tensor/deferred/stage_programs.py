@@ -213,3 +213,52 @@ def checkpointed():
         seen.append((loss, scale.grad, model[0].up.weight.grad, torch.get_rng_state()))
         optimizer.step()
     return seen, model.state_dict()
+
+
+@program
+def written_between():
+    """Each operation has the gradient at the value that it has read."""
+    seen = []
+    for i in range(8):
+        w = torch.tensor([2.0, 3.0], requires_grad=True)
+        first = (w * w * w).sum()
+        if i % 3:
+            with torch.no_grad():
+                w.mul_(2)
+        (first + (w * w).sum()).backward()
+        x = torch.tensor([0.5, 1.5], requires_grad=True)
+        h = x.exp()
+        y = h * h
+        h.data.add_(1)
+        (y + h.sin()).sum().backward()
+        seen.append((w.grad, w, x.grad))
+    return seen
+
+
+@program
+def several_results():
+    seen = []
+    for i in range(8):
+        w = torch.arange(6.0).requires_grad_()
+        a, b, c = (w * 2).split(2)
+        b.register_hook(lambda g: g * 3)
+        a.register_hook(lambda g: seen.append(g.sum()))
+        top, _ = a.max(0)
+        torch.autograd.backward([top + b.sum() * c.prod(), b], [None, torch.ones(2) * i])
+        both = torch.autograd.grad([(w * w).sum(), (w**3).sum()], [w])
+        seen.append((w.grad, both))
+    return seen
+
+
+@program
+def hooks_of_second_gradients():
+    seen = []
+    for i in range(8):
+        w = torch.tensor([0.2, 0.3], requires_grad=True)
+        h = w * w
+        h.register_hook(lambda g, w=w: seen.append(g.requires_grad) or g * w)
+        (g,) = torch.autograd.grad(h.exp().mean(), w, create_graph=True)
+        g.register_hook(lambda g: g * 0.5)
+        (g * g).sum().backward(inputs=[w, h] if i % 2 else None)
+        seen.append((g, w.grad))
+    return seen

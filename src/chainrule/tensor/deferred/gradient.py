@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from chainrule.base.source import location
 from chainrule.graph.node import INPUT, Node, TupleType
 from chainrule.ops.control import project
+from chainrule.tensor.deferred.pending import Pending
 from chainrule.tensor.deferred.recorder import evaluated
 from chainrule.tensor.deferred.stages import Answer, Derivation, Halts, Stage
 from chainrule.tensor.dispatch import fresh
@@ -82,17 +83,34 @@ def derived(
         return None
     if modes.recorder is not None:
         modes.recorder.site.tapes //= 2
-    if first is not None and first.at is None and not taped:
-        found = _at_once(first, tape.order, seeds)
-    else:
+    walk = None
+    if first is None or first.at is not None or taped:
         walk = _Walk(tape, number, Halts(hooks.keys(), foreign), Staged(retain, taped))
         if first is None:
             first = _known[key] = walk.derive(None)
+    if _written(first, tape.order):
+        return None
+    if walk is None:
+        found = _at_once(first, tape.order, seeds)
+    else:
         with set_grad_enabled(taped):
             found = walk.through(first, seeds, hooks)
     if not retain:
         release(tape.order)
     return found
+
+
+def _written(first: Stage, order: Sequence[Any]) -> bool:
+    """Whether a tensor was written between two operations of the tape that have saved it."""
+    for at, i, other, j in first.again:
+        one, two = order[at].saved[i], order[other].saved[j]
+        if one is not two and _settled(one) is not _settled(two):
+            return True
+    return False
+
+
+def _settled(value: Any) -> Any:
+    return value.array if type(value) is Pending and value.array is not None else value
 
 
 def _at_once(stage: Stage, order: Sequence[Any], seeds: Sequence[Tensor]) -> list[Tensor | None]:
@@ -137,7 +155,10 @@ class _Walk:
             for before in self.answers:
                 d.advance(before)
             self.derivation = d
-        return d.advance(answer)
+        stage = d.advance(answer)
+        if answer is None:
+            stage.again = d.again
+        return stage
 
     def through(
         self, stage: Stage, seeds: Sequence[Tensor], hooks: Mapping[Node, Watch]

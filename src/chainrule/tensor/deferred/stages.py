@@ -59,7 +59,7 @@ class Halts(NamedTuple):
 class Stage:
     """The graph of one stage, with its operands, and the call that follows it."""
 
-    __slots__ = ("after", "arguments", "at", "call", "nodes", "places", "pulls", "takes")
+    __slots__ = ("after", "again", "arguments", "at", "call", "nodes", "places", "pulls", "takes")
 
     def __init__(self, call: Block | Call | None, takes: list[int]) -> None:
         """`takes` are the numbers of the values at hand that it reads, before the saved ones."""
@@ -71,6 +71,8 @@ class Stage:
         self.pulls = False  # whether that is a Function's `backward`
         # the values that the code gets, or at the end the targets' gradients; None for no gradient
         self.arguments: list[int | None] = []
+        # of the first stage: two places each that hold one value, if nothing was written in between
+        self.again: list[tuple[int, int, int, int]] = []
         self.after: dict[Answer, Stage] = {}  # the next stages by what the code returned
 
 
@@ -78,7 +80,7 @@ class Derivation:
     """The symbolic walk over a copy of the tape; `advance` makes one stage after the other."""
 
     def __init__(
-        self, roots: Sequence[Node], targets: Sequence[Node], order: Sequence[Node],
+        self, roots: Sequence[Node], targets: Sequence[Node], order: Sequence[Any],
         number: dict[Node, int], halts: Halts, *, taped: bool,
     ) -> None:  # fmt: skip
         """`number` has the positions of nodes in `order`.
@@ -98,7 +100,14 @@ class Derivation:
         )  # fmt: skip
         self._taped = taped
         self._places = {node: at for at, node in enumerate(copies)}
-        self._homes = _homes(order, copies, number)
+        self._homes = _Homes()
+        self.again: list[tuple[int, int, int, int]] = []  # values that the tape saves once more
+        for at, node in enumerate(order):
+            for i, position in enumerate(() if node.call is None else node.call.saves):
+                kept = copies[at if position == OUT else number[node.inputs[position]]]
+                first, place, _ = self._homes.setdefault(kept, (at, i, None))
+                if first != at:
+                    self.again.append((first, place, at, i))
         self._at_hand: dict[Node, int] = {}
         self._inputs: list[Node] = []  # what stands for the values at hand in later stages
         for seed in seeds:
@@ -195,17 +204,6 @@ def _read(made: Sequence[Node], order: Iterable[Node], forward: Collection[Node]
         elif node.op is not INPUT:
             read |= dict.fromkeys([child for child in node.inputs if child in forward])
     return [*read, *(node for node in made if node in forward and node not in read)]
-
-
-def _homes(order: Sequence[Any], copies: Sequence[Node], number: dict[Node, int]) -> _Homes:
-    """Where the value of a forward node is saved."""
-    found = _Homes()
-    for at, node in enumerate(order):
-        if node.call is not None:
-            for i, position in enumerate(node.call.saves):
-                kept = copies[at if position == OUT else number[node.inputs[position]]]
-                found.setdefault(kept, (at, i, None))
-    return found
 
 
 class _Homes(dict[Node, Place]):
