@@ -12,6 +12,7 @@ import chainrule as cr
 import chainrule.nn.functional as F
 from chainrule import nn, optim
 from chainrule.base.settings import settings
+from tests.tensor.deferred.running import evaluation
 
 pytestmark = pytest.mark.skipif(
     settings().defer != "on", reason="counts occurrences as they are counted by default"
@@ -142,6 +143,13 @@ def test_a_call_counts_with_its_operations():
     update = max(report, key=lambda e: e.operations)
     assert update.place.endswith(f":{line_of('        loss.item()')}")
     assert update.operations > 20
+
+
+def test_a_report_of_nothing_says_that_it_is_switched_off():
+    with evaluation("off"):
+        run(training(), 6)
+        assert str(cr.explain_cache()).startswith("nothing is recorded: CHAINRULE_DEFER=off\n")
+    assert "CHAINRULE_DEFER" not in str(cr.explain_cache())
 
 
 def test_small_structures_are_counted():

@@ -158,7 +158,9 @@ class BatchReport(_Report[BatchEntry]):
         self.resting: list[RestingMark] = resting()
 
     def _head(self) -> list[str]:
+        off = ["nothing is recorded: CHAINRULE_DEFER=off"] if settings().defer == "off" else []
         return [
+            *off,
             f"batches: {self.native} native, {self.eager} call by call",
             f"structures: {self.known} known, {self.small} of them too small to compile",
             f"plans: {self.compiled} compiled in {self.seconds:.2f} s, {self.evicted} evicted",
