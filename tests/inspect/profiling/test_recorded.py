@@ -70,6 +70,19 @@ def test_loops_of_layers_on_one_line_belong_to_their_layers():
     assert measured == {"Two.one", "Two.other"}
 
 
+def test_a_function_recorded_as_one_call_has_the_name_of_its_heaviest_operation():
+    layer, x = nn.Linear(64, 32), cr.ones(16, 64)
+    for _ in range(2):  # few enough to be evaluated one by one
+        layer(x).sum().backward()
+        loss = layer(x).sum()
+        loss.item()
+        with cr.profile() as p:
+            layer(x).sum().backward()
+    names = {(r.phase, r.name) for r in p.rows}
+    assert {("forward", "matmul"), ("backward", "matmul")} <= names
+    assert not [name for _, name in names if name == "call"]
+
+
 def test_what_is_pending_at_the_beginning_is_not_measured():
     x = cr.ones(4, 4)
     for _ in range(12):

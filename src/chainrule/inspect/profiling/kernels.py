@@ -22,6 +22,7 @@ from chainrule.compiler.shared.kernel_writer import Work
 from chainrule.graph.node import INPUT, Graph, Node, Type
 from chainrule.graph.walk import topological
 from chainrule.inspect.profiling.contexts import Runs
+from chainrule.ops.control import call
 from chainrule.ops.record import Contract, Map, Reduce
 
 _COPY = "copy"
@@ -56,6 +57,12 @@ def parts_of(graph: Graph) -> Iterator[tuple[Node, float]]:
     estimates = [amount(node) for node in nodes]
     whole = math.fsum(estimates) or 1.0
     yield from zip(nodes, [each / whole for each in estimates], strict=True)
+
+
+def heaviest(graph: Graph) -> str:
+    """The op that has most of the estimated work of a graph that was evaluated as one."""
+    node, _ = max(parts_of(graph), key=lambda each: each[1])
+    return heaviest(node.attrs["graph"]) if node.op is call else node.op.name
 
 
 def group_times(program: Program, ticks: Sequence[int]) -> Iterator[tuple[str, float]]:

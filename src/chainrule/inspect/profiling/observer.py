@@ -19,11 +19,14 @@ import numpy as np
 
 from chainrule.base.source import Location
 from chainrule.compiler.runtime.program import Program
-from chainrule.graph.node import Graph
+from chainrule.graph.node import Attrs, Graph
 from chainrule.inspect.profiling.contexts import Context, Late, Runs
+from chainrule.inspect.profiling.kernels import heaviest
 from chainrule.inspect.profiling.ledger import Ledger
 from chainrule.nn.layer_path import Layer, layer_in
 from chainrule.nn.module import Module
+from chainrule.ops.control import call as call_op
+from chainrule.ops.record import Op
 from chainrule.tensor.deferred.pending import Batch
 from chainrule.tensor.deferred.recorder import Recorder
 from chainrule.tensor.modes import modes
@@ -39,6 +42,7 @@ class Observer(Ledger):
     def __init__(self, base: FrameType | None) -> None:
         super().__init__(base, Observer.call_module.__code__)
         self.names: dict[Callable[..., Any], str] = {}  # of operations, by what computes them
+        self._bodies: dict[Graph, str] = {}  # the names of calls of a graph
         self.busy = False  # whether what runs now is measured already
         self._layer: Layer | None = None  # that runs; `modes.layer` would change what is recorded
         self._work = modes.quietly
@@ -90,7 +94,7 @@ class Observer(Ledger):
         place = self.place(frame)
         self.spend(place, start)
         if compute not in self.names:
-            self.names[compute] = _name(frame, compute)
+            self.names[compute] = self._name(frame, compute)
         if self._late is not None:
             location, graph = self._late
             name = self.names[compute]
@@ -131,7 +135,8 @@ class Observer(Ledger):
             single, self.busy, self._pulling = self.busy, False, before
         end = clock()
         if single:
-            self._ran_late(place, node.location, node.op.name, "backward", begun, end, *parts)
+            op = self.op_name(node.op, node.attrs)
+            self._ran_late(place, node.location, op, "backward", begun, end, *parts)
         else:
             self.spend(place, end)
             self.resume(end)
@@ -249,6 +254,26 @@ class Observer(Ledger):
             if not self.busy:
                 self.resume(end)
 
+    def op_name(self, op: Op, attrs: Attrs) -> str:
+        """The op's name; of a function that is recorded as one call, that of its heaviest op."""
+        graph = attrs.get("graph") if op is call_op else None
+        if graph is None:
+            return op.name
+        name = self._bodies.get(graph)
+        if name is None:
+            name = self._bodies[graph] = heaviest(graph)
+        return name
+
+    def _name(self, frame: FrameType | None, compute: Callable[..., Any]) -> str:
+        """The op's name, from the prepared call that the frame evaluates."""
+        while frame is not None and frame.f_code is Observer.quietly.__code__:
+            frame = frame.f_back  # another profile's
+        call = None if frame is None else frame.f_locals.get("call")
+        op = getattr(call, "op", None)
+        if call is None or op is None:
+            return getattr(compute, "__name__", "operation")
+        return self.op_name(op, call.attrs)
+
     def compile(self, stage: Callable[..., Any], args: Any, kwargs: Any) -> Any:
         """A stage of tracing and compiling."""
         if self._stage or threading.get_ident() != self.thread:
@@ -268,14 +293,6 @@ class Observer(Ledger):
             else:
                 self.spend(place, start)
                 self.resume(end)
-
-
-def _name(frame: FrameType | None, compute: Callable[..., Any]) -> str:
-    """The op's name, from the prepared call that the frame evaluates."""
-    while frame is not None and frame.f_code is Observer.quietly.__code__:
-        frame = frame.f_back  # another profile's
-    op = getattr(frame and frame.f_locals.get("call"), "op", None)
-    return getattr(compute, "__name__", "operation") if op is None else op.name
 
 
 def new_bytes(made: Any, values: Sequence[Any]) -> int:
