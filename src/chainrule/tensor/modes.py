@@ -34,6 +34,7 @@ class _Modes(threading.local):
         self.watch: Any = None  # a watch that finds and explains NaN and infinity in whole steps
         self.layer: Any = None  # the layer that runs, if that is tracked: see `nn/layer_path.py`
         self.defers = True  # whether what repeats may be recorded: see `recorder.at_once`
+        self.records = True  # whether marks begin to record: see `recorder.unrecorded`
         self.recorder: Recorder | None = None  # of operations that are evaluated later
         self.resting: Recorder | None = None  # up to the end of the no_grad() block
         self.numpy_call = ""  # the function of NumPy that runs: it may call others on its tensors

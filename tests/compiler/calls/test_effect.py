@@ -118,3 +118,38 @@ def test_an_owner_is_not_kept_alive_by_its_traces():
     del optimizer
     gc.collect()
     assert gone() is None
+
+
+def test_a_parameter_that_gets_its_first_gradient_late_ends_no_recording():
+    def run(way: str) -> list[float]:
+        with evaluation(way):
+            one, two = (cr.tensor([1.0], requires_grad=True) for _ in range(2))
+            optimizer = cr.optim.Adam([one, two], lr=0.1)
+            out = []
+            for i in range(8):
+                optimizer.zero_grad()
+                stepped(optimizer, *([one, two] if i > 3 else [one]))
+                out += [one.item(), two.item()]
+            if way == "always":
+                assert len(effect.effects_of(optimizer).known) == 2
+            return out
+
+    np.testing.assert_allclose(run("always"), run("off"), rtol=1e-5)
+
+
+def test_an_update_of_always_other_parameters_is_evaluated_at_once():
+    def run(way: str) -> list[float]:
+        random = np.random.default_rng(1)
+        with evaluation(way):
+            weights = [cr.tensor([1.0 + i], requires_grad=True) for i in range(8)]
+            optimizer = cr.optim.Adam(weights, lr=0.1)
+            out = []
+            for _ in range(40):
+                optimizer.zero_grad()
+                stepped(optimizer, *[w for w in weights if random.random() < 0.5], weights[0])
+                out += [w.item() for w in weights]
+            if way == "always":
+                assert effect.effects_of(optimizer).known is None
+            return out
+
+    np.testing.assert_allclose(run("always"), run("off"), rtol=1e-5)

@@ -11,9 +11,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from chainrule.tensor.deferred import structure
+from chainrule.tensor.deferred import parts, structure
 from tests.tensor.deferred.programs import PROGRAMS
 from tests.tensor.deferred.running import assert_same, evaluation, observed, plain
+
+
+@pytest.fixture(autouse=True)
+def cut(monkeypatch):
+    """The programs are small, and are evaluated in parts none the less."""
+    monkeypatch.setattr(parts, "LEAST_SIZE", 1)
 
 
 @functools.cache
@@ -29,7 +35,7 @@ def test_a_program_observes_what_it_observes_at_once(name, way):
     assert_same(at_once(name), observed(way, PROGRAMS[name]), name)
 
 
-@pytest.mark.parametrize("name", ["dropout", "embeddings", "alternating", "coins"])
+@pytest.mark.parametrize("name", ["dropout", "embeddings", "alternating", "coins", "lengths"])
 def test_a_program_gives_the_same_bits_again(name):
     def bits(value: Any) -> Any:
         if isinstance(value, np.ndarray):

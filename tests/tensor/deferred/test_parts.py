@@ -14,7 +14,8 @@ from tests.tensor.deferred.running import evaluation
 
 
 @pytest.fixture(autouse=True)
-def counted():
+def counted(monkeypatch):
+    monkeypatch.setattr(parts, "LEAST_SIZE", 1)
     with evaluation("on"):
         yield
 
@@ -23,13 +24,16 @@ def counted():
 def ways(monkeypatch):
     """How each batch was evaluated."""
     seen = []
+    monkeypatch.setattr(recorder, "evaluate", counting(seen))
+    return seen
 
+
+def counting(seen):
     def evaluate(batch, *, in_parts):
         seen.append(parts.evaluate(batch, in_parts=in_parts))
         return seen[-1]
 
-    monkeypatch.setattr(recorder, "evaluate", evaluate)
-    return seen
+    return evaluate
 
 
 def rounds(x: cr.Tensor, coins: list[bool], table: cr.Tensor | None = None) -> cr.Tensor:
@@ -55,6 +59,15 @@ def test_rounds_that_occurred_before_are_native_though_the_whole_is_new(ways):
     with evaluation("off"):
         expected = [rounds(cr.full((3,), float(i)), coins(i)).sum().item() for i in range(30)]
     np.testing.assert_allclose(results, expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize(("size", "way"), [(3, parts.How.NEW), (1 << 15, parts.How.PARTS)])
+def test_small_operations_are_not_worth_parts(monkeypatch, ways, size, way):
+    monkeypatch.undo()
+    monkeypatch.setattr(recorder, "evaluate", counting(ways))
+    for i in range(20):
+        rounds(cr.full((size,), float(i)), coins(i)).sum().item()
+    assert ways[-2:] == [way] * 2
 
 
 def test_more_rounds_compile_nothing_more(ways):

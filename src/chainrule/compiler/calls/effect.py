@@ -16,7 +16,7 @@ import numpy as np
 from chainrule.base.errors import ChainruleError
 from chainrule.compiler.calls.look import look
 from chainrule.tensor.deferred.pending import Write
-from chainrule.tensor.deferred.recorder import Recorder
+from chainrule.tensor.deferred.recorder import Recorder, unrecorded
 from chainrule.tensor.deferred.stages import Block
 from chainrule.tensor.handle import Handle
 
@@ -130,12 +130,14 @@ class Effect:
 class Effects:
     """The traces of an owner's update, None if it has to run itself. They are an attribute of it.
 
+    `others` counts updates that were traced in vain: they made tensors, or were one trace too many.
     A trace holds what it read, and so its owner: an entry in a table would keep it alive. A copy of
     the owner, or a file, has none.
     """
 
     def __init__(self) -> None:
         self.known: list[Effect] | None = []
+        self.others = 0
         _all.add(self)
 
     def __reduce__(self) -> Any:
@@ -157,15 +159,22 @@ def effects_of(owner: Any) -> Effects:
 def forget_updates() -> None:
     """Forget the traces: the next update of each owner is traced like the first."""
     for effects in list(_all):
-        effects.known = []
+        effects.known, effects.others = [], 0
 
 
 def record(recorder: Recorder, owner: Any, update: Callable[[], object]) -> bool:
-    """Record `update`, which belongs to `owner`; False if it has to run itself."""
+    """Record `update`, which belongs to `owner`; False if it has to run itself.
+
+    One that is another at every step is evaluated at once: hundreds of small operations would be a
+    batch that is always new. The first step of a parameter is no reason to give up.
+    """
     effects = effects_of(owner)
     known = effects.known
     if known is None:
-        return False
+        if not effects.others:
+            return False
+        unrecorded(update)
+        return True
     for effect in known:
         if effect.fits():
             effect.record(recorder)
@@ -176,8 +185,11 @@ def record(recorder: Recorder, owner: Any, update: Callable[[], object]) -> bool
         effects.known = None
         return False
     if not effect.simple or len(known) >= _MOST:
-        effects.known = None
-        return False
+        effects.others += 1
+        if effects.others >= _MOST:
+            effects.known = None
+        unrecorded(update)
+        return True
     known.append(effect)
     effect.record(recorder)
     return True

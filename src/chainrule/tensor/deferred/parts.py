@@ -9,6 +9,7 @@ Example: `evaluate(batch, in_parts=True)` is how the batch was evaluated.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from enum import Enum
@@ -19,6 +20,9 @@ import numpy as np
 from chainrule.tensor.deferred import structure
 from chainrule.tensor.deferred.pending import Batch, Entry
 
+# Elements of a call's results, on average, from which native calls outweigh what it costs to record
+# the operations, to cut the batch and to call the parts: three times what NumPy takes to start.
+LEAST_SIZE = 1 << 14
 _SHORTEST = 8  # calls of a part: a native call costs what some of NumPy's cost
 _FEWEST = 3  # parts, and occurrences of the call that they begin with
 _CANDIDATES = 8  # calls, the most frequent ones, of which that call is one
@@ -42,7 +46,7 @@ def evaluate(batch: Batch, *, in_parts: bool) -> How:
     found = structure.known(batch, alive)
     if found is not None and structure.natively(found, batch, alive):
         return How.WHOLE
-    if in_parts:
+    if in_parts and _are_large(batch):
         parts = _Parts(batch, alive)
         end = len(parts.entries)
         starts = _starts(parts.entries, 0, end)
@@ -53,6 +57,11 @@ def evaluate(batch: Batch, *, in_parts: bool) -> How:
             return How.NEW if found is None else How.KNOWN
     structure.by_calls(batch, alive)
     return How.NEW if found is None else How.KNOWN
+
+
+def _are_large(batch: Batch) -> bool:
+    size = sum([math.prod(value.type.shape) for value in batch.values])
+    return size >= LEAST_SIZE * len(batch.entries)
 
 
 def _starts(entries: Sequence[Entry], start: int, end: int) -> list[int]:

@@ -42,12 +42,16 @@ _MOST_ENTRIES = 8192  # of a batch
 class _Site:
     """A mark of the program, and how the batches after it fared."""
 
-    __slots__ = ("changing", "due", "new", "passed", "patience", "place", "rest", "tapes")
+    __slots__ = (
+        "calls", "changing", "due", "new", "passed", "patience", "place", "rest", "tapes",
+    )  # fmt: skip
 
     def __init__(self, place: Location, patience: int) -> None:
-        """It rests after as many new batches in a row as its `patience`."""
+        """It rests after as many new batches as its `patience`."""
         self.place, self.patience = place, patience
-        self.passed = self.new = 0
+        self.passed = 0
+        self.new = 0  # batches that never occurred before, since others outweighed them
+        self.calls = 0  # of those, less the calls of others
         self.changing = 0  # batches without a plan, less those with one
         self.tapes = 0  # without a gradient that is known, less those with one
         self.rest = _FIRST_REST
@@ -58,16 +62,20 @@ class _Site:
         """Whether what follows is not recorded, as it did not repeat."""
         return self.due > max(self.passed, _OFTEN)
 
-    def count(self, how: How) -> None:
-        """Count a batch that followed; many in a row that are not known let the mark rest."""
+    def count(self, how: How, calls: int) -> None:
+        """Count a batch that followed; many that are not known let the mark rest."""
         if how is How.WHOLE:
             self.changing //= 2
         else:
             self.changing = min(self.changing + 1, 2 * _CHANGING)
         if how is not How.NEW:
-            self.new, self.rest = 0, _FIRST_REST
+            self.calls -= calls
+            if self.calls <= 0:
+                self.new = self.calls = 0
+                self.rest = _FIRST_REST
             return
         self.new += 1
+        self.calls += calls
         if self.new >= self.patience:
             self.new = 0
             self.due = self.passed + self.rest
@@ -134,9 +142,10 @@ class Recorder:
                 self.site = _site(location(), _NEW_READ)
                 self.site.passed += 1
             self.batch = Batch(self.evaluate, self.site.place)
-        if batch.entries:
+        calls = len(batch.entries)
+        if calls:
             how = evaluate(batch, in_parts=site.changing >= _CHANGING)
-            site.count(how)
+            site.count(how, calls)
             self.locates = how is not How.WHOLE
         if read and self.site.rests and modes.recorder is self:
             modes.recorder, modes.resting = None, None if modes.grad else self
@@ -204,6 +213,16 @@ def pause() -> None:
     modes.recorder = modes.resting = None
 
 
+def unrecorded(run: Callable[[], object]) -> None:
+    """Call `run` without recording, also after the marks in it; record again after the next."""
+    pause()
+    before, modes.records = modes.records, False
+    try:
+        run()
+    finally:
+        modes.records = before
+
+
 @contextlib.contextmanager
 def at_once() -> Iterator[None]:
     """Inside the block, each operation is evaluated at once."""
@@ -217,7 +236,7 @@ def at_once() -> Iterator[None]:
 
 def _here() -> bool:
     """Whether this thread may record: values are evaluated by one thread."""
-    if not modes.defers:
+    if not (modes.defers and modes.records):
         return False
     return settings().defer != "off" and threading.current_thread() is threading.main_thread()
 

@@ -12,11 +12,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from chainrule.grad.reverse import differentiate
-from chainrule.graph.node import INPUT, Graph, Node, TupleType, input_node
+from chainrule.graph.node import INPUT, AnyType, Graph, Node, TupleType, input_node
 from chainrule.graph.walk import substitute, topological
 from chainrule.ops.control import project
 from chainrule.ops.record import Op
 from chainrule.tensor.calls import Call, call_for, rule_graph
+from chainrule.tensor.deferred import parts
 from chainrule.tensor.deferred.gradient import Tape
 from chainrule.tensor.deferred.pending import Pending
 from chainrule.tensor.deferred.stages import Block
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from chainrule.tensor.tensor import Tensor
 
 _NEW = 4  # tapes after a mark that were new, less known ones, before they are recorded so
-_NEW_BATCHES = 8  # new batches in a row, after which they are not
+_NEW_BATCHES = 16  # batches that are not known, after which they are not
 _MOST = 4096  # rules
 
 
@@ -92,19 +93,30 @@ class _Rules:
         return [None if i is None else made[i] for i in pull.gets]
 
 
+def _size(kind: AnyType) -> int:
+    return sum(map(_size, kind.items)) if isinstance(kind, TupleType) else kind.size
+
+
 def by_rules(tape: Tape, seeds: Sequence[Tensor], *, retain: bool) -> list[Tensor | None] | None:
-    """The targets' gradients, pending; None if the walk has to be evaluated."""
+    """The targets' gradients, pending; None if the walk has to be evaluated.
+
+    Small operations are: see `parts.LEAST_SIZE`.
+    """
     recorder = modes.recorder
     assert recorder is not None
     site = recorder.site
     site.tapes = min(site.tapes + 1, 2 * _NEW)
     if site.tapes <= _NEW or site.new >= _NEW_BATCHES or modes.anomaly:
         return None
+    size = 0
     for node in tape.order:
         if type(node) is not Recorded or node.saved is RELEASED:
             return None
+        size += _size(node.type)
         if node.call is None and node.op is not INPUT and node.op is not project:
             return None
+    if size < parts.LEAST_SIZE * len(tape.order):
+        return None
     for seed in seeds:
         seed._ready("backward()")
     b: Any = _Rules()
