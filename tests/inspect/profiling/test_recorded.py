@@ -30,6 +30,7 @@ def test_kernels_belong_to_the_lines_that_recorded_them(before):
         rows = [r for r in p.rows if r.phase == phase and r.name == "matmul"]
         assert {r.source.line for r in rows} == {line("# heavy")}
         assert {r.layer for r in rows} == {"Model.large.inner", "Model.small.inner"}
+    assert "call" not in {r.name for r in p.rows}  # a layer is shown as what it computes
     light = {r.layer for r in p.rows if r.source and r.source.line == line("# light")}
     assert light == {"Model.large", "Model.small"}
     assert sum(r.seconds for r in p.rows) == pytest.approx(p.seconds, rel=1e-6)

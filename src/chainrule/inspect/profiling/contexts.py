@@ -40,7 +40,7 @@ class Runs:
 class Late(NamedTuple):
     """Operations that run later than their line: recorded ones, and those of a backward pass.
 
-    One that is a `graph` – a gradient as a whole – belongs to the lines of its nodes.
+    One that is a `graph` – a layer, or a gradient as a whole – is divided between its nodes.
     """
 
     location: Location

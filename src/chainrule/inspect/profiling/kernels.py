@@ -15,6 +15,7 @@ from typing import NamedTuple
 from chainrule.base.source import Numbered, Source, source_at
 from chainrule.compiler.fuse.weight import weight
 from chainrule.compiler.lower.schedule import Repeat, works
+from chainrule.compiler.rewrite.inline import inline_calls
 from chainrule.compiler.runtime.encoder import Launched
 from chainrule.compiler.runtime.interpreter import ticks_per_second
 from chainrule.compiler.runtime.program import Program
@@ -22,7 +23,6 @@ from chainrule.compiler.shared.kernel_writer import Work
 from chainrule.graph.node import INPUT, Graph, Node, Type
 from chainrule.graph.walk import topological
 from chainrule.inspect.profiling.contexts import Runs
-from chainrule.ops.control import call
 from chainrule.ops.record import Contract, Map, Reduce
 
 _COPY = "copy"
@@ -53,7 +53,8 @@ def shares(program: Program, runs: Runs) -> Iterator[Share]:
 
 def parts_of(graph: Graph) -> Iterator[tuple[Node, float]]:
     """The nodes of a graph that was evaluated as one, each with its part of the estimated work."""
-    nodes = [n for n in topological(graph.outputs) if n.op is not INPUT]
+    opened = inline_calls(Graph(graph.inputs, graph.outputs))
+    nodes = [n for n in topological(opened.outputs) if n.op is not INPUT]
     estimates = [amount(node) for node in nodes]
     whole = math.fsum(estimates) or 1.0
     yield from zip(nodes, [each / whole for each in estimates], strict=True)
@@ -62,7 +63,8 @@ def parts_of(graph: Graph) -> Iterator[tuple[Node, float]]:
 def heaviest(graph: Graph) -> str:
     """The op that has most of the estimated work of a graph that was evaluated as one."""
     node, _ = max(parts_of(graph), key=lambda each: each[1])
-    return heaviest(node.attrs["graph"]) if node.op is call else node.op.name
+    name: str = node.op.name
+    return name
 
 
 def group_times(program: Program, ticks: Sequence[int]) -> Iterator[tuple[str, float]]:

@@ -135,8 +135,10 @@ class Observer(Ledger):
             single, self.busy, self._pulling = self.busy, False, before
         end = clock()
         if single:
-            op = self.op_name(node.op, node.attrs)
-            self._ran_late(place, node.location, op, "backward", begun, end, *parts)
+            self._ran_late(
+                place, node.location, self.op_name(node.op, node.attrs), "backward", begun, end,
+                *parts, graph=_body(node),
+            )  # fmt: skip
         else:
             self.spend(place, end)
             self.resume(end)
@@ -202,7 +204,7 @@ class Observer(Ledger):
         self._entry += 1
         while batch.entries[self._entry][0] is not call:
             self._entry += 1
-        self._late = (batch.locations.get(self._entry), getattr(call, "graph", None))
+        self._late = (batch.locations.get(self._entry), _body(call))
         try:
             return compute(call, values)
         finally:
@@ -293,6 +295,11 @@ class Observer(Ledger):
             else:
                 self.spend(place, start)
                 self.resume(end)
+
+
+def _body(called: Any) -> Graph | None:
+    """The graph of a call, or of a node, that stands for several operations."""
+    return called.attrs.get("graph") if called.op is call_op else None
 
 
 def new_bytes(made: Any, values: Sequence[Any]) -> int:

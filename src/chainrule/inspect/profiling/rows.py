@@ -113,7 +113,9 @@ def _late(context: Context, late: Late) -> Iterator[Row]:
         return
     for node, part in parts_of(late.graph):
         line = node.source or own
-        phase: Phase = "forward" if line is None or line is line.of else "backward"
+        if type(line) is Source and own is not None and line[:2] == own[:2]:
+            line = own  # a body is recorded once, and does not know the layer
+        phase: Phase = late.phase if line is None or line is line.of else "backward"
         layer = "" if line is None else line.layer
         seconds = part * time / 1e9
         yield Row(phase, context, line, layer, node.op.name, seconds, calls, part * size, True)
