@@ -209,6 +209,7 @@ def test_checkpointing_changes_no_bit(through):
         assert one.tolist() == other.tolist()
 
 
+@pytest.mark.at_once
 def test_checkpointing_keeps_only_the_ends(monkeypatch):
     kept = []
     real = tape.record

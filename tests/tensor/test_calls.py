@@ -134,6 +134,7 @@ def test_equal_bodies_are_one_call():
     assert call_of(loop(cr.ones(4, 2), 2.0, w)).attrs["graph"] is first.attrs["graph"]
 
 
+@pytest.mark.at_once
 def test_a_checkpoint_of_equal_functions_is_one_call():
     def run(power):
         x = cr.ones(3, requires_grad=True)

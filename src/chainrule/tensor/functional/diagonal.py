@@ -19,7 +19,6 @@ from chainrule.tensor.convert import Operand, as_dtype, as_tensor, cast, check_d
 from chainrule.tensor.dispatch import apply, wrap, zeros_of
 from chainrule.tensor.functional import layout, slices
 from chainrule.tensor.functional.forms import of_kinds, with_out
-from chainrule.tensor.one_call import one_call
 from chainrule.tensor.tape import lasting
 
 if TYPE_CHECKING:
@@ -31,14 +30,12 @@ __all__ = [
 ]  # fmt: skip
 
 
-@one_call
 @with_out
 def tril(input: Operand, diagonal: int = 0) -> Tensor:
     """The elements on and below a diagonal of the last two axes, zeros elsewhere."""
     return _triangle("tril", as_tensor(input), diagonal, "ge")
 
 
-@one_call
 @with_out
 def triu(input: Operand, diagonal: int = 0) -> Tensor:
     """The elements on and above a diagonal of the last two axes, zeros elsewhere."""
