@@ -114,3 +114,18 @@ def test_layers_share_their_kernels(monkeypatch):
 
     assert run(6, 5) < 6
     assert run(4, 5) == 0
+
+
+def test_constants_that_are_stored_are_told_apart():
+    """The gradient of a strided write of 2.5 writes zeros by a kernel that is else the same."""
+
+    @cr.compile
+    def slope(x):
+        x = x.detach().requires_grad_()
+        z = x.clone()
+        z.view(-1)[:15:5] = cr.full((3,), 2.5)
+        (z * z).sum().backward()
+        return x.grad
+
+    x = cr.ones(3, 4)
+    assert slope(x).tolist() == [[0.0 if i == j else 2.0 for j in range(4)] for i in range(3)]

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 from chainrule.compiler.codegen.target import Target
 from chainrule.compiler.lower.templates.rows import RowGroup
+from chainrule.compiler.shared.access import virtual
 from chainrule.compiler.shared.kernel_writer import BufferArgument, Home, Work
 from chainrule.graph.node import Node
 from chainrule.graph.rewrite import attributes
@@ -104,7 +105,7 @@ class _Meeting:
     def read(self, node: Node) -> None:
         """An operand: read from its home, or through views down to one."""
         if node in self.homes:
-            self.note(node, inputs=False)
+            self.note(node, inputs=virtual(node))  # a kernel computes it, although it is stored
             self.keep(node)
             return
         pending = [node]
