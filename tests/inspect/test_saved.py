@@ -44,6 +44,7 @@ class First(nn.Module):
         return pair[0]
 
 
+@pytest.mark.at_once  # a call that repeats is compiled meanwhile, which takes memory
 @pytest.mark.parametrize("name", MODELS)
 def test_the_total_is_what_is_really_there(name):
     cr.manual_seed(0)
