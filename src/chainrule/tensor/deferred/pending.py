@@ -244,11 +244,19 @@ class Batch:
         for n, value in enumerate(self.values):
             if n not in made:
                 self.values[n] = Pending(self, n, value.type)  # dropped
-        slots = 1 + max([~r for e in self.entries for r in e[2:] if r < 0], default=-1)
+        slots = self._slots_read()
         for write in self.writes:
             for i, (handle, old, wanted) in enumerate(write.tensors):
                 if type(old) is int and old < -slots:
                     write.tensors[i] = handle, self.outside[~old], wanted
+        self._forget_operands(slots)
+
+    def _slots_read(self) -> int:
+        """The number of the first slots that the operations read."""
+        return 1 + max([~r for e in self.entries for r in e[2:] if r < 0], default=-1)
+
+    def _forget_operands(self, slots: int) -> None:
+        """Forget operands from outside that no operation is left to read."""
         del self.outside[slots:]
         self.constants = {s: number for s, number in self.constants.items() if s < slots}
 
@@ -265,6 +273,7 @@ class Batch:
             for noted in write.tensors if write.at > at else ():
                 self._take_back(end, write.is_grad, *noted)
         del self.entries[at:], self.values[end:]
+        self._forget_operands(self._slots_read())
         self.written = {n: slot for n, slot in self.written.items() if n < end}
         self.evaluator(self, read=False)
 
