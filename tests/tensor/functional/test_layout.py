@@ -153,3 +153,18 @@ def test_the_compiled_gradient_of_what_is_reversed(turn):
 
     x = cr.tensor(np.arange(24, dtype="f").reshape(2, 3, 4))
     np.testing.assert_array_equal(cr.compile(gradient)(x).numpy(), gradient(x).numpy())
+
+
+def test_places_may_be_tensors_and_numpy_integers():
+    x = cr.tensor(X)
+    for one in (cr.tensor(1), np.int64(1)):
+        np.testing.assert_equal(x.narrow(0, one, one).numpy(), X[1:2])
+        np.testing.assert_equal(x.select(1, one).numpy(), X[:, 1])
+        assert [p.shape[0] for p in x.split([one, 2])] == [1, 2]
+        np.testing.assert_equal(x.roll(one, 0).numpy(), np.roll(X, 1, 0))
+        assert len(x.chunk(one)) == 1
+    for wrong in (lambda: x.narrow(0, 1.5, 1), lambda: x.select(0, 1.5), lambda: x.split([1.5, 1])):
+        with pytest.raises(TypeError, match=r"must be an integer, not 1\.5"):
+            wrong()
+    with pytest.raises(DTypeError, match="integer start, not a tensor of"):
+        x.narrow(0, cr.tensor(True), 1)

@@ -57,7 +57,7 @@ def view_of(
 def flat_sizes(sizes: Sequence[Any]) -> Shape:
     """`f(2, 3)` and `f((2, 3))` mean the same."""
     try:
-        if len(sizes) == 1 and not isinstance(sizes[0], int):
+        if len(sizes) == 1 and not isinstance(sizes[0], int) and getattr(sizes[0], "ndim", True):
             sizes = tuple(sizes[0])
         return tuple(map(operator.index, sizes))
     except TypeError:

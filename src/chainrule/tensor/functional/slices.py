@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from chainrule.base import dtypes, shapes
+from chainrule.base import shapes
 from chainrule.base.arguments import check_whole
 from chainrule.base.errors import ArgumentError, AxisError, DTypeError, IndexBoundsError, ShapeError
 from chainrule.base.shapes import Shape
@@ -84,8 +84,9 @@ def narrow(input: Operand, dim: int, start: int, length: int) -> Tensor:
     axis = shapes.normal_axis(dim, len(x.shape))
     if not x.shape:
         raise AxisError("narrow needs an axis, which a scalar does not have")
-    if getattr(start, "dtype", dtypes.int64).kind != "int":
-        raise DTypeError(f"narrow needs an integer start, not a tensor of {start.dtype}")  # type: ignore[attr-defined]
+    if isinstance(start, Handle) and start.dtype.kind != "int":
+        raise DTypeError(f"narrow needs an integer start, not a tensor of {start.dtype}")
+    start, length = check_whole("narrow: start", start), check_whole("narrow: length", length)
     if not -x.shape[axis] <= start <= x.shape[axis]:
         raise IndexBoundsError(
             f"narrow starts at {start}, outside axis {axis} of size {x.shape[axis]}"
@@ -107,6 +108,7 @@ def select(input: Operand, dim: int, index: int) -> Tensor:
     shape = x.array_type.shape
     axis = shapes.normal_axis(dim, len(shape))
     n = shape[axis] if shape else 0
+    index = check_whole("select: index", index)
     if not -n <= index < n:
         raise IndexBoundsError(f"index {index} is outside axis {axis}, which has size {n}")
     before, after = shape[:axis], shape[axis + 1 :]
@@ -129,7 +131,7 @@ def split(
             raise ArgumentError(f"split needs a positive size, not {step}")
         sizes = [min(step, total - at) for at in range(0, total, step)] or [0]
     else:
-        sizes = list(split_size_or_sections)
+        sizes = [check_whole("split: a size", n) for n in split_size_or_sections]
         if sum(sizes) != total:
             raise ShapeError(
                 f"split sizes {sizes} add up to {sum(sizes)}, not to the axis size {total}"
@@ -153,7 +155,8 @@ def _cutting(shape: Shape, axis: int, sizes: Shape) -> list[Optics]:
 def chunk(input: Operand, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
     """Cut along `dim` into at most `chunks` pieces of equal size (the last may be smaller)."""
     x = as_tensor(input)
-    if check_whole("chunk: chunks", chunks, least=1) and not x.shape:
+    chunks = check_whole("chunk: chunks", chunks, least=1)
+    if not x.shape:
         raise AxisError("chunk needs an axis, which a scalar does not have")
     total = x.shape[shapes.normal_axis(dim, len(x.shape))]
     return split(x, max(-(-total // chunks), 1), dim)
