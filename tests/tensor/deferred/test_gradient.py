@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import chainrule as cr
+from chainrule.tensor import backward
 from chainrule.tensor.deferred import gradient
 from chainrule.tensor.deferred.pending import Pending
 from tests.tensor.deferred.running import evaluation
@@ -102,3 +103,27 @@ def test_a_second_derivative():
         (first,) = cr.autograd.grad(x.sin(), x, create_graph=True)
         first.backward()
         assert x.grad.item() == pytest.approx(-np.sin(0.7), rel=1e-5)
+
+
+def test_where_tapes_are_always_new_a_known_gradient_is_looked_for_now_and_then(monkeypatch):
+    looked: list[int] = []
+    derived = backward.derived
+    monkeypatch.setattr(backward, "derived", lambda *a, **k: looked.append(0) or derived(*a, **k))
+
+    def loss(length: int) -> None:
+        w = cr.ones(3, requires_grad=True)
+        x = w
+        for _ in range(length):
+            x = x * w
+        x.sum().backward()
+        np.testing.assert_array_equal(w.grad.numpy(), np.full(3, length + 1, np.float32))
+
+    for n in range(1, 65):
+        loss(n)
+    assert len(looked) < 32
+    for _ in range(16):
+        loss(100)
+    looked.clear()
+    for _ in range(5):
+        loss(100)
+    assert len(looked) == 5

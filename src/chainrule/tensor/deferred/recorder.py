@@ -35,6 +35,8 @@ _CHANGING = 4  # batches without a plan, after which they are evaluated in parts
 _NEW = 48  # batches in a row that never occurred before, after which a mark rests
 _NEW_READ = 16  # after which another read rests: only that of a loop that writes a text, say
 _FIRST_REST, _LONGEST_REST = 96, 24576  # times that it is passed
+_VAIN = 16  # gradients in a row that were not known, after which one is looked for now and then
+_NOW_AND_THEN = 8
 _MOST_SITES = 4096
 _MOST_ENTRIES = 8192  # of a batch
 
@@ -43,7 +45,7 @@ class _Site:
     """A mark of the program, and how the batches after it fared."""
 
     __slots__ = (
-        "calls", "changing", "due", "new", "passed", "patience", "place", "rest", "tapes",
+        "calls", "changing", "due", "new", "passed", "patience", "place", "rest", "tapes", "vain",
     )  # fmt: skip
 
     def __init__(self, place: Location, patience: int) -> None:
@@ -54,6 +56,7 @@ class _Site:
         self.calls = 0  # of those, less the calls of others
         self.changing = 0  # batches without a plan, less those with one
         self.tapes = 0  # without a gradient that is known, less those with one
+        self.vain = 0  # gradients in a row that had to be evaluated node by node
         self.rest = _FIRST_REST
         self.due = _OFTEN  # times to pass before what follows is recorded
 
@@ -61,6 +64,11 @@ class _Site:
     def rests(self) -> bool:
         """Whether what follows is not recorded, as it did not repeat."""
         return self.due > max(self.passed, _OFTEN)
+
+    @property
+    def looks(self) -> bool:
+        """Whether to look for a known gradient: now and then only, where tapes are always new."""
+        return self.vain < _VAIN or not self.vain % _NOW_AND_THEN
 
     def count(self, how: How, calls: int) -> None:
         """Count a batch that followed; many that are not known let the mark rest."""
