@@ -16,7 +16,7 @@ from chainrule.tensor.deferred.recorder import Recorder
 from chainrule.tensor.functional import arithmetic, products
 from chainrule.tensor.modes import modes
 from chainrule.tensor.one_call import one_call
-from tests.tensor.deferred.running import evaluation, observed
+from tests.tensor.deferred.running import evaluation, observed, plain
 
 
 @pytest.fixture(autouse=True)
@@ -277,3 +277,54 @@ def test_a_recorded_layer_shows_the_operation_that_gave_its_result():
     assert names == ["AddBackward0", "AddBackward0", "ScanBackward0", "ReshapeBackward0",
                      "DivBackward0"]  # fmt: skip
     assert observed("always", program) == names
+
+
+def repeated(act: Callable[[], Any], times: int = 40) -> list[Any]:
+    """The results of `act`, evaluated at once without gradients, as arrays."""
+    with evaluation("off"), cr.no_grad():
+        return [plain(act()) for _ in range(times)]
+
+
+def test_without_gradients_what_repeats_is_evaluated_together(monkeypatch):
+    x, w, b = cr.randn(2, 3, 4), cr.randn(5, 4), cr.randn(5)
+    heads, scale = nn.MultiheadAttention(4, 2, batch_first=True), cr.ones(4)
+    acts: list[Callable[[], Any]] = [
+        lambda: F.linear(x, w, b),
+        lambda: F.layer_norm(x, (4,), scale, scale),
+        lambda: heads(x, x, x),
+        lambda: heads(x, x, x, need_weights=False)[0],
+        lambda: both(x, scale),
+        lambda: scaled(x, -0.0),
+    ]
+    for act in acts:
+        first, *others = repeated(act)
+        for other in others:
+            np.testing.assert_equal(other, first)
+    calls = []
+    monkeypatch.setattr(products, "matmul", lambda *a: calls.append(a))
+    assert repeated(lambda: F.linear(x, w, b))[0].shape == (2, 3, 5)
+    assert not calls
+
+
+def test_what_repeats_is_told_apart_by_aliases_types_and_gradients():
+    x, y = cr.randn(3), cr.randn(3)
+    repeated(lambda: both(x, x))
+    np.testing.assert_equal(repeated(lambda: both(x, y), 1)[0][0], (x * y).numpy())
+    repeated(lambda: scaled(x))
+    assert repeated(lambda: scaled(x.double()), 1)[0].dtype == np.float64
+    w = leaf(2, 3)
+    repeated(lambda: F.linear(x, w))
+    with evaluation("off"):
+        F.linear(x, w).sum().backward()
+    np.testing.assert_equal(w.grad.numpy(), np.stack([x.numpy()] * 2))
+
+
+def test_what_repeats_keeps_its_errors():
+    table, word = cr.randn(5, 4), cr.tensor([1])
+    repeated(lambda: F.embedding(word, table, padding_idx=0))
+    with evaluation("off"), cr.no_grad():
+        for _ in range(2):
+            with pytest.raises(IndexBoundsError, match=r"embedding: index 7 .*5 rows"):
+                F.embedding(cr.tensor([7]), table, padding_idx=0)
+        with pytest.raises(ShapeError, match="the weight"):
+            F.linear(cr.randn(2, 3), table)

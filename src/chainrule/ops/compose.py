@@ -32,11 +32,16 @@ Composed = Callable[..., tuple[Any, ...]]
 _FILE = f"{PACKAGE}<composed>"  # no frame of the program
 
 
-def compose(inputs: Sequence[Node], outputs: Sequence[Node | None]) -> Composed:
+def compose(
+    inputs: Sequence[Node],
+    outputs: Sequence[Node | None],
+    prepared: Callable[[Node], Any] = lambda node: None,  # noqa: ARG005 - a node
+) -> Composed:
     """The function of the inputs' values (nodes of any op) that gives the outputs' values.
 
-    It has to run where floating-point warnings are off. Raises LookupError for a value that the
-    outputs need and the inputs do not give.
+    It has to run where floating-point warnings are off. A node that has a `prepared` call is
+    computed by that, the others by their meaning. Raises LookupError for a value that the outputs
+    need and the inputs do not give.
     """
     names = {node: f"i{k}" for k, node in enumerate(inputs)}
     ends = [node for node in outputs if node is not None]
@@ -56,7 +61,13 @@ def compose(inputs: Sequence[Node], outputs: Sequence[Node | None]) -> Composed:
         again = [n for n in done if n in free and node in free and n.type == node.type]
         names[node] = name = f"t{k}"
         args = [names[n] for n in node.inputs]
-        lines.append(f"{name} = {_call(node, k, args, names[again[0]] if again else None, known)}")
+        call = prepared(node)
+        if call is not None:
+            known[f"f{k}"], text = call, f"f{k}.compute({', '.join(args)})"
+        else:
+            text = _meaning(node, k, args, names[again[0]] if again else None, known)
+        number = isinstance(node.type, Type) and not node.shape  # without axes it may be one
+        lines.append(f"{name} = {f'asarray({text})' if number else text}")
         if gone := [names[n] for n in done if names[n][0] == "t"]:
             lines.append(f"del {', '.join(gone)}")
     results = "".join(f"{'None' if n is None else names[n]}, " for n in outputs)
@@ -86,20 +97,15 @@ def _ufunc(node: Node) -> np.ufunc | None:
     return fn if isinstance(fn, np.ufunc) else None
 
 
-def _call(node: Node, k: int, args: list[str], into: str | None, known: dict[str, Any]) -> str:
-    """The call of a node's meaning, `into` memory that nobody needs any more.
-
-    A result without axes may come as a NumPy number.
-    """
+def _meaning(node: Node, k: int, args: list[str], into: str | None, known: dict[str, Any]) -> str:
+    """The call of a node's meaning, `into` memory that nobody needs any more."""
     meaning = node.op.numpy
     if type(meaning) is Made:
         known[f"f{k}"] = meaning.make(node.attrs)
         arguments = [*args, f"out={into}"] if into else args
-        text = f"f{k}({', '.join(arguments)})"
-    else:
-        known[f"f{k}"], known[f"a{k}"] = meaning, node.attrs
-        text = f"f{k}(({''.join(f'{a}, ' for a in args)}), a{k})"
-    return f"asarray({text})" if isinstance(node.type, Type) and not node.shape else text
+        return f"f{k}({', '.join(arguments)})"
+    known[f"f{k}"], known[f"a{k}"] = meaning, node.attrs
+    return f"f{k}(({''.join(f'{a}, ' for a in args)}), a{k})"
 
 
 @lru_cache(4096)

@@ -19,11 +19,13 @@ from chainrule.graph.interning import interned
 from chainrule.graph.node import INPUT, Graph, Node, Type
 from chainrule.graph.walk import ordered
 from chainrule.ops import TABLE
+from chainrule.ops.compose import Composed, compose
 from chainrule.ops.control import project
 from chainrule.ops.creation import detach
 from chainrule.ops.record import OUT, Contract, Template
-from chainrule.tensor.calls import call_for
+from chainrule.tensor.calls import call_for, inside_another
 from chainrule.tensor.convert import get_default_dtype
+from chainrule.tensor.deferred.pending import array_of
 from chainrule.tensor.dispatch import apply_many, fresh
 from chainrule.tensor.handle import Handle
 from chainrule.tensor.modes import modes
@@ -36,6 +38,8 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 R = TypeVar("R")
 _MOST = 1024  # kinds of calls
+_OFTEN = 16  # calls of a kind that are evaluated operation by operation, without gradients
+_MOST_REPEATED = 4096  # kinds of those
 _MOST_AGAIN = 1 << 15  # elements that a gradient may compute again, as nothing in a body is saved
 _HEAVY = (Contract, Template)
 _PLAIN = frozenset({bool, int, float, str, type(None), DType})  # options that tell calls apart
@@ -59,14 +63,16 @@ def one_call(fn: F) -> F:
     """`fn`, which depends on its arguments alone; one operation where it is recorded.
 
     It returns new tensors: one, or a tuple of tensors and None. Evaluated at once, each part is an
-    operation. What `fn` checks, it checks at the first call of each kind; arguments that are
-    neither tensors nor numbers, strings and tuples of integers are left to `fn`.
+    operation; without gradients, what repeats is evaluated together. What `fn` checks, it checks at
+    the first call of each kind; arguments that are neither tensors nor numbers, strings and tuples
+    of integers are left to `fn`.
     """
 
     @functools.wraps(fn)
     def function(*args: Any, **options: Any) -> Any:
         here = modes.__dict__  # of this thread
-        if here["recorder"] is None or here["trace"] is not None:
+        at_once = here["recorder"] is None
+        if here["trace"] is not None or (at_once and not _plain(here)):
             return fn(*args, **options)
         key: list[Any] = [fn, here["grad"], get_default_dtype(), *options]
         tensors: list[Handle] = []
@@ -86,9 +92,14 @@ def one_call(fn: F) -> F:
                 key.append(arg)
             else:
                 return fn(*args, **options)
-        return _called(fn, args, options, key, tensors)
+        return (_at_once if at_once else _called)(fn, args, options, key, tensors)
 
     return function  # type: ignore[return-value]
+
+
+def _plain(here: dict[str, Any]) -> bool:
+    """Whether nothing but values is asked for: no gradient, and no search for NaN."""
+    return not (here["grad"] or here["anomaly"] or here["watch"] is not None)
 
 
 def as_one_call(fn: Callable[..., R], /, *args: Handle | None, **options: Hashable) -> R:
@@ -178,6 +189,62 @@ def _result(number: int, value: Any, kind: Type, node: Recorded | None) -> Any:
     if node is None:
         return fresh(value, kind, None)
     return fresh(value, kind, Recorded(project, (node,), {"index": number}, kind, node.location))
+
+
+_repeated: dict[tuple[Any, ...], int | tuple[_Kind, Composed] | None] = {}  # or their number
+
+
+def _at_once(
+    fn: Callable[..., Any], args: Sequence[Any], options: dict[str, Any], key: list[Any],
+    tensors: list[Handle],
+) -> Any:  # fmt: skip
+    """The values of a call without a gradient: of one that repeats, by one function of arrays."""
+    if len(tensors) > 1:
+        key.append(_aliases(tensors))
+    kind = tuple(key)
+    found = _repeated.get(kind, 0)
+    if type(found) is int:
+        if len(_repeated) >= _MOST_REPEATED:
+            _repeated.clear()
+        found = found + 1 if found < _OFTEN else _function(fn, args, options, tensors)
+        _repeated[kind] = found
+    if type(found) is not tuple:
+        return fn(*args, **options)
+    (call, order, _, parts, _, several, constants, _), compute = found
+    tensors += constants
+    values = [array_of(tensors[i]._value) for i in order]
+    try:
+        made = modes.quietly(compute, *values)
+    except ChainruleError:
+        return fn(*args, **options)  # which raises it with the names of its arguments
+    except RuntimeError as error:
+        made = inside_another(error, call, values)
+    assert parts is not None
+    if several is None:
+        return fresh(made[0], parts[0], None)
+    return tuple([None if i is None else fresh(made[i], parts[i], None) for i in several])
+
+
+def _function(
+    fn: Callable[..., Any], args: Sequence[Any], options: dict[str, Any], tensors: Sequence[Handle]
+) -> tuple[_Kind, Composed] | None:
+    """What the call computes, as one function; None if it does more."""
+    try:
+        found = _prepared(fn, args, options, tensors, location(3))
+    except ChainruleError:
+        return None
+    if found is None or found.parts is None:  # a single operation has its own fast path
+        return None
+    body = found.call.attrs["graph"]
+    return found, compose(body.inputs, body.outputs, _large)
+
+
+def _large(node: Node) -> Any:
+    """The call of an operation that may have a native kernel; None for others."""
+    types = tuple([n.type for n in node.inputs])
+    key = (*types, *node.attrs.items())
+    call = node.op.prepared.get(key) or call_for(node.op, types, node.attrs)
+    return call if call.size else None
 
 
 def _aliases(tensors: Iterable[Handle]) -> tuple[int, ...]:
