@@ -1,6 +1,8 @@
 """Reading text files: every kind of bad file has its sentence."""
 
+import io
 import os
+import sys
 
 import numpy as np
 import pytest
@@ -8,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chainrule.base.errors import DataError
-from chainrule.text.corpus import read_text, require_length, split
+from chainrule.text.corpus import fault, read_text, require_length, split
 
 
 @pytest.mark.parametrize(
@@ -33,8 +35,8 @@ def test_text_is_read(tmp_path, data, text):
         (b" \n\t\n", "is empty"),
         (b"\xef\xbb\xbf", "is empty"),
         (b"text\0text", "NUL"),
-        (b"\x89PNG\r\n\x1a\n", "byte 0 is 0x89"),
-        ("grüße".encode("latin-1"), "byte 2 is 0xfc"),
+        (b"\x89PNG\r\n\x1a\n", r"byte 0 \(line 1, column 1\) is 0x89"),
+        ("é\nñgrüße".encode() + b"\xfc", r"byte 12 \(line 2, column 7\) is 0xfc"),
         ("text".encode("utf-16"), "not a text file|not UTF-8"),
     ],
 )
@@ -45,6 +47,15 @@ def test_a_file_that_is_no_text(tmp_path, data, reason):
         read_text(path)
     assert "a.txt" in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_standard_input_is_read(monkeypatch):
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"one\r\ntwo")))
+    assert read_text("-") == "one\ntwo"
+
+
+def test_a_fault_names_file_line_and_column():
+    assert str(fault("a.txt", 3, 14, "no word")).endswith("a.txt:3:14: no word")
 
 
 def test_a_missing_file(tmp_path):

@@ -1,4 +1,4 @@
-"""Reading a text file for training, and holding out its last tenth.
+"""Reading text files for training, naming places in them, and holding out the last tenth.
 
     >>> train, held_out = split(np.arange(100))
     >>> len(train), held_out[0]
@@ -10,6 +10,7 @@ May import `base` and NumPy.
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -24,12 +25,12 @@ HELD_OUT = 0.1
 def read_text(path: str | os.PathLike[str]) -> str:
     """The characters of a UTF-8 file, with line feeds as line ends, without a byte-order mark.
 
-    Raises `DataError` with one sentence when the file is missing, a folder, unreadable, empty,
-    binary or not UTF-8.
+    `-` is standard input. Raises `DataError` with one sentence when the file is missing, a folder,
+    unreadable, empty, binary or not UTF-8.
     """
     name = Path(path)
     try:
-        data = read_to_end(name)
+        data = sys.stdin.buffer.read() if str(path) == "-" else read_to_end(name)
     except FileNotFoundError:
         raise DataError(f"there is no file {str(path)!r}") from None
     except IsADirectoryError:
@@ -45,13 +46,21 @@ def read_text(path: str | os.PathLike[str]) -> str:
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
+        before = data[: error.start]
+        line = before.count(b"\n") + 1
+        column = len(before[before.rfind(b"\n") + 1 :].decode("utf-8-sig")) + 1
         raise DataError(
-            f"{str(path)!r} is not UTF-8 text: byte {error.start} is 0x{data[error.start]:02x}; "
-            "convert it to UTF-8 first"
+            f"{str(path)!r} is not UTF-8 text: byte {error.start} (line {line}, column {column}) "
+            f"is 0x{data[error.start]:02x}; convert it to UTF-8 first"
         ) from None
     if not text.strip():
         raise DataError(f"{str(path)!r} is empty")
     return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def fault(name: str, line: int, column: int, reason: str) -> DataError:
+    """The error for a place in a file, `name:line:column: reason`; both count from 1."""
+    return DataError(f"{name}:{line}:{column}: {reason}")
 
 
 def split(codes: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
