@@ -24,12 +24,12 @@ import click
 
 import chainrule as cr
 from chainrule.base.errors import ChainruleError, NonFiniteError
-from chainrule.tasks.language_model import continue_text, open_run, train_new
+from chainrule.models.generation import Sampling
+from chainrule.tasks.language_model import LanguageModel, continue_text
+from chainrule.tasks.run import open_run, train_new
 from chainrule.text.corpus import read_text
-from chainrule.train.config import configure
 from chainrule.train.interrupts import Interrupts
 from chainrule.train.metrics import read_metrics
-from chainrule.train.sample import Sampling
 
 MEMORY = 2 << 30  # bytes beyond what the process has at its start
 SECONDS = 30  # for one file
@@ -42,8 +42,9 @@ def run_folder() -> Path:
     """A small run that is complete."""
     folder = Path(tempfile.mkdtemp(dir=os.environ.get("CAMPAIGN_SCRATCH")))
     (folder / "text").write_text("abcd\n" * 100)
-    config = configure(None, TINY, data=str(folder / "text"))
-    for _ in train_new(config, folder / "runs", Interrupts()):
+    task = LanguageModel()
+    config = task.configure(None, TINY, data=str(folder / "text"))
+    for _ in train_new(task, config, folder / "runs", Interrupts()):
         pass
     return folder / "runs" / "001"
 
@@ -75,7 +76,7 @@ READERS: dict[str, Callable[[Path], Any]] = {
     "saved": cr.load,
     "state": _state,
     "model": _model,
-    "toml": lambda path: configure(path, ()),
+    "toml": lambda path: LanguageModel().configure(path, ()),
     "jsonl": read_metrics,
     "text": read_text,
 }

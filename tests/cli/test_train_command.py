@@ -21,7 +21,7 @@ def test_in_a_pipe(chainrule, tiny, tmp_path):
     lines = done.out.splitlines()
     assert lines[0] == f"run {Path('runs', '001')}"
     assert "\x1b" not in done.out
-    assert sum(line.startswith("sample after step") for line in lines) == 4
+    assert sum(line.startswith("what it writes after step") for line in lines) == 4
     assert any(line.startswith("step 20  held-out loss") for line in lines)
     assert any("5-gram" in line for line in lines)
     assert sum(line.startswith("try: chainrule ") for line in lines) == 3

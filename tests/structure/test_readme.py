@@ -26,12 +26,14 @@ for block in json.load(sys.stdin):
     printed.append(out.getvalue())
 print(json.dumps(printed))
 """
-FOLLOWED = ROOT / "docs" / "adding_an_op.md"  # needs its op: test_adding_an_op.py follows it
+FOLLOWED = {  # they need what they add: test_adding_an_op.py, test_adding_a_task.py follow them
+    ROOT / "docs" / name for name in ("adding_an_op.md", "adding_a_task.md")
+}
 PAGES = sorted(
     path
     for path in [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]
     if "_build" not in path.parts
-    and path != FOLLOWED
+    and path not in FOLLOWED
     and "```python\n" in path.read_text(encoding="utf-8")
 )
 

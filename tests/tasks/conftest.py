@@ -3,8 +3,8 @@
 import pytest
 
 from chainrule.compiler.runtime.workers import get_num_threads, set_num_threads
-from chainrule.tasks.language_model import train_new
-from chainrule.train.config import from_values
+from chainrule.tasks.language_model import LanguageModel
+from chainrule.tasks.run import train_new
 from chainrule.train.interrupts import Interrupts
 
 TINY = {
@@ -25,8 +25,9 @@ def start(tmp_path, book):
     """`start(steps=…)` begins a tiny run: an iterator of its events."""
 
     def start(interrupts=None, root="runs", **changes):
-        config = from_values(TINY | {"data": str(book)} | changes)
-        return train_new(config, tmp_path / root, interrupts or Interrupts())
+        task = LanguageModel()
+        config = task.settled(TINY | {"data": str(book)}, changes, None)
+        return train_new(task, config, tmp_path / root, interrupts or Interrupts())
 
     threads = get_num_threads()
     yield start

@@ -12,8 +12,8 @@ import pytest
 from chainrule.base.errors import CheckpointError, ConfigError
 from chainrule.formats import file_lock
 from chainrule.formats.file_lock import Hold, claim
-from chainrule.tasks import language_model
-from chainrule.tasks.language_model import train_on
+from chainrule.tasks import run
+from chainrule.tasks.run import train_on
 from chainrule.train import training_loop
 from chainrule.train.events import Began, Finished, Saved, Stepped, Unprotected
 from chainrule.train.interrupts import Interrupts
@@ -62,7 +62,7 @@ def test_killed_before_the_first_save(start, whole):
 @pytest.mark.parametrize("where", ["_write_report", "_result"])
 def test_killed_between_the_last_save_and_the_result(start, whole, monkeypatch, where):
     with monkeypatch.context() as patch:
-        patch.setattr(language_model, where, killed)
+        patch.setattr(run, where, killed)
         with pytest.raises(Killed):
             list(start(root="parts", save_every=0))
     folder = whole.parent.parent / "parts" / "001"

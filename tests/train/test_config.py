@@ -7,25 +7,30 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chainrule.base.errors import ConfigError
-from chainrule.train.config import Config, configure, from_values, settings, to_toml
+from chainrule.tasks.language_model import LanguageSettings
+from chainrule.train.config import configure, described, from_values, to_toml
 
 
 def test_later_sources_win(tmp_path):
     path = tmp_path / "c.toml"
     path.write_text("layers = 2\nwidth = 32\nseed = 5\n", encoding="utf-8")
-    config = configure(path, ["width=64", "learning-rate=1e-4"], seed=7, steps=None)
+    config = configure(
+        LanguageSettings, path, ["width=64", "learning-rate=1e-4"], seed=7, steps=None
+    )
     assert (config.layers, config.width, config.seed) == (2, 64, 7)
     assert config.learning_rate == 1e-4
-    assert config.steps == Config().steps
+    assert config.steps == LanguageSettings().steps
 
 
 @pytest.mark.parametrize(
     ("text", "value"),
     [
-        ("data=book.txt", "book.txt"),
-        ("data='a b.txt'", "a b.txt"),
-        (r"data=C:\new\text.txt", r"C:\new\text.txt"),
-        ("data=a=b", "a=b"),
+        ("data=book.txt", ("book.txt",)),
+        ("data='a b.txt'", ("a b.txt",)),
+        ("data=['a', 'b']", ("a", "b")),
+        ("data=", ()),
+        (r"data=C:\new\text.txt", (r"C:\new\text.txt",)),
+        ("data=a=b", ("a=b",)),
         ("eager=true", True),
         ("steps=1_000", 1000),
         ("dropout=0", 0.0),
@@ -33,7 +38,7 @@ def test_later_sources_win(tmp_path):
     ],
 )
 def test_values(text, value):
-    found = getattr(configure(None, [text]), text.partition("=")[0].strip())
+    found = getattr(configure(LanguageSettings, None, [text]), text.partition("=")[0].strip())
     assert found == value
     assert type(found) is type(value)
 
@@ -44,7 +49,7 @@ def test_values(text, value):
         ("layerz=2", "unknown setting 'layerz'; did you mean 'layers'?"),
         ("learningrate=2", "did you mean 'learning_rate'?"),
         ("lr=2", "did you mean 'learning_rate'?"),
-        ("zzz=2", "the settings are data, steps"),
+        ("zzz=2", "the settings are data, model, steps"),
         ("layers", "'layers' is not a setting; write it as key=value"),
         ("=3", "write it as key=value"),
         ("layers=two", "setting 'layers': expected `int`, got `str`"),
@@ -57,13 +62,13 @@ def test_values(text, value):
         ("learning_rate=inf", "setting 'learning_rate': expected a finite number"),
         ("learning_rate=nan", "setting 'learning_rate'"),
         ("eager=yes", "setting 'eager': expected `bool`, got `str`"),
-        ("data=3", "setting 'data': expected `str`, got `int`"),
+        ("data=3", "setting 'data': expected a file or a list of files, got 3"),
         ("width=30", "width=30 is not a multiple of heads=4"),
     ],
 )
 def test_bad_settings(text, message):
     with pytest.raises(ConfigError) as caught:
-        configure(None, [text])
+        configure(LanguageSettings, None, [text])
     assert message in str(caught.value)
 
 
@@ -72,21 +77,21 @@ def test_bad_files(tmp_path):
     for data, message in [
         (b"layers 2", "is not a TOML file"),
         (b"\xff\xfe", "is not a TOML file"),
-        (b"[model]\nlayers = 2", "unknown setting 'model'"),
+        (b"[part]\nlayers = 2", "unknown setting 'part'"),
     ]:
         path.write_bytes(data)
         with pytest.raises(ConfigError, match=message.replace("[", r"\[")):
-            configure(path, [])
+            configure(LanguageSettings, path, [])
     with pytest.raises(ConfigError, match="there is no configuration file"):
-        configure(tmp_path / "nowhere.toml", [])
+        configure(LanguageSettings, tmp_path / "nowhere.toml", [])
     with pytest.raises(ConfigError, match="cannot be read"):
-        configure(tmp_path, [])
+        configure(LanguageSettings, tmp_path, [])
 
 
 @given(
     st.builds(
-        Config,
-        data=st.text(st.characters(exclude_categories=["Cs"])),
+        LanguageSettings,
+        data=st.tuples(st.text(st.characters(exclude_categories=["Cs"]), min_size=1)),
         steps=st.integers(1, 10**9),
         learning_rate=st.floats(1e-30, 1e30, exclude_min=True),
         dropout=st.floats(0, 1, exclude_max=True),
@@ -94,9 +99,12 @@ def test_bad_files(tmp_path):
     )
 )
 def test_toml_round_trip(config):
-    assert from_values(tomllib.loads(to_toml(config))) == config
+    values = tomllib.loads(to_toml(config, "language"))
+    assert values.pop("task") == "language"
+    assert from_values(LanguageSettings, values) == config
 
 
 def test_every_setting_is_described():
-    assert [name for name, _, _ in settings()] == list(Config.__struct_fields__)
-    assert all(text for _, _, text in settings())
+    found = described(LanguageSettings)
+    assert [name for name, _, _ in found] == list(LanguageSettings.__struct_fields__)
+    assert all(text for _, _, text in found)

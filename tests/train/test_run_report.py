@@ -15,7 +15,10 @@ RECORDS = [
     *({"step": s, "loss": 4 / s, "norm": 1.0 / s, "learning_rate": 0.1} for s in range(1, 101)),
     {"step": 50, "held_out": 1.5},
     {"step": 100, "held_out": 1.25},
-    {"step": 1, "five_gram": 1.75},
+    {
+        "step": 1,
+        "baseline": {"key": "five_gram", "name": "5-gram model", "scores": {"loss": 1.75}},
+    },
     {"step": 50, "look": {"layers": {"blocks.0.qkv": LAYER}, "activations": ACTIVATIONS}},
     {"step": 100, "look": {"layers": {"blocks.0.qkv": LAYER}, "activations": ACTIVATIONS}},
     {"step": 100, "sample": "<b>if x < 3 & y:\n    pass</b>"},

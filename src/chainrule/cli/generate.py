@@ -45,9 +45,9 @@ def generate(
       chainrule generate 3 --prompt "The " --length 1000
       chainrule generate last --temperature 0.5 --top-k 10 --seed 1
     """  # noqa: D301 - click wants a real backspace before text it must not wrap
+    from chainrule.models.generation import Sampling
     from chainrule.tasks.language_model import continue_text
     from chainrule.train.runs import find_run
-    from chainrule.train.sample import Sampling
 
     pieces = continue_text(find_run(run, runs), prompt, length, Sampling(temperature, top_k), seed)
     click.echo(prompt.lstrip("\n"), nl=False)

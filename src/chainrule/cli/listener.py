@@ -1,6 +1,6 @@
 """The interface of what displays a training run: `show(event)` and `close()`.
 
-    >>> listener.show(Evaluated(step=200, loss=1.7))
+    >>> listener.show(Evaluated(step=200, scores={"loss": 1.7}))
 
 May import `train.events`.
 """
@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from chainrule.train.events import Event, Stopped
+    from chainrule.train.events import Began, Event, Stopped
+    from chainrule.train.job import Scores
 
 
 class Listener(Protocol):
@@ -38,10 +39,16 @@ def way_on(folder: Path) -> str:
     return f"chainrule train --resume {shlex.quote(str(folder))}"
 
 
-def suggestions(folder: Path, steps: int) -> list[tuple[str, str]]:
-    """Three commands to try after a run in `folder`, each with what it does."""
+def suggestions(began: Began, steps: int) -> list[tuple[str, str]]:
+    """Three commands to try after a run, each with what it does."""
+    command, purpose = began.used_by
     return [
-        (f"chainrule generate {shlex.quote(str(folder))} --length 1000", "let it write more"),
-        (f"{way_on(folder)} --steps {2 * steps}", "train it twice as long"),
-        ("chainrule train --data FILE", "teach it a text of yours"),
+        (f"chainrule {command.format(run=shlex.quote(str(began.folder)))}", purpose),
+        (f"{way_on(began.folder)} --steps {2 * steps}", "train it twice as long"),
+        (f"chainrule train {began.task} FILE", "teach it data of yours"),
     ]
+
+
+def shown(scores: Scores) -> str:
+    """`loss 0.0812  accuracy 0.9814`: scores in one line."""
+    return "  ".join(f"{name} {value:.4f}" for name, value in scores.items())

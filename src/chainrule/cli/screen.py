@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import time
 from functools import singledispatchmethod
-from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.live import Live
@@ -21,12 +20,10 @@ from rich.table import Table
 from rich.text import Text
 
 from chainrule.cli.curve import plot
-from chainrule.cli.listener import stopped_by, suggestions, way_on
+from chainrule.cli.listener import shown, stopped_by, suggestions, way_on
 from chainrule.train import events
+from chainrule.train.job import Baseline, Scores
 from chainrule.train.run_report import averaged
-
-if TYPE_CHECKING:
-    from chainrule.train.config import Config
 
 _REFRESH = 0.1  # seconds between two frames
 _MEMORY = 0.98  # decay of the running mean of the loss
@@ -48,8 +45,7 @@ class Screen:
         """Nothing is drawn before the first event."""
         self._console = Console(highlight=False)
         self._live = Live(console=self._console, auto_refresh=False, transient=True)
-        self._config: Config | None = None
-        self._steps = 0
+        self._run: events.Began | None = None
         self._drawn = 0.0
         self._first: tuple[events.Stepped, float] | None = None  # and its time
         self._now: events.Stepped | None = None
@@ -57,7 +53,8 @@ class Screen:
         self._weight = 0.0
         self._losses: list[tuple[float, float]] = []
         self._held_out: list[tuple[float, float]] = []
-        self._baseline: events.Compared | None = None
+        self._scores: Scores = {}
+        self._baselines: list[Baseline] = []
         self._health = ""
 
         self._live.start()
@@ -77,19 +74,14 @@ class Screen:
 
     @show.register
     def _began(self, event: events.Began) -> None:
-        self._config, self._steps = event.config, event.config.steps
+        self._run = event
         title = Text.assemble(("chainrule ", "bold"), (str(event.folder), "bold cyan"))
         if event.step:
             title.append(f", continuing after step {event.step:,}")
         self._console.print(title)
-        self._console.print(
-            Text(
-                f"{event.source}: {event.characters:,} characters, {event.vocabulary} distinct\n"
-                f"{event.config.layers} layers, {event.config.heads} heads, width "
-                f"{event.config.width}: {event.parameters:,} parameters",
-                "bright_black",
-            )
-        )
+        facts = [*event.job.facts.items(), ("parameters", f"{event.parameters:,}")]
+        told = "\n".join(f"{name}: {fact}" for name, fact in facts)
+        self._console.print(Text(told, "bright_black"))
 
     @show.register
     def _stepped(self, event: events.Stepped) -> None:
@@ -118,15 +110,18 @@ class Screen:
     @show.register
     def _evaluated(self, event: events.Evaluated) -> None:
         self._held_out.append((event.step, event.loss))
+        self._scores = event.scores
         self._draw()
 
     @show.register
     def _compared(self, event: events.Compared) -> None:
-        self._baseline = event
+        self._baselines.append(event.baseline)
 
     @show.register
     def _sampled(self, event: events.Sampled) -> None:
-        self._console.rule(Text(f"what it writes after {event.step:,} steps"), style=_LEVEL)
+        assert self._run is not None
+        heading = f"{self._run.job.sampled} after {event.step:,} steps"
+        self._console.rule(Text(heading), style=_LEVEL)
         self._console.print(Padding(Text(event.text), (0, 2)))
 
     @show.register
@@ -141,22 +136,24 @@ class Screen:
 
     @show.register
     def _finished(self, event: events.Finished) -> None:
+        assert self._run is not None
         self._live.stop()
-        self._console.rule(Text("loss, nats a character"), style=_LEVEL)
+        self._console.rule(Text(f"loss, {self._run.job.unit}"), style=_LEVEL)
         self._console.print(self._curve())
         self._console.print(self._verdict(event))
         commands = Table.grid(padding=(0, 3))
-        for command, purpose in suggestions(event.folder, event.result["steps"]):
+        for command, purpose in suggestions(self._run, event.result["steps"]):
             commands.add_row(Text(command, "cyan"), Text(purpose, "bright_black"))
         self._console.print(Text("Try next", "bold"))
         self._console.print(Padding(commands, (0, 2)))
 
     def _draw(self) -> None:
         self._drawn = time.monotonic()
-        if self._now is None:
+        if self._now is None or self._run is None:
             return
         rows = Table.grid()
-        rows.add_row(ProgressBar(self._steps, self._now.step, width=self._console.width - 2))
+        width = self._console.width - 2
+        rows.add_row(ProgressBar(self._run.config.steps, self._now.step, width=width))
         rows.add_row(Text(self._standing(), no_wrap=True, overflow="ellipsis"))
         if self._health:
             line = Text.assemble(("gradients  ", "bright_black"), self._health)
@@ -166,31 +163,38 @@ class Screen:
 
     def _standing(self) -> str:
         assert self._now is not None
-        total, step = self._steps, self._now.step
+        assert self._run is not None
+        total, step, judged = self._run.config.steps, self._now.step, self._run.job.judged_by
         parts = [f"step {step:,}/{total:,}", f"loss {self._mean / self._weight:.3f}"]
-        if self._held_out:
-            parts.append(f"held out {self._held_out[-1][1]:.3f}")
-        if self._baseline and self._baseline.loss is not None:
-            parts.append(f"{self._baseline.order}-gram {self._baseline.loss:.3f}")
+        if self._scores:
+            name = "" if judged == "loss" else f"{judged} "
+            parts.append(f"held out {name}{self._scores[judged]:.3f}")
+        parts += [
+            f"{baseline.name} {baseline.scores[judged]:.3f}"
+            for baseline in self._baselines
+            if judged in baseline.scores
+        ]
         return " · ".join(parts + self._pace(step, total))
 
     def _pace(self, step: int, total: int) -> list[str]:
         """Tokens a second of training alone; the time left includes evaluation and saving."""
-        assert self._config is not None
+        assert self._run is not None
         assert self._now is not None
         assert self._first is not None
         first, since = self._first
         if step == first.step:
             return []
-        tokens = (step - first.step) * self._config.batch * self._config.context
+        tokens = self._now.tokens - first.tokens
         left = (time.monotonic() - since) / (step - first.step) * (total - step)
+        pace = tokens / max(self._now.seconds - first.seconds, 1e-9)
         return [
-            f"{tokens / max(self._now.seconds - first.seconds, 1e-9):,.0f} tokens/s",
+            f"{pace:,.0f} {self._run.job.counted}/s",
             f"{int(left) // 60}:{int(left) % 60:02d} left",
         ]
 
     def _curve(self) -> Text:
-        level = self._baseline.loss if self._baseline else None
+        with_loss = [baseline for baseline in self._baselines if "loss" in baseline.scores]
+        level = with_loss[-1].scores["loss"] if with_loss else None
         curves = [averaged(self._losses), self._held_out]
         values = [y for curve in curves for _, y in curve] + ([] if level is None else [level])
         rows = plot(
@@ -210,23 +214,20 @@ class Screen:
             text.append("\n")
         text.append("        ━ training   ", _TRAINING)
         text.append("━ held out   ", _HELD_OUT)
-        if level is not None and self._baseline is not None:
-            text.append(f"┅ {self._baseline.order}-gram model", _LEVEL)
+        if with_loss:
+            text.append(f"┅ {with_loss[-1].name}", _LEVEL)
         return text
 
     def _verdict(self, event: events.Finished) -> Table:
-        result = event.result
+        assert self._run is not None
+        result, counted = event.result, self._run.job.counted
         table = Table.grid(padding=(0, 2))
-        table.add_row("held-out loss", Text(f"{result['held_out_loss']:.4f}", "bold"))
-        if self._baseline is not None:
-            loss, reason = self._baseline.loss, self._baseline.reason
-            table.add_row(
-                f"{self._baseline.order}-gram model",
-                f"none: {reason}" if loss is None else f"{loss:.4f}",
-            )
-        table.add_row(
-            "training", f"{result['seconds']:.1f} s, {result['tokens_per_second']:,} tokens/s"
-        )
+        table.add_row("held out", Text(shown(self._scores), "bold"))
+        for baseline in self._baselines:
+            scores = shown(baseline.scores) or f"none: {baseline.reason}"
+            table.add_row(baseline.name, scores)
+        pace = f"{result[f'{counted}_per_second']:,} {counted}/s"
+        table.add_row("training", f"{result['seconds']:.1f} s, {pace}")
         if event.verdicts is not None:
             kinds = ", ".join(v.kind for v in event.verdicts)
             table.add_row("health", Text(kinds or "healthy", "yellow" if kinds else "green"))

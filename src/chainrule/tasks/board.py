@@ -11,11 +11,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
-
 from chainrule.inspect.tensorboard import SummaryWriter
 from chainrule.tensor.convert import tensor
 from chainrule.train.events import Compared, Evaluated, Event, Examined, Sampled, Saved, Stepped
+from chainrule.train.job import LossModule
 from chainrule.train.runs import saving
 from chainrule.train.session import Session
 
@@ -34,8 +33,11 @@ class Board:
             self._writer = SummaryWriter(  # the suffix: names differ by the second only
                 folder / FOLDER, purge_step=again, filename_suffix=f".{self._step}"
             )
-        codes = np.zeros((session.config.batch, session.config.context), np.int64)
-        self._writer.add_graph(session.model, tensor(codes))
+        job = session.job
+        here = job.batches.state()
+        batch = job.few(job.batches.draw())
+        job.batches.restore(here)
+        self._writer.add_graph(LossModule(job), tuple(map(tensor, batch)))
 
     def show(self, event: Event) -> None:
         """Write one event."""
@@ -44,9 +46,11 @@ class Board:
             writer.add_scalar("loss/training", event.loss, event.step)
             writer.add_scalar("gradient_norm/each_step", event.norm, event.step)
         elif isinstance(event, Evaluated):
-            writer.add_scalar("loss/held_out", event.loss, event.step)
-        elif isinstance(event, Compared) and event.loss is not None:
-            writer.add_scalar("loss/5-gram_model", event.loss, self._session.progress.step)
+            for name, value in event.scores.items():
+                writer.add_scalar(f"{name}/held_out", value, event.step)
+        elif isinstance(event, Compared):
+            for name, value in event.baseline.scores.items():
+                writer.add_scalar(f"{name}/{event.baseline.key}", value, event.step)
         elif isinstance(event, Sampled):
             indented = "".join(f"    {line}\n" for line in event.text.split("\n"))
             writer.add_text("sample", indented, event.step)

@@ -17,14 +17,12 @@ from chainrule.base.errors import ArgumentError, ConfigError
 from chainrule.inspect.claim import check_gradient
 from chainrule.inspect.gradcheck import gradcheck, gradcheck_module
 from chainrule.inspect.verdict import Report
-from chainrule.nn import functional as F
 from chainrule.tasks.formula import Formula, arguments, formula, values
-from chainrule.tasks.language_model import open_run
 from chainrule.tasks.overflow import not_finite
+from chainrule.tasks.run import open_run
 from chainrule.tensor.convert import as_tensor, tensor
 from chainrule.tensor.functional import reduce
-
-_WINDOWS, _LENGTH = 2, 16  # characters on which a run's model is checked
+from chainrule.train.job import LossModule
 
 
 def scalar(fn: Any) -> Any:
@@ -102,20 +100,14 @@ def _without_lines(report: Report) -> Report:
 def check_run(
     folder: Path, budget: int, progress: Callable[[str, int, int], None] | None = None
 ) -> Report:
-    """Check every parameter of a run's model, on some windows of its own text."""
-    session = open_run(folder)
-    model = session.model.eval()
-    inputs, targets = session.windows.draw()
-    labels = tensor(targets[:_WINDOWS, :_LENGTH])
-
-    def loss(logits: Any) -> Any:
-        return F.cross_entropy(logits.flatten(0, 1), labels.flatten())
-
-    return gradcheck_module(
-        model,
-        (tensor(inputs[:_WINDOWS, :_LENGTH]),),
-        loss,
+    """Check every parameter of a run's model, on some examples of its own data."""
+    job = open_run(folder).job
+    batch = job.few(job.batches.draw())
+    report = gradcheck_module(
+        LossModule(job).eval(),
+        tuple(map(tensor, batch)),
         raise_exception=False,
         budget=budget,
         progress=progress,
     )
+    return replace(report, subject=type(job.model).__name__)

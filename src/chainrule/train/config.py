@@ -1,10 +1,11 @@
 """The configuration of a training run: defaults, a TOML file, `key=value` overrides.
 
-    >>> config = configure(None, ["layers=2", "learning_rate=1e-3"])
-    >>> config.layers, config.learning_rate, config.heads
-    (2, 0.001, 4)
+    >>> settings = configure(Settings, None, ["steps=100", "learning_rate=1e-3"])
+    >>> settings.steps, settings.learning_rate, settings.seed
+    (100, 0.001, 0)
 
-May import `base`, msgspec and the standard library.
+A task has a subclass of `Settings` with its own. May import `base`, msgspec and the standard
+library.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import math
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 from msgspec import Meta
@@ -23,103 +24,127 @@ from msgspec import Meta
 from chainrule.base.errors import ConfigError
 from chainrule.base.reading import read_to_end
 
+FILES = ("data",)  # settings that hold paths; one path may be given without a list
 
-def _whole(least: int, description: str) -> Meta:
+
+def whole(least: int, description: str) -> Meta:
+    """A whole number of at least `least`, described for `--help`."""
     return Meta(ge=least, description=description)
 
 
-def _share(description: str) -> Meta:
+def share(description: str) -> Meta:
+    """A number from 0 to below 1, described for `--help`."""
     return Meta(ge=0, lt=1, description=description)
 
 
-class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The settings of a run: equal configurations give equal runs."""
+# Types of settings whose defaults differ from task to task: `steps: StepCount = 600`.
+StepCount = Annotated[int, whole(1, "training steps")]
+BatchSize = Annotated[int, whole(1, "examples a step")]
+LearningRate = Annotated[float, Meta(gt=0, description="highest, after warm-up")]
 
-    data: Annotated[str, Meta(description="UTF-8 text file; empty: Python's documentation")] = ""
-    steps: Annotated[int, _whole(1, "training steps")] = 1800
-    seed: Annotated[int, _whole(0, "of weights, batches, dropout and samples")] = 0
-    layers: Annotated[int, _whole(1, "Transformer blocks")] = 4
-    heads: Annotated[int, _whole(1, "attention heads a block; divides width")] = 4
-    width: Annotated[int, _whole(1, "numbers that stand for one character")] = 128
-    context: Annotated[int, _whole(1, "characters the model looks back on")] = 64
-    batch: Annotated[int, _whole(1, "windows of text a step")] = 12
-    dropout: Annotated[float, _share("share of values dropped in training")] = 0.0
-    learning_rate: Annotated[float, Meta(gt=0, description="highest, after warm-up")] = 2e-3
-    warmup: Annotated[int, _whole(0, "steps of linear rise; at most steps / 5")] = 100
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What every task has: equal settings give equal runs.
+
+    A subclass for a task adds settings, each `name: Annotated[type, Meta(description=…)] =
+    default`, and may give another default to those here.
+    """
+
+    data: Annotated[tuple[str, ...], Meta(description="files to learn from; default: bundled")] = ()
+    model: Annotated[str, Meta(description="kind of model; empty: the task's first")] = ""
+    steps: StepCount = 1000
+    seed: Annotated[int, whole(0, "of weights, batches, dropout and samples")] = 0
+    batch: BatchSize = 32
+    learning_rate: LearningRate = 1e-3
+    warmup: Annotated[int, whole(0, "steps of linear rise; at most steps / 5")] = 100
     decay_to: Annotated[float, Meta(ge=0, le=1, description="share the cosine leaves")] = 0.05
-    beta1: Annotated[float, _share("AdamW's memory of gradients")] = 0.9
-    beta2: Annotated[float, _share("AdamW's memory of their squares")] = 0.99
-    weight_decay: Annotated[float, Meta(ge=0, description="of matrices; biases go free")] = 0.1
+    beta1: Annotated[float, share("AdamW's memory of gradients")] = 0.9
+    beta2: Annotated[float, share("AdamW's memory of their squares")] = 0.99
+    weight_decay: Annotated[float, Meta(ge=0, description="of matrices; biases go free")] = 0.01
     clip: Annotated[float, Meta(gt=0, description="largest global gradient norm")] = 1.0
-    evaluate_every: Annotated[int, _whole(0, "steps between validations; 0: at the end only")] = 250
-    save_every: Annotated[int, _whole(0, "steps between saves; 0: at the end only")] = 500
-    health_every: Annotated[int, _whole(0, "steps between looks inside; 0: never")] = 50
-    sample_length: Annotated[int, _whole(0, "characters of each sample; 0: none")] = 200
-    baseline: Annotated[bool, Meta(description="compare with a 5-gram model")] = True
+    evaluate_every: Annotated[int, whole(0, "steps between validations; 0: at the end only")] = 250
+    save_every: Annotated[int, whole(0, "steps between saves; 0: at the end only")] = 500
+    health_every: Annotated[int, whole(0, "steps between looks inside; 0: never")] = 50
+    baseline: Annotated[bool, Meta(description="compare with what counting achieves")] = True
     tensorboard: Annotated[bool, Meta(description="also write the run for TensorBoard")] = False
     eager: Annotated[bool, Meta(description="run operation by operation, uncompiled")] = False
-    threads: Annotated[int, _whole(0, "0: all cores")] = 0
+    threads: Annotated[int, whole(0, "0: all cores")] = 0
+
+    def check(self) -> None:
+        """Raise `ConfigError` for settings that do not fit each other."""
 
 
-def settings() -> list[tuple[str, Any, str]]:
-    """(name, default, meaning) of every setting, in the order of `Config`."""
-    described = msgspec.json.schema(Config)["$defs"]["Config"]["properties"]
+S = TypeVar("S", bound=Settings)
+
+
+def described(kind: type[Settings]) -> list[tuple[str, Any, str]]:
+    """(name, default, meaning) of every setting."""
+    properties = msgspec.json.schema(kind)["$defs"][kind.__name__]["properties"]
     return [
-        (field.name, field.default, described[field.name]["description"])
-        for field in msgspec.structs.fields(Config)
+        (field.name, field.default, properties[field.name]["description"])
+        for field in msgspec.structs.fields(kind)
     ]
 
 
-def configure(path: Path | None, overrides: Iterable[str], **given: Any) -> Config:
+def configure(kind: type[S], path: Path | None, overrides: Iterable[str], **given: Any) -> S:
     """The defaults, overridden by the TOML file, each `key=value`, and `given` values but None.
 
     Unknown keys and values of the wrong type or range raise `ConfigError` with the way out.
     """
-    changes = dict(_assignment(text) for text in overrides)
-    changes |= {key: value for key, value in given.items() if value is not None}
-    values = {} if path is None else _read_toml(path)
+    return checked(kind, read_toml(path), changes(overrides, given), path)
+
+
+def changes(overrides: Iterable[str], given: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of each `key=value`, then the `given` ones but None."""
+    found = dict(_assignment(text) for text in overrides)
+    return found | {key: value for key, value in given.items() if value is not None}
+
+
+def checked(
+    kind: type[S], values: Mapping[str, Any], changed: Mapping[str, Any], path: Path | None
+) -> S:
+    """The settings of `values`, which were read from `path`, and `changed` ones."""
     try:
-        return from_values(values | changes)
+        return from_values(kind, {**values, **changed})
     except ConfigError as error:
-        if changes or path is None:
+        if changed or path is None:
             raise
         raise ConfigError(f"{str(path)!r}: {error}") from None
 
 
-def from_values(values: Mapping[str, Any]) -> Config:
-    """The checked configuration of `values` and defaults."""
-    known = Config.__struct_fields__
+def from_values(kind: type[S], values: Mapping[str, Any]) -> S:
+    """The checked settings of `values` and defaults."""
+    known = kind.__struct_fields__
     for key in values:
         if key not in known:
             raise ConfigError(f"unknown setting {key!r}{_suggestion(key, known)}")
     try:
-        config = msgspec.convert(dict(values), Config)
+        config = msgspec.convert(dict(values) | _files(values), kind)
     except msgspec.ValidationError as error:
         raise ConfigError(_readable(error)) from None
     for key, value in msgspec.structs.asdict(config).items():
         if isinstance(value, float) and not math.isfinite(value):
             raise ConfigError(f"setting {key!r}: expected a finite number, got {value}")
-    if config.width % config.heads:
-        raise ConfigError(
-            f"width={config.width} is not a multiple of heads={config.heads}; "
-            "each head takes an equal share of the width"
-        )
+    config.check()
     return config
 
 
-def to_toml(config: Config) -> str:
-    """The configuration as a TOML document, which `configure` reads back.
+def to_toml(config: Settings, task: str) -> str:
+    """The name of the task and its settings as a TOML document, which `read_toml` reads back.
 
-    JSON's numbers, booleans and strings are TOML's, but for the DEL character.
+    JSON's numbers, booleans, strings and lists are TOML's, but for the DEL character.
     """
     lines = [
         f"{key} = {json.dumps(value, ensure_ascii=False)}".replace("\x7f", "\\u007f")
-        for key, value in msgspec.structs.asdict(config).items()
+        for key, value in {"task": task, **msgspec.structs.asdict(config)}.items()
     ]
     return "\n".join(lines) + "\n"
 
 
-def _read_toml(path: Path) -> dict[str, Any]:
+def read_toml(path: Path | None) -> dict[str, Any]:
+    """The values of a configuration file; none without a path."""
+    if path is None:
+        return {}
     try:
         return tomllib.loads(read_to_end(path).decode("utf-8"))
     except FileNotFoundError:
@@ -128,6 +153,19 @@ def _read_toml(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{str(path)!r} cannot be read: {error.strerror or error}") from None
     except (ValueError, RecursionError) as error:  # not UTF-8, or not TOML
         raise ConfigError(f"{str(path)!r} is not a TOML file: {error}") from None
+
+
+def _files(values: Mapping[str, Any]) -> dict[str, list[str]]:
+    """The settings that hold paths, as lists of paths; an empty path is none."""
+    found = {}
+    for key in FILES:
+        value = values.get(key, ())
+        paths = [value] if isinstance(value, str) else value
+        if not (isinstance(paths, list | tuple) and all(isinstance(p, str) for p in paths)):
+            raise ConfigError(f"setting {key!r}: expected a file or a list of files, got {value!r}")
+        if key in values:
+            found[key] = [path for path in paths if path]
+    return found
 
 
 def _assignment(text: str) -> tuple[str, Any]:

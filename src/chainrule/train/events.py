@@ -1,9 +1,9 @@
 """The events of a training run; a listener decides which to show.
 
-    >>> Evaluated(step=200, loss=1.7).loss
+    >>> Evaluated(step=200, scores={"loss": 1.7}).loss
     1.7
 
-May import the standard library only.
+May import `train.config`, `train.job` and `train.monitor`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from chainrule.train.config import Config
+from chainrule.train.config import Settings
+from chainrule.train.job import Baseline, Job, Scores
 from chainrule.train.monitor import Verdict
 
 
@@ -35,31 +36,37 @@ class Began:
     """A run is set up; `step` is above 0 when it continues an earlier one."""
 
     folder: Path
-    config: Config
-    source: str  # a description of the text
-    characters: int
-    vocabulary: int
+    config: Settings
+    task: str  # its name
+    job: Job
+    used_by: tuple[str, str]  # `Task.used_by`
     parameters: int
     step: int
 
 
 @dataclass(frozen=True)
 class Stepped:
-    """A finished training step: mean loss in nats a character, gradient norm before clipping."""
+    """A finished training step: mean loss in the job's unit, gradient norm before clipping."""
 
     step: int
     loss: float
     norm: float
     learning_rate: float
     seconds: float  # of all training steps so far, also before a resume
+    tokens: int  # in all batches so far, as `Job.size` counts them
 
 
 @dataclass(frozen=True)
 class Evaluated:
-    """Loss in nats a character on held-out text."""
+    """Scores on held-out data."""
 
     step: int
-    loss: float
+    scores: Scores
+
+    @property
+    def loss(self) -> float:
+        """The held-out loss, in the job's unit."""
+        return self.scores["loss"]
 
 
 @dataclass(frozen=True)
@@ -80,7 +87,7 @@ class Judged:
 
 @dataclass(frozen=True)
 class Sampled:
-    """Text from the model after this step."""
+    """What the model can do after this step, as text."""
 
     step: int
     text: str
@@ -88,11 +95,10 @@ class Sampled:
 
 @dataclass(frozen=True)
 class Compared:
-    """The counting baseline on the same split; without a `loss` there is a `reason`."""
+    """What a simple method scores on the same held-out data."""
 
-    order: int
-    loss: float | None
-    reason: str = ""
+    step: int
+    baseline: Baseline
 
 
 @dataclass(frozen=True)

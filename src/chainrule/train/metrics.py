@@ -3,7 +3,7 @@
     >>> with Metrics(path, keep=0) as metrics:
     ...     metrics.add({"step": 1, "loss": 4.2})
 
-May import `base`, `train.runs` and the standard library.
+May import `base`, `train.job`, `train.runs` and the standard library.
 """
 
 from __future__ import annotations
@@ -11,12 +11,19 @@ from __future__ import annotations
 import itertools
 import json
 import os
+from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Self
 
+import msgspec
+
 from chainrule.base.errors import CheckpointError
 from chainrule.formats.atomic import write_whole
+from chainrule.train.job import Baseline, Scores
 from chainrule.train.runs import reading, saving
+
+_SCORE = "held_out"
 
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:
@@ -50,8 +57,32 @@ def _parsed(line: bytes) -> dict[str, Any] | None:
 
 def _is_record(found: dict[str, Any]) -> bool:
     """Whether the entries that are read again have the right types."""
-    numbers = (found.get(name) for name in ("loss", "norm", "held_out", "five_gram"))
-    return "step" in found and all(n is None or isinstance(n, (int, float)) for n in numbers)
+    numbers = [
+        v for name, v in found.items() if name in {"loss", "norm"} or name.startswith(_SCORE)
+    ]
+    return (
+        "step" in found
+        and all(isinstance(number, int | float) for number in numbers)
+        and ("baseline" not in found or baseline_of(found) is not None)
+    )
+
+
+def held_out_record(scores: Scores) -> dict[str, float]:
+    """The entries of held-out scores: "held_out" is the loss, "held_out_accuracy" the accuracy."""
+    return {_SCORE if k == "loss" else f"{_SCORE}_{k}": value for k, value in scores.items()}
+
+
+def baseline_record(baseline: Baseline) -> dict[str, Any]:
+    """The entry of a baseline."""
+    return {"baseline": asdict(baseline)}
+
+
+def baseline_of(record: Mapping[str, Any]) -> Baseline | None:
+    """The baseline of a record, None if it has none."""
+    try:
+        return msgspec.convert(record["baseline"], Baseline)
+    except (KeyError, msgspec.ValidationError):
+        return None
 
 
 class Metrics:

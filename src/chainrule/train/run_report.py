@@ -4,7 +4,7 @@
     >>> page.startswith("<!doctype html>")
     True
 
-May import `train.chart`, `train.report_health` and the standard library.
+May import `train` and the standard library.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any
 
 from chainrule.train import report_health as health
 from chainrule.train.chart import Chart, Curve, draw, section
+from chainrule.train.metrics import baseline_of
 from chainrule.train.monitor import Verdict
 
 _STYLE = """
@@ -42,8 +43,14 @@ def report(
     facts: Mapping[str, str],
     records: Sequence[Mapping[str, Any]],
     verdicts: Sequence[Verdict] | None = None,
+    *,
+    unit: str = "nats",
+    sampled: str = "samples",
 ) -> str:
-    """The page of `facts`, `records` (the lines of `metrics.jsonl`) and `verdicts`, if any."""
+    """The page of `facts`, `records` (the lines of `metrics.jsonl`) and `verdicts`, if any.
+
+    `unit` is that of the loss, `sampled` the heading of the samples.
+    """
     rows = "".join(f"<tr><th>{escape(name)}<td>{escape(value)}" for name, value in facts.items())
     return (
         "<!doctype html>\n<html lang=en><meta charset=utf-8>"
@@ -51,24 +58,43 @@ def report(
         f"<title>{escape(title)}</title><style>{_STYLE}</style>\n"
         f"<h1>{escape(title)}</h1>\n<table>{rows}</table>\n"
         + health.verdicts(verdicts)
-        + _losses(records)
+        + _losses(records, unit)
+        + _scores(records)
         + _gradients(records)
         + health.layers(records)
         + health.activations(records)
         + health.table(records)
-        + _samples(records)
+        + _samples(records, sampled)
         + "</html>\n"
     )
 
 
-def _losses(records: Sequence[Mapping[str, Any]]) -> str:
+def _losses(records: Sequence[Mapping[str, Any]], unit: str) -> str:
     curves = [
         Curve("training", averaged(_series(records, "loss"))),
         Curve("held out", _series(records, "held_out")),
     ]
-    baselines = [record["five_gram"] for record in records if record.get("five_gram")]
-    chart = Chart("step", "nats a character", curves, level=baselines[-1] if baselines else None)
-    return section("Loss", draw(chart, level_name="5-gram model"))
+    level, level_name = _level(records, "loss")
+    return section("Loss", draw(Chart("step", unit, curves, level=level), level_name=level_name))
+
+
+def _scores(records: Sequence[Mapping[str, Any]]) -> str:
+    """A chart for each held-out score but the loss."""
+    names = dict.fromkeys(name for r in records for name in r if name.startswith("held_out_"))
+    parts = []
+    for key in names:
+        name = key.removeprefix("held_out_")
+        level, level_name = _level(records, name)
+        chart = Chart("step", name, [Curve("held out", _series(records, key))], level=level)
+        parts.append(section(name.capitalize(), draw(chart, level_name=level_name)))
+    return "".join(parts)
+
+
+def _level(records: Sequence[Mapping[str, Any]], score: str) -> tuple[float | None, str]:
+    """The last baseline that has a score: its value, and its name."""
+    baselines = [baseline for record in records if (baseline := baseline_of(record))]
+    having = [baseline for baseline in baselines if score in baseline.scores]
+    return (having[-1].scores[score], having[-1].name) if having else (None, "")
 
 
 def _gradients(records: Sequence[Mapping[str, Any]]) -> str:
@@ -78,11 +104,11 @@ def _gradients(records: Sequence[Mapping[str, Any]]) -> str:
     return section("Global gradient norm", draw(chart))
 
 
-def _samples(records: Sequence[Mapping[str, Any]]) -> str:
+def _samples(records: Sequence[Mapping[str, Any]], heading: str) -> str:
     texts = [(record["step"], record["sample"]) for record in records if "sample" in record]
     if not texts:
         return ""
-    return "<h2>What it wrote</h2>\n" + "".join(
+    return f"<h2>{escape(heading.capitalize())}</h2>\n" + "".join(
         f"<p class=key>after step {step}</p><pre>{escape(text)}</pre>\n" for step, text in texts
     )
 

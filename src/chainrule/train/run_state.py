@@ -1,11 +1,12 @@
 """The state of a run on disk, from which it continues bit for bit.
 
     >>> save(session, folder)
-    >>> restore(session, folder)    # a session begun with the same configuration and text
+    >>> restore(session, folder)    # a session begun with the same configuration and data
 
-`model.safetensors` holds the parameters and the vocabulary. `state.safetensors` holds everything
-needed to continue, parameters included, in one file that is never half old and half new. May import
-`formats`, `chainrule.tensor` through `chainrule`, and NumPy.
+`model.safetensors` holds the parameters and the job's assets, such as vocabularies.
+`state.safetensors` holds everything needed to continue, parameters included, in one file that is
+never half old and half new. May import `formats`, `chainrule.tensor` through `chainrule`, and
+NumPy.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from chainrule.formats.safetensors import read_state, write_state
 from chainrule.optim import Optimizer
 from chainrule.tensor.convert import tensor
 from chainrule.tensor.functional.random import get_rng_state, set_rng_state
-from chainrule.train.config import Config, to_toml
+from chainrule.train.config import Settings, to_toml
 from chainrule.train.runs import CONFIG, MODEL, STATE, saving
 from chainrule.train.session import Progress, Session
 
@@ -44,41 +45,42 @@ def save(session: Session, folder: Path, before: Callable[[], None] = lambda: No
     with saving(folder):
         folder.mkdir(parents=True, exist_ok=True)
     if not (folder / CONFIG).is_file():
-        write_config(session.config, folder)
+        write_config(session.config, session.task, folder)
     before()
-    parameters = session.model.state_dict()
+    parameters = session.job.model.state_dict()
     state = {_MODEL + name: value for name, value in parameters.items()}
     state |= _optimizer_arrays(session.optimizer)
     state[_RANDOM] = get_rng_state()
     notes = {
         "progress": json.dumps(asdict(session.progress)),
-        "windows": json.dumps(session.windows.state()),
-        "fingerprint": session.fingerprint,
+        "batches": json.dumps(session.job.batches.state()),
+        "fingerprint": session.job.fingerprint,
     }
     with saving(folder / STATE):
         write_state(folder / STATE, state, notes)
     with saving(folder / MODEL):
-        write_state(folder / MODEL, parameters, {"symbols": session.letters.symbols})
+        write_state(folder / MODEL, parameters, dict(session.job.assets()))
 
 
-def write_config(config: Config, folder: Path) -> None:
+def write_config(config: Settings, task: str, folder: Path) -> None:
     """Write the configuration atomically."""
     with saving(folder / CONFIG):
-        write_whole(folder / CONFIG, to_toml(config).encode())
+        write_whole(folder / CONFIG, to_toml(config, task).encode())
 
 
 def restore(session: Session, folder: Path) -> None:
-    """Continue `session` from a saved state; another text raises `CheckpointError`."""
-    path = folder / STATE
+    """Continue `session` from a saved state; other data raises `CheckpointError`."""
+    path, job = folder / STATE, session.job
     state = read_state(path)
-    if state.metadata.get("fingerprint", session.fingerprint) != session.fingerprint:
+    if state.metadata.get("fingerprint", job.fingerprint) != job.fingerprint:
         raise CheckpointError(
-            f"the text of {str(folder)!r} has changed since: a run is resumed with the same text"
+            f"the data of {str(folder)!r} has changed since: a run is resumed with the same data"
         )
-    load_parameters(session.model, _below(state.arrays, _MODEL), path)
+    load_parameters(job.model, _below(state.arrays, _MODEL), path)
     try:
         session.progress = msgspec.json.decode(state.metadata["progress"], type=Progress)
-        session.windows.restore(json.loads(state.metadata["windows"]))
+        batches = state.metadata.get("batches") or state.metadata["windows"]  # of older runs
+        job.batches.restore(json.loads(batches))
         _load_optimizer(session.optimizer, _below(state.arrays, _OPTIMIZER))
         set_rng_state(tensor(state.arrays[_RANDOM]))
     except (LookupError, TypeError, ValueError, ArithmeticError, RuntimeError) as error:

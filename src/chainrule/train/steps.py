@@ -1,11 +1,12 @@
-"""The functions of a model that a training run calls; each is compiled as a whole.
+"""The compiled functions of a job: its training step, and what it evaluates.
 
-    >>> steps = Steps(model, optimizer, clip=1.0, eager=False)
-    >>> loss, norm = steps.update(inputs, targets)
-    >>> logits_of(model, eager=False)(inputs).shape
+    >>> steps = Steps(job, optimizer, clip=1.0, eager=False)
+    >>> loss, norm = steps.update(*job.batches.draw())
+    >>> logits = inference(model, model, eager=False)
+    >>> logits(inputs).shape
     (12, 64, 65)
 
-Codes and results are NumPy arrays. May import `nn`, `chainrule.compile` and NumPy.
+Arguments and results are NumPy arrays. May import `train.job`, `nn`, `chainrule.compile` and NumPy.
 """
 
 from __future__ import annotations
@@ -17,7 +18,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-import chainrule.nn.functional as F
 from chainrule import nn
 from chainrule.base.errors import NonFiniteError
 from chainrule.optim import Optimizer
@@ -25,61 +25,63 @@ from chainrule.tensor.convert import tensor
 from chainrule.tensor.deferred.recorder import at_once
 from chainrule.tensor.modes import no_grad
 from chainrule.tensor.tensor import Tensor
+from chainrule.train.job import Job
 
 
 class Steps:
-    """Training steps on int64 codes [batch, context] and their targets."""
+    """Training steps on batches; each shape of a batch is compiled once."""
 
-    def __init__(self, model: nn.Module, optimizer: Optimizer, clip: float, *, eager: bool) -> None:
+    def __init__(self, job: Job, optimizer: Optimizer, clip: float, *, eager: bool) -> None:
         """`clip` is the largest global gradient norm; `eager` runs operation by operation."""
-        self._model = model
-        self.plain = _updating(model, optimizer, clip)
+        self._model = job.model
+        self.plain = _updating(job, optimizer, clip)
         if eager:
-            self._update = _ready(_updating(model, optimizer, clip, _refuse), eager=True)
+            self._update = _ready(_updating(job, optimizer, clip, _refuse), eager=True)
         else:
             self._update = _ready(self.plain, eager=False, check_finite=True)
 
-    def update(self, inputs: NDArray[np.int64], targets: NDArray[np.int64]) -> tuple[float, float]:
+    def update(self, *batch: NDArray[Any]) -> tuple[float, float]:
         """Take one optimiser step; returns (mean loss in nats, gradient norm before clipping).
 
         If one of them is NaN or infinite, `NonFiniteError` is raised and no parameter changes.
         """
         self._model.train()
-        loss, norm = self._update(inputs, targets)
+        loss, norm = self._update(*batch)
         return float(loss), float(norm)
 
 
-def losses_of(
-    model: nn.Module, *, eager: bool
-) -> Callable[[NDArray[np.int64], NDArray[np.int64]], NDArray[Any]]:
-    """A function (inputs, targets) → the loss in nats at every position, [batch · context]."""
+def inference(model: nn.Module, function: Callable[..., Any], *, eager: bool) -> Callable[..., Any]:
+    """`function` from arrays to an array, with `model` in evaluation mode and without gradients.
 
-    def losses(inputs: Tensor, targets: Tensor) -> Tensor:
-        return F.cross_entropy(model(inputs).flatten(0, 1), targets.flatten(), reduction="none")
+    `function` takes tensors, and gives a tensor or a tuple of tensors. It is compiled, once for
+    each shape of its arguments, unless `eager`.
+    """
 
-    return _without_learning(model, _ready(losses, eager=eager))
+    def infer(*tensors: Tensor) -> Any:
+        return function(*tensors)
 
+    ready = _ready(infer, eager=eager)
 
-def logits_of(model: nn.Module, *, eager: bool) -> Callable[[NDArray[np.int64]], NDArray[Any]]:
-    """A function inputs → the logits at every position, [batch, context, vocabulary]."""
+    def run(*arrays: NDArray[Any]) -> Any:
+        model.eval()
+        with no_grad():
+            found = ready(*arrays)
+            return tuple(map(np.asarray, found)) if isinstance(found, tuple) else np.asarray(found)
 
-    def logits(inputs: Tensor) -> Tensor:
-        predicted: Tensor = model(inputs)
-        return predicted
-
-    return _without_learning(model, _ready(logits, eager=eager))
+    return run
 
 
 def _updating(
-    model: nn.Module,
+    job: Job,
     optimizer: Optimizer,
     clip: float,
     check: Callable[[Tensor, Tensor], None] | None = None,
-) -> Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]:
+) -> Callable[..., tuple[Tensor, Tensor]]:
     """The step as a function; `check` gets loss and norm before the parameters change."""
+    model, loss_of = job.model, job.loss
 
-    def update(inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-        loss = F.cross_entropy(model(inputs).flatten(0, 1), targets.flatten())
+    def update(*batch: Tensor) -> tuple[Tensor, Tensor]:
+        loss = loss_of(*batch)
         optimizer.zero_grad()
         loss.backward()
         norm = nn.utils.clip_grad_norm_(model.parameters(), clip)
@@ -105,19 +107,8 @@ def _ready(
 
         return compile(function, check_finite=check_finite)
 
-    def run(*arrays: NDArray[np.int64]) -> Any:
+    def run(*arrays: NDArray[Any]) -> Any:
         with at_once():  # a run that is continued repeats every bit
             return function(*(tensor(array) for array in arrays))
-
-    return run
-
-
-def _without_learning(
-    model: nn.Module, function: Callable[..., Tensor]
-) -> Callable[..., NDArray[Any]]:
-    def run(*arrays: NDArray[np.int64]) -> NDArray[Any]:
-        model.eval()
-        with no_grad():
-            return np.asarray(function(*arrays))
 
     return run

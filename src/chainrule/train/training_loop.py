@@ -5,7 +5,7 @@
 
 It knows no screen. Evaluations, samples and saves are due by the step number alone, and those done
 are noted in `Progress`: a run that is stopped and resumed equals one that never stopped. May import
-`base`, `text` and `train`.
+`base` and `train`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from chainrule.base.errors import NonFiniteError
 from chainrule.train.events import (
@@ -28,17 +27,13 @@ from chainrule.train.events import (
     Stepped,
     Stopped,
 )
-from chainrule.train.held_out import evaluate
 from chainrule.train.interrupts import Interrupts
-from chainrule.train.metrics import Metrics
+from chainrule.train.job import Batch
+from chainrule.train.metrics import Metrics, held_out_record
 from chainrule.train.run_state import save
-from chainrule.train.sample import Sampling, generate
 from chainrule.train.session import Session
 
 SAMPLED_AT = (0.0, 0.1, 0.5, 1.0)  # shares of the run
-TEMPERATURE = 0.8  # of samples
-_BEGINNINGS = ("The ", "the ", "\n")  # of a sample, if the text has these characters
-QUICK = 2**17  # held-out characters of an evaluation before the last one, which takes all
 
 
 def train(
@@ -69,32 +64,31 @@ def _step(session: Session, metrics: Metrics) -> Iterator[Event]:
     rate = session.rate(step)
     for group in session.optimizer.param_groups:
         group["lr"] = rate
-    inputs, targets = session.windows.draw()
+    batch = session.job.batches.draw()
     examined = session.watch is not None and session.watch.is_due
     try:
-        loss, norm = session.steps.update(inputs, targets)
+        loss, norm = session.steps.update(*batch)
     except NonFiniteError:
-        raise _diverged(session, step, inputs, targets) from None
+        raise _diverged(session, step, batch) from None
     progress.step = step
+    progress.tokens += session.job.size(batch)
     if session.watch is not None:
         session.watch.record(loss)
     progress.seconds += time.perf_counter() - started
     metrics.add({"step": step, "loss": loss, "norm": norm, "learning_rate": rate})
-    yield Stepped(step, loss, norm, rate, progress.seconds)
+    yield Stepped(step, loss, norm, rate, progress.seconds, progress.tokens)
     if examined and session.watch is not None:
         metrics.add({"step": step, "look": session.watch.newest()})
         yield Examined(step, session.watch.line())
         yield from _new_verdicts(session)
 
 
-def _diverged(
-    session: Session, step: int, inputs: NDArray[np.int64], targets: NDArray[np.int64]
-) -> NonFiniteError:
+def _diverged(session: Session, step: int, batch: Batch) -> NonFiniteError:
     """The error of a step that diverged and changed nothing, with the origin of the NaN."""
     config = session.config
     report = None
     if session.explain is not None:
-        report = session.explain(session.steps.plain, inputs, targets)
+        report = session.explain(session.steps.plain, *batch)
     head = (
         f"the loss or a gradient of step {step} is NaN or infinite: training diverged; lower "
         f"learning_rate (now {config.learning_rate:g}) or clip (now {config.clip:g})"
@@ -120,41 +114,23 @@ def _evaluate_and_sample(
     progress, config = session.progress, session.config
     step, last = progress.step, progress.step >= config.steps
     if step and progress.evaluated < step and (last or _every(config.evaluate_every, step)):
-        codes = session.held_out if last else session.held_out[:QUICK]
-        loss = evaluate(session.losses, codes, config.context, stop)
-        if loss is not None:
-            progress.evaluated, progress.held_out = step, loss
-            metrics.add({"step": step, "held_out": loss})
+        scores = session.job.evaluate(stop, whole=last)
+        if scores is not None:
+            progress.evaluated, progress.scores = step, dict(scores)
+            metrics.add({"step": step, **held_out_record(scores)})
             if session.watch is not None:
-                session.watch.record_held_out(loss)
-            yield Evaluated(step, loss)
+                session.watch.record_held_out(scores["loss"])
+            yield Evaluated(step, scores)
             yield from _new_verdicts(session)
     due = step in {round(share * config.steps) for share in SAMPLED_AT}
-    if due and config.sample_length and progress.sampled < step:
-        text = _sample(session, stop)
+    if due and progress.sampled < step:
+        # From a separate random state: sampling must not change the training.
+        text = session.job.samples(np.random.default_rng([config.seed, step]), stop)
         if text is not None:
             progress.sampled = step
+        if text:
             metrics.add({"step": step, "sample": text})
             yield Sampled(step, text)
-
-
-def _sample(session: Session, stop: Callable[[], bool]) -> str | None:
-    """Text from a separate random state: sampling must not change the training."""
-    config, letters = session.config, session.letters
-    start = next(s for s in (*_BEGINNINGS, letters.symbols[0]) if set(s) <= set(letters.symbols))
-    codes: list[int] = []
-    for code in generate(
-        session.logits,
-        letters.encode(start),
-        length=config.sample_length,
-        context=config.context,
-        sampling=Sampling(TEMPERATURE),
-        generator=np.random.default_rng([config.seed, session.progress.step]),
-    ):
-        if stop():
-            return None
-        codes.append(code)
-    return start.lstrip() + letters.decode(codes)
 
 
 def _save(session: Session, folder: Path, metrics: Metrics) -> Event:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chainrule.train.held_out import evaluate
+from chainrule.tasks.held_out import evaluate
 
 
 def never():

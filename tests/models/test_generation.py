@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chainrule.base.errors import ArgumentError
-from chainrule.train.sample import Sampling, generate
+from chainrule.models.generation import Sampling, generate
 
 LOGITS = st.lists(st.floats(-50, 50), min_size=1, max_size=12)
 

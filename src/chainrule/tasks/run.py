@@ -1,0 +1,276 @@
+"""A training run of any task: its folder, its events, its files at the end.
+
+Example: `train_new(task, task.configure(None, ["steps=100"]), Path("runs"), Interrupts())` yields
+events, and `train_on(Path("runs/001"), None, Interrupts())` continues.
+May import `train`, `inspect` and what lies below.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from chainrule.base.errors import CheckpointError, ConfigError
+from chainrule.compiler.runtime.workers import set_num_threads
+from chainrule.formats.atomic import write_whole
+from chainrule.formats.safetensors import read_state
+from chainrule.inspect.flight.recorder import FlightRecorder
+from chainrule.inspect.nonfinite.detection import why_nan
+from chainrule.inspect.nonfinite.report import NonFinite
+from chainrule.inspect.tensorboard import require_writer
+from chainrule.tasks.board import Board
+from chainrule.tasks.catalogue import DEFAULT, find_task
+from chainrule.tensor.functional.random import manual_seed
+from chainrule.train import runs
+from chainrule.train.config import FILES, Settings, read_toml
+from chainrule.train.events import (
+    Began,
+    Compared,
+    Event,
+    Finished,
+    Saved,
+    Stepped,
+    Stopped,
+    Unprotected,
+)
+from chainrule.train.interrupts import Interrupts
+from chainrule.train.job import Job
+from chainrule.train.metrics import Metrics, baseline_of, baseline_record
+from chainrule.train.monitor import Verdict
+from chainrule.train.run_report import report
+from chainrule.train.run_state import load_parameters, restore, write_config
+from chainrule.train.session import Session, begin
+from chainrule.train.task import Task
+from chainrule.train.training_loop import train
+
+_COPIES = 5  # parameters in the model file, and with AdamW's two moments in the state; one spare
+_RECENT = 100  # steps whose mean is the final training loss
+
+
+def train_new(
+    task: Task[Any], config: Settings, root: Path, interrupts: Interrupts
+) -> Iterator[Event]:
+    """Train from scratch in a new folder below `root`.
+
+    Bad data, a full disk and a folder without write permission raise before a file is written.
+    """
+    whole = {key: tuple(str(Path(p).resolve()) for p in getattr(config, key)) for key in FILES}
+    config = msgspec.structs.replace(config, **whole)
+    session = _new_session(task, config)
+    folder = _make_folder(session, root)
+    with runs.alone_in(folder) as protected:
+        yield from _run(session, task, folder, interrupts, protected=protected)
+
+
+def train_on(folder: Path, steps: int | None, interrupts: Interrupts) -> Iterator[Event]:
+    """Continue the run in `folder` exactly; `steps` moves its end, and with it the schedule.
+
+    Every interrupted run can be continued: killed before its first save, it starts again; killed
+    between its last save and its result, it is completed.
+    """
+    with runs.alone_in(folder) as protected:
+        task, config = configuration(folder)
+        moved = steps is not None and steps != config.steps
+        if steps is not None:
+            config = msgspec.structs.replace(config, steps=steps)
+        session = _new_session(task, config)
+        if (folder / runs.STATE).exists():
+            restore(session, folder)
+        done = session.progress.step
+        if done > config.steps or (done == config.steps and _has_result(folder, done)):
+            raise ConfigError(
+                f"{str(folder)!r} has done all its {done} steps; give a larger --steps to go on"
+            )
+        if moved:
+            write_config(config, task.name, folder)
+        yield from _run(session, task, folder, interrupts, protected=protected)
+
+
+def configuration(folder: Path) -> tuple[Task[Any], Settings]:
+    """The task of a run and its settings; a run that names no task has the default one."""
+    path = folder / runs.CONFIG
+    values = read_toml(path)
+    name = values.pop("task", DEFAULT)
+    if not isinstance(name, str):
+        raise ConfigError(f"{str(path)!r}: the task is a name, not {name!r}")
+    task = find_task(name)
+    return task, task.settled(values, {}, path)
+
+
+def open_run(folder: Path) -> Session:
+    """The session of a run, as saved, with its data."""
+    session = _new_session(*configuration(folder))
+    restore(session, folder)
+    return session
+
+
+def open_model(folder: Path, data: Sequence[str] = ()) -> tuple[Task[Any], Settings, Job]:
+    """The trained model of a run, without its training data; `data` is held out."""
+    task, config = configuration(folder)
+    path = folder / runs.MODEL
+    state = read_state(path)
+    try:
+        job = task.reopen(config, state.metadata, data)
+    except CheckpointError as error:
+        raise CheckpointError(f"{str(path)!r} {error}") from None
+    load_parameters(job.model, state.arrays, path)
+    return task, config, job
+
+
+def _has_result(folder: Path, steps: int) -> bool:
+    """Whether the run was completed after so many steps."""
+    try:
+        found = json.loads((folder / runs.RESULT).read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(found, dict) and found.get("steps") == steps
+
+
+def _new_session(task: Task[Any], config: Settings) -> Session:
+    """A session at step 0: equal settings and data make equal sessions."""
+    if config.tensorboard:
+        require_writer()
+    if config.threads:
+        set_num_threads(config.threads)
+    manual_seed(config.seed)
+    return begin(config, task.name, task.begin(config, {}))
+
+
+def _make_folder(session: Session, root: Path) -> Path:
+    folder = runs.create_run(root)
+    try:
+        _require_room(folder, _COPIES * 4 * session.parameters)
+        write_config(session.config, session.task, folder)
+        runs.mark_last(folder)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    return folder
+
+
+def _require_room(folder: Path, needed: int) -> None:
+    free = shutil.disk_usage(folder).free
+    if free < needed:
+        raise CheckpointError(
+            f"the disk of {str(folder.parent)!r} is full: a run of this size needs "
+            f"{needed / 1e6:.0f} MB and {free / 1e6:.0f} MB are free"
+        )
+
+
+def _run(
+    session: Session, task: Task[Any], folder: Path, interrupts: Interrupts, *, protected: bool
+) -> Iterator[Event]:
+    """All events; TensorBoard gets them first, if it is on."""
+    if not protected:
+        yield Unprotected(folder)
+    with contextlib.ExitStack() as open_files:
+        board = None
+        if session.config.tensorboard:
+            board = open_files.enter_context(contextlib.closing(Board(session, folder)))
+        for event in _events(session, task, folder, interrupts):
+            if board is not None:
+                board.show(event)
+            yield event
+
+
+def _why_not_finite(step: Callable[..., Any], *args: Any) -> NonFinite | None:
+    found = why_nan(step, *args)
+    return None if found is None else found.in_layers()
+
+
+def _events(
+    session: Session, task: Task[Any], folder: Path, interrupts: Interrupts
+) -> Iterator[Event]:
+    progress, config, job = session.progress, session.config, session.job
+    session.explain = _why_not_finite
+    with Metrics(folder / runs.METRICS, keep=progress.records) as metrics:
+        if config.health_every:
+            session.watch = FlightRecorder(job.model, session.optimizer, every=config.health_every)
+            session.watch.resume(metrics.records, progress.step)
+        yield Began(folder, config, task.name, job, task.used_by, session.parameters, progress.step)
+        compared = False
+        for event in train(session, folder, metrics, interrupts):
+            yield event
+            if isinstance(event, Stepped) and not compared:
+                compared = True
+                yield from _compare(session, metrics)
+            if isinstance(event, Saved):
+                _write_report(session, folder, metrics)
+            if isinstance(event, Stopped):
+                return
+    result = _result(session, folder, metrics.records)
+    runs.write_json(folder / runs.RESULT, result)
+    yield Finished(folder, result, _verdicts(session))
+
+
+def _compare(session: Session, metrics: Metrics) -> Iterator[Event]:
+    """Compute the baselines, or take them from the log of the earlier part of the run."""
+    step = session.progress.step
+    known = [baseline for record in metrics.records if (baseline := baseline_of(record))]
+    yield from (Compared(step, baseline) for baseline in known)
+    if known or not session.config.baseline:
+        return
+    for baseline in session.job.baselines():
+        if baseline.scores:
+            metrics.add({"step": step, **baseline_record(baseline)})
+        yield Compared(step, baseline)
+
+
+def _result(session: Session, folder: Path, records: list[dict[str, Any]]) -> dict[str, Any]:
+    config, job, progress = session.config, session.job, session.progress
+    verdicts = _verdicts(session)
+    losses = [record["loss"] for record in records if "loss" in record]
+    baselines = [baseline for record in records if (baseline := baseline_of(record))]
+    return {
+        "run": str(folder),
+        "task": session.task,
+        "model": config.model,
+        "data": job.source,
+        **job.figures,
+        "parameters": session.parameters,
+        "steps": progress.step,
+        "seed": config.seed,
+        "training_loss": float(np.mean(losses[-_RECENT:])),
+        **{f"held_out_{name}": value for name, value in progress.scores.items()},
+        **{f"{b.key}_{name}": value for b in baselines for name, value in b.scores.items()},
+        "seconds": round(progress.seconds, 3),
+        f"{job.counted}_per_second": round(progress.tokens / progress.seconds),
+        "compiled": not config.eager,
+        "verdicts": None if verdicts is None else [v.kind for v in verdicts],
+    }
+
+
+def _verdicts(session: Session) -> Sequence[Verdict] | None:
+    """The verdicts on the run; None without a flight recorder."""
+    looked = session.watch is not None and session.watch.newest()
+    return session.watch.verdicts() if session.watch is not None and looked else None
+
+
+def _write_report(session: Session, folder: Path, metrics: Metrics) -> None:
+    config, progress, job = session.config, session.progress, session.job
+    facts = {
+        "task": f"{session.task}, model {config.model}",
+        **job.facts,
+        "parameters": f"{session.parameters:,}",
+        "steps": f"{progress.step:,} of {config.steps:,}, batches of {config.batch}",
+        **{f"held-out {name}": f"{value:.4f}" for name, value in progress.scores.items()},
+        "training time": f"{progress.seconds:.1f} s",
+    }
+    path = folder / runs.REPORT
+    page = report(
+        f"chainrule run {folder.name}",
+        facts,
+        metrics.records,
+        _verdicts(session),
+        unit=job.unit,
+        sampled=job.sampled,
+    )
+    with runs.saving(path):
+        write_whole(path, page.encode())
