@@ -60,6 +60,19 @@ def test_modules_are_checked_with_every_parameter():
     assert "float32 tensors were checked in float64" in str(report)
 
 
+def test_a_module_called_as_a_function_of_its_parameters_stays_as_it_was():
+    model = nn.Linear(3, 2).double()
+    before, state = model.state_dict(), {**vars(model)}
+
+    def call(x, weight, bias):
+        return cr.func.functional_call(model, {"weight": weight, "bias": bias}, (x,))
+
+    x = cr.ones(4, 3, dtype=cr.float64, requires_grad=True)
+    assert cr.gradcheck(call, (x, *model.parameters()))
+    assert vars(model).keys() == state.keys()
+    assert model(x).tolist() == (x @ before["weight"].T + before["bias"]).tolist()
+
+
 def test_beyond_the_budget_entries_are_sampled_and_directions_drawn():
     report = gradcheck(lambda x: (x**3).sum(), (cr.randn(40, 40),), budget=20)
     assert report.checked == 20

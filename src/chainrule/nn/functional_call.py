@@ -16,6 +16,7 @@ from typing import Any
 from chainrule.base.errors import ArgumentError
 from chainrule.nn.module import Module
 from chainrule.tensor.functional.join import stack
+from chainrule.tensor.host import host_changes
 from chainrule.tensor.tensor import Tensor
 
 __all__ = ["functional_call", "stack_module_state"]
@@ -65,6 +66,7 @@ def _named_tensors(module: Module) -> dict[str, tuple[Module, str, Any]]:
 @contextmanager
 def _exchanged(tensors: Sequence[tuple[Module, str, Tensor]]) -> Iterator[None]:
     """Give the modules these tensors meanwhile, as plain attributes, which take precedence."""
+    host_changes(*[part for part, _, _ in tensors])
     try:
         for part, name, tensor in tensors:
             part.__dict__[name] = tensor
