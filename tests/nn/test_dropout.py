@@ -68,3 +68,33 @@ def test_alpha_dropout_takes_pytorchs_values():
         kept = y != dropped
         found.append([dropped, *np.polyfit(x[kept], y[kept], 1)])
     np.testing.assert_allclose(found[1], found[0], rtol=1e-6)
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+@pytest.mark.parametrize("batch_first", [False, True])
+def test_locked_dropout_drops_the_same_features_at_all_times(batch_first, compiled):
+    cr.manual_seed(0)
+    net = nn.LockedDropout(0.3, batch_first)
+    call = cr.compile(net, fullgraph=True) if compiled else net
+    x = cr.ones(7, 40, 50) if not batch_first else cr.ones(40, 7, 50)
+    first, second = (call(x).numpy() for _ in range(2))
+    at = np.moveaxis(first, 1, 0) if batch_first else first
+    assert (at == at[0]).all()
+    assert (at == 0).mean() == pytest.approx(0.3, abs=0.03)
+    np.testing.assert_allclose(at[at != 0], 1 / 0.7, rtol=1e-6)
+    assert (first != second).any()
+    net.eval()
+    assert net(x) is x
+
+
+def test_locked_dropout_gives_the_gradient_of_what_it_kept():
+    net, x = nn.LockedDropout(0.5), cr.ones(3, 2, 4, requires_grad=True)
+    y = net(x)
+    y.sum().backward()
+    assert x.grad.tolist() == y.tolist()
+    assert nn.LockedDropout(1.0)(x).tolist() == cr.zeros(3, 2, 4).tolist()
+    assert repr(net) == "LockedDropout(p=0.5, batch_first=False)"
+    with pytest.raises(ShapeError, match=r"\(T, B, …\)"):
+        net(cr.ones(3, 4))
+    with pytest.raises(ArgumentError, match="probability between 0 and 1"):
+        nn.LockedDropout(1.5)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from chainrule.base.errors import ArgumentError
+from chainrule.base.arguments import check_flag, check_probability
+from chainrule.base.errors import ArgumentError, ShapeError
 from chainrule.nn import functional
 from chainrule.nn.module import Module
+from chainrule.tensor.convert import floating
+from chainrule.tensor.functional.creation import ones
 from chainrule.tensor.tensor import Tensor
 
 
@@ -64,3 +67,32 @@ class FeatureAlphaDropout(_Dropout):
 
     def forward(self, input: Tensor) -> Tensor:
         return functional.feature_alpha_dropout(input, self.p, self.training, self.inplace)
+
+
+class LockedDropout(Module):
+    """While training, zero features of (T, B, …) with probability p, at all times t the same ones.
+
+    The rest is scaled by 1/(1 - p). With `batch_first` the input is (B, T, …).
+    Sources: Gal & Ghahramani, A theoretically grounded application of dropout in recurrent neural
+    networks (2016); Merity et al., Regularizing and optimizing LSTM language models (2018).
+    """
+
+    _shown = ("p", "batch_first")
+
+    def __init__(self, p: float = 0.5, batch_first: bool = False) -> None:
+        super().__init__()
+        check_probability("LockedDropout: p", p)
+        check_flag("LockedDropout: batch_first", batch_first)
+        self.p = p
+        self.batch_first = batch_first
+
+    def forward(self, input: Tensor) -> Tensor:
+        """A sequence of features → the same shape."""
+        if not self.training or self.p == 0:
+            return input
+        x = floating(input)
+        if len(x.shape) < 3:
+            raise ShapeError(f"LockedDropout takes (T, B, …) or (B, T, …), not shape {x.shape}")
+        shape = [*x.shape]
+        shape[self.batch_first] = 1
+        return x * functional.dropout(ones(shape, dtype=x.dtype), self.p)
