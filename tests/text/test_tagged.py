@@ -63,7 +63,7 @@ def test_conllu_is_recognised(tmp_path, name):
     assert read_tagged(path)[0] == [Tagged(("hi",), ("INTJ",))]
     sentences, said = read_tagged(path, column="xpos")
     assert sentences == [Tagged(("hi",), ("UH",))]
-    assert said.endswith("CoNLL-U, 1 sentences; tags are XPOS")
+    assert said.endswith("CoNLL-U, 1 sentence; tags are XPOS")
 
 
 def test_a_file_of_document_marks_only(tmp_path):

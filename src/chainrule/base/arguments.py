@@ -164,3 +164,8 @@ def first_few(names: Sequence[str], most: int = 3, between: str = ", ") -> str:
     """The first names, and the number of the others: `w, b and 4 more`."""
     rest = len(names) - most
     return between.join(names[:most]) + (f" and {rest} more" if rest > 0 else "")
+
+
+def counted(number: int, noun: str) -> str:
+    """`1 node`, `2,000 nodes`."""
+    return f"{number:,} {noun}{'s' * (number != 1)}"

@@ -14,9 +14,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from chainrule.base.arguments import counted
 from chainrule.base.source import short
 from chainrule.inspect.arrange import Path
-from chainrule.inspect.derivation import Array, Derivation, Step, counted
+from chainrule.inspect.derivation import Array, Derivation, Step
 from chainrule.inspect.outline import AUTO, shown
 
 LEAF, NODE, MODULE, LOSS = "#e8f1fb", "#ffffff", "#eef0f3", "#fdecea"

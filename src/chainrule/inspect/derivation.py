@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.base.arguments import counted
 from chainrule.base.source import Source
 from chainrule.graph.node import Graph, Node
 from chainrule.inspect.node_check import Measured, measured
@@ -177,11 +178,6 @@ def _left_out(arrays: Iterable[Array], most: int | None) -> dict[str, Any] | Non
     if not sizes:
         return None
     return {"arrays": len(sizes), "entries": sum(sizes), "most": most, "all": "to_json(most=None)"}
-
-
-def counted(number: int, noun: str) -> str:
-    """`1 node`, `2 nodes`."""
-    return f"{number} {noun}{'s' * (number != 1)}"
 
 
 def _step_json(step: Step, most: int | None) -> dict[str, Any]:

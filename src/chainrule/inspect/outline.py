@@ -14,8 +14,9 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.base.arguments import counted
 from chainrule.base.source import short
-from chainrule.inspect.derivation import Array, Derivation, Part, Step, Update, counted
+from chainrule.inspect.derivation import Array, Derivation, Part, Step, Update
 from chainrule.inspect.formula import spoken
 
 AUTO = -1

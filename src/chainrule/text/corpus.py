@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,13 @@ from chainrule.base.errors import DataError
 from chainrule.base.reading import EndlessError, read_to_end
 
 HELD_OUT = 0.1
+
+Paths = str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
+
+
+def several(paths: Paths) -> list[Path]:
+    """The paths, of which one may be given by itself."""
+    return [Path(paths)] if isinstance(paths, str | os.PathLike) else [Path(p) for p in paths]
 
 
 def read_text(path: str | os.PathLike[str]) -> str:

@@ -16,6 +16,7 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
+from chainrule.base.arguments import counted
 from chainrule.base.errors import DataError
 from chainrule.text.conllu import COLUMNS, parse_conllu
 from chainrule.text.corpus import fault, read_text
@@ -40,13 +41,13 @@ def read_tagged(path: str | os.PathLike[str], column: str = "upos") -> tuple[lis
     text, name = read_text(path), str(path)
     if Path(name).suffix == ".conllu" or _is_conllu(text):
         found = parse_conllu(text, name)
-        said = f"{name}: CoNLL-U, {len(found)} sentences; tags are {column.upper()}"
+        said = f"{name}: CoNLL-U, {counted(len(found), 'sentence')}; tags are {column.upper()}"
         return [Tagged(one.forms, one.column(column)) for one in found], said
     sentences = parse_tagged(text, name)
     if not sentences:
         raise DataError(f"{name} holds no sentence")
     count = len(_split(next(line for line in text.split("\n") if line.strip()), _separator(text)))
-    said = f"{name}: {len(sentences)} sentences, {count} columns; word first, tag last"
+    said = f"{name}: {counted(len(sentences), 'sentence')}, {count} columns; word first, tag last"
     return sentences, said
 
 

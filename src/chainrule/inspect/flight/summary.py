@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from chainrule.inspect.derivation import counted
+from chainrule.base.arguments import counted
 from chainrule.inspect.flight.history import History, Look
 from chainrule.inspect.flight.verdicts import verdicts
 
