@@ -1,11 +1,12 @@
 """The tag that each word has most often."""
 
 from chainrule.text.frequent_tags import FrequentTags
+from chainrule.text.tagged import Tagged
 
 SENTENCES = [
-    (("a", "b", "a"), ("Y", "_", "X")),
-    (("a", "c", "b"), ("Y", "Z", "_")),
-    (("d", "d"), ("X", "Y")),
+    Tagged(("a", "b", "a"), ("Y", "_", "X")),
+    Tagged(("a", "c", "b"), ("Y", "Z", "_")),
+    Tagged(("d", "d"), ("X", "Y")),
 ]
 
 
@@ -19,8 +20,9 @@ def test_of_equally_frequent_tags_the_first_is_taken():
 
 def test_unknown_words_have_the_most_frequent_tag_that_is_not_left_out():
     assert FrequentTags(SENTENCES).tag(["new"]) == ["Y"]
-    assert FrequentTags([(("a", "b"), ("_", "_")), (("a",), ("X",))]).tag(["new"]) == ["_"]
-    assert FrequentTags([(("a", "b"), ("_", "X"))], left_out=["_"]).tag(["new", "a"]) == ["X", "_"]
+    sentences = [Tagged(("a", "b", "c"), ("_", "_", "X"))]
+    assert FrequentTags(sentences).tag(["new"]) == ["_"]
+    assert FrequentTags(sentences, left_out=["_"]).tag(["new", "a"]) == ["X", "_"]
 
 
 def test_words_are_counted():

@@ -1,16 +1,18 @@
 """The baseline of taggers: the tag that each word has most often.
 
-    >>> model = FrequentTags([(("the", "can"), ("DET", "NOUN")), (("can", "go"), ("AUX", "VERB"))])
-    >>> model.tag(["go", "the", "unknown"])
-    ['VERB', 'DET', 'AUX']
+    >>> model = FrequentTags([Tagged(("the", "dog"), ("DET", "NOUN")), Tagged(("dog",), ("NOUN",))])
+    >>> model.tag(["the", "dog", "barks"])
+    ['DET', 'NOUN', 'NOUN']
 
-Of equally frequent tags the first in the alphabet is taken. May import the standard library.
+Of equally frequent tags the first in the alphabet is taken. May import `base`.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
+
+from chainrule.text.tagged import Tagged
 
 
 class FrequentTags:
@@ -20,13 +22,11 @@ class FrequentTags:
     unknown ones.
     """
 
-    def __init__(
-        self, sentences: Iterable[tuple[Sequence[str], Sequence[str]]], left_out: Iterable[str] = ()
-    ) -> None:
-        """Count the (words, tags) of `sentences`."""
+    def __init__(self, sentences: Iterable[Tagged], left_out: Iterable[str] = ()) -> None:
+        """Count the tags of the words in `sentences`."""
         by_word: defaultdict[str, Counter[str]] = defaultdict(Counter)
-        for words, tags in sentences:
-            for word, tag in zip(words, tags, strict=True):
+        for sentence in sentences:
+            for word, tag in zip(*sentence, strict=True):
                 by_word[word][tag] += 1
         overall: Counter[str] = sum(by_word.values(), Counter())
         for tag in left_out:

@@ -1,7 +1,7 @@
 """Roles of names in Python lines: tagged sentences mined from the standard library's source.
 
-    >>> words, roles = tagged_lines("self.size = len(x)")[0]
-    >>> [f"{word}: {role}" for word, role in zip(words, roles) if role != OTHER]
+    >>> (line,) = tagged_lines("self.size = len(x)")
+    >>> [f"{word}: {role}" for word, role in zip(*line) if role != OTHER]
     ['self: object', 'size: attribute-target', 'len: call', 'x: variable']
 
 A sentence is a logical line, its words are Python's tokens, and a name's tag is what the grammar
@@ -21,6 +21,7 @@ import warnings
 from collections.abc import Iterable, Iterator
 
 from chainrule.text.library_source import SourceFile, library_source, split_files
+from chainrule.text.tagged import Tagged
 
 OTHER = "_"
 ROLES = {  # role → an example, with the name as NAME
@@ -42,7 +43,6 @@ ROLES = {  # role → an example, with the name as NAME
 LONGEST = 64  # tokens; longer lines are tables
 STRING = "'…'"  # stands for every string, whose text says nothing about names
 
-Sentence = tuple[tuple[str, ...], tuple[str, ...]]  # words, and their tags
 _Place = tuple[int, int]  # line, and column in bytes
 
 _AFTER = {"def": "function", "class": "class", "as": "target"}  # token before → role
@@ -53,28 +53,28 @@ _OPENS = getattr(tokenize, "FSTRING_START", None), getattr(tokenize, "TSTRING_ST
 _CLOSES = getattr(tokenize, "FSTRING_END", None), getattr(tokenize, "TSTRING_END", None)
 
 
-def python_roles() -> tuple[list[Sentence], list[Sentence]]:
+def python_roles() -> tuple[list[Tagged], list[Tagged]]:
     """(lines to learn from, held-out lines) of this Python's library, split by file.
 
     Every line is there once, and only if it has a name and at most `LONGEST` tokens.
     """
     learnt, held_out = split_files(library_source())
-    seen: set[Sentence] = set()
+    seen: set[Tagged] = set()
     return _distinct(learnt, seen), _distinct(held_out, seen)
 
 
-def _distinct(files: Iterable[SourceFile], seen: set[Sentence]) -> list[Sentence]:
+def _distinct(files: Iterable[SourceFile], seen: set[Tagged]) -> list[Tagged]:
     """The lines of `files` that are not in `seen`, and are then."""
     kept = []
     for file in files:
         for line in tagged_lines(file.text):
-            if line not in seen and len(line[0]) <= LONGEST and set(line[1]) != {OTHER}:
+            if line not in seen and len(line.words) <= LONGEST and set(line.tags) != {OTHER}:
                 seen.add(line)
                 kept.append(line)
     return kept
 
 
-def tagged_lines(source: str) -> list[Sentence]:
+def tagged_lines(source: str) -> list[Tagged]:
     """The logical lines of a program, tagged; none if it is not valid Python."""
     try:
         with warnings.catch_warnings():
@@ -93,7 +93,7 @@ def tagged_lines(source: str) -> list[Sentence]:
                 start, end = _in_bytes(token.start, token.line), _in_bytes(token.end, token.line)
                 role = begins.get(start) or ends.get(end) or _role_by_words(words, at)
             tags.append(role)
-        lines.append((words, tuple(tags)))
+        lines.append(Tagged(words, tuple(tags)))
     return lines
 
 

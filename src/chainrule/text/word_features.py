@@ -12,8 +12,10 @@ and affixes are compared without case, which the shape keeps. May import `base` 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import chain
 
 import msgspec
@@ -72,18 +74,29 @@ class WordFeatures:
 
         Rarer ones are unknown, so that a model learns what unknown words are like.
         """
-        words = list(chain.from_iterable(sentences))
-        affixes = chain.from_iterable(map(affixes_of, words))
-        return cls(
-            Vocabulary.of((word.lower() for word in words), least=least),
-            Vocabulary.of(affixes, least=_LEAST),
-        )
+        words: Counter[str] = Counter()
+        affixes: Counter[str] = Counter()
+        for word, count in Counter(chain.from_iterable(sentences)).items():
+            words[word.lower()] += count
+            for affix in affixes_of(word):
+                affixes[affix] += count
+        return cls(Vocabulary.of(words, least=least), Vocabulary.of(affixes, least=_LEAST))
 
     def encode(self, words: Sequence[str]) -> NDArray[np.int64]:
         """int64 [words, 1 + AFFIXES]: the word's code, then those of its affixes; padding is 0."""
-        own = self.words.encode(word.lower() for word in words)
-        affixes = self.affixes.encode(chain.from_iterable(map(affixes_of, words)))
-        return np.concatenate([own[:, None], affixes.reshape(len(words), AFFIXES)], axis=1)
+        rows = [self._row(word) for word in words]
+        return np.array(rows, dtype=np.int64).reshape(len(rows), 1 + AFFIXES)
+
+    def _row(self, word: str) -> tuple[int, ...]:
+        """The codes of one word, computed once."""
+        if word not in self._rows:
+            affixes = self.affixes.encode(affixes_of(word)).tolist()
+            self._rows[word] = (self.words.code(word.lower()), *affixes)
+        return self._rows[word]
+
+    @cached_property
+    def _rows(self) -> dict[str, tuple[int, ...]]:
+        return {}
 
     def to_json(self) -> str:
         """The vocabularies as JSON, for `from_json`."""
