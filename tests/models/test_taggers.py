@@ -6,13 +6,8 @@ import pytest
 import chainrule as cr
 from chainrule import nn, optim
 from chainrule.base.errors import ConfigError
-from chainrule.models.taggers import (
-    RecurrentEncoder,
-    Tagger,
-    TransformerEncoder,
-    WindowEncoder,
-    WordEmbedding,
-)
+from chainrule.models.encoders import RecurrentEncoder, TransformerEncoder, WindowEncoder
+from chainrule.models.taggers import Tagger, WordEmbedding
 
 ENCODERS = {
     "window": lambda width: WindowEncoder(width, 16),

@@ -1,1 +1,1 @@
-"""Models built from `nn`: the GPT-style Transformer."""
+"""Models built from `nn`: language models, classifiers, taggers."""

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 import chainrule.nn.functional as F
 from chainrule import nn
-from chainrule.base.errors import ConfigError
+from chainrule.models.encoders import RecurrentEncoder, TransformerEncoder, WindowEncoder
 from chainrule.tensor.convert import as_tensor
 from chainrule.tensor.functional.comparison import where
 from chainrule.tensor.functional.join import cat
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
 PADDING, UNKNOWN = 0, 1  # codes behind the end of a sentence, and of words and affixes
 _EMBEDDING_STD = 0.3
-_RADIUS = 2  # words on either side of a window
 
 
 class WordEmbedding(nn.Module):
@@ -66,87 +65,6 @@ class WordEmbedding(nn.Module):
             hidden = (rand(words.shape) < self.word_dropout) & (words != PADDING)
             words = where(hidden, UNKNOWN, words)
         return cat([self.words(words), self.affixes(codes[:, :, 1:]).flatten(2)], -1)
-
-
-class WindowEncoder(nn.Module):
-    """relu(W [x₋₂ … x₊₂] + b) of each word and its neighbours; outside the sentence x is 0.
-
-    Source: Collobert et al., Natural Language Processing (almost) from Scratch (2011), §3.2.1.
-    """
-
-    def __init__(self, width: int, hidden: int, radius: int = _RADIUS) -> None:
-        """`radius` is the number of words on either side."""
-        super().__init__()
-        self.radius, self.width = radius, hidden
-        self.linear = nn.Linear((2 * radius + 1) * width, hidden)
-
-    def forward(self, x: Tensor, inside: Tensor) -> Tensor:
-        """[batch, time, width] → [batch, time, hidden]."""
-        time = x.shape[1]
-        x = where(inside.unsqueeze(2), x, 0.0)
-        wide = F.pad(x, (0, 0, self.radius, self.radius))
-        windows = [wide[:, at : at + time] for at in range(2 * self.radius + 1)]
-        return F.relu(self.linear(cat(windows, -1)))
-
-
-class RecurrentEncoder(nn.Module):
-    """A bidirectional LSTM.
-
-    Source: Huang et al., Bidirectional LSTM-CRF Models for Sequence Tagging (2015), §2.
-    """
-
-    def __init__(self, width: int, hidden: int, layers: int = 1, dropout: float = 0.0) -> None:
-        """Each direction has `hidden` / 2 units; `dropout` acts between layers."""
-        super().__init__()
-        if hidden % 2:
-            raise ConfigError(f"hidden={hidden} is odd; each direction of the LSTM takes one half")
-        self.width = hidden
-        self.lstm = nn.LSTM(
-            width,
-            hidden // 2,
-            num_layers=layers,
-            batch_first=True,
-            dropout=dropout if layers > 1 else 0.0,
-            bidirectional=True,
-        )
-
-    def forward(self, x: Tensor, inside: Tensor) -> Tensor:
-        """[batch, time, width] → [batch, time, hidden]."""
-        states: Tensor = self.lstm(x, lengths=inside.sum(1))[0]
-        return states
-
-
-class TransformerEncoder(nn.Module):
-    """A projection to `hidden` plus sinusoidal positions, then pre-norm Transformer layers.
-
-    Source: Vaswani et al., Attention is all you need (2017), §3; positions as in §3.5.
-    """
-
-    def __init__(
-        self, width: int, hidden: int, layers: int = 2, heads: int = 4, dropout: float = 0.0
-    ) -> None:
-        """`hidden` must be a multiple of `heads`, and even."""
-        super().__init__()
-        if hidden % heads or hidden % 2:
-            raise ConfigError(f"hidden={hidden} is not even, or not a multiple of heads={heads}")
-        self.width = hidden
-        self.linear = nn.Linear(width, hidden)
-        self.layers = nn.ModuleList(
-            nn.TransformerEncoderLayer(
-                hidden, heads, 4 * hidden, dropout, "gelu", batch_first=True, norm_first=True
-            )
-            for _ in range(layers)
-        )
-        self.norm = nn.LayerNorm(hidden)
-
-    def forward(self, x: Tensor, inside: Tensor) -> Tensor:
-        """[batch, time, width] → [batch, time, hidden]."""
-        x = self.linear(x) + as_tensor(_positions(x.shape[1], self.width))
-        padding = inside.logical_not()
-        for layer in self.layers:
-            x = layer(x, src_key_padding_mask=padding)
-        states: Tensor = self.norm(x)
-        return states
 
 
 class Tagger(nn.Module):
@@ -208,10 +126,3 @@ def _inside(codes: Tensor) -> Tensor:
     """Whether there is a word: bool [batch, time]."""
     inside: Tensor = codes[:, :, 0] != PADDING
     return inside
-
-
-def _positions(time: int, width: int) -> NDArray[np.float32]:
-    """sin(p / 10000^(2i/width)) in column i and the cosine in column i + width/2, of position p."""
-    rates = 1e4 ** (-np.arange(0, width, 2) / width)
-    angles = np.arange(time)[:, None] * rates
-    return np.concatenate([np.sin(angles), np.cos(angles)], axis=1).astype(np.float32)
