@@ -93,3 +93,12 @@ def test_movie_reviews():
     assert len(found) == 10662
     assert found.labels.count("1") == 5331
     assert found.said.endswith("header label, text; text is text, label is label")
+
+
+def test_a_part_has_the_texts_with_its_numbers():
+    whole = labelled_of(table("text,label\na,x\nb,y\nc,x\n"))
+    part = whole.part([2, 0])
+    assert (part.texts, part.labels) == (["c", "a"], ["x", "x"])
+    assert part.places == ["f.csv:4", "f.csv:2"]
+    assert part.said == whole.said
+    assert len(whole.part([])) == 0

@@ -34,6 +34,12 @@ class Labelled:
     def __len__(self) -> int:
         return len(self.texts)
 
+    def part(self, numbers: Iterable[int]) -> Labelled:
+        """The texts with these numbers, from 0, and their labels and places."""
+        rows = [(self.texts[n], self.labels[n], self.places[n]) for n in numbers]
+        texts, labels, places = map(list, zip(*rows, strict=True)) if rows else ([], [], [])
+        return Labelled(texts, labels, places, self.said)
+
 
 def read_labelled(
     paths: Paths,
