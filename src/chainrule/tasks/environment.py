@@ -24,7 +24,9 @@ from chainrule.compiler.codegen.target import host_target
 from chainrule.compiler.runtime.native import unavailable
 from chainrule.compiler.runtime.workers import get_num_threads
 
-_PACKAGES = ("numpy", "llvmlite", "safetensors", "msgspec", "click", "rich", "threadpoolctl")
+_PACKAGES = (
+    "numpy", "llvmlite", "safetensors", "msgspec", "click", "rich", "threadpoolctl", "regex",
+)  # fmt: skip
 _TELLING = (  # features that select the generated code
     "avx", "avx2", "fma", "f16c", "avx512f", "avx512vl", "avx512bw", "avx512dq", "avx512bf16",
     "avx512vnni", "amx-tile", "amx-bf16", "neon", "sve", "sve2", "i8mm", "bf16",
