@@ -18,6 +18,7 @@ from chainrule.train.task import Task
 DEFAULT = "language"
 TASKS = {  # name → module and class below `chainrule.tasks`
     "language": "language_model.LanguageModel",
+    "classify": "classification.Classification",
     "tag": "tagging.Tagging",
 }
 
