@@ -59,7 +59,7 @@ def test_killed_before_the_first_save(start, whole):
     same(folder, whole)
 
 
-@pytest.mark.parametrize("where", ["_write_report", "_result"])
+@pytest.mark.parametrize("where", ["write_report", "result_of"])
 def test_killed_between_the_last_save_and_the_result(start, whole, monkeypatch, where):
     with monkeypatch.context() as patch:
         patch.setattr(run, where, killed)

@@ -49,7 +49,7 @@ def test_values(text, value):
         ("layerz=2", "unknown setting 'layerz'; did you mean 'layers'?"),
         ("learningrate=2", "did you mean 'learning_rate'?"),
         ("lr=2", "did you mean 'learning_rate'?"),
-        ("zzz=2", "the settings are data, model, steps"),
+        ("zzz=2", "the settings are data, dev, start, model"),
         ("layers", "'layers' is not a setting; write it as key=value"),
         ("=3", "write it as key=value"),
         ("layers=two", "setting 'layers': expected `int`, got `str`"),

@@ -25,7 +25,7 @@ from chainrule.tasks.run import open_model
 from chainrule.tensor.tensor import Tensor
 from chainrule.text.batches import RandomWindows
 from chainrule.text.characters import Characters
-from chainrule.text.corpus import read_text, require_length, split
+from chainrule.text.corpus import read_text, require_length, require_lengths, split
 from chainrule.text.documentation import documentation_text
 from chainrule.text.ngram import CharacterNGram
 from chainrule.train.config import BatchSize, LearningRate, Settings, StepCount, share, whole
@@ -77,14 +77,18 @@ class LanguageModel(Task[LanguageSettings]):
 
     def begin(self, config: LanguageSettings, assets: Mapping[str, str]) -> Job:
         """Read the text, whose last tenth is held out."""
-        if len(config.data) > 1:
-            raise ConfigError("the task 'language' reads one file")
-        text = read_text(config.data[0]) if config.data else documentation_text()
-        source = config.data[0] if config.data else _DOCUMENTATION
-        letters = _letters(assets) if assets else Characters.of(text)
+        text = _joined(config.data) if config.data else documentation_text()
+        source = ", ".join(config.data) or _DOCUMENTATION
+        held_out = _joined(config.dev) if config.dev else ""
+        letters = _letters(assets) if assets else Characters.of(text + held_out)
         codes = letters.encode(text)
-        require_length(codes, config.context, repr(source) if config.data else source)
-        return LanguageJob(config, source, letters, *split(codes))
+        if held_out:
+            parts = codes, letters.encode(held_out)
+            require_lengths(*parts, config.context)
+        else:
+            require_length(codes, config.context, repr(source) if config.data else source)
+            parts = split(codes)
+        return LanguageJob(config, source, letters, *parts)
 
     def reopen(
         self, config: LanguageSettings, assets: Mapping[str, str], data: Sequence[str]
@@ -92,8 +96,13 @@ class LanguageModel(Task[LanguageSettings]):
         """The model with the characters of its own text; all of `data` is held out."""
         letters = _letters(assets)
         nothing = np.zeros(0, np.int64)
-        held_out = letters.encode("\n".join(map(read_text, data))) if data else nothing
+        held_out = letters.encode(_joined(data)) if data else nothing
         return LanguageJob(config, ", ".join(data), letters, nothing, held_out)
+
+
+def _joined(paths: Sequence[str]) -> str:
+    """The texts of several files, one after the other."""
+    return "\n".join(map(read_text, paths))
 
 
 def _letters(assets: Mapping[str, str]) -> Characters:

@@ -15,11 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import numpy as np
 
-from chainrule.base.errors import CheckpointError, ConfigError
+from chainrule.base.errors import CheckpointError, ConfigError, NonFiniteError
 from chainrule.compiler.runtime.workers import set_num_threads
-from chainrule.formats.atomic import write_whole
 from chainrule.formats.safetensors import read_state
 from chainrule.inspect.flight.recorder import FlightRecorder
 from chainrule.inspect.nonfinite.detection import why_nan
@@ -27,6 +25,7 @@ from chainrule.inspect.nonfinite.report import NonFinite
 from chainrule.inspect.tensorboard import require_writer
 from chainrule.tasks.board import Board
 from chainrule.tasks.catalogue import DEFAULT, find_task
+from chainrule.tasks.run_summary import result_of, verdicts_of, write_report
 from chainrule.tensor.functional.random import manual_seed
 from chainrule.train import runs
 from chainrule.train.config import FILES, Settings, read_toml
@@ -43,28 +42,25 @@ from chainrule.train.events import (
 from chainrule.train.interrupts import Interrupts
 from chainrule.train.job import Job
 from chainrule.train.metrics import Metrics, baseline_of, baseline_record
-from chainrule.train.monitor import Verdict
-from chainrule.train.run_report import report
 from chainrule.train.run_state import load_parameters, restore, write_config
 from chainrule.train.session import Session, begin
 from chainrule.train.task import Task
 from chainrule.train.training_loop import train
 
 _COPIES = 5  # parameters in the model file, and with AdamW's two moments in the state; one spare
-_RECENT = 100  # steps whose mean is the final training loss
 
 
 def train_new(
-    task: Task[Any], config: Settings, root: Path, interrupts: Interrupts
+    task: Task[Any], config: Settings, root: Path, interrupts: Interrupts, name: str = ""
 ) -> Iterator[Event]:
-    """Train from scratch in a new folder below `root`.
+    """Train in a new folder below `root`, which has a number or a `name`.
 
     Bad data, a full disk and a folder without write permission raise before a file is written.
     """
     whole = {key: tuple(str(Path(p).resolve()) for p in getattr(config, key)) for key in FILES}
     config = msgspec.structs.replace(config, **whole)
     session = _new_session(task, config)
-    folder = _make_folder(session, root)
+    folder = _make_folder(session, root, name)
     with runs.alone_in(folder) as protected:
         yield from _run(session, task, folder, interrupts, protected=protected)
 
@@ -80,17 +76,27 @@ def train_on(folder: Path, steps: int | None, interrupts: Interrupts) -> Iterato
         moved = steps is not None and steps != config.steps
         if steps is not None:
             config = msgspec.structs.replace(config, steps=steps)
-        session = _new_session(task, config)
+        session = _new_session(task, config, folder)
         if (folder / runs.STATE).exists():
             restore(session, folder)
-        done = session.progress.step
-        if done > config.steps or (done == config.steps and _has_result(folder, done)):
-            raise ConfigError(
-                f"{str(folder)!r} has done all its {done} steps; give a larger --steps to go on"
-            )
+        _require_open(session, folder)
         if moved:
             write_config(config, task.name, folder)
         yield from _run(session, task, folder, interrupts, protected=protected)
+
+
+def _require_open(session: Session, folder: Path) -> None:
+    """Raise `ConfigError` if nothing of the run is left to do."""
+    done, last = session.progress.step, session.config.steps
+    if done > last or (session.is_over and _has_result(folder, done)):
+        if done < last:
+            raise ConfigError(
+                f"{str(folder)!r} ended after step {done}, when its patience had run out; go on "
+                "from its model in a new run with --from"
+            )
+        raise ConfigError(
+            f"{str(folder)!r} has done all its {done} steps; give a larger --steps to go on"
+        )
 
 
 def configuration(folder: Path) -> tuple[Task[Any], Settings]:
@@ -106,7 +112,7 @@ def configuration(folder: Path) -> tuple[Task[Any], Settings]:
 
 def open_run(folder: Path) -> Session:
     """The session of a run, as saved, with its data."""
-    session = _new_session(*configuration(folder))
+    session = _new_session(*configuration(folder), folder)
     restore(session, folder)
     return session
 
@@ -133,18 +139,32 @@ def _has_result(folder: Path, steps: int) -> bool:
     return isinstance(found, dict) and found.get("steps") == steps
 
 
-def _new_session(task: Task[Any], config: Settings) -> Session:
-    """A session at step 0: equal settings and data make equal sessions."""
+def _new_session(task: Task[Any], config: Settings, folder: Path | None = None) -> Session:
+    """A session at step 0: equal settings and data make equal sessions.
+
+    `folder` is that of the run if it exists.
+    """
     if config.tensorboard:
         require_writer()
     if config.threads:
         set_num_threads(config.threads)
     manual_seed(config.seed)
-    return begin(config, task.name, task.begin(config, {}))
+    if not config.start:
+        job = task.begin(config, {})
+    else:
+        own = folder / runs.MODEL if folder else None
+        path = own if own and own.is_file() else Path(config.start) / runs.MODEL
+        state = read_state(path)
+        job = task.begin(config, state.metadata)
+        load_parameters(job.model, state.arrays, path)
+    if config.epochs:
+        steps = max(1, round(config.epochs * len(job.batches)))
+        config = msgspec.structs.replace(config, steps=steps, epochs=0.0)
+    return begin(config, task.name, job)
 
 
-def _make_folder(session: Session, root: Path) -> Path:
-    folder = runs.create_run(root)
+def _make_folder(session: Session, root: Path, name: str) -> Path:
+    folder = runs.create_run(root, name)
     try:
         _require_room(folder, _COPIES * 4 * session.parameters)
         write_config(session.config, session.task, folder)
@@ -196,18 +216,25 @@ def _events(
             session.watch.resume(metrics.records, progress.step)
         yield Began(folder, config, task.name, job, task.used_by, session.parameters, progress.step)
         compared = False
-        for event in train(session, folder, metrics, interrupts):
-            yield event
-            if isinstance(event, Stepped) and not compared:
-                compared = True
-                yield from _compare(session, metrics)
-            if isinstance(event, Saved):
-                _write_report(session, folder, metrics)
-            if isinstance(event, Stopped):
-                return
-    result = _result(session, folder, metrics.records)
+        try:
+            for event in train(session, folder, metrics, interrupts):
+                yield event
+                if isinstance(event, Stepped) and not compared:
+                    compared = True
+                    yield from _compare(session, metrics)
+                if isinstance(event, Saved):
+                    write_report(session, folder, metrics)
+                if isinstance(event, Stopped):
+                    return
+        except NonFiniteError as error:
+            write_report(session, folder, metrics)
+            told = {"diverged": str(error).partition("\n")[0]}
+            result = result_of(session, folder, metrics.records)
+            runs.write_json(folder / runs.RESULT, result | told)
+            raise
+    result = result_of(session, folder, metrics.records)
     runs.write_json(folder / runs.RESULT, result)
-    yield Finished(folder, result, _verdicts(session))
+    yield Finished(folder, result, verdicts_of(session))
 
 
 def _compare(session: Session, metrics: Metrics) -> Iterator[Event]:
@@ -221,56 +248,3 @@ def _compare(session: Session, metrics: Metrics) -> Iterator[Event]:
         if baseline.scores:
             metrics.add({"step": step, **baseline_record(baseline)})
         yield Compared(step, baseline)
-
-
-def _result(session: Session, folder: Path, records: list[dict[str, Any]]) -> dict[str, Any]:
-    config, job, progress = session.config, session.job, session.progress
-    verdicts = _verdicts(session)
-    losses = [record["loss"] for record in records if "loss" in record]
-    baselines = [baseline for record in records if (baseline := baseline_of(record))]
-    return {
-        "run": str(folder),
-        "task": session.task,
-        "model": config.model,
-        "data": job.source,
-        **job.figures,
-        "parameters": session.parameters,
-        "steps": progress.step,
-        "seed": config.seed,
-        "training_loss": float(np.mean(losses[-_RECENT:])),
-        **{f"held_out_{name}": value for name, value in progress.scores.items()},
-        **{f"{b.key}_{name}": value for b in baselines for name, value in b.scores.items()},
-        "seconds": round(progress.seconds, 3),
-        f"{job.counted}_per_second": round(progress.tokens / progress.seconds),
-        "compiled": not config.eager,
-        "verdicts": None if verdicts is None else [v.kind for v in verdicts],
-    }
-
-
-def _verdicts(session: Session) -> Sequence[Verdict] | None:
-    """The verdicts on the run; None without a flight recorder."""
-    looked = session.watch is not None and session.watch.newest()
-    return session.watch.verdicts() if session.watch is not None and looked else None
-
-
-def _write_report(session: Session, folder: Path, metrics: Metrics) -> None:
-    config, progress, job = session.config, session.progress, session.job
-    facts = {
-        "task": f"{session.task}, model {config.model}",
-        **job.facts,
-        "parameters": f"{session.parameters:,}",
-        "steps": f"{progress.step:,} of {config.steps:,}, batches of {config.batch}",
-        **{f"held-out {name}": f"{value:.4f}" for name, value in progress.scores.items()},
-        "training time": f"{progress.seconds:.1f} s",
-    }
-    path = folder / runs.REPORT
-    page = report(
-        f"chainrule run {folder.name}",
-        facts,
-        metrics.records,
-        _verdicts(session),
-        unit=job.unit,
-        sampled=job.sampled,
-    )
-    with runs.saving(path):
-        write_whole(path, page.encode())

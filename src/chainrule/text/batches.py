@@ -30,6 +30,10 @@ class RandomWindows:
         self._batch = batch
         self._generator = np.random.Generator(np.random.PCG64(seed))
 
+    def __len__(self) -> int:
+        """Batches of an epoch: as many as hold the length of `codes`, and at least one."""
+        return max(1, round(len(self._codes) / (self._context * self._batch)))
+
     def draw(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """(inputs, targets), both [batch, context]; targets are the inputs one position later."""
         starts = self._generator.integers(0, len(self._codes) - self._context, size=self._batch)

@@ -77,6 +77,16 @@ def split(codes: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64
     return codes[:cut], codes[cut:]
 
 
+def require_lengths(train: NDArray[np.int64], held_out: NDArray[np.int64], context: int) -> None:
+    """Raise `DataError` unless each text holds a window of `context` characters and its target."""
+    for codes, what in ((train, "text to learn from"), (held_out, "held-out text")):
+        if len(codes) <= context:
+            raise DataError(
+                f"the {what} is too short: {len(codes)} characters, but a context of {context} "
+                f"needs at least {context + 1}; give more text or --set context=<smaller>"
+            )
+
+
 def require_length(codes: NDArray[np.int64], context: int, what: str) -> None:
     """Raise `DataError` unless both parts hold a window of `context` characters and its target."""
     train, held_out = split(codes)

@@ -16,7 +16,7 @@ import math
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 from msgspec import Meta
@@ -24,7 +24,7 @@ from msgspec import Meta
 from chainrule.base.errors import ConfigError
 from chainrule.base.reading import read_to_end
 
-FILES = ("data",)  # settings that hold paths; one path may be given without a list
+FILES = ("data", "dev")  # settings that hold paths; one path may be given without a list
 
 
 def whole(least: int, description: str) -> Meta:
@@ -51,8 +51,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """
 
     data: Annotated[tuple[str, ...], Meta(description="files to learn from; default: bundled")] = ()
+    dev: Annotated[tuple[str, ...], Meta(description="held-out files; default: part of data")] = ()
+    start: Annotated[str, Meta(description="run whose weights it starts with (--from)")] = ""
     model: Annotated[str, Meta(description="kind of model; empty: the task's first")] = ""
     steps: StepCount = 1000
+    epochs: Annotated[float, Meta(ge=0, description="passes over the data; 0: as steps say")] = 0.0
     seed: Annotated[int, whole(0, "of weights, batches, dropout and samples")] = 0
     batch: BatchSize = 32
     learning_rate: LearningRate = 1e-3
@@ -63,6 +66,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     weight_decay: Annotated[float, Meta(ge=0, description="of matrices; biases go free")] = 0.01
     clip: Annotated[float, Meta(gt=0, description="largest global gradient norm")] = 1.0
     evaluate_every: Annotated[int, whole(0, "steps between validations; 0: at the end only")] = 250
+    patience: Annotated[int, whole(0, "validations without a better one; 0: never stops")] = 0
+    keep: Annotated[Literal["last", "best"], Meta(description="the weights to keep")] = "last"
     save_every: Annotated[int, whole(0, "steps between saves; 0: at the end only")] = 500
     health_every: Annotated[int, whole(0, "steps between looks inside; 0: never")] = 50
     baseline: Annotated[bool, Meta(description="compare with what counting achieves")] = True
@@ -125,6 +130,8 @@ def from_values(kind: type[S], values: Mapping[str, Any]) -> S:
     for key, value in msgspec.structs.asdict(config).items():
         if isinstance(value, float) and not math.isfinite(value):
             raise ConfigError(f"setting {key!r}: expected a finite number, got {value}")
+    if config.patience and not config.evaluate_every:
+        raise ConfigError("patience counts validations, and evaluate_every=0 makes none on the way")
     config.check()
     return config
 

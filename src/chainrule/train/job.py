@@ -28,6 +28,9 @@ Scores = Mapping[str, float]  # by name, the loss among them: {"loss": 0.08, "ac
 class Batches(Protocol):
     """An endless stream of batches that can be continued exactly."""
 
+    def __len__(self) -> int:
+        """How many batches are an epoch, one pass over the data."""
+
     def draw(self) -> Batch:
         """The next batch: NumPy arrays, the arguments of `Job.loss`."""
 

@@ -47,6 +47,7 @@ def save(session: Session, folder: Path, before: Callable[[], None] = lambda: No
     if not (folder / CONFIG).is_file():
         write_config(session.config, session.task, folder)
     before()
+    keeps_best = session.config.keep == "best" and _holds_best(session, folder)
     parameters = session.job.model.state_dict()
     state = {_MODEL + name: value for name, value in parameters.items()}
     state |= _optimizer_arrays(session.optimizer)
@@ -58,8 +59,22 @@ def save(session: Session, folder: Path, before: Callable[[], None] = lambda: No
     }
     with saving(folder / STATE):
         write_state(folder / STATE, state, notes)
+    if not keeps_best:
+        save_model(session, folder)
+
+
+def save_model(session: Session, folder: Path) -> None:
+    """Write `model.safetensors` atomically: the present parameters, and the job's assets."""
     with saving(folder / MODEL):
-        write_state(folder / MODEL, parameters, dict(session.job.assets()))
+        folder.mkdir(parents=True, exist_ok=True)
+        write_state(folder / MODEL, session.job.model.state_dict(), dict(session.job.assets()))
+
+
+def _holds_best(session: Session, folder: Path) -> bool:
+    """Whether the model file holds the best parameters so far; forgets them if it is gone."""
+    if not (folder / MODEL).is_file():
+        session.progress.best_step, session.progress.best = -1, {}
+    return session.progress.best_step >= 0
 
 
 def write_config(config: Settings, task: str, folder: Path) -> None:

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from chainrule.base.errors import CheckpointError
+from chainrule.base.errors import CheckpointError, ConfigError
 from chainrule.formats.atomic import remove_abandoned, write_whole
 from chainrule.formats.file_lock import Hold, claim
 
@@ -52,10 +52,19 @@ def reading(path: Path) -> Iterator[None]:
         raise CheckpointError(f"{str(path)!r} cannot be read: {reason}") from None
 
 
-def create_run(root: Path) -> Path:
-    """Create the next free numbered folder; simultaneous programs get different ones."""
+def create_run(root: Path, name: str = "") -> Path:
+    """Create the folder `name`, or the next free numbered one.
+
+    Simultaneous programs get different ones. A name that is taken or that means something else
+    raises `ConfigError`.
+    """
+    if name:
+        require_name(name, root)
     with saving(root):
         root.mkdir(parents=True, exist_ok=True)
+        if name:
+            (root / name).mkdir()
+            return root / name
         number = max(_numbers(root), default=0) + 1
         while True:
             folder = root / f"{number:03d}"
@@ -65,6 +74,17 @@ def create_run(root: Path) -> Path:
                 number += 1
             else:
                 return folder
+
+
+def require_name(name: str, root: Path) -> None:
+    """Raise `ConfigError` unless a run in `root` can get this name."""
+    if name == LAST or name.isdecimal() or name.startswith(".") or Path(name).name != name:
+        raise ConfigError(
+            f"a run cannot be named {name!r}: a name is one part of a path, not a number, not "
+            f"{LAST!r}, and does not begin with a dot"
+        )
+    if (root / name).exists():
+        raise ConfigError(f"there is a run {name!r} in {str(root)!r} already; choose another name")
 
 
 @contextlib.contextmanager
@@ -109,10 +129,20 @@ def find_run(name: str, root: Path) -> Path:
             "Start a new run with chainrule train"
         )
     if folder is None or not (folder / CONFIG).is_file():
-        there = [f"{number:03d}" for number in sorted(_numbers(root))]
+        there = [run.name for run in all_runs(root)]
         hint = f"{str(root)!r} has {', '.join(there)}" if there else f"{str(root)!r} has no runs"
         raise CheckpointError(f"there is no run {name!r}; {hint}")
     return folder
+
+
+def all_runs(root: Path) -> list[Path]:
+    """The folders of all runs below `root`: numbered ones in order, then those with names."""
+    try:
+        entries = [entry for entry in root.iterdir() if (entry / CONFIG).is_file()]
+    except OSError:
+        return []
+    runs = [entry for entry in entries if entry.name != LAST]
+    return sorted(runs, key=lambda run: (not run.name.isdecimal(), run.name.zfill(9), run.name))
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -130,6 +160,8 @@ def _interpret(name: str, root: Path) -> Path | None:
         return mark.resolve() if mark.is_dir() else None
     if name.isdecimal() and (root / f"{int(name):03d}").is_dir():
         return root / f"{int(name):03d}"
+    if not plain.is_dir() and plain.name == name and (root / name).is_dir():
+        return root / name
     return plain if plain.is_dir() else None
 
 

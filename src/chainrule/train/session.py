@@ -9,13 +9,14 @@ May import `train`, `nn`, `optim` and what lies below.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 from chainrule.optim import Optimizer
 from chainrule.train.config import Settings
-from chainrule.train.job import Job
+from chainrule.train.job import Job, Scores
 from chainrule.train.monitor import Monitor
 from chainrule.train.steps import Steps
 from chainrule.train.warmup_cosine import WarmupCosine
@@ -31,6 +32,9 @@ class Progress:
     evaluated: int = -1  # step of the newest evaluation
     sampled: int = -1
     scores: dict[str, float] = field(default_factory=dict)  # the newest, on held-out data
+    best: dict[str, float] = field(default_factory=dict)  # the scores that were judged best
+    best_step: int = -1
+    waited: int = 0  # evaluations since then
     tokens: int = 0  # in all batches so far, as `Job.size` counts them
     seconds: float = 0.0  # spent on training steps
     records: int = 0  # lines of the log
@@ -50,6 +54,31 @@ class Session:
     watch: Monitor | None = None  # of gradients, updates and activations
     explain: Callable[..., Any] | None = None  # finds the origin of a NaN: `inspect.why_nan`
     said: set[str] = field(default_factory=set)  # kinds of reported verdicts
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the last step is done, or `patience` has run out."""
+        patience = self.config.patience
+        waited_enough = bool(patience) and self.progress.waited >= patience
+        return self.progress.step >= self.config.steps or waited_enough
+
+    @property
+    def kept(self) -> dict[str, float]:
+        """The scores of the weights that are kept."""
+        best = self.config.keep == "best" and self.progress.best_step >= 0
+        return self.progress.best if best else self.progress.scores
+
+    def judge(self, scores: Scores) -> bool:
+        """Note the scores after this step; whether they are the best so far."""
+        progress, name = self.progress, self.job.judged_by
+        new, best = scores[name], progress.best.get(name)
+        improved = best is None or (new > best if self.job.more_is_better else new < best)
+        better = improved and math.isfinite(new)
+        progress.evaluated, progress.scores = progress.step, dict(scores)
+        progress.waited = 0 if better else progress.waited + 1
+        if better:
+            progress.best, progress.best_step = dict(scores), progress.step
+        return better
 
     @property
     def parameters(self) -> int:

@@ -30,7 +30,7 @@ from chainrule.train.events import (
 from chainrule.train.interrupts import Interrupts
 from chainrule.train.job import Batch
 from chainrule.train.metrics import Metrics, held_out_record
-from chainrule.train.run_state import save
+from chainrule.train.run_state import save, save_model
 from chainrule.train.session import Session
 
 SAMPLED_AT = (0.0, 0.1, 0.5, 1.0)  # shares of the run
@@ -46,11 +46,11 @@ def train(
     """
     progress, config = session.progress, session.config
     while True:
-        yield from _evaluate_and_sample(session, metrics, interrupts.wanted)
-        if interrupts.wanted() or progress.step >= config.steps:
+        yield from _evaluate_and_sample(session, folder, metrics, interrupts.wanted)
+        if interrupts.wanted() or session.is_over:
             break
         yield from _step(session, metrics)
-        if _every(config.save_every, progress.step) and progress.step < config.steps:
+        if _every(config.save_every, progress.step) and not session.is_over:
             yield _save(session, folder, metrics)
     yield _save(session, folder, metrics)
     if interrupts.wanted():
@@ -108,22 +108,24 @@ def _new_verdicts(session: Session) -> Iterator[Event]:
 
 
 def _evaluate_and_sample(
-    session: Session, metrics: Metrics, stop: Callable[[], bool]
+    session: Session, folder: Path, metrics: Metrics, stop: Callable[[], bool]
 ) -> Iterator[Event]:
     """Evaluate and sample the model if that is due at this step and not done."""
     progress, config = session.progress, session.config
     step, last = progress.step, progress.step >= config.steps
     if step and progress.evaluated < step and (last or _every(config.evaluate_every, step)):
-        scores = session.job.evaluate(stop, whole=last)
+        compared = bool(config.patience) or config.keep == "best"
+        scores = session.job.evaluate(stop, whole=last or compared)
         if scores is not None:
-            progress.evaluated, progress.scores = step, dict(scores)
+            if session.judge(scores) and config.keep == "best":
+                save_model(session, folder)
             metrics.add({"step": step, **held_out_record(scores)})
             if session.watch is not None:
                 session.watch.record_held_out(scores["loss"])
             yield Evaluated(step, scores)
             yield from _new_verdicts(session)
     due = step in {round(share * config.steps) for share in SAMPLED_AT}
-    if due and progress.sampled < step:
+    if (due or session.is_over) and progress.sampled < step:
         # From a separate random state: sampling must not change the training.
         text = session.job.samples(np.random.default_rng([config.seed, step]), stop)
         if text is not None:
