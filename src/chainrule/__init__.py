@@ -100,6 +100,7 @@ if TYPE_CHECKING:
     from chainrule import optim as optim
     from chainrule import profiler as profiler
     from chainrule import random as random
+    from chainrule import sklearn as sklearn
     from chainrule import special as special
     from chainrule import testing as testing
     from chainrule import utils as utils
@@ -150,8 +151,8 @@ cfloat, cdouble = complex64, complex128
 _ROOMS = frozenset(
     {
         "amp", "autograd", "backends", "compiler", "cuda", "distributed", "errors", "func",
-        "inspect", "jit", "linalg", "mps", "nn", "optim", "profiler", "random", "special",
-        "testing", "utils", "version", "xpu",
+        "inspect", "jit", "linalg", "mps", "nn", "optim", "profiler", "random", "sklearn",
+        "special", "testing", "utils", "version", "xpu",
     }
 )  # fmt: skip
 _LAZY = {

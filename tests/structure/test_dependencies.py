@@ -12,13 +12,14 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["
 # Read where they are found, to print versions or to convert; never required.
 OPTIONAL = {"torch"}
 TOOLS = {"test", "docs", "dev"}  # extras of those who work on the package itself
+IMPORTED_AS = {"scikit-learn": "sklearn"}
 
 
 def declared() -> set[str]:
     extras = PROJECT["optional-dependencies"]
     lines = [line for extra in extras.keys() - TOOLS for line in extras[extra]]
     names = (re.match(r"[A-Za-z0-9_.-]+", line) for line in [*PROJECT["dependencies"], *lines])
-    return {name[0].replace("-", "_") for name in names if name}
+    return {IMPORTED_AS.get(name[0], name[0].replace("-", "_")) for name in names if name}
 
 
 def imported() -> set[str]:

@@ -24,6 +24,7 @@ FLOORS = {
     "train": 7,
     "inspect": 7,
     "models": 7,
+    "sklearn": 8,
     "tasks": 8,
     "cli": 9,
     "utils": 10,

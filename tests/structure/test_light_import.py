@@ -8,7 +8,7 @@ from tests.structure.package import ROOT, run_python
 
 HEAVY = (
     "llvmlite", "rich", "click", "msgspec", "safetensors", "threadpoolctl", "tomli_w", "torch",
-    "regex", "tokenizers",
+    "regex", "sklearn", "tokenizers",
     "concurrent.futures.process", "multiprocessing", "asyncio", "unittest", "http", "pydoc",
 )  # fmt: skip
 # Each would bring its own train of modules: needed at the first backward, NumPy call or error.

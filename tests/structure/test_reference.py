@@ -43,6 +43,13 @@ ELSEWHERE = {
 }
 
 
+# What the examples of a namespace need, and the extra that installs it
+EXTRAS = {
+    "chainrule.sklearn": ("sklearn", "sklearn"),
+    "chainrule.utils.tensorboard": ("tensorboardX", "tensorboard"),
+}
+
+
 def public_modules() -> set[str]:
     """The modules at the root, and those below it that PyTorch has, too."""
     rooms = ("chainrule.nn.utils.", "chainrule.utils.")
@@ -116,8 +123,9 @@ def test_every_name_has_a_signature(space):
 @pytest.mark.usefixtures("denormals_as_before")
 @pytest.mark.parametrize("space", SPACES)
 def test_every_name_has_an_example_that_runs(space):
-    if space == "chainrule.utils.tensorboard":
-        pytest.importorskip("tensorboardX", reason="it is in the `tensorboard` extra")
+    if space in EXTRAS:
+        needed, extra = EXTRAS[space]
+        pytest.importorskip(needed, reason=f"it is in the `{extra}` extra")
     missing = []
     for name in listing.names(space):
         program = examples.example(space, name)
