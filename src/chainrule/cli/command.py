@@ -21,7 +21,9 @@ from chainrule.cli.env import env
 from chainrule.cli.explain import explain
 from chainrule.cli.generate import generate
 from chainrule.cli.help import explain_topic
+from chainrule.cli.predict import evaluate, predict
 from chainrule.cli.run import run
+from chainrule.cli.runs_commands import compare, runs_group
 from chainrule.cli.show import show
 from chainrule.cli.streams import abandon_output, open_missing, tell
 from chainrule.cli.train import train
@@ -34,6 +36,8 @@ Begin with
   chainrule train                 a language model learns Python's documentation
   chainrule train --data FILE     … or a text of yours
   chainrule generate last         and writes some
+  chainrule train classify        another task; chainrule train --help lists them
+  chainrule predict last FILE     what it learnt, used line by line
   chainrule run SCRIPT.py         a program written for PyTorch, unmodified
   chainrule explain "x * sin(x)" --at "x=2"      a gradient, derived step by step
   chainrule show                  what the compiler makes of a program, stage by stage
@@ -62,7 +66,10 @@ def group() -> None:
     """Computation graphs you can see through, trained at machine speed."""
 
 
-for _command in (train, generate, run, explain, check, gradcheck, show, env, explain_topic):
+for _command in (
+    train, predict, evaluate, generate, runs_group, compare,
+    run, explain, check, gradcheck, show, env, explain_topic,
+):  # fmt: skip
     group.add_command(_command)
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -87,12 +86,11 @@ class _Seen:
 
     def outcome(self) -> list[str]:
         """The score that decides, the training loss, and whether the run diverged."""
-        from chainrule.train.runs import RESULT
+        from chainrule.train.runs import read_result
 
-        path = self._folder / RESULT if self._folder else None
-        if path is None or not path.is_file():
+        result = read_result(self._folder) if self._folder else {}
+        if not result:
             return ["", "", "stopped"]
-        result = json.loads(path.read_bytes())
         score, loss = result.get(f"held_out_{self._judged}"), result["training_loss"]
         return [
             "" if score is None else f"{self._judged} {score:.4f}",

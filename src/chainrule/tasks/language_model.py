@@ -8,7 +8,7 @@ characters that follow. May import `text`, `models`, `train` and what lies below
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, ClassVar
 
@@ -17,19 +17,19 @@ from msgspec import Meta
 from numpy.typing import NDArray
 
 import chainrule.nn.functional as F
-from chainrule.base.errors import CheckpointError, ConfigError
+from chainrule.base.errors import CheckpointError, ConfigError, DataError
 from chainrule.models.generation import Sampling, generate
 from chainrule.models.gpt import GPT, count_parameters
-from chainrule.tasks.held_out import evaluate
+from chainrule.tasks.held_out import WINDOWS, evaluate
 from chainrule.tasks.run import open_model
 from chainrule.tensor.tensor import Tensor
-from chainrule.text.batches import RandomWindows
+from chainrule.text.batches import RandomWindows, consecutive_batches
 from chainrule.text.characters import Characters
 from chainrule.text.corpus import read_text, require_length, require_lengths, split
 from chainrule.text.documentation import documentation_text
 from chainrule.text.ngram import CharacterNGram
 from chainrule.train.config import BatchSize, LearningRate, Settings, StepCount, share, whole
-from chainrule.train.job import Baseline, Batch, Job, Scores
+from chainrule.train.job import Baseline, Batch, Job, Mistake, Scores
 from chainrule.train.memory import require_memory
 from chainrule.train.steps import inference
 from chainrule.train.task import Task
@@ -40,6 +40,7 @@ TEMPERATURE = 0.8  # of samples
 QUICK = 2**17  # held-out characters of an evaluation before the last one, which takes all
 _DOCUMENTATION = "the documentation topics of this Python"
 _BEGINNINGS = ("The ", "the ", "\n")  # of a sample, if the text has these characters
+_SHOWN = 40  # characters before a mistake
 _FEW, _SHORT = 2, 16  # windows and characters of a small part of a batch
 
 
@@ -206,6 +207,38 @@ class LanguageJob(Job):
             sampling=sampling,
             generator=generator,
         )
+
+    def predict(self, lines: Iterable[str]) -> Iterator[str]:
+        """The mean loss in nats of the characters of each line and its end, then the line."""
+        newline = "\n" if "\n" in self.letters.symbols else ""
+        for line in lines:
+            codes = self.letters.encode(f"{newline}{line}{newline}")
+            if len(codes) < 2:
+                raise DataError("a line of one character has no next one to predict")
+            loss = evaluate(self._losses, codes, self._config.context, lambda: False)
+            yield f"{loss:.4f}\t{line}"
+
+    def mistakes(self, most: int) -> Sequence[Mistake]:
+        """The characters of the held-out text with the largest losses."""
+        found: list[tuple[float, int, int]] = []  # loss, place, prediction
+        batches = consecutive_batches(self._held_out, self._config.context, WINDOWS)
+        for number, (inputs, targets, counts) in enumerate(batches):
+            losses = np.where(counts, self._losses(inputs, targets).reshape(counts.shape), -1)
+            predicted = self.logits(inputs).argmax(-1)
+            worst = np.argsort(-losses, axis=None, kind="stable")[:most]
+            found += [
+                (float(losses.flat[at]), number * losses.size + int(at) + 1, predicted.flat[at])
+                for at in worst
+                if counts.flat[at]
+            ]
+            found = sorted(found, reverse=True)[:most]
+        return [self._mistake(*each) for each in found]
+
+    def _mistake(self, loss: float, place: int, predicted: int) -> Mistake:
+        right = self.letters.decode(self._held_out[place : place + 1])
+        before = self.letters.decode(self._held_out[max(0, place - _SHOWN) : place])
+        guess = self.letters.decode([predicted])
+        return Mistake(f"character {place + 1}", f"{before}▸{right}", right, guess, loss)
 
     def _losses_at(self, inputs: Tensor, targets: Tensor) -> Tensor:
         """The loss at every position, [batch · context]."""

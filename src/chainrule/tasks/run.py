@@ -8,7 +8,6 @@ May import `train`, `inspect` and what lies below.
 from __future__ import annotations
 
 import contextlib
-import json
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -88,7 +87,7 @@ def train_on(folder: Path, steps: int | None, interrupts: Interrupts) -> Iterato
 def _require_open(session: Session, folder: Path) -> None:
     """Raise `ConfigError` if nothing of the run is left to do."""
     done, last = session.progress.step, session.config.steps
-    if done > last or (session.is_over and _has_result(folder, done)):
+    if done > last or (session.is_over and runs.read_result(folder).get("steps") == done):
         if done < last:
             raise ConfigError(
                 f"{str(folder)!r} ended after step {done}, when its patience had run out; go on "
@@ -130,13 +129,15 @@ def open_model(folder: Path, data: Sequence[str] = ()) -> tuple[Task[Any], Setti
     return task, config, job
 
 
-def _has_result(folder: Path, steps: int) -> bool:
-    """Whether the run was completed after so many steps."""
-    try:
-        found = json.loads((folder / runs.RESULT).read_bytes())
-    except (OSError, ValueError, RecursionError):
-        return False
-    return isinstance(found, dict) and found.get("steps") == steps
+def open_held_out(folder: Path, data: Sequence[str]) -> tuple[Task[Any], Settings, Job]:
+    """The trained model of a run with `data`, or else with its own held-out data."""
+    if data:
+        return open_model(folder, data)
+    task, config = configuration(folder)
+    job = _new_session(task, config, folder).job
+    path = folder / runs.MODEL
+    load_parameters(job.model, read_state(path).arrays, path)
+    return task, config, job
 
 
 def _new_session(task: Task[Any], config: Settings, folder: Path | None = None) -> Session:

@@ -13,6 +13,7 @@ import contextlib
 import errno
 import json
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -143,6 +144,58 @@ def all_runs(root: Path) -> list[Path]:
         return []
     runs = [entry for entry in entries if entry.name != LAST]
     return sorted(runs, key=lambda run: (not run.name.isdecimal(), run.name.zfill(9), run.name))
+
+
+def read_result(folder: Path) -> dict[str, Any]:
+    """What `result.json` of a run holds; empty if there is none, or if it is damaged."""
+    try:
+        found = json.loads((folder / RESULT).read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def rename_run(folder: Path, name: str) -> Path:
+    """Give a run another name; `last` follows it."""
+    require_name(name, folder.parent)
+    _require_unused(folder)
+    was_last = _is_last(folder)
+    with saving(folder):
+        renamed = folder.rename(folder.with_name(name))
+    if was_last:
+        mark_last(renamed)
+    return renamed
+
+
+def delete_run(folder: Path) -> None:
+    """Remove a run and all its files; `last` then is the newest of the others."""
+    _require_unused(folder)
+    was_last = _is_last(folder)
+    with saving(folder):
+        shutil.rmtree(folder)
+    others = all_runs(folder.parent)
+    if was_last and others:
+        mark_last(max(others, key=lambda run: (run / CONFIG).stat().st_mtime))
+    elif was_last:
+        (folder.parent / LAST).unlink(missing_ok=True)
+
+
+def _require_unused(folder: Path) -> None:
+    if is_trained(folder):
+        raise CheckpointError(f"{str(folder)!r} is being trained: stop it first, or wait")
+
+
+def is_trained(folder: Path) -> bool:
+    """Whether a process trains the run at this moment."""
+    if not (folder / LOCK).is_file():
+        return False
+    with contextlib.closing(claim(folder / LOCK)) as claimed:
+        return claimed.hold is Hold.OTHERS
+
+
+def _is_last(folder: Path) -> bool:
+    last = _interpret(LAST, folder.parent)
+    return last is not None and last.resolve() == folder.resolve()
 
 
 def write_json(path: Path, value: Any) -> None:
