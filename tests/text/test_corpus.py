@@ -3,6 +3,7 @@
 import io
 import os
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,7 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chainrule.base.errors import DataError
-from chainrule.text.corpus import fault, read_text, require_length, split
+from chainrule.text.corpus import (
+    fault,
+    read_text,
+    require_length,
+    split,
+    text_files,
+    text_parts,
+)
 
 
 @pytest.mark.parametrize(
@@ -56,6 +64,59 @@ def test_standard_input_is_read(monkeypatch):
 
 def test_a_fault_names_file_line_and_column():
     assert str(fault("a.txt", 3, 14, "no word")).endswith("a.txt:3:14: no word")
+
+
+PIECES = st.lists(st.sampled_from(["a", "é", "🐍", "\n", "\r", "\r\n", " ", "\ufeff"]))
+
+
+@given(PIECES, st.integers(1, 9))
+def test_the_parts_of_a_file_are_its_text(tmp_path_factory, pieces, size):
+    path = tmp_path_factory.mktemp("parts") / "a.txt"
+    path.write_bytes(("x" + "".join(pieces)).encode())
+    assert "".join(text_parts(path, size)) == read_text(path)
+
+
+def test_parts_end_with_a_line_where_there_is_one(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_text("one\ntwo\nthree")
+    assert list(text_parts(path, 6)) == ["one\n", "two\n", "three"]
+
+
+def test_files_are_joined_with_a_line_feed_unless_there_is_one(tmp_path):
+    for name, text in (("a", "one"), ("b", "two\n"), ("c", "three")):
+        (tmp_path / name).write_text(text)
+    files = [tmp_path / name for name in "abc"]
+    assert "".join(text_parts(files)) == "one\ntwo\nthree"
+
+
+def test_a_folder_stands_for_the_files_below_it(tmp_path):
+    for name in ("b.txt", "a/c.txt", ".hidden", ".git/config"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(name)
+    assert text_files(tmp_path) == [tmp_path / "a" / "c.txt", tmp_path / "b.txt"]
+    assert text_files([tmp_path / "a", "-"]) == [tmp_path / "a" / "c.txt", Path("-")]
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DataError, match="empty' holds no files"):
+        text_files(tmp_path / "empty")
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b"", "is empty"),
+        (b" \n" * 9, "is empty"),
+        (b"one\n" * 9 + b"\0", "NUL"),
+        (b"one\n" * 9 + b"two\xfc", r"byte 39 \(line 10, column 4\) is 0xfc"),
+        (b"one\n" * 9 + b"\xc3", r"byte 36 \(line 10, column 1\) is 0xc3"),
+    ],
+)
+def test_a_part_that_is_no_text(tmp_path, data, reason):
+    path = tmp_path / "a.txt"
+    path.write_bytes(data)
+    with pytest.raises(DataError, match=rf"a\.txt' .*{reason}"):
+        list(text_parts(path, 8))
+    with pytest.raises(DataError, match="there is no file"):
+        list(text_parts(tmp_path / "nowhere.txt"))
 
 
 def test_a_missing_file(tmp_path):

@@ -33,17 +33,6 @@ def test_words_are_those_of_unicode(text, expected):
 
 
 @given(TEXTS)
-def test_spans_are_in_order_and_leave_out_spaces_only(text):
-    end = 0
-    for start, stop in word_spans(text):
-        assert end <= start < stop
-        assert not text[end:start].strip()
-        assert text[start:stop].strip()
-        end = stop
-    assert not text[end:].strip()
-
-
-@given(TEXTS)
 def test_only_spaces_are_lost(text):
     assert "".join(words_of(text)) == "".join(text.split())
     assert [text[start:end] for start, end in word_spans(text)] == words_of(text)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import stat
 from pathlib import Path
+from typing import BinaryIO
 
 
 class EndlessError(OSError):
@@ -17,8 +18,15 @@ class EndlessError(OSError):
 
 def read_to_end(path: Path) -> bytes:
     """All bytes of a file or pipe; raises `EndlessError` for a device other than a terminal."""
-    with path.open("rb") as file:
-        mode = os.fstat(file.fileno()).st_mode
-        if (stat.S_ISCHR(mode) or stat.S_ISBLK(mode)) and not file.isatty():
-            raise EndlessError(f"{path} is a device")
+    with open_to_end(path) as file:
         return file.read()
+
+
+def open_to_end(path: Path) -> BinaryIO:
+    """A file or pipe that ends, opened to read bytes; raises `EndlessError` as `read_to_end`."""
+    file = path.open("rb")
+    mode = os.fstat(file.fileno()).st_mode
+    if (stat.S_ISCHR(mode) or stat.S_ISBLK(mode)) and not file.isatty():
+        file.close()
+        raise EndlessError(f"{path} is a device")
+    return file

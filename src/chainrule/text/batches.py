@@ -16,6 +16,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.text.stored_codes import StoredCodes
+
+Codes = NDArray[np.int64] | StoredCodes
+
 
 class RandomWindows:
     """`draw()` returns `batch` windows with uniformly distributed starts in `codes`.
@@ -23,7 +27,7 @@ class RandomWindows:
     The stream depends on `seed` alone; `state()` and `restore()` continue it exactly.
     """
 
-    def __init__(self, codes: NDArray[np.int64], context: int, batch: int, seed: int) -> None:
+    def __init__(self, codes: Codes, context: int, batch: int, seed: int) -> None:
         """`len(codes)` must exceed `context`, so that each position has a target."""
         self._codes = codes
         self._context = context
@@ -37,8 +41,8 @@ class RandomWindows:
     def draw(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """(inputs, targets), both [batch, context]; targets are the inputs one position later."""
         starts = self._generator.integers(0, len(self._codes) - self._context, size=self._batch)
-        positions = starts[:, None] + np.arange(self._context)
-        return self._codes[positions], self._codes[positions + 1]
+        windows = windows_at(self._codes, starts, self._context + 1)
+        return windows[:, :-1], windows[:, 1:]
 
     def state(self) -> dict[str, Any]:
         """The state of the stream for `restore`, in JSON's types."""
@@ -49,22 +53,27 @@ class RandomWindows:
         self._generator.bit_generator.state = dict(state)
 
 
+def windows_at(codes: Codes, starts: NDArray[np.int64], length: int) -> NDArray[np.int64]:
+    """`length` codes from each of `starts`, [windows, length]; all within `codes`."""
+    if isinstance(codes, StoredCodes):
+        return codes.windows(starts, length)
+    windows: NDArray[np.int64] = codes[starts[:, None] + np.arange(length)]
+    return windows
+
+
 def consecutive_batches(
-    codes: NDArray[np.int64], context: int, batch: int
+    codes: Codes, context: int, batch: int
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]]:
     """Windows of `codes` end to end: (inputs, targets, counts), each [batch, context].
 
     Every character but the first is a target exactly once where `counts` is true. The last
     window and the last batch are padded with code 0, so that all batches have one shape.
     """
-    predicted = len(codes) - 1
-    windows = -(-predicted // context)
-    for first in range(0, windows, batch):
-        positions = first * context + np.arange(batch * context).reshape(batch, context)
-        counts = positions < predicted
-        inside = np.where(counts, positions, 0)
-        yield (
-            np.where(counts, codes[inside], 0),
-            np.where(counts, codes[inside + 1], 0),
-            counts,
-        )
+    size = batch * context
+    for start in range(0, len(codes) - 1, size):
+        counted = min(size, len(codes) - 1 - start)
+        block = np.zeros(size + 1, np.int64)
+        block[: counted + 1] = windows_at(codes, np.array([start]), counted + 1)[0]
+        counts = (np.arange(size) < counted).reshape(batch, context)
+        inputs, targets = (side.reshape(batch, context) for side in (block[:-1], block[1:]))
+        yield np.where(counts, inputs, 0), targets, counts

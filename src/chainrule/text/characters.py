@@ -9,6 +9,7 @@ May import `base` and NumPy.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,9 +28,12 @@ class Characters:
     symbols: str
 
     @classmethod
-    def of(cls, text: str) -> Characters:
-        """The vocabulary of the characters in `text`."""
-        return cls("".join(sorted(set(text))))
+    def of(cls, text: str | Iterable[str]) -> Characters:
+        """The vocabulary of the characters in a text, or in its parts."""
+        symbols: set[str] = set()
+        for part in [text] if isinstance(text, str) else text:
+            symbols.update(part)
+        return cls("".join(sorted(symbols)))
 
     def __len__(self) -> int:
         return len(self.symbols)

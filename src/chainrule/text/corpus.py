@@ -11,14 +11,16 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.base.errors import DataError
-from chainrule.base.reading import EndlessError, read_to_end
+from chainrule.base.reading import EndlessError, open_to_end
 
 HELD_OUT = 0.1
 
@@ -30,39 +32,113 @@ def several(paths: Paths) -> list[Path]:
     return [Path(paths)] if isinstance(paths, str | os.PathLike) else [Path(p) for p in paths]
 
 
+def text_files(paths: Paths) -> list[Path]:
+    """The files of `paths`, in which a folder stands for all files below it, sorted.
+
+    Files and folders whose names begin with a dot are left out of a folder. Raises `DataError` for
+    a folder without files.
+    """
+    files: list[Path] = []
+    for path in several(paths):
+        if not path.is_dir():
+            files.append(path)
+            continue
+        inside = [file for file in sorted(path.rglob("*")) if file.is_file()]
+        shown = [f for f in inside if not any(p.startswith(".") for p in f.relative_to(path).parts)]
+        if not shown:
+            raise DataError(f"the folder {str(path)!r} holds no files")
+        files += shown
+    return files
+
+
 def read_text(path: str | os.PathLike[str]) -> str:
     """The characters of a UTF-8 file, with line feeds as line ends, without a byte-order mark.
 
     `-` is standard input. Raises `DataError` with one sentence when the file is missing, a folder,
     unreadable, empty, binary or not UTF-8.
     """
-    name = Path(path)
+    with _refusals(path), _opened(path) as file:
+        data = file.read()
+    text = _decoded(data, str(path), lines=0, before=0)
+    if not text.strip():
+        raise DataError(f"{str(path)!r} is empty")
+    return text
+
+
+def text_parts(paths: Paths, size: int = 2**18) -> Iterator[str]:
+    """The text of `text_files(paths)` in parts of about `size` bytes, which end with a line.
+
+    A line longer than four parts is cut. Only a part is in memory. Files are joined with a line
+    feed between them unless there is one. Raises what `read_text` does, at the place it comes to.
+    """
+    end = "\n"
+    for path in text_files(paths):
+        blank, lines, before, rest = True, 0, 0, b""
+        if end != "\n":
+            yield "\n"
+        with _refusals(path), _opened(path) as file:
+            while data := file.read(size):
+                whole, rest = _cut(rest + data, 4 * size)
+                if text := _decoded(whole, str(path), lines, before):
+                    blank, end = blank and not text.strip(), text[-1]
+                    yield text
+                lines, before = lines + whole.count(b"\n"), before + len(whole)
+        if text := _decoded(rest, str(path), lines, before):
+            blank, end = blank and not text.strip(), text[-1]
+            yield text
+        if blank:
+            raise DataError(f"{str(path)!r} is empty")
+
+
+def _cut(data: bytes, most: int) -> tuple[bytes, bytes]:
+    """(lines of `data` that are complete, the rest); more than `most` bytes of a line are cut."""
+    cut = data.rfind(b"\n") + 1
+    if cut or len(data) <= most:
+        return data[:cut], data[cut:]
+    start = len(data) - 1
+    while start and data[start] & 0xC0 == 0x80:  # a byte within a character
+        start -= 1
+    return data[:start], data[start:]
+
+
+def _opened(path: str | os.PathLike[str]) -> AbstractContextManager[BinaryIO]:
+    return nullcontext(sys.stdin.buffer) if str(path) == "-" else open_to_end(Path(path))
+
+
+@contextmanager
+def _refusals(path: str | os.PathLike[str]) -> Iterator[None]:
+    """What the system says of a file, in one sentence."""
     try:
-        data = sys.stdin.buffer.read() if str(path) == "-" else read_to_end(name)
+        yield
     except FileNotFoundError:
         raise DataError(f"there is no file {str(path)!r}") from None
     except IsADirectoryError:
         raise DataError(f"{str(path)!r} is a folder; name one text file") from None
     except EndlessError:
         raise DataError(f"{str(path)!r} is an endless device; name a file or a pipe") from None
+    except DataError:
+        raise
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
-        what = "is a folder; name one text file" if name.is_dir() else f"cannot be read: {reason}"
+        folder = Path(path).is_dir()
+        what = "is a folder; name one text file" if folder else f"cannot be read: {reason}"
         raise DataError(f"{str(path)!r} {what}") from None
+
+
+def _decoded(data: bytes, name: str, lines: int, before: int) -> str:
+    """The characters of bytes that come after so many lines and bytes of a file."""
     if b"\0" in data:
-        raise DataError(f"{str(path)!r} is not a text file: it contains NUL bytes")
+        raise DataError(f"{name!r} is not a text file: it contains NUL bytes")
     try:
-        text = data.decode("utf-8-sig")
+        text = data.decode("utf-8" if before else "utf-8-sig")
     except UnicodeDecodeError as error:
-        before = data[: error.start]
-        line = before.count(b"\n") + 1
-        column = len(before[before.rfind(b"\n") + 1 :].decode("utf-8-sig")) + 1
+        read = data[: error.start]
+        line = lines + read.count(b"\n") + 1
+        column = len(read[read.rfind(b"\n") + 1 :].decode("utf-8-sig")) + 1
         raise DataError(
-            f"{str(path)!r} is not UTF-8 text: byte {error.start} (line {line}, column {column}) "
-            f"is 0x{data[error.start]:02x}; convert it to UTF-8 first"
+            f"{name!r} is not UTF-8 text: byte {before + error.start} (line {line}, column "
+            f"{column}) is 0x{data[error.start]:02x}; convert it to UTF-8 first"
         ) from None
-    if not text.strip():
-        raise DataError(f"{str(path)!r} is empty")
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 

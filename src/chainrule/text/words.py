@@ -95,8 +95,6 @@ def _segments(text: str) -> Iterator[str]:
 
 def _pieces(text: str) -> Iterator[str]:
     """Words, signs and line ends."""
-    return (
-        cut if cut == _LINE_END else piece
-        for cut in _segments(text)
-        if (piece := cut.strip()) or cut == _LINE_END
-    )
+    for cut in _segments(text):
+        if piece := cut if cut == _LINE_END else cut.strip():
+            yield piece
