@@ -51,6 +51,17 @@ def test_padding_changes_nothing(name, crf):
 
 
 @pytest.mark.parametrize(("name", "crf"), KINDS)
+def test_padding_has_no_gradient(name, crf):
+    model = build(name, crf)
+    codes, tags = sentences([5, 3], 8), np.zeros((2, 8), np.int64)
+    model.loss(cr.tensor(codes), cr.tensor(tags)).backward()
+    for table in (model.embedding.words, model.embedding.affixes):
+        gradient = table.weight.grad.numpy()
+        assert (gradient[0] == 0).all()
+        assert gradient[2:].any()
+
+
+@pytest.mark.parametrize(("name", "crf"), KINDS)
 def test_a_tagger_learns_what_depends_on_the_neighbour(name, crf):
     """The tag of a word is the parity of the word before; the first word's is 3."""
     rng = np.random.default_rng(1)
@@ -100,11 +111,11 @@ def test_a_crf_chooses_tags_together():
 def test_word_dropout_hides_words_in_training_alone():
     embedding = WordEmbedding(20, 12, kinds=2, word_width=6, affix_width=3, word_dropout=0.5)
     codes = cr.tensor(sentences([40, 30], 40))
-    unknown = embedding.words.weight.detach().numpy()[1]
+    padding, unknown = embedding.words.weight.detach().numpy()[:2]
     vectors = embedding(codes).detach().numpy()[:, :, :6]
     hidden = (vectors == unknown).all(-1)
     assert 15 < hidden[0].sum() + hidden[1, :30].sum() < 55
-    assert (vectors[1, 30:] == 0).all()  # padding stays
+    assert (vectors[1, 30:] == padding).all()
     embedding.eval()
     assert not (embedding(codes).detach().numpy()[:, :, :6] == unknown).all(-1).any()
 

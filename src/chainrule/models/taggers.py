@@ -50,11 +50,10 @@ class WordEmbedding(nn.Module):
     ) -> None:
         """`words` and `affixes` are sizes of vocabularies; a word has `kinds` affixes."""
         super().__init__()
-        self.words = nn.Embedding(words, word_width, padding_idx=PADDING)
-        self.affixes = nn.Embedding(affixes, affix_width, padding_idx=PADDING)
+        self.words = nn.Embedding(words, word_width)
+        self.affixes = nn.Embedding(affixes, affix_width)
         for table in (self.words, self.affixes):
             nn.init.normal_(table.weight, std=_EMBEDDING_STD)
-            nn.init.zeros_(table.weight[PADDING])
         self.word_dropout = word_dropout
         self.width = word_width + kinds * affix_width
 

@@ -32,6 +32,7 @@ from chainrule.text.tagged import Tagged, read_tagged
 from chainrule.text.tagged_lines import errors_in, marked, sentences_in
 from chainrule.text.vocabulary import Vocabulary
 from chainrule.text.word_features import AFFIXES, WordFeatures
+from chainrule.text.words import words_of
 from chainrule.train.config import BatchSize, LearningRate, Settings, StepCount, share, whole
 from chainrule.train.job import Baseline, Batch, Job, Mistake, Scores
 from chainrule.train.memory import require_memory
@@ -151,7 +152,7 @@ class _Lexicon(msgspec.Struct, frozen=True):
 
     def words(self, line: str) -> tuple[str, ...]:
         """The words of a line without tags."""
-        return python_words(line) if self.python else tuple(line.split())
+        return python_words(line) if self.python else tuple(words_of(line))
 
 
 class TaggingJob(Job):
