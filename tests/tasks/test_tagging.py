@@ -148,6 +148,15 @@ def test_conllu_has_several_columns_of_tags(start, tmp_path):
         list(start(data=str(path), column="tag", root="refused"))
 
 
+def test_held_out_files_replace_the_split(start, tmp_path):
+    dev = tmp_path / "dev.tsv"
+    dev.write_text("the\tDET\ndogs\tNOUN\n", encoding="utf-8")
+    began = next(run := start(dev=str(dev)))
+    run.close()
+    assert began.job.facts["sentences"].startswith("320 to learn, 1 held out")
+    assert "dev.tsv" in began.job.source
+
+
 def test_what_cannot_be_learnt_is_refused_before_a_folder_is_made(start, tmp_path):
     one = tmp_path / "one.tsv"
     one.write_text("a\tX\n", encoding="utf-8")

@@ -86,13 +86,18 @@ class Tagging(Task[TaggingSettings]):
     }
 
     def begin(self, config: TaggingSettings, assets: Mapping[str, str]) -> Job:
-        """Read the sentences; a tenth is held out, by a hash of their words."""
-        if config.data:
-            sentences, source = _read(config.data, config)
-            learnt, held_out = split_by_hash(sentences, lambda one: " ".join(one.words))
-        else:
+        """Read the sentences; without `dev`, a tenth is held out, by a hash of their words."""
+        if not config.data:
             learnt, held_out = python_roles()
             source = f"roles of names in the standard library of {python_version()}"
+        else:
+            learnt, source = _read(config.data, config)
+            held_out = []
+            if not config.dev:
+                learnt, held_out = split_by_hash(learnt, lambda one: " ".join(one.words))
+        if config.dev:
+            held_out, found = _read(config.dev, config)
+            source += f"; held out: {found}"
         if not learnt or not held_out:
             raise DataError(
                 f"{source}: {len(learnt) + len(held_out)} sentences are too few: some are to "
