@@ -74,11 +74,11 @@ def test_a_row_of_padding_gives_numbers(model):
 def test_a_translation_is_the_same_in_any_batch(model):
     rng = np.random.default_rng(3)
     translate = BeamTranslation(model, start=START, end=END, longest=10)
-    source = sources(rng)
+    source = [row[row > 0] for row in sources(rng)]
     together = translate(source, beam=3)
     assert [len(beams) for beams in together] == [3] * 5
     for row, beams in zip(source, together, strict=True):
-        (alone,) = translate(row[None], beam=3)
+        (alone,) = translate([row], beam=3)
         assert [one.codes for one in alone] == [one.codes for one in beams]
 
 

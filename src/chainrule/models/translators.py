@@ -12,20 +12,20 @@ translate, `begin(source, longest)` gives the *memory* of the source and the fir
 `step(codes, cache, memory)` reads one code a row: the same logits, one position after another.
 
     >>> translate = BeamTranslation(model, start=2, end=3, longest=48)
-    >>> translate(source.numpy(), beam=4)[0][0].codes        # the best translation of the first row
+    >>> translate([[5, 9, 6], [7, 8]], beam=4)[0][0].codes   # the best one of the first source
     [17, 4, 9]
 
-May import `nn` and what lies below it.
+May import `text`, `nn` and what lies below them.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 import chainrule.nn.functional as F
 from chainrule import nn
@@ -35,6 +35,7 @@ from chainrule.models.beam import Beam, beam_search
 from chainrule.tensor.convert import as_tensor, tensor
 from chainrule.tensor.functional import comparison, creation, join, layout
 from chainrule.tensor.modes import no_grad
+from chainrule.text.padded_batches import bucket_of
 
 if TYPE_CHECKING:
     from chainrule.tensor.tensor import Tensor
@@ -297,6 +298,7 @@ class BeamTranslation:
     ) -> None:
         """A translation begins with code `start`, and has at most `longest` codes with its end."""
         self._start, self._end, self._longest = start, end, longest
+        self._padding = model.padding
 
         def begin(source: Tensor) -> Rows:
             memory, cache = model.begin(source, longest)
@@ -311,8 +313,31 @@ class BeamTranslation:
         self._parts = 0
         self._begin, self._step = run(begin), run(step)
 
-    def __call__(self, source: NDArray[np.int64], beam: int = 1) -> list[list[Beam]]:
-        """The `beam` best translations of each row of [rows, S], the best first."""
+    def __call__(self, sources: Sequence[ArrayLike], beam: int = 1) -> list[list[Beam]]:
+        """The best translations of each source, a sequence of codes: at most `beam`, best first."""
+        found: dict[int, list[Beam]] = {}
+        for chosen, beams in self.in_batches(sources, beam):
+            found.update(zip(chosen, beams, strict=True))
+        return [found[number] for number in range(len(sources))]
+
+    def in_batches(
+        self, sources: Sequence[ArrayLike], beam: int = 1, batch: int = 64
+    ) -> Iterator[tuple[list[int], list[list[Beam]]]]:
+        """(numbers of sources, their translations) of one batch after another, short ones first.
+
+        Batches are padded to few shapes, in length and in number.
+        """
+        codes = [np.asarray(source, dtype=np.int64) for source in sources]
+        order = sorted(range(len(codes)), key=lambda number: len(codes[number]))
+        for first in range(0, len(order), batch):
+            chosen = order[first : first + batch]
+            rows, time = bucket_of([len(chosen), max(len(codes[n]) for n in chosen)])
+            padded = np.full((rows, time), self._padding)
+            for row, number in zip(padded, chosen, strict=False):
+                row[: len(codes[number])] = codes[number]
+            yield chosen, self._translated(padded, beam)[: len(chosen)]
+
+    def _translated(self, source: NDArray[np.int64], beam: int) -> list[list[Beam]]:
         parts = [np.repeat(part, beam, axis=0) for part in self._begin(source)]
         cache, memory = parts[: self._parts], parts[self._parts :]
 
