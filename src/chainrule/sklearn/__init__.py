@@ -9,6 +9,7 @@ They have no part in `import chainrule`. May import everything but `cli`.
 
 from __future__ import annotations
 
+from chainrule.sklearn.sequence_tagger import SequenceTagger
 from chainrule.sklearn.text_classifier import TextClassifier
 
-__all__ = ["TextClassifier"]
+__all__ = ["SequenceTagger", "TextClassifier"]

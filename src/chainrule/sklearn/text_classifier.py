@@ -8,7 +8,6 @@ The models are those of `chainrule.models.classifiers`.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterable, Sequence
 from typing import Any, Self
 
@@ -17,22 +16,19 @@ from numpy.typing import NDArray
 
 import chainrule.nn.functional as F
 from chainrule import nn
-from chainrule.base.arguments import check_choice, check_number, check_probability, check_whole
-from chainrule.base.errors import ArgumentError
+from chainrule.base.arguments import check_choice, check_probability
 from chainrule.models.classifiers import BagClassifier, ConvolutionClassifier, EncodedClassifier
 from chainrule.models.encoders import RecurrentEncoder, TransformerEncoder
-from chainrule.sklearn.bases import BaseEstimator, ClassifierMixin
-from chainrule.sklearn.training import in_order, seeded, train
+from chainrule.sklearn.bases import ClassifierMixin
+from chainrule.sklearn.trained import Trained
 from chainrule.sklearn.words import Words, checked_texts
-from chainrule.tensor.convert import tensor
-from chainrule.tensor.modes import no_grad
+from chainrule.tensor.convert import get_default_dtype, tensor
 from chainrule.tensor.tensor import Tensor
-from chainrule.text.padded_batches import PaddedBatches
 
 _MODELS = ("bag", "cnn", "lstm", "transformer")
 
 
-class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+class TextClassifier(ClassifierMixin, Trained):  # type: ignore[misc]
     """p(class | text) = softmax of the scores of a model of `chainrule.models.classifiers`.
 
     `model` is "bag" (mean of word embeddings), "cnn" (convolutions over 3, 4 and 5 words), "lstm"
@@ -40,7 +36,6 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     `token_pattern`, `min_df` (a number of texts) and `max_features` choose words as in
     `CountVectorizer`; a text counts up to its `max_length`-th word. Embeddings have `width`
     features, and `hidden` is the number of filters of each size, or the width of the states.
-    Training is AdamW for `epochs`, with a rate that rises to `learning_rate` and falls to 0.
 
     After `fit`: `classes_`, `vocabulary_`, `model_`, `loss_curve_` (mean loss of each epoch) and
     `n_iter_`. The same integer `random_state` gives the same model, bit for bit.
@@ -80,15 +75,14 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def fit(self, X: Iterable[str], y: Any) -> Self:
         """Train on the texts X and their classes y, from the beginning."""
-        from sklearn.utils import check_consistent_length, check_random_state, column_or_1d
+        from sklearn.utils import check_consistent_length, column_or_1d
         from sklearn.utils.class_weight import compute_class_weight
         from sklearn.utils.multiclass import check_classification_targets
 
-        self._check_parameters()
-        if y is None:
-            raise ArgumentError(
-                f"{type(self).__name__} requires y to be passed, but the target y is None"
-            )
+        self._check_training("max_length", "width", "hidden")
+        check_choice("model", self.model, _MODELS)
+        check_probability("dropout", self.dropout)
+        self._require_y(y)
         texts, target = checked_texts(X), column_or_1d(y, warn=True)
         check_consistent_length(texts, target)
         check_classification_targets(target)
@@ -99,21 +93,13 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             min_df=self.min_df, max_features=self.max_features,
         )  # fmt: skip
         self.vocabulary_ = self._words.vocabulary.tokens
-        seed = int(check_random_state(self.random_state).randint(2**31))
-        batches = PaddedBatches([self._codes(texts), classes], self.batch_size, seed=seed)
-        with seeded(seed):
-            model = self.model_ = self._built(len(self.vocabulary_), len(self.classes_))
-            weights = tensor(weight, dtype=model.head.weight.dtype)
+        weights = tensor(weight, dtype=get_default_dtype())
 
-            def loss(codes: Tensor, classes: Tensor, inside: Tensor) -> Tensor:
-                del inside  # codes say it
-                return F.cross_entropy(model(codes), classes, weight=weights)
+        def loss(model: nn.Module, codes: Tensor, classes: Tensor, inside: Tensor) -> Tensor:
+            del inside  # codes say it
+            return F.cross_entropy(model(codes), classes, weight=weights)
 
-            self.loss_curve_ = train(
-                model, loss, batches, epochs=self.epochs, learning_rate=self.learning_rate,
-                weight_decay=self.weight_decay, show=_show if self.verbose else None,
-            )  # fmt: skip
-        self.n_iter_ = self.epochs
+        self._train(self._built, loss, [self._codes(texts), classes])
         return self
 
     def predict_proba(self, X: Iterable[str]) -> NDArray[np.floating[Any]]:
@@ -126,10 +112,9 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         check_is_fitted(self)
         texts = checked_texts(X)
         found = np.empty((len(texts), len(self.classes_)))
-        model = copy.deepcopy(self.model_).double()
-        with no_grad():
-            for chosen, (codes, _) in in_order(self._codes(texts)):
-                found[chosen] = F.softmax(model(tensor(codes)), -1).numpy()
+        codes = self._codes(texts)
+        for number, chances in self._predicted(codes, lambda model, x: F.softmax(model(x), -1)):
+            found[number] = chances
         return found
 
     def predict_log_proba(self, X: Iterable[str]) -> NDArray[np.floating[Any]]:
@@ -147,23 +132,12 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def _codes(self, texts: Sequence[str]) -> list[NDArray[np.int64]]:
         return [codes[: self.max_length] for codes in self._words.encode(texts)]
 
-    def _built(self, vocabulary: int, classes: int) -> nn.Module:
+    def _built(self) -> nn.Module:
+        sizes = len(self.vocabulary_), len(self.classes_)
         width, hidden, dropout = self.width, self.hidden, self.dropout
         if self.model == "bag":
-            return BagClassifier(vocabulary, classes, width, dropout)
+            return BagClassifier(*sizes, width, dropout)
         if self.model == "cnn":
-            return ConvolutionClassifier(vocabulary, classes, width, hidden, dropout=dropout)
+            return ConvolutionClassifier(*sizes, width, hidden, dropout=dropout)
         kind = RecurrentEncoder if self.model == "lstm" else TransformerEncoder
-        return EncodedClassifier(vocabulary, classes, kind(width, hidden), width, dropout)
-
-    def _check_parameters(self) -> None:
-        check_choice("model", self.model, _MODELS)
-        for name in ("max_length", "width", "hidden", "epochs", "batch_size"):
-            check_whole(name, getattr(self, name), least=1)
-        check_probability("dropout", self.dropout)
-        check_number("learning_rate", self.learning_rate, above=0)
-        check_number("weight_decay", self.weight_decay, low=0)
-
-
-def _show(epoch: int, loss: float) -> None:
-    print(f"epoch {epoch}: loss {loss:.4f}")
+        return EncodedClassifier(*sizes, kind(width, hidden), width, dropout)
