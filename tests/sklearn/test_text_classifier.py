@@ -7,6 +7,7 @@ texts, so that all other checks run, too.
 from __future__ import annotations
 
 import pickle
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -174,3 +175,14 @@ def test_mistakes_are_told():
 def test_blobs_as_texts_are_told_apart():
     X, y = make_blobs(n_samples=90, centers=3, random_state=0)
     assert OfNumbers().fit(X, y).score(X, y) > 0.8
+
+
+def test_threads_train_the_same_models():
+    texts, labels = reviews(40)
+
+    def trained(seed):
+        return TextClassifier(**SMALL | {"random_state": seed}).fit(texts, labels).loss_curve_
+
+    with ThreadPoolExecutor(2) as threads:
+        found = list(threads.map(trained, range(4)))
+    assert found == [trained(seed) for seed in range(4)]

@@ -79,7 +79,7 @@ class SequenceTagger(Trained):
         self._features = WordFeatures.of((words for words, _ in pairs), self.min_count)
         codes = [self._features.encode(words) for words, _ in pairs]
         tags = [np.searchsorted(self.classes_, tags) for _, tags in pairs]
-        self._train(self._built, _loss, [codes, tags])
+        self._train(self._built, _loss, self._padded(codes, tags))
         return self
 
     def predict(self, X: Sentences) -> list[list[Any]]:

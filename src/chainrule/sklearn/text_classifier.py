@@ -99,7 +99,7 @@ class TextClassifier(ClassifierMixin, Trained):  # type: ignore[misc]
             del inside  # codes say it
             return F.cross_entropy(model(codes), classes, weight=weights)
 
-        self._train(self._built, loss, [self._codes(texts), classes])
+        self._train(self._built, loss, self._padded(self._codes(texts), classes))
         return self
 
     def predict_proba(self, X: Iterable[str]) -> NDArray[np.floating[Any]]:

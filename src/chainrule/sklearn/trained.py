@@ -8,9 +8,10 @@ Example: `class Mine(Trained): …` with a `fit` that calls `self._train(…)`.
 from __future__ import annotations
 
 import copy
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -18,7 +19,7 @@ from chainrule import nn
 from chainrule.base.arguments import check_number, check_whole
 from chainrule.base.errors import ArgumentError
 from chainrule.compiler.compile import compile
-from chainrule.optim import AdamW
+from chainrule.optim import AdamW, Optimizer
 from chainrule.sklearn.bases import BaseEstimator
 from chainrule.tensor.convert import tensor
 from chainrule.tensor.functional.random import get_rng_state, manual_seed, set_rng_state
@@ -27,8 +28,8 @@ from chainrule.tensor.tensor import Tensor
 from chainrule.text.padded_batches import Column, PaddedBatches
 from chainrule.train.warmup_cosine import WarmupCosine
 
-_CLIP = 1.0  # largest norm of a gradient
 _WARMUP = 0.1  # of all steps
+_ONE_AT_A_TIME = threading.RLock()
 _BATCH = 64  # examples that are predicted together
 
 
@@ -45,6 +46,7 @@ class Trained(BaseEstimator):  # type: ignore[misc]
     weight_decay: float
     random_state: Any
     verbose: bool
+    _clip: ClassVar[float | None] = 1.0  # the largest norm of a gradient
 
     def _check_training(self, *whole: str) -> None:
         """Raise for a wrong setting; those named by `whole` are integers of at least 1."""
@@ -60,9 +62,9 @@ class Trained(BaseEstimator):  # type: ignore[misc]
 
     def _train(
         self, build: Callable[[], nn.Module], loss_of: Callable[..., Tensor],
-        columns: Sequence[Column],
+        batches_of: Callable[[int], Any],
     ) -> None:  # fmt: skip
-        """Train the module that `build` makes on batches of `columns`.
+        """Train the module that `build` makes on the batches for a seed.
 
         `loss_of` takes the module and the arrays of a batch, as tensors. A loss or gradient that is
         not finite raises `NonFiniteError`.
@@ -70,7 +72,7 @@ class Trained(BaseEstimator):  # type: ignore[misc]
         from sklearn.utils import check_random_state
 
         seed = int(check_random_state(self.random_state).randint(2**31))
-        batches = PaddedBatches(columns, self.batch_size, seed=seed)
+        batches = batches_of(seed)
         with _seeded(seed):
             model = self.model_ = build()
             self.loss_curve_ = [
@@ -81,10 +83,10 @@ class Trained(BaseEstimator):  # type: ignore[misc]
         self.n_iter_ = self.epochs
 
     def _epochs(
-        self, model: nn.Module, loss_of: Callable[..., Tensor], batches: PaddedBatches
+        self, model: nn.Module, loss_of: Callable[..., Tensor], batches: Any
     ) -> Iterator[list[float]]:
         """The losses of each epoch."""
-        optimizer = AdamW(model.parameters(), weight_decay=self.weight_decay)
+        optimizer = self._optimizer(model)
         (group,) = optimizer.param_groups
         steps = self.epochs * len(batches)
         rate = WarmupCosine(self.learning_rate, int(_WARMUP * steps), steps, decay_to=0.0)
@@ -93,7 +95,8 @@ class Trained(BaseEstimator):  # type: ignore[misc]
             loss = loss_of(model, *batch)
             optimizer.zero_grad()
             loss.backward()
-            nn.utils.clip_grad_norm_(model.parameters(), _CLIP)
+            if self._clip is not None:
+                nn.utils.clip_grad_norm_(model.parameters(), self._clip)
             optimizer.step()
             return loss
 
@@ -104,6 +107,13 @@ class Trained(BaseEstimator):  # type: ignore[misc]
                 group["lr"] = rate(epoch * len(batches) + number)
                 losses.append(step(*map(tensor, batches.draw())).item())
             yield losses
+
+    def _padded(self, *columns: Column) -> Callable[[int], PaddedBatches]:
+        """Batches of examples of different lengths, for a seed."""
+        return lambda seed: PaddedBatches(columns, self.batch_size, seed=seed)
+
+    def _optimizer(self, model: nn.Module) -> Optimizer:
+        return AdamW(model.parameters(), weight_decay=self.weight_decay)
 
     def _mean_loss(self, epoch: int, losses: Sequence[float]) -> float:
         mean = float(np.mean(losses))
@@ -124,10 +134,14 @@ class Trained(BaseEstimator):  # type: ignore[misc]
 
 @contextmanager
 def _seeded(seed: int) -> Iterator[None]:
-    """Random numbers of this seed inside the block; afterwards those of before continue."""
-    before = get_rng_state()
-    manual_seed(seed)
-    try:
-        yield
-    finally:
-        set_rng_state(before)
+    """Random numbers of this seed inside the block; afterwards those of before continue.
+
+    Threads take turns, as they share the random numbers.
+    """
+    with _ONE_AT_A_TIME:
+        before = get_rng_state()
+        manual_seed(seed)
+        try:
+            yield
+        finally:
+            set_rng_state(before)

@@ -37,6 +37,15 @@ def checked_texts(X: Any) -> list[str]:
     return texts
 
 
+def count_vectorizer(token_pattern: str, **options: Any) -> Any:
+    """A `CountVectorizer`, which gets the pattern only if it reads it."""
+    from sklearn.feature_extraction.text import CountVectorizer
+
+    if options.get("analyzer", "word") == "word":
+        options["token_pattern"] = token_pattern
+    return CountVectorizer(**options)
+
+
 @dataclass(frozen=True)
 class Words:
     """A function from a text to its words, and the words that have a code."""
@@ -47,11 +56,7 @@ class Words:
     @classmethod
     def of(cls, texts: Sequence[str], token_pattern: str, **options: Any) -> Self:
         """The words of `texts`; the options are those of `CountVectorizer`."""
-        from sklearn.feature_extraction.text import CountVectorizer
-
-        if options.get("analyzer", "word") == "word":  # else nothing reads it
-            options["token_pattern"] = token_pattern
-        vectorizer = CountVectorizer(**options).fit(texts)
+        vectorizer = count_vectorizer(token_pattern, **options).fit(texts)
         return cls(vectorizer.build_analyzer(), Vocabulary.of(vectorizer.vocabulary_.keys()))
 
     def encode(self, texts: Iterable[str]) -> list[NDArray[np.int64]]:
