@@ -1,7 +1,7 @@
 """Sentences to tag, and lines that show errors."""
 
 from chainrule.text.tagged import Tagged
-from chainrule.text.tagged_lines import errors_in, marked, sentences_in
+from chainrule.text.tagged_lines import errors_in, in_context, marked, sentences_in
 
 
 def found(*lines):
@@ -38,5 +38,13 @@ def test_errors_are_marked():
     predicted = ["Y", "Y", "Z", "X"]
     assert errors_in(sentence, predicted) == [0, 3]
     assert marked(sentence, predicted) == "a[X|Y] b , c[Z|X]"
-    assert marked(sentence, predicted, only=3) == "a b , c[Z|X]"
     assert marked(sentence, ["X", "Y", "Z", "Z"]) == "a b , c"
+
+
+def test_an_error_is_shown_with_its_neighbours():
+    sentence = Tagged(tuple("abcdefg"), tuple("XXXXXXX"))
+    predicted = list("YYYYYYY")
+    assert in_context(sentence, predicted, 0, around=2) == "a[X|Y] b c …"
+    assert in_context(sentence, predicted, 3, around=2) == "… b c d[X|Y] e f …"
+    assert in_context(sentence, predicted, 3, around=3) == "a b c d[X|Y] e f g"
+    assert in_context(sentence, predicted, 6, around=1) == "… f g[X|Y]"

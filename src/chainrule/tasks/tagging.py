@@ -29,7 +29,7 @@ from chainrule.text.spans import are_spans
 from chainrule.text.splits import split_by_hash
 from chainrule.text.tag_scores import UNJUDGED, tag_scores
 from chainrule.text.tagged import Tagged, read_tagged
-from chainrule.text.tagged_lines import errors_in, marked, sentences_in
+from chainrule.text.tagged_lines import errors_in, in_context, marked, sentences_in
 from chainrule.text.vocabulary import Vocabulary
 from chainrule.text.word_features import AFFIXES, WordFeatures
 from chainrule.text.words import words_of
@@ -272,7 +272,7 @@ class TaggingJob(Job):
                 for at in errors_in(sentence, predicted):
                     own = scores[row, at]
                     loss = float(own.max() - own[tags[row, at]])
-                    text = marked(sentence, predicted, at)
+                    text = in_context(sentence, predicted, at)
                     place = f"sentence {number + 1}, word {at + 1}"
                     found.append(Mistake(place, text, sentence.tags[at], predicted[at], loss))
         return sorted(found, key=lambda mistake: -mistake.loss)[:most]

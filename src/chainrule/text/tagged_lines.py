@@ -52,10 +52,24 @@ def errors_in(sentence: Tagged, predicted: Sequence[str], unjudged: str = "_") -
     return [at for at, (tag, guess) in enumerate(pairs) if tag not in {guess, unjudged}]
 
 
-def marked(sentence: Tagged, predicted: Sequence[str], only: int | None = None) -> str:
-    """The sentence, with [right|predicted] behind each wrong word, or behind word `only`."""
-    wrong = errors_in(sentence, predicted) if only is None else [only]
+def marked(sentence: Tagged, predicted: Sequence[str]) -> str:
+    """The sentence, with [right|predicted] behind each wrong word."""
     shown = list(sentence.words)
-    for at in wrong:
-        shown[at] += f"[{sentence.tags[at]}|{predicted[at]}]"
+    for at in errors_in(sentence, predicted):
+        shown[at] = _marked(sentence, predicted, at)
     return " ".join(shown)
+
+
+def in_context(sentence: Tagged, predicted: Sequence[str], at: int, around: int = 4) -> str:
+    """The word at `at` with [right|predicted] behind it, and at most `around` words on each side.
+
+    >>> in_context(Tagged(("time", "flies"), ("NOUN", "VERB")), ["NOUN", "NOUN"], 1, around=0)
+    '… flies[VERB|NOUN]'
+    """
+    words, start, end = sentence.words, max(0, at - around), at + 1 + around
+    shown = [*words[start:at], _marked(sentence, predicted, at), *words[at + 1 : end]]
+    return " ".join(["…"] * (start > 0) + shown + ["…"] * (end < len(words)))
+
+
+def _marked(sentence: Tagged, predicted: Sequence[str], at: int) -> str:
+    return f"{sentence.words[at]}[{sentence.tags[at]}|{predicted[at]}]"
