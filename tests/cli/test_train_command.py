@@ -121,10 +121,11 @@ def test_texts_that_cannot_be_learnt(inside, tmp_path, data, sentence):
     assert not (tmp_path / "runs").exists()
 
 
-def test_a_folder_instead_of_a_text(inside, tmp_path):
-    done = inside("train", "--data", tmp_path)
+def test_a_folder_without_texts(inside, tmp_path):
+    (tmp_path / "texts").mkdir()
+    done = inside("train", "--data", tmp_path / "texts")
     assert done.code == 1
-    assert "is a folder" in done.err
+    assert "holds no files" in done.err
 
 
 def test_a_place_that_cannot_be_written(inside, tiny, tmp_path):

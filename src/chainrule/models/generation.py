@@ -8,7 +8,7 @@ May import `base` and NumPy.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,6 +54,41 @@ class Sampling:
         return np.asarray(weights / weights.sum())
 
 
+Reader = Callable[[Sequence[int]], NDArray[Any]]  # the codes so far → logits of the next
+
+
+def write(
+    read: Reader,
+    prompt: ArrayLike,
+    length: int,
+    sampling: Sampling,
+    generator: np.random.Generator,
+) -> Iterator[int]:
+    """Yield `length` codes that continue `prompt` (at least one code), as they are chosen."""
+    text = [int(code) for code in np.asarray(prompt)]
+    for _ in range(length):
+        logits = read(text)
+        code = int(generator.choice(logits.size, p=sampling.probabilities(logits)))
+        text.append(code)
+        yield code
+
+
+def windowed(next_logits: Callable[[NDArray[np.int64]], Any], context: int) -> Reader:
+    """A reader of the last `context` codes, from a model of windows.
+
+    `next_logits` maps int64 [1, context] to [1, context, vocabulary]. The window has a fixed shape:
+    a short text is padded on the right, which a causal model does not see.
+    """
+
+    def read(text: Sequence[int]) -> NDArray[Any]:
+        recent = text[-context:]
+        window = np.zeros((1, context), dtype=np.int64)
+        window[0, : len(recent)] = recent
+        return np.asarray(next_logits(window)[0, len(recent) - 1])
+
+    return read
+
+
 def generate(
     next_logits: Callable[[NDArray[np.int64]], Any],
     prompt: NDArray[np.int64],
@@ -65,16 +100,6 @@ def generate(
 ) -> Iterator[int]:
     """Yield `length` codes that continue `prompt` (at least one code).
 
-    `next_logits` maps int64 [1, context] to [1, context, vocabulary]. The window has a fixed shape:
-    a short text is padded on the right, which a causal model does not see, and a long text is cut
-    to its last `context` codes.
+    `next_logits` maps int64 [1, context] to [1, context, vocabulary], see `windowed`.
     """
-    text = [int(code) for code in prompt]
-    for _ in range(length):
-        recent = text[-context:]
-        window = np.zeros((1, context), dtype=np.int64)
-        window[0, : len(recent)] = recent
-        logits = np.asarray(next_logits(window))[0, len(recent) - 1]
-        code = int(generator.choice(logits.size, p=sampling.probabilities(logits)))
-        text.append(code)
-        yield code
+    yield from write(windowed(next_logits, context), prompt, length, sampling, generator)

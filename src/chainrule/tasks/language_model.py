@@ -1,4 +1,4 @@
-"""The language model task: a character Transformer learns a text.
+"""The language model task: a model learns to continue a text.
 
 Example: `chainrule train language book.txt`, or `train_new(LanguageModel(), config, …)` of
 `tasks/run.py`; then `continue_text(Path("runs/001"), "The ", 100, Sampling(0.8), seed=0)` gives the
@@ -7,64 +7,30 @@ characters that follow. May import `text`, `models`, `train` and what lies below
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, ClassVar
+from typing import ClassVar
 
 import numpy as np
-from msgspec import Meta
 from numpy.typing import NDArray
 
-import chainrule.nn.functional as F
-from chainrule.base.errors import CheckpointError, ConfigError, DataError
-from chainrule.models.generation import Sampling, generate
-from chainrule.models.gpt import GPT, count_parameters
-from chainrule.tasks.held_out import WINDOWS, evaluate
+from chainrule.base.errors import CheckpointError, ConfigError
+from chainrule.models.generation import Sampling
+from chainrule.models.recurrent_language import KINDS
+from chainrule.tasks.language_job import LanguageJob, LanguageSettings
+from chainrule.tasks.recurrent_language_job import RecurrentJob
 from chainrule.tasks.run import open_model
-from chainrule.tensor.tensor import Tensor
-from chainrule.text.batches import RandomWindows, consecutive_batches
 from chainrule.text.characters import Characters
-from chainrule.text.corpus import read_text, require_length, require_lengths, split
+from chainrule.text.corpus import read_text, require_length, require_lengths, split, text_files
 from chainrule.text.documentation import documentation_text
-from chainrule.text.ngram import CharacterNGram
-from chainrule.train.config import BatchSize, LearningRate, Settings, StepCount, share, whole
-from chainrule.train.job import Baseline, Batch, Job, Mistake, Scores
-from chainrule.train.memory import require_memory
-from chainrule.train.steps import inference
+from chainrule.train.job import Job
 from chainrule.train.task import Task
 
-BASELINE_ORDER = 5
-BASELINE_LIMIT = 20_000_000  # training characters; counting more takes minutes and gigabytes
-TEMPERATURE = 0.8  # of samples
-QUICK = 2**17  # held-out characters of an evaluation before the last one, which takes all
 _DOCUMENTATION = "the documentation topics of this Python"
-_BEGINNINGS = ("The ", "the ", "\n")  # of a sample, if the text has these characters
-_SHOWN = 40  # characters before a mistake
-_FEW, _SHORT = 2, 16  # windows and characters of a small part of a batch
-
-
-class LanguageSettings(Settings, frozen=True, kw_only=True):
-    """The settings of a language model."""
-
-    steps: StepCount = 1800
-    batch: BatchSize = 12
-    learning_rate: LearningRate = 2e-3
-    weight_decay: Annotated[float, Meta(ge=0, description="of matrices; biases go free")] = 0.1
-    layers: Annotated[int, whole(1, "Transformer blocks")] = 4
-    heads: Annotated[int, whole(1, "attention heads a block; divides width")] = 4
-    width: Annotated[int, whole(1, "numbers that stand for one character")] = 128
-    context: Annotated[int, whole(1, "characters the model looks back on")] = 64
-    dropout: Annotated[float, share("share of values dropped in training")] = 0.0
-    sample_length: Annotated[int, whole(0, "characters of each sample; 0: none")] = 200
-
-    def check(self) -> None:
-        """Each head takes an equal share of the width."""
-        if self.width % self.heads:
-            raise ConfigError(
-                f"width={self.width} is not a multiple of heads={self.heads}; "
-                "each head takes an equal share of the width"
-            )
+RECURRENT = {
+    "width": 256, "layers": 1, "batch": 16, "steps": 1000,
+    "learning_rate": 4e-3, "weight_decay": 0.01,
+}  # fmt: skip
 
 
 class LanguageModel(Task[LanguageSettings]):
@@ -73,7 +39,19 @@ class LanguageModel(Task[LanguageSettings]):
     name = "language"
     summary = "a language model learns to write like a text"
     settings = LanguageSettings
-    models: ClassVar = {"gpt": "decoder-only Transformer"}
+    models: ClassVar = {
+        "gpt": "decoder-only Transformer",
+        "lstm": "long short-term memory, whose state is carried through the text",
+        "gru": "gated recurrent units, likewise",
+        "rnn": "simple recurrent layers, likewise",
+        "window": "feed-forward network on the last few characters",
+    }
+    defaults: ClassVar = {
+        "lstm": RECURRENT,
+        "gru": RECURRENT,
+        "rnn": RECURRENT,
+        "window": {"width": 256, "batch": 16, "weight_decay": 0.01},
+    }
     used_by = ("generate {run} --length 1000", "let it write more")
 
     def begin(self, config: LanguageSettings, assets: Mapping[str, str]) -> Job:
@@ -89,7 +67,7 @@ class LanguageModel(Task[LanguageSettings]):
         else:
             require_length(codes, config.context, repr(source) if config.data else source)
             parts = split(codes)
-        return LanguageJob(config, source, letters, *parts)
+        return _job(config, source, letters, *parts)
 
     def reopen(
         self, config: LanguageSettings, assets: Mapping[str, str], data: Sequence[str]
@@ -98,12 +76,23 @@ class LanguageModel(Task[LanguageSettings]):
         letters = _letters(assets)
         nothing = np.zeros(0, np.int64)
         held_out = letters.encode(_joined(data)) if data else nothing
-        return LanguageJob(config, ", ".join(data), letters, nothing, held_out)
+        return _job(config, ", ".join(data), letters, nothing, held_out)
+
+
+def _job(
+    config: LanguageSettings,
+    source: str,
+    letters: Characters,
+    training: NDArray[np.int64],
+    held_out: NDArray[np.int64],
+) -> LanguageJob:
+    kind = RecurrentJob if config.model in KINDS else LanguageJob
+    return kind(config, source, letters, training, held_out)
 
 
 def _joined(paths: Sequence[str]) -> str:
-    """The texts of several files, one after the other."""
-    return "\n".join(map(read_text, paths))
+    """The texts of several files and folders, one after the other."""
+    return "\n".join(map(read_text, text_files(paths)))
 
 
 def _letters(assets: Mapping[str, str]) -> Characters:
@@ -112,138 +101,6 @@ def _letters(assets: Mapping[str, str]) -> Characters:
     if not symbols or letters.symbols != symbols:
         raise CheckpointError("does not hold the model's characters")
     return letters
-
-
-class LanguageJob(Job):
-    """A Transformer, and windows of a text at random places."""
-
-    unit = "nats a character"
-    sampled = "what it writes"
-
-    def __init__(
-        self,
-        config: LanguageSettings,
-        source: str,
-        letters: Characters,
-        training: NDArray[np.int64],
-        held_out: NDArray[np.int64],
-    ) -> None:
-        """The weights come from the global random state."""
-        self.source, self.letters = source, letters
-        self._config, self._training, self._held_out = config, training, held_out
-        self.model = _build(config, len(letters))
-        self.logits = inference(self.model, self.model, eager=config.eager)
-        self._losses = inference(self.model, self._losses_at, eager=config.eager)
-        self.batches = RandomWindows(training, config.context, config.batch, config.seed)
-        seen = letters.symbols.encode() + training.tobytes() + held_out.tobytes()
-        self.fingerprint = hashlib.sha256(seen).hexdigest()
-        characters = len(training) + len(held_out)
-        self.figures = {"characters": characters, "vocabulary": len(letters)}
-        self.facts = {
-            "text": f"{source}: {characters:,} characters, {len(letters)} distinct",
-            "model": f"{config.layers} layers, {config.heads} heads, width {config.width}, "
-            f"context {config.context}",
-        }
-
-    def loss(self, *batch: Tensor) -> Tensor:
-        """Cross entropy of the next character, over all positions."""
-        inputs, targets = batch
-        return F.cross_entropy(self.model(inputs).flatten(0, 1), targets.flatten())
-
-    def evaluate(self, stop: Callable[[], bool], *, whole: bool) -> Scores | None:
-        """The mean loss, every character of the held-out text counted once."""
-        codes = self._held_out if whole else self._held_out[:QUICK]
-        loss = evaluate(self._losses, codes, self._config.context, stop)
-        return None if loss is None else {"loss": loss}
-
-    def assets(self) -> Mapping[str, str]:
-        """The vocabulary."""
-        return {"symbols": self.letters.symbols}
-
-    def few(self, batch: Batch) -> Batch:
-        """The beginning of two windows."""
-        return tuple(codes[:_FEW, :_SHORT] for codes in batch)
-
-    def baselines(self) -> Iterator[Baseline]:
-        """Counting, with contexts of four characters."""
-        key, name = "five_gram", f"{BASELINE_ORDER}-gram model"
-        if len(self._training) > BASELINE_LIMIT:
-            reason = f"more than {BASELINE_LIMIT:,} characters to count"
-            yield Baseline(key, name, {}, reason)
-            return
-        model = CharacterNGram(self._training, len(self.letters), BASELINE_ORDER)
-        loss = float(-model.log_probabilities(self._held_out).mean())
-        yield Baseline(key, name, {"loss": loss})
-
-    def samples(self, generator: np.random.Generator, stop: Callable[[], bool]) -> str | None:
-        """What the model writes."""
-        config, letters = self._config, self.letters
-        if not config.sample_length:
-            return ""
-        beginnings = (*_BEGINNINGS, letters.symbols[0])
-        start = next(s for s in beginnings if set(s) <= set(letters.symbols))
-        codes: list[int] = []
-        for code in self.continuation(
-            letters.encode(start), config.sample_length, Sampling(TEMPERATURE), generator
-        ):
-            if stop():
-                return None
-            codes.append(code)
-        return start.lstrip() + letters.decode(codes)
-
-    def continuation(
-        self,
-        prompt: NDArray[np.int64],
-        length: int,
-        sampling: Sampling,
-        generator: np.random.Generator,
-    ) -> Iterator[int]:
-        """`length` codes that the model writes after those of `prompt`."""
-        return generate(
-            self.logits,
-            prompt,
-            length=length,
-            context=self._config.context,
-            sampling=sampling,
-            generator=generator,
-        )
-
-    def predict(self, lines: Iterable[str]) -> Iterator[str]:
-        """The mean loss in nats of the characters of each line and its end, then the line."""
-        newline = "\n" if "\n" in self.letters.symbols else ""
-        for line in lines:
-            codes = self.letters.encode(f"{newline}{line}{newline}")
-            if len(codes) < 2:
-                raise DataError("a line of one character has no next one to predict")
-            loss = evaluate(self._losses, codes, self._config.context, lambda: False)
-            yield f"{loss:.4f}\t{line}"
-
-    def mistakes(self, most: int) -> Sequence[Mistake]:
-        """The characters of the held-out text with the largest losses."""
-        found: list[tuple[float, int, int]] = []  # loss, place, prediction
-        batches = consecutive_batches(self._held_out, self._config.context, WINDOWS)
-        for number, (inputs, targets, counts) in enumerate(batches):
-            losses = np.where(counts, self._losses(inputs, targets).reshape(counts.shape), -1)
-            predicted = self.logits(inputs).argmax(-1)
-            worst = np.argsort(-losses, axis=None, kind="stable")[:most]
-            found += [
-                (float(losses.flat[at]), number * losses.size + int(at) + 1, predicted.flat[at])
-                for at in worst
-                if counts.flat[at]
-            ]
-            found = sorted(found, reverse=True)[:most]
-        return [self._mistake(*each) for each in found]
-
-    def _mistake(self, loss: float, place: int, predicted: int) -> Mistake:
-        right = self.letters.decode(self._held_out[place : place + 1])
-        before = self.letters.decode(self._held_out[max(0, place - _SHOWN) : place])
-        guess = self.letters.decode([predicted])
-        return Mistake(f"character {place + 1}", f"{before}▸{right}", right, guess, loss)
-
-    def _losses_at(self, inputs: Tensor, targets: Tensor) -> Tensor:
-        """The loss at every position, [batch · context]."""
-        logits = self.model(inputs).flatten(0, 1)
-        return F.cross_entropy(logits, targets.flatten(), reduction="none")
 
 
 def continue_text(
@@ -260,21 +117,3 @@ def continue_text(
     codes = letters.encode(prompt or letters.symbols[0])
     written = job.continuation(codes, length, sampling, np.random.default_rng(seed))
     return (letters.decode([code]) for code in written)
-
-
-def _build(config: LanguageSettings, vocabulary: int) -> GPT:
-    parameters = count_parameters(vocabulary, config.context, config.layers, config.width)
-    require_memory(
-        parameters,
-        config.batch * config.context * (config.layers * config.width + vocabulary),
-        f"{parameters:,} parameters, batches of {config.batch} windows of {config.context}",
-        "choose a smaller width, context or batch, or fewer layers",
-    )
-    return GPT(
-        vocabulary=vocabulary,
-        context=config.context,
-        layers=config.layers,
-        heads=config.heads,
-        width=config.width,
-        dropout=config.dropout,
-    )

@@ -61,6 +61,67 @@ def windows_at(codes: Codes, starts: NDArray[np.int64], length: int) -> NDArray[
     return windows
 
 
+class Lanes:
+    """The text in `batch` lanes, read on from batch to batch: for a model that carries a state.
+
+    `draw()` returns (inputs, targets, continues): a lane's windows follow each other, and
+    `continues` (float32 [batch]) is 0 where one begins anew. Each epoch begins some characters
+    later than at the beginning, which depends on `seed` alone; `state()` and `restore()` continue
+    the stream exactly.
+    """
+
+    def __init__(self, codes: Codes, context: int, batch: int, seed: int) -> None:
+        """`len(codes)` must exceed `context`; the lanes of a short text overlap."""
+        self._codes = codes
+        self._context, self._batch, self._seed = context, batch, seed
+        self._windows = max(1, (len(codes) - 1) // (context * batch))
+        self._epoch, self._next = 0, 0
+
+    def __len__(self) -> int:
+        """Batches of an epoch."""
+        return self._windows
+
+    def draw(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]:
+        """(inputs, targets), both [batch, context], and where a lane goes on, [batch]."""
+        if self._next == self._windows:
+            self._epoch, self._next = self._epoch + 1, 0
+        room = len(self._codes) - 1 - self._windows * self._context
+        shifts = min(self._context, room + 1)
+        shift = np.random.Generator(np.random.PCG64([self._seed, self._epoch])).integers(shifts)
+        lanes = np.linspace(0, room + 1 - shifts, self._batch).astype(np.int64)
+        starts = lanes + shift + self._next * self._context
+        goes_on = np.full(self._batch, float(self._next > 0), np.float32)
+        self._next += 1
+        windows = windows_at(self._codes, starts, self._context + 1)
+        return windows[:, :-1], windows[:, 1:], goes_on
+
+    def state(self) -> dict[str, Any]:
+        """The position in the stream for `restore`, in JSON's types."""
+        return {"epoch": self._epoch, "batch": self._next}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Continue the stream from a `state()`."""
+        self._epoch, self._next = int(state["epoch"]), int(state["batch"])
+
+
+def lane_batches(
+    codes: NDArray[np.int64], context: int, lanes: int
+) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]]:
+    """The text in `lanes` parts, read from end to end: (inputs, targets, counts).
+
+    Like `consecutive_batches`, but each row goes on where the same row of the batch before ended.
+    """
+    predicted = len(codes) - 1
+    length = -(-predicted // lanes)
+    starts = np.arange(lanes)[:, None] * length
+    for first in range(0, length, context):
+        within = first + np.arange(context)
+        positions = starts + within
+        counts = (within < length) & (positions < predicted)
+        inside = np.where(counts, positions, 0)
+        yield codes[inside], codes[inside + 1], counts
+
+
 def consecutive_batches(
     codes: Codes, context: int, batch: int
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]]:

@@ -81,6 +81,7 @@ class Job(ABC):
     judged_by: str = "loss"  # the score that says which model is better …
     more_is_better: bool = False  # … and in which direction
     sampled: str = "samples"  # a heading for `samples`
+    carried: Mapping[str, Tensor] = MappingProxyType({})  # what `loss` changes besides, in place
     figures: Mapping[str, Any] = MappingProxyType({})  # of the data, for result.json
 
     @abstractmethod

@@ -27,12 +27,14 @@ from chainrule.formats.safetensors import read_state, write_state
 from chainrule.optim import Optimizer
 from chainrule.tensor.convert import tensor
 from chainrule.tensor.functional.random import get_rng_state, set_rng_state
+from chainrule.tensor.modes import no_grad
 from chainrule.train.config import Settings, to_toml
 from chainrule.train.runs import CONFIG, MODEL, STATE, saving
 from chainrule.train.session import Progress, Session
 
 _MODEL = "model."
 _OPTIMIZER = "optimizer."
+_CARRIED = "carried."  # tensors that the loss changes, such as the state of a recurrent model
 _RANDOM = "random"
 
 
@@ -51,6 +53,7 @@ def save(session: Session, folder: Path, before: Callable[[], None] = lambda: No
     parameters = session.job.model.state_dict()
     state = {_MODEL + name: value for name, value in parameters.items()}
     state |= _optimizer_arrays(session.optimizer)
+    state |= {_CARRIED + name: value for name, value in session.job.carried.items()}
     state[_RANDOM] = get_rng_state()
     notes = {
         "progress": json.dumps(asdict(session.progress)),
@@ -97,6 +100,9 @@ def restore(session: Session, folder: Path) -> None:
         batches = state.metadata.get("batches") or state.metadata["windows"]  # of older runs
         job.batches.restore(json.loads(batches))
         _load_optimizer(session.optimizer, _below(state.arrays, _OPTIMIZER))
+        with no_grad():
+            for name, array in _below(state.arrays, _CARRIED).items():
+                job.carried[name].copy_(tensor(array))
         set_rng_state(tensor(state.arrays[_RANDOM]))
     except (LookupError, TypeError, ValueError, ArithmeticError, RuntimeError) as error:
         raise CheckpointError(

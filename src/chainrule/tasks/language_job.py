@@ -1,0 +1,238 @@
+"""A language model in training: windows of a text, held-out losses, text that it writes.
+
+    >>> job = LanguageJob(config, "book.txt", Characters.of(text), training, held_out)
+    >>> job.evaluate(lambda: False, whole=True)
+    {'loss': 1.52, 'perplexity': 4.57}
+
+`tasks/language_model.py` makes it. May import `text`, `models`, `train` and what lies below.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Annotated, Any
+
+import numpy as np
+from msgspec import Meta
+from numpy.typing import NDArray
+
+import chainrule.nn.functional as F
+from chainrule import nn
+from chainrule.base.errors import ConfigError, DataError
+from chainrule.models.generation import Sampling, windowed, write
+from chainrule.models.gpt import GPT, count_parameters
+from chainrule.models.window_language import WindowLanguageModel
+from chainrule.tasks.held_out import WINDOWS, evaluate
+from chainrule.tensor.tensor import Tensor
+from chainrule.text.batches import RandomWindows, consecutive_batches
+from chainrule.text.characters import Characters
+from chainrule.text.ngram import CharacterNGram
+from chainrule.train.config import BatchSize, LearningRate, Settings, StepCount, share, whole
+from chainrule.train.job import Baseline, Batch, Batches, Job, Mistake, Scores
+from chainrule.train.memory import require_memory
+from chainrule.train.steps import inference
+
+BASELINE_ORDER = 5
+BASELINE_LIMIT = 20_000_000  # training characters; counting more takes minutes and gigabytes
+TEMPERATURE = 0.8  # of samples
+QUICK = 2**17  # held-out characters of an evaluation before the last one, which takes all
+_BEGINNINGS = ("The ", "the ", "\n")  # of a sample, if the text has these characters
+_SHOWN = 40  # characters before a mistake
+_FEW, _SHORT = 2, 16  # windows and characters of a small part of a batch
+
+
+class LanguageSettings(Settings, frozen=True, kw_only=True):
+    """The settings of a language model."""
+
+    steps: StepCount = 1800
+    batch: BatchSize = 12
+    learning_rate: LearningRate = 2e-3
+    weight_decay: Annotated[float, Meta(ge=0, description="of matrices; biases go free")] = 0.1
+    layers: Annotated[int, whole(1, "Transformer blocks, or recurrent layers")] = 4
+    heads: Annotated[int, whole(1, "of gpt: attention heads a block; divides width")] = 4
+    width: Annotated[int, whole(1, "numbers that stand for one character in the model")] = 128
+    context: Annotated[int, whole(1, "characters of a window of text")] = 64
+    reach: Annotated[int, whole(1, "of window: characters the model looks back on")] = 10
+    dropout: Annotated[float, share("share of values dropped in training")] = 0.0
+    sample_length: Annotated[int, whole(0, "characters of each sample; 0: none")] = 200
+
+    def check(self) -> None:
+        """Each head takes an equal share of the width."""
+        if self.model in {"", "gpt"} and self.width % self.heads:
+            raise ConfigError(
+                f"width={self.width} is not a multiple of heads={self.heads}; "
+                "each head takes an equal share of the width"
+            )
+
+
+class LanguageJob(Job):
+    """A Transformer, and windows of a text at random places."""
+
+    unit = "nats a character"
+    sampled = "what it writes"
+
+    def __init__(
+        self,
+        config: LanguageSettings,
+        source: str,
+        letters: Characters,
+        training: NDArray[np.int64],
+        held_out: NDArray[np.int64],
+    ) -> None:
+        """The weights come from the global random state."""
+        self.source, self.letters = source, letters
+        self._config, self._training, self._held_out = config, training, held_out
+        self.model = self._built(len(letters))
+        self.logits = inference(self.model, self._logits_at, eager=config.eager)
+        self._losses = inference(self.model, self._losses_at, eager=config.eager)
+        self.batches = self._windows(training)
+        seen = letters.symbols.encode() + training.tobytes() + held_out.tobytes()
+        self.fingerprint = hashlib.sha256(seen).hexdigest()
+        characters = len(training) + len(held_out)
+        self.figures = {"characters": characters, "vocabulary": len(letters)}
+        self.facts = {
+            "text": f"{source}: {characters:,} characters, {len(letters)} distinct",
+            "model": f"{config.model}, {self._shape()}, context {config.context}",
+        }
+
+    def loss(self, *batch: Tensor) -> Tensor:
+        """Cross entropy of the next character, over all positions."""
+        inputs, targets = batch
+        return F.cross_entropy(self._logits_at(inputs).flatten(0, 1), targets.flatten())
+
+    def evaluate(self, stop: Callable[[], bool], *, whole: bool) -> Scores | None:
+        """The mean loss, every character of the held-out text counted once."""
+        codes = self._held_out if whole else self._held_out[:QUICK]
+        loss = self._mean_loss(codes, stop)
+        return None if loss is None else {"loss": loss, "perplexity": math.exp(min(loss, 700))}
+
+    def assets(self) -> Mapping[str, str]:
+        """The vocabulary."""
+        return {"symbols": self.letters.symbols}
+
+    def few(self, batch: Batch) -> Batch:
+        """The beginning of two windows."""
+        return tuple(codes[:_FEW, :_SHORT] for codes in batch)
+
+    def baselines(self) -> Iterator[Baseline]:
+        """Counting, with contexts of four characters."""
+        key, name = "five_gram", f"{BASELINE_ORDER}-gram model"
+        if len(self._training) > BASELINE_LIMIT:
+            reason = f"more than {BASELINE_LIMIT:,} characters to count"
+            yield Baseline(key, name, {}, reason)
+            return
+        model = CharacterNGram(self._training, len(self.letters), BASELINE_ORDER)
+        loss = float(-model.log_probabilities(self._held_out).mean())
+        yield Baseline(key, name, {"loss": loss})
+
+    def samples(self, generator: np.random.Generator, stop: Callable[[], bool]) -> str | None:
+        """What the model writes."""
+        config, letters = self._config, self.letters
+        if not config.sample_length:
+            return ""
+        beginnings = (*_BEGINNINGS, letters.symbols[0])
+        start = next(s for s in beginnings if set(s) <= set(letters.symbols))
+        codes: list[int] = []
+        for code in self.continuation(
+            letters.encode(start), config.sample_length, Sampling(TEMPERATURE), generator
+        ):
+            if stop():
+                return None
+            codes.append(code)
+        return start.lstrip() + letters.decode(codes)
+
+    def continuation(
+        self,
+        prompt: NDArray[np.int64],
+        length: int,
+        sampling: Sampling,
+        generator: np.random.Generator,
+    ) -> Iterator[int]:
+        """`length` codes that the model writes after those of `prompt`."""
+        return write(self.reader(), prompt, length, sampling, generator)
+
+    def reader(self) -> Callable[[Sequence[int]], NDArray[Any]]:
+        """A function from the codes so far to the logits of the next."""
+        return windowed(self.logits, self._config.context)
+
+    def predict(self, lines: Iterable[str]) -> Iterator[str]:
+        """The mean loss in nats of the characters of each line and its end, then the line."""
+        newline = "\n" if "\n" in self.letters.symbols else ""
+        for line in lines:
+            codes = self.letters.encode(f"{newline}{line}{newline}")
+            if len(codes) < 2:
+                raise DataError("a line of one character has no next one to predict")
+            loss = evaluate(self._losses, codes, self._config.context, lambda: False)
+            yield f"{loss:.4f}\t{line}"
+
+    def mistakes(self, most: int) -> Sequence[Mistake]:
+        """The characters of the held-out text with the largest losses."""
+        found: list[tuple[float, int, int]] = []  # loss, place, prediction
+        batches = consecutive_batches(self._held_out, self._config.context, WINDOWS)
+        for number, (inputs, targets, counts) in enumerate(batches):
+            losses = np.where(counts, self._losses(inputs, targets).reshape(counts.shape), -1)
+            predicted = self.logits(inputs).argmax(-1)
+            worst = np.argsort(-losses, axis=None, kind="stable")[:most]
+            found += [
+                (float(losses.flat[at]), number * losses.size + int(at) + 1, predicted.flat[at])
+                for at in worst
+                if counts.flat[at]
+            ]
+            found = sorted(found, reverse=True)[:most]
+        return [self._mistake(*each) for each in found]
+
+    def _mistake(self, loss: float, place: int, predicted: int) -> Mistake:
+        right = self.letters.decode(self._held_out[place : place + 1])
+        before = self.letters.decode(self._held_out[max(0, place - _SHOWN) : place])
+        guess = self.letters.decode([predicted])
+        return Mistake(f"character {place + 1}", f"{before}▸{right}", right, guess, loss)
+
+    def _losses_at(self, inputs: Tensor, targets: Tensor) -> Tensor:
+        """The loss at every position, [batch · context]."""
+        logits = self._logits_at(inputs).flatten(0, 1)
+        return F.cross_entropy(logits, targets.flatten(), reduction="none")
+
+    def _logits_at(self, inputs: Tensor) -> Tensor:
+        """The logits at every position, [batch, context, vocabulary]."""
+        logits: Tensor = self.model(inputs)
+        return logits
+
+    def _mean_loss(self, codes: NDArray[np.int64], stop: Callable[[], bool]) -> float | None:
+        return evaluate(self._losses, codes, self._config.context, stop)
+
+    def _windows(self, codes: NDArray[np.int64]) -> Batches:
+        config = self._config
+        return RandomWindows(codes, config.context, config.batch, config.seed)
+
+    def _built(self, vocabulary: int) -> nn.Module:
+        config = self._config
+        if config.model == "window":
+            return WindowLanguageModel(vocabulary, config.reach, config.width, config.dropout)
+        return _transformer(config, vocabulary)
+
+    def _shape(self) -> str:
+        """The size of the model in words."""
+        config = self._config
+        if config.model == "window":
+            return f"the last {config.reach} characters, width {config.width}"
+        return f"{config.layers} layers, {config.heads} heads, width {config.width}"
+
+
+def _transformer(config: LanguageSettings, vocabulary: int) -> GPT:
+    parameters = count_parameters(vocabulary, config.context, config.layers, config.width)
+    require_memory(
+        parameters,
+        config.batch * config.context * (config.layers * config.width + vocabulary),
+        f"{parameters:,} parameters, batches of {config.batch} windows of {config.context}",
+        "choose a smaller width, context or batch, or fewer layers",
+    )
+    return GPT(
+        vocabulary=vocabulary,
+        context=config.context,
+        layers=config.layers,
+        heads=config.heads,
+        width=config.width,
+        dropout=config.dropout,
+    )
