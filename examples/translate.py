@@ -10,7 +10,7 @@ import chainrule as cr
 import chainrule.nn.functional as F
 from chainrule.models.translators import BeamTranslation, LSTMTranslator
 from chainrule.text.padded_batches import PaddedBatches
-from chainrule.text.python_trees import Pair
+from chainrule.text.pairs import Pair
 from chainrule.text.translation_codes import TranslationCodes
 
 ONES = ["", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven"]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from chainrule.errors import DataError
-from chainrule.text.python_trees import Pair
+from chainrule.text.pairs import Pair
 from chainrule.text.translation_codes import TranslationCodes
 
 PAIRS = [Pair("x = 1", "Assign/2 x 1"), Pair("y = x", "Assign/2 y x"), Pair("del y", "Delete/1 y")]

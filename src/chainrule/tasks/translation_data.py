@@ -19,13 +19,13 @@ from numpy.typing import NDArray
 from chainrule.base.errors import ConfigError, DataError
 from chainrule.text.corpus import read_text
 from chainrule.text.library_source import library_source, python_version, split_files
-from chainrule.text.pairs import Pairs, pairs_of, read_pairs
+from chainrule.text.pairs import Pair, Pairs, pairs_of, read_pairs
 from chainrule.text.pronunciations import (
     are_phonemes,
     is_pronouncing_dictionary,
     parse_pronunciations,
 )
-from chainrule.text.python_trees import Pair, code_tokens, statement_pairs
+from chainrule.text.python_trees import code_tokens, statement_pairs
 from chainrule.text.splits import split_by_hash
 from chainrule.text.table import parse_table
 from chainrule.text.translation_codes import TranslationCodes

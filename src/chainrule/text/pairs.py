@@ -12,11 +12,19 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from chainrule.base.arguments import counted
 from chainrule.base.errors import DataError
 from chainrule.text.corpus import fault, read_text
 from chainrule.text.table import SOURCE, TARGET, Table, read_table
+
+
+class Pair(NamedTuple):
+    """A text and its translation."""
+
+    source: str
+    target: str
 
 
 @dataclass(frozen=True)

@@ -20,10 +20,10 @@ import re
 import warnings
 from collections.abc import Iterable, Iterator
 from itertools import chain
-from typing import NamedTuple
 
 from chainrule.base.errors import DataError
 from chainrule.text.library_source import SourceFile
+from chainrule.text.pairs import Pair
 
 LONGEST = 32  # tokens of a statement
 
@@ -45,13 +45,6 @@ _TOKEN = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
-
-
-class Pair(NamedTuple):
-    """A text and its translation."""
-
-    source: str
-    target: str
 
 
 def code_tokens(statement: str) -> list[str]:

@@ -6,19 +6,17 @@
     >>> kind.join(kind.cut("Well, go!"))
     'Well, go!'
 
-May import `base`.
+May import `base` and regex.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from chainrule.base.arguments import check_choice
 from chainrule.text.python_trees import code_tokens
-
-_WORD = re.compile(r" ?\w+| ?[^\w\s]|\s")
+from chainrule.text.words import word_spans
 
 
 class TokenKind(NamedTuple):
@@ -30,8 +28,12 @@ class TokenKind(NamedTuple):
 
 
 def _words(text: str) -> list[str]:
-    """Words and signs, each with the blank before it, so that joining them gives the text back."""
-    return _WORD.findall(" " + text)
+    """Words and signs, each with a blank before it if it is the first or follows one."""
+    tokens, last = [], -1
+    for start, end in word_spans(text):
+        tokens.append(" " * (start > last) + text[start:end])
+        last = end
+    return tokens
 
 
 def _join_words(tokens: Iterable[str]) -> str:
@@ -39,7 +41,7 @@ def _join_words(tokens: Iterable[str]) -> str:
 
 
 KINDS = {
-    "words": TokenKind("words and signs", _words, _join_words),
+    "words": TokenKind("words and signs of any script", _words, _join_words),
     "spaces": TokenKind("what stands between blanks", str.split, " ".join),
     "characters": TokenKind("characters", list, "".join),
     "code": TokenKind("tokens of Python", code_tokens, " ".join),

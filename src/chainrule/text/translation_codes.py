@@ -21,7 +21,7 @@ from numpy.typing import ArrayLike, NDArray
 from chainrule.base.arguments import check_choice
 from chainrule.base.errors import ArgumentError, DataError
 from chainrule.text.copied_words import CopiedWords
-from chainrule.text.python_trees import Pair
+from chainrule.text.pairs import Pair
 from chainrule.text.token_kinds import KINDS, token_kind
 from chainrule.text.vocabulary import Vocabulary
 
