@@ -23,12 +23,31 @@ def test_text_comes_out(inside, run):
     assert inside("generate", *sure).out == inside("generate", *one_kept).out
 
 
+def test_text_ends_before_a_stop(inside, run):
+    options = ["--prompt", "the quick ", "--length", 200, "--seed", 1]
+    whole = inside("generate", run, *options).out
+    cut = inside("generate", run, *options, "--stop", "\\n", "--stop", "zzzz").out
+    assert cut == whole.partition("\n")[0] + "\n"
+    assert len(cut) < len(whole)
+
+
+def test_the_likeliest_text_is_found_by_a_beam(inside, run):
+    options = ["--prompt", "the quick ", "--length", 12]
+    sure = inside("generate", run, *options, "--temperature", 0).out
+    assert inside("generate", run, *options, "--beam", 1).out == sure
+    wide = inside("generate", run, *options, "--beam", 6)
+    assert wide.out == inside("generate", run, *options, "--beam", 6, "--seed", 3).out
+    assert len(wide.out) == len(sure)
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "sentence"),
     [
         (["--prompt", "Ω"], 1, "has no 'Ω'"),
         (["--temperature", "-1"], 2, "not in the range"),
         (["--top-k", "0"], 2, "not in the range"),
+        (["--top-p", "2"], 2, "not in the range"),
+        (["--beam", "3", "--top-k", "4"], 2, "--top-k cannot go with --beam"),
         (["--length", "many"], 2, "is not a valid integer"),
     ],
 )

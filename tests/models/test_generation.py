@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chainrule.base.errors import ArgumentError
-from chainrule.models.generation import Sampling, generate
+from chainrule.models.generation import Sampling, generate, until
 
 LOGITS = st.lists(st.floats(-50, 50), min_size=1, max_size=12)
 
@@ -34,7 +34,17 @@ def test_ties_do_not_widen_the_choice():
     assert np.count_nonzero(Sampling(1.0, 2).probabilities([1.0, 1.0, 1.0, 0.0])) == 2
 
 
-@pytest.mark.parametrize("bad", [{"temperature": -1}, {"temperature": float("nan")}, {"top_k": 0}])
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"temperature": -1},
+        {"temperature": float("nan")},
+        {"top_k": 0},
+        {"top_p": 0},
+        {"top_p": 1.5},
+        {"repetition_penalty": 0},
+    ],
+)
 def test_what_has_no_meaning_is_refused(bad):
     with pytest.raises(ArgumentError):
         Sampling(**bad)
@@ -98,3 +108,48 @@ def test_the_seed_decides():
         )
 
     assert write(1) == write(1) != write(2)
+
+
+@given(LOGITS, st.floats(0.01, 1))
+def test_top_p_keeps_the_fewest_codes_that_reach_it(logits, top_p):
+    all_p = Sampling().probabilities(logits)
+    p = Sampling(top_p=top_p).probabilities(logits)
+    kept = np.flatnonzero(p)
+    assert all_p[kept].sum() >= top_p - 1e-9
+    assert all_p[kept].sum() - all_p[kept].min() < top_p + 1e-9
+    assert all_p[kept].min() >= np.delete(all_p, kept).max(initial=0)
+    np.testing.assert_allclose(p[kept], all_p[kept] / all_p[kept].sum())
+
+
+def test_a_penalty_makes_the_last_codes_rarer_wherever_zero_lies():
+    logits = np.array([3.0, 2.9, -1.0])
+    sampling = Sampling(repetition_penalty=1.5)
+    p = sampling.probabilities(logits, [0, 0])
+    np.testing.assert_allclose(p, sampling.probabilities(logits + 100, [0]))
+    plain = Sampling().probabilities(logits)
+    assert p[0] < plain[0]
+    np.testing.assert_allclose(p[1] / p[2], plain[1] / plain[2])
+    np.testing.assert_allclose(p[0] / p[1], plain[0] ** 1.5 / plain[1])
+    assert sampling.probabilities(logits, [0] + [1] * 64)[0] > p[0]
+
+
+@given(
+    st.lists(st.text("ab-", min_size=1, max_size=3), max_size=12),
+    st.lists(st.text("ab-", min_size=1, max_size=3), max_size=3),
+)
+def test_text_ends_before_the_first_stop(pieces, stops):
+    text = "".join(pieces)
+    # What is read piece by piece ends with the piece in which a stop is complete.
+    whole = next(
+        (t for n in range(len(pieces) + 1) if any(s in (t := "".join(pieces[:n])) for s in stops)),
+        None,
+    )
+    ends = [whole.find(stop) for stop in stops if stop in whole] if whole is not None else []
+    assert "".join(until(pieces, stops)) == (whole[: min(ends)] if ends else text)
+
+
+def test_text_comes_as_soon_as_no_stop_can_begin_in_it():
+    given_pieces = iter(["ab", "-", "-x", "end"])
+    found = until(given_pieces, ["--"])
+    assert next(found) == "ab"
+    assert next(given_pieces) == "-"

@@ -56,6 +56,26 @@ def test_the_state_is_carried_into_the_next_batch(start):
     assert (now != carried).any()
 
 
+@pytest.mark.parametrize("model", ["gpt", "lstm"])
+def test_a_beam_finds_likelier_texts(start, model):
+    *_, finished = start(model=model, steps=30)
+    _, _, job = open_held_out(finished.folder, [])
+    prompt = job.letters.encode("the quick")
+
+    def log_p(codes):
+        read, text, total = job.reader(), [*prompt], 0.0
+        for code in codes:
+            p = Sampling().probabilities(read(text))
+            total += np.log(p[code])
+            text.append(code)
+        return total
+
+    found = [log_p(job.likeliest(prompt, 12, beam)) for beam in (1, 8)]
+    greedy = list(job.continuation(prompt, 12, Sampling(0.0), np.random.default_rng(0)))
+    assert job.likeliest(prompt, 12, 1) == greedy
+    assert found[1] >= found[0] - 1e-6
+
+
 def test_writing_reads_each_code_once(start):
     *_, finished = start(model="gru", steps=20)
     _, _, job = open_held_out(finished.folder, [])

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 import chainrule.nn.functional as F
 from chainrule import nn
 from chainrule.base.errors import ConfigError, DataError
+from chainrule.models.beam import Step, beam_search
 from chainrule.models.generation import Sampling, windowed, write
 from chainrule.models.gpt import GPT, count_parameters
 from chainrule.models.window_language import WindowLanguageModel
@@ -152,6 +153,29 @@ class LanguageJob(Job):
     ) -> Iterator[int]:
         """`length` codes that the model writes after those of `prompt`."""
         return write(self.reader(), prompt, length, sampling, generator)
+
+    def likeliest(self, prompt: NDArray[np.int64], length: int, beam: int) -> list[int]:
+        """The `length` codes after `prompt` that are likeliest together, found by beam search."""
+        step, cache = self._beam(prompt[:-1], beam)
+        ((best, *_),) = beam_search(
+            step, cache, sequences=1, beam=beam, start=int(prompt[-1]), end=-1, longest=length
+        )
+        return best.codes
+
+    def _beam(self, before: NDArray[np.int64], beam: int) -> tuple[Step, Any]:
+        """A step of the beam search, and the cache after the codes `before`: the texts so far."""
+        context = self._config.context
+
+        def step(
+            codes: NDArray[np.int64], parents: NDArray[np.int64], texts: NDArray[np.int64]
+        ) -> tuple[Any, Any]:
+            texts = np.concatenate([texts[parents], codes[:, None]], 1)
+            recent = texts[:, -context:]
+            windows = np.zeros((beam, context), np.int64)
+            windows[:, : recent.shape[1]] = recent
+            return self.logits(windows)[:, recent.shape[1] - 1], texts
+
+        return step, np.tile(before, (beam, 1))
 
     def reader(self) -> Callable[[Sequence[int]], NDArray[Any]]:
         """A function from the codes so far to the logits of the next."""

@@ -7,7 +7,7 @@ characters that follow. May import `text`, `models`, `train` and what lies below
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
 
@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.base.errors import CheckpointError, ConfigError
-from chainrule.models.generation import Sampling
+from chainrule.models.generation import Sampling, until
 from chainrule.models.recurrent_language import KINDS
 from chainrule.tasks.language_job import LanguageJob, LanguageSettings
 from chainrule.tasks.recurrent_language_job import RecurrentJob
@@ -104,9 +104,20 @@ def _letters(assets: Mapping[str, str]) -> Characters:
 
 
 def continue_text(
-    folder: Path, prompt: str, length: int, sampling: Sampling, seed: int | None
+    folder: Path,
+    prompt: str,
+    length: int,
+    sampling: Sampling,
+    seed: int | None,
+    *,
+    stop: Sequence[str] = (),
+    beam: int = 0,
 ) -> Iterator[str]:
-    """Yield one by one the `length` characters that the model of a run writes after `prompt`."""
+    """Yield piece by piece the `length` characters that the model of a run writes after `prompt`.
+
+    The text ends before the first of the strings in `stop`. With a `beam`, it is the likeliest
+    text that a beam search of this width finds, and nothing is drawn.
+    """
     task, _, job = open_model(folder)
     if not isinstance(job, LanguageJob):
         raise ConfigError(
@@ -115,5 +126,9 @@ def continue_text(
         )
     letters = job.letters
     codes = letters.encode(prompt or letters.symbols[0])
-    written = job.continuation(codes, length, sampling, np.random.default_rng(seed))
-    return (letters.decode([code]) for code in written)
+    if beam:
+        written: Iterable[int] = job.likeliest(codes, length, beam)
+    else:
+        written = job.continuation(codes, length, sampling, np.random.default_rng(seed))
+    pieces = (letters.decode([code]) for code in written)
+    return until(pieces, stop)

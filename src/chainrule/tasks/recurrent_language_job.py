@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 import chainrule.nn.functional as F
 from chainrule import nn
+from chainrule.models.beam import Step
 from chainrule.models.recurrent_language import RecurrentLanguageModel
 from chainrule.tasks.held_out import WINDOWS
 from chainrule.tasks.language_job import LanguageJob
@@ -61,6 +62,17 @@ class RecurrentJob(LanguageJob):
             return logits
 
         return read
+
+    def _beam(self, before: NDArray[np.int64], beam: int) -> tuple[Step, Any]:
+        state = np.asarray(self._fresh(1))
+        for code in before:
+            _, state = self._further(np.array([[code]], np.int64), state)
+
+        def step(codes: NDArray[np.int64], parents: NDArray[np.int64], state: Any) -> Any:
+            logits, state = self._further(codes[:, None], state[:, :, parents])
+            return logits[:, -1], state
+
+        return step, np.repeat(state, beam, axis=2)
 
     def _built(self, vocabulary: int) -> nn.Module:
         config = self._config
