@@ -18,6 +18,7 @@ from chainrule.formats.safetensors import read_state
 from chainrule.models.generation import Sampling
 from chainrule.tasks.language_model import continue_text
 from chainrule.tasks.run import train_on
+from chainrule.text import texts
 from chainrule.train.events import (
     Began,
     Compared,
@@ -204,6 +205,22 @@ def test_a_divergence_is_explained_and_changes_nothing(start, eager):
     assert (saved.folder / "state.safetensors").read_bytes() == before
     arrays = read_state(saved.folder / "model.safetensors").arrays
     assert all(np.isfinite(array).all() for array in arrays.values())
+
+
+@pytest.mark.parametrize("model", ["gpt", "lstm"])
+def test_a_text_larger_than_memory_is_learnt_as_one_in_memory(
+    start, book, tmp_path, monkeypatch, model
+):
+    list(start(root="memory", data=[str(book), str(book)], model=model))
+    monkeypatch.setattr(texts, "LARGE", 0)
+    list(start(root="files", data=[str(book), str(book)], model=model))
+    same_run(tmp_path / "memory" / "001", tmp_path / "files" / "001")
+    results = [
+        json.loads((tmp_path / root / "001" / "result.json").read_text())
+        for root in ("memory", "files")
+    ]
+    figures = [(found["held_out_loss"], found["five_gram_loss"]) for found in results]
+    assert figures[0] == figures[1]
 
 
 def test_bad_text_leaves_nothing(start, book, tmp_path):

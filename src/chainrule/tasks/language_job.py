@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Annotated, Any
 
 import numpy as np
@@ -27,7 +28,13 @@ from chainrule.models.gpt import GPT, count_parameters
 from chainrule.models.window_language import WindowLanguageModel
 from chainrule.tasks.held_out import WINDOWS, evaluate
 from chainrule.tensor.tensor import Tensor
-from chainrule.text.batches import RandomWindows, consecutive_batches
+from chainrule.text.batches import (
+    Codes,
+    RandomWindows,
+    code_parts,
+    consecutive_batches,
+    in_memory,
+)
 from chainrule.text.characters import Characters
 from chainrule.text.ngram import CharacterNGram
 from chainrule.train.config import BatchSize, LearningRate, Settings, StepCount, share, whole
@@ -79,7 +86,7 @@ class LanguageJob(Job):
         config: LanguageSettings,
         source: str,
         letters: Characters,
-        training: NDArray[np.int64],
+        training: Codes,
         held_out: NDArray[np.int64],
     ) -> None:
         """The weights come from the global random state."""
@@ -89,8 +96,10 @@ class LanguageJob(Job):
         self.logits = inference(self.model, self._logits_at, eager=config.eager)
         self._losses = inference(self.model, self._losses_at, eager=config.eager)
         self.batches = self._windows(training)
-        seen = letters.symbols.encode() + training.tobytes() + held_out.tobytes()
-        self.fingerprint = hashlib.sha256(seen).hexdigest()
+        seen = hashlib.sha256(letters.symbols.encode())
+        for part in chain(code_parts(training), [held_out]):
+            seen.update(part.tobytes())
+        self.fingerprint = seen.hexdigest()
         characters = len(training) + len(held_out)
         self.figures = {"characters": characters, "vocabulary": len(letters)}
         self.facts = {
@@ -124,7 +133,7 @@ class LanguageJob(Job):
             reason = f"more than {BASELINE_LIMIT:,} characters to count"
             yield Baseline(key, name, {}, reason)
             return
-        model = CharacterNGram(self._training, len(self.letters), BASELINE_ORDER)
+        model = CharacterNGram(in_memory(self._training), len(self.letters), BASELINE_ORDER)
         loss = float(-model.log_probabilities(self._held_out).mean())
         yield Baseline(key, name, {"loss": loss})
 
@@ -226,7 +235,7 @@ class LanguageJob(Job):
     def _mean_loss(self, codes: NDArray[np.int64], stop: Callable[[], bool]) -> float | None:
         return evaluate(self._losses, codes, self._config.context, stop)
 
-    def _windows(self, codes: NDArray[np.int64]) -> Batches:
+    def _windows(self, codes: Codes) -> Batches:
         config = self._config
         return RandomWindows(codes, config.context, config.batch, config.seed)
 

@@ -8,11 +8,11 @@ characters that follow. May import `text`, `models`, `train` and what lies below
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from chainrule.base.errors import CheckpointError, ConfigError
 from chainrule.models.generation import Sampling, until
@@ -20,9 +20,11 @@ from chainrule.models.recurrent_language import KINDS
 from chainrule.tasks.language_job import LanguageJob, LanguageSettings
 from chainrule.tasks.recurrent_language_job import RecurrentJob
 from chainrule.tasks.run import open_model
+from chainrule.text.batches import Codes, in_memory
 from chainrule.text.characters import Characters
-from chainrule.text.corpus import read_text, require_length, require_lengths, split, text_files
+from chainrule.text.corpus import require_length, require_lengths, split
 from chainrule.text.documentation import documentation_text
+from chainrule.text.texts import Texts
 from chainrule.train.job import Job
 from chainrule.train.task import Task
 
@@ -55,14 +57,14 @@ class LanguageModel(Task[LanguageSettings]):
     used_by = ("generate {run} --length 1000", "let it write more")
 
     def begin(self, config: LanguageSettings, assets: Mapping[str, str]) -> Job:
-        """Read the text, whose last tenth is held out."""
-        text = _joined(config.data) if config.data else documentation_text()
+        """Read the text, whose end is held out."""
+        texts = Texts(config.data) if config.data else Texts.of(documentation_text())
         source = ", ".join(config.data) or _DOCUMENTATION
-        held_out = _joined(config.dev) if config.dev else ""
-        letters = _letters(assets) if assets else Characters.of(text + held_out)
-        codes = letters.encode(text)
-        if held_out:
-            parts = codes, letters.encode(held_out)
+        held_out = Texts(config.dev)
+        letters = _letters(assets) if assets else Characters.of(chain(texts, held_out))
+        codes = texts.codes(letters.encode, len(letters))
+        if config.dev:
+            parts = codes, held_out.codes(letters.encode, len(letters))
             require_lengths(*parts, config.context)
         else:
             require_length(codes, config.context, repr(source) if config.data else source)
@@ -74,25 +76,19 @@ class LanguageModel(Task[LanguageSettings]):
     ) -> Job:
         """The model with the characters of its own text; all of `data` is held out."""
         letters = _letters(assets)
-        nothing = np.zeros(0, np.int64)
-        held_out = letters.encode(_joined(data)) if data else nothing
-        return _job(config, ", ".join(data), letters, nothing, held_out)
+        held_out = Texts(data).codes(letters.encode, len(letters))
+        return _job(config, ", ".join(data), letters, letters.encode(""), held_out)
 
 
 def _job(
     config: LanguageSettings,
     source: str,
     letters: Characters,
-    training: NDArray[np.int64],
-    held_out: NDArray[np.int64],
+    training: Codes,
+    held_out: Codes,
 ) -> LanguageJob:
     kind = RecurrentJob if config.model in KINDS else LanguageJob
-    return kind(config, source, letters, training, held_out)
-
-
-def _joined(paths: Sequence[str]) -> str:
-    """The texts of several files and folders, one after the other."""
-    return "\n".join(map(read_text, text_files(paths)))
+    return kind(config, source, letters, training, in_memory(held_out))
 
 
 def _letters(assets: Mapping[str, str]) -> Characters:

@@ -22,7 +22,7 @@ from chainrule.tasks.held_out import WINDOWS
 from chainrule.tasks.language_job import LanguageJob
 from chainrule.tensor.functional.creation import zeros
 from chainrule.tensor.tensor import Tensor
-from chainrule.text.batches import Lanes, lane_batches
+from chainrule.text.batches import Codes, Lanes, lane_batches
 from chainrule.train.job import Batch, Batches
 from chainrule.train.steps import inference
 
@@ -87,7 +87,7 @@ class RecurrentJob(LanguageJob):
     def _shape(self) -> str:
         return f"{self._config.layers} layers of width {self._config.width}"
 
-    def _windows(self, codes: NDArray[np.int64]) -> Batches:
+    def _windows(self, codes: Codes) -> Batches:
         config = self._config
         return Lanes(codes, config.context, config.batch, config.seed)
 

@@ -61,6 +61,18 @@ def windows_at(codes: Codes, starts: NDArray[np.int64], length: int) -> NDArray[
     return windows
 
 
+def code_parts(codes: Codes) -> Iterator[NDArray[np.int64]]:
+    """All codes in order: an array as it is, stored ones in arrays that fit into memory."""
+    if isinstance(codes, StoredCodes):
+        return (part.astype(np.int64) for part in codes.parts())
+    return iter([codes])
+
+
+def in_memory(codes: Codes) -> NDArray[np.int64]:
+    """All codes in one array."""
+    return np.concatenate([*code_parts(codes)]) if isinstance(codes, StoredCodes) else codes
+
+
 class Lanes:
     """The text in `batch` lanes, read on from batch to batch: for a model that carries a state.
 

@@ -1,4 +1,4 @@
-"""Reading text files for training, naming places in them, and holding out the last tenth.
+"""Reading text files for training, naming places in them, and holding out the end.
 
     >>> train, held_out = split(np.arange(100))
     >>> len(train), held_out[0]
@@ -16,13 +16,12 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import BinaryIO
 
-import numpy as np
-from numpy.typing import NDArray
-
 from chainrule.base.errors import DataError
 from chainrule.base.reading import EndlessError, open_to_end
+from chainrule.text.batches import Codes
 
 HELD_OUT = 0.1
+MOST_HELD_OUT = 1_000_000  # codes: enough to tell models apart, and soon judged
 
 Paths = str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
 
@@ -147,13 +146,13 @@ def fault(name: str, line: int, column: int, reason: str) -> DataError:
     return DataError(f"{name}:{line}:{column}: {reason}")
 
 
-def split(codes: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """(training part, held-out part): the last tenth, contiguous, is never trained on."""
-    cut = len(codes) - round(len(codes) * HELD_OUT)
+def split(codes: Codes) -> tuple[Codes, Codes]:
+    """(training part, held-out part): the end is never trained on, a tenth or `MOST_HELD_OUT`."""
+    cut = len(codes) - min(round(len(codes) * HELD_OUT), MOST_HELD_OUT)
     return codes[:cut], codes[cut:]
 
 
-def require_lengths(train: NDArray[np.int64], held_out: NDArray[np.int64], context: int) -> None:
+def require_lengths(train: Codes, held_out: Codes, context: int) -> None:
     """Raise `DataError` unless each text holds a window of `context` characters and its target."""
     for codes, what in ((train, "text to learn from"), (held_out, "held-out text")):
         if len(codes) <= context:
@@ -163,7 +162,7 @@ def require_lengths(train: NDArray[np.int64], held_out: NDArray[np.int64], conte
             )
 
 
-def require_length(codes: NDArray[np.int64], context: int, what: str) -> None:
+def require_length(codes: Codes, context: int, what: str) -> None:
     """Raise `DataError` unless both parts hold a window of `context` characters and its target."""
     train, held_out = split(codes)
     if min(len(train), len(held_out)) > context:
