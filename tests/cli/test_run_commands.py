@@ -104,3 +104,15 @@ def test_runs_are_compared(inside, run, tiny):
     assert "held_out_loss" in results
     assert "five_gram_loss" in results
     assert "at least two runs" in inside("compare", "1").err
+
+
+def test_a_classifier_is_evaluated_with_a_table_by_label_and_its_mistakes(inside, tmp_path):
+    path = tmp_path / "moods.csv"
+    rows = [f"{sign},{n} {word}\n" for n in range(60) for sign, word in (("+", "hm"), ("-", "hm"))]
+    path.write_text("label,text\n" + "".join(rows), encoding="utf-8")
+    train = ["train", "classify", path, "--steps", 2, "--model", "bag", "--runs", tmp_path / "runs"]
+    assert inside(*train, "--eager").code == 0
+    lines = inside("evaluate", "--runs", tmp_path / "runs").out.splitlines()
+    assert any(line.split() == ["label", "examples", "precision", "recall", "F1"] for line in lines)
+    assert any(line.startswith("worst mistakes") for line in lines)
+    assert any("moods.csv:" in line for line in lines)

@@ -7,6 +7,7 @@ from chainrule.base.errors import CheckpointError, ConfigError, DataError
 from chainrule.tasks.catalogue import find_task
 from chainrule.tasks.classification import Classification
 from chainrule.tasks.run import open_model, train_new, train_on
+from chainrule.text.confusion import Confusion
 from chainrule.train.events import Began, Compared, Finished, Sampled, Stepped
 from chainrule.train.interrupts import Interrupts
 from chainrule.train.metrics import read_metrics
@@ -119,6 +120,28 @@ def test_the_worst_mistakes_of_other_data(start, tmp_path):
     assert mistake.where == f"{other}:3"
     assert (mistake.expected, mistake.predicted) == ("-", "+")
     assert mistake.loss > np.log(2)
+
+
+def test_held_out_texts_of_a_file_of_their_own(start, tmp_path):
+    dev = tmp_path / "dev.csv"
+    dev.write_text("label,text\n+,the song is bad but good is the end\n?,why\n", encoding="utf-8")
+    began, *_, finished = start(dev=str(dev))
+    assert began.job.facts["texts"] == "300 to learn, 2 held out, 3 labels"
+    first, _, second = began.job.source.partition("; held out: ")
+    assert ("reviews.csv" in first, "dev.csv" in second) == (True, True)
+    assert finished.result["held_out_accuracy"] == 0.5
+    task = Classification()
+    config = task.settled({}, {"dev": str(dev)}, None)
+    with pytest.raises(ConfigError, match="need data to learn from"):
+        task.begin(config, {})
+
+
+def test_the_tables_of_an_evaluation_are_those_of_its_predictions(start, file):
+    *_, finished = start(steps=5)
+    _, _, job = open_model(finished.folder, [str(file)])
+    texts, gold = zip(*reviews(), strict=True)
+    predicted = [line.split("\t")[0] for line in job.predict(texts)]
+    assert job.tables() == Confusion.of(gold, predicted).text()
 
 
 def test_a_label_that_was_not_learnt_is_named(start, tmp_path):

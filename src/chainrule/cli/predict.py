@@ -82,6 +82,8 @@ def evaluate(run: str, data: tuple[str, ...], mistakes: int, runs: Path, *, as_j
         return
     click.echo(f"data {job.source}")
     click.echo(columns(["score", ""], [[name, f"{value:.4f}"] for name, value in scores.items()]))
+    if tables := job.tables():
+        click.echo(f"\n{tables}")
     if worst:
         rows = [
             [m.where, *map(_short, (m.expected, m.predicted)), f"{m.loss:.2f}", _short(m.text)]

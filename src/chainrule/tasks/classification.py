@@ -96,24 +96,35 @@ class Classification(Task[ClassificationSettings]):
     }
 
     def begin(self, config: ClassificationSettings, assets: Mapping[str, str]) -> Job:
-        """Read the texts; a tenth is held out, by a hash of the text or of its file."""
+        """Read the texts; without `dev`, a tenth is held out, by a hash of the text or its file."""
+        if config.dev and not config.data:
+            raise ConfigError("dev files need data to learn from: give it with --data")
         texts, keys = _texts(config)
-        parts = split_by_hash(range(len(texts)), key=keys.__getitem__)
-        learnt, held_out = map(texts.part, parts)
+        if config.dev:
+            learnt, held_out = texts, _read(config.dev, config)
+            said = f"{texts.said}; held out: {held_out.said}"
+        else:
+            parts = split_by_hash(range(len(texts)), key=keys.__getitem__)
+            (learnt, held_out), said = map(texts.part, parts), texts.said
         if not held_out or len(set(learnt.labels)) < 2:
             raise DataError(
-                f"{texts.said}: too few: a classifier learns from texts of two labels or more, "
-                "and a tenth is held out"
+                f"{said}: too few: a classifier learns from texts of two labels or more, "
+                "and some are held out: a tenth, or those of --dev FILE"
             )
-        lexicon = _Lexicon.loaded(assets) if assets else _Lexicon.of(learnt, texts.labels, config)
-        return ClassificationJob(config, lexicon, learnt, held_out)
+        lexicon = (
+            _Lexicon.loaded(assets)
+            if assets
+            else _Lexicon.of(learnt, learnt.labels + held_out.labels, config)
+        )
+        return ClassificationJob(config, said, lexicon, learnt, held_out)
 
     def reopen(
         self, config: ClassificationSettings, assets: Mapping[str, str], data: Sequence[str]
     ) -> Job:
         """The model with the words and labels of its own data; all of `data` is held out."""
         held_out = _read(data, config) if data else Labelled()
-        return ClassificationJob(config, _Lexicon.loaded(assets), Labelled(), held_out)
+        lexicon = _Lexicon.loaded(assets)
+        return ClassificationJob(config, held_out.said, lexicon, Labelled(), held_out)
 
 
 def _texts(config: ClassificationSettings) -> tuple[Labelled, list[str]]:
@@ -184,13 +195,13 @@ class ClassificationJob(Job):
     def __init__(
         self,
         config: ClassificationSettings,
+        source: str,
         lexicon: _Lexicon,
         learnt: Labelled,
         held_out: Labelled,
     ) -> None:
         """The weights come from the global random state."""
-        self.source = (learnt or held_out).said
-        self._config, self._lexicon = config, lexicon
+        self.source, self._config, self._lexicon = source, config, lexicon
         self._learnt, self._held_out = learnt, held_out
         self._gold = lexicon.label_codes(held_out)
         self.model = _build(config, len(lexicon.words), len(lexicon.labels))
@@ -290,6 +301,14 @@ class ClassificationJob(Job):
             )
             for row in _worst(log_p, self._gold)[:most]
         ]
+
+    def tables(self) -> str:
+        """The scores of each label, and the confusion matrix."""
+        chosen = self._evenly(len(self._held_out))
+        log_p = self._log_p(self._held_out.texts, lambda: False)
+        assert log_p is not None
+        found = self._confusion(chosen, log_p)
+        return found.text()
 
     def _evenly(self, about: int) -> NDArray[np.int64]:
         """The numbers of about so many held-out texts, spread evenly over the data."""

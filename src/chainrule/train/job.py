@@ -151,6 +151,10 @@ class Job(ABC):
         del most
         return ()
 
+    def tables(self) -> str:
+        """More about the scores on held-out data, such as a confusion matrix, as lines of text."""
+        return ""
+
 
 class LossModule(nn.Module):
     """A job's loss as a module: the arrays of a batch, as tensors → the mean loss."""
