@@ -95,6 +95,15 @@ def test_a_run_that_was_stopped_goes_on_bit_for_bit(start):
     assert read_metrics(folder / "metrics.jsonl") == read_metrics(whole.folder / "metrics.jsonl")
 
 
+def test_subwords_are_trained_and_saved(start):
+    pytest.importorskip("tokenizers")
+    kinds = {"source_tokens": "subwords", "target_tokens": "subwords"}
+    *_, finished = start(**kinds, vocabulary=400, longest=24, copies=0, steps=400)
+    assert finished.result["held_out_exact"] > 0.8
+    _, _, job = open_model(finished.folder)
+    assert list(job.predict(["Anke saw a big dog."])) == ["Anke vidis hundo granda."]
+
+
 def test_a_run_without_sacrebleu_says_so(start, file, monkeypatch):
     monkeypatch.setitem(sys.modules, "sacrebleu", None)
     *_, finished = start(steps=1)
@@ -167,7 +176,9 @@ def test_what_cannot_be_learnt_is_refused_before_a_folder_is_made(start, file, t
         list(start(data=[], dev=str(file)))
     with pytest.raises(ConfigError, match="two parallel files"):
         list(start(data=[str(file)] * 3))
-    with pytest.raises(ConfigError, match="expected one of words, spaces, characters, code"):
+    with pytest.raises(
+        ConfigError, match="expected one of words, spaces, characters, code, subwords"
+    ):
         list(start(source_tokens="letters"))
     with pytest.raises(ConfigError, match="GB"):
         list(start(width=10**6))

@@ -26,6 +26,16 @@ def test_saved_codes_are_the_same():
         np.testing.assert_array_equal(again.encode(text)[0], codes.encode(text)[0])
 
 
+def test_subwords_write_words_that_were_never_seen():
+    pytest.importorskip("tokenizers")
+    pairs = [Pair("low lower", "bas plus bas"), Pair("slow", "lent")]
+    codes = TranslationCodes.of(pairs, "subwords", "subwords", most=300, copies=0)
+    again = TranslationCodes.from_json(codes.to_json())
+    for text in ("lower", "plus lent", "bas"):
+        _, rare = again.encode(text)
+        assert again.decode(again.encode_target(text, rare), rare) == text
+
+
 def test_the_ends_of_the_bounds():
     codes = TranslationCodes.of(PAIRS, "code", "spaces", copies=0, most=1)
     assert codes.words.vocabulary.tokens == ("<pad>", "<unk>", "<s>", "</s>", "=")

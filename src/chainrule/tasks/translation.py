@@ -27,7 +27,7 @@ from chainrule.tasks.translation_data import Corpus, Held, bundled, read_corpus
 from chainrule.tensor.tensor import Tensor
 from chainrule.text.nearest_pair import NearestPair
 from chainrule.text.padded_batches import PaddedBatches
-from chainrule.text.token_kinds import KINDS
+from chainrule.text.token_kinds import NAMES, SUBWORDS
 from chainrule.text.translation_codes import TranslationCodes
 from chainrule.text.translation_scores import has_sacrebleu, translation_scores
 from chainrule.train.config import BatchSize, LearningRate, Settings, StepCount, share, whole
@@ -42,7 +42,8 @@ LOOKED_AT = 40  # held-out sources that a sample chooses from
 LIMIT = 2**28  # training sources times held-out ones that the nearest pair is looked for in
 AT_A_TIME = 64  # lines that `predict` reads before it writes
 
-_KINDS = ", ".join(KINDS)
+_KINDS = ", ".join(NAMES)
+_NATURAL = ("words", SUBWORDS)  # tokens of texts that BLEU splits by itself
 
 
 class TranslationSettings(Settings, frozen=True, kw_only=True):
@@ -70,7 +71,7 @@ class TranslationSettings(Settings, frozen=True, kw_only=True):
         """Names of kinds of tokens are known."""
         for name in ("source_tokens", "target_tokens"):
             kind = getattr(self, name)
-            if kind and kind not in KINDS:
+            if kind and kind not in NAMES:
                 raise ConfigError(f"setting {name!r}: expected one of {_KINDS}, got {kind!r}")
 
 
@@ -148,7 +149,7 @@ class TranslationJob(Job):
         if self._learnt.sources:
             columns = [self._learnt.sources, self._learnt.inputs, self._learnt.outputs]
             self.batches = PaddedBatches(columns, config.batch, seed=config.seed)
-        natural = "words" in (self._codes.source_tokens, self._codes.target_tokens)
+        natural = self._codes.target_tokens in _NATURAL
         self.judged_by = "chrf" if natural and has_sacrebleu() else "exact"
         self.fingerprint = corpus.fingerprint
         self.figures = {"pairs": len(corpus.learnt), "held_out": len(self._held)}
@@ -187,12 +188,12 @@ class TranslationJob(Job):
         tokens = sum(len(codes) for one in held for codes in one.outputs)
         new = [one.codes.tobytes() not in self._learnt_sources for one in held]
         return {"loss": float(losses.sum()) / tokens} | _judge(
-            texts, held, new, tokenized=self._codes.target_tokens != "words"
+            texts, held, new, tokenized=self._codes.target_tokens not in _NATURAL
         )
 
     def baselines(self) -> Iterator[Baseline]:
         """The source as it is, and the target of the nearest training pair."""
-        tokenized = self._codes.target_tokens != "words"
+        tokenized = self._codes.target_tokens not in _NATURAL
         held, learnt = self._held, self._learnt
         new = [one.codes.tobytes() not in self._learnt_sources for one in held]
         copied = [one.source for one in held]

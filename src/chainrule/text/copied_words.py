@@ -49,12 +49,13 @@ class CopiedWords:
         most: int | None = None,
         least: int = 1,
         copies: int = 16,
+        known: Sequence[str] = (),
     ) -> CopiedWords:
         """The vocabulary of pairs of tokens: the words that copying does not serve.
 
         A word is copied if at least half of the pairs that hold it hold it on both sides: names,
         numbers. Of the others, the vocabulary has the `most` frequent that occur in at least
-        `least` pairs. With `copies` 0 it has all words.
+        `least` pairs, after those that are `known` in any case. With `copies` 0 no word is copied.
         """
         apart: Counter[str] = Counter()
         together: Counter[str] = Counter()
@@ -68,7 +69,7 @@ class CopiedWords:
             if not copies or apart[token] > together[token]
         }
         marks = [f"<{number}>" for number in range(1, copies + 1)]
-        special = (START, END, *marks)
+        special = (START, END, *marks, *known)
         return cls(Vocabulary.of(counts, most=most, least=least, special=special), copies)
 
     def encode(self, source: Iterable[str]) -> tuple[NDArray[np.int64], list[str]]:

@@ -6,7 +6,7 @@
     >>> kind.join(kind.cut("Well, go!"))
     'Well, go!'
 
-May import `base` and regex.
+May import `base`, NumPy, regex and tokenizers.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 from chainrule.base.arguments import check_choice
 from chainrule.text.python_trees import code_tokens
+from chainrule.text.subwords import Subwords
 from chainrule.text.words import word_spans
 
 
@@ -48,7 +49,20 @@ KINDS = {
 }
 
 
-def token_kind(name: str) -> TokenKind:
-    """The kind of this name; `ArgumentError` lists them for another one."""
+SUBWORDS = "subwords"  # a kind that is trained
+NAMES = (*KINDS, SUBWORDS)
+
+
+def token_kind(name: str, subwords: Subwords | None = None) -> TokenKind:
+    """The kind of this name; `ArgumentError` lists them for another one.
+
+    The tokens of `subwords` are their codes in decimal digits.
+    """
+    if name == SUBWORDS and subwords is not None:
+        return TokenKind(
+            "pieces of words",
+            lambda text: [str(code) for code in subwords.encode(text).tolist()],
+            lambda tokens: subwords.decode([int(t) for t in tokens if t.isdecimal()]),
+        )
     check_choice("tokens", name, tuple(KINDS))
     return KINDS[name]

@@ -18,11 +18,11 @@ import msgspec
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from chainrule.base.arguments import check_choice
 from chainrule.base.errors import ArgumentError, DataError
 from chainrule.text.copied_words import CopiedWords
 from chainrule.text.pairs import Pair
-from chainrule.text.token_kinds import KINDS, token_kind
+from chainrule.text.subwords import Subwords
+from chainrule.text.token_kinds import SUBWORDS, TokenKind, token_kind
 from chainrule.text.vocabulary import Vocabulary
 
 
@@ -33,6 +33,7 @@ class TranslationCodes:
     words: CopiedWords
     source_tokens: str
     target_tokens: str
+    subwords: Subwords | None = None  # of the sides that are cut into them
 
     @classmethod
     def of(
@@ -45,29 +46,46 @@ class TranslationCodes:
         least: int = 1,
         copies: int = 16,
     ) -> TranslationCodes:
-        """The vocabulary of `pairs`, see `CopiedWords.of`."""
-        cut, cut_target = token_kind(source_tokens).cut, token_kind(target_tokens).cut
+        """The vocabulary of `pairs`, see `CopiedWords.of`; subwords are trained on them first.
+
+        Both sides have the same subwords, `most` or 8,000.
+        """
+        kinds = source_tokens, target_tokens
+        texts = [
+            t for pair in pairs for t, kind in zip(pair, kinds, strict=True) if kind == SUBWORDS
+        ]
+        subwords = Subwords.train(texts, most or 8000) if SUBWORDS in kinds else None
+        cut, cut_target = (token_kind(kind, subwords).cut for kind in kinds)
         tokens = ((cut(pair.source), cut_target(pair.target)) for pair in pairs)
-        words = CopiedWords.of(tokens, most=most, least=least, copies=copies)
-        return cls(words, source_tokens, target_tokens)
+        pieces = [str(code) for code in range(len(subwords))] if subwords else []
+        words = CopiedWords.of(tokens, most=most, least=least, copies=copies, known=pieces)
+        return cls(words, source_tokens, target_tokens, subwords)
 
     def encode(self, source: str) -> tuple[NDArray[np.int64], list[str]]:
         """The codes of a source, and its rare words, which are numbered."""
-        return self.words.encode(token_kind(self.source_tokens).cut(source))
+        return self.words.encode(token_kind(self.source_tokens, self.subwords).cut(source))
 
     def encode_target(self, target: str, rare: Sequence[str]) -> NDArray[np.int64]:
         """The codes of a target, from `<s>` to `</s>`."""
-        return self.words.encode_target(token_kind(self.target_tokens).cut(target), rare)
+        return self.words.encode_target(self._target.cut(target), rare)
 
     def decode(self, codes: ArrayLike, rare: Sequence[str]) -> str:
         """The text of a target's codes, with the rare words of its source."""
-        return token_kind(self.target_tokens).join(self.words.decode(codes, rare))
+        return self._target.join(self.words.decode(codes, rare))
+
+    @property
+    def _target(self) -> TokenKind:
+        return token_kind(self.target_tokens, self.subwords)
 
     def to_json(self) -> str:
         """The codes as JSON, for `from_json`."""
         words = self.words
         saved = _Saved(
-            words.vocabulary.to_json(), words.copies, self.source_tokens, self.target_tokens
+            words.vocabulary.to_json(),
+            words.copies,
+            self.source_tokens,
+            self.target_tokens,
+            self.subwords.to_json() if self.subwords else "",
         )
         return msgspec.json.encode(saved).decode()
 
@@ -76,12 +94,13 @@ class TranslationCodes:
         """The codes that `to_json` wrote; other texts raise `DataError`."""
         try:
             saved = msgspec.json.decode(text, type=_Saved)
+            subwords = Subwords.from_json(saved.subwords) if saved.subwords else None
             for kind in (saved.source_tokens, saved.target_tokens):
-                check_choice("tokens", kind, tuple(KINDS))
+                token_kind(kind, subwords)
         except (msgspec.MsgspecError, ArgumentError) as error:
             raise DataError(f"the text is not saved codes of a translation: {error}") from None
         words = CopiedWords(Vocabulary.from_json(saved.vocabulary), saved.copies)
-        return cls(words, saved.source_tokens, saved.target_tokens)
+        return cls(words, saved.source_tokens, saved.target_tokens, subwords)
 
 
 class _Saved(msgspec.Struct, forbid_unknown_fields=True):
@@ -89,3 +108,4 @@ class _Saved(msgspec.Struct, forbid_unknown_fields=True):
     copies: int
     source_tokens: str
     target_tokens: str
+    subwords: str = ""
