@@ -36,7 +36,7 @@ from chainrule.text.batches import (
     in_memory,
 )
 from chainrule.text.characters import Characters
-from chainrule.text.ngram import CharacterNGram
+from chainrule.text.ngram import CharacterNGram, KneserNey
 from chainrule.train.config import BatchSize, LearningRate, Settings, StepCount, share, whole
 from chainrule.train.job import Baseline, Batch, Batches, Job, Mistake, Scores
 from chainrule.train.memory import require_memory
@@ -127,15 +127,19 @@ class LanguageJob(Job):
         return tuple(codes[:_FEW, :_SHORT] for codes in batch)
 
     def baselines(self) -> Iterator[Baseline]:
-        """Counting, with contexts of four characters."""
-        key, name = "five_gram", f"{BASELINE_ORDER}-gram model"
-        if len(self._training) > BASELINE_LIMIT:
-            reason = f"more than {BASELINE_LIMIT:,} characters to count"
-            yield Baseline(key, name, {}, reason)
-            return
-        model = CharacterNGram(in_memory(self._training), len(self.letters), BASELINE_ORDER)
-        loss = float(-model.log_probabilities(self._held_out).mean())
-        yield Baseline(key, name, {"loss": loss})
+        """Counting, with contexts of four characters, smoothed in two ways."""
+        name = f"{BASELINE_ORDER}-gram model"
+        for key, full_name, kind in (
+            ("kneser_ney", f"{name}, Kneser–Ney", KneserNey),
+            ("five_gram", name, CharacterNGram),
+        ):
+            if len(self._training) > BASELINE_LIMIT:
+                reason = f"more than {BASELINE_LIMIT:,} characters to count"
+                yield Baseline(key, full_name, {}, reason)
+                continue
+            model = kind(in_memory(self._training), len(self.letters), BASELINE_ORDER)
+            loss = float(-model.log_probabilities(self._held_out).mean())
+            yield Baseline(key, full_name, {"loss": loss, "perplexity": math.exp(loss)})
 
     def samples(self, generator: np.random.Generator, stop: Callable[[], bool]) -> str | None:
         """What the model writes."""
