@@ -21,6 +21,7 @@ TASKS = {  # name → module and class below `chainrule.tasks`
     "classify": "classification.Classification",
     "tag": "tagging.Tagging",
     "translate": "translation.Translation",
+    "vectors": "word_vectors.WordVectors",
 }
 
 
