@@ -182,12 +182,15 @@ def test_it_is_a_task_of_the_command_line():
 
 
 @pytest.mark.slow
-def test_the_default_data_beat_their_baseline(tmp_path):
+@pytest.mark.parametrize("seed", range(3))
+def test_the_default_run(tmp_path, seed):
+    """On Python 3.11, seeds 0, 1 and 2 reach 99.71, 99.75 and 99.73 %; counting is at 47.12 %."""
     task = Tagging()
-    config = task.settled({}, {"steps": 100}, None)
+    config = task.settled({}, {"seed": seed}, None)
     *_, finished = train_new(task, config, tmp_path / "runs", Interrupts())
-    assert finished.result["held_out_accuracy"] > 0.88
-    assert 0.4 < finished.result["frequent_tag_accuracy"] < 0.55
+    assert finished.result["held_out_accuracy"] == pytest.approx(0.9973, abs=0.001)
+    assert finished.result["held_out_unknown_accuracy"] > 0.995
+    assert finished.result["frequent_tag_accuracy"] == pytest.approx(0.471, abs=0.02)
     _, _, job = open_model(finished.folder)
     words = ["x", "=", "f", "(", "y", ")"]
     tags = ["target", "_", "call", "_", "variable", "_"]

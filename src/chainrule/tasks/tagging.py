@@ -82,7 +82,7 @@ class Tagging(Task[TaggingSettings]):
         "transformer": "Transformer encoder over words and affixes",
     }
     defaults: ClassVar = {
-        "transformer": {"layers": 2, "learning_rate": 1e-3, "dropout": 0.1},
+        "transformer": {"layers": 2, "learning_rate": 2e-3, "dropout": 0.1},
     }
 
     def begin(self, config: TaggingSettings, assets: Mapping[str, str]) -> Job:
