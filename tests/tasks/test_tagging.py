@@ -1,6 +1,7 @@
 """The tagging task, from a file of tagged words to predictions."""
 
 import itertools
+import re
 
 import numpy as np
 import pytest
@@ -109,6 +110,9 @@ def test_the_worst_mistakes_of_other_data(start, tmp_path):
     assert (new.text, new.expected, new.predicted) == ("a[NEW|DET] fish !", "NEW", "DET")
     scores = job.evaluate(lambda: False, whole=True)
     assert scores["accuracy"] == pytest.approx(2 / 5)
+    table = job.tables()
+    assert re.search(r"NOUN +3 +100.0% +66.7% +80.0%", table)
+    assert re.search(r"NEW +1 +0.0%", table)
     assert np.isfinite(scores["loss"])
 
 

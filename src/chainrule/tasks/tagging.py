@@ -21,6 +21,7 @@ from chainrule.models.encoders import RecurrentEncoder, TransformerEncoder, Wind
 from chainrule.models.taggers import Tagger, WordEmbedding
 from chainrule.tensor.convert import tensor
 from chainrule.tensor.tensor import Tensor
+from chainrule.text.confusion import Confusion
 from chainrule.text.frequent_tags import FrequentTags
 from chainrule.text.library_source import python_version
 from chainrule.text.padded_batches import PaddedBatches
@@ -276,6 +277,17 @@ class TaggingJob(Job):
                     place = f"sentence {number + 1}, word {at + 1}"
                     found.append(Mistake(place, text, sentence.tags[at], predicted[at], loss))
         return sorted(found, key=lambda mistake: -mistake.loss)[:most]
+
+    def tables(self) -> str:
+        """The scores of each tag, and which are taken for which."""
+        predicted = self.tag([sentence.words for sentence in self._held_out])
+        judged = [
+            pair
+            for sentence, tags in zip(self._held_out, predicted, strict=True)
+            for pair in zip(sentence.tags, tags, strict=True)
+            if pair[0] != UNJUDGED
+        ]
+        return Confusion.of(*zip(*judged, strict=True)).text() if judged else ""
 
     def _batches(self, sentences: Sequence[Tagged], batch: int, seed: int = 0) -> PaddedBatches:
         features, tags = self.lexicon.features, self.lexicon.tags
