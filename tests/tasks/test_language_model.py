@@ -288,6 +288,21 @@ def test_generating(start):
         continue_text(finished.folder, "Ω", 5, Sampling(), 0)
 
 
+@pytest.mark.parametrize("kind", ["words", "bpe"])
+def test_tokens_of_other_kinds(start, kind):
+    if kind == "bpe":
+        pytest.importorskip("tokenizers", reason="tokenizers is an extra, and not installed")
+    events = list(start(tokens=kind, pieces=290, context=4, steps=80, learning_rate=0.03, width=16))
+    result = events[-1].result
+    assert result["vocabulary"] <= 290
+    assert result["held_out_loss_per_character"] < result["held_out_loss"] / 2
+    assert "five_gram_loss" in result
+    text = "".join(continue_text(events[-1].folder, "the quick", 9, Sampling(0.0), 0))
+    assert text.startswith(" brown fox jumps over the lazy dog")
+    stopped = continue_text(events[-1].folder, "the", 9, Sampling(0.0), 0, stop=["fox"])
+    assert "".join(stopped) == " quick brown "
+
+
 def test_weights_of_another_model_are_refused(start):
     *_, small = start(width=8)
     *_, large = start(width=16)

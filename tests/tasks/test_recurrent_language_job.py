@@ -60,7 +60,7 @@ def test_the_state_is_carried_into_the_next_batch(start):
 def test_a_beam_finds_likelier_texts(start, model):
     *_, finished = start(model=model, steps=30)
     _, _, job = open_held_out(finished.folder, [])
-    prompt = job.letters.encode("the quick")
+    prompt = job.tokens.encode("the quick")
 
     def log_p(codes):
         read, text, total = job.reader(), [*prompt], 0.0

@@ -37,6 +37,7 @@ from chainrule.text.batches import (
 )
 from chainrule.text.characters import Characters
 from chainrule.text.ngram import CharacterNGram, KneserNey
+from chainrule.text.tokens import CHARS, Tokens, assets_of, pieces_of
 from chainrule.train.config import BatchSize, LearningRate, Settings, StepCount, share, whole
 from chainrule.train.job import Baseline, Batch, Batches, Job, Mistake, Scores
 from chainrule.train.memory import require_memory
@@ -63,8 +64,10 @@ class LanguageSettings(Settings, frozen=True, kw_only=True):
     width: Annotated[int, whole(1, "numbers that stand for one character in the model")] = 128
     context: Annotated[int, whole(1, "characters of a window of text")] = 64
     reach: Annotated[int, whole(1, "of window: characters the model looks back on")] = 10
+    tokens: Annotated[str, Meta(description="chars, words, bpe, or a tokenizer.json")] = CHARS
+    pieces: Annotated[int, whole(1, "words or subwords in the vocabulary, at most")] = 2000
     dropout: Annotated[float, share("share of values dropped in training")] = 0.0
-    sample_length: Annotated[int, whole(0, "characters of each sample; 0: none")] = 200
+    sample_length: Annotated[int, whole(0, "characters or tokens of each sample; 0: none")] = 200
 
     def check(self) -> None:
         """Each head takes an equal share of the width."""
@@ -78,32 +81,37 @@ class LanguageSettings(Settings, frozen=True, kw_only=True):
 class LanguageJob(Job):
     """A Transformer, and windows of a text at random places."""
 
-    unit = "nats a character"
     sampled = "what it writes"
 
     def __init__(
         self,
         config: LanguageSettings,
         source: str,
-        letters: Characters,
+        tokens: Tokens,
         training: Codes,
         held_out: NDArray[np.int64],
     ) -> None:
         """The weights come from the global random state."""
-        self.source, self.letters = source, letters
+        self.source, self.tokens = source, tokens
         self._config, self._training, self._held_out = config, training, held_out
-        self.model = self._built(len(letters))
+        self.model = self._built(len(tokens))
         self.logits = inference(self.model, self._logits_at, eager=config.eager)
         self._losses = inference(self.model, self._losses_at, eager=config.eager)
         self.batches = self._windows(training)
-        seen = hashlib.sha256(letters.symbols.encode())
+        seen = hashlib.sha256("".join(assets_of(tokens).values()).encode())
         for part in chain(code_parts(training), [held_out]):
             seen.update(part.tobytes())
         self.fingerprint = seen.hexdigest()
-        characters = len(training) + len(held_out)
-        self.figures = {"characters": characters, "vocabulary": len(letters)}
+        by_characters = isinstance(tokens, Characters)
+        named = "characters" if by_characters else "tokens"
+        self.unit = "nats a character" if by_characters else "nats a token"
+        self._characters_a_token = 1.0
+        if not by_characters and len(held_out):
+            self._characters_a_token = len(tokens.decode(held_out)) / len(held_out)
+        count = len(training) + len(held_out)
+        self.figures = {named: count, "vocabulary": len(tokens)}
         self.facts = {
-            "text": f"{source}: {characters:,} characters, {len(letters)} distinct",
+            "text": f"{source}: {count:,} {named}, {len(tokens)} distinct",
             "model": f"{config.model}, {self._shape()}, context {config.context}",
         }
 
@@ -113,14 +121,22 @@ class LanguageJob(Job):
         return F.cross_entropy(self._logits_at(inputs).flatten(0, 1), targets.flatten())
 
     def evaluate(self, stop: Callable[[], bool], *, whole: bool) -> Scores | None:
-        """The mean loss, every character of the held-out text counted once."""
+        """The mean loss, every token of the held-out text counted once, and the perplexity.
+
+        If tokens are not characters, also the loss in nats a character of the text.
+        """
         codes = self._held_out if whole else self._held_out[:QUICK]
         loss = self._mean_loss(codes, stop)
-        return None if loss is None else {"loss": loss, "perplexity": math.exp(min(loss, 700))}
+        if loss is None:
+            return None
+        scores = {"loss": loss, "perplexity": math.exp(min(loss, 700))}
+        if not isinstance(self.tokens, Characters):
+            scores["loss_per_character"] = loss / self._characters_a_token
+        return scores
 
     def assets(self) -> Mapping[str, str]:
         """The vocabulary."""
-        return {"symbols": self.letters.symbols}
+        return assets_of(self.tokens)
 
     def few(self, batch: Batch) -> Batch:
         """The beginning of two windows."""
@@ -137,25 +153,34 @@ class LanguageJob(Job):
                 reason = f"more than {BASELINE_LIMIT:,} characters to count"
                 yield Baseline(key, full_name, {}, reason)
                 continue
-            model = kind(in_memory(self._training), len(self.letters), BASELINE_ORDER)
+            model = kind(in_memory(self._training), len(self.tokens), BASELINE_ORDER)
             loss = float(-model.log_probabilities(self._held_out).mean())
             yield Baseline(key, full_name, {"loss": loss, "perplexity": math.exp(loss)})
 
     def samples(self, generator: np.random.Generator, stop: Callable[[], bool]) -> str | None:
         """What the model writes."""
-        config, letters = self._config, self.letters
-        if not config.sample_length:
+        length = self._config.sample_length
+        if not length:
             return ""
-        beginnings = (*_BEGINNINGS, letters.symbols[0])
-        start = next(s for s in beginnings if set(s) <= set(letters.symbols))
+        start = self.beginning()
+        prompt = self.tokens.encode(start)
         codes: list[int] = []
-        for code in self.continuation(
-            letters.encode(start), config.sample_length, Sampling(TEMPERATURE), generator
-        ):
+        for code in self.continuation(prompt, length, Sampling(TEMPERATURE), generator):
             if stop():
                 return None
             codes.append(code)
-        return start.lstrip() + letters.decode(codes)
+        return start.lstrip() + "".join(pieces_of(self.tokens, prompt.tolist(), codes))
+
+    def beginning(self) -> str:
+        """What a text may begin with: one of some words, or else the first character."""
+        if isinstance(self.tokens, Characters):
+            beginnings = (*_BEGINNINGS, self.tokens.symbols[0])
+            return next(start for start in beginnings if self._knows(start))
+        return _BEGINNINGS[0].strip()
+
+    def _knows(self, text: str) -> bool:
+        """Whether all characters of a text are in the vocabulary."""
+        return not isinstance(self.tokens, Characters) or set(text) <= set(self.tokens.symbols)
 
     def continuation(
         self,
@@ -196,9 +221,9 @@ class LanguageJob(Job):
 
     def predict(self, lines: Iterable[str]) -> Iterator[str]:
         """The mean loss in nats of the characters of each line and its end, then the line."""
-        newline = "\n" if "\n" in self.letters.symbols else ""
+        newline = "\n" if self._knows("\n") else ""
         for line in lines:
-            codes = self.letters.encode(f"{newline}{line}{newline}")
+            codes = self.tokens.encode(f"{newline}{line}{newline}")
             if len(codes) < 2:
                 raise DataError("a line of one character has no next one to predict")
             loss = evaluate(self._losses, codes, self._config.context, lambda: False)
@@ -221,9 +246,9 @@ class LanguageJob(Job):
         return [self._mistake(*each) for each in found]
 
     def _mistake(self, loss: float, place: int, predicted: int) -> Mistake:
-        right = self.letters.decode(self._held_out[place : place + 1])
-        before = self.letters.decode(self._held_out[max(0, place - _SHOWN) : place])
-        guess = self.letters.decode([predicted])
+        right = self.tokens.decode(self._held_out[place : place + 1])
+        before = self.tokens.decode(self._held_out[max(0, place - _SHOWN) : place])
+        guess = self.tokens.decode([predicted])
         return Mistake(f"character {place + 1}", f"{before}▸{right}", right, guess, loss)
 
     def _losses_at(self, inputs: Tensor, targets: Tensor) -> Tensor:

@@ -14,17 +14,17 @@ from typing import ClassVar
 
 import numpy as np
 
-from chainrule.base.errors import CheckpointError, ConfigError
+from chainrule.base.errors import ConfigError
 from chainrule.models.generation import Sampling, until
 from chainrule.models.recurrent_language import KINDS
 from chainrule.tasks.language_job import LanguageJob, LanguageSettings
 from chainrule.tasks.recurrent_language_job import RecurrentJob
 from chainrule.tasks.run import open_model
 from chainrule.text.batches import Codes, in_memory
-from chainrule.text.characters import Characters
 from chainrule.text.corpus import require_length, require_lengths, split
 from chainrule.text.documentation import documentation_text
 from chainrule.text.texts import Texts
+from chainrule.text.tokens import Tokens, pieces_of, tokens_from, tokens_of
 from chainrule.train.job import Job
 from chainrule.train.task import Task
 
@@ -61,42 +61,37 @@ class LanguageModel(Task[LanguageSettings]):
         texts = Texts(config.data) if config.data else Texts.of(documentation_text())
         source = ", ".join(config.data) or _DOCUMENTATION
         held_out = Texts(config.dev)
-        letters = _letters(assets) if assets else Characters.of(chain(texts, held_out))
-        codes = texts.codes(letters.encode, len(letters))
+        if assets:
+            tokens = tokens_from(assets)
+        else:
+            tokens = tokens_of(config.tokens, chain(texts, held_out), config.pieces)
+        codes = texts.codes(tokens.encode, len(tokens))
         if config.dev:
-            parts = codes, held_out.codes(letters.encode, len(letters))
+            parts = codes, held_out.codes(tokens.encode, len(tokens))
             require_lengths(*parts, config.context)
         else:
             require_length(codes, config.context, repr(source) if config.data else source)
             parts = split(codes)
-        return _job(config, source, letters, *parts)
+        return _job(config, source, tokens, *parts)
 
     def reopen(
         self, config: LanguageSettings, assets: Mapping[str, str], data: Sequence[str]
     ) -> Job:
         """The model with the characters of its own text; all of `data` is held out."""
-        letters = _letters(assets)
-        held_out = Texts(data).codes(letters.encode, len(letters))
-        return _job(config, ", ".join(data), letters, letters.encode(""), held_out)
+        tokens = tokens_from(assets)
+        held_out = Texts(data).codes(tokens.encode, len(tokens))
+        return _job(config, ", ".join(data), tokens, tokens.encode(""), held_out)
 
 
 def _job(
     config: LanguageSettings,
     source: str,
-    letters: Characters,
+    tokens: Tokens,
     training: Codes,
     held_out: Codes,
 ) -> LanguageJob:
     kind = RecurrentJob if config.model in KINDS else LanguageJob
-    return kind(config, source, letters, training, in_memory(held_out))
-
-
-def _letters(assets: Mapping[str, str]) -> Characters:
-    symbols = assets.get("symbols", "")
-    letters = Characters.of(symbols)
-    if not symbols or letters.symbols != symbols:
-        raise CheckpointError("does not hold the model's characters")
-    return letters
+    return kind(config, source, tokens, training, in_memory(held_out))
 
 
 def continue_text(
@@ -120,11 +115,11 @@ def continue_text(
             f"{str(folder)!r} is a run of the task {task.name!r}, which does not write text; "
             "use chainrule predict"
         )
-    letters = job.letters
-    codes = letters.encode(prompt or letters.symbols[0])
+    codes = job.tokens.encode(prompt)
+    if not len(codes):
+        codes = job.tokens.encode(job.beginning())
     if beam:
         written: Iterable[int] = job.likeliest(codes, length, beam)
     else:
         written = job.continuation(codes, length, sampling, np.random.default_rng(seed))
-    pieces = (letters.decode([code]) for code in written)
-    return until(pieces, stop)
+    return until(pieces_of(job.tokens, codes.tolist(), written), stop)

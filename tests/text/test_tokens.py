@@ -1,0 +1,60 @@
+"""Characters, words and subwords as the tokens of a language model."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chainrule.base.errors import CheckpointError, ConfigError, DataError
+from chainrule.text.tokens import assets_of, pieces_of, tokens_from, tokens_of
+
+TEXT = "The cat – naïve, isn't it? – sat.\nThe dog sat 😀, too.\n" * 3
+KINDS = ["chars", "words", "bpe"]
+
+
+@pytest.fixture(params=KINDS)
+def tokens(request):
+    if request.param == "bpe":
+        pytest.importorskip("tokenizers", reason="tokenizers is an extra, and not installed")
+    return tokens_of(request.param, [TEXT], 300)
+
+
+def test_their_vocabulary_is_kept(tokens):
+    again = tokens_from(assets_of(tokens))
+    assert len(again) == len(tokens)
+    assert again.encode(TEXT).tolist() == tokens.encode(TEXT).tolist()
+    assert 0 <= tokens.encode(TEXT).min() <= tokens.encode(TEXT).max() < len(tokens)
+
+
+@given(cut=st.integers(1, 60))
+@pytest.mark.parametrize("kind", KINDS)
+def test_pieces_are_the_text(kind, cut):
+    if kind == "bpe":
+        pytest.importorskip("tokenizers", reason="tokenizers is an extra, and not installed")
+    tokens = tokens_of(kind, [TEXT], 260)
+    codes = tokens.encode(TEXT).tolist()
+    cut = min(cut, len(codes) - 1)
+    pieces = list(pieces_of(tokens, codes[:cut], codes[cut:]))
+    whole = tokens.decode(codes)
+    assert (
+        tokens.decode(codes[:cut]).removesuffix("\ufffd")
+        == whole[: -len("".join(pieces))][: len(tokens.decode(codes[:cut]).removesuffix("\ufffd"))]
+    )
+    assert whole.endswith("".join(pieces))
+
+
+def test_a_tokenizer_of_others_is_read(tmp_path):
+    pytest.importorskip("tokenizers", reason="tokenizers is an extra, and not installed")
+    made = tokens_of("bpe", [TEXT], 280)
+    path = tmp_path / "tokenizer.json"
+    path.write_text(assets_of(made)["tokenizer.json"], encoding="utf-8")
+    assert tokens_of(str(path), [], 1).encode("sat").tolist() == made.encode("sat").tolist()
+    path.write_text("{}", encoding="utf-8")
+    with pytest.raises(DataError, match="cannot be used"):
+        tokens_of(str(path), [], 1)
+
+
+def test_what_is_none_is_refused():
+    with pytest.raises(ConfigError, match=r"chars, words, bpe or the file of a tokenizer\.json"):
+        tokens_of("letters", [TEXT], 9)
+    with pytest.raises(CheckpointError, match="does not hold"):
+        tokens_from({"symbols": "ba"})
