@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.text.epochs import Epochs
 from chainrule.text.stored_codes import StoredCodes
 
 Codes = NDArray[np.int64] | StoredCodes
@@ -73,7 +74,7 @@ def in_memory(codes: Codes) -> NDArray[np.int64]:
     return np.concatenate([*code_parts(codes)]) if isinstance(codes, StoredCodes) else codes
 
 
-class Lanes:
+class Lanes(Epochs):
     """The text in `batch` lanes, read on from batch to batch: for a model that carries a state.
 
     `draw()` returns (inputs, targets, continues): a lane's windows follow each other, and
@@ -85,35 +86,28 @@ class Lanes:
     def __init__(self, codes: Codes, context: int, batch: int, seed: int) -> None:
         """`len(codes)` must exceed `context`; the lanes of a short text overlap."""
         self._codes = codes
-        self._context, self._batch, self._seed = context, batch, seed
+        self._context, self._batch = context, batch
         self._windows = max(1, (len(codes) - 1) // (context * batch))
-        self._epoch, self._next = 0, 0
+        self._room = len(codes) - 1 - self._windows * context
+        super().__init__(seed)
 
     def __len__(self) -> int:
         """Batches of an epoch."""
         return self._windows
 
-    def draw(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]:
+    def _plan(self, generator: np.random.Generator) -> None:
+        shifts = min(self._context, self._room + 1)
+        lanes = np.linspace(0, self._room + 1 - shifts, self._batch).astype(np.int64)
+        self._lanes = lanes + generator.integers(shifts)
+
+    def _batch_at(
+        self, number: int
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]:
         """(inputs, targets), both [batch, context], and where a lane goes on, [batch]."""
-        if self._next == self._windows:
-            self._epoch, self._next = self._epoch + 1, 0
-        room = len(self._codes) - 1 - self._windows * self._context
-        shifts = min(self._context, room + 1)
-        shift = np.random.Generator(np.random.PCG64([self._seed, self._epoch])).integers(shifts)
-        lanes = np.linspace(0, room + 1 - shifts, self._batch).astype(np.int64)
-        starts = lanes + shift + self._next * self._context
-        goes_on = np.full(self._batch, float(self._next > 0), np.float32)
-        self._next += 1
+        starts = self._lanes + number * self._context
+        goes_on = np.full(self._batch, float(number > 0), np.float32)
         windows = windows_at(self._codes, starts, self._context + 1)
         return windows[:, :-1], windows[:, 1:], goes_on
-
-    def state(self) -> dict[str, Any]:
-        """The position in the stream for `restore`, in JSON's types."""
-        return {"epoch": self._epoch, "batch": self._next}
-
-    def restore(self, state: Mapping[str, Any]) -> None:
-        """Continue the stream from a `state()`."""
-        self._epoch, self._next = int(state["epoch"]), int(state["batch"])
 
 
 def lane_batches(

@@ -14,7 +14,7 @@ May import `base` and NumPy.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from chainrule.base.arguments import check_whole
 from chainrule.base.errors import ArgumentError, ShapeError
+from chainrule.text.epochs import Epochs
 
 Column = Sequence[ArrayLike] | NDArray[Any]
 _FIRST = 8  # the smallest bucket
@@ -39,7 +40,7 @@ def bucket_of(lengths: ArrayLike) -> NDArray[np.int64]:
     return np.where((n <= between) & (n > _FIRST), between, power)
 
 
-class PaddedBatches:
+class PaddedBatches(Epochs):
     """`draw()` returns one array for each column, and the mask of the first column.
 
     A column is a list of arrays whose first axes differ in length, one for each example (codes of
@@ -82,26 +83,11 @@ class PaddedBatches:
         self._lengths = np.stack([column.lengths for column in ragged], axis=1)
         self._batch = check_whole("batch", batch, 1)
         self._tokens = tokens if tokens is None else check_whole("tokens", tokens, 1)
-        self._seed = check_whole("seed", seed, 0)
-        self._epoch, self._next = 0, 0
-        self._plan = self._plan_epoch(0)
+        super().__init__(seed)
 
     def __len__(self) -> int:
         """Batches of an epoch."""
-        return len(self._plan)
-
-    @property
-    def epoch(self) -> int:
-        """Epochs that are drawn completely."""
-        return self._epoch + self._next // len(self._plan)
-
-    def draw(self) -> tuple[NDArray[Any], ...]:
-        """(columns …, mask) of the next batch; after the last, another epoch begins."""
-        if self._next == len(self._plan):
-            self._epoch, self._next = self._epoch + 1, 0
-            self._plan = self._plan_epoch(self._epoch)
-        self._next += 1
-        return self._arrays(self._plan[self._next - 1])
+        return len(self._planned)
 
     def in_order(self) -> Iterator[tuple[NDArray[np.int64], tuple[NDArray[Any], ...]]]:
         """Each example once, for evaluation: (numbers of the examples, (columns …, mask)).
@@ -111,20 +97,12 @@ class PaddedBatches:
         for chosen in self._cut(np.arange(len(self._buckets))):
             yield chosen, self._arrays(chosen)
 
-    def state(self) -> dict[str, Any]:
-        """The position in the stream for `restore`, in JSON's types."""
-        return {"epoch": self._epoch, "batch": self._next}
-
-    def restore(self, state: Mapping[str, Any]) -> None:
-        """Continue the stream from a `state()` of batches of the same examples and seed."""
-        self._epoch = int(state["epoch"])
-        self._plan = self._plan_epoch(self._epoch)
-        self._next = int(state["batch"])
-
-    def _plan_epoch(self, epoch: int) -> list[NDArray[np.int64]]:
-        generator = np.random.Generator(np.random.PCG64([self._seed, epoch]))
+    def _plan(self, generator: np.random.Generator) -> None:
         batches = self._cut(generator.permutation(len(self._buckets)))
-        return [batches[number] for number in generator.permutation(len(batches))]
+        self._planned = [batches[number] for number in generator.permutation(len(batches))]
+
+    def _batch_at(self, number: int) -> tuple[NDArray[Any], ...]:
+        return self._arrays(self._planned[number])
 
     def _cut(self, order: NDArray[np.int64]) -> list[NDArray[np.int64]]:
         """`order` by buckets, cut into batches; the rest of a bucket goes to the next one."""

@@ -13,8 +13,7 @@ May import `base` and NumPy.
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from abc import abstractmethod
 from typing import Any
 
 import numpy as np
@@ -22,9 +21,10 @@ from numpy.typing import NDArray
 
 from chainrule.base.arguments import check_whole
 from chainrule.base.errors import DataError
+from chainrule.text.epochs import Epochs
 
 
-class ShuffledBatches(ABC):
+class ShuffledBatches(Epochs):
     """`draw()` gives one array for each column, of `batch` examples.
 
     What is left of an epoch and fills no batch is not drawn. The stream depends on the examples and
@@ -33,8 +33,8 @@ class ShuffledBatches(ABC):
 
     def __init__(self, batch: int, seed: int) -> None:
         """Begin the first epoch; `DataError` if its examples do not fill a batch."""
-        self._batch, self._seed = check_whole("batch", batch, 1), check_whole("seed", seed, 0)
-        self._begin(0)
+        self._batch = check_whole("batch", batch, 1)
+        super().__init__(seed)
         if not len(self):
             raise DataError(
                 f"the text gives {len(self._columns[0])} examples, which do not fill a batch of "
@@ -45,31 +45,13 @@ class ShuffledBatches(ABC):
         """Batches of this epoch."""
         return len(self._columns[0]) // self._batch
 
-    def draw(self) -> tuple[NDArray[Any], ...]:
-        """The next batch."""
-        if self._next >= len(self):
-            self._begin(self._epoch + 1)
-        here = slice(self._next * self._batch, (self._next + 1) * self._batch)
-        self._next += 1
-        return tuple(column[here] for column in self._columns)
-
-    def state(self) -> dict[str, Any]:
-        """The position in the stream for `restore`, in JSON's types."""
-        return {"epoch": self._epoch, "batch": self._next}
-
-    def restore(self, state: Mapping[str, Any]) -> None:
-        """Continue the stream from a `state()` of the same examples and seed."""
-        self._begin(int(state["epoch"]))
-        self._next = int(state["batch"])
-
-    def _begin(self, epoch: int) -> None:
-        self._epoch, self._next = epoch, 0
-        self._columns = self._examples(self._generator(epoch))
-
-    def _generator(self, *place: int) -> np.random.Generator:
-        """Random numbers of one place in the stream."""
-        return np.random.Generator(np.random.PCG64([self._seed, *place]))
-
     @abstractmethod
     def _examples(self, generator: np.random.Generator) -> tuple[NDArray[Any], ...]:
         """The columns of an epoch, shuffled."""
+
+    def _plan(self, generator: np.random.Generator) -> None:
+        self._columns = self._examples(generator)
+
+    def _batch_at(self, number: int) -> tuple[NDArray[Any], ...]:
+        here = slice(number * self._batch, (number + 1) * self._batch)
+        return tuple(column[here] for column in self._columns)

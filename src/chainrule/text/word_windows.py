@@ -54,10 +54,10 @@ class _Windows(ShuffledBatches):
         self._noise = noise / max(noise[-1], 1.0)
         super().__init__(batch, seed)
 
-    def draw(self) -> tuple[Codes, ...]:
-        """The next batch, its last array [batch, negatives] random words."""
-        batch = super().draw()
-        drawn = self._generator(self._epoch, self._next).random((self._batch, self._negatives))
+    def _batch_at(self, number: int) -> tuple[Codes, ...]:
+        """The examples of a batch, and [batch, negatives] random words."""
+        batch = super()._batch_at(number)
+        drawn = self._random(self._epoch, number).random((self._batch, self._negatives))
         return (*batch, np.searchsorted(self._noise, drawn, side="right"))
 
     def _examples(self, generator: np.random.Generator) -> tuple[Codes, ...]:
