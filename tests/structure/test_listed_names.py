@@ -14,7 +14,7 @@ PUBLIC = (
     "chainrule", "chainrule.amp", "chainrule.autograd", "chainrule.func", "chainrule.inspect",
     "chainrule.linalg", "chainrule.nn", "chainrule.nn.functional", "chainrule.nn.init",
     "chainrule.nn.utils", "chainrule.optim", "chainrule.optim.lr_scheduler", "chainrule.special",
-    "chainrule.testing", "chainrule.utils", "chainrule.utils.data",
+    "chainrule.testing", "chainrule.text", "chainrule.utils", "chainrule.utils.data",
 )  # fmt: skip
 # Their `__getattr__` answers for names that stand elsewhere, not for names that are missing
 ANSWERING = {"chainrule.cli", "chainrule.compiler", "chainrule.nn.modules"}

@@ -46,6 +46,7 @@ ELSEWHERE = {
 # What the examples of a namespace need, and the extra that installs it
 EXTRAS = {
     "chainrule.sklearn": ("sklearn", "sklearn"),
+    "chainrule.text": ("tokenizers", "text"),
     "chainrule.utils.tensorboard": ("tensorboardX", "tensorboard"),
 }
 
