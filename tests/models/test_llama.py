@@ -8,7 +8,7 @@ import pytest
 import chainrule as cr
 import chainrule.nn.functional as F
 from chainrule.base.errors import ConfigError, ShapeError
-from chainrule.models.llama import Llama
+from chainrule.models.llama import Llama, count_parameters
 
 CODES = np.random.default_rng(0).integers(0, 11, (3, 8))
 
@@ -57,6 +57,13 @@ def test_the_names_of_parameters_are_those_of_hugging_face():
         "model.norm.weight",
         "lm_head.weight",
     ]
+
+
+@pytest.mark.parametrize(("kv_heads", "width"), [(None, 16), (2, 16), (1, 48)])
+def test_parameters_are_counted_without_building(kv_heads, width):
+    llama = model(kv_heads=kv_heads, width=width, tied=True)
+    wanted = sum(p.numel() for p in llama.parameters())
+    assert count_parameters(11, 2, 4, width, kv_heads) == wanted
 
 
 def test_it_learns():

@@ -89,6 +89,21 @@ def test_it_learns(start):
     assert np.mean(losses[-5:]) < np.mean(losses[:5]) - 0.5
 
 
+def test_llama_learns_and_writes(start):
+    changes = {"model": "llama", "kv_heads": 1, "width": 16, "heads": 2, "learning_rate": 0.03}
+    *_, finished = start(steps=150, **changes)
+    assert finished.result["model"] == "llama"
+    assert finished.result["held_out_loss"] < 1.5
+    text = "".join(continue_text(finished.folder, "the ", 20, Sampling(0.0), 0))
+    assert len(text) == 20
+    for wrong, message in (
+        ({"heads": 16}, "pairs of numbers"), ({"kv_heads": 3}, "heads=2 is not a multiple of"),
+        ({"width": 17}, "width=17 is not a multiple of heads=2"),
+    ):  # fmt: skip
+        with pytest.raises(ConfigError, match=message):
+            start(**changes | wrong)
+
+
 def test_the_seed_decides(start):
     def losses(**changes):
         return [e.loss for e in start(**changes) if isinstance(e, Stepped)]

@@ -25,20 +25,37 @@ if TYPE_CHECKING:
 class DecoderLayer(nn.Module):
     """x + attention(norm(x)), then x + mlp(norm(x)): pre-norm residual halves."""
 
-    def __init__(self, attention: nn.GroupedQueryAttention, hidden: int, eps: float) -> None:
-        """`hidden` is the width inside the feed-forward half."""
+    def __init__(
+        self, attention: nn.GroupedQueryAttention, hidden: int, eps: float, dropout: float = 0.0
+    ) -> None:
+        """`hidden` is the width inside the feed-forward half; `dropout` is that of both halves."""
         super().__init__()
         width = attention.embed_dim
         self.input_layernorm = nn.RMSNorm(width, eps)
         self.self_attn = attention
         self.post_attention_layernorm = nn.RMSNorm(width, eps)
         self.mlp = nn.SwiGLU(width, hidden)
+        self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: Tensor, cache: nn.KVCache | None = None) -> Tensor:
         """[batch, time, width] → the same shape; `cache` as in `GroupedQueryAttention`."""
-        x = x + self.self_attn(self.input_layernorm(x), cache)
-        out: Tensor = x + self.mlp(self.post_attention_layernorm(x))
+        x = x + self.dropout(self.self_attn(self.input_layernorm(x), cache))
+        out: Tensor = x + self.dropout(self.mlp(self.post_attention_layernorm(x)))
         return out
+
+
+def _inner(width: int) -> int:
+    """The width inside the feed-forward half: as many weights as GPT's, a multiple of 16."""
+    return 16 * math.ceil(8 * width / 3 / 16)
+
+
+def count_parameters(
+    vocabulary: int, layers: int, heads: int, width: int, kv_heads: int | None = None
+) -> int:
+    """The number of parameters of a `Llama` of these sizes, whose embeddings are tied."""
+    shared = width // heads * (kv_heads or heads)
+    layer = 2 * width * (width + shared) + 3 * width * _inner(width) + 2 * width
+    return layers * layer + (vocabulary + 1) * width
 
 
 class Llama(nn.Module):
@@ -68,12 +85,13 @@ class Llama(nn.Module):
             raise ConfigError(f"width={width} is not an even multiple of heads={heads}")
         self.context = context
         rotary = nn.RotaryEmbedding(width // heads, base, "half-split")
-        inner = math.ceil(8 * width / 3) if hidden is None else hidden
+        inner = _inner(width) if hidden is None else hidden
         stack = [
             DecoderLayer(
                 nn.GroupedQueryAttention(width, heads, kv_heads, rotary=rotary, dropout=dropout),
                 inner,
                 eps,
+                dropout,
             )
             for _ in range(layers)
         ]

@@ -22,9 +22,9 @@ from numpy.typing import NDArray
 import chainrule.nn.functional as F
 from chainrule import nn
 from chainrule.base.errors import ConfigError, DataError
+from chainrule.models import gpt, llama
 from chainrule.models.beam import Step, beam_search
 from chainrule.models.generation import Sampling, windowed, write
-from chainrule.models.gpt import GPT, count_parameters
 from chainrule.models.window_language import WindowLanguageModel
 from chainrule.tasks.held_out import WINDOWS, evaluate
 from chainrule.tensor.tensor import Tensor
@@ -60,7 +60,8 @@ class LanguageSettings(Settings, frozen=True, kw_only=True):
     learning_rate: LearningRate = 2e-3
     weight_decay: Annotated[float, Meta(ge=0, description="of matrices; biases go free")] = 0.1
     layers: Annotated[int, whole(1, "Transformer blocks, or recurrent layers")] = 4
-    heads: Annotated[int, whole(1, "of gpt: attention heads a block; divides width")] = 4
+    heads: Annotated[int, whole(1, "of gpt, llama: attention heads; divides width")] = 4
+    kv_heads: Annotated[int, whole(0, "of llama: heads of keys and values; 0: heads")] = 0
     width: Annotated[int, whole(1, "numbers that stand for one character in the model")] = 128
     context: Annotated[int, whole(1, "characters of a window of text")] = 64
     reach: Annotated[int, whole(1, "of window: characters the model looks back on")] = 10
@@ -70,12 +71,19 @@ class LanguageSettings(Settings, frozen=True, kw_only=True):
     sample_length: Annotated[int, whole(0, "characters or tokens of each sample; 0: none")] = 200
 
     def check(self) -> None:
-        """Each head takes an equal share of the width."""
-        if self.model in {"", "gpt"} and self.width % self.heads:
+        """Each head takes an equal share of the width; Llama's has pairs of numbers."""
+        if self.model in {"", "gpt", "llama"} and self.width % self.heads:
             raise ConfigError(
                 f"width={self.width} is not a multiple of heads={self.heads}; "
                 "each head takes an equal share of the width"
             )
+        if self.model == "llama" and self.width // self.heads % 2:
+            raise ConfigError(
+                f"width={self.width} gives each of heads={self.heads} an odd share of the width; "
+                "llama turns pairs of numbers"
+            )
+        if self.model == "llama" and self.kv_heads and self.heads % self.kv_heads:
+            raise ConfigError(f"heads={self.heads} is not a multiple of kv_heads={self.kv_heads}")
 
 
 class LanguageJob(Job):
@@ -282,19 +290,20 @@ class LanguageJob(Job):
         return f"{config.layers} layers, {config.heads} heads, width {config.width}"
 
 
-def _transformer(config: LanguageSettings, vocabulary: int) -> GPT:
-    parameters = count_parameters(vocabulary, config.context, config.layers, config.width)
+def _transformer(config: LanguageSettings, vocabulary: int) -> nn.Module:
+    layers, heads, width = config.layers, config.heads, config.width
+    shared = config.kv_heads or heads
+    if config.model == "llama":
+        parameters = llama.count_parameters(vocabulary, layers, heads, width, shared)
+    else:
+        parameters = gpt.count_parameters(vocabulary, config.context, layers, width)
     require_memory(
         parameters,
-        config.batch * config.context * (config.layers * config.width + vocabulary),
+        config.batch * config.context * (layers * width + vocabulary),
         f"{parameters:,} parameters, batches of {config.batch} windows of {config.context}",
         "choose a smaller width, context or batch, or fewer layers",
     )
-    return GPT(
-        vocabulary=vocabulary,
-        context=config.context,
-        layers=config.layers,
-        heads=config.heads,
-        width=config.width,
-        dropout=config.dropout,
-    )
+    sizes = vocabulary, config.context, layers, heads, width
+    if config.model == "llama":
+        return llama.Llama(*sizes, kv_heads=shared, dropout=config.dropout, tied=True)
+    return gpt.GPT(*sizes, config.dropout)

@@ -43,6 +43,7 @@ class LanguageModel(Task[LanguageSettings]):
     settings = LanguageSettings
     models: ClassVar = {
         "gpt": "decoder-only Transformer",
+        "llama": "the same with rotary positions, RMSNorm, SwiGLU and tied embeddings",
         "lstm": "long short-term memory, whose state is carried through the text",
         "gru": "gated recurrent units, likewise",
         "rnn": "simple recurrent layers, likewise",
