@@ -11,5 +11,6 @@ from __future__ import annotations
 
 from chainrule.sklearn.sequence_tagger import SequenceTagger
 from chainrule.sklearn.text_classifier import TextClassifier
+from chainrule.sklearn.word_vectors import WordVectors
 
-__all__ = ["SequenceTagger", "TextClassifier"]
+__all__ = ["SequenceTagger", "TextClassifier", "WordVectors"]
