@@ -7,7 +7,8 @@ from chainrule.models.taggers import Tagger, WordEmbedding
 from chainrule.text.frequent_tags import FrequentTags
 from chainrule.text.library_source import library_source, split_files
 from chainrule.text.padded_batches import PaddedBatches
-from chainrule.text.python_roles import OTHER, python_words, tagged_lines
+from chainrule.text.python_roles import OTHER, tagged_lines
+from chainrule.text.python_tokens import python_words
 from chainrule.text.tag_scores import tag_scores
 from chainrule.text.vocabulary import Vocabulary
 from chainrule.text.word_features import WordFeatures

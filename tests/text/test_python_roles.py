@@ -11,12 +11,11 @@ from chainrule.text.python_roles import (
     LONGEST,
     OTHER,
     ROLES,
-    STRING,
     _distinct,
     python_roles,
-    python_words,
     tagged_lines,
 )
+from chainrule.text.python_tokens import STRING, python_words
 
 
 def roles(source):

@@ -25,7 +25,8 @@ from chainrule.text.confusion import Confusion
 from chainrule.text.frequent_tags import FrequentTags
 from chainrule.text.library_source import python_version
 from chainrule.text.padded_batches import PaddedBatches
-from chainrule.text.python_roles import python_roles, python_words
+from chainrule.text.python_roles import python_roles
+from chainrule.text.python_tokens import python_words
 from chainrule.text.spans import are_spans
 from chainrule.text.splits import split_by_hash
 from chainrule.text.tag_scores import UNJUDGED, tag_scores

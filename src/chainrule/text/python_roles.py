@@ -14,13 +14,13 @@ May import `base` and the standard library.
 from __future__ import annotations
 
 import ast
-import io
 import keyword
 import tokenize
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 from chainrule.text.library_source import SourceFile, library_source, split_files
+from chainrule.text.python_tokens import STRING, Place, in_bytes, logical_lines
 from chainrule.text.tagged import Tagged
 
 OTHER = "_"
@@ -41,16 +41,9 @@ ROLES = {  # role → an example, with the name as NAME
     "method": "x.NAME(1)",
 }
 LONGEST = 64  # tokens; longer lines are tables
-STRING = "'…'"  # stands for every string, whose text says nothing about names
 
-_Place = tuple[int, int]  # line, and column in bytes
 
 _AFTER = {"def": "function", "class": "class", "as": "target"}  # token before → role
-_LAYOUT = {
-    tokenize.NL, tokenize.COMMENT, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER
-}  # fmt: skip
-_OPENS = getattr(tokenize, "FSTRING_START", None), getattr(tokenize, "TSTRING_START", None)
-_CLOSES = getattr(tokenize, "FSTRING_END", None), getattr(tokenize, "TSTRING_END", None)
 
 
 def python_roles() -> tuple[list[Tagged], list[Tagged]]:
@@ -84,34 +77,23 @@ def tagged_lines(source: str) -> list[Tagged]:
         return []
     begins, ends = _roles(tree)
     lines = []
-    for tokens in _logical_lines(source):
+    for tokens in logical_lines(source):
         words = tuple(STRING if t.type == tokenize.STRING else t.string for t in tokens)
         tags = []
         for at, token in enumerate(tokens):
             role = OTHER
             if token.type == tokenize.NAME and not keyword.iskeyword(token.string):
-                start, end = _in_bytes(token.start, token.line), _in_bytes(token.end, token.line)
+                start, end = in_bytes(token.start, token.line), in_bytes(token.end, token.line)
                 role = begins.get(start) or ends.get(end) or _role_by_words(words, at)
             tags.append(role)
         lines.append(Tagged(words, tuple(tags)))
     return lines
 
 
-def python_words(line: str) -> tuple[str, ...]:
-    """The words of one line of Python, as the sentences have them, as far as it has tokens."""
-    words = []
-    for token in _tokens(line):
-        if token.type == tokenize.NEWLINE:
-            break
-        if token.type not in _LAYOUT and token.string.strip():
-            words.append(STRING if token.type == tokenize.STRING else token.string)
-    return tuple(words)
-
-
-def _roles(tree: ast.AST) -> tuple[dict[_Place, str], dict[_Place, str]]:
+def _roles(tree: ast.AST) -> tuple[dict[Place, str], dict[Place, str]]:
     """Roles by where a name begins, and those of attributes by where they end."""
-    begins: dict[_Place, str] = {}
-    ends: dict[_Place, str] = {}
+    begins: dict[Place, str] = {}
+    ends: dict[Place, str] = {}
     rest: list[tuple[ast.AST, str, str]] = [(tree, "variable", "attribute")]
     while rest:
         node, of_name, of_attribute = rest.pop()
@@ -161,36 +143,3 @@ def _role_by_words(words: tuple[str, ...], at: int) -> str:
             case "global" | "nonlocal":
                 return "target"
     return OTHER  # `match`, `case`, and a keyword in a pattern
-
-
-def _logical_lines(source: str) -> Iterator[list[tokenize.TokenInfo]]:
-    line: list[tokenize.TokenInfo] = []
-    for token in _tokens(source):
-        if token.type == tokenize.NEWLINE:
-            if line:
-                yield line
-            line = []
-        elif token.type not in _LAYOUT:
-            line.append(token)
-
-
-def _tokens(source: str) -> Iterator[tokenize.TokenInfo]:
-    """Python's tokens up to a fault, with each f-string as one, as before Python 3.12."""
-    depth = 0
-    try:
-        for token in tokenize.generate_tokens(io.StringIO(source).readline):
-            depth += token.type in _OPENS
-            if not depth:
-                yield token
-            elif token.type in _CLOSES:
-                depth -= 1
-                if not depth:
-                    yield token._replace(type=tokenize.STRING)
-    except (tokenize.TokenError, SyntaxError):  # an open bracket or string, a wrong indentation
-        return
-
-
-def _in_bytes(place: _Place, text: str) -> _Place:
-    """A place whose column counts bytes, as in syntax trees, instead of characters."""
-    line, column = place
-    return place if text.isascii() else (line, len(text[:column].encode()))
