@@ -6,13 +6,15 @@ import chainrule as cr
 import chainrule.nn.functional as F
 from chainrule import optim
 from chainrule.models.classifiers import ConvolutionClassifier
-from chainrule.text.confusion import Confusion
-from chainrule.text.naive_bayes import NaiveBayes
-from chainrule.text.padded_batches import PaddedBatches
-from chainrule.text.splits import split_by_hash
+from chainrule.text import (
+    Confusion,
+    NaiveBayes,
+    PaddedBatches,
+    Vocabulary,
+    split_by_hash,
+    words_of,
+)
 from chainrule.text.unicode_names import unicode_names
-from chainrule.text.vocabulary import Vocabulary
-from chainrule.text.words import words_of
 
 names = unicode_names()  # "LATIN SMALL LETTER A" is labelled Ll, a lower-case letter
 pairs = [(words_of(text), label) for text, label in zip(names.texts, names.labels, strict=True)]

@@ -16,6 +16,7 @@ TINY = {
     "steps": 80, "batch": 16, "learning_rate": 2e-2, "width": 16, "filters": 8, "heads": 2,
     "windows": [2, 3], "dropout": 0.1, "evaluate_every": 40, "save_every": 7, "eager": True,
 }  # fmt: skip
+FIGURES = {"bag": 0.959, "cnn": 0.965}  # mean accuracy of three seeds
 SEEN = "film plot cast end song play book show".split()  # noqa: SIM905
 
 
@@ -210,3 +211,14 @@ def test_bundled_data(tmp_path, bundled, labels):
     assert result["labels"] >= labels
     assert result["texts"] > 1000
     assert 0.3 < result["majority_accuracy"] < result["naive_bayes_accuracy"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("model", ["bag", "cnn"])
+def test_the_figures_of_the_default_run(tmp_path, model):
+    """The tolerance is for other versions of Unicode and other CPUs."""
+    task = find_task("classify")
+    config = task.settled({}, {"model": model}, None)
+    *_, finished = train_new(task, config, tmp_path, Interrupts())
+    assert finished.result["held_out_accuracy"] == pytest.approx(FIGURES[model], abs=0.01)
+    assert finished.result["held_out_accuracy"] > finished.result["naive_bayes_accuracy"] + 0.04

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 import chainrule.nn.functional as F
 from chainrule import nn
+from chainrule.base.arguments import counted
 from chainrule.base.errors import CheckpointError, ConfigError, DataError
 from chainrule.models.classifiers import BagClassifier, ConvolutionClassifier, EncodedClassifier
 from chainrule.models.encoders import RecurrentEncoder, TransformerEncoder
@@ -260,7 +261,7 @@ class ClassificationJob(Job):
         found = self._confusion(chosen, log_p)
         wrong = int(found.counts.sum() - np.trace(found.counts))
         mixed = ", ".join(
-            f"{each.label} taken for {each.predicted} {each.times:,} times"
+            f"{each.label} taken for {each.predicted} {counted(each.times, 'time')}"
             for each in found.most_mixed(_MIXED)
         )
         lines = [f"{wrong:,} of {len(chosen):,} are wrong" + f"; most often {mixed}" * bool(mixed)]

@@ -6,7 +6,7 @@
     >>> found.counts.tolist()       # a row for each label, a column for each prediction
     [[1, 1], [0, 1]]
 
-May import NumPy.
+May import `base` and NumPy.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+from chainrule.base.arguments import counted
 
 _WIDEST = 12  # labels of a confusion matrix that is printed whole
 
@@ -99,11 +101,11 @@ class Confusion:
 
     def _matrix(self, width: int) -> list[str]:
         if len(self.labels) > _WIDEST:
-            mixed = self.most_mixed(_WIDEST)
-            return ["the most frequent mistakes"] + [
-                f"{each.label:{width}}  taken for {each.predicted:{width}}  {each.times:,} times"
-                for each in mixed
+            rows = [
+                f"{label:{width}}  taken for {predicted:{width}}  {counted(times, 'time')}"
+                for label, predicted, times in self.most_mixed(_WIDEST)
             ]
+            return ["the most frequent mistakes", *rows]
         cells = [[f"{n:,}" for n in row] for row in self.counts.tolist()]
         columns = list(zip(self.labels, *cells, strict=True))
         widths = [max(map(len, column)) for column in columns]
