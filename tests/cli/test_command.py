@@ -33,12 +33,6 @@ def test_environment(inside):
     }
 
 
-def test_an_unknown_command(inside):
-    done = inside("trian")
-    assert done.code == 2
-    assert "No such command" in done.err
-
-
 @pytest.mark.parametrize(
     ("error", "code", "text"),
     [
@@ -63,3 +57,18 @@ def test_the_traceback_can_be_asked_for(chainrule):
     done = chainrule("train", "--data", "nowhere", env={"CHAINRULE_TRACEBACK": "1"})
     assert "Traceback" in done.err
     assert "there is no file" in done.err
+
+
+@pytest.mark.parametrize(
+    ("word", "hint"),
+    [
+        ("eval", "did you mean chainrule evaluate?"),
+        ("finetune", "did you mean chainrule train --from?"),
+        ("trian", "did you mean chainrule train?"),
+        ("xyz", "chainrule --help lists them"),
+    ],
+)
+def test_an_unknown_command_is_answered_with_the_likely_one(inside, word, hint):
+    done = inside(word, "last")
+    assert done.code == 2
+    assert hint in " ".join(done.err.split())

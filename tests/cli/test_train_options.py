@@ -20,12 +20,15 @@ from chainrule.tasks.language_model import LanguageSettings
         (["--no-baseline", "x"], ["--set=baseline=false", "x"]),
         (["--baseline", "x"], ["--set=baseline=true", "x"]),
         (["--max-iters", "5"], ["--steps", "5"]),
+        (["--start", "3"], ["--from", "3"]),
+        (["--task", "tag", "x"], ["tag", "x"]),
+        (["--task=tag"], ["tag"]),
         (["--steps", "5", "-h"], ["--steps", "5", "-h"]),
         (["--", "--layers"], ["--", "--layers"]),
     ],
 )
 def test_settings_are_options(typed, understood):
-    assert as_settings(typed, LanguageSettings, {"--steps"}) == understood
+    assert as_settings(typed, LanguageSettings, {"--steps", "--from"}) == understood
 
 
 def test_other_options_are_refused_with_a_likely_one():
@@ -106,6 +109,6 @@ def test_several_files_and_held_out_ones(inside, tiny, book, tmp_path):
     dev = tmp_path / "dev.txt"
     dev.write_text("the lazy dog.\n" * 10, encoding="utf-8")
     found = result(inside(*tiny, "--data", book, "--dev", dev))
-    assert found["characters"] == 2 * 45 * 40 + 1 + 140
+    assert found["characters"] == 2 * 45 * 40 + 140
     dev.write_text("the", encoding="utf-8")
     assert "the held-out text is too short" in inside(*tiny, "--dev", dev).err

@@ -35,11 +35,9 @@ def test_pieces_are_the_text(kind, cut):
     cut = min(cut, len(codes) - 1)
     pieces = list(pieces_of(tokens, codes[:cut], codes[cut:]))
     whole = tokens.decode(codes)
-    assert (
-        tokens.decode(codes[:cut]).removesuffix("\ufffd")
-        == whole[: -len("".join(pieces))][: len(tokens.decode(codes[:cut]).removesuffix("\ufffd"))]
-    )
-    assert whole.endswith("".join(pieces))
+    said = tokens.decode(codes[:cut])
+    if not said.endswith("\ufffd"):  # the prompt ends within a character
+        assert said + "".join(pieces) == whole
 
 
 def test_a_tokenizer_of_others_is_read(tmp_path):

@@ -8,6 +8,7 @@ Exit codes: 0 done · 1 the work could not be done · 2 the request was not unde
 from __future__ import annotations
 
 import contextlib
+import difflib
 import sys
 from typing import TYPE_CHECKING
 
@@ -53,7 +54,32 @@ def _show_version(ctx: click.Context, _parameter: click.Parameter, wanted: bool)
         ctx.exit()
 
 
-@click.group(epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+_ELSEWHERE = {  # what other programs call our commands
+    "eval": "evaluate", "test": "evaluate", "score": "evaluate", "infer": "predict",
+    "apply": "predict", "sample": "generate", "write": "generate", "list": "runs", "ls": "runs",
+    "rename": "runs rename", "delete": "runs delete", "rm": "runs delete", "diff": "compare",
+    "finetune": "train --from", "fine-tune": "train --from", "resume": "train --resume",
+    "sweep": "train --sweep", "new": "train", "fit": "train",
+}  # fmt: skip
+
+
+class _Group(click.Group):
+    """Commands; an unknown one is answered with the likely one."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command that the first word names."""
+        word = args[0]
+        if not word.startswith("-") and self.get_command(ctx, word) is None:
+            close = difflib.get_close_matches(word, self.commands, 1)
+            meant = _ELSEWHERE.get(word) or (close[0] if close else None)
+            hint = f"did you mean chainrule {meant}?" if meant else "chainrule --help lists them"
+            raise click.UsageError(f"there is no command {word!r}; {hint}", ctx)
+        return super().resolve_command(ctx, args)
+
+
+@click.group(cls=_Group, epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option(
     "--version",
     is_flag=True,

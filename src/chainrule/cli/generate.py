@@ -20,7 +20,13 @@ TEMPERATURE = 0.8
 @click.command(short_help="Let a trained RUN write.")
 @click.argument("run", default="last")
 @click.option("--prompt", default="\n", help="What the text begins with; default: a new line.")
-@click.option("--length", type=click.IntRange(min=1), default=400, show_default=True)
+@click.option(
+    "--length",
+    type=click.IntRange(min=1),
+    default=400,
+    show_default=True,
+    help="Characters to write; of a model of words or subwords, tokens.",
+)
 @click.option(
     "--temperature",
     type=click.FloatRange(min=0),

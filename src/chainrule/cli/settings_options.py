@@ -32,6 +32,7 @@ _ELSEWHERE = {
     "n_embd": "width", "embedding_size": "width", "dim": "width", "n_layer": "layers",
     "n_layers": "layers", "num_layers": "layers", "n_head": "heads", "n_heads": "heads",
     "num_heads": "heads", "block_size": "context", "seq_len": "context", "max_len": "context",
+    "start": "from", "init_from": "from", "finetune": "from", "checkpoint": "from",
     "arch": "model", "input": "data", "train": "data", "file": "data", "corpus": "data",
 }  # fmt: skip
 
@@ -51,6 +52,9 @@ def as_settings(words: Sequence[str], kind: type[Settings], known: Collection[st
             return [*out, word, *rest]
         if not name.startswith("--") or name in known:
             out.append(word)
+            continue
+        if key == "task":
+            out.append(value or next(rest, ""))
             continue
         own = f"--{_ELSEWHERE.get(key, key)}"
         if own in known:
