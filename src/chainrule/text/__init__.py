@@ -26,14 +26,20 @@ if TYPE_CHECKING:
     from chainrule.text.conllu import parse_conllu as parse_conllu
     from chainrule.text.conllu import read_conllu as read_conllu
     from chainrule.text.conllu import write_conllu as write_conllu
+    from chainrule.text.cooccurrence import cooccurrences as cooccurrences
+    from chainrule.text.cooccurrence import ppmi_vectors as ppmi_vectors
     from chainrule.text.corpus import read_text as read_text
     from chainrule.text.corpus import text_files as text_files
     from chainrule.text.corpus import text_parts as text_parts
+    from chainrule.text.counted_pairs import CountedPairs as CountedPairs
     from chainrule.text.documentation import documentation_text as documentation_text
     from chainrule.text.frequent_tags import FrequentTags as FrequentTags
     from chainrule.text.labelled import Labelled as Labelled
     from chainrule.text.labelled import read_labelled as read_labelled
+    from chainrule.text.library_prose import english_words as english_words
     from chainrule.text.naive_bayes import NaiveBayes as NaiveBayes
+    from chainrule.text.nearest import WordSpace as WordSpace
+    from chainrule.text.nearest import plural_pairs as plural_pairs
     from chainrule.text.ngram import CharacterNGram as CharacterNGram
     from chainrule.text.ngram import KneserNey as KneserNey
     from chainrule.text.padded_batches import PaddedBatches as PaddedBatches
@@ -54,6 +60,8 @@ if TYPE_CHECKING:
     from chainrule.text.tagged import read_tagged as read_tagged
     from chainrule.text.texts import Texts as Texts
     from chainrule.text.vocabulary import Vocabulary as Vocabulary
+    from chainrule.text.word_windows import WordPairs as WordPairs
+    from chainrule.text.word_windows import WordsAround as WordsAround
     from chainrule.text.words import Words as Words
     from chainrule.text.words import word_spans as word_spans
     from chainrule.text.words import words_of as words_of
@@ -63,11 +71,15 @@ _HOMES = {
     "characters": ("Characters",),
     "confusion": ("Confusion",),
     "conllu": ("Sentence", "parse_conllu", "read_conllu", "write_conllu"),
+    "cooccurrence": ("cooccurrences", "ppmi_vectors"),
     "corpus": ("read_text", "text_files", "text_parts"),
+    "counted_pairs": ("CountedPairs",),
     "documentation": ("documentation_text",),
     "frequent_tags": ("FrequentTags",),
     "labelled": ("Labelled", "read_labelled"),
+    "library_prose": ("english_words",),
     "naive_bayes": ("NaiveBayes",),
+    "nearest": ("WordSpace", "plural_pairs"),
     "ngram": ("CharacterNGram", "KneserNey"),
     "padded_batches": ("PaddedBatches", "bucket_of"),
     "pairs": ("Pairs", "read_pairs"),
@@ -79,6 +91,7 @@ _HOMES = {
     "tagged": ("Tagged", "parse_tagged", "read_tagged"),
     "texts": ("Texts",),
     "vocabulary": ("Vocabulary",),
+    "word_windows": ("WordPairs", "WordsAround"),
     "words": ("Words", "word_spans", "words_of"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
