@@ -209,14 +209,17 @@ def test_it_is_a_task_of_the_command_line():
 
 
 @pytest.mark.slow
-def test_the_default_data_beat_their_baselines(tmp_path):
+@pytest.mark.parametrize("seed", range(3))
+def test_the_default_run(tmp_path, seed):
+    """On Python 3.11.7, seeds 0, 1 and 2 translate 96.96, 96.58 and 97.25 % exactly."""
     task = Translation()
-    config = task.settled({}, {"steps": 400}, None)
+    config = task.settled({}, {"seed": seed}, None)
     *_, finished = train_new(task, config, tmp_path / "runs", Interrupts())
     result = finished.result
     assert result["copy_exact"] == 0
+    assert result["nearest_exact"] == pytest.approx(0.829, abs=0.02)
     assert result["nearest_exact_new"] < 0.02
-    assert result["held_out_exact"] > 0.8
-    assert result["held_out_exact_new"] > 0.3
+    assert result["held_out_exact"] == pytest.approx(0.969, abs=0.008)
+    assert result["held_out_exact_new"] == pytest.approx(0.83, abs=0.04)
     _, _, job = open_model(finished.folder)
     assert list(job.predict(["an_unseen_name = 12345"])) == ["Assign/2 an_unseen_name 12345"]

@@ -79,7 +79,7 @@ class Translation(Task[TranslationSettings]):
     """Translate texts."""
 
     name = "translate"
-    summary = "texts into another language: two parallel files, a table, a pronouncing dictionary"
+    summary = "a translator learns to turn texts into others: sentences, phonemes, trees"
     settings = TranslationSettings
     models: ClassVar = {
         "lstm": "LSTM encoder and decoder with Luong's attention",
