@@ -11,7 +11,7 @@ While training, `forward` reads the true target up to each position, all positio
 translate, `begin(source, longest)` gives the *memory* of the source and the first *cache*, and
 `step(codes, cache, memory)` reads one code a row: the same logits, one position after another.
 
-    >>> translate = BeamTranslation(model, start=2, end=3, longest=48)
+    >>> translate = BeamTranslation(trained, start=2, end=3, longest=48)
     >>> translate([[5, 9, 6], [7, 8]], beam=4)[0][0].codes   # the best one of the first source
     [17, 4, 9]
 

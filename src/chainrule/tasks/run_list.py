@@ -1,6 +1,6 @@
 """Runs in a folder: what each was, how far it came, and how two differ.
 
-    >>> [summary.name for summary in summaries(Path("runs"))]
+    >>> [summary.name for summary in summaries(folder)]
     ['001', '002', 'wide']
 
 May import `train` and what lies below.

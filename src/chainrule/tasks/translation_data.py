@@ -1,6 +1,6 @@
 """The pairs of a translation: where they are from, which are held out, and their codes.
 
-    >>> corpus = read_corpus(["train.en", "train.de"])
+    >>> corpus = read_corpus(paths)          # ["train.en", "train.de"]
     >>> corpus.source, corpus.tokens
     ('train.en and train.de: 20,000 lines each', ('words', 'words'))
 

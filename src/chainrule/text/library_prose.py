@@ -1,7 +1,7 @@
 r"""The English prose in every Python: documentation topics, docstrings and comments.
 
     >>> prose('def f():\n    "Return a copy."  # never None\n')
-    ['Return a copy.', 'never None']
+    ['never None', 'Return a copy.']
     >>> english_words("It's the parser's 2nd input; see os.path.join().")
     ["it's", 'the', "parser's", 'input', 'see', 'os', 'path', 'join']
 

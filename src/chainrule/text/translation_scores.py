@@ -1,6 +1,7 @@
 """How good translations are: exactly right ones, and BLEU and chrF by `sacrebleu`.
 
-    >>> translation_scores(["a b c"], [["a b c", "a c"]])
+    >>> scores = translation_scores(["go to bed now"], [["go to bed now", "to bed"]])
+    >>> {name: round(score, 3) for name, score in scores.items()}
     {'exact': 1.0, 'chrf': 1.0, 'bleu': 1.0}
 
 BLEU and chrF need the extra `text`: pip install 'chainrule[text]'. May import `base`.
