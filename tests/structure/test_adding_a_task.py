@@ -58,3 +58,9 @@ def test_the_task_of_the_page_trains_resumes_and_beats_its_baseline(program, tmp
     page = (tmp_path / "runs" / "001" / "report.html").read_text(encoding="utf-8")
     assert "the most frequent kind" in page
     assert "Held-out names" in page
+    assert program("runs").splitlines()[1].split()[:3] == ["001", "names", "bag"]
+    (tmp_path / "names.txt").write_text("KeyError\nprint\n", encoding="utf-8")
+    first, _ = program("predict", "last", "names.txt").splitlines()
+    assert first.startswith("KeyError\t")
+    scores = json.loads(program("evaluate", "last", "--json"))["scores"]
+    assert abs(scores["accuracy"] - found["held_out_accuracy"]) < 1e-6

@@ -61,8 +61,8 @@ def test_what_happens_when(start):
     assert steps_of(events, Sampled) == [0, 2, 10, 20]
     assert steps_of(events, Saved) == [6, 12, 18, 20]
     assert [e.baseline.key for e in events if isinstance(e, Compared)] == [
-        "kneser_ney",
         "five_gram",
+        "kneser_ney",
     ]
     assert isinstance(events[-1], Finished)
 

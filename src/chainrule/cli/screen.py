@@ -169,11 +169,9 @@ class Screen:
         if self._scores:
             name = "" if judged == "loss" else f"{judged} "
             parts.append(f"held out {name}{self._scores[judged]:.3f}")
-        parts += [
-            f"{baseline.name} {baseline.scores[judged]:.3f}"
-            for baseline in self._baselines
-            if judged in baseline.scores
-        ]
+        compared = [baseline for baseline in self._baselines if judged in baseline.scores]
+        if compared:
+            parts.append(f"{compared[-1].name} {compared[-1].scores[judged]:.3f}")
         return " · ".join(parts + self._pace(step, total))
 
     def _pace(self, step: int, total: int) -> list[str]:

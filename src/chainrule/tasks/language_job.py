@@ -154,8 +154,8 @@ class LanguageJob(Job):
         """Counting, with contexts of four characters, smoothed in two ways."""
         name = f"{BASELINE_ORDER}-gram model"
         for key, full_name, kind in (
-            ("kneser_ney", f"{name}, Kneser–Ney", KneserNey),
             ("five_gram", name, CharacterNGram),
+            ("kneser_ney", f"{name}, Kneser–Ney", KneserNey),
         ):
             if len(self._training) > BASELINE_LIMIT:
                 reason = f"more than {BASELINE_LIMIT:,} characters to count"

@@ -129,7 +129,10 @@ class Job(ABC):
         return optim.AdamW(groups, lr=config.learning_rate, betas=(config.beta1, config.beta2))
 
     def baselines(self) -> Iterator[Baseline]:
-        """What simple methods score on the same held-out data; computed after the first step."""
+        """What simple methods score on the same held-out data; computed after the first step.
+
+        The strongest comes last: it is the one in charts and beside the progress.
+        """
         return iter(())
 
     def samples(self, generator: np.random.Generator, stop: Callable[[], bool]) -> str | None:
