@@ -20,6 +20,7 @@ TASKS = {  # name → module and class below `chainrule.tasks`
     "language": "language_model.LanguageModel",
     "classify": "classification.Classification",
     "tag": "tagging.Tagging",
+    "parse": "parsing.Parsing",
     "translate": "translation.Translation",
     "vectors": "word_vectors.WordVectors",
 }

@@ -7,7 +7,6 @@ May import `text`, `models`, `train` and what lies below.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Annotated, ClassVar
@@ -28,7 +27,7 @@ from chainrule.text.padded_batches import PaddedBatches
 from chainrule.text.python_roles import python_roles
 from chainrule.text.python_tokens import python_words
 from chainrule.text.spans import are_spans
-from chainrule.text.splits import split_by_hash
+from chainrule.text.splits import evenly, fingerprint_of, split_by_hash
 from chainrule.text.tag_scores import UNJUDGED, tag_scores
 from chainrule.text.tagged import Tagged, read_tagged
 from chainrule.text.tagged_lines import errors_in, in_context, marked, sentences_in
@@ -188,7 +187,7 @@ class TaggingJob(Job):
             self.batches = self._batches(learnt, config.batch, config.seed)
         spans = are_spans(tag for tag in lexicon.tags.tokens if tag != lexicon.tags.unknown)
         self.judged_by = "f1" if spans else "accuracy"
-        self.fingerprint = _fingerprint([learnt, held_out])
+        self.fingerprint = fingerprint_of([learnt, held_out])
         self.figures = {"sentences": len(learnt) + len(held_out), "tags": len(lexicon.tags) - 1}
         self.facts = self._facts()
 
@@ -203,7 +202,7 @@ class TaggingJob(Job):
 
     def evaluate(self, stop: Callable[[], bool], *, whole: bool) -> Scores | None:
         """Loss and scores; words tagged `_` are not judged."""
-        held_out = self._held_out if whole else _spread(self._held_out, QUICK)
+        held_out = self._held_out if whole else evenly(self._held_out, QUICK)
         predicted: list[list[str]] = [[] for _ in held_out]
         loss = words = 0.0
         for numbers, (codes, tags, inside) in self._batches(held_out, _TOGETHER).in_order():
@@ -229,7 +228,7 @@ class TaggingJob(Job):
         del generator
         if stop():
             return None
-        watched = _spread(self._held_out, _WATCHED)
+        watched = evenly(self._held_out, _WATCHED)
         predicted = self.tag([sentence.words for sentence in watched])
         pairs = list(zip(watched, predicted, strict=True))
         wrong = sum(bool(errors_in(*pair)) for pair in pairs)
@@ -314,20 +313,6 @@ class TaggingJob(Job):
             "model": f"{config.model}, width {config.width}, over {len(lexicon.features.words):,} "
             f"words and {len(lexicon.features.affixes):,} affixes",
         }
-
-
-def _spread(sentences: Sequence[Tagged], most: int) -> Sequence[Tagged]:
-    """At most so many of the sentences, at equal distances."""
-    return sentences[:: max(1, len(sentences) // most)][:most]
-
-
-def _fingerprint(parts: Iterable[Iterable[Tagged]]) -> str:
-    digest = hashlib.sha256()
-    for part in parts:
-        for sentence in part:
-            digest.update(repr(tuple(sentence)).encode())
-        digest.update(b"|")
-    return digest.hexdigest()
 
 
 def _build(config: TaggingSettings, lexicon: _Lexicon) -> Tagger:

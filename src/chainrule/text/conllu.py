@@ -113,12 +113,12 @@ def read_conllu(path: str | os.PathLike[str]) -> list[Sentence]:
     return sentences
 
 
-def parse_conllu(text: str, name: str = "text") -> list[Sentence]:
-    """The sentences of a text in CoNLL-U; `name` stands for it in messages."""
+def parse_conllu(text: str, name: str = "text", first: int = 1) -> list[Sentence]:
+    """The sentences of a text in CoNLL-U, which messages call `name`; its first line is `first`."""
     sentences: list[Sentence] = []
     comments: list[str] = []
     rows: list[tuple[int, tuple[str, ...]]] = []
-    for number, line in enumerate([*text.split("\n"), ""], 1):
+    for number, line in enumerate([*text.split("\n"), ""], first):
         if not line.strip():
             if rows:
                 sentences.append(_sentence(rows, tuple(comments), name))

@@ -85,11 +85,22 @@ def marked_tree(tree: Parsed, predicted: Parsed) -> str:
     """
     shown = list(tree.words)
     for at in wrong_heads(tree, predicted):
-        shown[at] += f"[{arc_of(tree, at)}|{arc_of(predicted, at)}]"
+        shown[at] = _marked(tree, predicted, at)
     return " ".join(shown)
+
+
+def in_context(tree: Parsed, predicted: Parsed, at: int, around: int = 4) -> str:
+    """The word at `at` with [right|predicted] behind it, and at most `around` words around it."""
+    words, start, end = tree.words, max(0, at - around), at + 1 + around
+    shown = [*words[start:at], _marked(tree, predicted, at), *words[at + 1 : end]]
+    return " ".join(["…"] * (start > 0) + shown + ["…"] * (end < len(words)))
 
 
 def arc_of(tree: Parsed, at: int) -> str:
     """Head and relation of the word at a position, as "sing nsubj"; the root is "ROOT"."""
     head = tree.heads[at]
     return f"{tree.words[head - 1] if head else 'ROOT'} {tree.relations[at]}"
+
+
+def _marked(tree: Parsed, predicted: Parsed, at: int) -> str:
+    return f"{tree.words[at]}[{arc_of(tree, at)}|{arc_of(predicted, at)}]"

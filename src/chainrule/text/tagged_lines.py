@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from chainrule.text.conllu import COLUMNS
 from chainrule.text.tagged import Tagged
 
-_COMMENT = re.compile(r"# (\w+ = |newdoc|newpar)")  # of CoNLL-U
+COMMENT = re.compile(r"# (\w+ = |newdoc|newpar)")  # of CoNLL-U
 _FORM = COLUMNS.index("form")
 
 
@@ -40,7 +40,7 @@ def sentences_in(
         if rows:
             yield tuple(rows)
             rows = []
-        if not _COMMENT.match(line) and (words := tuple(split(line))):
+        if not COMMENT.match(line) and (words := tuple(split(line))):
             yield words
     if rows:
         yield tuple(rows)
