@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from chainrule.base.errors import CheckpointError, ConfigError, DataError
+from chainrule.base.settings import settings
 from chainrule.tasks.catalogue import find_task
 from chainrule.tasks.run import open_model, train_new, train_on
 from chainrule.tasks.tagging import Tagging
@@ -200,3 +201,21 @@ def test_the_default_run(tmp_path, seed):
     tags = ["target", "_", "call", "_", "variable", "_"]
     rows = [f"{word}\t{tag}\n" for word, tag in zip(words, tags, strict=True)]
     assert next(job.predict(["x = f(y)  # comment"])) == "".join(rows)
+
+
+@pytest.mark.slow
+def test_parts_of_speech_of_universal_dependencies(tmp_path):
+    """English EWT, gold tokens, no pretrained vectors: UDPipe 1.2 has 94.4 % on the test part."""
+    parts = {
+        name: (settings().data or tmp_path) / "ud_english_ewt" / f"en_ewt-ud-{name}.conllu"
+        for name in ("train", "dev", "test")
+    }
+    if not parts["train"].is_file():
+        pytest.skip("CHAINRULE_DATA names no folder with ud_english_ewt")
+    changes = {"data": str(parts["train"]), "dev": str(parts["dev"]), "epochs": 10, "width": 400}
+    task = Tagging()
+    *_, finished = train_new(task, task.settled({}, changes, None), tmp_path / "runs", Interrupts())
+    _, _, job = open_model(finished.folder, [str(parts["test"])])
+    scores = job.evaluate(lambda: False, whole=True)
+    assert scores["accuracy"] >= 0.95
+    assert scores["unknown_accuracy"] > 0.8
