@@ -308,6 +308,8 @@ def test_tokens_of_other_kinds(start, kind):
     if kind == "bpe":
         pytest.importorskip("tokenizers", reason="tokenizers is an extra, and not installed")
     events = list(start(tokens=kind, pieces=290, context=4, steps=80, learning_rate=0.03, width=16))
+    samples = "".join(event.text for event in events if isinstance(event, Sampled))
+    assert not set(samples) & {chr(code) for code in range(32) if chr(code) not in "\n\t"}
     result = events[-1].result
     assert result["vocabulary"] <= 290
     assert result["held_out_loss_per_character"] < result["held_out_loss"] / 2

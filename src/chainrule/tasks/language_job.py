@@ -49,6 +49,7 @@ TEMPERATURE = 0.8  # of samples
 QUICK = 2**17  # held-out characters of an evaluation before the last one, which takes all
 _BEGINNINGS = ("The ", "the ", "\n")  # of a sample, if the text has these characters
 _SHOWN = 40  # characters before a mistake
+_CONTROL = dict.fromkeys([*range(9), *range(11, 32), 127], "·")  # would disturb a terminal
 _FEW, _SHORT = 2, 16  # windows and characters of a small part of a batch
 
 
@@ -177,7 +178,8 @@ class LanguageJob(Job):
             if stop():
                 return None
             codes.append(code)
-        return start.lstrip() + "".join(pieces_of(self.tokens, prompt.tolist(), codes))
+        text = start.lstrip() + "".join(pieces_of(self.tokens, prompt.tolist(), codes))
+        return text.translate(_CONTROL)
 
     def beginning(self) -> str:
         """What a text may begin with: one of some words, or else the first character."""
