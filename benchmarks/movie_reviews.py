@@ -31,7 +31,7 @@ from chainrule.text.vocabulary import Vocabulary
 from chainrule.text.words import words_of
 from chainrule.train.warmup_cosine import WarmupCosine
 
-BATCH, WARMUP, DECAY_TO = 50, 50, 0.05
+WARMUP, DECAY_TO = 50, 0.05
 LEAST = 2  # occurrences of a word in the training folds; rarer ones are unknown
 
 Pair = tuple[list[str], str]  # words and label
@@ -42,6 +42,7 @@ class Recipe:
     """A model of (words, labels), and how it is trained."""
 
     build: Callable[[int, int], nn.Module]
+    batch: int
     steps: int
     learning_rate: float
     weight_decay: float
@@ -50,15 +51,17 @@ class Recipe:
 RECIPES = {
     "cnn": Recipe(
         lambda words, labels: ConvolutionClassifier(words, labels, 128, 100, (3, 4, 5), 0.5),
+        batch=50,
         steps=700,
         learning_rate=1e-3,
         weight_decay=0.01,
     ),
     "bag": Recipe(
-        lambda words, labels: BagClassifier(words, labels, 128, 0.5),
-        steps=800,
-        learning_rate=2e-3,
-        weight_decay=0.1,
+        lambda words, labels: BagClassifier(words, labels, 128, 0.2),
+        batch=64,
+        steps=600,
+        learning_rate=4e-3,
+        weight_decay=0.01,
     ),
 }
 COUNTED = "naive Bayes"
@@ -82,7 +85,7 @@ def train(recipe: Recipe, codes: Sequence[np.ndarray], labels: np.ndarray, seed:
         optimizer.step()
         return loss
 
-    batches = PaddedBatches([codes, labels], BATCH, seed=seed)
+    batches = PaddedBatches([codes, labels], recipe.batch, seed=seed)
     for n in range(1, recipe.steps + 1):
         optimizer.param_groups[0]["lr"] = rate(n)
         texts, gold, _ = batches.draw()
@@ -102,7 +105,7 @@ def right(recipe: Recipe, learnt: Sequence[Pair], held_out: Sequence[Pair], seed
     logits = cr.compile(model)
     found = 0
     with cr.no_grad():
-        for _, (texts, gold, _) in PaddedBatches(arrays(held_out), BATCH).in_order():
+        for _, (texts, gold, _) in PaddedBatches(arrays(held_out), recipe.batch).in_order():
             found += int((np.asarray(logits(texts)).argmax(1) == gold).sum())
     return found
 
