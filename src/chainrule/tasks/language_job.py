@@ -106,7 +106,8 @@ class LanguageJob(Job):
         self.model = self._built(len(tokens))
         self.logits = inference(self.model, self._logits_at, eager=config.eager)
         self._losses = inference(self.model, self._losses_at, eager=config.eager)
-        self.batches = self._windows(training)
+        if len(training):
+            self.batches = self._windows(training)
         seen = hashlib.sha256("".join(assets_of(tokens).values()).encode())
         for part in chain(code_parts(training), [held_out]):
             seen.update(part.tobytes())
