@@ -60,6 +60,7 @@ if TYPE_CHECKING:
     from chainrule.text.tagged import read_tagged as read_tagged
     from chainrule.text.texts import Texts as Texts
     from chainrule.text.vocabulary import Vocabulary as Vocabulary
+    from chainrule.text.word_features import WordFeatures as WordFeatures
     from chainrule.text.word_windows import WordPairs as WordPairs
     from chainrule.text.word_windows import WordsAround as WordsAround
     from chainrule.text.words import Words as Words
@@ -91,6 +92,7 @@ _HOMES = {
     "tagged": ("Tagged", "parse_tagged", "read_tagged"),
     "texts": ("Texts",),
     "vocabulary": ("Vocabulary",),
+    "word_features": ("WordFeatures",),
     "word_windows": ("WordPairs", "WordsAround"),
     "words": ("Words", "word_spans", "words_of"),
 }
