@@ -129,6 +129,19 @@ def test_spans_are_judged_by_f1(start, tmp_path):
     assert job.judged_by == "f1"
 
 
+def test_held_out_sentences_without_a_span_have_an_f1(start, tmp_path):
+    """The learnt tags say whether spans are judged: those held out may all be O, or be none."""
+    path, dev, other = (tmp_path / name for name in ("names.txt", "dev.txt", "other.txt"))
+    path.write_text("Ann B-PER\nmet O\nBob B-PER\n\n" * 20, encoding="utf-8")
+    dev.write_text("so O\nwhat O\n", encoding="utf-8")
+    other.write_text("Ann B-PER\nmet VERB\n", encoding="utf-8")
+    *_, finished = start(data=str(path), dev=str(dev), steps=8)
+    assert finished.result["held_out_f1"] == 0
+    assert finished.result["held_out_accuracy"] > 0
+    _, _, job = open_model(finished.folder, [str(other)])
+    assert "f1" in job.evaluate(lambda: False, whole=True)
+
+
 def test_an_evaluation_may_be_stopped(start, file):
     *_, finished = start(steps=1)
     _, _, job = open_model(finished.folder, [str(file)])

@@ -20,7 +20,7 @@ def test_unknown_words_are_judged_apart():
 
 def test_spans_have_an_f1():
     gold = [Tagged(("a", "b", "c"), ("B-x", "I-x", "O"))]
-    scores = tag_scores(gold, [["B-x", "I-x", "B-x"]], known={"a", "b", "c"})
+    scores = tag_scores(gold, [["B-x", "I-x", "B-x"]], known={"a", "b", "c"}, spans=True)
     assert scores == {"precision": 0.5, "recall": 1.0, "f1": 2 / 3, "accuracy": 2 / 3}
 
 

@@ -185,8 +185,8 @@ class TaggingJob(Job):
         self._scores = inference(self.model, self.model, eager=config.eager)
         if learnt:
             self.batches = self._batches(learnt, config.batch, config.seed)
-        spans = are_spans(tag for tag in lexicon.tags.tokens if tag != lexicon.tags.unknown)
-        self.judged_by = "f1" if spans else "accuracy"
+        self._spans = are_spans(tag for tag in lexicon.tags.tokens if tag != lexicon.tags.unknown)
+        self.judged_by = "f1" if self._spans else "accuracy"
         self.fingerprint = fingerprint_of([learnt, held_out])
         self.figures = {"sentences": len(learnt) + len(held_out), "tags": len(lexicon.tags) - 1}
         self.facts = self._facts()
@@ -213,14 +213,13 @@ class TaggingJob(Job):
             words += inside.sum()
             for number, best in zip(numbers, self.model.best(scores, codes), strict=True):
                 predicted[number] = self.lexicon.tags.decode(best)
-        judged = tag_scores(held_out, predicted, self.lexicon.known)
-        return {"loss": loss / max(words, 1), **judged}
+        return {"loss": loss / max(words, 1), **self._judge(held_out, predicted)}
 
     def baselines(self) -> Iterator[Baseline]:
         """The most frequent tag of each word."""
         counted = FrequentTags(self._learnt, left_out=[UNJUDGED])
         predicted = [counted.tag(sentence.words) for sentence in self._held_out]
-        scores = tag_scores(self._held_out, predicted, self.lexicon.known)
+        scores = self._judge(self._held_out, predicted)
         yield Baseline("frequent_tag", "most frequent tag of each word", scores)
 
     def samples(self, generator: np.random.Generator, stop: Callable[[], bool]) -> str | None:
@@ -288,6 +287,9 @@ class TaggingJob(Job):
             if pair[0] != UNJUDGED
         ]
         return Confusion.of(*zip(*judged, strict=True)).text() if judged else ""
+
+    def _judge(self, held_out: Sequence[Tagged], predicted: list[list[str]]) -> Scores:
+        return tag_scores(held_out, predicted, self.lexicon.known, spans=self._spans)
 
     def _batches(self, sentences: Sequence[Tagged], batch: int, seed: int = 0) -> PaddedBatches:
         features, tags = self.lexicon.features, self.lexicon.tags

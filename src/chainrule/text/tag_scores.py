@@ -11,23 +11,27 @@ from __future__ import annotations
 
 from collections.abc import Container, Sequence
 
-from chainrule.text.spans import are_spans, span_scores
+from chainrule.text.spans import span_scores
 from chainrule.text.tagged import Tagged
 
 UNJUDGED = "_"  # in CoNLL-U, what is not given
 
 
 def tag_scores(
-    gold: Sequence[Tagged], predicted: Sequence[Sequence[str]], known: Container[str]
+    gold: Sequence[Tagged],
+    predicted: Sequence[Sequence[str]],
+    known: Container[str],
+    *,
+    spans: bool = False,
 ) -> dict[str, float]:
     """Scores from 0 to 1 of the tags `predicted` for the words of `gold`.
 
     `accuracy` is over all words whose tag is not `_`, `unknown_accuracy` over those of them that
-    are not in `known`, the words of the training data, if there are any. If the tags are spans,
-    `f1`, `precision` and `recall` are those of `text.spans`.
+    are not in `known`, the words of the training data, if there are any. With `spans`, `f1`,
+    `precision` and `recall` are those of `text.spans`; `are_spans` tells it of the learnt tags.
     """
     scores: dict[str, float] = {}
-    if are_spans(tag for sentence in gold for tag in sentence.tags):
+    if spans:
         scores |= span_scores([sentence.tags for sentence in gold], predicted)
     right = {True: 0, False: 0}  # by whether the word is known
     words = {True: 0, False: 0}
