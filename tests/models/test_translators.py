@@ -5,13 +5,8 @@ import pytest
 
 import chainrule as cr
 import chainrule.nn.functional as F
-from chainrule.errors import ConfigError, ShapeError
-from chainrule.models.translators import (
-    BeamTranslation,
-    LSTMTranslator,
-    TransformerTranslator,
-    sines,
-)
+from chainrule.errors import ConfigError
+from chainrule.models.translators import BeamTranslation, LSTMTranslator, TransformerTranslator
 
 START, END = 1, 2
 KINDS = {
@@ -113,19 +108,8 @@ def test_it_learns_to_reverse_texts(kind):
     assert np.mean(right) > 0.8
 
 
-def test_sines_are_those_of_the_paper():
-    table = sines(50, 6).numpy()
-    p, i = 7, 1
-    assert table[p, 2 * i] == pytest.approx(np.sin(p / 10000 ** (2 * i / 6)), abs=1e-6)
-    assert table[p, 2 * i + 1] == pytest.approx(np.cos(p / 10000 ** (2 * i / 6)), abs=1e-6)
-    assert sines(3, 5).shape == (3, 5)
-
-
 def test_sizes_that_do_not_fit_are_refused():
     with pytest.raises(ConfigError, match="width=15 is odd"):
         LSTMTranslator(20, 15)
     with pytest.raises(ConfigError, match="not a multiple of heads=4"):
         TransformerTranslator(20, 18)
-    model = TransformerTranslator(20, 16, longest=4)
-    with pytest.raises(ShapeError, match="5 positions are more than the 4"):
-        model(cr.zeros(1, 5, dtype=cr.int64), cr.zeros(1, 2, dtype=cr.int64))

@@ -158,6 +158,16 @@ def test_the_worst_mistakes_of_other_data(start, tmp_path):
     assert mistake.predicted.startswith("Anke vidis")
 
 
+def test_held_out_texts_of_any_length_are_judged(start, tmp_path):
+    dev = tmp_path / "dev.tsv"
+    long = "An saw a red house. " * 120  # 720 tokens
+    dev.write_text(f"{long}\t{long}\nGo!\tIru!\n", encoding="utf-8")
+    *_, finished = start(model="transformer", steps=1, dev=str(dev), eager=True)
+    assert np.isfinite(finished.result["held_out"])
+    _, _, job = open_model(finished.folder)
+    assert len(list(job.predict([long]))) == 1
+
+
 def test_an_evaluation_may_be_stopped(start, file):
     *_, finished = start(steps=1)
     _, _, job = open_model(finished.folder, [str(file)])

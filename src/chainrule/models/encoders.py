@@ -12,13 +12,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
-
 import chainrule.nn.functional as F
 from chainrule import nn
 from chainrule.base.errors import ConfigError
-from chainrule.tensor.convert import as_tensor
+from chainrule.models.sinusoids import sinusoids
 from chainrule.tensor.functional.comparison import where
 from chainrule.tensor.functional.join import cat
 
@@ -101,16 +98,9 @@ class TransformerEncoder(nn.Module):
 
     def forward(self, x: Tensor, inside: Tensor) -> Tensor:
         """[batch, time, width] → [batch, time, hidden]."""
-        x = self.linear(x) + as_tensor(_positions(x.shape[1], self.width))
+        x = self.linear(x) + sinusoids(x.shape[1], self.width)
         padding = inside.logical_not()
         for layer in self.layers:
             x = layer(x, src_key_padding_mask=padding)
         states: Tensor = self.norm(x)
         return states
-
-
-def _positions(time: int, width: int) -> NDArray[np.float32]:
-    """sin(p / 10000^(2i/width)) in column i and the cosine in column i + width/2, of position p."""
-    rates = 1e4 ** (-np.arange(0, width, 2) / width)
-    angles = np.arange(time)[:, None] * rates
-    return np.concatenate([np.sin(angles), np.cos(angles)], axis=1).astype(np.float32)

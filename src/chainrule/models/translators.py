@@ -30,9 +30,10 @@ from numpy.typing import ArrayLike, NDArray
 import chainrule.nn.functional as F
 from chainrule import nn
 from chainrule.base import dtypes
-from chainrule.base.errors import ConfigError, ShapeError
+from chainrule.base.errors import ConfigError
 from chainrule.models.beam import Beam, beam_search
-from chainrule.tensor.convert import as_tensor, tensor
+from chainrule.models.sinusoids import sinusoids
+from chainrule.tensor.convert import tensor
 from chainrule.tensor.functional import comparison, creation, join, layout
 from chainrule.tensor.modes import no_grad
 from chainrule.text.padded_batches import bucket_of
@@ -158,9 +159,8 @@ class TransformerTranslator(Translator):
         dropout: float = 0.0,
         padding: int = 0,
         heads: int = 4,
-        longest: int = 512,
     ) -> None:
-        """`width` is a multiple of `heads`; `longest` is the most positions of a side."""
+        """`width` is a multiple of `heads`."""
         super().__init__(vocabulary, width, dropout, padding)
         if width % heads:
             raise ConfigError(f"width={width} is not a multiple of heads={heads}")
@@ -168,7 +168,6 @@ class TransformerTranslator(Translator):
             width, heads, layers, layers, 4 * width, dropout, F.gelu, batch_first=True,
             norm_first=True,
         )  # fmt: skip
-        self.register_buffer("sines", sines(longest, width), persistent=False)
 
     def forward(self, source: Tensor, target: Tensor) -> Tensor:
         """int64 [rows, S] and [rows, T] → logits [rows, T, vocabulary] of what follows."""
@@ -196,8 +195,9 @@ class TransformerTranslator(Translator):
     def step(self, codes: Tensor, cache: Rows, memory: Rows) -> tuple[Tensor, Rows]:
         """The layers at one position for each row; their keys and values join the cache."""
         at, readable = cache[0], memory[0]
-        x = (self._embed(codes) + self.sines[at]).unsqueeze(1)
-        positions = creation.arange(cache[1].shape[2])
+        longest = cache[1].shape[2]
+        x = (self._embed(codes) + sinusoids(longest, self.width)[at]).unsqueeze(1)
+        positions = creation.arange(longest)
         here = (positions == at.unsqueeze(1)).view(len(at), 1, -1, 1)
         past = (positions <= at.unsqueeze(1)).view(len(at), 1, 1, -1)
         after = [at + 1]
@@ -216,24 +216,8 @@ class TransformerTranslator(Translator):
 
     def _placed(self, codes: Tensor) -> Tensor:
         """Embeddings of codes plus those of their positions."""
-        time, most = codes.shape[1], len(self.sines)
-        if time > most:
-            raise ShapeError(
-                f"{time} positions are more than the {most} of this model; build it with "
-                f"longest={time}, or shorten the text"
-            )
-        return self.dropout(self._embed(codes) + self.sines[:time])  # type: ignore[no-any-return]
-
-
-def sines(positions: int, width: int) -> Tensor:
-    """sin(p / 10000^(2i/width)) in column 2i and the cosine in column 2i + 1, of position p.
-
-    Shape [positions, width]. Source: Vaswani et al., Attention is all you need (2017), §3.5.
-    """
-    rates = 1e4 ** (-np.arange(0, width, 2) / width)
-    angles = np.arange(positions)[:, None] * rates
-    table = np.stack([np.sin(angles), np.cos(angles)], axis=2).reshape(positions, -1)
-    return as_tensor(table[:, :width].astype(np.float32))
+        x = self._embed(codes) + sinusoids(codes.shape[1], self.width)
+        return self.dropout(x)  # type: ignore[no-any-return]
 
 
 def _future(time: int) -> Tensor:

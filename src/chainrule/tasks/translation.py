@@ -319,7 +319,4 @@ def _build(config: TranslationSettings, vocabulary: int) -> Translator:
     options: dict[str, Any] = {"layers": config.layers, "dropout": config.dropout}
     if config.model == "lstm":
         return LSTMTranslator(vocabulary, width, **options)
-    # Sources to translate may be longer than those that were learnt.
-    return TransformerTranslator(
-        vocabulary, width, heads=config.heads, longest=max(512, 2 * config.longest), **options
-    )
+    return TransformerTranslator(vocabulary, width, heads=config.heads, **options)
