@@ -180,7 +180,7 @@ def test_what_cannot_be_learnt_is_refused_before_a_folder_is_made(start, tmp_pat
     one.write_text("a\tX\n", encoding="utf-8")
     with pytest.raises(DataError, match="too few"):
         list(start(data=str(one)))
-    with pytest.raises(ConfigError, match="is odd"):
+    with pytest.raises(ConfigError, match="width=9 is odd"):
         list(start(width=9))
     with pytest.raises(ConfigError, match="GB"):
         list(start(width=10**6))

@@ -31,14 +31,14 @@ class WindowEncoder(nn.Module):
     Source: Collobert et al., Natural Language Processing (almost) from Scratch (2011), §3.2.1.
     """
 
-    def __init__(self, width: int, hidden: int, radius: int = _RADIUS) -> None:
+    def __init__(self, inputs: int, width: int, radius: int = _RADIUS) -> None:
         """`radius` is the number of words on either side."""
         super().__init__()
-        self.radius, self.width = radius, hidden
-        self.linear = nn.Linear((2 * radius + 1) * width, hidden)
+        self.radius, self.width = radius, width
+        self.linear = nn.Linear((2 * radius + 1) * inputs, width)
 
     def forward(self, x: Tensor, inside: Tensor) -> Tensor:
-        """[batch, time, width] → [batch, time, hidden]."""
+        """[batch, time, inputs] → [batch, time, width]."""
         time = x.shape[1]
         x = where(inside.unsqueeze(2), x, 0.0)
         wide = F.pad(x, (0, 0, self.radius, self.radius))
@@ -52,15 +52,15 @@ class RecurrentEncoder(nn.Module):
     Source: Huang et al., Bidirectional LSTM-CRF Models for Sequence Tagging (2015), §2.
     """
 
-    def __init__(self, width: int, hidden: int, layers: int = 1, dropout: float = 0.0) -> None:
-        """Each direction has `hidden` / 2 units; `dropout` acts between layers."""
+    def __init__(self, inputs: int, width: int, layers: int = 1, dropout: float = 0.0) -> None:
+        """Each direction has `width` / 2 units; `dropout` acts between layers."""
         super().__init__()
-        if hidden % 2:
-            raise ConfigError(f"hidden={hidden} is odd; each direction of the LSTM takes one half")
-        self.width = hidden
+        if width % 2:
+            raise ConfigError(f"width={width} is odd; each direction of the LSTM takes one half")
+        self.width = width
         self.lstm = nn.LSTM(
-            width,
-            hidden // 2,
+            inputs,
+            width // 2,
             num_layers=layers,
             batch_first=True,
             dropout=dropout if layers > 1 else 0.0,
@@ -68,36 +68,36 @@ class RecurrentEncoder(nn.Module):
         )
 
     def forward(self, x: Tensor, inside: Tensor) -> Tensor:
-        """[batch, time, width] → [batch, time, hidden]."""
+        """[batch, time, inputs] → [batch, time, width]."""
         states: Tensor = self.lstm(x, lengths=inside.sum(1))[0]
         return states
 
 
 class TransformerEncoder(nn.Module):
-    """A projection to `hidden` plus sinusoidal positions, then pre-norm Transformer layers.
+    """A projection to `width` plus sinusoidal positions, then pre-norm Transformer layers.
 
     Source: Vaswani et al., Attention is all you need (2017), §3; positions as in §3.5.
     """
 
     def __init__(
-        self, width: int, hidden: int, layers: int = 2, heads: int = 4, dropout: float = 0.0
+        self, inputs: int, width: int, layers: int = 2, heads: int = 4, dropout: float = 0.0
     ) -> None:
-        """`hidden` must be a multiple of `heads`, and even."""
+        """`width` must be a multiple of `heads`, and even."""
         super().__init__()
-        if hidden % heads or hidden % 2:
-            raise ConfigError(f"hidden={hidden} is not even, or not a multiple of heads={heads}")
-        self.width = hidden
-        self.linear = nn.Linear(width, hidden)
+        if width % heads or width % 2:
+            raise ConfigError(f"width={width} is not even, or not a multiple of heads={heads}")
+        self.width = width
+        self.linear = nn.Linear(inputs, width)
         self.layers = nn.ModuleList(
             nn.TransformerEncoderLayer(
-                hidden, heads, 4 * hidden, dropout, "gelu", batch_first=True, norm_first=True
+                width, heads, 4 * width, dropout, "gelu", batch_first=True, norm_first=True
             )
             for _ in range(layers)
         )
-        self.norm = nn.LayerNorm(hidden)
+        self.norm = nn.LayerNorm(width)
 
     def forward(self, x: Tensor, inside: Tensor) -> Tensor:
-        """[batch, time, width] → [batch, time, hidden]."""
+        """[batch, time, inputs] → [batch, time, width]."""
         x = self.linear(x) + sinusoids(x.shape[1], self.width)
         padding = inside.logical_not()
         for layer in self.layers:
