@@ -96,4 +96,4 @@ def test_words_of_the_same_neighbours_become_alike():
         loss.backward()
         optimizer.step()
     space = WordSpace([str(i) for i in range(10)], model.vectors().numpy())
-    assert space.apart([["0", "1", "2"], ["3", "4", "5"]]) == 1.0
+    assert space.auc([["0", "1", "2"], ["3", "4", "5"]]) == 1.0

@@ -83,3 +83,30 @@ def test_damaged_words_are_refused():
     task = WordVectors()
     with pytest.raises(CheckpointError, match="does not hold the model's words"):
         task.reopen(task.settled(TINY, {}, None), {"vocabulary": "{"}, [])
+
+
+def test_a_text_in_one_line_without_plurals_is_judged_by_its_loss(tmp_path):
+    generator = np.random.default_rng(0)
+    path = tmp_path / "line.txt"
+    path.write_text(" ".join(generator.choice(list("abcdefgh"), 60_000)), encoding="utf-8")
+    *_, finished = start(tmp_path, path, steps=20, evaluate_every=10, save_every=0, keep="best")
+    assert isinstance(finished, Finished)
+    assert "held_out_plurals" not in finished.result
+    assert np.isfinite(finished.result["held_out_loss"])
+
+
+def test_other_data_are_judged_by_the_words_that_were_frequent(tmp_path, book):
+    list(start(tmp_path, book))
+    task, config, job = open_model(tmp_path / "runs" / "001")
+    other = task.reopen(config, job.assets(), [str(book)])
+    other.model.load_state_dict(job.model.state_dict())
+    one, two = (j._judged(j.space()) for j in (job, other))
+    assert one == two
+    assert other.evaluate(lambda: False, whole=True).keys() == {"loss", *two}
+
+
+def test_a_text_of_which_nothing_is_held_out_is_refused(tmp_path):
+    path = tmp_path / "few.txt"
+    path.write_text("one two one two", encoding="utf-8")
+    with pytest.raises(DataError, match="no passage is held out"):
+        list(start(tmp_path, path, batch=1))

@@ -34,20 +34,20 @@ def test_analogies_leave_out_the_words_that_are_given():
 
 def test_pairs_are_found_within_so_many_words():
     pairs = [("cat", "cats"), ("dog", "sun")]
-    assert SPACE.found(pairs, 2) == 0.5
-    assert SPACE.found(pairs, 4) == 1.0
-    assert SPACE.solved([("cat", "cats"), ("dog", "dogs")], 1) == 1.0
-    assert math.isnan(SPACE.found([], 1))
-    assert math.isnan(SPACE.solved(pairs[:1], 1))
+    assert SPACE.recall(pairs, 2) == 0.5
+    assert SPACE.recall(pairs, 4) == 1.0
+    assert SPACE.analogy_accuracy([("cat", "cats"), ("dog", "dogs")], 1) == 1.0
+    assert math.isnan(SPACE.recall([], 1))
+    assert math.isnan(SPACE.analogy_accuracy(pairs[:1], 1))
 
 
 def test_groups_apart_is_the_share_of_pairs_in_the_right_order():
     groups = [["cat", "dog"], ["cats", "dogs", "unknown"]]
     same = [cosine("cat", "dog"), cosine("cats", "dogs")]
     other = [cosine(a, b) for a in groups[0] for b in ("cats", "dogs")]
-    assert SPACE.apart(groups) == np.mean([s > o for s in same for o in other])
-    assert math.isnan(SPACE.apart([["cat", "dog"]]))
-    assert WordSpace("ab", np.ones((2, 3))).apart([["a"], ["b"]]) != 0.5  # no pair of one group
+    assert SPACE.auc(groups) == np.mean([s > o for s in same for o in other])
+    assert math.isnan(SPACE.auc([["cat", "dog"]]))
+    assert WordSpace("ab", np.ones((2, 3))).auc([["a"], ["b"]]) != 0.5  # no pair of one group
 
 
 def test_faults_name_the_word_or_the_shape():

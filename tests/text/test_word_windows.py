@@ -99,3 +99,27 @@ def test_too_little_text_and_wrong_settings_are_refused():
         WordPairs([], batch=1, seed=0, **OPTIONS)
     with pytest.raises(ArgumentError, match="often must be above 0"):
         WordPairs(PASSAGES, batch=1, seed=0, **{**OPTIONS, "often": 0.0})
+
+
+def test_held_out_passages_take_what_is_frequent_from_elsewhere():
+    passages = [np.array([0, 1, 0, 1, 2])]
+    counts = np.array([1, 1, 10_000])
+    held_out = WordPairs(
+        passages, batch=1000, words=3, window=1, negatives=50, often=1e-3, counts=counts,
+        fewer=True,
+    )  # fmt: skip
+    word, near, far = held_out.draw()
+    assert len(word) == len(near) < 1000
+    assert (far == 2).mean() > 0.9
+    counted = CountedPairs(passages, 1, batch=1000, times=7.0, fewer=True).draw()[2]
+    np.testing.assert_array_equal(np.sort(counted), [7, 7, 21, 21])
+    with pytest.raises(DataError, match="0 examples"):
+        CountedPairs([np.array([0])], 1, batch=5, fewer=True)
+
+
+def test_negatives_are_not_the_numbers_that_thinned_the_text():
+    pairs = WordPairs(PASSAGES, batch=2, seed=0, **OPTIONS)
+    thinning = pairs._random(0).random(6)
+    pairs.draw()
+    number = pairs.state()["batch"]
+    assert not np.allclose(pairs._random(0, number).random(6), thinning)

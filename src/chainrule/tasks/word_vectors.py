@@ -9,8 +9,9 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, NamedTuple
 
+import msgspec
 import numpy as np
 from msgspec import Meta
 from numpy.typing import NDArray
@@ -45,7 +46,8 @@ WITHIN = 10  # nearest words, among which the plural has to be
 _BASELINE_WINDOW = 5
 _BASELINE_WORDS = 20_000  # whose square of counts fits into memory
 _SHOWN, _SHOWN_NEAREST = 8, 6  # words of a sample, and nearest words of each
-_HELD_OUT_BATCHES = 20
+_QUICK = 4  # held-out batches of an evaluation before the last one, which takes all
+_LONGEST = 1000  # words of a passage; longer ones are cut
 _FOLDS = 20  # of the passages, one of which is held out
 _SEEN = 10  # occurrences of both words of a plural pair
 
@@ -87,20 +89,23 @@ class WordVectors(Task[VectorSettings]):
         else:
             learnt, held_out = split_by_hash(passages, " ".join, _FOLDS)
         counts = Counter(word for passage in learnt for word in passage)
-        words = _saved(assets) if assets else _frequent(counts, config.least)
-        return VectorJob(config, source, words, learnt, held_out, counts)
+        words = _saved(assets).words if assets else _frequent(counts, config.least)
+        return VectorJob(config, source, _Known(words, [counts[w] for w in words.tokens]), learnt,
+                         held_out)  # fmt: skip
 
     def reopen(self, config: VectorSettings, assets: Mapping[str, str], data: Sequence[str]) -> Job:
         """The vectors of a run, judged by the words of its own text; `data` is held out."""
         held_out = _passages(data) if data else []
-        return VectorJob(config, ", ".join(data), _saved(assets), [], held_out, Counter())
+        return VectorJob(config, ", ".join(data), _saved(assets), [], held_out)
 
 
 def _passages(files: Sequence[str]) -> list[list[str]]:
     if not files:
         return library_prose()
-    passages = "".join(text_parts(text_files(files))).split("\n\n")
-    return [words for words in map(english_words, passages) if words]
+    passages = map(english_words, "".join(text_parts(text_files(files))).split("\n\n"))
+    return [
+        words[at : at + _LONGEST] for words in passages for at in range(0, len(words), _LONGEST)
+    ]
 
 
 def _frequent(counts: Counter[str], least: int) -> Vocabulary:
@@ -112,11 +117,22 @@ def _frequent(counts: Counter[str], least: int) -> Vocabulary:
     return words
 
 
-def _saved(assets: Mapping[str, str]) -> Vocabulary:
+class _Known(NamedTuple):
+    """The words that have a vector, and how often each occurs in the text that was learnt from."""
+
+    words: Vocabulary
+    counts: Sequence[int]
+
+
+def _saved(assets: Mapping[str, str]) -> _Known:
     try:
-        return Vocabulary.from_json(assets["vocabulary"])
-    except (KeyError, DataError):
-        raise CheckpointError("does not hold the model's words") from None
+        words = Vocabulary.from_json(assets["vocabulary"])
+        counts = msgspec.json.decode(assets["counts"], type=list[int])
+    except (KeyError, DataError, msgspec.MsgspecError):
+        counts = []
+    if not counts or len(counts) != len(words):
+        raise CheckpointError("does not hold the model's words and their counts")
+    return _Known(words, counts)
 
 
 class VectorJob(Job):
@@ -126,14 +142,17 @@ class VectorJob(Job):
     judged_by, more_is_better = "plurals", True
 
     def __init__(
-        self, config: VectorSettings, source: str, words: Vocabulary, learnt: list[list[str]],
-        held_out: list[list[str]], counts: Counter[str],
+        self, config: VectorSettings, source: str, known: _Known, learnt: list[list[str]],
+        held_out: list[list[str]],
     ) -> None:  # fmt: skip
         """The weights come from the global random state."""
-        self.source, self.words, self._config = source, words, config
-        self._learnt, held = _encoded(words, learnt), _encoded(words, held_out)
-        frequent = [word for word in words.tokens if not counts or counts[word] >= _SEEN]
+        self.source, self.words, self._config, self._known = source, known.words, config, known
+        words, counts = known
+        self._learnt = _encoded(words, learnt)
+        frequent = [word for word, n in zip(words.tokens, counts, strict=True) if n >= _SEEN]
         self._pairs = plural_pairs(frequent)
+        if not self._pairs:
+            self.judged_by, self.more_is_better = "loss", False
         parameters = 2 * len(words) * config.width
         require_memory(
             parameters, 0, f"{parameters:,} parameters, {len(words):,} words of {config.width}",
@@ -142,8 +161,14 @@ class VectorJob(Job):
         self.model = _model(config, len(words))
         self._loss = inference(self.model, self.model, eager=config.eager)
         if learnt:
-            self.batches = _stream(config, self._learnt, len(words), config.seed)
-        self._held_out = held
+            self.batches = _stream(config, self._learnt, known)
+        if held_out:
+            self._held_out = _stream(config, _encoded(words, held_out), known, held_out=True)
+        elif learnt:
+            raise DataError(
+                f"{source}: no passage is held out: give more text with blank lines between "
+                "passages, or held-out text with --dev"
+            )
         joined = "\n".join(" ".join(passage) for passage in (*learnt, *held_out))
         self.fingerprint = hashlib.sha256(joined.encode("utf-8", "surrogatepass")).hexdigest()
         total = sum(map(len, learnt))
@@ -176,9 +201,9 @@ class VectorJob(Job):
         that of analogies of plurals that are solved so, "groups" how well likeness tells the
         bundled groups of words apart.
         """
-        batches = _stream(self._config, self._held_out, len(self.words), self._config.seed)
-        losses = []
-        for _ in range(min(len(batches), _HELD_OUT_BATCHES if whole else 4)):
+        batches, losses = self._held_out, []
+        batches.restore({"epoch": 0, "batch": 0})
+        for _ in range(len(batches) if whole else min(len(batches), _QUICK)):
             if stop():
                 return None
             losses.append(float(self._loss(*batches.draw())))
@@ -211,14 +236,18 @@ class VectorJob(Job):
         )
 
     def assets(self) -> Mapping[str, str]:
-        """The words."""
-        return {"vocabulary": self.words.to_json()}
+        """The words and their counts."""
+        counts = msgspec.json.encode(self._known.counts).decode()
+        return {"vocabulary": self.words.to_json(), "counts": counts}
 
     def predict(self, lines: Iterable[str]) -> Iterator[str]:
         """The words nearest to a word, or for three the words d with a : b = c : d; cosines."""
         space = self.space()
         for number, line in enumerate(lines, start=1):
             asked = english_words(line)
+            if not asked:
+                yield ""
+                continue
             if len(asked) not in {1, 3}:
                 raise ArgumentError(f"line {number}: give one word, or three: man king woman")
             missing = [word for word in asked if word not in space]
@@ -244,9 +273,9 @@ class VectorJob(Job):
 
     def _judged(self, space: WordSpace) -> dict[str, float]:
         scores = {
-            "plurals": space.found(self._pairs, WITHIN),
-            "analogies": space.solved(self._pairs, WITHIN),
-            "groups": space.apart(WORD_GROUPS),
+            "plurals": space.recall(self._pairs, WITHIN),
+            "analogies": space.analogy_accuracy(self._pairs, WITHIN),
+            "groups": space.auc(WORD_GROUPS),
         }
         return {name: score for name, score in scores.items() if np.isfinite(score)}
 
@@ -264,12 +293,19 @@ def _model(config: VectorSettings, words: int) -> nn.Module:
 
 
 def _stream(
-    config: VectorSettings, passages: list[NDArray[np.int64]], words: int, seed: int
-) -> WordPairs | WordsAround | CountedPairs:
+    config: VectorSettings, passages: list[NDArray[np.int64]], known: _Known, *,
+    held_out: bool = False,
+) -> WordPairs | WordsAround | CountedPairs:  # fmt: skip
+    """The batches of a text; what is frequent is decided by the text that is learnt from."""
+    counts = np.array(known.counts)
     if config.model == "glove":
-        return CountedPairs(passages, config.window, config.batch, seed=seed)
+        here = sum(int((codes >= 0).sum()) for codes in passages)
+        times = counts.sum() / max(here, 1) if held_out else 1.0
+        return CountedPairs(
+            passages, config.window, config.batch, seed=config.seed, times=times, fewer=held_out
+        )
     kind = WordsAround if config.model == "cbow" else WordPairs
     return kind(
-        passages, words=words, window=config.window, negatives=config.negatives,
-        batch=config.batch, often=config.often, seed=seed,
+        passages, words=len(counts), window=config.window, negatives=config.negatives,
+        batch=config.batch, often=config.often, seed=config.seed, counts=counts, fewer=held_out,
     )  # fmt: skip

@@ -24,12 +24,17 @@ class CountedPairs(ShuffledBatches):
     """`draw()` gives (word, near, count), each [batch]; each pair of words once in an epoch."""
 
     def __init__(
-        self, passages: Sequence[NDArray[np.int64]], window: int, batch: int, *, seed: int = 0
-    ) -> None:
-        """Words at most `window` positions apart are a pair, see `cooccurrences`."""
+        self, passages: Sequence[NDArray[np.int64]], window: int, batch: int, *, seed: int = 0,
+        times: float = 1.0, fewer: bool = False,
+    ) -> None:  # fmt: skip
+        """Words at most `window` positions apart are a pair, see `cooccurrences`.
+
+        Counts are multiplied by `times`: those of held-out passages by how much longer the text
+        is that was learnt from. `fewer` is that of `ShuffledBatches`.
+        """
         first, second, counts = cooccurrences(passages, window)
-        self._pairs = first, second, counts.astype(np.float32)
-        super().__init__(batch, seed)
+        self._pairs = first, second, (counts * times).astype(np.float32)
+        super().__init__(batch, seed, fewer=fewer)
 
     def _examples(self, generator: np.random.Generator) -> tuple[NDArray[Any], ...]:
         order = generator.permutation(len(self._pairs[0]))

@@ -20,6 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 from chainrule.base.errors import DataError, ShapeError
 
 _LEAST = 1e-12
+_TOGETHER = 256  # questions that are answered at once
 
 
 class WordSpace:
@@ -52,18 +53,18 @@ class WordSpace:
         first, second, third = self.vectors[codes]
         return self._best(second - first + third, set(codes), most)
 
-    def found(self, pairs: Iterable[tuple[str, str]], most: int) -> float:
+    def recall(self, pairs: Iterable[tuple[str, str]], most: int) -> float:
         """The share of pairs (a, b) in which b is among the `most` words nearest to a."""
         codes = np.array([(self._code(a), self._code(b)) for a, b in pairs]).reshape(-1, 2)
         if not len(codes):
             return float("nan")
-        asked, wanted = codes.T
-        cosines = self.vectors[asked] @ self.vectors.T
-        cosines[np.arange(len(asked)), asked] = -np.inf
-        own = cosines[np.arange(len(asked)), wanted]
-        return float(((cosines > own[:, None]).sum(1) < most).mean())
+        hits = [
+            self._ranks(self.vectors[part[:, 0]], part[:, :1], part[:, 1]) < most
+            for part in _parts(codes)
+        ]
+        return float(np.concatenate(hits).mean())
 
-    def solved(self, pairs: Sequence[tuple[str, str]], most: int) -> float:
+    def analogy_accuracy(self, pairs: Sequence[tuple[str, str]], most: int) -> float:
         """The share of analogies a : b = c : ? whose d is among the `most` best.
 
         (a, b) and (c, d) are each pair and the next one, the last and the first.
@@ -71,16 +72,14 @@ class WordSpace:
         codes = np.array([(self._code(a), self._code(b)) for a, b in pairs]).reshape(-1, 2)
         if len(codes) < 2:
             return float("nan")
-        (a, b), (c, d) = codes.T, np.roll(codes, -1, axis=0).T
-        aim = self.vectors[b] - self.vectors[a] + self.vectors[c]
-        scores = aim @ self.vectors.T
-        rows = np.arange(len(codes))
-        for given in (a, b, c):
-            scores[rows, given] = -np.inf
-        own = scores[rows, d]
-        return float(((scores > own[:, None]).sum(1) < most)[d != b].mean())
+        asked = np.concatenate([codes, np.roll(codes, -1, axis=0)], axis=1)
+        hits = []
+        for part in _parts(asked[asked[:, 1] != asked[:, 3]]):
+            a, b, c = (self.vectors[part[:, i]] for i in range(3))
+            hits.append(self._ranks(b - a + c, part[:, :3], part[:, 3]) < most)
+        return float(np.concatenate(hits).mean()) if hits else float("nan")
 
-    def apart(self, groups: Iterable[Sequence[str]]) -> float:
+    def auc(self, groups: Iterable[Sequence[str]]) -> float:
         """How well likeness tells groups apart: P(two words of one group are more alike than two
         of different groups), the area under the ROC curve; words without a vector are left out.
         """  # noqa: D205 - the formula is the summary
@@ -93,6 +92,15 @@ class WordSpace:
         if same.all() or not same.any():
             return float("nan")
         return _area(cosines[same], cosines[~same])
+
+    def _ranks(
+        self, aims: NDArray[np.float32], given: NDArray[np.int64], wanted: NDArray[np.int64]
+    ) -> NDArray[np.int64]:
+        """How many words, without those `given`, are nearer to each aim than the `wanted` one."""
+        scores = aims @ self.vectors.T
+        np.put_along_axis(scores, given, -np.inf, axis=1)
+        own = np.take_along_axis(scores, wanted[:, None], axis=1)
+        return np.asarray((scores > own).sum(1))
 
     def _code(self, word: str) -> int:
         try:
@@ -108,6 +116,11 @@ class WordSpace:
         cosines = self.vectors @ (aim / max(float(np.linalg.norm(aim)), _LEAST))
         order = [int(i) for i in np.argsort(-cosines, kind="stable") if int(i) not in without]
         return [(self.words[i], float(cosines[i])) for i in order[:most]]
+
+
+def _parts(codes: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+    """Rows in groups whose likenesses to all words fit into memory."""
+    return np.split(codes, range(_TOGETHER, len(codes), _TOGETHER))
 
 
 def _area(higher: NDArray[np.float32], lower: NDArray[np.float32]) -> float:

@@ -31,10 +31,15 @@ class ShuffledBatches(Epochs):
     on `seed` alone; `state()` and `restore()` continue it exactly.
     """
 
-    def __init__(self, batch: int, seed: int) -> None:
-        """Begin the first epoch; `DataError` if its examples do not fill a batch."""
+    def __init__(self, batch: int, seed: int, *, fewer: bool = False) -> None:
+        """Begin the first epoch; `DataError` if its examples do not fill a batch.
+
+        With `fewer`, all of them are a batch then; none at all are refused.
+        """
         self._batch = check_whole("batch", batch, 1)
         super().__init__(seed)
+        if fewer:
+            self._batch = max(1, min(batch, len(self._columns[0])))
         if not len(self):
             raise DataError(
                 f"the text gives {len(self._columns[0])} examples, which do not fill a batch of "

@@ -1,4 +1,4 @@
-"""Groups of words that belong together, to judge word vectors by: `WordSpace.apart`.
+"""Groups of words that belong together, to judge word vectors by: `WordSpace.auc`.
 
 The list is this project's own, of words that occur in texts about programs and their use; it says
 nothing about degrees of likeness, as lists of human ratings do.

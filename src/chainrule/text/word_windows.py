@@ -37,27 +37,32 @@ class _Windows(ShuffledBatches):
 
     def __init__(
         self, passages: Sequence[Codes], *, words: int, window: int, negatives: int, batch: int,
-        often: float = 1e-4, seed: int = 0,
+        often: float = 1e-4, seed: int = 0, counts: Codes | None = None, fewer: bool = False,
     ) -> None:  # fmt: skip
-        """Negative codes are not words: they are left out, and windows close over them."""
+        """Negative codes are not words: they are left out, and windows close over them.
+
+        `counts` of each word in another text decide there what is frequent: for held-out passages,
+        those of the text that is learnt from. `fewer` is that of `ShuffledBatches`.
+        """
         check_number("often", often, above=0)
         self._window = check_whole("window", window, 1)
         self._negatives = check_whole("negatives", negatives, 1)
         self._codes = np.concatenate([*passages, np.zeros(0, np.int64)])
         self._passage = np.repeat(np.arange(len(passages)), [len(codes) for codes in passages])
         known = self._codes >= 0
-        counts = np.bincount(self._codes[known], minlength=words)
+        if counts is None:
+            counts = np.bincount(self._codes[known], minlength=words)
         share = counts / max(counts.sum(), 1)
         kept = np.minimum(1.0, np.sqrt(often / np.maximum(share, 1e-300)))
         self._kept = np.where(known, kept[self._codes], 0.0)
         noise = np.cumsum(counts**_NOISE)
         self._noise = noise / max(noise[-1], 1.0)
-        super().__init__(batch, seed)
+        super().__init__(batch, seed, fewer=fewer)
 
     def _batch_at(self, number: int) -> tuple[Codes, ...]:
         """The examples of a batch, and [batch, negatives] random words."""
         batch = super()._batch_at(number)
-        drawn = self._random(self._epoch, number).random((self._batch, self._negatives))
+        drawn = self._random(self._epoch, 1 + number).random((self._batch, self._negatives))
         return (*batch, np.searchsorted(self._noise, drawn, side="right"))
 
     def _examples(self, generator: np.random.Generator) -> tuple[Codes, ...]:
