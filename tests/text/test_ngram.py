@@ -34,6 +34,19 @@ def test_probabilities_sum_to_one(codes, context, order, kind):
     assert sum(p) == pytest.approx(1, abs=1e-12)
 
 
+def test_every_character_stays_possible():
+    """Texts whose counts of counts give the formula of a discount a value below 0."""
+    rng = np.random.default_rng(0)
+    for _ in range(300):
+        size = int(rng.integers(2, 9))
+        codes = rng.integers(0, size, int(rng.integers(20, 400)))
+        model = KneserNey(codes, size + 1, order=3)
+        for context in rng.integers(0, size, (4, 2)):
+            p = distribution(model, context, size + 1)
+            assert min(p) > 0
+            assert sum(p) == pytest.approx(1, abs=1e-12)
+
+
 class Reference:
     """Interpolated Witten–Bell by dictionaries."""
 
@@ -103,11 +116,9 @@ class SlowKneserNey:
 
     @staticmethod
     def of(n):
-        if not all(n[i] for i in (1, 2, 3, 4)):
-            return [0, 0.5, 1.0, 1.5]
+        assert all(n[i] for i in (1, 2, 3, 4))
         y = n[1] / (n[1] + 2 * n[2])
-        found = [0, *(i - (i + 1) * y * n[i + 1] / n[i] for i in (1, 2, 3))]
-        return [min(max(d, 0), i) for i, d in enumerate(found)]
+        return [0, *(i - (i + 1) * y * n[i + 1] / n[i] for i in (1, 2, 3))]
 
     def p(self, context, code):
         lower = self.p(context[1:], code) if context else 1 / self.vocabulary

@@ -66,8 +66,9 @@ class KneserNey(CharacterNGram):
     p(c | h) = (n(hc) - D(n(hc)) + p(c | h without its first character) · Σ_c' D(n(hc'))) / n(h),
     where n counts occurrences for the longest history, and for shorter ones the different
     characters seen before hc. D takes one of three discounts from counts of 1, 2 and more, which
-    follow from how many grams occur once to four times. The empty history falls back to
-    1 / vocabulary. Source: Chen & Goodman, An Empirical Study of Smoothing Techniques (1998), §3.
+    follow from how many grams occur once to four times; where that gives no discount above 0, as
+    in short texts, they are ½, 1 and 1½. The empty history falls back to 1 / vocabulary.
+    Source: Chen & Goodman, An Empirical Study of Smoothing Techniques (1998), §3.
     """
 
     def __init__(self, codes: NDArray[np.int64], vocabulary: int, order: int = 5) -> None:
@@ -105,13 +106,20 @@ def _adjusted(level: _Level, above: _Level | None, vocabulary: int) -> _Level:
 
 
 def _discounts(counts: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Those of counts 0, 1, 2 and 3 or more; 0, ½, 1 and 1½ where some of 1 … 4 do not occur."""
+    """Those of counts 0, 1, 2 and 3 or more.
+
+    The last three are ½, 1 and 1½ where some of 1 … 4 do not occur, or one would not be above 0:
+    a history would leave nothing for characters that were not seen after it.
+    """
     once, twice, three, four = (float((counts == n).sum()) for n in (1, 2, 3, 4))
+    usual = np.array([0, 0.5, 1.0, 1.5])
     if not (once and twice and three and four):
-        return np.array([0, 0.5, 1.0, 1.5])
+        return usual
     y = once / (once + 2 * twice)
-    found = [0, 1 - 2 * y * twice / once, 2 - 3 * y * three / twice, 3 - 4 * y * four / three]
-    return np.clip(found, 0, [0, 1, 2, 3])
+    found = np.array(
+        [0, 1 - 2 * y * twice / once, 2 - 3 * y * three / twice, 3 - 4 * y * four / three]
+    )
+    return found if found[1:].min() > 0 else usual
 
 
 @dataclass(frozen=True)
