@@ -137,6 +137,27 @@ def test_held_out_texts_of_a_file_of_their_own(start, tmp_path):
         task.begin(config, {})
 
 
+def test_texts_that_differ_in_case_only_are_held_out_together(start, tmp_path):
+    path = tmp_path / "twice.csv"
+    twice = [(each, label) for text, label in reviews() for each in (text, text.upper() + " ")]
+    path.write_text("text,label\n" + "".join(f"{text},{label}\n" for text, label in twice))
+    began = next(run := start(data=path))
+    run.close()
+    learnt, held_out = began.job._learnt.texts, began.job._held_out.texts
+    assert held_out
+    assert not {text.lower().strip() for text in learnt} & {t.lower().strip() for t in held_out}
+
+
+def test_labels_are_ordered_by_the_texts_to_learn_from(start, tmp_path):
+    path, dev = tmp_path / "data.csv", tmp_path / "dev.csv"
+    rows = ["b,it is bad", "b,so bad", "a,it is good"]
+    path.write_text("label,text\n" + "\n".join(rows), encoding="utf-8")
+    dev.write_text("label,text\n" + "a,good\n" * 9 + "c,odd\n" * 9, encoding="utf-8")
+    began = next(run := start(data=path, dev=str(dev)))
+    run.close()
+    assert began.job._lexicon.labels.tokens == ("b", "a", "c")
+
+
 def test_the_tables_of_an_evaluation_are_those_of_its_predictions(start, file):
     *_, finished = start(steps=5)
     _, _, job = open_model(finished.folder, [str(file)])

@@ -97,7 +97,7 @@ class Classification(Task[ClassificationSettings]):
     }
 
     def begin(self, config: ClassificationSettings, assets: Mapping[str, str]) -> Job:
-        """Read the texts; without `dev`, a tenth is held out, by a hash of the text or its file."""
+        """Read the texts; without `dev`, a tenth is held out, by a hash of words or of the file."""
         if config.dev and not config.data:
             raise ConfigError("dev files need data to learn from: give it with --data")
         texts, keys = _texts(config)
@@ -113,9 +113,7 @@ class Classification(Task[ClassificationSettings]):
                 "and some are held out: a tenth, or those of --dev FILE"
             )
         lexicon = (
-            _Lexicon.loaded(assets)
-            if assets
-            else _Lexicon.of(learnt, learnt.labels + held_out.labels, config)
+            _Lexicon.loaded(assets) if assets else _Lexicon.of(learnt, held_out.labels, config)
         )
         return ClassificationJob(config, said, lexicon, learnt, held_out)
 
@@ -132,7 +130,7 @@ def _texts(config: ClassificationSettings) -> tuple[Labelled, list[str]]:
     """The data, and for each text the key whose hash says whether it is held out."""
     if config.data:
         texts = _read(config.data, config)
-        return texts, texts.texts
+        return texts, [" ".join(_words(text, config)) for text in texts.texts]
     if config.bundled == "names":
         texts = unicode_names()
         return texts, texts.texts
@@ -152,12 +150,14 @@ class _Lexicon(msgspec.Struct, frozen=True):
 
     @classmethod
     def of(
-        cls, learnt: Labelled, labels: Sequence[str], config: ClassificationSettings
+        cls, learnt: Labelled, others: Iterable[str], config: ClassificationSettings
     ) -> _Lexicon:
+        """The words of `learnt`, and its labels by their number there, then any `others`."""
+        labels = dict.fromkeys(others, 0) | Counter(learnt.labels)
         words = (word for text in learnt.texts for word in _words(text, config))
         return cls(
             Vocabulary.of(words, least=config.least),
-            Vocabulary.of(labels, padding=None, unknown=None),
+            Vocabulary.of(labels, least=0, padding=None, unknown=None),
         )
 
     @classmethod
