@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import errno
+import io
 import multiprocessing
 import os
 import shutil
+import sys
 
 import pytest
 
@@ -162,3 +164,13 @@ def test_a_lock_goes_with_its_process(tmp_path):
     assert free.hold is Hold.OURS
     free.close()
     free.close()
+
+
+def test_standard_input_is_read_once(start, book, monkeypatch):
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(book.read_bytes())))
+    folder = left_by(start(data="-"), lambda e: isinstance(e, Saved))
+    assert 'data = ["-"]' in (folder / "config.toml").read_text("utf-8")
+    with pytest.raises(ConfigError, match=r"standard input, which cannot be read again.*--from"):
+        list(train_on(folder, None, Interrupts()))
+    *_, last = start(data=str(book), start=str(folder))
+    assert isinstance(last, Finished)

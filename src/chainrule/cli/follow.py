@@ -42,11 +42,11 @@ def _shown(events: Iterator[Event], listener: Listener, interrupts: Interrupts) 
     """Show the events of a run; the run saves and stops when they cannot be shown."""
     from chainrule.train.events import Began, Stopped
 
-    code, folder, lost = 0, None, None
+    code, began, lost = 0, None, None
     try:
         for event in events:
             if isinstance(event, Began):
-                folder = event.folder
+                began = event
             if isinstance(event, Stopped):
                 code = 1 if event.signal is None else _SIGNAL_EXIT + event.signal
             try:
@@ -56,16 +56,16 @@ def _shown(events: Iterator[Event], listener: Listener, interrupts: Interrupts) 
                 lost = error
                 interrupts.stop()
     except (ChainruleError, OSError, MemoryError, KeyboardInterrupt) as error:
-        if folder is not None and not isinstance(error, NonFiniteError):
-            error.add_note(f"  what was saved before is whole; go on with: {way_on(folder)}")
+        if began is not None and not isinstance(error, NonFiniteError):
+            error.add_note(f"  what was saved before is whole; go on with: {way_on(began)}")
         raise
     finally:
         with contextlib.suppress(OSError):
             listener.close()
-    if lost is None or folder is None:
+    if lost is None or began is None:
         return code
     abandon_output()
-    go_on = f"everything is saved; go on with: {way_on(folder)}"
-    state = go_on if code else f"{folder} is complete"
+    go_on = f"everything is saved; go on with: {way_on(began)}"
+    state = go_on if code else f"{began.folder} is complete"
     tell(f"error: standard output cannot be written: {lost.strerror or lost}; {state}")
     return 1

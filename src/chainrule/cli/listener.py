@@ -12,8 +12,6 @@ import signal
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from chainrule.train.events import Began, Event, Stopped
     from chainrule.train.job import Scores
 
@@ -34,9 +32,11 @@ def stopped_by(event: Stopped) -> str:
     return f"Stopped{cause} after step {event.step:,}; everything is saved. Go on with"
 
 
-def way_on(folder: Path) -> str:
-    """The command that resumes a run, quoted for a shell."""
-    return f"chainrule train --resume {shlex.quote(str(folder))}"
+def way_on(began: Began) -> str:
+    """The command that resumes a run; without its standard input, one that starts from it."""
+    run = shlex.quote(str(began.folder))
+    how = f"--from {run} FILE" if began.config.reads_stdin else f"--resume {run}"
+    return f"chainrule train {how}"
 
 
 def suggestions(began: Began, steps: int) -> list[tuple[str, str]]:
@@ -44,7 +44,7 @@ def suggestions(began: Began, steps: int) -> list[tuple[str, str]]:
     command, purpose = began.used_by
     return [
         (f"chainrule {command.format(run=shlex.quote(str(began.folder)))}", purpose),
-        (f"{way_on(began.folder)} --steps {2 * steps}", "train it twice as long"),
+        (f"{way_on(began)} --steps {2 * steps}", "train it twice as long"),
         (f"chainrule train {began.task} FILE", "teach it data of yours"),
     ]
 

@@ -102,7 +102,8 @@ class Plain:
 
     @show.register
     def _stopped(self, event: events.Stopped) -> None:
-        _say(f"{stopped_by(event)}: {way_on(event.folder)}")
+        assert self._run is not None
+        _say(f"{stopped_by(event)}: {way_on(self._run)}")
 
     @show.register
     def _finished(self, event: events.Finished) -> None:

@@ -130,9 +130,10 @@ class Screen:
 
     @show.register
     def _stopped(self, event: events.Stopped) -> None:
+        assert self._run is not None
         self._live.stop()
         self._console.print(Text(stopped_by(event)))
-        self._console.print(Text(f"  {way_on(event.folder)}", "cyan"))
+        self._console.print(Text(f"  {way_on(self._run)}", "cyan"))
 
     @show.register
     def _finished(self, event: events.Finished) -> None:

@@ -27,7 +27,7 @@ from chainrule.tasks.catalogue import DEFAULT, find_task
 from chainrule.tasks.run_summary import result_of, verdicts_of, write_report
 from chainrule.tensor.functional.random import manual_seed
 from chainrule.train import runs
-from chainrule.train.config import FILES, Settings, read_toml
+from chainrule.train.config import FILES, STDIN, Settings, read_toml
 from chainrule.train.events import (
     Began,
     Compared,
@@ -56,12 +56,17 @@ def train_new(
 
     Bad data, a full disk and a folder without write permission raise before a file is written.
     """
-    whole = {key: tuple(str(Path(p).resolve()) for p in getattr(config, key)) for key in FILES}
+    whole = {key: tuple(map(_resolved, getattr(config, key))) for key in FILES}
     config = msgspec.structs.replace(config, **whole)
     session = _new_session(task, config)
     folder = _make_folder(session, root, name)
     with runs.alone_in(folder) as protected:
         yield from _run(session, task, folder, interrupts, protected=protected)
+
+
+def _resolved(path: str) -> str:
+    """The absolute path of a file; standard input has none."""
+    return path if path == STDIN else str(Path(path).resolve())
 
 
 def train_on(folder: Path, steps: int | None, interrupts: Interrupts) -> Iterator[Event]:
@@ -145,6 +150,12 @@ def _new_session(task: Task[Any], config: Settings, folder: Path | None = None) 
 
     `folder` is that of the run if it exists.
     """
+    if folder and config.reads_stdin:
+        raise ConfigError(
+            f"the data of {str(folder)!r} came from standard input, which cannot be read again: "
+            "neither --resume nor its held-out data is possible; save the text in a file FILE, "
+            "and go on with --from RUN FILE, or judge with evaluate RUN --data FILE"
+        )
     if config.tensorboard:
         require_writer()
     if config.threads:

@@ -25,6 +25,7 @@ from chainrule.base.errors import ConfigError
 from chainrule.base.reading import read_to_end
 
 FILES = ("data", "dev")  # settings that hold paths; one path may be given without a list
+STDIN = "-"  # in the place of a file
 
 
 def whole(least: int, description: str) -> Meta:
@@ -74,6 +75,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     tensorboard: Annotated[bool, Meta(description="also write the run for TensorBoard")] = False
     eager: Annotated[bool, Meta(description="run operation by operation, uncompiled")] = False
     threads: Annotated[int, whole(0, "0: all cores")] = 0
+
+    @property
+    def reads_stdin(self) -> bool:
+        """Whether standard input is among the data, which nothing reads again."""
+        return STDIN in (*self.data, *self.dev)
 
     def check(self) -> None:
         """Raise `ConfigError` for settings that do not fit each other."""
