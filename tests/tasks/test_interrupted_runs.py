@@ -17,7 +17,7 @@ from chainrule.formats.file_lock import Hold, claim
 from chainrule.tasks import run
 from chainrule.tasks.run import train_on
 from chainrule.train import training_loop
-from chainrule.train.events import Began, Finished, Saved, Stepped, Unprotected
+from chainrule.train.events import Began, Evaluated, Finished, Saved, Stepped, Unprotected
 from chainrule.train.interrupts import Interrupts
 from chainrule.train.metrics import read_metrics
 from chainrule.train.runs import find_run
@@ -174,3 +174,15 @@ def test_standard_input_is_read_once(start, book, monkeypatch):
         list(train_on(folder, None, Interrupts()))
     *_, last = start(data=str(book), start=str(folder))
     assert isinstance(last, Finished)
+
+
+def test_killed_between_the_first_best_weights_and_the_first_save(start):
+    """The run begins again with the weights of --from, not with its own best ones."""
+    *_, first = start(root="first", seed=1)
+    changes = {"start": str(first.folder), "keep": "best", "save_every": 0}
+    *_, finished = start(root="whole", **changes)
+    folder = left_by(start(root="parts", **changes), lambda e: isinstance(e, Evaluated))
+    assert (folder / "model.safetensors").exists()
+    assert not (folder / "state.safetensors").exists()
+    *_, last = train_on(folder, None, Interrupts())
+    same(last.folder, finished.folder)

@@ -164,8 +164,8 @@ def _new_session(task: Task[Any], config: Settings, folder: Path | None = None) 
     if not config.start:
         job = task.begin(config, {})
     else:
-        own = folder / runs.MODEL if folder else None
-        path = own if own and own.is_file() else Path(config.start) / runs.MODEL
+        saved = folder if folder and (folder / runs.STATE).is_file() else Path(config.start)
+        path = saved / runs.MODEL
         state = read_state(path)
         job = task.begin(config, state.metadata)
         load_parameters(job.model, state.arrays, path)
