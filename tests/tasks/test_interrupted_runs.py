@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import io
+import math
 import multiprocessing
 import os
 import shutil
@@ -15,7 +16,9 @@ from chainrule.base.errors import CheckpointError, ConfigError
 from chainrule.formats import file_lock
 from chainrule.formats.file_lock import Hold, claim
 from chainrule.tasks import run
+from chainrule.tasks.language_job import LanguageJob
 from chainrule.tasks.run import train_on
+from chainrule.tasks.run_list import differing_settings, summaries
 from chainrule.train import training_loop
 from chainrule.train.events import Began, Evaluated, Finished, Saved, Stepped, Unprotected
 from chainrule.train.interrupts import Interrupts
@@ -186,3 +189,39 @@ def test_killed_between_the_first_best_weights_and_the_first_save(start):
     assert not (folder / "state.safetensors").exists()
     *_, last = train_on(folder, None, Interrupts())
     same(last.folder, finished.folder)
+
+
+def test_scores_that_are_not_finite(start, monkeypatch):
+    """They are saved with the progress, and read again; JSON for others has none of them."""
+    monkeypatch.setattr(LanguageJob, "evaluate", endless_loss)
+    *_, finished = start()
+    folder = finished.folder
+    assert finished.result["held_out_loss"] is None
+    assert "NaN" not in (folder / "result.json").read_text("utf-8")
+    (folder / "result.json").unlink()
+    *_, last = train_on(folder, None, Interrupts())
+    assert last.result["held_out_loss"] is None
+    assert last.result["held_out_other"] is None
+
+
+def endless_loss(*_args, **_settings):
+    return {"loss": math.nan, "other": math.inf}
+
+
+def test_the_state_of_a_run_in_a_list(start):
+    *_, finished = start()
+    folder = finished.folder
+    assert [one.state for one in summaries(folder.parent)] == ["complete"]
+    interrupts = Interrupts()
+    for event in train_on(folder, 4_000, interrupts):
+        if isinstance(event, Stepped) and event.step == 22:
+            interrupts.stop()
+    assert [one.state for one in summaries(folder.parent)] == ["stopped after 22 of 4,000 steps"]
+    list(start(root="patient", steps=500, patience=1, learning_rate=30.0, clip=100.0))
+    (patient,) = summaries(folder.parent.parent / "patient")
+    assert patient.state == "complete"
+
+
+def test_settings_without_files_in_a_comparison(start, book):
+    folders = [finished.folder for *_, finished in (start(), start(dev=str(book)))]
+    assert dict(differing_settings(folders))["dev"] == ["a part of data", str(book)]

@@ -20,6 +20,7 @@ from chainrule.tasks.catalogue import DEFAULT
 from chainrule.tasks.run import configuration
 from chainrule.train import runs
 from chainrule.train.config import read_toml
+from chainrule.train.run_state import progress_of
 
 
 @dataclass(frozen=True)
@@ -59,13 +60,14 @@ def _state(folder: Path, values: dict[str, Any], result: dict[str, Any]) -> str:
         return "training"
     if "diverged" in result:
         return "diverged"
-    if result:
+    if result and result.get("steps") == values.get("steps"):
         return "complete"
     if not (folder / runs.STATE).is_file():
         return "stopped before its first save"
-    notes = read_state(folder / runs.STATE).metadata
-    done = msgspec.json.decode(notes["progress"])["step"]
-    return f"stopped after {done:,} of {int(values['steps']):,} steps"
+    progress = progress_of(read_state(folder / runs.STATE).metadata)
+    if result.get("steps") == progress.step and 0 < values.get("patience", 0) <= progress.waited:
+        return "complete"
+    return f"stopped after {progress.step:,} of {int(values['steps']):,} steps"
 
 
 def held_out(result: dict[str, Any]) -> dict[str, float]:
@@ -85,7 +87,7 @@ def differing_settings(folders: list[Path]) -> list[tuple[str, list[str]]]:
         task, config = configuration(folder)
         columns.append({"task": task.name, **msgspec.structs.asdict(config)})
     names = dict.fromkeys(name for column in columns for name in column)
-    rows = [(name, [_shown(column.get(name)) for column in columns]) for name in names]
+    rows = [(name, [_shown(column.get(name), name) for column in columns]) for name in names]
     return [(name, values) for name, values in rows if len(set(values)) > 1]
 
 
@@ -101,9 +103,10 @@ def outcomes(folders: list[Path]) -> list[tuple[str, list[str]]]:
     return [(name, [_shown(result.get(name)) for result in results]) for name in names]
 
 
-def _shown(value: Any) -> str:
+def _shown(value: Any, name: str = "") -> str:
     if value is None:
         return "–"
     if isinstance(value, list | tuple):
-        return " ".join(map(str, value)) or "bundled"
+        nothing = {"data": "bundled", "dev": "a part of data"}
+        return " ".join(map(str, value)) or nothing.get(name, "–")
     return f"{value:.5g}" if isinstance(value, float) else str(value)

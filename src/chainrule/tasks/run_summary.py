@@ -8,6 +8,7 @@ May import `train` and what lies below.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -25,12 +26,12 @@ _RECENT = 100  # steps whose mean is the final training loss
 
 
 def result_of(session: Session, folder: Path, records: list[dict[str, Any]]) -> dict[str, Any]:
-    """The final figures, for `result.json`."""
+    """The final figures, for `result.json`; None for those that are NaN or infinite."""
     config, job, progress = session.config, session.job, session.progress
     verdicts = verdicts_of(session)
     losses = [record["loss"] for record in records if "loss" in record]
     baselines = [baseline for record in records if (baseline := baseline_of(record))]
-    return {
+    figures = {
         "run": str(folder),
         "task": session.task,
         "model": config.model,
@@ -48,6 +49,11 @@ def result_of(session: Session, folder: Path, records: list[dict[str, Any]]) -> 
         "compiled": not config.eager,
         "verdicts": None if verdicts is None else [v.kind for v in verdicts],
     }
+    return {name: value if _is_json(value) else None for name, value in figures.items()}
+
+
+def _is_json(value: Any) -> bool:
+    return not isinstance(value, float) or math.isfinite(value)
 
 
 def verdicts_of(session: Session) -> Sequence[Verdict] | None:

@@ -12,7 +12,7 @@ NumPy.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -96,7 +96,7 @@ def restore(session: Session, folder: Path) -> None:
         )
     load_parameters(job.model, _below(state.arrays, _MODEL), path)
     try:
-        session.progress = msgspec.json.decode(state.metadata["progress"], type=Progress)
+        session.progress = progress_of(state.metadata)
         batches = state.metadata.get("batches") or state.metadata["windows"]  # of older runs
         job.batches.restore(json.loads(batches))
         _load_optimizer(session.optimizer, _below(state.arrays, _OPTIMIZER))
@@ -108,6 +108,11 @@ def restore(session: Session, folder: Path) -> None:
         raise CheckpointError(
             f"{str(path)!r} is damaged: {type(error).__name__}: {shown(str(error))}"
         ) from None
+
+
+def progress_of(notes: Mapping[str, str]) -> Progress:
+    """The progress in the metadata of a state; Python's JSON has NaN and infinite scores."""
+    return msgspec.convert(json.loads(notes["progress"]), Progress)
 
 
 def load_parameters(model: Any, arrays: dict[str, NDArray[Any]], path: Path) -> None:
