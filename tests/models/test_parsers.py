@@ -6,8 +6,9 @@ import pytest
 import chainrule as cr
 from chainrule import optim
 from chainrule.models.encoders import RecurrentEncoder
-from chainrule.models.parsers import BiaffineParser
+from chainrule.models.parsers import BiaffineParser, TransitionParser, next_transition
 from chainrule.models.taggers import WordEmbedding
+from chainrule.text.arc_standard import NO_TRANSITION, SHIFT, Configuration, left, right
 
 
 def build(dropout=0.0):
@@ -87,3 +88,26 @@ def test_it_learns_heads_and_relations():
         for row, (length, (own, names)) in enumerate(zip(lengths, found, strict=True))
     ]
     assert np.mean(right) > 0.9
+
+
+def test_the_transition_parser_counts_transitions_only():
+    cr.manual_seed(0)
+    embedding = WordEmbedding(20, 12, kinds=2, word_width=6, affix_width=3, word_dropout=0.0)
+    model = TransitionParser(embedding, relations=3, hidden=10, relation_width=4)
+    rng = np.random.default_rng(0)
+    places, relations = rng.integers(0, 12, (4, 18, 3)), rng.integers(0, 4, (4, 12))
+    scores = model(cr.tensor(places), cr.tensor(relations)).detach().numpy()
+    assert scores.shape == (4, 7)
+    right_ones = np.array([0, 6, NO_TRANSITION, 3])
+    nats = [np.log(np.exp(scores[row]).sum()) - scores[row, right_ones[row]] for row in (0, 1, 3)]
+    loss = model.loss(*map(cr.tensor, (places, relations, right_ones)))
+    assert float(loss) == pytest.approx(np.mean(nats), rel=1e-5)
+
+
+def test_only_allowed_transitions_are_chosen():
+    scores = np.array([0.0, 5.0, 1.0, 2.0, 4.0], np.float32)  # of two relations
+    state = Configuration(2)
+    for transition in (SHIFT, SHIFT, left(0), right(1)):
+        assert next_transition(scores, state) == transition
+        state.apply(transition)
+    assert state.done

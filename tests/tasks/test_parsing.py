@@ -73,8 +73,9 @@ def start(tmp_path, file):
     return start
 
 
-def test_it_beats_the_baseline_shows_errors_and_predicts_when_reopened(start, file):
-    *events, finished = start()
+@pytest.mark.parametrize("model", Parsing.models)
+def test_it_beats_the_baseline_and_predicts_when_reopened(start, file, model):
+    *events, finished = start(model=model)
     assert isinstance(finished, Finished)
     result = finished.result
     assert result["held_out_las"] > 0.9 > result["frequent_head_uas"] > 0.4
@@ -109,8 +110,9 @@ def test_a_run_that_was_stopped_goes_on_bit_for_bit(start):
     assert read_metrics(folder / "metrics.jsonl") == read_metrics(whole.folder / "metrics.jsonl")
 
 
-def test_the_worst_mistakes_of_other_data(start, tmp_path):
-    *_, finished = start(steps=30)
+@pytest.mark.parametrize("model", Parsing.models)
+def test_the_worst_mistakes_of_other_data(start, tmp_path, model):
+    *_, finished = start(model=model, steps=30)
     other = tmp_path / "other.conllu"
     trees = [Parsed(("dog", "sees", "cat", "."), (3, 1, 0, 3), ("nsubj", "new", "root", "punct"))]
     other.write_text(written(trees), encoding="utf-8")
@@ -164,11 +166,12 @@ def test_it_is_a_task_of_the_command_line():
 
 
 @pytest.mark.slow
-def test_the_default_data_beat_their_baseline(tmp_path):
+@pytest.mark.parametrize(("model", "least"), [("biaffine", 0.96), ("arc-standard", 0.98)])
+def test_the_default_data_beat_their_baseline(tmp_path, model, least):
     task = Parsing()
-    config = task.settled({}, {"steps": 150}, None)
+    config = task.settled({}, {"model": model}, None)
     *_, finished = train_new(task, config, tmp_path / "runs", Interrupts())
-    assert finished.result["held_out_uas"] > 0.93
+    assert finished.result["held_out_uas"] > least
     assert 0.5 < finished.result["frequent_head_uas"] < 0.7
     _, _, job = open_model(finished.folder)
     (text,) = job.predict(["x = f(y)  # comment"])

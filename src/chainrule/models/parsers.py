@@ -1,4 +1,4 @@
-"""Dependency parsers: scores of each word and head, and of each relation of the two.
+"""Dependency parsers: scores of words and heads, or of the next transition.
 
     >>> embedding = WordEmbedding(words=1000, affixes=500)
     >>> encoder = RecurrentEncoder(embedding.width, 128)
@@ -9,8 +9,8 @@
     >>> model.best(arcs, relations, codes)[0]
     (array([2, 0, 2]), array([7, 3, 5]))
 
-The tree does not depend on how much padding follows its sentence. May import `nn` and what lies
-below it.
+The tree does not depend on how much padding follows its sentence. May import `nn`, `text` and what
+lies below them.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from chainrule.models.taggers import PADDING, WordEmbedding
 from chainrule.tensor.functional.comparison import where
 from chainrule.tensor.functional.creation import ones, zeros
 from chainrule.tensor.functional.join import cat
+from chainrule.text.arc_standard import NO_TRANSITION, PLACES, RELATIONS, SHIFT, Configuration
 
 if TYPE_CHECKING:
     from chainrule.tensor.tensor import Tensor
@@ -110,6 +111,54 @@ class BiaffineParser(nn.Module):
             heads = spanning_tree(arc[:length, : length + 1])
             found.append((heads, relation[np.arange(length), heads].argmax(1)))
         return found
+
+
+class TransitionParser(nn.Module):
+    """The next transition of a parser, from words and relations at places of its configuration.
+
+    W₂ relu(W₁ [words; relations] + b₁) + b₂. Source: Chen and Manning, A fast and accurate
+    dependency parser using neural networks (2014), §3, who cube instead of relu.
+    """
+
+    def __init__(
+        self,
+        embedding: WordEmbedding,
+        relations: int,
+        hidden: int = 200,
+        relation_width: int = 32,
+        dropout: float = 0.0,
+    ) -> None:
+        """`relations` is their number; transitions and features are those of `arc_standard`."""
+        super().__init__()
+        self.embedding = embedding
+        self.relations = nn.Embedding(1 + relations, relation_width)
+        self.dropout = nn.Dropout(dropout)
+        wide = PLACES * embedding.width + RELATIONS * relation_width
+        self.hidden = nn.Linear(wide, hidden)
+        self.head = nn.Linear(hidden, 1 + 2 * relations)
+
+    def forward(self, places: Tensor, relations: Tensor) -> Tensor:
+        """Scores of transitions [batch, 1 + 2 · relations].
+
+        int64 [batch, PLACES, 1 + kinds], of `text.word_features`, and [batch, RELATIONS].
+        """
+        words, names = self.embedding(places).flatten(1), self.relations(relations).flatten(1)
+        hidden = F.relu(self.hidden(self.dropout(cat([words, names], 1))))
+        scores: Tensor = self.head(self.dropout(hidden))
+        return scores
+
+    def loss(self, places: Tensor, relations: Tensor, transitions: Tensor) -> Tensor:
+        """The mean of -log p(transition), in nats; `NO_TRANSITION` does not count."""
+        scores = self(places, relations)
+        return F.cross_entropy(scores, transitions, ignore_index=NO_TRANSITION)
+
+
+def next_transition(scores: NDArray[np.float32], state: Configuration) -> int:
+    """The transition of the greatest score among those that are allowed."""
+    shift, to_left, to_right = state.allowed()
+    allowed = np.zeros(len(scores), bool)
+    allowed[SHIFT], allowed[1::2], allowed[2::2] = shift, to_left, to_right
+    return int(np.where(allowed, scores, -np.inf).argmax())
 
 
 def _cross_entropy(scores: Tensor, right: Tensor, inside: Tensor) -> Tensor:

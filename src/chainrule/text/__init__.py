@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from chainrule.text.corpus import text_parts as text_parts
     from chainrule.text.counted_pairs import CountedPairs as CountedPairs
     from chainrule.text.documentation import documentation_text as documentation_text
+    from chainrule.text.frequent_heads import FrequentHeads as FrequentHeads
     from chainrule.text.frequent_tags import FrequentTags as FrequentTags
     from chainrule.text.labelled import Labelled as Labelled
     from chainrule.text.labelled import read_labelled as read_labelled
@@ -46,6 +47,8 @@ if TYPE_CHECKING:
     from chainrule.text.padded_batches import bucket_of as bucket_of
     from chainrule.text.pairs import Pairs as Pairs
     from chainrule.text.pairs import read_pairs as read_pairs
+    from chainrule.text.parsed import Parsed as Parsed
+    from chainrule.text.parsed import read_parsed as read_parsed
     from chainrule.text.spans import span_scores as span_scores
     from chainrule.text.spans import spans_of as spans_of
     from chainrule.text.splits import fold_of as fold_of
@@ -76,6 +79,7 @@ _HOMES = {
     "corpus": ("read_text", "text_files", "text_parts"),
     "counted_pairs": ("CountedPairs",),
     "documentation": ("documentation_text",),
+    "frequent_heads": ("FrequentHeads",),
     "frequent_tags": ("FrequentTags",),
     "labelled": ("Labelled", "read_labelled"),
     "library_prose": ("english_words",),
@@ -84,6 +88,7 @@ _HOMES = {
     "ngram": ("CharacterNGram", "KneserNey"),
     "padded_batches": ("PaddedBatches", "bucket_of"),
     "pairs": ("Pairs", "read_pairs"),
+    "parsed": ("Parsed", "read_parsed"),
     "spans": ("span_scores", "spans_of"),
     "splits": ("fold_of", "split_by_hash"),
     "stored_codes": ("StoredCodes",),
