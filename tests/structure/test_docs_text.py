@@ -10,7 +10,7 @@ PAGE = ROOT / "docs" / "text.md"
 
 
 def test_the_examples_do_what_the_page_shows():
-    text = PAGE.read_text(encoding="utf-8").replace("```python\n", "").replace("\n```\n", "\n")
+    text = PAGE.read_text(encoding="utf-8").replace("```pycon\n", "").replace("\n```\n", "\n")
     found = doctest.DocTestParser().get_doctest(text, {}, "text.md", str(PAGE), 0)
     runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE)
     wrong: list[str] = []
