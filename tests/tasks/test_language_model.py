@@ -17,7 +17,7 @@ from chainrule.formats import atomic
 from chainrule.formats.safetensors import read_state
 from chainrule.models.generation import Sampling
 from chainrule.tasks.language_model import continue_text
-from chainrule.tasks.run import train_on
+from chainrule.tasks.run import open_model, train_on
 from chainrule.text import texts
 from chainrule.train.events import (
     Began,
@@ -318,6 +318,41 @@ def test_tokens_of_other_kinds(start, kind):
     assert text.startswith(" brown fox jumps over the lazy dog")
     stopped = continue_text(events[-1].folder, "the", 9, Sampling(0.0), 0, stop=["fox"])
     assert "".join(stopped) == " quick brown "
+
+
+def test_words_of_the_held_out_text_are_not_learnt(start, book):
+    """A loss a character is over the characters of the source, however words are decoded."""
+    text = "the quick brown fox.\n" * 90 + "the   inconceivable fox.\n" * 8
+    book.write_text(text, encoding="utf-8")
+    *_, finished = start(tokens="words", context=4, steps=2)
+    _, _, job = open_model(finished.folder, [str(book)])
+    assert "quick" in job.tokens.vocabulary
+    assert "inconceivable" not in job.tokens.vocabulary
+    scores = job.evaluate(lambda: False, whole=True)
+    predicted = len(text) - len("the")
+    total = scores["loss"] * (len(job.tokens.encode(text)) - 1)
+    assert scores["loss_per_character"] == pytest.approx(total / predicted)
+    assert job.mistakes(1)[0].where.startswith("token ")
+
+
+@pytest.mark.parametrize("model", ["gpt", "lstm"])
+def test_evaluation_and_mistakes_are_of_the_same_losses(start, book, model):
+    *_, finished = start(model=model)
+    _, _, job = open_model(finished.folder, [str(book)])
+    losses = [mistake.loss for mistake in job.mistakes(10**6)]
+    length = len(book.read_text(encoding="utf-8"))
+    assert len(losses) == length - 1
+    mean = job.evaluate(lambda: False, whole=True)["loss"]
+    assert mean == pytest.approx(np.mean(losses), rel=1e-6)
+    assert job.evaluate(lambda: True, whole=True) is None
+
+
+def test_a_text_too_short_to_evaluate(start, tmp_path):
+    *_, finished = start(steps=1)
+    short = tmp_path / "short.txt"
+    short.write_text("t", encoding="utf-8")
+    with pytest.raises(DataError, match=r"short\.txt' is too short to evaluate: 1 character,"):
+        open_model(finished.folder, [str(short)])
 
 
 def test_weights_of_another_model_are_refused(start):

@@ -76,6 +76,20 @@ def test_a_beam_finds_likelier_texts(start, model):
     assert found[1] >= found[0] - 1e-6
 
 
+def test_lines_are_predicted_with_one_state(start):
+    """A line longer than the context: its state is carried, as where the model writes."""
+    *_, finished = start(model="lstm", steps=60, learning_rate=0.03)
+    _, _, job = open_held_out(finished.folder, [])
+    line = "the quick brown fox jumps over the lazy dog."
+    (found,) = job.predict([line])
+    codes, read = job.tokens.encode(f"\n{line}\n").tolist(), job.reader()
+    losses = [
+        -np.log(Sampling().probabilities(read(codes[:at]))[codes[at]])
+        for at in range(1, len(codes))
+    ]
+    assert float(found.partition("\t")[0]) == pytest.approx(np.mean(losses), abs=2e-4)
+
+
 def test_writing_reads_each_code_once(start):
     *_, finished = start(model="gru", steps=20)
     _, _, job = open_held_out(finished.folder, [])

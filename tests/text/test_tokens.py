@@ -1,5 +1,6 @@
 """Characters, words and subwords as the tokens of a language model."""
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -23,6 +24,18 @@ def test_their_vocabulary_is_kept(tokens):
     assert len(again) == len(tokens)
     assert again.encode(TEXT).tolist() == tokens.encode(TEXT).tolist()
     assert 0 <= tokens.encode(TEXT).min() <= tokens.encode(TEXT).max() < len(tokens)
+
+
+def test_they_know_where_each_ends(tokens):
+    ends = tokens.ends(TEXT)
+    assert len(ends) == len(tokens.encode(TEXT))
+    assert (np.diff(ends) >= 0).all()
+    assert ends[-1] == len(TEXT)
+    assert tokens.ends("").tolist() == []
+
+
+def test_words_end_without_the_blanks_that_follow():
+    assert tokens_of("words", [TEXT], 9).ends("  to  be,\n or ").tolist() == [4, 8, 9, 10, 13]
 
 
 @given(cut=st.integers(1, 60))

@@ -13,7 +13,7 @@ import hashlib
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 from msgspec import Meta
@@ -26,7 +26,6 @@ from chainrule.models import gpt, llama
 from chainrule.models.beam import Step, beam_search
 from chainrule.models.generation import Sampling, windowed, write
 from chainrule.models.window_language import WindowLanguageModel
-from chainrule.tasks.held_out import WINDOWS, evaluate
 from chainrule.tensor.tensor import Tensor
 from chainrule.text.batches import (
     Codes,
@@ -36,8 +35,9 @@ from chainrule.text.batches import (
     in_memory,
 )
 from chainrule.text.characters import Characters
+from chainrule.text.held_out_text import HeldOutText
 from chainrule.text.ngram import CharacterNGram, KneserNey
-from chainrule.text.tokens import CHARS, Tokens, assets_of, pieces_of
+from chainrule.text.tokens import CHARS, Tokens, assets_of, noun_of, pieces_of
 from chainrule.train.config import BatchSize, LearningRate, Settings, StepCount, share, whole
 from chainrule.train.job import Baseline, Batch, Batches, Job, Mistake, Scores
 from chainrule.train.memory import require_memory
@@ -46,6 +46,7 @@ from chainrule.train.steps import inference
 BASELINE_ORDER = 5
 BASELINE_LIMIT = 20_000_000  # training characters; counting more takes minutes and gigabytes
 TEMPERATURE = 0.8  # of samples
+WINDOWS = 64  # of a batch that is only judged
 QUICK = 2**17  # held-out characters of an evaluation before the last one, which takes all
 _BEGINNINGS = ("The ", "the ", "\n")  # of a sample, if the text has these characters
 _SHOWN = 40  # characters before a mistake
@@ -87,6 +88,14 @@ class LanguageSettings(Settings, frozen=True, kw_only=True):
             raise ConfigError(f"heads={self.heads} is not a multiple of kv_heads={self.kv_heads}")
 
 
+class Read(NamedTuple):
+    """Codes of a text as a model predicted them; each is one-dimensional."""
+
+    places: NDArray[np.int64]
+    losses: NDArray[Any]  # of the true codes
+    likeliest: NDArray[np.int64]  # the codes that the model takes to be likeliest
+
+
 class LanguageJob(Job):
     """A Transformer, and windows of a text at random places."""
 
@@ -98,26 +107,22 @@ class LanguageJob(Job):
         source: str,
         tokens: Tokens,
         training: Codes,
-        held_out: NDArray[np.int64],
+        held_out: HeldOutText,
     ) -> None:
         """The weights come from the global random state."""
         self.source, self.tokens = source, tokens
         self._config, self._training, self._held_out = config, training, held_out
         self.model = self._built(len(tokens))
         self.logits = inference(self.model, self._logits_at, eager=config.eager)
-        self._losses = inference(self.model, self._losses_at, eager=config.eager)
+        self._judge = inference(self.model, self._judged, eager=config.eager)
         if len(training):
             self.batches = self._windows(training)
         seen = hashlib.sha256("".join(assets_of(tokens).values()).encode())
-        for part in chain(code_parts(training), [held_out]):
+        for part in chain(code_parts(training), [held_out.codes]):
             seen.update(part.tobytes())
         self.fingerprint = seen.hexdigest()
-        by_characters = isinstance(tokens, Characters)
-        named = "characters" if by_characters else "tokens"
-        self.unit = "nats a character" if by_characters else "nats a token"
-        self._characters_a_token = 1.0
-        if not by_characters and len(held_out):
-            self._characters_a_token = len(tokens.decode(held_out)) / len(held_out)
+        named = f"{noun_of(tokens)}s"
+        self.unit = f"nats a {noun_of(tokens)}"
         count = len(training) + len(held_out)
         self.figures = {named: count, "vocabulary": len(tokens)}
         self.facts = {
@@ -135,13 +140,15 @@ class LanguageJob(Job):
 
         If tokens are not characters, also the loss in nats a character of the text.
         """
-        codes = self._held_out if whole else self._held_out[:QUICK]
+        codes = self._held_out.codes if whole else self._held_out.codes[:QUICK]
         loss = self._mean_loss(codes, stop)
         if loss is None:
             return None
         scores = {"loss": loss, "perplexity": math.exp(min(loss, 700))}
         if not isinstance(self.tokens, Characters):
-            scores["loss_per_character"] = loss / self._characters_a_token
+            last = len(codes) - 1
+            characters = max(1, self._held_out.characters(0, last))
+            scores["loss_per_character"] = loss * last / characters
         return scores
 
     def assets(self) -> Mapping[str, str]:
@@ -164,7 +171,7 @@ class LanguageJob(Job):
                 yield Baseline(key, full_name, {}, reason)
                 continue
             model = kind(in_memory(self._training), len(self.tokens), BASELINE_ORDER)
-            loss = float(-model.log_probabilities(self._held_out).mean())
+            loss = float(-model.log_probabilities(self._held_out.codes).mean())
             yield Baseline(key, full_name, {"loss": loss, "perplexity": math.exp(loss)})
 
     def samples(self, generator: np.random.Generator, stop: Callable[[], bool]) -> str | None:
@@ -231,49 +238,61 @@ class LanguageJob(Job):
         return windowed(self.logits, self._config.context)
 
     def predict(self, lines: Iterable[str]) -> Iterator[str]:
-        """The mean loss in nats of the characters of each line and its end, then the line."""
+        """The mean loss in nats of the characters or tokens of each line and its end, and the line.
+
+        They are predicted from those before them in the line.
+        """
         newline = "\n" if self._knows("\n") else ""
         for line in lines:
             codes = self.tokens.encode(f"{newline}{line}{newline}")
             if len(codes) < 2:
-                raise DataError("a line of one character has no next one to predict")
-            loss = evaluate(self._losses, codes, self._config.context, lambda: False)
+                raise DataError(f"a line of one {noun_of(self.tokens)} has no next one to predict")
+            loss = self._mean_loss(codes, lambda: False, rows=1)
             yield f"{loss:.4f}\t{line}"
 
     def mistakes(self, most: int) -> Sequence[Mistake]:
-        """The characters of the held-out text with the largest losses."""
+        """The characters or tokens of the held-out text with the largest losses."""
         found: list[tuple[float, int, int]] = []  # loss, place, prediction
-        batches = consecutive_batches(self._held_out, self._config.context, WINDOWS)
-        for number, (inputs, targets, counts) in enumerate(batches):
-            losses = np.where(counts, self._losses(inputs, targets).reshape(counts.shape), -1)
-            predicted = self.logits(inputs).argmax(-1)
-            worst = np.argsort(-losses, axis=None, kind="stable")[:most]
-            found += [
-                (float(losses.flat[at]), number * losses.size + int(at) + 1, predicted.flat[at])
-                for at in worst
-                if counts.flat[at]
-            ]
+        for read in self._read(self._held_out.codes):
+            worst = np.argsort(-read.losses, kind="stable")[:most]
+            found += zip(*(part[worst].tolist() for part in (read.losses, *read[::2])), strict=True)
             found = sorted(found, reverse=True)[:most]
         return [self._mistake(*each) for each in found]
 
     def _mistake(self, loss: float, place: int, predicted: int) -> Mistake:
-        right = self.tokens.decode(self._held_out[place : place + 1])
-        before = self.tokens.decode(self._held_out[max(0, place - _SHOWN) : place])
+        codes = self._held_out.codes
+        right = self.tokens.decode(codes[place : place + 1])
+        before = self.tokens.decode(codes[max(0, place - _SHOWN) : place])
         guess = self.tokens.decode([predicted])
-        return Mistake(f"character {place + 1}", f"{before}▸{right}", right, guess, loss)
+        where = f"{noun_of(self.tokens)} {place + 1}"
+        return Mistake(where, f"{before}▸{right}", right, guess, loss)
 
-    def _losses_at(self, inputs: Tensor, targets: Tensor) -> Tensor:
-        """The loss at every position, [batch · context]."""
-        logits = self._logits_at(inputs).flatten(0, 1)
-        return F.cross_entropy(logits, targets.flatten(), reduction="none")
+    def _mean_loss(
+        self, codes: NDArray[np.int64], stop: Callable[[], bool], rows: int = WINDOWS
+    ) -> float | None:
+        """The mean loss of `codes[1:]`, each counted once; None if `stop()` became true."""
+        total = 0.0
+        for read in self._read(codes, rows):
+            if stop():
+                return None
+            total += float(read.losses.sum(dtype=np.float64))
+        return total / (len(codes) - 1)
+
+    def _read(self, codes: NDArray[np.int64], rows: int = WINDOWS) -> Iterator[Read]:
+        """The text in batches of `rows` windows end to end, each predicted by itself."""
+        numbers = np.arange(len(codes))
+        for before, places, counts in consecutive_batches(numbers, self._config.context, rows):
+            losses, likeliest = self._judge(codes[before], codes[places])
+            yield Read(places[counts], losses[counts], likeliest[counts])
+
+    def _judged(self, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        """The loss at every position and the likeliest code, both [batch, context]."""
+        return judged(self._logits_at(inputs), targets)
 
     def _logits_at(self, inputs: Tensor) -> Tensor:
         """The logits at every position, [batch, context, vocabulary]."""
         logits: Tensor = self.model(inputs)
         return logits
-
-    def _mean_loss(self, codes: NDArray[np.int64], stop: Callable[[], bool]) -> float | None:
-        return evaluate(self._losses, codes, self._config.context, stop)
 
     def _windows(self, codes: Codes) -> Batches:
         config = self._config
@@ -291,6 +310,12 @@ class LanguageJob(Job):
         if config.model == "window":
             return f"the last {config.reach} characters, width {config.width}"
         return f"{config.layers} layers, {config.heads} heads, width {config.width}"
+
+
+def judged(logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    """The loss of each target and the likeliest code; logits [batch, context, vocabulary]."""
+    losses = F.cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction="none")
+    return losses.view(targets.shape), logits.argmax(-1)
 
 
 def _transformer(config: LanguageSettings, vocabulary: int) -> nn.Module:

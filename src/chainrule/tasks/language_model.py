@@ -14,17 +14,19 @@ from typing import ClassVar
 
 import numpy as np
 
-from chainrule.base.errors import ConfigError
+from chainrule.base.arguments import counted
+from chainrule.base.errors import ConfigError, DataError
 from chainrule.models.generation import Sampling, until
 from chainrule.models.recurrent_language import KINDS
 from chainrule.tasks.language_job import LanguageJob, LanguageSettings
 from chainrule.tasks.recurrent_language_job import RecurrentJob
 from chainrule.tasks.run import open_model
-from chainrule.text.batches import Codes, in_memory
-from chainrule.text.corpus import require_length, require_lengths, split
+from chainrule.text.batches import Codes
+from chainrule.text.corpus import require_length, require_lengths
 from chainrule.text.documentation import documentation_text
+from chainrule.text.held_out_text import HeldOutText
 from chainrule.text.texts import Texts
-from chainrule.text.tokens import Tokens, pieces_of, tokens_from, tokens_of
+from chainrule.text.tokens import CHARS, Tokens, noun_of, pieces_of, tokens_from, tokens_of
 from chainrule.train.job import Job
 from chainrule.train.task import Task
 
@@ -61,27 +63,35 @@ class LanguageModel(Task[LanguageSettings]):
         """Read the text, whose end is held out."""
         texts = Texts(config.data) if config.data else Texts.of(documentation_text())
         source = ", ".join(config.data) or _DOCUMENTATION
-        held_out = Texts(config.dev)
+        learnt, rest = (texts, Texts(config.dev)) if config.dev else texts.split()
         if assets:
             tokens = tokens_from(assets)
         else:
-            tokens = tokens_of(config.tokens, chain(texts, held_out), config.pieces)
-        codes = texts.codes(tokens.encode, len(tokens))
+            # Each character needs a code; words and subwords that were not learnt have one.
+            known = chain(learnt, rest) if config.tokens == CHARS else learnt
+            tokens = tokens_of(config.tokens, known, config.pieces)
+        codes = learnt.codes(tokens.encode, len(tokens))
+        held_out = HeldOutText.of(rest, tokens)
+        named = f"{noun_of(tokens)}s"
         if config.dev:
-            parts = codes, held_out.codes(tokens.encode, len(tokens))
-            require_lengths(*parts, config.context)
+            require_lengths(codes, held_out, config.context, named)
         else:
-            require_length(codes, config.context, repr(source) if config.data else source)
-            parts = split(codes)
-        return _job(config, source, tokens, *parts)
+            what = repr(source) if config.data else source
+            require_length(codes, held_out, config.context, what, named)
+        return _job(config, source, tokens, codes, held_out)
 
     def reopen(
         self, config: LanguageSettings, assets: Mapping[str, str], data: Sequence[str]
     ) -> Job:
         """The model with the characters of its own text; all of `data` is held out."""
-        tokens = tokens_from(assets)
-        held_out = Texts(data).codes(tokens.encode, len(tokens))
-        return _job(config, ", ".join(data), tokens, tokens.encode(""), held_out)
+        tokens, source = tokens_from(assets), ", ".join(data)
+        held_out = HeldOutText.of(Texts(data), tokens)
+        if data and len(held_out) < 2:
+            raise DataError(
+                f"{source!r} is too short to evaluate: {counted(len(held_out), noun_of(tokens))}, "
+                "of which the first is not predicted; give at least 2"
+            )
+        return _job(config, source, tokens, tokens.encode(""), held_out)
 
 
 def _job(
@@ -89,10 +99,10 @@ def _job(
     source: str,
     tokens: Tokens,
     training: Codes,
-    held_out: Codes,
+    held_out: HeldOutText,
 ) -> LanguageJob:
     kind = RecurrentJob if config.model in KINDS else LanguageJob
-    return kind(config, source, tokens, training, in_memory(held_out))
+    return kind(config, source, tokens, training, held_out)
 
 
 def continue_text(

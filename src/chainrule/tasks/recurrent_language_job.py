@@ -8,7 +8,7 @@ May import `text`, `models`, `train` and what lies below.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,8 +18,7 @@ import chainrule.nn.functional as F
 from chainrule import nn
 from chainrule.models.beam import Step
 from chainrule.models.recurrent_language import RecurrentLanguageModel
-from chainrule.tasks.held_out import WINDOWS
-from chainrule.tasks.language_job import LanguageJob
+from chainrule.tasks.language_job import WINDOWS, LanguageJob, Read, judged
 from chainrule.tensor.functional.creation import zeros
 from chainrule.tensor.tensor import Tensor
 from chainrule.text.batches import Codes, Lanes, lane_batches
@@ -81,7 +80,7 @@ class RecurrentJob(LanguageJob):
         )
         self.carried = {"state": self._fresh(config.batch, model)}
         self._further = inference(model, model, eager=config.eager)
-        self._losses_further = inference(model, self._losses_and_state, eager=config.eager)
+        self._judge_further = inference(model, self._judged_and_state, eager=config.eager)
         return model
 
     def _shape(self) -> str:
@@ -95,21 +94,18 @@ class RecurrentJob(LanguageJob):
         logits: Tensor = self.model(inputs)[0]
         return logits
 
-    def _losses_and_state(
+    def _judged_and_state(
         self, inputs: Tensor, targets: Tensor, state: Tensor
-    ) -> tuple[Tensor, Tensor]:
+    ) -> tuple[Tensor, Tensor, Tensor]:
         logits, last = self.model(inputs, state)
-        losses = F.cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction="none")
-        return losses, last
+        return *judged(logits, targets), last
 
-    def _mean_loss(self, codes: NDArray[np.int64], stop: Callable[[], bool]) -> float | None:
-        total, state = 0.0, np.asarray(self._fresh(WINDOWS))
-        for inputs, targets, counts in lane_batches(codes, self._config.context, WINDOWS):
-            if stop():
-                return None
-            losses, state = self._losses_further(inputs, targets, state)
-            total += float(losses.astype(np.float64).reshape(counts.shape)[counts].sum())
-        return total / (len(codes) - 1)
+    def _read(self, codes: NDArray[np.int64], rows: int = WINDOWS) -> Iterator[Read]:
+        """The text in as many lanes, each from end to end with one state."""
+        numbers, state = np.arange(len(codes)), np.asarray(self._fresh(rows))
+        for before, places, counts in lane_batches(numbers, self._config.context, rows):
+            losses, likeliest, state = self._judge_further(codes[before], codes[places], state)
+            yield Read(places[counts], losses[counts], likeliest[counts])
 
     def _fresh(self, batch: int, model: RecurrentLanguageModel | None = None) -> Tensor:
         """The state at the beginning of a text."""

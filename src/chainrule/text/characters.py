@@ -55,6 +55,10 @@ class Characters:
         points: NDArray[np.uint32] = _code_points(self.symbols)[indices]
         return points.astype("<u4").tobytes().decode("utf-32-le")
 
+    def ends(self, text: str) -> NDArray[np.int64]:
+        """The number of characters up to the end of each: 1, 2, 3 …."""
+        return np.arange(1, len(text) + 1)
+
     def _explain_unknown(self, text: str) -> None:
         unknown = sorted(set(text) - set(self.symbols))
         if not unknown:  # empty text in an empty vocabulary

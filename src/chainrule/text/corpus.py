@@ -1,8 +1,7 @@
 """Reading text files for training, naming places in them, and holding out the end.
 
-    >>> train, held_out = split(np.arange(100))
-    >>> len(train), held_out[0]
-    (90, np.int64(90))
+    >>> held_out_length(40_000)
+    4000
 
 May import `base` and NumPy.
 """
@@ -11,17 +10,16 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sized
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import BinaryIO
 
 from chainrule.base.errors import DataError
 from chainrule.base.reading import EndlessError, open_to_end
-from chainrule.text.batches import Codes
 
 HELD_OUT = 0.1
-MOST_HELD_OUT = 1_000_000  # codes: enough to tell models apart, and soon judged
+MOST_HELD_OUT = 1_000_000  # characters: enough to tell models apart, and soon judged
 
 Paths = str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
 
@@ -146,28 +144,32 @@ def fault(name: str, line: int, column: int, reason: str) -> DataError:
     return DataError(f"{name}:{line}:{column}: {reason}")
 
 
-def split(codes: Codes) -> tuple[Codes, Codes]:
-    """(training part, held-out part): the end is never trained on, a tenth or `MOST_HELD_OUT`."""
-    cut = len(codes) - min(round(len(codes) * HELD_OUT), MOST_HELD_OUT)
-    return codes[:cut], codes[cut:]
+def held_out_length(characters: int) -> int:
+    """The characters at the end of a text that are held out: a tenth, at most `MOST_HELD_OUT`."""
+    return min(round(characters * HELD_OUT), MOST_HELD_OUT)
 
 
-def require_lengths(train: Codes, held_out: Codes, context: int) -> None:
-    """Raise `DataError` unless each text holds a window of `context` characters and its target."""
+def require_lengths(train: Sized, held_out: Sized, context: int, named: str = "characters") -> None:
+    """Raise `DataError` unless each part holds a window of `context` codes and its target.
+
+    `named` says what the codes stand for.
+    """
     for codes, what in ((train, "text to learn from"), (held_out, "held-out text")):
         if len(codes) <= context:
             raise DataError(
-                f"the {what} is too short: {len(codes)} characters, but a context of {context} "
+                f"the {what} is too short: {len(codes)} {named}, but a context of {context} "
                 f"needs at least {context + 1}; give more text or --set context=<smaller>"
             )
 
 
-def require_length(codes: Codes, context: int, what: str) -> None:
-    """Raise `DataError` unless both parts hold a window of `context` characters and its target."""
-    train, held_out = split(codes)
+def require_length(
+    train: Sized, held_out: Sized, context: int, what: str, named: str = "characters"
+) -> None:
+    """Raise `DataError` unless both parts of one text hold a window and its target."""
     if min(len(train), len(held_out)) > context:
         return
     raise DataError(
-        f"{what} is too short: {len(codes)} characters, but a context of {context} with a tenth "
-        f"held out needs at least {10 * (context + 1)}; give more text or --set context=<smaller>"
+        f"{what} is too short: {len(train) + len(held_out)} {named}, but a context of "
+        f"{context} with a tenth held out needs at least {10 * (context + 1)}; give more text or "
+        "--set context=<smaller>"
     )

@@ -116,6 +116,10 @@ class Subwords:
         """
         return list(self._encoded(text).offsets)
 
+    def ends(self, text: str) -> NDArray[np.int64]:
+        """The number of characters up to the end of each subword."""
+        return np.array([end for _, end in self.spans(text)], dtype=np.int64)
+
     def pieces(self, text: str) -> list[str]:
         """The part of `text` that each subword stands for."""
         return [text[start:end] for start, end in self.spans(text)]

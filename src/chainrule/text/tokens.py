@@ -38,6 +38,9 @@ class Tokens(Protocol):
     def decode(self, codes: ArrayLike) -> str:
         """The text of codes."""
 
+    def ends(self, text: str) -> NDArray[np.int64]:
+        """The number of characters up to the end of each token of `text`."""
+
 
 def tokens_of(kind: str, texts: Iterable[str], most: int) -> Tokens:
     """The tokens of `texts`: their characters, at most `most` words or subwords, or a file's.
@@ -61,6 +64,11 @@ def tokens_of(kind: str, texts: Iterable[str], most: int) -> Tokens:
             f"there is no file {kind!r}"
         )
     return Subwords.load(kind)
+
+
+def noun_of(tokens: Tokens) -> str:
+    """What one of them is called in messages: character or token."""
+    return "character" if isinstance(tokens, Characters) else "token"
 
 
 def assets_of(tokens: Tokens) -> dict[str, str]:

@@ -77,6 +77,12 @@ class Words:
         lines = " ".join(self.vocabulary.decode(codes)).split(_LINE_END)
         return _LINE_END.join(line.strip(" ") for line in lines)
 
+    def ends(self, text: str) -> NDArray[np.int64]:
+        """The number of characters up to the end of each word, sign and line end."""
+        cuts = [*_segments(text)]
+        ends = np.cumsum([len(cut) for cut in cuts], dtype=np.int64)
+        return ends[[bool(_piece(cut)) for cut in cuts]] if cuts else ends
+
     def to_json(self) -> str:
         """The vocabulary as JSON, for `from_json`."""
         return self.vocabulary.to_json()
@@ -95,6 +101,9 @@ def _segments(text: str) -> Iterator[str]:
 
 def _pieces(text: str) -> Iterator[str]:
     """Words, signs and line ends."""
-    for cut in _segments(text):
-        if piece := cut if cut == _LINE_END else cut.strip():
-            yield piece
+    return filter(None, map(_piece, _segments(text)))
+
+
+def _piece(cut: str) -> str:
+    """The word, sign or line end of a segment; empty for blanks."""
+    return cut if cut == _LINE_END else cut.strip()
