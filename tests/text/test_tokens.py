@@ -69,3 +69,11 @@ def test_what_is_none_is_refused():
         tokens_of("letters", [TEXT], 9)
     with pytest.raises(CheckpointError, match="does not hold"):
         tokens_from({"symbols": "ba"})
+    with pytest.raises(CheckpointError, match="does not hold the model's tokens"):
+        tokens_from({"words.json": "{}"})
+
+
+def test_a_damaged_tokenizer_is_refused():
+    pytest.importorskip("tokenizers", reason="tokenizers is an extra, and not installed")
+    with pytest.raises(CheckpointError, match="does not hold the model's tokens"):
+        tokens_from({"tokenizer.json": "{}"})

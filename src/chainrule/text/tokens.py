@@ -17,7 +17,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from chainrule.base.errors import CheckpointError, ConfigError
+from chainrule.base.errors import CheckpointError, ConfigError, DataError
 from chainrule.text.characters import Characters
 
 CHARS, WORDS, BPE = "chars", "words", "bpe"
@@ -87,14 +87,17 @@ def assets_of(tokens: Tokens) -> dict[str, str]:
 
 def tokens_from(assets: Mapping[str, str]) -> Tokens:
     """The tokens of `assets_of`; damaged ones raise `CheckpointError`."""
-    if _WORDS in assets:
-        from chainrule.text.words import Words
+    try:
+        if _WORDS in assets:
+            from chainrule.text.words import Words
 
-        return Words.from_json(assets[_WORDS])
-    if _TOKENIZER in assets:
-        from chainrule.text.subwords import Subwords
+            return Words.from_json(assets[_WORDS])
+        if _TOKENIZER in assets:
+            from chainrule.text.subwords import Subwords
 
-        return Subwords.from_json(assets[_TOKENIZER])
+            return Subwords.from_json(assets[_TOKENIZER])
+    except DataError as error:
+        raise CheckpointError(f"does not hold the model's tokens: {error}") from None
     symbols = assets.get(_SYMBOLS, "")
     letters = Characters.of(symbols)
     if not symbols or letters.symbols != symbols:
