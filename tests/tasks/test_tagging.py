@@ -107,7 +107,7 @@ def test_the_worst_mistakes_of_other_data(start, tmp_path):
     assert len(mistakes) == 2
     assert mistakes[0].loss >= mistakes[1].loss > 0
     everything = {mistake.where: mistake for mistake in job.mistakes(10)}
-    new = everything["sentence 2, word 1"]
+    new = everything[f"{other}: sentence 2, word 1"]
     assert (new.text, new.expected, new.predicted) == ("a[NEW|DET] fish !", "NEW", "DET")
     scores = job.evaluate(lambda: False, whole=True)
     assert scores["accuracy"] == pytest.approx(2 / 5)

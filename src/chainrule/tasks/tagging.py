@@ -88,16 +88,20 @@ class Tagging(Task[TaggingSettings]):
 
     def begin(self, config: TaggingSettings, assets: Mapping[str, str]) -> Job:
         """Read the sentences; without `dev`, a tenth is held out, by a hash of their words."""
+        places: list[str] = []
         if not config.data:
             learnt, held_out = python_roles()
             source = f"roles of names in the standard library of {python_version()}"
         else:
-            learnt, source = _read(config.data, config)
+            learnt, places, source = _read(config.data, config)
             held_out = []
             if not config.dev:
-                learnt, held_out = split_by_hash(learnt, lambda one: " ".join(one.words))
+                placed = zip(learnt, places, strict=True)
+                known, rest = split_by_hash(placed, lambda one: " ".join(one[0].words))
+                learnt = [sentence for sentence, _ in known]
+                held_out, places = [one for one, _ in rest], [place for _, place in rest]
         if config.dev:
-            held_out, found = _read(config.dev, config)
+            held_out, places, found = _read(config.dev, config)
             source += f"; held out: {found}"
         if not learnt or not held_out:
             raise DataError(
@@ -105,20 +109,25 @@ class Tagging(Task[TaggingSettings]):
                 "learn from, and a tenth is held out"
             )
         lexicon = _Lexicon.loaded(assets) if assets else _Lexicon.of(learnt, config)
-        return TaggingJob(config, source, lexicon, learnt, held_out)
+        return TaggingJob(config, source, lexicon, learnt, held_out, places)
 
     def reopen(
         self, config: TaggingSettings, assets: Mapping[str, str], data: Sequence[str]
     ) -> Job:
         """The model with the vocabularies of its own data; all of `data` is held out."""
-        held_out, source = _read(data, config) if data else ([], "")
-        return TaggingJob(config, source, _Lexicon.loaded(assets), [], held_out)
+        held_out, places, source = _read(data, config)
+        return TaggingJob(config, source, _Lexicon.loaded(assets), [], held_out, places)
 
 
-def _read(paths: Sequence[str], config: TaggingSettings) -> tuple[list[Tagged], str]:
-    read = [read_tagged(path, config.column) for path in paths]
-    sentences = [sentence for found, _ in read for sentence in found]
-    return sentences, "; ".join(said for _, said in read)
+def _read(paths: Sequence[str], config: TaggingSettings) -> tuple[list[Tagged], list[str], str]:
+    """The sentences of files, their places, and what was found."""
+    sentences, places, found = [], [], []
+    for path in paths:
+        inside, said = read_tagged(path, config.column)
+        sentences += inside
+        places += [f"{path}: sentence {number}" for number in range(1, len(inside) + 1)]
+        found.append(said)
+    return sentences, places, "; ".join(found)
 
 
 class _Lexicon(msgspec.Struct, frozen=True):
@@ -177,10 +186,12 @@ class TaggingJob(Job):
         lexicon: _Lexicon,
         learnt: Sequence[Tagged],
         held_out: Sequence[Tagged],
+        places: Sequence[str] = (),
     ) -> None:
-        """The weights come from the global random state."""
+        """The weights come from the global random state; `places` are of held-out sentences."""
         self.source, self.lexicon = source, lexicon
         self._config, self._learnt, self._held_out = config, learnt, held_out
+        self._places = places or [f"held-out sentence {n + 1}" for n in range(len(held_out))]
         self.model = _build(config, lexicon)
         self._scores = inference(self.model, self.model, eager=config.eager)
         if learnt:
@@ -273,7 +284,7 @@ class TaggingJob(Job):
                     own = scores[row, at]
                     loss = float(own.max() - own[tags[row, at]])
                     text = in_context(sentence, predicted, at)
-                    place = f"sentence {number + 1}, word {at + 1}"
+                    place = f"{self._places[number]}, word {at + 1}"
                     found.append(Mistake(place, text, sentence.tags[at], predicted[at], loss))
         return sorted(found, key=lambda mistake: -mistake.loss)[:most]
 
