@@ -104,6 +104,11 @@ def test_llama_learns_and_writes(start):
             start(**changes | wrong)
 
 
+def test_too_few_subwords_are_called_by_the_name_of_the_setting(start):
+    with pytest.raises(ConfigError, match="pieces=255 is too small for --tokens bpe"):
+        start(tokens="bpe", pieces=255)
+
+
 def test_the_seed_decides(start):
     def losses(**changes):
         return [e.loss for e in start(**changes) if isinstance(e, Stepped)]

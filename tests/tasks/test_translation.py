@@ -104,6 +104,15 @@ def test_subwords_are_trained_and_saved(start):
     assert list(job.predict(["Anke saw a big dog."])) == ["Anke vidis hundo granda."]
 
 
+def test_rare_tokens_are_left_out_as_asked(start):
+    sizes = {}
+    for rarest in (0, 1, 10**6):
+        began = next(run := start(rarest=rarest, root=f"runs{rarest}"))
+        run.close()
+        sizes[rarest] = len(began.job._codes.words.vocabulary)
+    assert sizes[0] == sizes[1] > sizes[10**6]  # of few pairs, each token is known
+
+
 def test_a_run_without_sacrebleu_says_so(start, file, monkeypatch):
     monkeypatch.setitem(sys.modules, "sacrebleu", None)
     *_, finished = start(steps=1)
@@ -190,6 +199,8 @@ def test_what_cannot_be_learnt_is_refused_before_a_folder_is_made(start, file, t
         ConfigError, match="expected one of words, spaces, characters, code, subwords"
     ):
         list(start(source_tokens="letters"))
+    with pytest.raises(ConfigError, match="vocabulary=255 is too small for subwords"):
+        list(start(source_tokens="subwords", vocabulary=255))
     with pytest.raises(ConfigError, match="GB"):
         list(start(width=10**6))
     assert not list((tmp_path / "runs").glob("*"))

@@ -37,7 +37,8 @@ from chainrule.text.batches import (
 from chainrule.text.characters import Characters
 from chainrule.text.held_out_text import HeldOutText
 from chainrule.text.ngram import CharacterNGram, KneserNey
-from chainrule.text.tokens import CHARS, Tokens, assets_of, noun_of, pieces_of
+from chainrule.text.subwords import BYTES
+from chainrule.text.tokens import BPE, CHARS, Tokens, assets_of, noun_of, pieces_of
 from chainrule.train.config import BatchSize, LearningRate, Settings, StepCount, share, whole
 from chainrule.train.job import Baseline, Batch, Batches, Job, Mistake, Scores
 from chainrule.train.memory import require_memory
@@ -73,7 +74,11 @@ class LanguageSettings(Settings, frozen=True, kw_only=True):
     sample_length: Annotated[int, whole(0, "characters or tokens of each sample; 0: none")] = 200
 
     def check(self) -> None:
-        """Each head takes an equal share of the width; Llama's has pairs of numbers."""
+        """Subwords hold all bytes; each head takes an equal share, Llama's in pairs."""
+        if self.tokens == BPE and self.pieces < BYTES:
+            raise ConfigError(
+                f"pieces={self.pieces} is too small for --tokens {BPE}: {BYTES} of them are bytes"
+            )
         if self.model in {"", "gpt", "llama"} and self.width % self.heads:
             raise ConfigError(
                 f"width={self.width} is not a multiple of heads={self.heads}; "

@@ -27,6 +27,7 @@ from chainrule.tasks.translation_data import Corpus, Held, bundled, read_corpus
 from chainrule.tensor.tensor import Tensor
 from chainrule.text.nearest_pair import NearestPair
 from chainrule.text.padded_batches import PaddedBatches
+from chainrule.text.subwords import BYTES
 from chainrule.text.token_kinds import NAMES, SUBWORDS
 from chainrule.text.translation_codes import TranslationCodes
 from chainrule.text.translation_scores import has_sacrebleu, translation_scores
@@ -43,6 +44,7 @@ LIMIT = 2**28  # training sources times held-out ones that the nearest pair is l
 AT_A_TIME = 64  # lines that `predict` reads before it writes
 
 _KINDS = ", ".join(NAMES)
+_FEW = 1000  # pairs; of fewer, a token that occurs once is not rare
 _NATURAL = ("words", SUBWORDS)  # tokens of texts that BLEU splits by itself
 
 
@@ -62,7 +64,9 @@ class TranslationSettings(Settings, frozen=True, kw_only=True):
     source_tokens: Annotated[str, Meta(description=f"{_KINDS}; empty: by the data")] = ""
     target_tokens: Annotated[str, Meta(description=f"{_KINDS}; empty: by the data")] = ""
     vocabulary: Annotated[int, whole(1, "most tokens of both languages")] = 16_000
-    rarest: Annotated[int, whole(1, "pairs a token occurs in at least")] = 2
+    rarest: Annotated[
+        int, whole(0, f"pairs a token occurs in at least; 0: 2, or 1 of fewer than {_FEW:,} pairs")
+    ] = 0
     copies: Annotated[int, whole(0, "rare words of a source that can be copied; 0: none")] = 16
     longest: Annotated[int, whole(4, "most tokens of a side; longer pairs are left out")] = 64
     stress: Annotated[bool, Meta(description="keep the stress of a pronouncing dictionary")] = False
@@ -73,6 +77,10 @@ class TranslationSettings(Settings, frozen=True, kw_only=True):
             kind = getattr(self, name)
             if kind and kind not in NAMES:
                 raise ConfigError(f"setting {name!r}: expected one of {_KINDS}, got {kind!r}")
+        if SUBWORDS in {self.source_tokens, self.target_tokens} and self.vocabulary < BYTES:
+            raise ConfigError(
+                f"vocabulary={self.vocabulary} is too small for subwords: {BYTES} of them are bytes"
+            )
 
 
 class Translation(Task[TranslationSettings]):
@@ -129,7 +137,7 @@ class TranslationJob(Job):
             config.source_tokens or corpus.tokens[0],
             config.target_tokens or corpus.tokens[1],
             most=config.vocabulary,
-            least=config.rarest if len(corpus.learnt) >= 1000 else 1,
+            least=config.rarest or (2 if len(corpus.learnt) >= _FEW else 1),
             copies=config.copies,
         )
         self._learnt = corpus.learnt_codes(self._codes, config.longest)

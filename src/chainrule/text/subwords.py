@@ -25,7 +25,7 @@ from chainrule.base.arguments import check_whole
 from chainrule.base.errors import ArgumentError, DataError, MissingImportError
 from chainrule.text.corpus import read_text
 
-_BYTES = 256  # the first pieces: every text can be written with them
+BYTES = 256  # the first pieces: every text can be written with them
 
 
 class Subwords:
@@ -49,7 +49,7 @@ class Subwords:
         Starting with bytes, the most frequent pair of neighbours within a word becomes a piece,
         again and again. The same texts give the same pieces.
         """
-        least = _BYTES + len(special)
+        least = BYTES + len(special)
         check_whole("size", size, least)
         library = _library()
         tokenizer = library.Tokenizer(library.models.BPE())
