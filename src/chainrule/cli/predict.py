@@ -34,9 +34,10 @@ def predict(run: str, file: str, runs: Path) -> None:
     """Let a trained RUN predict: one line of output for each line of FILE, or of standard input.
 
     What a line is depends on the task: of `classify`, a text, and the output its label and the
-    label's probability; of `tag`, a sentence; of `translate`, a text, and the output its
-    translation; of `language`, a text, and the output the loss of each of its characters, the
-    surprise. Lines are read as they come, by some tasks a few dozen together.
+    label's probability; of `tag`, a sentence; of `parse`, a sentence, and the output its tree in
+    CoNLL-U; of `translate`, a text, and the output its translation; of `language`, a text, and
+    the output the loss of each of its characters, the surprise. Lines are read
+    as they come, by some tasks a few dozen together.
 
     \b
     Examples
