@@ -340,6 +340,15 @@ def test_words_of_the_held_out_text_are_not_learnt(start, book):
     assert job.mistakes(1)[0].where.startswith("token ")
 
 
+def test_settings_that_the_vocabulary_of_an_earlier_run_decides_are_refused(start):
+    *_, first = start(steps=1, tokens="words", pieces=9, context=4)
+    kept = {"start": str(first.folder), "steps": 1, "tokens": "words", "context": 4}
+    with pytest.raises(ConfigError, match=r"pieces=8 has no effect with --from.*pieces=9"):
+        list(start(**kept, pieces=8))
+    *_, last = start(**kept, pieces=9)
+    assert isinstance(last, Finished)
+
+
 @pytest.mark.parametrize("model", ["gpt", "lstm"])
 def test_evaluation_and_mistakes_are_of_the_same_losses(start, book, model):
     *_, finished = start(model=model)

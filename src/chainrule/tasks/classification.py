@@ -96,6 +96,8 @@ class Classification(Task[ClassificationSettings]):
         "transformer": {"learning_rate": 1e-3, "dropout": 0.2, "layers": 2},
     }
 
+    of_vocabulary = ("least",)
+
     def begin(self, config: ClassificationSettings, assets: Mapping[str, str]) -> Job:
         """Read the texts; without `dev`, a tenth is held out, by a hash of words or of the file."""
         if config.dev and not config.data:

@@ -59,6 +59,8 @@ class LanguageModel(Task[LanguageSettings]):
     }
     used_by = ("generate {run} --length 1000", "let it write more")
 
+    of_vocabulary = ("tokens", "pieces")
+
     def begin(self, config: LanguageSettings, assets: Mapping[str, str]) -> Job:
         """Read the text, whose end is held out."""
         texts = Texts(config.data) if config.data else Texts.of(documentation_text())

@@ -58,6 +58,8 @@ def train_new(
     """
     whole = {key: tuple(map(_resolved, getattr(config, key))) for key in FILES}
     config = msgspec.structs.replace(config, **whole)
+    if config.start:
+        _require_vocabulary(task, config)
     session = _new_session(task, config)
     folder = _make_folder(session, root, name)
     with runs.alone_in(folder) as protected:
@@ -87,6 +89,18 @@ def train_on(folder: Path, steps: int | None, interrupts: Interrupts) -> Iterato
         if moved:
             write_config(config, task.name, folder)
         yield from _run(session, task, folder, interrupts, protected=protected)
+
+
+def _require_vocabulary(task: Task[Any], config: Settings) -> None:
+    """Raise `ConfigError` for settings that the vocabulary of the run it starts with decides."""
+    _, earlier = configuration(Path(config.start))
+    for name in task.of_vocabulary:
+        kept, given = getattr(earlier, name), getattr(config, name)
+        if given != kept:
+            raise ConfigError(
+                f"{name}={given} has no effect with --from: the vocabulary is that of "
+                f"{config.start!r}, made with {name}={kept or repr('')}; leave {name} out"
+            )
 
 
 def _require_open(session: Session, folder: Path) -> None:

@@ -86,6 +86,8 @@ class Tagging(Task[TaggingSettings]):
         "transformer": {"layers": 2, "learning_rate": 2e-3, "dropout": 0.1},
     }
 
+    of_vocabulary = ("least",)
+
     def begin(self, config: TaggingSettings, assets: Mapping[str, str]) -> Job:
         """Read the sentences; without `dev`, a tenth is held out, by a hash of their words."""
         places: list[str] = []

@@ -95,6 +95,8 @@ class Translation(Task[TranslationSettings]):
     }
     defaults: ClassVar = {"transformer": {"learning_rate": 2e-3, "layers": 2}}
 
+    of_vocabulary = ("source_tokens", "target_tokens", "vocabulary", "rarest", "copies")
+
     def begin(self, config: TranslationSettings, assets: Mapping[str, str]) -> Job:
         """Read the pairs; without dev files a tenth is held out, by file or hash of the source."""
         if config.dev and not config.data:

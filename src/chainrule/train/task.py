@@ -31,6 +31,7 @@ class Task(ABC, Generic[S]):
     settings: type[S]
     models: ClassVar[Mapping[str, str]]  # name → one line for --help; the first is the default
     defaults: ClassVar[Mapping[str, Mapping[str, Any]]] = {}  # by model, where they differ
+    of_vocabulary: ClassVar[tuple[str, ...]] = ()  # settings it is made by: kept with its weights
     used_by: ClassVar[tuple[str, str]] = ("predict {run} FILE", "let it predict")  # and what for
 
     @abstractmethod
