@@ -16,7 +16,7 @@ MODELS = ["lstm", "gru", "rnn", "window"]
 
 @pytest.mark.parametrize("model", MODELS)
 def test_it_learns_and_writes(start, model):
-    *_, finished = start(model=model, steps=150, learning_rate=0.03, width=16, layers=1)
+    *_, finished = start(model=model, steps=150, learning_rate=0.03, width=16)
     result = finished.result
     assert result["model"] == model
     assert result["held_out_loss"] < 1.5

@@ -2,13 +2,15 @@
 
 import tomllib
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from chainrule.base.errors import ConfigError
+from chainrule.tasks.catalogue import TASKS, find_task
 from chainrule.tasks.language_model import LanguageSettings
-from chainrule.train.config import configure, described, from_values, to_toml
+from chainrule.train.config import conditions, configure, described, from_values, to_toml
 
 
 def test_later_sources_win(tmp_path):
@@ -62,6 +64,7 @@ def test_values(text, value):
         ("learning_rate=inf", "setting 'learning_rate': expected a finite number"),
         ("learning_rate=nan", "setting 'learning_rate'"),
         ("eager=yes", "setting 'eager': expected `bool`, got `str`"),
+        ("dev=test.txt", "dev files need data to learn from: give it with --data FILE"),
         ("data=3", "setting 'data': expected a file or a list of files, got 3"),
         ("width=30", "width=30 is not a multiple of heads=4"),
     ],
@@ -108,3 +111,45 @@ def test_every_setting_is_described():
     found = described(LanguageSettings)
     assert [name for name, _, _ in found] == list(LanguageSettings.__struct_fields__)
     assert all(text for _, _, text in found)
+
+
+def test_the_description_says_where_a_setting_is_read():
+    found = {name: text for name, _, text in described(LanguageSettings)}
+    assert found["kv_heads"].endswith("; only with model llama")
+    assert found["pieces"].endswith("; only with tokens words, bpe")
+    assert "only" not in found["width"]
+
+
+@pytest.mark.parametrize(
+    ("task", "given", "message"),
+    [
+        ("classify", {"model": "bag", "filters": 9}, "model=bag does not read the setting 'filt"),
+        ("classify", {"model": "lstm", "heads": 4}, "leave it out, or choose model=transformer"),
+        ("tag", {"model": "window", "layers": 2}, "or choose model=bilstm or model=bilstm-crf"),
+        ("translate", {"heads": 2}, "model=lstm does not read the setting 'heads'"),
+        ("vectors", {"model": "glove", "negatives": 3}, "choose model=skipgram or model=cbow"),
+        ("language", {"model": "gru", "heads": 2}, "choose model=gpt or model=llama"),
+        ("language", {"pieces": 300}, "tokens=chars does not read the setting 'pieces'"),
+        ("language", {"reach": 3}, "model=gpt does not read the setting 'reach'"),
+    ],
+)
+def test_settings_that_the_model_does_not_read(task, given, message):
+    with pytest.raises(ConfigError, match=message):
+        find_task(task).configure(None, [], **given)
+
+
+def test_a_file_with_every_setting_is_of_any_model(tmp_path):
+    """That of a run is, also of one that began with the weights of another model."""
+    task = find_task("classify")
+    values = msgspec.structs.asdict(task.configure(None, [], model="transformer", heads=8))
+    path = tmp_path / "config.toml"
+    path.write_text(to_toml(task.settled(values, {"model": "bag"}, None), "classify"), "utf-8")
+    assert task.configure(path, ["width=64"]).heads == 8
+
+
+def test_settings_are_read_by_models_that_exist():
+    for name in TASKS:
+        task = find_task(name)
+        for where in conditions(task.settings).values():
+            assert set(where.get("model", ())) <= set(task.models)
+            assert set(where) <= set(task.settings.__struct_fields__)

@@ -35,7 +35,7 @@ from chainrule.text.splits import split_by_hash
 from chainrule.text.unicode_names import unicode_names
 from chainrule.text.vocabulary import Vocabulary
 from chainrule.text.words import words_of
-from chainrule.train.config import BatchSize, LearningRate, Settings, StepCount, share, whole
+from chainrule.train.config import BatchSize, LearningRate, Settings, StepCount, only, share, whole
 from chainrule.train.job import Baseline, Batch, Job, Mistake, Scores
 from chainrule.train.steps import inference
 from chainrule.train.task import Task
@@ -62,12 +62,14 @@ class ClassificationSettings(Settings, frozen=True, kw_only=True):
     least: Annotated[int, whole(1, "occurrences of a word; rarer ones are unknown")] = 2
     longest: Annotated[int, whole(1, "words of a text; more are cut off")] = 256
     width: Annotated[int, whole(1, "numbers that stand for one word")] = 128
-    windows: Annotated[tuple[int, ...], Meta(description="words that a filter of cnn sees")] = (
-        3, 4, 5,
-    )  # fmt: skip
-    filters: Annotated[int, whole(1, "of cnn, for each size of window")] = 100
-    layers: Annotated[int, whole(1, "of lstm and transformer")] = 1
-    heads: Annotated[int, whole(1, "attention heads of transformer; divides width")] = 4
+    windows: Annotated[
+        tuple[int, ...], Meta(description="words that a filter sees"), only(model=("cnn",))
+    ] = (3, 4, 5)
+    filters: Annotated[int, whole(1, "for each size of window"), only(model=("cnn",))] = 100
+    layers: Annotated[int, whole(1, "of the encoder"), only(model=("lstm", "transformer"))] = 1
+    heads: Annotated[
+        int, whole(1, "attention heads; divides width"), only(model=("transformer",))
+    ] = 4
     dropout: Annotated[float, share("share of values dropped in training")] = 0.5
 
     def check(self) -> None:
@@ -100,8 +102,6 @@ class Classification(Task[ClassificationSettings]):
 
     def begin(self, config: ClassificationSettings, assets: Mapping[str, str]) -> Job:
         """Read the texts; without `dev`, a tenth is held out, by a hash of words or of the file."""
-        if config.dev and not config.data:
-            raise ConfigError("dev files need data to learn from: give it with --data")
         texts, keys = _texts(config)
         if config.dev:
             learnt, held_out = texts, _read(config.dev, config)

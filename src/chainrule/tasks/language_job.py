@@ -25,6 +25,7 @@ from chainrule.base.errors import ConfigError, DataError
 from chainrule.models import gpt, llama
 from chainrule.models.beam import Step, beam_search
 from chainrule.models.generation import Sampling, windowed, write
+from chainrule.models.recurrent_language import KINDS
 from chainrule.models.window_language import WindowLanguageModel
 from chainrule.tensor.tensor import Tensor
 from chainrule.text.batches import (
@@ -38,8 +39,8 @@ from chainrule.text.characters import Characters
 from chainrule.text.held_out_text import HeldOutText
 from chainrule.text.ngram import CharacterNGram, KneserNey
 from chainrule.text.subwords import BYTES
-from chainrule.text.tokens import BPE, CHARS, Tokens, assets_of, noun_of, pieces_of
-from chainrule.train.config import BatchSize, LearningRate, Settings, StepCount, share, whole
+from chainrule.text.tokens import BPE, CHARS, WORDS, Tokens, assets_of, noun_of, pieces_of
+from chainrule.train.config import BatchSize, LearningRate, Settings, StepCount, only, share, whole
 from chainrule.train.job import Baseline, Batch, Batches, Job, Mistake, Scores
 from chainrule.train.memory import require_memory
 from chainrule.train.steps import inference
@@ -62,14 +63,24 @@ class LanguageSettings(Settings, frozen=True, kw_only=True):
     batch: BatchSize = 12
     learning_rate: LearningRate = 2e-3
     weight_decay: Annotated[float, Meta(ge=0, description="of matrices; biases go free")] = 0.1
-    layers: Annotated[int, whole(1, "Transformer blocks, or recurrent layers")] = 4
-    heads: Annotated[int, whole(1, "of gpt, llama: attention heads; divides width")] = 4
-    kv_heads: Annotated[int, whole(0, "of llama: heads of keys and values; 0: heads")] = 0
+    layers: Annotated[
+        int,
+        whole(1, "Transformer blocks, or recurrent layers"),
+        only(model=("gpt", "llama", *KINDS)),
+    ] = 4
+    heads: Annotated[
+        int, whole(1, "attention heads; divides width"), only(model=("gpt", "llama"))
+    ] = 4
+    kv_heads: Annotated[
+        int, whole(0, "heads of keys and values; 0: heads"), only(model=("llama",))
+    ] = 0
     width: Annotated[int, whole(1, "numbers that stand for one character in the model")] = 128
     context: Annotated[int, whole(1, "characters of a window of text")] = 64
-    reach: Annotated[int, whole(1, "of window: characters the model looks back on")] = 10
+    reach: Annotated[
+        int, whole(1, "characters the model looks back on"), only(model=("window",))
+    ] = 10
     tokens: Annotated[str, Meta(description="chars, words, bpe, or a tokenizer.json")] = CHARS
-    pieces: Annotated[int, whole(1, "words or subwords in the vocabulary, at most")] = 2000
+    pieces: Annotated[int, whole(1, "in the vocabulary, at most"), only(tokens=(WORDS, BPE))] = 2000
     dropout: Annotated[float, share("share of values dropped in training")] = 0.0
     sample_length: Annotated[int, whole(0, "characters or tokens of each sample; 0: none")] = 200
 

@@ -34,7 +34,7 @@ from chainrule.text.tagged_lines import errors_in, in_context, marked, sentences
 from chainrule.text.vocabulary import Vocabulary
 from chainrule.text.word_features import AFFIXES, WordFeatures
 from chainrule.text.words import words_of
-from chainrule.train.config import BatchSize, LearningRate, Settings, StepCount, share, whole
+from chainrule.train.config import BatchSize, LearningRate, Settings, StepCount, only, share, whole
 from chainrule.train.job import Baseline, Batch, Job, Mistake, Scores
 from chainrule.train.memory import require_memory
 from chainrule.train.steps import inference
@@ -59,8 +59,12 @@ class TaggingSettings(Settings, frozen=True, kw_only=True):
     word_width: Annotated[int, whole(1, "numbers that stand for one word")] = 100
     affix_width: Annotated[int, whole(1, "and for each affix")] = 32
     width: Annotated[int, whole(2, "units of a layer of the encoder")] = 200
-    layers: Annotated[int, whole(1, "of the encoder; a window has one")] = 1
-    heads: Annotated[int, whole(1, "attention heads of a Transformer; divides width")] = 4
+    layers: Annotated[
+        int, whole(1, "of the encoder"), only(model=("bilstm", "bilstm-crf", "transformer"))
+    ] = 1
+    heads: Annotated[
+        int, whole(1, "attention heads; divides width"), only(model=("transformer",))
+    ] = 4
     dropout: Annotated[float, share("share of values dropped in training")] = 0.33
     word_dropout: Annotated[float, share("share of words hidden in training")] = 0.2
 

@@ -31,7 +31,7 @@ from chainrule.text.subwords import BYTES
 from chainrule.text.token_kinds import NAMES, SUBWORDS
 from chainrule.text.translation_codes import TranslationCodes
 from chainrule.text.translation_scores import has_sacrebleu, translation_scores
-from chainrule.train.config import BatchSize, LearningRate, Settings, StepCount, share, whole
+from chainrule.train.config import BatchSize, LearningRate, Settings, StepCount, only, share, whole
 from chainrule.train.job import Baseline, Batch, Job, Mistake, Scores
 from chainrule.train.memory import require_memory
 from chainrule.train.steps import inference
@@ -58,7 +58,9 @@ class TranslationSettings(Settings, frozen=True, kw_only=True):
     evaluate_every: Annotated[int, whole(0, "steps between validations; 0: at the end only")] = 300
     layers: Annotated[int, whole(1, "layers of the encoder, and as many of the decoder")] = 1
     width: Annotated[int, whole(2, "numbers that stand for one token")] = 128
-    heads: Annotated[int, whole(1, "attention heads of the Transformer; divides width")] = 4
+    heads: Annotated[
+        int, whole(1, "attention heads; divides width"), only(model=("transformer",))
+    ] = 4
     dropout: Annotated[float, share("share of values dropped in training")] = 0.0
     beam: Annotated[int, whole(1, "translations kept while searching; 1: greedy")] = 4
     source_tokens: Annotated[str, Meta(description=f"{_KINDS}; empty: by the data")] = ""
@@ -99,8 +101,6 @@ class Translation(Task[TranslationSettings]):
 
     def begin(self, config: TranslationSettings, assets: Mapping[str, str]) -> Job:
         """Read the pairs; without dev files a tenth is held out, by file or hash of the source."""
-        if config.dev and not config.data:
-            raise ConfigError("dev files need data to learn from: give it with --data")
         given, dev = config.data, config.dev
         corpus = read_corpus(given, dev, stress=config.stress) if given else bundled()
         codes = _codes(assets) if assets else None

@@ -31,7 +31,7 @@ from chainrule.text.splits import split_by_hash
 from chainrule.text.vocabulary import Vocabulary
 from chainrule.text.word_groups import WORD_GROUPS
 from chainrule.text.word_windows import WordPairs, WordsAround
-from chainrule.train.config import BatchSize, LearningRate, Settings, StepCount, whole
+from chainrule.train.config import BatchSize, LearningRate, Settings, StepCount, only, whole
 from chainrule.train.job import Baseline, Job, Mistake, Scores
 from chainrule.train.memory import require_memory
 from chainrule.train.steps import inference
@@ -60,9 +60,15 @@ class VectorSettings(Settings, frozen=True, kw_only=True):
     learning_rate: LearningRate = 4e-3
     width: Annotated[int, whole(1, "numbers in a vector")] = 100
     window: Annotated[int, whole(1, "words to look at on either side, at most")] = 20
-    negatives: Annotated[int, whole(1, "random words for each pair")] = 5
+    negatives: Annotated[
+        int, whole(1, "random words for each pair"), only(model=("skipgram", "cbow"))
+    ] = 5
     least: Annotated[int, whole(1, "occurrences of a word that gets a vector")] = 5
-    often: Annotated[float, Meta(gt=0, description="share above which words are thinned")] = 1e-4
+    often: Annotated[
+        float,
+        Meta(gt=0, description="share above which words are thinned"),
+        only(model=("skipgram", "cbow")),
+    ] = 1e-4
     evaluate_every: Annotated[int, whole(0, "steps between validations; 0: at the end only")] = 2000
     save_every: Annotated[int, whole(0, "steps between saves; 0: at the end only")] = 4000
 

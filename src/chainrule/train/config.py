@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
+import msgspec.inspect
 from msgspec import Meta
 
 from chainrule.base.errors import ConfigError
@@ -36,6 +37,11 @@ def whole(least: int, description: str) -> Meta:
 def share(description: str) -> Meta:
     """A number from 0 to below 1, described for `--help`."""
     return Meta(ge=0, lt=1, description=description)
+
+
+def only(**where: tuple[str, ...]) -> Meta:
+    """Where a setting is read: `only(model=("lstm", "gru"))`; elsewhere nobody may give it."""
+    return Meta(extra={"only": where})
 
 
 # Types of settings whose defaults differ from task to task: `steps: StepCount = 600`.
@@ -91,10 +97,37 @@ S = TypeVar("S", bound=Settings)
 def described(kind: type[Settings]) -> list[tuple[str, Any, str]]:
     """(name, default, meaning) of every setting."""
     properties = msgspec.json.schema(kind)["$defs"][kind.__name__]["properties"]
+    where = {
+        name: [f"only with {key} {', '.join(values)}" for key, values in found.items()]
+        for name, found in conditions(kind).items()
+    }
     return [
-        (field.name, field.default, properties[field.name]["description"])
+        (name, field.default, "; ".join([properties[name]["description"], *where[name]]))
         for field in msgspec.structs.fields(kind)
+        for name in [field.name]
     ]
+
+
+def conditions(kind: type[Settings]) -> dict[str, dict[str, tuple[str, ...]]]:
+    """By setting, the values of others with which it is read (`only`)."""
+    found = msgspec.inspect.type_info(kind)
+    assert isinstance(found, msgspec.inspect.StructType)
+    return {
+        field.name: (getattr(field.type, "extra", None) or {}).get("only", {})
+        for field in found.fields
+    }
+
+
+def require_read(config: Settings, given: Iterable[str]) -> None:
+    """Raise `ConfigError` for a `given` setting that nothing reads beside the others."""
+    where = conditions(type(config))
+    for name in given:
+        for key, values in where[name].items():
+            if (value := getattr(config, key)) not in values:
+                raise ConfigError(
+                    f"{key}={value} does not read the setting {name!r}: leave it out, or choose "
+                    + " or ".join(f"{key}={one}" for one in values)
+                )
 
 
 def configure(kind: type[S], path: Path | None, overrides: Iterable[str], **given: Any) -> S:
@@ -138,6 +171,8 @@ def from_values(kind: type[S], values: Mapping[str, Any]) -> S:
             raise ConfigError(f"setting {key!r}: expected a finite number, got {value}")
     if config.patience and not config.evaluate_every:
         raise ConfigError("patience counts validations, and evaluate_every=0 makes none on the way")
+    if config.dev and not config.data:
+        raise ConfigError("dev files need data to learn from: give it with --data FILE")
     config.check()
     return config
 

@@ -16,7 +16,7 @@ from typing import Any, ClassVar, Generic
 import msgspec
 
 from chainrule.base.errors import ConfigError
-from chainrule.train.config import S, changes, checked, read_toml
+from chainrule.train.config import S, changes, checked, read_toml, require_read
 from chainrule.train.job import Job
 
 
@@ -61,7 +61,11 @@ class Task(ABC, Generic[S]):
     def settled(
         self, values: Mapping[str, Any], changed: Mapping[str, Any], path: Path | None
     ) -> S:
-        """The checked settings of a file's `values` and `changed` ones; the model is named."""
+        """The checked settings of a file's `values` and `changed` ones; the model is named.
+
+        A changed setting that the model does not read is refused. A file may hold it, since that
+        of a run holds every setting.
+        """
         first = next(iter(self.models))
         model = changed.get("model") or values.get("model") or first
         own = self.defaults.get(model, {}) if isinstance(model, str) else {}
@@ -73,4 +77,5 @@ class Task(ABC, Generic[S]):
                 f"the task {self.name!r} has no model {config.model!r}; "
                 f"its models are {', '.join(self.models)}"
             )
+        require_read(config, changed)
         return config
