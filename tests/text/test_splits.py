@@ -5,7 +5,7 @@ from itertools import chain
 import pytest
 
 from chainrule.base.errors import ArgumentError
-from chainrule.text.splits import fold_of, split_by_hash
+from chainrule.text.splits import evenly, fold_of, split_by_hash
 
 
 def test_folds_are_those_of_every_machine():
@@ -49,3 +49,15 @@ def test_a_fold_that_does_not_exist(folds, fold):
 
 def test_a_lone_surrogate_has_a_fold():
     assert 0 <= fold_of("\ud800") < 10
+
+
+def test_an_even_part_reaches_from_the_first_to_the_last():
+    for length in range(40):
+        for most in range(1, 45):
+            part = evenly(range(length), most)
+            assert len(part) <= most
+            if length:
+                step = part[1] - part[0] if len(part) > 1 else length
+                assert part[0] == 0
+                assert length - step <= part[-1] < length
+    assert list(evenly("abcdefg", 4)) == list("aceg")
