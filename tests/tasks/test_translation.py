@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 
 from chainrule.base.errors import CheckpointError, ConfigError, DataError
-from chainrule.tasks import translation_data
 from chainrule.tasks.catalogue import find_task
 from chainrule.tasks.run import open_model, train_new, train_on
 from chainrule.tasks.translation import Translation
-from chainrule.tasks.translation_data import bundled, read_corpus
+from chainrule.text import translation_data
 from chainrule.text.library_source import SourceFile
+from chainrule.text.translation_data import bundled, read_corpus
 from chainrule.train.events import Compared, Finished, Sampled, Stepped
 from chainrule.train.interrupts import Interrupts
 from chainrule.train.metrics import read_metrics

@@ -8,7 +8,6 @@ May import `text`, `models`, `train` and what lies below.
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
@@ -28,10 +27,11 @@ from chainrule.models.encoders import RecurrentEncoder, TransformerEncoder
 from chainrule.tensor.tensor import Tensor
 from chainrule.text.confusion import Confusion
 from chainrule.text.error_messages import library_messages
+from chainrule.text.fingerprint import fingerprint
 from chainrule.text.labelled import Labelled, read_labelled
 from chainrule.text.naive_bayes import NaiveBayes
 from chainrule.text.padded_batches import PaddedBatches
-from chainrule.text.splits import split_by_hash
+from chainrule.text.splits import evenly, split_by_hash
 from chainrule.text.unicode_names import unicode_names
 from chainrule.text.vocabulary import Vocabulary
 from chainrule.text.words import words_of
@@ -212,7 +212,9 @@ class ClassificationJob(Job):
         if learnt:
             codes, labels = self._codes(learnt.texts), lexicon.label_codes(learnt)
             self.batches = PaddedBatches([codes, labels], config.batch, seed=config.seed)
-        self.fingerprint = _fingerprint([learnt, held_out])
+        self.fingerprint = fingerprint(
+            *(zip(part.texts, part.labels, strict=True) for part in (learnt, held_out))
+        )
         number = len(lexicon.labels)
         self.figures = {
             "texts": len(learnt) + len(held_out), "labels": number, "words": len(lexicon.words),
@@ -313,10 +315,9 @@ class ClassificationJob(Job):
         found = self._confusion(chosen, log_p)
         return found.text()
 
-    def _evenly(self, about: int) -> NDArray[np.int64]:
-        """The numbers of about so many held-out texts, spread evenly over the data."""
-        held_out = len(self._held_out)
-        return np.arange(0, held_out, max(1, round(held_out / about)))
+    def _evenly(self, most: int) -> NDArray[np.int64]:
+        """The numbers of so many held-out texts at most, at equal distances."""
+        return np.array(evenly(range(len(self._held_out)), most), np.int64)
 
     def _confusion(self, chosen: NDArray[np.int64], log_p: NDArray[np.float64]) -> Confusion:
         gold = [self._held_out.labels[number] for number in chosen]
@@ -348,13 +349,6 @@ def _worst(log_p: NDArray[np.float64], gold: NDArray[np.int64]) -> NDArray[np.in
 def _shortened(text: str) -> str:
     line = " ".join(text.split())
     return line if len(line) <= _SHORT else line[: _SHORT - 1] + "…"
-
-
-def _fingerprint(parts: Iterable[Labelled]) -> str:
-    digest = hashlib.sha256()
-    for part in parts:
-        digest.update(repr((part.texts, part.labels)).encode())
-    return digest.hexdigest()
 
 
 def _build(config: ClassificationSettings, words: int, labels: int) -> nn.Module:

@@ -9,10 +9,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import chain
 from typing import Annotated, Any, NamedTuple
 
 import numpy as np
@@ -36,6 +34,7 @@ from chainrule.text.batches import (
     in_memory,
 )
 from chainrule.text.characters import Characters
+from chainrule.text.fingerprint import fingerprint
 from chainrule.text.held_out_text import HeldOutText
 from chainrule.text.ngram import CharacterNGram, KneserNey
 from chainrule.text.subwords import BYTES
@@ -133,10 +132,9 @@ class LanguageJob(Job):
         self._judge = inference(self.model, self._judged, eager=config.eager)
         if len(training):
             self.batches = self._windows(training)
-        seen = hashlib.sha256("".join(assets_of(tokens).values()).encode())
-        for part in chain(code_parts(training), [held_out.codes]):
-            seen.update(part.tobytes())
-        self.fingerprint = seen.hexdigest()
+        self.fingerprint = fingerprint(
+            assets_of(tokens).values(), code_parts(training), [held_out.codes]
+        )
         named = f"{noun_of(tokens)}s"
         self.unit = f"nats a {noun_of(tokens)}"
         count = len(training) + len(held_out)

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from chainrule.base.errors import CheckpointError, DataError
 from chainrule.models.taggers import WordEmbedding
 from chainrule.text.conllu import write_conllu
+from chainrule.text.fingerprint import fingerprint
 from chainrule.text.frequent_heads import FrequentHeads
 from chainrule.text.parse_scores import parse_scores
 from chainrule.text.parsed import (
@@ -28,7 +29,7 @@ from chainrule.text.parsed import (
 )
 from chainrule.text.parsed_lines import unparsed_in
 from chainrule.text.python_tokens import python_words
-from chainrule.text.splits import evenly, fingerprint_of
+from chainrule.text.splits import evenly
 from chainrule.text.vocabulary import Vocabulary
 from chainrule.text.word_features import AFFIXES, WordFeatures
 from chainrule.text.words import words_of
@@ -121,7 +122,7 @@ class ParsingJob(Job):
         """A subclass sets `model`, and `batches` if there is something to learn."""
         self.source, self.lexicon = source, lexicon
         self._config, self._learnt, self._held_out = config, learnt, held_out
-        self.fingerprint = fingerprint_of([learnt, held_out])
+        self.fingerprint = fingerprint(learnt, held_out)
         relations = len(lexicon.relations) - 1
         self.figures = {"sentences": len(learnt) + len(held_out), "relations": relations}
         self.facts = self._facts()

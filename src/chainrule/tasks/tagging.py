@@ -21,13 +21,14 @@ from chainrule.models.taggers import Tagger, WordEmbedding
 from chainrule.tensor.convert import tensor
 from chainrule.tensor.tensor import Tensor
 from chainrule.text.confusion import Confusion
+from chainrule.text.fingerprint import fingerprint
 from chainrule.text.frequent_tags import FrequentTags
 from chainrule.text.library_source import python_version
 from chainrule.text.padded_batches import PaddedBatches
 from chainrule.text.python_roles import python_roles
 from chainrule.text.python_tokens import python_words
 from chainrule.text.spans import are_spans
-from chainrule.text.splits import evenly, fingerprint_of, split_by_hash
+from chainrule.text.splits import evenly, split_by_hash
 from chainrule.text.tag_scores import UNJUDGED, tag_scores
 from chainrule.text.tagged import Tagged, read_tagged
 from chainrule.text.tagged_lines import errors_in, in_context, marked, sentences_in
@@ -204,7 +205,7 @@ class TaggingJob(Job):
             self.batches = self._batches(learnt, config.batch, config.seed)
         self._spans = are_spans(tag for tag in lexicon.tags.tokens if tag != lexicon.tags.unknown)
         self.judged_by = "f1" if self._spans else "accuracy"
-        self.fingerprint = fingerprint_of([learnt, held_out])
+        self.fingerprint = fingerprint(learnt, held_out)
         self.figures = {"sentences": len(learnt) + len(held_out), "tags": len(lexicon.tags) - 1}
         self.facts = self._facts()
 

@@ -1,7 +1,7 @@
 """The translation task: texts into texts of another language, be it English, phonemes or trees.
 
 Example: `chainrule train translate`, or `chainrule train translate cmudict.dict`. The data of a job
-is in `translation_data.py`. May import `text`, `models`, `train` and what lies below.
+is in `text/translation_data.py`. May import `text`, `models`, `train` and what lies below.
 """
 
 from __future__ import annotations
@@ -23,13 +23,14 @@ from chainrule.models.translators import (
     TransformerTranslator,
     Translator,
 )
-from chainrule.tasks.translation_data import Corpus, Held, bundled, read_corpus
 from chainrule.tensor.tensor import Tensor
 from chainrule.text.nearest_pair import NearestPair
 from chainrule.text.padded_batches import PaddedBatches
+from chainrule.text.splits import evenly
 from chainrule.text.subwords import BYTES
 from chainrule.text.token_kinds import NAMES, SUBWORDS
 from chainrule.text.translation_codes import TranslationCodes
+from chainrule.text.translation_data import Corpus, Held, bundled, read_corpus
 from chainrule.text.translation_scores import has_sacrebleu, translation_scores
 from chainrule.train.config import BatchSize, LearningRate, Settings, StepCount, only, share, whole
 from chainrule.train.job import Baseline, Batch, Job, Mistake, Scores
@@ -189,7 +190,7 @@ class TranslationJob(Job):
         A translation is right if it equals one of those of its source. `exact_new` is of sources
         that were not learnt, rare words aside.
         """
-        held = self._held if whole else self._held[:: max(1, len(self._held) // QUICK)]
+        held = self._held if whole else evenly(self._held, QUICK)
         losses = self._losses_of(held, stop)
         found = self._translate(held, stop)
         if losses is None or found is None:

@@ -6,7 +6,6 @@ words, and answers with the nearest ones. May import `text`, `models`, `train` a
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Annotated, Any, ClassVar, NamedTuple
@@ -24,6 +23,7 @@ from chainrule.tensor.tensor import Tensor
 from chainrule.text.cooccurrence import ppmi_vectors
 from chainrule.text.corpus import text_files, text_parts
 from chainrule.text.counted_pairs import CountedPairs
+from chainrule.text.fingerprint import fingerprint
 from chainrule.text.library_prose import english_words, library_prose
 from chainrule.text.library_source import python_version
 from chainrule.text.nearest import WordSpace, plural_pairs
@@ -175,8 +175,7 @@ class VectorJob(Job):
                 f"{source}: no passage is held out: give more text with blank lines between "
                 "passages, or held-out text with --dev"
             )
-        joined = "\n".join(" ".join(passage) for passage in (*learnt, *held_out))
-        self.fingerprint = hashlib.sha256(joined.encode("utf-8", "surrogatepass")).hexdigest()
+        self.fingerprint = fingerprint(learnt, held_out)
         total = sum(map(len, learnt))
         self.figures = {"words": total, "vocabulary": len(words)}
         self.facts = {

@@ -4,12 +4,11 @@
     >>> corpus.source, corpus.tokens
     ('train.en and train.de: 20,000 lines each', ('words', 'words'))
 
-May import `text` and what lies below it.
+May import `base` and NumPy.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 
 from chainrule.base.errors import ConfigError, DataError
 from chainrule.text.corpus import read_text
+from chainrule.text.fingerprint import fingerprint
 from chainrule.text.library_source import library_source, python_version, split_files
 from chainrule.text.pairs import Pair, Pairs, pairs_of, read_pairs
 from chainrule.text.pronunciations import (
@@ -67,10 +67,7 @@ class Corpus:
     @property
     def fingerprint(self) -> str:
         """A hash of all pairs."""
-        digest = hashlib.sha256()
-        for pair in (*self.learnt, *(pair for pair, _ in self.held)):
-            digest.update("\0".join(pair).encode("utf-8", "surrogatepass") + b"\0")
-        return digest.hexdigest()
+        return fingerprint(self.learnt, (pair for pair, _ in self.held))
 
     def learnt_codes(self, codes: TranslationCodes, longest: int) -> Learnt:
         """The pairs to learn from; those that differ in rare words only are one.
