@@ -67,6 +67,8 @@ def test_what_people_type(inside, tiny, book, tmp_path):
         (["chess"], "the tasks are language"),
         (["--model", "gpd"], "its models are gpt"),
         (["--sweep", "layers"], "write it as key=a,b,c"),
+        (["--sweep", "lr=,"], "write it as key=a,b,c"),
+        (["--name", "vectors", "--layerz", "6"], "--layers"),
         (["--sweep", "layerz=1,2"], "did you mean 'layers'?"),
         (["--patience", "2", "--set", "evaluate_every=0"], "patience counts validations"),
         (["--from", "7"], "there is no run '7'"),

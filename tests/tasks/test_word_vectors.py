@@ -5,11 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from chainrule.base.errors import ArgumentError, CheckpointError, DataError
+from chainrule.base.errors import ArgumentError, CheckpointError, ConfigError, DataError
+from chainrule.formats.safetensors import write_state
 from chainrule.tasks.run import open_model, train_new, train_on
 from chainrule.tasks.word_vectors import WordVectors
 from chainrule.train.events import Compared, Evaluated, Finished, Sampled, Stepped
 from chainrule.train.interrupts import Interrupts
+from chainrule.train.runs import CONFIG, MODEL
 
 TINY = {"steps": 60, "batch": 32, "width": 8, "window": 2, "negatives": 2, "least": 2, "often": 1.0,
         "evaluate_every": 30, "save_every": 30, "health_every": 0, "eager": True,
@@ -61,7 +63,8 @@ def test_it_goes_on_exactly(tmp_path, book):
 def test_it_answers(tmp_path, book):
     list(start(tmp_path, book))
     job = open_model(tmp_path / "runs" / "001")[2]
-    nearest, solved, unknown = job.predict(["cat", "cat cats dog", "zebra"])
+    nearest, blank, solved, unknown = job.predict(["cat", " ", "cat cats dog", "zebra"])
+    assert blank == ""
     assert nearest.split("\t")[0] == "cat"
     assert len(nearest.split("\t")) == 11
     assert solved.startswith("cat\tcats\tdog\t")
@@ -69,6 +72,16 @@ def test_it_answers(tmp_path, book):
     with pytest.raises(ArgumentError, match="line 1: give one word, or three"):
         list(job.predict(["two words"]))
     assert all(m.expected == m.text + "s" for m in job.mistakes(3))
+
+
+def test_a_run_of_another_kind_is_named(tmp_path, book):
+    write_state(tmp_path / MODEL, {"weight": np.zeros(1, np.float32)}, {"labels": "[]"})
+    (tmp_path / CONFIG).write_text('task = "tag"')
+    with pytest.raises(ConfigError, match="' is of the task 'tag', not 'vectors'"):
+        next(start(tmp_path, book, start=str(tmp_path)))
+    (tmp_path / CONFIG).write_text('task = "vectors"\nleast = 2')
+    with pytest.raises(CheckpointError, match=rf"{MODEL}' does not hold the model's words"):
+        next(start(tmp_path, book, start=str(tmp_path)))
 
 
 def test_too_little_text_is_refused_before_a_run_begins(tmp_path):

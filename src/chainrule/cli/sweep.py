@@ -104,8 +104,9 @@ def _choices(sweep: tuple[str, ...], task: Task[Any]) -> tuple[list[str], list[t
     keys, values = [], []
     for text in sweep:
         key, equals, listed = text.partition("=")
-        if not equals or not listed:
+        swept = [value.strip() for value in listed.split(",") if value.strip()]
+        if not equals or not swept:
             raise ConfigError(f"{text!r} is not a sweep; write it as key=a,b,c")
         keys.append(setting_name(key.strip(), task.settings))
-        values.append([value.strip() for value in listed.split(",") if value.strip()])
+        values.append(swept)
     return keys, list(itertools.product(*values))

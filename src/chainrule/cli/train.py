@@ -35,9 +35,12 @@ class _WithSettings(click.Command):
         """Note the task for `--help`, and understand options that name one of its settings."""
         from chainrule.tasks.catalogue import DEFAULT, TASKS, find_task
 
-        named = next((word for word in args if word in TASKS), None) or _named_by_options(args)
+        options = [p for p in self.get_params(ctx) if isinstance(p, click.Option)]
+        known = {name for option in options for name in option.opts}
+        valued = {name for option in options if not option.is_flag for name in option.opts}
+        words = [w for before, w in zip(["", *args], args, strict=False) if before not in valued]
+        named = next((word for word in words if word in TASKS), None) or _named_by_options(args)
         ctx.meta["task"] = named or DEFAULT
-        known = {option for p in self.get_params(ctx) for option in p.opts}
         settings = find_task(ctx.meta["task"]).settings
         return super().parse_args(ctx, as_settings(args, settings, known))
 

@@ -33,7 +33,7 @@ from chainrule.text.splits import evenly
 from chainrule.text.vocabulary import Vocabulary
 from chainrule.text.word_features import AFFIXES, WordFeatures
 from chainrule.text.words import words_of
-from chainrule.train.config import LearningRate, Settings, StepCount, share, whole
+from chainrule.train.config import LearningRate, Settings, StepCount, only, share, whole
 from chainrule.train.job import Baseline, Job, Mistake, Scores
 from chainrule.train.memory import require_memory
 
@@ -57,8 +57,10 @@ class ParsingSettings(Settings, frozen=True, kw_only=True):
     word_width: Annotated[int, whole(1, "numbers that stand for one word")] = 100
     affix_width: Annotated[int, whole(1, "and for each affix")] = 32
     width: Annotated[int, whole(2, "units of a layer")] = 200
-    layers: Annotated[int, whole(1, "of the LSTM")] = 1
-    arc_width: Annotated[int, whole(1, "of the layer before the scores of arcs")] = 200
+    layers: Annotated[int, whole(1, "of the LSTM"), only(model=("biaffine",))] = 1
+    arc_width: Annotated[
+        int, whole(1, "of the layer before the scores of arcs"), only(model=("biaffine",))
+    ] = 200
     relation_width: Annotated[int, whole(1, "and of relations, or of one on the stack")] = 48
     dropout: Annotated[float, share("share of values dropped in training")] = 0.33
     word_dropout: Annotated[float, share("share of words hidden in training")] = 0.2

@@ -93,7 +93,9 @@ def train_on(folder: Path, steps: int | None, interrupts: Interrupts) -> Iterato
 
 def _require_vocabulary(task: Task[Any], config: Settings) -> None:
     """Raise `ConfigError` for settings that the vocabulary of the run it starts with decides."""
-    _, earlier = configuration(Path(config.start))
+    other, earlier = configuration(Path(config.start))
+    if other.name != task.name:
+        raise ConfigError(f"{config.start!r} is of the task {other.name!r}, not {task.name!r}")
     for name in task.of_vocabulary:
         kept, given = getattr(earlier, name), getattr(config, name)
         if given != kept:
@@ -140,12 +142,19 @@ def open_model(folder: Path, data: Sequence[str] = ()) -> tuple[Task[Any], Setti
     task, config = configuration(folder)
     path = folder / runs.MODEL
     state = read_state(path)
-    try:
+    with _faults_of(path):
         job = task.reopen(config, state.metadata, data)
-    except CheckpointError as error:
-        raise CheckpointError(f"{str(path)!r} {error}") from None
     load_parameters(job.model, state.arrays, path)
     return task, config, job
+
+
+@contextlib.contextmanager
+def _faults_of(path: Path) -> Iterator[None]:
+    """Put the path of a model before what is wrong with its assets."""
+    try:
+        yield
+    except CheckpointError as error:
+        raise CheckpointError(f"{str(path)!r} {error}") from None
 
 
 def open_held_out(folder: Path, data: Sequence[str]) -> tuple[Task[Any], Settings, Job]:
@@ -181,7 +190,8 @@ def _new_session(task: Task[Any], config: Settings, folder: Path | None = None) 
         saved = folder if folder and (folder / runs.STATE).is_file() else Path(config.start)
         path = saved / runs.MODEL
         state = read_state(path)
-        job = task.begin(config, state.metadata)
+        with _faults_of(path):
+            job = task.begin(config, state.metadata)
         load_parameters(job.model, state.arrays, path)
     if config.epochs:
         steps = max(1, round(config.epochs * len(job.batches)))
