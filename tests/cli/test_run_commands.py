@@ -6,6 +6,7 @@ import math
 
 import pytest
 
+from chainrule.tasks.catalogue import TASKS
 from chainrule.train import runs
 from chainrule.train.runs import mark_last
 
@@ -116,3 +117,8 @@ def test_a_classifier_is_evaluated_with_a_table_by_label_and_its_mistakes(inside
     assert any(line.split() == ["label", "examples", "precision", "recall", "F1"] for line in lines)
     assert any(line.startswith("worst mistakes") for line in lines)
     assert any("moods.csv:" in line for line in lines)
+
+
+def test_the_help_of_predict_says_what_a_line_is_to_each_task(inside):
+    text = inside("predict", "--help").out
+    assert [name for name in TASKS if f"`{name}`" not in text] == []

@@ -62,5 +62,12 @@ def test_the_task_of_the_page_trains_resumes_and_beats_its_baseline(program, tmp
     (tmp_path / "names.txt").write_text("KeyError\nprint\n", encoding="utf-8")
     first, _ = program("predict", "last", "names.txt").splitlines()
     assert first.startswith("KeyError\t")
-    scores = json.loads(program("evaluate", "last", "--json"))["scores"]
+    table = tmp_path / "names.csv"
+    table.write_text("text,label\nKeyError,exception\nwhile,keyword\n", encoding="utf-8")
+    judged = json.loads(program("evaluate", "last", "--data", "names.csv", "--json"))
+    assert (judged["data"], judged["scores"]["accuracy"]) in {("names.csv", s) for s in (0.5, 1.0)}
+    given = ("names.csv", "--dev", "names.csv", "--steps", "9", "--set", "batch=2")
+    *_, result = program("train", "names", *given, *eager).splitlines()
+    assert json.loads(result.removeprefix("result: "))["data"] == str(table)
+    scores = json.loads(program("evaluate", "1", "--json"))["scores"]
     assert abs(scores["accuracy"] - found["held_out_accuracy"]) < 1e-6

@@ -35,9 +35,10 @@ def predict(run: str, file: str, runs: Path) -> None:
 
     What a line is depends on the task: of `classify`, a text, and the output its label and the
     label's probability; of `tag`, a sentence; of `parse`, a sentence, and the output its tree in
-    CoNLL-U; of `translate`, a text, and the output its translation; of `language`, a text, and
-    the output the loss of each of its characters, the surprise. Lines are read
-    as they come, by some tasks a few dozen together.
+    CoNLL-U; of `translate`, a text, and the output its translation; of `vectors`, a word, and the
+    output the words nearest to it, or three words a b c, and the output the words d with a : b =
+    c : d; of `language`, a text, and the output the mean loss of its characters or tokens, the
+    surprise. Lines are read as they come, by some tasks a few dozen together.
 
     \b
     Examples
