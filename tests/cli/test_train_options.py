@@ -1,5 +1,6 @@
 """What people type after `chainrule train`: settings as options, sweeps, fine-tuning, names."""
 
+import io
 import json
 import tomllib
 
@@ -114,3 +115,13 @@ def test_several_files_and_held_out_ones(inside, tiny, book, tmp_path):
     assert found["characters"] == 2 * 45 * 40 + 140
     dev.write_text("the", encoding="utf-8")
     assert "the held-out text is too short" in inside(*tiny, "--dev", dev).err
+
+
+def test_standard_input_is_a_file(inside, tiny, book, monkeypatch):
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(book.read_bytes())))
+    done = inside("train", "-", *tiny[3:])
+    assert result(done)["data"] == "-"
+    assert "chainrule train --from" in done.out
+    for again in (["train", "--resume", "1", "--steps", 40], ["evaluate", "1"]):
+        assert "came from standard input, which cannot be read again" in inside(*again).err
+    assert inside("evaluate", "1", "--data", book).code == 0

@@ -162,11 +162,13 @@ def train(
 def _task_and_files(words: tuple[str, ...]) -> tuple[str | None, tuple[str, ...]]:
     """The task, if the first word names one, and the files."""
     from chainrule.tasks.catalogue import TASKS, find_task
+    from chainrule.train.config import STDIN
 
     task = words[0] if words and words[0] in TASKS else None
     files = words[1:] if task else words
-    if task is None and files and not Path(files[0]).exists() and not Path(files[0]).suffix:
-        find_task(files[0])  # raises: neither a file nor a task
+    first = files[0] if files and task is None else STDIN
+    if first != STDIN and not Path(first).exists() and not Path(first).suffix:
+        find_task(first)  # raises: neither a file nor a task
     return task, files
 
 
