@@ -1,6 +1,7 @@
 """The best weights are kept, patience ends a run, and epochs are turned into steps."""
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from chainrule.tasks.run import open_model, train_on
 from chainrule.train.events import Evaluated, Finished, Stepped
 from chainrule.train.interrupts import Interrupts
 from chainrule.train.runs import MODEL, STATE
+from chainrule.train.session import Progress, Session
 
 WILD = {"learning_rate": 30.0, "clip": 100.0, "warmup": 0, "evaluate_every": 1, "decay_to": 1.0}
 
@@ -34,10 +36,19 @@ def test_the_best_weights_are_the_model(start, book):
     folder = events[-1].folder
     kept, last = (read_state(folder / name).arrays for name in (MODEL, STATE))
     assert any((kept[name] != last[f"model.{name}"]).any() for name in kept)
+    text = book.read_text(encoding="utf-8")
+    book.write_text(text[len(text) - round(len(text) * 0.1) :], encoding="utf-8")
     _, _, job = open_model(folder, [str(book)])
-    text = job._held_out
-    job._held_out = text[len(text) - round(len(text) * 0.1) :]
     assert job.evaluate(never, whole=True)["loss"] == pytest.approx(found[best], rel=1e-6)
+
+
+def test_of_equal_scores_the_smaller_loss_is_better():
+    session = object.__new__(Session)
+    session.progress = Progress()
+    session.job = SimpleNamespace(judged_by="accuracy", more_is_better=True)
+    found = [(0.5, 1.0), (0.5, 2.0), (0.5, 0.5), (0.4, 0.1), (0.5, np.nan), (0.6, 9.0)]
+    better = [session.judge({"accuracy": a, "loss": loss}) for a, loss in found]
+    assert better == [True, False, True, False, False, True]
 
 
 def test_a_resumed_run_keeps_the_same_weights(start):

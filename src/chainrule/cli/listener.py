@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import shlex
 import signal
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from chainrule.train.events import Began, Event, Stopped
     from chainrule.train.job import Scores
 
@@ -42,11 +44,27 @@ def way_on(began: Began) -> str:
 def suggestions(began: Began, steps: int) -> list[tuple[str, str]]:
     """Three commands to try after a run, each with what it does."""
     command, purpose = began.used_by
+    longer = (f"{way_on(began)} --steps {2 * steps}", "train it twice as long")
+    if steps < began.config.steps:  # its patience ran out
+        longer = (f"chainrule train --from {shlex.quote(str(began.folder))}", "go on in a new run")
     return [
         (f"chainrule {command.format(run=shlex.quote(str(began.folder)))}", purpose),
-        (f"{way_on(began)} --steps {2 * steps}", "train it twice as long"),
+        longer,
         (f"chainrule train {began.task} FILE", "teach it data of yours"),
     ]
+
+
+def ending(began: Began, result: Mapping[str, Any]) -> str:
+    """What a run ended with: why before its last step, and the scores of the model it kept."""
+    prefix = "held_out_"
+    scores = {k.removeprefix(prefix): v for k, v in result.items() if k.startswith(prefix)}
+    said = shown({name: score for name, score in scores.items() if score is not None})
+    if result["steps"] < began.config.steps:
+        waited = f"{began.config.patience} validations without a better one"
+        said += f"; ended after step {result['steps']}, {waited}"
+    if "kept_step" in result:
+        said += f"; the weights of step {result['kept_step']} are kept"
+    return said
 
 
 def shown(scores: Scores) -> str:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 from functools import singledispatchmethod
 
-from chainrule.cli.listener import shown, stopped_by, suggestions, way_on
+from chainrule.cli.listener import ending, shown, stopped_by, suggestions, way_on
 from chainrule.train import events
 
 _LINES = 20  # the number of step lines of a run, roughly
@@ -111,6 +111,7 @@ class Plain:
         if event.verdicts is not None:
             kinds = ", ".join(v.kind for v in event.verdicts)
             _say(f"training was {'healthy' if not kinds else 'not healthy: ' + kinds}")
+        _say(f"held out: {ending(self._run, event.result)}")
         _say(f"report: {event.folder / 'report.html'}")
         for command, purpose in suggestions(self._run, event.result["steps"]):
             _say(f"try: {command}    # {purpose}")

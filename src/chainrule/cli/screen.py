@@ -20,7 +20,7 @@ from rich.table import Table
 from rich.text import Text
 
 from chainrule.cli.curve import plot
-from chainrule.cli.listener import shown, stopped_by, suggestions, way_on
+from chainrule.cli.listener import ending, shown, stopped_by, suggestions, way_on
 from chainrule.train import events
 from chainrule.train.job import Baseline, Scores
 from chainrule.train.run_report import averaged
@@ -221,7 +221,7 @@ class Screen:
         assert self._run is not None
         result, counted = event.result, self._run.job.counted
         table = Table.grid(padding=(0, 2))
-        table.add_row("held out", Text(shown(self._scores), "bold"))
+        table.add_row("held out", Text(ending(self._run, result), "bold"))
         for baseline in self._baselines:
             scores = shown(baseline.scores) or f"none: {baseline.reason}"
             table.add_row(baseline.name, scores)

@@ -138,7 +138,7 @@ def train(
       chainrule train --sweep lr=5e-4,1e-3,2e-3 --steps 300
       chainrule train --from last mine.txt --lr 2e-4
       chainrule train --resume last
-      chainrule train | tail -n 1          the result as JSON
+      chainrule train | sed -n 's/^result: //p'    the result as JSON
     """  # noqa: D301 - click wants a real backspace before text it must not wrap
     from chainrule.train.interrupts import Interrupts
 

@@ -69,16 +69,23 @@ class Session:
         return self.progress.best if best else self.progress.scores
 
     def judge(self, scores: Scores) -> bool:
-        """Note the scores after this step; whether they are the best so far."""
-        progress, name = self.progress, self.job.judged_by
-        new, best = scores[name], progress.best.get(name)
-        improved = best is None or (new > best if self.job.more_is_better else new < best)
-        better = improved and math.isfinite(new)
+        """Note the scores after this step; whether they are the best so far.
+
+        Of two with the same deciding score, the one with the smaller loss is better.
+        """
+        progress, best = self.progress, self.progress.best
+        rank = self._rank(scores)
+        better = all(map(math.isfinite, rank)) and (not best or rank > self._rank(best))
         progress.evaluated, progress.scores = progress.step, dict(scores)
         progress.waited = 0 if better else progress.waited + 1
         if better:
             progress.best, progress.best_step = dict(scores), progress.step
         return better
+
+    def _rank(self, scores: Scores) -> tuple[float, float]:
+        """The larger, the better."""
+        score = scores[self.job.judged_by]
+        return score if self.job.more_is_better else -score, -scores["loss"]
 
     @property
     def parameters(self) -> int:
