@@ -23,7 +23,7 @@ from chainrule.text.word_windows import WordPairs
 
 parser = argparse.ArgumentParser()
 parser.add_argument("text", nargs="?")
-parser.add_argument("--steps", type=int, default=1000)
+parser.add_argument("--steps", type=int, default=400)
 options = parser.parse_args()
 
 if options.text:

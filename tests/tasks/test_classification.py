@@ -219,7 +219,9 @@ def test_damaged_assets_are_named():
             task.reopen(config, assets, [])
 
 
-@pytest.mark.parametrize(("bundled", "labels"), [("names", 20), ("errors", 3)])
+@pytest.mark.parametrize(
+    ("bundled", "labels"), [("names", 20), pytest.param("errors", 3, marks=pytest.mark.slow)]
+)
 def test_bundled_data(tmp_path, bundled, labels):
     task = find_task("classify")
     config = task.settled(TINY | {"model": "bag", "steps": 1}, {"bundled": bundled}, None)

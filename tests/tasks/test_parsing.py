@@ -13,6 +13,9 @@ from chainrule.train.events import Compared, Finished, Sampled, Stepped
 from chainrule.train.interrupts import Interrupts
 from chainrule.train.metrics import read_metrics
 
+MODELS = [  # the slower one now and then
+    pytest.param(m, marks=[pytest.mark.slow] * (m == "arc-standard")) for m in Parsing.models
+]
 TINY = {
     "steps": 60, "batch": 160, "learning_rate": 2e-2, "width": 16, "word_width": 8,
     "affix_width": 4, "arc_width": 12, "relation_width": 8, "dropout": 0.1, "evaluate_every": 30,
@@ -73,7 +76,7 @@ def start(tmp_path, file):
     return start
 
 
-@pytest.mark.parametrize("model", Parsing.models)
+@pytest.mark.parametrize("model", MODELS)
 def test_it_beats_the_baseline_and_predicts_when_reopened(start, file, model):
     *events, finished = start(model=model)
     assert isinstance(finished, Finished)
@@ -110,7 +113,7 @@ def test_a_run_that_was_stopped_goes_on_bit_for_bit(start):
     assert read_metrics(folder / "metrics.jsonl") == read_metrics(whole.folder / "metrics.jsonl")
 
 
-@pytest.mark.parametrize("model", Parsing.models)
+@pytest.mark.parametrize("model", MODELS)
 def test_the_worst_mistakes_of_other_data(start, tmp_path, model):
     *_, finished = start(model=model, steps=30)
     other = tmp_path / "other.conllu"

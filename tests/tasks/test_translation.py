@@ -17,6 +17,9 @@ from chainrule.train.events import Compared, Finished, Sampled, Stepped
 from chainrule.train.interrupts import Interrupts
 from chainrule.train.metrics import read_metrics
 
+MODELS = [  # the slower one now and then
+    pytest.param(m, marks=[pytest.mark.slow] * (m == "transformer")) for m in Translation.models
+]
 TINY = {
     "steps": 150, "batch": 16, "learning_rate": 2e-2, "width": 24, "heads": 2, "layers": 1,
     "beam": 2, "longest": 12, "evaluate_every": 75, "save_every": 7, "warmup": 10,
@@ -57,7 +60,7 @@ def start(tmp_path, file):
     return start
 
 
-@pytest.mark.parametrize("model", Translation.models)
+@pytest.mark.parametrize("model", MODELS)
 def test_every_model_translates_new_names_when_reopened(start, file, model):
     options = {} if model == "lstm" else {"learning_rate": 5e-3, "steps": 300}
     _, *events, finished = start(model=model, **options)

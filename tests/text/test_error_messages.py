@@ -55,6 +55,7 @@ def test_a_message_is_there_once_where_it_occurs_first():
     ]
 
 
+@pytest.mark.slow
 def test_the_library_has_messages_of_several_classes():
     found = library_messages()
     counts = Counter(found.labels)

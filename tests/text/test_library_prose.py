@@ -48,6 +48,7 @@ def test_words_are_runs_of_letters():
     ]
 
 
+@pytest.mark.slow
 def test_the_library_has_half_a_million_words_each_passage_once():
     passages = library_prose()
     assert sum(map(len, passages)) > 300_000
