@@ -64,6 +64,7 @@ def test_data_of_ones_own_is_scored(inside, run, tmp_path):
     assert done.code == 0, done.err
     assert f"data {path}" in done.out
     assert "worst mistakes" in done.out
+    assert inside("evaluate", run, path).out == done.out
 
 
 def test_runs_are_listed_renamed_and_deleted(inside, run, tmp_path):

@@ -199,6 +199,8 @@ def test_a_finished_run_can_be_prolonged(start):
     *_, finished = start()
     with pytest.raises(ConfigError, match="has done all its 20 steps"):
         list(train_on(finished.folder, None, Interrupts()))
+    with pytest.raises(ConfigError, match="has done 20 steps already, not only 12"):
+        list(train_on(finished.folder, 12, Interrupts()))
     rest = list(train_on(finished.folder, 24, Interrupts()))
     assert steps_of(rest, Stepped) == [21, 22, 23, 24]
     assert rest[-1].result["steps"] == 24

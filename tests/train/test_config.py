@@ -37,6 +37,7 @@ def test_later_sources_win(tmp_path):
         ("steps=1_000", 1000),
         ("dropout=0", 0.0),
         ("learning_rate = 3e-4", 3e-4),
+        ("tokens=3", "3"),
     ],
 )
 def test_values(text, value):

@@ -55,6 +55,7 @@ def predict(run: str, file: str, runs: Path) -> None:
 
 @click.command(short_help="Score a trained RUN, and show its worst mistakes.")
 @click.argument("run", default="last")
+@click.argument("files", nargs=-1, metavar="[FILE]…")
 @click.option(
     "--data", multiple=True, metavar="FILE", help="Data to score; default: what the run held out."
 )
@@ -62,20 +63,23 @@ def predict(run: str, file: str, runs: Path) -> None:
               help="How many mistakes to show.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Scores and mistakes as one JSON object.")
 @runs_option
-def evaluate(run: str, data: tuple[str, ...], mistakes: int, runs: Path, *, as_json: bool) -> None:
+def evaluate(
+    run: str, files: tuple[str, ...], data: tuple[str, ...], mistakes: int, runs: Path, *,
+    as_json: bool,
+) -> None:  # fmt: skip
     """Score a trained RUN on data of yours, or on what it held out, and show its worst mistakes.
 
     \b
     Examples
       chainrule evaluate
-      chainrule evaluate 3 --data test.tsv --mistakes 50
+      chainrule evaluate 3 test.tsv --mistakes 50
     """  # noqa: D301 - click wants a real backspace before text it must not wrap
     import msgspec
 
     from chainrule.tasks.run import open_held_out
     from chainrule.train.runs import find_run
 
-    _, _, job = open_held_out(find_run(run, runs), data)
+    _, _, job = open_held_out(find_run(run, runs), (*data, *files))
     scores = job.evaluate(lambda: False, whole=True) or {}
     worst = job.mistakes(mistakes) if mistakes else ()
     if as_json:

@@ -114,6 +114,8 @@ def _require_open(session: Session, folder: Path) -> None:
                 f"{str(folder)!r} ended after step {done}, when its patience had run out; go on "
                 "from its model in a new run with --from"
             )
+        if done > last:
+            raise ConfigError(f"{str(folder)!r} has done {done} steps already, not only {last}")
         raise ConfigError(
             f"{str(folder)!r} has done all its {done} steps; give a larger --steps to go on"
         )

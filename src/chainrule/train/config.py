@@ -163,7 +163,7 @@ def from_values(kind: type[S], values: Mapping[str, Any]) -> S:
         if key not in known:
             raise ConfigError(f"unknown setting {key!r}{_suggestion(key, known)}")
     try:
-        config = msgspec.convert(dict(values) | _files(values), kind)
+        config = msgspec.convert(_texts(kind, values) | _files(values), kind)
     except msgspec.ValidationError as error:
         raise ConfigError(_readable(error)) from None
     for key, value in msgspec.structs.asdict(config).items():
@@ -175,6 +175,20 @@ def from_values(kind: type[S], values: Mapping[str, Any]) -> S:
         raise ConfigError("dev files need data to learn from: give it with --data FILE")
     config.check()
     return config
+
+
+def _texts(kind: type[S], values: Mapping[str, Any]) -> dict[str, Any]:
+    """`values`, with the digits of a whole number where a text is expected: a column, say."""
+    found = msgspec.inspect.type_info(kind)
+    assert isinstance(found, msgspec.inspect.StructType)
+    texts = set()
+    for field in found.fields:
+        of = field.type
+        while isinstance(of, msgspec.inspect.Metadata):
+            of = of.type
+        if isinstance(of, msgspec.inspect.StrType):
+            texts.add(field.name)
+    return {k: str(v) if k in texts and type(v) is int else v for k, v in values.items()}
 
 
 def to_toml(config: Settings, task: str) -> str:
