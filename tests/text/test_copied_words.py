@@ -42,9 +42,9 @@ def test_more_rare_words_than_copies_are_unknown():
     ]  # fmt: skip
 
 
-def test_a_number_that_stands_for_no_word_stays_as_it_is():
+def test_a_number_that_stands_for_no_word_leaves_its_place_empty():
     words = CopiedWords.of(PAIRS, copies=2)
-    assert words.decode([words.vocabulary.code("<2>"), words.end, 0], ["x"]) == ["<2>"]
+    assert words.decode([words.vocabulary.code("<2>"), words.end, 0], ["x"]) == []
 
 
 @given(st.lists(st.sampled_from(["=", "Assign", "<s>", "</s>", "<1>", "<unk>", "<pad>", "x", "y"])))

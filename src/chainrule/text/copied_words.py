@@ -83,11 +83,15 @@ class CopiedWords:
         return np.concatenate([[self.start], self._encode(target, rare), [self.end]])
 
     def decode(self, codes: ArrayLike, rare: Sequence[str]) -> list[str]:
-        """The tokens of a translation up to its end, with the rare words of its source."""
+        """The tokens of a translation up to its end, with the rare words of its source.
+
+        A place for a word that the source does not have stays empty.
+        """
         tokens = self.vocabulary.decode(codes)
         tokens = tokens[: tokens.index(END)] if END in tokens else tokens
         copied = dict(zip(self._marks, rare, strict=False))
-        return [copied.get(token, token) for token in tokens if token not in {START, PADDING}]
+        empty = {START, PADDING, *self._marks} - copied.keys()
+        return [copied.get(token, token) for token in tokens if token not in empty]
 
     @property
     def start(self) -> int:
