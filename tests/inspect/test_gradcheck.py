@@ -309,3 +309,13 @@ def test_the_complex_step_is_taken_where_every_op_allows_it():
     exact = np.exp(v) * ((1 - t * t + t) / (1 + v * v) - t * 2 * v / (1 + v * v) ** 2)
     assert smooth.value == pytest.approx(exact.sum(), rel=1e-15)
     assert not probe(lambda x: cr.erf(x).sum(), x).complex_step
+
+
+def test_a_detach_is_not_guilty_where_all_derivatives_are_right():
+    bag = nn.Sequential(nn.EmbeddingBag(5, 3, padding_idx=0), nn.Linear(3, 2)).double()
+    words = cr.tensor([[0, 1], [2, 3]])
+    assert gradcheck_module(bag, (words,), lambda out: out.square().sum())
+    x = cr.tensor([1.0, 2.0], dtype=cr.float64, requires_grad=True)
+    report = gradcheck(lambda x: (x * x.detach()).sum(), (x,), raise_exception=False)
+    assert report.guilty is not None
+    assert report.guilty.op == "detach"

@@ -210,7 +210,8 @@ def _check(
         _check_input(name, probe, value, share, rng, entries, kinks)
     failures = tuple(e for e in entries if e.verdict not in PASSING)
     # Every vjp is checked, even if the sum looks right: its part may be too small to show
-    guilty = find_guilty(what.total, [n for _, n in what.wanted if n is not None], env, rng)
+    reached = [n for _, n in what.wanted if n is not None]
+    guilty = find_guilty(what.total, reached, env, rng, failed=bool(failures))
     return Report(
         subject=subject,
         checked=len(entries),

@@ -3,7 +3,7 @@
     vjp(w) · v  against  d/dh ⟨w, f(x + h·v)⟩   for random w and v
 
 Checking nodes one by one turns "some gradient is wrong" into "this vjp is wrong". Example:
-`find_guilty(total, targets, values, rng)`. May import `grad`, `inspect.numeric`.
+`find_guilty(total, targets, values, rng, failed=True)`. May import `grad`, `inspect.numeric`.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from chainrule.inspect.numeric import Probe, unit
 from chainrule.inspect.verdict import PASSING, Guilty, verdict_of
 from chainrule.ops.arithmetic import add, mul
 from chainrule.ops.control import items
+from chainrule.ops.creation import detach
 from chainrule.ops.evaluate import evaluate, moved
 from chainrule.ops.record import Symbolic
 from chainrule.ops.reduce import sum_
@@ -44,13 +45,19 @@ class _Rule:
 
 
 def find_guilty(
-    output: Node, targets: Sequence[Node], env: Mapping[Node, Any], rng: np.random.Generator
-) -> Guilty | None:
-    """The first node between targets and output whose vjp is wrong; None if all are right."""
+    output: Node, targets: Sequence[Node], env: Mapping[Node, Any], rng: np.random.Generator, *,
+    failed: bool,
+) -> Guilty | None:  # fmt: skip
+    """The first node between targets and output whose vjp is wrong; None if all are right.
+
+    A `detach` drops its gradient on purpose: it is guilty only if a derivative has `failed`.
+    """
     order = topological((output,))
     active = dependents(targets, order)
     for node in order:
         if node not in active or node.op is INPUT or "projection" in node.op.traits:
+            continue
+        if node.op is detach and not failed:
             continue
         found = check_rule(node, [env[n] for n in node.inputs], active, rng)
         if found is not None:
