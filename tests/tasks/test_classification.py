@@ -49,7 +49,10 @@ def start(tmp_path, file):
     return start
 
 
-@pytest.mark.parametrize("model", ["cnn", "lstm", "transformer"])
+@pytest.mark.parametrize(
+    "model",
+    ["cnn", *(pytest.param(m, marks=pytest.mark.slow) for m in ("lstm", "transformer"))],
+)
 def test_models_that_see_order_beat_the_baselines_and_predict_when_reopened(start, file, model):
     began, *events, finished = start(model=model)
     assert isinstance(began, Began)

@@ -68,7 +68,8 @@ def test_every_model_translates_new_names_when_reopened(start, file, model):
     result = finished.result
     assert result["held_out_exact"] > 0.9
     assert result["copy_exact"] == 0
-    assert 0 < result["copy_chrf"] < result["held_out_chrf"]
+    if "copy_chrf" in result:  # with sacreBLEU
+        assert 0 < result["copy_chrf"] < result["held_out_chrf"]
     keys = [event.baseline.key for event in events if isinstance(event, Compared)]
     assert keys == ["copy", "nearest"]
 

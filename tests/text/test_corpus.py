@@ -163,3 +163,10 @@ def test_the_length_that_is_asked_for_suffices(context):
     with pytest.raises(DataError, match=f"at least {enough}") as caught:
         require_length(*parts(5 * context), context, "'a.txt'")
     assert "'a.txt' is too short" in str(caught.value)
+
+
+def test_a_byte_that_is_not_utf8_has_its_place_also_after_a_byte_order_mark(tmp_path):
+    path = tmp_path / "marked.txt"
+    path.write_bytes(b"\xef\xbb\xbfa \xe2\x80\x93\nbc\xff")
+    with pytest.raises(DataError, match=r"byte 11 \(line 2, column 3\) is 0xff"):
+        read_text(path)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import sys
+from codecs import BOM_UTF8
 from collections.abc import Iterable, Iterator, Sized
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
@@ -126,15 +127,17 @@ def _decoded(data: bytes, name: str, lines: int, before: int) -> str:
     """The characters of bytes that come after so many lines and bytes of a file."""
     if b"\0" in data:
         raise DataError(f"{name!r} is not a text file: it contains NUL bytes")
+    mark = 0 if before or not data.startswith(BOM_UTF8) else len(BOM_UTF8)
     try:
-        text = data.decode("utf-8" if before else "utf-8-sig")
+        text = data[mark:].decode()
     except UnicodeDecodeError as error:
-        read = data[: error.start]
+        at = mark + error.start
+        read = data[mark:at]
         line = lines + read.count(b"\n") + 1
-        column = len(read[read.rfind(b"\n") + 1 :].decode("utf-8-sig")) + 1
+        column = len(read[read.rfind(b"\n") + 1 :].decode()) + 1
         raise DataError(
-            f"{name!r} is not UTF-8 text: byte {before + error.start} (line {line}, column "
-            f"{column}) is 0x{data[error.start]:02x}; convert it to UTF-8 first"
+            f"{name!r} is not UTF-8 text: byte {before + at} (line {line}, column {column}) is "
+            f"0x{data[at]:02x}; convert it to UTF-8 first"
         ) from None
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
