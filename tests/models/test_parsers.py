@@ -10,6 +10,8 @@ from chainrule.models.parsers import BiaffineParser, TransitionParser, next_tran
 from chainrule.models.taggers import WordEmbedding
 from chainrule.text.arc_standard import NO_TRANSITION, SHIFT, Configuration, left, right
 
+pytestmark = pytest.mark.trains
+
 
 def build(dropout=0.0):
     cr.manual_seed(0)

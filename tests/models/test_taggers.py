@@ -9,6 +9,8 @@ from chainrule.base.errors import ConfigError
 from chainrule.models.encoders import RecurrentEncoder, TransformerEncoder, WindowEncoder
 from chainrule.models.taggers import Tagger, WordEmbedding
 
+pytestmark = pytest.mark.trains
+
 ENCODERS = {
     "window": lambda width: WindowEncoder(width, 16),
     "bilstm": lambda width: RecurrentEncoder(width, 16),

@@ -8,6 +8,8 @@ import chainrule.nn.functional as F
 from chainrule.errors import ConfigError
 from chainrule.models.translators import BeamTranslation, LSTMTranslator, TransformerTranslator
 
+pytestmark = pytest.mark.trains
+
 START, END = 1, 2
 KINDS = {
     "lstm": lambda: LSTMTranslator(20, 16, layers=2),

@@ -12,6 +12,8 @@ from chainrule.train.events import Began, Compared, Finished, Sampled, Stepped
 from chainrule.train.interrupts import Interrupts
 from chainrule.train.metrics import read_metrics
 
+pytestmark = pytest.mark.trains
+
 TINY = {
     "steps": 80, "batch": 16, "learning_rate": 2e-2, "width": 16, "filters": 8, "heads": 2,
     "windows": [2, 3], "dropout": 0.1, "evaluate_every": 40, "save_every": 7, "eager": True,

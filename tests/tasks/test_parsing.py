@@ -13,6 +13,8 @@ from chainrule.train.events import Compared, Finished, Sampled, Stepped
 from chainrule.train.interrupts import Interrupts
 from chainrule.train.metrics import read_metrics
 
+pytestmark = pytest.mark.trains
+
 MODELS = [  # the slower one now and then
     pytest.param(m, marks=[pytest.mark.slow] * (m == "arc-standard")) for m in Parsing.models
 ]

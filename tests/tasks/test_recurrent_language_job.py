@@ -11,6 +11,8 @@ from chainrule.train.events import Stepped
 from chainrule.train.interrupts import Interrupts
 from chainrule.train.metrics import read_metrics
 
+pytestmark = pytest.mark.trains
+
 MODELS = ["lstm", "gru", "rnn", "window"]
 
 

@@ -16,6 +16,8 @@ from chainrule.train.events import Began, Compared, Finished, Sampled, Stepped
 from chainrule.train.interrupts import Interrupts
 from chainrule.train.metrics import read_metrics
 
+pytestmark = pytest.mark.trains
+
 TINY = {
     "steps": 60, "batch": 16, "learning_rate": 2e-2, "width": 16, "word_width": 8,
     "affix_width": 4, "heads": 2, "dropout": 0.1, "evaluate_every": 30, "save_every": 7,

@@ -17,6 +17,8 @@ from chainrule.train.events import Compared, Finished, Sampled, Stepped
 from chainrule.train.interrupts import Interrupts
 from chainrule.train.metrics import read_metrics
 
+pytestmark = pytest.mark.trains
+
 MODELS = [  # the slower one now and then
     pytest.param(m, marks=[pytest.mark.slow] * (m == "transformer")) for m in Translation.models
 ]

@@ -13,6 +13,8 @@ from chainrule.train.events import Compared, Evaluated, Finished, Sampled, Stepp
 from chainrule.train.interrupts import Interrupts
 from chainrule.train.runs import CONFIG, MODEL
 
+pytestmark = pytest.mark.trains
+
 TINY = {"steps": 60, "batch": 32, "width": 8, "window": 2, "negatives": 2, "least": 2, "often": 1.0,
         "evaluate_every": 30, "save_every": 30, "health_every": 0, "eager": True,
         "learning_rate": 2e-2}  # fmt: skip
