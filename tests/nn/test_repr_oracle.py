@@ -62,8 +62,10 @@ def test_a_layer_prints_as_in_pytorch(call):
 
 
 def test_every_layer_is_compared():
+    torch = pytest.importorskip("torch")
     names = {call.partition("(")[0] for call in CALLS}
     kinds = {n for n in cr.nn.__all__ if isinstance(getattr(cr.nn, n), type)}
     layers = {n for n in kinds if issubclass(getattr(cr.nn, n), cr.nn.Module)}
+    layers = {n for n in layers if hasattr(torch.nn, n)}  # others have no text to compare with
     inside = {n for n in layers if n.startswith("Transformer")} | {"Module", "RNNBase", "ReLU"}
     assert layers - names - inside == set()
