@@ -48,6 +48,14 @@ def stop(process, name):
     return out, err
 
 
+@posix
+def test_it_needs_no_arguments(chainrule):
+    process = chainrule.start("train")
+    out, err = stop(process, signal.SIGTERM)
+    assert process.returncode == 143, err
+    assert "Stopped by SIGTERM" in out
+
+
 SIGNALS = [(signal.SIGINT, 130), (signal.SIGTERM, 143)]
 if sys.platform != "win32":
     SIGNALS.append((signal.SIGHUP, 129))

@@ -71,7 +71,7 @@ def _named_by_options(args: list[str]) -> str | None:
     from chainrule.train.config import read_toml
     from chainrule.train.runs import find_run
 
-    given = dict(zip(args, [*args[1:], ""], strict=True))
+    given = dict(zip(args, [*args, ""][1:], strict=True))
     given |= dict(arg.split("=", 1) for arg in args if arg.startswith("--") and "=" in arg)
     try:
         if "--from" in given:
